@@ -1,0 +1,96 @@
+# `make` lists what there is. `make demo` and `make test` need Go, git and make,
+# and nothing set up by hand; `make generate` and `make lint` build their tools
+# from tools/*/go.mod (about three minutes the first time, kept in .cache).
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Go refuses to build where git refuses to answer (no git, or a checkout that
+# belongs to somebody else), unless it is told not to ask for the revision.
+VCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo auto || echo false)
+export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=$(VCS)
+
+ARGS ?=
+BENCH ?= .
+BENCHTIME ?= 1s
+FUZZTIME ?= 10s
+OPENAPI ?= ../shared/upstream/admin-openapi.json
+
+# A tool is built once for each Go version and content of the module that pins
+# it. $(call tool,NAME,MODULE) is where.
+GOVERSION := $(shell go env GOVERSION)
+tool = .cache/bin/$(1)-$(shell { echo $(GOVERSION); cat tools/$(2)/go.mod tools/$(2)/go.sum; } | cksum | cut -d' ' -f1)
+BUF := $(call tool,buf,buf)
+LINTER := $(call tool,golangci-lint,lint)
+
+# The modules beside the root that hold Go code, and those that have tests.
+MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
+TESTED := $(sort $(dir $(wildcard $(addsuffix *_test.go,$(MODULES)))))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the static binary bin/gateway
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/gateway ./cmd/gateway
+
+.PHONY: demo
+demo: build ## Run the demo: fake upstream and gateway (ARGS=--once ends after the sample calls)
+	bin/gateway demo $(ARGS)
+
+.PHONY: test
+test: ## Vet and test every module, with the race detector
+	@race="$$(tools/race.sh)"; \
+	for module in . $(TESTED); do \
+		echo "go vet, go test $$race: $$module"; \
+		(cd "$$module" && go vet ./... && go test $$race -timeout 10m ./...); \
+	done
+
+.PHONY: golden
+golden: ## Write the inventory of RPCs anew, for review
+	go test ./service -run Golden -update
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
+	tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: tools
+tools: $(BUF) $(LINTER) ## Build the pinned tools into .cache
+
+.PHONY: generate
+generate: $(BUF) third_party/.stamp ## Generate gen/ from proto/
+	$(BUF) generate
+
+.PHONY: lint
+lint: $(BUF) $(LINTER) third_party/.stamp ## Run every linter: Go, Protobuf, shell
+	@tools/lint.sh $(BUF) $(abspath $(LINTER)) . $(MODULES)
+
+.PHONY: breaking
+breaking: $(BUF) third_party/.stamp ## Compare proto/ with what landed last (BASE=commit)
+	@tools/breaking.sh $(BUF)
+
+.PHONY: drift
+drift: ## Compare proto/ with an OpenAPI description (OPENAPI=file)
+	cd tools/drift && go run . -openapi $(abspath $(OPENAPI))
+
+.PHONY: clean
+clean: ## Remove everything that make made
+	rm -rf bin .cache third_party
+
+.cache/bin/buf-%:
+	go build -trimpath -modfile=tools/buf/go.mod -o $@ github.com/bufbuild/buf/cmd/buf
+
+.cache/bin/golangci-lint-%:
+	go build -trimpath -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+third_party/.stamp: tools/protodeps/main.go tools/protodeps/go.mod tools/protodeps/go.sum
+	rm -rf third_party
+	cd tools/protodeps && go run . $(CURDIR)/third_party/proto
+	@touch $@
