@@ -1,0 +1,330 @@
+package adminjson
+
+import (
+	"bytes"
+	"errors"
+	"math/bits"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Reasons of errors that have no one place.
+const (
+	reasonRange = "is out of range"
+	reasonWhole = "must be a whole number"
+	reasonNull  = "must not be null"
+	reasonDepth = "is nested too deeply"
+)
+
+// decoder writes the wire form of the JSON in src to dst. It walks JSON that
+// jsontext has found to be valid: it need not look for what cannot be there.
+type decoder struct {
+	scanner
+	dst    []byte
+	drift  *Drift
+	depth  int
+	strict bool
+}
+
+func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
+	if !jsontext.Value(json).IsValid(jsontext.AllowDuplicateNames(!strict)) {
+		return dst, invalid(json, strict)
+	}
+	d := decoder{scanner: scanner{src: json}, dst: dst, drift: c.drift, strict: strict}
+	if strict {
+		d.drift = nil
+	}
+	var err error
+	switch first := d.peek(); {
+	case c.in != nil && first == 'n':
+		err = d.null(c.plan, c.in)
+	case c.in != nil:
+		err = d.field(c.plan, c.in)
+	case c.plan.array != nil:
+		err = d.array(c.plan)
+	default:
+		err = d.object(c.plan)
+	}
+	if err != nil {
+		return dst, err
+	}
+	return d.dst, nil
+}
+
+// invalid finds out what is wrong with JSON that is not valid.
+func invalid(json []byte, strict bool) error {
+	r := jsontext.NewDecoder(bytes.NewReader(json), jsontext.AllowDuplicateNames(!strict))
+	_, err := r.ReadValue()
+	if err == nil {
+		return &SyntaxError{Offset: r.InputOffset()} // Something follows the value.
+	}
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
+		return &FieldError{Path: pointerPath(s.JSONPointer), Reason: "must not be there twice"}
+	}
+	return syntaxError(err)
+}
+
+// fail is the error that there is at the place where the decoder is.
+func (d *decoder) fail(reason string) error {
+	if d.strict {
+		return &FieldError{Reason: reason}
+	}
+	return &TypeError{Reason: reason}
+}
+
+func (d *decoder) enter() error {
+	if d.depth++; d.depth > maxDepth {
+		return d.fail(reasonDepth)
+	}
+	return nil
+}
+
+// frame is what is known of an object while it is read.
+type frame struct {
+	base   int // Where its records start.
+	seen   [maxFields / 64]uint64
+	oneofs uint64
+	// stale says of a field up to where its records no longer count.
+	stale map[protowire.Number]int
+	mask  presentMask
+}
+
+// object reads an object as the records of a message, without a length.
+func (d *decoder) object(p *plan) error {
+	if d.peek() != '{' {
+		return d.fail(kindMessage.wants())
+	}
+	if err := d.enter(); err != nil {
+		return err
+	}
+	fr := frame{base: len(d.dst)}
+	next := 0 // Members mostly come in the order of the fields.
+	for d.pos++; d.more('}'); {
+		name := d.plainText()
+		d.colon()
+		var f *field
+		if next < len(p.fields) && string(name) == p.fields[next].name {
+			f = &p.fields[next]
+		} else if i, ok := p.byName[string(name)]; ok {
+			f = &p.fields[i]
+		} else if err := d.unknown(p, name); err != nil {
+			return err
+		} else {
+			continue
+		}
+		next = f.index + 1
+		if err := d.member(p, f, &fr); err != nil {
+			return within(err, f.name)
+		}
+	}
+	d.depth--
+	d.mask(p, &fr)
+	d.forget(&fr)
+	return nil
+}
+
+// unknown passes over a member that the message does not have.
+func (d *decoder) unknown(p *plan, name []byte) error {
+	if d.strict {
+		return within(d.fail("is not known"), clean(string(name)))
+	}
+	if d.drift != nil {
+		d.drift.add(p.desc.FullName(), string(name), UnknownField)
+	}
+	d.skip()
+	return nil
+}
+
+// member reads the value of a member and keeps track of what it replaces.
+func (d *decoder) member(p *plan, f *field, fr *frame) error {
+	word, bit := f.index/64, uint64(1)<<(f.index%64)
+	if fr.seen[word]&bit != 0 {
+		if fr.stale == nil {
+			fr.stale = make(map[protowire.Number]int)
+		}
+		fr.stale[f.desc.Number()] = len(d.dst)
+	}
+	fr.seen[word] |= bit
+	if d.strict && p.mask != nil {
+		fr.mask.add(f)
+	}
+	if d.peek() == 'n' && f.kind != kindValue {
+		fr.mask.null = true
+		return d.null(p, f)
+	}
+	start := len(d.dst)
+	if err := d.field(p, f); err != nil {
+		return err
+	}
+	if f.oneof >= 0 && len(d.dst) > start {
+		one := uint64(1) << f.oneof
+		if fr.oneofs&one != 0 {
+			if err := d.second(p, f); err != nil {
+				return err
+			}
+		}
+		fr.oneofs |= one
+	}
+	return nil
+}
+
+// second is called for a member of a oneof that already has one.
+func (d *decoder) second(p *plan, f *field) error {
+	if d.strict {
+		return d.fail("must not be there together with another of " + string(f.desc.ContainingOneof().Name()))
+	}
+	d.drift.add(p.desc.FullName(), f.name, SecondOneof)
+	return nil
+}
+
+// null reads a null as the absence of a field.
+func (d *decoder) null(p *plan, f *field) error {
+	if d.strict && !f.nullable {
+		return d.fail(reasonNull)
+	}
+	d.skip()
+	if !f.presence && !f.list {
+		d.drift.add(p.desc.FullName(), f.name, UnexpectedNull)
+	}
+	return nil
+}
+
+// forget removes the records that a later member of the same name replaced:
+// the wire form would merge or join what JSON replaces.
+func (d *decoder) forget(fr *frame) {
+	if fr.stale == nil {
+		return
+	}
+	kept := d.dst[:fr.base]
+	for at := fr.base; at < len(d.dst); {
+		num, _, n := protowire.ConsumeField(d.dst[at:])
+		if at >= fr.stale[num] {
+			kept = append(kept, d.dst[at:at+n]...)
+		}
+		at += n
+	}
+	d.dst = kept
+}
+
+// field reads a value that is not null.
+func (d *decoder) field(p *plan, f *field) error {
+	if f.list {
+		return d.list(p, f)
+	}
+	return d.single(p, f, f.presence)
+}
+
+// array reads an array as the records of a message that stands for one.
+func (d *decoder) array(p *plan) error {
+	if d.peek() != '[' {
+		return d.fail(kindArray.wants())
+	}
+	if err := d.enter(); err != nil {
+		return err
+	}
+	if err := d.list(p, p.array); err != nil {
+		return err
+	}
+	d.depth--
+	return nil
+}
+
+func (d *decoder) list(p *plan, f *field) error {
+	if d.peek() != '[' {
+		return d.fail(kindArray.wants())
+	}
+	mark, start := len(d.dst), 0
+	if f.packed {
+		start = d.open(f.tag)
+	}
+	d.pos++
+	for i := 0; d.more(']'); i++ {
+		if err := d.element(p, f); err != nil {
+			return withinElement(err, i)
+		}
+	}
+	switch {
+	case !f.packed:
+	case len(d.dst) == start:
+		d.dst = d.dst[:mark]
+	default:
+		d.close(start)
+	}
+	return nil
+}
+
+func (d *decoder) element(p *plan, f *field) error {
+	if d.src[d.pos] == 'n' && f.kind != kindValue {
+		if d.strict {
+			return d.fail(reasonNull)
+		}
+		d.drift.add(p.desc.FullName(), f.name, UnexpectedNull)
+		d.skip()
+		return nil
+	}
+	if !f.packed {
+		return d.single(p, f, true)
+	}
+	v, _, err := d.scalar(p, f)
+	if err == nil {
+		d.number(f, v)
+	}
+	return err
+}
+
+// single reads one value as a record. A scalar that is zero has one only when
+// zero is to be told from absent.
+func (d *decoder) single(p *plan, f *field, zero bool) error {
+	switch f.kind {
+	case kindString:
+		return d.string(f, zero)
+	case kindDecimal:
+		return d.decimal(f)
+	case kindTimestamp:
+		return d.timestamp(f)
+	case kindMessage:
+		start := d.open(f.tag)
+		err := d.object(f.message)
+		d.close(start)
+		return err
+	case kindArray:
+		start := d.open(f.tag)
+		err := d.array(f.message)
+		d.close(start)
+		return err
+	case kindStruct, kindListValue, kindValue:
+		return d.dynamic(f)
+	default:
+		v, known, err := d.scalar(p, f)
+		if err != nil || v == 0 && !zero || !known && !f.list {
+			return err
+		}
+		d.dst = append(d.dst, f.tag...)
+		d.number(f, v)
+		return nil
+	}
+}
+
+// open appends a tag and room for a length of one byte. What close is to be
+// given is where the content starts.
+func (d *decoder) open(tag []byte) (start int) {
+	d.dst = append(d.dst, tag...)
+	d.dst = append(d.dst, 0)
+	return len(d.dst)
+}
+
+// close writes the length of what was appended since open, and makes more room
+// for it where one byte is not enough.
+func (d *decoder) close(start int) {
+	n := len(d.dst) - start
+	if n < 0x80 {
+		d.dst[start-1] = byte(n)
+		return
+	}
+	more := (bits.Len(uint(n))+6)/7 - 1
+	var room [9]byte
+	d.dst = append(d.dst, room[:more]...)
+	copy(d.dst[start+more:], d.dst[start:start+n])
+	protowire.AppendVarint(d.dst[:start-1], uint64(n))
+}

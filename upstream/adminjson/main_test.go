@@ -1,0 +1,155 @@
+package adminjson_test
+
+import (
+	"testing"
+
+	"github.com/bufbuild/protocompile"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testProto has a field of every kind that has a mapping.
+const testProto = `
+syntax = "proto3";
+package test;
+import "gateway/v1/options.proto";
+import "google/api/field_behavior.proto";
+import "google/protobuf/field_mask.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/timestamp.proto";
+
+enum Color {
+  COLOR_UNSPECIFIED = 0;
+  COLOR_RED = 1 [(gateway.v1.json_value) = "red"];
+  COLOR_BLUE = -2 [(gateway.v1.json_value) = "light blue"];
+}
+
+message All {
+  string id = 1;
+  optional string note = 2;
+  int64 count = 3;
+  optional int64 maybe = 4;
+  bool on = 5;
+  optional bool really = 6;
+  Color color = 7;
+  optional Color shade = 8;
+  google.protobuf.Timestamp created_at = 9;
+  string price = 10 [(gateway.v1.field).decimal = true];
+  optional string cost = 11 [(gateway.v1.field).decimal = true];
+  repeated string names = 12;
+  repeated int64 numbers = 13;
+  repeated Color hues = 14;
+  repeated Child children = 15;
+  Child child = 16;
+  oneof choice {
+    string text = 17;
+    int64 number = 18;
+    Child object = 19;
+  }
+  google.protobuf.Struct metadata = 20;
+  google.protobuf.Value any = 21;
+  google.protobuf.ListValue values = 22;
+  Names list = 23;
+  string renamed = 24 [(gateway.v1.field).name = "api-key.value"];
+  int32 small = 25;
+  uint32 unsigned = 26;
+  uint64 large = 27;
+  double ratio = 28;
+  repeated string wanted = 29 [(google.api.field_behavior) = REQUIRED];
+  All again = 30;
+  repeated double ratios = 31;
+  repeated bool flags = 32;
+  repeated google.protobuf.Timestamp times = 33;
+  repeated string prices = 34 [(gateway.v1.field).decimal = true];
+}
+
+message Child {
+  string id = 1;
+  optional int64 size = 2;
+  repeated string tags = 3;
+}
+
+message Names {
+  option (gateway.v1.json_array) = true;
+  repeated string names = 1;
+}
+
+message Update {
+  string id = 1;
+  optional string name = 2;
+  optional int64 limit = 3 [(gateway.v1.field).nullable = true];
+  Child child = 4 [(gateway.v1.field) = {name: "kid", nullable: true}];
+  repeated string tags = 5;
+  google.protobuf.FieldMask update_mask = 6;
+}
+
+message Page {
+  repeated Item data = 1;
+  string first_id = 2;
+  string last_id = 3;
+  bool has_more = 4;
+}
+
+message Item {
+  string id = 1;
+  string name = 2;
+  google.protobuf.Timestamp created_at = 3;
+  Color color = 4;
+}
+`
+
+// compileProto returns the messages of a .proto whose options are those of the
+// generated Go.
+func compileProto(tb testing.TB, source string) protoreflect.MessageDescriptors {
+	tb.Helper()
+	registry := protocompile.ResolverFunc(func(path string) (protocompile.SearchResult, error) {
+		if path == "test.proto" {
+			return (&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(map[string]string{path: source})}).FindFileByPath(path)
+		}
+		fd, err := protoregistry.GlobalFiles.FindFileByPath(path)
+		return protocompile.SearchResult{Desc: fd}, err
+	})
+	files, err := (&protocompile.Compiler{Resolver: registry}).Compile(tb.Context(), "test.proto")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	// Once through the wire, so that options have the extensions' Go types.
+	wire, err := proto.Marshal(protodesc.ToFileDescriptorProto(files[0]))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var fdp descriptorpb.FileDescriptorProto
+	if err := proto.Unmarshal(wire, &fdp); err != nil {
+		tb.Fatal(err)
+	}
+	fd, err := protodesc.NewFile(&fdp, protoregistry.GlobalFiles)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return fd.Messages()
+}
+
+func compile(tb testing.TB, md protoreflect.MessageDescriptor, opts ...adminjson.Option) *adminjson.Codec {
+	tb.Helper()
+	c, err := adminjson.Compile(md, opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// message is a message of testProto with its codec.
+func message(tb testing.TB, name protoreflect.Name, opts ...adminjson.Option) (*adminjson.Codec, *dynamicpb.Message) {
+	tb.Helper()
+	md := compileProto(tb, testProto).ByName(name)
+	return compile(tb, md, opts...), dynamicpb.NewMessage(md)
+}
