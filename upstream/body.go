@@ -1,0 +1,89 @@
+package upstream
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+var (
+	errTooLarge = errors.New("the answer is larger than it may be")
+	errEncoding = errors.New("the answer has a content encoding that was not asked for")
+)
+
+// readBody reads an answer's body, decompressed, up to limit bytes. The bytes
+// on the wire are bounded by the same limit: a stream of empty gzip members
+// grows to nothing and never ends.
+func readBody(reply *http.Response, limit int64) ([]byte, error) {
+	var body io.Reader = &bounded{from: reply.Body, left: limit}
+	switch encoding := strings.ToLower(strings.TrimSpace(reply.Header.Get("Content-Encoding"))); encoding {
+	case "", "identity":
+		if reply.ContentLength > limit {
+			return nil, errTooLarge
+		}
+	case "gzip":
+		unzipped, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, fmt.Errorf("reading the compressed answer: %w", err)
+		}
+		defer unzipped.Close() //nolint:errcheck // reports what Read has reported
+		body = &bounded{from: unzipped, left: limit}
+	default:
+		return nil, errEncoding
+	}
+	var buffer bytes.Buffer
+	if n := reply.ContentLength; n > 0 && n <= limit {
+		buffer.Grow(int(min(n, 1<<20)) + bytes.MinRead)
+	}
+	if _, err := buffer.ReadFrom(body); err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	return buffer.Bytes(), nil
+}
+
+// bounded is an io.LimitedReader that tells an end from a limit.
+type bounded struct {
+	from io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.from.Read(p)
+	if int64(n) > b.left {
+		return 0, errTooLarge
+	}
+	b.left -= int64(n)
+	return n, err
+}
+
+// looksWrong says why a 2xx answer cannot be one of the API, or "". It looks at
+// the outside only; Decode reads it.
+func looksWrong(header http.Header, body []byte) string {
+	if len(body) == 0 {
+		return "the answer is empty"
+	}
+	if contentType := header.Get("Content-Type"); contentType != "" {
+		media, _, err := mime.ParseMediaType(contentType)
+		if err != nil || media != "application/json" && !strings.HasSuffix(media, "+json") {
+			return "the answer is not JSON"
+		}
+	}
+	if !startsObject(body) {
+		return "the answer is no JSON object"
+	}
+	return ""
+}
+
+// startsObject tells objects, which all answers of the API are, from the rest.
+// A null would otherwise pass for an answer in which nothing is set.
+func startsObject(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+}

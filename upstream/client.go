@@ -1,0 +1,170 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Client sends Requests. It is safe for concurrent use.
+type Client struct {
+	base      string
+	config    Config
+	transport http.RoundTripper
+	own       *http.Transport // nil when the transport is the caller's
+}
+
+// Reply is a 2xx answer.
+type Reply struct {
+	// Status is the HTTP status, 200 to 299.
+	Status int
+	// Body is decompressed; its outside was checked, [Endpoint.Decode] reads it.
+	Body []byte
+	// RequestID is the upstream's name for the call, or empty.
+	RequestID string
+}
+
+// New returns a Client. It connects when it is first used; the error is about
+// the configuration.
+func New(config Config) (*Client, error) {
+	if err := config.setDefaults(); err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
+	}
+	base, err := parseBase(config.BaseURL, config.AllowPlaintext)
+	if err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
+	}
+	c := &Client{base: base, config: config, transport: config.Transport}
+	if c.transport == nil {
+		c.own = newTransport(&config)
+		c.transport = c.own
+	}
+	return c, nil
+}
+
+// Close ends the idle connections of the client's own transport. Calls in
+// flight end on their own.
+func (c *Client) Close() {
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
+}
+
+// Do makes one attempt to send r, which [Endpoint.Request] of e made. It never
+// follows a redirect and never sends a write again of which a byte may have
+// been written. It ends with ctx at once, and after the total timeout at the
+// latest. Any 2xx is success; every error is an *Error, except for a request
+// that is not of e.
+func (c *Client) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error) {
+	if r.Verb != e.verb || !strings.HasPrefix(r.Path, "/") {
+		return nil, fmt.Errorf("upstream: not a request of %s", e)
+	}
+	reply, err := c.attempt(ctx, e, r)
+	if err != nil {
+		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "upstream call failed",
+			slog.String("endpoint", e.String()), slog.String("kind", err.Kind.String()), slog.String("error", err.Error()))
+		return nil, err
+	}
+	return reply, nil
+}
+
+func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Reply, *Error) {
+	if caller.Err() != nil {
+		return nil, lost(caller, caller, e.writes(), false, context.Cause(caller))
+	}
+	key, err := c.config.Key.Key(caller)
+	if err != nil {
+		return nil, &Error{Kind: CredentialRejected, Reason: ReasonCredentialUnreadable, cause: err}
+	}
+	scrub := func(s string) string { return strings.ReplaceAll(s, key.Reveal(), redacted) }
+
+	timed, stop := context.WithTimeoutCause(caller, c.config.TotalTimeout, errAttemptTimeout)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(timed)
+	defer cancel(nil)
+	x := &exchange{write: e.writes(), cancel: cancel, blind: c.own == nil}
+	request, err := c.newRequest(httptrace.WithClientTrace(ctx, x.trace()), r, key)
+	if err != nil {
+		return nil, &Error{Kind: Unavailable, Reason: ReasonUnavailable, cause: err}
+	}
+	// The transport itself, not an http.Client: no redirects and no cookies.
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		return nil, lost(caller, ctx, e.writes(), x.sent(), scrubbed(err, scrub))
+	}
+	defer response.Body.Close()
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		// The status says enough when the body cannot be read.
+		body, _ := readBody(response, maxErrorBody)
+		return nil, refused(e.writes(), response, body, scrub, time.Now())
+	}
+	return c.accept(caller, ctx, e, response, scrub)
+}
+
+func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http.Response, scrub func(string) string) (*Reply, *Error) {
+	id := requestID(response.Header, scrub)
+	body, err := readBody(response, c.config.MaxBody)
+	var failure *Error
+	switch {
+	case err != nil && ctx.Err() != nil:
+		failure = lost(caller, ctx, e.writes(), true, err)
+	case err != nil:
+		failure = badAnswer(e.writes(), "the answer cannot be read", scrubbed(err, scrub))
+	default:
+		wrong := looksWrong(response.Header, body)
+		if wrong == "" {
+			return &Reply{Status: response.StatusCode, Body: body, RequestID: id}, nil
+		}
+		failure = badAnswer(e.writes(), wrong, nil)
+	}
+	failure.Status, failure.RequestID = response.StatusCode, id
+	return nil, failure
+}
+
+// newRequest sets every header that goes up; nothing of a caller's is among
+// them but the body.
+func (c *Client) newRequest(ctx context.Context, r *Request, key Secret) (*http.Request, error) {
+	var body io.Reader
+	if r.Body != nil {
+		body = bytes.NewReader(r.Body)
+	}
+	target := c.base + r.Path
+	if r.Query != "" {
+		target += "?" + r.Query
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Verb, target, body)
+	if err != nil {
+		if inner, ok := errors.AsType[*url.Error](err); ok {
+			err = inner.Err // without the URL
+		}
+		return nil, err
+	}
+	request.Header = http.Header{
+		"Authorization":   {"Bearer " + key.Reveal()},
+		"Accept":          {"application/json"},
+		"Accept-Encoding": {"gzip"},
+		"User-Agent":      {c.config.UserAgent},
+	}
+	if r.Body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	return request, nil
+}
+
+// scrubbed is err, unless its text shows the key: an upstream that answers
+// nonsense can make net/http quote it. Then it is the text alone, without it.
+func scrubbed(err error, scrub func(string) string) error {
+	text := err.Error()
+	if without := scrub(text); without != text {
+		return errors.New(without)
+	}
+	return err
+}

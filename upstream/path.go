@@ -1,0 +1,115 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// maxSegment bounds a value in a path, in bytes before escaping.
+const maxSegment = 256
+
+// segment is a piece of a path: a literal, or a field's value.
+type segment struct {
+	literal  string
+	variable protoreflect.FieldDescriptor
+}
+
+// compilePath parses a template such as "/organization/users/{user_id}". Each
+// segment is a literal or one variable; the wider syntax of google.api.http
+// (patterns, verbs) would let a value span segments and is refused.
+func compilePath(template string, input protoreflect.MessageDescriptor) ([]segment, error) {
+	rest, ok := strings.CutPrefix(template, "/")
+	if !ok {
+		return nil, fmt.Errorf("path %q does not begin with a slash", template)
+	}
+	var segments []segment
+	seen := map[protoreflect.Name]bool{}
+	for part := range strings.SplitSeq(rest, "/") {
+		name, isVariable := strings.CutPrefix(part, "{")
+		if !isVariable {
+			if !isLiteral(part) {
+				return nil, fmt.Errorf("path %q: segment %q is neither a plain literal nor {field}", template, part)
+			}
+			segments = append(segments, segment{literal: part})
+			continue
+		}
+		name, closed := strings.CutSuffix(name, "}")
+		if !closed {
+			return nil, fmt.Errorf("path %q: variable %q does not fill its segment", template, part)
+		}
+		field := input.Fields().ByName(protoreflect.Name(name))
+		switch {
+		case field == nil:
+			return nil, fmt.Errorf("path variable %q has no field in %s", name, input.FullName())
+		case seen[field.Name()]:
+			return nil, fmt.Errorf("path variable %q occurs twice", name)
+		case field.Kind() != protoreflect.StringKind:
+			return nil, fmt.Errorf("path variable %q is not a string", name)
+		case field.IsList():
+			return nil, fmt.Errorf("path variable %q is repeated", name)
+		case field.HasPresence():
+			return nil, fmt.Errorf("path variable %q is optional", name)
+		}
+		seen[field.Name()] = true
+		segments = append(segments, segment{variable: field})
+	}
+	return segments, nil
+}
+
+func isLiteral(s string) bool {
+	if s == "" || s == "." || s == ".." {
+		return false
+	}
+	for _, r := range s {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-', r == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// expandPath fills in the variables, each escaped and confined to its segment.
+func expandPath(segments []segment, m protoreflect.Message) (string, error) {
+	var path strings.Builder
+	for _, s := range segments {
+		path.WriteByte('/')
+		if s.variable == nil {
+			path.WriteString(s.literal)
+			continue
+		}
+		value := m.Get(s.variable).String()
+		if err := checkSegment(value); err != nil {
+			return "", &RequestError{Field: string(s.variable.Name()), Reason: err.Error()}
+		}
+		path.WriteString(url.PathEscape(value))
+	}
+	return path.String(), nil
+}
+
+// checkSegment refuses what could mean more than a name to any server or proxy
+// on the way, escaped or not. The errors do not repeat the value.
+func checkSegment(value string) error {
+	switch {
+	case value == "":
+		return errors.New("must not be empty")
+	case len(value) > maxSegment:
+		return fmt.Errorf("must not be longer than %d bytes", maxSegment)
+	case value == "." || value == "..":
+		return errors.New("must not be a relative path")
+	case !utf8.ValidString(value):
+		return errors.New("must be valid UTF-8")
+	case strings.ContainsAny(value, `/\?#%`):
+		return errors.New(`must not contain any of / \ ? # %`)
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return errors.New("must not contain control characters")
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package upstream
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+const redacted = "[redacted]"
+
+// Secret is a credential that no formatting, logging or marshalling shows: all
+// of them give "[redacted]". The zero Secret is empty.
+type Secret struct {
+	_ [0]func() // not comparable with ==, which is not constant-time
+	// A pointer, because fmt calls no methods on unexported fields: a Secret
+	// inside such a field prints as an address.
+	value *string
+}
+
+// NewSecret returns a Secret that holds value.
+func NewSecret(value string) Secret { return Secret{value: &value} }
+
+// Reveal returns the credential itself.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// Equal tells whether both hold the same credential, in a time that depends on
+// neither's content.
+func (s Secret) Equal(other Secret) bool {
+	a, b := sha256.Sum256([]byte(s.Reveal())), sha256.Sum256([]byte(other.Reveal()))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// String returns "[redacted]".
+func (s Secret) String() string { return redacted }
+
+// GoString returns "[redacted]".
+func (s Secret) GoString() string { return redacted }
+
+// Format writes "[redacted]" for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalJSON returns the JSON string "[redacted]".
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// MarshalText returns "[redacted]".
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue returns "[redacted]".
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
