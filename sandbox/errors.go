@@ -1,0 +1,74 @@
+package sandbox
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// apiError is a refusal in the words of the upstream: a status and the body
+// {"error":{"message","type","param","code"}}. An empty param or code is null
+// in the body.
+type apiError struct {
+	status  int
+	kind    string
+	message string
+	param   string
+	code    string
+	header  http.Header
+}
+
+func (e *apiError) Error() string {
+	return fmt.Sprintf("%d %s: %s", e.status, e.kind, e.message)
+}
+
+// body is the JSON value that goes over the wire.
+func (e *apiError) body() any {
+	type detail struct {
+		Message string  `json:"message"`
+		Type    string  `json:"type"`
+		Param   *string `json:"param"`
+		Code    *string `json:"code"`
+	}
+	return struct {
+		Error detail `json:"error"`
+	}{detail{e.message, e.kind, nonEmpty(e.param), nonEmpty(e.code)}}
+}
+
+func nonEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+const invalidRequest = "invalid_request_error"
+
+// badRequest refuses one parameter; param may be empty when the request as a
+// whole is at fault.
+func badRequest(param, code, format string, args ...any) *apiError {
+	return &apiError{
+		status: http.StatusBadRequest, kind: invalidRequest,
+		param: param, code: code, message: fmt.Sprintf(format, args...),
+	}
+}
+
+func notFound(what, id string) *apiError {
+	return &apiError{
+		status: http.StatusNotFound, kind: invalidRequest, code: "not_found",
+		message: fmt.Sprintf("No %s found with id '%s'.", what, id),
+	}
+}
+
+func conflict(code, format string, args ...any) *apiError {
+	return &apiError{
+		status: http.StatusConflict, kind: invalidRequest, code: code,
+		message: fmt.Sprintf(format, args...),
+	}
+}
+
+func unauthorized(message string) *apiError {
+	return &apiError{
+		status: http.StatusUnauthorized, kind: invalidRequest,
+		code: "invalid_api_key", message: message,
+	}
+}

@@ -1,0 +1,206 @@
+package sandbox
+
+import "slices"
+
+const (
+	organizationResource = "api.organization"
+	projectResource      = "api.project"
+)
+
+// role is a set of permissions, of the organization or of one project. The
+// predefined ones exist in every organization and cannot be changed.
+type role struct {
+	ID           string
+	Name         string
+	Description  *string
+	Permissions  []string
+	ResourceType string
+	Predefined   bool
+	createdAt    *int64
+	updatedAt    *int64
+	createdBy    *string
+}
+
+type roleView struct {
+	Object       string   `json:"object"`
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Description  *string  `json:"description"`
+	Permissions  []string `json:"permissions"`
+	ResourceType string   `json:"resource_type"`
+	Predefined   bool     `json:"predefined_role"`
+}
+
+func (r *role) view() roleView {
+	return roleView{"role", r.ID, r.Name, r.Description, r.Permissions, r.ResourceType, r.Predefined}
+}
+
+func roleOperations() []operation {
+	createBody := []field{
+		str("role_name").between(1, 255).must(),
+		strList("permissions").must(), str("description").orNull(),
+	}
+	updateBody := []field{
+		str("role_name").between(1, 255).orNull(),
+		strList("permissions").orNull(), str("description").orNull(),
+	}
+	var operations []operation
+	for _, base := range []string{"/organization/roles", "/projects/{project_id}/roles"} {
+		operations = append(operations,
+			get(base, listRoles, limitParam(1000, 1000), afterParam(), orderParam()),
+			post(base, createRole, createBody...),
+			get(base+"/{role_id}", getRole),
+			post(base+"/{role_id}", updateRole, updateBody...),
+			del(base+"/{role_id}", deleteRole),
+		)
+	}
+	return operations
+}
+
+// roleScope is where a request's roles live: the organization, or the project
+// that the path names.
+type roleScope struct {
+	roles      *collection[*role]
+	project    *project // nil for the organization
+	resource   string
+	resourceID string
+}
+
+func (c *call) roleScope(writing bool) (roleScope, error) {
+	if c.path["project_id"] == "" {
+		return roleScope{c.org.roles, nil, organizationResource, c.org.id}, nil
+	}
+	lookup := c.project
+	if writing {
+		lookup = c.openProject
+	}
+	p, err := lookup()
+	if err != nil {
+		return roleScope{}, err
+	}
+	return roleScope{p.roles, p, projectResource, p.ID}, nil
+}
+
+func listRoles(c *call) (any, error) {
+	scope, err := c.roleScope(false)
+	if err != nil {
+		return nil, err
+	}
+	return listing[*role]{
+		items: scope.roles.all(),
+		id:    func(r *role) string { return r.ID },
+		view:  func(r *role) any { return r.view() },
+	}.byNext(c.query)
+}
+
+func (s roleScope) nameTaken(name string, except *role) bool {
+	return s.roles.any(func(r *role) bool { return r != except && r.Name == name })
+}
+
+func createRole(c *call) (any, error) {
+	scope, err := c.roleScope(true)
+	if err != nil {
+		return nil, err
+	}
+	name := c.body.str("role_name")
+	if scope.nameTaken(name, nil) {
+		return nil, conflict("role_exists", "A role named '%s' already exists.", name)
+	}
+	r := &role{
+		ID: c.org.newID("role-"), Name: name, Description: c.body.optStr("description"),
+		Permissions: c.body.strs("permissions"), ResourceType: scope.resource,
+		createdAt: new(c.now), updatedAt: new(c.now), createdBy: nonEmpty(c.key.ownerID),
+	}
+	scope.roles.add(r.ID, r)
+	c.record("role.created", scope.project, map[string]any{
+		"id": r.ID, "role_name": name, "permissions": r.Permissions,
+		"resource_type": scope.resource, "resource_id": scope.resourceID,
+	}, r.ID)
+	return r.view(), nil
+}
+
+func getRole(c *call) (any, error) {
+	scope, err := c.roleScope(false)
+	if err != nil {
+		return nil, err
+	}
+	r, err := scope.roles.find("role", c.path["role_id"])
+	if err != nil {
+		return nil, err
+	}
+	return r.view(), nil
+}
+
+// customRole resolves {role_id} for a change.
+func (c *call) customRole(scope roleScope) (*role, error) {
+	r, err := scope.roles.find("role", c.path["role_id"])
+	if err != nil {
+		return nil, err
+	}
+	if r.Predefined {
+		return nil, badRequest("", "predefined_role", "Role '%s' is predefined and cannot be changed.", r.ID)
+	}
+	return r, nil
+}
+
+func updateRole(c *call) (any, error) {
+	scope, err := c.roleScope(true)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.customRole(scope)
+	if err != nil {
+		return nil, err
+	}
+	changes := map[string]any{"resource_type": scope.resource, "resource_id": scope.resourceID}
+	if name := c.body.str("role_name"); name != "" {
+		if scope.nameTaken(name, r) {
+			return nil, conflict("role_exists", "A role named '%s' already exists.", name)
+		}
+		r.Name = name
+		changes["role_name"] = name
+	}
+	if c.body.has("permissions") && !c.body.isNull("permissions") {
+		permissions := c.body.strs("permissions")
+		changes["permissions_added"] = without(permissions, r.Permissions)
+		changes["permissions_removed"] = without(r.Permissions, permissions)
+		r.Permissions = permissions
+	}
+	c.body.assign("description", &r.Description)
+	if r.Description != nil && c.body.has("description") {
+		changes["description"] = *r.Description
+	}
+	r.updatedAt = new(c.now)
+	c.record("role.updated", scope.project, changed{r.ID, changes}, r.ID)
+	return r.view(), nil
+}
+
+// without is what a has and b lacks, never nil.
+func without(a, b []string) []string {
+	out := []string{}
+	for _, s := range a {
+		if !slices.Contains(b, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func deleteRole(c *call) (any, error) {
+	scope, err := c.roleScope(true)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.customRole(scope)
+	if err != nil {
+		return nil, err
+	}
+	scope.roles.remove(r.ID)
+	for p, assigned := range c.org.assignments {
+		if assigned.remove(r.ID) && assigned.len() == 0 {
+			delete(c.org.assignments, p)
+		}
+	}
+	c.record("role.deleted", scope.project, ref{r.ID}, r.ID)
+	return deleted{"role.deleted", r.ID, true}, nil
+}

@@ -1,0 +1,269 @@
+// Package sandbox is the whole OpenAI Admin API in memory: 119 operations over
+// one seeded organization, for demonstrations and tests.
+//
+// It speaks JSON over HTTP and shares no code with the client that is tested
+// against it. What it does on demand to make a client's life hard is in
+// [Fault]; README.md describes the same over HTTP.
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// basePath is where the API lives.
+	basePath = "/v1"
+	// DefaultAdminKey is the credential when Options names none.
+	DefaultAdminKey = "sk-admin-sandbox"
+)
+
+// Options say how large the organization is and which clock it lives by. The
+// zero value is a usable organization. Of the sizes, 0 means the default and a
+// negative number none.
+type Options struct {
+	// Seed selects the organization: the same seed, sizes and time make the
+	// same one, byte for byte.
+	Seed uint64
+
+	Users       int // default 300, at least 1: somebody has to own it
+	Projects    int // default 40
+	Groups      int // default 12
+	Invites     int // default 24
+	AuditEvents int // default 1500, at most 20000
+
+	// AdminKey is the credential of the API; default DefaultAdminKey. Admin
+	// keys that are created later work as well.
+	AdminKey string
+
+	// Now is the organization's clock; default time.Now. It has to be safe for
+	// concurrent use.
+	Now func() time.Time
+
+	// CostsAsNumbers sends amounts as JSON numbers, as the documentation has
+	// it, where the API sends strings.
+	CostsAsNumbers bool
+
+	// Budget limits requests as the API does; the zero value does not.
+	Budget Budget
+}
+
+func (o Options) withDefaults() Options {
+	size := func(n *int, fallback int) {
+		if *n == 0 {
+			*n = fallback
+		}
+		*n = max(*n, 0)
+	}
+	size(&o.Users, 300)
+	size(&o.Projects, 40)
+	size(&o.Groups, 12)
+	size(&o.Invites, 24)
+	size(&o.AuditEvents, 1500)
+	o.Users = max(o.Users, 1)
+	o.AuditEvents = min(o.AuditEvents, maxAuditEvents)
+	if o.AdminKey == "" {
+		o.AdminKey = DefaultAdminKey
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Sandbox serves the API under /v1 and its own controls under /_sandbox. It is
+// an [http.Handler] and safe for concurrent use. Faults that close a connection
+// panic with [http.ErrAbortHandler], which net/http expects; who calls the
+// handler without a server has to recover it.
+type Sandbox struct {
+	options Options
+	router  *router
+	names   []string
+
+	mu  sync.RWMutex
+	org *organization
+
+	faults    *faultList
+	journal   *journal
+	budget    *budget
+	requestID atomic.Uint64
+}
+
+// New makes a sandbox with a freshly seeded organization.
+func New(options Options) *Sandbox {
+	options = options.withDefaults()
+	operations := catalog()
+	s := &Sandbox{
+		options: options,
+		router:  newRouter(operations),
+		org:     seedOrganization(options, options.Now()),
+		faults:  new(faultList),
+		journal: newJournal(),
+		budget:  newBudget(options.Budget),
+	}
+	for i := range operations {
+		s.names = append(s.names, operations[i].name())
+	}
+	return s
+}
+
+// Operations lists what Fault.Op, Count and Counts call the operations, for
+// example "GET /organization/users/{user_id}".
+func (s *Sandbox) Operations() []string {
+	return append([]string(nil), s.names...)
+}
+
+// Reset seeds the organization anew and clears faults, counts, the request log
+// and the budget.
+func (s *Sandbox) Reset() {
+	org := seedOrganization(s.options, s.options.Now())
+	s.mu.Lock()
+	s.org = org
+	s.mu.Unlock()
+	s.faults.clear()
+	s.journal.clear()
+	s.budget.clear()
+}
+
+// answer is what goes out when no fault interferes.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// ServeHTTP answers a call of the API or of the controls.
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, controlPath) {
+		s.serveControl(w, r)
+		return
+	}
+	id := fmt.Sprintf("req_%016x%016x", mix(s.options.Seed), s.requestID.Add(1))
+	w.Header().Set("X-Request-Id", id)
+	w.Header().Set("Openai-Version", "2020-10-01")
+
+	path, inside := strings.CutPrefix(r.URL.EscapedPath(), basePath+"/")
+	op, variables, refused := s.router.find(r.Method, path)
+	if !inside {
+		refused = &apiError{
+			status: http.StatusNotFound, kind: invalidRequest, code: "unknown_url",
+			message: fmt.Sprintf("Invalid URL (%s %s)", r.Method, r.URL.EscapedPath()),
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	name := unmatched
+	if refused == nil {
+		name = op.name()
+	}
+	s.journal.record(name, id, r, body)
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		refused = &apiError{status: http.StatusRequestEntityTooLarge, kind: invalidRequest, message: "The request body is too large."}
+	} else if err != nil {
+		return // the client is gone
+	}
+	if refused != nil {
+		writeAnswer(w, refusal(refused))
+		return
+	}
+	s.serveOperation(w, r, op, variables, body)
+}
+
+func (s *Sandbox) serveOperation(w http.ResponseWriter, r *http.Request, op *operation, variables map[string]string, body []byte) {
+	if wait, over := s.budget.spend(op.name()); over {
+		writeAnswer(w, s.budget.refusal(wait))
+		return
+	}
+	fault := s.faults.take(op.name(), r.URL.EscapedPath())
+	if !fault.wait(r.Context()) {
+		panic(http.ErrAbortHandler)
+	}
+	if fault.instead(w) {
+		return
+	}
+	query := r.URL.RawQuery
+	if fault.is(Endless) {
+		query = withoutCursor(query)
+	}
+	a := s.execute(op, variables, query, r.Header.Get("Authorization"), body)
+	if op.method == http.MethodPost && a.status == http.StatusOK {
+		s.faults.created(a.body)
+	}
+	fault.transform(&a, r.URL.Query())
+	fault.send(w, a)
+}
+
+// execute runs the operation under the organization's lock and encodes the
+// answer before letting go of it.
+func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, authorization string, body []byte) answer {
+	if op.method == http.MethodGet {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+	} else {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
+	now := s.options.Now().Unix()
+	token, isBearer := strings.CutPrefix(authorization, "Bearer ")
+	if !isBearer || token == "" {
+		return refusal(unauthorized("You didn't provide an API key."))
+	}
+	key, refused := s.org.authenticate(token, now)
+	if refused != nil {
+		return refusal(refused)
+	}
+	query, refused := decodeQuery(rawQuery, op.query)
+	if refused != nil {
+		return refusal(refused)
+	}
+	members, refused := decodeBody(body, op.body, op.bodyOptional)
+	if refused != nil {
+		return refusal(refused)
+	}
+	result, err := op.serve(&call{
+		org: s.org, path: variables, query: query, body: members, key: key, now: now,
+		costsAsNumbers: s.options.CostsAsNumbers,
+	})
+	if err != nil {
+		if errors.As(err, &refused) {
+			return refusal(refused)
+		}
+		return refusal(&apiError{status: http.StatusInternalServerError, kind: "server_error", message: err.Error()})
+	}
+	return answer{status: http.StatusOK, body: encode(result)}
+}
+
+func refusal(e *apiError) answer {
+	return answer{status: e.status, header: e.header, body: encode(e.body())}
+}
+
+// encode keeps <, > and & as they are, as the API does.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		// Every answer is made of types that encode; this is a bug in here.
+		panic(fmt.Sprintf("sandbox: encode %T: %v", v, err))
+	}
+	return b.Bytes()
+}
+
+func writeAnswer(w http.ResponseWriter, a answer) {
+	header := w.Header()
+	for name, texts := range a.header {
+		header[name] = texts
+	}
+	if header.Get("Content-Type") == "" {
+		header.Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // a client that is gone needs no answer
+}

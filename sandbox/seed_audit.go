@@ -1,0 +1,85 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+)
+
+// everyday are the event types that fill a real log, with the frequent ones
+// more often.
+var everyday = []string{
+	"login.succeeded", "login.succeeded", "login.succeeded", "login.succeeded", "login.failed", "logout.succeeded",
+	"api_key.created", "api_key.created", "api_key.updated", "api_key.deleted", "user.added", "user.updated",
+	"project.updated", "rate_limit.updated", "service_account.created", "role.assignment.created", "group.updated",
+	"tenant.user.looked_up", "tenant.workload_identity.access_token.issued",
+}
+
+// seedAudit writes a history in which every event type occurs at least once.
+// Something that happens in a project happens after its creation.
+func (s *seeder) seedAudit() {
+	n := s.options.AuditEvents
+	if n == 0 {
+		return
+	}
+	types := slices.Clone(auditEventTypes)
+	for len(types) < n {
+		types = append(types, pick(s, everyday))
+	}
+	types = types[:n]
+	s.random.Shuffle(len(types), func(i, j int) { types[i], types[j] = types[j], types[i] })
+	projects := s.projects.all()
+	for i, at := range s.times(len(types), s.born) {
+		e := &auditEvent{ID: s.newID("audit_log-"), Type: types[i], EffectiveAt: at, Actor: s.actor(types[i])}
+		about := &project{ID: "proj_none"}
+		if len(projects) > 0 {
+			about = pick(s, projects)
+		}
+		target := s.targetOf(types[i], about)
+		if about.CreatedAt <= at && about.Name != nil && inProject(types[i]) {
+			e.Project = &auditProject{about.ID, about.displayName()}
+		}
+		e.payload = eventPayload(types[i], target, e.Actor.user().Email, about)
+		e.resources = []string{target}
+		s.audit.add(e)
+	}
+}
+
+func inProject(eventType string) bool {
+	return slices.ContainsFunc([]string{"api_key.", "project.", "rate_limit.", "service_account.", "checkpoint."},
+		func(prefix string) bool { return len(eventType) > len(prefix) && eventType[:len(prefix)] == prefix })
+}
+
+func (s *seeder) targetOf(eventType string, about *project) string {
+	switch {
+	case len(eventType) > 8 && eventType[:8] == "project.":
+		return about.ID
+	case len(eventType) > 5 && eventType[:5] == "user.":
+		return pick(s, s.users.ids)
+	case eventType == "organization.updated":
+		return s.id
+	default:
+		return s.randomText(12)
+	}
+}
+
+// actor is mostly a session; now and then an API key of a user or of a service
+// account, and for what the system did itself, nobody.
+func (s *seeder) actor(eventType string) *auditActor {
+	u := pick(s, s.users.all())
+	who := auditUser{u.ID, u.address()}
+	if eventType == "tenant.migration.completed" {
+		return nil
+	}
+	login := len(eventType) > 3 && eventType[:3] == "log"
+	switch n := s.random.IntN(10); {
+	case login || n < 7:
+		ip := fmt.Sprintf("198.51.100.%d", 1+s.random.IntN(250))
+		return &auditActor{Type: "session", Session: &auditSession{who, ip}}
+	case n < 9:
+		return &auditActor{Type: "api_key", APIKey: &auditKey{ID: s.newID("key_"), Type: "user", User: &who}}
+	default:
+		return &auditActor{Type: "api_key", APIKey: &auditKey{
+			ID: s.newID("key_"), Type: "service_account", ServiceAccount: &ref{s.newID("svc_acct_")},
+		}}
+	}
+}

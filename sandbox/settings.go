@@ -1,0 +1,149 @@
+package sandbox
+
+// dataRetention is the answer of both retention endpoints.
+type dataRetention struct {
+	Object string `json:"object"`
+	Type   string `json:"type"`
+}
+
+func retentionOperations() []operation {
+	kinds := []string{
+		"zero_data_retention", "modified_abuse_monitoring",
+		"enhanced_zero_data_retention", "enhanced_modified_abuse_monitoring",
+	}
+	projectKinds := append([]string{"organization_default", "none"}, kinds...)
+	base, projectBase := "/organization/data_retention", "/organization/projects/{project_id}/data_retention"
+	return []operation{
+		get(base, getRetention),
+		post(base, updateRetention, str("retention_type").oneOf(kinds...).must()),
+		get(projectBase, getRetention),
+		post(projectBase, updateRetention, str("retention_type").oneOf(projectKinds...).must()),
+	}
+}
+
+func (c *call) retentionOf(p *project) dataRetention {
+	if p == nil {
+		return dataRetention{"organization.data_retention", c.org.retention}
+	}
+	return dataRetention{"project.data_retention", p.retention}
+}
+
+func getRetention(c *call) (any, error) {
+	p, err := c.scopeProject(false)
+	if err != nil {
+		return nil, err
+	}
+	return c.retentionOf(p), nil
+}
+
+func updateRetention(c *call) (any, error) {
+	p, err := c.scopeProject(true)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		c.org.retention = c.body.str("retention_type")
+	} else {
+		p.retention = c.body.str("retention_type")
+	}
+	c.recordSettings(p)
+	return c.retentionOf(p), nil
+}
+
+// modelPermissions is a project's list of allowed or denied models.
+type modelPermissions struct {
+	Object   string   `json:"object"`
+	Mode     string   `json:"mode"`
+	ModelIDs []string `json:"model_ids"`
+}
+
+// hostedTools maps a hosted tool to whether the project may use it.
+type hostedTools map[string]toolPermission
+
+type toolPermission struct {
+	Enabled bool `json:"enabled"`
+}
+
+var hostedToolNames = []string{"file_search", "web_search", "image_generation", "mcp", "code_interpreter"}
+
+func allHostedTools() hostedTools {
+	tools := make(hostedTools, len(hostedToolNames))
+	for _, name := range hostedToolNames {
+		tools[name] = toolPermission{true}
+	}
+	return tools
+}
+
+func permissionOperations() []operation {
+	models := "/organization/projects/{project_id}/model_permissions"
+	tools := "/organization/projects/{project_id}/hosted_tool_permissions"
+	var toolFields []field
+	for _, name := range hostedToolNames {
+		toolFields = append(toolFields, obj(name, flag("enabled").must()).orNull())
+	}
+	return []operation{
+		get(models, getModelPermissions),
+		post(models, updateModelPermissions,
+			str("mode").oneOf("allow_list", "deny_list").must(), strList("model_ids").must()),
+		del(models, deleteModelPermissions),
+		get(tools, getHostedTools),
+		post(tools, updateHostedTools, toolFields...),
+	}
+}
+
+// getModelPermissions answers 404 while a project has no policy.
+func getModelPermissions(c *call) (any, error) {
+	p, err := c.project()
+	if err != nil {
+		return nil, err
+	}
+	if p.models == nil {
+		return nil, notFound("model permissions", p.ID)
+	}
+	return p.models, nil
+}
+
+func updateModelPermissions(c *call) (any, error) {
+	p, err := c.openProject()
+	if err != nil {
+		return nil, err
+	}
+	p.models = &modelPermissions{"project.model_permissions", c.body.str("mode"), c.body.strs("model_ids")}
+	c.recordSettings(p)
+	return p.models, nil
+}
+
+func deleteModelPermissions(c *call) (any, error) {
+	p, err := c.openProject()
+	if err != nil {
+		return nil, err
+	}
+	if p.models == nil {
+		return nil, notFound("model permissions", p.ID)
+	}
+	p.models = nil
+	c.recordSettings(p)
+	return deleted{Object: "project.model_permissions.deleted", Deleted: true}, nil
+}
+
+func getHostedTools(c *call) (any, error) {
+	p, err := c.project()
+	if err != nil {
+		return nil, err
+	}
+	return p.tools, nil
+}
+
+// updateHostedTools sets what is given; null puts a tool back to its default,
+// which is enabled.
+func updateHostedTools(c *call) (any, error) {
+	p, err := c.openProject()
+	if err != nil {
+		return nil, err
+	}
+	for name := range c.body {
+		p.tools[name] = toolPermission{c.body.isNull(name) || c.body.object(name).flag("enabled")}
+	}
+	c.recordSettings(p)
+	return p.tools, nil
+}

@@ -1,0 +1,226 @@
+package sandbox
+
+import (
+	"math/big"
+	"time"
+)
+
+// spendAlert sends mail when a month's spend passes a threshold.
+type spendAlert struct {
+	ID        string       `json:"id"`
+	Object    string       `json:"object"`
+	Threshold int64        `json:"threshold_amount"` // in cents
+	Currency  string       `json:"currency"`
+	Interval  string       `json:"interval"`
+	Channel   alertChannel `json:"notification_channel"`
+}
+
+type alertChannel struct {
+	Type          string   `json:"type"`
+	Recipients    []string `json:"recipients"`
+	SubjectPrefix *string  `json:"subject_prefix"`
+}
+
+// spendLimit stops spending at a threshold.
+type spendLimit struct {
+	threshold int64 // in cents
+	currency  string
+	interval  string
+}
+
+func spendOperations() []operation {
+	money := func(least int64) []field {
+		return []field{
+			num("threshold_amount").between(least, 1<<53).must(),
+			str("currency").oneOf("USD").must(), str("interval").oneOf("month").must(),
+		}
+	}
+	alert := append(money(0), obj("notification_channel",
+		str("type").oneOf("email").must(), strList("recipients").must(), str("subject_prefix").orNull()).must())
+	var operations []operation
+	for _, scope := range []string{"/organization", "/organization/projects/{project_id}"} {
+		operations = append(operations,
+			get(scope+"/spend_alerts", listAlerts, limitParam(20, 100), afterParam(), beforeParam(), orderParam()),
+			post(scope+"/spend_alerts", createAlert, alert...),
+			get(scope+"/spend_alerts/{alert_id}", getAlert),
+			post(scope+"/spend_alerts/{alert_id}", updateAlert, alert...),
+			del(scope+"/spend_alerts/{alert_id}", deleteAlert),
+			get(scope+"/spend_limit", getSpendLimit),
+			post(scope+"/spend_limit", updateSpendLimit, money(1)...),
+			del(scope+"/spend_limit", deleteSpendLimit),
+		)
+	}
+	return operations
+}
+
+// alertScope is the alerts that a path speaks of and their object name.
+func (c *call) alertScope(writing bool) (alerts *collection[*spendAlert], p *project, object string, err error) {
+	p, err = c.scopeProject(writing)
+	switch {
+	case err != nil:
+		return nil, nil, "", err
+	case p == nil:
+		return c.org.alerts, nil, "organization.spend_alert", nil
+	default:
+		return p.alerts, p, "project.spend_alert", nil
+	}
+}
+
+func (a *spendAlert) set(body values) {
+	a.Threshold, a.Currency, a.Interval = body.num("threshold_amount"), body.str("currency"), body.str("interval")
+	channel := body.object("notification_channel")
+	a.Channel = alertChannel{channel.str("type"), channel.strs("recipients"), channel.optStr("subject_prefix")}
+}
+
+func (c *call) recordAlert(p *project, a *spendAlert) {
+	if p == nil {
+		c.record("tenant.billing.alerts.updated", nil, nil, a.ID)
+		return
+	}
+	c.recordSettings(p)
+}
+
+func listAlerts(c *call) (any, error) {
+	alerts, _, _, err := c.alertScope(false)
+	if err != nil {
+		return nil, err
+	}
+	return listing[*spendAlert]{
+		items: alerts.all(),
+		id:    func(a *spendAlert) string { return a.ID },
+		view:  func(a *spendAlert) any { return a },
+	}.byID(c.query)
+}
+
+func createAlert(c *call) (any, error) {
+	alerts, p, object, err := c.alertScope(true)
+	if err != nil {
+		return nil, err
+	}
+	a := &spendAlert{ID: c.org.newID("alert_"), Object: object}
+	a.set(c.body)
+	alerts.add(a.ID, a)
+	c.recordAlert(p, a)
+	return a, nil
+}
+
+func getAlert(c *call) (any, error) {
+	alerts, _, _, err := c.alertScope(false)
+	if err != nil {
+		return nil, err
+	}
+	return alerts.find("spend alert", c.path["alert_id"])
+}
+
+func updateAlert(c *call) (any, error) {
+	alerts, p, _, err := c.alertScope(true)
+	if err != nil {
+		return nil, err
+	}
+	a, err := alerts.find("spend alert", c.path["alert_id"])
+	if err != nil {
+		return nil, err
+	}
+	a.set(c.body)
+	c.recordAlert(p, a)
+	return a, nil
+}
+
+func deleteAlert(c *call) (any, error) {
+	alerts, p, object, err := c.alertScope(true)
+	if err != nil {
+		return nil, err
+	}
+	a, err := alerts.find("spend alert", c.path["alert_id"])
+	if err != nil {
+		return nil, err
+	}
+	alerts.remove(a.ID)
+	c.recordAlert(p, a)
+	return deleted{object + ".deleted", a.ID, true}, nil
+}
+
+// limitScope is where the path's spend limit is kept, and its object name.
+func (c *call) limitScope(writing bool) (limit **spendLimit, p *project, object string, err error) {
+	p, err = c.scopeProject(writing)
+	switch {
+	case err != nil:
+		return nil, nil, "", err
+	case p == nil:
+		return &c.org.spendLimit, nil, "organization.spend_limit", nil
+	default:
+		return &p.spendLimit, p, "project.spend_limit", nil
+	}
+}
+
+func (c *call) recordLimit(p *project) {
+	if p == nil {
+		c.record("tenant.billing.overage_limit.updated", nil, nil, c.org.id)
+		return
+	}
+	c.recordSettings(p)
+}
+
+// limitView compares the limit with what the month has cost so far.
+func (c *call) limitView(object string, l *spendLimit, p *project) any {
+	now := time.Unix(c.now, 0).UTC()
+	query := usageQuery{start: time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Unix(), end: c.now}
+	if p != nil {
+		query.filters[byProject] = []string{p.ID}
+	}
+	status := "inactive"
+	if c.org.ledger.cost(query, c.now).Cmp(big.NewRat(l.threshold, 100)) >= 0 {
+		status = "enforcing"
+	}
+	type enforcement struct {
+		Status string `json:"status"`
+	}
+	return struct {
+		Object      string      `json:"object"`
+		Threshold   int64       `json:"threshold_amount"`
+		Currency    string      `json:"currency"`
+		Interval    string      `json:"interval"`
+		Enforcement enforcement `json:"enforcement"`
+	}{object, l.threshold, l.currency, l.interval, enforcement{status}}
+}
+
+func (c *call) noLimit(p *project) error {
+	if p == nil {
+		return notFound("spend limit", c.org.id)
+	}
+	return notFound("spend limit", p.ID)
+}
+
+func getSpendLimit(c *call) (any, error) {
+	limit, p, object, err := c.limitScope(false)
+	if err != nil {
+		return nil, err
+	}
+	if *limit == nil {
+		return nil, c.noLimit(p)
+	}
+	return c.limitView(object, *limit, p), nil
+}
+
+func updateSpendLimit(c *call) (any, error) {
+	limit, p, object, err := c.limitScope(true)
+	if err != nil {
+		return nil, err
+	}
+	*limit = &spendLimit{c.body.num("threshold_amount"), c.body.str("currency"), c.body.str("interval")}
+	c.recordLimit(p)
+	return c.limitView(object, *limit, p), nil
+}
+
+func deleteSpendLimit(c *call) (any, error) {
+	limit, p, object, err := c.limitScope(true)
+	if err != nil {
+		return nil, err
+	}
+	if *limit == nil {
+		return nil, c.noLimit(p)
+	}
+	*limit = nil
+	c.recordLimit(p)
+	return deleted{Object: object + ".deleted", Deleted: true}, nil
+}
