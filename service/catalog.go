@@ -1,0 +1,160 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
+)
+
+// Method is one RPC that mirrors an upstream endpoint, compiled from its
+// declaration. It never changes once the catalog is built.
+type Method struct {
+	// Procedure is the RPC's path, such as
+	// "/openai.admin.v1.ProjectService/GetProject".
+	Procedure string
+	// Descriptor is the RPC in the schema.
+	Descriptor protoreflect.MethodDescriptor
+	// Request and Response are the types of its messages.
+	Request, Response protoreflect.MessageType
+
+	// Endpoint is where the call goes.
+	Endpoint *upstream.Endpoint
+	// Permission is what a caller must have been granted.
+	Permission string
+	// CacheLife is how long an answer stays fresh; 0 is never stored.
+	CacheLife time.Duration
+	// Invalidates are the path templates that a write makes stale.
+	Invalidates []Invalidation
+	// Secret says that the answer holds a credential.
+	Secret bool
+	// Read says that the call changes nothing upstream.
+	Read bool
+}
+
+// Name is the RPC without its package, such as "ProjectService/GetProject".
+func (m *Method) Name() string {
+	return string(m.Descriptor.Parent().Name()) + "/" + string(m.Descriptor.Name())
+}
+
+// Catalog holds every method that the gateway serves. It is immutable and safe
+// for concurrent use.
+type Catalog struct {
+	methods     []*Method
+	byProcedure map[string]*Method
+}
+
+// MirrorPackage is the protobuf package whose services mirror the upstream.
+const MirrorPackage = protoreflect.FullName("openai.admin.v1")
+
+// MirrorFiles lists the files of [MirrorPackage] that are linked into the
+// program, in the order of their paths. Who calls it imports their Go package.
+func MirrorFiles() []protoreflect.FileDescriptor {
+	var files []protoreflect.FileDescriptor
+	protoregistry.GlobalFiles.RangeFilesByPackage(MirrorPackage, func(fd protoreflect.FileDescriptor) bool {
+		files = append(files, fd)
+		return true
+	})
+	slices.SortFunc(files, func(a, b protoreflect.FileDescriptor) int { return strings.Compare(a.Path(), b.Path()) })
+	return files
+}
+
+// NewCatalog compiles the RPCs of files. It fails when the declaration of any
+// of them is missing, incomplete or contradicts itself, or when two share verb
+// and path; the error holds every fault, and each names its RPC. What answers
+// have that the schema lacks is counted in drift.
+func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog, error) {
+	c := &Catalog{byProcedure: make(map[string]*Method)}
+	routes := make(map[string]*Method)
+	var faults []error
+	for _, file := range files {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for j := range methods.Len() {
+				m, err := compileMethod(methods.Get(j), drift)
+				if err != nil {
+					faults = append(faults, fmt.Errorf("rpc %s: %w", methods.Get(j).FullName(), err))
+					continue
+				}
+				route := m.Endpoint.Verb() + " " + anonymous(m.Endpoint.Template())
+				if other := routes[route]; other != nil {
+					faults = append(faults, fmt.Errorf("rpc %s: %s %s is already %s",
+						m.Descriptor.FullName(), m.Endpoint.Verb(), m.Endpoint.Template(), other.Descriptor.FullName()))
+					continue
+				}
+				routes[route] = m
+				c.methods = append(c.methods, m)
+				c.byProcedure[m.Procedure] = m
+			}
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	if len(c.methods) == 0 {
+		return nil, errors.New("catalog: no rpc in the given files")
+	}
+	return c, nil
+}
+
+// Methods lists the methods by file, then in the order of their declaration.
+func (c *Catalog) Methods() []*Method { return slices.Clone(c.methods) }
+
+// Lookup finds a method by its procedure; false when the gateway has no such
+// method.
+func (c *Catalog) Lookup(procedure string) (*Method, bool) {
+	m, ok := c.byProcedure[procedure]
+	return m, ok
+}
+
+func compileMethod(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Method, error) {
+	if md.IsStreamingClient() || md.IsStreamingServer() {
+		return nil, errors.New("streams; a mirror of one upstream call is unary")
+	}
+	options, _ := md.Options().(*descriptorpb.MethodOptions)
+	if !proto.HasExtension(options, gatewayv1.E_Policy) {
+		return nil, errors.New("has no (gateway.v1.policy)")
+	}
+	policy, _ := proto.GetExtension(options, gatewayv1.E_Policy).(*gatewayv1.Policy)
+	endpoint, err := upstream.Compile(md, drift)
+	if err != nil {
+		return nil, err
+	}
+	request, err := protoregistry.GlobalTypes.FindMessageByName(md.Input().FullName())
+	if err != nil {
+		return nil, fmt.Errorf("request type %s is not linked in: %w", md.Input().FullName(), err)
+	}
+	response, err := protoregistry.GlobalTypes.FindMessageByName(md.Output().FullName())
+	if err != nil {
+		return nil, fmt.Errorf("response type %s is not linked in: %w", md.Output().FullName(), err)
+	}
+	m := &Method{
+		Procedure:  "/" + string(md.Parent().FullName()) + "/" + string(md.Name()),
+		Descriptor: md,
+		Request:    request,
+		Response:   response,
+		Endpoint:   endpoint,
+		Permission: policy.GetPermission(),
+		Secret:     policy.GetSecret(),
+		Read:       endpoint.Verb() == "GET",
+	}
+	if err := m.applyPolicy(policy, options); err != nil {
+		return nil, err
+	}
+	for _, variable := range endpoint.Variables() {
+		if !hasPathID(variable) {
+			return nil, fmt.Errorf("path variable {%s} lacks the rule (gateway.v1.path_id)", variable.Name())
+		}
+	}
+	return m, nil
+}

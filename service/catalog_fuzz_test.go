@@ -1,0 +1,177 @@
+package service_test
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	"github.com/admin-gateway/admin-gateway/service"
+)
+
+// FuzzCatalog spoils the declarations of a real file, step by step as the input
+// says. Whatever is left, the catalog refuses it or every method is complete.
+func FuzzCatalog(f *testing.F) {
+	var files []protoreflect.FileDescriptor
+	for _, file := range service.MirrorFiles() {
+		if file.Services().Len() > 0 {
+			files = append(files, file)
+		}
+	}
+	f.Add([]byte{0}, "")
+	for op := range byte(spoilers) {
+		f.Add([]byte{op, op, 0, 1}, "/organization/{project_id}/*")
+	}
+	f.Add([]byte{22, 6, 0, 1, 9, 3, 0}, "projects.users.read")
+	f.Fuzz(func(t *testing.T, steps []byte, text string) {
+		if len(steps) == 0 || len(steps) > 64 {
+			return
+		}
+		d := copyOf(files[int(steps[0])%len(files)])
+		for steps = steps[1:]; len(steps) >= 3; steps = steps[3:] {
+			methods := d.file.GetService()[0].GetMethod()
+			spoil(int(steps[0])%spoilers, methods[int(steps[1])%len(methods)], methods[int(steps[2])%len(methods)], int8(steps[2]), text)
+		}
+		file := d.build(t)
+		catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{file}, nil)
+		if err != nil {
+			return
+		}
+		if declared := file.Services().Get(0).Methods().Len(); len(catalog.Methods()) != declared {
+			t.Errorf("%d methods were declared and %d are in the catalog, without an error", declared, len(catalog.Methods()))
+		}
+		routes := map[string]bool{}
+		for _, m := range catalog.Methods() {
+			checkComplete(t, m)
+			route := m.Endpoint.Verb() + " " + withoutNames(m.Endpoint.Template())
+			if routes[route] {
+				t.Errorf("%s is there twice", route)
+			}
+			routes[route] = true
+		}
+	})
+}
+
+// checkComplete wants nothing of the method to be a default by absence.
+func checkComplete(t *testing.T, m *service.Method) {
+	t.Helper()
+	options, _ := m.Descriptor.Options().(*descriptorpb.MethodOptions)
+	policy, _ := proto.GetExtension(options, gatewayv1.E_Policy).(*gatewayv1.Policy)
+	if policy == nil || m.Permission == "" || m.Permission != policy.GetPermission() {
+		t.Errorf("%s has permission %q and policy %v", m.Name(), m.Permission, policy)
+	}
+	sideEffectFree := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	if m.Read != (m.Endpoint.Verb() == "GET") || m.Read != sideEffectFree {
+		t.Errorf("%s: %s, read %t, idempotency level %s", m.Name(), m.Endpoint, m.Read, options.GetIdempotencyLevel())
+	}
+	if m.CacheLife < 0 || m.CacheLife > 0 && (m.Secret || !m.Read) {
+		t.Errorf("%s: cache life %s, secret %t, read %t", m.Name(), m.CacheLife, m.Secret, m.Read)
+	}
+	if m.Read && (m.CacheLife > 0) == policy.GetCacheNothing() {
+		t.Errorf("%s: cache life %s, but the policy says %v", m.Name(), m.CacheLife, policy)
+	}
+	if m.Read && len(m.Invalidates) > 0 {
+		t.Errorf("%s is a read and invalidates %v", m.Name(), m.Invalidates)
+	}
+	if !m.Read && (len(m.Invalidates) == 0) != policy.GetInvalidatesNothing() {
+		t.Errorf("%s invalidates %v, but the policy says %v", m.Name(), m.Invalidates, policy)
+	}
+}
+
+// withoutNames leaves a template's braces empty. It shares no code with the
+// catalog, whose mistakes it would then share as well.
+func withoutNames(template string) string {
+	var out []byte
+	inside := false
+	for _, c := range []byte(template) {
+		switch {
+		case c == '{':
+			inside = true
+		case c == '}':
+			inside = false
+		case inside:
+			continue
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// spoilers is how many ways spoil knows.
+const spoilers = 19
+
+// spoil changes what one method declares, some of it to what another does.
+func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text string) {
+	for _, method := range []*descriptorpb.MethodDescriptorProto{m, other} {
+		if method.Options == nil {
+			method.Options = &descriptorpb.MethodOptions{}
+		}
+	}
+	policy, _ := proto.GetExtension(m.GetOptions(), gatewayv1.E_Policy).(*gatewayv1.Policy)
+	rule, _ := proto.GetExtension(m.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
+	policy, rule = proto.CloneOf(policy), proto.CloneOf(rule)
+	if policy == nil {
+		policy = &gatewayv1.Policy{}
+	}
+	if rule == nil {
+		rule = &annotations.HttpRule{}
+	}
+	switch way {
+	case 0:
+		m.Options = nil
+		return
+	case 1:
+		proto.ClearExtension(m.GetOptions(), gatewayv1.E_Policy)
+		return
+	case 2:
+		proto.ClearExtension(m.GetOptions(), annotations.E_Http)
+		return
+	case 3:
+		m.Options, other.Options = other.GetOptions(), m.GetOptions()
+		return
+	case 4:
+		m.InputType, other.InputType = other.InputType, m.InputType
+		return
+	case 5:
+		m.ClientStreaming = proto.Bool(!m.GetClientStreaming())
+		return
+	case 6:
+		m.Options.IdempotencyLevel = descriptorpb.MethodOptions_IdempotencyLevel(uint8(n) % 3).Enum()
+		return
+	case 7:
+		policy.Permission = text
+	case 8:
+		policy.CacheLife = nil
+	case 9:
+		policy.CacheLife = &gatewayv1.Policy_Cache{Cache: durationpb.New(time.Duration(n) * time.Second)}
+	case 10:
+		policy.CacheLife = &gatewayv1.Policy_CacheNothing{CacheNothing: n > 0}
+	case 11:
+		policy.Invalidates, policy.InvalidatesExactly = nil, nil
+	case 12:
+		policy.Invalidates = append(policy.Invalidates, text)
+	case 13:
+		policy.InvalidatesExactly = []string{text}
+	case 14:
+		policy.InvalidatesNothing = !policy.GetInvalidatesNothing()
+	case 15:
+		policy.Secret = !policy.GetSecret()
+	case 16:
+		rule.Pattern = &annotations.HttpRule_Get{Get: text}
+	case 17:
+		rule.Pattern = &annotations.HttpRule_Delete{Delete: rule.GetGet() + rule.GetPost() + rule.GetDelete()}
+	case 18:
+		taken, _ := proto.GetExtension(other.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
+		if taken == nil {
+			return
+		}
+		rule = proto.CloneOf(taken)
+	}
+	proto.SetExtension(m.GetOptions(), gatewayv1.E_Policy, policy)
+	proto.SetExtension(m.GetOptions(), annotations.E_Http, rule)
+}

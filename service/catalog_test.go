@@ -1,0 +1,328 @@
+package service_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/service"
+)
+
+// declarations is a copy of a real file that a test may spoil.
+type declarations struct {
+	file *descriptorpb.FileDescriptorProto
+}
+
+func copyOf(file protoreflect.FileDescriptor) declarations {
+	return declarations{proto.CloneOf(protodesc.ToFileDescriptorProto(file))}
+}
+
+// method finds an RPC of the file's first service.
+func (d declarations) method(t *testing.T, name string) *descriptorpb.MethodDescriptorProto {
+	t.Helper()
+	for _, m := range d.file.GetService()[0].GetMethod() {
+		if m.GetName() == name {
+			return m
+		}
+	}
+	t.Fatalf("%s has no rpc %s", d.file.GetName(), name)
+	return nil
+}
+
+// build makes descriptors of the copy; its imports are those of the program.
+func (d declarations) build(t *testing.T) protoreflect.FileDescriptor {
+	t.Helper()
+	file, err := protodesc.NewFile(d.file, protoregistry.GlobalFiles)
+	if err != nil {
+		t.Fatalf("the spoiled file is no valid one: %v", err)
+	}
+	return file
+}
+
+func editPolicy(t *testing.T, m *descriptorpb.MethodDescriptorProto, edit func(*gatewayv1.Policy)) {
+	t.Helper()
+	policy, ok := proto.GetExtension(m.GetOptions(), gatewayv1.E_Policy).(*gatewayv1.Policy)
+	if !ok || policy == nil {
+		t.Fatalf("rpc %s has no policy to spoil", m.GetName())
+	}
+	edit(policy)
+	proto.SetExtension(m.GetOptions(), gatewayv1.E_Policy, policy)
+}
+
+func editHTTP(t *testing.T, m *descriptorpb.MethodDescriptorProto, edit func(*annotations.HttpRule)) {
+	t.Helper()
+	rule, ok := proto.GetExtension(m.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
+	if !ok || rule == nil {
+		t.Fatalf("rpc %s has no http rule to spoil", m.GetName())
+	}
+	edit(rule)
+	proto.SetExtension(m.GetOptions(), annotations.E_Http, rule)
+}
+
+const (
+	readRPC   = "GetProjectUser"
+	createRPC = "CreateProjectUser"
+	updateRPC = "UpdateProjectUser"
+	deleteRPC = "DeleteProjectUser"
+)
+
+func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
+	t.Parallel()
+	ofPolicy := func(edit func(*gatewayv1.Policy)) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return func(t *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			t.Helper()
+			editPolicy(t, m, edit)
+		}
+	}
+	ofHTTP := func(edit func(*annotations.HttpRule)) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return func(t *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			t.Helper()
+			editHTTP(t, m, edit)
+		}
+	}
+	idempotency := func(level descriptorpb.MethodOptions_IdempotencyLevel) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			m.Options.IdempotencyLevel = level.Enum()
+		}
+	}
+	permission := func(p string) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Permission = p })
+	}
+	cache := func(life *durationpb.Duration) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return ofPolicy(func(policy *gatewayv1.Policy) { policy.CacheLife = &gatewayv1.Policy_Cache{Cache: life} })
+	}
+	invalidates := func(template string) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Invalidates = []string{template} })
+	}
+	tests := []struct {
+		name  string
+		rpc   string
+		spoil func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations)
+		want  string // in the error, behind the RPC's name
+	}{
+		{"no options", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) { m.Options = nil }, "has no (gateway.v1.policy)"},
+		{"no policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			proto.ClearExtension(m.GetOptions(), gatewayv1.E_Policy)
+		}, "has no (gateway.v1.policy)"},
+		{"empty policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			proto.SetExtension(m.GetOptions(), gatewayv1.E_Policy, &gatewayv1.Policy{})
+		}, "permission"},
+		{"no http rule", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			proto.ClearExtension(m.GetOptions(), annotations.E_Http)
+		}, "google.api.http"},
+		{"client streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			m.ClientStreaming = proto.Bool(true)
+		}, "streams"},
+		{"server streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+			m.ServerStreaming = proto.Bool(true)
+		}, "streams"},
+
+		{"no permission", readRPC, permission(""), "permission"},
+		{"permission without a verb", readRPC, permission("projects"), `"projects"`},
+		{"permission in capitals", readRPC, permission("Projects.Read"), `"Projects.Read"`},
+		{"permission with a wildcard", readRPC, permission("projects.*"), `"projects.*"`},
+		{"permission with an empty part", readRPC, permission("projects..read"), `"projects..read"`},
+		{"permission with a line behind it", readRPC, permission("projects.read\n"), "permission"},
+
+		{"read without cache declaration", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = nil }), "neither cache nor cache_nothing"},
+		{"read with cache_nothing false", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = &gatewayv1.Policy_CacheNothing{} }), "cache_nothing is false"},
+		{"read with cache of nothing", readRPC, cache(nil), "positive"},
+		{"read with cache 0", readRPC, cache(durationpb.New(0)), "positive"},
+		{"read with negative cache", readRPC, cache(durationpb.New(-time.Second)), "positive"},
+		{"read with invalid cache", readRPC, cache(&durationpb.Duration{Seconds: 1, Nanos: -1}), "positive"},
+		{"read with cache beyond all ages", readRPC, cache(&durationpb.Duration{Seconds: 1 << 60}), "positive"},
+		{"secret read with cache", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Secret = true }), "secret"},
+		{"read with side effects unsaid", readRPC, idempotency(descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN), "NO_SIDE_EFFECTS"},
+		{"read that is idempotent only", readRPC, idempotency(descriptorpb.MethodOptions_IDEMPOTENT), "NO_SIDE_EFFECTS"},
+		{"read that invalidates", readRPC, invalidates("/organization/users"), "read and declares what it invalidates"},
+		{"read that invalidates exactly", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesExactly = []string{"/organization/users"} }), "read and declares what it invalidates"},
+		{"read that invalidates nothing", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesNothing = true }), "read and declares what it invalidates"},
+
+		{"write without side effects", updateRPC, idempotency(descriptorpb.MethodOptions_NO_SIDE_EFFECTS), "write"},
+		{"write with cache", updateRPC, cache(durationpb.New(time.Minute)), "write and has a cache life"},
+		{"write with cache_nothing", deleteRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = &gatewayv1.Policy_CacheNothing{CacheNothing: true} }), "write and has a cache life"},
+		{"write silent about invalidation", createRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Invalidates, p.InvalidatesExactly = nil, nil }), "must say what it invalidates"},
+		{"write that invalidates something and nothing", updateRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesNothing = true }), "not both"},
+		{"invalidates a relative path", updateRPC, invalidates("organization/users"), "slash"},
+		{"invalidates the empty template", updateRPC, invalidates(""), "slash"},
+		{"invalidates a path with an empty segment", updateRPC, invalidates("/organization//users"), "empty segment"},
+		{"invalidates a path with a slash behind it", updateRPC, invalidates("/organization/users/"), "empty segment"},
+		{"invalidates by a variable that is no field", updateRPC, invalidates("/organization/projects/{nobody}"), "{nobody}"},
+		{"invalidates by a variable that is no string", updateRPC, invalidates("/organization/projects/{update_mask}"), "{update_mask}"},
+		{"invalidates by a variable without a name", updateRPC, invalidates("/organization/projects/{}"), "{}"},
+		{"invalidates by an open brace", updateRPC, invalidates("/organization/{project_id"), "{project_id"},
+		{"invalidates by a star in a segment", updateRPC, invalidates("/organization/us*rs"), "us*rs"},
+		{"invalidates a query", updateRPC, invalidates("/organization/users?limit=1"), "limit=1"},
+		{"invalidates exactly a bad template", updateRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesExactly = []string{"/a/{nobody}"} }), "{nobody}"},
+
+		{"path variable without field", readRPC, ofHTTP(func(r *annotations.HttpRule) {
+			r.Pattern = &annotations.HttpRule_Get{Get: "/organization/projects/{nobody}"}
+		}), "nobody"},
+		{"path variable without path_id", readRPC, func(_ *testing.T, _ *descriptorpb.MethodDescriptorProto, d declarations) {
+			clearRules(d, "GetProjectUserRequest", "user_id")
+		}, "{user_id}"},
+		{"verb of another kind", updateRPC, ofHTTP(func(r *annotations.HttpRule) {
+			r.Pattern = &annotations.HttpRule_Put{Put: r.GetPost()}
+		}), "verb"},
+		{"two http rules", updateRPC, ofHTTP(func(r *annotations.HttpRule) {
+			r.AdditionalBindings = []*annotations.HttpRule{{Pattern: &annotations.HttpRule_Post{Post: "/elsewhere"}}}
+		}), "additional_bindings"},
+		{"read with a body", readRPC, ofHTTP(func(r *annotations.HttpRule) { r.Body = "*" }), "body"},
+		{"response_body of no field", readRPC, ofHTTP(func(r *annotations.HttpRule) { r.ResponseBody = "nobody" }), "nobody"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
+			test.spoil(t, d.method(t, test.rpc), d)
+			wantFault(t, d, test.rpc, test.want)
+		})
+	}
+}
+
+// wantFault wants the catalog to refuse the file with one fault, in the RPC.
+func wantFault(t *testing.T, d declarations, rpc, want string) {
+	t.Helper()
+	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	if err == nil {
+		t.Fatal("the catalog was built")
+	}
+	if catalog != nil {
+		t.Error("there is a catalog beside the error")
+	}
+	head := "rpc openai.admin.v1.ProjectUserService." + rpc + ":"
+	if !strings.HasPrefix(err.Error(), head) || strings.Count(err.Error(), "rpc ") != 1 {
+		t.Errorf("error %q does not name %q, or not it alone", err, head)
+	}
+	if !strings.Contains(err.Error(), want) {
+		t.Errorf("error %q lacks %q", err, want)
+	}
+}
+
+func clearRules(d declarations, message, field string) {
+	for _, m := range d.file.GetMessageType() {
+		for _, f := range m.GetField() {
+			if m.GetName() == message && f.GetName() == field {
+				proto.ClearExtension(f.GetOptions(), validate.E_Field)
+			}
+		}
+	}
+}
+
+// A second RPC on a verb and path would leave it to chance whose policy a
+// permission on that path means.
+func TestCatalogRefusesSharedRoutes(t *testing.T) {
+	t.Parallel()
+	for name, template := range map[string]string{
+		"same variables":    "/organization/projects/{project_id}/users/{user_id}",
+		"renamed variables": "/organization/projects/{user_id}/users/{project_id}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
+			twin := proto.CloneOf(d.method(t, readRPC))
+			twin.Name = proto.String("FetchProjectUser")
+			editHTTP(t, twin, func(r *annotations.HttpRule) { r.Pattern = &annotations.HttpRule_Get{Get: template} })
+			d.file.Service[0].Method = append(d.file.Service[0].Method, twin)
+			wantFault(t, d, "FetchProjectUser", "is already openai.admin.v1.ProjectUserService.GetProjectUser")
+		})
+	}
+	t.Run("two files", func(t *testing.T) {
+		t.Parallel()
+		file := adminv1.File_openai_admin_v1_project_user_proto
+		if _, err := service.NewCatalog([]protoreflect.FileDescriptor{file, file}, nil); err == nil {
+			t.Error("the catalog was built from one file twice")
+		}
+	})
+}
+
+func TestCatalogTellsEveryFault(t *testing.T) {
+	t.Parallel()
+	d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
+	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
+		proto.ClearExtension(d.method(t, rpc).GetOptions(), gatewayv1.E_Policy)
+	}
+	_, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	if err == nil {
+		t.Fatal("the catalog was built")
+	}
+	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
+		if !strings.Contains(err.Error(), "openai.admin.v1.ProjectUserService."+rpc+":") {
+			t.Errorf("error %q does not name %s", err, rpc)
+		}
+	}
+}
+
+func TestCatalogRefusesNoRPCs(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string][]protoreflect.FileDescriptor{
+		"no files":    nil,
+		"no services": {adminv1.File_openai_admin_v1_common_proto},
+	} {
+		if _, err := service.NewCatalog(files, nil); err == nil {
+			t.Errorf("%s: the catalog was built", name)
+		}
+	}
+}
+
+// The table of faults proves something only while the file is sound before it
+// is spoiled, and a method is compiled to what it declares.
+func TestCatalogCompilesDeclarations(t *testing.T) {
+	t.Parallel()
+	d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
+	editPolicy(t, d.method(t, readRPC), func(p *gatewayv1.Policy) {
+		p.CacheLife, p.Secret = &gatewayv1.Policy_CacheNothing{CacheNothing: true}, true
+	})
+	editPolicy(t, d.method(t, deleteRPC), func(p *gatewayv1.Policy) {
+		p.Invalidates, p.InvalidatesExactly, p.InvalidatesNothing = nil, nil, true
+	})
+	editPolicy(t, d.method(t, updateRPC), func(p *gatewayv1.Policy) {
+		p.Invalidates, p.InvalidatesExactly = []string{"/organization/*/{user_id}"}, []string{"/organization/users"}
+	})
+	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(rpc string) *service.Method {
+		m, ok := catalog.Lookup("/openai.admin.v1.ProjectUserService/" + rpc)
+		if !ok {
+			t.Fatalf("no %s in the catalog", rpc)
+		}
+		return m
+	}
+	if m := find("ListProjectUsers"); !m.Read || m.CacheLife != 5*time.Minute || m.Permission != "projects.users.read" || m.Name() != "ProjectUserService/ListProjectUsers" {
+		t.Errorf("ListProjectUsers is %+v", m)
+	}
+	if m := find(readRPC); !m.Read || !m.Secret || m.CacheLife != 0 {
+		t.Errorf("%s is %+v", readRPC, m)
+	}
+	if m := find(deleteRPC); m.Read || len(m.Invalidates) != 0 {
+		t.Errorf("%s is %+v", deleteRPC, m)
+	}
+	want := []service.Invalidation{{Template: "/organization/*/{user_id}"}, {Template: "/organization/users", Exact: true}}
+	if m := find(updateRPC); !slices.Equal(m.Invalidates, want) {
+		t.Errorf("%s invalidates %v, want %v", updateRPC, m.Invalidates, want)
+	}
+	for _, procedure := range []string{"", "/", "openai.admin.v1.ProjectUserService/GetProjectUser", "/openai.admin.v1.ProjectUserService/Nope"} {
+		if m, ok := catalog.Lookup(procedure); ok || m != nil {
+			t.Errorf("Lookup(%q) found %v", procedure, m)
+		}
+	}
+	methods := catalog.Methods()
+	methods[0] = nil
+	if catalog.Methods()[0] == nil {
+		t.Error("a caller of Methods can change the catalog")
+	}
+}

@@ -1,0 +1,435 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+const (
+	getProject      = "/openai.admin.v1.ProjectService/GetProject"
+	requestIDHeader = "X-Request-Id"
+	// secretWord is in requests and in what fails, and nobody may read it.
+	secretWord = "canary-77e0"
+)
+
+// upstreamFunc is an upstream of one function.
+type upstreamFunc func(context.Context) (*upstream.Reply, error)
+
+func (f upstreamFunc) Do(ctx context.Context, _ *upstream.Endpoint, _ *upstream.Request) (*upstream.Reply, error) {
+	return f(ctx)
+}
+
+func answerProject(context.Context) (*upstream.Reply, error) {
+	return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil
+}
+
+// logLines collects what a server logs.
+type logLines struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *logLines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.String()
+}
+
+// of finds the lines with the message.
+func (l *logLines) of(t *testing.T, message string) []map[string]any {
+	t.Helper()
+	var found []map[string]any
+	for text := range strings.Lines(l.text()) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatalf("log line %q: %v", text, err)
+		}
+		if line["msg"] == message {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// house is a gateway in front of a fake upstream.
+type house struct {
+	server *connect.Server
+	url    string
+	log    *logLines
+}
+
+func newHouse(t *testing.T, up upstreamFunc, longest time.Duration) house {
+	t.Helper()
+	log := &logLines{}
+	server, err := service.NewServer(realCatalog(t), service.Options{
+		Upstream: up, Logger: slog.New(slog.NewJSONHandler(log, nil)), LongestCall: longest,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server))
+	httpServer.Config.Protocols = new(http.Protocols)
+	httpServer.Config.Protocols.SetHTTP1(true)
+	httpServer.Config.Protocols.SetUnencryptedHTTP2(true)
+	httpServer.Start()
+	t.Cleanup(httpServer.Close)
+	return house{server: server, url: httpServer.URL, log: log}
+}
+
+// doors are all ways in, by name.
+func (h house) doors(t *testing.T) map[string]connect.Transport {
+	t.Helper()
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	http2 := &http.Transport{Protocols: protocols}
+	http1 := &http.Transport{}
+	t.Cleanup(http2.CloseIdleConnections)
+	t.Cleanup(http1.CloseIdleConnections)
+	return map[string]connect.Transport{
+		"in process":            service.InProcess(h.server),
+		"gRPC":                  connecthttp.NewTransport(&http.Client{Transport: http2}, h.url, connecthttp.WithGRPC()),
+		"gRPC-Web":              connecthttp.NewTransport(&http.Client{Transport: http1}, h.url, connecthttp.WithGRPCWeb()),
+		"Connect":               connecthttp.NewTransport(&http.Client{Transport: http1}, h.url),
+		"Connect JSON":          connecthttp.NewTransport(&http.Client{Transport: http1}, h.url, connecthttp.WithProtoJSON()),
+		"Connect JSON, HTTP/2":  connecthttp.NewTransport(&http.Client{Transport: http2}, h.url, connecthttp.WithProtoJSON()),
+		"Connect GET over HTTP": connecthttp.NewTransport(&http.Client{Transport: http1}, h.url, connecthttp.WithHTTPGet()),
+	}
+}
+
+// get asks for a project, and gives the id that the gateway gave the call.
+func get(t *testing.T, door connect.Transport, project string) (*adminv1.GetProjectResponse, string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ctx, info := connect.NewClientContext(ctx)
+	info.RequestHeader().Set(requestIDHeader, "mine")
+	answer, err := adminv1connect.NewProjectServiceClient(connect.NewClient(door)).
+		GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: project})
+	return answer, info.ResponseHeader().Get(requestIDHeader), err
+}
+
+func reason(t *testing.T, err error) string {
+	t.Helper()
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		t.Fatalf("%v is no *connect.Error", err)
+	}
+	for _, detail := range e.Details() {
+		m, err := connectproto.UnmarshalErrorDetail(detail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, ok := m.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+// everything that a caller can read of an error.
+func everything(err error) string {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	text := e.Error()
+	for _, detail := range e.Details() {
+		text += fmt.Sprintf(" %s %s %s", detail.Type, detail.Value, detail.Debug)
+	}
+	return text
+}
+
+func TestEveryCallHasItsOwnID(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, answerProject, 0)
+	seen := map[string]string{"": "no call", "mine": "its caller"}
+	for name, door := range h.doors(t) {
+		for _, project := range []string{"proj_1", "proj_1", "../users"} {
+			answer, id, err := get(t, door, project)
+			if refused := project != "proj_1"; refused != (connect.CodeOf(err) == connect.CodeInvalidArgument) || refused != (err != nil) {
+				t.Errorf("%s: %s: error %v", name, project, err)
+			}
+			if err == nil && answer.GetProject().GetName() != "one" {
+				t.Errorf("%s: answer %v", name, answer)
+			}
+			if other, taken := seen[id]; taken {
+				t.Errorf("%s: id %q is that of %s", name, id, other)
+			}
+			seen[id] = name
+		}
+	}
+	lines := h.log.of(t, "call")
+	if want := len(seen) - 2; len(lines) != want {
+		t.Errorf("%d lines for %d calls", len(lines), want)
+	}
+	for _, line := range lines {
+		id, _ := line["request_id"].(string)
+		if seen[id] == "" || line["method"] != getProject || line["duration"] == nil {
+			t.Errorf("line %v", line)
+		}
+		if line["code"] != "ok" && line["code"] != "invalid_argument" {
+			t.Errorf("line %v", line)
+		}
+		delete(seen, id)
+	}
+}
+
+// What is recovered is told, and what is told is logged: so a panic is one
+// failed call, and its text is nobody's.
+func TestPanicIsOneFailedCall(t *testing.T) {
+	t.Parallel()
+	var broken sync.Map
+	h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+		if _, healed := broken.LoadOrStore("once", true); !healed {
+			panic(secretWord)
+		}
+		return answerProject(ctx)
+	}, 0)
+	for name, door := range h.doors(t) {
+		broken.Clear()
+		_, id, err := get(t, door, "proj_1")
+		if connect.CodeOf(err) != connect.CodeInternal || reason(t, err) != service.ReasonInternal {
+			t.Errorf("%s: a panic is told as %v", name, err)
+		}
+		if text := everything(err); strings.Contains(text, secretWord) || strings.Contains(text, "panic") {
+			t.Errorf("%s: a caller reads %q", name, text)
+		}
+		if _, _, err := get(t, door, "proj_1"); err != nil {
+			t.Errorf("%s: the call after the panic: %v", name, err)
+		}
+		found := false
+		for _, line := range h.log.of(t, "call") {
+			found = found || line["request_id"] == id && line["code"] == "internal" && line["level"] == "ERROR"
+		}
+		for _, line := range h.log.of(t, "panic") {
+			if stack, _ := line["stack"].(string); line["request_id"] == id && !strings.Contains(stack, "interceptors_test.go") {
+				t.Errorf("%s: the stack does not lead to the panic: %s", name, stack)
+			}
+		}
+		if !found {
+			t.Errorf("%s: the log has no error for call %q", name, id)
+		}
+	}
+	if got, want := len(h.log.of(t, "panic")), len(h.doors(t)); got != want {
+		t.Errorf("%d panics in the log, want %d", got, want)
+	}
+	if strings.Contains(h.log.text(), secretWord) {
+		t.Errorf("the log has the panic's text")
+	}
+}
+
+func TestUnknownErrorsAreNotTold(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(context.Context) (*upstream.Reply, error) { return nil, errors.New(secretWord) }, 0)
+	for name, door := range h.doors(t) {
+		_, _, err := get(t, door, "proj_1")
+		if connect.CodeOf(err) != connect.CodeInternal || strings.Contains(everything(err), secretWord) {
+			t.Errorf("%s: a caller reads %q", name, everything(err))
+		}
+	}
+	for _, line := range h.log.of(t, "call") {
+		if line["cause"] != secretWord {
+			t.Errorf("the log does not keep the cause: %v", line)
+		}
+	}
+}
+
+func TestEveryCallHasADeadline(t *testing.T) {
+	t.Parallel()
+	const hour = time.Hour
+	tests := []struct {
+		name             string
+		longest, callers time.Duration // 0: none
+		atMost           time.Duration
+	}{
+		{"the default", 0, 0, service.DefaultLongestCall},
+		{"the gateway's", hour, 0, hour},
+		{"the gateway's before the caller's", hour, 100 * hour, hour},
+		{"the caller's before the gateway's", 100 * hour, hour, hour},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			var deadline time.Time
+			h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				deadline, _ = ctx.Deadline()
+				return answerProject(ctx)
+			}, test.longest)
+			for name, door := range h.doors(t) {
+				ctx := t.Context()
+				if test.callers > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, test.callers)
+					defer cancel()
+				}
+				_, err := adminv1connect.NewProjectServiceClient(connect.NewClient(door)).
+					GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "proj_1"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				mu.Lock()
+				if latest := time.Now().Add(test.atMost); deadline.IsZero() || deadline.After(latest) {
+					t.Errorf("%s: the deadline is %s, which is not before %s", name, deadline, latest)
+				}
+				deadline = time.Time{}
+				mu.Unlock()
+			}
+		})
+	}
+}
+
+func TestLongestCallEndsACall(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}, time.Millisecond)
+	for name, door := range h.doors(t) {
+		if _, _, err := get(t, door, "proj_1"); connect.CodeOf(err) != connect.CodeDeadlineExceeded || reason(t, err) != service.ReasonDeadlineExceeded {
+			t.Errorf("%s: a call without end ends in %v", name, err)
+		}
+	}
+}
+
+// post sends bytes to the Connect door and returns status and body.
+func post(t *testing.T, url, contentType, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", contentType)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	reply, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reply.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return reply.StatusCode, string(answer)
+}
+
+// No request reaches the upstream that is not a valid message, and neither the
+// refusal nor the log repeats a value of it.
+func TestBadRequestsAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(context.Context) (*upstream.Reply, error) {
+		return nil, errors.New("the upstream was asked")
+	}, 0)
+	const asJSON, asProto = "application/json", "application/proto"
+	for _, test := range []struct {
+		name, procedure, contentType, body string
+		status                             int
+		want                               string // in the refusal
+	}{
+		{"broken JSON", getProject, asJSON, `{"project_id": ` + secretWord, http.StatusBadRequest, service.ReasonMalformedRequest},
+		{"JSON of another type", getProject, asJSON, `["` + secretWord + `"]`, http.StatusBadRequest, service.ReasonMalformedRequest},
+		{"broken protobuf", getProject, asProto, "\x0a\x7f" + secretWord, http.StatusBadRequest, service.ReasonMalformedRequest},
+		{"protobuf that is not UTF-8", getProject, asProto, "\x0a\x0d" + secretWord + "\xff\xfe", http.StatusBadRequest, service.ReasonMalformedRequest},
+		{"unknown field", getProject, asJSON, `{"nobody": "` + secretWord + `"}`, http.StatusBadRequest, "nobody: is no field of this request"},
+		{"field of another type", "/openai.admin.v1.ProjectService/ListProjects", asJSON, `{"limit": "` + secretWord + `"}`, http.StatusBadRequest, "limit"},
+		{"broken rule", getProject, asJSON, `{"project_id": "../` + secretWord + `"}`, http.StatusBadRequest, "project_id"},
+		{"too large", getProject, asJSON, `{"project_id": "` + strings.Repeat(secretWord, 1<<17) + `"}`, http.StatusTooManyRequests, service.ReasonMalformedRequest},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			status, body := post(t, h.url+test.procedure, test.contentType, test.body)
+			if status != test.status || !refusalHolds(t, body, test.want) {
+				t.Errorf("refused with %d %s", status, body)
+			}
+			if strings.Contains(body, secretWord) {
+				t.Errorf("a caller reads %s", body)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if text := h.log.text(); strings.Contains(text, secretWord) {
+			t.Errorf("the log repeats a request: %s", text)
+		} else if strings.Contains(text, "was asked") {
+			t.Errorf("the upstream was asked: %s", text)
+		}
+	})
+}
+
+// refusalHolds looks into an error of the Connect protocol, debug included.
+func refusalHolds(t *testing.T, body, want string) bool {
+	t.Helper()
+	var refusal struct {
+		Message string
+		Details []struct {
+			Debug struct{ Reason string }
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &refusal); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	for _, detail := range refusal.Details {
+		if detail.Debug.Reason == want {
+			return true
+		}
+	}
+	return strings.Contains(refusal.Message, want)
+}
+
+func TestUnknownMethods(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, answerProject, 0)
+	for name, door := range h.doors(t) {
+		err := connect.NewClient(door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/openai.admin.v1.ProjectService/Nope"},
+			&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
+		if name == "gRPC-Web" {
+			// The library takes what it does not know for a stream in both
+			// directions, and has no such thing for gRPC-Web over HTTP/1.1.
+			if err == nil {
+				t.Errorf("%s: an unknown method has an answer", name)
+			}
+			continue
+		}
+		if connect.CodeOf(err) != connect.CodeUnimplemented || reason(t, err) != service.ReasonUnknownMethod {
+			t.Errorf("%s: an unknown method is told as %v", name, err)
+		}
+	}
+}
+
+func TestServerWantsAnUpstream(t *testing.T) {
+	t.Parallel()
+	if _, err := service.NewServer(realCatalog(t), service.Options{}); err == nil {
+		t.Error("a server was built without an upstream")
+	}
+}

@@ -1,0 +1,110 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// inventoryColumns head every form of the inventory.
+const inventoryColumns = "RPC\tVERB\tPATH\tPERMISSION\tCACHE\tINVALIDATES"
+
+// ErrInventoryFormat is the error of [Catalog.WriteInventory] for a format that
+// it does not know.
+var ErrInventoryFormat = errors.New("format must be table, tsv or json")
+
+// inventoryEntry is a line of the inventory as JSON.
+type inventoryEntry struct {
+	RPC         string   `json:"rpc"`
+	Verb        string   `json:"verb"`
+	Path        string   `json:"path"`
+	Permission  string   `json:"permission"`
+	Cache       string   `json:"cache,omitempty"`
+	Invalidates []string `json:"invalidates,omitempty"`
+	Secret      bool     `json:"secret,omitempty"`
+}
+
+// WriteInventory writes a line for every RPC: name, verb, path, permission,
+// cache life, and what it invalidates, where "$" behind a path leaves what lies
+// below it alone. The format is "table" (aligned for reading), "tsv" or "json".
+func (c *Catalog) WriteInventory(w io.Writer, format string) error {
+	switch format {
+	case "table":
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		if err := c.writeRows(t); err != nil {
+			return err
+		}
+		return t.Flush()
+	case "tsv":
+		return c.writeRows(w)
+	case "json":
+		entries := make([]inventoryEntry, 0, len(c.methods))
+		for _, m := range c.methods {
+			entries = append(entries, m.inventoryEntry())
+		}
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(entries)
+	default:
+		return ErrInventoryFormat
+	}
+}
+
+func (c *Catalog) writeRows(w io.Writer) error {
+	if _, err := fmt.Fprintln(w, inventoryColumns); err != nil {
+		return err
+	}
+	for _, m := range c.methods {
+		e := m.inventoryEntry()
+		if _, err := fmt.Fprintln(w, strings.Join([]string{
+			e.RPC, e.Verb, e.Path, e.Permission, m.cacheColumn(), m.invalidatesColumn(),
+		}, "\t")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Method) inventoryEntry() inventoryEntry {
+	e := inventoryEntry{
+		RPC:        m.Name(),
+		Verb:       m.Endpoint.Verb(),
+		Path:       m.Endpoint.Template(),
+		Permission: m.Permission,
+		Secret:     m.Secret,
+	}
+	if m.CacheLife > 0 {
+		e.Cache = m.CacheLife.String()
+	}
+	for _, invalidation := range m.Invalidates {
+		e.Invalidates = append(e.Invalidates, invalidation.String())
+	}
+	return e
+}
+
+func (m *Method) cacheColumn() string {
+	switch {
+	case m.Secret:
+		return "never: secret"
+	case !m.Read:
+		return "-"
+	case m.CacheLife == 0:
+		return "never"
+	default:
+		return m.CacheLife.String()
+	}
+}
+
+func (m *Method) invalidatesColumn() string {
+	if m.Read {
+		return "-"
+	}
+	if len(m.Invalidates) == 0 {
+		return "nothing"
+	}
+	return strings.Join(m.inventoryEntry().Invalidates, " ")
+}

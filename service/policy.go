@@ -1,0 +1,151 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+)
+
+// permissionForm is a dotted resource and a verb: "projects.users.update".
+var permissionForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
+
+// Invalidation is a path template whose stored answers a write makes stale.
+type Invalidation struct {
+	// Template has literal segments, variables in braces that are fields of
+	// the write's request, and `*`. A variable whose field is empty, and `*`,
+	// stand for every value.
+	Template string
+	// Exact leaves what lies below the path alone.
+	Exact bool
+}
+
+// String is the template, with "$" behind it where what lies below is left
+// alone.
+func (i Invalidation) String() string {
+	if i.Exact {
+		return i.Template + "$"
+	}
+	return i.Template
+}
+
+// applyPolicy checks the declaration and takes it over. Nothing in it is a
+// default by absence.
+func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.MethodOptions) error {
+	if !permissionForm.MatchString(m.Permission) {
+		return fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", m.Permission)
+	}
+	sideEffectFree := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	if m.Read {
+		if !sideEffectFree {
+			return errors.New("is a read, so its idempotency_level must be NO_SIDE_EFFECTS")
+		}
+		return m.applyReadPolicy(policy)
+	}
+	if sideEffectFree {
+		return errors.New("is a write, so its idempotency_level cannot be NO_SIDE_EFFECTS")
+	}
+	return m.applyWritePolicy(policy)
+}
+
+func (m *Method) applyReadPolicy(policy *gatewayv1.Policy) error {
+	if len(policy.GetInvalidates())+len(policy.GetInvalidatesExactly()) > 0 || policy.GetInvalidatesNothing() {
+		return errors.New("is a read and declares what it invalidates")
+	}
+	switch life := policy.GetCacheLife().(type) {
+	case *gatewayv1.Policy_Cache:
+		if err := life.Cache.CheckValid(); err != nil || life.Cache.AsDuration() <= 0 {
+			return errors.New("cache must be a positive duration")
+		}
+		if policy.GetSecret() {
+			return errors.New("is secret and has a cache life")
+		}
+		m.CacheLife = life.Cache.AsDuration()
+	case *gatewayv1.Policy_CacheNothing:
+		if !life.CacheNothing {
+			return errors.New("cache_nothing is false; say for how long to cache instead")
+		}
+	default:
+		return errors.New("is a read and says neither cache nor cache_nothing")
+	}
+	return nil
+}
+
+func (m *Method) applyWritePolicy(policy *gatewayv1.Policy) error {
+	if policy.GetCacheLife() != nil {
+		return errors.New("is a write and has a cache life")
+	}
+	for _, template := range policy.GetInvalidates() {
+		m.Invalidates = append(m.Invalidates, Invalidation{Template: template})
+	}
+	for _, template := range policy.GetInvalidatesExactly() {
+		m.Invalidates = append(m.Invalidates, Invalidation{Template: template, Exact: true})
+	}
+	if (len(m.Invalidates) == 0) != policy.GetInvalidatesNothing() {
+		return errors.New("is a write and must say what it invalidates, or invalidates_nothing, and not both")
+	}
+	for _, invalidation := range m.Invalidates {
+		if err := checkTemplate(invalidation.Template, m.Descriptor.Input()); err != nil {
+			return fmt.Errorf("invalidates %q: %w", invalidation.Template, err)
+		}
+	}
+	return nil
+}
+
+// checkTemplate wants an absolute path whose variables are string fields of the
+// request.
+func checkTemplate(template string, request protoreflect.MessageDescriptor) error {
+	path, ok := strings.CutPrefix(template, "/")
+	if !ok {
+		return errors.New("does not begin with a slash")
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		name, variable := cutVariable(segment)
+		switch {
+		case segment == "":
+			return errors.New("has an empty segment")
+		case segment == "*":
+		case !variable:
+			if strings.ContainsAny(segment, "{}*?#%") {
+				return fmt.Errorf("segment %q is neither literal, nor a variable, nor *", segment)
+			}
+		default:
+			field := request.Fields().ByName(protoreflect.Name(name))
+			if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
+				return fmt.Errorf("variable {%s} is no string field of %s", name, request.Name())
+			}
+		}
+	}
+	return nil
+}
+
+func cutVariable(segment string) (name string, ok bool) {
+	name, open := strings.CutPrefix(segment, "{")
+	name, closed := strings.CutSuffix(name, "}")
+	return name, open && closed
+}
+
+// anonymous replaces the names of a template's variables, which do not tell two
+// routes apart.
+func anonymous(template string) string {
+	segments := strings.Split(template, "/")
+	for i, segment := range segments {
+		if _, variable := cutVariable(segment); variable {
+			segments[i] = "{}"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+func hasPathID(field protoreflect.FieldDescriptor) bool {
+	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
+	set, _ := proto.GetExtension(rules.GetString(), gatewayv1.E_PathId).(bool)
+	return set
+}
