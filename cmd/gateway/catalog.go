@@ -1,0 +1,24 @@
+package main
+
+import (
+	_ "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1" // the RPCs of the catalog
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
+)
+
+type catalogCommand struct {
+	Format string `enum:"table,tsv,json" default:"table" help:"table, tsv or json."`
+}
+
+// Run prints the inventory.
+func (c *catalogCommand) Run(std streams) error {
+	catalog, err := loadCatalog(nil)
+	if err != nil {
+		return err
+	}
+	return catalog.WriteInventory(std.out, c.Format)
+}
+
+func loadCatalog(drift *adminjson.Drift) (*service.Catalog, error) {
+	return service.NewCatalog(service.MirrorFiles(), drift)
+}

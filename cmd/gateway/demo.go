@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// demoTimeout bounds the sample calls together.
+const demoTimeout = time.Minute
+
+type demoCommand struct {
+	Listen string `default:"127.0.0.1:8080" help:"Address to serve on; a loopback one."`
+	Once   bool   `help:"Exit after the sample calls; 0 when all went as they should."`
+}
+
+// errSamples is a demo in which a call did not do what it should.
+var errSamples = errors.New("a sample call did not do what it should")
+
+// demoKey is the fake upstream's admin key: the demo has nothing to protect.
+type demoKey struct{}
+
+func (demoKey) Key(context.Context) (upstream.Secret, error) {
+	return upstream.NewSecret(sandbox.DefaultAdminKey), nil
+}
+
+// Run starts the fake upstream and a gateway in front of it, makes the sample
+// calls, and serves on until a signal.
+func (c *demoCommand) Run(ctx context.Context, std streams) error {
+	if err := checkLoopback(c.Listen); err != nil {
+		return fmt.Errorf("flag --listen: %w", err)
+	}
+	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}))
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	g, err := build(fake.url()+"/v1", demoKey{}, logger, true)
+	if err != nil {
+		return err
+	}
+	defer g.client.Close()
+	doors, err := listen(ctx, c.Listen, g.doors)
+	if err != nil {
+		return err
+	}
+
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	group, serving := errgroup.WithContext(serving)
+	group.Go(func() error { return serve(serving, fake, doors) })
+	err = runSamples(serving, std.out, doors.url(), fake.url())
+	if err != nil || c.Once {
+		stop()
+	} else if err = printHints(std.out, doors.url()); err != nil {
+		stop()
+	}
+	return errors.Join(err, group.Wait())
+}
+
+func runSamples(ctx context.Context, w io.Writer, gateway, fake string) error {
+	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
+	defer cancel()
+	if _, err := fmt.Fprintf(w, "A fake Admin API is on %s/v1, the gateway in front of it on %s.\n\n", fake, gateway); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	failed := false
+	if _, err := fmt.Fprintln(table, "CALL\tOVER\tTOOK\tANSWER"); err != nil {
+		return err
+	}
+	for _, s := range samples(gateway) {
+		start := time.Now()
+		answer, err := s.call(ctx)
+		if err != nil {
+			failed = true
+			answer = "FAILED: " + err.Error()
+		}
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.name, s.over, time.Since(start).Round(100*time.Microsecond), answer); err != nil {
+			return err
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if failed {
+		return errSamples
+	}
+	return nil
+}
+
+func printHints(w io.Writer, gateway string) error {
+	_, err := fmt.Fprintf(w, `
+Serving until Ctrl-C. Try, in another terminal:
+
+  curl -sS -H 'Content-Type: application/json' -d '{"limit": 2}' %[1]s/openai.admin.v1.ProjectService/ListProjects
+  curl -sS -H 'Content-Type: application/json' -d '{"name": "ci", "permissions": []}' %[1]s/openai.admin.v1.RoleService/CreateRole
+  curl -sS -G %[1]s/openai.admin.v1.UserService/ListUsers --data-urlencode 'encoding=json' --data-urlencode 'message={"limit": 2}'
+  buf curl --protocol grpc --http2-prior-knowledge -d '{"limit": 2}' %[1]s/openai.admin.v1.UserService/ListUsers
+  buf curl --protocol grpc --http2-prior-knowledge --list-methods %[1]s
+
+`, gateway)
+	return err
+}

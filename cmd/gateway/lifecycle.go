@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	// drainTimeout is how long calls in flight may take to finish.
+	drainTimeout = 15 * time.Second
+)
+
+// listener is an address that a command serves.
+type listener struct {
+	net.Listener
+	handler http.Handler
+}
+
+func listen(ctx context.Context, address string, handler http.Handler) (listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return listener{}, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener{l, handler}, nil
+}
+
+func (l listener) url() string { return "http://" + l.Addr().String() }
+
+// serve serves all listeners until ctx ends or one fails, then lets calls in
+// flight finish. All of its goroutines have ended when it returns.
+func serve(ctx context.Context, listeners ...listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		server := newHTTPServer(l.handler)
+		group.Go(func() error {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			<-ctx.Done()
+			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+			defer cancel()
+			if err := server.Shutdown(drain); err != nil {
+				return errors.Join(fmt.Errorf("calls on %s did not finish within %s: %w", l.Addr(), drainTimeout, err), server.Close())
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// newHTTPServer speaks HTTP/1.1 and, without TLS, HTTP/2 with prior knowledge,
+// which gRPC needs.
+func newHTTPServer(handler http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         protocols,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+}

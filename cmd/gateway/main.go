@@ -1,0 +1,97 @@
+// Command gateway serves the OpenAI Admin API as typed RPCs. Run it without
+// arguments for its commands.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// program is the command line.
+type program struct {
+	Demo    demoCommand      `cmd:"" help:"Run a fake upstream, the gateway in front of it and sample calls; needs no set-up."`
+	Serve   serveCommand     `cmd:"" help:"Serve the Admin API as typed RPCs."`
+	Sandbox sandboxCommand   `cmd:"" help:"Serve the fake upstream alone."`
+	Catalog catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, cache life, what it invalidates."`
+	Version kong.VersionFlag `help:"Print the build's version and commit, and exit."`
+}
+
+// streams are where a command writes.
+type streams struct{ out, err io.Writer }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command and gives the exit code: 0, 1 for a failure, 2 for a
+// command line that makes no sense.
+func run(ctx context.Context, args []string, std streams) int {
+	var cli program
+	exit, exited := 0, false
+	parser, err := kong.New(&cli,
+		kong.Name("gateway"),
+		kong.Description("A gateway in front of the OpenAI Admin API."),
+		kong.UsageOnError(),
+		kong.Writers(std.out, std.err),
+		kong.Vars{"version": version()},
+		kong.Exit(func(code int) { exit, exited = code, true }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	if err != nil {
+		return report(std, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exited { // --help and --version have printed what they had to
+		return exit
+	}
+	if err != nil {
+		parser.Errorf("%s", err)
+		return 2
+	}
+	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		return report(std, err)
+	}
+	return 0
+}
+
+func report(std streams, err error) int {
+	// Standard error is all there is to say it on.
+	_, _ = fmt.Fprintf(std.err, "gateway: %v\n", err)
+	return 1
+}
+
+// version is the module's version and the commit it was built from, where the
+// build knows them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" {
+		v = "(devel)"
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			v += " " + setting.Value
+		}
+	}
+	return v + " " + info.GoVersion
+}

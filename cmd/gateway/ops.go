@@ -1,0 +1,56 @@
+package main
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
+)
+
+// opsHandler is what operators and their machines read; it has a listener of
+// its own.
+func opsHandler(drift *adminjson.Drift) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newDriftCollector(drift),
+	)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", ok)
+	mux.HandleFunc("GET /readyz", ok)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func ok(w http.ResponseWriter, _ *http.Request) {
+	// Who asked and has gone does not need the answer.
+	_, _ = io.WriteString(w, "ok\n")
+}
+
+// driftCollector shows what the upstream's answers have that the schema lacks.
+// The set behind it is bounded, so the labels are.
+type driftCollector struct {
+	drift *adminjson.Drift
+	desc  *prometheus.Desc
+}
+
+func newDriftCollector(drift *adminjson.Drift) driftCollector {
+	return driftCollector{drift, prometheus.NewDesc("gateway_upstream_drift_total",
+		"Members and values in upstream answers that this build's schema does not have.",
+		[]string{"message", "member", "kind"}, nil)}
+}
+
+// Describe implements prometheus.Collector.
+func (c driftCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
+
+// Collect implements prometheus.Collector.
+func (c driftCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, e := range c.drift.Snapshot() {
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(e.Count), string(e.Message), e.Member, string(e.Kind))
+	}
+}

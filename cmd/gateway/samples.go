@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+)
+
+// sample is one call of the demo, made as a client makes it.
+type sample struct {
+	name, over string
+	// call says in a few words what came back; an error is a failed demo.
+	call func(context.Context) (string, error)
+}
+
+// samples are the demo's calls to a gateway.
+func samples(gateway string) []sample {
+	grpc := connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, connecthttp.WithGRPC()))
+	asJSON := connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, connecthttp.WithProtoJSON()))
+	grpcWeb := connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, connecthttp.WithGRPCWeb()))
+	tour := &tour{
+		users:    adminv1connect.NewUserServiceClient(grpc),
+		projects: adminv1connect.NewProjectServiceClient(asJSON),
+		accounts: adminv1connect.NewProjectServiceAccountServiceClient(grpc),
+		usage:    adminv1connect.NewUsageServiceClient(grpcWeb),
+	}
+	return []sample{
+		{"ListUsers", "gRPC", tour.listUsers},
+		{"GetProject", "Connect JSON", tour.getProject},
+		{"CreateProjectServiceAccount", "gRPC", tour.createServiceAccount},
+		{"GetProject, id ../users", "Connect JSON", tour.refused},
+		{"ListCompletionsUsage, last week", "gRPC-Web", tour.usageOfLastWeek},
+	}
+}
+
+// http2Client speaks HTTP/2 without TLS.
+func http2Client() *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{Transport: &http.Transport{
+		Protocols:       protocols,
+		DialContext:     (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		IdleConnTimeout: time.Second,
+	}}
+}
+
+// tour holds the clients and what one call learns for the next.
+type tour struct {
+	users    adminv1connect.UserServiceClient
+	projects adminv1connect.ProjectServiceClient
+	accounts adminv1connect.ProjectServiceAccountServiceClient
+	usage    adminv1connect.UsageServiceClient
+	project  string
+}
+
+func (t *tour) listUsers(ctx context.Context) (string, error) {
+	limit := int64(100)
+	users, err := t.users.ListUsers(ctx, &adminv1.ListUsersRequest{Limit: &limit})
+	if err != nil {
+		return "", err
+	}
+	if len(users.GetData()) == 0 {
+		return "", errors.New("no users")
+	}
+	return fmt.Sprintf("%d users on the first page, more: %t", len(users.GetData()), users.GetHasMore()), nil
+}
+
+func (t *tour) getProject(ctx context.Context) (string, error) {
+	projects, err := t.projects.ListProjects(ctx, &adminv1.ListProjectsRequest{})
+	if err != nil {
+		return "", err
+	}
+	if len(projects.GetData()) == 0 {
+		return "", errors.New("no projects")
+	}
+	t.project = projects.GetData()[0].GetId()
+	project, err := t.projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: t.project})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%q, made %s", project.GetProject().GetName(), project.GetProject().GetCreatedAt().AsTime().Format(time.DateOnly)), nil
+}
+
+func (t *tour) createServiceAccount(ctx context.Context) (string, error) {
+	account, err := t.accounts.CreateProjectServiceAccount(ctx, &adminv1.CreateProjectServiceAccountRequest{ProjectId: t.project, Name: "demo"})
+	if err != nil {
+		return "", err
+	}
+	secret := account.GetApiKey().GetValue()
+	if secret == "" {
+		return "", errors.New("no key came with the service account")
+	}
+	return fmt.Sprintf("%s with a key of %d characters, shown once and never stored", account.GetId(), len(secret)), nil
+}
+
+func (t *tour) refused(ctx context.Context) (string, error) {
+	_, err := t.projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "../users"})
+	if connect.CodeOf(err) != connect.CodeInvalidArgument {
+		return "", fmt.Errorf("should have been refused, but: %w", err)
+	}
+	return "refused, and the upstream was not asked: " + connect.CodeOf(err).String(), nil
+}
+
+func (t *tour) usageOfLastWeek(ctx context.Context) (string, error) {
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	usage, err := t.usage.ListCompletionsUsage(ctx, &adminv1.ListCompletionsUsageRequest{
+		StartTime: timestamppb.New(today.AddDate(0, 0, -7)),
+		EndTime:   timestamppb.New(today),
+	})
+	if err != nil {
+		return "", err
+	}
+	var tokens, requests int64
+	for _, bucket := range usage.GetData() {
+		for _, result := range bucket.GetResults() {
+			tokens += result.GetInputTokens() + result.GetOutputTokens()
+			requests += result.GetNumModelRequests()
+		}
+	}
+	if requests == 0 {
+		return "", errors.New("no usage")
+	}
+	return fmt.Sprintf("%d days, %d requests, %d tokens", len(usage.GetData()), requests, tokens), nil
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+)
+
+// fetch gets a page and leaves no connection behind.
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	reply, err := (&http.Client{Transport: transport, Timeout: patience}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := reply.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	body, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply.StatusCode, string(body)
+}
+
+// users asks a gateway for users, over gRPC.
+func users(t *testing.T, gateway string) *adminv1.ListUsersResponse {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client := http2Client()
+	defer client.CloseIdleConnections()
+	limit := int64(3)
+	answer, err := adminv1connect.NewUserServiceClient(connect.NewClient(connecthttp.NewTransport(client, gateway, connecthttp.WithGRPC()))).
+		ListUsers(ctx, &adminv1.ListUsersRequest{Limit: &limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
+	t.Cleanup(fake.Close)
+	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
+listen: 127.0.0.1:0
+ops_listen: 127.0.0.1:0
+upstream:
+  base_url: `+fake.URL+`/v1
+  admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey+"\n")+`}
+`))
+	var at struct {
+		Listen    string `json:"listen"`
+		OpsListen string `json:"ops_listen"`
+	}
+	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, "ops_listen")), &at); err != nil {
+		t.Fatal(err)
+	}
+	if got := users(t, "http://"+at.Listen); len(got.GetData()) != 3 || !got.GetHasMore() {
+		t.Errorf("answer %v", got)
+	}
+	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ok\n", "/metrics": "go_goroutines"} {
+		if status, body := fetch(t, "http://"+at.OpsListen+path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
+		if status, _ := fetch(t, "http://"+at.Listen+path); status != http.StatusNotFound {
+			t.Errorf("%s is on the callers' port: %d", path, status)
+		}
+	}
+	c.stop(t)
+	if said := c.err.String(); strings.Contains(said, sandbox.DefaultAdminKey) {
+		t.Errorf("the log has the admin key: %s", said)
+	}
+}
+
+func TestServeErrors(t *testing.T) {
+	t.Parallel()
+	const head = "listen: 127.0.0.1:0\nops_listen: 127.0.0.1:0\n"
+	key := writeFile(t, "key", "sk-admin-1")
+	taken, err := listen(t.Context(), "127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := taken.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, test := range map[string]struct{ file, want string }{
+		"no key":           {head, "upstream.admin_key"},
+		"no key file":      {head + "upstream: {admin_key: {file: /nonexistent/key}}", "/nonexistent/key"},
+		"no key variable":  {head + "upstream: {admin_key: {env: GATEWAY_TEST_NO_SUCH_KEY}}", "GATEWAY_TEST_NO_SUCH_KEY"},
+		"no URL":           {head + "upstream: {base_url: nowhere, admin_key: {file: " + key + "}}", "base URL"},
+		"address taken":    {"listen: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
+		"operations taken": {"listen: 127.0.0.1:0\nops_listen: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs bytes.Buffer
+			if code := run(t.Context(), []string{"serve", "--config", writeFile(t, "gateway.yaml", test.file)}, streams{&out, &errs}); code != 1 {
+				t.Errorf("exit code %d", code)
+			}
+			if !strings.HasPrefix(errs.String(), "gateway: ") || !strings.Contains(errs.String(), test.want) {
+				t.Errorf("standard error lacks %q: %q", test.want, &errs)
+			}
+		})
+	}
+}
+
+func TestDemoOnce(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"demo", "--once", "--listen", "127.0.0.1:0"}, streams{&out, &errs}); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, s := range samples("http://127.0.0.1:1") {
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.name) + ` +` + regexp.QuoteMeta(s.over) + ` `).MatchString(out.String()) {
+			t.Errorf("no sample %s over %s", s.name, s.over)
+		}
+	}
+	if errs.Len() > 0 || strings.Contains(out.String(), "FAILED") {
+		t.Errorf("said %s and, on standard error, %s", &out, &errs)
+	}
+}
+
+func TestDemoServesUntilStopped(t *testing.T) {
+	t.Parallel()
+	c := start(t, "demo", "--listen", "127.0.0.1:0")
+	c.out.line(t, c.ended, "Serving until Ctrl-C")
+	gateway := regexp.MustCompile(`the gateway in front of it on (http://\S+)\.\n`).FindStringSubmatch(c.out.String())
+	if gateway == nil {
+		t.Fatalf("no address in %s", c.out)
+	}
+	if got := users(t, gateway[1]); len(got.GetData()) != 3 {
+		t.Errorf("answer %v", got)
+	}
+	c.stop(t)
+}
+
+// A demo whose upstream fails is a failed demo.
+func TestSamplesFail(t *testing.T) {
+	t.Parallel()
+	nobody := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(nobody.Close)
+	var out bytes.Buffer
+	if err := runSamples(t.Context(), &out, nobody.URL, nobody.URL); err == nil || !strings.Contains(out.String(), "FAILED: ") {
+		t.Errorf("error %v after %s", err, &out)
+	}
+}
+
+func TestSandboxServesUntilStopped(t *testing.T) {
+	t.Parallel()
+	c := start(t, "sandbox", "--listen", "127.0.0.1:0", "--users", "7")
+	line := c.out.line(t, c.ended, "The fake Admin API is on ")
+	url := regexp.MustCompile(`http://\S+/v1`).FindString(line)
+	if status, _ := fetch(t, url+"/organization/users"); status != http.StatusUnauthorized {
+		t.Errorf("without a key: %d", status)
+	}
+	c.stop(t)
+}
