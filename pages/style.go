@@ -1,0 +1,67 @@
+package pages
+
+import "google.golang.org/protobuf/reflect/protoreflect"
+
+// forward is the request's half of a pagination style: the field that takes
+// the cursor.
+type forward struct {
+	cursor protoreflect.FieldDescriptor
+}
+
+// forwardOf finds the cursor field of a request type.
+func forwardOf(md protoreflect.MessageDescriptor) (forward, error) {
+	after, page := stringField(md, "after"), stringField(md, "page")
+	switch {
+	case after != nil && page != nil:
+		return forward{}, &UnsupportedError{md.FullName(), "has both `after` and `page`"}
+	case after != nil:
+		return forward{after}, nil
+	case page != nil:
+		return forward{page}, nil
+	}
+	return forward{}, &UnsupportedError{md.FullName(), "has no string field `after` or `page`"}
+}
+
+// page is the response's half: where the items are, and what says how to go on.
+type page struct {
+	data, more, next protoreflect.FieldDescriptor
+
+	// onlyMore is whether next is set only while there are more pages.
+	onlyMore bool
+}
+
+// pageOf finds the fields of a response type that answers requests of style f.
+func pageOf(md protoreflect.MessageDescriptor, f forward) (page, error) {
+	data := md.Fields().ByName("data")
+	if data == nil || !data.IsList() || data.Message() == nil {
+		return page{}, &UnsupportedError{md.FullName(), "has no repeated message field `data`"}
+	}
+	more := md.Fields().ByName("has_more")
+	if more == nil || more.IsList() || more.Kind() != protoreflect.BoolKind {
+		return page{}, &UnsupportedError{md.FullName(), "has no bool field `has_more`"}
+	}
+	if f.cursor.Name() == "page" {
+		if next := stringField(md, "next_page"); next != nil {
+			return page{data, more, next, true}, nil
+		}
+		return page{}, &UnsupportedError{md.FullName(), "has no string field `next_page`"}
+	}
+	next, last := stringField(md, "next"), stringField(md, "last_id")
+	switch {
+	case next != nil && last != nil:
+		return page{}, &UnsupportedError{md.FullName(), "has both `next` and `last_id`"}
+	case next != nil:
+		return page{data, more, next, true}, nil
+	case last != nil:
+		return page{data, more, last, false}, nil
+	}
+	return page{}, &UnsupportedError{md.FullName(), "has no string field `next` or `last_id`"}
+}
+
+func stringField(md protoreflect.MessageDescriptor, name protoreflect.Name) protoreflect.FieldDescriptor {
+	fd := md.Fields().ByName(name)
+	if fd == nil || fd.IsList() || fd.Kind() != protoreflect.StringKind {
+		return nil
+	}
+	return fd
+}
