@@ -1,0 +1,173 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// side says which description has what the other lacks.
+type side string
+
+const (
+	onlyOpenAPI side = "openapi"
+	onlyProto   side = "proto"
+	differ      side = "both" // Both have it, and do not agree.
+)
+
+// difference is one thing about which the two descriptions do not agree.
+type difference struct {
+	operation string
+	side      side
+	path      string // "query.limit", "body.name", "response.data[].id"; "-" for the operation itself.
+	what      string
+}
+
+// String returns the columns with tabs between them, as a line of allowed.tsv
+// begins.
+func (d difference) String() string {
+	return strings.Join([]string{d.operation, string(d.side), d.path, d.what}, "\t")
+}
+
+// compare returns all that the two descriptions do not agree on, sorted.
+func compare(openapi, proto map[string]*operation) []difference {
+	var all []difference
+	for name, want := range openapi {
+		got := proto[name]
+		if got == nil {
+			all = append(all, difference{name, onlyOpenAPI, "-", "operation"})
+			continue
+		}
+		c := comparison{operation: name, active: make(map[[2]*shape]bool)}
+		c.members("path", query, want.path, got.path)
+		c.members("query", query, want.query, got.query)
+		c.whole("body", body, want.body, got.body)
+		c.whole("response", response, want.response, got.response)
+		all = append(all, c.found...)
+	}
+	for name := range proto {
+		if openapi[name] == nil {
+			all = append(all, difference{name, onlyProto, "-", "operation"})
+		}
+	}
+	slices.SortFunc(all, func(a, b difference) int { return cmp.Compare(a.String(), b.String()) })
+	return all
+}
+
+// place is where a value stands: what its absence means, and who sets limits.
+type place int
+
+const (
+	query place = iota
+	body
+	response
+)
+
+// comparison is of one operation.
+type comparison struct {
+	operation string
+	active    map[[2]*shape]bool // Objects being compared: a type may contain itself.
+	found     []difference
+}
+
+func (c *comparison) report(s side, path, format string, args ...any) {
+	c.found = append(c.found, difference{c.operation, s, path, fmt.Sprintf(format, args...)})
+}
+
+// whole compares bodies, which may be missing as such.
+func (c *comparison) whole(path string, in place, want, got *shape) {
+	switch {
+	case want == nil && got == nil:
+	case want == nil:
+		c.report(onlyProto, path, "%s", got.kind)
+	case got == nil:
+		c.report(onlyOpenAPI, path, "%s", want.kind)
+	default:
+		c.shapes(path, in, want, got)
+	}
+}
+
+func (c *comparison) members(path string, in place, want, got map[string]*member) {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		at := path + "." + name
+		if got[name] == nil {
+			c.report(onlyOpenAPI, at, "%s", want[name].kind)
+			continue
+		}
+		c.presence(at, in, want[name], got[name])
+		if in != response {
+			c.bounds(at, want[name], got[name])
+		}
+		c.shapes(at, in, want[name].shape, got[name].shape)
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if want[name] == nil {
+			c.report(onlyProto, path+"."+name, "%s", got[name].kind)
+		}
+	}
+}
+
+// presence compares what the two sides say of an absent value.
+func (c *comparison) presence(at string, in place, want, got *member) {
+	absent := !want.required || want.nullable
+	if in == response {
+		switch {
+		case absent && got.presence == implicit:
+			c.report(onlyOpenAPI, at, "may be absent or null; the field cannot tell")
+		case !absent && got.presence == explicit && got.kind != instant:
+			c.report(onlyProto, at, "always present; the field is optional")
+		}
+		return
+	}
+	switch {
+	case want.required && !got.required:
+		c.report(onlyOpenAPI, at, "required; the proto does not require it")
+	case !want.required && got.required:
+		c.report(onlyProto, at, "optional; the proto requires it")
+	case !want.required && got.presence == implicit && (in == body || got.kind != array):
+		// An array in a query is absent when it is empty.
+		c.report(onlyOpenAPI, at, "optional; the field cannot tell absent from zero")
+	}
+	if in == body && want.nullable && !got.nullable {
+		c.report(onlyOpenAPI, at, "takes null; the field does not send it")
+	}
+	if in == body && !want.nullable && got.nullable {
+		c.report(onlyProto, at, "takes no null; the field sends it")
+	}
+}
+
+func (c *comparison) shapes(at string, in place, want, got *shape) {
+	if want.kind == union {
+		if want = c.variant(at, want); want == nil {
+			return
+		}
+	}
+	if sameSet := want.kind == got.kind || isSet(want) && isSet(got); !sameSet {
+		c.report(differ, at, "%s; %s", described(want), described(got))
+		return
+	}
+	switch want.kind {
+	case array:
+		if in != response {
+			c.bounds(at+"[]", &member{shape: want.element}, &member{shape: got.element})
+		}
+		c.shapes(at+"[]", in, want.element, got.element)
+	case object:
+		pair := [2]*shape{want, got}
+		if c.active[pair] {
+			return
+		}
+		c.active[pair] = true
+		c.members(at, in, want.members, got.members)
+		delete(c.active, pair)
+	case text, closed:
+		c.values(at, in, want, got)
+	default:
+	}
+}
+
+// isSet says whether s is a set of strings, which a string under a rule is as
+// well as an enum. A constant is a set of one.
+func isSet(s *shape) bool { return s.kind == closed || s.kind == text && len(s.values) > 0 }
