@@ -104,8 +104,8 @@ func newClient(tb testing.TB, base string, change ...func(*upstream.Config)) *up
 	return client
 }
 
-// serve starts a server whose answers are JSON unless they say otherwise. Its cleanup runs after the client's, so that no idle
-// connection is waited for.
+// serve starts a server whose answers are JSON unless they say otherwise. Its
+// cleanup runs after the client's, so that no idle connection is waited for.
 func serve(tb testing.TB, handler http.HandlerFunc) string {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

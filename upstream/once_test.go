@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -79,8 +80,8 @@ func TestWritesArriveOnceOverHTTP2(t *testing.T) {
 	}
 }
 
-// resetting returns the client of an HTTP/2 server that resets the first
-// request of a connection and answers the others, and the count of requests.
+// resetting returns the client of an HTTP/2 server that resets the first request
+// and answers the others, and the count of requests.
 func resetting(t *testing.T, code http2.ErrCode) (*upstream.Client, *atomic.Int32) {
 	t.Helper()
 	certificate, roots := selfSigned(t)
@@ -88,14 +89,11 @@ func resetting(t *testing.T, code http2.ErrCode) (*upstream.Client, *atomic.Int3
 	if err != nil {
 		t.Fatal(err)
 	}
-	var arrived atomic.Int32
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
+	var (
+		arrived atomic.Int32
+		served  sync.WaitGroup
+	)
+	serve := func(conn net.Conn) {
 		defer conn.Close()
 		answerFrames(conn, func(framer *http2.Framer, stream uint32) error {
 			if arrived.Add(1) == 1 {
@@ -103,10 +101,20 @@ func resetting(t *testing.T, code http2.ErrCode) (*upstream.Client, *atomic.Int3
 			}
 			return writeAnswer(framer, stream)
 		})
-	}()
+	}
+	// Upon a protocol error the client opens another connection.
+	served.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() { serve(conn) })
+		}
+	})
 	t.Cleanup(func() {
 		_ = listener.Close()
-		<-done
+		served.Wait()
 	})
 	return newClient(t, "https://"+listener.Addr().String(), func(c *upstream.Config) {
 		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}

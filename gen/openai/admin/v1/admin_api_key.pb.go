@@ -602,7 +602,7 @@ func (x *DeleteAdminApiKeyRequest) GetKeyId() string {
 // Response of `DeleteAdminApiKey`.
 type DeleteAdminApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the admin API key that was deleted.
+	// ID of the key that was deleted.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// What kind of object this is, in the upstream's own word:
 	// `organization.admin_api_key.deleted`.
@@ -713,7 +713,7 @@ func (x *GetAdminApiKeyRequest) GetKeyId() string {
 // Response of `GetAdminApiKey`.
 type GetAdminApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The admin API key that was asked for.
+	// The key that was asked for, without its secret.
 	AdminApiKey   *AdminApiKey `protobuf:"bytes,1,opt,name=admin_api_key,json=adminApiKey,proto3" json:"admin_api_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

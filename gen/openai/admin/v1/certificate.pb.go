@@ -91,7 +91,7 @@ type Certificate struct {
 	// Whether it is accepted at present: by the project when a project was
 	// asked, else by the organization. Not set where the answer concerns
 	// neither.
-	Active        bool `protobuf:"varint,6,opt,name=active,proto3" json:"active,omitempty"`
+	Active        *bool `protobuf:"varint,6,opt,name=active,proto3,oneof" json:"active,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -162,8 +162,8 @@ func (x *Certificate) GetCertificateDetails() *CertificateDetails {
 }
 
 func (x *Certificate) GetActive() bool {
-	if x != nil {
-		return x.Active
+	if x != nil && x.Active != nil {
+		return *x.Active
 	}
 	return false
 }
@@ -174,7 +174,11 @@ type CertificateDetails struct {
 	// From when on the certificate is valid.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
 	// Until when the certificate is valid.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// The certificate as PEM text. Set only in the answer of
+	// [GetCertificate][openai.admin.v1.CertificateService.GetCertificate] to a
+	// request that includes it.
+	Content       *string `protobuf:"bytes,3,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -221,6 +225,13 @@ func (x *CertificateDetails) GetExpiresAt() *timestamppb.Timestamp {
 		return x.ExpiresAt
 	}
 	return nil
+}
+
+func (x *CertificateDetails) GetContent() string {
+	if x != nil && x.Content != nil {
+		return *x.Content
+	}
+	return ""
 }
 
 // Request for `ListCertificates`.
@@ -526,8 +537,7 @@ type ActivateCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.certificate.activation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The certificates that the request named, as they are after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -629,8 +639,7 @@ type DeactivateCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.certificate.deactivation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The certificates that the request named, as they are after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -683,10 +692,13 @@ func (x *DeactivateCertificatesResponse) GetData() []*Certificate {
 // Response of `DeleteCertificate`.
 type DeleteCertificateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The delete certificate response as the upstream reports it.
-	DeleteCertificateResponse *DeleteCertificateResponse `protobuf:"bytes,1,opt,name=delete_certificate_response,json=deleteCertificateResponse,proto3" json:"delete_certificate_response,omitempty"`
-	unknownFields             protoimpl.UnknownFields
-	sizeCache                 protoimpl.SizeCache
+	// What kind of object this is, in the upstream's own word:
+	// `certificate.deleted`.
+	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	// ID of the certificate that was deleted.
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteCertificateResponse) Reset() {
@@ -719,11 +731,18 @@ func (*DeleteCertificateResponse) Descriptor() ([]byte, []int) {
 	return file_openai_admin_v1_certificate_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *DeleteCertificateResponse) GetDeleteCertificateResponse() *DeleteCertificateResponse {
+func (x *DeleteCertificateResponse) GetObject() string {
 	if x != nil {
-		return x.DeleteCertificateResponse
+		return x.Object
 	}
-	return nil
+	return ""
+}
+
+func (x *DeleteCertificateResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
 }
 
 // Request for `DeleteCertificate`.
@@ -978,20 +997,24 @@ var File_openai_admin_v1_certificate_proto protoreflect.FileDescriptor
 
 const file_openai_admin_v1_certificate_proto_rawDesc = "" +
 	"\n" +
-	"!openai/admin/v1/certificate.proto\x12\x0fopenai.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18gateway/v1/options.proto\x1a\x16gateway/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1copenai/admin/v1/common.proto\"\x80\x02\n" +
+	"!openai/admin/v1/certificate.proto\x12\x0fopenai.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18gateway/v1/options.proto\x1a\x16gateway/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1copenai/admin/v1/common.proto\"\x90\x02\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12T\n" +
-	"\x13certificate_details\x18\x05 \x01(\v2#.openai.admin.v1.CertificateDetailsR\x12certificateDetails\x12\x16\n" +
-	"\x06active\x18\x06 \x01(\bR\x06activeB\a\n" +
-	"\x05_name\"\x86\x01\n" +
+	"\x13certificate_details\x18\x05 \x01(\v2#.openai.admin.v1.CertificateDetailsR\x12certificateDetails\x12\x1b\n" +
+	"\x06active\x18\x06 \x01(\bH\x01R\x06active\x88\x01\x01B\a\n" +
+	"\x05_nameB\t\n" +
+	"\a_active\"\xb1\x01\n" +
 	"\x12CertificateDetails\x125\n" +
 	"\bvalid_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\avalidAt\x129\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xbb\x01\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1d\n" +
+	"\acontent\x18\x03 \x01(\tH\x00R\acontent\x88\x01\x01B\n" +
+	"\n" +
+	"\b_content\"\xbb\x01\n" +
 	"\x17ListCertificatesRequest\x12$\n" +
 	"\x05limit\x18\x01 \x01(\x03B\t\xbaH\x06\"\x04\x18d(\x00H\x00R\x05limit\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x02 \x01(\tH\x01R\x05after\x88\x01\x01\x12A\n" +
@@ -1026,9 +1049,10 @@ const file_openai_admin_v1_certificate_proto_rawDesc = "" +
 	"R\x0ecertificateIds\"j\n" +
 	"\x1eDeactivateCertificatesResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x120\n" +
-	"\x04data\x18\x02 \x03(\v2\x1c.openai.admin.v1.CertificateR\x04data\"\x87\x01\n" +
-	"\x19DeleteCertificateResponse\x12j\n" +
-	"\x1bdelete_certificate_response\x18\x01 \x01(\v2*.openai.admin.v1.DeleteCertificateResponseR\x19deleteCertificateResponse\"O\n" +
+	"\x04data\x18\x02 \x03(\v2\x1c.openai.admin.v1.CertificateR\x04data\"C\n" +
+	"\x19DeleteCertificateResponse\x12\x16\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"O\n" +
 	"\x18DeleteCertificateRequest\x123\n" +
 	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\"\x9c\x01\n" +
 	"\x15GetCertificateRequest\x123\n" +
@@ -1044,7 +1068,7 @@ const file_openai_admin_v1_certificate_proto_rawDesc = "" +
 	"\vcertificate\x18\x01 \x01(\v2\x1c.openai.admin.v1.CertificateR\vcertificate*g\n" +
 	"\x12CertificateInclude\x12#\n" +
 	"\x1fCERTIFICATE_INCLUDE_UNSPECIFIED\x10\x00\x12,\n" +
-	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\xfd\r\n" +
+	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\xe0\r\n" +
 	"\x12CertificateService\x12\xaa\x01\n" +
 	"\x10ListCertificates\x12(.openai.admin.v1.ListCertificatesRequest\x1a).openai.admin.v1.ListCertificatesResponse\"A\xb2\xff\x18\x18\n" +
 	"\x11certificates.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/certificates\x90\x02\x01\x12\xd3\x01\n" +
@@ -1053,9 +1077,9 @@ const file_openai_admin_v1_certificate_proto_rawDesc = "" +
 	"\x14ActivateCertificates\x12,.openai.admin.v1.ActivateCertificatesRequest\x1a-.openai.admin.v1.ActivateCertificatesResponse\"\x8f\x01\xb2\xff\x18Z\n" +
 	"\x15certificates.activate\"\x1a/organization/certificates*%/organization/projects/*/certificates\x82\xd3\xe4\x93\x02(:\x01*\"#/organization/certificates/activate\x90\x02\x02\x12\x8f\x02\n" +
 	"\x16DeactivateCertificates\x12..openai.admin.v1.DeactivateCertificatesRequest\x1a/.openai.admin.v1.DeactivateCertificatesResponse\"\x93\x01\xb2\xff\x18\\\n" +
-	"\x17certificates.deactivate\"\x1a/organization/certificates*%/organization/projects/*/certificates\x82\xd3\xe4\x93\x02*:\x01*\"%/organization/certificates/deactivate\x90\x02\x02\x12\xc7\x02\n" +
-	"\x11DeleteCertificate\x12).openai.admin.v1.DeleteCertificateRequest\x1a*.openai.admin.v1.DeleteCertificateResponse\"\xda\x01\xb2\xff\x18\x85\x01\n" +
-	"\x13certificates.delete\"+/organization/certificates/{certificate_id}*\x1a/organization/certificates*%/organization/projects/*/certificates\x82\xd3\xe4\x93\x02Jb\x1bdelete_certificate_response*+/organization/certificates/{certificate_id}\x12\xc2\x01\n" +
+	"\x17certificates.deactivate\"\x1a/organization/certificates*%/organization/projects/*/certificates\x82\xd3\xe4\x93\x02*:\x01*\"%/organization/certificates/deactivate\x90\x02\x02\x12\xaa\x02\n" +
+	"\x11DeleteCertificate\x12).openai.admin.v1.DeleteCertificateRequest\x1a*.openai.admin.v1.DeleteCertificateResponse\"\xbd\x01\xb2\xff\x18\x85\x01\n" +
+	"\x13certificates.delete\"+/organization/certificates/{certificate_id}*\x1a/organization/certificates*%/organization/projects/*/certificates\x82\xd3\xe4\x93\x02-*+/organization/certificates/{certificate_id}\x12\xc2\x01\n" +
 	"\x0eGetCertificate\x12&.openai.admin.v1.GetCertificateRequest\x1a'.openai.admin.v1.GetCertificateResponse\"_\xb2\xff\x18\x18\n" +
 	"\x11certificates.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02:b\vcertificate\x12+/organization/certificates/{certificate_id}\x90\x02\x01\x12\xba\x02\n" +
 	"\x11UpdateCertificate\x12).openai.admin.v1.UpdateCertificateRequest\x1a*.openai.admin.v1.UpdateCertificateResponse\"\xcd\x01\xb2\xff\x18\x85\x01\n" +
@@ -1106,29 +1130,28 @@ var file_openai_admin_v1_certificate_proto_depIdxs = []int32{
 	1,  // 6: openai.admin.v1.UploadCertificateResponse.certificate:type_name -> openai.admin.v1.Certificate
 	1,  // 7: openai.admin.v1.ActivateCertificatesResponse.data:type_name -> openai.admin.v1.Certificate
 	1,  // 8: openai.admin.v1.DeactivateCertificatesResponse.data:type_name -> openai.admin.v1.Certificate
-	11, // 9: openai.admin.v1.DeleteCertificateResponse.delete_certificate_response:type_name -> openai.admin.v1.DeleteCertificateResponse
-	0,  // 10: openai.admin.v1.GetCertificateRequest.include:type_name -> openai.admin.v1.CertificateInclude
-	1,  // 11: openai.admin.v1.GetCertificateResponse.certificate:type_name -> openai.admin.v1.Certificate
-	1,  // 12: openai.admin.v1.UpdateCertificateResponse.certificate:type_name -> openai.admin.v1.Certificate
-	3,  // 13: openai.admin.v1.CertificateService.ListCertificates:input_type -> openai.admin.v1.ListCertificatesRequest
-	5,  // 14: openai.admin.v1.CertificateService.UploadCertificate:input_type -> openai.admin.v1.UploadCertificateRequest
-	7,  // 15: openai.admin.v1.CertificateService.ActivateCertificates:input_type -> openai.admin.v1.ActivateCertificatesRequest
-	9,  // 16: openai.admin.v1.CertificateService.DeactivateCertificates:input_type -> openai.admin.v1.DeactivateCertificatesRequest
-	12, // 17: openai.admin.v1.CertificateService.DeleteCertificate:input_type -> openai.admin.v1.DeleteCertificateRequest
-	13, // 18: openai.admin.v1.CertificateService.GetCertificate:input_type -> openai.admin.v1.GetCertificateRequest
-	15, // 19: openai.admin.v1.CertificateService.UpdateCertificate:input_type -> openai.admin.v1.UpdateCertificateRequest
-	4,  // 20: openai.admin.v1.CertificateService.ListCertificates:output_type -> openai.admin.v1.ListCertificatesResponse
-	6,  // 21: openai.admin.v1.CertificateService.UploadCertificate:output_type -> openai.admin.v1.UploadCertificateResponse
-	8,  // 22: openai.admin.v1.CertificateService.ActivateCertificates:output_type -> openai.admin.v1.ActivateCertificatesResponse
-	10, // 23: openai.admin.v1.CertificateService.DeactivateCertificates:output_type -> openai.admin.v1.DeactivateCertificatesResponse
-	11, // 24: openai.admin.v1.CertificateService.DeleteCertificate:output_type -> openai.admin.v1.DeleteCertificateResponse
-	14, // 25: openai.admin.v1.CertificateService.GetCertificate:output_type -> openai.admin.v1.GetCertificateResponse
-	16, // 26: openai.admin.v1.CertificateService.UpdateCertificate:output_type -> openai.admin.v1.UpdateCertificateResponse
-	20, // [20:27] is the sub-list for method output_type
-	13, // [13:20] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	0,  // 9: openai.admin.v1.GetCertificateRequest.include:type_name -> openai.admin.v1.CertificateInclude
+	1,  // 10: openai.admin.v1.GetCertificateResponse.certificate:type_name -> openai.admin.v1.Certificate
+	1,  // 11: openai.admin.v1.UpdateCertificateResponse.certificate:type_name -> openai.admin.v1.Certificate
+	3,  // 12: openai.admin.v1.CertificateService.ListCertificates:input_type -> openai.admin.v1.ListCertificatesRequest
+	5,  // 13: openai.admin.v1.CertificateService.UploadCertificate:input_type -> openai.admin.v1.UploadCertificateRequest
+	7,  // 14: openai.admin.v1.CertificateService.ActivateCertificates:input_type -> openai.admin.v1.ActivateCertificatesRequest
+	9,  // 15: openai.admin.v1.CertificateService.DeactivateCertificates:input_type -> openai.admin.v1.DeactivateCertificatesRequest
+	12, // 16: openai.admin.v1.CertificateService.DeleteCertificate:input_type -> openai.admin.v1.DeleteCertificateRequest
+	13, // 17: openai.admin.v1.CertificateService.GetCertificate:input_type -> openai.admin.v1.GetCertificateRequest
+	15, // 18: openai.admin.v1.CertificateService.UpdateCertificate:input_type -> openai.admin.v1.UpdateCertificateRequest
+	4,  // 19: openai.admin.v1.CertificateService.ListCertificates:output_type -> openai.admin.v1.ListCertificatesResponse
+	6,  // 20: openai.admin.v1.CertificateService.UploadCertificate:output_type -> openai.admin.v1.UploadCertificateResponse
+	8,  // 21: openai.admin.v1.CertificateService.ActivateCertificates:output_type -> openai.admin.v1.ActivateCertificatesResponse
+	10, // 22: openai.admin.v1.CertificateService.DeactivateCertificates:output_type -> openai.admin.v1.DeactivateCertificatesResponse
+	11, // 23: openai.admin.v1.CertificateService.DeleteCertificate:output_type -> openai.admin.v1.DeleteCertificateResponse
+	14, // 24: openai.admin.v1.CertificateService.GetCertificate:output_type -> openai.admin.v1.GetCertificateResponse
+	16, // 25: openai.admin.v1.CertificateService.UpdateCertificate:output_type -> openai.admin.v1.UpdateCertificateResponse
+	19, // [19:26] is the sub-list for method output_type
+	12, // [12:19] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_openai_admin_v1_certificate_proto_init() }
@@ -1138,6 +1161,7 @@ func file_openai_admin_v1_certificate_proto_init() {
 	}
 	file_openai_admin_v1_common_proto_init()
 	file_openai_admin_v1_certificate_proto_msgTypes[0].OneofWrappers = []any{}
+	file_openai_admin_v1_certificate_proto_msgTypes[1].OneofWrappers = []any{}
 	file_openai_admin_v1_certificate_proto_msgTypes[2].OneofWrappers = []any{}
 	file_openai_admin_v1_certificate_proto_msgTypes[3].OneofWrappers = []any{}
 	file_openai_admin_v1_certificate_proto_msgTypes[4].OneofWrappers = []any{}

@@ -182,7 +182,7 @@ func (*GetDataRetentionRequest) Descriptor() ([]byte, []int) {
 // Response of `GetDataRetention`.
 type GetDataRetentionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The data retention that was asked for.
+	// The setting that was asked for.
 	DataRetention *DataRetention `protobuf:"bytes,1,opt,name=data_retention,json=dataRetention,proto3" json:"data_retention,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -274,7 +274,7 @@ func (x *UpdateDataRetentionRequest) GetRetentionType() DataRetentionType {
 // Response of `UpdateDataRetention`.
 type UpdateDataRetentionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The data retention as it is after the change.
+	// The setting as it is after the change.
 	DataRetention *DataRetention `protobuf:"bytes,1,opt,name=data_retention,json=dataRetention,proto3" json:"data_retention,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

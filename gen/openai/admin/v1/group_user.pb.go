@@ -503,7 +503,7 @@ func (x *AddGroupUserRequest) GetUserId() string {
 // Response of `AddGroupUser`.
 type AddGroupUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The group user assignment as the upstream reports it.
+	// The membership as the upstream reports it.
 	GroupUserAssignment *GroupUserAssignment `protobuf:"bytes,1,opt,name=group_user_assignment,json=groupUserAssignment,proto3" json:"group_user_assignment,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache

@@ -311,9 +311,9 @@ func (x *Invite) GetProjects() []*InviteProject {
 // A project that a person joins with the invitation.
 type InviteProject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the project.
+	// Required. ID of the project.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Role that the person gets in the project.
+	// Required. Role that the person gets in the project.
 	Role          InviteProjectRole `protobuf:"varint,2,opt,name=role,proto3,enum=openai.admin.v1.InviteProjectRole" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -363,6 +363,53 @@ func (x *InviteProject) GetRole() InviteProjectRole {
 	return InviteProjectRole_INVITE_PROJECT_ROLE_UNSPECIFIED
 }
 
+// Projects to invite a person to. It is a message so that no project at all
+// differs from nothing said.
+type InviteProjects struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The projects. Empty means none, not even the default project.
+	Values        []*InviteProject `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InviteProjects) Reset() {
+	*x = InviteProjects{}
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InviteProjects) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InviteProjects) ProtoMessage() {}
+
+func (x *InviteProjects) ProtoReflect() protoreflect.Message {
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InviteProjects.ProtoReflect.Descriptor instead.
+func (*InviteProjects) Descriptor() ([]byte, []int) {
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *InviteProjects) GetValues() []*InviteProject {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // Request for `ListInvites`.
 type ListInvitesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -377,7 +424,7 @@ type ListInvitesRequest struct {
 
 func (x *ListInvitesRequest) Reset() {
 	*x = ListInvitesRequest{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[2]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -389,7 +436,7 @@ func (x *ListInvitesRequest) String() string {
 func (*ListInvitesRequest) ProtoMessage() {}
 
 func (x *ListInvitesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[2]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -402,7 +449,7 @@ func (x *ListInvitesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInvitesRequest.ProtoReflect.Descriptor instead.
 func (*ListInvitesRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{2}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListInvitesRequest) GetLimit() int64 {
@@ -440,7 +487,7 @@ type ListInvitesResponse struct {
 
 func (x *ListInvitesResponse) Reset() {
 	*x = ListInvitesResponse{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[3]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +499,7 @@ func (x *ListInvitesResponse) String() string {
 func (*ListInvitesResponse) ProtoMessage() {}
 
 func (x *ListInvitesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[3]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +512,7 @@ func (x *ListInvitesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInvitesResponse.ProtoReflect.Descriptor instead.
 func (*ListInvitesResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{3}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListInvitesResponse) GetObject() string {
@@ -510,16 +557,16 @@ type CreateInviteRequest struct {
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
 	// Required. Role in the organization that the person is to have.
 	Role InviteRole `protobuf:"varint,2,opt,name=role,proto3,enum=openai.admin.v1.InviteRole" json:"role,omitempty"`
-	// Optional. Projects that the person joins on accepting. Empty means the
-	// default project: an invitation to no project at all cannot be expressed.
-	Projects      []*InviteProject `protobuf:"bytes,3,rep,name=projects,proto3" json:"projects,omitempty"`
+	// Optional. Projects that the person joins on accepting. Unset means the
+	// default project; set and empty means no project at all.
+	Projects      *InviteProjects `protobuf:"bytes,3,opt,name=projects,proto3" json:"projects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateInviteRequest) Reset() {
 	*x = CreateInviteRequest{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[4]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +578,7 @@ func (x *CreateInviteRequest) String() string {
 func (*CreateInviteRequest) ProtoMessage() {}
 
 func (x *CreateInviteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[4]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +591,7 @@ func (x *CreateInviteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateInviteRequest.ProtoReflect.Descriptor instead.
 func (*CreateInviteRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{4}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateInviteRequest) GetEmail() string {
@@ -561,7 +608,7 @@ func (x *CreateInviteRequest) GetRole() InviteRole {
 	return InviteRole_INVITE_ROLE_UNSPECIFIED
 }
 
-func (x *CreateInviteRequest) GetProjects() []*InviteProject {
+func (x *CreateInviteRequest) GetProjects() *InviteProjects {
 	if x != nil {
 		return x.Projects
 	}
@@ -571,7 +618,7 @@ func (x *CreateInviteRequest) GetProjects() []*InviteProject {
 // Response of `CreateInvite`.
 type CreateInviteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The invite as it was created.
+	// The invitation as it was created.
 	Invite        *Invite `protobuf:"bytes,1,opt,name=invite,proto3" json:"invite,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -579,7 +626,7 @@ type CreateInviteResponse struct {
 
 func (x *CreateInviteResponse) Reset() {
 	*x = CreateInviteResponse{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[5]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +638,7 @@ func (x *CreateInviteResponse) String() string {
 func (*CreateInviteResponse) ProtoMessage() {}
 
 func (x *CreateInviteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[5]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +651,7 @@ func (x *CreateInviteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateInviteResponse.ProtoReflect.Descriptor instead.
 func (*CreateInviteResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{5}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateInviteResponse) GetInvite() *Invite {
@@ -625,7 +672,7 @@ type DeleteInviteRequest struct {
 
 func (x *DeleteInviteRequest) Reset() {
 	*x = DeleteInviteRequest{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[6]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +684,7 @@ func (x *DeleteInviteRequest) String() string {
 func (*DeleteInviteRequest) ProtoMessage() {}
 
 func (x *DeleteInviteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[6]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +697,7 @@ func (x *DeleteInviteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteInviteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteInviteRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{6}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteInviteRequest) GetInviteId() string {
@@ -666,7 +713,7 @@ type DeleteInviteResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.invite.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// ID of the invite that was deleted.
+	// ID of the invitation that was deleted.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// True when the upstream confirms the deletion.
 	Deleted       bool `protobuf:"varint,3,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -676,7 +723,7 @@ type DeleteInviteResponse struct {
 
 func (x *DeleteInviteResponse) Reset() {
 	*x = DeleteInviteResponse{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[7]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +735,7 @@ func (x *DeleteInviteResponse) String() string {
 func (*DeleteInviteResponse) ProtoMessage() {}
 
 func (x *DeleteInviteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[7]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +748,7 @@ func (x *DeleteInviteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteInviteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteInviteResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{7}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteInviteResponse) GetObject() string {
@@ -736,7 +783,7 @@ type GetInviteRequest struct {
 
 func (x *GetInviteRequest) Reset() {
 	*x = GetInviteRequest{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[8]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +795,7 @@ func (x *GetInviteRequest) String() string {
 func (*GetInviteRequest) ProtoMessage() {}
 
 func (x *GetInviteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[8]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +808,7 @@ func (x *GetInviteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInviteRequest.ProtoReflect.Descriptor instead.
 func (*GetInviteRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{8}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetInviteRequest) GetInviteId() string {
@@ -774,7 +821,7 @@ func (x *GetInviteRequest) GetInviteId() string {
 // Response of `GetInvite`.
 type GetInviteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The invite that was asked for.
+	// The invitation that was asked for.
 	Invite        *Invite `protobuf:"bytes,1,opt,name=invite,proto3" json:"invite,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -782,7 +829,7 @@ type GetInviteResponse struct {
 
 func (x *GetInviteResponse) Reset() {
 	*x = GetInviteResponse{}
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[9]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +841,7 @@ func (x *GetInviteResponse) String() string {
 func (*GetInviteResponse) ProtoMessage() {}
 
 func (x *GetInviteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_invite_proto_msgTypes[9]
+	mi := &file_openai_admin_v1_invite_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +854,7 @@ func (x *GetInviteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInviteResponse.ProtoReflect.Descriptor instead.
 func (*GetInviteResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{9}
+	return file_openai_admin_v1_invite_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetInviteResponse) GetInvite() *Invite {
@@ -834,10 +881,12 @@ const file_openai_admin_v1_invite_proto_rawDesc = "" +
 	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12;\n" +
 	"\vaccepted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"acceptedAt\x12:\n" +
-	"\bprojects\x18\t \x03(\v2\x1e.openai.admin.v1.InviteProjectR\bprojects\"W\n" +
-	"\rInviteProject\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x126\n" +
-	"\x04role\x18\x02 \x01(\x0e2\".openai.admin.v1.InviteProjectRoleR\x04role\"i\n" +
+	"\bprojects\x18\t \x03(\v2\x1e.openai.admin.v1.InviteProjectR\bprojects\"q\n" +
+	"\rInviteProject\x12\x19\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x02id\x12E\n" +
+	"\x04role\x18\x02 \x01(\x0e2\".openai.admin.v1.InviteProjectRoleB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\"N\n" +
+	"\x0eInviteProjects\x126\n" +
+	"\x06values\x18\x01 \x03(\v2\x1e.openai.admin.v1.InviteProjectR\x06values:\x04\xb0\xff\x18\x01\"i\n" +
 	"\x12ListInvitesRequest\x12$\n" +
 	"\x05limit\x18\x01 \x01(\x03B\t\xbaH\x06\"\x04\x18d(\x00H\x00R\x05limit\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x02 \x01(\tH\x01R\x05after\x88\x01\x01B\b\n" +
@@ -851,11 +900,11 @@ const file_openai_admin_v1_invite_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xb2\x01\n" +
+	"\b_last_id\"\xb3\x01\n" +
 	"\x13CreateInviteRequest\x12\x1f\n" +
 	"\x05email\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05email\x12>\n" +
-	"\x04role\x18\x02 \x01(\x0e2\x1b.openai.admin.v1.InviteRoleB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\x12:\n" +
-	"\bprojects\x18\x03 \x03(\v2\x1e.openai.admin.v1.InviteProjectR\bprojects\"G\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x1b.openai.admin.v1.InviteRoleB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\x12;\n" +
+	"\bprojects\x18\x03 \x01(\v2\x1f.openai.admin.v1.InviteProjectsR\bprojects\"G\n" +
 	"\x14CreateInviteResponse\x12/\n" +
 	"\x06invite\x18\x01 \x01(\v2\x17.openai.admin.v1.InviteR\x06invite\"@\n" +
 	"\x13DeleteInviteRequest\x12)\n" +
@@ -907,49 +956,51 @@ func file_openai_admin_v1_invite_proto_rawDescGZIP() []byte {
 }
 
 var file_openai_admin_v1_invite_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_openai_admin_v1_invite_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_openai_admin_v1_invite_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_openai_admin_v1_invite_proto_goTypes = []any{
 	(InviteRole)(0),               // 0: openai.admin.v1.InviteRole
 	(InviteStatus)(0),             // 1: openai.admin.v1.InviteStatus
 	(InviteProjectRole)(0),        // 2: openai.admin.v1.InviteProjectRole
 	(*Invite)(nil),                // 3: openai.admin.v1.Invite
 	(*InviteProject)(nil),         // 4: openai.admin.v1.InviteProject
-	(*ListInvitesRequest)(nil),    // 5: openai.admin.v1.ListInvitesRequest
-	(*ListInvitesResponse)(nil),   // 6: openai.admin.v1.ListInvitesResponse
-	(*CreateInviteRequest)(nil),   // 7: openai.admin.v1.CreateInviteRequest
-	(*CreateInviteResponse)(nil),  // 8: openai.admin.v1.CreateInviteResponse
-	(*DeleteInviteRequest)(nil),   // 9: openai.admin.v1.DeleteInviteRequest
-	(*DeleteInviteResponse)(nil),  // 10: openai.admin.v1.DeleteInviteResponse
-	(*GetInviteRequest)(nil),      // 11: openai.admin.v1.GetInviteRequest
-	(*GetInviteResponse)(nil),     // 12: openai.admin.v1.GetInviteResponse
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*InviteProjects)(nil),        // 5: openai.admin.v1.InviteProjects
+	(*ListInvitesRequest)(nil),    // 6: openai.admin.v1.ListInvitesRequest
+	(*ListInvitesResponse)(nil),   // 7: openai.admin.v1.ListInvitesResponse
+	(*CreateInviteRequest)(nil),   // 8: openai.admin.v1.CreateInviteRequest
+	(*CreateInviteResponse)(nil),  // 9: openai.admin.v1.CreateInviteResponse
+	(*DeleteInviteRequest)(nil),   // 10: openai.admin.v1.DeleteInviteRequest
+	(*DeleteInviteResponse)(nil),  // 11: openai.admin.v1.DeleteInviteResponse
+	(*GetInviteRequest)(nil),      // 12: openai.admin.v1.GetInviteRequest
+	(*GetInviteResponse)(nil),     // 13: openai.admin.v1.GetInviteResponse
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_openai_admin_v1_invite_proto_depIdxs = []int32{
 	0,  // 0: openai.admin.v1.Invite.role:type_name -> openai.admin.v1.InviteRole
 	1,  // 1: openai.admin.v1.Invite.status:type_name -> openai.admin.v1.InviteStatus
-	13, // 2: openai.admin.v1.Invite.created_at:type_name -> google.protobuf.Timestamp
-	13, // 3: openai.admin.v1.Invite.expires_at:type_name -> google.protobuf.Timestamp
-	13, // 4: openai.admin.v1.Invite.accepted_at:type_name -> google.protobuf.Timestamp
+	14, // 2: openai.admin.v1.Invite.created_at:type_name -> google.protobuf.Timestamp
+	14, // 3: openai.admin.v1.Invite.expires_at:type_name -> google.protobuf.Timestamp
+	14, // 4: openai.admin.v1.Invite.accepted_at:type_name -> google.protobuf.Timestamp
 	4,  // 5: openai.admin.v1.Invite.projects:type_name -> openai.admin.v1.InviteProject
 	2,  // 6: openai.admin.v1.InviteProject.role:type_name -> openai.admin.v1.InviteProjectRole
-	3,  // 7: openai.admin.v1.ListInvitesResponse.data:type_name -> openai.admin.v1.Invite
-	0,  // 8: openai.admin.v1.CreateInviteRequest.role:type_name -> openai.admin.v1.InviteRole
-	4,  // 9: openai.admin.v1.CreateInviteRequest.projects:type_name -> openai.admin.v1.InviteProject
-	3,  // 10: openai.admin.v1.CreateInviteResponse.invite:type_name -> openai.admin.v1.Invite
-	3,  // 11: openai.admin.v1.GetInviteResponse.invite:type_name -> openai.admin.v1.Invite
-	5,  // 12: openai.admin.v1.InviteService.ListInvites:input_type -> openai.admin.v1.ListInvitesRequest
-	7,  // 13: openai.admin.v1.InviteService.CreateInvite:input_type -> openai.admin.v1.CreateInviteRequest
-	9,  // 14: openai.admin.v1.InviteService.DeleteInvite:input_type -> openai.admin.v1.DeleteInviteRequest
-	11, // 15: openai.admin.v1.InviteService.GetInvite:input_type -> openai.admin.v1.GetInviteRequest
-	6,  // 16: openai.admin.v1.InviteService.ListInvites:output_type -> openai.admin.v1.ListInvitesResponse
-	8,  // 17: openai.admin.v1.InviteService.CreateInvite:output_type -> openai.admin.v1.CreateInviteResponse
-	10, // 18: openai.admin.v1.InviteService.DeleteInvite:output_type -> openai.admin.v1.DeleteInviteResponse
-	12, // 19: openai.admin.v1.InviteService.GetInvite:output_type -> openai.admin.v1.GetInviteResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	4,  // 7: openai.admin.v1.InviteProjects.values:type_name -> openai.admin.v1.InviteProject
+	3,  // 8: openai.admin.v1.ListInvitesResponse.data:type_name -> openai.admin.v1.Invite
+	0,  // 9: openai.admin.v1.CreateInviteRequest.role:type_name -> openai.admin.v1.InviteRole
+	5,  // 10: openai.admin.v1.CreateInviteRequest.projects:type_name -> openai.admin.v1.InviteProjects
+	3,  // 11: openai.admin.v1.CreateInviteResponse.invite:type_name -> openai.admin.v1.Invite
+	3,  // 12: openai.admin.v1.GetInviteResponse.invite:type_name -> openai.admin.v1.Invite
+	6,  // 13: openai.admin.v1.InviteService.ListInvites:input_type -> openai.admin.v1.ListInvitesRequest
+	8,  // 14: openai.admin.v1.InviteService.CreateInvite:input_type -> openai.admin.v1.CreateInviteRequest
+	10, // 15: openai.admin.v1.InviteService.DeleteInvite:input_type -> openai.admin.v1.DeleteInviteRequest
+	12, // 16: openai.admin.v1.InviteService.GetInvite:input_type -> openai.admin.v1.GetInviteRequest
+	7,  // 17: openai.admin.v1.InviteService.ListInvites:output_type -> openai.admin.v1.ListInvitesResponse
+	9,  // 18: openai.admin.v1.InviteService.CreateInvite:output_type -> openai.admin.v1.CreateInviteResponse
+	11, // 19: openai.admin.v1.InviteService.DeleteInvite:output_type -> openai.admin.v1.DeleteInviteResponse
+	13, // 20: openai.admin.v1.InviteService.GetInvite:output_type -> openai.admin.v1.GetInviteResponse
+	17, // [17:21] is the sub-list for method output_type
+	13, // [13:17] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_openai_admin_v1_invite_proto_init() }
@@ -957,15 +1008,15 @@ func file_openai_admin_v1_invite_proto_init() {
 	if File_openai_admin_v1_invite_proto != nil {
 		return
 	}
-	file_openai_admin_v1_invite_proto_msgTypes[2].OneofWrappers = []any{}
 	file_openai_admin_v1_invite_proto_msgTypes[3].OneofWrappers = []any{}
+	file_openai_admin_v1_invite_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_openai_admin_v1_invite_proto_rawDesc), len(file_openai_admin_v1_invite_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -772,7 +772,7 @@ type DeleteProjectApiKeyResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.project.api_key.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// ID of the project API key that was deleted.
+	// ID of the key that was deleted.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// True when the upstream confirms the deletion.
 	Deleted       bool `protobuf:"varint,3,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -889,7 +889,7 @@ func (x *GetProjectApiKeyRequest) GetApiKeyId() string {
 // Response of `GetProjectApiKey`.
 type GetProjectApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project API key that was asked for.
+	// The key that was asked for, without its secret.
 	ProjectApiKey *ProjectApiKey `protobuf:"bytes,1,opt,name=project_api_key,json=projectApiKey,proto3" json:"project_api_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

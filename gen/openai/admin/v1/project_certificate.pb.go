@@ -243,8 +243,7 @@ type ActivateProjectCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.project.certificate.activation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The certificates that the request named, as they are after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -355,8 +354,7 @@ type DeactivateProjectCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.project.certificate.deactivation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The certificates that the request named, as they are after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

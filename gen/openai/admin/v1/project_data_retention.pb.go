@@ -199,7 +199,7 @@ func (x *GetProjectDataRetentionRequest) GetProjectId() string {
 // Response of `GetProjectDataRetention`.
 type GetProjectDataRetentionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project data retention that was asked for.
+	// The setting that was asked for.
 	ProjectDataRetention *ProjectDataRetention `protobuf:"bytes,1,opt,name=project_data_retention,json=projectDataRetention,proto3" json:"project_data_retention,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
@@ -300,7 +300,7 @@ func (x *UpdateProjectDataRetentionRequest) GetRetentionType() ProjectDataRetent
 // Response of `UpdateProjectDataRetention`.
 type UpdateProjectDataRetentionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project data retention as it is after the change.
+	// The setting as it is after the change.
 	ProjectDataRetention *ProjectDataRetention `protobuf:"bytes,1,opt,name=project_data_retention,json=projectDataRetention,proto3" json:"project_data_retention,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache

@@ -332,7 +332,7 @@ func (x *AddProjectGroupRequest) GetRole() string {
 // Response of `AddProjectGroup`.
 type AddProjectGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project group as the upstream reports it.
+	// The group as a member of the project.
 	ProjectGroup  *ProjectGroup `protobuf:"bytes,1,opt,name=project_group,json=projectGroup,proto3" json:"project_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -554,7 +554,7 @@ func (x *GetProjectGroupRequest) GetGroupType() GroupType {
 // Response of `GetProjectGroup`.
 type GetProjectGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project group that was asked for.
+	// The group that was asked for, as a member of the project.
 	ProjectGroup  *ProjectGroup `protobuf:"bytes,1,opt,name=project_group,json=projectGroup,proto3" json:"project_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

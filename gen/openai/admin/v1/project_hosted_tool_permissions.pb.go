@@ -157,7 +157,7 @@ func (x *HostedToolPermission) GetEnabled() bool {
 type HostedToolPermissionUpdate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Whether requests of the project may use the tool from now on.
-	Enabled       bool `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	Enabled       *bool `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -193,8 +193,8 @@ func (*HostedToolPermissionUpdate) Descriptor() ([]byte, []int) {
 }
 
 func (x *HostedToolPermissionUpdate) GetEnabled() bool {
-	if x != nil {
-		return x.Enabled
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
 	}
 	return false
 }
@@ -248,7 +248,7 @@ func (x *GetProjectHostedToolPermissionsRequest) GetProjectId() string {
 // Response of `GetProjectHostedToolPermissions`.
 type GetProjectHostedToolPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project hosted tool permissions that was asked for.
+	// The permissions that were asked for.
 	ProjectHostedToolPermissions *ProjectHostedToolPermissions `protobuf:"bytes,1,opt,name=project_hosted_tool_permissions,json=projectHostedToolPermissions,proto3" json:"project_hosted_tool_permissions,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
@@ -403,7 +403,7 @@ func (x *UpdateProjectHostedToolPermissionsRequest) GetUpdateMask() *fieldmaskpb
 // Response of `UpdateProjectHostedToolPermissions`.
 type UpdateProjectHostedToolPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project hosted tool permissions as it is after the change.
+	// The permissions as they are after the change.
 	ProjectHostedToolPermissions *ProjectHostedToolPermissions `protobuf:"bytes,1,opt,name=project_hosted_tool_permissions,json=projectHostedToolPermissions,proto3" json:"project_hosted_tool_permissions,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
@@ -460,9 +460,11 @@ const file_openai_admin_v1_project_hosted_tool_permissions_proto_rawDesc = "" +
 	"\x03mcp\x18\x04 \x01(\v2%.openai.admin.v1.HostedToolPermissionR\x03mcp\x12P\n" +
 	"\x10code_interpreter\x18\x05 \x01(\v2%.openai.admin.v1.HostedToolPermissionR\x0fcodeInterpreter\"0\n" +
 	"\x14HostedToolPermission\x12\x18\n" +
-	"\aenabled\x18\x01 \x01(\bR\aenabled\";\n" +
-	"\x1aHostedToolPermissionUpdate\x12\x1d\n" +
-	"\aenabled\x18\x01 \x01(\bB\x03\xe0A\x02R\aenabled\"U\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\"R\n" +
+	"\x1aHostedToolPermissionUpdate\x12(\n" +
+	"\aenabled\x18\x01 \x01(\bB\t\xe0A\x02\xbaH\x03\xc8\x01\x01H\x00R\aenabled\x88\x01\x01B\n" +
+	"\n" +
+	"\b_enabled\"U\n" +
 	"&GetProjectHostedToolPermissionsRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"\x9f\x01\n" +
@@ -541,6 +543,7 @@ func file_openai_admin_v1_project_hosted_tool_permissions_proto_init() {
 	if File_openai_admin_v1_project_hosted_tool_permissions_proto != nil {
 		return
 	}
+	file_openai_admin_v1_project_hosted_tool_permissions_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -293,7 +293,7 @@ func (x *GetProjectModelPermissionsRequest) GetProjectId() string {
 // Response of `GetProjectModelPermissions`.
 type GetProjectModelPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project model permissions that was asked for.
+	// The permissions that were asked for.
 	ProjectModelPermissions *ProjectModelPermissions `protobuf:"bytes,1,opt,name=project_model_permissions,json=projectModelPermissions,proto3" json:"project_model_permissions,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
@@ -404,7 +404,7 @@ func (x *UpdateProjectModelPermissionsRequest) GetModelIds() []string {
 // Response of `UpdateProjectModelPermissions`.
 type UpdateProjectModelPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project model permissions as it is after the change.
+	// The permissions as they are after the change.
 	ProjectModelPermissions *ProjectModelPermissions `protobuf:"bytes,1,opt,name=project_model_permissions,json=projectModelPermissions,proto3" json:"project_model_permissions,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache

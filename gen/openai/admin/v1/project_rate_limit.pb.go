@@ -424,7 +424,7 @@ func (x *UpdateProjectRateLimitRequest) GetBatch_1DayMaxInputTokens() int64 {
 // Response of `UpdateProjectRateLimit`.
 type UpdateProjectRateLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project rate limit as it is after the change.
+	// The rate limit as it is after the change.
 	ProjectRateLimit *ProjectRateLimit `protobuf:"bytes,1,opt,name=project_rate_limit,json=projectRateLimit,proto3" json:"project_rate_limit,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache

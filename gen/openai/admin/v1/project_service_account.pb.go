@@ -249,6 +249,53 @@ func (x *ServiceAccountApiKey) GetId() string {
 	return ""
 }
 
+// What a new key may be used for. It is a message so that an empty set differs
+// from none given.
+type ServiceAccountApiKeyScopes struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The scopes, in the upstream's names.
+	Values        []string `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServiceAccountApiKeyScopes) Reset() {
+	*x = ServiceAccountApiKeyScopes{}
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceAccountApiKeyScopes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceAccountApiKeyScopes) ProtoMessage() {}
+
+func (x *ServiceAccountApiKeyScopes) ProtoReflect() protoreflect.Message {
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceAccountApiKeyScopes.ProtoReflect.Descriptor instead.
+func (*ServiceAccountApiKeyScopes) Descriptor() ([]byte, []int) {
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ServiceAccountApiKeyScopes) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // Request for `ListProjectServiceAccounts`.
 type ListProjectServiceAccountsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -265,7 +312,7 @@ type ListProjectServiceAccountsRequest struct {
 
 func (x *ListProjectServiceAccountsRequest) Reset() {
 	*x = ListProjectServiceAccountsRequest{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[2]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +324,7 @@ func (x *ListProjectServiceAccountsRequest) String() string {
 func (*ListProjectServiceAccountsRequest) ProtoMessage() {}
 
 func (x *ListProjectServiceAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[2]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +337,7 @@ func (x *ListProjectServiceAccountsRequest) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListProjectServiceAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListProjectServiceAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{2}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListProjectServiceAccountsRequest) GetProjectId() string {
@@ -335,7 +382,7 @@ type ListProjectServiceAccountsResponse struct {
 
 func (x *ListProjectServiceAccountsResponse) Reset() {
 	*x = ListProjectServiceAccountsResponse{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[3]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +394,7 @@ func (x *ListProjectServiceAccountsResponse) String() string {
 func (*ListProjectServiceAccountsResponse) ProtoMessage() {}
 
 func (x *ListProjectServiceAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[3]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +407,7 @@ func (x *ListProjectServiceAccountsResponse) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListProjectServiceAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListProjectServiceAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{3}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListProjectServiceAccountsResponse) GetObject() string {
@@ -414,7 +461,7 @@ type CreateProjectServiceAccountRequest struct {
 
 func (x *CreateProjectServiceAccountRequest) Reset() {
 	*x = CreateProjectServiceAccountRequest{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[4]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +473,7 @@ func (x *CreateProjectServiceAccountRequest) String() string {
 func (*CreateProjectServiceAccountRequest) ProtoMessage() {}
 
 func (x *CreateProjectServiceAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[4]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -439,7 +486,7 @@ func (x *CreateProjectServiceAccountRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use CreateProjectServiceAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateProjectServiceAccountRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{4}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateProjectServiceAccountRequest) GetProjectId() string {
@@ -487,7 +534,7 @@ type CreateProjectServiceAccountResponse struct {
 
 func (x *CreateProjectServiceAccountResponse) Reset() {
 	*x = CreateProjectServiceAccountResponse{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[5]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +546,7 @@ func (x *CreateProjectServiceAccountResponse) String() string {
 func (*CreateProjectServiceAccountResponse) ProtoMessage() {}
 
 func (x *CreateProjectServiceAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[5]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +559,7 @@ func (x *CreateProjectServiceAccountResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use CreateProjectServiceAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateProjectServiceAccountResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{5}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateProjectServiceAccountResponse) GetObject() string {
@@ -570,7 +617,7 @@ type DeleteProjectServiceAccountRequest struct {
 
 func (x *DeleteProjectServiceAccountRequest) Reset() {
 	*x = DeleteProjectServiceAccountRequest{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[6]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -582,7 +629,7 @@ func (x *DeleteProjectServiceAccountRequest) String() string {
 func (*DeleteProjectServiceAccountRequest) ProtoMessage() {}
 
 func (x *DeleteProjectServiceAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[6]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -595,7 +642,7 @@ func (x *DeleteProjectServiceAccountRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use DeleteProjectServiceAccountRequest.ProtoReflect.Descriptor instead.
 func (*DeleteProjectServiceAccountRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{6}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteProjectServiceAccountRequest) GetProjectId() string {
@@ -618,7 +665,7 @@ type DeleteProjectServiceAccountResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.project.service_account.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// ID of the project service account that was deleted.
+	// ID of the service account that was deleted.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// True when the upstream confirms the deletion.
 	Deleted       bool `protobuf:"varint,3,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -628,7 +675,7 @@ type DeleteProjectServiceAccountResponse struct {
 
 func (x *DeleteProjectServiceAccountResponse) Reset() {
 	*x = DeleteProjectServiceAccountResponse{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[7]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +687,7 @@ func (x *DeleteProjectServiceAccountResponse) String() string {
 func (*DeleteProjectServiceAccountResponse) ProtoMessage() {}
 
 func (x *DeleteProjectServiceAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[7]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +700,7 @@ func (x *DeleteProjectServiceAccountResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use DeleteProjectServiceAccountResponse.ProtoReflect.Descriptor instead.
 func (*DeleteProjectServiceAccountResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{7}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteProjectServiceAccountResponse) GetObject() string {
@@ -690,7 +737,7 @@ type GetProjectServiceAccountRequest struct {
 
 func (x *GetProjectServiceAccountRequest) Reset() {
 	*x = GetProjectServiceAccountRequest{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[8]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +749,7 @@ func (x *GetProjectServiceAccountRequest) String() string {
 func (*GetProjectServiceAccountRequest) ProtoMessage() {}
 
 func (x *GetProjectServiceAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[8]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +762,7 @@ func (x *GetProjectServiceAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProjectServiceAccountRequest.ProtoReflect.Descriptor instead.
 func (*GetProjectServiceAccountRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{8}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetProjectServiceAccountRequest) GetProjectId() string {
@@ -735,7 +782,7 @@ func (x *GetProjectServiceAccountRequest) GetServiceAccountId() string {
 // Response of `GetProjectServiceAccount`.
 type GetProjectServiceAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project service account that was asked for.
+	// The service account that was asked for.
 	ProjectServiceAccount *ProjectServiceAccount `protobuf:"bytes,1,opt,name=project_service_account,json=projectServiceAccount,proto3" json:"project_service_account,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -743,7 +790,7 @@ type GetProjectServiceAccountResponse struct {
 
 func (x *GetProjectServiceAccountResponse) Reset() {
 	*x = GetProjectServiceAccountResponse{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[9]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +802,7 @@ func (x *GetProjectServiceAccountResponse) String() string {
 func (*GetProjectServiceAccountResponse) ProtoMessage() {}
 
 func (x *GetProjectServiceAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[9]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +815,7 @@ func (x *GetProjectServiceAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProjectServiceAccountResponse.ProtoReflect.Descriptor instead.
 func (*GetProjectServiceAccountResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{9}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetProjectServiceAccountResponse) GetProjectServiceAccount() *ProjectServiceAccount {
@@ -795,7 +842,7 @@ type UpdateProjectServiceAccountRequest struct {
 
 func (x *UpdateProjectServiceAccountRequest) Reset() {
 	*x = UpdateProjectServiceAccountRequest{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[10]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -807,7 +854,7 @@ func (x *UpdateProjectServiceAccountRequest) String() string {
 func (*UpdateProjectServiceAccountRequest) ProtoMessage() {}
 
 func (x *UpdateProjectServiceAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[10]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -820,7 +867,7 @@ func (x *UpdateProjectServiceAccountRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use UpdateProjectServiceAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateProjectServiceAccountRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{10}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpdateProjectServiceAccountRequest) GetProjectId() string {
@@ -854,7 +901,7 @@ func (x *UpdateProjectServiceAccountRequest) GetRole() ProjectServiceAccountRole
 // Response of `UpdateProjectServiceAccount`.
 type UpdateProjectServiceAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project service account as it is after the change.
+	// The service account as it is after the change.
 	ProjectServiceAccount *ProjectServiceAccount `protobuf:"bytes,1,opt,name=project_service_account,json=projectServiceAccount,proto3" json:"project_service_account,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -862,7 +909,7 @@ type UpdateProjectServiceAccountResponse struct {
 
 func (x *UpdateProjectServiceAccountResponse) Reset() {
 	*x = UpdateProjectServiceAccountResponse{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[11]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +921,7 @@ func (x *UpdateProjectServiceAccountResponse) String() string {
 func (*UpdateProjectServiceAccountResponse) ProtoMessage() {}
 
 func (x *UpdateProjectServiceAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[11]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +934,7 @@ func (x *UpdateProjectServiceAccountResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use UpdateProjectServiceAccountResponse.ProtoReflect.Descriptor instead.
 func (*UpdateProjectServiceAccountResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{11}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateProjectServiceAccountResponse) GetProjectServiceAccount() *ProjectServiceAccount {
@@ -906,16 +953,16 @@ type CreateProjectServiceAccountApiKeyRequest struct {
 	ServiceAccountId string `protobuf:"bytes,2,opt,name=service_account_id,json=serviceAccountId,proto3" json:"service_account_id,omitempty"`
 	// Optional. Name of the key, for people. Unset means none.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Optional. What the key may be used for, in the upstream's names. Empty
+	// Optional. What the key may be used for, in the upstream's names. Unset
 	// means the upstream's default.
-	Scopes        []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	Scopes        *ServiceAccountApiKeyScopes `protobuf:"bytes,4,opt,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateProjectServiceAccountApiKeyRequest) Reset() {
 	*x = CreateProjectServiceAccountApiKeyRequest{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[12]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +974,7 @@ func (x *CreateProjectServiceAccountApiKeyRequest) String() string {
 func (*CreateProjectServiceAccountApiKeyRequest) ProtoMessage() {}
 
 func (x *CreateProjectServiceAccountApiKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[12]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +987,7 @@ func (x *CreateProjectServiceAccountApiKeyRequest) ProtoReflect() protoreflect.M
 
 // Deprecated: Use CreateProjectServiceAccountApiKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateProjectServiceAccountApiKeyRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{12}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CreateProjectServiceAccountApiKeyRequest) GetProjectId() string {
@@ -964,7 +1011,7 @@ func (x *CreateProjectServiceAccountApiKeyRequest) GetName() string {
 	return ""
 }
 
-func (x *CreateProjectServiceAccountApiKeyRequest) GetScopes() []string {
+func (x *CreateProjectServiceAccountApiKeyRequest) GetScopes() *ServiceAccountApiKeyScopes {
 	if x != nil {
 		return x.Scopes
 	}
@@ -974,7 +1021,7 @@ func (x *CreateProjectServiceAccountApiKeyRequest) GetScopes() []string {
 // Response of `CreateProjectServiceAccountApiKey`.
 type CreateProjectServiceAccountApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The service account API key as it was created.
+	// The key as it was created, with its secret.
 	ServiceAccountApiKey *ServiceAccountApiKey `protobuf:"bytes,1,opt,name=service_account_api_key,json=serviceAccountApiKey,proto3" json:"service_account_api_key,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
@@ -982,7 +1029,7 @@ type CreateProjectServiceAccountApiKeyResponse struct {
 
 func (x *CreateProjectServiceAccountApiKeyResponse) Reset() {
 	*x = CreateProjectServiceAccountApiKeyResponse{}
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[13]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1041,7 @@ func (x *CreateProjectServiceAccountApiKeyResponse) String() string {
 func (*CreateProjectServiceAccountApiKeyResponse) ProtoMessage() {}
 
 func (x *CreateProjectServiceAccountApiKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[13]
+	mi := &file_openai_admin_v1_project_service_account_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1054,7 @@ func (x *CreateProjectServiceAccountApiKeyResponse) ProtoReflect() protoreflect.
 
 // Deprecated: Use CreateProjectServiceAccountApiKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateProjectServiceAccountApiKeyResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{13}
+	return file_openai_admin_v1_project_service_account_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreateProjectServiceAccountApiKeyResponse) GetServiceAccountApiKey() *ServiceAccountApiKey {
@@ -1037,7 +1084,9 @@ const file_openai_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x0e\n" +
 	"\x02id\x18\x05 \x01(\tR\x02idB\a\n" +
-	"\x05_name\"\xa5\x01\n" +
+	"\x05_name\":\n" +
+	"\x1aServiceAccountApiKeyScopes\x12\x16\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values:\x04\xb0\xff\x18\x01\"\xa5\x01\n" +
 	"!ListProjectServiceAccountsRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12$\n" +
@@ -1093,13 +1142,13 @@ const file_openai_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x05_nameB\a\n" +
 	"\x05_role\"\x85\x01\n" +
 	"#UpdateProjectServiceAccountResponse\x12^\n" +
-	"\x17project_service_account\x18\x01 \x01(\v2&.openai.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\xcd\x01\n" +
+	"\x17project_service_account\x18\x01 \x01(\v2&.openai.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\xfa\x01\n" +
 	"(CreateProjectServiceAccountApiKeyRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +
 	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\x12\x17\n" +
-	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x16\n" +
-	"\x06scopes\x18\x04 \x03(\tR\x06scopesB\a\n" +
+	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12C\n" +
+	"\x06scopes\x18\x04 \x01(\v2+.openai.admin.v1.ServiceAccountApiKeyScopesR\x06scopesB\a\n" +
 	"\x05_name\"\x89\x01\n" +
 	")CreateProjectServiceAccountApiKeyResponse\x12\\\n" +
 	"\x17service_account_api_key\x18\x01 \x01(\v2%.openai.admin.v1.ServiceAccountApiKeyR\x14serviceAccountApiKey*\xe2\x01\n" +
@@ -1136,54 +1185,56 @@ func file_openai_admin_v1_project_service_account_proto_rawDescGZIP() []byte {
 }
 
 var file_openai_admin_v1_project_service_account_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_openai_admin_v1_project_service_account_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_openai_admin_v1_project_service_account_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_openai_admin_v1_project_service_account_proto_goTypes = []any{
 	(ProjectServiceAccountRole)(0),                    // 0: openai.admin.v1.ProjectServiceAccountRole
 	(*ProjectServiceAccount)(nil),                     // 1: openai.admin.v1.ProjectServiceAccount
 	(*ServiceAccountApiKey)(nil),                      // 2: openai.admin.v1.ServiceAccountApiKey
-	(*ListProjectServiceAccountsRequest)(nil),         // 3: openai.admin.v1.ListProjectServiceAccountsRequest
-	(*ListProjectServiceAccountsResponse)(nil),        // 4: openai.admin.v1.ListProjectServiceAccountsResponse
-	(*CreateProjectServiceAccountRequest)(nil),        // 5: openai.admin.v1.CreateProjectServiceAccountRequest
-	(*CreateProjectServiceAccountResponse)(nil),       // 6: openai.admin.v1.CreateProjectServiceAccountResponse
-	(*DeleteProjectServiceAccountRequest)(nil),        // 7: openai.admin.v1.DeleteProjectServiceAccountRequest
-	(*DeleteProjectServiceAccountResponse)(nil),       // 8: openai.admin.v1.DeleteProjectServiceAccountResponse
-	(*GetProjectServiceAccountRequest)(nil),           // 9: openai.admin.v1.GetProjectServiceAccountRequest
-	(*GetProjectServiceAccountResponse)(nil),          // 10: openai.admin.v1.GetProjectServiceAccountResponse
-	(*UpdateProjectServiceAccountRequest)(nil),        // 11: openai.admin.v1.UpdateProjectServiceAccountRequest
-	(*UpdateProjectServiceAccountResponse)(nil),       // 12: openai.admin.v1.UpdateProjectServiceAccountResponse
-	(*CreateProjectServiceAccountApiKeyRequest)(nil),  // 13: openai.admin.v1.CreateProjectServiceAccountApiKeyRequest
-	(*CreateProjectServiceAccountApiKeyResponse)(nil), // 14: openai.admin.v1.CreateProjectServiceAccountApiKeyResponse
-	(*timestamppb.Timestamp)(nil),                     // 15: google.protobuf.Timestamp
+	(*ServiceAccountApiKeyScopes)(nil),                // 3: openai.admin.v1.ServiceAccountApiKeyScopes
+	(*ListProjectServiceAccountsRequest)(nil),         // 4: openai.admin.v1.ListProjectServiceAccountsRequest
+	(*ListProjectServiceAccountsResponse)(nil),        // 5: openai.admin.v1.ListProjectServiceAccountsResponse
+	(*CreateProjectServiceAccountRequest)(nil),        // 6: openai.admin.v1.CreateProjectServiceAccountRequest
+	(*CreateProjectServiceAccountResponse)(nil),       // 7: openai.admin.v1.CreateProjectServiceAccountResponse
+	(*DeleteProjectServiceAccountRequest)(nil),        // 8: openai.admin.v1.DeleteProjectServiceAccountRequest
+	(*DeleteProjectServiceAccountResponse)(nil),       // 9: openai.admin.v1.DeleteProjectServiceAccountResponse
+	(*GetProjectServiceAccountRequest)(nil),           // 10: openai.admin.v1.GetProjectServiceAccountRequest
+	(*GetProjectServiceAccountResponse)(nil),          // 11: openai.admin.v1.GetProjectServiceAccountResponse
+	(*UpdateProjectServiceAccountRequest)(nil),        // 12: openai.admin.v1.UpdateProjectServiceAccountRequest
+	(*UpdateProjectServiceAccountResponse)(nil),       // 13: openai.admin.v1.UpdateProjectServiceAccountResponse
+	(*CreateProjectServiceAccountApiKeyRequest)(nil),  // 14: openai.admin.v1.CreateProjectServiceAccountApiKeyRequest
+	(*CreateProjectServiceAccountApiKeyResponse)(nil), // 15: openai.admin.v1.CreateProjectServiceAccountApiKeyResponse
+	(*timestamppb.Timestamp)(nil),                     // 16: google.protobuf.Timestamp
 }
 var file_openai_admin_v1_project_service_account_proto_depIdxs = []int32{
 	0,  // 0: openai.admin.v1.ProjectServiceAccount.role:type_name -> openai.admin.v1.ProjectServiceAccountRole
-	15, // 1: openai.admin.v1.ProjectServiceAccount.created_at:type_name -> google.protobuf.Timestamp
-	15, // 2: openai.admin.v1.ServiceAccountApiKey.created_at:type_name -> google.protobuf.Timestamp
+	16, // 1: openai.admin.v1.ProjectServiceAccount.created_at:type_name -> google.protobuf.Timestamp
+	16, // 2: openai.admin.v1.ServiceAccountApiKey.created_at:type_name -> google.protobuf.Timestamp
 	1,  // 3: openai.admin.v1.ListProjectServiceAccountsResponse.data:type_name -> openai.admin.v1.ProjectServiceAccount
 	0,  // 4: openai.admin.v1.CreateProjectServiceAccountResponse.role:type_name -> openai.admin.v1.ProjectServiceAccountRole
-	15, // 5: openai.admin.v1.CreateProjectServiceAccountResponse.created_at:type_name -> google.protobuf.Timestamp
+	16, // 5: openai.admin.v1.CreateProjectServiceAccountResponse.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 6: openai.admin.v1.CreateProjectServiceAccountResponse.api_key:type_name -> openai.admin.v1.ServiceAccountApiKey
 	1,  // 7: openai.admin.v1.GetProjectServiceAccountResponse.project_service_account:type_name -> openai.admin.v1.ProjectServiceAccount
 	0,  // 8: openai.admin.v1.UpdateProjectServiceAccountRequest.role:type_name -> openai.admin.v1.ProjectServiceAccountRole
 	1,  // 9: openai.admin.v1.UpdateProjectServiceAccountResponse.project_service_account:type_name -> openai.admin.v1.ProjectServiceAccount
-	2,  // 10: openai.admin.v1.CreateProjectServiceAccountApiKeyResponse.service_account_api_key:type_name -> openai.admin.v1.ServiceAccountApiKey
-	3,  // 11: openai.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:input_type -> openai.admin.v1.ListProjectServiceAccountsRequest
-	5,  // 12: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:input_type -> openai.admin.v1.CreateProjectServiceAccountRequest
-	7,  // 13: openai.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:input_type -> openai.admin.v1.DeleteProjectServiceAccountRequest
-	9,  // 14: openai.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:input_type -> openai.admin.v1.GetProjectServiceAccountRequest
-	11, // 15: openai.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:input_type -> openai.admin.v1.UpdateProjectServiceAccountRequest
-	13, // 16: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:input_type -> openai.admin.v1.CreateProjectServiceAccountApiKeyRequest
-	4,  // 17: openai.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:output_type -> openai.admin.v1.ListProjectServiceAccountsResponse
-	6,  // 18: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:output_type -> openai.admin.v1.CreateProjectServiceAccountResponse
-	8,  // 19: openai.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:output_type -> openai.admin.v1.DeleteProjectServiceAccountResponse
-	10, // 20: openai.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:output_type -> openai.admin.v1.GetProjectServiceAccountResponse
-	12, // 21: openai.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:output_type -> openai.admin.v1.UpdateProjectServiceAccountResponse
-	14, // 22: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:output_type -> openai.admin.v1.CreateProjectServiceAccountApiKeyResponse
-	17, // [17:23] is the sub-list for method output_type
-	11, // [11:17] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	3,  // 10: openai.admin.v1.CreateProjectServiceAccountApiKeyRequest.scopes:type_name -> openai.admin.v1.ServiceAccountApiKeyScopes
+	2,  // 11: openai.admin.v1.CreateProjectServiceAccountApiKeyResponse.service_account_api_key:type_name -> openai.admin.v1.ServiceAccountApiKey
+	4,  // 12: openai.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:input_type -> openai.admin.v1.ListProjectServiceAccountsRequest
+	6,  // 13: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:input_type -> openai.admin.v1.CreateProjectServiceAccountRequest
+	8,  // 14: openai.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:input_type -> openai.admin.v1.DeleteProjectServiceAccountRequest
+	10, // 15: openai.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:input_type -> openai.admin.v1.GetProjectServiceAccountRequest
+	12, // 16: openai.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:input_type -> openai.admin.v1.UpdateProjectServiceAccountRequest
+	14, // 17: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:input_type -> openai.admin.v1.CreateProjectServiceAccountApiKeyRequest
+	5,  // 18: openai.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:output_type -> openai.admin.v1.ListProjectServiceAccountsResponse
+	7,  // 19: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:output_type -> openai.admin.v1.CreateProjectServiceAccountResponse
+	9,  // 20: openai.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:output_type -> openai.admin.v1.DeleteProjectServiceAccountResponse
+	11, // 21: openai.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:output_type -> openai.admin.v1.GetProjectServiceAccountResponse
+	13, // 22: openai.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:output_type -> openai.admin.v1.UpdateProjectServiceAccountResponse
+	15, // 23: openai.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:output_type -> openai.admin.v1.CreateProjectServiceAccountApiKeyResponse
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_openai_admin_v1_project_service_account_proto_init() }
@@ -1193,19 +1244,19 @@ func file_openai_admin_v1_project_service_account_proto_init() {
 	}
 	file_openai_admin_v1_project_service_account_proto_msgTypes[0].OneofWrappers = []any{}
 	file_openai_admin_v1_project_service_account_proto_msgTypes[1].OneofWrappers = []any{}
-	file_openai_admin_v1_project_service_account_proto_msgTypes[2].OneofWrappers = []any{}
 	file_openai_admin_v1_project_service_account_proto_msgTypes[3].OneofWrappers = []any{}
 	file_openai_admin_v1_project_service_account_proto_msgTypes[4].OneofWrappers = []any{}
 	file_openai_admin_v1_project_service_account_proto_msgTypes[5].OneofWrappers = []any{}
-	file_openai_admin_v1_project_service_account_proto_msgTypes[10].OneofWrappers = []any{}
-	file_openai_admin_v1_project_service_account_proto_msgTypes[12].OneofWrappers = []any{}
+	file_openai_admin_v1_project_service_account_proto_msgTypes[6].OneofWrappers = []any{}
+	file_openai_admin_v1_project_service_account_proto_msgTypes[11].OneofWrappers = []any{}
+	file_openai_admin_v1_project_service_account_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_openai_admin_v1_project_service_account_proto_rawDesc), len(file_openai_admin_v1_project_service_account_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

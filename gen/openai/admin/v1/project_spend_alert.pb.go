@@ -199,7 +199,7 @@ type CreateProjectSpendAlertRequest struct {
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// Required. Spending at which the alert is to be sent, in cents: 10000 is
 	// 100 dollars.
-	ThresholdAmount int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
+	ThresholdAmount *int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendAlertCurrency `protobuf:"varint,3,opt,name=currency,proto3,enum=openai.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is added up.
@@ -248,8 +248,8 @@ func (x *CreateProjectSpendAlertRequest) GetProjectId() string {
 }
 
 func (x *CreateProjectSpendAlertRequest) GetThresholdAmount() int64 {
-	if x != nil {
-		return x.ThresholdAmount
+	if x != nil && x.ThresholdAmount != nil {
+		return *x.ThresholdAmount
 	}
 	return 0
 }
@@ -379,7 +379,7 @@ func (x *DeleteProjectSpendAlertRequest) GetAlertId() string {
 // Response of `DeleteProjectSpendAlert`.
 type DeleteProjectSpendAlertResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the project spend alert that was deleted.
+	// ID of the spend alert that was deleted.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// What kind of object this is, in the upstream's own word:
 	// `project.spend_alert.deleted`.
@@ -551,7 +551,7 @@ type UpdateProjectSpendAlertRequest struct {
 	AlertId string `protobuf:"bytes,2,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
 	// Required. Spending at which the alert is to be sent, in cents: 10000 is
 	// 100 dollars.
-	ThresholdAmount int64 `protobuf:"varint,3,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
+	ThresholdAmount *int64 `protobuf:"varint,3,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendAlertCurrency `protobuf:"varint,4,opt,name=currency,proto3,enum=openai.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is added up.
@@ -607,8 +607,8 @@ func (x *UpdateProjectSpendAlertRequest) GetAlertId() string {
 }
 
 func (x *UpdateProjectSpendAlertRequest) GetThresholdAmount() int64 {
-	if x != nil {
-		return x.ThresholdAmount
+	if x != nil && x.ThresholdAmount != nil {
+		return *x.ThresholdAmount
 	}
 	return 0
 }
@@ -705,15 +705,15 @@ const file_openai_admin_v1_project_spend_alert_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\x92\x03\n" +
+	"\b_last_id\"\xaf\x03\n" +
 	"\x1eCreateProjectSpendAlertRequest\x12+\n" +
 	"\n" +
-	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x125\n" +
-	"\x10threshold_amount\x18\x02 \x01(\x03B\n" +
-	"\xe0A\x02\xbaH\x04\"\x02(\x00R\x0fthresholdAmount\x12N\n" +
+	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12=\n" +
+	"\x10threshold_amount\x18\x02 \x01(\x03B\r\xe0A\x02\xbaH\a\xc8\x01\x01\"\x02(\x00H\x00R\x0fthresholdAmount\x88\x01\x01\x12N\n" +
 	"\bcurrency\x18\x03 \x01(\x0e2#.openai.admin.v1.SpendAlertCurrencyB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bcurrency\x12N\n" +
 	"\binterval\x18\x04 \x01(\x0e2#.openai.admin.v1.SpendAlertIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\binterval\x12l\n" +
-	"\x14notification_channel\x18\x05 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannel\"_\n" +
+	"\x14notification_channel\x18\x05 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannelB\x13\n" +
+	"\x11_threshold_amount\"_\n" +
 	"\x1fCreateProjectSpendAlertResponse\x12<\n" +
 	"\vspend_alert\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendAlertR\n" +
 	"spendAlert\"v\n" +
@@ -731,16 +731,16 @@ const file_openai_admin_v1_project_spend_alert_proto_rawDesc = "" +
 	"\balert_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\"\\\n" +
 	"\x1cGetProjectSpendAlertResponse\x12<\n" +
 	"\vspend_alert\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendAlertR\n" +
-	"spendAlert\"\xbb\x03\n" +
+	"spendAlert\"\xd8\x03\n" +
 	"\x1eUpdateProjectSpendAlertRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12'\n" +
-	"\balert_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\x125\n" +
-	"\x10threshold_amount\x18\x03 \x01(\x03B\n" +
-	"\xe0A\x02\xbaH\x04\"\x02(\x00R\x0fthresholdAmount\x12N\n" +
+	"\balert_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\x12=\n" +
+	"\x10threshold_amount\x18\x03 \x01(\x03B\r\xe0A\x02\xbaH\a\xc8\x01\x01\"\x02(\x00H\x00R\x0fthresholdAmount\x88\x01\x01\x12N\n" +
 	"\bcurrency\x18\x04 \x01(\x0e2#.openai.admin.v1.SpendAlertCurrencyB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bcurrency\x12N\n" +
 	"\binterval\x18\x05 \x01(\x0e2#.openai.admin.v1.SpendAlertIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\binterval\x12l\n" +
-	"\x14notification_channel\x18\x06 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannel\"_\n" +
+	"\x14notification_channel\x18\x06 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannelB\x13\n" +
+	"\x11_threshold_amount\"_\n" +
 	"\x1fUpdateProjectSpendAlertResponse\x12<\n" +
 	"\vspend_alert\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendAlertR\n" +
 	"spendAlert2\xc4\v\n" +
@@ -824,6 +824,8 @@ func file_openai_admin_v1_project_spend_alert_proto_init() {
 	file_openai_admin_v1_spend_alert_proto_init()
 	file_openai_admin_v1_project_spend_alert_proto_msgTypes[0].OneofWrappers = []any{}
 	file_openai_admin_v1_project_spend_alert_proto_msgTypes[1].OneofWrappers = []any{}
+	file_openai_admin_v1_project_spend_alert_proto_msgTypes[2].OneofWrappers = []any{}
+	file_openai_admin_v1_project_spend_alert_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

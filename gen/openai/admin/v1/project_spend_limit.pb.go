@@ -225,7 +225,7 @@ type UpdateProjectSpendLimitRequest struct {
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// Required. Spending at which requests are to be refused, in cents: 10000 is
 	// 100 dollars.
-	ThresholdAmount int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
+	ThresholdAmount *int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendLimitCurrency `protobuf:"varint,3,opt,name=currency,proto3,enum=openai.admin.v1.SpendLimitCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is added up.
@@ -272,8 +272,8 @@ func (x *UpdateProjectSpendLimitRequest) GetProjectId() string {
 }
 
 func (x *UpdateProjectSpendLimitRequest) GetThresholdAmount() int64 {
-	if x != nil {
-		return x.ThresholdAmount
+	if x != nil && x.ThresholdAmount != nil {
+		return *x.ThresholdAmount
 	}
 	return 0
 }
@@ -354,14 +354,14 @@ const file_openai_admin_v1_project_spend_limit_proto_rawDesc = "" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"\\\n" +
 	"\x1cGetProjectSpendLimitResponse\x12<\n" +
 	"\vspend_limit\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendLimitR\n" +
-	"spendLimit\"\xa4\x02\n" +
+	"spendLimit\"\xc1\x02\n" +
 	"\x1eUpdateProjectSpendLimitRequest\x12+\n" +
 	"\n" +
-	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x125\n" +
-	"\x10threshold_amount\x18\x02 \x01(\x03B\n" +
-	"\xe0A\x02\xbaH\x04\"\x02(\x01R\x0fthresholdAmount\x12N\n" +
+	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12=\n" +
+	"\x10threshold_amount\x18\x02 \x01(\x03B\r\xe0A\x02\xbaH\a\xc8\x01\x01\"\x02(\x01H\x00R\x0fthresholdAmount\x88\x01\x01\x12N\n" +
 	"\bcurrency\x18\x03 \x01(\x0e2#.openai.admin.v1.SpendLimitCurrencyB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bcurrency\x12N\n" +
-	"\binterval\x18\x04 \x01(\x0e2#.openai.admin.v1.SpendLimitIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\binterval\"_\n" +
+	"\binterval\x18\x04 \x01(\x0e2#.openai.admin.v1.SpendLimitIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bintervalB\x13\n" +
+	"\x11_threshold_amount\"_\n" +
 	"\x1fUpdateProjectSpendLimitResponse\x12<\n" +
 	"\vspend_limit\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendLimitR\n" +
 	"spendLimit2\xa2\x06\n" +
@@ -421,6 +421,7 @@ func file_openai_admin_v1_project_spend_limit_proto_init() {
 		return
 	}
 	file_openai_admin_v1_spend_limit_proto_init()
+	file_openai_admin_v1_project_spend_limit_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

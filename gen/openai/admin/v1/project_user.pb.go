@@ -345,7 +345,7 @@ func (x *CreateProjectUserRequest) GetRole() string {
 // Response of `CreateProjectUser`.
 type CreateProjectUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project user as it was created.
+	// The user as a member of the project.
 	ProjectUser   *ProjectUser `protobuf:"bytes,1,opt,name=project_user,json=projectUser,proto3" json:"project_user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -566,7 +566,7 @@ func (x *GetProjectUserRequest) GetUserId() string {
 // Response of `GetProjectUser`.
 type GetProjectUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project user that was asked for.
+	// The user that was asked for, as a member of the project.
 	ProjectUser   *ProjectUser `protobuf:"bytes,1,opt,name=project_user,json=projectUser,proto3" json:"project_user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -689,7 +689,7 @@ func (x *UpdateProjectUserRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 // Response of `UpdateProjectUser`.
 type UpdateProjectUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The project user as it is after the change.
+	// The user as a member of the project, after the change.
 	ProjectUser   *ProjectUser `protobuf:"bytes,1,opt,name=project_user,json=projectUser,proto3" json:"project_user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

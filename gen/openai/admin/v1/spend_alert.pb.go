@@ -266,11 +266,11 @@ func (x *SpendAlert) GetNotificationChannel() *SpendAlertNotificationChannel {
 // To whom, and how, a spend alert is sent.
 type SpendAlertNotificationChannel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By what means the alert is sent.
+	// Required. By what means the alert is sent.
 	Type SpendAlertChannelType `protobuf:"varint,1,opt,name=type,proto3,enum=openai.admin.v1.SpendAlertChannelType" json:"type,omitempty"`
-	// E-mail addresses to which it is sent.
+	// Required. E-mail addresses to which it is sent.
 	Recipients []string `protobuf:"bytes,2,rep,name=recipients,proto3" json:"recipients,omitempty"`
-	// Text to put before the subject of the e-mail. Unset means none.
+	// Optional. Text to put before the subject of the e-mail. Unset means none.
 	SubjectPrefix *string `protobuf:"bytes,3,opt,name=subject_prefix,json=subjectPrefix,proto3,oneof" json:"subject_prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -491,7 +491,7 @@ type CreateSpendAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Spending at which the alert is to be sent, in cents: 10000 is
 	// 100 dollars.
-	ThresholdAmount int64 `protobuf:"varint,1,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
+	ThresholdAmount *int64 `protobuf:"varint,1,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendAlertCurrency `protobuf:"varint,2,opt,name=currency,proto3,enum=openai.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is added up.
@@ -533,8 +533,8 @@ func (*CreateSpendAlertRequest) Descriptor() ([]byte, []int) {
 }
 
 func (x *CreateSpendAlertRequest) GetThresholdAmount() int64 {
-	if x != nil {
-		return x.ThresholdAmount
+	if x != nil && x.ThresholdAmount != nil {
+		return *x.ThresholdAmount
 	}
 	return 0
 }
@@ -816,7 +816,7 @@ type UpdateSpendAlertRequest struct {
 	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
 	// Required. Spending at which the alert is to be sent, in cents: 10000 is
 	// 100 dollars.
-	ThresholdAmount int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
+	ThresholdAmount *int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendAlertCurrency `protobuf:"varint,3,opt,name=currency,proto3,enum=openai.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is added up.
@@ -865,8 +865,8 @@ func (x *UpdateSpendAlertRequest) GetAlertId() string {
 }
 
 func (x *UpdateSpendAlertRequest) GetThresholdAmount() int64 {
-	if x != nil {
-		return x.ThresholdAmount
+	if x != nil && x.ThresholdAmount != nil {
+		return *x.ThresholdAmount
 	}
 	return 0
 }
@@ -950,11 +950,11 @@ const file_openai_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\x10threshold_amount\x18\x03 \x01(\x03R\x0fthresholdAmount\x12?\n" +
 	"\bcurrency\x18\x04 \x01(\x0e2#.openai.admin.v1.SpendAlertCurrencyR\bcurrency\x12?\n" +
 	"\binterval\x18\x05 \x01(\x0e2#.openai.admin.v1.SpendAlertIntervalR\binterval\x12a\n" +
-	"\x14notification_channel\x18\x06 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelR\x13notificationChannel\"\xba\x01\n" +
-	"\x1dSpendAlertNotificationChannel\x12:\n" +
-	"\x04type\x18\x01 \x01(\x0e2&.openai.admin.v1.SpendAlertChannelTypeR\x04type\x12\x1e\n" +
+	"\x14notification_channel\x18\x06 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelR\x13notificationChannel\"\xce\x01\n" +
+	"\x1dSpendAlertNotificationChannel\x12I\n" +
+	"\x04type\x18\x01 \x01(\x0e2&.openai.admin.v1.SpendAlertChannelTypeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12#\n" +
 	"\n" +
-	"recipients\x18\x02 \x03(\tR\n" +
+	"recipients\x18\x02 \x03(\tB\x03\xe0A\x02R\n" +
 	"recipients\x12*\n" +
 	"\x0esubject_prefix\x18\x03 \x01(\tH\x00R\rsubjectPrefix\x88\x01\x01B\x11\n" +
 	"\x0f_subject_prefix\"\xe2\x01\n" +
@@ -976,13 +976,13 @@ const file_openai_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xde\x02\n" +
-	"\x17CreateSpendAlertRequest\x125\n" +
-	"\x10threshold_amount\x18\x01 \x01(\x03B\n" +
-	"\xe0A\x02\xbaH\x04\"\x02(\x00R\x0fthresholdAmount\x12N\n" +
+	"\b_last_id\"\xfb\x02\n" +
+	"\x17CreateSpendAlertRequest\x12=\n" +
+	"\x10threshold_amount\x18\x01 \x01(\x03B\r\xe0A\x02\xbaH\a\xc8\x01\x01\"\x02(\x00H\x00R\x0fthresholdAmount\x88\x01\x01\x12N\n" +
 	"\bcurrency\x18\x02 \x01(\x0e2#.openai.admin.v1.SpendAlertCurrencyB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bcurrency\x12N\n" +
 	"\binterval\x18\x03 \x01(\x0e2#.openai.admin.v1.SpendAlertIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\binterval\x12l\n" +
-	"\x14notification_channel\x18\x04 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannel\"X\n" +
+	"\x14notification_channel\x18\x04 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannelB\x13\n" +
+	"\x11_threshold_amount\"X\n" +
 	"\x18CreateSpendAlertResponse\x12<\n" +
 	"\vspend_alert\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendAlertR\n" +
 	"spendAlert\"B\n" +
@@ -996,14 +996,14 @@ const file_openai_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\balert_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\"U\n" +
 	"\x15GetSpendAlertResponse\x12<\n" +
 	"\vspend_alert\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendAlertR\n" +
-	"spendAlert\"\x87\x03\n" +
+	"spendAlert\"\xa4\x03\n" +
 	"\x17UpdateSpendAlertRequest\x12'\n" +
-	"\balert_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\x125\n" +
-	"\x10threshold_amount\x18\x02 \x01(\x03B\n" +
-	"\xe0A\x02\xbaH\x04\"\x02(\x00R\x0fthresholdAmount\x12N\n" +
+	"\balert_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\x12=\n" +
+	"\x10threshold_amount\x18\x02 \x01(\x03B\r\xe0A\x02\xbaH\a\xc8\x01\x01\"\x02(\x00H\x00R\x0fthresholdAmount\x88\x01\x01\x12N\n" +
 	"\bcurrency\x18\x03 \x01(\x0e2#.openai.admin.v1.SpendAlertCurrencyB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bcurrency\x12N\n" +
 	"\binterval\x18\x04 \x01(\x0e2#.openai.admin.v1.SpendAlertIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\binterval\x12l\n" +
-	"\x14notification_channel\x18\x05 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannel\"X\n" +
+	"\x14notification_channel\x18\x05 \x01(\v2..openai.admin.v1.SpendAlertNotificationChannelB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x13notificationChannelB\x13\n" +
+	"\x11_threshold_amount\"X\n" +
 	"\x18UpdateSpendAlertResponse\x12<\n" +
 	"\vspend_alert\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendAlertR\n" +
 	"spendAlert*a\n" +
@@ -1102,6 +1102,8 @@ func file_openai_admin_v1_spend_alert_proto_init() {
 	file_openai_admin_v1_spend_alert_proto_msgTypes[1].OneofWrappers = []any{}
 	file_openai_admin_v1_spend_alert_proto_msgTypes[2].OneofWrappers = []any{}
 	file_openai_admin_v1_spend_alert_proto_msgTypes[3].OneofWrappers = []any{}
+	file_openai_admin_v1_spend_alert_proto_msgTypes[4].OneofWrappers = []any{}
+	file_openai_admin_v1_spend_alert_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -434,7 +434,7 @@ type UpdateSpendLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Spending at which requests are to be refused, in cents: 10000 is
 	// 100 dollars.
-	ThresholdAmount int64 `protobuf:"varint,1,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
+	ThresholdAmount *int64 `protobuf:"varint,1,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendLimitCurrency `protobuf:"varint,2,opt,name=currency,proto3,enum=openai.admin.v1.SpendLimitCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is added up.
@@ -474,8 +474,8 @@ func (*UpdateSpendLimitRequest) Descriptor() ([]byte, []int) {
 }
 
 func (x *UpdateSpendLimitRequest) GetThresholdAmount() int64 {
-	if x != nil {
-		return x.ThresholdAmount
+	if x != nil && x.ThresholdAmount != nil {
+		return *x.ThresholdAmount
 	}
 	return 0
 }
@@ -561,12 +561,12 @@ const file_openai_admin_v1_spend_limit_proto_rawDesc = "" +
 	"\x14GetSpendLimitRequest\"U\n" +
 	"\x15GetSpendLimitResponse\x12<\n" +
 	"\vspend_limit\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendLimitR\n" +
-	"spendLimit\"\xf0\x01\n" +
-	"\x17UpdateSpendLimitRequest\x125\n" +
-	"\x10threshold_amount\x18\x01 \x01(\x03B\n" +
-	"\xe0A\x02\xbaH\x04\"\x02(\x01R\x0fthresholdAmount\x12N\n" +
+	"spendLimit\"\x8d\x02\n" +
+	"\x17UpdateSpendLimitRequest\x12=\n" +
+	"\x10threshold_amount\x18\x01 \x01(\x03B\r\xe0A\x02\xbaH\a\xc8\x01\x01\"\x02(\x01H\x00R\x0fthresholdAmount\x88\x01\x01\x12N\n" +
 	"\bcurrency\x18\x02 \x01(\x0e2#.openai.admin.v1.SpendLimitCurrencyB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bcurrency\x12N\n" +
-	"\binterval\x18\x03 \x01(\x0e2#.openai.admin.v1.SpendLimitIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\binterval\"X\n" +
+	"\binterval\x18\x03 \x01(\x0e2#.openai.admin.v1.SpendLimitIntervalB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\bintervalB\x13\n" +
+	"\x11_threshold_amount\"X\n" +
 	"\x18UpdateSpendLimitResponse\x12<\n" +
 	"\vspend_limit\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendLimitR\n" +
 	"spendLimit*a\n" +
@@ -634,6 +634,7 @@ func file_openai_admin_v1_spend_limit_proto_init() {
 	if File_openai_admin_v1_spend_limit_proto != nil {
 		return
 	}
+	file_openai_admin_v1_spend_limit_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
