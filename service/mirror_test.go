@@ -1,0 +1,310 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
+)
+
+// tourNow is the sandbox's clock during a tour: a Wednesday afternoon.
+var tourNow = time.Date(2026, time.March, 18, 15, 30, 20, 0, time.UTC)
+
+// door is a way to call the gateway over HTTP, and how to tell that it was taken.
+type door struct {
+	name    string
+	options []connecthttp.Option
+	// contentType is what a POST has; reads are GETs where get is set.
+	contentType string
+	get         bool
+}
+
+var doors = []door{
+	{"gRPC", []connecthttp.Option{connecthttp.WithGRPC()}, "application/grpc", false},
+	{"gRPC-Web", []connecthttp.Option{connecthttp.WithGRPCWeb()}, "application/grpc-web", false},
+	{"Connect protobuf", nil, "application/proto", false},
+	{"Connect JSON", []connecthttp.Option{connecthttp.WithProtoJSON()}, "application/json", false},
+	{"Connect GET protobuf", []connecthttp.Option{connecthttp.WithHTTPGet()}, "application/proto", true},
+	{"Connect GET JSON", []connecthttp.Option{connecthttp.WithHTTPGet(), connecthttp.WithProtoJSON()}, "application/json", true},
+}
+
+// TestMirror calls every RPC through every door, and compares every field of
+// every answer with what the sandbox said, and what was written with what the
+// sandbox holds afterwards.
+func TestMirror(t *testing.T) {
+	t.Parallel()
+	for _, d := range doors {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			newMirror(t, sandbox.Options{}).tour(t, d)
+		})
+	}
+	t.Run("costs as numbers", func(t *testing.T) {
+		t.Parallel()
+		newMirror(t, sandbox.Options{CostsAsNumbers: true}).tour(t, doors[0])
+	})
+}
+
+// mirror is a gateway in front of a sandbox, both over HTTP.
+type mirror struct {
+	catalog *service.Catalog
+	drift   *adminjson.Drift
+	fake    *sandbox.Sandbox
+	fakeURL string
+	url     string
+	client  *http.Client
+	logs    *logLines
+
+	mu    sync.Mutex
+	asked *http.Request // the last request at the gateway's door
+	said  recorded      // the sandbox's last answer to the gateway
+}
+
+// recorded is an answer as it left the sandbox.
+type recorded struct {
+	status int
+	path   string
+	body   []byte
+}
+
+func newMirror(t *testing.T, options sandbox.Options) *mirror {
+	t.Helper()
+	options.Seed, options.Now = 7, func() time.Time { return tourNow }
+	if options.Users == 0 {
+		options.Users, options.Projects, options.AuditEvents = 60, 12, 400
+	}
+	m := &mirror{drift: new(adminjson.Drift), fake: sandbox.New(options), logs: new(logLines)}
+	fake := httptest.NewServer(m.record(m.fake))
+	t.Cleanup(fake.Close)
+	m.fakeURL = fake.URL
+
+	var err error
+	if m.catalog, err = service.NewCatalog(service.MirrorFiles(), m.drift); err != nil {
+		t.Fatal(err)
+	}
+	client, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	server, err := service.NewServer(m.catalog, service.Options{Upstream: client, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := service.NewHTTPHandler(server)
+	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.mu.Lock()
+		m.asked = r
+		m.mu.Unlock()
+		inner.ServeHTTP(w, r)
+	}))
+	gateway.EnableHTTP2 = true
+	gateway.StartTLS()
+	t.Cleanup(gateway.Close)
+	m.url, m.client = gateway.URL, gateway.Client()
+	t.Cleanup(m.client.CloseIdleConnections)
+	return m
+}
+
+// sandboxKey is the credential of a sandbox.
+type sandboxKey struct{}
+
+func (sandboxKey) Key(context.Context) (upstream.Secret, error) {
+	return upstream.NewSecret(sandbox.DefaultAdminKey), nil
+}
+
+// record keeps the last answer of next.
+func (m *mirror) record(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := &tee{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(out, r)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.said = recorded{out.status, r.URL.Path, out.body.Bytes()}
+	})
+}
+
+type tee struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (w *tee) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *tee) Write(p []byte) (int, error) {
+	w.body.Write(p)
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *tee) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (m *mirror) last() (*http.Request, recorded) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked, m.said
+}
+
+// call makes one call through a door.
+func (m *mirror) call(ctx context.Context, d door, method *service.Method, request, response proto.Message) error {
+	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: method.Procedure, Schema: method.Descriptor}
+	if method.Read {
+		spec.IdempotencyLevel = connect.IdempotencyNoSideEffects
+	}
+	return connect.NewClient(connecthttp.NewTransport(m.client, m.url, d.options...)).CallUnary(ctx, spec, request, response)
+}
+
+func (m *mirror) tour(t *testing.T, d door) {
+	t.Helper()
+	w := newWorld(t)
+	readBack := 0
+	for _, s := range readTour(t, m.catalog) {
+		before := m.fake.Counts()[s.method.Endpoint.String()]
+		request, response := s.message(t, w), s.method.Response.New()
+		if err := m.call(t.Context(), d, s.method, request, response.Interface()); err != nil {
+			t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.Name(), err)
+		}
+		asked, said := m.last()
+		if get := d.get && s.method.Read; get != (asked.Method == http.MethodGet) {
+			t.Fatalf("%s came as %s", s.method.Name(), asked.Method)
+		} else if kind := asked.Header.Get("Content-Type"); !get && !strings.HasPrefix(kind, d.contentType) {
+			t.Fatalf("%s came as %s", s.method.Name(), kind)
+		}
+		if n := m.fake.Counts()[s.method.Endpoint.String()] - before; n != 1 {
+			t.Errorf("%s: the sandbox was asked %d times, want once", s.method.Name(), n)
+		}
+		m.compare(t, s, said, response)
+		if !s.method.Read && m.readBack(t, s, said, response) {
+			readBack++
+		}
+		s.learn(t, w, response.Interface())
+	}
+	if readBack < 45 {
+		t.Errorf("only %d writes could be compared with what the sandbox held afterwards", readBack)
+	}
+	if unknown := m.drift.Snapshot(); len(unknown) > 0 {
+		t.Errorf("the answers had what the schema lacks: %v", unknown)
+	}
+}
+
+// compare wants every value of the sandbox's answer in the typed one.
+func (m *mirror) compare(t *testing.T, s stop, said recorded, response protoreflect.Message) {
+	t.Helper()
+	var o oracle
+	o.object("$", decodeJSON(t, said.body), payload(s.method, response))
+	for _, fault := range o.faults {
+		t.Errorf("tour.txt:%d: %s: %s", s.line, s.method.Name(), fault)
+	}
+	if list := response.Descriptor().Fields().ByName("data"); list != nil && response.Get(list).List().Len() == 0 {
+		t.Errorf("tour.txt:%d: %s lists nothing: there was nothing to compare", s.line, s.method.Name())
+	}
+	if o.leaves == 0 {
+		t.Errorf("tour.txt:%d: %s: not one value to compare", s.line, s.method.Name())
+	}
+}
+
+// payload is the message that the upstream's JSON fills.
+func payload(m *service.Method, response protoreflect.Message) protoreflect.Message {
+	rule, _ := proto.GetExtension(m.Descriptor.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if name := rule.GetResponseBody(); name != "" {
+		return response.Get(response.Descriptor().Fields().ByName(protoreflect.Name(name))).Message()
+	}
+	return response
+}
+
+// readBack asks the sandbox itself what a write has left behind: at the path of
+// the write, or below it at the id of what was created. False where the API has
+// no such read.
+func (m *mirror) readBack(t *testing.T, s stop, said recorded, response protoreflect.Message) bool {
+	t.Helper()
+	path := said.path
+	template := s.method.Endpoint.Template()
+	body := payload(s.method, response)
+	if !m.readable(template) || s.method.Endpoint.Verb() == http.MethodPost && m.readable(template+"/{}") {
+		id := body.Descriptor().Fields().ByName("id")
+		if id == nil || !m.readable(template+"/{}") {
+			return false
+		}
+		path += "/" + body.Get(id).String()
+	}
+	status, held := m.ask(t, path)
+	if s.method.Endpoint.Verb() == http.MethodDelete {
+		// What is a setting goes back to a default, or is gone too.
+		if object, _ := decodeJSON(t, held).(map[string]any); status != http.StatusNotFound && object["id"] != nil {
+			t.Errorf("%s: the sandbox still holds %s", s.method.Name(), held)
+		}
+		return true
+	}
+	if status != http.StatusOK {
+		t.Errorf("%s: reading %s gives %d", s.method.Name(), path, status)
+		return true
+	}
+	object, ok := decodeJSON(t, held).(map[string]any)
+	if !ok {
+		t.Fatalf("%s holds %s", path, held)
+	}
+	var told map[string]any
+	if told, ok = decodeJSON(t, said.body).(map[string]any); !ok {
+		t.Fatalf("%s answered %s", s.method.Name(), said.body)
+	}
+	// The answer to a write may leave members out that a read has.
+	for name := range object {
+		if _, there := told[name]; !there {
+			delete(object, name)
+		}
+	}
+	for _, fault := range lost("$", object, told) {
+		t.Errorf("%s: answered otherwise than the sandbox holds: %s", s.method.Name(), fault)
+	}
+	return true
+}
+
+// readable tells whether a read has the template, whatever its variables are
+// called.
+func (m *mirror) readable(template string) bool {
+	for _, method := range m.catalog.Methods() {
+		if method.Read && pathVariable.ReplaceAllString(method.Endpoint.Template(), "{}") == pathVariable.ReplaceAllString(template, "{}") {
+			return true
+		}
+	}
+	return false
+}
+
+// ask is a direct GET, past the gateway.
+func (m *mirror) ask(t *testing.T, path string) (status int, body []byte) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, m.fakeURL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+sandbox.DefaultAdminKey)
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err = io.ReadAll(response.Body); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, body
+}
