@@ -94,7 +94,7 @@ var outcomes = map[upstream.Kind]outcome{
 	upstream.NotFound:           {connect.CodeNotFound, "not found upstream"},
 	upstream.Conflict:           {connect.CodeAborted, "the upstream's state does not allow it"},
 	upstream.RateLimited:        {connect.CodeResourceExhausted, "the upstream's request budget is used up"},
-	upstream.Unavailable:        {connect.CodeUnavailable, "the upstream gave no usable answer; nothing was changed"},
+	upstream.Unavailable:        {connect.CodeUnavailable, "the upstream gave no usable answer; try again later"},
 	upstream.OutcomeUnknown:     {connect.CodeUnknown, "the upstream's answer was lost: the change may have been made; look before you repeat it"},
 	upstream.CredentialRejected: {connect.CodeInternal, "the upstream does not accept the gateway's own credential"},
 	upstream.Canceled:           {connect.CodeCanceled, "the call was canceled; nothing was changed"},

@@ -19,6 +19,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
@@ -137,20 +138,30 @@ func get(t *testing.T, door connect.Transport, project string) (*adminv1.GetProj
 
 func reason(t *testing.T, err error) string {
 	t.Helper()
+	for _, info := range details[*errdetails.ErrorInfo](t, err) {
+		return info.GetReason()
+	}
+	return ""
+}
+
+// details are the error's details of one type.
+func details[T proto.Message](t *testing.T, err error) []T {
+	t.Helper()
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok {
 		t.Fatalf("%v is no *connect.Error", err)
 	}
+	var found []T
 	for _, detail := range e.Details() {
 		m, err := connectproto.UnmarshalErrorDetail(detail)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info, ok := m.(*errdetails.ErrorInfo); ok {
-			return info.GetReason()
+		if typed, ok := m.(T); ok {
+			found = append(found, typed)
 		}
 	}
-	return ""
+	return found
 }
 
 // everything that a caller can read of an error.

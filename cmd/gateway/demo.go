@@ -43,6 +43,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	defer fake.Close()
 	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	g, err := build(fake.url()+"/v1", demoKey{}, logger, true)
 	if err != nil {
@@ -53,6 +54,8 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+
+	defer doors.Close()
 
 	serving, stop := context.WithCancel(ctx)
 	defer stop()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 )
@@ -24,17 +25,19 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	g, err := build(conf.Upstream.BaseURL, key, logger, false)
 	if err != nil {
-		return err
+		return fmt.Errorf("config key upstream: %w", err)
 	}
 	defer g.client.Close()
 	doors, err := listen(ctx, conf.Listen, g.doors)
 	if err != nil {
 		return err
 	}
+	defer doors.Close()
 	ops, err := listen(ctx, conf.OpsListen, g.ops)
 	if err != nil {
 		return err
 	}
+	defer ops.Close()
 	logger.InfoContext(ctx, "serving on loopback only: this build cannot tell callers apart, so whoever reaches it acts with the admin key",
 		"listen", doors.Addr().String(), "ops_listen", ops.Addr().String(), "upstream", conf.Upstream.BaseURL, "version", version())
 	return serve(ctx, doors, ops)

@@ -33,18 +33,17 @@ type AdminApiKey struct {
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the key, by which it is read and deleted. It is no secret.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// What the key's creator called it. Not set when it has no name.
+	// Name of the key. Not set when it has none.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// The secret with its middle hidden: enough to recognize the key, useless to
-	// call with.
+	// The secret in redacted form, by which people recognize the key.
 	RedactedValue string `protobuf:"bytes,4,opt,name=redacted_value,json=redactedValue,proto3" json:"redacted_value,omitempty"`
 	// When the key was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the key stops working. Not set for a key that does not expire.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// When the key was last used. Not set for a key that never was.
+	// When the key was last used, if the upstream says.
 	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
-	// The user to whom the key belongs.
+	// To whom the key belongs.
 	Owner         *AdminApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -136,20 +135,21 @@ func (x *AdminApiKey) GetOwner() *AdminApiKeyOwner {
 	return nil
 }
 
-// The user on whose behalf an admin API key was made.
+// To whom an admin API key belongs.
 type AdminApiKeyOwner struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of owner this is; the upstream documents `user` alone.
 	Type *string `protobuf:"bytes,1,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// What kind of object this is, in the upstream's own word.
+	// What kind of object this is, in the upstream's own word:
+	// `organization.user`.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// ID of the user.
+	// ID of the owner.
 	Id *string `protobuf:"bytes,3,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the user, for people.
+	// Name of the owner, for people.
 	Name *string `protobuf:"bytes,4,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// When the user was created.
+	// When the owner was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// The user's role in the organization; the upstream documents `owner` alone.
+	// The owner's role in the organization; the upstream documents `owner` alone.
 	Role          *string `protobuf:"bytes,6,opt,name=role,proto3,oneof" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -236,7 +236,7 @@ type ListAdminApiKeysRequest struct {
 	// Optional. Order by time of creation. Unset means ascending.
 	Order *SortOrder `protobuf:"varint,2,opt,name=order,proto3,enum=openai.admin.v1.SortOrder,oneof" json:"order,omitempty"`
 	// Optional. How many items a page may hold; the upstream states no maximum.
-	// Unset means 20.
+	// Unset means 20. 0, which official clients send, is passed on as it is.
 	Limit         *int64 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -298,15 +298,14 @@ type ListAdminApiKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The keys of this page, in the upstream's order.
 	Data []*AdminApiKey `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,4,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId        *string `protobuf:"bytes,5,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -441,18 +440,17 @@ type CreateAdminApiKeyResponse struct {
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the key, by which it is read and deleted. It is no secret.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// What the key's creator called it. Not set when it has no name.
+	// Name of the key. Not set when it has none.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// The secret with its middle hidden: enough to recognize the key, useless to
-	// call with.
+	// The secret in redacted form, by which people recognize the key.
 	RedactedValue string `protobuf:"bytes,4,opt,name=redacted_value,json=redactedValue,proto3" json:"redacted_value,omitempty"`
 	// When the key was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the key stops working. Not set for a key that does not expire.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// When the key was last used. Not set for a key that never was.
+	// When the key was last used, if the upstream says.
 	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
-	// The user to whom the key belongs.
+	// To whom the key belongs.
 	Owner *AdminApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
 	// The secret. It is shown here and never again.
 	Value         string `protobuf:"bytes,9,opt,name=value,proto3" json:"value,omitempty"`
@@ -713,7 +711,7 @@ func (x *GetAdminApiKeyRequest) GetKeyId() string {
 // Response of `GetAdminApiKey`.
 type GetAdminApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key that was asked for, without its secret.
+	// The key, without its secret.
 	AdminApiKey   *AdminApiKey `protobuf:"bytes,1,opt,name=admin_api_key,json=adminApiKey,proto3" json:"admin_api_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

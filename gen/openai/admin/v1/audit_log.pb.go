@@ -216,9 +216,9 @@ type AuditLog struct {
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	// When the action took effect.
 	EffectiveAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
-	// The project to which the action was confined. Not set for actions on the
-	// organization, except that those taken with an admin API key name the
-	// default project.
+	// The project to which the action was confined. Not set when it was confined
+	// to none. What is done with an admin API key counts as done in the default
+	// project.
 	Project *AuditLogProject `protobuf:"bytes,4,opt,name=project,proto3" json:"project,omitempty"`
 	// Who acted. Not set when the upstream does not say.
 	Actor *AuditLogActor `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -1381,7 +1381,7 @@ type isAuditLogActor_Actor interface {
 }
 
 type AuditLogActor_Session struct {
-	// A person, logged in.
+	// A person in a login session.
 	Session *AuditLogActorSession `protobuf:"bytes,2,opt,name=session,proto3,oneof"`
 }
 
@@ -1399,16 +1399,16 @@ type AuditLogActorSession struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The person whose session it is.
 	User *AuditLogActorUser `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	// Address from which the person acted, IPv4 or IPv6.
+	// IP address from which the person acted.
 	IpAddress *string `protobuf:"bytes,2,opt,name=ip_address,json=ipAddress,proto3,oneof" json:"ip_address,omitempty"`
-	// What the browser or program called itself, which proves nothing. Not in
-	// every answer.
+	// User agent, as the person's browser or program named itself. Only the
+	// upstream's examples have it.
 	UserAgent *string `protobuf:"bytes,3,opt,name=user_agent,json=userAgent,proto3,oneof" json:"user_agent,omitempty"`
-	// JA3 fingerprint of the TLS client. Not in every answer.
+	// JA3 fingerprint of the TLS client. Only the upstream's examples have it.
 	Ja3 *string `protobuf:"bytes,4,opt,name=ja3,proto3,oneof" json:"ja3,omitempty"`
-	// JA4 fingerprint of the TLS client. Not in every answer.
+	// JA4 fingerprint of the TLS client. Only the upstream's examples have it.
 	Ja4 *string `protobuf:"bytes,5,opt,name=ja4,proto3,oneof" json:"ja4,omitempty"`
-	// Where the address appears to be. Not in every answer.
+	// Where the address appears to be. Only the upstream's examples have it.
 	IpAddressDetails *IpAddressDetails `protobuf:"bytes,6,opt,name=ip_address_details,json=ipAddressDetails,proto3" json:"ip_address_details,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1491,7 +1491,7 @@ type AuditLogActorUser struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the user.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// E-mail address of the user when the entry was written.
+	// E-mail address of the user.
 	Email         *string `protobuf:"bytes,2,opt,name=email,proto3,oneof" json:"email,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1692,8 +1692,7 @@ func (x *AuditLogActorServiceAccount) GetId() string {
 	return ""
 }
 
-// Where an IP address appears to be, as the upstream looked it up. Every part
-// may be missing.
+// Where an IP address appears to be. Every part may be missing.
 type IpAddressDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Country, by its code.
@@ -1704,7 +1703,7 @@ type IpAddressDetails struct {
 	Region *string `protobuf:"bytes,3,opt,name=region,proto3,oneof" json:"region,omitempty"`
 	// Region within the country, by its code.
 	RegionCode *string `protobuf:"bytes,4,opt,name=region_code,json=regionCode,proto3,oneof" json:"region_code,omitempty"`
-	// Number of the autonomous system that announces the address.
+	// Number of the autonomous system to which the address belongs.
 	Asn *string `protobuf:"bytes,5,opt,name=asn,proto3,oneof" json:"asn,omitempty"`
 	// Latitude in degrees, as the text that the upstream sent.
 	Latitude *string `protobuf:"bytes,6,opt,name=latitude,proto3,oneof" json:"latitude,omitempty"`
@@ -1799,8 +1798,8 @@ type ListAuditLogsRequest struct {
 	// Optional. Only entries whose `effective_at` lies in this span. Unset means
 	// any time.
 	EffectiveAt *AuditLogTimeRange `protobuf:"bytes,1,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
-	// Optional. Only entries of these projects. Empty means any, and those of
-	// none.
+	// Optional. Only entries of these projects, by ID. Empty means all entries,
+	// with or without a project.
 	ProjectIds []string `protobuf:"bytes,2,rep,name=project_ids,json=projectIds,proto3" json:"project_ids,omitempty"`
 	// Optional. Only entries of these types, such as `project.created`. Empty
 	// means any.
@@ -1815,12 +1814,13 @@ type ListAuditLogsRequest struct {
 	// A ChatGPT connector is named `<workspace_id>__<connector_id>`. Empty means
 	// anything.
 	ResourceIds []string `protobuf:"bytes,6,rep,name=resource_ids,json=resourceIds,proto3" json:"resource_ids,omitempty"`
-	// Optional. True asks for events of the tenant instead of those of the
-	// organization; `role.bound_to_resource` and `role.unbound_from_resource`
-	// are found only so. All of `event_types` must then be of that sort. Unset
-	// means false.
+	// Optional. True lists only the events of the tenant, such as
+	// `role.bound_to_resource` and `role.unbound_from_resource`, which are listed
+	// in no other way. All of `event_types` must then be types of the tenant.
+	// Unset means false.
 	TenantOnly *bool `protobuf:"varint,7,opt,name=tenant_only,json=tenantOnly,proto3,oneof" json:"tenant_only,omitempty"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,8,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -1937,13 +1937,12 @@ type ListAuditLogsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The entries of this page, in the upstream's order.
 	Data []*AuditLog `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -2020,7 +2019,7 @@ var File_openai_admin_v1_audit_log_proto protoreflect.FileDescriptor
 
 const file_openai_admin_v1_audit_log_proto_rawDesc = "" +
 	"\n" +
-	"\x1fopenai/admin/v1/audit_log.proto\x12\x0fopenai.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18gateway/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%openai/admin/v1/audit_log_event.proto\"\xc7\x01\n" +
+	"\x1fopenai/admin/v1/audit_log.proto\x12\x0fopenai.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18gateway/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%openai/admin/v1/audit_log_event.proto\x1a,openai/admin/v1/audit_log_event_access.proto\x1a.openai/admin/v1/audit_log_event_security.proto\"\xc7\x01\n" +
 	"\x11AuditLogTimeRange\x12*\n" +
 	"\x02gt\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02gt\x12,\n" +
 	"\x03gte\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03gte\x12*\n" +
@@ -2419,6 +2418,8 @@ func file_openai_admin_v1_audit_log_proto_init() {
 		return
 	}
 	file_openai_admin_v1_audit_log_event_proto_init()
+	file_openai_admin_v1_audit_log_event_access_proto_init()
+	file_openai_admin_v1_audit_log_event_security_proto_init()
 	file_openai_admin_v1_audit_log_proto_msgTypes[1].OneofWrappers = []any{
 		(*AuditLog_ApiKeyCreated)(nil),
 		(*AuditLog_ApiKeyUpdated)(nil),

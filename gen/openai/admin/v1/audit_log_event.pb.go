@@ -7,7 +7,6 @@
 package adminv1
 
 import (
-	_ "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	structpb "google.golang.org/protobuf/types/known/structpb"
@@ -23,77 +22,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which way of editing the roles of a connector led to an event.
-type RoleBindingSource int32
-
-const (
-	// Not set, or a value that this build does not know.
-	RoleBindingSource_ROLE_BINDING_SOURCE_UNSPECIFIED RoleBindingSource = 0
-	// The connector was switched on or off for a role.
-	RoleBindingSource_ROLE_BINDING_SOURCE_ROLE_TOGGLE RoleBindingSource = 1
-	// The connectors of a role were edited.
-	RoleBindingSource_ROLE_BINDING_SOURCE_ROLE_CONNECTOR_UPDATE RoleBindingSource = 2
-	// The role was deleted.
-	RoleBindingSource_ROLE_BINDING_SOURCE_ROLE_DELETE RoleBindingSource = 3
-	// The permissions of the workspace were edited.
-	RoleBindingSource_ROLE_BINDING_SOURCE_WORKSPACE_PERMISSIONS RoleBindingSource = 4
-	// The connector was published.
-	RoleBindingSource_ROLE_BINDING_SOURCE_CONNECTOR_PUBLISH RoleBindingSource = 5
-)
-
-// Enum value maps for RoleBindingSource.
-var (
-	RoleBindingSource_name = map[int32]string{
-		0: "ROLE_BINDING_SOURCE_UNSPECIFIED",
-		1: "ROLE_BINDING_SOURCE_ROLE_TOGGLE",
-		2: "ROLE_BINDING_SOURCE_ROLE_CONNECTOR_UPDATE",
-		3: "ROLE_BINDING_SOURCE_ROLE_DELETE",
-		4: "ROLE_BINDING_SOURCE_WORKSPACE_PERMISSIONS",
-		5: "ROLE_BINDING_SOURCE_CONNECTOR_PUBLISH",
-	}
-	RoleBindingSource_value = map[string]int32{
-		"ROLE_BINDING_SOURCE_UNSPECIFIED":           0,
-		"ROLE_BINDING_SOURCE_ROLE_TOGGLE":           1,
-		"ROLE_BINDING_SOURCE_ROLE_CONNECTOR_UPDATE": 2,
-		"ROLE_BINDING_SOURCE_ROLE_DELETE":           3,
-		"ROLE_BINDING_SOURCE_WORKSPACE_PERMISSIONS": 4,
-		"ROLE_BINDING_SOURCE_CONNECTOR_PUBLISH":     5,
-	}
-)
-
-func (x RoleBindingSource) Enum() *RoleBindingSource {
-	p := new(RoleBindingSource)
-	*p = x
-	return p
-}
-
-func (x RoleBindingSource) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (RoleBindingSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_openai_admin_v1_audit_log_event_proto_enumTypes[0].Descriptor()
-}
-
-func (RoleBindingSource) Type() protoreflect.EnumType {
-	return &file_openai_admin_v1_audit_log_event_proto_enumTypes[0]
-}
-
-func (x RoleBindingSource) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use RoleBindingSource.Descriptor instead.
-func (RoleBindingSource) EnumDescriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{0}
-}
-
 // What an audit log entry of type `api_key.created` says.
 type ApiKeyCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the API key.
+	// Tracking ID of the API key, which is no secret.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the API key was created.
+	// What the API key was created with.
 	Data          *ApiKeyCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -146,12 +80,12 @@ func (x *ApiKeyCreatedEvent) GetData() *ApiKeyCreatedEvent_Data {
 // What an audit log entry of type `api_key.updated` says.
 type ApiKeyUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the API key.
+	// Tracking ID of the API key, which is no secret.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
+	// The changes that were requested.
 	ChangesRequested *ApiKeyUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
-	// The scopes of the key, in the shape that the upstream's examples show. See
-	// `changes_requested` for the documented one.
+	// The scopes of the key, in the place where the upstream's examples have
+	// them. The documented place is `changes_requested`.
 	Data          *ApiKeyUpdatedEvent_Data `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -211,7 +145,7 @@ func (x *ApiKeyUpdatedEvent) GetData() *ApiKeyUpdatedEvent_Data {
 // What an audit log entry of type `api_key.deleted` says.
 type ApiKeyDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the API key.
+	// Tracking ID of the API key, which is no secret.
 	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -259,7 +193,7 @@ type CheckpointPermissionCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the checkpoint permission.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the checkpoint permission was created.
+	// What the checkpoint permission was created with.
 	Data          *CheckpointPermissionCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -358,9 +292,9 @@ func (x *CheckpointPermissionDeletedEvent) GetId() string {
 // What an audit log entry of type `external_key.registered` says.
 type ExternalKeyRegisteredEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the external key.
+	// ID of the configuration of the external key.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Settings of the external key, free of form.
+	// Configuration of the external key, free of form.
 	Data          *structpb.Struct `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -413,7 +347,7 @@ func (x *ExternalKeyRegisteredEvent) GetData() *structpb.Struct {
 // What an audit log entry of type `external_key.removed` says.
 type ExternalKeyRemovedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the external key.
+	// ID of the configuration of the external key.
 	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -456,925 +390,12 @@ func (x *ExternalKeyRemovedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `group.created` says.
-type GroupCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the group.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the group was created.
-	Data          *GroupCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GroupCreatedEvent) Reset() {
-	*x = GroupCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GroupCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GroupCreatedEvent) ProtoMessage() {}
-
-func (x *GroupCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GroupCreatedEvent.ProtoReflect.Descriptor instead.
-func (*GroupCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *GroupCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *GroupCreatedEvent) GetData() *GroupCreatedEvent_Data {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-// What an audit log entry of type `group.updated` says.
-type GroupUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the group.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
-	ChangesRequested *GroupUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *GroupUpdatedEvent) Reset() {
-	*x = GroupUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GroupUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GroupUpdatedEvent) ProtoMessage() {}
-
-func (x *GroupUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GroupUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*GroupUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *GroupUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *GroupUpdatedEvent) GetChangesRequested() *GroupUpdatedEvent_ChangesRequested {
-	if x != nil {
-		return x.ChangesRequested
-	}
-	return nil
-}
-
-// What an audit log entry of type `group.deleted` says.
-type GroupDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the group.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GroupDeletedEvent) Reset() {
-	*x = GroupDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GroupDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GroupDeletedEvent) ProtoMessage() {}
-
-func (x *GroupDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GroupDeletedEvent.ProtoReflect.Descriptor instead.
-func (*GroupDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *GroupDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `scim.enabled` says.
-type ScimEnabledEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of what SCIM was enabled for; the upstream does not say what kind of
-	// thing it is.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ScimEnabledEvent) Reset() {
-	*x = ScimEnabledEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ScimEnabledEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ScimEnabledEvent) ProtoMessage() {}
-
-func (x *ScimEnabledEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ScimEnabledEvent.ProtoReflect.Descriptor instead.
-func (*ScimEnabledEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *ScimEnabledEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `scim.disabled` says.
-type ScimDisabledEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of what SCIM was disabled for; the upstream does not say what kind of
-	// thing it is.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ScimDisabledEvent) Reset() {
-	*x = ScimDisabledEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ScimDisabledEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ScimDisabledEvent) ProtoMessage() {}
-
-func (x *ScimDisabledEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ScimDisabledEvent.ProtoReflect.Descriptor instead.
-func (*ScimDisabledEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *ScimDisabledEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `invite.sent` says.
-type InviteSentEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the invitation.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the invitation was sent.
-	Data          *InviteSentEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *InviteSentEvent) Reset() {
-	*x = InviteSentEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *InviteSentEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*InviteSentEvent) ProtoMessage() {}
-
-func (x *InviteSentEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use InviteSentEvent.ProtoReflect.Descriptor instead.
-func (*InviteSentEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *InviteSentEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *InviteSentEvent) GetData() *InviteSentEvent_Data {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-// What an audit log entry of type `invite.accepted` says.
-type InviteAcceptedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the invitation.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *InviteAcceptedEvent) Reset() {
-	*x = InviteAcceptedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[13]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *InviteAcceptedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*InviteAcceptedEvent) ProtoMessage() {}
-
-func (x *InviteAcceptedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[13]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use InviteAcceptedEvent.ProtoReflect.Descriptor instead.
-func (*InviteAcceptedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{13}
-}
-
-func (x *InviteAcceptedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `invite.deleted` says.
-type InviteDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the invitation.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *InviteDeletedEvent) Reset() {
-	*x = InviteDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[14]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *InviteDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*InviteDeletedEvent) ProtoMessage() {}
-
-func (x *InviteDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[14]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use InviteDeletedEvent.ProtoReflect.Descriptor instead.
-func (*InviteDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{14}
-}
-
-func (x *InviteDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `ip_allowlist.created` says.
-type IpAllowlistCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the IP allowlist.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the IP allowlist, for people.
-	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Addresses and CIDR ranges that the list admits.
-	AllowedIps    []string `protobuf:"bytes,3,rep,name=allowed_ips,json=allowedIps,proto3" json:"allowed_ips,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *IpAllowlistCreatedEvent) Reset() {
-	*x = IpAllowlistCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[15]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *IpAllowlistCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*IpAllowlistCreatedEvent) ProtoMessage() {}
-
-func (x *IpAllowlistCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[15]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use IpAllowlistCreatedEvent.ProtoReflect.Descriptor instead.
-func (*IpAllowlistCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{15}
-}
-
-func (x *IpAllowlistCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *IpAllowlistCreatedEvent) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-func (x *IpAllowlistCreatedEvent) GetAllowedIps() []string {
-	if x != nil {
-		return x.AllowedIps
-	}
-	return nil
-}
-
-// What an audit log entry of type `ip_allowlist.updated` says.
-type IpAllowlistUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the IP allowlist.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Addresses and CIDR ranges that the list admits after the change.
-	AllowedIps    []string `protobuf:"bytes,2,rep,name=allowed_ips,json=allowedIps,proto3" json:"allowed_ips,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *IpAllowlistUpdatedEvent) Reset() {
-	*x = IpAllowlistUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *IpAllowlistUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*IpAllowlistUpdatedEvent) ProtoMessage() {}
-
-func (x *IpAllowlistUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use IpAllowlistUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*IpAllowlistUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{16}
-}
-
-func (x *IpAllowlistUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *IpAllowlistUpdatedEvent) GetAllowedIps() []string {
-	if x != nil {
-		return x.AllowedIps
-	}
-	return nil
-}
-
-// What an audit log entry of type `ip_allowlist.deleted` says.
-type IpAllowlistDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the IP allowlist.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the IP allowlist, for people.
-	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Addresses and CIDR ranges that the list admitted.
-	AllowedIps    []string `protobuf:"bytes,3,rep,name=allowed_ips,json=allowedIps,proto3" json:"allowed_ips,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *IpAllowlistDeletedEvent) Reset() {
-	*x = IpAllowlistDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *IpAllowlistDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*IpAllowlistDeletedEvent) ProtoMessage() {}
-
-func (x *IpAllowlistDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use IpAllowlistDeletedEvent.ProtoReflect.Descriptor instead.
-func (*IpAllowlistDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *IpAllowlistDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *IpAllowlistDeletedEvent) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-func (x *IpAllowlistDeletedEvent) GetAllowedIps() []string {
-	if x != nil {
-		return x.AllowedIps
-	}
-	return nil
-}
-
-// What an audit log entry of type `ip_allowlist.config.activated` says.
-type IpAllowlistConfigActivatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The allowlists that came into force.
-	Configs       []*IpAllowlistReference `protobuf:"bytes,1,rep,name=configs,proto3" json:"configs,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *IpAllowlistConfigActivatedEvent) Reset() {
-	*x = IpAllowlistConfigActivatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *IpAllowlistConfigActivatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*IpAllowlistConfigActivatedEvent) ProtoMessage() {}
-
-func (x *IpAllowlistConfigActivatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use IpAllowlistConfigActivatedEvent.ProtoReflect.Descriptor instead.
-func (*IpAllowlistConfigActivatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *IpAllowlistConfigActivatedEvent) GetConfigs() []*IpAllowlistReference {
-	if x != nil {
-		return x.Configs
-	}
-	return nil
-}
-
-// An IP allowlist that an event names.
-type IpAllowlistReference struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the IP allowlist.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the IP allowlist, for people.
-	Name          *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *IpAllowlistReference) Reset() {
-	*x = IpAllowlistReference{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *IpAllowlistReference) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*IpAllowlistReference) ProtoMessage() {}
-
-func (x *IpAllowlistReference) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use IpAllowlistReference.ProtoReflect.Descriptor instead.
-func (*IpAllowlistReference) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *IpAllowlistReference) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *IpAllowlistReference) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-// What an audit log entry of type `ip_allowlist.config.deactivated` says.
-type IpAllowlistConfigDeactivatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The allowlists that went out of force.
-	Configs       []*IpAllowlistReference `protobuf:"bytes,1,rep,name=configs,proto3" json:"configs,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *IpAllowlistConfigDeactivatedEvent) Reset() {
-	*x = IpAllowlistConfigDeactivatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *IpAllowlistConfigDeactivatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*IpAllowlistConfigDeactivatedEvent) ProtoMessage() {}
-
-func (x *IpAllowlistConfigDeactivatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use IpAllowlistConfigDeactivatedEvent.ProtoReflect.Descriptor instead.
-func (*IpAllowlistConfigDeactivatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *IpAllowlistConfigDeactivatedEvent) GetConfigs() []*IpAllowlistReference {
-	if x != nil {
-		return x.Configs
-	}
-	return nil
-}
-
-// What an audit log entry of type `login.succeeded` says: nothing beyond the
-// entry itself.
-type LoginSucceededEvent struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LoginSucceededEvent) Reset() {
-	*x = LoginSucceededEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LoginSucceededEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LoginSucceededEvent) ProtoMessage() {}
-
-func (x *LoginSucceededEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LoginSucceededEvent.ProtoReflect.Descriptor instead.
-func (*LoginSucceededEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{21}
-}
-
-// What an audit log entry of type `login.failed` says.
-type LoginFailedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The upstream's code for the reason, for programs.
-	ErrorCode *string `protobuf:"bytes,1,opt,name=error_code,json=errorCode,proto3,oneof" json:"error_code,omitempty"`
-	// The reason, for people.
-	ErrorMessage  *string `protobuf:"bytes,2,opt,name=error_message,json=errorMessage,proto3,oneof" json:"error_message,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LoginFailedEvent) Reset() {
-	*x = LoginFailedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LoginFailedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LoginFailedEvent) ProtoMessage() {}
-
-func (x *LoginFailedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LoginFailedEvent.ProtoReflect.Descriptor instead.
-func (*LoginFailedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *LoginFailedEvent) GetErrorCode() string {
-	if x != nil && x.ErrorCode != nil {
-		return *x.ErrorCode
-	}
-	return ""
-}
-
-func (x *LoginFailedEvent) GetErrorMessage() string {
-	if x != nil && x.ErrorMessage != nil {
-		return *x.ErrorMessage
-	}
-	return ""
-}
-
-// What an audit log entry of type `logout.succeeded` says: nothing beyond the
-// entry itself.
-type LogoutSucceededEvent struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LogoutSucceededEvent) Reset() {
-	*x = LogoutSucceededEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LogoutSucceededEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LogoutSucceededEvent) ProtoMessage() {}
-
-func (x *LogoutSucceededEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LogoutSucceededEvent.ProtoReflect.Descriptor instead.
-func (*LogoutSucceededEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{23}
-}
-
-// What an audit log entry of type `logout.failed` says.
-type LogoutFailedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The upstream's code for the reason, for programs.
-	ErrorCode *string `protobuf:"bytes,1,opt,name=error_code,json=errorCode,proto3,oneof" json:"error_code,omitempty"`
-	// The reason, for people.
-	ErrorMessage  *string `protobuf:"bytes,2,opt,name=error_message,json=errorMessage,proto3,oneof" json:"error_message,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LogoutFailedEvent) Reset() {
-	*x = LogoutFailedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[24]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LogoutFailedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LogoutFailedEvent) ProtoMessage() {}
-
-func (x *LogoutFailedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[24]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LogoutFailedEvent.ProtoReflect.Descriptor instead.
-func (*LogoutFailedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{24}
-}
-
-func (x *LogoutFailedEvent) GetErrorCode() string {
-	if x != nil && x.ErrorCode != nil {
-		return *x.ErrorCode
-	}
-	return ""
-}
-
-func (x *LogoutFailedEvent) GetErrorMessage() string {
-	if x != nil && x.ErrorMessage != nil {
-		return *x.ErrorMessage
-	}
-	return ""
-}
-
 // What an audit log entry of type `organization.updated` says.
 type OrganizationUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the organization.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
+	// The changes that were requested.
 	ChangesRequested *OrganizationUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1382,7 +403,7 @@ type OrganizationUpdatedEvent struct {
 
 func (x *OrganizationUpdatedEvent) Reset() {
 	*x = OrganizationUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[25]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +415,7 @@ func (x *OrganizationUpdatedEvent) String() string {
 func (*OrganizationUpdatedEvent) ProtoMessage() {}
 
 func (x *OrganizationUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[25]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +428,7 @@ func (x *OrganizationUpdatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationUpdatedEvent.ProtoReflect.Descriptor instead.
 func (*OrganizationUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{25}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OrganizationUpdatedEvent) GetId() string {
@@ -1429,7 +450,7 @@ type ProjectCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the project was created.
+	// What the project was created with.
 	Data          *ProjectCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1437,7 +458,7 @@ type ProjectCreatedEvent struct {
 
 func (x *ProjectCreatedEvent) Reset() {
 	*x = ProjectCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[26]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +470,7 @@ func (x *ProjectCreatedEvent) String() string {
 func (*ProjectCreatedEvent) ProtoMessage() {}
 
 func (x *ProjectCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[26]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +483,7 @@ func (x *ProjectCreatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectCreatedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{26}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProjectCreatedEvent) GetId() string {
@@ -1484,7 +505,7 @@ type ProjectUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
+	// The changes that were requested.
 	ChangesRequested *ProjectUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1492,7 +513,7 @@ type ProjectUpdatedEvent struct {
 
 func (x *ProjectUpdatedEvent) Reset() {
 	*x = ProjectUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[27]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1504,7 +525,7 @@ func (x *ProjectUpdatedEvent) String() string {
 func (*ProjectUpdatedEvent) ProtoMessage() {}
 
 func (x *ProjectUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[27]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1517,7 +538,7 @@ func (x *ProjectUpdatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectUpdatedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{27}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProjectUpdatedEvent) GetId() string {
@@ -1545,7 +566,7 @@ type ProjectArchivedEvent struct {
 
 func (x *ProjectArchivedEvent) Reset() {
 	*x = ProjectArchivedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[28]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +578,7 @@ func (x *ProjectArchivedEvent) String() string {
 func (*ProjectArchivedEvent) ProtoMessage() {}
 
 func (x *ProjectArchivedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[28]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +591,7 @@ func (x *ProjectArchivedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectArchivedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectArchivedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{28}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProjectArchivedEvent) GetId() string {
@@ -1591,7 +612,7 @@ type ProjectDeletedEvent struct {
 
 func (x *ProjectDeletedEvent) Reset() {
 	*x = ProjectDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[29]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +624,7 @@ func (x *ProjectDeletedEvent) String() string {
 func (*ProjectDeletedEvent) ProtoMessage() {}
 
 func (x *ProjectDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[29]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +637,7 @@ func (x *ProjectDeletedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectDeletedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{29}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ProjectDeletedEvent) GetId() string {
@@ -1631,7 +652,7 @@ type RateLimitUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the rate limit.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
+	// The changes that were requested.
 	ChangesRequested *RateLimitUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1639,7 +660,7 @@ type RateLimitUpdatedEvent struct {
 
 func (x *RateLimitUpdatedEvent) Reset() {
 	*x = RateLimitUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[30]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +672,7 @@ func (x *RateLimitUpdatedEvent) String() string {
 func (*RateLimitUpdatedEvent) ProtoMessage() {}
 
 func (x *RateLimitUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[30]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +685,7 @@ func (x *RateLimitUpdatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimitUpdatedEvent.ProtoReflect.Descriptor instead.
 func (*RateLimitUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{30}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RateLimitUpdatedEvent) GetId() string {
@@ -1692,7 +713,7 @@ type RateLimitDeletedEvent struct {
 
 func (x *RateLimitDeletedEvent) Reset() {
 	*x = RateLimitDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[31]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +725,7 @@ func (x *RateLimitDeletedEvent) String() string {
 func (*RateLimitDeletedEvent) ProtoMessage() {}
 
 func (x *RateLimitDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[31]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1717,7 +738,7 @@ func (x *RateLimitDeletedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimitDeletedEvent.ProtoReflect.Descriptor instead.
 func (*RateLimitDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{31}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RateLimitDeletedEvent) GetId() string {
@@ -1727,1617 +748,7 @@ func (x *RateLimitDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `role.created` says.
-type RoleCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the role.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the role, for people.
-	RoleName *string `protobuf:"bytes,2,opt,name=role_name,json=roleName,proto3,oneof" json:"role_name,omitempty"`
-	// Permissions that the role grants.
-	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Kind of thing within which the role can be assigned.
-	ResourceType *string `protobuf:"bytes,4,opt,name=resource_type,json=resourceType,proto3,oneof" json:"resource_type,omitempty"`
-	// ID of the organization or project to which the role is confined.
-	ResourceId    *string `protobuf:"bytes,5,opt,name=resource_id,json=resourceId,proto3,oneof" json:"resource_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RoleCreatedEvent) Reset() {
-	*x = RoleCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[32]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleCreatedEvent) ProtoMessage() {}
-
-func (x *RoleCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[32]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleCreatedEvent.ProtoReflect.Descriptor instead.
-func (*RoleCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{32}
-}
-
-func (x *RoleCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *RoleCreatedEvent) GetRoleName() string {
-	if x != nil && x.RoleName != nil {
-		return *x.RoleName
-	}
-	return ""
-}
-
-func (x *RoleCreatedEvent) GetPermissions() []string {
-	if x != nil {
-		return x.Permissions
-	}
-	return nil
-}
-
-func (x *RoleCreatedEvent) GetResourceType() string {
-	if x != nil && x.ResourceType != nil {
-		return *x.ResourceType
-	}
-	return ""
-}
-
-func (x *RoleCreatedEvent) GetResourceId() string {
-	if x != nil && x.ResourceId != nil {
-		return *x.ResourceId
-	}
-	return ""
-}
-
-// What an audit log entry of type `role.updated` says.
-type RoleUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the role.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
-	ChangesRequested *RoleUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *RoleUpdatedEvent) Reset() {
-	*x = RoleUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[33]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleUpdatedEvent) ProtoMessage() {}
-
-func (x *RoleUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[33]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*RoleUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{33}
-}
-
-func (x *RoleUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *RoleUpdatedEvent) GetChangesRequested() *RoleUpdatedEvent_ChangesRequested {
-	if x != nil {
-		return x.ChangesRequested
-	}
-	return nil
-}
-
-// What an audit log entry of type `role.deleted` says.
-type RoleDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the role.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RoleDeletedEvent) Reset() {
-	*x = RoleDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[34]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleDeletedEvent) ProtoMessage() {}
-
-func (x *RoleDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[34]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleDeletedEvent.ProtoReflect.Descriptor instead.
-func (*RoleDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{34}
-}
-
-func (x *RoleDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `role.assignment.created` says.
-type RoleAssignmentCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the role assignment.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// ID of the user or group that got the role.
-	PrincipalId *string `protobuf:"bytes,2,opt,name=principal_id,json=principalId,proto3,oneof" json:"principal_id,omitempty"`
-	// Whether that is a user or a group, in the upstream's word.
-	PrincipalType *string `protobuf:"bytes,3,opt,name=principal_type,json=principalType,proto3,oneof" json:"principal_type,omitempty"`
-	// ID of the organization or project in which the role holds.
-	ResourceId *string `protobuf:"bytes,4,opt,name=resource_id,json=resourceId,proto3,oneof" json:"resource_id,omitempty"`
-	// Kind of that organization or project, in the upstream's word.
-	ResourceType  *string `protobuf:"bytes,5,opt,name=resource_type,json=resourceType,proto3,oneof" json:"resource_type,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RoleAssignmentCreatedEvent) Reset() {
-	*x = RoleAssignmentCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[35]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleAssignmentCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleAssignmentCreatedEvent) ProtoMessage() {}
-
-func (x *RoleAssignmentCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[35]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleAssignmentCreatedEvent.ProtoReflect.Descriptor instead.
-func (*RoleAssignmentCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{35}
-}
-
-func (x *RoleAssignmentCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *RoleAssignmentCreatedEvent) GetPrincipalId() string {
-	if x != nil && x.PrincipalId != nil {
-		return *x.PrincipalId
-	}
-	return ""
-}
-
-func (x *RoleAssignmentCreatedEvent) GetPrincipalType() string {
-	if x != nil && x.PrincipalType != nil {
-		return *x.PrincipalType
-	}
-	return ""
-}
-
-func (x *RoleAssignmentCreatedEvent) GetResourceId() string {
-	if x != nil && x.ResourceId != nil {
-		return *x.ResourceId
-	}
-	return ""
-}
-
-func (x *RoleAssignmentCreatedEvent) GetResourceType() string {
-	if x != nil && x.ResourceType != nil {
-		return *x.ResourceType
-	}
-	return ""
-}
-
-// What an audit log entry of type `role.assignment.deleted` says.
-type RoleAssignmentDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the role assignment.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// ID of the user or group that lost the role.
-	PrincipalId *string `protobuf:"bytes,2,opt,name=principal_id,json=principalId,proto3,oneof" json:"principal_id,omitempty"`
-	// Whether that is a user or a group, in the upstream's word.
-	PrincipalType *string `protobuf:"bytes,3,opt,name=principal_type,json=principalType,proto3,oneof" json:"principal_type,omitempty"`
-	// ID of the organization or project in which the role held.
-	ResourceId *string `protobuf:"bytes,4,opt,name=resource_id,json=resourceId,proto3,oneof" json:"resource_id,omitempty"`
-	// Kind of that organization or project, in the upstream's word.
-	ResourceType  *string `protobuf:"bytes,5,opt,name=resource_type,json=resourceType,proto3,oneof" json:"resource_type,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RoleAssignmentDeletedEvent) Reset() {
-	*x = RoleAssignmentDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[36]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleAssignmentDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleAssignmentDeletedEvent) ProtoMessage() {}
-
-func (x *RoleAssignmentDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[36]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleAssignmentDeletedEvent.ProtoReflect.Descriptor instead.
-func (*RoleAssignmentDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{36}
-}
-
-func (x *RoleAssignmentDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *RoleAssignmentDeletedEvent) GetPrincipalId() string {
-	if x != nil && x.PrincipalId != nil {
-		return *x.PrincipalId
-	}
-	return ""
-}
-
-func (x *RoleAssignmentDeletedEvent) GetPrincipalType() string {
-	if x != nil && x.PrincipalType != nil {
-		return *x.PrincipalType
-	}
-	return ""
-}
-
-func (x *RoleAssignmentDeletedEvent) GetResourceId() string {
-	if x != nil && x.ResourceId != nil {
-		return *x.ResourceId
-	}
-	return ""
-}
-
-func (x *RoleAssignmentDeletedEvent) GetResourceType() string {
-	if x != nil && x.ResourceType != nil {
-		return *x.ResourceType
-	}
-	return ""
-}
-
-// What an audit log entry of type `role.bound_to_resource` says.
-type RoleBoundToResourceEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the resource. A ChatGPT connector is named
-	// `<workspace_id>__<connector_id>`.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// ID of the role that was bound to the resource.
-	RoleId *string `protobuf:"bytes,2,opt,name=role_id,json=roleId,proto3,oneof" json:"role_id,omitempty"`
-	// ID of the resource, which `id` repeats.
-	ResourceId *string `protobuf:"bytes,3,opt,name=resource_id,json=resourceId,proto3,oneof" json:"resource_id,omitempty"`
-	// Kind of the resource, in the upstream's word.
-	ResourceType *string `protobuf:"bytes,4,opt,name=resource_type,json=resourceType,proto3,oneof" json:"resource_type,omitempty"`
-	// Permissions that the role now has on the resource.
-	Permissions []string `protobuf:"bytes,5,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// ID of the ChatGPT workspace, when the resource is one of its connectors.
-	WorkspaceId *string `protobuf:"bytes,6,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// ID of the connector, when the resource is one.
-	ConnectorId *string `protobuf:"bytes,7,opt,name=connector_id,json=connectorId,proto3,oneof" json:"connector_id,omitempty"`
-	// Name of the connector for people, or its ID when the upstream could not
-	// find the name.
-	ConnectorName *string `protobuf:"bytes,8,opt,name=connector_name,json=connectorName,proto3,oneof" json:"connector_name,omitempty"`
-	// Whether the role may use the connector after the change.
-	Enabled *bool `protobuf:"varint,9,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// Which way of editing roles led to the event.
-	Source        *RoleBindingSource `protobuf:"varint,10,opt,name=source,proto3,enum=openai.admin.v1.RoleBindingSource,oneof" json:"source,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RoleBoundToResourceEvent) Reset() {
-	*x = RoleBoundToResourceEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[37]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleBoundToResourceEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleBoundToResourceEvent) ProtoMessage() {}
-
-func (x *RoleBoundToResourceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[37]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleBoundToResourceEvent.ProtoReflect.Descriptor instead.
-func (*RoleBoundToResourceEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{37}
-}
-
-func (x *RoleBoundToResourceEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *RoleBoundToResourceEvent) GetRoleId() string {
-	if x != nil && x.RoleId != nil {
-		return *x.RoleId
-	}
-	return ""
-}
-
-func (x *RoleBoundToResourceEvent) GetResourceId() string {
-	if x != nil && x.ResourceId != nil {
-		return *x.ResourceId
-	}
-	return ""
-}
-
-func (x *RoleBoundToResourceEvent) GetResourceType() string {
-	if x != nil && x.ResourceType != nil {
-		return *x.ResourceType
-	}
-	return ""
-}
-
-func (x *RoleBoundToResourceEvent) GetPermissions() []string {
-	if x != nil {
-		return x.Permissions
-	}
-	return nil
-}
-
-func (x *RoleBoundToResourceEvent) GetWorkspaceId() string {
-	if x != nil && x.WorkspaceId != nil {
-		return *x.WorkspaceId
-	}
-	return ""
-}
-
-func (x *RoleBoundToResourceEvent) GetConnectorId() string {
-	if x != nil && x.ConnectorId != nil {
-		return *x.ConnectorId
-	}
-	return ""
-}
-
-func (x *RoleBoundToResourceEvent) GetConnectorName() string {
-	if x != nil && x.ConnectorName != nil {
-		return *x.ConnectorName
-	}
-	return ""
-}
-
-func (x *RoleBoundToResourceEvent) GetEnabled() bool {
-	if x != nil && x.Enabled != nil {
-		return *x.Enabled
-	}
-	return false
-}
-
-func (x *RoleBoundToResourceEvent) GetSource() RoleBindingSource {
-	if x != nil && x.Source != nil {
-		return *x.Source
-	}
-	return RoleBindingSource_ROLE_BINDING_SOURCE_UNSPECIFIED
-}
-
-// What an audit log entry of type `role.unbound_from_resource` says.
-type RoleUnboundFromResourceEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the resource. A ChatGPT connector is named
-	// `<workspace_id>__<connector_id>`.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// ID of the role that was unbound from the resource.
-	RoleId *string `protobuf:"bytes,2,opt,name=role_id,json=roleId,proto3,oneof" json:"role_id,omitempty"`
-	// ID of the resource, which `id` repeats.
-	ResourceId *string `protobuf:"bytes,3,opt,name=resource_id,json=resourceId,proto3,oneof" json:"resource_id,omitempty"`
-	// Kind of the resource, in the upstream's word.
-	ResourceType *string `protobuf:"bytes,4,opt,name=resource_type,json=resourceType,proto3,oneof" json:"resource_type,omitempty"`
-	// Permissions that the role still has on the resource.
-	Permissions []string `protobuf:"bytes,5,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// ID of the ChatGPT workspace, when the resource is one of its connectors.
-	WorkspaceId *string `protobuf:"bytes,6,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// ID of the connector, when the resource is one.
-	ConnectorId *string `protobuf:"bytes,7,opt,name=connector_id,json=connectorId,proto3,oneof" json:"connector_id,omitempty"`
-	// Name of the connector for people, or its ID when the upstream could not
-	// find the name.
-	ConnectorName *string `protobuf:"bytes,8,opt,name=connector_name,json=connectorName,proto3,oneof" json:"connector_name,omitempty"`
-	// Whether the role may use the connector after the change.
-	Enabled *bool `protobuf:"varint,9,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// Which way of editing roles led to the event.
-	Source        *RoleBindingSource `protobuf:"varint,10,opt,name=source,proto3,enum=openai.admin.v1.RoleBindingSource,oneof" json:"source,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RoleUnboundFromResourceEvent) Reset() {
-	*x = RoleUnboundFromResourceEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[38]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleUnboundFromResourceEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleUnboundFromResourceEvent) ProtoMessage() {}
-
-func (x *RoleUnboundFromResourceEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[38]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleUnboundFromResourceEvent.ProtoReflect.Descriptor instead.
-func (*RoleUnboundFromResourceEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{38}
-}
-
-func (x *RoleUnboundFromResourceEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *RoleUnboundFromResourceEvent) GetRoleId() string {
-	if x != nil && x.RoleId != nil {
-		return *x.RoleId
-	}
-	return ""
-}
-
-func (x *RoleUnboundFromResourceEvent) GetResourceId() string {
-	if x != nil && x.ResourceId != nil {
-		return *x.ResourceId
-	}
-	return ""
-}
-
-func (x *RoleUnboundFromResourceEvent) GetResourceType() string {
-	if x != nil && x.ResourceType != nil {
-		return *x.ResourceType
-	}
-	return ""
-}
-
-func (x *RoleUnboundFromResourceEvent) GetPermissions() []string {
-	if x != nil {
-		return x.Permissions
-	}
-	return nil
-}
-
-func (x *RoleUnboundFromResourceEvent) GetWorkspaceId() string {
-	if x != nil && x.WorkspaceId != nil {
-		return *x.WorkspaceId
-	}
-	return ""
-}
-
-func (x *RoleUnboundFromResourceEvent) GetConnectorId() string {
-	if x != nil && x.ConnectorId != nil {
-		return *x.ConnectorId
-	}
-	return ""
-}
-
-func (x *RoleUnboundFromResourceEvent) GetConnectorName() string {
-	if x != nil && x.ConnectorName != nil {
-		return *x.ConnectorName
-	}
-	return ""
-}
-
-func (x *RoleUnboundFromResourceEvent) GetEnabled() bool {
-	if x != nil && x.Enabled != nil {
-		return *x.Enabled
-	}
-	return false
-}
-
-func (x *RoleUnboundFromResourceEvent) GetSource() RoleBindingSource {
-	if x != nil && x.Source != nil {
-		return *x.Source
-	}
-	return RoleBindingSource_ROLE_BINDING_SOURCE_UNSPECIFIED
-}
-
-// What an audit log entry of type `service_account.created` says.
-type ServiceAccountCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the service account.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the service account was created.
-	Data          *ServiceAccountCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ServiceAccountCreatedEvent) Reset() {
-	*x = ServiceAccountCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[39]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ServiceAccountCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ServiceAccountCreatedEvent) ProtoMessage() {}
-
-func (x *ServiceAccountCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[39]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ServiceAccountCreatedEvent.ProtoReflect.Descriptor instead.
-func (*ServiceAccountCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{39}
-}
-
-func (x *ServiceAccountCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *ServiceAccountCreatedEvent) GetData() *ServiceAccountCreatedEvent_Data {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-// What an audit log entry of type `service_account.updated` says.
-type ServiceAccountUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the service account.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
-	ChangesRequested *ServiceAccountUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *ServiceAccountUpdatedEvent) Reset() {
-	*x = ServiceAccountUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[40]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ServiceAccountUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ServiceAccountUpdatedEvent) ProtoMessage() {}
-
-func (x *ServiceAccountUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[40]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ServiceAccountUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*ServiceAccountUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{40}
-}
-
-func (x *ServiceAccountUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *ServiceAccountUpdatedEvent) GetChangesRequested() *ServiceAccountUpdatedEvent_ChangesRequested {
-	if x != nil {
-		return x.ChangesRequested
-	}
-	return nil
-}
-
-// What an audit log entry of type `service_account.deleted` says.
-type ServiceAccountDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the service account.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ServiceAccountDeletedEvent) Reset() {
-	*x = ServiceAccountDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[41]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ServiceAccountDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ServiceAccountDeletedEvent) ProtoMessage() {}
-
-func (x *ServiceAccountDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[41]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ServiceAccountDeletedEvent.ProtoReflect.Descriptor instead.
-func (*ServiceAccountDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{41}
-}
-
-func (x *ServiceAccountDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `workload_identity_provider.created` says.
-type WorkloadIdentityProviderCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the workload identity provider.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the workload identity provider was created. Free
-	// of form.
-	Data          *structpb.Struct `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WorkloadIdentityProviderCreatedEvent) Reset() {
-	*x = WorkloadIdentityProviderCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[42]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WorkloadIdentityProviderCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WorkloadIdentityProviderCreatedEvent) ProtoMessage() {}
-
-func (x *WorkloadIdentityProviderCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[42]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WorkloadIdentityProviderCreatedEvent.ProtoReflect.Descriptor instead.
-func (*WorkloadIdentityProviderCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{42}
-}
-
-func (x *WorkloadIdentityProviderCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderCreatedEvent) GetData() *structpb.Struct {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-// What an audit log entry of type `workload_identity_provider.updated` says.
-type WorkloadIdentityProviderUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the workload identity provider.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change. Free of form.
-	ChangesRequested *structpb.Struct `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *WorkloadIdentityProviderUpdatedEvent) Reset() {
-	*x = WorkloadIdentityProviderUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[43]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WorkloadIdentityProviderUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WorkloadIdentityProviderUpdatedEvent) ProtoMessage() {}
-
-func (x *WorkloadIdentityProviderUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[43]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WorkloadIdentityProviderUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*WorkloadIdentityProviderUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{43}
-}
-
-func (x *WorkloadIdentityProviderUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderUpdatedEvent) GetChangesRequested() *structpb.Struct {
-	if x != nil {
-		return x.ChangesRequested
-	}
-	return nil
-}
-
-// What an audit log entry of type `workload_identity_provider.deleted` says.
-type WorkloadIdentityProviderDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the workload identity provider.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the workload identity provider, for people.
-	Name          *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WorkloadIdentityProviderDeletedEvent) Reset() {
-	*x = WorkloadIdentityProviderDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[44]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WorkloadIdentityProviderDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WorkloadIdentityProviderDeletedEvent) ProtoMessage() {}
-
-func (x *WorkloadIdentityProviderDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[44]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WorkloadIdentityProviderDeletedEvent.ProtoReflect.Descriptor instead.
-func (*WorkloadIdentityProviderDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{44}
-}
-
-func (x *WorkloadIdentityProviderDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderDeletedEvent) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-// What an audit log entry of type `workload_identity_provider_mapping.created`
-// says.
-type WorkloadIdentityProviderMappingCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the mapping of a workload identity to a service account.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// ID of the workload identity provider.
-	IdentityProviderId *string `protobuf:"bytes,2,opt,name=identity_provider_id,json=identityProviderId,proto3,oneof" json:"identity_provider_id,omitempty"`
-	// What was asked for when the mapping of a workload identity to a service
-	// account was created. Free of form.
-	Data          *structpb.Struct `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WorkloadIdentityProviderMappingCreatedEvent) Reset() {
-	*x = WorkloadIdentityProviderMappingCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[45]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WorkloadIdentityProviderMappingCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WorkloadIdentityProviderMappingCreatedEvent) ProtoMessage() {}
-
-func (x *WorkloadIdentityProviderMappingCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[45]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WorkloadIdentityProviderMappingCreatedEvent.ProtoReflect.Descriptor instead.
-func (*WorkloadIdentityProviderMappingCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{45}
-}
-
-func (x *WorkloadIdentityProviderMappingCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderMappingCreatedEvent) GetIdentityProviderId() string {
-	if x != nil && x.IdentityProviderId != nil {
-		return *x.IdentityProviderId
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderMappingCreatedEvent) GetData() *structpb.Struct {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-// What an audit log entry of type `workload_identity_provider_mapping.updated`
-// says.
-type WorkloadIdentityProviderMappingUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the mapping of a workload identity to a service account.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// ID of the workload identity provider.
-	IdentityProviderId *string `protobuf:"bytes,2,opt,name=identity_provider_id,json=identityProviderId,proto3,oneof" json:"identity_provider_id,omitempty"`
-	// What was asked to change. Free of form.
-	ChangesRequested *structpb.Struct `protobuf:"bytes,3,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *WorkloadIdentityProviderMappingUpdatedEvent) Reset() {
-	*x = WorkloadIdentityProviderMappingUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[46]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WorkloadIdentityProviderMappingUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WorkloadIdentityProviderMappingUpdatedEvent) ProtoMessage() {}
-
-func (x *WorkloadIdentityProviderMappingUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[46]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WorkloadIdentityProviderMappingUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*WorkloadIdentityProviderMappingUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{46}
-}
-
-func (x *WorkloadIdentityProviderMappingUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderMappingUpdatedEvent) GetIdentityProviderId() string {
-	if x != nil && x.IdentityProviderId != nil {
-		return *x.IdentityProviderId
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderMappingUpdatedEvent) GetChangesRequested() *structpb.Struct {
-	if x != nil {
-		return x.ChangesRequested
-	}
-	return nil
-}
-
-// What an audit log entry of type `workload_identity_provider_mapping.deleted`
-// says.
-type WorkloadIdentityProviderMappingDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the mapping of a workload identity to a service account.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// ID of the workload identity provider.
-	IdentityProviderId *string `protobuf:"bytes,2,opt,name=identity_provider_id,json=identityProviderId,proto3,oneof" json:"identity_provider_id,omitempty"`
-	// ID of the project of the service account.
-	ProjectId *string `protobuf:"bytes,3,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// ID of the service account to which the identity was mapped.
-	ServiceAccountId *string `protobuf:"bytes,4,opt,name=service_account_id,json=serviceAccountId,proto3,oneof" json:"service_account_id,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *WorkloadIdentityProviderMappingDeletedEvent) Reset() {
-	*x = WorkloadIdentityProviderMappingDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[47]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WorkloadIdentityProviderMappingDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WorkloadIdentityProviderMappingDeletedEvent) ProtoMessage() {}
-
-func (x *WorkloadIdentityProviderMappingDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[47]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WorkloadIdentityProviderMappingDeletedEvent.ProtoReflect.Descriptor instead.
-func (*WorkloadIdentityProviderMappingDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{47}
-}
-
-func (x *WorkloadIdentityProviderMappingDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderMappingDeletedEvent) GetIdentityProviderId() string {
-	if x != nil && x.IdentityProviderId != nil {
-		return *x.IdentityProviderId
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderMappingDeletedEvent) GetProjectId() string {
-	if x != nil && x.ProjectId != nil {
-		return *x.ProjectId
-	}
-	return ""
-}
-
-func (x *WorkloadIdentityProviderMappingDeletedEvent) GetServiceAccountId() string {
-	if x != nil && x.ServiceAccountId != nil {
-		return *x.ServiceAccountId
-	}
-	return ""
-}
-
-// What an audit log entry of type `user.added` says.
-type UserAddedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the user.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked for when the user was added.
-	Data          *UserAddedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UserAddedEvent) Reset() {
-	*x = UserAddedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[48]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UserAddedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UserAddedEvent) ProtoMessage() {}
-
-func (x *UserAddedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[48]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UserAddedEvent.ProtoReflect.Descriptor instead.
-func (*UserAddedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{48}
-}
-
-func (x *UserAddedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *UserAddedEvent) GetData() *UserAddedEvent_Data {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-// What an audit log entry of type `user.updated` says.
-type UserUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of what was changed. The upstream documents it as a project's, although
-	// the event is about a user.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What was asked to change.
-	ChangesRequested *UserUpdatedEvent_ChangesRequested `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *UserUpdatedEvent) Reset() {
-	*x = UserUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[49]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UserUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UserUpdatedEvent) ProtoMessage() {}
-
-func (x *UserUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[49]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UserUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*UserUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{49}
-}
-
-func (x *UserUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *UserUpdatedEvent) GetChangesRequested() *UserUpdatedEvent_ChangesRequested {
-	if x != nil {
-		return x.ChangesRequested
-	}
-	return nil
-}
-
-// What an audit log entry of type `user.deleted` says.
-type UserDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the user.
-	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UserDeletedEvent) Reset() {
-	*x = UserDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[50]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UserDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UserDeletedEvent) ProtoMessage() {}
-
-func (x *UserDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[50]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UserDeletedEvent.ProtoReflect.Descriptor instead.
-func (*UserDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{50}
-}
-
-func (x *UserDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-// What an audit log entry of type `certificate.created` says.
-type CertificateCreatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the certificate.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the certificate, for people.
-	Name          *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CertificateCreatedEvent) Reset() {
-	*x = CertificateCreatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[51]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CertificateCreatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CertificateCreatedEvent) ProtoMessage() {}
-
-func (x *CertificateCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[51]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CertificateCreatedEvent.ProtoReflect.Descriptor instead.
-func (*CertificateCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{51}
-}
-
-func (x *CertificateCreatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *CertificateCreatedEvent) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-// What an audit log entry of type `certificate.updated` says.
-type CertificateUpdatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the certificate.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the certificate, for people.
-	Name          *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CertificateUpdatedEvent) Reset() {
-	*x = CertificateUpdatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[52]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CertificateUpdatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CertificateUpdatedEvent) ProtoMessage() {}
-
-func (x *CertificateUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[52]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CertificateUpdatedEvent.ProtoReflect.Descriptor instead.
-func (*CertificateUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{52}
-}
-
-func (x *CertificateUpdatedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *CertificateUpdatedEvent) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-// What an audit log entry of type `certificate.deleted` says.
-type CertificateDeletedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the certificate.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the certificate, for people.
-	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// The certificate itself, as PEM text.
-	Certificate   *string `protobuf:"bytes,3,opt,name=certificate,proto3,oneof" json:"certificate,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CertificateDeletedEvent) Reset() {
-	*x = CertificateDeletedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[53]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CertificateDeletedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CertificateDeletedEvent) ProtoMessage() {}
-
-func (x *CertificateDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[53]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CertificateDeletedEvent.ProtoReflect.Descriptor instead.
-func (*CertificateDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{53}
-}
-
-func (x *CertificateDeletedEvent) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *CertificateDeletedEvent) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-func (x *CertificateDeletedEvent) GetCertificate() string {
-	if x != nil && x.Certificate != nil {
-		return *x.Certificate
-	}
-	return ""
-}
-
-// What an audit log entry of type `certificates.activated` says.
-type CertificatesActivatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The certificates that came into force.
-	Certificates  []*CertificateReference `protobuf:"bytes,1,rep,name=certificates,proto3" json:"certificates,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CertificatesActivatedEvent) Reset() {
-	*x = CertificatesActivatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[54]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CertificatesActivatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CertificatesActivatedEvent) ProtoMessage() {}
-
-func (x *CertificatesActivatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[54]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CertificatesActivatedEvent.ProtoReflect.Descriptor instead.
-func (*CertificatesActivatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{54}
-}
-
-func (x *CertificatesActivatedEvent) GetCertificates() []*CertificateReference {
-	if x != nil {
-		return x.Certificates
-	}
-	return nil
-}
-
-// A certificate that an event names.
-type CertificateReference struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the certificate.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name of the certificate, for people. Not set when it has none.
-	Name          *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CertificateReference) Reset() {
-	*x = CertificateReference{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[55]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CertificateReference) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CertificateReference) ProtoMessage() {}
-
-func (x *CertificateReference) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[55]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CertificateReference.ProtoReflect.Descriptor instead.
-func (*CertificateReference) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{55}
-}
-
-func (x *CertificateReference) GetId() string {
-	if x != nil && x.Id != nil {
-		return *x.Id
-	}
-	return ""
-}
-
-func (x *CertificateReference) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-// What an audit log entry of type `certificates.deactivated` says.
-type CertificatesDeactivatedEvent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The certificates that went out of force.
-	Certificates  []*CertificateReference `protobuf:"bytes,1,rep,name=certificates,proto3" json:"certificates,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CertificatesDeactivatedEvent) Reset() {
-	*x = CertificatesDeactivatedEvent{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[56]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CertificatesDeactivatedEvent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CertificatesDeactivatedEvent) ProtoMessage() {}
-
-func (x *CertificatesDeactivatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[56]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CertificatesDeactivatedEvent.ProtoReflect.Descriptor instead.
-func (*CertificatesDeactivatedEvent) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{56}
-}
-
-func (x *CertificatesDeactivatedEvent) GetCertificates() []*CertificateReference {
-	if x != nil {
-		return x.Certificates
-	}
-	return nil
-}
-
-// What was asked for.
+// What the request said.
 type ApiKeyCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes of the API key, such as `api.model.request`.
@@ -3348,7 +759,7 @@ type ApiKeyCreatedEvent_Data struct {
 
 func (x *ApiKeyCreatedEvent_Data) Reset() {
 	*x = ApiKeyCreatedEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[57]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3360,7 +771,7 @@ func (x *ApiKeyCreatedEvent_Data) String() string {
 func (*ApiKeyCreatedEvent_Data) ProtoMessage() {}
 
 func (x *ApiKeyCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[57]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3383,10 +794,10 @@ func (x *ApiKeyCreatedEvent_Data) GetScopes() []string {
 	return nil
 }
 
-// What was asked to change. A field that is not set was not changed.
+// The changes that were requested. A field that is not set was not to change.
 type ApiKeyUpdatedEvent_ChangesRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scopes after the change. Empty when they were not changed.
+	// The scopes that the key was to have. Empty when they were not to change.
 	Scopes        []string `protobuf:"bytes,1,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3394,7 +805,7 @@ type ApiKeyUpdatedEvent_ChangesRequested struct {
 
 func (x *ApiKeyUpdatedEvent_ChangesRequested) Reset() {
 	*x = ApiKeyUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[58]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3406,7 +817,7 @@ func (x *ApiKeyUpdatedEvent_ChangesRequested) String() string {
 func (*ApiKeyUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *ApiKeyUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[58]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3429,7 +840,7 @@ func (x *ApiKeyUpdatedEvent_ChangesRequested) GetScopes() []string {
 	return nil
 }
 
-// What was asked for.
+// What the request said.
 type ApiKeyUpdatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes of the API key, such as `api.model.request`.
@@ -3440,7 +851,7 @@ type ApiKeyUpdatedEvent_Data struct {
 
 func (x *ApiKeyUpdatedEvent_Data) Reset() {
 	*x = ApiKeyUpdatedEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[59]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3452,7 +863,7 @@ func (x *ApiKeyUpdatedEvent_Data) String() string {
 func (*ApiKeyUpdatedEvent_Data) ProtoMessage() {}
 
 func (x *ApiKeyUpdatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[59]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3475,7 +886,7 @@ func (x *ApiKeyUpdatedEvent_Data) GetScopes() []string {
 	return nil
 }
 
-// What was asked for.
+// What the request said.
 type CheckpointPermissionCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The project for which the permission was made.
@@ -3488,7 +899,7 @@ type CheckpointPermissionCreatedEvent_Data struct {
 
 func (x *CheckpointPermissionCreatedEvent_Data) Reset() {
 	*x = CheckpointPermissionCreatedEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[60]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3500,7 +911,7 @@ func (x *CheckpointPermissionCreatedEvent_Data) String() string {
 func (*CheckpointPermissionCreatedEvent_Data) ProtoMessage() {}
 
 func (x *CheckpointPermissionCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[60]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3530,170 +941,28 @@ func (x *CheckpointPermissionCreatedEvent_Data) GetFineTunedModelCheckpoint() st
 	return ""
 }
 
-// What was asked for.
-type GroupCreatedEvent_Data struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the group.
-	GroupName     *string `protobuf:"bytes,1,opt,name=group_name,json=groupName,proto3,oneof" json:"group_name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GroupCreatedEvent_Data) Reset() {
-	*x = GroupCreatedEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[61]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GroupCreatedEvent_Data) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GroupCreatedEvent_Data) ProtoMessage() {}
-
-func (x *GroupCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[61]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GroupCreatedEvent_Data.ProtoReflect.Descriptor instead.
-func (*GroupCreatedEvent_Data) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7, 0}
-}
-
-func (x *GroupCreatedEvent_Data) GetGroupName() string {
-	if x != nil && x.GroupName != nil {
-		return *x.GroupName
-	}
-	return ""
-}
-
-// What was asked to change. A field that is not set was not changed.
-type GroupUpdatedEvent_ChangesRequested struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The new group name, when it was changed.
-	GroupName     *string `protobuf:"bytes,1,opt,name=group_name,json=groupName,proto3,oneof" json:"group_name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GroupUpdatedEvent_ChangesRequested) Reset() {
-	*x = GroupUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[62]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GroupUpdatedEvent_ChangesRequested) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GroupUpdatedEvent_ChangesRequested) ProtoMessage() {}
-
-func (x *GroupUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[62]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GroupUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
-func (*GroupUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{8, 0}
-}
-
-func (x *GroupUpdatedEvent_ChangesRequested) GetGroupName() string {
-	if x != nil && x.GroupName != nil {
-		return *x.GroupName
-	}
-	return ""
-}
-
-// What was asked for.
-type InviteSentEvent_Data struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// E-mail address to which the invitation went.
-	Email *string `protobuf:"bytes,1,opt,name=email,proto3,oneof" json:"email,omitempty"`
-	// The role that was to be given, in the upstream's name.
-	Role          *string `protobuf:"bytes,2,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *InviteSentEvent_Data) Reset() {
-	*x = InviteSentEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[63]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *InviteSentEvent_Data) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*InviteSentEvent_Data) ProtoMessage() {}
-
-func (x *InviteSentEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[63]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use InviteSentEvent_Data.ProtoReflect.Descriptor instead.
-func (*InviteSentEvent_Data) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{12, 0}
-}
-
-func (x *InviteSentEvent_Data) GetEmail() string {
-	if x != nil && x.Email != nil {
-		return *x.Email
-	}
-	return ""
-}
-
-func (x *InviteSentEvent_Data) GetRole() string {
-	if x != nil && x.Role != nil {
-		return *x.Role
-	}
-	return ""
-}
-
-// What was asked to change. A field that is not set was not changed.
+// The changes that were requested. A field that is not set was not to change.
 type OrganizationUpdatedEvent_ChangesRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The new name as the dashboard shows it, when it was changed.
+	// The new title, when it was changed.
 	Title *string `protobuf:"bytes,1,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// The new description, when it was changed.
 	Description *string `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// The new name, when it was changed.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Who may now see the threads page of the dashboard, when that was
-	// changed.
+	// Who may now see the threads page of the dashboard, when that was changed:
+	// `ANY_ROLE`, `OWNERS` or `NONE`.
 	ThreadsUiVisibility *string `protobuf:"bytes,4,opt,name=threads_ui_visibility,json=threadsUiVisibility,proto3,oneof" json:"threads_ui_visibility,omitempty"`
-	// Who may now see the usage page of the dashboard, when that was changed.
+	// Who may now see the usage page of the dashboard, when that was changed:
+	// `ANY_ROLE` or `OWNERS`.
 	UsageDashboardVisibility *string `protobuf:"bytes,5,opt,name=usage_dashboard_visibility,json=usageDashboardVisibility,proto3,oneof" json:"usage_dashboard_visibility,omitempty"`
-	// How much of API calls is now logged, when that was changed.
+	// Of which API calls the data is now logged, when that was changed:
+	// `disabled`, `enabled_per_call`, `enabled_for_all_projects` or
+	// `enabled_for_selected_projects`.
 	ApiCallLogging *string `protobuf:"bytes,6,opt,name=api_call_logging,json=apiCallLogging,proto3,oneof" json:"api_call_logging,omitempty"`
-	// The projects whose API calls are now logged, when that was changed.
+	// The projects whose API calls are now logged, when `api_call_logging` is
+	// `enabled_for_selected_projects`. One string: the upstream does not say
+	// how it separates the IDs.
 	ApiCallLoggingProjectIds *string `protobuf:"bytes,7,opt,name=api_call_logging_project_ids,json=apiCallLoggingProjectIds,proto3,oneof" json:"api_call_logging_project_ids,omitempty"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
@@ -3701,7 +970,7 @@ type OrganizationUpdatedEvent_ChangesRequested struct {
 
 func (x *OrganizationUpdatedEvent_ChangesRequested) Reset() {
 	*x = OrganizationUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[64]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +982,7 @@ func (x *OrganizationUpdatedEvent_ChangesRequested) String() string {
 func (*OrganizationUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *OrganizationUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[64]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +995,7 @@ func (x *OrganizationUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.
 
 // Deprecated: Use OrganizationUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
 func (*OrganizationUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{25, 0}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7, 0}
 }
 
 func (x *OrganizationUpdatedEvent_ChangesRequested) GetTitle() string {
@@ -3778,7 +1047,7 @@ func (x *OrganizationUpdatedEvent_ChangesRequested) GetApiCallLoggingProjectIds(
 	return ""
 }
 
-// What was asked for.
+// What the request said.
 type ProjectCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the project.
@@ -3791,7 +1060,7 @@ type ProjectCreatedEvent_Data struct {
 
 func (x *ProjectCreatedEvent_Data) Reset() {
 	*x = ProjectCreatedEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[65]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3803,7 +1072,7 @@ func (x *ProjectCreatedEvent_Data) String() string {
 func (*ProjectCreatedEvent_Data) ProtoMessage() {}
 
 func (x *ProjectCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[65]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3816,7 +1085,7 @@ func (x *ProjectCreatedEvent_Data) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectCreatedEvent_Data.ProtoReflect.Descriptor instead.
 func (*ProjectCreatedEvent_Data) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{26, 0}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{8, 0}
 }
 
 func (x *ProjectCreatedEvent_Data) GetName() string {
@@ -3833,10 +1102,10 @@ func (x *ProjectCreatedEvent_Data) GetTitle() string {
 	return ""
 }
 
-// What was asked to change. A field that is not set was not changed.
+// The changes that were requested. A field that is not set was not to change.
 type ProjectUpdatedEvent_ChangesRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The new name as the dashboard shows it, when it was changed.
+	// The new title, when it was changed.
 	Title         *string `protobuf:"bytes,1,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3844,7 +1113,7 @@ type ProjectUpdatedEvent_ChangesRequested struct {
 
 func (x *ProjectUpdatedEvent_ChangesRequested) Reset() {
 	*x = ProjectUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[66]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3856,7 +1125,7 @@ func (x *ProjectUpdatedEvent_ChangesRequested) String() string {
 func (*ProjectUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *ProjectUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[66]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3869,7 +1138,7 @@ func (x *ProjectUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use ProjectUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
 func (*ProjectUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{27, 0}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *ProjectUpdatedEvent_ChangesRequested) GetTitle() string {
@@ -3879,7 +1148,7 @@ func (x *ProjectUpdatedEvent_ChangesRequested) GetTitle() string {
 	return ""
 }
 
-// What was asked to change. A field that is not set was not changed.
+// The changes that were requested. A field that is not set was not to change.
 type RateLimitUpdatedEvent_ChangesRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The new limit in requests a minute, when it was changed.
@@ -3900,7 +1169,7 @@ type RateLimitUpdatedEvent_ChangesRequested struct {
 
 func (x *RateLimitUpdatedEvent_ChangesRequested) Reset() {
 	*x = RateLimitUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[67]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3912,7 +1181,7 @@ func (x *RateLimitUpdatedEvent_ChangesRequested) String() string {
 func (*RateLimitUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *RateLimitUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[67]
+	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3925,7 +1194,7 @@ func (x *RateLimitUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use RateLimitUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
 func (*RateLimitUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{30, 0}
+	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *RateLimitUpdatedEvent_ChangesRequested) GetMaxRequestsPer_1Minute() int64 {
@@ -3970,295 +1239,11 @@ func (x *RateLimitUpdatedEvent_ChangesRequested) GetBatch_1DayMaxInputTokens() i
 	return 0
 }
 
-// What was asked to change. A field that is not set was not changed.
-type RoleUpdatedEvent_ChangesRequested struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The new name of the role, when it was changed.
-	RoleName *string `protobuf:"bytes,1,opt,name=role_name,json=roleName,proto3,oneof" json:"role_name,omitempty"`
-	// ID of what the role is now confined to, when that was changed.
-	ResourceId *string `protobuf:"bytes,2,opt,name=resource_id,json=resourceId,proto3,oneof" json:"resource_id,omitempty"`
-	// Kind of what the role is now confined to, when that was changed.
-	ResourceType *string `protobuf:"bytes,3,opt,name=resource_type,json=resourceType,proto3,oneof" json:"resource_type,omitempty"`
-	// Permissions that the role gained.
-	PermissionsAdded []string `protobuf:"bytes,4,rep,name=permissions_added,json=permissionsAdded,proto3" json:"permissions_added,omitempty"`
-	// Permissions that the role lost.
-	PermissionsRemoved []string `protobuf:"bytes,5,rep,name=permissions_removed,json=permissionsRemoved,proto3" json:"permissions_removed,omitempty"`
-	// The new description, when it was changed.
-	Description *string `protobuf:"bytes,6,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// The new metadata of the role, free of form, when it was changed.
-	Metadata      *structpb.Struct `protobuf:"bytes,7,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) Reset() {
-	*x = RoleUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[68]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RoleUpdatedEvent_ChangesRequested) ProtoMessage() {}
-
-func (x *RoleUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[68]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RoleUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
-func (*RoleUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{33, 0}
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) GetRoleName() string {
-	if x != nil && x.RoleName != nil {
-		return *x.RoleName
-	}
-	return ""
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) GetResourceId() string {
-	if x != nil && x.ResourceId != nil {
-		return *x.ResourceId
-	}
-	return ""
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) GetResourceType() string {
-	if x != nil && x.ResourceType != nil {
-		return *x.ResourceType
-	}
-	return ""
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) GetPermissionsAdded() []string {
-	if x != nil {
-		return x.PermissionsAdded
-	}
-	return nil
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) GetPermissionsRemoved() []string {
-	if x != nil {
-		return x.PermissionsRemoved
-	}
-	return nil
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) GetDescription() string {
-	if x != nil && x.Description != nil {
-		return *x.Description
-	}
-	return ""
-}
-
-func (x *RoleUpdatedEvent_ChangesRequested) GetMetadata() *structpb.Struct {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
-// What was asked for.
-type ServiceAccountCreatedEvent_Data struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role that was to be given, in the upstream's name.
-	Role          *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ServiceAccountCreatedEvent_Data) Reset() {
-	*x = ServiceAccountCreatedEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[69]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ServiceAccountCreatedEvent_Data) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ServiceAccountCreatedEvent_Data) ProtoMessage() {}
-
-func (x *ServiceAccountCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[69]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ServiceAccountCreatedEvent_Data.ProtoReflect.Descriptor instead.
-func (*ServiceAccountCreatedEvent_Data) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{39, 0}
-}
-
-func (x *ServiceAccountCreatedEvent_Data) GetRole() string {
-	if x != nil && x.Role != nil {
-		return *x.Role
-	}
-	return ""
-}
-
-// What was asked to change. A field that is not set was not changed.
-type ServiceAccountUpdatedEvent_ChangesRequested struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The new role, in the upstream's name, when it was changed.
-	Role          *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ServiceAccountUpdatedEvent_ChangesRequested) Reset() {
-	*x = ServiceAccountUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[70]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ServiceAccountUpdatedEvent_ChangesRequested) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ServiceAccountUpdatedEvent_ChangesRequested) ProtoMessage() {}
-
-func (x *ServiceAccountUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[70]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ServiceAccountUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
-func (*ServiceAccountUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{40, 0}
-}
-
-func (x *ServiceAccountUpdatedEvent_ChangesRequested) GetRole() string {
-	if x != nil && x.Role != nil {
-		return *x.Role
-	}
-	return ""
-}
-
-// What was asked for.
-type UserAddedEvent_Data struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role that was to be given, in the upstream's name.
-	Role          *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UserAddedEvent_Data) Reset() {
-	*x = UserAddedEvent_Data{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[71]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UserAddedEvent_Data) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UserAddedEvent_Data) ProtoMessage() {}
-
-func (x *UserAddedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[71]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UserAddedEvent_Data.ProtoReflect.Descriptor instead.
-func (*UserAddedEvent_Data) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{48, 0}
-}
-
-func (x *UserAddedEvent_Data) GetRole() string {
-	if x != nil && x.Role != nil {
-		return *x.Role
-	}
-	return ""
-}
-
-// What was asked to change. A field that is not set was not changed.
-type UserUpdatedEvent_ChangesRequested struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The new role, in the upstream's name, when it was changed.
-	Role          *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UserUpdatedEvent_ChangesRequested) Reset() {
-	*x = UserUpdatedEvent_ChangesRequested{}
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[72]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UserUpdatedEvent_ChangesRequested) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UserUpdatedEvent_ChangesRequested) ProtoMessage() {}
-
-func (x *UserUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_audit_log_event_proto_msgTypes[72]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UserUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
-func (*UserUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{49, 0}
-}
-
-func (x *UserUpdatedEvent_ChangesRequested) GetRole() string {
-	if x != nil && x.Role != nil {
-		return *x.Role
-	}
-	return ""
-}
-
 var File_openai_admin_v1_audit_log_event_proto protoreflect.FileDescriptor
 
 const file_openai_admin_v1_audit_log_event_proto_rawDesc = "" +
 	"\n" +
-	"%openai/admin/v1/audit_log_event.proto\x12\x0fopenai.admin.v1\x1a\x18gateway/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x8e\x01\n" +
+	"%openai/admin/v1/audit_log_event.proto\x12\x0fopenai.admin.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x8e\x01\n" +
 	"\x12ApiKeyCreatedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12<\n" +
 	"\x04data\x18\x02 \x01(\v2(.openai.admin.v1.ApiKeyCreatedEvent.DataR\x04data\x1a\x1e\n" +
@@ -4296,89 +1281,7 @@ const file_openai_admin_v1_audit_log_event_proto_rawDesc = "" +
 	"\x03_id\"5\n" +
 	"\x17ExternalKeyRemovedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"\xa7\x01\n" +
-	"\x11GroupCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12;\n" +
-	"\x04data\x18\x02 \x01(\v2'.openai.admin.v1.GroupCreatedEvent.DataR\x04data\x1a9\n" +
-	"\x04Data\x12\"\n" +
-	"\n" +
-	"group_name\x18\x01 \x01(\tH\x00R\tgroupName\x88\x01\x01B\r\n" +
-	"\v_group_nameB\x05\n" +
-	"\x03_id\"\xd8\x01\n" +
-	"\x11GroupUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12`\n" +
-	"\x11changes_requested\x18\x02 \x01(\v23.openai.admin.v1.GroupUpdatedEvent.ChangesRequestedR\x10changesRequested\x1aE\n" +
-	"\x10ChangesRequested\x12\"\n" +
-	"\n" +
-	"group_name\x18\x01 \x01(\tH\x00R\tgroupName\x88\x01\x01B\r\n" +
-	"\v_group_nameB\x05\n" +
-	"\x03_id\"/\n" +
-	"\x11GroupDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\".\n" +
-	"\x10ScimEnabledEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"/\n" +
-	"\x11ScimDisabledEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"\xb7\x01\n" +
-	"\x0fInviteSentEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x129\n" +
-	"\x04data\x18\x02 \x01(\v2%.openai.admin.v1.InviteSentEvent.DataR\x04data\x1aM\n" +
-	"\x04Data\x12\x19\n" +
-	"\x05email\x18\x01 \x01(\tH\x00R\x05email\x88\x01\x01\x12\x17\n" +
-	"\x04role\x18\x02 \x01(\tH\x01R\x04role\x88\x01\x01B\b\n" +
-	"\x06_emailB\a\n" +
-	"\x05_roleB\x05\n" +
-	"\x03_id\"1\n" +
-	"\x13InviteAcceptedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"0\n" +
-	"\x12InviteDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"x\n" +
-	"\x17IpAllowlistCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01\x12\x1f\n" +
-	"\vallowed_ips\x18\x03 \x03(\tR\n" +
-	"allowedIpsB\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_name\"V\n" +
-	"\x17IpAllowlistUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x1f\n" +
-	"\vallowed_ips\x18\x02 \x03(\tR\n" +
-	"allowedIpsB\x05\n" +
-	"\x03_id\"x\n" +
-	"\x17IpAllowlistDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01\x12\x1f\n" +
-	"\vallowed_ips\x18\x03 \x03(\tR\n" +
-	"allowedIpsB\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_name\"b\n" +
-	"\x1fIpAllowlistConfigActivatedEvent\x12?\n" +
-	"\aconfigs\x18\x01 \x03(\v2%.openai.admin.v1.IpAllowlistReferenceR\aconfigs\"T\n" +
-	"\x14IpAllowlistReference\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01B\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_name\"d\n" +
-	"!IpAllowlistConfigDeactivatedEvent\x12?\n" +
-	"\aconfigs\x18\x01 \x03(\v2%.openai.admin.v1.IpAllowlistReferenceR\aconfigs\"\x15\n" +
-	"\x13LoginSucceededEvent\"\x81\x01\n" +
-	"\x10LoginFailedEvent\x12\"\n" +
-	"\n" +
-	"error_code\x18\x01 \x01(\tH\x00R\terrorCode\x88\x01\x01\x12(\n" +
-	"\rerror_message\x18\x02 \x01(\tH\x01R\ferrorMessage\x88\x01\x01B\r\n" +
-	"\v_error_codeB\x10\n" +
-	"\x0e_error_message\"\x16\n" +
-	"\x14LogoutSucceededEvent\"\x82\x01\n" +
-	"\x11LogoutFailedEvent\x12\"\n" +
-	"\n" +
-	"error_code\x18\x01 \x01(\tH\x00R\terrorCode\x88\x01\x01\x12(\n" +
-	"\rerror_message\x18\x02 \x01(\tH\x01R\ferrorMessage\x88\x01\x01B\r\n" +
-	"\v_error_codeB\x10\n" +
-	"\x0e_error_message\"\x91\x05\n" +
+	"\x03_id\"\x91\x05\n" +
 	"\x18OrganizationUpdatedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12g\n" +
 	"\x11changes_requested\x18\x02 \x01(\v2:.openai.admin.v1.OrganizationUpdatedEvent.ChangesRequestedR\x10changesRequested\x1a\xef\x03\n" +
@@ -4439,214 +1342,7 @@ const file_openai_admin_v1_audit_log_event_proto_rawDesc = "" +
 	"\x03_id\"3\n" +
 	"\x15RateLimitDeletedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"\xf2\x01\n" +
-	"\x10RoleCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12 \n" +
-	"\trole_name\x18\x02 \x01(\tH\x01R\broleName\x88\x01\x01\x12 \n" +
-	"\vpermissions\x18\x03 \x03(\tR\vpermissions\x12(\n" +
-	"\rresource_type\x18\x04 \x01(\tH\x02R\fresourceType\x88\x01\x01\x12$\n" +
-	"\vresource_id\x18\x05 \x01(\tH\x03R\n" +
-	"resourceId\x88\x01\x01B\x05\n" +
-	"\x03_idB\f\n" +
-	"\n" +
-	"_role_nameB\x10\n" +
-	"\x0e_resource_typeB\x0e\n" +
-	"\f_resource_id\"\x90\x04\n" +
-	"\x10RoleUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12_\n" +
-	"\x11changes_requested\x18\x02 \x01(\v22.openai.admin.v1.RoleUpdatedEvent.ChangesRequestedR\x10changesRequested\x1a\xfe\x02\n" +
-	"\x10ChangesRequested\x12 \n" +
-	"\trole_name\x18\x01 \x01(\tH\x00R\broleName\x88\x01\x01\x12$\n" +
-	"\vresource_id\x18\x02 \x01(\tH\x01R\n" +
-	"resourceId\x88\x01\x01\x12(\n" +
-	"\rresource_type\x18\x03 \x01(\tH\x02R\fresourceType\x88\x01\x01\x12+\n" +
-	"\x11permissions_added\x18\x04 \x03(\tR\x10permissionsAdded\x12/\n" +
-	"\x13permissions_removed\x18\x05 \x03(\tR\x12permissionsRemoved\x12%\n" +
-	"\vdescription\x18\x06 \x01(\tH\x03R\vdescription\x88\x01\x01\x123\n" +
-	"\bmetadata\x18\a \x01(\v2\x17.google.protobuf.StructR\bmetadataB\f\n" +
-	"\n" +
-	"_role_nameB\x0e\n" +
-	"\f_resource_idB\x10\n" +
-	"\x0e_resource_typeB\x0e\n" +
-	"\f_descriptionB\x05\n" +
-	"\x03_id\".\n" +
-	"\x10RoleDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"\xa2\x02\n" +
-	"\x1aRoleAssignmentCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12&\n" +
-	"\fprincipal_id\x18\x02 \x01(\tH\x01R\vprincipalId\x88\x01\x01\x12*\n" +
-	"\x0eprincipal_type\x18\x03 \x01(\tH\x02R\rprincipalType\x88\x01\x01\x12$\n" +
-	"\vresource_id\x18\x04 \x01(\tH\x03R\n" +
-	"resourceId\x88\x01\x01\x12(\n" +
-	"\rresource_type\x18\x05 \x01(\tH\x04R\fresourceType\x88\x01\x01B\x05\n" +
-	"\x03_idB\x0f\n" +
-	"\r_principal_idB\x11\n" +
-	"\x0f_principal_typeB\x0e\n" +
-	"\f_resource_idB\x10\n" +
-	"\x0e_resource_type\"\xa2\x02\n" +
-	"\x1aRoleAssignmentDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12&\n" +
-	"\fprincipal_id\x18\x02 \x01(\tH\x01R\vprincipalId\x88\x01\x01\x12*\n" +
-	"\x0eprincipal_type\x18\x03 \x01(\tH\x02R\rprincipalType\x88\x01\x01\x12$\n" +
-	"\vresource_id\x18\x04 \x01(\tH\x03R\n" +
-	"resourceId\x88\x01\x01\x12(\n" +
-	"\rresource_type\x18\x05 \x01(\tH\x04R\fresourceType\x88\x01\x01B\x05\n" +
-	"\x03_idB\x0f\n" +
-	"\r_principal_idB\x11\n" +
-	"\x0f_principal_typeB\x0e\n" +
-	"\f_resource_idB\x10\n" +
-	"\x0e_resource_type\"\x9c\x04\n" +
-	"\x18RoleBoundToResourceEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x1c\n" +
-	"\arole_id\x18\x02 \x01(\tH\x01R\x06roleId\x88\x01\x01\x12$\n" +
-	"\vresource_id\x18\x03 \x01(\tH\x02R\n" +
-	"resourceId\x88\x01\x01\x12(\n" +
-	"\rresource_type\x18\x04 \x01(\tH\x03R\fresourceType\x88\x01\x01\x12 \n" +
-	"\vpermissions\x18\x05 \x03(\tR\vpermissions\x12&\n" +
-	"\fworkspace_id\x18\x06 \x01(\tH\x04R\vworkspaceId\x88\x01\x01\x12&\n" +
-	"\fconnector_id\x18\a \x01(\tH\x05R\vconnectorId\x88\x01\x01\x12*\n" +
-	"\x0econnector_name\x18\b \x01(\tH\x06R\rconnectorName\x88\x01\x01\x12\x1d\n" +
-	"\aenabled\x18\t \x01(\bH\aR\aenabled\x88\x01\x01\x12?\n" +
-	"\x06source\x18\n" +
-	" \x01(\x0e2\".openai.admin.v1.RoleBindingSourceH\bR\x06source\x88\x01\x01B\x05\n" +
-	"\x03_idB\n" +
-	"\n" +
-	"\b_role_idB\x0e\n" +
-	"\f_resource_idB\x10\n" +
-	"\x0e_resource_typeB\x0f\n" +
-	"\r_workspace_idB\x0f\n" +
-	"\r_connector_idB\x11\n" +
-	"\x0f_connector_nameB\n" +
-	"\n" +
-	"\b_enabledB\t\n" +
-	"\a_source\"\xa0\x04\n" +
-	"\x1cRoleUnboundFromResourceEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x1c\n" +
-	"\arole_id\x18\x02 \x01(\tH\x01R\x06roleId\x88\x01\x01\x12$\n" +
-	"\vresource_id\x18\x03 \x01(\tH\x02R\n" +
-	"resourceId\x88\x01\x01\x12(\n" +
-	"\rresource_type\x18\x04 \x01(\tH\x03R\fresourceType\x88\x01\x01\x12 \n" +
-	"\vpermissions\x18\x05 \x03(\tR\vpermissions\x12&\n" +
-	"\fworkspace_id\x18\x06 \x01(\tH\x04R\vworkspaceId\x88\x01\x01\x12&\n" +
-	"\fconnector_id\x18\a \x01(\tH\x05R\vconnectorId\x88\x01\x01\x12*\n" +
-	"\x0econnector_name\x18\b \x01(\tH\x06R\rconnectorName\x88\x01\x01\x12\x1d\n" +
-	"\aenabled\x18\t \x01(\bH\aR\aenabled\x88\x01\x01\x12?\n" +
-	"\x06source\x18\n" +
-	" \x01(\x0e2\".openai.admin.v1.RoleBindingSourceH\bR\x06source\x88\x01\x01B\x05\n" +
-	"\x03_idB\n" +
-	"\n" +
-	"\b_role_idB\x0e\n" +
-	"\f_resource_idB\x10\n" +
-	"\x0e_resource_typeB\x0f\n" +
-	"\r_workspace_idB\x0f\n" +
-	"\r_connector_idB\x11\n" +
-	"\x0f_connector_nameB\n" +
-	"\n" +
-	"\b_enabledB\t\n" +
-	"\a_source\"\xa8\x01\n" +
-	"\x1aServiceAccountCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12D\n" +
-	"\x04data\x18\x02 \x01(\v20.openai.admin.v1.ServiceAccountCreatedEvent.DataR\x04data\x1a(\n" +
-	"\x04Data\x12\x17\n" +
-	"\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01B\a\n" +
-	"\x05_roleB\x05\n" +
-	"\x03_id\"\xd9\x01\n" +
-	"\x1aServiceAccountUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12i\n" +
-	"\x11changes_requested\x18\x02 \x01(\v2<.openai.admin.v1.ServiceAccountUpdatedEvent.ChangesRequestedR\x10changesRequested\x1a4\n" +
-	"\x10ChangesRequested\x12\x17\n" +
-	"\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01B\a\n" +
-	"\x05_roleB\x05\n" +
-	"\x03_id\"8\n" +
-	"\x1aServiceAccountDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"o\n" +
-	"$WorkloadIdentityProviderCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12+\n" +
-	"\x04data\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x04dataB\x05\n" +
-	"\x03_id\"\x88\x01\n" +
-	"$WorkloadIdentityProviderUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12D\n" +
-	"\x11changes_requested\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x10changesRequestedB\x05\n" +
-	"\x03_id\"d\n" +
-	"$WorkloadIdentityProviderDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01B\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_name\"\xc6\x01\n" +
-	"+WorkloadIdentityProviderMappingCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x125\n" +
-	"\x14identity_provider_id\x18\x02 \x01(\tH\x01R\x12identityProviderId\x88\x01\x01\x12+\n" +
-	"\x04data\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x04dataB\x05\n" +
-	"\x03_idB\x17\n" +
-	"\x15_identity_provider_id\"\xdf\x01\n" +
-	"+WorkloadIdentityProviderMappingUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x125\n" +
-	"\x14identity_provider_id\x18\x02 \x01(\tH\x01R\x12identityProviderId\x88\x01\x01\x12D\n" +
-	"\x11changes_requested\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x10changesRequestedB\x05\n" +
-	"\x03_idB\x17\n" +
-	"\x15_identity_provider_id\"\x96\x02\n" +
-	"+WorkloadIdentityProviderMappingDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x125\n" +
-	"\x14identity_provider_id\x18\x02 \x01(\tH\x01R\x12identityProviderId\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"project_id\x18\x03 \x01(\tH\x02R\tprojectId\x88\x01\x01\x121\n" +
-	"\x12service_account_id\x18\x04 \x01(\tH\x03R\x10serviceAccountId\x88\x01\x01B\x05\n" +
-	"\x03_idB\x17\n" +
-	"\x15_identity_provider_idB\r\n" +
-	"\v_project_idB\x15\n" +
-	"\x13_service_account_id\"\x90\x01\n" +
-	"\x0eUserAddedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x128\n" +
-	"\x04data\x18\x02 \x01(\v2$.openai.admin.v1.UserAddedEvent.DataR\x04data\x1a(\n" +
-	"\x04Data\x12\x17\n" +
-	"\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01B\a\n" +
-	"\x05_roleB\x05\n" +
-	"\x03_id\"\xc5\x01\n" +
-	"\x10UserUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12_\n" +
-	"\x11changes_requested\x18\x02 \x01(\v22.openai.admin.v1.UserUpdatedEvent.ChangesRequestedR\x10changesRequested\x1a4\n" +
-	"\x10ChangesRequested\x12\x17\n" +
-	"\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01B\a\n" +
-	"\x05_roleB\x05\n" +
-	"\x03_id\".\n" +
-	"\x10UserDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
-	"\x03_id\"W\n" +
-	"\x17CertificateCreatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01B\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_name\"W\n" +
-	"\x17CertificateUpdatedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01B\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_name\"\x8e\x01\n" +
-	"\x17CertificateDeletedEvent\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01\x12%\n" +
-	"\vcertificate\x18\x03 \x01(\tH\x02R\vcertificate\x88\x01\x01B\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_nameB\x0e\n" +
-	"\f_certificate\"g\n" +
-	"\x1aCertificatesActivatedEvent\x12I\n" +
-	"\fcertificates\x18\x01 \x03(\v2%.openai.admin.v1.CertificateReferenceR\fcertificates\"T\n" +
-	"\x14CertificateReference\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01B\x05\n" +
-	"\x03_idB\a\n" +
-	"\x05_name\"i\n" +
-	"\x1cCertificatesDeactivatedEvent\x12I\n" +
-	"\fcertificates\x18\x01 \x03(\v2%.openai.admin.v1.CertificateReferenceR\fcertificates*\xfa\x02\n" +
-	"\x11RoleBindingSource\x12#\n" +
-	"\x1fROLE_BINDING_SOURCE_UNSPECIFIED\x10\x00\x124\n" +
-	"\x1fROLE_BINDING_SOURCE_ROLE_TOGGLE\x10\x01\x1a\x0f\xb2\xff\x18\vrole_toggle\x12H\n" +
-	")ROLE_BINDING_SOURCE_ROLE_CONNECTOR_UPDATE\x10\x02\x1a\x19\xb2\xff\x18\x15role_connector_update\x124\n" +
-	"\x1fROLE_BINDING_SOURCE_ROLE_DELETE\x10\x03\x1a\x0f\xb2\xff\x18\vrole_delete\x12H\n" +
-	")ROLE_BINDING_SOURCE_WORKSPACE_PERMISSIONS\x10\x04\x1a\x19\xb2\xff\x18\x15workspace_permissions\x12@\n" +
-	"%ROLE_BINDING_SOURCE_CONNECTOR_PUBLISH\x10\x05\x1a\x15\xb2\xff\x18\x11connector_publishBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x03_idBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_audit_log_event_proto_rawDescOnce sync.Once
@@ -4660,119 +1356,47 @@ func file_openai_admin_v1_audit_log_event_proto_rawDescGZIP() []byte {
 	return file_openai_admin_v1_audit_log_event_proto_rawDescData
 }
 
-var file_openai_admin_v1_audit_log_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_openai_admin_v1_audit_log_event_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
+var file_openai_admin_v1_audit_log_event_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_openai_admin_v1_audit_log_event_proto_goTypes = []any{
-	(RoleBindingSource)(0),                              // 0: openai.admin.v1.RoleBindingSource
-	(*ApiKeyCreatedEvent)(nil),                          // 1: openai.admin.v1.ApiKeyCreatedEvent
-	(*ApiKeyUpdatedEvent)(nil),                          // 2: openai.admin.v1.ApiKeyUpdatedEvent
-	(*ApiKeyDeletedEvent)(nil),                          // 3: openai.admin.v1.ApiKeyDeletedEvent
-	(*CheckpointPermissionCreatedEvent)(nil),            // 4: openai.admin.v1.CheckpointPermissionCreatedEvent
-	(*CheckpointPermissionDeletedEvent)(nil),            // 5: openai.admin.v1.CheckpointPermissionDeletedEvent
-	(*ExternalKeyRegisteredEvent)(nil),                  // 6: openai.admin.v1.ExternalKeyRegisteredEvent
-	(*ExternalKeyRemovedEvent)(nil),                     // 7: openai.admin.v1.ExternalKeyRemovedEvent
-	(*GroupCreatedEvent)(nil),                           // 8: openai.admin.v1.GroupCreatedEvent
-	(*GroupUpdatedEvent)(nil),                           // 9: openai.admin.v1.GroupUpdatedEvent
-	(*GroupDeletedEvent)(nil),                           // 10: openai.admin.v1.GroupDeletedEvent
-	(*ScimEnabledEvent)(nil),                            // 11: openai.admin.v1.ScimEnabledEvent
-	(*ScimDisabledEvent)(nil),                           // 12: openai.admin.v1.ScimDisabledEvent
-	(*InviteSentEvent)(nil),                             // 13: openai.admin.v1.InviteSentEvent
-	(*InviteAcceptedEvent)(nil),                         // 14: openai.admin.v1.InviteAcceptedEvent
-	(*InviteDeletedEvent)(nil),                          // 15: openai.admin.v1.InviteDeletedEvent
-	(*IpAllowlistCreatedEvent)(nil),                     // 16: openai.admin.v1.IpAllowlistCreatedEvent
-	(*IpAllowlistUpdatedEvent)(nil),                     // 17: openai.admin.v1.IpAllowlistUpdatedEvent
-	(*IpAllowlistDeletedEvent)(nil),                     // 18: openai.admin.v1.IpAllowlistDeletedEvent
-	(*IpAllowlistConfigActivatedEvent)(nil),             // 19: openai.admin.v1.IpAllowlistConfigActivatedEvent
-	(*IpAllowlistReference)(nil),                        // 20: openai.admin.v1.IpAllowlistReference
-	(*IpAllowlistConfigDeactivatedEvent)(nil),           // 21: openai.admin.v1.IpAllowlistConfigDeactivatedEvent
-	(*LoginSucceededEvent)(nil),                         // 22: openai.admin.v1.LoginSucceededEvent
-	(*LoginFailedEvent)(nil),                            // 23: openai.admin.v1.LoginFailedEvent
-	(*LogoutSucceededEvent)(nil),                        // 24: openai.admin.v1.LogoutSucceededEvent
-	(*LogoutFailedEvent)(nil),                           // 25: openai.admin.v1.LogoutFailedEvent
-	(*OrganizationUpdatedEvent)(nil),                    // 26: openai.admin.v1.OrganizationUpdatedEvent
-	(*ProjectCreatedEvent)(nil),                         // 27: openai.admin.v1.ProjectCreatedEvent
-	(*ProjectUpdatedEvent)(nil),                         // 28: openai.admin.v1.ProjectUpdatedEvent
-	(*ProjectArchivedEvent)(nil),                        // 29: openai.admin.v1.ProjectArchivedEvent
-	(*ProjectDeletedEvent)(nil),                         // 30: openai.admin.v1.ProjectDeletedEvent
-	(*RateLimitUpdatedEvent)(nil),                       // 31: openai.admin.v1.RateLimitUpdatedEvent
-	(*RateLimitDeletedEvent)(nil),                       // 32: openai.admin.v1.RateLimitDeletedEvent
-	(*RoleCreatedEvent)(nil),                            // 33: openai.admin.v1.RoleCreatedEvent
-	(*RoleUpdatedEvent)(nil),                            // 34: openai.admin.v1.RoleUpdatedEvent
-	(*RoleDeletedEvent)(nil),                            // 35: openai.admin.v1.RoleDeletedEvent
-	(*RoleAssignmentCreatedEvent)(nil),                  // 36: openai.admin.v1.RoleAssignmentCreatedEvent
-	(*RoleAssignmentDeletedEvent)(nil),                  // 37: openai.admin.v1.RoleAssignmentDeletedEvent
-	(*RoleBoundToResourceEvent)(nil),                    // 38: openai.admin.v1.RoleBoundToResourceEvent
-	(*RoleUnboundFromResourceEvent)(nil),                // 39: openai.admin.v1.RoleUnboundFromResourceEvent
-	(*ServiceAccountCreatedEvent)(nil),                  // 40: openai.admin.v1.ServiceAccountCreatedEvent
-	(*ServiceAccountUpdatedEvent)(nil),                  // 41: openai.admin.v1.ServiceAccountUpdatedEvent
-	(*ServiceAccountDeletedEvent)(nil),                  // 42: openai.admin.v1.ServiceAccountDeletedEvent
-	(*WorkloadIdentityProviderCreatedEvent)(nil),        // 43: openai.admin.v1.WorkloadIdentityProviderCreatedEvent
-	(*WorkloadIdentityProviderUpdatedEvent)(nil),        // 44: openai.admin.v1.WorkloadIdentityProviderUpdatedEvent
-	(*WorkloadIdentityProviderDeletedEvent)(nil),        // 45: openai.admin.v1.WorkloadIdentityProviderDeletedEvent
-	(*WorkloadIdentityProviderMappingCreatedEvent)(nil), // 46: openai.admin.v1.WorkloadIdentityProviderMappingCreatedEvent
-	(*WorkloadIdentityProviderMappingUpdatedEvent)(nil), // 47: openai.admin.v1.WorkloadIdentityProviderMappingUpdatedEvent
-	(*WorkloadIdentityProviderMappingDeletedEvent)(nil), // 48: openai.admin.v1.WorkloadIdentityProviderMappingDeletedEvent
-	(*UserAddedEvent)(nil),                              // 49: openai.admin.v1.UserAddedEvent
-	(*UserUpdatedEvent)(nil),                            // 50: openai.admin.v1.UserUpdatedEvent
-	(*UserDeletedEvent)(nil),                            // 51: openai.admin.v1.UserDeletedEvent
-	(*CertificateCreatedEvent)(nil),                     // 52: openai.admin.v1.CertificateCreatedEvent
-	(*CertificateUpdatedEvent)(nil),                     // 53: openai.admin.v1.CertificateUpdatedEvent
-	(*CertificateDeletedEvent)(nil),                     // 54: openai.admin.v1.CertificateDeletedEvent
-	(*CertificatesActivatedEvent)(nil),                  // 55: openai.admin.v1.CertificatesActivatedEvent
-	(*CertificateReference)(nil),                        // 56: openai.admin.v1.CertificateReference
-	(*CertificatesDeactivatedEvent)(nil),                // 57: openai.admin.v1.CertificatesDeactivatedEvent
-	(*ApiKeyCreatedEvent_Data)(nil),                     // 58: openai.admin.v1.ApiKeyCreatedEvent.Data
-	(*ApiKeyUpdatedEvent_ChangesRequested)(nil),         // 59: openai.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
-	(*ApiKeyUpdatedEvent_Data)(nil),                     // 60: openai.admin.v1.ApiKeyUpdatedEvent.Data
-	(*CheckpointPermissionCreatedEvent_Data)(nil),       // 61: openai.admin.v1.CheckpointPermissionCreatedEvent.Data
-	(*GroupCreatedEvent_Data)(nil),                      // 62: openai.admin.v1.GroupCreatedEvent.Data
-	(*GroupUpdatedEvent_ChangesRequested)(nil),          // 63: openai.admin.v1.GroupUpdatedEvent.ChangesRequested
-	(*InviteSentEvent_Data)(nil),                        // 64: openai.admin.v1.InviteSentEvent.Data
-	(*OrganizationUpdatedEvent_ChangesRequested)(nil),   // 65: openai.admin.v1.OrganizationUpdatedEvent.ChangesRequested
-	(*ProjectCreatedEvent_Data)(nil),                    // 66: openai.admin.v1.ProjectCreatedEvent.Data
-	(*ProjectUpdatedEvent_ChangesRequested)(nil),        // 67: openai.admin.v1.ProjectUpdatedEvent.ChangesRequested
-	(*RateLimitUpdatedEvent_ChangesRequested)(nil),      // 68: openai.admin.v1.RateLimitUpdatedEvent.ChangesRequested
-	(*RoleUpdatedEvent_ChangesRequested)(nil),           // 69: openai.admin.v1.RoleUpdatedEvent.ChangesRequested
-	(*ServiceAccountCreatedEvent_Data)(nil),             // 70: openai.admin.v1.ServiceAccountCreatedEvent.Data
-	(*ServiceAccountUpdatedEvent_ChangesRequested)(nil), // 71: openai.admin.v1.ServiceAccountUpdatedEvent.ChangesRequested
-	(*UserAddedEvent_Data)(nil),                         // 72: openai.admin.v1.UserAddedEvent.Data
-	(*UserUpdatedEvent_ChangesRequested)(nil),           // 73: openai.admin.v1.UserUpdatedEvent.ChangesRequested
-	(*structpb.Struct)(nil),                             // 74: google.protobuf.Struct
+	(*ApiKeyCreatedEvent)(nil),                        // 0: openai.admin.v1.ApiKeyCreatedEvent
+	(*ApiKeyUpdatedEvent)(nil),                        // 1: openai.admin.v1.ApiKeyUpdatedEvent
+	(*ApiKeyDeletedEvent)(nil),                        // 2: openai.admin.v1.ApiKeyDeletedEvent
+	(*CheckpointPermissionCreatedEvent)(nil),          // 3: openai.admin.v1.CheckpointPermissionCreatedEvent
+	(*CheckpointPermissionDeletedEvent)(nil),          // 4: openai.admin.v1.CheckpointPermissionDeletedEvent
+	(*ExternalKeyRegisteredEvent)(nil),                // 5: openai.admin.v1.ExternalKeyRegisteredEvent
+	(*ExternalKeyRemovedEvent)(nil),                   // 6: openai.admin.v1.ExternalKeyRemovedEvent
+	(*OrganizationUpdatedEvent)(nil),                  // 7: openai.admin.v1.OrganizationUpdatedEvent
+	(*ProjectCreatedEvent)(nil),                       // 8: openai.admin.v1.ProjectCreatedEvent
+	(*ProjectUpdatedEvent)(nil),                       // 9: openai.admin.v1.ProjectUpdatedEvent
+	(*ProjectArchivedEvent)(nil),                      // 10: openai.admin.v1.ProjectArchivedEvent
+	(*ProjectDeletedEvent)(nil),                       // 11: openai.admin.v1.ProjectDeletedEvent
+	(*RateLimitUpdatedEvent)(nil),                     // 12: openai.admin.v1.RateLimitUpdatedEvent
+	(*RateLimitDeletedEvent)(nil),                     // 13: openai.admin.v1.RateLimitDeletedEvent
+	(*ApiKeyCreatedEvent_Data)(nil),                   // 14: openai.admin.v1.ApiKeyCreatedEvent.Data
+	(*ApiKeyUpdatedEvent_ChangesRequested)(nil),       // 15: openai.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
+	(*ApiKeyUpdatedEvent_Data)(nil),                   // 16: openai.admin.v1.ApiKeyUpdatedEvent.Data
+	(*CheckpointPermissionCreatedEvent_Data)(nil),     // 17: openai.admin.v1.CheckpointPermissionCreatedEvent.Data
+	(*OrganizationUpdatedEvent_ChangesRequested)(nil), // 18: openai.admin.v1.OrganizationUpdatedEvent.ChangesRequested
+	(*ProjectCreatedEvent_Data)(nil),                  // 19: openai.admin.v1.ProjectCreatedEvent.Data
+	(*ProjectUpdatedEvent_ChangesRequested)(nil),      // 20: openai.admin.v1.ProjectUpdatedEvent.ChangesRequested
+	(*RateLimitUpdatedEvent_ChangesRequested)(nil),    // 21: openai.admin.v1.RateLimitUpdatedEvent.ChangesRequested
+	(*structpb.Struct)(nil),                           // 22: google.protobuf.Struct
 }
 var file_openai_admin_v1_audit_log_event_proto_depIdxs = []int32{
-	58, // 0: openai.admin.v1.ApiKeyCreatedEvent.data:type_name -> openai.admin.v1.ApiKeyCreatedEvent.Data
-	59, // 1: openai.admin.v1.ApiKeyUpdatedEvent.changes_requested:type_name -> openai.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
-	60, // 2: openai.admin.v1.ApiKeyUpdatedEvent.data:type_name -> openai.admin.v1.ApiKeyUpdatedEvent.Data
-	61, // 3: openai.admin.v1.CheckpointPermissionCreatedEvent.data:type_name -> openai.admin.v1.CheckpointPermissionCreatedEvent.Data
-	74, // 4: openai.admin.v1.ExternalKeyRegisteredEvent.data:type_name -> google.protobuf.Struct
-	62, // 5: openai.admin.v1.GroupCreatedEvent.data:type_name -> openai.admin.v1.GroupCreatedEvent.Data
-	63, // 6: openai.admin.v1.GroupUpdatedEvent.changes_requested:type_name -> openai.admin.v1.GroupUpdatedEvent.ChangesRequested
-	64, // 7: openai.admin.v1.InviteSentEvent.data:type_name -> openai.admin.v1.InviteSentEvent.Data
-	20, // 8: openai.admin.v1.IpAllowlistConfigActivatedEvent.configs:type_name -> openai.admin.v1.IpAllowlistReference
-	20, // 9: openai.admin.v1.IpAllowlistConfigDeactivatedEvent.configs:type_name -> openai.admin.v1.IpAllowlistReference
-	65, // 10: openai.admin.v1.OrganizationUpdatedEvent.changes_requested:type_name -> openai.admin.v1.OrganizationUpdatedEvent.ChangesRequested
-	66, // 11: openai.admin.v1.ProjectCreatedEvent.data:type_name -> openai.admin.v1.ProjectCreatedEvent.Data
-	67, // 12: openai.admin.v1.ProjectUpdatedEvent.changes_requested:type_name -> openai.admin.v1.ProjectUpdatedEvent.ChangesRequested
-	68, // 13: openai.admin.v1.RateLimitUpdatedEvent.changes_requested:type_name -> openai.admin.v1.RateLimitUpdatedEvent.ChangesRequested
-	69, // 14: openai.admin.v1.RoleUpdatedEvent.changes_requested:type_name -> openai.admin.v1.RoleUpdatedEvent.ChangesRequested
-	0,  // 15: openai.admin.v1.RoleBoundToResourceEvent.source:type_name -> openai.admin.v1.RoleBindingSource
-	0,  // 16: openai.admin.v1.RoleUnboundFromResourceEvent.source:type_name -> openai.admin.v1.RoleBindingSource
-	70, // 17: openai.admin.v1.ServiceAccountCreatedEvent.data:type_name -> openai.admin.v1.ServiceAccountCreatedEvent.Data
-	71, // 18: openai.admin.v1.ServiceAccountUpdatedEvent.changes_requested:type_name -> openai.admin.v1.ServiceAccountUpdatedEvent.ChangesRequested
-	74, // 19: openai.admin.v1.WorkloadIdentityProviderCreatedEvent.data:type_name -> google.protobuf.Struct
-	74, // 20: openai.admin.v1.WorkloadIdentityProviderUpdatedEvent.changes_requested:type_name -> google.protobuf.Struct
-	74, // 21: openai.admin.v1.WorkloadIdentityProviderMappingCreatedEvent.data:type_name -> google.protobuf.Struct
-	74, // 22: openai.admin.v1.WorkloadIdentityProviderMappingUpdatedEvent.changes_requested:type_name -> google.protobuf.Struct
-	72, // 23: openai.admin.v1.UserAddedEvent.data:type_name -> openai.admin.v1.UserAddedEvent.Data
-	73, // 24: openai.admin.v1.UserUpdatedEvent.changes_requested:type_name -> openai.admin.v1.UserUpdatedEvent.ChangesRequested
-	56, // 25: openai.admin.v1.CertificatesActivatedEvent.certificates:type_name -> openai.admin.v1.CertificateReference
-	56, // 26: openai.admin.v1.CertificatesDeactivatedEvent.certificates:type_name -> openai.admin.v1.CertificateReference
-	74, // 27: openai.admin.v1.RoleUpdatedEvent.ChangesRequested.metadata:type_name -> google.protobuf.Struct
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	14, // 0: openai.admin.v1.ApiKeyCreatedEvent.data:type_name -> openai.admin.v1.ApiKeyCreatedEvent.Data
+	15, // 1: openai.admin.v1.ApiKeyUpdatedEvent.changes_requested:type_name -> openai.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
+	16, // 2: openai.admin.v1.ApiKeyUpdatedEvent.data:type_name -> openai.admin.v1.ApiKeyUpdatedEvent.Data
+	17, // 3: openai.admin.v1.CheckpointPermissionCreatedEvent.data:type_name -> openai.admin.v1.CheckpointPermissionCreatedEvent.Data
+	22, // 4: openai.admin.v1.ExternalKeyRegisteredEvent.data:type_name -> google.protobuf.Struct
+	18, // 5: openai.admin.v1.OrganizationUpdatedEvent.changes_requested:type_name -> openai.admin.v1.OrganizationUpdatedEvent.ChangesRequested
+	19, // 6: openai.admin.v1.ProjectCreatedEvent.data:type_name -> openai.admin.v1.ProjectCreatedEvent.Data
+	20, // 7: openai.admin.v1.ProjectUpdatedEvent.changes_requested:type_name -> openai.admin.v1.ProjectUpdatedEvent.ChangesRequested
+	21, // 8: openai.admin.v1.RateLimitUpdatedEvent.changes_requested:type_name -> openai.admin.v1.RateLimitUpdatedEvent.ChangesRequested
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_openai_admin_v1_audit_log_event_proto_init() }
@@ -4794,69 +1418,23 @@ func file_openai_admin_v1_audit_log_event_proto_init() {
 	file_openai_admin_v1_audit_log_event_proto_msgTypes[11].OneofWrappers = []any{}
 	file_openai_admin_v1_audit_log_event_proto_msgTypes[12].OneofWrappers = []any{}
 	file_openai_admin_v1_audit_log_event_proto_msgTypes[13].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[14].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[15].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[16].OneofWrappers = []any{}
 	file_openai_admin_v1_audit_log_event_proto_msgTypes[17].OneofWrappers = []any{}
+	file_openai_admin_v1_audit_log_event_proto_msgTypes[18].OneofWrappers = []any{}
 	file_openai_admin_v1_audit_log_event_proto_msgTypes[19].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[22].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[24].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[25].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[26].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[27].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[28].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[29].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[30].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[31].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[32].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[33].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[34].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[35].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[36].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[37].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[38].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[39].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[40].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[41].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[42].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[43].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[44].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[45].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[46].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[47].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[48].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[49].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[50].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[51].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[52].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[53].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[55].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[60].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[61].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[62].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[63].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[64].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[65].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[66].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[67].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[68].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[69].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[70].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[71].OneofWrappers = []any{}
-	file_openai_admin_v1_audit_log_event_proto_msgTypes[72].OneofWrappers = []any{}
+	file_openai_admin_v1_audit_log_event_proto_msgTypes[20].OneofWrappers = []any{}
+	file_openai_admin_v1_audit_log_event_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_openai_admin_v1_audit_log_event_proto_rawDesc), len(file_openai_admin_v1_audit_log_event_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   73,
+			NumEnums:      0,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_openai_admin_v1_audit_log_event_proto_goTypes,
 		DependencyIndexes: file_openai_admin_v1_audit_log_event_proto_depIdxs,
-		EnumInfos:         file_openai_admin_v1_audit_log_event_proto_enumTypes,
 		MessageInfos:      file_openai_admin_v1_audit_log_event_proto_msgTypes,
 	}.Build()
 	File_openai_admin_v1_audit_log_event_proto = out.File

@@ -74,11 +74,12 @@ func (CertificateInclude) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_certificate_proto_rawDescGZIP(), []int{0}
 }
 
-// A mutual TLS certificate, seen from the organization or from one of its
-// projects.
+// A certificate, seen from the organization or from one of its projects.
 type Certificate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word.
+	// What kind of object this is, in the upstream's own word: `certificate` for
+	// a single one, `organization.certificate` or
+	// `organization.project.certificate` for one of several.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the certificate.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -88,9 +89,9 @@ type Certificate struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// What the certificate says about itself.
 	CertificateDetails *CertificateDetails `protobuf:"bytes,5,opt,name=certificate_details,json=certificateDetails,proto3" json:"certificate_details,omitempty"`
-	// Whether it is accepted at present: by the project when a project was
-	// asked, else by the organization. Not set where the answer concerns
-	// neither.
+	// Whether it is active at present: in the project when a project was asked,
+	// else in the organization. Not set by
+	// [GetCertificate][openai.admin.v1.CertificateService.GetCertificate].
 	Active        *bool `protobuf:"varint,6,opt,name=active,proto3,oneof" json:"active,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -237,7 +238,8 @@ func (x *CertificateDetails) GetContent() string {
 // Request for `ListCertificates`.
 type ListCertificatesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -302,13 +304,12 @@ func (x *ListCertificatesRequest) GetOrder() SortOrder {
 // Response of `ListCertificates`.
 type ListCertificatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The certificates of this page, in the upstream's order.
 	Data []*Certificate `protobuf:"bytes,1,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,2,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,3,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,4,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -388,8 +389,7 @@ type UploadCertificateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. Name for people. Unset means none.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Required. The certificate as PEM text. It must not contain the private
-	// key.
+	// Required. The certificate as PEM text, without its private key.
 	Certificate   string `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -537,7 +537,7 @@ type ActivateCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.certificate.activation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The certificates that the request named, as they are after the change.
+	// The certificates, as the upstream reports them after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -639,7 +639,7 @@ type DeactivateCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.certificate.deactivation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The certificates that the request named, as they are after the change.
+	// The certificates, as the upstream reports them after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -689,6 +689,52 @@ func (x *DeactivateCertificatesResponse) GetData() []*Certificate {
 	return nil
 }
 
+// Request for `DeleteCertificate`.
+type DeleteCertificateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. ID of the certificate.
+	CertificateId string `protobuf:"bytes,1,opt,name=certificate_id,json=certificateId,proto3" json:"certificate_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteCertificateRequest) Reset() {
+	*x = DeleteCertificateRequest{}
+	mi := &file_openai_admin_v1_certificate_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteCertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteCertificateRequest) ProtoMessage() {}
+
+func (x *DeleteCertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_openai_admin_v1_certificate_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteCertificateRequest.ProtoReflect.Descriptor instead.
+func (*DeleteCertificateRequest) Descriptor() ([]byte, []int) {
+	return file_openai_admin_v1_certificate_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DeleteCertificateRequest) GetCertificateId() string {
+	if x != nil {
+		return x.CertificateId
+	}
+	return ""
+}
+
 // Response of `DeleteCertificate`.
 type DeleteCertificateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -703,7 +749,7 @@ type DeleteCertificateResponse struct {
 
 func (x *DeleteCertificateResponse) Reset() {
 	*x = DeleteCertificateResponse{}
-	mi := &file_openai_admin_v1_certificate_proto_msgTypes[10]
+	mi := &file_openai_admin_v1_certificate_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +761,7 @@ func (x *DeleteCertificateResponse) String() string {
 func (*DeleteCertificateResponse) ProtoMessage() {}
 
 func (x *DeleteCertificateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_certificate_proto_msgTypes[10]
+	mi := &file_openai_admin_v1_certificate_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +774,7 @@ func (x *DeleteCertificateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCertificateResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCertificateResponse) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_certificate_proto_rawDescGZIP(), []int{10}
+	return file_openai_admin_v1_certificate_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeleteCertificateResponse) GetObject() string {
@@ -741,52 +787,6 @@ func (x *DeleteCertificateResponse) GetObject() string {
 func (x *DeleteCertificateResponse) GetId() string {
 	if x != nil {
 		return x.Id
-	}
-	return ""
-}
-
-// Request for `DeleteCertificate`.
-type DeleteCertificateRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. ID of the certificate.
-	CertificateId string `protobuf:"bytes,1,opt,name=certificate_id,json=certificateId,proto3" json:"certificate_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DeleteCertificateRequest) Reset() {
-	*x = DeleteCertificateRequest{}
-	mi := &file_openai_admin_v1_certificate_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DeleteCertificateRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DeleteCertificateRequest) ProtoMessage() {}
-
-func (x *DeleteCertificateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_openai_admin_v1_certificate_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DeleteCertificateRequest.ProtoReflect.Descriptor instead.
-func (*DeleteCertificateRequest) Descriptor() ([]byte, []int) {
-	return file_openai_admin_v1_certificate_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *DeleteCertificateRequest) GetCertificateId() string {
-	if x != nil {
-		return x.CertificateId
 	}
 	return ""
 }
@@ -897,7 +897,7 @@ type UpdateCertificateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the certificate.
 	CertificateId string `protobuf:"bytes,1,opt,name=certificate_id,json=certificateId,proto3" json:"certificate_id,omitempty"`
-	// Optional. The new name, for people.
+	// Optional. The new name, for people. Unset leaves it.
 	Name          *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1049,12 +1049,12 @@ const file_openai_admin_v1_certificate_proto_rawDesc = "" +
 	"R\x0ecertificateIds\"j\n" +
 	"\x1eDeactivateCertificatesResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x120\n" +
-	"\x04data\x18\x02 \x03(\v2\x1c.openai.admin.v1.CertificateR\x04data\"C\n" +
+	"\x04data\x18\x02 \x03(\v2\x1c.openai.admin.v1.CertificateR\x04data\"O\n" +
+	"\x18DeleteCertificateRequest\x123\n" +
+	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\"C\n" +
 	"\x19DeleteCertificateResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"O\n" +
-	"\x18DeleteCertificateRequest\x123\n" +
-	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\"\x9c\x01\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\x9c\x01\n" +
 	"\x15GetCertificateRequest\x123\n" +
 	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\x12N\n" +
 	"\ainclude\x18\x02 \x03(\x0e2#.openai.admin.v1.CertificateIncludeB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\ainclude\"X\n" +
@@ -1068,12 +1068,12 @@ const file_openai_admin_v1_certificate_proto_rawDesc = "" +
 	"\vcertificate\x18\x01 \x01(\v2\x1c.openai.admin.v1.CertificateR\vcertificate*g\n" +
 	"\x12CertificateInclude\x12#\n" +
 	"\x1fCERTIFICATE_INCLUDE_UNSPECIFIED\x10\x00\x12,\n" +
-	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\xe0\r\n" +
+	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\x88\x0e\n" +
 	"\x12CertificateService\x12\xaa\x01\n" +
 	"\x10ListCertificates\x12(.openai.admin.v1.ListCertificatesRequest\x1a).openai.admin.v1.ListCertificatesResponse\"A\xb2\xff\x18\x18\n" +
-	"\x11certificates.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/certificates\x90\x02\x01\x12\xd3\x01\n" +
-	"\x11UploadCertificate\x12).openai.admin.v1.UploadCertificateRequest\x1a*.openai.admin.v1.UploadCertificateResponse\"g\xb2\xff\x181\n" +
-	"\x13certificates.upload*\x1a/organization/certificates\x82\xd3\xe4\x93\x02,:\x01*b\vcertificate\"\x1a/organization/certificates\x12\x85\x02\n" +
+	"\x11certificates.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/certificates\x90\x02\x01\x12\xfb\x01\n" +
+	"\x11UploadCertificate\x12).openai.admin.v1.UploadCertificateRequest\x1a*.openai.admin.v1.UploadCertificateResponse\"\x8e\x01\xb2\xff\x18X\n" +
+	"\x13certificates.upload*\x1a/organization/certificates*%/organization/projects/*/certificates\x82\xd3\xe4\x93\x02,:\x01*b\vcertificate\"\x1a/organization/certificates\x12\x85\x02\n" +
 	"\x14ActivateCertificates\x12,.openai.admin.v1.ActivateCertificatesRequest\x1a-.openai.admin.v1.ActivateCertificatesResponse\"\x8f\x01\xb2\xff\x18Z\n" +
 	"\x15certificates.activate\"\x1a/organization/certificates*%/organization/projects/*/certificates\x82\xd3\xe4\x93\x02(:\x01*\"#/organization/certificates/activate\x90\x02\x02\x12\x8f\x02\n" +
 	"\x16DeactivateCertificates\x12..openai.admin.v1.DeactivateCertificatesRequest\x1a/.openai.admin.v1.DeactivateCertificatesResponse\"\x93\x01\xb2\xff\x18\\\n" +
@@ -1111,8 +1111,8 @@ var file_openai_admin_v1_certificate_proto_goTypes = []any{
 	(*ActivateCertificatesResponse)(nil),   // 8: openai.admin.v1.ActivateCertificatesResponse
 	(*DeactivateCertificatesRequest)(nil),  // 9: openai.admin.v1.DeactivateCertificatesRequest
 	(*DeactivateCertificatesResponse)(nil), // 10: openai.admin.v1.DeactivateCertificatesResponse
-	(*DeleteCertificateResponse)(nil),      // 11: openai.admin.v1.DeleteCertificateResponse
-	(*DeleteCertificateRequest)(nil),       // 12: openai.admin.v1.DeleteCertificateRequest
+	(*DeleteCertificateRequest)(nil),       // 11: openai.admin.v1.DeleteCertificateRequest
+	(*DeleteCertificateResponse)(nil),      // 12: openai.admin.v1.DeleteCertificateResponse
 	(*GetCertificateRequest)(nil),          // 13: openai.admin.v1.GetCertificateRequest
 	(*GetCertificateResponse)(nil),         // 14: openai.admin.v1.GetCertificateResponse
 	(*UpdateCertificateRequest)(nil),       // 15: openai.admin.v1.UpdateCertificateRequest
@@ -1137,14 +1137,14 @@ var file_openai_admin_v1_certificate_proto_depIdxs = []int32{
 	5,  // 13: openai.admin.v1.CertificateService.UploadCertificate:input_type -> openai.admin.v1.UploadCertificateRequest
 	7,  // 14: openai.admin.v1.CertificateService.ActivateCertificates:input_type -> openai.admin.v1.ActivateCertificatesRequest
 	9,  // 15: openai.admin.v1.CertificateService.DeactivateCertificates:input_type -> openai.admin.v1.DeactivateCertificatesRequest
-	12, // 16: openai.admin.v1.CertificateService.DeleteCertificate:input_type -> openai.admin.v1.DeleteCertificateRequest
+	11, // 16: openai.admin.v1.CertificateService.DeleteCertificate:input_type -> openai.admin.v1.DeleteCertificateRequest
 	13, // 17: openai.admin.v1.CertificateService.GetCertificate:input_type -> openai.admin.v1.GetCertificateRequest
 	15, // 18: openai.admin.v1.CertificateService.UpdateCertificate:input_type -> openai.admin.v1.UpdateCertificateRequest
 	4,  // 19: openai.admin.v1.CertificateService.ListCertificates:output_type -> openai.admin.v1.ListCertificatesResponse
 	6,  // 20: openai.admin.v1.CertificateService.UploadCertificate:output_type -> openai.admin.v1.UploadCertificateResponse
 	8,  // 21: openai.admin.v1.CertificateService.ActivateCertificates:output_type -> openai.admin.v1.ActivateCertificatesResponse
 	10, // 22: openai.admin.v1.CertificateService.DeactivateCertificates:output_type -> openai.admin.v1.DeactivateCertificatesResponse
-	11, // 23: openai.admin.v1.CertificateService.DeleteCertificate:output_type -> openai.admin.v1.DeleteCertificateResponse
+	12, // 23: openai.admin.v1.CertificateService.DeleteCertificate:output_type -> openai.admin.v1.DeleteCertificateResponse
 	14, // 24: openai.admin.v1.CertificateService.GetCertificate:output_type -> openai.admin.v1.GetCertificateResponse
 	16, // 25: openai.admin.v1.CertificateService.UpdateCertificate:output_type -> openai.admin.v1.UpdateCertificateResponse
 	19, // [19:26] is the sub-list for method output_type

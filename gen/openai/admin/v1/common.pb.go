@@ -75,6 +75,63 @@ func (SortOrder) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_common_proto_rawDescGZIP(), []int{0}
 }
 
+// How long a bucket of usage can be.
+type UsageBucketWidth int32
+
+const (
+	// Not set, or a value that this build does not know.
+	UsageBucketWidth_USAGE_BUCKET_WIDTH_UNSPECIFIED UsageBucketWidth = 0
+	// One minute.
+	UsageBucketWidth_USAGE_BUCKET_WIDTH_ONE_MINUTE UsageBucketWidth = 1
+	// One hour.
+	UsageBucketWidth_USAGE_BUCKET_WIDTH_ONE_HOUR UsageBucketWidth = 2
+	// One day.
+	UsageBucketWidth_USAGE_BUCKET_WIDTH_ONE_DAY UsageBucketWidth = 3
+)
+
+// Enum value maps for UsageBucketWidth.
+var (
+	UsageBucketWidth_name = map[int32]string{
+		0: "USAGE_BUCKET_WIDTH_UNSPECIFIED",
+		1: "USAGE_BUCKET_WIDTH_ONE_MINUTE",
+		2: "USAGE_BUCKET_WIDTH_ONE_HOUR",
+		3: "USAGE_BUCKET_WIDTH_ONE_DAY",
+	}
+	UsageBucketWidth_value = map[string]int32{
+		"USAGE_BUCKET_WIDTH_UNSPECIFIED": 0,
+		"USAGE_BUCKET_WIDTH_ONE_MINUTE":  1,
+		"USAGE_BUCKET_WIDTH_ONE_HOUR":    2,
+		"USAGE_BUCKET_WIDTH_ONE_DAY":     3,
+	}
+)
+
+func (x UsageBucketWidth) Enum() *UsageBucketWidth {
+	p := new(UsageBucketWidth)
+	*p = x
+	return p
+}
+
+func (x UsageBucketWidth) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UsageBucketWidth) Descriptor() protoreflect.EnumDescriptor {
+	return file_openai_admin_v1_common_proto_enumTypes[1].Descriptor()
+}
+
+func (UsageBucketWidth) Type() protoreflect.EnumType {
+	return &file_openai_admin_v1_common_proto_enumTypes[1]
+}
+
+func (x UsageBucketWidth) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UsageBucketWidth.Descriptor instead.
+func (UsageBucketWidth) EnumDescriptor() ([]byte, []int) {
+	return file_openai_admin_v1_common_proto_rawDescGZIP(), []int{1}
+}
+
 var File_openai_admin_v1_common_proto protoreflect.FileDescriptor
 
 const file_openai_admin_v1_common_proto_rawDesc = "" +
@@ -83,7 +140,12 @@ const file_openai_admin_v1_common_proto_rawDesc = "" +
 	"\tSortOrder\x12\x1a\n" +
 	"\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x0eSORT_ORDER_ASC\x10\x01\x1a\a\xb2\xff\x18\x03asc\x12\x1d\n" +
-	"\x0fSORT_ORDER_DESC\x10\x02\x1a\b\xb2\xff\x18\x04descBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x0fSORT_ORDER_DESC\x10\x02\x1a\b\xb2\xff\x18\x04desc*\xb2\x01\n" +
+	"\x10UsageBucketWidth\x12\"\n" +
+	"\x1eUSAGE_BUCKET_WIDTH_UNSPECIFIED\x10\x00\x12)\n" +
+	"\x1dUSAGE_BUCKET_WIDTH_ONE_MINUTE\x10\x01\x1a\x06\xb2\xff\x18\x021m\x12'\n" +
+	"\x1bUSAGE_BUCKET_WIDTH_ONE_HOUR\x10\x02\x1a\x06\xb2\xff\x18\x021h\x12&\n" +
+	"\x1aUSAGE_BUCKET_WIDTH_ONE_DAY\x10\x03\x1a\x06\xb2\xff\x18\x021dBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_common_proto_rawDescOnce sync.Once
@@ -97,9 +159,10 @@ func file_openai_admin_v1_common_proto_rawDescGZIP() []byte {
 	return file_openai_admin_v1_common_proto_rawDescData
 }
 
-var file_openai_admin_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_openai_admin_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_openai_admin_v1_common_proto_goTypes = []any{
-	(SortOrder)(0), // 0: openai.admin.v1.SortOrder
+	(SortOrder)(0),        // 0: openai.admin.v1.SortOrder
+	(UsageBucketWidth)(0), // 1: openai.admin.v1.UsageBucketWidth
 }
 var file_openai_admin_v1_common_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -119,7 +182,7 @@ func file_openai_admin_v1_common_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_openai_admin_v1_common_proto_rawDesc), len(file_openai_admin_v1_common_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   0,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -131,7 +131,7 @@ func (CostsGroupBy) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_cost_proto_rawDescGZIP(), []int{1}
 }
 
-// What was spent in one day.
+// What was spent in one span of time, a day long.
 type CostsBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `bucket`.
@@ -140,8 +140,8 @@ type CostsBucket struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// End of the bucket, exclusive.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// One result for each combination of what the request groups by. Empty when
-	// nothing happened in the bucket.
+	// The results of this span of time: one for each combination of the values
+	// that the request groups by.
 	Results       []*CostsResult `protobuf:"bytes,4,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -206,7 +206,7 @@ func (x *CostsBucket) GetResults() []*CostsResult {
 }
 
 // What was spent in a bucket, for one combination of the values that the
-// request groups by, or for all of it.
+// request groups by.
 type CostsResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word:
@@ -214,18 +214,19 @@ type CostsResult struct {
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// What was spent.
 	Amount *CostsAmount `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// The item of the bill. Set only when the request groups by line item.
+	// The item of the bill. Set when the request groups by line item.
 	LineItem *string `protobuf:"bytes,3,opt,name=line_item,json=lineItem,proto3,oneof" json:"line_item,omitempty"`
-	// Project to which the result belongs. Set only when the request groups by
+	// Project to which the result belongs. Set when the request groups by
 	// project.
 	ProjectId *string `protobuf:"bytes,4,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// API key to which the result belongs. Set only when the request groups by
-	// API key.
+	// API key to which the result belongs. Set when the request groups by API
+	// key.
 	ApiKeyId *string `protobuf:"bytes,5,opt,name=api_key_id,json=apiKeyId,proto3,oneof" json:"api_key_id,omitempty"`
-	// How much was bought, as a decimal number digit for digit, in
-	// `quantity_unit`. Set only when the request groups by line item.
+	// How much was used, in `quantity_unit`: a decimal number, digit for digit.
+	// Set when the request groups by line item.
 	Quantity *string `protobuf:"bytes,6,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
-	// Unit of `quantity`. Not set when no single unit fits.
+	// Unit of `quantity`, such as `tokens` or `gibibyte_hours`. Not set when no
+	// single unit fits.
 	QuantityUnit  *string `protobuf:"bytes,7,opt,name=quantity_unit,json=quantityUnit,proto3,oneof" json:"quantity_unit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -313,9 +314,9 @@ func (x *CostsResult) GetQuantityUnit() string {
 // A sum of money.
 type CostsAmount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sum in whole units of the currency, such as dollars, as a decimal
-	// number with every digit that the upstream sent. Do not parse it as a
-	// binary floating-point number if the digits matter.
+	// The sum, in units of `currency`: a decimal number with every digit that the
+	// upstream sent. Do not parse it as a binary floating-point number if the
+	// digits matter.
 	Value *string `protobuf:"bytes,1,opt,name=value,proto3,oneof" json:"value,omitempty"`
 	// ISO 4217 code in lower case, such as `usd`.
 	Currency      *string `protobuf:"bytes,2,opt,name=currency,proto3,oneof" json:"currency,omitempty"`
@@ -373,7 +374,7 @@ type ListCostsRequest struct {
 	// Required. Start of the time asked about, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
-	// leaves it open.
+	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. A day is all that there is, and the default.
 	BucketWidth *CostsBucketWidth `protobuf:"varint,3,opt,name=bucket_width,json=bucketWidth,proto3,enum=openai.admin.v1.CostsBucketWidth,oneof" json:"bucket_width,omitempty"`
@@ -381,13 +382,14 @@ type ListCostsRequest struct {
 	ProjectIds []string `protobuf:"bytes,4,rep,name=project_ids,json=projectIds,proto3" json:"project_ids,omitempty"`
 	// Optional. Counts only these API keys, by ID. Empty means all of them.
 	ApiKeyIds []string `protobuf:"bytes,5,rep,name=api_key_ids,json=apiKeyIds,proto3" json:"api_key_ids,omitempty"`
-	// Optional. What to split each bucket by; several split by the combination
-	// of them. Empty means one result for the whole bucket.
+	// Optional. What to split each bucket by; several can be combined. Empty
+	// means that it is not split.
 	GroupBy []CostsGroupBy `protobuf:"varint,6,rep,packed,name=group_by,json=groupBy,proto3,enum=openai.admin.v1.CostsGroupBy" json:"group_by,omitempty"`
-	// Optional. How many buckets a page may hold, up to 180. Unset means 7.
+	// Optional. How many buckets a page may hold, up to 180. Unset means 7. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,7,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Optional. Cursor of the page to read: the `next_page` of the page before,
-	// from a request that was otherwise the same. Unset means the first page.
+	// Optional. Cursor: which page to read. Take it from `next_page` of the page
+	// before. Unset means the first page.
 	Page          *string `protobuf:"bytes,8,opt,name=page,proto3,oneof" json:"page,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -484,12 +486,11 @@ type ListCostsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The buckets of this page, in the upstream's order.
 	Data []*CostsBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `page` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `page`. Not set on the last page.
 	NextPage      *string `protobuf:"bytes,4,opt,name=next_page,json=nextPage,proto3,oneof" json:"next_page,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

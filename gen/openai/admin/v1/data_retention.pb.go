@@ -24,20 +24,20 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What the organization lets the upstream keep of its requests.
+// Settings of data retention. The upstream's description of its API names them
+// and does not say what they stand for.
 type DataRetentionType int32
 
 const (
 	// Not set, or a value that this build does not know.
 	DataRetentionType_DATA_RETENTION_TYPE_UNSPECIFIED DataRetentionType = 0
-	// Nothing of the requests is kept.
+	// Zero data retention.
 	DataRetentionType_DATA_RETENTION_TYPE_ZERO_DATA_RETENTION DataRetentionType = 1
-	// Content is left out of what is kept to detect abuse.
+	// Modified abuse monitoring.
 	DataRetentionType_DATA_RETENTION_TYPE_MODIFIED_ABUSE_MONITORING DataRetentionType = 2
-	// The enhanced form of zero data retention, as agreed with the upstream.
+	// Enhanced zero data retention.
 	DataRetentionType_DATA_RETENTION_TYPE_ENHANCED_ZERO_DATA_RETENTION DataRetentionType = 3
-	// The enhanced form of modified abuse monitoring, as agreed with the
-	// upstream.
+	// Enhanced modified abuse monitoring.
 	DataRetentionType_DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING DataRetentionType = 4
 )
 
@@ -86,13 +86,13 @@ func (DataRetentionType) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_data_retention_proto_rawDescGZIP(), []int{0}
 }
 
-// The data retention that the organization has chosen.
+// The data retention of the organization.
 type DataRetention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word:
 	// `organization.data_retention`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The setting in force for the organization.
+	// The setting that is configured for the organization.
 	Type          DataRetentionType `protobuf:"varint,2,opt,name=type,proto3,enum=openai.admin.v1.DataRetentionType" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -182,7 +182,7 @@ func (*GetDataRetentionRequest) Descriptor() ([]byte, []int) {
 // Response of `GetDataRetention`.
 type GetDataRetentionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The setting that was asked for.
+	// The setting of the organization.
 	DataRetention *DataRetention `protobuf:"bytes,1,opt,name=data_retention,json=dataRetention,proto3" json:"data_retention,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -228,7 +228,7 @@ func (x *GetDataRetentionResponse) GetDataRetention() *DataRetention {
 // Request for `UpdateDataRetention`.
 type UpdateDataRetentionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The setting to put in force for the organization.
+	// Required. The setting that the organization is to have.
 	RetentionType DataRetentionType `protobuf:"varint,1,opt,name=retention_type,json=retentionType,proto3,enum=openai.admin.v1.DataRetentionType" json:"retention_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -337,12 +337,12 @@ const file_openai_admin_v1_data_retention_proto_rawDesc = "" +
 	"'DATA_RETENTION_TYPE_ZERO_DATA_RETENTION\x10\x01\x1a\x17\xb2\xff\x18\x13zero_data_retention\x12P\n" +
 	"-DATA_RETENTION_TYPE_MODIFIED_ABUSE_MONITORING\x10\x02\x1a\x1d\xb2\xff\x18\x19modified_abuse_monitoring\x12V\n" +
 	"0DATA_RETENTION_TYPE_ENHANCED_ZERO_DATA_RETENTION\x10\x03\x1a \xb2\xff\x18\x1cenhanced_zero_data_retention\x12b\n" +
-	"6DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x04\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xbc\x03\n" +
+	"6DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x04\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xe6\x03\n" +
 	"\x14DataRetentionService\x12\xbe\x01\n" +
 	"\x10GetDataRetention\x12(.openai.admin.v1.GetDataRetentionRequest\x1a).openai.admin.v1.GetDataRetentionResponse\"U\xb2\xff\x18\x1a\n" +
-	"\x13data_retention.read\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02.b\x0edata_retention\x12\x1c/organization/data_retention\x90\x02\x01\x12\xe2\x01\n" +
-	"\x13UpdateDataRetention\x12+.openai.admin.v1.UpdateDataRetentionRequest\x1a,.openai.admin.v1.UpdateDataRetentionResponse\"p\xb2\xff\x185\n" +
-	"\x15data_retention.update\"\x1c/organization/data_retention\x82\xd3\xe4\x93\x021:\x01*b\x0edata_retention\"\x1c/organization/data_retentionBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x13data_retention.read\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02.b\x0edata_retention\x12\x1c/organization/data_retention\x90\x02\x01\x12\x8c\x02\n" +
+	"\x13UpdateDataRetention\x12+.openai.admin.v1.UpdateDataRetentionRequest\x1a,.openai.admin.v1.UpdateDataRetentionResponse\"\x99\x01\xb2\xff\x18^\n" +
+	"\x15data_retention.update\"\x1c/organization/data_retention\"'/organization/projects/*/data_retention\x82\xd3\xe4\x93\x021:\x01*b\x0edata_retention\"\x1c/organization/data_retentionBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_data_retention_proto_rawDescOnce sync.Once

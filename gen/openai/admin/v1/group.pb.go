@@ -25,15 +25,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Where a group comes from.
+// Types of groups, by the upstream's names.
 type GroupType int32
 
 const (
 	// Not set, or a value that this build does not know.
 	GroupType_GROUP_TYPE_UNSPECIFIED GroupType = 0
-	// Made in this organization.
+	// A group.
 	GroupType_GROUP_TYPE_GROUP GroupType = 1
-	// Made in the tenant to which the organization belongs.
+	// A tenant group.
 	GroupType_GROUP_TYPE_TENANT_GROUP GroupType = 2
 )
 
@@ -83,16 +83,18 @@ type Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the group.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Name for people. Not set in answers that lack it.
+	// Name for people. Not set when the upstream sends none.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// When the group was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// Whether an identity provider keeps the group through SCIM. Such a group is
-	// to be changed there.
+	// Whether the group is managed through SCIM, by the organization's identity
+	// provider.
 	IsScimManaged bool `protobuf:"varint,4,opt,name=is_scim_managed,json=isScimManaged,proto3" json:"is_scim_managed,omitempty"`
-	// Whether it is a group of this organization or of its tenant.
+	// Whether it is a group or a tenant group. Not in the answer of
+	// [UpdateGroup][openai.admin.v1.GroupService.UpdateGroup].
 	GroupType GroupType `protobuf:"varint,5,opt,name=group_type,json=groupType,proto3,enum=openai.admin.v1.GroupType" json:"group_type,omitempty"`
-	// What kind of object this is, in the upstream's own word.
+	// What kind of object this is, in the upstream's own word. Only the
+	// upstream's examples have it.
 	Object        *string `protobuf:"bytes,6,opt,name=object,proto3,oneof" json:"object,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -173,7 +175,8 @@ func (x *Group) GetObject() string {
 // Request for `ListGroups`.
 type ListGroupsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. How many items a page may hold, up to 1000. Unset means 100.
+	// Optional. How many items a page may hold, up to 1000. Unset means 100. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -240,12 +243,11 @@ type ListGroupsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The groups of this page, in the upstream's order.
 	Data []*Group `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -312,7 +314,7 @@ func (x *ListGroupsResponse) GetNext() string {
 // Request for `CreateGroup`.
 type CreateGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Name of the group, for people.
+	// Required. Name of the group, for people: 1 to 255 characters.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -608,7 +610,7 @@ type UpdateGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the group.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
-	// Required. The new name, for people.
+	// Required. The new name, for people: 1 to 255 characters.
 	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -757,15 +759,15 @@ const file_openai_admin_v1_group_proto_rawDesc = "" +
 	"\tGroupType\x12\x1a\n" +
 	"\x16GROUP_TYPE_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10GROUP_TYPE_GROUP\x10\x01\x1a\t\xb2\xff\x18\x05group\x12-\n" +
-	"\x17GROUP_TYPE_TENANT_GROUP\x10\x02\x1a\x10\xb2\xff\x18\ftenant_group2\xa2\t\n" +
+	"\x17GROUP_TYPE_TENANT_GROUP\x10\x02\x1a\x10\xb2\xff\x18\ftenant_group2\xb2\t\n" +
 	"\fGroupService\x12\x8c\x01\n" +
 	"\n" +
 	"ListGroups\x12\".openai.admin.v1.ListGroupsRequest\x1a#.openai.admin.v1.ListGroupsResponse\"5\xb2\xff\x18\x12\n" +
 	"\vgroups.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x16\x12\x14/organization/groups\x90\x02\x01\x12\xa9\x01\n" +
 	"\vCreateGroup\x12#.openai.admin.v1.CreateGroupRequest\x1a$.openai.admin.v1.CreateGroupResponse\"O\xb2\xff\x18%\n" +
-	"\rgroups.create*\x14/organization/groups\x82\xd3\xe4\x93\x02 :\x01*b\x05group\"\x14/organization/groups\x12\x94\x03\n" +
-	"\vDeleteGroup\x12#.openai.admin.v1.DeleteGroupRequest\x1a$.openai.admin.v1.DeleteGroupResponse\"\xb9\x02\xb2\xff\x18\x8d\x02\n" +
-	"\rgroups.delete\"\x1f/organization/groups/{group_id}\"*/organization/projects/*/groups/{group_id}\"\x1d/projects/*/groups/{group_id}\"\x1b/organization/users/*/roles\"\x19/projects/*/users/*/roles\"!/organization/projects/*/api_keys*\x14/organization/groups*\x1f/organization/projects/*/groups\x82\xd3\xe4\x93\x02!*\x1f/organization/groups/{group_id}\x12\x98\x01\n" +
+	"\rgroups.create*\x14/organization/groups\x82\xd3\xe4\x93\x02 :\x01*b\x05group\"\x14/organization/groups\x12\xa4\x03\n" +
+	"\vDeleteGroup\x12#.openai.admin.v1.DeleteGroupRequest\x1a$.openai.admin.v1.DeleteGroupResponse\"\xc9\x02\xb2\xff\x18\x9d\x02\n" +
+	"\rgroups.delete\"\x1f/organization/groups/{group_id}\"*/organization/projects/*/groups/{group_id}\"\x1d/projects/*/groups/{group_id}\"\x13/organization/users\"\x1e/organization/projects/*/users\"\x11/projects/*/users\"!/organization/projects/*/api_keys*\x14/organization/groups*\x1f/organization/projects/*/groups\x82\xd3\xe4\x93\x02!*\x1f/organization/groups/{group_id}\x12\x98\x01\n" +
 	"\bGetGroup\x12 .openai.admin.v1.GetGroupRequest\x1a!.openai.admin.v1.GetGroupResponse\"G\xb2\xff\x18\x12\n" +
 	"\vgroups.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02(b\x05group\x12\x1f/organization/groups/{group_id}\x90\x02\x01\x12\xa4\x02\n" +
 	"\vUpdateGroup\x12#.openai.admin.v1.UpdateGroupRequest\x1a$.openai.admin.v1.UpdateGroupResponse\"\xc9\x01\xb2\xff\x18\x93\x01\n" +

@@ -30,9 +30,9 @@ type GroupRoleAssignment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `group.role`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The group that now holds the role.
+	// The group that holds the role.
 	Group *AssigneeGroup `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// The role that it now holds.
+	// The role that the group holds.
 	Role          *Role `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -101,7 +101,7 @@ type AssigneeGroup struct {
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// When the group was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// Whether an identity provider keeps the group through SCIM.
+	// Whether the group is managed through SCIM.
 	ScimManaged   bool `protobuf:"varint,5,opt,name=scim_managed,json=scimManaged,proto3" json:"scim_managed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -178,7 +178,7 @@ type ListGroupRolesRequest struct {
 	// Required. ID of the group.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Optional. How many items a page may hold, up to 1000. Unset means the
-	// upstream's default.
+	// upstream's default. 0, which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -252,12 +252,11 @@ type ListGroupRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The roles of this page, in the upstream's order.
 	Data []*AssignedRole `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -480,7 +479,8 @@ func (x *UnassignGroupRoleRequest) GetRoleId() string {
 // Response of `UnassignGroupRole`.
 type UnassignGroupRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word.
+	// What kind of object this is, in the upstream's own word, such as
+	// `group.role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms that the role was taken away.
 	Deleted       bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -590,7 +590,7 @@ func (x *GetGroupRoleRequest) GetRoleId() string {
 // Response of `GetGroupRole`.
 type GetGroupRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role, and through whom it is held.
+	// The role as the group holds it.
 	AssignedRole  *AssignedRole `protobuf:"bytes,1,opt,name=assigned_role,json=assignedRole,proto3" json:"assigned_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -681,14 +681,14 @@ const file_openai_admin_v1_group_role_proto_rawDesc = "" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"Z\n" +
 	"\x14GetGroupRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\x9d\a\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\x95\b\n" +
 	"\x10GroupRoleService\x12\xaf\x01\n" +
 	"\x0eListGroupRoles\x12&.openai.admin.v1.ListGroupRolesRequest\x1a'.openai.admin.v1.ListGroupRolesResponse\"L\xb2\xff\x18\x18\n" +
-	"\x11groups.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/roles\x90\x02\x01\x12\x8b\x02\n" +
-	"\x0fAssignGroupRole\x12'.openai.admin.v1.AssignGroupRoleRequest\x1a(.openai.admin.v1.AssignGroupRoleResponse\"\xa4\x01\xb2\xff\x18Y\n" +
-	"\x13groups.roles.assign\"%/organization/groups/{group_id}/roles\"\x1b/organization/users/*/roles\x82\xd3\xe4\x93\x02A:\x01*b\x15group_role_assignment\"%/organization/groups/{group_id}/roles\x12\x83\x02\n" +
-	"\x11UnassignGroupRole\x12).openai.admin.v1.UnassignGroupRoleRequest\x1a*.openai.admin.v1.UnassignGroupRoleResponse\"\x96\x01\xb2\xff\x18[\n" +
-	"\x15groups.roles.unassign\"%/organization/groups/{group_id}/roles\"\x1b/organization/users/*/roles\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/roles/{role_id}\x12\xc2\x01\n" +
+	"\x11groups.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/roles\x90\x02\x01\x12\xc7\x02\n" +
+	"\x0fAssignGroupRole\x12'.openai.admin.v1.AssignGroupRoleRequest\x1a(.openai.admin.v1.AssignGroupRoleResponse\"\xe0\x01\xb2\xff\x18\x94\x01\n" +
+	"\x13groups.roles.assign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\x82\xd3\xe4\x93\x02A:\x01*b\x15group_role_assignment\"%/organization/groups/{group_id}/roles\x12\xbf\x02\n" +
+	"\x11UnassignGroupRole\x12).openai.admin.v1.UnassignGroupRoleRequest\x1a*.openai.admin.v1.UnassignGroupRoleResponse\"\xd2\x01\xb2\xff\x18\x96\x01\n" +
+	"\x15groups.roles.unassign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/roles/{role_id}\x12\xc2\x01\n" +
 	"\fGetGroupRole\x12$.openai.admin.v1.GetGroupRoleRequest\x1a%.openai.admin.v1.GetGroupRoleResponse\"e\xb2\xff\x18\x18\n" +
 	"\x11groups.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02@b\rassigned_role\x12//organization/groups/{group_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -24,15 +24,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Where a member of a group comes from.
+// Types of members, by the upstream's names.
 type GroupMemberType int32
 
 const (
 	// Not set, or a value that this build does not know.
 	GroupMemberType_GROUP_MEMBER_TYPE_UNSPECIFIED GroupMemberType = 0
-	// A member of this organization.
+	// A user.
 	GroupMemberType_GROUP_MEMBER_TYPE_USER GroupMemberType = 1
-	// A member of the tenant to which the organization belongs.
+	// A tenant user.
 	GroupMemberType_GROUP_MEMBER_TYPE_TENANT_USER GroupMemberType = 2
 )
 
@@ -216,10 +216,10 @@ type GroupMember struct {
 	Email *string `protobuf:"bytes,3,opt,name=email,proto3,oneof" json:"email,omitempty"`
 	// URL of the profile picture. Not set when there is none.
 	Picture *string `protobuf:"bytes,4,opt,name=picture,proto3,oneof" json:"picture,omitempty"`
-	// Whether this is a program and not a person. Not set when the upstream does
-	// not say.
+	// Whether the user is a service account. Not set when the upstream does not
+	// say.
 	IsServiceAccount *bool `protobuf:"varint,5,opt,name=is_service_account,json=isServiceAccount,proto3,oneof" json:"is_service_account,omitempty"`
-	// Whether the user belongs to this organization or to its tenant.
+	// Whether this is a user or a tenant user.
 	UserType      GroupMemberType `protobuf:"varint,6,opt,name=user_type,json=userType,proto3,enum=openai.admin.v1.GroupMemberType" json:"user_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -302,7 +302,8 @@ type ListGroupUsersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the group.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
-	// Optional. How many items a page may hold, up to 1000. Unset means 100.
+	// Optional. How many items a page may hold, up to 1000. Unset means 100. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -376,12 +377,11 @@ type ListGroupUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The members of this page, in the upstream's order.
 	Data []*GroupUser `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -715,7 +715,7 @@ func (x *GetGroupUserRequest) GetUserId() string {
 // Response of `GetGroupUser`.
 type GetGroupUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The group member that was asked for.
+	// The member of the group.
 	GroupMember   *GroupMember `protobuf:"bytes,1,opt,name=group_member,json=groupMember,proto3" json:"group_member,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -820,14 +820,14 @@ const file_openai_admin_v1_group_user_proto_rawDesc = "" +
 	"\x0fGroupMemberType\x12!\n" +
 	"\x1dGROUP_MEMBER_TYPE_UNSPECIFIED\x10\x00\x12$\n" +
 	"\x16GROUP_MEMBER_TYPE_USER\x10\x01\x1a\b\xb2\xff\x18\x04user\x122\n" +
-	"\x1dGROUP_MEMBER_TYPE_TENANT_USER\x10\x02\x1a\x0f\xb2\xff\x18\vtenant_user2\xa6\b\n" +
+	"\x1dGROUP_MEMBER_TYPE_TENANT_USER\x10\x02\x1a\x0f\xb2\xff\x18\vtenant_user2\xcc\t\n" +
 	"\x10GroupUserService\x12\xaf\x01\n" +
 	"\x0eListGroupUsers\x12&.openai.admin.v1.ListGroupUsersRequest\x1a'.openai.admin.v1.ListGroupUsersResponse\"L\xb2\xff\x18\x18\n" +
-	"\x11groups.users.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/users\x90\x02\x01\x12\xce\x02\n" +
-	"\fAddGroupUser\x12$.openai.admin.v1.AddGroupUserRequest\x1a%.openai.admin.v1.AddGroupUserResponse\"\xf0\x01\xb2\xff\x18\xa4\x01\n" +
-	"\x10groups.users.add\"%/organization/groups/{group_id}/users\"#/organization/users/{user_id}/roles\"!/projects/*/users/{user_id}/roles\"!/organization/projects/*/api_keys\x82\xd3\xe4\x93\x02A:\x01*b\x15group_user_assignment\"%/organization/groups/{group_id}/users\x12\xca\x02\n" +
-	"\x0fRemoveGroupUser\x12'.openai.admin.v1.RemoveGroupUserRequest\x1a(.openai.admin.v1.RemoveGroupUserResponse\"\xe3\x01\xb2\xff\x18\xa7\x01\n" +
-	"\x13groups.users.remove\"%/organization/groups/{group_id}/users\"#/organization/users/{user_id}/roles\"!/projects/*/users/{user_id}/roles\"!/organization/projects/*/api_keys\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/users/{user_id}\x12\xc1\x01\n" +
+	"\x11groups.users.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/users\x90\x02\x01\x12\xa1\x03\n" +
+	"\fAddGroupUser\x12$.openai.admin.v1.AddGroupUserRequest\x1a%.openai.admin.v1.AddGroupUserResponse\"\xc3\x02\xb2\xff\x18\xf7\x01\n" +
+	"\x10groups.users.add\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/users\x82\xd3\xe4\x93\x02A:\x01*b\x15group_user_assignment\"%/organization/groups/{group_id}/users\x12\x9d\x03\n" +
+	"\x0fRemoveGroupUser\x12'.openai.admin.v1.RemoveGroupUserRequest\x1a(.openai.admin.v1.RemoveGroupUserResponse\"\xb6\x02\xb2\xff\x18\xfa\x01\n" +
+	"\x13groups.users.remove\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/users\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/users/{user_id}\x12\xc1\x01\n" +
 	"\fGetGroupUser\x12$.openai.admin.v1.GetGroupUserRequest\x1a%.openai.admin.v1.GetGroupUserResponse\"d\xb2\xff\x18\x18\n" +
 	"\x11groups.users.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02?b\fgroup_member\x12//organization/groups/{group_id}/users/{user_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

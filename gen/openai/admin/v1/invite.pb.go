@@ -31,9 +31,9 @@ type InviteRole int32
 const (
 	// Not set, or a value that this build does not know.
 	InviteRole_INVITE_ROLE_UNSPECIFIED InviteRole = 0
-	// Administers the organization.
+	// An owner of the organization.
 	InviteRole_INVITE_ROLE_OWNER InviteRole = 1
-	// Belongs to the organization without administering it.
+	// A reader of the organization.
 	InviteRole_INVITE_ROLE_READER InviteRole = 2
 )
 
@@ -84,11 +84,11 @@ type InviteStatus int32
 const (
 	// Not set, or a value that this build does not know.
 	InviteStatus_INVITE_STATUS_UNSPECIFIED InviteStatus = 0
-	// The person joined.
+	// It was accepted.
 	InviteStatus_INVITE_STATUS_ACCEPTED InviteStatus = 1
-	// Nobody accepted it in time.
+	// It expired.
 	InviteStatus_INVITE_STATUS_EXPIRED InviteStatus = 2
-	// It can still be accepted.
+	// It is neither accepted nor expired.
 	InviteStatus_INVITE_STATUS_PENDING InviteStatus = 3
 )
 
@@ -141,9 +141,9 @@ type InviteProjectRole int32
 const (
 	// Not set, or a value that this build does not know.
 	InviteProjectRole_INVITE_PROJECT_ROLE_UNSPECIFIED InviteProjectRole = 0
-	// Uses the project without administering it.
+	// A member of the project.
 	InviteProjectRole_INVITE_PROJECT_ROLE_MEMBER InviteProjectRole = 1
-	// Administers the project.
+	// An owner of the project.
 	InviteProjectRole_INVITE_PROJECT_ROLE_OWNER InviteProjectRole = 2
 )
 
@@ -204,10 +204,9 @@ type Invite struct {
 	Status InviteStatus `protobuf:"varint,5,opt,name=status,proto3,enum=openai.admin.v1.InviteStatus" json:"status,omitempty"`
 	// When it was sent.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When it stops, or stopped, being acceptable. Not set when it does not
-	// expire.
+	// When it expires or expired, if the upstream says.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// When it was accepted. Not set as long as it is not.
+	// When it was accepted, if it was.
 	AcceptedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
 	// Projects that the person joins on accepting.
 	Projects      []*InviteProject `protobuf:"bytes,9,rep,name=projects,proto3" json:"projects,omitempty"`
@@ -367,7 +366,7 @@ func (x *InviteProject) GetRole() InviteProjectRole {
 // differs from nothing said.
 type InviteProjects struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The projects. Empty means none, not even the default project.
+	// Optional. The projects. Empty means none, not even the default project.
 	Values        []*InviteProject `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -413,7 +412,8 @@ func (x *InviteProjects) GetValues() []*InviteProject {
 // Request for `ListInvites`.
 type ListInvitesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -471,13 +471,12 @@ type ListInvitesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The invitations of this page, in the upstream's order.
 	Data []*Invite `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`

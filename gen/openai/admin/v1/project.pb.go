@@ -26,35 +26,37 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Where the data of a project is kept and, for some, processed.
+// Configurations of data residency, by the upstream's names. What storage and
+// processing cover, and within what limits, is said in the upstream's guide to
+// data residency.
 type ProjectResidency int32
 
 const (
 	// Not set, or a value that this build does not know.
 	ProjectResidency_PROJECT_RESIDENCY_UNSPECIFIED ProjectResidency = 0
-	// No region is promised.
+	// Global.
 	ProjectResidency_PROJECT_RESIDENCY_GLOBAL ProjectResidency = 1
-	// Kept and processed in the United States.
+	// United States: storage and processing.
 	ProjectResidency_PROJECT_RESIDENCY_US_STORAGE_PROCESSING ProjectResidency = 2
-	// Kept and processed in the European Union.
+	// European Union: storage and processing.
 	ProjectResidency_PROJECT_RESIDENCY_EU_STORAGE_PROCESSING ProjectResidency = 3
-	// Kept in Japan; may be processed elsewhere.
+	// Japan: storage.
 	ProjectResidency_PROJECT_RESIDENCY_JP_STORAGE ProjectResidency = 4
-	// Kept in South Korea; may be processed elsewhere.
+	// South Korea: storage.
 	ProjectResidency_PROJECT_RESIDENCY_KR_STORAGE ProjectResidency = 5
-	// Kept in Canada; may be processed elsewhere.
+	// Canada: storage.
 	ProjectResidency_PROJECT_RESIDENCY_CA_STORAGE ProjectResidency = 6
-	// Kept in Singapore; may be processed elsewhere.
+	// Singapore: storage.
 	ProjectResidency_PROJECT_RESIDENCY_SG_STORAGE ProjectResidency = 7
-	// Kept in India; may be processed elsewhere.
+	// India: storage.
 	ProjectResidency_PROJECT_RESIDENCY_IN_STORAGE ProjectResidency = 8
-	// Kept in Australia; may be processed elsewhere.
+	// Australia: storage.
 	ProjectResidency_PROJECT_RESIDENCY_AU_STORAGE ProjectResidency = 9
-	// Kept in the United Kingdom; may be processed elsewhere.
+	// United Kingdom: storage.
 	ProjectResidency_PROJECT_RESIDENCY_GB_STORAGE ProjectResidency = 10
-	// Kept in the United Arab Emirates; may be processed elsewhere.
+	// United Arab Emirates: storage.
 	ProjectResidency_PROJECT_RESIDENCY_AE_STORAGE ProjectResidency = 11
-	// Kept and processed in the United Arab Emirates.
+	// United Arab Emirates: storage and processing.
 	ProjectResidency_PROJECT_RESIDENCY_AE_STORAGE_PROCESSING ProjectResidency = 12
 )
 
@@ -131,15 +133,15 @@ type Project struct {
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// When the project was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the project was archived. Not set as long as it is not.
+	// When the project was archived. Not set for one that is not.
 	ArchivedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=archived_at,json=archivedAt,proto3" json:"archived_at,omitempty"`
 	// `active` or `archived`. A string because the upstream leaves the set open.
 	// Not set when it does not say.
 	Status *string `protobuf:"bytes,6,opt,name=status,proto3,oneof" json:"status,omitempty"`
-	// ID of the customer-held encryption key that the project uses. Not set when
+	// ID of the external key that is associated with the project. Not set when
 	// there is none.
 	ExternalKeyId *string `protobuf:"bytes,7,opt,name=external_key_id,json=externalKeyId,proto3,oneof" json:"external_key_id,omitempty"`
-	// Where the project's data is kept and processed. Not in every answer.
+	// The data residency of the project. Not in every answer.
 	Residency     *ProjectResidency `protobuf:"varint,8,opt,name=residency,proto3,enum=openai.admin.v1.ProjectResidency,oneof" json:"residency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -234,7 +236,8 @@ func (x *Project) GetResidency() ProjectResidency {
 // Request for `ListProjects`.
 type ListProjectsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -301,13 +304,12 @@ type ListProjectsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The projects of this page, in the upstream's order.
 	Data []*Project `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -385,11 +387,11 @@ type CreateProjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. Name for people, which reports show too.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Optional. Where the project's data is to be kept and processed. The
-	// organization must be entitled to it. Unset means the upstream's default.
+	// Optional. The data residency that the project is to have. The organization
+	// must have access to it. Unset means the upstream's default.
 	Residency *ProjectResidency `protobuf:"varint,2,opt,name=residency,proto3,enum=openai.admin.v1.ProjectResidency,oneof" json:"residency,omitempty"`
-	// Optional. ID of a customer-held encryption key for the project to use.
-	// Unset means none.
+	// Optional. ID of an external key to associate with the project. Unset means
+	// none.
 	ExternalKeyId *string `protobuf:"bytes,3,opt,name=external_key_id,json=externalKeyId,proto3,oneof" json:"external_key_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -592,7 +594,7 @@ type UpdateProjectRequest struct {
 	// Optional. The new name. Unset leaves it, unless `update_mask` names it:
 	// then null is sent.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Optional. ID of the customer-held encryption key to use from now on. Unset
+	// Optional. ID of the external key to associate with the project. Unset
 	// leaves it, unless `update_mask` names it: then null is sent.
 	ExternalKeyId *string `protobuf:"bytes,3,opt,name=external_key_id,json=externalKeyId,proto3,oneof" json:"external_key_id,omitempty"`
 	// Optional. The fields to send, by their names here, such as
@@ -891,17 +893,17 @@ const file_openai_admin_v1_project_proto_rawDesc = "" +
 	"GB_STORAGE\x120\n" +
 	"\x1cPROJECT_RESIDENCY_AE_STORAGE\x10\v\x1a\x0e\xb2\xff\x18\n" +
 	"AE_STORAGE\x12F\n" +
-	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING2\xb4\b\n" +
+	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING2\x8d\t\n" +
 	"\x0eProjectService\x12\x96\x01\n" +
 	"\fListProjects\x12$.openai.admin.v1.ListProjectsRequest\x1a%.openai.admin.v1.ListProjectsResponse\"9\xb2\xff\x18\x14\n" +
-	"\rprojects.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\xb7\x01\n" +
-	"\rCreateProject\x12%.openai.admin.v1.CreateProjectRequest\x1a&.openai.admin.v1.CreateProjectResponse\"W\xb2\xff\x18)\n" +
-	"\x0fprojects.create*\x16/organization/projects\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xa6\x01\n" +
+	"\rprojects.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\xe4\x01\n" +
+	"\rCreateProject\x12%.openai.admin.v1.CreateProjectRequest\x1a&.openai.admin.v1.CreateProjectResponse\"\x83\x01\xb2\xff\x18U\n" +
+	"\x0fprojects.create*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xa6\x01\n" +
 	"\n" +
 	"GetProject\x12\".openai.admin.v1.GetProjectRequest\x1a#.openai.admin.v1.GetProjectResponse\"O\xb2\xff\x18\x14\n" +
-	"\rprojects.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xea\x01\n" +
-	"\rUpdateProject\x12%.openai.admin.v1.UpdateProjectRequest\x1a&.openai.admin.v1.UpdateProjectResponse\"\x89\x01\xb2\xff\x18N\n" +
-	"\x0fprojects.update*\x16/organization/projects*#/organization/projects/{project_id}\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xb8\x02\n" +
+	"\rprojects.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\x96\x02\n" +
+	"\rUpdateProject\x12%.openai.admin.v1.UpdateProjectRequest\x1a&.openai.admin.v1.UpdateProjectResponse\"\xb5\x01\xb2\xff\x18z\n" +
+	"\x0fprojects.update*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xb8\x02\n" +
 	"\x0eArchiveProject\x12&.openai.admin.v1.ArchiveProjectRequest\x1a'.openai.admin.v1.ArchiveProjectResponse\"\xd4\x01\xb2\xff\x18\x93\x01\n" +
 	"\x10projects.archive\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x026b\aproject\"+/organization/projects/{project_id}/archiveBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -35,7 +35,7 @@ const (
 	OwnerProjectAccessFilter_OWNER_PROJECT_ACCESS_FILTER_ACTIVE OwnerProjectAccessFilter = 1
 	// Keys whose owner cannot use the project.
 	OwnerProjectAccessFilter_OWNER_PROJECT_ACCESS_FILTER_INACTIVE OwnerProjectAccessFilter = 2
-	// All keys that are in force, whatever their owner can do.
+	// All enabled keys, whether or not their owner can use the project.
 	OwnerProjectAccessFilter_OWNER_PROJECT_ACCESS_FILTER_ANY OwnerProjectAccessFilter = 3
 )
 
@@ -90,7 +90,7 @@ const (
 	OwnerProjectAccess_OWNER_PROJECT_ACCESS_UNSPECIFIED OwnerProjectAccess = 0
 	// The owner can use the project.
 	OwnerProjectAccess_OWNER_PROJECT_ACCESS_ACTIVE OwnerProjectAccess = 1
-	// The owner cannot use the project, so neither can the key.
+	// The owner cannot use the project.
 	OwnerProjectAccess_OWNER_PROJECT_ACCESS_INACTIVE OwnerProjectAccess = 2
 )
 
@@ -194,19 +194,18 @@ type ProjectApiKey struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.project.api_key`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The secret with its middle hidden: enough to recognize the key, useless to
-	// call with.
+	// The secret in redacted form, by which people recognize the key.
 	RedactedValue string `protobuf:"bytes,2,opt,name=redacted_value,json=redactedValue,proto3" json:"redacted_value,omitempty"`
-	// What the key's owner called it. Not set when it has no name.
+	// Name of the key. Not set when it has none.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// When the key was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the key was last used. Not set for a key that never was.
+	// When the key was last used, if the upstream says.
 	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
 	// ID of the key, by which it is read and deleted. It is no secret.
 	Id string `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`
-	// Whether the owner can still use the project. A key whose owner cannot is a
-	// candidate for deletion. Not in every answer.
+	// Whether the key's owner can at present use the project. Not in every
+	// answer.
 	OwnerProjectAccess OwnerProjectAccess `protobuf:"varint,7,opt,name=owner_project_access,json=ownerProjectAccess,proto3,enum=openai.admin.v1.OwnerProjectAccess" json:"owner_project_access,omitempty"`
 	// To whom the key belongs.
 	Owner         *ProjectApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
@@ -556,14 +555,15 @@ type ListProjectApiKeysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
 	After *string `protobuf:"bytes,3,opt,name=after,proto3,oneof" json:"after,omitempty"`
-	// Optional. Only keys whose owner can, or cannot, use the project. Unset
-	// leaves the choice to the upstream, which then may hide keys that are in
-	// force: ask for any to see them all.
+	// Optional. Only keys whose owner can, or cannot, use the project at present.
+	// Unset leaves the choice to the upstream, which then may leave out keys that
+	// are enabled: ask for any to see them all.
 	OwnerProjectAccess *OwnerProjectAccessFilter `protobuf:"varint,4,opt,name=owner_project_access,json=ownerProjectAccess,proto3,enum=openai.admin.v1.OwnerProjectAccessFilter,oneof" json:"owner_project_access,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -632,13 +632,12 @@ type ListProjectApiKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The keys of this page, in the upstream's order.
 	Data []*ProjectApiKey `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -889,7 +888,7 @@ func (x *GetProjectApiKeyRequest) GetApiKeyId() string {
 // Response of `GetProjectApiKey`.
 type GetProjectApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key that was asked for, without its secret.
+	// The key, without its secret.
 	ProjectApiKey *ProjectApiKey `protobuf:"bytes,1,opt,name=project_api_key,json=projectApiKey,proto3" json:"project_api_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

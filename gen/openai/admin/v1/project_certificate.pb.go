@@ -29,7 +29,8 @@ type ListProjectCertificatesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -101,13 +102,12 @@ func (x *ListProjectCertificatesRequest) GetOrder() SortOrder {
 // Response of `ListProjectCertificates`.
 type ListProjectCertificatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The certificates of this page, in the upstream's order.
 	Data []*Certificate `protobuf:"bytes,1,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,2,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,3,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,4,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -243,7 +243,7 @@ type ActivateProjectCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.project.certificate.activation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The certificates that the request named, as they are after the change.
+	// The certificates, as the upstream reports them after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -354,7 +354,7 @@ type DeactivateProjectCertificatesResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.project.certificate.deactivation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The certificates that the request named, as they are after the change.
+	// The certificates, as the upstream reports them after the change.
 	Data          []*Certificate `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -24,24 +24,24 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a project lets the upstream keep of its requests.
+// Settings of data retention. The upstream's description of its API names them
+// and does not say what they stand for.
 type ProjectDataRetentionType int32
 
 const (
 	// Not set, or a value that this build does not know.
 	ProjectDataRetentionType_PROJECT_DATA_RETENTION_TYPE_UNSPECIFIED ProjectDataRetentionType = 0
-	// Whatever holds for the organization.
+	// The default of the organization.
 	ProjectDataRetentionType_PROJECT_DATA_RETENTION_TYPE_ORGANIZATION_DEFAULT ProjectDataRetentionType = 1
-	// No special setting: the upstream keeps what it usually does.
+	// None.
 	ProjectDataRetentionType_PROJECT_DATA_RETENTION_TYPE_NONE ProjectDataRetentionType = 2
-	// Nothing of the requests is kept.
+	// Zero data retention.
 	ProjectDataRetentionType_PROJECT_DATA_RETENTION_TYPE_ZERO_DATA_RETENTION ProjectDataRetentionType = 3
-	// Content is left out of what is kept to detect abuse.
+	// Modified abuse monitoring.
 	ProjectDataRetentionType_PROJECT_DATA_RETENTION_TYPE_MODIFIED_ABUSE_MONITORING ProjectDataRetentionType = 4
-	// The enhanced form of zero data retention, as agreed with the upstream.
+	// Enhanced zero data retention.
 	ProjectDataRetentionType_PROJECT_DATA_RETENTION_TYPE_ENHANCED_ZERO_DATA_RETENTION ProjectDataRetentionType = 5
-	// The enhanced form of modified abuse monitoring, as agreed with the
-	// upstream.
+	// Enhanced modified abuse monitoring.
 	ProjectDataRetentionType_PROJECT_DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING ProjectDataRetentionType = 6
 )
 
@@ -94,13 +94,13 @@ func (ProjectDataRetentionType) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_project_data_retention_proto_rawDescGZIP(), []int{0}
 }
 
-// The data retention that a project has chosen.
+// The data retention of a project.
 type ProjectDataRetention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word:
 	// `project.data_retention`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The setting of the project, which may be to follow the organization.
+	// The setting that is configured for the project.
 	Type          ProjectDataRetentionType `protobuf:"varint,2,opt,name=type,proto3,enum=openai.admin.v1.ProjectDataRetentionType" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -199,7 +199,7 @@ func (x *GetProjectDataRetentionRequest) GetProjectId() string {
 // Response of `GetProjectDataRetention`.
 type GetProjectDataRetentionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The setting that was asked for.
+	// The setting of the project.
 	ProjectDataRetention *ProjectDataRetention `protobuf:"bytes,1,opt,name=project_data_retention,json=projectDataRetention,proto3" json:"project_data_retention,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
@@ -247,7 +247,7 @@ type UpdateProjectDataRetentionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Required. The setting to put in force for the project.
+	// Required. The setting that the project is to have.
 	RetentionType ProjectDataRetentionType `protobuf:"varint,2,opt,name=retention_type,json=retentionType,proto3,enum=openai.admin.v1.ProjectDataRetentionType" json:"retention_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -25,8 +25,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// The access of one group to one project. It has no ID of its own: the two IDs
-// together name it.
+// The access of one group to one project. It has no ID of its own: those of the
+// project and of the group name it together.
 type ProjectGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `project.group`.
@@ -37,7 +37,7 @@ type ProjectGroup struct {
 	GroupId string `protobuf:"bytes,3,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Name of the group, for people.
 	GroupName string `protobuf:"bytes,4,opt,name=group_name,json=groupName,proto3" json:"group_name,omitempty"`
-	// Whether the group is one of this organization or of its tenant.
+	// Whether it is a group or a tenant group.
 	GroupType GroupType `protobuf:"varint,5,opt,name=group_type,json=groupType,proto3,enum=openai.admin.v1.GroupType" json:"group_type,omitempty"`
 	// When the group was given access to the project.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -122,7 +122,8 @@ type ListProjectGroupsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -196,12 +197,11 @@ type ListProjectGroupsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The groups of this page, in the upstream's order.
 	Data []*ProjectGroup `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -270,7 +270,7 @@ type AddProjectGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Required. ID of the group to let in.
+	// Required. ID of the group that is to have access.
 	GroupId string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Required. ID of the project role that the group is to hold.
 	Role          string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
@@ -332,7 +332,7 @@ func (x *AddProjectGroupRequest) GetRole() string {
 // Response of `AddProjectGroup`.
 type AddProjectGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The group as a member of the project.
+	// The access that the group now has.
 	ProjectGroup  *ProjectGroup `protobuf:"bytes,1,opt,name=project_group,json=projectGroup,proto3" json:"project_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -493,8 +493,8 @@ type GetProjectGroupRequest struct {
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// Required. ID of the group.
 	GroupId string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
-	// Optional. Whether the group is one of this organization or of its tenant.
-	// Unset means of this organization.
+	// Optional. Whether to look for a group or for a tenant group. Unset means a
+	// group.
 	GroupType     *GroupType `protobuf:"varint,3,opt,name=group_type,json=groupType,proto3,enum=openai.admin.v1.GroupType,oneof" json:"group_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -554,7 +554,7 @@ func (x *GetProjectGroupRequest) GetGroupType() GroupType {
 // Response of `GetProjectGroup`.
 type GetProjectGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The group that was asked for, as a member of the project.
+	// The access that the group has.
 	ProjectGroup  *ProjectGroup `protobuf:"bytes,1,opt,name=project_group,json=projectGroup,proto3" json:"project_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -652,15 +652,14 @@ const file_openai_admin_v1_project_group_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\tgroupType\x88\x01\x01B\r\n" +
 	"\v_group_type\"]\n" +
 	"\x17GetProjectGroupResponse\x12B\n" +
-	"\rproject_group\x18\x01 \x01(\v2\x1d.openai.admin.v1.ProjectGroupR\fprojectGroup2\x86\n" +
-	"\n" +
+	"\rproject_group\x18\x01 \x01(\v2\x1d.openai.admin.v1.ProjectGroupR\fprojectGroup2\xa4\v\n" +
 	"\x13ProjectGroupService\x12\xc0\x01\n" +
 	"\x11ListProjectGroups\x12).openai.admin.v1.ListProjectGroupsRequest\x1a*.openai.admin.v1.ListProjectGroupsResponse\"T\xb2\xff\x18\x1b\n" +
-	"\x14projects.groups.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02,\x12*/organization/projects/{project_id}/groups\x90\x02\x01\x12\xa6\x03\n" +
-	"\x0fAddProjectGroup\x12'.openai.admin.v1.AddProjectGroupRequest\x1a(.openai.admin.v1.AddProjectGroupResponse\"\xbf\x02\xb2\xff\x18\xf6\x01\n" +
-	"\x13projects.groups.add\"5/organization/projects/{project_id}/groups/{group_id}\"(/projects/{project_id}/groups/{group_id}\"$/projects/{project_id}/users/*/roles\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups\x82\xd3\xe4\x93\x02>:\x01*b\rproject_group\"*/organization/projects/{project_id}/groups\x12\xab\x03\n" +
-	"\x12RemoveProjectGroup\x12*.openai.admin.v1.RemoveProjectGroupRequest\x1a+.openai.admin.v1.RemoveProjectGroupResponse\"\xbb\x02\xb2\xff\x18\xf9\x01\n" +
-	"\x16projects.groups.remove\"5/organization/projects/{project_id}/groups/{group_id}\"(/projects/{project_id}/groups/{group_id}\"$/projects/{project_id}/users/*/roles\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/groups/{group_id}\x12\xd4\x01\n" +
+	"\x14projects.groups.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02,\x12*/organization/projects/{project_id}/groups\x90\x02\x01\x12\xf5\x03\n" +
+	"\x0fAddProjectGroup\x12'.openai.admin.v1.AddProjectGroupRequest\x1a(.openai.admin.v1.AddProjectGroupResponse\"\x8e\x03\xb2\xff\x18\xc5\x02\n" +
+	"\x13projects.groups.add\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys\"(/projects/{project_id}/groups/{group_id}\"\x1c/projects/{project_id}/users**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x02>:\x01*b\rproject_group\"*/organization/projects/{project_id}/groups\x12\xfa\x03\n" +
+	"\x12RemoveProjectGroup\x12*.openai.admin.v1.RemoveProjectGroupRequest\x1a+.openai.admin.v1.RemoveProjectGroupResponse\"\x8a\x03\xb2\xff\x18\xc8\x02\n" +
+	"\x16projects.groups.remove\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys\"(/projects/{project_id}/groups/{group_id}\"\x1c/projects/{project_id}/users**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/groups/{group_id}\x12\xd4\x01\n" +
 	"\x0fGetProjectGroup\x12'.openai.admin.v1.GetProjectGroupRequest\x1a(.openai.admin.v1.GetProjectGroupResponse\"n\xb2\xff\x18\x1b\n" +
 	"\x14projects.groups.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Fb\rproject_group\x125/organization/projects/{project_id}/groups/{group_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -32,7 +32,7 @@ type ListProjectGroupRolesRequest struct {
 	// Required. ID of the group.
 	GroupId string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Optional. How many items a page may hold, up to 1000. Unset means the
-	// upstream's default.
+	// upstream's default. 0, which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -113,12 +113,11 @@ type ListProjectGroupRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The roles of this page, in the upstream's order.
 	Data []*AssignedRole `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -359,7 +358,8 @@ func (x *UnassignProjectGroupRoleRequest) GetRoleId() string {
 // Response of `UnassignProjectGroupRole`.
 type UnassignProjectGroupRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word.
+	// What kind of object this is, in the upstream's own word, such as
+	// `group.role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms that the role was taken away.
 	Deleted       bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -478,7 +478,7 @@ func (x *GetProjectGroupRoleRequest) GetRoleId() string {
 // Response of `GetProjectGroupRole`.
 type GetProjectGroupRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role, and through whom it is held.
+	// The role as the group holds it.
 	AssignedRole  *AssignedRole `protobuf:"bytes,1,opt,name=assigned_role,json=assignedRole,proto3" json:"assigned_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -565,14 +565,14 @@ const file_openai_admin_v1_project_group_role_proto_rawDesc = "" +
 	"\bgroup_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\arole_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"a\n" +
 	"\x1bGetProjectGroupRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xe4\b\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xa6\f\n" +
 	"\x17ProjectGroupRoleService\x12\xd6\x01\n" +
 	"\x15ListProjectGroupRoles\x12-.openai.admin.v1.ListProjectGroupRolesRequest\x1a..openai.admin.v1.ListProjectGroupRolesResponse\"^\xb2\xff\x18!\n" +
-	"\x1aprojects.groups.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x020\x12./projects/{project_id}/groups/{group_id}/roles\x90\x02\x01\x12\xc4\x02\n" +
-	"\x16AssignProjectGroupRole\x12..openai.admin.v1.AssignProjectGroupRoleRequest\x1a/.openai.admin.v1.AssignProjectGroupRoleResponse\"\xc8\x01\xb2\xff\x18t\n" +
-	"\x1cprojects.groups.roles.assign\"./projects/{project_id}/groups/{group_id}/roles\"$/projects/{project_id}/users/*/roles\x82\xd3\xe4\x93\x02J:\x01*b\x15group_role_assignment\"./projects/{project_id}/groups/{group_id}/roles\x12\xbc\x02\n" +
-	"\x18UnassignProjectGroupRole\x120.openai.admin.v1.UnassignProjectGroupRoleRequest\x1a1.openai.admin.v1.UnassignProjectGroupRoleResponse\"\xba\x01\xb2\xff\x18v\n" +
-	"\x1eprojects.groups.roles.unassign\"./projects/{project_id}/groups/{group_id}/roles\"$/projects/{project_id}/users/*/roles\x82\xd3\xe4\x93\x02:*8/projects/{project_id}/groups/{group_id}/roles/{role_id}\x12\xe9\x01\n" +
+	"\x1aprojects.groups.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x020\x12./projects/{project_id}/groups/{group_id}/roles\x90\x02\x01\x12\xa5\x04\n" +
+	"\x16AssignProjectGroupRole\x12..openai.admin.v1.AssignProjectGroupRoleRequest\x1a/.openai.admin.v1.AssignProjectGroupRoleResponse\"\xa9\x03\xb2\xff\x18\xd4\x02\n" +
+	"\x1cprojects.groups.roles.assign\"./projects/{project_id}/groups/{group_id}/roles\"\x1c/projects/{project_id}/users\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x02J:\x01*b\x15group_role_assignment\"./projects/{project_id}/groups/{group_id}/roles\x12\x9d\x04\n" +
+	"\x18UnassignProjectGroupRole\x120.openai.admin.v1.UnassignProjectGroupRoleRequest\x1a1.openai.admin.v1.UnassignProjectGroupRoleResponse\"\x9b\x03\xb2\xff\x18\xd6\x02\n" +
+	"\x1eprojects.groups.roles.unassign\"./projects/{project_id}/groups/{group_id}/roles\"\x1c/projects/{project_id}/users\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x02:*8/projects/{project_id}/groups/{group_id}/roles/{role_id}\x12\xe9\x01\n" +
 	"\x13GetProjectGroupRole\x12+.openai.admin.v1.GetProjectGroupRoleRequest\x1a,.openai.admin.v1.GetProjectGroupRoleResponse\"w\xb2\xff\x18!\n" +
 	"\x1aprojects.groups.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Ib\rassigned_role\x128/projects/{project_id}/groups/{group_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -25,18 +25,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which hosted tools the requests of a project may use.
+// Which hosted tools are enabled for a project.
 type ProjectHostedToolPermissions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The tool for searching the files of a vector store.
+	// The tool for searching files.
 	FileSearch *HostedToolPermission `protobuf:"bytes,1,opt,name=file_search,json=fileSearch,proto3" json:"file_search,omitempty"`
 	// The tool for searching the web.
 	WebSearch *HostedToolPermission `protobuf:"bytes,2,opt,name=web_search,json=webSearch,proto3" json:"web_search,omitempty"`
-	// The tool for making images.
+	// The tool for generating images.
 	ImageGeneration *HostedToolPermission `protobuf:"bytes,3,opt,name=image_generation,json=imageGeneration,proto3" json:"image_generation,omitempty"`
-	// The tool for calling remote servers by the Model Context Protocol.
+	// The tool for the Model Context Protocol (MCP).
 	Mcp *HostedToolPermission `protobuf:"bytes,4,opt,name=mcp,proto3" json:"mcp,omitempty"`
-	// The tool for running code that the model writes.
+	// The code interpreter.
 	CodeInterpreter *HostedToolPermission `protobuf:"bytes,5,opt,name=code_interpreter,json=codeInterpreter,proto3" json:"code_interpreter,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -107,10 +107,10 @@ func (x *ProjectHostedToolPermissions) GetCodeInterpreter() *HostedToolPermissio
 	return nil
 }
 
-// Whether one hosted tool may be used.
+// Whether one hosted tool is enabled.
 type HostedToolPermission struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether requests of the project may use the tool.
+	// Whether the tool is enabled for the project.
 	Enabled       bool `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -153,10 +153,10 @@ func (x *HostedToolPermission) GetEnabled() bool {
 	return false
 }
 
-// A change of whether one hosted tool may be used.
+// Whether one hosted tool is to be enabled.
 type HostedToolPermissionUpdate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Whether requests of the project may use the tool from now on.
+	// Required. True enables the tool for the project, false disables it.
 	Enabled       *bool `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -248,7 +248,7 @@ func (x *GetProjectHostedToolPermissionsRequest) GetProjectId() string {
 // Response of `GetProjectHostedToolPermissions`.
 type GetProjectHostedToolPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The permissions that were asked for.
+	// Which hosted tools are enabled for the project.
 	ProjectHostedToolPermissions *ProjectHostedToolPermissions `protobuf:"bytes,1,opt,name=project_hosted_tool_permissions,json=projectHostedToolPermissions,proto3" json:"project_hosted_tool_permissions,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
@@ -296,21 +296,20 @@ type UpdateProjectHostedToolPermissionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Optional. What is to hold for searching the files of a vector store. Unset
-	// leaves it, unless `update_mask` names it: then null is sent.
+	// Optional. Whether to enable the tool for searching files. Unset leaves it,
+	// unless `update_mask` names it: then null is sent.
 	FileSearch *HostedToolPermissionUpdate `protobuf:"bytes,2,opt,name=file_search,json=fileSearch,proto3" json:"file_search,omitempty"`
-	// Optional. What is to hold for searching the web. Unset leaves it, unless
-	// `update_mask` names it: then null is sent.
+	// Optional. Whether to enable the tool for searching the web. Unset leaves
+	// it, unless `update_mask` names it: then null is sent.
 	WebSearch *HostedToolPermissionUpdate `protobuf:"bytes,3,opt,name=web_search,json=webSearch,proto3" json:"web_search,omitempty"`
-	// Optional. What is to hold for making images. Unset leaves it, unless
-	// `update_mask` names it: then null is sent.
+	// Optional. Whether to enable the tool for generating images. Unset leaves
+	// it, unless `update_mask` names it: then null is sent.
 	ImageGeneration *HostedToolPermissionUpdate `protobuf:"bytes,4,opt,name=image_generation,json=imageGeneration,proto3" json:"image_generation,omitempty"`
-	// Optional. What is to hold for calling remote servers by the Model Context
-	// Protocol. Unset leaves it, unless `update_mask` names it: then null is
-	// sent.
+	// Optional. Whether to enable the tool for the Model Context Protocol (MCP).
+	// Unset leaves it, unless `update_mask` names it: then null is sent.
 	Mcp *HostedToolPermissionUpdate `protobuf:"bytes,5,opt,name=mcp,proto3" json:"mcp,omitempty"`
-	// Optional. What is to hold for running code that the model writes. Unset
-	// leaves it, unless `update_mask` names it: then null is sent.
+	// Optional. Whether to enable the code interpreter. Unset leaves it, unless
+	// `update_mask` names it: then null is sent.
 	CodeInterpreter *HostedToolPermissionUpdate `protobuf:"bytes,6,opt,name=code_interpreter,json=codeInterpreter,proto3" json:"code_interpreter,omitempty"`
 	// Optional. The fields to send, by their names here, such as `web_search`. A
 	// field that is named and unset is sent as null, which asks the upstream to
@@ -403,7 +402,7 @@ func (x *UpdateProjectHostedToolPermissionsRequest) GetUpdateMask() *fieldmaskpb
 // Response of `UpdateProjectHostedToolPermissions`.
 type UpdateProjectHostedToolPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The permissions as they are after the change.
+	// Which hosted tools are enabled after the change.
 	ProjectHostedToolPermissions *ProjectHostedToolPermissions `protobuf:"bytes,1,opt,name=project_hosted_tool_permissions,json=projectHostedToolPermissions,proto3" json:"project_hosted_tool_permissions,omitempty"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache

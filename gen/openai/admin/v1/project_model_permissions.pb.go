@@ -30,9 +30,9 @@ type ModelPermissionsMode int32
 const (
 	// Not set, or a value that this build does not know.
 	ModelPermissionsMode_MODEL_PERMISSIONS_MODE_UNSPECIFIED ModelPermissionsMode = 0
-	// The models listed may be called, and no others.
+	// An allowlist: the models on it may be used.
 	ModelPermissionsMode_MODEL_PERMISSIONS_MODE_ALLOW_LIST ModelPermissionsMode = 1
-	// Every model may be called except those listed.
+	// A denylist: the models on it may not be used.
 	ModelPermissionsMode_MODEL_PERMISSIONS_MODE_DENY_LIST ModelPermissionsMode = 2
 )
 
@@ -77,13 +77,14 @@ func (ModelPermissionsMode) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_project_model_permissions_proto_rawDescGZIP(), []int{0}
 }
 
-// Which models a project may call.
+// Which models a project may use.
 type ProjectModelPermissions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word:
 	// `project.model_permissions`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// Whether `model_ids` are the models allowed or the models refused.
+	// Whether `model_ids` are the models that are allowed or those that are
+	// denied.
 	Mode ModelPermissionsMode `protobuf:"varint,2,opt,name=mode,proto3,enum=openai.admin.v1.ModelPermissionsMode" json:"mode,omitempty"`
 	// The models, by ID.
 	ModelIds      []string `protobuf:"bytes,3,rep,name=model_ids,json=modelIds,proto3" json:"model_ids,omitempty"`
@@ -293,7 +294,7 @@ func (x *GetProjectModelPermissionsRequest) GetProjectId() string {
 // Response of `GetProjectModelPermissions`.
 type GetProjectModelPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The permissions that were asked for.
+	// The model permissions of the project.
 	ProjectModelPermissions *ProjectModelPermissions `protobuf:"bytes,1,opt,name=project_model_permissions,json=projectModelPermissions,proto3" json:"project_model_permissions,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
@@ -341,10 +342,10 @@ type UpdateProjectModelPermissionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Required. Whether `model_ids` are the models allowed or the models
-	// refused.
+	// Required. Whether `model_ids` are the models that are allowed or those that
+	// are denied.
 	Mode ModelPermissionsMode `protobuf:"varint,2,opt,name=mode,proto3,enum=openai.admin.v1.ModelPermissionsMode" json:"mode,omitempty"`
-	// Required. The models, by ID. The list replaces the one before.
+	// Required. The models, by ID. An empty list is sent as one.
 	ModelIds      []string `protobuf:"bytes,3,rep,name=model_ids,json=modelIds,proto3" json:"model_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -404,7 +405,7 @@ func (x *UpdateProjectModelPermissionsRequest) GetModelIds() []string {
 // Response of `UpdateProjectModelPermissions`.
 type UpdateProjectModelPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The permissions as they are after the change.
+	// The model permissions as they are after the change.
 	ProjectModelPermissions *ProjectModelPermissions `protobuf:"bytes,1,opt,name=project_model_permissions,json=projectModelPermissions,proto3" json:"project_model_permissions,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache

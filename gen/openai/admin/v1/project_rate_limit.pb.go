@@ -24,14 +24,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How fast a project may call one model. A limit that is not set does not
-// apply to the model.
+// How fast a project may use one model. A limit that does not apply to the
+// model is not set.
 type ProjectRateLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word:
 	// `project.rate_limit`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// ID of the rate limit, which stands for one model in one project.
+	// ID of the rate limit, by which it is changed.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// The model to which the limits apply, by name.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
@@ -39,14 +39,13 @@ type ProjectRateLimit struct {
 	MaxRequestsPer_1Minute int64 `protobuf:"varint,4,opt,name=max_requests_per_1_minute,json=maxRequestsPer1Minute,proto3" json:"max_requests_per_1_minute,omitempty"`
 	// Tokens a minute, at most.
 	MaxTokensPer_1Minute int64 `protobuf:"varint,5,opt,name=max_tokens_per_1_minute,json=maxTokensPer1Minute,proto3" json:"max_tokens_per_1_minute,omitempty"`
-	// Images a minute, at most. Set only for models to which it applies.
+	// Images a minute, at most. Set for models to which it applies.
 	MaxImagesPer_1Minute *int64 `protobuf:"varint,6,opt,name=max_images_per_1_minute,json=maxImagesPer1Minute,proto3,oneof" json:"max_images_per_1_minute,omitempty"`
-	// Megabytes of audio a minute, at most. Set only for models to which it
-	// applies.
+	// Megabytes of audio a minute, at most. Set for models to which it applies.
 	MaxAudioMegabytesPer_1Minute *int64 `protobuf:"varint,7,opt,name=max_audio_megabytes_per_1_minute,json=maxAudioMegabytesPer1Minute,proto3,oneof" json:"max_audio_megabytes_per_1_minute,omitempty"`
-	// Requests a day, at most. Set only for models to which it applies.
+	// Requests a day, at most. Set for models to which it applies.
 	MaxRequestsPer_1Day *int64 `protobuf:"varint,8,opt,name=max_requests_per_1_day,json=maxRequestsPer1Day,proto3,oneof" json:"max_requests_per_1_day,omitempty"`
-	// Input tokens of batch jobs a day, at most. Set only for models to which it
+	// Input tokens of batch jobs a day, at most. Set for models to which it
 	// applies.
 	Batch_1DayMaxInputTokens *int64 `protobuf:"varint,9,opt,name=batch_1_day_max_input_tokens,json=batch1DayMaxInputTokens,proto3,oneof" json:"batch_1_day_max_input_tokens,omitempty"`
 	unknownFields            protoimpl.UnknownFields
@@ -152,7 +151,7 @@ type ListProjectRateLimitsRequest struct {
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// Optional. How many items a page may hold; the upstream states no maximum.
-	// Unset means 100.
+	// Unset means 100. 0, which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -227,13 +226,12 @@ type ListProjectRateLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The rate limits of this page, in the upstream's order.
 	Data []*ProjectRateLimit `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`

@@ -30,7 +30,8 @@ type ListProjectRolesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Optional. How many items a page may hold, up to 1000. Unset means 1000.
+	// Optional. How many items a page may hold, up to 1000. Unset means 1000. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -104,12 +105,11 @@ type ListProjectRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The roles of this page, in the upstream's order.
 	Data []*Role `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -178,13 +178,11 @@ type CreateProjectRoleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Required. Name of the role, which no other role in the same place may
-	// have.
+	// Required. Name of the role, which must be unique.
 	RoleName string `protobuf:"bytes,2,opt,name=role_name,json=roleName,proto3" json:"role_name,omitempty"`
 	// Required. Permissions that the role is to grant, in the upstream's names.
-	// Order means nothing.
 	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Optional. What the role is for, in a sentence for people.
+	// Optional. Description of the role, for people. Unset means none.
 	Description   *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -521,8 +519,9 @@ type UpdateProjectRoleRequest struct {
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// Required. ID of the role.
 	RoleId string `protobuf:"bytes,2,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
-	// Optional. The permissions to put in place of all those before. Unset
-	// leaves them; an empty set takes them all away.
+	// Optional. The permissions that the role is to grant, in place of those
+	// before. Unset leaves them, unless `update_mask` names them: then null is
+	// sent. An empty set is sent as one.
 	Permissions *RolePermissions `protobuf:"bytes,3,opt,name=permissions,proto3" json:"permissions,omitempty"`
 	// Optional. The new description. Unset leaves it, unless `update_mask` names
 	// it: then null is sent.
@@ -715,18 +714,18 @@ const file_openai_admin_v1_project_role_proto_rawDesc = "" +
 	"\n" +
 	"_role_name\"F\n" +
 	"\x19UpdateProjectRoleResponse\x12)\n" +
-	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\xf8\t\n" +
+	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\xd0\v\n" +
 	"\x12ProjectRoleService\x12\xae\x01\n" +
 	"\x10ListProjectRoles\x12(.openai.admin.v1.ListProjectRolesRequest\x1a).openai.admin.v1.ListProjectRolesResponse\"E\xb2\xff\x18\x1a\n" +
 	"\x13projects.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x1e\x12\x1c/projects/{project_id}/roles\x90\x02\x01\x12\xd2\x01\n" +
 	"\x11CreateProjectRole\x12).openai.admin.v1.CreateProjectRoleRequest\x1a*.openai.admin.v1.CreateProjectRoleResponse\"f\xb2\xff\x185\n" +
-	"\x15projects.roles.create*\x1c/projects/{project_id}/roles\x82\xd3\xe4\x93\x02':\x01*b\x04role\"\x1c/projects/{project_id}/roles\x12\xca\x02\n" +
-	"\x11DeleteProjectRole\x12).openai.admin.v1.DeleteProjectRoleRequest\x1a*.openai.admin.v1.DeleteProjectRoleResponse\"\xdd\x01\xb2\xff\x18\xaa\x01\n" +
-	"\x15projects.roles.delete\"&/projects/{project_id}/roles/{role_id}\"$/projects/{project_id}/users/*/roles\"%/projects/{project_id}/groups/*/roles*\x1c/projects/{project_id}/roles\x82\xd3\xe4\x93\x02(*&/projects/{project_id}/roles/{role_id}\x12\xb8\x01\n" +
+	"\x15projects.roles.create*\x1c/projects/{project_id}/roles\x82\xd3\xe4\x93\x02':\x01*b\x04role\"\x1c/projects/{project_id}/roles\x12\xb6\x03\n" +
+	"\x11DeleteProjectRole\x12).openai.admin.v1.DeleteProjectRoleRequest\x1a*.openai.admin.v1.DeleteProjectRoleResponse\"\xc9\x02\xb2\xff\x18\x96\x02\n" +
+	"\x15projects.roles.delete\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x02(*&/projects/{project_id}/roles/{role_id}\x12\xb8\x01\n" +
 	"\x0eGetProjectRole\x12&.openai.admin.v1.GetProjectRoleRequest\x1a'.openai.admin.v1.GetProjectRoleResponse\"U\xb2\xff\x18\x1a\n" +
-	"\x13projects.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xd3\x02\n" +
-	"\x11UpdateProjectRole\x12).openai.admin.v1.UpdateProjectRoleRequest\x1a*.openai.admin.v1.UpdateProjectRoleResponse\"\xe6\x01\xb2\xff\x18\xaa\x01\n" +
-	"\x15projects.roles.update\"&/projects/{project_id}/roles/{role_id}\"$/projects/{project_id}/users/*/roles\"%/projects/{project_id}/groups/*/roles*\x1c/projects/{project_id}/roles\x82\xd3\xe4\x93\x021:\x01*b\x04role\"&/projects/{project_id}/roles/{role_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x13projects.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xbf\x03\n" +
+	"\x11UpdateProjectRole\x12).openai.admin.v1.UpdateProjectRoleRequest\x1a*.openai.admin.v1.UpdateProjectRoleResponse\"\xd2\x02\xb2\xff\x18\x96\x02\n" +
+	"\x15projects.roles.update\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*\x82\xd3\xe4\x93\x021:\x01*b\x04role\"&/projects/{project_id}/roles/{role_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_project_role_proto_rawDescOnce sync.Once

@@ -25,17 +25,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a service account may do in its project.
+// Role of a service account in its project.
 type ProjectServiceAccountRole int32
 
 const (
 	// Not set, or a value that this build does not know.
 	ProjectServiceAccountRole_PROJECT_SERVICE_ACCOUNT_ROLE_UNSPECIFIED ProjectServiceAccountRole = 0
-	// Administers the project.
+	// An owner of the project.
 	ProjectServiceAccountRole_PROJECT_SERVICE_ACCOUNT_ROLE_OWNER ProjectServiceAccountRole = 1
-	// Uses the project without administering it.
+	// A member of the project.
 	ProjectServiceAccountRole_PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER ProjectServiceAccountRole = 2
-	// No role. The upstream reports it; an update cannot ask for it.
+	// No role. It can be reported; an update cannot ask for it.
 	ProjectServiceAccountRole_PROJECT_SERVICE_ACCOUNT_ROLE_NONE ProjectServiceAccountRole = 3
 )
 
@@ -92,7 +92,7 @@ type ProjectServiceAccount struct {
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// Name for people. Not set when it has none.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// What the account may do in the project.
+	// Role of the account in the project.
 	Role ProjectServiceAccountRole `protobuf:"varint,4,opt,name=role,proto3,enum=openai.admin.v1.ProjectServiceAccountRole" json:"role,omitempty"`
 	// When the account was created.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -165,8 +165,7 @@ func (x *ProjectServiceAccount) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// An API key of a service account, just created. It is the only message that
-// ever holds the secret of such a key.
+// An API key of a service account, just created, with its secret.
 type ServiceAccountApiKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word:
@@ -253,7 +252,7 @@ func (x *ServiceAccountApiKey) GetId() string {
 // from none given.
 type ServiceAccountApiKeyScopes struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scopes, in the upstream's names.
+	// Optional. The scopes, in the upstream's names.
 	Values        []string `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -301,7 +300,8 @@ type ListProjectServiceAccountsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -366,13 +366,12 @@ type ListProjectServiceAccountsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The service accounts of this page, in the upstream's order.
 	Data []*ProjectServiceAccount `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -520,8 +519,8 @@ type CreateProjectServiceAccountResponse struct {
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// Name for people.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// What the account may do in the project: that of a member, or nothing if
-	// the account alone was asked for.
+	// Role of the account in the project: member, or none if the account alone
+	// was asked for.
 	Role ProjectServiceAccountRole `protobuf:"varint,4,opt,name=role,proto3,enum=openai.admin.v1.ProjectServiceAccountRole" json:"role,omitempty"`
 	// When the account was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -782,7 +781,7 @@ func (x *GetProjectServiceAccountRequest) GetServiceAccountId() string {
 // Response of `GetProjectServiceAccount`.
 type GetProjectServiceAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The service account that was asked for.
+	// The service account.
 	ProjectServiceAccount *ProjectServiceAccount `protobuf:"bytes,1,opt,name=project_service_account,json=projectServiceAccount,proto3" json:"project_service_account,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -834,7 +833,7 @@ type UpdateProjectServiceAccountRequest struct {
 	ServiceAccountId string `protobuf:"bytes,2,opt,name=service_account_id,json=serviceAccountId,proto3" json:"service_account_id,omitempty"`
 	// Optional. The new name. Unset leaves it.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Optional. The new role in the project. Unset leaves it.
+	// Optional. The new role in the project, owner or member. Unset leaves it.
 	Role          *ProjectServiceAccountRole `protobuf:"varint,4,opt,name=role,proto3,enum=openai.admin.v1.ProjectServiceAccountRole,oneof" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1157,18 +1156,18 @@ const file_openai_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\"PROJECT_SERVICE_ACCOUNT_ROLE_OWNER\x10\x01\x1a\t\xb2\xff\x18\x05owner\x123\n" +
 	"#PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06member\x12/\n" +
-	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xfe\x10\n" +
+	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xb6\x13\n" +
 	"\x1cProjectServiceAccountService\x12\xee\x01\n" +
 	"\x1aListProjectServiceAccounts\x122.openai.admin.v1.ListProjectServiceAccountsRequest\x1a3.openai.admin.v1.ListProjectServiceAccountsResponse\"g\xb2\xff\x18$\n" +
-	"\x1eprojects.service_accounts.read\x12\x02\b<\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\xd7\x02\n" +
-	"\x1bCreateProjectServiceAccount\x123.openai.admin.v1.CreateProjectServiceAccountRequest\x1a4.openai.admin.v1.CreateProjectServiceAccountResponse\"\xcc\x01\xb2\xff\x18\x88\x01\n" +
-	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts8\x01\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xb2\x03\n" +
-	"\x1bDeleteProjectServiceAccount\x123.openai.admin.v1.DeleteProjectServiceAccountRequest\x1a4.openai.admin.v1.DeleteProjectServiceAccountResponse\"\xa7\x02\xb2\xff\x18\xd1\x01\n" +
-	" projects.service_accounts.delete\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\x97\x02\n" +
+	"\x1eprojects.service_accounts.read\x12\x02\b<\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\x97\x03\n" +
+	"\x1bCreateProjectServiceAccount\x123.openai.admin.v1.CreateProjectServiceAccountRequest\x1a4.openai.admin.v1.CreateProjectServiceAccountResponse\"\x8c\x02\xb2\xff\x18\xc8\x01\n" +
+	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xae\x04\n" +
+	"\x1bDeleteProjectServiceAccount\x123.openai.admin.v1.DeleteProjectServiceAccountRequest\x1a4.openai.admin.v1.DeleteProjectServiceAccountResponse\"\xa3\x03\xb2\xff\x18\xcd\x02\n" +
+	" projects.service_accounts.delete\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accounts\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\x97\x02\n" +
 	"\x18GetProjectServiceAccount\x120.openai.admin.v1.GetProjectServiceAccountRequest\x1a1.openai.admin.v1.GetProjectServiceAccountResponse\"\x95\x01\xb2\xff\x18$\n" +
-	"\x1eprojects.service_accounts.read\x12\x02\b<\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\xce\x03\n" +
-	"\x1bUpdateProjectServiceAccount\x123.openai.admin.v1.UpdateProjectServiceAccountRequest\x1a4.openai.admin.v1.UpdateProjectServiceAccountResponse\"\xc3\x02\xb2\xff\x18\xd1\x01\n" +
-	" projects.service_accounts.update\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xf2\x02\n" +
+	"\x1eprojects.service_accounts.read\x12\x02\b<\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\xca\x04\n" +
+	"\x1bUpdateProjectServiceAccount\x123.openai.admin.v1.UpdateProjectServiceAccountRequest\x1a4.openai.admin.v1.UpdateProjectServiceAccountResponse\"\xbf\x03\xb2\xff\x18\xcd\x02\n" +
+	" projects.service_accounts.update\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accounts\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xf2\x02\n" +
 	"!CreateProjectServiceAccountApiKey\x129.openai.admin.v1.CreateProjectServiceAccountApiKeyRequest\x1a:.openai.admin.v1.CreateProjectServiceAccountApiKeyResponse\"\xd5\x01\xb2\xff\x18[\n" +
 	")projects.service_accounts.api_keys.create\",/organization/projects/{project_id}/api_keys8\x01\x82\xd3\xe4\x93\x02p:\x01*b\x17service_account_api_key\"R/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keysBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -175,7 +175,7 @@ func (x *GetProjectSpendLimitRequest) GetProjectId() string {
 // Response of `GetProjectSpendLimit`.
 type GetProjectSpendLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The spend limit that was asked for.
+	// The hard spend limit.
 	SpendLimit    *SpendLimit `protobuf:"bytes,1,opt,name=spend_limit,json=spendLimit,proto3" json:"spend_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -223,12 +223,11 @@ type UpdateProjectSpendLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Required. Spending at which requests are to be refused, in cents: 10000 is
-	// 100 dollars.
+	// Required. Amount of the limit, in cents, 1 or more: 10000 is 100 dollars.
 	ThresholdAmount *int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendLimitCurrency `protobuf:"varint,3,opt,name=currency,proto3,enum=openai.admin.v1.SpendLimitCurrency" json:"currency,omitempty"`
-	// Required. Period over which spending is added up.
+	// Required. Period over which spending is compared with the limit.
 	Interval      SpendLimitInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=openai.admin.v1.SpendLimitInterval" json:"interval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

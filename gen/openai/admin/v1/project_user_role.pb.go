@@ -32,7 +32,7 @@ type ListProjectUserRolesRequest struct {
 	// Required. ID of the user.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// Optional. How many items a page may hold, up to 1000. Unset means the
-	// upstream's default.
+	// upstream's default. 0, which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -113,12 +113,11 @@ type ListProjectUserRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The roles of this page, in the upstream's order.
 	Data []*AssignedRole `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -359,7 +358,8 @@ func (x *UnassignProjectUserRoleRequest) GetRoleId() string {
 // Response of `UnassignProjectUserRole`.
 type UnassignProjectUserRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word.
+	// What kind of object this is, in the upstream's own word, such as
+	// `user.role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms that the role was taken away.
 	Deleted       bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -478,7 +478,7 @@ func (x *GetProjectUserRoleRequest) GetRoleId() string {
 // Response of `GetProjectUserRole`.
 type GetProjectUserRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role, and through whom it is held.
+	// The role, and from whom it is inherited.
 	AssignedRole  *AssignedRole `protobuf:"bytes,1,opt,name=assigned_role,json=assignedRole,proto3" json:"assigned_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -565,14 +565,14 @@ const file_openai_admin_v1_project_user_role_proto_rawDesc = "" +
 	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\arole_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"`\n" +
 	"\x1aGetProjectUserRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xbc\t\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xe0\v\n" +
 	"\x16ProjectUserRoleService\x12\xd0\x01\n" +
 	"\x14ListProjectUserRoles\x12,.openai.admin.v1.ListProjectUserRolesRequest\x1a-.openai.admin.v1.ListProjectUserRolesResponse\"[\xb2\xff\x18 \n" +
-	"\x19projects.users.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.\x12,/projects/{project_id}/users/{user_id}/roles\x90\x02\x01\x12\xf6\x02\n" +
-	"\x15AssignProjectUserRole\x12-.openai.admin.v1.AssignProjectUserRoleRequest\x1a..openai.admin.v1.AssignProjectUserRoleResponse\"\xfd\x01\xb2\xff\x18\xab\x01\n" +
-	"\x1bprojects.users.roles.assign\",/projects/{project_id}/users/{user_id}/roles*)/organization/projects/{project_id}/users*3/organization/projects/{project_id}/users/{user_id}\x82\xd3\xe4\x93\x02G:\x01*b\x14user_role_assignment\",/projects/{project_id}/users/{user_id}/roles\x12\xef\x02\n" +
-	"\x17UnassignProjectUserRole\x12/.openai.admin.v1.UnassignProjectUserRoleRequest\x1a0.openai.admin.v1.UnassignProjectUserRoleResponse\"\xf0\x01\xb2\xff\x18\xad\x01\n" +
-	"\x1dprojects.users.roles.unassign\",/projects/{project_id}/users/{user_id}/roles*)/organization/projects/{project_id}/users*3/organization/projects/{project_id}/users/{user_id}\x82\xd3\xe4\x93\x028*6/projects/{project_id}/users/{user_id}/roles/{role_id}\x12\xe3\x01\n" +
+	"\x19projects.users.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.\x12,/projects/{project_id}/users/{user_id}/roles\x90\x02\x01\x12\x88\x04\n" +
+	"\x15AssignProjectUserRole\x12-.openai.admin.v1.AssignProjectUserRoleRequest\x1a..openai.admin.v1.AssignProjectUserRoleResponse\"\x8f\x03\xb2\xff\x18\xbd\x02\n" +
+	"\x1bprojects.users.roles.assign\"&/projects/{project_id}/users/{user_id}\"3/organization/projects/{project_id}/users/{user_id}\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}\x82\xd3\xe4\x93\x02G:\x01*b\x14user_role_assignment\",/projects/{project_id}/users/{user_id}/roles\x12\x81\x04\n" +
+	"\x17UnassignProjectUserRole\x12/.openai.admin.v1.UnassignProjectUserRoleRequest\x1a0.openai.admin.v1.UnassignProjectUserRoleResponse\"\x82\x03\xb2\xff\x18\xbf\x02\n" +
+	"\x1dprojects.users.roles.unassign\"&/projects/{project_id}/users/{user_id}\"3/organization/projects/{project_id}/users/{user_id}\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}\x82\xd3\xe4\x93\x028*6/projects/{project_id}/users/{user_id}/roles/{role_id}\x12\xe3\x01\n" +
 	"\x12GetProjectUserRole\x12*.openai.admin.v1.GetProjectUserRoleRequest\x1a+.openai.admin.v1.GetProjectUserRoleResponse\"t\xb2\xff\x18 \n" +
 	"\x19projects.users.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Gb\rassigned_role\x126/projects/{project_id}/users/{user_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

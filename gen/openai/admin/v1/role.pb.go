@@ -27,7 +27,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A role that a user or a group holds, and where it comes from.
+// A role that a user or a group holds, and from whom it is inherited.
 type AssignedRole struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the role.
@@ -36,27 +36,27 @@ type AssignedRole struct {
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// Permissions that the role grants, in the upstream's names.
 	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Kind of thing within which the role holds, such as `api.organization` or
-	// `api.project`.
+	// Type of the resource to which the role applies, such as `api.organization`
+	// or `api.project`.
 	ResourceType string `protobuf:"bytes,4,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
-	// Whether the upstream made the role; such a role cannot be changed or
-	// deleted.
+	// Whether the upstream predefined the role.
 	PredefinedRole bool `protobuf:"varint,5,opt,name=predefined_role,json=predefinedRole,proto3" json:"predefined_role,omitempty"`
-	// What the role is for. Not set when nobody said.
+	// Description of the role, for people. Not set when it has none.
 	Description *string `protobuf:"bytes,6,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// When the role itself, not the assignment, was created. Not set for
-	// predefined roles.
+	// When the role itself, not the assignment, was created, if the upstream
+	// says.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the role was last changed. Not set when it never was.
+	// When the role itself was last changed, if the upstream says.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// ID of whoever created the role. Not set for predefined roles.
+	// ID of whoever created the role, if the upstream says.
 	CreatedBy *string `protobuf:"bytes,9,opt,name=created_by,json=createdBy,proto3,oneof" json:"created_by,omitempty"`
-	// Details of whoever created the role, free of form: the upstream promises
-	// no members. Not in every answer.
+	// Details of the user who created the role, free of form. Not in every
+	// answer.
 	CreatedByUserObj *structpb.Struct `protobuf:"bytes,10,opt,name=created_by_user_obj,json=createdByUserObj,proto3" json:"created_by_user_obj,omitempty"`
 	// Data that was stored with the role, free of form. Not in every answer.
 	Metadata *structpb.Struct `protobuf:"bytes,11,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Through whom the role is held. Not set when the upstream does not say.
+	// The users or groups from which the role is inherited. Not set when the
+	// upstream does not say.
 	AssignmentSources *RoleAssignmentSources `protobuf:"bytes,12,opt,name=assignment_sources,json=assignmentSources,proto3" json:"assignment_sources,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -176,12 +176,12 @@ func (x *AssignedRole) GetAssignmentSources() *RoleAssignmentSources {
 	return nil
 }
 
-// A user or a group through which a role is held.
+// A user or a group from which a role is inherited.
 type RoleAssignmentSource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of the user or the group.
+	// ID of the principal.
 	PrincipalId string `protobuf:"bytes,1,opt,name=principal_id,json=principalId,proto3" json:"principal_id,omitempty"`
-	// Whether it is a user or a group, in the upstream's word.
+	// Kind of the principal, in the upstream's word.
 	PrincipalType string `protobuf:"bytes,2,opt,name=principal_type,json=principalType,proto3" json:"principal_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -238,17 +238,16 @@ type Role struct {
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the role.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// Name for people, which no other role in the same place has.
+	// Name of the role, for people, which is unique.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// What the role is for. Not set when nobody said.
+	// Description of the role, for people. Not set when it has none.
 	Description *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// Permissions that the role grants, in the upstream's names.
 	Permissions []string `protobuf:"bytes,5,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Kind of thing within which the role can be assigned, such as
-	// `api.organization` or `api.project`.
+	// Type of the resource to which the role is bound, such as `api.organization`
+	// or `api.project`.
 	ResourceType string `protobuf:"bytes,6,opt,name=resource_type,json=resourceType,proto3" json:"resource_type,omitempty"`
-	// Whether the upstream made the role; such a role cannot be changed or
-	// deleted.
+	// Whether the upstream predefined the role.
 	PredefinedRole bool `protobuf:"varint,7,opt,name=predefined_role,json=predefinedRole,proto3" json:"predefined_role,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -333,11 +332,11 @@ func (x *Role) GetPredefinedRole() bool {
 	return false
 }
 
-// The sources of an assignment, as a list that may be absent: absent is "not
-// told", empty is "none".
+// The sources of an assignment. It is a message so that an empty list differs
+// from none given.
 type RoleAssignmentSources struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sources, each a user or a group.
+	// The sources, in the upstream's order.
 	Values        []*RoleAssignmentSource `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -384,7 +383,7 @@ func (x *RoleAssignmentSources) GetValues() []*RoleAssignmentSource {
 // empty set differs from none given.
 type RolePermissions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The permissions, in the upstream's names. Order means nothing.
+	// Required. The permissions, in the upstream's names.
 	Values        []string `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -430,7 +429,8 @@ func (x *RolePermissions) GetValues() []string {
 // Request for `ListRoles`.
 type ListRolesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. How many items a page may hold, up to 1000. Unset means 1000.
+	// Optional. How many items a page may hold, up to 1000. Unset means 1000. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -497,12 +497,11 @@ type ListRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The roles of this page, in the upstream's order.
 	Data []*Role `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -569,13 +568,11 @@ func (x *ListRolesResponse) GetNext() string {
 // Request for `CreateRole`.
 type CreateRoleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Name of the role, which no other role in the same place may
-	// have.
+	// Required. Name of the role, which must be unique.
 	RoleName string `protobuf:"bytes,1,opt,name=role_name,json=roleName,proto3" json:"role_name,omitempty"`
 	// Required. Permissions that the role is to grant, in the upstream's names.
-	// Order means nothing.
 	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Optional. What the role is for, in a sentence for people.
+	// Optional. Description of the role, for people. Unset means none.
 	Description   *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -885,8 +882,9 @@ type UpdateRoleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the role.
 	RoleId string `protobuf:"bytes,1,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
-	// Optional. The permissions to put in place of all those before. Unset
-	// leaves them; an empty set takes them all away.
+	// Optional. The permissions that the role is to grant, in place of those
+	// before. Unset leaves them, unless `update_mask` names them: then null is
+	// sent. An empty set is sent as one.
 	Permissions *RolePermissions `protobuf:"bytes,2,opt,name=permissions,proto3" json:"permissions,omitempty"`
 	// Optional. The new description. Unset leaves it, unless `update_mask` names
 	// it: then null is sent.
@@ -1099,23 +1097,23 @@ const file_openai_admin_v1_role_proto_rawDesc = "" +
 	"\n" +
 	"_role_name\"?\n" +
 	"\x12UpdateRoleResponse\x12)\n" +
-	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\xdb\a\n" +
+	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\xfc\b\n" +
 	"\vRoleService\x12\x87\x01\n" +
 	"\tListRoles\x12!.openai.admin.v1.ListRolesRequest\x1a\".openai.admin.v1.ListRolesResponse\"3\xb2\xff\x18\x11\n" +
 	"\n" +
-	"roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/roles\x90\x02\x01\x12\xa2\x01\n" +
+	"roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/roles\x90\x02\x01\x12\xb5\x01\n" +
 	"\n" +
-	"CreateRole\x12\".openai.admin.v1.CreateRoleRequest\x1a#.openai.admin.v1.CreateRoleResponse\"K\xb2\xff\x18#\n" +
-	"\froles.create*\x13/organization/roles\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04role\"\x13/organization/roles\x12\xfe\x01\n" +
+	"CreateRole\x12\".openai.admin.v1.CreateRoleRequest\x1a#.openai.admin.v1.CreateRoleResponse\"^\xb2\xff\x186\n" +
+	"\froles.create*\x13/organization/roles*\x11/projects/*/roles\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04role\"\x13/organization/roles\x12\xc5\x02\n" +
 	"\n" +
-	"DeleteRole\x12\".openai.admin.v1.DeleteRoleRequest\x1a#.openai.admin.v1.DeleteRoleResponse\"\xa6\x01\xb2\xff\x18}\n" +
-	"\froles.delete\"\x1d/organization/roles/{role_id}\"\x1b/organization/users/*/roles\"\x1c/organization/groups/*/roles*\x13/organization/roles\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/roles/{role_id}\x12\x91\x01\n" +
+	"DeleteRole\x12\".openai.admin.v1.DeleteRoleRequest\x1a#.openai.admin.v1.DeleteRoleResponse\"\xed\x01\xb2\xff\x18\xc3\x01\n" +
+	"\froles.delete\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/roles\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/roles/{role_id}\x12\x91\x01\n" +
 	"\aGetRole\x12\x1f.openai.admin.v1.GetRoleRequest\x1a .openai.admin.v1.GetRoleResponse\"C\xb2\xff\x18\x11\n" +
 	"\n" +
-	"roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%b\x04role\x12\x1d/organization/roles/{role_id}\x90\x02\x01\x12\x87\x02\n" +
+	"roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%b\x04role\x12\x1d/organization/roles/{role_id}\x90\x02\x01\x12\xce\x02\n" +
 	"\n" +
-	"UpdateRole\x12\".openai.admin.v1.UpdateRoleRequest\x1a#.openai.admin.v1.UpdateRoleResponse\"\xaf\x01\xb2\xff\x18}\n" +
-	"\froles.update\"\x1d/organization/roles/{role_id}\"\x1b/organization/users/*/roles\"\x1c/organization/groups/*/roles*\x13/organization/roles\x82\xd3\xe4\x93\x02(:\x01*b\x04role\"\x1d/organization/roles/{role_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"UpdateRole\x12\".openai.admin.v1.UpdateRoleRequest\x1a#.openai.admin.v1.UpdateRoleResponse\"\xf6\x01\xb2\xff\x18\xc3\x01\n" +
+	"\froles.update\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/roles\x82\xd3\xe4\x93\x02(:\x01*b\x04role\"\x1d/organization/roles/{role_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_role_proto_rawDescOnce sync.Once

@@ -73,7 +73,7 @@ func (SpendAlertCurrency) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_spend_alert_proto_rawDescGZIP(), []int{0}
 }
 
-// Periods over which a spend alert adds spending up.
+// Periods over which spending can be compared with the threshold of an alert.
 type SpendAlertInterval int32
 
 const (
@@ -171,7 +171,7 @@ func (SpendAlertChannelType) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_spend_alert_proto_rawDescGZIP(), []int{2}
 }
 
-// A warning that is sent when spending passes an amount. It stops nothing.
+// An alert about the spending of the organization or of a project.
 type SpendAlert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the alert.
@@ -179,11 +179,11 @@ type SpendAlert struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.spend_alert` or `project.spend_alert`.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
-	// Spending at which the alert is sent, in cents.
+	// Threshold of the alert, in cents: 10000 is 100 dollars.
 	ThresholdAmount int64 `protobuf:"varint,3,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
 	// Currency of `threshold_amount`.
 	Currency SpendAlertCurrency `protobuf:"varint,4,opt,name=currency,proto3,enum=openai.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
-	// Period over which spending is added up.
+	// Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,5,opt,name=interval,proto3,enum=openai.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
 	// To whom, and how, the alert is sent.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,6,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`
@@ -330,7 +330,8 @@ func (x *SpendAlertNotificationChannel) GetSubjectPrefix() string {
 // Request for `ListSpendAlerts`.
 type ListSpendAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Order of the list. Unset means ascending.
 	Order *SortOrder `protobuf:"varint,2,opt,name=order,proto3,enum=openai.admin.v1.SortOrder,oneof" json:"order,omitempty"`
@@ -407,13 +408,12 @@ type ListSpendAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The spend alerts of this page, in the upstream's order.
 	Data []*SpendAlert `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -489,12 +489,12 @@ func (x *ListSpendAlertsResponse) GetHasMore() bool {
 // Request for `CreateSpendAlert`.
 type CreateSpendAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Spending at which the alert is to be sent, in cents: 10000 is
-	// 100 dollars.
+	// Required. Threshold of the alert, in cents, 0 or more: 10000 is 100
+	// dollars.
 	ThresholdAmount *int64 `protobuf:"varint,1,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendAlertCurrency `protobuf:"varint,2,opt,name=currency,proto3,enum=openai.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
-	// Required. Period over which spending is added up.
+	// Required. Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,3,opt,name=interval,proto3,enum=openai.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
 	// Required. To whom, and how, the alert is to be sent.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,4,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`
@@ -814,12 +814,12 @@ type UpdateSpendAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. ID of the spend alert.
 	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
-	// Required. Spending at which the alert is to be sent, in cents: 10000 is
-	// 100 dollars.
+	// Required. Threshold of the alert, in cents, 0 or more: 10000 is 100
+	// dollars.
 	ThresholdAmount *int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendAlertCurrency `protobuf:"varint,3,opt,name=currency,proto3,enum=openai.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
-	// Required. Period over which spending is added up.
+	// Required. Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=openai.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
 	// Required. To whom, and how, the alert is to be sent.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,5,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`

@@ -73,7 +73,7 @@ func (SpendLimitCurrency) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_spend_limit_proto_rawDescGZIP(), []int{0}
 }
 
-// Periods over which a spend limit adds spending up.
+// Periods over which spending can be compared with a limit.
 type SpendLimitInterval int32
 
 const (
@@ -122,20 +122,21 @@ func (SpendLimitInterval) EnumDescriptor() ([]byte, []int) {
 	return file_openai_admin_v1_spend_limit_proto_rawDescGZIP(), []int{1}
 }
 
-// The amount at which the upstream stops serving the organization or a
-// project.
+// A hard limit on the spending of the organization or of a project.
 type SpendLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word:
 	// `organization.spend_limit` or `project.spend_limit`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// Spending at which requests are refused, in cents.
+	// Amount of the limit, in cents: 10000 is 100 dollars.
 	ThresholdAmount int64 `protobuf:"varint,2,opt,name=threshold_amount,json=thresholdAmount,proto3" json:"threshold_amount,omitempty"`
-	// Currency of `threshold_amount`, as a code such as `USD`.
+	// Currency of `threshold_amount`, such as `USD`. A string because the
+	// upstream leaves the set open.
 	Currency string `protobuf:"bytes,3,opt,name=currency,proto3" json:"currency,omitempty"`
-	// Period over which spending is added up, such as `month`.
+	// Period over which spending is compared with the limit, such as `month`. A
+	// string because the upstream leaves the set open.
 	Interval string `protobuf:"bytes,4,opt,name=interval,proto3" json:"interval,omitempty"`
-	// Whether requests are being refused at present.
+	// Whether the limit is being enforced at present.
 	Enforcement   *SpendLimitEnforcement `protobuf:"bytes,5,opt,name=enforcement,proto3" json:"enforcement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -206,11 +207,11 @@ func (x *SpendLimit) GetEnforcement() *SpendLimitEnforcement {
 	return nil
 }
 
-// What a spend limit is doing at present.
+// Whether a spend limit is being enforced at present.
 type SpendLimitEnforcement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `inactive` while requests are served, `enforcing` while they are refused.
-	// A string because the upstream leaves the set open.
+	// `enforcing` while the limit is being enforced, else `inactive`. A string
+	// because the upstream leaves the set open.
 	Status        string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -386,7 +387,7 @@ func (*GetSpendLimitRequest) Descriptor() ([]byte, []int) {
 // Response of `GetSpendLimit`.
 type GetSpendLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The spend limit that was asked for.
+	// The hard spend limit.
 	SpendLimit    *SpendLimit `protobuf:"bytes,1,opt,name=spend_limit,json=spendLimit,proto3" json:"spend_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -432,12 +433,11 @@ func (x *GetSpendLimitResponse) GetSpendLimit() *SpendLimit {
 // Request for `UpdateSpendLimit`.
 type UpdateSpendLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Spending at which requests are to be refused, in cents: 10000 is
-	// 100 dollars.
+	// Required. Amount of the limit, in cents, 1 or more: 10000 is 100 dollars.
 	ThresholdAmount *int64 `protobuf:"varint,1,opt,name=threshold_amount,json=thresholdAmount,proto3,oneof" json:"threshold_amount,omitempty"`
 	// Required. Currency of `threshold_amount`.
 	Currency SpendLimitCurrency `protobuf:"varint,2,opt,name=currency,proto3,enum=openai.admin.v1.SpendLimitCurrency" json:"currency,omitempty"`
-	// Required. Period over which spending is added up.
+	// Required. Period over which spending is compared with the limit.
 	Interval      SpendLimitInterval `protobuf:"varint,3,opt,name=interval,proto3,enum=openai.admin.v1.SpendLimitInterval" json:"interval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -42,28 +42,25 @@ type User struct {
 	// Role in the organization, in the upstream's name: `owner` or `reader`, or
 	// another that it adds.
 	Role *string `protobuf:"bytes,5,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// When the user joined the organization.
+	// When the user was added to the organization.
 	AddedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=added_at,json=addedAt,proto3" json:"added_at,omitempty"`
-	// Whether the upstream treats this user as the default one of the
-	// organization.
+	// Whether this is the default user of the organization.
 	IsDefault *bool `protobuf:"varint,7,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
-	// When the account of the user was created.
+	// When the user was created.
 	Created *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created,proto3" json:"created,omitempty"`
-	// The account behind the membership. Not in every answer.
+	// Further details of the user. Not in every answer.
 	User *UserProfile `protobuf:"bytes,9,opt,name=user,proto3" json:"user,omitempty"`
-	// Whether this is a program and not a person.
+	// Whether the user is a service account.
 	IsServiceAccount *bool `protobuf:"varint,10,opt,name=is_service_account,json=isServiceAccount,proto3,oneof" json:"is_service_account,omitempty"`
-	// Whether the user may buy Scale Tier capacity for the organization.
+	// Whether the user is authorized to purchase Scale Tier.
 	IsScaleTierAuthorizedPurchaser *bool `protobuf:"varint,11,opt,name=is_scale_tier_authorized_purchaser,json=isScaleTierAuthorizedPurchaser,proto3,oneof" json:"is_scale_tier_authorized_purchaser,omitempty"`
-	// Whether an identity provider keeps the user through SCIM. Such a user is
-	// to be changed there.
+	// Whether the user is managed through SCIM.
 	IsScimManaged *bool `protobuf:"varint,12,opt,name=is_scim_managed,json=isScimManaged,proto3,oneof" json:"is_scim_managed,omitempty"`
-	// When the user last used an API key. Not set when the user never did.
+	// When the user last used an API key, if the upstream says.
 	ApiKeyLastUsedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=api_key_last_used_at,json=apiKeyLastUsedAt,proto3" json:"api_key_last_used_at,omitempty"`
-	// How technical the user is, in free words. Not set when nobody said.
+	// Metadata: the technical level of the user. Not set when there is none.
 	TechnicalLevel *string `protobuf:"bytes,14,opt,name=technical_level,json=technicalLevel,proto3,oneof" json:"technical_level,omitempty"`
-	// What kind of developer the user is, in free words. Not set when nobody
-	// said.
+	// Metadata: the developer persona of the user. Not set when there is none.
 	DeveloperPersona *string `protobuf:"bytes,15,opt,name=developer_persona,json=developerPersona,proto3,oneof" json:"developer_persona,omitempty"`
 	// Projects to which the user belongs. Not in every answer.
 	Projects      *UserProjectList `protobuf:"bytes,16,opt,name=projects,proto3" json:"projects,omitempty"`
@@ -213,25 +210,24 @@ func (x *User) GetProjects() *UserProjectList {
 	return nil
 }
 
-// The account behind a member of the organization, which may belong to other
-// organizations too.
+// Further details of a user.
 type UserProfile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `user`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// ID of the account.
+	// ID of the user.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// E-mail address of the account. Not set when it has none.
+	// E-mail address. Not set when the user has none.
 	Email *string `protobuf:"bytes,3,opt,name=email,proto3,oneof" json:"email,omitempty"`
-	// Name of the account's holder, for people. Not set when there is none.
+	// Name of the user, for people. Not set when there is none.
 	Name *string `protobuf:"bytes,4,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// URL of the profile picture. Not set when there is none.
 	Picture *string `protobuf:"bytes,5,opt,name=picture,proto3,oneof" json:"picture,omitempty"`
-	// Whether the account may log in.
+	// Whether the user is enabled.
 	Enabled *bool `protobuf:"varint,6,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// Whether the upstream has banned the account.
+	// Whether the user is banned.
 	Banned *bool `protobuf:"varint,7,opt,name=banned,proto3,oneof" json:"banned,omitempty"`
-	// When the upstream banned the account. Not set when it has not.
+	// When the user was banned, if the upstream says.
 	BannedAt      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=banned_at,json=bannedAt,proto3" json:"banned_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -328,7 +324,7 @@ type UserProjectList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The projects. The upstream sends them all at once, without pages.
+	// The projects, with the role of the user in each.
 	Data          []*UserProject `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -445,7 +441,8 @@ func (x *UserProject) GetRole() string {
 // Request for `ListUsers`.
 type ListUsersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. How many items a page may hold, up to 100. Unset means 20.
+	// Optional. How many items a page may hold, up to 100. Unset means 20. 0,
+	// which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `last_id` of the
 	// page before. Unset means the first page.
@@ -512,13 +509,12 @@ type ListUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The users of this page, in the upstream's order.
 	Data []*User `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
-	// ID of the first item of this page. Not set on an empty page.
+	// ID of the first item of this page, if there is one.
 	FirstId *string `protobuf:"bytes,3,opt,name=first_id,json=firstId,proto3,oneof" json:"first_id,omitempty"`
-	// ID of the last item of this page, to be passed as `after` for the next
-	// one. Not set on an empty page.
+	// ID of the last item of this page, if there is one. Passed as `after`, it
+	// leads to the next page.
 	LastId *string `protobuf:"bytes,4,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore       bool `protobuf:"varint,5,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
@@ -643,7 +639,7 @@ type DeleteUserResponse struct {
 	// What kind of object this is, in the upstream's own word:
 	// `organization.user.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// ID of the user that was deleted.
+	// ID of the user who was removed.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// True when the upstream confirms the deletion.
 	Deleted       bool `protobuf:"varint,3,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -802,14 +798,14 @@ type UpdateUserRequest struct {
 	// Optional. The new role in the organization: `owner` or `reader`. Unset
 	// leaves it, unless `update_mask` names it: then null is sent.
 	Role *string `protobuf:"bytes,2,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// Optional. ID of a role of the organization to give instead of `role`.
-	// Unset leaves it, unless `update_mask` names it: then null is sent.
+	// Optional. ID of a role to assign to the user. Unset leaves it, unless
+	// `update_mask` names it: then null is sent.
 	RoleId *string `protobuf:"bytes,3,opt,name=role_id,json=roleId,proto3,oneof" json:"role_id,omitempty"`
-	// Optional. How technical the user is, in free words. Unset leaves it,
+	// Optional. Metadata: the technical level of the user. Unset leaves it,
 	// unless `update_mask` names it: then null is sent.
 	TechnicalLevel *string `protobuf:"bytes,4,opt,name=technical_level,json=technicalLevel,proto3,oneof" json:"technical_level,omitempty"`
-	// Optional. What kind of developer the user is, in free words. Unset leaves
-	// it, unless `update_mask` names it: then null is sent.
+	// Optional. Metadata: the developer persona of the user. Unset leaves it,
+	// unless `update_mask` names it: then null is sent.
 	DeveloperPersona *string `protobuf:"bytes,5,opt,name=developer_persona,json=developerPersona,proto3,oneof" json:"developer_persona,omitempty"`
 	// Optional. The fields to send, by their names here, such as `role`. A field
 	// that is named and unset is sent as null, which asks the upstream to clear
@@ -1036,20 +1032,20 @@ const file_openai_admin_v1_user_proto_rawDesc = "" +
 	"\x10_technical_levelB\x14\n" +
 	"\x12_developer_persona\"?\n" +
 	"\x12UpdateUserResponse\x12)\n" +
-	"\x04user\x18\x01 \x01(\v2\x15.openai.admin.v1.UserR\x04user2\xe8\x06\n" +
+	"\x04user\x18\x01 \x01(\v2\x15.openai.admin.v1.UserR\x04user2\xdb\b\n" +
 	"\vUserService\x12\x87\x01\n" +
 	"\tListUsers\x12!.openai.admin.v1.ListUsersRequest\x1a\".openai.admin.v1.ListUsersResponse\"3\xb2\xff\x18\x11\n" +
 	"\n" +
-	"users.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/users\x90\x02\x01\x12\xec\x02\n" +
+	"users.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/users\x90\x02\x01\x12\xb5\x03\n" +
 	"\n" +
-	"DeleteUser\x12\".openai.admin.v1.DeleteUserRequest\x1a#.openai.admin.v1.DeleteUserResponse\"\x94\x02\xb2\xff\x18\xea\x01\n" +
-	"\fusers.delete\"\x1d/organization/users/{user_id}\"\x1c/organization/groups/*/users\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/users\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/users/{user_id}\x12\x91\x01\n" +
+	"DeleteUser\x12\".openai.admin.v1.DeleteUserRequest\x1a#.openai.admin.v1.DeleteUserResponse\"\xdd\x02\xb2\xff\x18\xb3\x02\n" +
+	"\fusers.delete\"\x1d/organization/users/{user_id}\"\x1c/organization/groups/*/users\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\")/organization/projects/*/service_accounts\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/users/{user_id}\x12\x91\x01\n" +
 	"\aGetUser\x12\x1f.openai.admin.v1.GetUserRequest\x1a .openai.admin.v1.GetUserResponse\"C\xb2\xff\x18\x11\n" +
 	"\n" +
-	"users.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%b\x04user\x12\x1d/organization/users/{user_id}\x90\x02\x01\x12\xcb\x01\n" +
+	"users.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%b\x04user\x12\x1d/organization/users/{user_id}\x90\x02\x01\x12\xf5\x02\n" +
 	"\n" +
-	"UpdateUser\x12\".openai.admin.v1.UpdateUserRequest\x1a#.openai.admin.v1.UpdateUserResponse\"t\xb2\xff\x18B\n" +
-	"\fusers.update\"\x1d/organization/users/{user_id}*\x13/organization/users\x82\xd3\xe4\x93\x02(:\x01*b\x04user\"\x1d/organization/users/{user_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"UpdateUser\x12\".openai.admin.v1.UpdateUserRequest\x1a#.openai.admin.v1.UpdateUserResponse\"\x9d\x02\xb2\xff\x18\xea\x01\n" +
+	"\fusers.update\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\x82\xd3\xe4\x93\x02(:\x01*b\x04user\"\x1d/organization/users/{user_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_user_proto_rawDescOnce sync.Once

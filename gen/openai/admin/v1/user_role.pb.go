@@ -29,9 +29,9 @@ type UserRoleAssignment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `user.role`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The user who now holds the role.
+	// The user who holds the role.
 	User *User `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
-	// The role that the user now holds.
+	// The role that the user holds.
 	Role          *Role `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -94,7 +94,7 @@ type ListUserRolesRequest struct {
 	// Required. ID of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// Optional. How many items a page may hold, up to 1000. Unset means the
-	// upstream's default.
+	// upstream's default. 0, which official clients send, is passed on as it is.
 	Limit *int64 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: the page starts behind it. Take it from `next` of the
 	// page before. Unset means the first page.
@@ -168,12 +168,11 @@ type ListUserRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of object this is, in the upstream's own word: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// The items of this page, in the order of the list. A page that is not the
-	// last may hold fewer than the limit.
+	// The roles of this page, in the upstream's order.
 	Data []*AssignedRole `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,3,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Cursor to be passed as `after` for the next page. Not set on the last one.
+	// Cursor of the next page: pass it as `after`. Not set on the last page.
 	Next          *string `protobuf:"bytes,4,opt,name=next,proto3,oneof" json:"next,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -396,7 +395,8 @@ func (x *UnassignUserRoleRequest) GetRoleId() string {
 // Response of `UnassignUserRole`.
 type UnassignUserRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word.
+	// What kind of object this is, in the upstream's own word, such as
+	// `user.role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms that the role was taken away.
 	Deleted       bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
@@ -506,7 +506,7 @@ func (x *GetUserRoleRequest) GetRoleId() string {
 // Response of `GetUserRole`.
 type GetUserRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The role, and through whom it is held.
+	// The role, and from whom it is inherited.
 	AssignedRole  *AssignedRole `protobuf:"bytes,1,opt,name=assigned_role,json=assignedRole,proto3" json:"assigned_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -589,14 +589,14 @@ const file_openai_admin_v1_user_role_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"Y\n" +
 	"\x13GetUserRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xad\a\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xfb\b\n" +
 	"\x0fUserRoleService\x12\xa9\x01\n" +
 	"\rListUserRoles\x12%.openai.admin.v1.ListUserRolesRequest\x1a&.openai.admin.v1.ListUserRolesResponse\"I\xb2\xff\x18\x17\n" +
-	"\x10users.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%\x12#/organization/users/{user_id}/roles\x90\x02\x01\x12\x99\x02\n" +
-	"\x0eAssignUserRole\x12&.openai.admin.v1.AssignUserRoleRequest\x1a'.openai.admin.v1.AssignUserRoleResponse\"\xb5\x01\xb2\xff\x18m\n" +
-	"\x12users.roles.assign\"#/organization/users/{user_id}/roles*\x13/organization/users*\x1d/organization/users/{user_id}\x82\xd3\xe4\x93\x02>:\x01*b\x14user_role_assignment\"#/organization/users/{user_id}/roles\x12\x92\x02\n" +
-	"\x10UnassignUserRole\x12(.openai.admin.v1.UnassignUserRoleRequest\x1a).openai.admin.v1.UnassignUserRoleResponse\"\xa8\x01\xb2\xff\x18o\n" +
-	"\x14users.roles.unassign\"#/organization/users/{user_id}/roles*\x13/organization/users*\x1d/organization/users/{user_id}\x82\xd3\xe4\x93\x02/*-/organization/users/{user_id}/roles/{role_id}\x12\xbc\x01\n" +
+	"\x10users.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%\x12#/organization/users/{user_id}/roles\x90\x02\x01\x12\x80\x03\n" +
+	"\x0eAssignUserRole\x12&.openai.admin.v1.AssignUserRoleRequest\x1a'.openai.admin.v1.AssignUserRoleResponse\"\x9c\x02\xb2\xff\x18\xd3\x01\n" +
+	"\x12users.roles.assign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\x82\xd3\xe4\x93\x02>:\x01*b\x14user_role_assignment\"#/organization/users/{user_id}/roles\x12\xf9\x02\n" +
+	"\x10UnassignUserRole\x12(.openai.admin.v1.UnassignUserRoleRequest\x1a).openai.admin.v1.UnassignUserRoleResponse\"\x8f\x02\xb2\xff\x18\xd5\x01\n" +
+	"\x14users.roles.unassign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\x82\xd3\xe4\x93\x02/*-/organization/users/{user_id}/roles/{role_id}\x12\xbc\x01\n" +
 	"\vGetUserRole\x12#.openai.admin.v1.GetUserRoleRequest\x1a$.openai.admin.v1.GetUserRoleResponse\"b\xb2\xff\x18\x17\n" +
 	"\x10users.roles.read\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02>b\rassigned_role\x12-/organization/users/{user_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -76,13 +76,13 @@ type AdminApiKeyServiceClient interface {
 	// Lists the organization's admin API keys, without their secrets. One page
 	// at a time.
 	ListAdminApiKeys(context.Context, *v1.ListAdminApiKeysRequest) (*v1.ListAdminApiKeysResponse, error)
-	// Creates an admin API key, which may do everything that the Admin API
-	// offers. The answer holds the secret, which the upstream shows this once;
-	// the gateway neither stores nor logs it. If the answer is lost, the key
-	// exists and its secret is gone: list the keys and delete it.
+	// Creates an admin API key for the organization. The answer holds the secret,
+	// which the upstream shows only this once; the gateway neither stores nor
+	// logs it. If the answer is lost, the key may exist and its secret is gone:
+	// look for it in the list and delete it.
 	CreateAdminApiKey(context.Context, *v1.CreateAdminApiKeyRequest) (*v1.CreateAdminApiKeyResponse, error)
-	// Revokes an admin API key for good. Take care not to revoke the one that
-	// the gateway itself uses.
+	// Deletes an admin API key. Take care not to delete the one that the gateway
+	// itself uses.
 	DeleteAdminApiKey(context.Context, *v1.DeleteAdminApiKeyRequest) (*v1.DeleteAdminApiKeyResponse, error)
 	// Reads the metadata of an admin API key. The secret is not part of it.
 	GetAdminApiKey(context.Context, *v1.GetAdminApiKeyRequest) (*v1.GetAdminApiKeyResponse, error)
@@ -99,13 +99,13 @@ type AdminApiKeyServiceHandler interface {
 	// Lists the organization's admin API keys, without their secrets. One page
 	// at a time.
 	ListAdminApiKeys(context.Context, *v1.ListAdminApiKeysRequest) (*v1.ListAdminApiKeysResponse, error)
-	// Creates an admin API key, which may do everything that the Admin API
-	// offers. The answer holds the secret, which the upstream shows this once;
-	// the gateway neither stores nor logs it. If the answer is lost, the key
-	// exists and its secret is gone: list the keys and delete it.
+	// Creates an admin API key for the organization. The answer holds the secret,
+	// which the upstream shows only this once; the gateway neither stores nor
+	// logs it. If the answer is lost, the key may exist and its secret is gone:
+	// look for it in the list and delete it.
 	CreateAdminApiKey(context.Context, *v1.CreateAdminApiKeyRequest) (*v1.CreateAdminApiKeyResponse, error)
-	// Revokes an admin API key for good. Take care not to revoke the one that
-	// the gateway itself uses.
+	// Deletes an admin API key. Take care not to delete the one that the gateway
+	// itself uses.
 	DeleteAdminApiKey(context.Context, *v1.DeleteAdminApiKeyRequest) (*v1.DeleteAdminApiKeyResponse, error)
 	// Reads the metadata of an admin API key. The secret is not part of it.
 	GetAdminApiKey(context.Context, *v1.GetAdminApiKeyRequest) (*v1.GetAdminApiKeyResponse, error)

@@ -105,18 +105,19 @@ var (
 
 // CertificateServiceClient is a client for the openai.admin.v1.CertificateService service.
 type CertificateServiceClient interface {
-	// Lists the certificates that were uploaded to the organization, active or
-	// not. One page at a time.
+	// Lists the certificates that were uploaded to the organization. One page at
+	// a time.
 	ListCertificates(context.Context, *v1.ListCertificatesRequest) (*v1.ListCertificatesResponse, error)
-	// Adds a certificate to the organization. It stays inactive until
+	// Adds a certificate to the organization, which may upload up to 50. The
+	// certificate stays inactive until
 	// [ActivateCertificates][openai.admin.v1.CertificateService.ActivateCertificates]
-	// or its counterpart for projects is called. The upstream holds at most 50.
+	// or its counterpart for projects is called.
 	UploadCertificate(context.Context, *v1.UploadCertificateRequest) (*v1.UploadCertificateResponse, error)
-	// Makes the organization accept 1 to 10 certificates: all of them or, on an
+	// Activates 1 to 10 certificates for the organization: all of them or, on an
 	// error, none. Repeating the call changes nothing.
 	ActivateCertificates(context.Context, *v1.ActivateCertificatesRequest) (*v1.ActivateCertificatesResponse, error)
-	// Makes the organization refuse 1 to 10 certificates: all of them or, on an
-	// error, none. Repeating the call changes nothing.
+	// Deactivates 1 to 10 certificates for the organization: all of them or, on
+	// an error, none. Repeating the call changes nothing.
 	DeactivateCertificates(context.Context, *v1.DeactivateCertificatesRequest) (*v1.DeactivateCertificatesResponse, error)
 	// Deletes a certificate. Fails while it is active for the organization or
 	// for any project.
@@ -124,8 +125,7 @@ type CertificateServiceClient interface {
 	// Reads a certificate, active or not. The PEM text comes only if `include`
 	// asks for it.
 	GetCertificate(context.Context, *v1.GetCertificateRequest) (*v1.GetCertificateResponse, error)
-	// Renames a certificate. Nothing else about it can change: for a new key,
-	// upload a new certificate.
+	// Renames a certificate. Nothing else about it can be changed.
 	UpdateCertificate(context.Context, *v1.UpdateCertificateRequest) (*v1.UpdateCertificateResponse, error)
 }
 
@@ -137,18 +137,19 @@ func NewCertificateServiceClient(client *connect.Client) CertificateServiceClien
 
 // CertificateServiceHandler is an implementation of the openai.admin.v1.CertificateService service.
 type CertificateServiceHandler interface {
-	// Lists the certificates that were uploaded to the organization, active or
-	// not. One page at a time.
+	// Lists the certificates that were uploaded to the organization. One page at
+	// a time.
 	ListCertificates(context.Context, *v1.ListCertificatesRequest) (*v1.ListCertificatesResponse, error)
-	// Adds a certificate to the organization. It stays inactive until
+	// Adds a certificate to the organization, which may upload up to 50. The
+	// certificate stays inactive until
 	// [ActivateCertificates][openai.admin.v1.CertificateService.ActivateCertificates]
-	// or its counterpart for projects is called. The upstream holds at most 50.
+	// or its counterpart for projects is called.
 	UploadCertificate(context.Context, *v1.UploadCertificateRequest) (*v1.UploadCertificateResponse, error)
-	// Makes the organization accept 1 to 10 certificates: all of them or, on an
+	// Activates 1 to 10 certificates for the organization: all of them or, on an
 	// error, none. Repeating the call changes nothing.
 	ActivateCertificates(context.Context, *v1.ActivateCertificatesRequest) (*v1.ActivateCertificatesResponse, error)
-	// Makes the organization refuse 1 to 10 certificates: all of them or, on an
-	// error, none. Repeating the call changes nothing.
+	// Deactivates 1 to 10 certificates for the organization: all of them or, on
+	// an error, none. Repeating the call changes nothing.
 	DeactivateCertificates(context.Context, *v1.DeactivateCertificatesRequest) (*v1.DeactivateCertificatesResponse, error)
 	// Deletes a certificate. Fails while it is active for the organization or
 	// for any project.
@@ -156,8 +157,7 @@ type CertificateServiceHandler interface {
 	// Reads a certificate, active or not. The PEM text comes only if `include`
 	// asks for it.
 	GetCertificate(context.Context, *v1.GetCertificateRequest) (*v1.GetCertificateResponse, error)
-	// Renames a certificate. Nothing else about it can change: for a new key,
-	// upload a new certificate.
+	// Renames a certificate. Nothing else about it can be changed.
 	UpdateCertificate(context.Context, *v1.UpdateCertificateRequest) (*v1.UpdateCertificateResponse, error)
 }
 

@@ -41,8 +41,7 @@ var (
 
 // CostServiceClient is a client for the openai.admin.v1.CostService service.
 type CostServiceClient interface {
-	// Lists what was spent, in buckets of one day. One page at a time. Recent
-	// buckets may still grow.
+	// Lists what was spent, in buckets of one day. One page at a time.
 	ListCosts(context.Context, *v1.ListCostsRequest) (*v1.ListCostsResponse, error)
 }
 
@@ -54,8 +53,7 @@ func NewCostServiceClient(client *connect.Client) CostServiceClient {
 
 // CostServiceHandler is an implementation of the openai.admin.v1.CostService service.
 type CostServiceHandler interface {
-	// Lists what was spent, in buckets of one day. One page at a time. Recent
-	// buckets may still grow.
+	// Lists what was spent, in buckets of one day. One page at a time.
 	ListCosts(context.Context, *v1.ListCostsRequest) (*v1.ListCostsResponse, error)
 }
 

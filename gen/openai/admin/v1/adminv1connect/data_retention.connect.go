@@ -54,8 +54,7 @@ var (
 type DataRetentionServiceClient interface {
 	// Reads the data retention of the organization.
 	GetDataRetention(context.Context, *v1.GetDataRetentionRequest) (*v1.GetDataRetentionResponse, error)
-	// Changes the data retention of the organization. Projects that follow the
-	// organization change with it.
+	// Changes the data retention of the organization.
 	UpdateDataRetention(context.Context, *v1.UpdateDataRetentionRequest) (*v1.UpdateDataRetentionResponse, error)
 }
 
@@ -70,8 +69,7 @@ func NewDataRetentionServiceClient(client *connect.Client) DataRetentionServiceC
 type DataRetentionServiceHandler interface {
 	// Reads the data retention of the organization.
 	GetDataRetention(context.Context, *v1.GetDataRetentionRequest) (*v1.GetDataRetentionResponse, error)
-	// Changes the data retention of the organization. Projects that follow the
-	// organization change with it.
+	// Changes the data retention of the organization.
 	UpdateDataRetention(context.Context, *v1.UpdateDataRetentionRequest) (*v1.UpdateDataRetentionResponse, error)
 }
 

@@ -80,11 +80,9 @@ var (
 type GroupServiceClient interface {
 	// Lists the groups of the organization. One page at a time.
 	ListGroups(context.Context, *v1.ListGroupsRequest) (*v1.ListGroupsResponse, error)
-	// Creates an empty group. It has neither members nor roles until they are
-	// added.
+	// Creates a group. Its members, roles and projects are added by other calls.
 	CreateGroup(context.Context, *v1.CreateGroupRequest) (*v1.CreateGroupResponse, error)
-	// Deletes a group. Its members lose the roles and projects that they had
-	// only through it.
+	// Deletes a group from the organization.
 	DeleteGroup(context.Context, *v1.DeleteGroupRequest) (*v1.DeleteGroupResponse, error)
 	// Reads a group. Its members are in
 	// [ListGroupUsers][openai.admin.v1.GroupUserService.ListGroupUsers].
@@ -103,11 +101,9 @@ func NewGroupServiceClient(client *connect.Client) GroupServiceClient {
 type GroupServiceHandler interface {
 	// Lists the groups of the organization. One page at a time.
 	ListGroups(context.Context, *v1.ListGroupsRequest) (*v1.ListGroupsResponse, error)
-	// Creates an empty group. It has neither members nor roles until they are
-	// added.
+	// Creates a group. Its members, roles and projects are added by other calls.
 	CreateGroup(context.Context, *v1.CreateGroupRequest) (*v1.CreateGroupResponse, error)
-	// Deletes a group. Its members lose the roles and projects that they had
-	// only through it.
+	// Deletes a group from the organization.
 	DeleteGroup(context.Context, *v1.DeleteGroupRequest) (*v1.DeleteGroupResponse, error)
 	// Reads a group. Its members are in
 	// [ListGroupUsers][openai.admin.v1.GroupUserService.ListGroupUsers].

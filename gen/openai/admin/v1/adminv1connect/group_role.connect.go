@@ -75,14 +75,11 @@ var (
 type GroupRoleServiceClient interface {
 	// Lists the organization roles that a group holds. One page at a time.
 	ListGroupRoles(context.Context, *v1.ListGroupRolesRequest) (*v1.ListGroupRolesResponse, error)
-	// Gives a group an organization role, besides those already held. Every
-	// member of the group inherits it.
+	// Gives a group an organization role.
 	AssignGroupRole(context.Context, *v1.AssignGroupRoleRequest) (*v1.AssignGroupRoleResponse, error)
-	// Takes an organization role from a group. Members who hold it in another
-	// way keep it.
+	// Takes an organization role from a group.
 	UnassignGroupRole(context.Context, *v1.UnassignGroupRoleRequest) (*v1.UnassignGroupRoleResponse, error)
-	// Reads one organization role that a group holds. Fails if the role is not
-	// held.
+	// Reads one organization role that a group holds.
 	GetGroupRole(context.Context, *v1.GetGroupRoleRequest) (*v1.GetGroupRoleResponse, error)
 }
 
@@ -96,14 +93,11 @@ func NewGroupRoleServiceClient(client *connect.Client) GroupRoleServiceClient {
 type GroupRoleServiceHandler interface {
 	// Lists the organization roles that a group holds. One page at a time.
 	ListGroupRoles(context.Context, *v1.ListGroupRolesRequest) (*v1.ListGroupRolesResponse, error)
-	// Gives a group an organization role, besides those already held. Every
-	// member of the group inherits it.
+	// Gives a group an organization role.
 	AssignGroupRole(context.Context, *v1.AssignGroupRoleRequest) (*v1.AssignGroupRoleResponse, error)
-	// Takes an organization role from a group. Members who hold it in another
-	// way keep it.
+	// Takes an organization role from a group.
 	UnassignGroupRole(context.Context, *v1.UnassignGroupRoleRequest) (*v1.UnassignGroupRoleResponse, error)
-	// Reads one organization role that a group holds. Fails if the role is not
-	// held.
+	// Reads one organization role that a group holds.
 	GetGroupRole(context.Context, *v1.GetGroupRoleRequest) (*v1.GetGroupRoleResponse, error)
 }
 

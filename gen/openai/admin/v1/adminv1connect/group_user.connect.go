@@ -75,13 +75,11 @@ var (
 type GroupUserServiceClient interface {
 	// Lists the members of a group. One page at a time.
 	ListGroupUsers(context.Context, *v1.ListGroupUsersRequest) (*v1.ListGroupUsersResponse, error)
-	// Makes a user a member of a group, who then inherits the roles and projects
-	// of the group.
+	// Makes a user a member of a group.
 	AddGroupUser(context.Context, *v1.AddGroupUserRequest) (*v1.AddGroupUserResponse, error)
-	// Ends a user's membership of a group. The user loses what only this group
-	// gave.
+	// Ends a user's membership of a group.
 	RemoveGroupUser(context.Context, *v1.RemoveGroupUserRequest) (*v1.RemoveGroupUserResponse, error)
-	// Reads one member of a group. Fails if the user does not belong to it.
+	// Reads one member of a group, in more detail than the list.
 	GetGroupUser(context.Context, *v1.GetGroupUserRequest) (*v1.GetGroupUserResponse, error)
 }
 
@@ -95,13 +93,11 @@ func NewGroupUserServiceClient(client *connect.Client) GroupUserServiceClient {
 type GroupUserServiceHandler interface {
 	// Lists the members of a group. One page at a time.
 	ListGroupUsers(context.Context, *v1.ListGroupUsersRequest) (*v1.ListGroupUsersResponse, error)
-	// Makes a user a member of a group, who then inherits the roles and projects
-	// of the group.
+	// Makes a user a member of a group.
 	AddGroupUser(context.Context, *v1.AddGroupUserRequest) (*v1.AddGroupUserResponse, error)
-	// Ends a user's membership of a group. The user loses what only this group
-	// gave.
+	// Ends a user's membership of a group.
 	RemoveGroupUser(context.Context, *v1.RemoveGroupUserRequest) (*v1.RemoveGroupUserResponse, error)
-	// Reads one member of a group. Fails if the user does not belong to it.
+	// Reads one member of a group, in more detail than the list.
 	GetGroupUser(context.Context, *v1.GetGroupUserRequest) (*v1.GetGroupUserResponse, error)
 }
 

@@ -69,13 +69,14 @@ var (
 
 // InviteServiceClient is a client for the openai.admin.v1.InviteService service.
 type InviteServiceClient interface {
-	// Lists invitations: pending, accepted and expired ones. One page at a time.
+	// Lists the invitations to the organization; `status` says what has become of
+	// one. One page at a time.
 	ListInvites(context.Context, *v1.ListInvitesRequest) (*v1.ListInvitesResponse, error)
 	// Sends an invitation to the organization by e-mail. The person has no
 	// access until it is accepted.
 	CreateInvite(context.Context, *v1.CreateInviteRequest) (*v1.CreateInviteResponse, error)
-	// Withdraws an invitation. Fails if it was already accepted: then remove the
-	// user instead.
+	// Deletes an invitation. One that was accepted cannot be deleted; see
+	// [DeleteUser][openai.admin.v1.UserService.DeleteUser] for removing the user.
 	DeleteInvite(context.Context, *v1.DeleteInviteRequest) (*v1.DeleteInviteResponse, error)
 	// Reads an invitation.
 	GetInvite(context.Context, *v1.GetInviteRequest) (*v1.GetInviteResponse, error)
@@ -89,13 +90,14 @@ func NewInviteServiceClient(client *connect.Client) InviteServiceClient {
 
 // InviteServiceHandler is an implementation of the openai.admin.v1.InviteService service.
 type InviteServiceHandler interface {
-	// Lists invitations: pending, accepted and expired ones. One page at a time.
+	// Lists the invitations to the organization; `status` says what has become of
+	// one. One page at a time.
 	ListInvites(context.Context, *v1.ListInvitesRequest) (*v1.ListInvitesResponse, error)
 	// Sends an invitation to the organization by e-mail. The person has no
 	// access until it is accepted.
 	CreateInvite(context.Context, *v1.CreateInviteRequest) (*v1.CreateInviteResponse, error)
-	// Withdraws an invitation. Fails if it was already accepted: then remove the
-	// user instead.
+	// Deletes an invitation. One that was accepted cannot be deleted; see
+	// [DeleteUser][openai.admin.v1.UserService.DeleteUser] for removing the user.
 	DeleteInvite(context.Context, *v1.DeleteInviteRequest) (*v1.DeleteInviteResponse, error)
 	// Reads an invitation.
 	GetInvite(context.Context, *v1.GetInviteRequest) (*v1.GetInviteResponse, error)

@@ -87,13 +87,13 @@ type ProjectServiceClient interface {
 	ListProjects(context.Context, *v1.ListProjectsRequest) (*v1.ListProjectsResponse, error)
 	// Creates a project. It cannot be deleted again, only archived.
 	CreateProject(context.Context, *v1.CreateProjectRequest) (*v1.CreateProjectResponse, error)
-	// Reads a project, archived or not.
+	// Reads a project.
 	GetProject(context.Context, *v1.GetProjectRequest) (*v1.GetProjectResponse, error)
 	// Changes the name or the external key of a project. An archived project
 	// cannot be changed.
 	UpdateProject(context.Context, *v1.UpdateProjectRequest) (*v1.UpdateProjectResponse, error)
-	// Archives a project for good: it can no longer be used or changed. This is
-	// the closest that there is to deleting it.
+	// Archives a project, which can then no longer be used or changed. The Admin
+	// API has no call that undoes it.
 	ArchiveProject(context.Context, *v1.ArchiveProjectRequest) (*v1.ArchiveProjectResponse, error)
 }
 
@@ -110,13 +110,13 @@ type ProjectServiceHandler interface {
 	ListProjects(context.Context, *v1.ListProjectsRequest) (*v1.ListProjectsResponse, error)
 	// Creates a project. It cannot be deleted again, only archived.
 	CreateProject(context.Context, *v1.CreateProjectRequest) (*v1.CreateProjectResponse, error)
-	// Reads a project, archived or not.
+	// Reads a project.
 	GetProject(context.Context, *v1.GetProjectRequest) (*v1.GetProjectResponse, error)
 	// Changes the name or the external key of a project. An archived project
 	// cannot be changed.
 	UpdateProject(context.Context, *v1.UpdateProjectRequest) (*v1.UpdateProjectResponse, error)
-	// Archives a project for good: it can no longer be used or changed. This is
-	// the closest that there is to deleting it.
+	// Archives a project, which can then no longer be used or changed. The Admin
+	// API has no call that undoes it.
 	ArchiveProject(context.Context, *v1.ArchiveProjectRequest) (*v1.ArchiveProjectResponse, error)
 }
 

@@ -66,8 +66,8 @@ type ProjectApiKeyServiceClient interface {
 	// Lists the API keys of a project, without their secrets. One page at a
 	// time.
 	ListProjectApiKeys(context.Context, *v1.ListProjectApiKeysRequest) (*v1.ListProjectApiKeysResponse, error)
-	// Revokes an API key of a project for good. The upstream may refuse a key
-	// that belongs to a service account; deleting the account revokes its keys.
+	// Deletes an API key of a project. The upstream may refuse a key that belongs
+	// to a service account; deleting the account deletes its keys.
 	DeleteProjectApiKey(context.Context, *v1.DeleteProjectApiKeyRequest) (*v1.DeleteProjectApiKeyResponse, error)
 	// Reads the metadata of an API key of a project. The secret is not part of
 	// it.
@@ -86,8 +86,8 @@ type ProjectApiKeyServiceHandler interface {
 	// Lists the API keys of a project, without their secrets. One page at a
 	// time.
 	ListProjectApiKeys(context.Context, *v1.ListProjectApiKeysRequest) (*v1.ListProjectApiKeysResponse, error)
-	// Revokes an API key of a project for good. The upstream may refuse a key
-	// that belongs to a service account; deleting the account revokes its keys.
+	// Deletes an API key of a project. The upstream may refuse a key that belongs
+	// to a service account; deleting the account deletes its keys.
 	DeleteProjectApiKey(context.Context, *v1.DeleteProjectApiKeyRequest) (*v1.DeleteProjectApiKeyResponse, error)
 	// Reads the metadata of an API key of a project. The secret is not part of
 	// it.

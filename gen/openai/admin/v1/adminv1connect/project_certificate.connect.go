@@ -66,14 +66,14 @@ var (
 // ProjectCertificateServiceClient is a client for the openai.admin.v1.ProjectCertificateService
 // service.
 type ProjectCertificateServiceClient interface {
-	// Lists the certificates that are known to a project, active in it or not.
-	// One page at a time.
+	// Lists the certificates of a project; `active` says whether one is active in
+	// it. One page at a time.
 	ListProjectCertificates(context.Context, *v1.ListProjectCertificatesRequest) (*v1.ListProjectCertificatesResponse, error)
-	// Makes a project accept 1 to 10 certificates of the organization: all of
+	// Activates 1 to 10 certificates of the organization for a project: all of
 	// them or, on an error, none. Repeating the call changes nothing.
 	ActivateProjectCertificates(context.Context, *v1.ActivateProjectCertificatesRequest) (*v1.ActivateProjectCertificatesResponse, error)
-	// Makes a project refuse 1 to 10 certificates: all of them or, on an error,
-	// none. Repeating the call changes nothing.
+	// Deactivates 1 to 10 certificates for a project: all of them or, on an
+	// error, none. Repeating the call changes nothing.
 	DeactivateProjectCertificates(context.Context, *v1.DeactivateProjectCertificatesRequest) (*v1.DeactivateProjectCertificatesResponse, error)
 }
 
@@ -87,14 +87,14 @@ func NewProjectCertificateServiceClient(client *connect.Client) ProjectCertifica
 // ProjectCertificateServiceHandler is an implementation of the
 // openai.admin.v1.ProjectCertificateService service.
 type ProjectCertificateServiceHandler interface {
-	// Lists the certificates that are known to a project, active in it or not.
-	// One page at a time.
+	// Lists the certificates of a project; `active` says whether one is active in
+	// it. One page at a time.
 	ListProjectCertificates(context.Context, *v1.ListProjectCertificatesRequest) (*v1.ListProjectCertificatesResponse, error)
-	// Makes a project accept 1 to 10 certificates of the organization: all of
+	// Activates 1 to 10 certificates of the organization for a project: all of
 	// them or, on an error, none. Repeating the call changes nothing.
 	ActivateProjectCertificates(context.Context, *v1.ActivateProjectCertificatesRequest) (*v1.ActivateProjectCertificatesResponse, error)
-	// Makes a project refuse 1 to 10 certificates: all of them or, on an error,
-	// none. Repeating the call changes nothing.
+	// Deactivates 1 to 10 certificates for a project: all of them or, on an
+	// error, none. Repeating the call changes nothing.
 	DeactivateProjectCertificates(context.Context, *v1.DeactivateProjectCertificatesRequest) (*v1.DeactivateProjectCertificatesResponse, error)
 }
 

@@ -56,8 +56,7 @@ var (
 type ProjectDataRetentionServiceClient interface {
 	// Reads the data retention of a project.
 	GetProjectDataRetention(context.Context, *v1.GetProjectDataRetentionRequest) (*v1.GetProjectDataRetentionResponse, error)
-	// Changes the data retention of a project, or makes it follow the
-	// organization again.
+	// Changes the data retention of a project.
 	UpdateProjectDataRetention(context.Context, *v1.UpdateProjectDataRetentionRequest) (*v1.UpdateProjectDataRetentionResponse, error)
 }
 
@@ -73,8 +72,7 @@ func NewProjectDataRetentionServiceClient(client *connect.Client) ProjectDataRet
 type ProjectDataRetentionServiceHandler interface {
 	// Reads the data retention of a project.
 	GetProjectDataRetention(context.Context, *v1.GetProjectDataRetentionRequest) (*v1.GetProjectDataRetentionResponse, error)
-	// Changes the data retention of a project, or makes it follow the
-	// organization again.
+	// Changes the data retention of a project.
 	UpdateProjectDataRetention(context.Context, *v1.UpdateProjectDataRetentionRequest) (*v1.UpdateProjectDataRetentionResponse, error)
 }
 

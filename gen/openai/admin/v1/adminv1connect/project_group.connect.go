@@ -73,15 +73,13 @@ var (
 
 // ProjectGroupServiceClient is a client for the openai.admin.v1.ProjectGroupService service.
 type ProjectGroupServiceClient interface {
-	// Lists which groups were let into a project. One page at a time.
+	// Lists the groups that have access to a project. One page at a time.
 	ListProjectGroups(context.Context, *v1.ListProjectGroupsRequest) (*v1.ListProjectGroupsResponse, error)
-	// Gives a group, and so each of its members, access to a project with one
-	// project role.
+	// Gives a group access to a project, with one project role.
 	AddProjectGroup(context.Context, *v1.AddProjectGroupRequest) (*v1.AddProjectGroupResponse, error)
-	// Takes a group's access to a project away. Members who are in the project
-	// in another way keep theirs.
+	// Takes a group's access to a project away.
 	RemoveProjectGroup(context.Context, *v1.RemoveProjectGroupRequest) (*v1.RemoveProjectGroupResponse, error)
-	// Reads a group's access to a project. Fails if the group has none.
+	// Reads a group's access to a project.
 	GetProjectGroup(context.Context, *v1.GetProjectGroupRequest) (*v1.GetProjectGroupResponse, error)
 }
 
@@ -94,15 +92,13 @@ func NewProjectGroupServiceClient(client *connect.Client) ProjectGroupServiceCli
 // ProjectGroupServiceHandler is an implementation of the openai.admin.v1.ProjectGroupService
 // service.
 type ProjectGroupServiceHandler interface {
-	// Lists which groups were let into a project. One page at a time.
+	// Lists the groups that have access to a project. One page at a time.
 	ListProjectGroups(context.Context, *v1.ListProjectGroupsRequest) (*v1.ListProjectGroupsResponse, error)
-	// Gives a group, and so each of its members, access to a project with one
-	// project role.
+	// Gives a group access to a project, with one project role.
 	AddProjectGroup(context.Context, *v1.AddProjectGroupRequest) (*v1.AddProjectGroupResponse, error)
-	// Takes a group's access to a project away. Members who are in the project
-	// in another way keep theirs.
+	// Takes a group's access to a project away.
 	RemoveProjectGroup(context.Context, *v1.RemoveProjectGroupRequest) (*v1.RemoveProjectGroupResponse, error)
-	// Reads a group's access to a project. Fails if the group has none.
+	// Reads a group's access to a project.
 	GetProjectGroup(context.Context, *v1.GetProjectGroupRequest) (*v1.GetProjectGroupResponse, error)
 }
 

@@ -77,14 +77,11 @@ type ProjectGroupRoleServiceClient interface {
 	// Lists the project roles that a group holds within a project. One page at a
 	// time.
 	ListProjectGroupRoles(context.Context, *v1.ListProjectGroupRolesRequest) (*v1.ListProjectGroupRolesResponse, error)
-	// Gives a group a project role within a project, besides those already held.
-	// Every member of the group inherits it.
+	// Gives a group a project role within a project.
 	AssignProjectGroupRole(context.Context, *v1.AssignProjectGroupRoleRequest) (*v1.AssignProjectGroupRoleResponse, error)
-	// Takes a project role from a group within a project. Members who hold it in
-	// another way keep it.
+	// Takes a project role from a group within a project.
 	UnassignProjectGroupRole(context.Context, *v1.UnassignProjectGroupRoleRequest) (*v1.UnassignProjectGroupRoleResponse, error)
-	// Reads one project role that a group holds within a project. Fails if the
-	// role is not held.
+	// Reads one project role that a group holds within a project.
 	GetProjectGroupRole(context.Context, *v1.GetProjectGroupRoleRequest) (*v1.GetProjectGroupRoleResponse, error)
 }
 
@@ -101,14 +98,11 @@ type ProjectGroupRoleServiceHandler interface {
 	// Lists the project roles that a group holds within a project. One page at a
 	// time.
 	ListProjectGroupRoles(context.Context, *v1.ListProjectGroupRolesRequest) (*v1.ListProjectGroupRolesResponse, error)
-	// Gives a group a project role within a project, besides those already held.
-	// Every member of the group inherits it.
+	// Gives a group a project role within a project.
 	AssignProjectGroupRole(context.Context, *v1.AssignProjectGroupRoleRequest) (*v1.AssignProjectGroupRoleResponse, error)
-	// Takes a project role from a group within a project. Members who hold it in
-	// another way keep it.
+	// Takes a project role from a group within a project.
 	UnassignProjectGroupRole(context.Context, *v1.UnassignProjectGroupRoleRequest) (*v1.UnassignProjectGroupRoleResponse, error)
-	// Reads one project role that a group holds within a project. Fails if the
-	// role is not held.
+	// Reads one project role that a group holds within a project.
 	GetProjectGroupRole(context.Context, *v1.GetProjectGroupRoleRequest) (*v1.GetProjectGroupRoleResponse, error)
 }
 

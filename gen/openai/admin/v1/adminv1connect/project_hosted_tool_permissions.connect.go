@@ -54,10 +54,10 @@ var (
 // ProjectHostedToolPermissionsServiceClient is a client for the
 // openai.admin.v1.ProjectHostedToolPermissionsService service.
 type ProjectHostedToolPermissionsServiceClient interface {
-	// Reads which hosted tools a project may use.
+	// Reads which hosted tools are enabled for a project.
 	GetProjectHostedToolPermissions(context.Context, *v1.GetProjectHostedToolPermissionsRequest) (*v1.GetProjectHostedToolPermissionsResponse, error)
-	// Switches hosted tools on or off for a project. Tools that the request
-	// leaves out stay as they are.
+	// Enables or disables hosted tools for a project. Tools that the request
+	// leaves out are not sent.
 	UpdateProjectHostedToolPermissions(context.Context, *v1.UpdateProjectHostedToolPermissionsRequest) (*v1.UpdateProjectHostedToolPermissionsResponse, error)
 }
 
@@ -71,10 +71,10 @@ func NewProjectHostedToolPermissionsServiceClient(client *connect.Client) Projec
 // ProjectHostedToolPermissionsServiceHandler is an implementation of the
 // openai.admin.v1.ProjectHostedToolPermissionsService service.
 type ProjectHostedToolPermissionsServiceHandler interface {
-	// Reads which hosted tools a project may use.
+	// Reads which hosted tools are enabled for a project.
 	GetProjectHostedToolPermissions(context.Context, *v1.GetProjectHostedToolPermissionsRequest) (*v1.GetProjectHostedToolPermissionsResponse, error)
-	// Switches hosted tools on or off for a project. Tools that the request
-	// leaves out stay as they are.
+	// Enables or disables hosted tools for a project. Tools that the request
+	// leaves out are not sent.
 	UpdateProjectHostedToolPermissions(context.Context, *v1.UpdateProjectHostedToolPermissionsRequest) (*v1.UpdateProjectHostedToolPermissionsResponse, error)
 }
 

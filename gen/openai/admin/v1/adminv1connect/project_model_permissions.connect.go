@@ -64,12 +64,12 @@ var (
 // ProjectModelPermissionsServiceClient is a client for the
 // openai.admin.v1.ProjectModelPermissionsService service.
 type ProjectModelPermissionsServiceClient interface {
-	// Removes the list of allowed or refused models of a project, which then may
-	// call whatever the organization may.
+	// Deletes the model permissions of a project, mode and list.
 	DeleteProjectModelPermissions(context.Context, *v1.DeleteProjectModelPermissionsRequest) (*v1.DeleteProjectModelPermissionsResponse, error)
-	// Reads the list of allowed or refused models of a project.
+	// Reads the model permissions of a project.
 	GetProjectModelPermissions(context.Context, *v1.GetProjectModelPermissionsRequest) (*v1.GetProjectModelPermissionsResponse, error)
-	// Replaces the list of allowed or refused models of a project as a whole.
+	// Sets the model permissions of a project. The request carries both the mode
+	// and the list.
 	UpdateProjectModelPermissions(context.Context, *v1.UpdateProjectModelPermissionsRequest) (*v1.UpdateProjectModelPermissionsResponse, error)
 }
 
@@ -83,12 +83,12 @@ func NewProjectModelPermissionsServiceClient(client *connect.Client) ProjectMode
 // ProjectModelPermissionsServiceHandler is an implementation of the
 // openai.admin.v1.ProjectModelPermissionsService service.
 type ProjectModelPermissionsServiceHandler interface {
-	// Removes the list of allowed or refused models of a project, which then may
-	// call whatever the organization may.
+	// Deletes the model permissions of a project, mode and list.
 	DeleteProjectModelPermissions(context.Context, *v1.DeleteProjectModelPermissionsRequest) (*v1.DeleteProjectModelPermissionsResponse, error)
-	// Reads the list of allowed or refused models of a project.
+	// Reads the model permissions of a project.
 	GetProjectModelPermissions(context.Context, *v1.GetProjectModelPermissionsRequest) (*v1.GetProjectModelPermissionsResponse, error)
-	// Replaces the list of allowed or refused models of a project as a whole.
+	// Sets the model permissions of a project. The request carries both the mode
+	// and the list.
 	UpdateProjectModelPermissions(context.Context, *v1.UpdateProjectModelPermissionsRequest) (*v1.UpdateProjectModelPermissionsResponse, error)
 }
 

@@ -53,11 +53,10 @@ var (
 // ProjectRateLimitServiceClient is a client for the openai.admin.v1.ProjectRateLimitService
 // service.
 type ProjectRateLimitServiceClient interface {
-	// Lists the rate limits of a project, one entry for each model. One page at
-	// a time.
+	// Lists the rate limits of a project, by model. One page at a time.
 	ListProjectRateLimits(context.Context, *v1.ListProjectRateLimitsRequest) (*v1.ListProjectRateLimitsResponse, error)
-	// Changes the rate limit of a project for one model. Limits that the request
-	// leaves out stay as they are.
+	// Changes the rate limits of a project for one model. Limits that the request
+	// leaves out are not sent.
 	UpdateProjectRateLimit(context.Context, *v1.UpdateProjectRateLimitRequest) (*v1.UpdateProjectRateLimitResponse, error)
 }
 
@@ -71,11 +70,10 @@ func NewProjectRateLimitServiceClient(client *connect.Client) ProjectRateLimitSe
 // ProjectRateLimitServiceHandler is an implementation of the
 // openai.admin.v1.ProjectRateLimitService service.
 type ProjectRateLimitServiceHandler interface {
-	// Lists the rate limits of a project, one entry for each model. One page at
-	// a time.
+	// Lists the rate limits of a project, by model. One page at a time.
 	ListProjectRateLimits(context.Context, *v1.ListProjectRateLimitsRequest) (*v1.ListProjectRateLimitsResponse, error)
-	// Changes the rate limit of a project for one model. Limits that the request
-	// leaves out stay as they are.
+	// Changes the rate limits of a project for one model. Limits that the request
+	// leaves out are not sent.
 	UpdateProjectRateLimit(context.Context, *v1.UpdateProjectRateLimitRequest) (*v1.UpdateProjectRateLimitResponse, error)
 }
 

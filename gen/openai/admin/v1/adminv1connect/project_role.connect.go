@@ -83,18 +83,19 @@ var (
 
 // ProjectRoleServiceClient is a client for the openai.admin.v1.ProjectRoleService service.
 type ProjectRoleServiceClient interface {
-	// Lists the roles that can be assigned in a project, predefined and custom.
-	// One page at a time.
+	// Lists the roles of a project, predefined and custom. One page at a time.
 	ListProjectRoles(context.Context, *v1.ListProjectRolesRequest) (*v1.ListProjectRolesResponse, error)
-	// Creates a custom role in a project. Nobody holds it until it is assigned.
+	// Creates a custom role in a project. Other calls assign it to users and
+	// groups: see
+	// [ProjectUserRoleService][openai.admin.v1.ProjectUserRoleService] and
+	// [ProjectGroupRoleService][openai.admin.v1.ProjectGroupRoleService].
 	CreateProjectRole(context.Context, *v1.CreateProjectRoleRequest) (*v1.CreateProjectRoleResponse, error)
-	// Deletes a custom role of a project. Users and groups that held it lose its
-	// permissions. Predefined roles cannot be deleted.
+	// Deletes a custom role of a project.
 	DeleteProjectRole(context.Context, *v1.DeleteProjectRoleRequest) (*v1.DeleteProjectRoleResponse, error)
 	// Reads a role of a project.
 	GetProjectRole(context.Context, *v1.GetProjectRoleRequest) (*v1.GetProjectRoleResponse, error)
-	// Changes a custom role of a project. Users and groups that hold it gain or
-	// lose permissions at once.
+	// Changes the name, the description or the permissions of a role of a
+	// project.
 	UpdateProjectRole(context.Context, *v1.UpdateProjectRoleRequest) (*v1.UpdateProjectRoleResponse, error)
 }
 
@@ -106,18 +107,19 @@ func NewProjectRoleServiceClient(client *connect.Client) ProjectRoleServiceClien
 
 // ProjectRoleServiceHandler is an implementation of the openai.admin.v1.ProjectRoleService service.
 type ProjectRoleServiceHandler interface {
-	// Lists the roles that can be assigned in a project, predefined and custom.
-	// One page at a time.
+	// Lists the roles of a project, predefined and custom. One page at a time.
 	ListProjectRoles(context.Context, *v1.ListProjectRolesRequest) (*v1.ListProjectRolesResponse, error)
-	// Creates a custom role in a project. Nobody holds it until it is assigned.
+	// Creates a custom role in a project. Other calls assign it to users and
+	// groups: see
+	// [ProjectUserRoleService][openai.admin.v1.ProjectUserRoleService] and
+	// [ProjectGroupRoleService][openai.admin.v1.ProjectGroupRoleService].
 	CreateProjectRole(context.Context, *v1.CreateProjectRoleRequest) (*v1.CreateProjectRoleResponse, error)
-	// Deletes a custom role of a project. Users and groups that held it lose its
-	// permissions. Predefined roles cannot be deleted.
+	// Deletes a custom role of a project.
 	DeleteProjectRole(context.Context, *v1.DeleteProjectRoleRequest) (*v1.DeleteProjectRoleResponse, error)
 	// Reads a role of a project.
 	GetProjectRole(context.Context, *v1.GetProjectRoleRequest) (*v1.GetProjectRoleResponse, error)
-	// Changes a custom role of a project. Users and groups that hold it gain or
-	// lose permissions at once.
+	// Changes the name, the description or the permissions of a role of a
+	// project.
 	UpdateProjectRole(context.Context, *v1.UpdateProjectRoleRequest) (*v1.UpdateProjectRoleResponse, error)
 }
 

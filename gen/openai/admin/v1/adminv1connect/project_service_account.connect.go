@@ -98,19 +98,21 @@ type ProjectServiceAccountServiceClient interface {
 	// Lists the service accounts of a project. One page at a time.
 	ListProjectServiceAccounts(context.Context, *v1.ListProjectServiceAccountsRequest) (*v1.ListProjectServiceAccountsResponse, error)
 	// Creates a service account and, unless the request says otherwise, an API
-	// key for it. The answer holds the secret, which the upstream shows this
-	// once; the gateway neither stores nor logs it.
+	// key for it. The answer holds the secret, which the upstream shows only this
+	// once; the gateway neither stores nor logs it. If the answer is lost, both
+	// may exist and the secret is gone: look for the account in the list and
+	// delete it.
 	CreateProjectServiceAccount(context.Context, *v1.CreateProjectServiceAccountRequest) (*v1.CreateProjectServiceAccountResponse, error)
-	// Deletes a service account and revokes all its API keys. Fails in an
-	// archived project.
+	// Deletes a service account and its API keys. Fails in an archived project.
 	DeleteProjectServiceAccount(context.Context, *v1.DeleteProjectServiceAccountRequest) (*v1.DeleteProjectServiceAccountResponse, error)
 	// Reads a service account of a project.
 	GetProjectServiceAccount(context.Context, *v1.GetProjectServiceAccountRequest) (*v1.GetProjectServiceAccountResponse, error)
 	// Renames a service account or changes its role in the project.
 	UpdateProjectServiceAccount(context.Context, *v1.UpdateProjectServiceAccountRequest) (*v1.UpdateProjectServiceAccountResponse, error)
-	// Creates another API key for a service account that exists. The answer
-	// holds the secret, which the upstream shows this once; the gateway neither
-	// stores nor logs it.
+	// Creates another API key for a service account that exists. The answer holds
+	// the secret, which the upstream shows only this once; the gateway neither
+	// stores nor logs it. If the answer is lost, the key may exist and its secret
+	// is gone: look for it in the project's list of keys and delete it.
 	CreateProjectServiceAccountApiKey(context.Context, *v1.CreateProjectServiceAccountApiKeyRequest) (*v1.CreateProjectServiceAccountApiKeyResponse, error)
 }
 
@@ -127,19 +129,21 @@ type ProjectServiceAccountServiceHandler interface {
 	// Lists the service accounts of a project. One page at a time.
 	ListProjectServiceAccounts(context.Context, *v1.ListProjectServiceAccountsRequest) (*v1.ListProjectServiceAccountsResponse, error)
 	// Creates a service account and, unless the request says otherwise, an API
-	// key for it. The answer holds the secret, which the upstream shows this
-	// once; the gateway neither stores nor logs it.
+	// key for it. The answer holds the secret, which the upstream shows only this
+	// once; the gateway neither stores nor logs it. If the answer is lost, both
+	// may exist and the secret is gone: look for the account in the list and
+	// delete it.
 	CreateProjectServiceAccount(context.Context, *v1.CreateProjectServiceAccountRequest) (*v1.CreateProjectServiceAccountResponse, error)
-	// Deletes a service account and revokes all its API keys. Fails in an
-	// archived project.
+	// Deletes a service account and its API keys. Fails in an archived project.
 	DeleteProjectServiceAccount(context.Context, *v1.DeleteProjectServiceAccountRequest) (*v1.DeleteProjectServiceAccountResponse, error)
 	// Reads a service account of a project.
 	GetProjectServiceAccount(context.Context, *v1.GetProjectServiceAccountRequest) (*v1.GetProjectServiceAccountResponse, error)
 	// Renames a service account or changes its role in the project.
 	UpdateProjectServiceAccount(context.Context, *v1.UpdateProjectServiceAccountRequest) (*v1.UpdateProjectServiceAccountResponse, error)
-	// Creates another API key for a service account that exists. The answer
-	// holds the secret, which the upstream shows this once; the gateway neither
-	// stores nor logs it.
+	// Creates another API key for a service account that exists. The answer holds
+	// the secret, which the upstream shows only this once; the gateway neither
+	// stores nor logs it. If the answer is lost, the key may exist and its secret
+	// is gone: look for it in the project's list of keys and delete it.
 	CreateProjectServiceAccountApiKey(context.Context, *v1.CreateProjectServiceAccountApiKeyRequest) (*v1.CreateProjectServiceAccountApiKeyResponse, error)
 }
 

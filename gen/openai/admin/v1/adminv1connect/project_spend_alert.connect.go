@@ -86,15 +86,15 @@ var (
 type ProjectSpendAlertServiceClient interface {
 	// Lists the spend alerts of a project. One page at a time.
 	ListProjectSpendAlerts(context.Context, *v1.ListProjectSpendAlertsRequest) (*v1.ListProjectSpendAlertsResponse, error)
-	// Creates a spend alert: when the spending of a project in a month passes an
-	// amount, the recipients are sent an e-mail.
+	// Creates a spend alert for a project: an amount, a period and whom to
+	// notify.
 	CreateProjectSpendAlert(context.Context, *v1.CreateProjectSpendAlertRequest) (*v1.CreateProjectSpendAlertResponse, error)
-	// Deletes a spend alert of a project. Nobody is warned by it any more.
+	// Deletes a spend alert of a project.
 	DeleteProjectSpendAlert(context.Context, *v1.DeleteProjectSpendAlertRequest) (*v1.DeleteProjectSpendAlertResponse, error)
 	// Reads a spend alert of a project.
 	GetProjectSpendAlert(context.Context, *v1.GetProjectSpendAlertRequest) (*v1.GetProjectSpendAlertResponse, error)
-	// Replaces the amount, the period and the recipients of a spend alert of a
-	// project, all together.
+	// Changes a spend alert of a project. The request carries the whole alert:
+	// amount, currency, period and recipients.
 	UpdateProjectSpendAlert(context.Context, *v1.UpdateProjectSpendAlertRequest) (*v1.UpdateProjectSpendAlertResponse, error)
 }
 
@@ -110,15 +110,15 @@ func NewProjectSpendAlertServiceClient(client *connect.Client) ProjectSpendAlert
 type ProjectSpendAlertServiceHandler interface {
 	// Lists the spend alerts of a project. One page at a time.
 	ListProjectSpendAlerts(context.Context, *v1.ListProjectSpendAlertsRequest) (*v1.ListProjectSpendAlertsResponse, error)
-	// Creates a spend alert: when the spending of a project in a month passes an
-	// amount, the recipients are sent an e-mail.
+	// Creates a spend alert for a project: an amount, a period and whom to
+	// notify.
 	CreateProjectSpendAlert(context.Context, *v1.CreateProjectSpendAlertRequest) (*v1.CreateProjectSpendAlertResponse, error)
-	// Deletes a spend alert of a project. Nobody is warned by it any more.
+	// Deletes a spend alert of a project.
 	DeleteProjectSpendAlert(context.Context, *v1.DeleteProjectSpendAlertRequest) (*v1.DeleteProjectSpendAlertResponse, error)
 	// Reads a spend alert of a project.
 	GetProjectSpendAlert(context.Context, *v1.GetProjectSpendAlertRequest) (*v1.GetProjectSpendAlertResponse, error)
-	// Replaces the amount, the period and the recipients of a spend alert of a
-	// project, all together.
+	// Changes a spend alert of a project. The request carries the whole alert:
+	// amount, currency, period and recipients.
 	UpdateProjectSpendAlert(context.Context, *v1.UpdateProjectSpendAlertRequest) (*v1.UpdateProjectSpendAlertResponse, error)
 }
 

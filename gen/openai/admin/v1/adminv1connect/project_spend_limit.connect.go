@@ -63,13 +63,12 @@ var (
 // ProjectSpendLimitServiceClient is a client for the openai.admin.v1.ProjectSpendLimitService
 // service.
 type ProjectSpendLimitServiceClient interface {
-	// Removes the spend limit of a project, whose spending then has no hard stop
-	// of its own.
+	// Deletes the hard spend limit of a project.
 	DeleteProjectSpendLimit(context.Context, *v1.DeleteProjectSpendLimitRequest) (*v1.DeleteProjectSpendLimitResponse, error)
-	// Reads the spend limit of a project, and whether it is holding requests
-	// back. Fails if none is set.
+	// Reads the hard spend limit of a project, and whether it is being enforced.
 	GetProjectSpendLimit(context.Context, *v1.GetProjectSpendLimitRequest) (*v1.GetProjectSpendLimitResponse, error)
-	// Sets the spend limit of a project, whether or not one was set before.
+	// Sets the hard spend limit of a project: creates it or replaces the one
+	// before.
 	UpdateProjectSpendLimit(context.Context, *v1.UpdateProjectSpendLimitRequest) (*v1.UpdateProjectSpendLimitResponse, error)
 }
 
@@ -83,13 +82,12 @@ func NewProjectSpendLimitServiceClient(client *connect.Client) ProjectSpendLimit
 // ProjectSpendLimitServiceHandler is an implementation of the
 // openai.admin.v1.ProjectSpendLimitService service.
 type ProjectSpendLimitServiceHandler interface {
-	// Removes the spend limit of a project, whose spending then has no hard stop
-	// of its own.
+	// Deletes the hard spend limit of a project.
 	DeleteProjectSpendLimit(context.Context, *v1.DeleteProjectSpendLimitRequest) (*v1.DeleteProjectSpendLimitResponse, error)
-	// Reads the spend limit of a project, and whether it is holding requests
-	// back. Fails if none is set.
+	// Reads the hard spend limit of a project, and whether it is being enforced.
 	GetProjectSpendLimit(context.Context, *v1.GetProjectSpendLimitRequest) (*v1.GetProjectSpendLimitResponse, error)
-	// Sets the spend limit of a project, whether or not one was set before.
+	// Sets the hard spend limit of a project: creates it or replaces the one
+	// before.
 	UpdateProjectSpendLimit(context.Context, *v1.UpdateProjectSpendLimitRequest) (*v1.UpdateProjectSpendLimitResponse, error)
 }
 

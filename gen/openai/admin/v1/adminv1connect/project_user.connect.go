@@ -89,10 +89,9 @@ type ProjectUserServiceClient interface {
 	// already; see [CreateInvite][openai.admin.v1.InviteService.CreateInvite]
 	// for those who do not.
 	CreateProjectUser(context.Context, *v1.CreateProjectUserRequest) (*v1.CreateProjectUserResponse, error)
-	// Removes a user from a project. The user stays in the organization. Fails
-	// in an archived project.
+	// Removes a user from a project. Fails in an archived project.
 	DeleteProjectUser(context.Context, *v1.DeleteProjectUserRequest) (*v1.DeleteProjectUserResponse, error)
-	// Reads one user of a project. Fails if the user is not in it.
+	// Reads one user of a project.
 	GetProjectUser(context.Context, *v1.GetProjectUserRequest) (*v1.GetProjectUserResponse, error)
 	// Changes the role of a user in a project.
 	UpdateProjectUser(context.Context, *v1.UpdateProjectUserRequest) (*v1.UpdateProjectUserResponse, error)
@@ -112,10 +111,9 @@ type ProjectUserServiceHandler interface {
 	// already; see [CreateInvite][openai.admin.v1.InviteService.CreateInvite]
 	// for those who do not.
 	CreateProjectUser(context.Context, *v1.CreateProjectUserRequest) (*v1.CreateProjectUserResponse, error)
-	// Removes a user from a project. The user stays in the organization. Fails
-	// in an archived project.
+	// Removes a user from a project. Fails in an archived project.
 	DeleteProjectUser(context.Context, *v1.DeleteProjectUserRequest) (*v1.DeleteProjectUserResponse, error)
-	// Reads one user of a project. Fails if the user is not in it.
+	// Reads one user of a project.
 	GetProjectUser(context.Context, *v1.GetProjectUserRequest) (*v1.GetProjectUserResponse, error)
 	// Changes the role of a user in a project.
 	UpdateProjectUser(context.Context, *v1.UpdateProjectUserRequest) (*v1.UpdateProjectUserResponse, error)

@@ -73,16 +73,14 @@ var (
 
 // ProjectUserRoleServiceClient is a client for the openai.admin.v1.ProjectUserRoleService service.
 type ProjectUserRoleServiceClient interface {
-	// Lists the project roles that a user holds within a project. Inherited
-	// roles have their origin in `assignment_sources`. One page at a time.
+	// Lists the project roles that a user holds within a project;
+	// `assignment_sources` says from whom one is inherited. One page at a time.
 	ListProjectUserRoles(context.Context, *v1.ListProjectUserRolesRequest) (*v1.ListProjectUserRolesResponse, error)
-	// Gives a user a project role within a project, besides those already held.
+	// Gives a user a project role within a project.
 	AssignProjectUserRole(context.Context, *v1.AssignProjectUserRoleRequest) (*v1.AssignProjectUserRoleResponse, error)
-	// Takes a project role from a user within a project. What the user inherits
-	// from a group stays.
+	// Takes a project role from a user within a project.
 	UnassignProjectUserRole(context.Context, *v1.UnassignProjectUserRoleRequest) (*v1.UnassignProjectUserRoleResponse, error)
-	// Reads one project role that a user holds within a project. Fails if the
-	// role is not held.
+	// Reads one project role that a user holds within a project.
 	GetProjectUserRole(context.Context, *v1.GetProjectUserRoleRequest) (*v1.GetProjectUserRoleResponse, error)
 }
 
@@ -96,16 +94,14 @@ func NewProjectUserRoleServiceClient(client *connect.Client) ProjectUserRoleServ
 // ProjectUserRoleServiceHandler is an implementation of the openai.admin.v1.ProjectUserRoleService
 // service.
 type ProjectUserRoleServiceHandler interface {
-	// Lists the project roles that a user holds within a project. Inherited
-	// roles have their origin in `assignment_sources`. One page at a time.
+	// Lists the project roles that a user holds within a project;
+	// `assignment_sources` says from whom one is inherited. One page at a time.
 	ListProjectUserRoles(context.Context, *v1.ListProjectUserRolesRequest) (*v1.ListProjectUserRolesResponse, error)
-	// Gives a user a project role within a project, besides those already held.
+	// Gives a user a project role within a project.
 	AssignProjectUserRole(context.Context, *v1.AssignProjectUserRoleRequest) (*v1.AssignProjectUserRoleResponse, error)
-	// Takes a project role from a user within a project. What the user inherits
-	// from a group stays.
+	// Takes a project role from a user within a project.
 	UnassignProjectUserRole(context.Context, *v1.UnassignProjectUserRoleRequest) (*v1.UnassignProjectUserRoleResponse, error)
-	// Reads one project role that a user holds within a project. Fails if the
-	// role is not held.
+	// Reads one project role that a user holds within a project.
 	GetProjectUserRole(context.Context, *v1.GetProjectUserRoleRequest) (*v1.GetProjectUserRoleResponse, error)
 }
 

@@ -81,16 +81,16 @@ type RoleServiceClient interface {
 	// Lists the roles of the organization, predefined and custom. One page at a
 	// time.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
-	// Creates a custom role of the organization. Nobody holds it until it is
-	// assigned.
+	// Creates a custom role of the organization. Other calls assign it to users
+	// and groups: see [UserRoleService][openai.admin.v1.UserRoleService] and
+	// [GroupRoleService][openai.admin.v1.GroupRoleService].
 	CreateRole(context.Context, *v1.CreateRoleRequest) (*v1.CreateRoleResponse, error)
-	// Deletes a custom role. Users and groups that held it lose its permissions.
-	// Predefined roles cannot be deleted.
+	// Deletes a custom role of the organization.
 	DeleteRole(context.Context, *v1.DeleteRoleRequest) (*v1.DeleteRoleResponse, error)
 	// Reads a role of the organization.
 	GetRole(context.Context, *v1.GetRoleRequest) (*v1.GetRoleResponse, error)
-	// Changes a custom role. Users and groups that hold it gain or lose
-	// permissions at once.
+	// Changes the name, the description or the permissions of a role of the
+	// organization.
 	UpdateRole(context.Context, *v1.UpdateRoleRequest) (*v1.UpdateRoleResponse, error)
 }
 
@@ -105,16 +105,16 @@ type RoleServiceHandler interface {
 	// Lists the roles of the organization, predefined and custom. One page at a
 	// time.
 	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
-	// Creates a custom role of the organization. Nobody holds it until it is
-	// assigned.
+	// Creates a custom role of the organization. Other calls assign it to users
+	// and groups: see [UserRoleService][openai.admin.v1.UserRoleService] and
+	// [GroupRoleService][openai.admin.v1.GroupRoleService].
 	CreateRole(context.Context, *v1.CreateRoleRequest) (*v1.CreateRoleResponse, error)
-	// Deletes a custom role. Users and groups that held it lose its permissions.
-	// Predefined roles cannot be deleted.
+	// Deletes a custom role of the organization.
 	DeleteRole(context.Context, *v1.DeleteRoleRequest) (*v1.DeleteRoleResponse, error)
 	// Reads a role of the organization.
 	GetRole(context.Context, *v1.GetRoleRequest) (*v1.GetRoleResponse, error)
-	// Changes a custom role. Users and groups that hold it gain or lose
-	// permissions at once.
+	// Changes the name, the description or the permissions of a role of the
+	// organization.
 	UpdateRole(context.Context, *v1.UpdateRoleRequest) (*v1.UpdateRoleResponse, error)
 }
 

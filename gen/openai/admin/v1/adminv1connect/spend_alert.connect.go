@@ -85,16 +85,15 @@ var (
 type SpendAlertServiceClient interface {
 	// Lists the spend alerts of the organization. One page at a time.
 	ListSpendAlerts(context.Context, *v1.ListSpendAlertsRequest) (*v1.ListSpendAlertsResponse, error)
-	// Creates a spend alert: when the spending of the organization in a month
-	// passes an amount, the recipients are sent an e-mail.
+	// Creates a spend alert for the organization: an amount, a period and whom to
+	// notify.
 	CreateSpendAlert(context.Context, *v1.CreateSpendAlertRequest) (*v1.CreateSpendAlertResponse, error)
-	// Deletes a spend alert of the organization. Nobody is warned by it any
-	// more.
+	// Deletes a spend alert of the organization.
 	DeleteSpendAlert(context.Context, *v1.DeleteSpendAlertRequest) (*v1.DeleteSpendAlertResponse, error)
 	// Reads a spend alert of the organization.
 	GetSpendAlert(context.Context, *v1.GetSpendAlertRequest) (*v1.GetSpendAlertResponse, error)
-	// Replaces the amount, the period and the recipients of a spend alert of the
-	// organization, all together.
+	// Changes a spend alert of the organization. The request carries the whole
+	// alert: amount, currency, period and recipients.
 	UpdateSpendAlert(context.Context, *v1.UpdateSpendAlertRequest) (*v1.UpdateSpendAlertResponse, error)
 }
 
@@ -108,16 +107,15 @@ func NewSpendAlertServiceClient(client *connect.Client) SpendAlertServiceClient 
 type SpendAlertServiceHandler interface {
 	// Lists the spend alerts of the organization. One page at a time.
 	ListSpendAlerts(context.Context, *v1.ListSpendAlertsRequest) (*v1.ListSpendAlertsResponse, error)
-	// Creates a spend alert: when the spending of the organization in a month
-	// passes an amount, the recipients are sent an e-mail.
+	// Creates a spend alert for the organization: an amount, a period and whom to
+	// notify.
 	CreateSpendAlert(context.Context, *v1.CreateSpendAlertRequest) (*v1.CreateSpendAlertResponse, error)
-	// Deletes a spend alert of the organization. Nobody is warned by it any
-	// more.
+	// Deletes a spend alert of the organization.
 	DeleteSpendAlert(context.Context, *v1.DeleteSpendAlertRequest) (*v1.DeleteSpendAlertResponse, error)
 	// Reads a spend alert of the organization.
 	GetSpendAlert(context.Context, *v1.GetSpendAlertRequest) (*v1.GetSpendAlertResponse, error)
-	// Replaces the amount, the period and the recipients of a spend alert of the
-	// organization, all together.
+	// Changes a spend alert of the organization. The request carries the whole
+	// alert: amount, currency, period and recipients.
 	UpdateSpendAlert(context.Context, *v1.UpdateSpendAlertRequest) (*v1.UpdateSpendAlertResponse, error)
 }
 

@@ -62,14 +62,13 @@ var (
 
 // SpendLimitServiceClient is a client for the openai.admin.v1.SpendLimitService service.
 type SpendLimitServiceClient interface {
-	// Removes the spend limit of the organization, whose spending then has no
-	// hard stop of its own.
+	// Deletes the hard spend limit of the organization.
 	DeleteSpendLimit(context.Context, *v1.DeleteSpendLimitRequest) (*v1.DeleteSpendLimitResponse, error)
-	// Reads the spend limit of the organization, and whether it is holding
-	// requests back. Fails if none is set.
+	// Reads the hard spend limit of the organization, and whether it is being
+	// enforced.
 	GetSpendLimit(context.Context, *v1.GetSpendLimitRequest) (*v1.GetSpendLimitResponse, error)
-	// Sets the spend limit of the organization, whether or not one was set
-	// before.
+	// Sets the hard spend limit of the organization: creates it or replaces the
+	// one before.
 	UpdateSpendLimit(context.Context, *v1.UpdateSpendLimitRequest) (*v1.UpdateSpendLimitResponse, error)
 }
 
@@ -81,14 +80,13 @@ func NewSpendLimitServiceClient(client *connect.Client) SpendLimitServiceClient 
 
 // SpendLimitServiceHandler is an implementation of the openai.admin.v1.SpendLimitService service.
 type SpendLimitServiceHandler interface {
-	// Removes the spend limit of the organization, whose spending then has no
-	// hard stop of its own.
+	// Deletes the hard spend limit of the organization.
 	DeleteSpendLimit(context.Context, *v1.DeleteSpendLimitRequest) (*v1.DeleteSpendLimitResponse, error)
-	// Reads the spend limit of the organization, and whether it is holding
-	// requests back. Fails if none is set.
+	// Reads the hard spend limit of the organization, and whether it is being
+	// enforced.
 	GetSpendLimit(context.Context, *v1.GetSpendLimitRequest) (*v1.GetSpendLimitResponse, error)
-	// Sets the spend limit of the organization, whether or not one was set
-	// before.
+	// Sets the hard spend limit of the organization: creates it or replaces the
+	// one before.
 	UpdateSpendLimit(context.Context, *v1.UpdateSpendLimitRequest) (*v1.UpdateSpendLimitResponse, error)
 }
 

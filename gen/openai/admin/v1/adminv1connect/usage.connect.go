@@ -141,40 +141,35 @@ var (
 
 // UsageServiceClient is a client for the openai.admin.v1.UsageService service.
 type UsageServiceClient interface {
-	// Lists the usage of speech synthesis, measured in characters turned into
-	// speech, in buckets of time. One page at a time. Recent buckets may still
-	// grow.
+	// Lists the usage of speech synthesis, measured in characters, in buckets of
+	// time. One page at a time.
 	ListAudioSpeechesUsage(context.Context, *v1.ListAudioSpeechesUsageRequest) (*v1.ListAudioSpeechesUsageResponse, error)
-	// Lists the usage of audio transcription, measured in seconds of audio
-	// transcribed, in buckets of time. One page at a time. Recent buckets may
-	// still grow.
+	// Lists the usage of audio transcription, measured in seconds of audio, in
+	// buckets of time. One page at a time.
 	ListAudioTranscriptionsUsage(context.Context, *v1.ListAudioTranscriptionsUsageRequest) (*v1.ListAudioTranscriptionsUsageResponse, error)
-	// Lists the usage of code interpreter sessions, measured in sessions
-	// started, in buckets of time. One page at a time. Recent buckets may still
-	// grow.
+	// Lists the usage of code interpreter sessions, measured in sessions, in
+	// buckets of time. One page at a time.
 	ListCodeInterpreterSessionsUsage(context.Context, *v1.ListCodeInterpreterSessionsUsageRequest) (*v1.ListCodeInterpreterSessionsUsageResponse, error)
-	// Lists the usage of text generation (chat completions, responses and the
-	// like), measured in tokens read and written, in buckets of time. One page
-	// at a time. Recent buckets may still grow.
+	// Lists the usage of completions, measured in input and output tokens, in
+	// buckets of time. One page at a time.
 	ListCompletionsUsage(context.Context, *v1.ListCompletionsUsageRequest) (*v1.ListCompletionsUsageResponse, error)
-	// Lists the usage of embeddings, measured in tokens embedded, in buckets of
-	// time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of embeddings, measured in input tokens, in buckets of
+	// time. One page at a time.
 	ListEmbeddingsUsage(context.Context, *v1.ListEmbeddingsUsageRequest) (*v1.ListEmbeddingsUsageResponse, error)
-	// Lists the usage of file search calls, measured in searches made, in
-	// buckets of time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of file search calls, measured in calls, in buckets of
+	// time. One page at a time.
 	ListFileSearchCallsUsage(context.Context, *v1.ListFileSearchCallsUsageRequest) (*v1.ListFileSearchCallsUsageResponse, error)
-	// Lists the usage of image generation and editing, measured in images
-	// produced, in buckets of time. One page at a time. Recent buckets may still
-	// grow.
+	// Lists the usage of images, measured in images processed, in buckets of
+	// time. One page at a time.
 	ListImagesUsage(context.Context, *v1.ListImagesUsageRequest) (*v1.ListImagesUsageResponse, error)
-	// Lists the usage of moderation, measured in tokens checked, in buckets of
-	// time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of moderation, measured in input tokens, in buckets of
+	// time. One page at a time.
 	ListModerationsUsage(context.Context, *v1.ListModerationsUsageRequest) (*v1.ListModerationsUsageResponse, error)
-	// Lists the usage of vector store storage, measured in bytes stored, in
-	// buckets of time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of vector stores, measured in bytes, in buckets of time.
+	// One page at a time.
 	ListVectorStoresUsage(context.Context, *v1.ListVectorStoresUsageRequest) (*v1.ListVectorStoresUsageResponse, error)
-	// Lists the usage of web search calls, measured in searches made, in buckets
-	// of time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of web search calls, measured in calls, in buckets of time.
+	// One page at a time.
 	ListWebSearchCallsUsage(context.Context, *v1.ListWebSearchCallsUsageRequest) (*v1.ListWebSearchCallsUsageResponse, error)
 }
 
@@ -186,40 +181,35 @@ func NewUsageServiceClient(client *connect.Client) UsageServiceClient {
 
 // UsageServiceHandler is an implementation of the openai.admin.v1.UsageService service.
 type UsageServiceHandler interface {
-	// Lists the usage of speech synthesis, measured in characters turned into
-	// speech, in buckets of time. One page at a time. Recent buckets may still
-	// grow.
+	// Lists the usage of speech synthesis, measured in characters, in buckets of
+	// time. One page at a time.
 	ListAudioSpeechesUsage(context.Context, *v1.ListAudioSpeechesUsageRequest) (*v1.ListAudioSpeechesUsageResponse, error)
-	// Lists the usage of audio transcription, measured in seconds of audio
-	// transcribed, in buckets of time. One page at a time. Recent buckets may
-	// still grow.
+	// Lists the usage of audio transcription, measured in seconds of audio, in
+	// buckets of time. One page at a time.
 	ListAudioTranscriptionsUsage(context.Context, *v1.ListAudioTranscriptionsUsageRequest) (*v1.ListAudioTranscriptionsUsageResponse, error)
-	// Lists the usage of code interpreter sessions, measured in sessions
-	// started, in buckets of time. One page at a time. Recent buckets may still
-	// grow.
+	// Lists the usage of code interpreter sessions, measured in sessions, in
+	// buckets of time. One page at a time.
 	ListCodeInterpreterSessionsUsage(context.Context, *v1.ListCodeInterpreterSessionsUsageRequest) (*v1.ListCodeInterpreterSessionsUsageResponse, error)
-	// Lists the usage of text generation (chat completions, responses and the
-	// like), measured in tokens read and written, in buckets of time. One page
-	// at a time. Recent buckets may still grow.
+	// Lists the usage of completions, measured in input and output tokens, in
+	// buckets of time. One page at a time.
 	ListCompletionsUsage(context.Context, *v1.ListCompletionsUsageRequest) (*v1.ListCompletionsUsageResponse, error)
-	// Lists the usage of embeddings, measured in tokens embedded, in buckets of
-	// time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of embeddings, measured in input tokens, in buckets of
+	// time. One page at a time.
 	ListEmbeddingsUsage(context.Context, *v1.ListEmbeddingsUsageRequest) (*v1.ListEmbeddingsUsageResponse, error)
-	// Lists the usage of file search calls, measured in searches made, in
-	// buckets of time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of file search calls, measured in calls, in buckets of
+	// time. One page at a time.
 	ListFileSearchCallsUsage(context.Context, *v1.ListFileSearchCallsUsageRequest) (*v1.ListFileSearchCallsUsageResponse, error)
-	// Lists the usage of image generation and editing, measured in images
-	// produced, in buckets of time. One page at a time. Recent buckets may still
-	// grow.
+	// Lists the usage of images, measured in images processed, in buckets of
+	// time. One page at a time.
 	ListImagesUsage(context.Context, *v1.ListImagesUsageRequest) (*v1.ListImagesUsageResponse, error)
-	// Lists the usage of moderation, measured in tokens checked, in buckets of
-	// time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of moderation, measured in input tokens, in buckets of
+	// time. One page at a time.
 	ListModerationsUsage(context.Context, *v1.ListModerationsUsageRequest) (*v1.ListModerationsUsageResponse, error)
-	// Lists the usage of vector store storage, measured in bytes stored, in
-	// buckets of time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of vector stores, measured in bytes, in buckets of time.
+	// One page at a time.
 	ListVectorStoresUsage(context.Context, *v1.ListVectorStoresUsageRequest) (*v1.ListVectorStoresUsageResponse, error)
-	// Lists the usage of web search calls, measured in searches made, in buckets
-	// of time. One page at a time. Recent buckets may still grow.
+	// Lists the usage of web search calls, measured in calls, in buckets of time.
+	// One page at a time.
 	ListWebSearchCallsUsage(context.Context, *v1.ListWebSearchCallsUsageRequest) (*v1.ListWebSearchCallsUsageResponse, error)
 }
 

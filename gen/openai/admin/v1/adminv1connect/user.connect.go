@@ -71,12 +71,11 @@ var (
 type UserServiceClient interface {
 	// Lists the users of the organization. One page at a time.
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
-	// Removes a user from the organization, and so from all its projects and
-	// groups.
+	// Removes a user from the organization.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)
 	// Reads a user of the organization.
 	GetUser(context.Context, *v1.GetUserRequest) (*v1.GetUserResponse, error)
-	// Changes the role or the profile of a user in the organization.
+	// Changes the role or the metadata of a user in the organization.
 	UpdateUser(context.Context, *v1.UpdateUserRequest) (*v1.UpdateUserResponse, error)
 }
 
@@ -90,12 +89,11 @@ func NewUserServiceClient(client *connect.Client) UserServiceClient {
 type UserServiceHandler interface {
 	// Lists the users of the organization. One page at a time.
 	ListUsers(context.Context, *v1.ListUsersRequest) (*v1.ListUsersResponse, error)
-	// Removes a user from the organization, and so from all its projects and
-	// groups.
+	// Removes a user from the organization.
 	DeleteUser(context.Context, *v1.DeleteUserRequest) (*v1.DeleteUserResponse, error)
 	// Reads a user of the organization.
 	GetUser(context.Context, *v1.GetUserRequest) (*v1.GetUserResponse, error)
-	// Changes the role or the profile of a user in the organization.
+	// Changes the role or the metadata of a user in the organization.
 	UpdateUser(context.Context, *v1.UpdateUserRequest) (*v1.UpdateUserResponse, error)
 }
 

@@ -73,16 +73,14 @@ var (
 
 // UserRoleServiceClient is a client for the openai.admin.v1.UserRoleService service.
 type UserRoleServiceClient interface {
-	// Lists the organization roles that a user holds. Inherited roles have their
-	// origin in `assignment_sources`. One page at a time.
+	// Lists the organization roles that a user holds; `assignment_sources` says
+	// from whom one is inherited. One page at a time.
 	ListUserRoles(context.Context, *v1.ListUserRolesRequest) (*v1.ListUserRolesResponse, error)
-	// Gives a user an organization role, besides those already held.
+	// Gives a user an organization role.
 	AssignUserRole(context.Context, *v1.AssignUserRoleRequest) (*v1.AssignUserRoleResponse, error)
-	// Takes an organization role from a user. What the user inherits from a
-	// group stays.
+	// Takes an organization role from a user.
 	UnassignUserRole(context.Context, *v1.UnassignUserRoleRequest) (*v1.UnassignUserRoleResponse, error)
-	// Reads one organization role that a user holds. Fails if the role is not
-	// held.
+	// Reads one organization role that a user holds.
 	GetUserRole(context.Context, *v1.GetUserRoleRequest) (*v1.GetUserRoleResponse, error)
 }
 
@@ -94,16 +92,14 @@ func NewUserRoleServiceClient(client *connect.Client) UserRoleServiceClient {
 
 // UserRoleServiceHandler is an implementation of the openai.admin.v1.UserRoleService service.
 type UserRoleServiceHandler interface {
-	// Lists the organization roles that a user holds. Inherited roles have their
-	// origin in `assignment_sources`. One page at a time.
+	// Lists the organization roles that a user holds; `assignment_sources` says
+	// from whom one is inherited. One page at a time.
 	ListUserRoles(context.Context, *v1.ListUserRolesRequest) (*v1.ListUserRolesResponse, error)
-	// Gives a user an organization role, besides those already held.
+	// Gives a user an organization role.
 	AssignUserRole(context.Context, *v1.AssignUserRoleRequest) (*v1.AssignUserRoleResponse, error)
-	// Takes an organization role from a user. What the user inherits from a
-	// group stays.
+	// Takes an organization role from a user.
 	UnassignUserRole(context.Context, *v1.UnassignUserRoleRequest) (*v1.UnassignUserRoleResponse, error)
-	// Reads one organization role that a user holds. Fails if the role is not
-	// held.
+	// Reads one organization role that a user holds.
 	GetUserRole(context.Context, *v1.GetUserRoleRequest) (*v1.GetUserRoleResponse, error)
 }
 

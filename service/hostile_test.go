@@ -1,0 +1,148 @@
+package service_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"unicode/utf8"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// hostileIDs would be another path, another query or another header if they were
+// taken as they are.
+var hostileIDs = map[string]string{
+	"empty":             "",
+	"dot":               ".",
+	"dots":              "..",
+	"slash":             "a/b",
+	"up":                "../users",
+	"escaped dots":      "%2e%2e",
+	"escaped slash":     "a%2Fb",
+	"twice escaped":     "a%252Fb",
+	"backslash":         `a\b`,
+	"NUL":               "a\x00b",
+	"line break":        "a\r\nX-Injected: 1",
+	"tab":               "a\tb",
+	"delete":            "a\x7fb",
+	"query":             "a?limit=1",
+	"fragment":          "a#b",
+	"10 KB":             strings.Repeat("a", 10<<10),
+	"one byte too long": strings.Repeat("a", 257),
+}
+
+// TestHostileIDsNeverReachTheUpstream puts each of them into each path variable
+// of each RPC.
+func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
+	t.Parallel()
+	for _, d := range []door{doors[0], doors[3], doors[4]} {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			m := newMirror(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
+			w := newWorld(t)
+			for _, name := range []string{"user", "other", "email", "group", "role", "busy", "project", "invite", "prole", "account", "bare", "akey", "akey2", "adminkey", "cert", "limit", "alert", "palert"} {
+				w[name] = "valid_1"
+			}
+			tried := 0
+			for _, s := range readTour(t, m.catalog) {
+				for _, variable := range s.method.Endpoint.Variables() {
+					for what, id := range hostileIDs {
+						request := s.message(t, w)
+						request.ProtoReflect().Set(variable, protoreflect.ValueOfString(id))
+						err := m.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
+						wantViolation(t, s.method.Name()+" with "+what, err, string(variable.Name()))
+						tried++
+					}
+				}
+			}
+			if tried < 1000 {
+				t.Errorf("only %d calls were made", tried)
+			}
+			for operation, n := range m.fake.Counts() {
+				if n > 0 {
+					t.Errorf("%s was asked %d times", operation, n)
+				}
+			}
+		})
+	}
+}
+
+func wantViolation(t *testing.T, what string, err error, field string) {
+	t.Helper()
+	if connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("%s: got %v, want invalid_argument", what, err)
+		return
+	}
+	for _, violation := range details[*errdetails.BadRequest](t, err) {
+		for _, v := range violation.GetFieldViolations() {
+			if v.GetField() == field {
+				return
+			}
+		}
+	}
+	t.Errorf("%s: no violation names %s: %v", what, field, err)
+}
+
+// pathRecorder is an upstream that keeps the path of a request and refuses it.
+type pathRecorder struct{ path atomic.Pointer[string] }
+
+func (r *pathRecorder) Do(_ context.Context, _ *upstream.Endpoint, request *upstream.Request) (*upstream.Reply, error) {
+	r.path.Store(&request.Path)
+	return nil, &upstream.Error{Kind: upstream.NotFound, Reason: upstream.ReasonNotFound, Status: http.StatusNotFound}
+}
+
+// FuzzIDs sends any id down the road: it is refused, or it is one whole segment
+// of the path.
+func FuzzIDs(f *testing.F) {
+	for _, id := range hostileIDs {
+		f.Add(id)
+	}
+	f.Add("proj_abc")
+	f.Add("é b+c&d=e;f:g@h")
+	catalog, err := service.NewCatalog(service.MirrorFiles(), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	up := new(pathRecorder)
+	server, err := service.NewServer(catalog, service.Options{Upstream: up})
+	if err != nil {
+		f.Fatal(err)
+	}
+	client := connect.NewClient(service.InProcess(server))
+	method, ok := catalog.Lookup(getProject)
+	if !ok {
+		f.Fatal("no " + getProject)
+	}
+	prefix := strings.TrimSuffix(method.Endpoint.Template(), "{project_id}")
+	f.Fuzz(func(t *testing.T, id string) {
+		up.path.Store(nil)
+		request := method.Request.New()
+		request.Set(method.Endpoint.Variables()[0], protoreflect.ValueOfString(id))
+		err := client.CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: method.Procedure, Schema: method.Descriptor},
+			request.Interface(), method.Response.New().Interface())
+		path := up.path.Load()
+		if path == nil {
+			if connect.CodeOf(err) != connect.CodeInvalidArgument {
+				t.Fatalf("%q: not sent, and %v", id, err)
+			}
+			return
+		}
+		segment, under := strings.CutPrefix(*path, prefix)
+		unescaped, err := url.PathUnescape(segment)
+		if !under || err != nil || unescaped != id || strings.ContainsAny(segment, "/?#\\") || segment == "." || segment == ".." {
+			t.Errorf("%q went out as %q", id, *path)
+		}
+		if !utf8.ValidString(id) || strings.ContainsAny(id, "/\\?#%\x00\r\n\t\x7f") || len(id) > 256 || len(id) == 0 {
+			t.Errorf("%q should have been refused, and went out as %q", id, *path)
+		}
+	})
+}
