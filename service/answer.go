@@ -36,6 +36,7 @@ func (a *answer) message() (proto.Message, error) {
 // wireCodec is protobuf's binary form; an answer goes out as the bytes it is.
 type wireCodec struct{ *connectproto.BinaryCodec }
 
+// MarshalWrite writes an answer as it is, and encodes any other message.
 func (c wireCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) error {
 	if a, ok := msg.(*answer); ok {
 		_, err := dst.Write(a.wire)
@@ -56,6 +57,7 @@ func newJSONCodec() jsonCodec {
 	return jsonCodec{c}
 }
 
+// MarshalWrite writes the JSON form of an answer or of any other message.
 func (c jsonCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) error {
 	if a, ok := msg.(*answer); ok {
 		m, err := a.message()
@@ -67,6 +69,8 @@ func (c jsonCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) err
 	return c.JSONCodec.MarshalWrite(ctx, dst, msg)
 }
 
+// UnmarshalRead reads a request. A field that is wrong comes as an
+// *upstream.RequestError that names it.
 func (c jsonCodec) UnmarshalRead(ctx context.Context, src io.Reader, msg any) error {
 	err := c.JSONCodec.UnmarshalRead(ctx, src, msg)
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -33,7 +34,11 @@ func (o *oracle) fault(path, format string, args ...any) {
 func (o *oracle) object(path string, want any, got protoreflect.Message) {
 	if free, ok := got.Interface().(*structpb.Struct); ok {
 		o.leaves++
-		text, _ := json.Marshal(free.AsMap())
+		text, err := protojson.Marshal(free)
+		if err != nil {
+			o.fault(path, "a free-form object that is none: %v", err)
+			return
+		}
 		for _, fault := range lost(path, want, mustJSON(text)) {
 			o.fault(fault, "of a free-form object")
 		}
@@ -108,7 +113,7 @@ func (o *oracle) value(path string, want any, fd protoreflect.FieldDescriptor, g
 		return
 	}
 	o.leaves++
-	same := false
+	var same bool
 	switch fd.Kind() {
 	case protoreflect.BoolKind:
 		same = want == got.Bool()

@@ -9,4 +9,5 @@ import (
 // is an internal error, never a pass.
 type requestValidator struct{ rules protovalidate.Validator }
 
+// Validate implements [Validator].
 func (v requestValidator) Validate(msg proto.Message) error { return v.rules.Validate(msg) }

@@ -68,7 +68,7 @@ func (s setting) variable() string {
 func loadConfig(path string, lookup func(string) (string, bool)) (config, error) {
 	c := defaultConfig()
 	if path != "" {
-		content, err := os.ReadFile(path) //nolint:gosec // the operator names the file on the command line
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return c, fmt.Errorf("config: %w", err)
 		}

@@ -43,7 +43,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	defer fake.Close()
+	defer fake.release()
 	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	g, err := build(fake.url()+"/v1", demoKey{}, logger, true)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 
-	defer doors.Close()
+	defer doors.release()
 
 	serving, stop := context.WithCancel(ctx)
 	defer stop()

@@ -35,6 +35,10 @@ func listen(ctx context.Context, address string, handler http.Handler) (listener
 
 func (l listener) url() string { return "http://" + l.Addr().String() }
 
+// release gives the address back when it was never served; serve closes what it
+// has served itself.
+func (l listener) release() { _ = l.Close() }
+
 // serve serves all listeners until ctx ends or one fails, then lets calls in
 // flight finish. All of its goroutines have ended when it returns.
 func serve(ctx context.Context, listeners ...listener) error {

@@ -32,12 +32,12 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	defer doors.Close()
+	defer doors.release()
 	ops, err := listen(ctx, conf.OpsListen, g.ops)
 	if err != nil {
 		return err
 	}
-	defer ops.Close()
+	defer ops.release()
 	logger.InfoContext(ctx, "serving on loopback only: this build cannot tell callers apart, so whoever reaches it acts with the admin key",
 		"listen", doors.Addr().String(), "ops_listen", ops.Addr().String(), "upstream", conf.Upstream.BaseURL, "version", version())
 	return serve(ctx, doors, ops)
