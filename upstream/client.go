@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -81,10 +82,13 @@ func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Repl
 		return nil, lost(caller, caller, e.writes(), false, context.Cause(caller))
 	}
 	key, err := c.config.Key.Key(caller)
+	if err == nil && key.Reveal() == "" {
+		err = errors.New("the key source gave an empty key")
+	}
 	if err != nil {
 		return nil, &Error{Kind: CredentialRejected, Reason: ReasonCredentialUnreadable, cause: err}
 	}
-	scrub := func(s string) string { return strings.ReplaceAll(s, key.Reveal(), redacted) }
+	scrub := scrubber(key)
 
 	timed, stop := context.WithTimeoutCause(caller, c.config.TotalTimeout, errAttemptTimeout)
 	defer stop()
@@ -102,8 +106,12 @@ func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Repl
 	}
 	defer response.Body.Close()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		// The status says enough when the body cannot be read.
-		body, _ := readBody(response, maxErrorBody)
+		var body []byte
+		// After 101 the body is the connection, which no context ends.
+		if response.StatusCode != http.StatusSwitchingProtocols {
+			// The status says enough when the body cannot be read.
+			body, _ = readBody(response, maxErrorBody)
+		}
 		return nil, refused(e.writes(), response, body, scrub, time.Now())
 	}
 	return c.accept(caller, ctx, e, response, scrub)
@@ -157,6 +165,17 @@ func (c *Client) newRequest(ctx context.Context, r *Request, key Secret) (*http.
 		request.Header.Set("Content-Type", "application/json")
 	}
 	return request, nil
+}
+
+// scrubber returns what takes the key out of a text: as it is, and as %q writes
+// it, which is how net/http quotes an answer.
+func scrubber(key Secret) func(string) string {
+	plain := key.Reveal()
+	quoted := strconv.Quote(plain)
+	quoted = quoted[1 : len(quoted)-1]
+	return func(s string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(s, quoted, redacted), plain, redacted)
+	}
 }
 
 // scrubbed is err, unless its text shows the key: an upstream that answers

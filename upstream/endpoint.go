@@ -195,7 +195,8 @@ func (e *Endpoint) Decode(body []byte) ([]byte, error) {
 	}
 	wire, err := e.answer.AppendWire(nil, body)
 	if err != nil {
-		return nil, badAnswer(e.writes(), "the answer is not what the operation answers", err)
+		// The error names the members of the answer, which can be anything.
+		return nil, badAnswer(e.writes(), "the answer is not what the operation answers", scrubbed(err, clean))
 	}
 	return wire, nil
 }

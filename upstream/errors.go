@@ -71,7 +71,9 @@ type meaning struct {
 // A refusal of our key quotes nothing, because it can quote the key; a redirect
 // quotes nothing, because it tells where to. 502 and 504 come from a proxy that
 // waited for an answer, so that a write may have been done whatever they say.
+// 303 is how HTTP says that a write was done and its answer is elsewhere.
 var meanings = []meaning{
+	{303, 303, ReasonRedirected, Unavailable, OutcomeUnknown, OutcomeUnknown, false},
 	{300, 399, ReasonRedirected, Unavailable, Unavailable, Unavailable, false},
 	{401, 401, ReasonCredentialRejected, CredentialRejected, CredentialRejected, CredentialRejected, false},
 	{403, 403, ReasonCredentialRejected, CredentialRejected, CredentialRejected, CredentialRejected, false},

@@ -99,6 +99,10 @@ func (k *fileKey) load() (Secret, error) {
 		k.info = nil
 		return Secret{}, err
 	}
+	if !info.Mode().IsRegular() {
+		k.info = nil
+		return Secret{}, errors.New("it is no regular file")
+	}
 	if old := k.info; old != nil && os.SameFile(old, info) && old.Size() == info.Size() && old.ModTime().Equal(info.ModTime()) {
 		return k.key, nil
 	}

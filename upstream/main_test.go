@@ -129,11 +129,10 @@ func failure(tb testing.TB, err error) *upstream.Error {
 	return e
 }
 
-func wantKind(tb testing.TB, err error, kind upstream.Kind, reason string) *upstream.Error {
+func wantKind(tb testing.TB, err error, kind upstream.Kind, reason string) {
 	tb.Helper()
 	e := failure(tb, err)
 	if e.Kind != kind || e.Reason != reason {
 		tb.Errorf("got %s (%s), want %s (%s): %v", e.Kind, e.Reason, kind, reason, err)
 	}
-	return e
 }

@@ -84,24 +84,25 @@ func TestWritesArriveOnceOverHTTP2(t *testing.T) {
 // and answers the others, and the count of requests.
 func resetting(t *testing.T, code http2.ErrCode) (*upstream.Client, *atomic.Int32) {
 	t.Helper()
+	var arrived atomic.Int32
+	return framed(t, func(framer *http2.Framer, stream uint32) error {
+		if arrived.Add(1) == 1 {
+			return framer.WriteRSTStream(stream, code)
+		}
+		return writeAnswer(framer, stream)
+	}), &arrived
+}
+
+// framed returns the client of an HTTP/2 server that calls answer for each
+// request.
+func framed(t *testing.T, answer func(*http2.Framer, uint32) error, change ...func(*upstream.Config)) *upstream.Client {
+	t.Helper()
 	certificate, roots := selfSigned(t)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var (
-		arrived atomic.Int32
-		served  sync.WaitGroup
-	)
-	serve := func(conn net.Conn) {
-		defer conn.Close()
-		answerFrames(conn, func(framer *http2.Framer, stream uint32) error {
-			if arrived.Add(1) == 1 {
-				return framer.WriteRSTStream(stream, code)
-			}
-			return writeAnswer(framer, stream)
-		})
-	}
+	var served sync.WaitGroup
 	// Upon a protocol error the client opens another connection.
 	served.Go(func() {
 		for {
@@ -109,16 +110,18 @@ func resetting(t *testing.T, code http2.ErrCode) (*upstream.Client, *atomic.Int3
 			if err != nil {
 				return
 			}
-			served.Go(func() { serve(conn) })
+			served.Go(func() {
+				defer func() { _ = conn.Close() }()
+				answerFrames(conn, answer)
+			})
 		}
 	})
 	t.Cleanup(func() {
 		_ = listener.Close()
 		served.Wait()
 	})
-	return newClient(t, "https://"+listener.Addr().String(), func(c *upstream.Config) {
-		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	}), &arrived
+	trusting := func(c *upstream.Config) { c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12} }
+	return newClient(t, "https://"+listener.Addr().String(), append(change, trusting)...)
 }
 
 // answerFrames speaks just enough HTTP/2 to call answer once a request is whole,

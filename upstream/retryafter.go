@@ -60,7 +60,8 @@ func waitInMessage(message string) time.Duration {
 	if start < 0 {
 		return 0
 	}
-	words := lower[start:]
+	// The wait is close by, if it is there; the search takes quadratic time.
+	words := cut(lower[start:], maxWords)
 	for {
 		in, after := strings.Index(words, "in "), strings.Index(words, "after ")
 		switch {

@@ -13,21 +13,21 @@ const redacted = "[redacted]"
 // Secret is a credential that no formatting, logging or marshalling shows: all
 // of them give "[redacted]". The zero Secret is empty.
 type Secret struct {
-	_ [0]func() // not comparable with ==, which is not constant-time
-	// A pointer, because fmt calls no methods on unexported fields: a Secret
-	// inside such a field prints as an address.
-	value *string
+	// A function, because what prints by reflection (fmt in unexported fields,
+	// go-cmp, dumpers) calls no methods, follows pointers, and cannot look into
+	// one. Nor can == compare it, which is not constant-time.
+	reveal func() string
 }
 
 // NewSecret returns a Secret that holds value.
-func NewSecret(value string) Secret { return Secret{value: &value} }
+func NewSecret(value string) Secret { return Secret{reveal: func() string { return value }} }
 
 // Reveal returns the credential itself.
 func (s Secret) Reveal() string {
-	if s.value == nil {
+	if s.reveal == nil {
 		return ""
 	}
-	return *s.value
+	return s.reveal()
 }
 
 // Equal tells whether both hold the same credential, in a time that depends on

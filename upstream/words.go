@@ -21,12 +21,15 @@ const (
 type words struct{ message, param, code, kind string }
 
 // parseErrorBody understands {"error":{"message","type","param","code"}}, the
-// same flat, and {"error":"message"}. It tells whether the body is one of them.
-func parseErrorBody(body []byte) (words, bool) {
+// same flat, and {"error":"message"}. byAPI tells whether the body is one that
+// the API itself writes: the first, or a flat one with code and message. A mere
+// {"message"} or {"error":"…"} is what proxies and load balancers write too.
+func parseErrorBody(body []byte) (_ words, byAPI bool) {
 	members := object(body)
+	isNested := false
 	if nested, ok := members["error"]; ok {
 		if inner := object(nested); inner != nil {
-			members = inner
+			members, isNested = inner, true
 		} else if members["message"] == nil {
 			members = map[string]json.RawMessage{"message": nested}
 		}
@@ -37,7 +40,7 @@ func parseErrorBody(body []byte) (words, bool) {
 		code:    text(members["code"]),
 		kind:    text(members["type"]),
 	}
-	return w, w.message != "" || w.code != "" || w.kind != ""
+	return w, isNested && (w.message != "" || w.code != "" || w.kind != "") || w.message != "" && w.code != ""
 }
 
 func object(raw []byte) map[string]json.RawMessage {

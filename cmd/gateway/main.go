@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log" //nolint:depguard // to silence it
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -28,6 +29,9 @@ type program struct {
 type streams struct{ out, err io.Writer }
 
 func main() {
+	// net/http writes bytes of answers that nobody asked for to the standard
+	// logger, and they can hold the admin key. Nothing else writes there.
+	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
