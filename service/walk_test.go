@@ -67,5 +67,5 @@ func walk(t *testing.T, m *mirror, method *service.Method, request proto.Message
 	return pages.Collect(pages.Walk[proto.Message](t.Context(), func(ctx context.Context, request proto.Message) (proto.Message, error) {
 		response := method.Response.New().Interface()
 		return response, m.call(ctx, doors[0], method, request, response)
-	}, request, pages.MaxPages(40)))
+	}, request, pages.MaxPages(10)))
 }
