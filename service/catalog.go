@@ -32,6 +32,10 @@ type Method struct {
 	Endpoint *upstream.Endpoint
 	// Permission is what a caller must have been granted.
 	Permission string
+	// Project is the path of the request's field that names the projects that
+	// the call concerns, such as "project_id" or "projects.values.id"; "" is the
+	// organization as a whole.
+	Project string
 	// CacheLife is how long an answer stays fresh; 0 is never stored.
 	CacheLife time.Duration
 	// Invalidates are the path templates that a write makes stale.

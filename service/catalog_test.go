@@ -136,6 +136,15 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"permission with an empty part", readRPC, permission("projects..read"), `"projects..read"`},
 		{"permission with a line behind it", readRPC, permission("projects.read\n"), "permission"},
 
+		{"no scope", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = nil }), "neither project nor organization"},
+		{"organization false", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Organization{} }), "organization is false"},
+		{"organization in spite of a project", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Organization{Organization: true} }), "project_id"},
+		{"project by another field", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "user_id"} }), "project_id"},
+		{"project by no field", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "nobody"} }), `"nobody"`},
+		{"project by nothing", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{} }), `""`},
+		{"project below a string", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "project_id.id"} }), "no message"},
+		{"project by a message", updateRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "update_mask"} }), "no string"},
+
 		{"read without cache declaration", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = nil }), "neither cache nor cache_nothing"},
 		{"read with cache_nothing false", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = &gatewayv1.Policy_CacheNothing{} }), "cache_nothing is false"},
 		{"read with cache of nothing", readRPC, cache(nil), "positive"},

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 )
 
 // inventoryColumns head every form of the inventory.
-const inventoryColumns = "RPC\tVERB\tPATH\tPERMISSION\tCACHE\tINVALIDATES"
+const inventoryColumns = "RPC\tVERB\tPATH\tPERMISSION\tSCOPE\tCACHE\tINVALIDATES"
 
 // ErrInventoryFormat is the error of [Catalog.WriteInventory] for a format that
 // it does not know.
@@ -22,13 +23,15 @@ type inventoryEntry struct {
 	Verb        string   `json:"verb"`
 	Path        string   `json:"path"`
 	Permission  string   `json:"permission"`
+	Scope       string   `json:"scope"`
 	Cache       string   `json:"cache,omitempty"`
 	Invalidates []string `json:"invalidates,omitempty"`
 	Secret      bool     `json:"secret,omitempty"`
 }
 
 // WriteInventory writes a line for every RPC: name, verb, path, permission,
-// cache life, and what it invalidates, where "$" behind a path leaves what lies
+// the request's field that names its projects or "organization", cache life, and
+// what it invalidates, where "$" behind a path leaves what lies
 // below it alone. The format is "table" (aligned for reading), "tsv" or "json".
 func (c *Catalog) WriteInventory(w io.Writer, format string) error {
 	switch format {
@@ -61,7 +64,7 @@ func (c *Catalog) writeRows(w io.Writer) error {
 	for _, m := range c.methods {
 		e := m.inventoryEntry()
 		if _, err := fmt.Fprintln(w, strings.Join([]string{
-			e.RPC, e.Verb, e.Path, e.Permission, m.cacheColumn(), m.invalidatesColumn(),
+			e.RPC, e.Verb, e.Path, e.Permission, e.Scope, m.cacheColumn(), m.invalidatesColumn(),
 		}, "\t")); err != nil {
 			return err
 		}
@@ -75,6 +78,7 @@ func (m *Method) inventoryEntry() inventoryEntry {
 		Verb:       m.Endpoint.Verb(),
 		Path:       m.Endpoint.Template(),
 		Permission: m.Permission,
+		Scope:      cmp.Or(m.Project, "organization"),
 		Secret:     m.Secret,
 	}
 	if m.CacheLife > 0 {

@@ -42,6 +42,9 @@ func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.Met
 	if !permissionForm.MatchString(m.Permission) {
 		return fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", m.Permission)
 	}
+	if err := m.applyScope(policy); err != nil {
+		return err
+	}
 	sideEffectFree := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
 	if m.Read {
 		if !sideEffectFree {
@@ -53,6 +56,53 @@ func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.Met
 		return errors.New("is a write, so its idempotency_level cannot be NO_SIDE_EFFECTS")
 	}
 	return m.applyWritePolicy(policy)
+}
+
+// projectFields are what the upstream calls the fields that name projects. One
+// that a declaration overlooks would open the method to callers of any project,
+// or close it to all of them.
+var projectFields = []protoreflect.Name{"project_id", "project_ids", "projects"}
+
+func (m *Method) applyScope(policy *gatewayv1.Policy) error {
+	request := m.Descriptor.Input()
+	switch scope := policy.GetScope().(type) {
+	case *gatewayv1.Policy_Project:
+		if err := checkFieldPath(request, scope.Project); err != nil {
+			return fmt.Errorf("project %q: %w", scope.Project, err)
+		}
+		m.Project = scope.Project
+	case *gatewayv1.Policy_Organization:
+		if !scope.Organization {
+			return errors.New("organization is false; say which field names the project instead")
+		}
+	default:
+		return errors.New("says neither project nor organization")
+	}
+	first, _, _ := strings.Cut(m.Project, ".")
+	for _, name := range projectFields {
+		if request.Fields().ByName(name) != nil && first != string(name) {
+			return fmt.Errorf("has the request field %s, and its scope is another", name)
+		}
+	}
+	return nil
+}
+
+// checkFieldPath wants a path through messages to a string field.
+func checkFieldPath(message protoreflect.MessageDescriptor, path string) error {
+	name, rest, deeper := strings.Cut(path, ".")
+	field := message.Fields().ByName(protoreflect.Name(name))
+	switch {
+	case field == nil || field.IsMap():
+		return fmt.Errorf("%s has no field %q to go by", message.Name(), name)
+	case deeper && field.Message() == nil:
+		return fmt.Errorf("%s is no message", field.FullName())
+	case deeper:
+		return checkFieldPath(field.Message(), rest)
+	case field.Kind() != protoreflect.StringKind:
+		return fmt.Errorf("%s is no string", field.FullName())
+	default:
+		return nil
+	}
 }
 
 func (m *Method) applyReadPolicy(policy *gatewayv1.Policy) error {

@@ -30,13 +30,21 @@ const (
 // What the gateway must know of a method before it may serve it.
 //
 // Nothing here is a default by absence: a read says `cache` or `cache_nothing`,
-// a write says what it makes stale or `invalidates_nothing`.
+// a write says what it makes stale or `invalidates_nothing`, and every method
+// says `project` or `organization`.
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. What a caller must have been granted: dotted resource, then verb,
 	// such as `projects.users.update`. All reads of a resource share the verb
 	// `read`.
 	Permission string `protobuf:"bytes,1,opt,name=permission,proto3" json:"permission,omitempty"`
+	// What the call concerns, for callers whose grant is limited to projects.
+	//
+	// Types that are valid to be assigned to Scope:
+	//
+	//	*Policy_Project
+	//	*Policy_Organization
+	Scope isPolicy_Scope `protobuf_oneof:"scope"`
 	// How long the answer of a read may be served again. Writes have none.
 	//
 	// Types that are valid to be assigned to CacheLife:
@@ -97,6 +105,31 @@ func (x *Policy) GetPermission() string {
 	return ""
 }
 
+func (x *Policy) GetScope() isPolicy_Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *Policy) GetProject() string {
+	if x != nil {
+		if x, ok := x.Scope.(*Policy_Project); ok {
+			return x.Project
+		}
+	}
+	return ""
+}
+
+func (x *Policy) GetOrganization() bool {
+	if x != nil {
+		if x, ok := x.Scope.(*Policy_Organization); ok {
+			return x.Organization
+		}
+	}
+	return false
+}
+
 func (x *Policy) GetCacheLife() isPolicy_CacheLife {
 	if x != nil {
 		return x.CacheLife
@@ -149,6 +182,26 @@ func (x *Policy) GetSecret() bool {
 	}
 	return false
 }
+
+type isPolicy_Scope interface {
+	isPolicy_Scope()
+}
+
+type Policy_Project struct {
+	// Path of the request's field that names the project or the projects, such
+	// as `project_id`, `project_ids` or `projects.values.id`. Such a caller has
+	// to name at least one, and all that it names have to be in its grant.
+	Project string `protobuf:"bytes,8,opt,name=project,proto3,oneof"`
+}
+
+type Policy_Organization struct {
+	// The organization as a whole. Such a caller is refused.
+	Organization bool `protobuf:"varint,9,opt,name=organization,proto3,oneof"`
+}
+
+func (*Policy_Project) isPolicy_Scope() {}
+
+func (*Policy_Organization) isPolicy_Scope() {}
 
 type isPolicy_CacheLife interface {
 	isPolicy_CacheLife()
@@ -312,17 +365,20 @@ var File_gateway_v1_options_proto protoreflect.FileDescriptor
 const file_gateway_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\x18gateway/v1/options.proto\x12\n" +
-	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xac\x02\n" +
+	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf7\x02\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
-	"permission\x121\n" +
-	"\x05cache\x18\x02 \x01(\v2\x19.google.protobuf.DurationH\x00R\x05cache\x12%\n" +
-	"\rcache_nothing\x18\x03 \x01(\bH\x00R\fcacheNothing\x12 \n" +
+	"permission\x12\x1a\n" +
+	"\aproject\x18\b \x01(\tH\x00R\aproject\x12$\n" +
+	"\forganization\x18\t \x01(\bH\x00R\forganization\x121\n" +
+	"\x05cache\x18\x02 \x01(\v2\x19.google.protobuf.DurationH\x01R\x05cache\x12%\n" +
+	"\rcache_nothing\x18\x03 \x01(\bH\x01R\fcacheNothing\x12 \n" +
 	"\vinvalidates\x18\x04 \x03(\tR\vinvalidates\x12/\n" +
 	"\x13invalidates_exactly\x18\x05 \x03(\tR\x12invalidatesExactly\x12/\n" +
 	"\x13invalidates_nothing\x18\x06 \x01(\bR\x12invalidatesNothing\x12\x16\n" +
-	"\x06secret\x18\a \x01(\bR\x06secretB\f\n" +
+	"\x06secret\x18\a \x01(\bR\x06secretB\a\n" +
+	"\x05scopeB\f\n" +
 	"\n" +
 	"cache_life\"X\n" +
 	"\fFieldMapping\x12\x12\n" +
@@ -379,6 +435,8 @@ func file_gateway_v1_options_proto_init() {
 		return
 	}
 	file_gateway_v1_options_proto_msgTypes[0].OneofWrappers = []any{
+		(*Policy_Project)(nil),
+		(*Policy_Organization)(nil),
 		(*Policy_Cache)(nil),
 		(*Policy_CacheNothing)(nil),
 	}

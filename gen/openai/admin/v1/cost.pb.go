@@ -618,11 +618,11 @@ const file_openai_admin_v1_cost_proto_rawDesc = "" +
 	"project_id\x12+\n" +
 	"\x18COSTS_GROUP_BY_LINE_ITEM\x10\x02\x1a\r\xb2\xff\x18\tline_item\x12-\n" +
 	"\x19COSTS_GROUP_BY_API_KEY_ID\x10\x03\x1a\x0e\xb2\xff\x18\n" +
-	"api_key_id2\x96\x01\n" +
-	"\vCostService\x12\x86\x01\n" +
-	"\tListCosts\x12!.openai.admin.v1.ListCostsRequest\x1a\".openai.admin.v1.ListCostsResponse\"2\xb2\xff\x18\x10\n" +
+	"api_key_id2\xa3\x01\n" +
+	"\vCostService\x12\x93\x01\n" +
+	"\tListCosts\x12!.openai.admin.v1.ListCostsRequest\x1a\".openai.admin.v1.ListCostsResponse\"?\xb2\xff\x18\x1d\n" +
 	"\n" +
-	"costs.read\x12\x02\b<\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/costs\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"costs.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/costs\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_cost_proto_rawDescOnce sync.Once

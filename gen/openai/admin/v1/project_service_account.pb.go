@@ -1156,20 +1156,26 @@ const file_openai_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\"PROJECT_SERVICE_ACCOUNT_ROLE_OWNER\x10\x01\x1a\t\xb2\xff\x18\x05owner\x123\n" +
 	"#PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06member\x12/\n" +
-	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xb6\x13\n" +
-	"\x1cProjectServiceAccountService\x12\xee\x01\n" +
-	"\x1aListProjectServiceAccounts\x122.openai.admin.v1.ListProjectServiceAccountsRequest\x1a3.openai.admin.v1.ListProjectServiceAccountsResponse\"g\xb2\xff\x18$\n" +
-	"\x1eprojects.service_accounts.read\x12\x02\b<\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\x97\x03\n" +
-	"\x1bCreateProjectServiceAccount\x123.openai.admin.v1.CreateProjectServiceAccountRequest\x1a4.openai.admin.v1.CreateProjectServiceAccountResponse\"\x8c\x02\xb2\xff\x18\xc8\x01\n" +
-	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xae\x04\n" +
-	"\x1bDeleteProjectServiceAccount\x123.openai.admin.v1.DeleteProjectServiceAccountRequest\x1a4.openai.admin.v1.DeleteProjectServiceAccountResponse\"\xa3\x03\xb2\xff\x18\xcd\x02\n" +
-	" projects.service_accounts.delete\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accounts\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\x97\x02\n" +
-	"\x18GetProjectServiceAccount\x120.openai.admin.v1.GetProjectServiceAccountRequest\x1a1.openai.admin.v1.GetProjectServiceAccountResponse\"\x95\x01\xb2\xff\x18$\n" +
-	"\x1eprojects.service_accounts.read\x12\x02\b<\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\xca\x04\n" +
-	"\x1bUpdateProjectServiceAccount\x123.openai.admin.v1.UpdateProjectServiceAccountRequest\x1a4.openai.admin.v1.UpdateProjectServiceAccountResponse\"\xbf\x03\xb2\xff\x18\xcd\x02\n" +
-	" projects.service_accounts.update\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accounts\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xf2\x02\n" +
-	"!CreateProjectServiceAccountApiKey\x129.openai.admin.v1.CreateProjectServiceAccountApiKeyRequest\x1a:.openai.admin.v1.CreateProjectServiceAccountApiKeyResponse\"\xd5\x01\xb2\xff\x18[\n" +
-	")projects.service_accounts.api_keys.create\",/organization/projects/{project_id}/api_keys8\x01\x82\xd3\xe4\x93\x02p:\x01*b\x17service_account_api_key\"R/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keysBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xfe\x13\n" +
+	"\x1cProjectServiceAccountService\x12\xfa\x01\n" +
+	"\x1aListProjectServiceAccounts\x122.openai.admin.v1.ListProjectServiceAccountsRequest\x1a3.openai.admin.v1.ListProjectServiceAccountsResponse\"s\xb2\xff\x180\n" +
+	"\x1eprojects.service_accounts.readB\n" +
+	"project_id\x12\x02\b<\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\xa3\x03\n" +
+	"\x1bCreateProjectServiceAccount\x123.openai.admin.v1.CreateProjectServiceAccountRequest\x1a4.openai.admin.v1.CreateProjectServiceAccountResponse\"\x98\x02\xb2\xff\x18\xd4\x01\n" +
+	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01B\n" +
+	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xba\x04\n" +
+	"\x1bDeleteProjectServiceAccount\x123.openai.admin.v1.DeleteProjectServiceAccountRequest\x1a4.openai.admin.v1.DeleteProjectServiceAccountResponse\"\xaf\x03\xb2\xff\x18\xd9\x02\n" +
+	" projects.service_accounts.delete\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
+	"project_id\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xa3\x02\n" +
+	"\x18GetProjectServiceAccount\x120.openai.admin.v1.GetProjectServiceAccountRequest\x1a1.openai.admin.v1.GetProjectServiceAccountResponse\"\xa1\x01\xb2\xff\x180\n" +
+	"\x1eprojects.service_accounts.readB\n" +
+	"project_id\x12\x02\b<\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\xd6\x04\n" +
+	"\x1bUpdateProjectServiceAccount\x123.openai.admin.v1.UpdateProjectServiceAccountRequest\x1a4.openai.admin.v1.UpdateProjectServiceAccountResponse\"\xcb\x03\xb2\xff\x18\xd9\x02\n" +
+	" projects.service_accounts.update\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
+	"project_id\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xfe\x02\n" +
+	"!CreateProjectServiceAccountApiKey\x129.openai.admin.v1.CreateProjectServiceAccountApiKeyRequest\x1a:.openai.admin.v1.CreateProjectServiceAccountApiKeyResponse\"\xe1\x01\xb2\xff\x18g\n" +
+	")projects.service_accounts.api_keys.create\",/organization/projects/{project_id}/api_keys8\x01B\n" +
+	"project_id\x82\xd3\xe4\x93\x02p:\x01*b\x17service_account_api_key\"R/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keysBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_project_service_account_proto_rawDescOnce sync.Once

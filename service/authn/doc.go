@@ -1,0 +1,17 @@
+// Package authn turns a credential into the name of a caller. It knows no
+// policy: what the caller may do is for others to say.
+//
+//	identity.go    what a call brings, and who it turns out to be
+//	errors.go      why a call was not authenticated
+//	table.go       the callers and their credentials, compiled
+//	authn.go       the decision between the kinds of credential
+//	bearer.go      the Authorization header
+//	token.go       the gateway's own tokens
+//	jwt.go         tokens of OIDC issuers and Kubernetes clusters
+//	issuer.go      configuration of an issuer
+//	jwks.go        an issuer's keys: when to fetch, what to keep
+//	jwksfetch.go   how to fetch them
+//	mtls.go        client certificates
+//	tlsfiles.go    server TLS from files that change
+//	spiffe.go      server TLS from a SPIFFE workload API
+package authn

@@ -1,0 +1,44 @@
+package authn
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+)
+
+// The ways in which a caller may have been authenticated: [Identity].Method.
+const (
+	MethodToken    = "token"
+	MethodJWT      = "jwt"
+	MethodSPIFFEID = "spiffe_id"
+	MethodURISAN   = "uri_san"
+	MethodDNSSAN   = "dns_san"
+)
+
+// Evidence is what a call brings to show who makes it. Printing or logging it
+// shows nothing of the credential.
+type Evidence struct {
+	// Authorization has the values of the header, as they came.
+	Authorization []string
+	// TLS is the connection's state; nil without TLS.
+	TLS *tls.ConnectionState
+}
+
+// Format implements [fmt.Formatter]: it writes no credential, whatever the verb.
+func (e Evidence) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "authn.Evidence{%d authorization values [redacted], TLS: %t}", len(e.Authorization), e.TLS != nil)
+}
+
+// LogValue implements [slog.LogValuer]: it shows no credential.
+func (e Evidence) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("authorization_values", len(e.Authorization)), slog.Bool("tls", e.TLS != nil))
+}
+
+// Identity is who calls.
+type Identity struct {
+	// Caller is the name that the policy gives to the caller.
+	Caller string
+	// Method is how it was shown: [MethodToken], [MethodJWT], [MethodSPIFFEID],
+	// [MethodURISAN] or [MethodDNSSAN].
+	Method string
+}
