@@ -10,7 +10,7 @@ type Reason string
 // All reasons there are.
 const (
 	// ReasonNoCredential means that the call brought none.
-	ReasonNoCredential Reason = "no_credential"
+	ReasonNoCredential Reason = "no_credential" //nolint:gosec // It says that there is none.
 	// ReasonMalformed means that the Authorization header, or the JWT in it, is
 	// not of a form that is accepted.
 	ReasonMalformed Reason = "malformed"

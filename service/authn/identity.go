@@ -34,6 +34,9 @@ func (e Evidence) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("authorization_values", len(e.Authorization)), slog.Bool("tls", e.TLS != nil))
 }
 
+// MarshalJSON implements [encoding/json.Marshaler]: it shows no credential.
+func (e Evidence) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
+
 // Identity is who calls.
 type Identity struct {
 	// Caller is the name that the policy gives to the caller.

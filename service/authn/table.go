@@ -1,13 +1,30 @@
 package authn
 
 import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
+
+// maxTokens is how many tokens a caller may have: the old and the new one, while
+// it moves from one to the other.
+const maxTokens = 2
+
+// maxSAN bounds what is compared with a name in a certificate, in bytes.
+const maxSAN = 2048
 
 // Credential is one way in which a caller may show who it is. Exactly one kind
 // is set.
 type Credential struct {
-	// TokenSHA256 is the SHA-256 of a caller token, 64 hex digits.
+	// TokenSHA256 is the SHA-256 of a caller token, 64 hex digits. The token
+	// should be one of [NewToken]; one of any other form has at most 512 of the
+	// characters of RFC 6750, and not exactly two dots, since it would be taken
+	// for a JWT.
 	TokenSHA256 string
 	// Expires is when the token ceases to be accepted; zero: never. It goes with
 	// TokenSHA256 alone.
@@ -38,16 +55,213 @@ type Caller struct {
 // Table finds the caller to whom a credential belongs. It is immutable, and is
 // used by many goroutines at once. The zero Table knows nobody.
 type Table struct {
-	tokens   map[uint64][]tokenEntry
-	subjects map[JWTSubject]string // → caller
+	tokens   map[uint64][]tokenEntry // by digestIndex
+	subjects map[JWTSubject]string   // → caller
 	// What names a caller in a client certificate, and the caller. SPIFFE IDs are
 	// as spiffeid.ID.String gives them, URIs as url.URL.String does, DNS names in
 	// lower case.
 	spiffe, uris, dns map[string]string
 }
 
-type tokenEntry struct {
-	digest  [32]byte
-	expires time.Time // zero: never
-	caller  string
+// NewTable compiles the callers. issuers are the URLs of the issuers that the
+// [Authenticator] knows. The error joins a [*Fault] for each fault: a caller
+// without a name, or with that of another; a credential of no kind, of two, or
+// that is not of the form of its kind; one that is there twice; an issuer that is
+// not known; a third token.
+func NewTable(callers []Caller, issuers []string) (*Table, error) {
+	b := tableBuilder{
+		table: &Table{
+			tokens:   map[uint64][]tokenEntry{},
+			subjects: map[JWTSubject]string{},
+			spiffe:   map[string]string{},
+			uris:     map[string]string{},
+			dns:      map[string]string{},
+		},
+		issuers: map[string]bool{},
+	}
+	for _, issuer := range issuers {
+		b.issuers[issuer] = true
+	}
+	names := map[string]bool{}
+	for i, caller := range callers {
+		b.caller, b.credential, b.name = i, -1, caller.Name
+		switch {
+		case caller.Name == "":
+			b.fault("name", "is missing")
+		case names[caller.Name]:
+			b.fault("name", fmt.Sprintf("there is another caller %q", caller.Name))
+		}
+		names[caller.Name] = true
+		tokens := 0
+		for j, credential := range caller.Credentials {
+			b.credential = j
+			if credential.TokenSHA256 != "" {
+				tokens++
+			}
+			if tokens > maxTokens && credential.TokenSHA256 != "" {
+				b.fault("token_sha256", fmt.Sprintf("a caller has at most %d tokens", maxTokens))
+			}
+			b.add(credential)
+		}
+	}
+	if len(b.faults) > 0 {
+		return nil, errors.Join(b.faults...)
+	}
+	return b.table, nil
+}
+
+// tableBuilder fills a table, and notes what is wrong on the way.
+type tableBuilder struct {
+	table   *Table
+	issuers map[string]bool
+	faults  []error
+
+	// Where the builder is.
+	caller, credential int
+	name               string
+}
+
+func (b *tableBuilder) fault(field, reason string) {
+	b.faults = append(b.faults, &Fault{Caller: b.caller, Credential: b.credential, Field: field, Reason: reason})
+}
+
+// add adds a credential of the caller to the table.
+func (b *tableBuilder) add(c Credential) {
+	var kinds []string
+	for _, kind := range []struct {
+		field string
+		set   bool
+	}{
+		{"token_sha256", c.TokenSHA256 != ""},
+		{"jwt", c.JWT != nil},
+		{"spiffe_id", c.SPIFFEID != ""},
+		{"uri_san", c.URISAN != ""},
+		{"dns_san", c.DNSSAN != ""},
+	} {
+		if kind.set {
+			kinds = append(kinds, kind.field)
+		}
+	}
+	switch len(kinds) {
+	case 0:
+		b.fault("", "needs one of token_sha256, jwt, spiffe_id, uri_san, dns_san")
+		return
+	case 1:
+	default:
+		b.fault(kinds[1], "cannot stand beside "+kinds[0]+": a credential is of one kind")
+		return
+	}
+	if !c.Expires.IsZero() && c.TokenSHA256 == "" {
+		b.fault("expires", "belongs to a token; other credentials say themselves when they expire")
+	}
+	switch {
+	case c.TokenSHA256 != "":
+		b.token(c)
+	case c.JWT != nil:
+		b.subject(*c.JWT)
+	case c.SPIFFEID != "":
+		b.san("spiffe_id", b.table.spiffe, c.SPIFFEID, spiffeIDOf)
+	case c.URISAN != "":
+		b.san("uri_san", b.table.uris, c.URISAN, uriOf)
+	default:
+		b.san("dns_san", b.table.dns, c.DNSSAN, dnsNameOf)
+	}
+}
+
+func (b *tableBuilder) token(c Credential) {
+	entry := tokenEntry{expires: c.Expires, caller: b.name}
+	if n, err := hex.Decode(entry.digest[:], []byte(c.TokenSHA256[:min(len(c.TokenSHA256), 2*len(entry.digest))])); err != nil ||
+		n != len(entry.digest) || len(c.TokenSHA256) != 2*n {
+		b.fault("token_sha256", fmt.Sprintf("is not %d hex digits", 2*len(entry.digest)))
+		return
+	}
+	index := digestIndex(entry.digest)
+	for _, other := range b.table.tokens[index] {
+		if other.digest == entry.digest {
+			b.duplicate("token_sha256", other.caller)
+			return
+		}
+	}
+	b.table.tokens[index] = append(b.table.tokens[index], entry)
+}
+
+func (b *tableBuilder) subject(s JWTSubject) {
+	before := len(b.faults)
+	if !b.issuers[s.Issuer] {
+		b.fault("jwt.issuer", fmt.Sprintf("%q is not an issuer that is configured", s.Issuer))
+	}
+	if s.Subject == "" {
+		b.fault("jwt.subject", "is missing")
+	}
+	if len(b.faults) > before {
+		return
+	}
+	if other, taken := b.table.subjects[s]; taken {
+		b.duplicate("jwt", other)
+		return
+	}
+	b.table.subjects[s] = b.name
+}
+
+// san adds a name in certificates, in the form in which it is compared.
+func (b *tableBuilder) san(field string, names map[string]string, value string, canonical func(string) (string, error)) {
+	if len(value) > maxSAN {
+		b.fault(field, fmt.Sprintf("is longer than %d bytes", maxSAN))
+		return
+	}
+	name, err := canonical(value)
+	if err != nil {
+		b.fault(field, err.Error())
+		return
+	}
+	if other, taken := names[name]; taken {
+		b.duplicate(field, other)
+		return
+	}
+	names[name] = b.name
+}
+
+func (b *tableBuilder) duplicate(field, other string) {
+	if other == b.name {
+		b.fault(field, "is there twice")
+		return
+	}
+	b.fault(field, fmt.Sprintf("is also a credential of caller %q", other))
+}
+
+func spiffeIDOf(value string) (string, error) {
+	id, err := spiffeid.FromString(value)
+	if err != nil {
+		return "", fmt.Errorf("is not a SPIFFE ID: %w", err)
+	}
+	if id.Path() == "" {
+		return "", errors.New("names a trust domain, and no workload in it")
+	}
+	return id.String(), nil
+}
+
+func uriOf(value string) (string, error) {
+	uri, err := url.Parse(value)
+	switch {
+	case err != nil || !uri.IsAbs():
+		return "", errors.New("is not an absolute URI")
+	case uri.Scheme == "spiffe":
+		return "", errors.New("is a SPIFFE ID: use spiffe_id")
+	}
+	return uri.String(), nil
+}
+
+// dnsNameOf accepts what a certificate may hold as a name of one host.
+func dnsNameOf(value string) (string, error) {
+	const maxName, maxLabel = 253, 63
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	if len(value) > maxName {
+		return "", errors.New("is too long for a DNS name")
+	}
+	for label := range strings.SplitSeq(value, ".") {
+		if label == "" || len(label) > maxLabel || strings.Trim(label, letters) != "" {
+			return "", errors.New("is not a DNS name: letters, digits, '-' and dots between; no wildcard")
+		}
+	}
+	return strings.ToLower(value), nil
 }

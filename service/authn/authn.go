@@ -1,0 +1,95 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Config is what an [Authenticator] is made of.
+type Config struct {
+	// Issuers are those whose JWTs are accepted; there may be none.
+	Issuers []Issuer
+	// Logger hears when the keys of an issuer cannot be had, at most once in 30
+	// seconds for each issuer. nil: nobody does.
+	Logger *slog.Logger
+	// Now is the clock; nil: [time.Now].
+	Now func() time.Time
+}
+
+// Authenticator turns credentials into callers. It holds what outlives a policy:
+// the keys of issuers. It is used by many goroutines at once.
+type Authenticator struct {
+	issuers map[string]*issuer // by URL
+	now     func() time.Time
+	urls    []string
+}
+
+// New makes an Authenticator. It asks no issuer for anything: that waits for the
+// first token. The error joins all that is wrong with the issuers.
+func New(config Config) (*Authenticator, error) {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &Authenticator{issuers: map[string]*issuer{}, now: config.Now}
+	var faults []error
+	for i, each := range config.Issuers {
+		if err := each.check(); err != nil {
+			faults = append(faults, fmt.Errorf("issuers[%d]: %w", i, err))
+			continue
+		}
+		if a.issuers[each.URL] != nil {
+			faults = append(faults, fmt.Errorf("issuers[%d]: there is another issuer %s", i, each.URL))
+			continue
+		}
+		a.issuers[each.URL] = newIssuer(each, config.Now, config.Logger)
+		a.urls = append(a.urls, each.URL)
+	}
+	if len(faults) > 0 {
+		a.Close()
+		return nil, errors.Join(faults...)
+	}
+	return a, nil
+}
+
+// Issuers returns the URLs of the issuers, for [NewTable].
+func (a *Authenticator) Issuers() []string { return append([]string(nil), a.urls...) }
+
+// Close ends what is under way, and waits for its end. After it keys that are
+// known still work, and no others are fetched.
+func (a *Authenticator) Close() {
+	var all sync.WaitGroup
+	for _, each := range a.issuers {
+		all.Go(each.keys.close)
+	}
+	all.Wait()
+}
+
+// Authenticate finds who makes a call. An Authorization header alone counts when
+// there is one: a bad token is not saved by a good certificate. The error is an
+// [*Error]. No wait is longer than ctx allows, nor than 10 seconds, which is how
+// long an issuer may take to hand out its keys.
+//
+// The table is the callers of the policy that is in force; nil knows nobody.
+func (a *Authenticator) Authenticate(ctx context.Context, table *Table, e Evidence) (Identity, error) {
+	if table == nil {
+		table = &Table{}
+	}
+	if len(e.Authorization) == 0 {
+		return table.certificateAt(e.TLS, a.now())
+	}
+	credential, err := bearer(e.Authorization)
+	if err != nil {
+		return Identity{}, err
+	}
+	if looksLikeJWT(credential) {
+		return a.jwt(ctx, table, credential)
+	}
+	return table.token(credential, a.now())
+}

@@ -1,0 +1,200 @@
+package authn
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// skew is how far the clocks of issuer and gateway may be apart.
+	skew = 30 * time.Second
+	// maxKeyID bounds the "kid" of tokens and keys, in bytes.
+	maxKeyID = 256
+)
+
+// jwt finds the caller to whom a JWT belongs.
+//
+// What costs least comes first, and nothing is fetched for a token that its own
+// claims condemn. Whether they are true is known only after the signature, so
+// who the subject is comes last.
+func (a *Authenticator) jwt(ctx context.Context, table *Table, raw string) (Identity, error) {
+	token, err := parseJWT(raw)
+	if err != nil {
+		return Identity{}, err
+	}
+	issuer, known := a.issuers[token.claims.Issuer]
+	if !known {
+		return Identity{}, refuse(ReasonUnknownIssuer)
+	}
+	if !slices.Contains(issuer.Algorithms, token.header.Algorithm) {
+		return Identity{}, refuse(ReasonBadAlgorithm)
+	}
+	if err := token.claims.check(issuer.Audiences, a.now()); err != nil {
+		return Identity{}, err
+	}
+	if err := issuer.verify(ctx, token); err != nil {
+		return Identity{}, err
+	}
+	caller, known := table.subjects[JWTSubject{Issuer: issuer.URL, Subject: token.claims.Subject}]
+	if !known {
+		return Identity{}, refuse(ReasonUnknownSubject)
+	}
+	return Identity{Caller: caller, Method: MethodJWT}, nil
+}
+
+// jwt is a JSON Web Token in the compact form, read and not yet believed.
+type jwt struct {
+	raw     string
+	payload []byte
+	header  jwtHeader
+	claims  jwtClaims
+}
+
+// jwtHeader is the part of the header that matters. The names are exact, and one
+// that is there twice is an error.
+type jwtHeader struct {
+	Algorithm string `json:"alg"`
+	KeyID     string `json:"kid"`
+	Type      string `json:"typ"`
+
+	// With these a token would choose the key that proves it, or change the rules
+	// by which it is read.
+	JWKSetURL    jsontext.Value `json:"jku"`
+	JWK          jsontext.Value `json:"jwk"`
+	X509URL      jsontext.Value `json:"x5u"`
+	X509Chain    jsontext.Value `json:"x5c"`
+	Critical     jsontext.Value `json:"crit"`
+	Base64       jsontext.Value `json:"b64"`
+	Compression  jsontext.Value `json:"zip"`
+	Encryption   jsontext.Value `json:"enc"`
+	EphemeralKey jsontext.Value `json:"epk"`
+}
+
+// jwtClaims are the claims that matter. Times are seconds since 1970.
+type jwtClaims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	Expires   *float64 `json:"exp"`
+	NotBefore *float64 `json:"nbf"`
+	IssuedAt  *float64 `json:"iat"`
+}
+
+// audience is one string, or a list of them.
+type audience []string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (a *audience) UnmarshalJSON(text []byte) error {
+	if jsontext.Value(text).Kind() == '"' {
+		var one string
+		if err := json.Unmarshal(text, &one); err != nil {
+			return err
+		}
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(a))
+}
+
+// parseJWT reads a token of three segments, of at most maxCredential bytes.
+func parseJWT(raw string) (*jwt, error) {
+	token := &jwt{raw: raw}
+	head, rest, _ := strings.Cut(raw, ".")
+	body, _, _ := strings.Cut(rest, ".")
+	text, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil || json.Unmarshal(text, &token.header) != nil {
+		return nil, refuse(ReasonMalformed)
+	}
+	if err := token.header.check(); err != nil {
+		return nil, err
+	}
+	token.payload, err = base64.RawURLEncoding.DecodeString(body)
+	if err != nil || jsontext.Value(token.payload).Kind() != '{' || json.Unmarshal(token.payload, &token.claims) != nil {
+		return nil, refuse(ReasonMalformed)
+	}
+	return token, nil
+}
+
+func (h *jwtHeader) check() error {
+	for _, forbidden := range []jsontext.Value{
+		h.JWKSetURL, h.JWK, h.X509URL, h.X509Chain, h.Critical, h.Base64, h.Compression, h.Encryption, h.EphemeralKey,
+	} {
+		if len(forbidden) > 0 {
+			return refuse(ReasonMalformed)
+		}
+	}
+	if len(h.KeyID) > maxKeyID {
+		return refuse(ReasonMalformed)
+	}
+	switch strings.ToLower(h.Type) {
+	case "", "jwt", "at+jwt", "application/at+jwt":
+	default: // A token made for another purpose: a logout, an event, a proof of possession.
+		return refuse(ReasonMalformed)
+	}
+	return nil
+}
+
+// check looks at what a token says of itself.
+func (c *jwtClaims) check(audiences []string, now time.Time) error {
+	// In floating point, because what is far out of the range of time.Time is
+	// still a number: no overflow makes an old token a new one.
+	at := float64(now.UnixMilli()) / 1000
+	switch {
+	case c.Expires == nil:
+		return refuse(ReasonMalformed)
+	case at >= *c.Expires+skew.Seconds():
+		return refuse(ReasonExpired)
+	case c.NotBefore != nil && at < *c.NotBefore-skew.Seconds(),
+		c.IssuedAt != nil && at < *c.IssuedAt-skew.Seconds():
+		return refuse(ReasonNotYetValid)
+	}
+	for _, each := range c.Audience {
+		if slices.Contains(audiences, each) {
+			return nil
+		}
+	}
+	return refuse(ReasonBadAudience)
+}
+
+// signature is the [oidc.KeySet] of one verification. go-oidc puts what a key set
+// says into a text, so the outcome is kept here.
+type signature struct {
+	keys    *keySet
+	token   *jwt
+	good    bool
+	refusal error // an *Error
+}
+
+// errRefused is all that go-oidc hears.
+var errRefused = errors.New("refused")
+
+// VerifySignature returns the payload when a key of the issuer made its signature.
+func (s *signature) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.token.header.Algorithm)})
+	if err != nil {
+		s.refusal = refuse(ReasonMalformed)
+		return nil, errRefused
+	}
+	var payload []byte
+	s.refusal = s.keys.verify(ctx, s.token.header.KeyID, s.token.header.Algorithm, func(key *jose.JSONWebKey) bool {
+		payload, err = signed.Verify(key.Key)
+		return err == nil
+	})
+	if s.refusal == nil && !bytes.Equal(payload, s.token.payload) {
+		s.refusal = refuse(ReasonMalformed) // What was proven is not what was read.
+	}
+	if s.refusal != nil {
+		return nil, errRefused
+	}
+	s.good = true
+	return payload, nil
+}

@@ -1,0 +1,151 @@
+package authn
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+)
+
+// certificateAt finds the caller to whom the client certificate of a connection
+// belongs. A connection may outlive the certificate with which it was opened, so
+// it has to be valid now, at each call.
+//
+// It believes VerifiedChains and nothing else. Those crypto/tls alone fills,
+// after it has verified the certificate against ClientCAs; PeerCertificates
+// hold whatever the client chose to send. The configurations of [NewTLS] and
+// [NewSPIFFE] both have crypto/tls do the verifying, so that nobody has to say,
+// or to guess, what was verified and how. A configuration that merely asks for
+// certificates leaves VerifiedChains empty, and then nobody is authenticated by
+// one.
+//
+// Errors are *Error. Without TLS, or without a client certificate, the reason is
+// [ReasonNoCredential].
+func (t *Table) certificateAt(state *tls.ConnectionState, now time.Time) (Identity, error) {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return Identity{}, refuse(ReasonNoCredential)
+	}
+	if len(state.VerifiedChains) == 0 {
+		return Identity{}, unknownCertificate("the certificate was not verified")
+	}
+	if !anyChainValidAt(state.VerifiedChains, now) {
+		return Identity{}, unknownCertificate("the certificate, or what vouches for it, has expired or is not valid yet")
+	}
+	// All chains begin with the one certificate that the client holds the key of.
+	return t.named(state.VerifiedChains[0][0])
+}
+
+// named finds the caller by the names in a verified certificate. The subject's
+// common name is not one of them.
+func (t *Table) named(leaf *x509.Certificate) (Identity, error) {
+	if id, ok := spiffeURI(leaf); ok {
+		return t.svid(leaf, id)
+	}
+	found := t.alternativeNames(leaf)
+	switch {
+	case found.caller == "":
+		return Identity{}, refuse(ReasonUnknownCertificate)
+	case found.several:
+		return Identity{}, refuse(ReasonAmbiguous)
+	default:
+		return Identity{Caller: found.caller, Method: found.method}, nil
+	}
+}
+
+// svid finds the caller by the SPIFFE ID alone. A trust domain's authority is
+// believed for the SPIFFE IDs of its own domain; DNS names and other URIs it may
+// write into a certificate as it likes, and a federated one must not become a
+// caller of ours by doing so. That they are another caller's is a reason to
+// refuse, though.
+func (t *Table) svid(leaf *x509.Certificate, uri *url.URL) (Identity, error) {
+	// An X.509 SVID has one URI. Which of several is meant cannot be known.
+	if len(leaf.URIs) != 1 {
+		return Identity{}, refuse(ReasonAmbiguous)
+	}
+	id, err := spiffeid.FromURI(uri)
+	if err != nil {
+		return Identity{}, unknownCertificate("its SPIFFE ID is malformed")
+	}
+	caller, ok := t.spiffe[id.String()]
+	if !ok {
+		return Identity{}, refuse(ReasonUnknownCertificate)
+	}
+	if others := t.alternativeNames(leaf); others.several || others.caller != "" && others.caller != caller {
+		return Identity{}, refuse(ReasonAmbiguous)
+	}
+	return Identity{Caller: caller, Method: MethodSPIFFEID}, nil
+}
+
+// match is what the alternative names of a certificate lead to.
+type match struct {
+	caller  string // of the first that is known; "" when none is
+	method  string
+	several bool // they lead to more than one caller
+}
+
+// alternativeNames looks up all URIs and DNS names of a certificate, URIs first.
+// A name with a wildcard equals no caller's name.
+func (t *Table) alternativeNames(leaf *x509.Certificate) match {
+	var m match
+	see := func(caller, method string) {
+		switch m.caller {
+		case caller:
+		case "":
+			m.caller, m.method = caller, method
+		default:
+			m.several = true
+		}
+	}
+	for _, uri := range leaf.URIs {
+		if caller, ok := t.uris[uri.String()]; ok {
+			see(caller, MethodURISAN)
+		}
+	}
+	for _, name := range leaf.DNSNames {
+		if caller, ok := t.dns[strings.ToLower(name)]; ok {
+			see(caller, MethodDNSSAN)
+		}
+	}
+	return m
+}
+
+// spiffeURI returns the first URI of the certificate that has the scheme of a
+// SPIFFE ID, well-formed or not.
+func spiffeURI(leaf *x509.Certificate) (*url.URL, bool) {
+	for _, uri := range leaf.URIs {
+		if strings.EqualFold(uri.Scheme, "spiffe") {
+			return uri, true
+		}
+	}
+	return nil, false
+}
+
+// anyChainValidAt tells whether there is a chain whose certificates, from the
+// client's to the root, are all valid at now.
+func anyChainValidAt(chains [][]*x509.Certificate, now time.Time) bool {
+	for _, chain := range chains {
+		if chainValidAt(chain, now) {
+			return true
+		}
+	}
+	return false
+}
+
+func chainValidAt(chain []*x509.Certificate, now time.Time) bool {
+	for _, certificate := range chain {
+		if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+			return false
+		}
+	}
+	return len(chain) > 0
+}
+
+// unknownCertificate refuses with a cause for the log. The cause names nothing
+// of the certificate: its contents are the client's choice.
+func unknownCertificate(cause string) *Error {
+	return &Error{Reason: ReasonUnknownCertificate, Err: errors.New(cause)}
+}

@@ -1,0 +1,202 @@
+package authn
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+)
+
+const (
+	// firstSVID is how long the first answer of a workload API is waited for.
+	firstSVID = 10 * time.Second
+	// watchAgain is the pause after a watch that ended for good.
+	watchAgain = time.Second
+)
+
+// NewSPIFFE returns the configuration of a server that is a workload of SPIFFE:
+// TLS 1.2 or later, HTTP/2 and HTTP/1.1. The workload API at socket, a URI such
+// as unix:///run/spire/agent.sock, gives the server its X.509 SVID, and the
+// bundles against which the SVIDs of clients are verified. What it gives anew
+// applies to new connections.
+//
+// Clients are accepted from trustDomains alone, such as "example.org"; none
+// means the server's own. Their authorities are believed each for its own domain.
+// A client may send no certificate, because a bearer token may stand in for it;
+// one that is sent has to be an SVID that verifies, or the handshake fails.
+// Sessions are not resumed, and the configuration is for one http.Server, as for
+// [NewTLS].
+//
+// It waits up to 10 seconds for the first SVID, or until ctx ends. Errors name
+// the socket. The io.Closer ends the watching, and waits until it has ended; the
+// configuration goes on with what it had. While the workload API is away,
+// it goes on too, until the SVIDs expire. logger is told once per trouble; nil
+// discards.
+func NewSPIFFE(ctx context.Context, socket string, trustDomains []string, logger *slog.Logger) (*tls.Config, io.Closer, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	source, err := newSVIDSource(ctx, socket, trustDomains, logger)
+	if err != nil {
+		return nil, nil, fmt.Errorf("SPIFFE workload API at %s: %w", socket, err)
+	}
+	return followConfig(func(*tls.ClientHelloInfo) *tls.Config { return source.current.Load() }), source, nil
+}
+
+// svidSource follows the workload API. It is the watcher of one client, which
+// calls its methods from the one goroutine that watches.
+type svidSource struct {
+	domains []spiffeid.TrustDomain // empty: the workload's own
+	logger  *slog.Logger
+
+	current atomic.Pointer[tls.Config] // nil before the first SVID
+	first   chan struct{}              // closed when current is first set
+	trouble atomic.Pointer[error]      // what was logged last; nil: none since the last update
+
+	ctx    context.Context // of the watching
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when the watching has
+	client *workloadapi.Client
+	closed func() error
+}
+
+func newSVIDSource(ctx context.Context, socket string, trustDomains []string, logger *slog.Logger) (*svidSource, error) {
+	if !strings.HasPrefix(socket, "unix:") {
+		return nil, errors.New("it is no unix: URI")
+	}
+	s := &svidSource{logger: logger, first: make(chan struct{}), ended: make(chan struct{})}
+	for _, name := range trustDomains {
+		domain, err := spiffeid.TrustDomainFromString(name)
+		if err != nil {
+			return nil, fmt.Errorf("trust domain %q: %w", name, err)
+		}
+		s.domains = append(s.domains, domain)
+	}
+	client, err := workloadapi.New(ctx, workloadapi.WithAddr(socket))
+	if err != nil {
+		return nil, err
+	}
+	s.client = client
+	s.closed = sync.OnceValue(func() error {
+		s.cancel()
+		<-s.ended
+		return s.client.Close()
+	})
+	// The watching goes on after the start; Close ends it.
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go s.watch()
+
+	ctx, cancel := context.WithTimeout(ctx, firstSVID)
+	defer cancel()
+	select {
+	case <-s.first:
+		return s, nil
+	case <-ctx.Done():
+		err := fmt.Errorf("no SVID: %w", ctx.Err())
+		if trouble := s.trouble.Load(); trouble != nil {
+			err = fmt.Errorf("%w: %w", err, *trouble)
+		}
+		return nil, errors.Join(err, s.Close())
+	}
+}
+
+// Close ends the watching, and waits until it has ended.
+func (s *svidSource) Close() error { return s.closed() }
+
+// watch watches until Close. The library tries again after most errors, and
+// gives up after some that an agent may well give while it restarts.
+func (s *svidSource) watch() {
+	defer close(s.ended)
+	for {
+		_ = s.client.WatchX509Context(s.ctx, s) // It has told OnX509ContextWatchError.
+		timer := time.NewTimer(watchAgain)
+		select {
+		case <-timer.C:
+		case <-s.ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// OnX509ContextUpdate makes a configuration of what the workload API gives.
+func (s *svidSource) OnX509ContextUpdate(update *workloadapi.X509Context) {
+	svid := update.DefaultSVID()
+	domains := s.domains
+	if len(domains) == 0 {
+		domains = []spiffeid.TrustDomain{svid.ID.TrustDomain()}
+	}
+	believed := x509bundle.NewSet()
+	var without []string
+	for _, domain := range domains {
+		if bundle, ok := update.Bundles.Get(domain); ok {
+			believed.Add(bundle)
+		} else {
+			without = append(without, domain.Name())
+		}
+	}
+	s.current.Store(spiffeConfig(svid, believed))
+	s.trouble.Store(nil)
+	s.logger.InfoContext(s.ctx, "the SPIFFE workload API gave an SVID",
+		slog.String("spiffe_id", svid.ID.String()), slog.Time("expires", svid.Certificates[0].NotAfter))
+	if len(without) > 0 {
+		s.logger.WarnContext(s.ctx, "the SPIFFE workload API gave no bundle for some trust domains; their clients are refused",
+			slog.Any("trust_domains", without))
+	}
+	select {
+	case <-s.first:
+	default:
+		close(s.first)
+	}
+}
+
+// OnX509ContextWatchError logs what is wrong with the workload API.
+func (s *svidSource) OnX509ContextWatchError(err error) {
+	if err == nil || s.ctx.Err() != nil {
+		return
+	}
+	if last := s.trouble.Swap(&err); last == nil || (*last).Error() != err.Error() {
+		s.logger.WarnContext(s.ctx, "the SPIFFE workload API cannot be used; what it gave last stays in use",
+			slog.String("error", err.Error()))
+	}
+}
+
+// spiffeConfig is what one handshake is made with. crypto/tls verifies a client
+// certificate against all authorities that are believed, and so fills
+// VerifiedChains, on which [Table] relies. VerifyConnection then asks what
+// crypto/tls cannot: that the certificate is an SVID, and that it was its own
+// trust domain that issued it.
+func spiffeConfig(svid *x509svid.SVID, believed *x509bundle.Set) *tls.Config {
+	roots := x509.NewCertPool()
+	for _, bundle := range believed.Bundles() {
+		for _, root := range bundle.X509Authorities() {
+			roots.AddCert(root)
+		}
+	}
+	pair := tls.Certificate{PrivateKey: svid.PrivateKey, Leaf: svid.Certificates[0]}
+	for _, certificate := range svid.Certificates {
+		pair.Certificate = append(pair.Certificate, slices.Clone(certificate.Raw))
+	}
+	config := serverConfig(pair, roots)
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 {
+			return nil
+		}
+		_, _, err := x509svid.Verify(state.PeerCertificates, believed)
+		return err
+	}
+	return config
+}

@@ -1,0 +1,279 @@
+package authn
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxTLSFileBytes bounds each file; the bundle of a whole system is a quarter.
+	maxTLSFileBytes = 1 << 20
+	// recheckTLSFiles is how long what was read is taken to be current.
+	recheckTLSFiles = time.Second
+)
+
+// TLSFiles names the PEM files of a server that identifies itself by a
+// certificate, and its clients by theirs.
+type TLSFiles struct {
+	// CertFile has the server's certificate, followed by its intermediates.
+	CertFile string
+	// KeyFile has the private key of the certificate, not encrypted.
+	KeyFile string
+	// ClientCAFile has the authorities whose client certificates are believed.
+	// Each of them is believed for every name: a SPIFFE ID of whatever trust
+	// domain, a URI, a DNS name. Empty: no client certificate is asked for.
+	ClientCAFile string
+}
+
+// NewTLS returns the configuration of a server with the certificates in files:
+// TLS 1.2 or later, HTTP/2 and HTTP/1.1.
+//
+// A client certificate may be left out, because a bearer token may stand in for
+// it. One that is sent has to verify, or the handshake fails.
+//
+// The files are read again, at most once a second, when a client connects; links
+// are followed, so that a mounted Kubernetes secret is. Certificate and key
+// belong together and change together; the client authorities change on their
+// own. What is missing, half-written, or does not fit together leaves the last
+// good one in use, and logger is told once per trouble; nil discards. Taking the
+// client CA file away therefore takes no trust away: put another in its place. A
+// change applies to new connections. Those that are open go on until they close,
+// or until their client certificate expires; to end a caller at once, take it out
+// of the policy.
+//
+// Sessions are not resumed where client certificates are asked for: a resumed
+// session has the client's certificate from the ticket, from before the change.
+// A full handshake costs little with clients that keep their connections.
+//
+// Errors name the file. ctx is for the logger, and ends nothing: there is nothing
+// that runs in the background. A file is at most 1 MiB. The configuration is for
+// one http.Server, which adds to it; another needs a clone.
+func NewTLS(ctx context.Context, files TLSFiles, logger *slog.Logger) (*tls.Config, error) {
+	return newTLS(ctx, files, logger, time.Now)
+}
+
+func newTLS(ctx context.Context, files TLSFiles, logger *slog.Logger, now func() time.Time) (*tls.Config, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	s := &serverFiles{files: files, logger: logger, now: now}
+	_, pairErr := s.loadPair()
+	_, rootsErr := s.loadRoots()
+	if err := errors.Join(pairErr, rootsErr); err != nil {
+		return nil, err
+	}
+	s.looked = now()
+	s.current.Store(serverConfig(s.pair, s.roots))
+	logger.DebugContext(ctx, "TLS files read", slog.String("cert_file", files.CertFile))
+	return followConfig(s.configFor), nil
+}
+
+// followConfig returns a configuration of which nothing is used but its way to
+// the current one. It has no certificate of its own: without that way, no
+// handshake succeeds.
+func followConfig(current func(*tls.ClientHelloInfo) *tls.Config) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if config := current(hello); config != nil {
+				return config, nil
+			}
+			return nil, errors.New("authn: no TLS configuration") // Never the outer one.
+		},
+	}
+}
+
+// serverConfig is what one handshake is made with. Nil roots ask for no client
+// certificate; empty ones ask, and believe none.
+func serverConfig(pair tls.Certificate, roots *x509.CertPool) *tls.Config {
+	config := &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"h2", "http/1.1"},
+		Certificates: []tls.Certificate{pair},
+	}
+	if roots != nil {
+		config.ClientAuth = tls.VerifyClientCertIfGiven
+		config.ClientCAs = roots // Never nil here: crypto/tls would believe the system's.
+		config.SessionTicketsDisabled = true
+	}
+	return config
+}
+
+// serverFiles follows TLSFiles.
+type serverFiles struct {
+	files   TLSFiles
+	logger  *slog.Logger
+	now     func() time.Time
+	current atomic.Pointer[tls.Config]
+
+	mu           sync.Mutex // guards what follows
+	looked       time.Time
+	pair         tls.Certificate
+	roots        *x509.CertPool // nil without a ClientCAFile, and only then
+	pairDigest   [sha256.Size]byte
+	rootsDigest  [sha256.Size]byte
+	pairTrouble  string // what was logged last
+	rootsTrouble string
+}
+
+func (s *serverFiles) configFor(hello *tls.ClientHelloInfo) *tls.Config {
+	s.refresh(hello.Context())
+	return s.current.Load()
+}
+
+// refresh reads the files again if the last time is long enough ago. One
+// handshake does so; the others go on with what there is, so that a file system
+// that hangs holds up one of them and not all.
+func (s *serverFiles) refresh(ctx context.Context) {
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	now := s.now()
+	if now.Sub(s.looked) < recheckTLSFiles {
+		return
+	}
+	s.looked = now
+	pairChanged, err := s.loadPair()
+	s.report(ctx, "server certificate", &s.pairTrouble, pairChanged, err)
+	rootsChanged, err := s.loadRoots()
+	s.report(ctx, "client authorities", &s.rootsTrouble, rootsChanged, err)
+	if pairChanged || rootsChanged {
+		s.current.Store(serverConfig(s.pair, s.roots))
+	}
+}
+
+func (s *serverFiles) report(ctx context.Context, what string, trouble *string, changed bool, err error) {
+	switch {
+	case err != nil:
+		if text := err.Error(); text != *trouble {
+			*trouble = text
+			s.logger.WarnContext(ctx, "a TLS file cannot be used; the last good one stays in use",
+				slog.String("what", what), slog.String("error", text))
+		}
+	case changed || *trouble != "":
+		*trouble = ""
+		s.logger.InfoContext(ctx, "TLS files are good, and in use", slog.String("what", what), slog.Bool("changed", changed))
+	}
+}
+
+// loadPair reads certificate and key, and keeps them when they are other ones
+// and belong together.
+//
+// The contents are compared, and not size, time and inode: a file that is written
+// twice within the resolution of the clock has changed in none of the three, and
+// reading some small files once a second costs less than a handshake.
+func (s *serverFiles) loadPair() (changed bool, err error) {
+	certPEM, err := readPEM("certificate file", s.files.CertFile)
+	if err != nil {
+		return false, err
+	}
+	keyPEM, err := readPEM("key file", s.files.KeyFile)
+	if err != nil {
+		return false, err
+	}
+	certDigest, keyDigest := sha256.Sum256(certPEM), sha256.Sum256(keyPEM)
+	digest := sha256.Sum256(append(certDigest[:], keyDigest[:]...))
+	if digest == s.pairDigest {
+		return false, nil
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return false, fmt.Errorf("certificate file %s with key file %s: %w", s.files.CertFile, s.files.KeyFile, err)
+	}
+	s.pair, s.pairDigest = pair, digest
+	return true, nil
+}
+
+// loadRoots reads the client authorities, and keeps them when they are others.
+func (s *serverFiles) loadRoots() (changed bool, err error) {
+	const what = "client CA file"
+	path := s.files.ClientCAFile
+	if path == "" {
+		return false, nil
+	}
+	text, err := readPEM(what, path)
+	if err != nil {
+		return false, err
+	}
+	digest := sha256.Sum256(text)
+	if digest == s.rootsDigest {
+		return false, nil
+	}
+	roots := x509.NewCertPool()
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return false, fmt.Errorf("%s %s: it holds more than certificates", what, path)
+		}
+		root, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return false, fmt.Errorf("%s %s: %w", what, path, err)
+		}
+		roots.AddCert(root)
+	}
+	s.roots, s.rootsDigest = roots, digest
+	return true, nil
+}
+
+// readPEM reads a file of whole PEM blocks, at least one. One that is being
+// written may end within a block, which pem.Decode would pass over in silence.
+func readPEM(what, path string) ([]byte, error) {
+	if path == "" {
+		return nil, fmt.Errorf("no %s is named", what)
+	}
+	text, err := readBounded(path)
+	if err != nil {
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			err = at.Err // It has the path already.
+		}
+		return nil, fmt.Errorf("%s %s: %w", what, path, err)
+	}
+	whole := 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		whole++
+	}
+	begun, ended := bytes.Count(text, []byte("-----BEGIN ")), bytes.Count(text, []byte("-----END "))
+	switch {
+	case begun == 0 && ended == 0:
+		return nil, fmt.Errorf("%s %s: it holds no PEM", what, path)
+	case whole != begun || whole != ended:
+		return nil, fmt.Errorf("%s %s: %d PEM blocks begin, %d end, and %d are whole", what, path, begun, ended, whole)
+	}
+	return text, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // Opening a pipe would wait for its writer.
+		return nil, errors.New("it is no regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, maxTLSFileBytes+1))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	if len(text) > maxTLSFileBytes {
+		return nil, fmt.Errorf("it is larger than %d bytes", maxTLSFileBytes)
+	}
+	return text, nil
+}
