@@ -1,0 +1,198 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/ext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// requestVariable is the request as a condition sees it.
+const requestVariable = "request"
+
+// What a condition may cost: to compile, and to evaluate. The cost of an
+// evaluation is in CEL's own unit, about an operation on a number or ten
+// characters looked at. CEL counts an operation after it is done, and some of
+// what it does not at all, so the request's size on the wire is bounded too.
+const (
+	maxConditionRunes = 4096
+	maxConditionDepth = 64
+	maxConditionNodes = 2048
+	maxRegexpSize     = 250
+	maxConditionCost  = 20_000
+	maxRequestBytes   = 32 << 10
+)
+
+// condition is a CEL expression, compiled against one request type.
+type condition struct {
+	program cel.Program
+}
+
+var (
+	errNoBool   = errors.New("the condition is not compiled, or gave no bool")
+	errTooLarge = errors.New("the request is too large for a condition")
+)
+
+// holds evaluates the condition. An error may quote the request.
+func (c *condition) holds(request protoreflect.Message) (bool, error) {
+	if c == nil {
+		return false, errNoBool
+	}
+	message := request.Interface()
+	if proto.Size(message) > maxRequestBytes {
+		return false, errTooLarge
+	}
+	value, _, err := c.program.Eval(&activation{message})
+	if err != nil {
+		return false, err
+	}
+	holds, ok := value.(types.Bool)
+	if !ok {
+		return false, errNoBool
+	}
+	return bool(holds), nil
+}
+
+// activation is the one variable that an evaluation has.
+type activation struct {
+	request proto.Message
+}
+
+// ResolveName finds the request.
+func (a *activation) ResolveName(name string) (any, bool) {
+	if name != requestVariable {
+		return nil, false
+	}
+	return a.request, true
+}
+
+// Parent is nil: there are no other variables.
+func (*activation) Parent() cel.Activation { return nil }
+
+// conditionCompiler compiles the conditions of one policy. What is equal is
+// compiled once, and without a condition nothing is.
+type conditionCompiler struct {
+	methods  *Methods
+	base     *cel.Env // nil until it is needed
+	envs     map[protoreflect.FullName]*cel.Env
+	compiled map[conditionKey]compiledCondition
+}
+
+type conditionKey struct {
+	source  string
+	request protoreflect.FullName
+}
+
+type compiledCondition struct {
+	condition *condition
+	err       error
+}
+
+func newConditionCompiler(methods *Methods) *conditionCompiler {
+	return &conditionCompiler{
+		methods:  methods,
+		envs:     make(map[protoreflect.FullName]*cel.Env),
+		compiled: make(map[conditionKey]compiledCondition),
+	}
+}
+
+// compile compiles source for one type of request. The error says at which line
+// and column of source, both from 1.
+func (c *conditionCompiler) compile(source string, request protoreflect.MessageDescriptor) (*condition, error) {
+	key := conditionKey{source, request.FullName()}
+	done, ok := c.compiled[key]
+	if !ok {
+		done.condition, done.err = c.compileNew(source, request)
+		c.compiled[key] = done
+	}
+	return done.condition, done.err
+}
+
+func (c *conditionCompiler) compileNew(source string, request protoreflect.MessageDescriptor) (*condition, error) {
+	env, err := c.env(request)
+	if err != nil {
+		return nil, err
+	}
+	checked, issues := env.Compile(source)
+	if issues.Err() != nil {
+		return nil, firstIssue(issues)
+	}
+	if checked.OutputType() != cel.BoolType {
+		return nil, fmt.Errorf("is a %s, not a bool", checked.OutputType())
+	}
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxConditionCost))
+	if err != nil {
+		return nil, err
+	}
+	return &condition{program}, nil
+}
+
+// env is the environment for one type of request.
+func (c *conditionCompiler) env(request protoreflect.MessageDescriptor) (*cel.Env, error) {
+	if env := c.envs[request.FullName()]; env != nil {
+		return env, nil
+	}
+	if c.base == nil {
+		base, err := newConditionEnv(c.methods)
+		if err != nil {
+			return nil, err
+		}
+		c.base = base
+	}
+	env, err := c.base.Extend(
+		cel.Container(string(request.ParentFile().Package())),
+		cel.Variable(requestVariable, cel.ObjectType(string(request.FullName()))),
+		cel.ASTValidators(newEnumRule(request)),
+	)
+	if err != nil {
+		return nil, err
+	}
+	c.envs[request.FullName()] = env
+	return env, nil
+}
+
+// frozenTypes hides from CEL that it could change the types: it would copy them
+// for every request type.
+type frozenTypes struct{ *types.Registry }
+
+// newConditionEnv is what the conditions on all types of requests share.
+func newConditionEnv(methods *Methods) (*cel.Env, error) {
+	registry, err := types.NewRegistry()
+	if err != nil {
+		return nil, err
+	}
+	for _, handle := range methods.handles {
+		if err := registry.RegisterDescriptor(handle.request.ParentFile()); err != nil {
+			return nil, err
+		}
+	}
+	return cel.NewEnv(
+		cel.CustomTypeAdapter(frozenTypes{registry}),
+		cel.CustomTypeProvider(frozenTypes{registry}),
+		ext.Strings(),
+		cel.ParserExpressionSizeLimit(maxConditionRunes),
+		cel.ParserRecursionLimit(maxConditionDepth),
+		cel.ExpressionNodeLimit(maxConditionNodes),
+		cel.RegexProgramSizeLimit(maxRegexpSize),
+		cel.DefaultUTCTimeZone(true),
+		cel.EagerlyValidateDeclarations(true),
+		cel.ASTValidators(
+			cel.ValidateDurationLiterals(),
+			cel.ValidateTimestampLiterals(),
+			cel.ValidateRegexLiterals(),
+			functionRule{},
+		),
+	)
+}
+
+func firstIssue(issues *cel.Issues) error {
+	first := issues.Errors()[0]
+	if first.Location.Line() < 1 {
+		return errors.New(first.Message)
+	}
+	return fmt.Errorf("line %d, column %d: %s", first.Location.Line(), first.Location.Column()+1, first.Message)
+}

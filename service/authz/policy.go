@@ -1,0 +1,187 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// Grant is what a caller may do, or, in a list of denies, may not.
+type Grant struct {
+	// Permissions are patterns: exact ("projects.users.update"), a resource
+	// with all below it ("projects.users.*"), a verb ("*.read"), or "*".
+	Permissions []string
+	// Projects limit the grant to requests about these projects, by id. Nil:
+	// not limited. Empty is an error.
+	Projects []string
+	// When is a condition over the request, in CEL. "": none.
+	When string
+}
+
+// Caller is what a policy says of one caller.
+type Caller struct {
+	// Name is what the caller is known as once authenticated.
+	Name string
+	// Grants allow; Denies forbid, whatever the grants allow.
+	Grants, Denies []Grant
+}
+
+// Policy says of every caller what it may do. It is immutable and safe for
+// concurrent use. A nil Policy refuses everything.
+type Policy struct {
+	methods *Methods
+	callers map[string]*caller
+}
+
+// Compile compiles what callers may do with methods. The error holds every
+// fault, each a [*Fault], in the order of callers: see [Faults]. Patterns that
+// match no method's permission and conditions that do not compile against the
+// request of every RPC that they would apply to are faults.
+func Compile(callers []Caller, methods *Methods) (*Policy, error) {
+	if methods == nil {
+		return nil, errors.New("authz: no methods")
+	}
+	c := &compiler{methods: methods, conditions: newConditionCompiler(methods)}
+	p := &Policy{methods: methods, callers: make(map[string]*caller, len(callers))}
+	first := make(map[string]int, len(callers))
+	for i, source := range callers {
+		c.at = Fault{Caller: source.Name, Index: i, Grant: -1, Field: fieldName, Item: -1}
+		if source.Name == "" {
+			c.fault("is empty")
+		} else if other, ok := first[source.Name]; ok {
+			c.fault("callers[%d] has the same name", other)
+		} else {
+			first[source.Name] = i
+		}
+		p.callers[source.Name] = newCaller(c.table(listGrants, source.Grants), c.table(listDenies, source.Denies))
+	}
+	if err := errors.Join(c.faults...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// compiler compiles one policy and gathers what is wrong with it.
+type compiler struct {
+	methods    *Methods
+	conditions *conditionCompiler
+	at         Fault // where it is
+	faults     []error
+}
+
+func (c *compiler) fault(format string, args ...any) {
+	fault := c.at
+	fault.Reason = printable(fmt.Sprintf(format, args...))
+	c.faults = append(c.faults, &fault)
+}
+
+func (c *compiler) table(list string, grants []Grant) ruleTable {
+	if len(grants) == 0 {
+		return ruleTable{}
+	}
+	t := ruleTable{rules: make([]rule, len(grants)), starts: make([]uint32, len(c.methods.handles)+1)}
+	matches := make([][]bool, len(grants)) // by rule, then by method
+	total := 0
+	for i, grant := range grants {
+		c.at.List, c.at.Grant = list, i
+		matches[i] = c.permissions(grant.Permissions)
+		c.projects(grant.Projects)
+		t.rules[i] = rule{
+			label:      list + "[" + strconv.Itoa(i) + "]",
+			projects:   newProjectSet(grant.Projects),
+			conditions: c.when(grant.When, matches[i]),
+		}
+		for _, match := range matches[i] {
+			if match {
+				total++
+			}
+		}
+	}
+	t.order = make([]uint32, 0, total)
+	for method := range c.methods.handles {
+		for i := range matches {
+			if matches[i][method] {
+				t.order = append(t.order, uint32(i))
+			}
+		}
+		t.starts[method+1] = uint32(len(t.order))
+	}
+	return t
+}
+
+// permissions says of each method whether one of the patterns matches it.
+func (c *compiler) permissions(patterns []string) []bool {
+	matches := make([]bool, len(c.methods.handles))
+	c.at.Field, c.at.Item = fieldPermissions, -1
+	if len(patterns) == 0 {
+		c.fault("is empty")
+	}
+	for i, text := range patterns {
+		c.at.Item = i
+		p, ok := parsePattern(text)
+		if !ok {
+			c.fault("%s: %s", quote(text), patternForm)
+			continue
+		}
+		known := false
+		for number, handle := range c.methods.handles {
+			if p.matches(handle.permission) {
+				matches[number], known = true, true
+			}
+		}
+		if !known {
+			c.fault("%s: no RPC needs such a permission", quote(text))
+		}
+	}
+	return matches
+}
+
+func (c *compiler) projects(ids []string) {
+	c.at.Field, c.at.Item = fieldProjects, -1
+	if ids != nil && len(ids) == 0 {
+		c.fault("is empty; without the list all projects are meant")
+	}
+	first := make(map[string]int, len(ids))
+	for i, id := range ids {
+		c.at.Item = i
+		if id == "" {
+			c.fault("is empty")
+		} else if other, ok := first[id]; ok {
+			c.fault("%s is already projects[%d]", quote(id), other)
+		} else {
+			first[id] = i
+		}
+	}
+}
+
+// when compiles a condition for every method that matches; nil for none.
+func (c *compiler) when(source string, matches []bool) []*condition {
+	if source == "" {
+		return nil
+	}
+	c.at.Field, c.at.Item = fieldWhen, -1
+	conditions := make([]*condition, len(matches))
+	var firstErr error
+	var firstMethod string
+	total, bad := 0, 0
+	for number, match := range matches {
+		if !match {
+			continue
+		}
+		total++
+		compiled, err := c.conditions.compile(source, c.methods.handles[number].request)
+		if err != nil {
+			if bad++; bad == 1 {
+				firstErr, firstMethod = err, c.methods.handles[number].name()
+			}
+		}
+		conditions[number] = compiled
+	}
+	switch {
+	case bad == 1:
+		c.fault("does not compile for %s: %v", firstMethod, firstErr)
+	case bad > 1:
+		c.fault("does not compile for %s (nor for %d more of the %d RPCs): %v", firstMethod, bad-1, total, firstErr)
+	}
+	return conditions
+}
