@@ -1,0 +1,180 @@
+package audit
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf8"
+)
+
+// AppendJSON appends the record as one JSON object without a line break, of
+// less than MaxLine bytes. It allocates nothing when dst has room.
+func (r *Record) AppendJSON(dst []byte) []byte {
+	dst = append(dst, '{')
+	if !r.Time.IsZero() {
+		dst = append(appendKey(dst, "time"), '"')
+		dst = append(r.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z"), '"')
+	}
+	dst = appendMember(dst, "event", r.Event, maxShort)
+	dst = appendMember(dst, "request_id", r.RequestID, maxShort)
+	dst = appendMember(dst, "trace_id", r.TraceID, maxShort)
+	dst = appendMember(dst, "caller", r.Caller, maxText)
+	dst = appendMember(dst, "authenticated_by", r.Authenticated, maxShort)
+	dst = appendMember(dst, "method", r.Method, maxName)
+	dst = appendMember(dst, "permission", r.Permission, maxName)
+	dst = appendResources(dst, r.Resources)
+	dst = appendProjects(dst, r.Projects)
+	dst = appendMember(dst, "decision", r.Decision, maxShort)
+	dst = appendMember(dst, "grant", r.Grant, maxText)
+	dst = appendMember(dst, "reason", r.Reason, maxText)
+	dst = appendMember(dst, "code", r.Code, maxShort)
+	dst = appendMember(dst, "upstream_request_id", r.UpstreamRequestID, maxName)
+	dst = appendMember(dst, "cache", r.Cache, maxShort)
+	if r.Duration != 0 {
+		dst = strconv.AppendInt(appendKey(dst, "duration_us"), r.Duration.Microseconds(), 10)
+	}
+	return append(dst, '}')
+}
+
+func appendResources(dst []byte, resources []Resource) []byte {
+	if len(resources) == 0 {
+		return dst
+	}
+	// Two members of one name are two answers to one question. Names are told
+	// apart as they are written, for two may be cut to the same.
+	var written [MaxResources]struct{ from, to int }
+	dst = append(appendKey(dst, "resources"), '{')
+	n := 0
+next:
+	for _, resource := range resources {
+		if n == MaxResources {
+			break
+		}
+		before := len(dst)
+		if n > 0 {
+			dst = append(dst, ',')
+		}
+		from := len(dst)
+		dst = appendString(dst, resource.Name, maxShort)
+		for _, other := range written[:n] {
+			if bytes.Equal(dst[other.from:other.to], dst[from:]) {
+				dst = dst[:before]
+				continue next
+			}
+		}
+		written[n].from, written[n].to = from, len(dst)
+		n++
+		dst = append(dst, ':')
+		dst = appendString(dst, resource.ID, maxText)
+	}
+	dst = append(dst, '}')
+	return appendOmitted(dst, "resources_omitted", len(resources)-n)
+}
+
+func appendProjects(dst []byte, projects []string) []byte {
+	if len(projects) == 0 {
+		return dst
+	}
+	dst = append(appendKey(dst, "projects"), '[')
+	for i, id := range projects[:min(len(projects), MaxProjects)] {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, id, maxProject)
+	}
+	dst = append(dst, ']')
+	return appendOmitted(dst, "projects_omitted", len(projects)-MaxProjects)
+}
+
+func appendOmitted(dst []byte, key string, n int) []byte {
+	if n <= 0 {
+		return dst
+	}
+	return strconv.AppendInt(appendKey(dst, key), int64(n), 10)
+}
+
+// appendMember appends a member, unless it has nothing to say.
+func appendMember(dst []byte, key, value string, limit int) []byte {
+	if value == "" {
+		return dst
+	}
+	return appendString(appendKey(dst, key), value, limit)
+}
+
+// appendKey appends a key of ours, which needs no escapes, with what goes
+// before and after it.
+func appendKey(dst []byte, key string) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, '"')
+	dst = append(dst, key...)
+	return append(dst, '"', ':')
+}
+
+// maxMark is the most that the end of a cut string takes: "…[N bytes]".
+const maxMark = len("…[9223372036854775807 bytes]")
+
+// appendString appends s as a JSON string with at most limit bytes between the
+// quotes, in a time that depends on limit and not on the length of s.
+func appendString(dst []byte, s string, limit int) []byte {
+	dst = append(dst, '"')
+	if len(s) <= limit && isPlain(s) {
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
+	start := len(dst)
+	kept := start // As far as s may go and leave room for the mark.
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		dst = appendRune(dst, r)
+		i += size
+		switch length := len(dst) - start; {
+		case length <= limit-maxMark:
+			kept = len(dst)
+		case length > limit:
+			dst = append(dst[:kept], "…["...)
+			dst = strconv.AppendInt(dst, int64(len(s)), 10)
+			return append(dst, ` bytes]"`...)
+		}
+	}
+	return append(dst, '"')
+}
+
+// isPlain tells whether s is written as it is: printable ASCII that JSON gives
+// no meaning.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// appendRune appends a character of a JSON string. Beyond what JSON asks for,
+// all that is not printable is escaped: line breaks of Unicode, which some
+// readers of lines break at, and marks that reorder or hide text on a screen.
+func appendRune(dst []byte, r rune) []byte {
+	switch {
+	case r == '"' || r == '\\':
+		return append(dst, '\\', byte(r))
+	case r == '\n':
+		return append(dst, `\n`...)
+	case r == '\r':
+		return append(dst, `\r`...)
+	case r == '\t':
+		return append(dst, `\t`...)
+	case strconv.IsPrint(r):
+		return utf8.AppendRune(dst, r)
+	case r > 0xFFFF: // JSON has no other way to name it than by its UTF-16.
+		r -= 0x10000
+		return appendEscape(appendEscape(dst, 0xD800+r>>10), 0xDC00+r&0x3FF)
+	default:
+		return appendEscape(dst, r)
+	}
+}
+
+func appendEscape(dst []byte, unit rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(dst, '\\', 'u', digits[unit>>12&0xF], digits[unit>>8&0xF], digits[unit>>4&0xF], digits[unit&0xF])
+}

@@ -1,0 +1,248 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// full is a record with something in every field.
+func full() *Record {
+	return &Record{
+		Time:              time.Date(2026, 3, 9, 8, 7, 6, 5_004_003, time.FixedZone("", 7200)),
+		Event:             EventCall,
+		RequestID:         "req_NEVERGONNAGIVEYOUUPABCDEFG",
+		TraceID:           "4bf92f3577b34da6a3ce929d0e0e4736",
+		Caller:            "team-credentials",
+		Authenticated:     "token",
+		Method:            "/openai.admin.v1.ProjectUserService/UpdateProjectUser",
+		Permission:        "projects.users.update",
+		Resources:         []Resource{{"project_id", "proj_1"}, {"user_id", "user_1"}},
+		Projects:          []string{"proj_1", "proj_2"},
+		Decision:          DecisionDenied,
+		Grant:             "grant 2",
+		Reason:            "no grant has the permission",
+		Code:              "permission_denied",
+		UpstreamRequestID: "req_011CUpstream",
+		Cache:             "miss",
+		Duration:          1234567 * time.Nanosecond,
+	}
+}
+
+func TestAppendJSON(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		record Record
+		want   string
+	}{
+		{"nothing", Record{}, `{}`},
+		{"everything", *full(), `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_NEVERGONNAGIVEYOUUPABCDEFG","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
+			`"caller":"team-credentials","authenticated_by":"token","method":"/openai.admin.v1.ProjectUserService/UpdateProjectUser","permission":"projects.users.update",` +
+			`"resources":{"project_id":"proj_1","user_id":"user_1"},"projects":["proj_1","proj_2"],"decision":"denied","grant":"grant 2","reason":"no grant has the permission",` +
+			`"code":"permission_denied","upstream_request_id":"req_011CUpstream","cache":"miss","duration_us":1234}`},
+		{"less than a microsecond", Record{Duration: 999}, `{"duration_us":0}`},
+		{"an id that is empty", Record{Resources: []Resource{{"project_id", ""}}, Projects: []string{""}}, `{"resources":{"project_id":""},"projects":[""]}`},
+		{"a name twice", Record{Resources: []Resource{{"a", "1"}, {"b", "2"}, {"a", "3"}}}, `{"resources":{"a":"1","b":"2"},"resources_omitted":1}`},
+		{"more than a line names", Record{Resources: numbered(10), Projects: strings.Split(strings.Repeat("p ", 102), " ")}, `{"resources":{"0":"","1":"","2":"","3":"","4":"","5":"","6":"","7":""},"resources_omitted":2,` +
+			`"projects":["p"` + strings.Repeat(`,"p"`, 99) + `],"projects_omitted":3}`},
+		{"breaks", Record{Caller: "a\nb\rc\td\x00e\x7ff\u0085g\u2028h\u2029i"}, `{"caller":"a\nb\rc\td\u0000e\u007ff\u0085g\u2028h\u2029i"}`},
+		{"quotes", Record{Caller: `"}\` + "\n" + `{"caller":"root"}`}, `{"caller":"\"}\\\n{\"caller\":\"root\"}"}`},
+		{"no UTF-8", Record{Caller: "a\xff\xc0\xafb\xed\xa0\x80"}, "{\"caller\":\"a\ufffd\ufffd\ufffdb\ufffd\ufffd\ufffd\"}"},
+		{"hidden and reordered", Record{Caller: "a\u202eb\u200bc\ufeffd\U000e0041"}, `{"caller":"a\u202eb\u200bc\ufeffd\udb40\udc41"}`},
+		{"letters", Record{Caller: "Jürgen 王 🦊"}, `{"caller":"Jürgen 王 🦊"}`},
+		{"as long as may be", Record{Cache: strings.Repeat("x", 64)}, `{"cache":"` + strings.Repeat("x", 64) + `"}`},
+		{"one too long", Record{Cache: strings.Repeat("x", 65)}, `{"cache":"` + strings.Repeat("x", 34) + `…[65 bytes]"}`},
+		{"cut before an escape", Record{Cache: strings.Repeat("x", 30) + strings.Repeat("\x00", 9)}, `{"cache":"` + strings.Repeat("x", 30) + `…[39 bytes]"}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, string(test.record.AppendJSON(nil))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if got := string(test.record.AppendJSON([]byte("before"))); got != "before"+test.want {
+				t.Errorf("appended: %s", got)
+			}
+		})
+	}
+}
+
+func numbered(n int) []Resource {
+	var resources []Resource
+	for i := range n {
+		resources = append(resources, Resource{Name: fmt.Sprint(i)})
+	}
+	return resources
+}
+
+// A field that is added to Record and forgotten in AppendJSON shows here.
+func TestEveryFieldHasItsMember(t *testing.T) {
+	t.Parallel()
+	kind := reflect.TypeFor[Record]()
+	for i := range kind.NumField() {
+		var r Record
+		reflect.ValueOf(&r).Elem().Field(i).Set(reflect.ValueOf(full()).Elem().Field(i))
+		var members map[string]any
+		if err := json.Unmarshal(r.AppendJSON(nil), &members); err != nil || len(members) != 1 {
+			t.Errorf("%s alone: %s, %v", kind.Field(i).Name, r.AppendJSON(nil), err)
+		}
+	}
+}
+
+// worst is a record in which every string would take as much room as it gets.
+func worst(s string) *Record {
+	r := &Record{
+		Time: time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC), Event: s, RequestID: s, TraceID: s, Caller: s, Authenticated: s, Method: s, Permission: s,
+		Decision: s, Grant: s, Reason: s, Code: s, UpstreamRequestID: s, Cache: s, Duration: -1 << 63,
+	}
+	for i := range 200 {
+		r.Resources = append(r.Resources, Resource{fmt.Sprint(i) + s[:min(len(s), 300)], s})
+		r.Projects = append(r.Projects, s)
+	}
+	return r
+}
+
+func TestLineIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, unit := range []string{"x", "\n", "\x00", "\xff", "\u2028", "王", "\U000e0041", `"`} {
+		for _, length := range []int{31, 33, 36, 64, 96, 128, 256, 300, 1 << 20} {
+			line := worst(strings.Repeat(unit, length/len(unit))).AppendJSON(nil)
+			if len(line)+1 > MaxLine {
+				t.Errorf("%d × %q: a line of %d bytes", length, unit, len(line))
+			}
+			if !jsontext.Value(line).IsValid() || bytes.ContainsAny(line, "\n\r\u2028") {
+				t.Errorf("%d × %q: %.200s", length, unit, line)
+			}
+		}
+	}
+}
+
+// What is asked for in good faith goes through a pipe in one piece.
+func TestOrdinaryLineIsOneWrite(t *testing.T) {
+	t.Parallel()
+	const pipeBuf = 4096
+	r := full()
+	r.Method, r.Resources, r.Projects = "/openai.admin.v1.UsageService/ListCodeInterpreterSessionsUsage", nil, nil
+	for i := range MaxProjects {
+		r.Projects = append(r.Projects, fmt.Sprintf("proj_%024d", i))
+	}
+	if line := r.AppendJSON(nil); len(line)+1 > pipeBuf {
+		t.Errorf("%d bytes", len(line)+1)
+	}
+}
+
+// wanted is what a reader of the line gets to see of s: no less than all of it,
+// or what it begins with and how long it was.
+func wanted(t *rapid.T, member, s, got string, limit int) {
+	s = strings.ToValidUTF8(string([]rune(s)), "")
+	if got == s {
+		return
+	}
+	begin, end, found := strings.Cut(got, "…[")
+	if !found || !strings.HasPrefix(s, begin) || !strings.HasSuffix(end, " bytes]") {
+		t.Errorf("%s: %q became %q", member, s, got)
+	}
+	quoted, _ := jsontext.AppendQuote(nil, s)
+	if len(quoted)*6 < limit {
+		t.Errorf("%s: %q was cut", member, s)
+	}
+}
+
+func TestHostileStringsComeBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.String(),
+			rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 400), func(b []byte) string { return string(b) }),
+			rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]string{"\n", "\x00", `"`, `\`, "\u2028", "\xed\xa0", "é", "\U0010ffff", "…[", " bytes]", "a"}), 0, 200), func(s []string) string { return strings.Join(s, "") }),
+		)
+		draw := func(name string) string { return text.Draw(t, name) }
+		r := &Record{
+			Event: draw("event"), RequestID: draw("request_id"), TraceID: draw("trace_id"), Caller: draw("caller"), Authenticated: draw("authenticated_by"),
+			Method: draw("method"), Permission: draw("permission"), Decision: draw("decision"), Grant: draw("grant"), Reason: draw("reason"), Code: draw("code"),
+			UpstreamRequestID: draw("upstream_request_id"), Cache: draw("cache"),
+			Projects: rapid.SliceOfN(text, 0, 3).Draw(t, "projects"),
+		}
+		for _, name := range rapid.SliceOfN(text, 0, 10).Draw(t, "names") {
+			r.Resources = append(r.Resources, Resource{name, draw("id")})
+		}
+		line := r.AppendJSON(nil)
+		// jsontext refuses what encoding/json lets through: names that come
+		// twice, and bytes that are no UTF-8.
+		if !jsontext.Value(line).IsValid() {
+			t.Fatalf("no JSON: %q", line)
+		}
+		for _, c := range string(line) {
+			if !strconv.IsPrint(c) {
+				t.Fatalf("%q in the line %q", c, line)
+			}
+		}
+		var got struct {
+			Event, Caller, Method, Permission, Decision, Grant, Reason, Code, Cache string
+
+			RequestID         string `json:"request_id"`
+			TraceID           string `json:"trace_id"`
+			Authenticated     string `json:"authenticated_by"`
+			UpstreamRequestID string `json:"upstream_request_id"`
+			Resources         map[string]string
+			Projects          []string
+		}
+		if err := json.Unmarshal(line, &got); err != nil {
+			t.Fatal(err)
+		}
+		wanted(t, "event", r.Event, got.Event, maxShort)
+		wanted(t, "request_id", r.RequestID, got.RequestID, maxShort)
+		wanted(t, "trace_id", r.TraceID, got.TraceID, maxShort)
+		wanted(t, "caller", r.Caller, got.Caller, maxText)
+		wanted(t, "authenticated_by", r.Authenticated, got.Authenticated, maxShort)
+		wanted(t, "method", r.Method, got.Method, maxName)
+		wanted(t, "permission", r.Permission, got.Permission, maxName)
+		wanted(t, "decision", r.Decision, got.Decision, maxShort)
+		wanted(t, "grant", r.Grant, got.Grant, maxText)
+		wanted(t, "reason", r.Reason, got.Reason, maxText)
+		wanted(t, "code", r.Code, got.Code, maxShort)
+		wanted(t, "upstream_request_id", r.UpstreamRequestID, got.UpstreamRequestID, maxName)
+		wanted(t, "cache", r.Cache, got.Cache, maxShort)
+		for i, id := range r.Projects {
+			wanted(t, "projects", id, got.Projects[i], maxProject)
+		}
+		if len(got.Resources) > MaxResources || len(r.Resources) > 0 && len(got.Resources) == 0 {
+			t.Errorf("%d resources of %d", len(got.Resources), len(r.Resources))
+		}
+	})
+}
+
+func FuzzAppendJSON(f *testing.F) {
+	f.Add("proj_1", "a\nb")
+	f.Add("\xff\x00\u2028", strings.Repeat(`"`, 300))
+	f.Fuzz(func(t *testing.T, name, value string) {
+		r := &Record{Caller: value, Reason: value, Resources: []Resource{{name, value}, {value, name}}, Projects: []string{name, value}}
+		line := r.AppendJSON(nil)
+		if !jsontext.Value(line).IsValid() || bytes.ContainsAny(line, "\n\r\x00\u2028\u2029") || len(line) >= MaxLine {
+			t.Fatalf("%q", line)
+		}
+		var got Record
+		if err := json.Unmarshal(bytes.ReplaceAll(line, []byte(`"resources"`), []byte(`"-"`)), &got); err != nil {
+			t.Fatal(err)
+		}
+		if want := string([]rune(value)); len(want)*6 <= maxText && (got.Caller != want || got.Reason != want) {
+			t.Errorf("%q became %q", want, got.Caller)
+		}
+	})
+}
+
+func TestAppendJSONAllocatesNothing(t *testing.T) {
+	r, buffer := worst("\x00"), make([]byte, 0, MaxLine)
+	if n := testing.AllocsPerRun(100, func() { buffer = r.AppendJSON(buffer[:0]) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
