@@ -1,0 +1,102 @@
+package callers_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+)
+
+// documented are the policies of docs/authorization.md, by caller.
+func documented(t *testing.T, catalog *service.Catalog) map[string]*callers.Set {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/authorization.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := make(map[string]*callers.Set)
+	for i, block := range strings.Split(string(page), "```yaml\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if !strings.HasPrefix(block, "callers:") {
+			continue
+		}
+		block = strings.ReplaceAll(block, "$TOKEN_SHA256", strings.Repeat("ab", 32))
+		set, err := callers.Parse(fmt.Sprintf("block %d", i), []byte(block), callers.Rules{Methods: catalog.Access()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range set.Callers() {
+			sets[name] = set
+		}
+	}
+	return sets
+}
+
+// TestDocumentedPolicies: the policies to start from are policies, and open what
+// the page says and no more.
+func TestDocumentedPolicies(t *testing.T) {
+	t.Parallel()
+	catalog, err := service.NewCatalog(service.MirrorFiles(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := documented(t, catalog)
+	owner, member := adminv1.InviteProjectRole_INVITE_PROJECT_ROLE_OWNER, adminv1.InviteProjectRole_INVITE_PROJECT_ROLE_MEMBER
+	invite := func(role adminv1.InviteRole, projects ...adminv1.InviteProjectRole) *adminv1.CreateInviteRequest {
+		request := &adminv1.CreateInviteRequest{Email: "a@example.com", Role: role, Projects: &adminv1.InviteProjects{}}
+		for _, role := range projects {
+			request.Projects.Values = append(request.Projects.Values, &adminv1.InviteProject{Id: "proj_a", Role: role})
+		}
+		return request
+	}
+	reader, organizationOwner := adminv1.InviteRole_INVITE_ROLE_READER, adminv1.InviteRole_INVITE_ROLE_OWNER
+	for _, test := range []struct {
+		caller, rpc string
+		request     proto.Message
+		want        bool
+	}{
+		{"auditor", "ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "proj_x"}, true},
+		{"auditor", "AuditLogService/ListAuditLogs", &adminv1.ListAuditLogsRequest{}, true},
+		{"auditor", "ProjectService/CreateProject", &adminv1.CreateProjectRequest{Name: "x"}, false},
+		{"billing", "CostService/ListCosts", &adminv1.ListCostsRequest{}, true},
+		{"billing", "UsageService/ListCompletionsUsage", &adminv1.ListCompletionsUsageRequest{}, true},
+		{"billing", "UserService/ListUsers", &adminv1.ListUsersRequest{}, false},
+		{"team-search", "ProjectService/UpdateProject", &adminv1.UpdateProjectRequest{ProjectId: "proj_search"}, true},
+		{"team-search", "ProjectService/UpdateProject", &adminv1.UpdateProjectRequest{ProjectId: "proj_other"}, false},
+		{"team-search", "ProjectService/ArchiveProject", &adminv1.ArchiveProjectRequest{ProjectId: "proj_search"}, false},
+		{"team-search", "ProjectService/ListProjects", &adminv1.ListProjectsRequest{}, false},
+		{"team-search", "CostService/ListCosts", &adminv1.ListCostsRequest{ProjectIds: []string{"proj_search"}}, true},
+		{"team-search", "CostService/ListCosts", &adminv1.ListCostsRequest{ProjectIds: []string{"proj_search", "proj_other"}}, false},
+		{"team-search", "CostService/ListCosts", &adminv1.ListCostsRequest{}, false},
+		{"team-search", "ProjectUserService/CreateProjectUser", &adminv1.CreateProjectUserRequest{ProjectId: "proj_search", Role: "member"}, true},
+		{"team-search", "ProjectUserService/CreateProjectUser", &adminv1.CreateProjectUserRequest{ProjectId: "proj_search", Role: "owner"}, false},
+		{"team-search", "ProjectUserRoleService/AssignProjectUserRole", &adminv1.AssignProjectUserRoleRequest{ProjectId: "proj_search"}, false},
+		{"team-search", "ProjectGroupService/AddProjectGroup", &adminv1.AddProjectGroupRequest{ProjectId: "proj_search"}, false},
+		{"team-search", "ProjectServiceAccountService/UpdateProjectServiceAccount", &adminv1.UpdateProjectServiceAccountRequest{ProjectId: "proj_search", Role: adminv1.ProjectServiceAccountRole_PROJECT_SERVICE_ACCOUNT_ROLE_OWNER.Enum()}, false},
+		{"team-search", "ProjectServiceAccountService/UpdateProjectServiceAccount", &adminv1.UpdateProjectServiceAccountRequest{ProjectId: "proj_search"}, true},
+		{"broker", "ProjectServiceAccountService/CreateProjectServiceAccount", &adminv1.CreateProjectServiceAccountRequest{ProjectId: "proj_a", Name: "x"}, true},
+		{"broker", "ProjectServiceAccountService/CreateProjectServiceAccount", &adminv1.CreateProjectServiceAccountRequest{ProjectId: "proj_c", Name: "x"}, false},
+		{"broker", "ProjectServiceAccountService/ListProjectServiceAccounts", &adminv1.ListProjectServiceAccountsRequest{ProjectId: "proj_a"}, false},
+		{"broker", "ProjectServiceAccountService/CreateProjectServiceAccountApiKey", &adminv1.CreateProjectServiceAccountApiKeyRequest{ProjectId: "proj_a"}, false},
+		{"inviter", "InviteService/CreateInvite", invite(reader), true},
+		{"inviter", "InviteService/CreateInvite", invite(reader, member, member), true},
+		{"inviter", "InviteService/CreateInvite", invite(reader, member, owner), false},
+		{"inviter", "InviteService/CreateInvite", invite(organizationOwner), false},
+		{"inviter", "InviteService/DeleteInvite", &adminv1.DeleteInviteRequest{InviteId: "x"}, false},
+	} {
+		method, ok := catalog.Lookup("/openai.admin.v1." + test.rpc)
+		if !ok || sets[test.caller] == nil {
+			t.Fatalf("no %s, or no caller %s", test.rpc, test.caller)
+		}
+		handle, _ := catalog.Access().Lookup(method.Procedure)
+		if d := sets[test.caller].Policy.Decide(test.caller, handle, test.request.ProtoReflect()); d.Allowed != test.want {
+			t.Errorf("%s, %s, %v: %+v", test.caller, test.rpc, test.request, d)
+		}
+	}
+}

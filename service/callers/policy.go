@@ -1,0 +1,255 @@
+package callers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+)
+
+// The policy file as it is written.
+type (
+	policyFile struct {
+		Callers []callerEntry `yaml:"callers"`
+	}
+	callerEntry struct {
+		Name         string            `yaml:"name"`
+		Authenticate []credentialEntry `yaml:"authenticate"`
+		Grants       []grantEntry      `yaml:"grants"`
+		Denies       []grantEntry      `yaml:"denies"`
+		Limits       limitsEntry       `yaml:"limits"`
+	}
+	credentialEntry struct {
+		TokenSHA256 string    `yaml:"token_sha256"`
+		Expires     time.Time `yaml:"expires"`
+		JWT         *jwtEntry `yaml:"jwt"`
+		SPIFFEID    string    `yaml:"spiffe_id"`
+		URISAN      string    `yaml:"uri_san"`
+		DNSSAN      string    `yaml:"dns_san"`
+	}
+	jwtEntry struct {
+		Issuer  string `yaml:"issuer"`
+		Subject string `yaml:"subject"`
+	}
+	grantEntry struct {
+		Permissions []string `yaml:"permissions"`
+		Projects    []string `yaml:"projects"`
+		When        *string  `yaml:"when"`
+	}
+	limitsEntry struct {
+		RequestsPerSecond *float64 `yaml:"requests_per_second"`
+		Burst             *int     `yaml:"burst"`
+		Concurrent        *int     `yaml:"concurrent"`
+	}
+)
+
+// Rules are what a policy file is checked against.
+type Rules struct {
+	// Methods are those that callers may be granted.
+	Methods *authz.Methods
+	// Issuers are the URLs of those whose JWTs are accepted.
+	Issuers []string
+}
+
+// Set is a policy file, compiled. It is immutable but for what its limiters
+// count, and safe for concurrent use.
+type Set struct {
+	// Table tells who calls.
+	Table *authn.Table
+	// Policy tells what a caller may do.
+	Policy *authz.Policy
+
+	names    []string
+	limits   map[string]Limits
+	limiters map[string]*Limiter
+}
+
+// Limiter is the caller's; nil for one that the policy does not name.
+func (s *Set) Limiter(caller string) *Limiter { return s.limiters[caller] }
+
+// Callers are the names, in the order of the file.
+func (s *Set) Callers() []string { return s.names }
+
+// maxCallers bounds a policy.
+const maxCallers = 10_000
+
+// Parse compiles the text of a policy file. All faults come at once, each with
+// file, line and column ([strictyaml.Error]). A file that names no caller is a
+// fault: it is more often an accident than a wish.
+func Parse(file string, text []byte, rules Rules) (*Set, error) {
+	var policy policyFile
+	doc, err := strictyaml.Unmarshal(file, text, &policy)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(policy.Callers); n == 0 || n > maxCallers {
+		return nil, doc.Fault(fmt.Sprintf("must name 1 to %d callers", maxCallers), "callers")
+	}
+	known := make([]authn.Caller, len(policy.Callers))
+	granted := make([]authz.Caller, len(policy.Callers))
+	set := &Set{limits: make(map[string]Limits), limiters: make(map[string]*Limiter)}
+	var faults []error
+	for i := range policy.Callers {
+		entry := &policy.Callers[i]
+		known[i] = authn.Caller{Name: entry.Name, Credentials: entry.credentials()}
+		granted[i] = authz.Caller{Name: entry.Name, Grants: grants(entry.Grants), Denies: grants(entry.Denies)}
+		faults = append(faults, emptyConditions(doc, i, "grants", entry.Grants)...)
+		faults = append(faults, emptyConditions(doc, i, "denies", entry.Denies)...)
+		if len(entry.Authenticate) == 0 {
+			faults = append(faults, doc.Fault("a caller needs at least one way to authenticate", "callers", i, "authenticate"))
+		}
+		limits, field := entry.Limits.resolve()
+		if field != "" {
+			faults = append(faults, doc.Fault(field+" must be above 0", "callers", i, "limits", field))
+		}
+		set.names = append(set.names, entry.Name)
+		set.limits[entry.Name] = limits
+		set.limiters[entry.Name] = newLimiter(limits)
+	}
+	set.Table, err = authn.NewTable(known, rules.Issuers)
+	faults = append(faults, located(doc, err)...)
+	set.Policy, err = authz.Compile(granted, rules.Methods)
+	faults = append(faults, located(doc, err)...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+// inherit takes over the counts of the callers that were there before.
+func (s *Set) inherit(before *Set) {
+	for name := range s.limiters {
+		if old := before.limiters[name]; old != nil {
+			old.set(s.limits[name])
+			s.limiters[name] = old
+		}
+	}
+}
+
+func (c *callerEntry) credentials() []authn.Credential {
+	list := make([]authn.Credential, len(c.Authenticate))
+	for i, e := range c.Authenticate {
+		list[i] = authn.Credential{TokenSHA256: e.TokenSHA256, Expires: e.Expires, SPIFFEID: e.SPIFFEID, URISAN: e.URISAN, DNSSAN: e.DNSSAN}
+		if e.JWT != nil {
+			list[i].JWT = &authn.JWTSubject{Issuer: e.JWT.Issuer, Subject: e.JWT.Subject}
+		}
+	}
+	return list
+}
+
+func grants(entries []grantEntry) []authz.Grant {
+	list := make([]authz.Grant, len(entries))
+	for i, e := range entries {
+		list[i] = authz.Grant{Permissions: e.Permissions, Projects: e.Projects}
+		if e.When != nil {
+			list[i].When = *e.When
+		}
+	}
+	return list
+}
+
+// emptyConditions refuses a condition that is there and says nothing: to take it
+// for none would open what somebody meant to limit.
+func emptyConditions(doc *strictyaml.Document, caller int, list string, entries []grantEntry) []error {
+	var faults []error
+	for i, e := range entries {
+		if e.When != nil && strings.TrimSpace(*e.When) == "" {
+			faults = append(faults, doc.Fault("when: is empty; leave it out for no condition", "callers", caller, list, i, "when"))
+		}
+	}
+	return faults
+}
+
+// resolve fills in the defaults, and names the first key that is at fault.
+func (l limitsEntry) resolve() (Limits, string) {
+	limits := defaultLimits
+	if l.RequestsPerSecond != nil {
+		limits.RequestsPerSecond = *l.RequestsPerSecond
+	}
+	if l.Burst != nil {
+		limits.Burst = *l.Burst
+	}
+	if l.Concurrent != nil {
+		limits.Concurrent = *l.Concurrent
+	}
+	switch {
+	case limits.RequestsPerSecond <= 0:
+		return limits, "requests_per_second"
+	case limits.Burst <= 0:
+		return limits, "burst"
+	case limits.Concurrent <= 0:
+		return limits, "concurrent"
+	default:
+		return limits, ""
+	}
+}
+
+// located gives the faults that the compilers found their places in the file.
+func located(doc *strictyaml.Document, err error) []error {
+	if err == nil {
+		return nil
+	}
+	var places []error
+	for _, fault := range unjoin(err) {
+		var (
+			credential *authn.Fault
+			grant      *authz.Fault
+		)
+		switch {
+		case errors.As(fault, &credential):
+			path := []any{"callers", credential.Caller}
+			if credential.Credential >= 0 {
+				path = append(path, "authenticate", credential.Credential)
+			}
+			places = append(places, doc.Fault(labelled(credential.Field, credential.Reason), append(path, keyPath(credential.Field)...)...))
+		case errors.As(fault, &grant):
+			places = append(places, doc.Fault(labelled(grant.Field, grant.Reason), grantPath(grant)...))
+		default:
+			places = append(places, doc.Fault(fault.Error()))
+		}
+	}
+	return places
+}
+
+func labelled(field, reason string) string {
+	if field == "" {
+		return reason
+	}
+	return field + ": " + reason
+}
+
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// keyPath is a dotted key as the steps of a path.
+func keyPath(key string) []any {
+	var path []any
+	for step := range strings.SplitSeq(key, ".") {
+		if step != "" {
+			path = append(path, step)
+		}
+	}
+	return path
+}
+
+func grantPath(f *authz.Fault) []any {
+	path := []any{"callers", f.Index}
+	if f.List != "" {
+		path = append(path, f.List, f.Grant)
+	}
+	if f.Field != "" {
+		path = append(path, f.Field)
+	}
+	if f.Item >= 0 {
+		path = append(path, f.Item)
+	}
+	return path
+}
