@@ -33,6 +33,23 @@ func (a *answer) message() (proto.Message, error) {
 	return m, nil
 }
 
+// id is that of the thing that the answer is about, "" where it says none.
+func (a *answer) id() string {
+	decoded, err := a.message()
+	if err != nil {
+		return ""
+	}
+	m := decoded.ProtoReflect()
+	fields := m.Descriptor().Fields()
+	if fields.Len() == 1 && fields.Get(0).Message() != nil && !fields.Get(0).IsList() {
+		m = m.Get(fields.Get(0)).Message()
+	}
+	if id := m.Descriptor().Fields().ByName("id"); id != nil && id.Kind() == protoreflect.StringKind {
+		return m.Get(id).String()
+	}
+	return ""
+}
+
 // wireCodec is protobuf's binary form; an answer goes out as the bytes it is.
 type wireCodec struct{ *connectproto.BinaryCodec }
 

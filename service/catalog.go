@@ -12,7 +12,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"connectrpc.com/grpcreflect/v2"
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -56,6 +60,7 @@ func (m *Method) Name() string {
 type Catalog struct {
 	methods     []*Method
 	byProcedure map[string]*Method
+	access      *authz.Methods
 }
 
 // MirrorPackage is the protobuf package whose services mirror the upstream.
@@ -108,7 +113,37 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 	if len(c.methods) == 0 {
 		return nil, errors.New("catalog: no rpc in the given files")
 	}
+	var err error
+	if c.access, err = authz.NewMethods(c.grantable()); err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
 	return c, nil
+}
+
+// Access are the methods as a policy knows them: those of the catalog, and
+// reflection.
+func (c *Catalog) Access() *authz.Methods { return c.access }
+
+// reflectionPermission is what a caller needs to ask for the schema, where the
+// gateway serves it.
+const reflectionPermission = "reflection.read"
+
+func (c *Catalog) grantable() []authz.Method {
+	var all []authz.Method
+	for _, m := range c.methods {
+		method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Descriptor.Input()}
+		if m.Project != "" {
+			method.Projects = []string{m.Project}
+		}
+		all = append(all, method)
+	}
+	for _, service := range []string{grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName} {
+		all = append(all, authz.Method{
+			Procedure: "/" + service + "/ServerReflectionInfo", Permission: reflectionPermission,
+			Request: (&emptypb.Empty{}).ProtoReflect().Descriptor(),
+		})
+	}
+	return all
 }
 
 // Methods lists the methods by file, then in the order of their declaration.

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -28,6 +29,19 @@ const (
 	ReasonMalformedRequest = "MALFORMED_REQUEST"
 	// ReasonInvalidRequest is a request that breaks a rule of its fields.
 	ReasonInvalidRequest = "INVALID_REQUEST"
+	// ReasonUnauthenticated is a call without a valid credential.
+	ReasonUnauthenticated = "UNAUTHENTICATED"
+	// ReasonPermissionDenied is a call that its caller's policy does not allow.
+	ReasonPermissionDenied = "PERMISSION_DENIED"
+	// ReasonCallerLimit is a call beyond its caller's own rate or number of
+	// calls.
+	ReasonCallerLimit = "CALLER_LIMIT"
+	// ReasonAuditUnavailable is a write that was not made, because it could not
+	// be recorded.
+	ReasonAuditUnavailable = "AUDIT_UNAVAILABLE"
+	// ReasonWriteNotRecorded is a write that was made and could not be recorded.
+	// A gatewayv1.WriteDone says what is known of it.
+	ReasonWriteNotRecorded = "WRITE_NOT_RECORDED"
 	// ReasonUnknownMethod is a procedure that the catalog does not have.
 	ReasonUnknownMethod = "UNKNOWN_METHOD"
 	// ReasonDeadlineExceeded is a call that took longer than it might.
@@ -46,6 +60,7 @@ type fault struct {
 	metadata   map[string]string
 	violations []*errdetails.BadRequest_FieldViolation
 	retryAfter time.Duration
+	done       *gatewayv1.WriteDone
 	cause      error
 }
 
@@ -58,6 +73,9 @@ func (f fault) err() error {
 	}
 	if f.retryAfter > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(f.retryAfter)})
+	}
+	if f.done != nil {
+		details = append(details, f.done)
 	}
 	e := connect.NewError(f.code, f.message).WithCause(f.cause)
 	for _, detail := range details {

@@ -7,6 +7,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -24,14 +26,23 @@ type Validator interface {
 
 // road serves every method of a catalog.
 type road struct {
-	upstream  Upstream
-	validator Validator
+	catalog       *Catalog
+	methods       *authz.Methods
+	upstream      Upstream
+	validator     Validator
+	callers       Callers
+	authenticator Authenticator
+	audit         AuditLog
+	auditRequired bool
+	metrics       *metrics
 }
 
 // handler is the innermost step of the road for one method: decode, validate,
-// call the upstream, encode.
+// authorize with the whole request, answer.
 func (r *road) handler(m *Method) connect.ServerFunc {
 	return func(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+		c := callOf(ctx)
+		c.outcome = audit.DecisionInvalid
 		request := m.Request.New()
 		if err := stream.Receive(request.Interface()); err != nil {
 			return err
@@ -39,23 +50,53 @@ func (r *road) handler(m *Method) connect.ServerFunc {
 		if err := r.validator.Validate(request.Interface()); err != nil {
 			return err
 		}
-		call, err := m.Endpoint.Request(request)
+		permitted, err := r.authorize(c, request)
 		if err != nil {
 			return err
 		}
-		reply, err := r.upstream.Do(ctx, m.Endpoint, call)
+		a, err := r.answer(ctx, permitted)
 		if err != nil {
 			return err
 		}
-		wire, err := m.Endpoint.Decode(reply.Body)
-		if err != nil {
-			if bad, ok := errors.AsType[*upstream.Error](err); ok {
-				bad.Status, bad.RequestID = reply.Status, reply.RequestID
-			}
-			return err
-		}
-		return stream.Send(&answer{wire: wire, kind: m.Response})
+		return stream.Send(a)
 	}
+}
+
+// answer gets the answer to a request that was allowed. Whatever may answer
+// instead of the upstream belongs behind this point.
+func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
+	c := p.call
+	if c == nil || !c.decision.Allowed {
+		return nil, errors.New("a request without a permit")
+	}
+	m := c.method
+	request, err := m.Endpoint.Request(p.request)
+	if err != nil {
+		return nil, err
+	}
+	c.outcome = audit.DecisionAllowed
+	if !m.Read {
+		if err := r.announce(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	reply, err := r.upstream.Do(ctx, m.Endpoint, request)
+	if err != nil {
+		if e, ok := errors.AsType[*upstream.Error](err); ok {
+			c.upstreamRequestID = e.RequestID
+			c.done = !m.Read && e.Kind == upstream.OutcomeUnknown
+		}
+		return nil, err
+	}
+	c.upstreamRequestID, c.done = reply.RequestID, !m.Read
+	wire, err := m.Endpoint.Decode(reply.Body)
+	if err != nil {
+		if bad, ok := errors.AsType[*upstream.Error](err); ok {
+			bad.Status, bad.RequestID = reply.Status, reply.RequestID
+		}
+		return nil, err
+	}
+	return &answer{wire: wire, kind: m.Response}, nil
 }
 
 // spec is what the doors need to know of the method.

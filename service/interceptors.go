@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,35 +15,31 @@ import (
 const requestIDHeader = "X-Request-Id"
 
 // interceptors is the road in front of every handler, outermost first. The
-// order is the contract: what is recovered is told, what is told is logged, and
-// nothing of a payload is decoded before all of them have run.
-func interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+// order is the contract: what is recovered is told, what is told is recorded and
+// logged, and nothing of a payload is decoded before all of them have run.
+func (r *road) interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
-		withRequestID,
+		withCall,
 		withLog(logger),
+		r.withAudit,
 		withCallerErrors,
 		withRecovery(logger),
 		withDeadline(longest),
+		r.withAuthentication,
+		r.withLimits,
+		r.withPermission,
 	}
 }
 
-type requestIDKey struct{}
-
-// RequestID is the id of the call that ctx belongs to, or "".
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
-// withRequestID names the call. The name is ours: one that a caller chose
-// could be another call's.
-func withRequestID(next connect.ServerFunc) connect.ServerFunc {
+// withCall names the call. The name is ours: one that a caller chose could be
+// another call's.
+func withCall(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		id := "req_" + rand.Text()
+		c := newCall(ctx, spec)
 		if info, ok := connect.CallInfoForServerContext(ctx); ok {
-			info.ResponseHeader().Set(requestIDHeader, id)
+			info.ResponseHeader().Set(requestIDHeader, c.id)
 		}
-		return next(context.WithValue(ctx, requestIDKey{}, id), spec, stream)
+		return next(context.WithValue(ctx, callKey{}, c), spec, stream)
 	}
 }
 
@@ -52,25 +47,24 @@ func withRequestID(next connect.ServerFunc) connect.ServerFunc {
 func withLog(logger *slog.Logger) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			start := time.Now()
 			err := next(ctx, spec, stream)
+			c := callOf(ctx)
 			attrs := []slog.Attr{
-				slog.String("request_id", RequestID(ctx)),
+				slog.String("request_id", c.id),
 				slog.String("method", spec.Procedure),
-				slog.Duration("duration", time.Since(start)),
+				slog.String("caller", c.identity.Caller),
+				slog.Duration("duration", time.Since(c.start)),
+				slog.String("code", codeName(err)),
 			}
-			level, code := slog.LevelInfo, "ok"
+			if c.traceID != "" {
+				attrs = append(attrs, slog.String("trace_id", c.traceID))
+			}
 			if err != nil {
-				code = connect.CodeOf(err).String()
 				if cause := errors.Unwrap(connectError(err)); cause != nil {
 					attrs = append(attrs, slog.String("cause", cause.Error()))
 				}
-				if connect.CodeOf(err) == connect.CodeInternal {
-					level = slog.LevelError
-				}
 			}
-			attrs = append(attrs, slog.String("code", code))
-			logger.LogAttrs(ctx, level, "call", attrs...)
+			logger.LogAttrs(ctx, logLevel(err), "call", attrs...)
 			return err
 		}
 	}

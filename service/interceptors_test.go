@@ -89,12 +89,9 @@ type house struct {
 func newHouse(t *testing.T, up upstreamFunc, longest time.Duration) house {
 	t.Helper()
 	log := &logLines{}
-	server, err := service.NewServer(realCatalog(t), service.Options{
+	server := open(t, realCatalog(t), service.Options{
 		Upstream: up, Logger: slog.New(slog.NewJSONHandler(log, nil)), LongestCall: longest,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server))
 	httpServer.Config.Protocols = new(http.Protocols)
 	httpServer.Config.Protocols.SetHTTP1(true)
@@ -131,7 +128,7 @@ func get(t *testing.T, door connect.Transport, project string) (*adminv1.GetProj
 	defer cancel()
 	ctx, info := connect.NewClientContext(ctx)
 	info.RequestHeader().Set(requestIDHeader, "mine")
-	answer, err := adminv1connect.NewProjectServiceClient(connect.NewClient(door)).
+	answer, err := adminv1connect.NewProjectServiceClient(as("root", door)).
 		GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: project})
 	return answer, info.ResponseHeader().Get(requestIDHeader), err
 }
@@ -303,7 +300,7 @@ func TestEveryCallHasADeadline(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, test.callers)
 					defer cancel()
 				}
-				_, err := adminv1connect.NewProjectServiceClient(connect.NewClient(door)).
+				_, err := adminv1connect.NewProjectServiceClient(as("root", door)).
 					GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 				if err != nil {
 					t.Fatal(err)
@@ -340,6 +337,7 @@ func post(t *testing.T, url, contentType, body string) (int, string) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	reply, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Do(request)
@@ -422,7 +420,7 @@ func TestUnknownMethods(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, answerProject, 0)
 	for name, door := range h.doors(t) {
-		err := connect.NewClient(door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/openai.admin.v1.ProjectService/Nope"},
+		err := as("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/openai.admin.v1.ProjectService/Nope"},
 			&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 		if name == "gRPC-Web" {
 			// The library takes what it does not know for a stream in both

@@ -7,19 +7,21 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -72,6 +74,10 @@ type mirror struct {
 	url     string
 	client  *http.Client
 	logs    *logLines
+	policy  *testPolicy
+	metrics *prometheus.Registry
+	audit   string // the path of the audit log
+	records *audit.Log
 
 	mu    sync.Mutex
 	asked *http.Request // the last request at the gateway's door
@@ -105,10 +111,12 @@ func newMirror(t *testing.T, options sandbox.Options) *mirror {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	server, err := service.NewServer(m.catalog, service.Options{Upstream: client, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))})
-	if err != nil {
+	m.policy, m.metrics, m.audit = newPolicy(t, m.catalog, rootPolicy), prometheus.NewRegistry(), filepath.Join(t.TempDir(), "audit")
+	if m.records, err = audit.Open(audit.Options{Path: m.audit, Queue: 1 << 16}); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = m.records.Close(context.Background()) }) // Closed twice where a test reads it.
+	server := open(t, m.catalog, service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))})
 	inner := service.NewHTTPHandler(server)
 	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()
@@ -168,11 +176,7 @@ func (m *mirror) last() (*http.Request, recorded) {
 
 // call makes one call through a door.
 func (m *mirror) call(ctx context.Context, d door, method *service.Method, request, response proto.Message) error {
-	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: method.Procedure, Schema: method.Descriptor}
-	if method.Read {
-		spec.IdempotencyLevel = connect.IdempotencyNoSideEffects
-	}
-	return connect.NewClient(connecthttp.NewTransport(m.client, m.url, d.options...)).CallUnary(ctx, spec, request, response)
+	return as("root", connecthttp.NewTransport(m.client, m.url, d.options...)).CallUnary(ctx, specOf(method), request, response)
 }
 
 func (m *mirror) tour(t *testing.T, d door) {

@@ -1,22 +1,28 @@
 package service_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
+	"connectrpc.com/connect/v2/connecthttp"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// TestSecretsAreNotTold makes every call with and without faults, and looks for
-// the admin key and every created key in all that the gateway says: its logs and
-// its errors, and every answer but the one that shows the key.
+// TestSecretsAreNotTold makes every call with and without faults, and as callers
+// who may not, and looks for the admin key, the callers' tokens and every created
+// key in all that the gateway says: its log, its metrics, its audit log and its
+// errors, and every answer but the one that shows the key.
 func TestSecretsAreNotTold(t *testing.T) {
 	t.Parallel()
 	m := newMirror(t, sandbox.Options{})
 	w := newWorld(t)
-	secrets := []string{sandbox.DefaultAdminKey}
+	secrets := []string{sandbox.DefaultAdminKey} // which the upstream knows
 	var told strings.Builder
 	for _, s := range readTour(t, m.catalog) {
 		request, response := s.message(t, w), s.method.Response.New().Interface()
@@ -53,15 +59,37 @@ func TestSecretsAreNotTold(t *testing.T) {
 				continue // Some answers survive members of another type.
 			}
 			told.WriteString(everything(err))
+			told.WriteString(everything(as("stranger", connecthttp.NewTransport(m.client, m.url)).
+				CallUnary(t.Context(), specOf(s.method), s.message(t, w), s.method.Response.New().Interface())))
 		}
 		remove()
 	}
-	told.WriteString(m.logs.text())
-	for _, secret := range secrets {
+	told.WriteString(m.kept(t))
+	for _, secret := range append(secrets, tokenOf("root"), tokenOf("stranger")) {
 		if at := strings.Index(told.String(), secret); at >= 0 {
 			t.Errorf("%.8s… was told: %s", secret, told.String()[max(0, at-200):min(told.Len(), at+100)])
 		}
 	}
+}
+
+// kept is all that the gateway has written down.
+func (m *mirror) kept(t *testing.T) string {
+	t.Helper()
+	if err := m.records.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := os.ReadFile(m.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := httptest.NewRecorder()
+	promhttp.HandlerFor(m.metrics, promhttp.HandlerOpts{}).ServeHTTP(metrics, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	for what, text := range map[string]string{"log": m.logs.text(), "audit log": string(lines), "metrics": metrics.Body.String()} {
+		if !strings.Contains(text, "unauthenticated") {
+			t.Errorf("the %s does not know of the strangers: %.300s", what, text)
+		}
+	}
+	return m.logs.text() + string(lines) + metrics.Body.String()
 }
 
 // valuesOf finds the members that hold a key.

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	"connectrpc.com/grpcreflect/v2"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -22,10 +25,24 @@ const (
 	compressMinBytes = 1 << 10
 )
 
-// Options configure [NewServer]. Upstream is required.
+// Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
+// required.
 type Options struct {
 	// Upstream answers what the gateway cannot.
 	Upstream Upstream
+	// Callers holds the policy in force.
+	Callers Callers
+	// Authenticator tells who makes a call.
+	Authenticator Authenticator
+	// Audit keeps a record of every call.
+	Audit AuditLog
+	// AuditRequired refuses a write whose record cannot be kept.
+	AuditRequired bool
+	// Reflection serves gRPC server reflection, to callers that have the
+	// permission reflection.read.
+	Reflection bool
+	// Metrics counts refusals; nil counts for nobody.
+	Metrics prometheus.Registerer
 	// Logger gets a line a call; the default discards it.
 	Logger *slog.Logger
 	// LongestCall bounds every call; default [DefaultLongestCall].
@@ -35,8 +52,8 @@ type Options struct {
 // NewServer registers every method of the catalog behind the interceptors. The
 // doors are transports that call it.
 func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
-	if options.Upstream == nil {
-		return nil, errors.New("service: Options.Upstream is required")
+	if options.Upstream == nil || options.Callers == nil || options.Authenticator == nil || options.Audit == nil {
+		return nil, errors.New("service: Options.Upstream, Callers, Authenticator and Audit are required")
 	}
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -48,10 +65,27 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &road{upstream: options.Upstream, validator: requestValidator{validator}}
-	server := connect.NewServer(interceptors(options.Logger, options.LongestCall)...)
+	counters, err := newMetrics(options.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("service: metrics: %w", err)
+	}
+	r := &road{
+		catalog:       catalog,
+		methods:       catalog.access,
+		upstream:      options.Upstream,
+		validator:     requestValidator{validator},
+		callers:       options.Callers,
+		authenticator: options.Authenticator,
+		audit:         options.Audit,
+		auditRequired: options.AuditRequired,
+		metrics:       counters,
+	}
+	server := connect.NewServer(r.interceptors(options.Logger, options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
+	}
+	if options.Reflection {
+		grpcreflect.Register(server)
 	}
 	server.SetUnknownHandler(func(context.Context, connect.Spec, connect.ServerStream) error {
 		return fault{code: connect.CodeUnimplemented, reason: ReasonUnknownMethod, message: "no such method"}.err()

@@ -82,16 +82,13 @@ func runSpec(t *testing.T, catalog *service.Catalog, m *service.Method, s spec) 
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	road, err := service.NewServer(catalog, service.Options{Upstream: client})
-	if err != nil {
-		t.Fatal(err)
-	}
+	road := open(t, catalog, service.Options{Upstream: client})
 
 	request, response := m.Request.New().Interface(), m.Response.New().Interface()
 	if err := protojson.Unmarshal(s.Request, request); err != nil {
 		t.Fatalf("the spec's request is no %s: %v", m.Request.Descriptor().Name(), err)
 	}
-	err = connect.NewClient(service.InProcess(road)).CallUnary(t.Context(), connect.Spec{
+	err = as("root", service.InProcess(road)).CallUnary(t.Context(), connect.Spec{
 		StreamType: connect.StreamTypeUnary,
 		Procedure:  m.Procedure,
 		Schema:     m.Descriptor,

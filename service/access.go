@@ -1,0 +1,179 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+)
+
+// Callers holds the policy in force.
+type Callers interface {
+	// Current is asked once a call.
+	Current() *callers.Set
+}
+
+// Authenticator tells who makes a call.
+type Authenticator interface {
+	// Authenticate fails with an *authn.Error.
+	Authenticate(ctx context.Context, table *authn.Table, evidence authn.Evidence) (authn.Identity, error)
+}
+
+// withAuthentication finds out who calls, for every door in the same way. Who
+// cannot show it is told one thing, whatever the reason.
+func (r *road) withAuthentication(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		c := callOf(ctx)
+		c.outcome = audit.DecisionUnauthenticated
+		c.rules = r.callers.Current()
+		info, ok := connect.CallInfoForServerContext(ctx)
+		if !ok {
+			return errors.New("a call without headers")
+		}
+		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization")}
+		if server, ok := connecthttp.ServerInfoForContext(ctx); ok {
+			evidence.TLS = server.TLS()
+		}
+		identity, err := r.authenticator.Authenticate(ctx, c.rules.Table, evidence)
+		if err != nil {
+			reason := authn.ReasonMalformed
+			if refused, ok := errors.AsType[*authn.Error](err); ok {
+				reason = refused.Reason
+			}
+			c.reason = string(reason)
+			r.metrics.unauthenticated(reason)
+			info.ResponseHeader().Set("WWW-Authenticate", "Bearer")
+			return fault{code: connect.CodeUnauthenticated, reason: ReasonUnauthenticated, message: "no valid credential came with the call", cause: err}.err()
+		}
+		c.identity = identity
+		return next(ctx, spec, stream)
+	}
+}
+
+// withLimits holds every caller to the rate and the number of calls that its
+// policy allows.
+func (r *road) withLimits(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		c := callOf(ctx)
+		c.outcome = audit.DecisionLimited
+		limiter := c.rules.Limiter(c.identity.Caller)
+		if limiter == nil {
+			return errors.New("a caller without limits")
+		}
+		wait, ok := limiter.Start()
+		if !ok {
+			r.metrics.limited.Inc()
+			return fault{
+				code: connect.CodeResourceExhausted, reason: ReasonCallerLimit, retryAfter: wait,
+				message: "the caller's own limit is reached",
+			}.err()
+		}
+		defer limiter.Done()
+		return next(ctx, spec, stream)
+	}
+}
+
+// withPermission refuses who may not call the method at all, before anything of
+// the request is decoded. It goes by the procedure, never by a URL, and refuses
+// what is not in the catalog.
+func (r *road) withPermission(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		c := callOf(ctx)
+		c.outcome = audit.DecisionDenied
+		handle, ok := r.methods.Lookup(spec.Procedure)
+		if !ok {
+			return fault{code: connect.CodeUnimplemented, reason: ReasonUnknownMethod, message: "no such method"}.err()
+		}
+		c.handle = handle
+		c.method, _ = r.catalog.Lookup(spec.Procedure)
+		c.decision = c.rules.Policy.MayCall(c.identity.Caller, handle)
+		if c.method == nil && c.decision.Allowed {
+			// A stream has no one request that a grant limited to some could be
+			// held against: only a grant without limits holds.
+			c.decision = c.rules.Policy.Decide(c.identity.Caller, handle, (&emptypb.Empty{}).ProtoReflect())
+		}
+		if !c.decision.Allowed {
+			return r.denied(c)
+		}
+		c.outcome = audit.DecisionAllowed
+		return next(ctx, spec, stream)
+	}
+}
+
+// permit shows that a request was allowed to its caller. authorize makes it, and
+// nothing else can: whatever answers a request, from a cache, from a flight that
+// is under way or from the upstream, takes a permit and not a request.
+type permit struct {
+	call    *call
+	request protoreflect.Message
+}
+
+// authorize decides with the whole request.
+func (r *road) authorize(c *call, request protoreflect.Message) (permit, error) {
+	c.request = request
+	c.decision = c.rules.Policy.Decide(c.identity.Caller, c.handle, request)
+	if !c.decision.Allowed {
+		c.outcome = audit.DecisionDenied
+		return permit{}, r.denied(c)
+	}
+	return permit{c, request}, nil
+}
+
+// denied tells the caller which permission, and which of the projects that it
+// named, is missing; nothing of the policy and of other callers.
+func (r *road) denied(c *call) error {
+	d := c.decision
+	c.reason = d.Reason.String()
+	r.metrics.denied(d.Reason)
+	metadata := map[string]string{"permission": d.Permission}
+	message := "the caller lacks the permission " + d.Permission
+	switch d.Reason {
+	case authz.ProjectOutOfScope:
+		// The caller's own word, which may be of any length.
+		project := clip(d.Project)
+		message += " in the project " + project
+		metadata["project"] = project
+	case authz.ProjectMissing:
+		message += " beyond some projects, and the request names none"
+	case authz.OrganizationWide:
+		message += " beyond some projects, and this method is about the whole organization"
+	case authz.ConditionFalse, authz.ConditionFailed:
+		message = "the caller has the permission " + d.Permission + " under a condition that this request does not meet"
+	case authz.Granted, authz.UnknownCaller, authz.NoPermission, authz.Denied:
+	}
+	return fault{
+		code: connect.CodePermissionDenied, reason: ReasonPermissionDenied, message: message, metadata: metadata,
+		cause: &denial{d},
+	}.err()
+}
+
+// clip bounds what is repeated to a caller.
+func clip(s string) string {
+	const most = 256
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// denial is what the log keeps of a refusal.
+type denial struct{ authz.Decision }
+
+func (d *denial) Error() string {
+	return "denied: " + d.Reason.String()
+}
+
+// LogValue implements [slog.LogValuer].
+func (d *denial) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("reason", d.Reason.String()), slog.String("grant", d.Grant))
+}

@@ -1,0 +1,354 @@
+package service_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// accessPolicy has a caller for each way of not being allowed.
+const accessPolicy = `
+callers:
+  - name: elsewhere
+    limits: $free
+    authenticate: [{token_sha256: $elsewhere}]
+    grants: [{permissions: ["*"], projects: [proj_elsewhere]}]
+  - name: powerless
+    limits: $free
+    authenticate: [{token_sha256: $powerless}]
+    grants: [{permissions: [reflection.read]}]
+  - name: forbidden
+    limits: $free
+    authenticate: [{token_sha256: $forbidden}]
+    grants: [{permissions: ["*"]}]
+    denies: [{permissions: ["*"]}]
+  - name: never
+    limits: $free
+    authenticate: [{token_sha256: $never}]
+    grants: [{permissions: ["*"], when: "1 == 2"}]
+`
+
+// TestNobodyGetsPast calls every RPC through every door as somebody who may not,
+// with a request that would succeed. The sandbox must not hear of it.
+func TestNobodyGetsPast(t *testing.T) {
+	t.Parallel()
+	strangers := map[string]connect.Code{
+		"":          connect.CodeUnauthenticated, // no credential
+		"stranger":  connect.CodeUnauthenticated, // a wrong one
+		"powerless": connect.CodePermissionDenied,
+		"elsewhere": connect.CodePermissionDenied,
+		"forbidden": connect.CodePermissionDenied,
+		"never":     connect.CodePermissionDenied,
+	}
+	for i, d := range doors {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			m := newMirror(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
+			m.policy.current.Store(policySet(t, m.catalog, accessPolicy))
+			transport := connecthttp.NewTransport(m.client, m.url, d.options...)
+			called := map[string]bool{}
+			for _, s := range readTour(t, m.catalog) {
+				request := s.message(t, validWorld(t))
+				for name, code := range strangers {
+					if i > 0 && name != "stranger" && name != "powerless" {
+						continue // The doors lead to one road: the rest of it is tried behind the first.
+					}
+					err := as(name, transport).CallUnary(t.Context(), specOf(s.method), request, s.method.Response.New().Interface())
+					if connect.CodeOf(err) != code {
+						t.Errorf("%s by %q: %v, want %s", s.method.Name(), name, err, code)
+					}
+					wantNothingTold(t, name, err)
+				}
+				called[s.method.Name()] = true
+			}
+			if len(called) != len(m.catalog.Methods()) {
+				t.Errorf("%d of %d methods were called", len(called), len(m.catalog.Methods()))
+			}
+			for operation, n := range m.fake.Counts() {
+				if n > 0 {
+					t.Errorf("%s was asked %d times", operation, n)
+				}
+			}
+		})
+	}
+}
+
+// wantNothingTold: who has no credential learns one thing; who has no permission
+// learns which, and of nobody else.
+func wantNothingTold(t *testing.T, name string, err error) {
+	t.Helper()
+	text := everything(err)
+	for _, secret := range []string{"proj_elsewhere", "grants[", "denies[", "token_sha256", sandbox.DefaultAdminKey} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q was told %q: %s", name, secret, text)
+		}
+	}
+	for _, other := range []string{"elsewhere", "powerless", "forbidden"} {
+		if other != name && strings.Contains(text, other) {
+			t.Errorf("%q was told of %q: %s", name, other, text)
+		}
+	}
+}
+
+// validWorld has an id for everything that a tour's requests need.
+func validWorld(t *testing.T) world {
+	t.Helper()
+	w := newWorld(t)
+	for _, name := range []string{"user", "other", "email", "group", "role", "busy", "project", "invite", "prole", "account", "bare", "akey", "akey2", "adminkey", "cert", "limit", "alert", "palert"} {
+		w[name] = "valid_1"
+	}
+	return w
+}
+
+func specOf(m *service.Method) connect.Spec {
+	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: m.Procedure, Schema: m.Descriptor}
+	if m.Read {
+		spec.IdempotencyLevel = connect.IdempotencyNoSideEffects
+	}
+	return spec
+}
+
+// TestScopedCallerGetsItsProjects: a grant limited to a project opens exactly
+// the methods whose requests name it, and nothing about the organization.
+func TestScopedCallerGetsItsProjects(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	var asked atomic.Int32
+	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+		asked.Add(1)
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{}`)}, nil
+	})
+	server := open(t, catalog, service.Options{Upstream: up, Callers: newPolicy(t, catalog, `
+callers:
+  - name: team
+    authenticate: [{token_sha256: $team}]
+    grants: [{permissions: ["*"], projects: [valid_1]}]
+    limits: $free
+`)})
+	client := as("team", service.InProcess(server))
+	for _, s := range readTour(t, catalog) {
+		before := asked.Load()
+		request := s.message(t, validWorld(t))
+		projects := handleOf(t, catalog, s.method).Projects(request.ProtoReflect())
+		err := client.CallUnary(t.Context(), specOf(s.method), request, s.method.Response.New().Interface())
+		mine := len(projects) > 0 && !slices.ContainsFunc(projects, func(id string) bool { return id != "valid_1" })
+		if mine != (err == nil) || mine != (asked.Load() == before+1) {
+			t.Errorf("tour.txt:%d: %s names %q: %v", s.line, s.method.Name(), projects, err)
+		}
+	}
+}
+
+// TestAuthorizationIsBeforeAnythingThatAnswers: what a caller may not read must
+// not come from what another's call brought or is bringing, whatever keeps or
+// shares answers.
+func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	arrived, release := make(chan struct{}, 8), make(chan struct{})
+	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		arrived <- struct{}{}
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return answerProject(ctx)
+	})
+	server := open(t, catalog, service.Options{Upstream: up, Callers: newPolicy(t, catalog, rootPolicy+accessPolicy[len("\ncallers:\n"):])})
+	get := func(name string) error {
+		_, err := adminv1connect.NewProjectServiceClient(as(name, service.InProcess(server))).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
+		return err
+	}
+	refusedNow := func(when string) {
+		t.Helper()
+		for _, name := range []string{"elsewhere", "powerless", "forbidden", "never"} {
+			if err := get(name); connect.CodeOf(err) != connect.CodePermissionDenied {
+				t.Errorf("%s: %s got %v", when, name, err)
+			}
+		}
+		if err := get("stranger"); connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Errorf("%s: a stranger got %v", when, err)
+		}
+	}
+	done := make(chan error)
+	go func() { done <- get("root") }()
+	<-arrived
+	refusedNow("while the same request is under way")
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	refusedNow("when the same request was answered")
+	if len(arrived) != 0 {
+		t.Errorf("the upstream was asked for a refused call")
+	}
+}
+
+// TestUnknownMethodsAreRefused, whoever calls them.
+func TestUnknownMethodsAreRefused(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	log := new(records)
+	server := open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject), Audit: log})
+	for _, procedure := range []string{"/openai.admin.v1.ProjectService/Nope", "/nope", "/grpc.reflection.v1.ServerReflection/Nope"} {
+		for name, code := range map[string]connect.Code{"root": connect.CodeUnimplemented, "": connect.CodeUnauthenticated} {
+			err := as(name, service.InProcess(server)).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: procedure},
+				&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
+			if connect.CodeOf(err) != code {
+				t.Errorf("%s by %q: %v, want %s", procedure, name, err, code)
+			}
+		}
+	}
+	if n := len(log.all()); n != 6 {
+		t.Errorf("%d records of 6 calls", n)
+	}
+}
+
+// TestRevocation: a caller that a reload removes is refused at its next call, on
+// the connection that it has.
+func TestRevocation(t *testing.T) {
+	t.Parallel()
+	m := newMirror(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
+	projects := adminv1connect.NewProjectServiceClient(as("root", connecthttp.NewTransport(m.client, m.url, connecthttp.WithGRPC())))
+	if _, err := projects.ListProjects(t.Context(), &adminv1.ListProjectsRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	m.policy.current.Store(policySet(t, m.catalog, accessPolicy))
+	if _, err := projects.ListProjects(t.Context(), &adminv1.ListProjectsRequest{}); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("the caller that was removed got %v", err)
+	}
+}
+
+// TestCallerLimits: calls beyond a caller's limits are refused with the time to
+// wait, and another caller's are not.
+func TestCallerLimits(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	blocked, release := make(chan struct{}, 2), make(chan struct{})
+	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		blocked <- struct{}{}
+		<-release
+		return answerProject(ctx)
+	})
+	server := open(t, catalog, service.Options{Upstream: up, Callers: newPolicy(t, catalog, `
+callers:
+  - name: slow
+    authenticate: [{token_sha256: $slow}]
+    grants: [{permissions: ["*"]}]
+    limits: {requests_per_second: 0.001, burst: 2, concurrent: 1}
+`+rootPolicy[len("\ncallers:\n"):])})
+	get := func(name string) error {
+		_, err := adminv1connect.NewProjectServiceClient(as(name, service.InProcess(server))).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
+		return err
+	}
+	done := make(chan error, 2)
+	go func() { done <- get("slow") }()
+	<-blocked
+	wantLimited(t, "a second call beside the first", get("slow"))
+	go func() { done <- get("root") }()
+	<-blocked
+	close(release)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := get("slow"); err != nil {
+		t.Errorf("the second of the burst: %v", err)
+	}
+	wantLimited(t, "a third call", get("slow"))
+}
+
+// TestDenialsAreShort: what is told of a project is what the caller itself named,
+// and no more of it than a name could be.
+func TestDenialsAreShort(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	server := open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject), Callers: newPolicy(t, catalog, accessPolicy)})
+	_, err := adminv1connect.NewCostServiceClient(as("elsewhere", service.InProcess(server))).ListCosts(t.Context(), &adminv1.ListCostsRequest{
+		StartTime: timestamppb.New(tourNow), ProjectIds: []string{"proj_elsewhere", strings.Repeat("é", 50_000)},
+	})
+	if connect.CodeOf(err) != connect.CodePermissionDenied || len(everything(err)) > 4000 {
+		t.Errorf("%d bytes: %.300s", len(everything(err)), everything(err))
+	}
+}
+
+func wantLimited(t *testing.T, what string, err error) {
+	t.Helper()
+	if connect.CodeOf(err) != connect.CodeResourceExhausted || reason(t, err) != service.ReasonCallerLimit {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	for _, retry := range details[*errdetails.RetryInfo](t, err) {
+		if retry.GetRetryDelay().AsDuration() > 0 {
+			return
+		}
+	}
+	t.Errorf("%s: refused without RetryInfo", what)
+}
+
+// TestEveryCallIsRecorded: one record a call, with who, what, which and why.
+func TestEveryCallIsRecorded(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	log := new(records)
+	server := open(t, catalog, service.Options{
+		Upstream: upstreamFunc(answerProject), Audit: log,
+		Callers: newPolicy(t, catalog, rootPolicy+accessPolicy[len("\ncallers:\n"):]),
+	})
+	for _, test := range []struct {
+		caller, project string
+		want            audit.Record
+	}{
+		{"root", "proj_1", audit.Record{Caller: "root", Authenticated: "token", Permission: "projects.read", Decision: audit.DecisionAllowed, Grant: "grants[0]", Code: "ok"}},
+		{"elsewhere", "proj_1", audit.Record{Caller: "elsewhere", Authenticated: "token", Permission: "projects.read", Decision: audit.DecisionDenied, Reason: "project_out_of_scope", Code: "permission_denied"}},
+		{"powerless", "proj_1", audit.Record{Caller: "powerless", Authenticated: "token", Permission: "projects.read", Decision: audit.DecisionDenied, Reason: "no_permission", Code: "permission_denied"}},
+		{"root", "../users", audit.Record{Caller: "root", Authenticated: "token", Permission: "projects.read", Decision: audit.DecisionInvalid, Code: "invalid_argument"}},
+		{"", "proj_1", audit.Record{Decision: audit.DecisionUnauthenticated, Reason: "no_credential", Code: "unauthenticated"}},
+	} {
+		before := len(log.all())
+		_, _ = adminv1connect.NewProjectServiceClient(as(test.caller, service.InProcess(server))).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: test.project})
+		kept := log.all()[before:]
+		if len(kept) != 1 {
+			t.Fatalf("%+v: %d records", test, len(kept))
+		}
+		got := kept[0]
+		if got.Caller != test.want.Caller || got.Authenticated != test.want.Authenticated || got.Permission != test.want.Permission ||
+			got.Decision != test.want.Decision || got.Grant != test.want.Grant || got.Reason != test.want.Reason || got.Code != test.want.Code {
+			t.Errorf("%s, %s: record %+v, want %+v", test.caller, test.project, got, test.want)
+		}
+		if got.Event != audit.EventCall || got.RequestID == "" || got.Method != "openai.admin.v1.ProjectService/GetProject" || got.Time.IsZero() || got.Duration <= 0 {
+			t.Errorf("record %+v", got)
+		}
+		named := got.Decision == audit.DecisionAllowed || got.Reason == "project_out_of_scope"
+		if named != (len(got.Resources) == 1 && got.Resources[0].ID == "proj_1") || named != slices.Equal(got.Projects, []string{"proj_1"}) {
+			t.Errorf("resources %v, projects %v", got.Resources, got.Projects)
+		}
+	}
+}
+
+func handleOf(t *testing.T, catalog *service.Catalog, m *service.Method) interface {
+	Projects(request protoreflect.Message) []string
+} {
+	t.Helper()
+	h, ok := catalog.Access().Lookup(m.Procedure)
+	if !ok {
+		t.Fatalf("%s cannot be granted", m.Name())
+	}
+	return h
+}

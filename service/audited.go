@@ -1,0 +1,102 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+
+	"connectrpc.com/connect/v2"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+)
+
+// AuditLog keeps a record of every call.
+type AuditLog interface {
+	// Write returns once the record is kept, or when it cannot be.
+	Write(ctx context.Context, record *audit.Record) error
+	// Offer keeps the record if it can, and does not wait.
+	Offer(record *audit.Record)
+}
+
+// withAudit keeps a record of the call with the code that its caller sees. The
+// answer of a unary call is held back until then.
+func (r *road) withAudit(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		c := callOf(ctx)
+		held := &heldStream{ServerStream: stream}
+		if spec.StreamType == connect.StreamTypeUnary {
+			stream = held
+		}
+		err := next(ctx, spec, stream)
+		record := c.record(audit.EventCall, codeName(err))
+		if !r.auditRequired || !c.done {
+			r.audit.Offer(record)
+		} else if auditErr := r.audit.Write(context.WithoutCancel(ctx), record); auditErr != nil && err == nil {
+			err = doneWithoutRecord(c, held.answer, auditErr)
+		}
+		if err != nil || held.answer == nil {
+			return err
+		}
+		if err := held.ServerStream.Send(held.answer); err != nil {
+			return toCaller(err)
+		}
+		return nil
+	}
+}
+
+// heldStream keeps the answer of a unary call to itself.
+type heldStream struct {
+	connect.ServerStream
+	answer any
+}
+
+// Send holds the answer.
+func (s *heldStream) Send(msg any) error {
+	s.answer = msg
+	return nil
+}
+
+// announce keeps a record of a write before it is made, where the operator
+// requires one: a write that cannot be recorded is not made.
+func (r *road) announce(ctx context.Context, c *call) error {
+	if !r.auditRequired {
+		return nil
+	}
+	if err := r.audit.Write(ctx, c.record(audit.EventIntent, "")); err != nil {
+		return fault{
+			code: connect.CodeUnavailable, reason: ReasonAuditUnavailable, cause: err,
+			message: "the call cannot be recorded, so it was not made",
+		}.err()
+	}
+	return nil
+}
+
+// doneWithoutRecord tells the caller of a write that was made. It must not look
+// like a failure that may be repeated. What was created is named by its id; the
+// rest of the answer may be a secret, and errors are logged.
+func doneWithoutRecord(c *call, sent any, cause error) error {
+	done := &gatewayv1.WriteDone{Reason: gatewayv1.WriteDone_REASON_NOT_RECORDED, UpstreamRequestId: c.upstreamRequestID}
+	if a, ok := sent.(*answer); ok {
+		done.Id = a.id()
+	}
+	return fault{
+		code: connect.CodeUnknown, reason: ReasonWriteNotRecorded, done: done, cause: cause,
+		message: "the change was made, and its record could not be kept; do not repeat the call",
+	}.err()
+}
+
+// codeName is what a caller sees of an error, "ok" without one.
+func codeName(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return connect.CodeOf(err).String()
+}
+
+// logLevel is how much a call's end matters to an operator.
+func logLevel(err error) slog.Level {
+	if err != nil && connect.CodeOf(err) == connect.CodeInternal {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

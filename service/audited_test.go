@@ -1,0 +1,159 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+var errSinkFull = errors.New("no space left on device")
+
+// auditedHouse is a server that requires its records, in front of an upstream
+// that creates things and counts how often.
+func auditedHouse(t *testing.T, failed func(*audit.Record) error) (*connect.Client, *records, *atomic.Int32) {
+	t.Helper()
+	log := &records{failed: failed}
+	var asked atomic.Int32
+	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+		asked.Add(1)
+		return &upstream.Reply{Status: http.StatusOK, RequestID: "up_1", Body: []byte(`{"id": "new_1", "value": "sk-` + secretWord + `"}`)}, nil
+	})
+	server := open(t, realCatalog(t), service.Options{Upstream: up, Audit: log, AuditRequired: true})
+	return as("root", service.InProcess(server)), log, &asked
+}
+
+// TestUnrecordedWritesAreNotMade: no write reaches the upstream when its record
+// cannot be kept. Reads go on.
+func TestUnrecordedWritesAreNotMade(t *testing.T) {
+	t.Parallel()
+	client, _, asked := auditedHouse(t, func(*audit.Record) error { return errSinkFull })
+	for _, s := range readTour(t, realCatalog(t)) {
+		before := asked.Load()
+		err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface())
+		made := asked.Load() - before
+		switch {
+		case s.method.Read && (err != nil || made != 1):
+			t.Errorf("%s: %v, asked %d times", s.method.Name(), err, made)
+		case !s.method.Read && (connect.CodeOf(err) != connect.CodeUnavailable || made != 0):
+			t.Errorf("%s: %v, asked %d times", s.method.Name(), err, made)
+		case !s.method.Read && reason(t, err) != service.ReasonAuditUnavailable:
+			t.Errorf("%s: reason %s", s.method.Name(), reason(t, err))
+		}
+	}
+}
+
+// TestDoneAndNotRecorded: a caller whose write was made is told so, with what it
+// needs to find it, and in a way that nobody takes for an invitation to repeat.
+func TestDoneAndNotRecorded(t *testing.T) {
+	t.Parallel()
+	client, log, asked := auditedHouse(t, func(r *audit.Record) error {
+		if r.Event == audit.EventCall {
+			return errSinkFull
+		}
+		return nil
+	})
+	for _, s := range readTour(t, realCatalog(t)) {
+		if s.method.Read {
+			continue
+		}
+		before := asked.Load()
+		err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface())
+		if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != service.ReasonWriteNotRecorded || asked.Load() != before+1 {
+			t.Fatalf("%s: %v, asked %d times", s.method.Name(), err, asked.Load()-before)
+		}
+		done := details[*gatewayv1.WriteDone](t, err)
+		if len(done) != 1 || done[0].GetReason() != gatewayv1.WriteDone_REASON_NOT_RECORDED || done[0].GetUpstreamRequestId() != "up_1" {
+			t.Errorf("%s: detail %v", s.method.Name(), done)
+		} else if s.method.Secret && done[0].GetId() != "new_1" {
+			t.Errorf("%s: what was created is not named: %v", s.method.Name(), done)
+		}
+		if strings.Contains(everything(err), secretWord) {
+			t.Errorf("%s: the error has the secret", s.method.Name())
+		}
+		kept := log.all()
+		if intent := kept[len(kept)-1]; intent.Event != audit.EventIntent || intent.Decision != audit.DecisionAllowed || intent.Caller != "root" || intent.Code != "" {
+			t.Errorf("%s: announced as %+v", s.method.Name(), intent)
+		}
+	}
+}
+
+// TestRecordedWrites: a write that is made has two records, before and after.
+func TestRecordedWrites(t *testing.T) {
+	t.Parallel()
+	client, log, _ := auditedHouse(t, nil)
+	for _, s := range readTour(t, realCatalog(t)) {
+		before := len(log.all())
+		if err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface()); err != nil {
+			t.Fatalf("%s: %v", s.method.Name(), err)
+		}
+		var events []string
+		for _, r := range log.all()[before:] {
+			events = append(events, r.Event+" "+r.Code)
+		}
+		want := "intent , call ok"
+		if s.method.Read {
+			want = "call ok"
+		}
+		if got := strings.Join(events, ", "); got != want {
+			t.Errorf("%s: records %q, want %q", s.method.Name(), got, want)
+		}
+	}
+}
+
+// TestBrokenSinks: a full disk and a pipe that nobody reads hold up no call, and
+// stop writes where a record is required.
+func TestBrokenSinks(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "audit")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"full disk": "/dev/full", "pipe without a reader": fifo} {
+		for _, required := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, required %t", name, required), func(t *testing.T) {
+				t.Parallel()
+				log, err := audit.Open(audit.Options{Path: path})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = log.Close(context.Background()) }) // It has lost what it had.
+				var asked atomic.Int32
+				up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+					asked.Add(1)
+					return answerProject(ctx)
+				})
+				server := open(t, realCatalog(t), service.Options{Upstream: up, Audit: log, AuditRequired: required})
+				projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
+				if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
+					t.Errorf("a read: %v", err)
+				}
+				_, err = projects.CreateProject(t.Context(), &adminv1.CreateProjectRequest{Name: "new"})
+				if !required && err != nil || required && connect.CodeOf(err) != connect.CodeUnavailable {
+					t.Errorf("a write: %v", err)
+				}
+				want := int32(2)
+				if required {
+					want = 1
+				}
+				if n := asked.Load(); n != want {
+					t.Errorf("the upstream was asked %d times, want %d", n, want)
+				}
+			})
+		}
+	}
+}

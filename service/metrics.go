@@ -1,0 +1,47 @@
+package service
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+)
+
+// metrics count what happens to callers on the road. Their labels are closed
+// sets.
+type metrics struct {
+	unauthenticatedTotal *prometheus.CounterVec
+	deniedTotal          *prometheus.CounterVec
+	limited              prometheus.Counter
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		unauthenticatedTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_unauthenticated_total", Help: "Calls without a valid credential, by reason.",
+		}, []string{"reason"}),
+		deniedTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_denied_total", Help: "Calls that the policy does not allow, by reason.",
+		}, []string{"reason"}),
+		limited: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_limited_total", Help: "Calls beyond their caller's own limits.",
+		}),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited} {
+		if err := registerer.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) unauthenticated(reason authn.Reason) {
+	m.unauthenticatedTotal.WithLabelValues(string(reason)).Inc()
+}
+
+func (m *metrics) denied(reason authz.Reason) {
+	m.deniedTotal.WithLabelValues(reason.String()).Inc()
+}
