@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
+	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
+	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -20,7 +17,21 @@ import (
 type config struct {
 	Listen    string         `yaml:"listen"`
 	OpsListen string         `yaml:"ops_listen"`
+	TLS       tlsConfig      `yaml:"tls"`
 	Upstream  upstreamConfig `yaml:"upstream"`
+	Authn     authnConfig    `yaml:"authn"`
+	Policy    string         `yaml:"policy"`
+	Audit     auditConfig    `yaml:"audit"`
+}
+
+// tlsConfig says how connections of callers are protected: by files, by what a
+// SPIFFE workload API gives, or, when it is empty, not at all.
+type tlsConfig struct {
+	CertFile     string   `yaml:"cert_file"`
+	KeyFile      string   `yaml:"key_file"`
+	ClientCAFile string   `yaml:"client_ca_file"`
+	SPIFFESocket string   `yaml:"spiffe_socket"`
+	TrustDomains []string `yaml:"trust_domains"`
 }
 
 type upstreamConfig struct {
@@ -34,11 +45,31 @@ type keyConfig struct {
 	File string `yaml:"file"`
 }
 
+type authnConfig struct {
+	Issuers []issuerConfig `yaml:"issuers"`
+}
+
+// issuerConfig is somebody whose JWTs are accepted.
+type issuerConfig struct {
+	URL        string   `yaml:"url"`
+	Audiences  []string `yaml:"audiences"`
+	Algorithms []string `yaml:"algorithms"`
+	JWKSURL    string   `yaml:"jwks_url"`
+	CAFile     string   `yaml:"ca_file"`
+	TokenFile  string   `yaml:"token_file"`
+}
+
+type auditConfig struct {
+	Path     string `yaml:"path"`
+	Required bool   `yaml:"required"`
+}
+
 func defaultConfig() config {
 	return config{
 		Listen:    "127.0.0.1:8080",
 		OpsListen: "127.0.0.1:8081",
 		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1"},
+		Audit:     auditConfig{Path: "-"},
 	}
 }
 
@@ -47,15 +78,24 @@ func (c *config) settings() []setting {
 	return []setting{
 		{"listen", &c.Listen},
 		{"ops_listen", &c.OpsListen},
+		{"tls.cert_file", &c.TLS.CertFile},
+		{"tls.key_file", &c.TLS.KeyFile},
+		{"tls.client_ca_file", &c.TLS.ClientCAFile},
+		{"tls.spiffe_socket", &c.TLS.SPIFFESocket},
+		{"tls.trust_domains", &c.TLS.TrustDomains},
 		{"upstream.base_url", &c.Upstream.BaseURL},
 		{"upstream.admin_key.env", &c.Upstream.AdminKey.Env},
 		{"upstream.admin_key.file", &c.Upstream.AdminKey.File},
+		{"authn.issuers", &c.Authn.Issuers},
+		{"policy", &c.Policy},
+		{"audit.path", &c.Audit.Path},
+		{"audit.required", &c.Audit.Required},
 	}
 }
 
 type setting struct {
 	key   string
-	value *string
+	value any // a pointer
 }
 
 // variable is the setting's name in the environment.
@@ -63,24 +103,29 @@ func (s setting) variable() string {
 	return "GATEWAY_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
-// loadConfig reads a file (none when the path is empty), then the environment.
-// An error names the file and line, or the key.
+// loadConfig reads a file (none when the path is empty), then the environment,
+// where a list is written as YAML. An error names file, line and column, or the
+// variable, or the key.
 func loadConfig(path string, lookup func(string) (string, bool)) (config, error) {
 	c := defaultConfig()
 	if path != "" {
-		content, err := os.ReadFile(path)
+		content, err := strictyaml.ReadFile(path)
 		if err != nil {
 			return c, fmt.Errorf("config: %w", err)
 		}
-		decoder := yaml.NewDecoder(bytes.NewReader(content))
-		decoder.KnownFields(true)
-		if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-			return c, fmt.Errorf("config %s: %w", path, err)
+		if _, err := strictyaml.Unmarshal(path, content, &c); err != nil {
+			return c, err
 		}
 	}
 	for _, s := range c.settings() {
-		if value, ok := lookup(s.variable()); ok {
-			*s.value = value
+		value, ok := lookup(s.variable())
+		if !ok {
+			continue
+		}
+		if text, isText := s.value.(*string); isText {
+			*text = value
+		} else if _, err := strictyaml.Unmarshal("environment variable "+s.variable(), []byte(value), s.value); err != nil {
+			return c, err
 		}
 	}
 	return c, c.check()
@@ -88,28 +133,48 @@ func loadConfig(path string, lookup func(string) (string, bool)) (config, error)
 
 func (c *config) check() error {
 	var faults []error
-	for _, s := range []setting{{"listen", &c.Listen}, {"ops_listen", &c.OpsListen}} {
-		if err := checkLoopback(*s.value); err != nil {
-			faults = append(faults, fmt.Errorf("config key %s: %w", s.key, err))
+	fault := func(key, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("config key "+key+": "+format, args...))
+	}
+	for key, address := range map[string]string{"listen": c.Listen, "ops_listen": c.OpsListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			fault(key, "%q is no host:port", address)
 		}
 	}
 	if key := c.Upstream.AdminKey; (key.Env == "") == (key.File == "") {
-		faults = append(faults, errors.New("config key upstream.admin_key: exactly one of env and file must say where the admin key is"))
+		fault("upstream.admin_key", "exactly one of env and file must say where the admin key is")
+	}
+	if c.Policy == "" {
+		fault("policy", "the path of a policy file is missing; without one nobody may call")
+	}
+	t := c.TLS
+	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {
+	case files && t.SPIFFESocket != "":
+		fault("tls", "certificates come from files or from spiffe_socket, not from both")
+	case files && (t.CertFile == "" || t.KeyFile == ""):
+		fault("tls", "cert_file and key_file go together")
+	case len(t.TrustDomains) > 0 && t.SPIFFESocket == "":
+		fault("tls.trust_domains", "goes with spiffe_socket")
 	}
 	return errors.Join(faults...)
 }
 
-// checkLoopback keeps the gateway to its own machine for as long as it cannot
-// tell callers apart: whoever reaches it holds the admin key's power.
+// checkLoopback keeps what has no callers of its own, or whose callers are known
+// to all, to its own machine.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("%q is no host:port", address)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%q is not a loopback address; without callers and their policy this build serves its own machine only", address)
+	if !isLoopback(host) {
+		return fmt.Errorf("%q is not a loopback address", address)
 	}
 	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (k keyConfig) source(logger *slog.Logger) upstream.KeySource {
@@ -117,4 +182,22 @@ func (k keyConfig) source(logger *slog.Logger) upstream.KeySource {
 		return upstream.FromFile(k.File, logger)
 	}
 	return upstream.FromEnv(k.Env)
+}
+
+func (c authnConfig) issuers() []authn.Issuer {
+	var all []authn.Issuer
+	for _, i := range c.Issuers {
+		all = append(all, authn.Issuer{
+			URL: i.URL, Audiences: i.Audiences, Algorithms: i.Algorithms, JWKSURL: i.JWKSURL, CAFile: i.CAFile, TokenFile: i.TokenFile,
+		})
+	}
+	return all
+}
+
+func (c authnConfig) urls() []string {
+	var all []string
+	for _, i := range c.Issuers {
+		all = append(all, i.URL)
+	}
+	return all
 }

@@ -25,35 +25,68 @@ func environment(variables map[string]string) func(string) (string, bool) {
 	}
 }
 
-const wholeConfig = `listen: 127.0.0.1:1
+const wholeConfig = `listen: 0.0.0.0:1
 ops_listen: "[::1]:2"
+tls:
+  cert_file: /tls/tls.crt
+  key_file: /tls/tls.key
+  client_ca_file: /tls/ca.crt
 upstream:
   base_url: http://127.0.0.1:9999/v1
   admin_key: {env: SOME_KEY}
+authn:
+  issuers:
+    - url: https://issuer.example
+      audiences: [admin-gateway]
+      algorithms: [RS256]
+      jwks_url: https://issuer.example/keys
+      ca_file: /ca
+      token_file: /token
+policy: /etc/policy.yaml
+audit: {path: /var/log/audit.jsonl, required: true}
 `
 
 func TestLoadConfig(t *testing.T) {
 	t.Parallel()
-	whole := config{Listen: "127.0.0.1:1", OpsListen: "[::1]:2", Upstream: upstreamConfig{
-		BaseURL: "http://127.0.0.1:9999/v1", AdminKey: keyConfig{Env: "SOME_KEY"},
-	}}
+	whole := config{
+		Listen: "0.0.0.0:1", OpsListen: "[::1]:2",
+		TLS:      tlsConfig{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
+		Upstream: upstreamConfig{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: keyConfig{Env: "SOME_KEY"}},
+		Authn: authnConfig{Issuers: []issuerConfig{{
+			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
+			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
+		}}},
+		Policy: "/etc/policy.yaml",
+		Audit:  auditConfig{Path: "/var/log/audit.jsonl", Required: true},
+	}
 	withDefaults := defaultConfig()
 	withDefaults.Upstream.AdminKey.File = "/run/key"
-	everyVariable := config{Listen: "localhost:3", OpsListen: "127.0.0.2:4", Upstream: upstreamConfig{
-		BaseURL: "http://b", AdminKey: keyConfig{File: "/key"},
-	}}
+	withDefaults.Policy = "p.yaml"
+	everyVariable := config{
+		Listen: "localhost:3", OpsListen: "127.0.0.2:4",
+		TLS:      tlsConfig{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
+		Upstream: upstreamConfig{BaseURL: "http://b", AdminKey: keyConfig{File: "/key"}},
+		Authn:    authnConfig{Issuers: []issuerConfig{{URL: "https://other.example", Audiences: []string{"x"}}}},
+		Policy:   "other.yaml",
+		Audit:    auditConfig{Path: "-", Required: false},
+	}
+	required := map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key", "GATEWAY_POLICY": "p.yaml"}
 	tests := []struct {
 		name, file string
 		env        map[string]string
 		want       config
 	}{
 		{"file", wholeConfig, nil, whole},
-		{"part of a file", "upstream: {admin_key: {file: /run/key}}", nil, withDefaults},
-		{"empty file", "", map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key"}, withDefaults},
-		{"file of a comment", "# nothing yet\n", map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key"}, withDefaults},
+		{"part of a file", "policy: p.yaml\nupstream: {admin_key: {file: /run/key}}", nil, withDefaults},
+		{"empty file", "", required, withDefaults},
+		{"file of a comment", "# nothing yet\n", required, withDefaults},
 		{"environment wins", wholeConfig, map[string]string{
 			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
 			"GATEWAY_UPSTREAM_ADMIN_KEY_ENV": "", "GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/key",
+			"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": "",
+			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
+			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
+			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
 		}, everyVariable},
 	}
 	for _, test := range tests {
@@ -70,34 +103,35 @@ func TestLoadConfig(t *testing.T) {
 	}
 	t.Run("no file", func(t *testing.T) {
 		t.Parallel()
-		got, err := loadConfig("", environment(map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key"}))
-		if err != nil || got != withDefaults {
-			t.Errorf("config %+v, error %v", got, err)
+		got, err := loadConfig("", environment(required))
+		if diff := cmp.Diff(withDefaults, got); err != nil || diff != "" {
+			t.Errorf("error %v (-want +got):\n%s", err, diff)
 		}
 	})
 }
 
 func TestLoadConfigErrors(t *testing.T) {
 	t.Parallel()
-	const key = "upstream: {admin_key: {env: K}}\n"
+	const key = "policy: p.yaml\nupstream: {admin_key: {env: K}}\n"
 	tests := []struct {
 		name, file string
 		want       []string
 	}{
-		{"unknown key", key + "lissten: 127.0.0.1:1\n", []string{"gateway.yaml", "line 2", "lissten"}},
-		{"unknown key below", "upstream:\n  admin_key:\n    env: K\n    value: sk-1\n", []string{"gateway.yaml", "line 4", "value"}},
-		{"key twice", key + "listen: a:1\nlisten: b:2\n", []string{"gateway.yaml", "line 3", "listen"}},
-		{"wrong type", "listen: [a, b]\n", []string{"gateway.yaml", "line 1"}},
-		{"no YAML", "listen: \"\n", []string{"gateway.yaml", "line"}},
+		{"unknown key", key + "lissten: 127.0.0.1:1\n", []string{"gateway.yaml:3:1: ", "lissten"}},
+		{"unknown key below", "upstream:\n  admin_key:\n    env: K\n    value: sk-1\n", []string{"gateway.yaml:4:5: ", "value"}},
+		{"key twice", key + "listen: a:1\nlisten: b:2\n", []string{"gateway.yaml:4:1: ", "listen"}},
+		{"wrong type", "listen: [a, b]\n", []string{"gateway.yaml:1:9: ", "text"}},
+		{"no YAML", "listen: \"\n", []string{"gateway.yaml:"}},
 		{"no admin key", "", []string{"upstream.admin_key", "exactly one"}},
 		{"two admin keys", "upstream: {admin_key: {env: K, file: /k}}", []string{"upstream.admin_key", "exactly one"}},
-		{"listen for everybody", key + "listen: 0.0.0.0:8080", []string{"config key listen:", "loopback"}},
-		{"listen for everybody, spelled as nothing", key + "listen: :8080", []string{"config key listen:", "loopback"}},
-		{"listen for everybody over IPv6", key + "listen: '[::]:8080'", []string{"config key listen:", "loopback"}},
-		{"listen on a name", key + "listen: example.com:8080", []string{"config key listen:", "loopback"}},
+		{"no policy", "upstream: {admin_key: {env: K}}", []string{"config key policy:", "nobody may call"}},
+		{"certificate without key", key + "tls: {cert_file: a}", []string{"config key tls:", "key_file"}},
+		{"clients' authorities alone", key + "tls: {client_ca_file: a}", []string{"config key tls:", "cert_file"}},
+		{"files and SPIFFE", key + "tls: {cert_file: a, key_file: b, spiffe_socket: c}", []string{"config key tls:", "not from both"}},
+		{"trust domains of nobody", key + "tls: {trust_domains: [a]}", []string{"config key tls.trust_domains:"}},
+		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
-		{"operations for everybody", key + "ops_listen: 192.0.2.1:8081", []string{"config key ops_listen:", "loopback"}},
-		{"all at once", "listen: :1\nops_listen: :2\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key"}},
+		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -113,6 +147,13 @@ func TestLoadConfigErrors(t *testing.T) {
 			}
 		})
 	}
+	t.Run("variable", func(t *testing.T) {
+		t.Parallel()
+		_, err := loadConfig("", environment(map[string]string{"GATEWAY_AUTHN_ISSUERS": "[{uri: x}]"}))
+		if err == nil || !strings.Contains(err.Error(), `GATEWAY_AUTHN_ISSUERS:1:3: unknown key "uri"`) {
+			t.Errorf("error %v", err)
+		}
+	})
 	t.Run("no such file", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(t.TempDir(), "nobody.yaml")

@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // demoTimeout bounds the sample calls together.
@@ -35,7 +40,7 @@ func (demoKey) Key(context.Context) (upstream.Secret, error) {
 
 // Run starts the fake upstream and a gateway in front of it, makes the sample
 // calls, and serves on until a signal.
-func (c *demoCommand) Run(ctx context.Context, std streams) error {
+func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := checkLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
@@ -45,7 +50,29 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	}
 	defer fake.release()
 	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	g, err := build(fake.url()+"/v1", demoKey{}, logger, true)
+	drift := new(adminjson.Drift)
+	catalog, err := loadCatalog(drift)
+	if err != nil {
+		return err
+	}
+	who, err := newDemoCallers(callers.Rules{Methods: catalog.Access()})
+	if err != nil {
+		return err
+	}
+	authenticator, err := authn.New(authn.Config{Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer authenticator.Close()
+	records, err := audit.Open(audit.Options{Path: os.DevNull, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = closeAudit(ctx, records, err) }()
+	g, err := build(catalog, drift, parts{
+		baseURL: fake.url() + "/v1", key: demoKey{}, callers: who, authenticator: authenticator,
+		audit: records, reflection: true, logger: logger,
+	})
 	if err != nil {
 		return err
 	}
@@ -61,16 +88,16 @@ func (c *demoCommand) Run(ctx context.Context, std streams) error {
 	defer stop()
 	group, serving := errgroup.WithContext(serving)
 	group.Go(func() error { return serve(serving, fake, doors) })
-	err = runSamples(serving, std.out, doors.url(), fake.url())
+	err = runSamples(serving, std.out, doors.url(), fake.url(), who)
 	if err != nil || c.Once {
 		stop()
-	} else if err = printHints(std.out, doors.url()); err != nil {
+	} else if err = printHints(std.out, doors.url(), who); err != nil {
 		stop()
 	}
 	return errors.Join(err, group.Wait())
 }
 
-func runSamples(ctx context.Context, w io.Writer, gateway, fake string) error {
+func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *demoCallers) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	if _, err := fmt.Fprintf(w, "A fake Admin API is on %s/v1, the gateway in front of it on %s.\n\n", fake, gateway); err != nil {
@@ -78,17 +105,17 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	failed := false
-	if _, err := fmt.Fprintln(table, "CALL\tOVER\tTOOK\tANSWER"); err != nil {
+	if _, err := fmt.Fprintln(table, "CALL\tCALLER\tOVER\tTOOK\tANSWER"); err != nil {
 		return err
 	}
-	for _, s := range samples(gateway) {
+	for _, s := range samples(gateway, who) {
 		start := time.Now()
 		answer, err := s.call(ctx)
 		if err != nil {
 			failed = true
 			answer = "FAILED: " + err.Error()
 		}
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.name, s.over, time.Since(start).Round(100*time.Microsecond), answer); err != nil {
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.name, s.caller, s.over, time.Since(start).Round(100*time.Microsecond), answer); err != nil {
 			return err
 		}
 	}
@@ -101,16 +128,20 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string) error {
 	return nil
 }
 
-func printHints(w io.Writer, gateway string) error {
+func printHints(w io.Writer, gateway string, who *demoCallers) error {
 	_, err := fmt.Fprintf(w, `
-Serving until Ctrl-C. Try, in another terminal:
+Serving until Ctrl-C. Two callers: operator may do everything, auditor may only read. Try, in another terminal:
 
-  curl -sS -H 'Content-Type: application/json' -d '{"limit": 2}' %[1]s/openai.admin.v1.ProjectService/ListProjects
-  curl -sS -H 'Content-Type: application/json' -d '{"name": "ci", "permissions": []}' %[1]s/openai.admin.v1.RoleService/CreateRole
-  curl -sS -G %[1]s/openai.admin.v1.UserService/ListUsers --data-urlencode 'encoding=json' --data-urlencode 'message={"limit": 2}'
-  buf curl --protocol grpc --http2-prior-knowledge -d '{"limit": 2}' %[1]s/openai.admin.v1.UserService/ListUsers
-  buf curl --protocol grpc --http2-prior-knowledge --list-methods %[1]s
+  OPERATOR=%[2]s
+  AUDITOR=%[3]s
 
-`, gateway)
+  curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"limit": 2}' %[1]s/openai.admin.v1.ProjectService/ListProjects
+  curl -sS -H "Authorization: Bearer $OPERATOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/openai.admin.v1.ProjectService/CreateProject
+  curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/openai.admin.v1.ProjectService/CreateProject
+  curl -sS -H "Authorization: Bearer $AUDITOR" -G %[1]s/openai.admin.v1.UserService/ListUsers --data-urlencode 'encoding=json' --data-urlencode 'message={"limit": 2}'
+  buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge -d '{"limit": 2}' %[1]s/openai.admin.v1.UserService/ListUsers
+  buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge --list-methods %[1]s
+
+`, gateway, who.operator, who.auditor)
 	return err
 }

@@ -1,17 +1,33 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/grpcreflect/v2"
 
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
+
+// parts are what a gateway is built of; who builds it owns them.
+type parts struct {
+	baseURL       string
+	key           upstream.KeySource
+	callers       service.Callers
+	authenticator *authn.Authenticator
+	audit         *audit.Log
+	auditRequired bool
+	// reflection tells tools such as buf curl the schema.
+	reflection bool
+	logger     *slog.Logger
+}
 
 // gateway is the built house: the doors, and what has to be closed after them.
 type gateway struct {
@@ -21,25 +37,32 @@ type gateway struct {
 	client *upstream.Client
 }
 
-// build puts the parts together. With reflection, tools such as buf curl need
-// no schema.
-func build(base string, key upstream.KeySource, logger *slog.Logger, reflection bool) (*gateway, error) {
-	drift := &adminjson.Drift{}
-	catalog, err := loadCatalog(drift)
+func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
+	registry := newRegistry(drift, p)
+	client, err := upstream.New(upstream.Config{BaseURL: p.baseURL, Key: p.key, Logger: p.logger})
 	if err != nil {
-		return nil, fmt.Errorf("catalog: %w", err)
+		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
-	client, err := upstream.New(upstream.Config{BaseURL: base, Key: key, Logger: logger})
-	if err != nil {
-		return nil, err
-	}
-	server, err := service.NewServer(catalog, service.Options{Upstream: client, Logger: logger})
+	server, err := service.NewServer(catalog, service.Options{
+		Upstream:      client,
+		Callers:       p.callers,
+		Authenticator: p.authenticator,
+		Audit:         p.audit,
+		AuditRequired: p.auditRequired,
+		Reflection:    p.reflection,
+		Metrics:       registry,
+		Logger:        p.logger,
+	})
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	if reflection {
-		grpcreflect.Register(server)
-	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(drift), client: client}, nil
+	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry), client: client}, nil
+}
+
+// closeAudit flushes what the calls left to be recorded.
+func closeAudit(ctx context.Context, log *audit.Log, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditFlush)
+	defer cancel()
+	return errors.Join(err, log.Close(ctx))
 }

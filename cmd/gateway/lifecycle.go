@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -23,6 +24,7 @@ const (
 type listener struct {
 	net.Listener
 	handler http.Handler
+	secure  *tls.Config // nil: without TLS
 }
 
 func listen(ctx context.Context, address string, handler http.Handler) (listener, error) {
@@ -30,7 +32,7 @@ func listen(ctx context.Context, address string, handler http.Handler) (listener
 	if err != nil {
 		return listener{}, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return listener{l, handler}, nil
+	return listener{Listener: l, handler: handler}, nil
 }
 
 func (l listener) url() string { return "http://" + l.Addr().String() }
@@ -45,8 +47,13 @@ func serve(ctx context.Context, listeners ...listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
 		server := newHTTPServer(l.handler)
+		server.TLSConfig = l.secure
+		start := func() error { return server.Serve(l) }
+		if l.secure != nil {
+			start = func() error { return server.ServeTLS(l, "", "") }
+		}
 		group.Go(func() error {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := start(); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve %s: %w", l.Addr(), err)
 			}
 			return nil
@@ -64,11 +71,12 @@ func serve(ctx context.Context, listeners ...listener) error {
 	return group.Wait()
 }
 
-// newHTTPServer speaks HTTP/1.1 and, without TLS, HTTP/2 with prior knowledge,
-// which gRPC needs.
+// newHTTPServer speaks HTTP/1.1 and HTTP/2, which gRPC needs; without TLS the
+// latter with prior knowledge.
 func newHTTPServer(handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Handler:           handler,

@@ -21,7 +21,10 @@ type program struct {
 	Demo    demoCommand      `cmd:"" help:"Run a fake upstream, the gateway in front of it and sample calls; needs no set-up."`
 	Serve   serveCommand     `cmd:"" help:"Serve the Admin API as typed RPCs."`
 	Sandbox sandboxCommand   `cmd:"" help:"Serve the fake upstream alone."`
-	Catalog catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, cache life, what it invalidates."`
+	Catalog catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
+	Check   checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
+	Can     canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
+	Token   tokenCommand     `cmd:"" help:"Make tokens for callers."`
 	Version kong.VersionFlag `help:"Print the build's version and commit, and exit."`
 }
 

@@ -8,23 +8,41 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // opsHandler is what operators and their machines read; it has a listener of
 // its own.
-func opsHandler(drift *adminjson.Drift) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newDriftCollector(drift),
-	)
+func opsHandler(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
+}
+
+// newRegistry holds what the parts count.
+func newRegistry(drift *adminjson.Drift, p parts) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	counter := func(name, help string, value func() uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newDriftCollector(drift),
+		counter("gateway_audit_written_total", "Audit records that were kept.", p.audit.Written),
+		counter("gateway_audit_failed_total", "Audit records that could not be written.", p.audit.Failed),
+		counter("gateway_audit_dropped_total", "Audit records for which there was no room.", p.audit.Dropped),
+	)
+	if source, ok := p.callers.(*callers.Source); ok {
+		registry.MustRegister(
+			counter("gateway_policy_reloads_total", "Policies that replaced another.", source.Reloads),
+			counter("gateway_policy_failures_total", "Looks at a policy file that cannot be used.", source.Failures),
+		)
+	}
+	return registry
 }
 
 func ok(w http.ResponseWriter, _ *http.Request) {

@@ -19,28 +19,35 @@ import (
 
 // sample is one call of the demo, made as a client makes it.
 type sample struct {
-	name, over string
+	name, caller, over string
 	// call says in a few words what came back; an error is a failed demo.
 	call func(context.Context) (string, error)
 }
 
 // samples are the demo's calls to a gateway.
-func samples(gateway string) []sample {
-	grpc := connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, connecthttp.WithGRPC()))
-	asJSON := connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, connecthttp.WithProtoJSON()))
-	grpcWeb := connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, connecthttp.WithGRPCWeb()))
+func samples(gateway string, who *demoCallers) []sample {
+	dial := func(token string, options ...connecthttp.Option) *connect.Client {
+		return connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, options...), withToken(token))
+	}
+	grpc := dial(who.operator, connecthttp.WithGRPC())
+	asJSON := dial(who.operator, connecthttp.WithProtoJSON())
+	grpcWeb := dial(who.auditor, connecthttp.WithGRPCWeb())
 	tour := &tour{
 		users:    adminv1connect.NewUserServiceClient(grpc),
 		projects: adminv1connect.NewProjectServiceClient(asJSON),
 		accounts: adminv1connect.NewProjectServiceAccountServiceClient(grpc),
 		usage:    adminv1connect.NewUsageServiceClient(grpcWeb),
+		reading:  adminv1connect.NewProjectServiceClient(dial(who.auditor, connecthttp.WithGRPC())),
+		nobody:   adminv1connect.NewUserServiceClient(dial("", connecthttp.WithGRPC())),
 	}
 	return []sample{
-		{"ListUsers", "gRPC", tour.listUsers},
-		{"GetProject", "Connect JSON", tour.getProject},
-		{"CreateProjectServiceAccount", "gRPC", tour.createServiceAccount},
-		{"GetProject, id ../users", "Connect JSON", tour.refused},
-		{"ListCompletionsUsage, last week", "gRPC-Web", tour.usageOfLastWeek},
+		{"ListUsers", "operator", "gRPC", tour.listUsers},
+		{"GetProject", "operator", "Connect JSON", tour.getProject},
+		{"CreateProjectServiceAccount", "operator", "gRPC", tour.createServiceAccount},
+		{"GetProject, id ../users", "operator", "Connect JSON", tour.badID},
+		{"ListCompletionsUsage, last week", "auditor", "gRPC-Web", tour.usageOfLastWeek},
+		{"CreateProject", "auditor", "gRPC", tour.notAllowed},
+		{"ListUsers", "nobody", "gRPC", tour.notKnown},
 	}
 }
 
@@ -62,7 +69,21 @@ type tour struct {
 	projects adminv1connect.ProjectServiceClient
 	accounts adminv1connect.ProjectServiceAccountServiceClient
 	usage    adminv1connect.UsageServiceClient
+	reading  adminv1connect.ProjectServiceClient
+	nobody   adminv1connect.UserServiceClient
 	project  string
+}
+
+// withToken sends a caller token with every call; none when it is empty.
+func withToken(token string) connect.ClientInterceptor {
+	return func(next connect.ClientFunc) connect.ClientFunc {
+		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+			if info, ok := connect.CallInfoForClientContext(ctx); ok && token != "" {
+				info.RequestHeader().Set("Authorization", "Bearer "+token)
+			}
+			return next(ctx, spec)
+		}
+	}
 }
 
 func (t *tour) listUsers(ctx context.Context) (string, error) {
@@ -105,12 +126,27 @@ func (t *tour) createServiceAccount(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s with a key of %d characters, shown once and never stored", account.GetId(), len(secret)), nil
 }
 
-func (t *tour) refused(ctx context.Context) (string, error) {
+func (t *tour) badID(ctx context.Context) (string, error) {
 	_, err := t.projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "../users"})
-	if connect.CodeOf(err) != connect.CodeInvalidArgument {
-		return "", fmt.Errorf("should have been refused, but: %w", err)
+	return refusal(err, connect.CodeInvalidArgument)
+}
+
+func (t *tour) notAllowed(ctx context.Context) (string, error) {
+	_, err := t.reading.CreateProject(ctx, &adminv1.CreateProjectRequest{Name: "demo"})
+	return refusal(err, connect.CodePermissionDenied)
+}
+
+func (t *tour) notKnown(ctx context.Context) (string, error) {
+	_, err := t.nobody.ListUsers(ctx, &adminv1.ListUsersRequest{})
+	return refusal(err, connect.CodeUnauthenticated)
+}
+
+// refusal is what a call should come to that must not be made.
+func refusal(err error, want connect.Code) (string, error) {
+	if connect.CodeOf(err) != want {
+		return "", fmt.Errorf("should have been refused with %s, but: %w", want, err)
 	}
-	return "refused, and the upstream was not asked: " + connect.CodeOf(err).String(), nil
+	return "refused, and the upstream was not asked: " + err.Error(), nil
 }
 
 func (t *tour) usageOfLastWeek(ctx context.Context) (string, error) {

@@ -2,17 +2,33 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"crypto/tls"
+	"io"
 	"log/slog"
+	"net"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
+
+// auditFlush is how long the last records may take at the end.
+const auditFlush = 5 * time.Second
 
 type serveCommand struct {
 	Config string `help:"Path of gateway.yaml; without it the defaults and the environment count." placeholder:"FILE" type:"existingfile"`
 }
 
 // Run serves until a signal.
-func (c *serveCommand) Run(ctx context.Context, std streams) error {
+func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	conf, err := loadConfig(c.Config, os.LookupEnv)
 	if err != nil {
 		return err
@@ -23,22 +39,103 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	if _, err := key.Key(ctx); err != nil {
 		return err
 	}
-	g, err := build(conf.Upstream.BaseURL, key, logger, false)
+	drift := new(adminjson.Drift)
+	catalog, err := loadCatalog(drift)
 	if err != nil {
-		return fmt.Errorf("config key upstream: %w", err)
+		return err
+	}
+	authenticator, policy, err := openCallers(conf, catalog, logger)
+	if err != nil {
+		return err
+	}
+	defer authenticator.Close()
+	records, err := audit.Open(audit.Options{Path: conf.Audit.Path, Stdout: std.out, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = closeAudit(ctx, records, err) }()
+	g, err := build(catalog, drift, parts{
+		baseURL: conf.Upstream.BaseURL, key: key, callers: policy, authenticator: authenticator,
+		audit: records, auditRequired: conf.Audit.Required, logger: logger,
+	})
+	if err != nil {
+		return err
 	}
 	defer g.client.Close()
-	doors, err := listen(ctx, conf.Listen, g.doors)
+	return conf.listenAndServe(ctx, g, policy, records, logger)
+}
+
+// openCallers reads everything that tells who may call.
+func openCallers(conf config, catalog *service.Catalog, logger *slog.Logger) (*authn.Authenticator, *callers.Source, error) {
+	authenticator, err := authn.New(authn.Config{Issuers: conf.Authn.issuers(), Logger: logger})
+	if err != nil {
+		return nil, nil, err
+	}
+	policy, err := callers.Open(conf.Policy, callers.Rules{Methods: catalog.Access(), Issuers: conf.Authn.urls()}, logger)
+	if err != nil {
+		authenticator.Close()
+		return nil, nil, err
+	}
+	return authenticator, policy, nil
+}
+
+func (c config) listenAndServe(ctx context.Context, g *gateway, policy *callers.Source, records *audit.Log, logger *slog.Logger) error {
+	secure, closer, err := c.TLS.config(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = closer.Close() }() // The process ends.
+	doors, err := listen(ctx, c.Listen, g.doors)
 	if err != nil {
 		return err
 	}
 	defer doors.release()
-	ops, err := listen(ctx, conf.OpsListen, g.ops)
+	doors.secure = secure
+	ops, err := listen(ctx, c.OpsListen, g.ops)
 	if err != nil {
 		return err
 	}
 	defer ops.release()
-	logger.InfoContext(ctx, "serving on loopback only: this build cannot tell callers apart, so whoever reaches it acts with the admin key",
-		"listen", doors.Addr().String(), "ops_listen", ops.Addr().String(), "upstream", conf.Upstream.BaseURL, "version", version())
-	return serve(ctx, doors, ops)
+	if host, _, _ := net.SplitHostPort(c.Listen); secure == nil && !isLoopback(host) {
+		logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and listen is not a loopback address")
+	}
+	logger.InfoContext(ctx, "serving", "listen", doors.Addr().String(), "ops_listen", ops.Addr().String(), "tls", secure != nil,
+		"upstream", c.Upstream.BaseURL, "callers", len(policy.Current().Callers()), "version", version())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(ctx, doors, ops) })
+	group.Go(func() error { policy.Run(ctx); return nil })
+	group.Go(func() error { reopenOnSignal(ctx, records, logger); return nil })
+	return group.Wait()
+}
+
+// config is nil when connections are not protected. The closer ends what
+// follows the certificates.
+func (t tlsConfig) config(ctx context.Context, logger *slog.Logger) (*tls.Config, io.Closer, error) {
+	switch {
+	case t.SPIFFESocket != "":
+		return authn.NewSPIFFE(ctx, t.SPIFFESocket, t.TrustDomains, logger)
+	case t.CertFile != "":
+		secure, err := authn.NewTLS(ctx, authn.TLSFiles{CertFile: t.CertFile, KeyFile: t.KeyFile, ClientCAFile: t.ClientCAFile}, logger)
+		return secure, io.NopCloser(nil), err
+	default:
+		return nil, io.NopCloser(nil), nil
+	}
+}
+
+// reopenOnSignal follows a rotation of the audit file: whoever moves it away
+// sends SIGHUP.
+func reopenOnSignal(ctx context.Context, records *audit.Log, logger *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			if err := records.Reopen(); err != nil {
+				logger.ErrorContext(ctx, "the audit file cannot be opened again; the old one stays in use", "error", err.Error())
+			}
+		}
+	}
 }

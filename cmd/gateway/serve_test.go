@@ -17,6 +17,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
 // fetch gets a page and leaves no connection behind.
@@ -47,14 +48,14 @@ func fetch(t *testing.T, url string) (int, string) {
 }
 
 // users asks a gateway for users, over gRPC.
-func users(t *testing.T, gateway string) *adminv1.ListUsersResponse {
+func users(t *testing.T, gateway, token string) *adminv1.ListUsersResponse {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	client := http2Client()
 	defer client.CloseIdleConnections()
 	limit := int64(3)
-	answer, err := adminv1connect.NewUserServiceClient(connect.NewClient(connecthttp.NewTransport(client, gateway, connecthttp.WithGRPC()))).
+	answer, err := adminv1connect.NewUserServiceClient(connect.NewClient(connecthttp.NewTransport(client, gateway, connecthttp.WithGRPC()), withToken(token))).
 		ListUsers(ctx, &adminv1.ListUsersRequest{Limit: &limit})
 	if err != nil {
 		t.Fatal(err)
@@ -66,9 +67,11 @@ func TestServe(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
 	t.Cleanup(fake.Close)
+	token, policy := readersPolicy(t)
 	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
 listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
+policy: `+policy+`
 upstream:
   base_url: `+fake.URL+`/v1
   admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey+"\n")+`}
@@ -80,7 +83,7 @@ upstream:
 	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, "ops_listen")), &at); err != nil {
 		t.Fatal(err)
 	}
-	if got := users(t, "http://"+at.Listen); len(got.GetData()) != 3 || !got.GetHasMore() {
+	if got := users(t, "http://"+at.Listen, token); len(got.GetData()) != 3 || !got.GetHasMore() {
 		t.Errorf("answer %v", got)
 	}
 	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ok\n", "/metrics": "go_goroutines"} {
@@ -92,14 +95,38 @@ upstream:
 		}
 	}
 	c.stop(t)
-	if said := c.err.String(); strings.Contains(said, sandbox.DefaultAdminKey) {
-		t.Errorf("the log has the admin key: %s", said)
+	for stream, said := range map[string]string{"log": c.err.String(), "audit": c.out.String()} {
+		if strings.Contains(said, sandbox.DefaultAdminKey) || strings.Contains(said, token) {
+			t.Errorf("the %s has a secret: %s", stream, said)
+		}
 	}
+	if said := c.out.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, `"caller":"reader"`) {
+		t.Errorf("the one call was recorded as %s", said)
+	}
+}
+
+// readersPolicy is the path of a policy with one caller that may read, and the
+// caller's token.
+func readersPolicy(t *testing.T) (token, path string) {
+	t.Helper()
+	token, hash, err := authn.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token, writeFile(t, "policy.yaml", `
+callers:
+  - name: reader
+    authenticate: [{token_sha256: `+hash+`}]
+    grants:
+      - {permissions: ["*.read"]}
+      - {permissions: ["projects.*"], projects: [proj_a]}
+`)
 }
 
 func TestServeErrors(t *testing.T) {
 	t.Parallel()
-	const head = "listen: 127.0.0.1:0\nops_listen: 127.0.0.1:0\n"
+	_, policy := readersPolicy(t)
+	head := "listen: 127.0.0.1:0\nops_listen: 127.0.0.1:0\npolicy: " + policy + "\n"
 	key := writeFile(t, "key", "sk-admin-1")
 	taken, err := listen(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
@@ -114,9 +141,14 @@ func TestServeErrors(t *testing.T) {
 		"no key":           {head, "upstream.admin_key"},
 		"no key file":      {head + "upstream: {admin_key: {file: /nonexistent/key}}", "/nonexistent/key"},
 		"no key variable":  {head + "upstream: {admin_key: {env: GATEWAY_TEST_NO_SUCH_KEY}}", "GATEWAY_TEST_NO_SUCH_KEY"},
+		"no policy":        {"upstream: {admin_key: {file: " + key + "}}", "config key policy"},
+		"no policy file":   {"policy: /nonexistent/policy.yaml\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/policy.yaml"},
+		"bad policy":       {"policy: " + writeFile(t, "policy.yaml", "callers:\n  - names: a\n") + "\nupstream: {admin_key: {file: " + key + "}}", "policy.yaml:2:5: "},
+		"no audit":         {head + "audit: {path: /nonexistent/audit}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/audit"},
+		"no certificate":   {head + "tls: {cert_file: /nonexistent/crt, key_file: /nonexistent/key}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/crt"},
 		"no URL":           {head + "upstream: {base_url: nowhere, admin_key: {file: " + key + "}}", "base URL"},
-		"address taken":    {"listen: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
-		"operations taken": {"listen: 127.0.0.1:0\nops_listen: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
+		"address taken":    {"policy: " + policy + "\nlisten: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
+		"operations taken": {"policy: " + policy + "\nlisten: 127.0.0.1:0\nops_listen: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,8 +171,8 @@ func TestDemoOnce(t *testing.T) {
 	if code := run(ctx, []string{"demo", "--once", "--listen", "127.0.0.1:0"}, streams{&out, &errs}); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, s := range samples("http://127.0.0.1:1") {
-		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.name) + ` +` + regexp.QuoteMeta(s.over) + ` `).MatchString(out.String()) {
+	for _, s := range samples("http://127.0.0.1:1", new(demoCallers)) {
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.name) + ` +` + s.caller + ` +` + regexp.QuoteMeta(s.over) + ` `).MatchString(out.String()) {
 			t.Errorf("no sample %s over %s", s.name, s.over)
 		}
 	}
@@ -152,12 +184,16 @@ func TestDemoOnce(t *testing.T) {
 func TestDemoServesUntilStopped(t *testing.T) {
 	t.Parallel()
 	c := start(t, "demo", "--listen", "127.0.0.1:0")
-	c.out.line(t, c.ended, "Serving until Ctrl-C")
+	c.out.line(t, c.ended, "--list-methods")
 	gateway := regexp.MustCompile(`the gateway in front of it on (http://\S+)\.\n`).FindStringSubmatch(c.out.String())
 	if gateway == nil {
 		t.Fatalf("no address in %s", c.out)
 	}
-	if got := users(t, gateway[1]); len(got.GetData()) != 3 {
+	token := regexp.MustCompile(`AUDITOR=(\S+)`).FindStringSubmatch(c.out.String())
+	if token == nil {
+		t.Fatalf("no token in %s", c.out)
+	}
+	if got := users(t, gateway[1], token[1]); len(got.GetData()) != 3 {
 		t.Errorf("answer %v", got)
 	}
 	c.stop(t)
@@ -169,7 +205,7 @@ func TestSamplesFail(t *testing.T) {
 	nobody := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(nobody.Close)
 	var out bytes.Buffer
-	if err := runSamples(t.Context(), &out, nobody.URL, nobody.URL); err == nil || !strings.Contains(out.String(), "FAILED: ") {
+	if err := runSamples(t.Context(), &out, nobody.URL, nobody.URL, new(demoCallers)); err == nil || !strings.Contains(out.String(), "FAILED: ") {
 		t.Errorf("error %v after %s", err, &out)
 	}
 }

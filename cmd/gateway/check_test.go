@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// TestCan: the answer, the grant that gave it, and the exit code.
+func TestCan(t *testing.T) {
+	t.Parallel()
+	_, policy := readersPolicy(t)
+	config := writeFile(t, "gateway.yaml", "policy: "+policy+"\nupstream: {admin_key: {env: K}}\n")
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"a read":               {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
+		"by the whole name":    {[]string{"--caller", "reader", "--rpc", "openai.admin.v1.UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
+		"a write":              {[]string{"--caller", "reader", "--rpc", "UserService/DeleteUser", "--request", `{"user_id": "u"}`}, 1, "deny: users.delete: no permission\n"},
+		"its project":          {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_a"}`}, 0, "allow: projects.update by grants[1]\n"},
+		"another project":      {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_b"}`}, 1, "deny: projects.update: project out of scope, project \"proj_b\"\n"},
+		"the permission alone": {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject"}, 0, "allow: the permission projects.update is granted; projects and conditions depend on the request (--request)\n"},
+		"the organization":     {[]string{"--caller", "reader", "--rpc", "ProjectService/CreateProject", "--request", `{"name": "x"}`}, 1, "deny: projects.create: organization wide\n"},
+		"no such RPC":          {[]string{"--caller", "reader", "--rpc", "UserService/Nope"}, 1, `flag --rpc: there is no RPC "UserService/Nope"`},
+		"no such caller":       {[]string{"--caller", "nobody", "--rpc", "UserService/ListUsers"}, 1, `flag --caller: the policy has no caller "nobody"`},
+		"no request":           {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", "{"}, 1, "flag --request: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			if code := run(t.Context(), append([]string{"can", "--config", config}, test.args...), streams{&out, &out}); code != test.code {
+				t.Errorf("exit code %d", code)
+			}
+			if !strings.Contains(out.String(), test.want) {
+				t.Errorf("said %q, want %q", &out, test.want)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	_, policy := readersPolicy(t)
+	bad := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{dns_san: a.example}]\n    grants: [{permissions: [projects.reed]}]\n")
+	for name, test := range map[string]struct {
+		config string
+		code   int
+		want   string
+	}{
+		"good":       {"policy: " + policy, 0, "config and policy are good; callers: 1\n"},
+		"bad policy": {"policy: " + bad, 1, bad + ":4:29: "},
+		"bad config": {"polizy: " + policy, 1, "gateway.yaml:1:1: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			config := writeFile(t, "gateway.yaml", test.config+"\nupstream: {admin_key: {env: K}}\n")
+			if code := run(t.Context(), []string{"check", "--config", config}, streams{&out, &out}); code != test.code || !strings.Contains(out.String(), test.want) {
+				t.Errorf("exit code %d: %s", code, &out)
+			}
+		})
+	}
+}

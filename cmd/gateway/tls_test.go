@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+)
+
+// authority signs certificates for a test.
+type authority struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{t: t}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	a.key = newKey(t)
+	a.cert = a.sign(template, template, &a.key.PublicKey)
+	return a
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func (a *authority) sign(template, parent *x509.Certificate, public *ecdsa.PublicKey) *x509.Certificate {
+	a.t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return cert
+}
+
+// issue gives a certificate for a DNS name, for both ends of a connection.
+func (a *authority) issue(name string) tls.Certificate {
+	a.t.Helper()
+	key := newKey(a.t)
+	cert := a.sign(&x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, a.cert, &key.PublicKey)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+}
+
+// write puts certificate, key and authority into files of a folder.
+func (a *authority) write(pair tls.Certificate) string {
+	a.t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	folder := a.t.TempDir()
+	for name, block := range map[string]*pem.Block{
+		"tls.crt": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
+		"tls.key": {Type: "PRIVATE KEY", Bytes: key},
+		"ca.crt":  {Type: "CERTIFICATE", Bytes: a.cert.Raw},
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// TestServeTLS: the same caller by certificate and by token, over gRPC and over
+// HTTP/1.1; and nobody with neither.
+func TestServeTLS(t *testing.T) {
+	t.Parallel()
+	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
+	t.Cleanup(fake.Close)
+	ca := newAuthority(t)
+	files := ca.write(ca.issue("gateway.example"))
+	token, policy := readersPolicy(t)
+	extended, err := os.ReadFile(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy = writeFile(t, "policy.yaml", strings.Replace(string(extended), "authenticate: [", "authenticate: [{dns_san: reader.example}, ", 1))
+	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
+listen: 127.0.0.1:0
+ops_listen: 127.0.0.1:0
+tls: {cert_file: `+files+`/tls.crt, key_file: `+files+`/tls.key, client_ca_file: `+files+`/ca.crt}
+policy: `+policy+`
+upstream:
+  base_url: `+fake.URL+`/v1
+  admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}
+`))
+	var at struct {
+		Listen string `json:"listen"`
+	}
+	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, "ops_listen")), &at); err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	for name, test := range map[string]struct {
+		certificate []tls.Certificate
+		token       string
+		want        connect.Code // 0: it may
+	}{
+		"certificate":                         {certificate: []tls.Certificate{ca.issue("reader.example")}},
+		"token":                               {token: token},
+		"certificate of another":              {certificate: []tls.Certificate{ca.issue("other.example")}, want: connect.CodeUnauthenticated},
+		"bad token in spite of a certificate": {certificate: []tls.Certificate{ca.issue("reader.example")}, token: "agw_x", want: connect.CodeUnauthenticated},
+		"neither":                             {want: connect.CodeUnauthenticated},
+	} {
+		for protocol, options := range map[string][]connecthttp.Option{"gRPC": {connecthttp.WithGRPC()}, "Connect": nil} {
+			transport := &http.Transport{
+				TLSClientConfig:   &tls.Config{RootCAs: roots, Certificates: test.certificate, MinVersion: tls.VersionTLS12},
+				ForceAttemptHTTP2: protocol == "gRPC",
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			client := connect.NewClient(connecthttp.NewTransport(&http.Client{Transport: transport}, "https://"+at.Listen, options...), withToken(test.token))
+			_, err := adminv1connect.NewUserServiceClient(client).ListUsers(ctx, &adminv1.ListUsersRequest{})
+			cancel()
+			transport.CloseIdleConnections()
+			if test.want == 0 && err != nil || test.want != 0 && connect.CodeOf(err) != test.want {
+				t.Errorf("%s over %s: %v", name, protocol, err)
+			}
+		}
+	}
+	c.stop(t)
+	if said := c.out.String(); strings.Count(said, `"authenticated_by":"dns_san"`) != 2 || strings.Count(said, `"authenticated_by":"token"`) != 2 {
+		t.Errorf("recorded: %s", said)
+	}
+}
