@@ -79,8 +79,15 @@ func TestInventoryIsComplete(t *testing.T) {
 		name, _, _ := strings.Cut(row[0], "/")
 		services[name] = true
 	}
-	if len(all) != 119 || len(services) != 30 {
-		t.Errorf("%d RPCs in %d services, want 119 in 30", len(all), len(services))
+	declaredRPCs, declaredServices := 0, 0
+	for _, file := range service.MirrorFiles() {
+		declaredServices += file.Services().Len()
+		for i := range file.Services().Len() {
+			declaredRPCs += file.Services().Get(i).Methods().Len()
+		}
+	}
+	if len(all) != declaredRPCs || len(services) != declaredServices || declaredRPCs < 119 {
+		t.Errorf("%d RPCs in %d services, want %d in %d", len(all), len(services), declaredRPCs, declaredServices)
 	}
 }
 
