@@ -157,7 +157,7 @@ func (r *road) denied(c *call) error {
 	}.err()
 }
 
-// clip bounds what is repeated to a caller.
+// clip bounds what a caller chose and is repeated, to it or in the log.
 func clip(s string) string {
 	const most = 256
 	if len(s) <= most {

@@ -48,6 +48,9 @@ type Method struct {
 	Secret bool
 	// Read says that the call changes nothing upstream.
 	Read bool
+
+	tags    []tagPattern
+	staleBy []*Method
 }
 
 // Name is the RPC without its package, such as "ProjectService/GetProject".
@@ -61,6 +64,7 @@ type Catalog struct {
 	methods     []*Method
 	byProcedure map[string]*Method
 	access      *authz.Methods
+	idle        []error // invalidations that match no read
 }
 
 // MirrorPackage is the protobuf package whose services mirror the upstream.
@@ -110,6 +114,7 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+	c.connectReadsAndWrites()
 	if len(c.methods) == 0 {
 		return nil, errors.New("catalog: no rpc in the given files")
 	}

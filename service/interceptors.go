@@ -51,7 +51,7 @@ func withLog(logger *slog.Logger) connect.ServerInterceptor {
 			c := callOf(ctx)
 			attrs := []slog.Attr{
 				slog.String("request_id", c.id),
-				slog.String("method", spec.Procedure),
+				slog.String("method", clip(spec.Procedure)),
 				slog.String("caller", c.identity.Caller),
 				slog.Duration("duration", time.Since(c.start)),
 				slog.String("code", codeName(err)),
@@ -93,7 +93,7 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) (err error) {
 			defer func() {
 				if value := recover(); value != nil {
-					logger.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "method", spec.Procedure, "stack", string(debug.Stack()))
+					logger.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "method", clip(spec.Procedure), "stack", string(debug.Stack()))
 					err = fmt.Errorf("panic: %T", value)
 				}
 			}()

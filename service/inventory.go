@@ -26,13 +26,15 @@ type inventoryEntry struct {
 	Scope       string   `json:"scope"`
 	Cache       string   `json:"cache,omitempty"`
 	Invalidates []string `json:"invalidates,omitempty"`
+	StaleBy     []string `json:"stale_by,omitempty"`
 	Secret      bool     `json:"secret,omitempty"`
 }
 
 // WriteInventory writes a line for every RPC: name, verb, path, permission,
 // the request's field that names its projects or "organization", cache life, and
 // what it invalidates, where "$" behind a path leaves what lies
-// below it alone. The format is "table" (aligned for reading), "tsv" or "json".
+// below it alone. The format is "table" (aligned for reading), "tsv", or "json",
+// which also names the writes that make a read stale.
 func (c *Catalog) WriteInventory(w io.Writer, format string) error {
 	switch format {
 	case "table":
@@ -86,6 +88,9 @@ func (m *Method) inventoryEntry() inventoryEntry {
 	}
 	for _, invalidation := range m.Invalidates {
 		e.Invalidates = append(e.Invalidates, invalidation.String())
+	}
+	for _, write := range m.staleBy {
+		e.StaleBy = append(e.StaleBy, write.Name())
 	}
 	return e
 }

@@ -126,6 +126,7 @@ func TestInventoryAsJSON(t *testing.T) {
 	var entries []struct {
 		RPC, Verb, Path, Permission, Scope, Cache string
 		Invalidates                               []string
+		StaleBy                                   []string `json:"stale_by"`
 		Secret                                    bool
 	}
 	decoder := json.NewDecoder(bytes.NewReader(inventory(t, "json")))

@@ -20,5 +20,9 @@ func (c *catalogCommand) Run(std streams) error {
 }
 
 func loadCatalog(drift *adminjson.Drift) (*service.Catalog, error) {
-	return service.NewCatalog(service.MirrorFiles(), drift)
+	catalog, err := service.NewCatalog(service.MirrorFiles(), drift)
+	if err != nil {
+		return nil, err
+	}
+	return catalog, catalog.CheckInvalidations()
 }
