@@ -45,6 +45,7 @@ demo: build ## Run the demo: fake upstream and gateway (ARGS=--once ends after t
 # libraries would take minutes to build once more for the race detector.
 .PHONY: test
 test: ## Vet and test every module, the product with the race detector
+	@tools/redis.sh >/dev/null
 	@race="$$(tools/race.sh)"; \
 	echo "go vet, go test $$race: ."; \
 	go vet ./... && go test $$race -timeout 10m ./...

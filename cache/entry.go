@@ -1,0 +1,222 @@
+package cache
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
+
+// MaxBodyBytes is the longest body that is stored.
+const MaxBodyBytes = 16 << 20
+
+// Life says how long an entry may be used, from the moment it was stored (RFC
+// 9111 and 5861 terms). No part is negative.
+type Life struct {
+	// Fresh is how long it is as good as a new answer. It must be positive.
+	Fresh time.Duration
+	// Stale is how long after that it may still be served while a new answer is
+	// being fetched (stale-while-revalidate).
+	Stale time.Duration
+	// StaleIfError is how long after Fresh it may be served if a new answer
+	// cannot be had.
+	StaleIfError time.Duration
+}
+
+// Total is how long an entry is kept: after that no use of it is left.
+func (l Life) Total() time.Duration {
+	after := max(l.Stale, l.StaleIfError)
+	if l.Fresh > math.MaxInt64-after {
+		return math.MaxInt64
+	}
+	return l.Fresh + after
+}
+
+// Entry is an answer that is stored.
+type Entry struct {
+	// Body is the answer. What a store returned must not be modified, nor what
+	// was handed to one.
+	Body []byte
+	// Local is the form that the memory of a [Tiered] keeps, when that is not
+	// Body; only its Save reads it, and no Load sets it.
+	Local []byte
+	// StoredAt is when the fetch of the answer began: it says nothing about what
+	// happened later.
+	StoredAt time.Time
+	// Life counts from StoredAt.
+	Life Life
+}
+
+// Age is how old the entry is at now, and zero if it seems to be from the
+// future (the clock of another replica).
+func (e Entry) Age(now time.Time) time.Duration { return max(0, now.Sub(e.StoredAt)) }
+
+// Fresh tells whether the entry is as good as a new answer.
+func (e Entry) Fresh(now time.Time) bool { return e.Age(now) < e.Life.Fresh }
+
+// StaleWhileRevalidate tells whether the entry may be served while a new answer
+// is being fetched. A fresh one may.
+func (e Entry) StaleWhileRevalidate(now time.Time) bool {
+	return e.Age(now)-e.Life.Fresh < e.Life.Stale || e.Fresh(now)
+}
+
+// StaleIfError tells whether the entry may be served if a new answer cannot be
+// had. A fresh one may.
+func (e Entry) StaleIfError(now time.Time) bool {
+	return e.Age(now)-e.Life.Fresh < e.Life.StaleIfError || e.Fresh(now)
+}
+
+// remaining is how long the entry is still to be kept; not positive when it is
+// over. Redis expires it after as long.
+func (e Entry) remaining(now time.Time) time.Duration { return e.Life.Total() - e.Age(now) }
+
+func (e Entry) validate() error {
+	if len(e.Body) > MaxBodyBytes || len(e.Local) > MaxBodyBytes {
+		return ErrTooLarge
+	}
+	if e.StoredAt.IsZero() || e.Life.Fresh <= 0 || e.Life.Stale < 0 || e.Life.StaleIfError < 0 {
+		return errLife
+	}
+	return nil
+}
+
+// validateSave is what every store checks of the arguments of Save.
+func validateSave(key Key, e Entry, at Snapshot) error {
+	if err := key.validate(); err != nil {
+		return err
+	}
+	if err := at.tags.validate(); err != nil {
+		return err
+	}
+	if at.tags.org != key.Org {
+		return errOtherOrg
+	}
+	return e.validate()
+}
+
+// validateLoad is what every store checks of the arguments of Load.
+func validateLoad(key Key, tags Tags) error {
+	if err := key.validate(); err != nil {
+		return err
+	}
+	if err := tags.validate(); err != nil {
+		return err
+	}
+	if tags.org != key.Org {
+		return errOtherOrg
+	}
+	return nil
+}
+
+// encodingVersion is the first byte of an encoded entry. A build that changes
+// the encoding, or the meaning of a body, changes it, and takes the entries of
+// others for misses.
+const encodingVersion = 1
+
+// encodeEntry writes an entry, the snapshot that it was saved at and the whole
+// key that it was saved under.
+func encodeEntry(key Key, e Entry, at Snapshot) []byte {
+	b := make([]byte, 0, 1+5*8+2+10*len(at.generations)+3*binary.MaxVarintLen32+
+		len(key.Org)+len(key.Canonical)+len(e.Body))
+	b = append(b, encodingVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.StoredAt.UnixNano()))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Life.Fresh))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Life.Stale))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Life.StaleIfError))
+	b = binary.BigEndian.AppendUint64(b, at.epoch)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(at.generations)))
+	for i, generation := range at.generations {
+		b = binary.BigEndian.AppendUint16(b, uint16(at.tags.slots[i]))
+		b = binary.BigEndian.AppendUint64(b, generation)
+	}
+	for _, part := range []string{key.Org, key.Canonical} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	b = binary.AppendUvarint(b, uint64(len(e.Body)))
+	return append(b, e.Body...)
+}
+
+// decodeEntry reads what encodeEntry wrote for key. The entry's body is part of
+// data. The error is errVersion, errMalformed, or errWrongKey if the entry was
+// saved under another key.
+func decodeEntry(data []byte, key Key) (Entry, Snapshot, error) {
+	r := reader{rest: data}
+	if version := r.take(1); version == nil {
+		return Entry{}, Snapshot{}, errMalformed
+	} else if version[0] != encodingVersion {
+		return Entry{}, Snapshot{}, errVersion
+	}
+	e := Entry{
+		StoredAt: time.Unix(0, int64(r.uint64())),
+		Life: Life{
+			Fresh:        time.Duration(r.uint64()),
+			Stale:        time.Duration(r.uint64()),
+			StaleIfError: time.Duration(r.uint64()),
+		},
+	}
+	at := Snapshot{epoch: r.uint64()}
+	count := int(r.uint16())
+	if count == 0 || count > Slots || count*10 > len(r.rest) {
+		return Entry{}, Snapshot{}, errMalformed
+	}
+	at.tags.slots = make([]Slot, count)
+	at.generations = make([]uint64, count)
+	for i := range count {
+		at.tags.slots[i] = Slot(r.uint16())
+		at.generations[i] = r.uint64()
+		if at.tags.slots[i] >= Slots || (i > 0 && at.tags.slots[i] <= at.tags.slots[i-1]) {
+			return Entry{}, Snapshot{}, errMalformed
+		}
+	}
+	org, canonical := r.part(), r.part()
+	e.Body = r.part()
+	if r.failed || len(r.rest) != 0 || e.validate() != nil {
+		return Entry{}, Snapshot{}, errMalformed
+	}
+	if string(org) != key.Org || string(canonical) != key.Canonical {
+		return Entry{}, Snapshot{}, errWrongKey
+	}
+	at.tags.org = key.Org
+	return e, at, nil
+}
+
+// reader takes an encoded entry apart. Once something is missing it has failed,
+// and gives zeros.
+type reader struct {
+	rest   []byte
+	failed bool
+}
+
+func (r *reader) take(n uint64) []byte {
+	if r.failed || n > uint64(len(r.rest)) {
+		r.failed = true
+		return nil
+	}
+	taken := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return taken
+}
+
+func (r *reader) uint64() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *reader) uint16() uint16 {
+	if b := r.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (r *reader) part() []byte {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 {
+		r.failed = true
+		return nil
+	}
+	r.rest = r.rest[size:]
+	return r.take(n)
+}

@@ -1,0 +1,29 @@
+package cache
+
+import "errors"
+
+var (
+	// ErrWriting is the error of Snapshot while a write to one of the tags is
+	// open: what is read now must not be stored.
+	ErrWriting = errors.New("cache: a write is in progress")
+	// ErrInvalidated is the error of Save when a tag was written or purged since
+	// the snapshot, or is being written: the entry was not stored.
+	ErrInvalidated = errors.New("cache: invalidated since the snapshot")
+	// ErrUnavailable is the error of a store that cannot be reached, or that was
+	// not asked because it could not be reached a moment ago.
+	ErrUnavailable = errors.New("cache: store unavailable")
+	// ErrTooLarge is the error of Save for an entry or a key above the limit.
+	ErrTooLarge = errors.New("cache: too large")
+	// ErrNoTags is the error for an entry that depends on nothing, and so could
+	// never be made stale.
+	ErrNoTags = errors.New("cache: no tags")
+)
+
+var (
+	errEmptyKey  = errors.New("cache: empty organization or request in a key")
+	errOtherOrg  = errors.New("cache: key and tags of different organizations")
+	errWrongKey  = errors.New("cache: entry of another key")
+	errMalformed = errors.New("cache: malformed entry")
+	errVersion   = errors.New("cache: entry of another version")
+	errLife      = errors.New("cache: entry without a time of storing or with a lifetime that is negative or empty")
+)

@@ -1,0 +1,199 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// DefaultFlightTimeout bounds a flight that no other timeout was given for.
+const DefaultFlightTimeout = 30 * time.Second
+
+// ErrFlightsClosed is the error of a call after Close.
+var ErrFlightsClosed = errors.New("cache: no more flights")
+
+// Flight makes calls that ask the same at the same time share one answer. Each
+// caller must have been authorized on its own before. It is for use from any
+// goroutine.
+type Flight[T any] struct {
+	timeout time.Duration
+	metrics Metrics
+
+	mu     sync.Mutex
+	calls  map[flightKey]*flightCall[T]
+	closed bool
+	all    sync.WaitGroup
+	base   context.Context // ends all flights at Close
+	cancel context.CancelFunc
+}
+
+type flightKey struct {
+	key     Key
+	version uint64
+}
+
+type flightCall[T any] struct {
+	done   chan struct{} // closed when answer and err are set
+	answer T
+	err    error
+}
+
+// NewFlight returns a Flight whose calls take no longer than timeout, or
+// [DefaultFlightTimeout] if that is not positive. metrics may be nil. Close it.
+func NewFlight[T any](timeout time.Duration, metrics Metrics) *Flight[T] {
+	if timeout <= 0 {
+		timeout = DefaultFlightTimeout
+	}
+	base, cancel := context.WithCancel(context.Background()) //nolint:gosec // Close calls it.
+	return &Flight[T]{
+		timeout: timeout,
+		metrics: metricsOr(metrics),
+		calls:   map[flightKey]*flightCall[T]{},
+		base:    base,
+		cancel:  cancel,
+	}
+}
+
+// Do returns the answer of fetch, or that of a call for the same key and version
+// that is on its way; shared tells which. Callers who share an answer must not
+// modify it.
+//
+// version is what [Memory.Version] or [Tiered.Version] said of the key's tags
+// when this caller came. A caller who came after a write therefore does not join
+// a fetch that began before its end.
+//
+// fetch runs on a goroutine of its own with the values of ctx but not its end:
+// when the caller who started it leaves, the others still get their answer. It
+// ends with the flight's timeout. Do itself returns when ctx ends. A panic of
+// fetch is an error for everyone in the flight.
+func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
+	fetch func(context.Context) (T, error),
+) (answer T, shared bool, err error) {
+	call, shared, err := f.join(ctx, flightKey{key, version}, fetch)
+	if err != nil {
+		return answer, false, err
+	}
+	if shared {
+		f.metrics.Count(storeFlight, Coalesced)
+	}
+	select {
+	case <-call.done:
+		return call.answer, shared, call.err
+	case <-ctx.Done():
+		return answer, shared, ctx.Err()
+	}
+}
+
+func (f *Flight[T]) join(ctx context.Context, key flightKey,
+	fetch func(context.Context) (T, error),
+) (call *flightCall[T], shared bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, false, ErrFlightsClosed
+	}
+	if call, ok := f.calls[key]; ok {
+		return call, true, nil
+	}
+	call = &flightCall[T]{done: make(chan struct{})}
+	f.calls[key] = call
+	detached := context.WithoutCancel(ctx)
+	f.all.Go(func() { f.run(detached, key, call, fetch) })
+	return call, false, nil
+}
+
+func (f *Flight[T]) run(ctx context.Context, key flightKey, call *flightCall[T],
+	fetch func(context.Context) (T, error),
+) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	defer context.AfterFunc(f.base, cancel)() //nolint:contextcheck // It is what ends flights at Close, beside their own contexts.
+	defer func() {
+		if p := recover(); p != nil {
+			call.err = fmt.Errorf("cache: fetch panicked: %v\n%s", p, debug.Stack())
+		}
+		// Out of the table first: who sees the answer and asks again starts anew.
+		f.mu.Lock()
+		delete(f.calls, key)
+		f.mu.Unlock()
+		close(call.done)
+	}()
+	call.answer, call.err = fetch(ctx)
+}
+
+// Close refuses new calls, cancels the flights and waits until all have ended.
+func (f *Flight[T]) Close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.cancel()
+	f.all.Wait()
+}
+
+// Leases are taken by one replica at a time. Redis gives them.
+type Leases interface {
+	// Acquire takes the lease of key for ttl, after which it is over by itself.
+	// ok is false while another has it. release gives it back, if it is still
+	// this one's, is not nil if ok, and is not stopped by the end of its ctx. The
+	// error wraps ErrUnavailable.
+	Acquire(ctx context.Context, key Key, ttl time.Duration) (release func(context.Context) error, ok bool, err error)
+}
+
+// The lease of a fetch, and how often who waits for it looks.
+const (
+	// DefaultFetchLease is how long a replica that died keeps others from
+	// fetching the same.
+	DefaultFetchLease = 10 * time.Second
+	firstLook         = 10 * time.Millisecond
+	lastLook          = 250 * time.Millisecond
+)
+
+// Across makes one replica fetch what several miss. Whoever has the lease of key
+// fetches; the others look for its answer with load, which asks the shared
+// store, and take over once the lease is free. If no lease can be had because
+// the store that gives them is unavailable, it fetches. ttl is the lease's
+// length, [DefaultFetchLease] if not positive. It is meant to run in a [Flight],
+// and ends with ctx.
+func Across[T any](ctx context.Context, leases Leases, key Key, ttl time.Duration,
+	load func(context.Context) (T, bool), fetch func(context.Context) (T, error),
+) (T, error) {
+	if ttl <= 0 {
+		ttl = DefaultFetchLease
+	}
+	for look := firstLook; ; look = min(2*look, lastLook) {
+		release, ok, err := leases.Acquire(ctx, key, ttl)
+		if err != nil {
+			return fetch(ctx)
+		}
+		if ok {
+			return fetchHolding(ctx, release, load, fetch)
+		}
+		timer := time.NewTimer(look)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			var none T
+			return none, ctx.Err()
+		}
+		if answer, ok := load(ctx); ok {
+			return answer, nil
+		}
+	}
+}
+
+// fetchHolding looks once more, because the lease may have become free by an
+// answer that was saved meanwhile.
+func fetchHolding[T any](ctx context.Context, release func(context.Context) error,
+	load func(context.Context) (T, bool), fetch func(context.Context) (T, error),
+) (T, error) {
+	// The lease ends by itself if it cannot be given back.
+	defer func() { _ = release(context.WithoutCancel(ctx)) }()
+	if answer, ok := load(ctx); ok {
+		return answer, nil
+	}
+	return fetch(ctx)
+}

@@ -1,0 +1,308 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var flightTestKey = Key{Org: "org_1", Canonical: "GET /a"}
+
+func TestFlightOneFetch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		f := NewFlight[string](0, &c)
+		defer f.Close()
+		var fetches, shares atomic.Int64
+		answer := make(chan string)
+		var all sync.WaitGroup
+		for range 1000 {
+			all.Go(func() {
+				got, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) {
+					fetches.Add(1)
+					return <-answer, nil
+				})
+				if got != "one" || err != nil {
+					t.Errorf("Do = %q, %v", got, err)
+				}
+				if shared {
+					shares.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		answer <- "one"
+		all.Wait()
+		if fetches.Load() != 1 || shares.Load() != 999 || c.get("flight coalesced") != 999 {
+			t.Errorf("%d fetches, %d shared, %d counted", fetches.Load(), shares.Load(), c.get("flight coalesced"))
+		}
+		// Afterwards a new one begins, and an error is shared as well.
+		want := errors.New("upstream")
+		_, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "", want })
+		if shared || !errors.Is(err, want) {
+			t.Errorf("afterwards: %v, %v", shared, err)
+		}
+	})
+}
+
+func TestFlightLeaderLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](time.Minute, nil)
+		defer f.Close()
+		type valueKey struct{}
+		leader, leave := context.WithCancel(context.WithValue(t.Context(), valueKey{}, "kept"))
+		answer := make(chan struct{})
+		left := make(chan error)
+		go func() {
+			_, _, err := f.Do(leader, flightTestKey, 1, func(ctx context.Context) (string, error) {
+				<-answer
+				value, _ := ctx.Value(valueKey{}).(string)
+				return value, ctx.Err()
+			})
+			left <- err
+		}()
+		synctest.Wait()
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				got, shared, err := f.Do(t.Context(), flightTestKey, 1, nil)
+				if got != "kept" || !shared || err != nil {
+					t.Errorf("Do = %q, %v, %v", got, shared, err)
+				}
+			})
+		}
+		synctest.Wait()
+		leave()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("the leader: %v", err)
+		}
+		close(answer)
+		all.Wait()
+	})
+}
+
+// Who came after a write must not get what was fetched before its end.
+func TestFlightAfterWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, m := newMemorySubject(t)
+		tags := s.tags("a")
+		f := NewFlight[string](0, nil)
+		defer f.Close()
+		var upstream atomic.Value
+		upstream.Store("old")
+		slow := make(chan struct{})
+		read := func(wait bool) (string, bool) {
+			got, shared, err := f.Do(t.Context(), flightTestKey, m.Version(tags), func(context.Context) (string, error) {
+				seen, _ := upstream.Load().(string)
+				if wait {
+					<-slow
+				}
+				return seen, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return got, shared
+		}
+		var all sync.WaitGroup
+		all.Go(func() {
+			if got, _ := read(true); got != "old" {
+				t.Errorf("before the write: %q", got)
+			}
+		})
+		synctest.Wait()
+		end := s.open(t, tags)
+		upstream.Store("new")
+		end()
+		if got, shared := read(false); got != "new" || shared {
+			t.Errorf("after the write: %q, shared: %v", got, shared)
+		}
+		close(slow)
+		all.Wait()
+	})
+}
+
+func TestFlightTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](time.Second, nil)
+		defer f.Close()
+		began := time.Now()
+		_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("Do = %v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestFlightPanic(t *testing.T) {
+	t.Parallel()
+	f := NewFlight[string](0, nil)
+	defer f.Close()
+	_, _, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { panic("odd") })
+	if err == nil || !strings.Contains(err.Error(), "odd") {
+		t.Errorf("Do = %v, want the panic", err)
+	}
+	got, _, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "fine", nil })
+	if got != "fine" || err != nil {
+		t.Errorf("afterwards: %q, %v", got, err)
+	}
+}
+
+func TestFlightClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](0, nil)
+		got := make(chan error)
+		go func() {
+			_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+				<-ctx.Done()
+				return "", ctx.Err()
+			})
+			got <- err
+		}()
+		synctest.Wait()
+		f.Close()
+		if err := <-got; !errors.Is(err, context.Canceled) {
+			t.Errorf("in flight at Close: %v", err)
+		}
+		if _, _, err := f.Do(t.Context(), flightTestKey, 1, nil); !errors.Is(err, ErrFlightsClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// tableLeases are leases in memory that end by themselves.
+type tableLeases struct {
+	mu    sync.Mutex
+	until map[Key]time.Time
+	fails bool
+}
+
+func (l *tableLeases) Acquire(_ context.Context, key Key, ttl time.Duration) (func(context.Context) error, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fails {
+		return nil, false, ErrUnavailable
+	}
+	if time.Now().Before(l.until[key]) {
+		return nil, false, nil
+	}
+	until := time.Now().Add(ttl)
+	l.until[key] = until
+	return func(ctx context.Context) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if ctx.Err() == nil && l.until[key].Equal(until) {
+			delete(l.until, key)
+		}
+		return nil
+	}, true, nil
+}
+
+// across is three replicas that miss the same at once.
+func across(t *testing.T, leases *tableLeases, first func(ctx context.Context) (string, error)) (fetches int64) {
+	t.Helper()
+	var saved atomic.Pointer[string]
+	var count atomic.Int64
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			got, err := Across(t.Context(), leases, flightTestKey, 5*time.Second,
+				func(context.Context) (string, bool) {
+					if body := saved.Load(); body != nil {
+						return *body, true
+					}
+					return "", false
+				},
+				func(ctx context.Context) (string, error) {
+					if count.Add(1) == 1 && first != nil {
+						return first(ctx)
+					}
+					time.Sleep(time.Second) //nolint:forbidigo // A bubble's clock.
+					body := "body"
+					saved.Store(&body)
+					return body, nil
+				})
+			if err == nil && got != "body" {
+				t.Errorf("Across = %q, %v", got, err)
+			}
+		})
+	}
+	all.Wait()
+	return count.Load()
+}
+
+func TestAcross(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		broken bool
+		first  func(ctx context.Context) (string, error)
+		want   int64
+	}{
+		"one fetches": {want: 1},
+		"the first fails": {
+			first: func(context.Context) (string, error) { return "", errors.New("upstream") },
+			want:  2,
+		},
+		"the first dies and its lease ends": {
+			first: func(context.Context) (string, error) {
+				time.Sleep(time.Minute) //nolint:forbidigo // A bubble's clock.
+				return "", errors.New("dead")
+			},
+			want: 2,
+		},
+		"nobody gives leases": {broken: true, want: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				leases := &tableLeases{until: map[Key]time.Time{}, fails: test.broken}
+				if got := across(t, leases, test.first); got != test.want {
+					t.Errorf("%d fetches, want %d", got, test.want)
+				}
+				if len(leases.until) != 0 && name != "the first dies and its lease ends" {
+					t.Error("a lease was not given back")
+				}
+			})
+		})
+	}
+}
+
+func TestAcrossCallerLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		leases := &tableLeases{until: map[Key]time.Time{flightTestKey: time.Now().Add(time.Hour)}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := Across(ctx, leases, flightTestKey, 0,
+			func(context.Context) (string, bool) { return "", false },
+			func(context.Context) (string, error) { t.Error("fetched without a lease"); return "", nil })
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Across = %v", err)
+		}
+	})
+}
+
+// The lease may be free because somebody saved an answer since it was missed.
+func TestAcrossLooksAgain(t *testing.T) {
+	t.Parallel()
+	leases := &tableLeases{until: map[Key]time.Time{}}
+	got, err := Across(t.Context(), leases, flightTestKey, 0,
+		func(context.Context) (string, bool) { return "saved", true },
+		func(context.Context) (string, error) { return "fetched again", nil })
+	if got != "saved" || err != nil {
+		t.Errorf("Across = %q, %v", got, err)
+	}
+}

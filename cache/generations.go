@@ -1,0 +1,143 @@
+package cache
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// generations is the table of slots of one process. Reading takes no lock.
+type generations struct {
+	lease time.Duration
+	// now is the time since the process began to count: it never goes back.
+	now   func() time.Duration
+	mu    sync.Mutex // held by whoever changes a slot
+	slots [Slots]slotState
+}
+
+// slotState is one generation and the writes that are open on it.
+//
+// Writes are counted by the window of time, one lease long, in which they began,
+// and those of a window are over with the next one. So a write that is never
+// closed keeps the slot open for one to two leases, however many others begin
+// and end meanwhile; and a close that comes later than that finds that its
+// window is gone, and takes nothing from a write that began since.
+type slotState struct {
+	generation atomic.Uint64
+	// openUntil is when the last window with an open write is over, on the clock
+	// of now; zero if no write is open.
+	openUntil atomic.Int64
+	windows   [2]window
+}
+
+type window struct {
+	number int64 // now / lease, counted from one: zero is no window
+	writes int
+}
+
+func newGenerations(lease time.Duration, now func() time.Duration) *generations {
+	return &generations{lease: lease, now: now}
+}
+
+// read returns the generations of slots. open tells that one of them is being
+// written.
+func (g *generations) read(slots []Slot) (at []uint64, open bool) {
+	at = make([]uint64, len(slots))
+	for i, slot := range slots {
+		// The generation before the open writes: whoever sees the generation that
+		// a write moved to sees that it is open as well.
+		at[i] = g.slots[slot].generation.Load()
+		if g.isOpen(slot) {
+			return nil, true
+		}
+	}
+	return at, false
+}
+
+// current tells whether the slots are still at the generations that read gave.
+// Then none is open either: opening one moves it.
+func (g *generations) current(slots []Slot, at []uint64) bool {
+	if len(slots) != len(at) {
+		return false
+	}
+	for i, slot := range slots {
+		if g.slots[slot].generation.Load() != at[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (g *generations) isOpen(slot Slot) bool {
+	until := g.slots[slot].openUntil.Load()
+	return until != 0 && int64(g.now()) < until // Mostly it is zero, and the clock is not read.
+}
+
+// version is a number that grows with every change of one of the slots.
+func (g *generations) version(slots []Slot) uint64 {
+	var sum uint64
+	for _, slot := range slots {
+		sum += g.slots[slot].generation.Load()
+	}
+	return sum
+}
+
+// open begins a write and returns the window that it counts in.
+func (g *generations) open(slots []Slot) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	number := int64(g.now()/g.lease) + 1
+	for _, slot := range slots {
+		s := &g.slots[slot]
+		w := &s.windows[number%2]
+		if w.number != number {
+			*w = window{number: number}
+		}
+		w.writes++
+		// Open first, then the next generation: nobody sees the new one closed.
+		s.openUntil.Store(int64(g.lease) * (number + 1))
+		s.generation.Add(1)
+	}
+	return number
+}
+
+// close ends a write that open began in window number.
+func (g *generations) close(slots []Slot, number int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, slot := range slots {
+		s := &g.slots[slot]
+		// The next generation first: nobody sees the old one closed.
+		s.generation.Add(1)
+		if w := &s.windows[number%2]; w.number == number && w.writes > 0 {
+			w.writes--
+		}
+		var until int64
+		for _, w := range s.windows {
+			if w.writes > 0 {
+				until = max(until, int64(g.lease)*(w.number+1))
+			}
+		}
+		s.openUntil.Store(until)
+	}
+}
+
+// bump moves slots to the next generation.
+func (g *generations) bump(slots []Slot) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, slot := range slots {
+		if int(slot) < Slots {
+			g.slots[slot].generation.Add(1)
+		}
+	}
+}
+
+// bumpAll moves every slot to the next generation.
+func (g *generations) bumpAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range g.slots {
+		g.slots[i].generation.Add(1)
+	}
+}

@@ -1,0 +1,45 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// MaxKeyBytes is the longest Key, organization and canonical request together.
+// A longer one is never stored.
+const MaxKeyBytes = 64 << 10
+
+// Key says what was asked, completely: two requests that may be answered
+// differently have different keys, and two that mean the same have the same one.
+type Key struct {
+	// Org names whose data it is: a digest of the upstream's base URL and of the
+	// identity of the admin key, never the key itself. It must not be empty.
+	Org string
+	// Canonical is the upstream request in canonical form, with everything that
+	// the answer depends on.
+	Canonical string
+}
+
+// Digest names a Key in 32 bytes.
+type Digest [sha256.Size]byte
+
+// Digest returns the SHA-256 digest of the key. Keys that differ in either part
+// have different digests, wherever the border between the parts lies.
+func (k Key) Digest() Digest {
+	// Almost every key fits on the stack.
+	var room [512]byte
+	b := binary.AppendUvarint(room[:0], uint64(len(k.Org)))
+	b = append(b, k.Org...)
+	b = append(b, k.Canonical...)
+	return sha256.Sum256(b)
+}
+
+func (k Key) validate() error {
+	if k.Org == "" || k.Canonical == "" {
+		return errEmptyKey
+	}
+	if len(k.Org)+len(k.Canonical) > MaxKeyBytes {
+		return ErrTooLarge
+	}
+	return nil
+}

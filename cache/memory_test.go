@@ -1,0 +1,226 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func newMemory(tb testing.TB, c *clock) *Memory {
+	tb.Helper()
+	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Now: c.now, Lease: time.Minute})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+func newMemorySubject(tb testing.TB) (subject, *Memory) {
+	tb.Helper()
+	c := newClock()
+	m := newMemory(tb, c)
+	return subject{store: m, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute}, m
+}
+
+func TestMemoryContract(t *testing.T) {
+	t.Parallel()
+	testStoreContract(t, func(t *testing.T) subject {
+		t.Helper()
+		s, _ := newMemorySubject(t)
+		return s
+	})
+}
+
+func TestMemoryOptions(t *testing.T) {
+	t.Parallel()
+	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory - 1}); err == nil {
+		t.Error("too little memory was accepted")
+	}
+	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Lease: -1}); err == nil {
+		t.Error("a negative lease was accepted")
+	}
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := subject{store: m, now: time.Now}
+	s.put(t, "k", "body", s.tags("a"))
+	s.wantHit(t, "k", "body", s.tags("a"))
+	err = m.Save(t.Context(), s.key("large"), s.entry(strings.Repeat("x", MinMemory)), s.snapshot(t, s.tags("a")))
+	if !errors.Is(err, ErrTooLarge) {
+		t.Errorf("an entry larger than the memory: %v", err)
+	}
+}
+
+// A writer that died must not keep a collection out of the cache for as long as
+// others write to it.
+func TestMemoryDeadWriterAmongOthers(t *testing.T) {
+	t.Parallel()
+	s, _ := newMemorySubject(t)
+	tags := s.tags("a")
+	s.open(t, tags) // Never closed.
+	for range 12 {
+		end := s.open(t, tags)
+		s.advance(10 * time.Second)
+		end()
+	}
+	s.put(t, "k", "body", tags)
+	s.wantHit(t, "k", "body", tags)
+}
+
+func TestMemoryLeaseOfOverlappingWrites(t *testing.T) {
+	t.Parallel()
+	s, _ := newMemorySubject(t)
+	tags := s.tags("a")
+	s.open(t, tags) // Never closed.
+	s.advance(59 * time.Second)
+	s.wantWriting(t, tags)
+	end := s.open(t, tags)
+	s.advance(59 * time.Second)
+	s.wantWriting(t, tags) // Not a lease long yet.
+	s.advance(2 * time.Second)
+	// The first is over. The second has been open for a minute and may be.
+	end()
+	s.put(t, "k", "body", tags)
+}
+
+// Two fetches without a write between them may be saved in the other order: what
+// came later stays.
+func TestMemoryKeepsTheLater(t *testing.T) {
+	t.Parallel()
+	s, _ := newMemorySubject(t)
+	tags := s.tags("a")
+	at := s.snapshot(t, tags)
+	older := s.entry("older")
+	s.advance(time.Second)
+	s.put(t, "k", "later", tags)
+	if err := s.store.Save(t.Context(), s.key("k"), older, at); err != nil {
+		t.Fatal(err)
+	}
+	s.wantHit(t, "k", "later", tags)
+}
+
+func TestMemoryVersion(t *testing.T) {
+	t.Parallel()
+	s, m := newMemorySubject(t)
+	tags := s.tags("a", "b")
+	seen := map[uint64]bool{m.Version(tags): true}
+	differs := func(after string) {
+		t.Helper()
+		v := m.Version(tags)
+		if seen[v] {
+			t.Errorf("after %s: version %d again", after, v)
+		}
+		seen[v] = true
+	}
+	end := s.open(t, s.tags("a"))
+	differs("open")
+	end()
+	differs("close")
+	if err := m.Purge(t.Context(), s.tags("b")); err != nil {
+		t.Fatal(err)
+	}
+	differs("purge")
+	m.rejoin()
+	differs("gap")
+	before := m.Version(tags)
+	s.open(t, s.tags("c"))
+	if m.Version(tags) != before {
+		t.Error("a write to something else changed the version")
+	}
+}
+
+func TestMemoryMetrics(t *testing.T) {
+	t.Parallel()
+	var c counts
+	now := newClock()
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: now.now, Metrics: &c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := subject{store: m, now: now.now}
+	tags := s.tags("a")
+	s.wantMiss(t, "k", tags)
+	at := s.snapshot(t, tags)
+	e := s.entry("body")
+	e.Life.Stale = time.Hour
+	if err := m.Save(t.Context(), s.key("k"), e, at); err != nil {
+		t.Fatal(err)
+	}
+	s.wantHit(t, "k", "body", tags)
+	now.advance(contractLife)
+	s.wantHit(t, "k", "body", tags)
+	s.open(t, tags)()
+	s.wantRefused(t, "k", at)
+	for name, want := range map[string]int{
+		"memory miss": 1, "memory saved": 1, "memory hit": 1, "memory stale": 1,
+		"memory invalidation": 2, "memory refused": 1,
+	} {
+		if got := c.get(name); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+}
+
+// Not parallel: it looks at the heap of the process.
+func TestMemoryBound(t *testing.T) {
+	const limit = 16 << 20
+	m, err := NewMemory(MemoryOptions{MaxBytes: limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := heap()
+	s := subject{store: m, now: time.Now}
+	tags := s.tags("a", "b", "c")
+	at := s.snapshot(t, tags)
+	var all sync.WaitGroup
+	var over sync.Map
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range boundKeys / 4 {
+				// The key and the body are this entry's own, as they are in life.
+				key := s.key(fmt.Sprintf("GET /organization/projects/proj_%d_%d/users?limit=100", worker, i))
+				e := s.entry("")
+				e.Body = make([]byte, 64+i%512)
+				if err := m.Save(t.Context(), key, e, at); err != nil {
+					t.Errorf("Save: %v", err)
+					return
+				}
+				if i%1000 == 0 {
+					over.Store(m.Bytes(), true)
+				}
+			}
+		})
+	}
+	all.Wait()
+	m.entries.CleanUp()
+	if got := m.Bytes(); got > limit || got < limit*9/10 {
+		t.Errorf("%d bytes in %d entries, limit %d", got, m.Len(), limit)
+	}
+	var most uint64
+	over.Range(func(bytes, _ any) bool {
+		most = max(most, bytes.(uint64)) //nolint:forcetypeassert // Only those are stored.
+		return true
+	})
+	if most > limit*11/10 {
+		t.Errorf("%d bytes on the way, limit %d", most, limit)
+	}
+	grown := heap() - before
+	t.Logf("%d entries of %d bytes, heap grew by %d, most on the way %d", m.Len(), m.Bytes(), grown, most)
+	if grown > limit*3/2 {
+		t.Errorf("the heap grew by %d bytes, limit %d", grown, limit)
+	}
+	runtime.KeepAlive(m)
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return int64(s.HeapAlloc)
+}

@@ -1,0 +1,391 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sony/gobreaker/v2"
+)
+
+// storeRedis is what Metrics are told.
+const storeRedis = "redis"
+
+// RedisOptions are the settings of a [Redis]. The zero value is good.
+type RedisOptions struct {
+	// Prefix begins the name of every key and channel. "gw" if empty.
+	Prefix string
+	// Org, if set, is the one organization that Listen listens to; if not, it
+	// listens to all of them. Set it with a cluster: the subscription is then at
+	// the node that publishes, and no message depends on the bus between nodes.
+	Org string
+	// Lease is how long a write stays open that is never closed.
+	// [DefaultLease] if not positive.
+	Lease time.Duration
+	// Metrics, if set, counts.
+	Metrics Metrics
+	// Now, if set, is the clock that tells the age of entries, and how long this
+	// replica waits for its own writes. In Redis everything goes by Redis's own.
+	Now func() time.Time
+
+	// CallTimeout bounds one operation. 40 ms if not positive.
+	CallTimeout time.Duration
+	// BreakerPause is how long nothing is asked after Redis failed five times in
+	// a row; then one call is let through to see. 1 s if not positive.
+	BreakerPause time.Duration
+	// RepairInterval is how often invalidations that did not reach Redis are
+	// tried again. 250 ms if not positive.
+	RepairInterval time.Duration
+	// Heartbeat is how often Listen makes sure that its connection lives; it
+	// gives it up after three without an answer. 1 s if not positive.
+	Heartbeat time.Duration
+}
+
+func (o RedisOptions) withDefaults() RedisOptions {
+	or := func(d *time.Duration, standard time.Duration) {
+		if *d <= 0 {
+			*d = standard
+		}
+	}
+	or(&o.Lease, DefaultLease)
+	or(&o.CallTimeout, redisCallTimeout)
+	or(&o.BreakerPause, time.Second)
+	or(&o.RepairInterval, 250*time.Millisecond)
+	or(&o.Heartbeat, time.Second)
+	if o.Prefix == "" {
+		o.Prefix = "gw"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Metrics = metricsOr(o.Metrics)
+	return o
+}
+
+// Redis is a [Store] that replicas share, the [Bus] between them and the
+// [Leases] of their fetches.
+//
+// An operation takes no longer than 40 ms, and no time at all for a while after
+// several have failed. What this replica could not invalidate it remembers: until
+// Redis knows, none of it is loaded here.
+type Redis struct {
+	client  redis.UniversalClient
+	options RedisOptions
+	scripts redisScripts
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	// sender names this replica, to know its own messages.
+	sender string
+	tokens atomic.Uint64
+
+	mu   sync.Mutex
+	orgs map[string]*redisOrg
+
+	repair chan struct{} // holds one: there is something to repair
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+var (
+	_ Store  = (*Redis)(nil)
+	_ Bus    = (*Redis)(nil)
+	_ Leases = (*Redis)(nil)
+)
+
+// NewRedis returns a store on client, which should be made by [NewRedisClient]
+// and stays the caller's to close. It connects when it is used. Close it.
+func NewRedis(client redis.UniversalClient, options RedisOptions) *Redis {
+	options = options.withDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Redis{
+		client:  client,
+		options: options,
+		scripts: newRedisScripts(),
+		breaker: newBreaker(options.BreakerPause),
+		sender:  rand.Text(),
+		orgs:    make(map[string]*redisOrg),
+		repair:  make(chan struct{}, 1),
+		cancel:  cancel,
+		ended:   make(chan struct{}),
+	}
+	go func() {
+		defer close(r.ended)
+		r.repairLoop(ctx)
+	}()
+	return r
+}
+
+// Close ends what Redis does in the background. Invalidations that could not be
+// told are lost then; see Owing.
+func (r *Redis) Close() {
+	r.cancel()
+	<-r.ended
+}
+
+// Available tells whether Redis is being asked: false is a reason to report the
+// gateway as degraded, not as out of order.
+func (r *Redis) Available() bool { return r.breaker.State() == gobreaker.StateClosed }
+
+// Owing returns how many slots are still to be invalidated in Redis.
+func (r *Redis) Owing() int {
+	n := 0
+	for _, o := range r.listOrgs() {
+		slots, _ := o.debts()
+		n += len(slots)
+	}
+	return n
+}
+
+// Load implements [Store]. Entry and generations are asked for in one round
+// trip.
+func (r *Redis) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
+	if err := validateLoad(key, tags); err != nil {
+		return Entry{}, false, err
+	}
+	o, err := r.org(key.Org)
+	if err != nil {
+		return r.failed(err)
+	}
+	if blocked, _ := o.isBlocked(tags.slots, r.options.Now()); blocked {
+		return r.miss()
+	}
+	era := o.era.Load()
+	seen := era.seenAt(tags.slots)
+
+	var data []byte
+	var states []any
+	err = r.call(ctx, func(ctx context.Context) error {
+		pipe := r.client.Pipeline()
+		get := pipe.Get(ctx, o.entryKey(key))
+		current := pipe.HMGet(ctx, o.slotsKey, fieldNames(tags.slots)...)
+		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+		if states, err = current.Result(); err != nil {
+			return err
+		}
+		if data, err = get.Bytes(); errors.Is(err, redis.Nil) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return r.failed(err)
+	}
+	current, closed := parseStates(states, tags)
+	if closed && era.wentBack(current, seen) {
+		r.oweAll(o, tags.slots)
+		return r.miss()
+	}
+	if !closed || data == nil {
+		return r.miss()
+	}
+	e, at, err := decodeEntry(data, key)
+	if err != nil {
+		r.countUnreadable(err)
+		return r.miss()
+	}
+	now := r.options.Now()
+	// A write of this replica that began since was not in Redis's answer.
+	blocked, _ := o.isBlocked(tags.slots, now)
+	if blocked || !at.sameGenerations(current) || e.remaining(now) <= 0 {
+		return r.miss()
+	}
+	if e.Fresh(now) {
+		r.count(Hit)
+	} else {
+		r.count(Stale)
+	}
+	return e, true, nil
+}
+
+// Snapshot implements [Store].
+func (r *Redis) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
+	if err := tags.validate(); err != nil {
+		return Snapshot{}, err
+	}
+	o, err := r.org(tags.org)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if blocked, writing := o.isBlocked(tags.slots, r.options.Now()); writing {
+		return Snapshot{}, ErrWriting
+	} else if blocked {
+		return Snapshot{}, fmt.Errorf("%w: it does not know of an invalidation yet", ErrUnavailable)
+	}
+	era := o.era.Load()
+	seen := era.seenAt(tags.slots)
+	taken := r.options.Now()
+
+	args := make([]any, 0, 1+len(tags.slots))
+	args = append(args, newEpoch())
+	for _, slot := range tags.slots {
+		args = append(args, int(slot))
+	}
+	var states []any
+	err = r.call(ctx, func(ctx context.Context) error {
+		states, err = r.scripts.snapshot.Run(ctx, r.client, []string{o.slotsKey}, args...).Slice()
+		return err
+	})
+	if err != nil {
+		r.count(Failed)
+		return Snapshot{}, err
+	}
+	current, closed := parseStates(states, tags)
+	if !closed {
+		return Snapshot{}, ErrWriting
+	}
+	if era.wentBack(current, seen) {
+		r.oweAll(o, tags.slots)
+		return Snapshot{}, fmt.Errorf("%w: it lost invalidations", ErrUnavailable)
+	}
+	current.taken = taken
+	return current, nil
+}
+
+// Save implements [Store]. That the snapshot still holds is checked in Redis, in
+// one step with the storing.
+func (r *Redis) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
+	if err := validateSave(key, e, at); err != nil {
+		return err
+	}
+	now := r.options.Now()
+	life := e.remaining(now).Milliseconds()
+	if life <= 0 {
+		return nil
+	}
+	o, err := r.org(key.Org)
+	if err != nil {
+		return err
+	}
+	if blocked, _ := o.isBlocked(at.tags.slots, now); blocked {
+		r.count(Refused)
+		return ErrInvalidated
+	}
+	args := make([]any, 0, 4+2*len(at.generations))
+	args = append(args, encodeEntry(key, e, at), life, encodedSnapshotEnd(at), epochName(at.epoch))
+	for i, slot := range at.tags.slots {
+		args = append(args, int(slot), strconv.FormatUint(at.generations[i], 10))
+	}
+	var stored int
+	err = r.call(ctx, func(ctx context.Context) error {
+		stored, err = r.scripts.save.Run(ctx, r.client, []string{o.slotsKey, o.entryKey(key)}, args...).Int()
+		return err
+	})
+	switch {
+	case err != nil:
+		r.count(Failed)
+		return err
+	case stored == 0:
+		r.count(Refused)
+		return ErrInvalidated
+	}
+	r.count(Saved)
+	return nil
+}
+
+func (r *Redis) miss() (Entry, bool, error) {
+	r.count(Miss)
+	return Entry{}, false, nil
+}
+
+func (r *Redis) failed(err error) (Entry, bool, error) {
+	r.count(Failed)
+	return Entry{}, false, err
+}
+
+func (r *Redis) count(e Event) { r.options.Metrics.Count(storeRedis, e) }
+
+func (r *Redis) countUnreadable(err error) {
+	switch {
+	case errors.Is(err, errWrongKey):
+		r.count(WrongKey)
+	case errors.Is(err, errMalformed):
+		r.count(Malformed)
+	}
+}
+
+// org returns what is known of an organization.
+func (r *Redis) org(name string) (*redisOrg, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o, ok := r.orgs[name]
+	if !ok {
+		if len(r.orgs) >= maxRedisOrgs {
+			return nil, fmt.Errorf("%w: more than %d organizations", ErrUnavailable, maxRedisOrgs)
+		}
+		o = newRedisOrg(r.options.Prefix, name)
+		r.orgs[name] = o
+	}
+	return o, nil
+}
+
+func (r *Redis) listOrgs() []*redisOrg {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	orgs := make([]*redisOrg, 0, len(r.orgs))
+	for _, o := range r.orgs {
+		orgs = append(orgs, o)
+	}
+	return orgs
+}
+
+// parseStates reads epoch and generations. closed is false if one of the slots
+// is open, or if there is no epoch, and so nothing that could be valid.
+func parseStates(states []any, tags Tags) (current Snapshot, closed bool) {
+	if len(states) != 1+len(tags.slots) {
+		return Snapshot{}, false
+	}
+	epoch, ok := states[0].(string)
+	if !ok {
+		return Snapshot{}, false
+	}
+	number, err := strconv.ParseUint(epoch, 16, 64)
+	if err != nil || number == 0 {
+		return Snapshot{}, false
+	}
+	current = Snapshot{tags: tags, epoch: number, generations: make([]uint64, len(tags.slots))}
+	for i, state := range states[1:] {
+		if state == nil {
+			continue // Never moved.
+		}
+		text, ok := state.(string)
+		if !ok {
+			return Snapshot{}, false
+		}
+		// An open slot has more than a number.
+		if current.generations[i], err = strconv.ParseUint(text, 10, 64); err != nil {
+			return Snapshot{}, false
+		}
+	}
+	return current, true
+}
+
+func fieldNames(slots []Slot) []string {
+	names := make([]string, 0, 1+len(slots))
+	names = append(names, "e")
+	for _, slot := range slots {
+		names = append(names, slotName(slot))
+	}
+	return names
+}
+
+// newEpoch draws the name of an epoch, for the case that there is none.
+func newEpoch() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return epochName(max(1, binary.BigEndian.Uint64(b[:])))
+}
+
+func epochName(epoch uint64) string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], epoch)
+	return hex.EncodeToString(b[:])
+}

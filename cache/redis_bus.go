@@ -1,0 +1,163 @@
+package cache
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// How long Listen waits before it connects again.
+const (
+	firstReconnect = 20 * time.Millisecond
+	lastReconnect  = time.Second
+)
+
+// missedHeartbeats is after how many silent heartbeats a connection is given up.
+const missedHeartbeats = 3
+
+// Listen implements [Bus].
+func (r *Redis) Listen(ctx context.Context, l Listener) {
+	pause := firstReconnect
+	for ctx.Err() == nil {
+		if r.listenOnce(ctx, l) {
+			pause = firstReconnect
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		l.Down()
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+		pause = min(2*pause, lastReconnect)
+	}
+}
+
+// listenOnce listens on one connection until that fails, and tells whether it
+// ever worked.
+func (r *Redis) listenOnce(ctx context.Context, l Listener) (worked bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	subscription := r.client.Subscribe(ctx) // connects when there is a channel
+	defer func() { _ = subscription.Close() }()
+	// Nothing else interrupts a read.
+	defer context.AfterFunc(ctx, func() { _ = subscription.Close() })()
+
+	if r.subscribe(ctx, subscription) != nil {
+		return false
+	}
+	pinged := make(chan struct{})
+	go func() {
+		defer close(pinged)
+		r.ping(ctx, subscription)
+	}()
+	defer func() {
+		cancel()
+		<-pinged
+	}()
+
+	for {
+		// Pongs come in between, so that silence means that the connection is
+		// dead. After a timeout the connection must not be used: it may have been
+		// in the middle of a message.
+		message, err := subscription.ReceiveTimeout(ctx, missedHeartbeats*r.options.Heartbeat)
+		if err != nil || ctx.Err() != nil {
+			return worked
+		}
+		switch m := message.(type) {
+		case *redis.Subscription:
+			// The first, or that of a connection that go-redis made by itself.
+			worked = true
+			l.Up()
+		case *redis.Message:
+			r.hear(m, l)
+		}
+	}
+}
+
+func (r *Redis) subscribe(ctx context.Context, subscription *redis.PubSub) error {
+	// Longer than a call, because nobody waits for it.
+	ctx, cancel := context.WithTimeout(ctx, 2*r.options.Heartbeat)
+	defer cancel()
+	if r.options.Org != "" {
+		return subscription.Subscribe(ctx, newRedisOrg(r.options.Prefix, r.options.Org).channel)
+	}
+	return subscription.PSubscribe(ctx, globEscape(r.options.Prefix)+":{*}:bus")
+}
+
+// globEscape makes a pattern that matches s alone.
+func globEscape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+// ping asks for an answer at every heartbeat, until ctx ends.
+func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub) {
+	ticker := time.NewTicker(r.options.Heartbeat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		timed, cancel := context.WithTimeout(ctx, r.options.Heartbeat)
+		err := subscription.Ping(timed)
+		cancel()
+		if err != nil {
+			// The connection was replaced, or could not be: begin anew.
+			_ = subscription.Close()
+			return
+		}
+	}
+}
+
+// hear passes on what scriptMove published: the sender, and the epoch and
+// "slot:generation" for each slot; or * if the hash was dropped.
+func (r *Redis) hear(m *redis.Message, l Listener) {
+	sender, rest, _ := strings.Cut(m.Payload, " ")
+	if sender == r.sender {
+		return // It knew before Redis did.
+	}
+	epoch, moved, ok := strings.Cut(rest, " ")
+	number, err := strconv.ParseUint(epoch, 16, 64)
+	if !ok || err != nil {
+		l.Up() // Everything, or something that a later build says.
+		return
+	}
+	fields := strings.Fields(moved)
+	if len(fields) > Slots {
+		l.Up()
+		return
+	}
+	slots := make([]Slot, len(fields))
+	generations := make([]uint64, len(fields))
+	for i, field := range fields {
+		slot, generation, _ := strings.Cut(field, ":")
+		s, err := strconv.ParseUint(slot, 10, 16)
+		g, err2 := strconv.ParseUint(generation, 10, 64)
+		if err != nil || err2 != nil || s >= Slots {
+			l.Up()
+			return
+		}
+		slots[i], generations[i] = Slot(s), g
+	}
+	if o := r.knownOrg(m.Channel); o != nil {
+		o.saw(number, slots, generations)
+	}
+	l.Invalidated(slots)
+}
+
+func (r *Redis) knownOrg(channel string) *redisOrg {
+	for _, o := range r.listOrgs() {
+		if o.channel == channel {
+			return o
+		}
+	}
+	return nil
+}

@@ -1,0 +1,333 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// redisEvents counts what a store counts.
+type redisEvents [Events]atomic.Int64
+
+func (c *redisEvents) Count(_ string, e Event) { c[e].Add(1) }
+
+// Whatever happens to Redis, a call ends within its bound, soon nobody asks any
+// more, and when it is well again it is used again, without what was invalidated
+// meanwhile.
+func TestRedisFaults(t *testing.T) {
+	t.Parallel()
+	faults := map[string]struct{ begin, end func(*testing.T, *faultProxy) }{
+		"black hole": {
+			func(_ *testing.T, p *faultProxy) { p.set(faultBlackHole) },
+			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+		},
+		// Idle connections die too, and new ones are accepted and then silent.
+		"black hole for new connections": {
+			func(_ *testing.T, p *faultProxy) { p.set(faultBlackHole); p.cut() },
+			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+		},
+		"reset": {
+			func(_ *testing.T, p *faultProxy) { p.set(faultReset) },
+			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+		},
+		"refused": {
+			func(_ *testing.T, p *faultProxy) { p.refuse() },
+			func(t *testing.T, p *faultProxy) { t.Helper(); p.listen(t) },
+		},
+		"answers held back": {
+			func(_ *testing.T, p *faultProxy) { p.set(faultHold) },
+			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+		},
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newRedisServer(t)
+			proxy := newFaultProxy(t, server.addr)
+			// The breaker stays open until the test has seen that it is.
+			r := newHasty(t, proxy.addr, RedisOptions{BreakerPause: time.Hour})
+			r.Close() // The test repairs by hand.
+			other := newReplica(t, server.addr, RedisOptions{})
+			key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
+			storeOne(t, other, key, tags, "before")
+			eventually(t, "it works to begin with", func() bool {
+				r.breaker = newBreaker(time.Hour) // A slow machine may have opened it.
+				_, ok, err := r.Load(t.Context(), key, tags)
+				return err == nil && ok
+			})
+
+			fault.begin(t, proxy)
+			var slowest time.Duration
+			for i := range 20 {
+				began := time.Now()
+				_, ok, err := r.Load(t.Context(), redisTestKey(1), tags)
+				slowest = max(slowest, time.Since(began))
+				if ok || !errors.Is(err, ErrUnavailable) {
+					t.Fatalf("load %d: %v, %v", i, ok, err)
+				}
+				if strings.Contains(err.Error(), "GET /") {
+					t.Errorf("the error has the key: %v", err)
+				}
+			}
+			t.Logf("slowest call: %v", slowest)
+			// The bound is 40 ms; a default of go-redis that came through would be
+			// seconds.
+			if slowest > time.Second {
+				t.Errorf("a call took %v", slowest)
+			}
+			if r.Available() {
+				t.Error("still asked after 20 failures")
+			}
+			chunks, conns := proxy.received.Load(), proxy.accepted.Load()
+			closed, err := r.Open(t.Context(), tags)
+			if !errors.Is(err, ErrUnavailable) {
+				t.Errorf("open: %v", err)
+			}
+			if err := closed(t.Context()); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("close: %v", err)
+			}
+			if proxy.received.Load() != chunks || proxy.accepted.Load() != conns {
+				t.Error("Redis was asked although the breaker is open")
+			}
+			if r.Owing() != len(tags.slots) {
+				t.Errorf("owing %d slots", r.Owing())
+			}
+
+			fault.end(t, proxy)
+			r.breaker = newBreaker(time.Nanosecond) // The hour is over.
+			// This replica does not read what only it knows to be stale.
+			if got := loaded(t, r, key, tags); got != "" {
+				t.Errorf("loaded %q, which was written since", got)
+			}
+			if _, err := r.Snapshot(t.Context(), tags); err == nil {
+				t.Error("snapshot of what only this replica knows to be stale")
+			}
+			if err := r.Save(t.Context(), key, redisTestEntry("x"), Snapshot{tags: tags, epoch: 1, generations: []uint64{0}}); err == nil {
+				t.Error("saved what only this replica knows to be stale")
+			}
+			eventually(t, "the debt is paid", func() bool { r.repairAll(t.Context()); return r.Owing() == 0 })
+			if got := loaded(t, other, key, tags); got != "" {
+				t.Errorf("another replica loaded %q after the repair", got)
+			}
+			storeOne(t, other, key, tags, "after")
+			eventually(t, "it is used again", func() bool {
+				e, ok, err := r.Load(t.Context(), key, tags)
+				return err == nil && ok && string(e.Body) == "after" && r.Available()
+			})
+		})
+	}
+}
+
+// A write that Redis did not hear of is told while it still goes on.
+func TestRedisReopens(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t)
+	proxy := newFaultProxy(t, server.addr)
+	writer := newReplica(t, proxy.addr, RedisOptions{RepairInterval: time.Millisecond, BreakerPause: time.Millisecond})
+	reader := newReplica(t, server.addr, RedisOptions{})
+	tags := NewTags(redisTestOrg, "/a")
+	proxy.refuse()
+	closed, err := writer.Open(t.Context(), tags)
+	if !errors.Is(err, ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if _, err := reader.Snapshot(t.Context(), tags); err != nil {
+		t.Fatal(err)
+	}
+	proxy.listen(t)
+	eventually(t, "the write is known", func() bool {
+		_, err := reader.Snapshot(t.Context(), tags)
+		return errors.Is(err, ErrWriting)
+	})
+	eventually(t, "the write ends", func() bool { return writer.Owing() == 0 })
+	if err := closed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Snapshot(t.Context(), tags); err != nil {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+// The caller of a write leaves, and its end is told all the same.
+func TestRedisCloseOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t)
+	r, other := newReplica(t, server.addr, RedisOptions{}), newReplica(t, server.addr, RedisOptions{})
+	tags := NewTags(redisTestOrg, "/a")
+	ctx, cancel := context.WithCancel(t.Context())
+	closed, err := r.Open(ctx, tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := closed(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Snapshot(t.Context(), tags); err != nil {
+		t.Error(err)
+	}
+}
+
+// Redis is full: nothing can be stored, and what is written is not served.
+func TestRedisOutOfMemory(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t, "--maxmemory-policy", "noeviction")
+	events := new(redisEvents)
+	r, other := newReplica(t, server.addr, RedisOptions{Metrics: events}), newReplica(t, server.addr, RedisOptions{})
+	heard := newHearing(t, other)
+	key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
+	storeOne(t, r, key, tags, "before")
+	at, err := r.Snapshot(t.Context(), tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard.drain()
+	if err := server.client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := loaded(t, other, key, tags); got != "before" {
+		t.Errorf("a full Redis does not give what it has: %q", got)
+	}
+	err = r.Save(t.Context(), redisTestKey(2), redisTestEntry("secret body"), at)
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "OOM") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("save: %v", err)
+	}
+	closed, err := r.Open(t.Context(), tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := loaded(t, other, key, tags); got != "" {
+		t.Errorf("loaded %q during a write", got)
+	}
+	if err := closed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	heard.wait("up")
+	if got := loaded(t, other, key, tags); got != "" {
+		t.Errorf("loaded %q after a write", got)
+	}
+	if err := server.client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Save(t.Context(), key, redisTestEntry("before"), at); !errors.Is(err, ErrInvalidated) {
+		t.Errorf("saved with a snapshot from before the write: %v", err)
+	}
+	storeOne(t, r, key, tags, "after")
+	if got := loaded(t, other, key, tags); got != "after" {
+		t.Errorf("loaded %q, want after", got)
+	}
+}
+
+// What was the master is now a replica, and refuses to be written.
+func TestRedisReadOnly(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t)
+	r := newReplica(t, server.addr, RedisOptions{RepairInterval: time.Millisecond, BreakerPause: time.Millisecond})
+	key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
+	storeOne(t, r, key, tags, "before")
+	if err := server.client.Do(t.Context(), "replicaof", "127.0.0.1", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Purge(t.Context(), tags); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "READONLY") {
+		t.Fatalf("purge: %v", err)
+	}
+	if got := loaded(t, r, key, tags); got != "" {
+		t.Errorf("loaded %q after a purge", got)
+	}
+	if err := server.client.Do(t.Context(), "replicaof", "no", "one").Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the purge is told", func() bool { return r.Owing() == 0 })
+	storeOne(t, r, key, tags, "after")
+	if got := loaded(t, r, key, tags); got != "after" {
+		t.Errorf("loaded %q, want after", got)
+	}
+}
+
+// Calls are cut off at any point, their answers come late, and no other call
+// ever gets one of them.
+func TestRedisCancelledCalls(t *testing.T) {
+	t.Parallel()
+	const calls, workers, keys = 10_000, 32, 200
+	server := newRedisServer(t)
+	proxy := newFaultProxy(t, server.addr)
+	proxy.delay.Store(int64(2 * time.Millisecond))
+	events := new(redisEvents)
+	r := newReplica(t, proxy.addr, RedisOptions{Metrics: events, BreakerPause: time.Millisecond})
+	direct := newReplica(t, server.addr, RedisOptions{})
+	tags := NewTags(redisTestOrg, "/a")
+	for i := range keys {
+		storeOne(t, direct, redisTestKey(i), tags, fmt.Sprint("body of ", i))
+	}
+	proxy.set(faultSlow)
+
+	var cancelled, answered, rejected, next atomic.Int64
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for cancelled.Load() < calls && next.Load() < 20*calls {
+				i := int(next.Add(1))
+				ctx, cancel := context.WithCancel(t.Context())
+				timeout := time.Duration(rand.Int64N(int64(6 * time.Millisecond)))
+				if i%2 == 0 {
+					cancel()
+					ctx, cancel = context.WithTimeout(t.Context(), timeout)
+				} else {
+					time.AfterFunc(timeout, cancel)
+				}
+				e, ok, err := r.Load(ctx, redisTestKey(i%keys), tags)
+				left := ctx.Err() != nil
+				cancel()
+				switch {
+				case err == nil && ok:
+					answered.Add(1)
+					if want := fmt.Sprint("body of ", i%keys); string(e.Body) != want {
+						t.Errorf("got %q, want %q", e.Body, want)
+					}
+				case err == nil:
+					t.Errorf("key %d is a miss", i%keys)
+				}
+				switch {
+				case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+					rejected.Add(1)
+				case left:
+					cancelled.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d calls: %d cut off, %d answered, %d not made; %d connections",
+		next.Load(), cancelled.Load(), answered.Load(), rejected.Load(), proxy.accepted.Load())
+	if cancelled.Load() < calls || answered.Load() < calls/100 {
+		t.Error("too few of either to say anything")
+	}
+	if n := events[WrongKey].Load() + events[Malformed].Load(); n != 0 {
+		t.Errorf("%d answers were another's", n)
+	}
+}
+
+// One who gave up says nothing about Redis; Redis's own failures do.
+func TestRedisBreakerIgnoresCallersThatLeave(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t)
+	r := newReplica(t, server.addr, RedisOptions{BreakerPause: time.Hour})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if _, _, err := r.Load(ended, redisTestKey(1), NewTags(redisTestOrg, "/a")); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if r.breaker.State() != gobreaker.StateClosed {
+		t.Error("callers that left opened the breaker")
+	}
+}

@@ -1,0 +1,187 @@
+package cache
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// How long Redis may keep a caller waiting. A cache that is slower than this is
+// worth less than no cache.
+const (
+	redisDialTimeout = 50 * time.Millisecond
+	redisIOTimeout   = 30 * time.Millisecond
+	// The most that one operation takes, with the wait for a connection, its
+	// set-up and every redirect of a cluster.
+	redisCallTimeout = 40 * time.Millisecond
+	redisPoolSize    = 64
+)
+
+// RedisConfig says where Redis is and how to reach it.
+type RedisConfig struct {
+	// URL is required, and one of
+	//
+	//	redis://[user[:password]@]host[:port][/database]
+	//	unix:///path/to/socket[?db=database]
+	//	redis+sentinel://[user[:password]@]sentinel[:port][/database]?master_name=NAME[&addr=sentinel:port]...
+	//	redis+cluster://[user[:password]@]node[:port][?addr=node:port]...
+	//
+	// With "rediss" for "redis", the connections are TLS 1.2 or later. User and
+	// password are those of Redis itself, not of the sentinels. There are no
+	// further parameters: timeouts and retries are what makes the cache safe
+	// to wait for, and are not configurable.
+	URL string
+	// TLS replaces the settings that the URL implies, which are the system's
+	// roots and the host's name. It is an error with a URL that is not rediss.
+	TLS *tls.Config
+	// Credentials, if set, is asked at every new connection, so that a rotated
+	// password is picked up. It replaces user and password of the URL.
+	Credentials func() (user, password string)
+	// SentinelCredentials is asked once, when the client is made. Nil is none.
+	SentinelCredentials func() (user, password string)
+}
+
+// NewRedisClient returns a client for c. It does not connect yet. The caller
+// closes it, after everything that uses it.
+//
+// An error never has any of the URL's user and password in it.
+func NewRedisClient(c RedisConfig) (redis.UniversalClient, error) {
+	o, err := redisOptions(c)
+	if err != nil {
+		return nil, fmt.Errorf("redis url: %w", err)
+	}
+	return redis.NewUniversalClient(o), nil
+}
+
+func redisOptions(c RedisConfig) (*redis.UniversalOptions, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		// What url.Parse says quotes the URL, and with it the password.
+		return nil, errors.New("is malformed")
+	}
+	o := &redis.UniversalOptions{
+		// A lost operation is a miss; trying again would only make the caller
+		// wait for it twice.
+		MaxRetries:            -1,
+		DialerRetries:         1,
+		DialTimeout:           redisDialTimeout,
+		ReadTimeout:           redisIOTimeout,
+		WriteTimeout:          redisIOTimeout,
+		PoolTimeout:           redisIOTimeout,
+		ContextTimeoutEnabled: true,
+		PoolSize:              redisPoolSize,
+		MaxActiveConns:        redisPoolSize,
+		// Pipelines of two commands need no connections of their own, with
+		// buffers for hundreds.
+		PipelinePoolSize: -1,
+		// Both are more round trips before the first answer.
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	o.Username = u.User.Username()
+	o.Password, _ = u.User.Password()
+	o.CredentialsProvider = c.Credentials
+	if c.SentinelCredentials != nil {
+		o.SentinelUsername, o.SentinelPassword = c.SentinelCredentials()
+	}
+	if err := setRedisServer(o, u); err != nil {
+		return nil, err
+	}
+	return o, setRedisTLS(o, u, c.TLS)
+}
+
+// setRedisServer takes scheme, addresses, database and master from u.
+func setRedisServer(o *redis.UniversalOptions, u *url.URL) error {
+	query := u.Query()
+	take := func(name string) []string {
+		values := query[name]
+		delete(query, name)
+		return values
+	}
+	database := strings.Trim(u.Path, "/")
+	base, mode, _ := strings.Cut(u.Scheme, "+")
+	switch {
+	case u.Scheme == "unix":
+		if u.Host != "" || database == "" {
+			return errors.New("unix: must have a path and no host")
+		}
+		o.Addrs = []string{u.Path}
+		database = strings.Join(take("db"), "")
+	case base != "redis" && base != "rediss":
+		return errors.New("the scheme must be redis, rediss or unix")
+	case mode == "":
+		o.Addrs = []string{redisAddr(u.Host, "6379")}
+	case mode == "sentinel":
+		o.Addrs = []string{redisAddr(u.Host, "26379")}
+		o.MasterName = strings.Join(take("master_name"), "")
+		if o.MasterName == "" {
+			return errors.New("sentinel: master_name is missing")
+		}
+	case mode == "cluster":
+		o.Addrs = []string{redisAddr(u.Host, "6379")}
+		o.IsClusterMode = true
+		if database != "" {
+			return errors.New("cluster: there is no database to choose")
+		}
+	default:
+		return errors.New("the scheme must end with +sentinel or +cluster, or neither")
+	}
+	if mode != "" {
+		for _, addr := range take("addr") {
+			if _, _, err := net.SplitHostPort(addr); err != nil {
+				return errors.New("addr: must be host:port")
+			}
+			o.Addrs = append(o.Addrs, addr)
+		}
+	}
+	if database != "" {
+		n, err := strconv.Atoi(database)
+		if err != nil || n < 0 {
+			return errors.New("the database must be a number")
+		}
+		o.DB = n
+	}
+	if len(query) != 0 {
+		// Not which: a ? in a password would have made a parameter of its end.
+		return errors.New("there is a parameter that has no meaning here")
+	}
+	return nil
+}
+
+// redisAddr completes what a URL has as its host.
+func redisAddr(host, port string) string {
+	u := url.URL{Host: host}
+	name := u.Hostname()
+	if name == "" {
+		name = "localhost"
+	}
+	if p := u.Port(); p != "" {
+		port = p
+	}
+	return net.JoinHostPort(name, port)
+}
+
+func setRedisTLS(o *redis.UniversalOptions, u *url.URL, config *tls.Config) error {
+	switch {
+	case !strings.HasPrefix(u.Scheme, "rediss"):
+		if config != nil {
+			return errors.New("TLS is configured, and the scheme is not rediss")
+		}
+		return nil
+	case config != nil:
+		o.TLSConfig = config.Clone()
+	default:
+		// Without a ServerName it is the host of the connection, which in a
+		// cluster differs from one connection to the next.
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return nil
+}

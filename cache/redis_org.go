@@ -1,0 +1,230 @@
+package cache
+
+import (
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxRedisOrgs bounds what a Redis remembers. A gateway has one organization.
+const maxRedisOrgs = 64
+
+// redisOrg is what this replica knows of an organization in Redis.
+type redisOrg struct {
+	slotsKey, channel, entryPrefix, leasePrefix string
+
+	era atomic.Pointer[redisEra]
+	// blocked is how many slots are owed or written to, so that reads need no
+	// lock when there is none, which is almost always.
+	blocked atomic.Int64
+
+	mu sync.Mutex
+	// owed are slots that have to be moved in Redis and, as far as is known,
+	// were not. Each has the number of the debt, to tell it from a later one.
+	owed map[Slot]uint64
+	last uint64
+	// writes are those of this replica that are open. Of those that are false
+	// Redis does not know.
+	writes map[*redisWrite]bool
+}
+
+// redisEra is the time of one epoch: the generations that Redis was seen at in
+// it. If it goes back behind them, a failover or a restart lost invalidations.
+type redisEra struct {
+	epoch uint64
+	seen  [Slots]atomic.Uint64
+}
+
+// redisWrite is a write of this replica that is open.
+type redisWrite struct {
+	token string
+	slots []Slot
+	until time.Time // the end of its lease
+
+	mu     sync.Mutex // held while Redis is told
+	closed bool
+}
+
+func newRedisOrg(prefix, org string) *redisOrg {
+	base := prefix + ":{" + org + "}:"
+	o := &redisOrg{
+		slotsKey:    base + "g",
+		channel:     base + "bus",
+		entryPrefix: base + "e:",
+		leasePrefix: base + "l:",
+		owed:        make(map[Slot]uint64),
+		writes:      make(map[*redisWrite]bool),
+	}
+	o.era.Store(new(redisEra))
+	return o
+}
+
+func (o *redisOrg) entryKey(key Key) string {
+	d := key.Digest()
+	return o.entryPrefix + hex.EncodeToString(d[:])
+}
+
+func (o *redisOrg) leaseKey(key Key) string {
+	d := key.Digest()
+	return o.leasePrefix + hex.EncodeToString(d[:])
+}
+
+// isBlocked tells whether one of slots is owed or being written by this replica:
+// then Redis's word on it is not worth having. writing says that it is the
+// latter.
+func (o *redisOrg) isBlocked(slots []Slot, now time.Time) (blocked, writing bool) {
+	if o.blocked.Load() == 0 {
+		return false, false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forgetDead(now)
+	for w := range o.writes {
+		if slices.ContainsFunc(slots, w.touches) {
+			return true, true
+		}
+	}
+	return slices.ContainsFunc(slots, func(slot Slot) bool { _, owed := o.owed[slot]; return owed }), false
+}
+
+// forgetDead forgets writes that were never closed. It is called with the lock
+// held.
+func (o *redisOrg) forgetDead(now time.Time) {
+	for w := range o.writes {
+		if !now.Before(w.until) {
+			delete(o.writes, w)
+		}
+	}
+	o.count()
+}
+
+func (w *redisWrite) touches(slot Slot) bool {
+	_, found := slices.BinarySearch(w.slots, slot)
+	return found
+}
+
+// owe notes that slots have to be moved, and returns the number of the debt.
+func (o *redisOrg) owe(slots []Slot) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last++
+	for _, slot := range slots {
+		o.owed[slot] = o.last
+	}
+	o.count()
+	return o.last
+}
+
+// settle notes that slots were moved after debt number was noted. Later debts
+// stay.
+func (o *redisOrg) settle(slots []Slot, number uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, slot := range slots {
+		if o.owed[slot] <= number {
+			delete(o.owed, slot)
+		}
+	}
+	o.count()
+}
+
+// debts returns the slots that are owed, and the number of the latest debt.
+func (o *redisOrg) debts() ([]Slot, uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	slots := make([]Slot, 0, len(o.owed))
+	for slot := range o.owed {
+		slots = append(slots, slot)
+	}
+	return slots, o.last
+}
+
+// begin notes a write of which Redis does not know yet.
+func (o *redisOrg) begin(w *redisWrite, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forgetDead(now)
+	o.writes[w] = false
+	o.count()
+}
+
+// opened notes that Redis knows of a write.
+func (o *redisOrg) opened(w *redisWrite) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, ok := o.writes[w]; ok {
+		o.writes[w] = true
+	}
+}
+
+// end notes that a write is over.
+func (o *redisOrg) end(w *redisWrite) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.writes, w)
+	o.count()
+}
+
+func (o *redisOrg) listUnopened() []*redisWrite {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var unopened []*redisWrite
+	for w, opened := range o.writes {
+		if !opened {
+			unopened = append(unopened, w)
+		}
+	}
+	return unopened
+}
+
+// count is called with the lock held.
+func (o *redisOrg) count() { o.blocked.Store(int64(len(o.owed) + len(o.writes))) }
+
+// saw notes at which generations Redis is. They count from then on only: a
+// reply that was on its way may be behind them.
+func (o *redisOrg) saw(epoch uint64, slots []Slot, generations []uint64) {
+	era := o.era.Load()
+	if era.epoch != epoch {
+		next := &redisEra{epoch: epoch}
+		if !o.era.CompareAndSwap(era, next) {
+			return // Somebody else saw a new one; this costs no more than a check.
+		}
+		era = next
+	}
+	for i, slot := range slots {
+		for {
+			seen := era.seen[slot].Load()
+			if seen >= generations[i] || era.seen[slot].CompareAndSwap(seen, generations[i]) {
+				break
+			}
+		}
+	}
+}
+
+// seenAt returns at which generations Redis has been seen.
+func (e *redisEra) seenAt(slots []Slot) []uint64 {
+	generations := make([]uint64, len(slots))
+	for i, slot := range slots {
+		generations[i] = e.seen[slot].Load()
+	}
+	return generations
+}
+
+// wentBack tells whether current, asked for after seen was taken from e, shows
+// that Redis lost something.
+func (e *redisEra) wentBack(current Snapshot, seen []uint64) bool {
+	if current.epoch != e.epoch {
+		return false // Whatever was stored in this epoch is gone with it.
+	}
+	for i, generation := range current.generations {
+		if generation < seen[i] {
+			return true
+		}
+	}
+	return false
+}
+
+func slotName(slot Slot) string { return strconv.Itoa(int(slot)) }

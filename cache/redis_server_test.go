@@ -1,0 +1,112 @@
+package cache
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/admin-gateway/admin-gateway/internal/redistest"
+)
+
+// redisServer is a redis-server of a test's own.
+type redisServer struct {
+	addr string
+	// client is for looking at it from outside, and waits as long as it takes.
+	client redis.UniversalClient
+}
+
+// newRedisServer starts a redis-server with further arguments on a free port of
+// the loopback interface, and ends it with the test.
+func newRedisServer(tb testing.TB, args ...string) *redisServer {
+	tb.Helper()
+	s := &redisServer{addr: redistest.Start(tb, args...)}
+	s.client = redis.NewClient(&redis.Options{Addr: s.addr})
+	tb.Cleanup(func() { _ = s.client.Close() })
+	return s
+}
+
+// newReplica returns a Redis store of its own over the server at addr, as
+// another replica of the gateway has one. It is patient.
+func newReplica(tb testing.TB, addr string, options RedisOptions) *Redis {
+	tb.Helper()
+	return newPatient(tb, RedisConfig{URL: "redis://" + addr}, options)
+}
+
+// newPatient returns a store that waits for longer than Redis may take: the
+// machine that tests run on may stand still.
+func newPatient(tb testing.TB, config RedisConfig, options RedisOptions) *Redis {
+	tb.Helper()
+	const patience = 10 * time.Second
+	o, err := redisOptions(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
+	options.CallTimeout = patience
+	client := redis.NewUniversalClient(o)
+	tb.Cleanup(func() { _ = client.Close() })
+	r := NewRedis(client, options)
+	tb.Cleanup(r.Close)
+	return r
+}
+
+// newHasty returns a store with the timeouts that it has in earnest.
+func newHasty(tb testing.TB, addr string, options RedisOptions) *Redis {
+	tb.Helper()
+	client, err := NewRedisClient(RedisConfig{URL: "redis://" + addr})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = client.Close() })
+	r := NewRedis(client, options)
+	tb.Cleanup(r.Close)
+	return r
+}
+
+// expireLeases ends the leases of all writes, as time would.
+func (s *redisServer) expireLeases(tb testing.TB, prefix, org string) {
+	tb.Helper()
+	s.eachState(tb, prefix, org, func(state string) string {
+		words := strings.Fields(state)
+		for i, word := range words[1:] {
+			token, _, _ := strings.Cut(word, ":")
+			words[1+i] = token + ":1"
+		}
+		return strings.Join(words, " ")
+	})
+}
+
+// eachState changes what the hash says of each slot.
+func (s *redisServer) eachState(tb testing.TB, prefix, org string, change func(string) string) {
+	tb.Helper()
+	name := newRedisOrg(prefix, org).slotsKey
+	fields, err := s.client.HGetAll(tb.Context(), name).Result()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for field, state := range fields {
+		if field == "e" {
+			continue
+		}
+		if err := s.client.HSet(tb.Context(), name, field, change(state)).Err(); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// eventually waits until ok says so.
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			tb.Fatal("never: " + what)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// What scriptMove is asked to do.
+const (
+	moveOpen  = "open"
+	moveClose = "close"
+	movePurge = "purge"
+)
+
+// repairBatch is how many slots are moved in one call when debts are paid.
+const repairBatch = 512
+
+// Open implements [Store].
+func (r *Redis) Open(ctx context.Context, tags Tags) (func(context.Context) error, error) {
+	if len(tags.slots) == 0 {
+		return func(context.Context) error { return nil }, nil
+	}
+	o, err := r.org(tags.org)
+	if err != nil {
+		return func(context.Context) error { return nil }, err
+	}
+	now := r.options.Now()
+	w := &redisWrite{token: r.newToken(), slots: tags.slots, until: now.Add(r.options.Lease)}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o.begin(w, now)
+	if err = r.open(ctx, o, w); err != nil {
+		r.wakeRepair()
+	}
+	return func(ctx context.Context) error { return r.closeWrite(ctx, o, w) }, err
+}
+
+// open tells Redis of a write. The caller holds its lock.
+func (r *Redis) open(ctx context.Context, o *redisOrg, w *redisWrite) error {
+	// Owed first: what was opened and not acknowledged may still have to be.
+	debt := o.owe(w.slots)
+	if err := r.move(ctx, o, moveOpen, w.token, w.slots); err != nil {
+		return err
+	}
+	o.settle(w.slots, debt)
+	o.opened(w)
+	return nil
+}
+
+// closeWrite ends a write. It is not stopped by the end of ctx: that the caller
+// left does not undo what was written.
+func (r *Redis) closeWrite(ctx context.Context, o *redisOrg, w *redisWrite) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	debt := o.owe(w.slots)
+	defer o.end(w)
+	if err := r.move(context.WithoutCancel(ctx), o, moveClose, w.token, w.slots); err != nil {
+		r.wakeRepair()
+		return err
+	}
+	o.settle(w.slots, debt)
+	return nil
+}
+
+// Purge implements [Store].
+func (r *Redis) Purge(ctx context.Context, tags Tags) error {
+	if len(tags.slots) == 0 {
+		return nil
+	}
+	o, err := r.org(tags.org)
+	if err != nil {
+		return err
+	}
+	debt := o.owe(tags.slots)
+	if err := r.move(ctx, o, movePurge, "", tags.slots); err != nil {
+		r.wakeRepair()
+		return err
+	}
+	o.settle(tags.slots, debt)
+	return nil
+}
+
+// move runs scriptMove.
+func (r *Redis) move(ctx context.Context, o *redisOrg, op, token string, slots []Slot) error {
+	seen := o.era.Load().seenAt(slots)
+	args := make([]any, 0, 6+2*len(slots))
+	args = append(args, op, newEpoch(), token, r.options.Lease.Milliseconds(), o.channel, r.sender)
+	for i, slot := range slots {
+		args = append(args, int(slot), strconv.FormatUint(seen[i], 10))
+	}
+	var reply []string
+	err := r.call(ctx, func(ctx context.Context) error {
+		var err error
+		reply, err = r.scripts.move.Run(ctx, r.client, []string{o.slotsKey}, args...).StringSlice()
+		return err
+	})
+	if err != nil {
+		r.count(Failed)
+		return err
+	}
+	r.count(Invalidation)
+	if len(reply) != 1+len(slots) {
+		return nil // The hash was dropped, which invalidates everything.
+	}
+	epoch, err := strconv.ParseUint(reply[0], 16, 64)
+	if err != nil {
+		return fmt.Errorf("%w: epoch %.32q", ErrUnavailable, reply[0])
+	}
+	generations := make([]uint64, len(slots))
+	for i, text := range reply[1:] {
+		if generations[i], err = strconv.ParseUint(text, 10, 64); err != nil {
+			return fmt.Errorf("%w: generation %.32q", ErrUnavailable, text)
+		}
+	}
+	o.saw(epoch, slots, generations)
+	return nil
+}
+
+func (r *Redis) newToken() string {
+	return r.sender + "_" + strconv.FormatUint(r.tokens.Add(1), 36)
+}
+
+// oweAll notes that slots have to be moved, and has it done.
+func (r *Redis) oweAll(o *redisOrg, slots []Slot) {
+	o.owe(slots)
+	r.wakeRepair()
+}
+
+func (r *Redis) wakeRepair() {
+	select {
+	case r.repair <- struct{}{}:
+	default: // It is awake already.
+	}
+}
+
+// repairLoop tells Redis what it does not know yet, until it does.
+func (r *Redis) repairLoop(ctx context.Context) {
+	timer := time.NewTimer(r.options.RepairInterval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.repair:
+		}
+		for !r.repairAll(ctx) {
+			timer.Reset(r.options.RepairInterval)
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+		}
+	}
+}
+
+// repairAll tells whether nothing is left to repair.
+func (r *Redis) repairAll(ctx context.Context) bool {
+	for _, o := range r.listOrgs() {
+		if r.reopen(ctx, o) != nil || r.payDebts(ctx, o) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// reopen tells Redis of the writes that are still open and that it missed.
+func (r *Redis) reopen(ctx context.Context, o *redisOrg) error {
+	for _, w := range o.listUnopened() {
+		if err := r.reopenOne(ctx, o, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Redis) reopenOne(ctx context.Context, o *redisOrg, w *redisWrite) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	return r.open(ctx, o, w)
+}
+
+func (r *Redis) payDebts(ctx context.Context, o *redisOrg) error {
+	slots, debt := o.debts()
+	slices.Sort(slots)
+	for batch := range slices.Chunk(slots, repairBatch) {
+		if err := r.move(ctx, o, movePurge, "", batch); err != nil {
+			return err
+		}
+		o.settle(batch, debt)
+	}
+	return nil
+}

@@ -1,0 +1,442 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// handBus is a bus whose news the test delivers by hand.
+type handBus struct {
+	listening chan Listener
+}
+
+func newHandBus() *handBus { return &handBus{listening: make(chan Listener, 1)} }
+
+func (b *handBus) Listen(ctx context.Context, l Listener) {
+	b.listening <- l
+	<-ctx.Done()
+}
+
+// broken is a store that can be made to fail.
+type broken struct {
+	Store
+	fails bool
+	asked int
+}
+
+var errBroken = errors.Join(ErrUnavailable, errors.New("black hole"))
+
+func (b *broken) err() error {
+	b.asked++
+	if b.fails {
+		return errBroken
+	}
+	return nil
+}
+
+func (b *broken) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
+	if err := b.err(); err != nil {
+		return Snapshot{}, err
+	}
+	return b.Store.Snapshot(ctx, tags)
+}
+
+func (b *broken) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
+	if err := b.err(); err != nil {
+		return Entry{}, false, err
+	}
+	return b.Store.Load(ctx, key, tags)
+}
+
+func (b *broken) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
+	if err := b.err(); err != nil {
+		return err
+	}
+	return b.Store.Save(ctx, key, e, at)
+}
+
+func (b *broken) Open(ctx context.Context, tags Tags) (closed func(context.Context) error, err error) {
+	if err := b.err(); err != nil {
+		return func(context.Context) error { return errBroken }, err
+	}
+	return b.Store.Open(ctx, tags)
+}
+
+func (b *broken) Purge(ctx context.Context, tags Tags) error {
+	return errors.Join(b.err(), b.Store.Purge(ctx, tags))
+}
+
+// tierReplica is a Tiered with the parts that a test reaches for.
+type tierReplica struct {
+	subject
+	tiered *Tiered
+	memory *Memory
+	bus    Listener
+	stop   func()
+}
+
+// newTierReplica returns one over shared that has heard from its bus.
+func newTierReplica(t *testing.T, c *clock, shared Store, convert func(Key, []byte) ([]byte, error)) tierReplica {
+	t.Helper()
+	memory, bus := newMemory(t, c), newHandBus()
+	tiered, err := NewTiered(TieredOptions{Memory: memory, Shared: shared, Bus: bus, Convert: convert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tiered.Run(ctx)
+	}()
+	stop := func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(stop)
+	l := <-bus.listening
+	l.Up()
+	return tierReplica{
+		subject: subject{
+			store: tiered, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute,
+		},
+		tiered: tiered, memory: memory, bus: l, stop: stop,
+	}
+}
+
+func TestTieredContract(t *testing.T) {
+	t.Parallel()
+	for name, shared := range map[string]func(t *testing.T, c *clock) Store{
+		"alone":             func(*testing.T, *clock) Store { return nil },
+		"over a shared one": func(t *testing.T, c *clock) Store { t.Helper(); return newMemory(t, c) },
+		"over a sealed one": func(t *testing.T, c *clock) Store { t.Helper(); return newSealed(t, newMemory(t, c), 1) },
+		"over a second tier": func(t *testing.T, c *clock) Store {
+			t.Helper()
+			return newTierReplica(t, c, newMemory(t, c), nil).tiered
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testStoreContract(t, func(t *testing.T) subject {
+				t.Helper()
+				c := newClock()
+				if store := shared(t, c); store != nil {
+					return newTierReplica(t, c, store, nil).subject
+				}
+				tiered, err := NewTiered(TieredOptions{Memory: newMemory(t, c)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tiered.Isolated() {
+					t.Error("the memory alone is isolated from nobody")
+				}
+				return subject{store: tiered, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute}
+			})
+		})
+	}
+}
+
+func TestTieredOptions(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	for name, o := range map[string]TieredOptions{
+		"no memory":              {Shared: newMemory(t, c)},
+		"negative cap":           {Memory: newMemory(t, c), Cap: -1},
+		"bus without its shared": {Memory: newMemory(t, c), Bus: newHandBus()},
+	} {
+		if _, err := NewTiered(o); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+func TestTieredFillsMemory(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := &broken{Store: newMemory(t, c)}
+	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
+	tags := a.tags("a")
+	a.put(t, "k", "body", tags)
+	b.wantHit(t, "k", "body", tags)
+	asked := shared.asked
+	a.wantHit(t, "k", "body", tags)
+	b.wantHit(t, "k", "body", tags)
+	if shared.asked != asked {
+		t.Error("the shared store was asked for what is in memory")
+	}
+	// A write on a: b hears of it, and asks again.
+	a.open(t, tags)()
+	b.wantHit(t, "k", "body", tags) // Not yet.
+	b.bus.Invalidated(tags.Slots())
+	b.wantMiss(t, "k", tags)
+	b.put(t, "k", "new", tags)
+	a.wantHit(t, "k", "new", tags)
+}
+
+// What another replica writes between a fetch and its save must be refused by the
+// shared store, and then the memory must not keep it either, though it has not
+// heard yet.
+func TestTieredRefusedByShared(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := newMemory(t, c)
+	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
+	tags := a.tags("a")
+	at := b.snapshot(t, tags)
+	end := a.open(t, tags)
+	b.wantWriting(t, tags)
+	b.wantRefused(t, "k", at)
+	end()
+	b.wantRefused(t, "k", at)
+	b.wantMiss(t, "k", tags)
+}
+
+// An invalidation that arrives while the shared store answers must not be lost
+// on the entry that it returns.
+func TestTieredInvalidatedWhileLoading(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := &hooked{Store: newMemory(t, c)}
+	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
+	tags := a.tags("a")
+	a.put(t, "k", "old", tags)
+	shared.afterLoad = func() {
+		a.open(t, tags)()
+		b.bus.Invalidated(tags.Slots())
+	}
+	b.wantHit(t, "k", "old", tags) // It began before the write.
+	b.wantMiss(t, "k", tags)
+}
+
+// hooked calls something once, when the entry is loaded and not returned yet.
+type hooked struct {
+	Store
+	afterLoad func()
+}
+
+func (h *hooked) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
+	e, ok, err := h.Store.Load(ctx, key, tags)
+	if then := h.afterLoad; then != nil {
+		h.afterLoad = nil
+		then()
+	}
+	return e, ok, err
+}
+
+func TestTieredCap(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := &broken{Store: newMemory(t, c)}
+	r := newTierReplica(t, c, shared, nil)
+	tags := r.tags("a")
+	wantMiss := func(when string) {
+		t.Helper()
+		if _, ok, err := r.store.Load(t.Context(), r.key("k"), tags); ok || !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("%s: %v, %v, want a miss and why", when, ok, err)
+		}
+	}
+
+	// Up: no cap, whatever the shared store does.
+	r.put(t, "k", "body", tags)
+	shared.fails = true
+	c.advance(10 * DefaultCap)
+	r.wantHit(t, "k", "body", tags)
+
+	// Down: what was coherent until now lives for the cap, and a second Down does
+	// not lengthen it.
+	r.bus.Down()
+	if !r.tiered.Isolated() {
+		t.Error("down and not isolated")
+	}
+	c.advance(DefaultCap - 1)
+	r.wantHit(t, "k", "body", tags)
+	r.bus.Down()
+	c.advance(1)
+	wantMiss("after the cap")
+
+	// Stored while down: for the cap, counted from the beginning of the fetch.
+	at := r.snapshot(t, tags)
+	c.advance(time.Second)
+	if err := r.store.Save(t.Context(), r.key("k"), r.entry("body"), at); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(DefaultCap - time.Second - 1)
+	r.wantHit(t, "k", "body", tags)
+	c.advance(1)
+	wantMiss("a new one after the cap")
+
+	// Up again: everything may have been missed.
+	r.put(t, "k", "body", tags)
+	r.wantHit(t, "k", "body", tags)
+	at = r.snapshot(t, tags)
+	r.bus.Up()
+	wantMiss("after a gap")
+	r.wantRefused(t, "k", at)
+
+	// Up, but the shared store did not confirm it: for the cap.
+	r.put(t, "k", "body", tags)
+	c.advance(DefaultCap - 1)
+	r.wantHit(t, "k", "body", tags)
+	c.advance(1)
+	wantMiss("unconfirmed after the cap")
+
+	// The shared store fails between snapshot and save: the same.
+	shared.fails = false
+	at = r.snapshot(t, tags)
+	shared.fails = true
+	if err := r.store.Save(t.Context(), r.key("k"), r.entry("body"), at); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("Save = %v", err)
+	}
+	c.advance(DefaultCap - 1)
+	r.wantHit(t, "k", "body", tags)
+	c.advance(1)
+	wantMiss("not saved there, after the cap")
+
+	// Nobody listens any more: the cap holds.
+	shared.fails = false
+	r.put(t, "k", "body", tags)
+	r.stop()
+	shared.fails = true
+	c.advance(DefaultCap)
+	wantMiss("after the end of Run")
+}
+
+func TestTieredWithoutBus(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := newMemory(t, c)
+	tiered, err := NewTiered(TieredOptions{Memory: newMemory(t, c), Shared: shared, Cap: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiered.Run(t.Context()) // Returns at once.
+	s := subject{store: tiered, now: c.now, advance: c.advance}
+	tags := s.tags("a")
+	s.put(t, "k", "old", tags)
+	end, err := shared.Open(t.Context(), tags) // Another replica.
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := end(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(time.Second - 1)
+	s.wantHit(t, "k", "old", tags)
+	c.advance(1)
+	s.wantMiss(t, "k", tags)
+}
+
+// A write that cannot be told to the shared store goes on, and holds here.
+func TestTieredWriteWithoutShared(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := &broken{Store: newMemory(t, c)}
+	r := newTierReplica(t, c, shared, nil)
+	tags := r.tags("a")
+	shared.fails = true
+	r.put(t, "k", "old", tags)
+	end, err := r.store.Open(t.Context(), tags)
+	if !errors.Is(err, ErrUnavailable) || end == nil {
+		t.Fatalf("Open = %v, want ErrUnavailable and a close", err)
+	}
+	r.wantMiss(t, "k", tags)
+	r.wantWriting(t, tags)
+	if err := end(t.Context()); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("close = %v, want ErrUnavailable", err)
+	}
+	r.put(t, "k", "new", tags)
+	r.wantHit(t, "k", "new", tags)
+	if err := r.store.Purge(t.Context(), tags); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("Purge = %v", err)
+	}
+	if _, ok, _ := r.store.Load(t.Context(), r.key("k"), tags); ok {
+		t.Error("hit after a purge")
+	}
+}
+
+// Another replica's new answer is taken before a stale one of our own.
+func TestTieredStale(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := &broken{Store: newMemory(t, c)}
+	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
+	tags := a.tags("a")
+	save := func(r tierReplica, body string) {
+		t.Helper()
+		e := r.entry(body)
+		e.Life = Life{Fresh: time.Minute, Stale: time.Hour}
+		if err := r.store.Save(t.Context(), r.key("k"), e, r.snapshot(t, tags)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(a, "first")
+	b.wantHit(t, "k", "first", tags)
+	c.advance(2 * time.Minute)
+	b.wantHit(t, "k", "first", tags) // Stale, and there is nothing better.
+	save(a, "second")
+	b.wantHit(t, "k", "second", tags)
+	c.advance(2 * time.Minute)
+	shared.fails = true
+	b.wantHit(t, "k", "second", tags) // Stale, from memory.
+}
+
+func TestTieredConvert(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	shared := newMemory(t, c)
+	convert := func(_ Key, body []byte) ([]byte, error) {
+		if string(body) == "odd" {
+			return nil, errors.New("odd")
+		}
+		return bytes.ToUpper(body), nil
+	}
+	a, b := newTierReplica(t, c, shared, convert), newTierReplica(t, c, shared, convert)
+	far := subject{store: shared, now: c.now}
+	tags := a.tags("a")
+	a.put(t, "k", "body", tags)
+	a.wantHit(t, "k", "BODY", tags)
+	far.wantHit(t, "k", "body", tags)
+	b.wantHit(t, "k", "BODY", tags)
+	b.wantHit(t, "k", "BODY", tags)
+
+	// The form that memory keeps, if it is there already.
+	e := a.entry("two")
+	e.Local = []byte("zwei")
+	if err := a.store.Save(t.Context(), a.key("k2"), e, a.snapshot(t, tags)); err != nil {
+		t.Fatal(err)
+	}
+	a.wantHit(t, "k2", "zwei", tags)
+	b.wantHit(t, "k2", "TWO", tags)
+
+	far.put(t, "k3", "odd", tags)
+	a.wantMiss(t, "k3", tags)
+	if err := a.store.Save(t.Context(), a.key("k4"), a.entry("odd"), a.snapshot(t, tags)); err == nil {
+		t.Error("a body that cannot be converted was saved")
+	}
+}
+
+// heeding is a store whose closes heed the end of their context.
+type heeding struct{ Store }
+
+func (h heeding) Open(ctx context.Context, tags Tags) (closed func(context.Context) error, err error) {
+	end, err := h.Store.Open(ctx, tags)
+	return func(ctx context.Context) error { return errors.Join(ctx.Err(), end(ctx)) }, err
+}
+
+// The caller of a write may be gone when it ends; others must learn of its end
+// all the same.
+func TestTieredCloseAfterCallerLeft(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	r := newTierReplica(t, c, heeding{newMemory(t, c)}, nil)
+	end, err := r.store.Open(t.Context(), r.tags("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := end(cancelled(t)); err != nil {
+		t.Errorf("close = %v", err)
+	}
+}
