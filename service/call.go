@@ -36,6 +36,7 @@ type call struct {
 	request protoreflect.Message
 
 	upstreamRequestID string
+	cache             string // how a read was answered
 	// done tells that the upstream has carried out a write.
 	done bool
 }
@@ -90,6 +91,7 @@ func (c *call) record(event string, code string) *audit.Record {
 		Reason:            c.reason,
 		Code:              code,
 		UpstreamRequestID: c.upstreamRequestID,
+		Cache:             c.cache,
 		Duration:          time.Since(c.start),
 	}
 	if c.method != nil && c.request != nil {

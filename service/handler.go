@@ -28,7 +28,7 @@ type Validator interface {
 type road struct {
 	catalog       *Catalog
 	methods       *authz.Methods
-	upstream      Upstream
+	cache         *cacheStep
 	validator     Validator
 	callers       Callers
 	authenticator Authenticator
@@ -62,8 +62,7 @@ func (r *road) handler(m *Method) connect.ServerFunc {
 	}
 }
 
-// answer gets the answer to a request that was allowed. Whatever may answer
-// instead of the upstream belongs behind this point.
+// answer gets the answer to a request that was allowed, from wherever it is had.
 func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 	c := p.call
 	if c == nil || !c.decision.Allowed {
@@ -75,28 +74,36 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 		return nil, err
 	}
 	c.outcome = audit.DecisionAllowed
-	if !m.Read {
-		if err := r.announce(ctx, c); err != nil {
-			return nil, err
+	var wire []byte
+	if m.Read {
+		if wire, err = r.cache.read(ctx, p, request); err == nil {
+			r.metrics.read(m.Name(), c.cache)
 		}
+	} else {
+		wire, err = r.write(ctx, p, request)
 	}
-	reply, err := r.upstream.Do(ctx, m.Endpoint, request)
 	if err != nil {
 		if e, ok := errors.AsType[*upstream.Error](err); ok {
 			c.upstreamRequestID = e.RequestID
-			c.done = !m.Read && e.Kind == upstream.OutcomeUnknown
-		}
-		return nil, err
-	}
-	c.upstreamRequestID, c.done = reply.RequestID, !m.Read
-	wire, err := m.Endpoint.Decode(reply.Body)
-	if err != nil {
-		if bad, ok := errors.AsType[*upstream.Error](err); ok {
-			bad.Status, bad.RequestID = reply.Status, reply.RequestID
 		}
 		return nil, err
 	}
 	return &answer{wire: wire, kind: m.Response}, nil
+}
+
+func (r *road) write(ctx context.Context, p permit, request *upstream.Request) ([]byte, error) {
+	c := p.call
+	if err := r.announce(ctx, c); err != nil {
+		return nil, err
+	}
+	reply, err := r.cache.write(ctx, p, request)
+	if err != nil {
+		e, ok := errors.AsType[*upstream.Error](err)
+		c.done = ok && e.Kind == upstream.OutcomeUnknown
+		return nil, err
+	}
+	c.upstreamRequestID, c.done = reply.RequestID, true
+	return decode(c.method, reply)
 }
 
 // spec is what the doors need to know of the method.

@@ -13,6 +13,7 @@ type metrics struct {
 	unauthenticatedTotal *prometheus.CounterVec
 	deniedTotal          *prometheus.CounterVec
 	limited              prometheus.Counter
+	readsTotal           *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -27,10 +28,13 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "gateway_limited_total", Help: "Calls beyond their caller's own limits.",
 		}),
 	}
+	m.readsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_reads_total", Help: "Reads that were answered, by RPC and by how: hit, miss, coalesced or bypass.",
+	}, []string{"rpc", "outcome"})
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited} {
+	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, m.readsTotal} {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
 		}
@@ -41,6 +45,9 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 func (m *metrics) unauthenticated(reason authn.Reason) {
 	m.unauthenticatedTotal.WithLabelValues(string(reason)).Inc()
 }
+
+// read counts an answer; rpc is a name of the catalog.
+func (m *metrics) read(rpc, outcome string) { m.readsTotal.WithLabelValues(rpc, outcome).Inc() }
 
 func (m *metrics) denied(reason authz.Reason) {
 	m.deniedTotal.WithLabelValues(reason.String()).Inc()

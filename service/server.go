@@ -30,6 +30,8 @@ const (
 type Options struct {
 	// Upstream answers what the gateway cannot.
 	Upstream Upstream
+	// Cache remembers answers to reads; nil asks the upstream every time.
+	Cache *Cache
 	// Callers holds the policy in force.
 	Callers Callers
 	// Authenticator tells who makes a call.
@@ -72,7 +74,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	r := &road{
 		catalog:       catalog,
 		methods:       catalog.access,
-		upstream:      options.Upstream,
+		cache:         &cacheStep{options.Cache, options.Upstream},
 		validator:     requestValidator{validator},
 		callers:       options.Callers,
 		authenticator: options.Authenticator,

@@ -237,11 +237,19 @@ func (d *decoding) scalar(node *yaml.Node, into reflect.Value) {
 	}
 }
 
+// Described is a value that knows how it is written.
+type Described interface {
+	// Form is what it looks like: "a size such as 64MiB".
+	Form() string
+}
+
 var errNoBool = errors.New("neither true nor false")
 
 // describe says what a value has to look like.
 func describe(v reflect.Value) string {
-	switch v.Interface().(type) {
+	switch value := v.Interface().(type) {
+	case Described:
+		return value.Form()
 	case time.Duration:
 		return "a duration such as 30s or 24h"
 	case time.Time:

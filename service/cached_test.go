@@ -1,0 +1,279 @@
+package service_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// memoryCache remembers in memory alone.
+func memoryCache(tb testing.TB, catalog *service.Catalog, now func() time.Time) *service.Cache {
+	tb.Helper()
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Now: now})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: catalog.Convert})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := service.NewCache(service.CacheOptions{
+		Store: tiered, Near: memory, Now: now, Org: func(context.Context) (string, error) { return "org", nil },
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.Close)
+	return c
+}
+
+// rememberingHouse counts what reaches an upstream that knows every answer.
+type rememberingHouse struct {
+	catalog *service.Catalog
+	client  *connect.Client
+	asked   *atomic.Int32
+	records *records
+}
+
+func newRememberingHouse(t *testing.T, now func() time.Time) rememberingHouse {
+	t.Helper()
+	h := rememberingHouse{catalog: realCatalog(t), asked: new(atomic.Int32), records: new(records)}
+	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+		h.asked.Add(1)
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x"}`)}, nil
+	})
+	server := open(t, h.catalog, service.Options{Upstream: up, Cache: memoryCache(t, h.catalog, now), Audit: h.records})
+	h.client = as("root", service.InProcess(server))
+	return h
+}
+
+// asks tells whether a call reaches the upstream.
+func (h rememberingHouse) asks(t *testing.T, m *service.Method, request proto.Message) bool {
+	t.Helper()
+	before := h.asked.Load()
+	if err := h.client.CallUnary(t.Context(), specOf(m), request, m.Response.New().Interface()); err != nil {
+		t.Fatalf("%s: %v", m.Name(), err)
+	}
+	return h.asked.Load() != before
+}
+
+// requestsOf is a request for every method, about the things with one id.
+func requestsOf(t *testing.T, catalog *service.Catalog, id string) map[string]proto.Message {
+	t.Helper()
+	w := newWorld(t)
+	for name := range validWorld(t) {
+		if name != "pem" {
+			w[name] = id
+		}
+	}
+	all := make(map[string]proto.Message)
+	for _, s := range readTour(t, catalog) {
+		if all[s.method.Name()] == nil {
+			all[s.method.Name()] = s.message(t, w)
+		}
+	}
+	return all
+}
+
+// TestReadsAreRemembered: a second read asks nobody, unless the declaration says
+// so; and the record says how it was answered.
+func TestReadsAreRemembered(t *testing.T) {
+	t.Parallel()
+	h := newRememberingHouse(t, nil)
+	requests := requestsOf(t, h.catalog, "a")
+	for _, m := range h.catalog.Methods() {
+		if !m.Read {
+			continue
+		}
+		if !h.asks(t, m, requests[m.Name()]) {
+			t.Errorf("%s: the first read asked nobody", m.Name())
+		}
+		if again := h.asks(t, m, requests[m.Name()]); again != (m.CacheLife == 0) {
+			t.Errorf("%s: the second read asked the upstream: %t", m.Name(), again)
+		}
+		kept := h.records.all()
+		if got := kept[len(kept)-2].Cache + " " + kept[len(kept)-1].Cache; m.CacheLife > 0 && got != "miss hit" {
+			t.Errorf("%s: recorded as %s", m.Name(), got)
+		}
+	}
+}
+
+// TestWritesMakeStale: each write makes the next read of everything that its
+// declaration names ask again, and nothing else; and a write elsewhere nothing
+// that names it.
+func TestWritesMakeStale(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	here, elsewhere := requestsOf(t, catalog, "a"), requestsOf(t, catalog, "b")
+	pairs, collisions := 0, 0
+	for _, write := range catalog.Methods() {
+		if write.Read {
+			continue
+		}
+		h := newRememberingHouse(t, nil)
+		for _, read := range catalog.Methods() {
+			if !read.Read || read.CacheLife == 0 {
+				continue
+			}
+			h.asks(t, read, here[read.Name()])
+		}
+		for _, about := range []map[string]proto.Message{elsewhere, here} {
+			h.asks(t, write, about[write.Name()])
+			for _, read := range catalog.Methods() {
+				if !read.Read || read.CacheLife == 0 {
+					continue
+				}
+				changed, dependsOn := write.Tags(about[write.Name()].ProtoReflect()), read.Tags(here[read.Name()].ProtoReflect())
+				want, got := common(changed, dependsOn), h.asks(t, read, here[read.Name()])
+				pairs++
+				if got && !want && common(cache.NewTags("org", changed...).Slots(), cache.NewTags("org", dependsOn...).Slots()) {
+					collisions++ // Two tags in one slot: a miss too many, and never a wrong answer.
+				} else if got != want {
+					t.Errorf("after %s, %s asked again: %t, want %t", write.Name(), read.Name(), got, want)
+				}
+			}
+		}
+	}
+	if pairs < 5000 || collisions > pairs/100 {
+		t.Errorf("%d pairs, %d collisions", pairs, collisions)
+	}
+}
+
+func common[T comparable](a, b []T) bool {
+	return slices.ContainsFunc(a, func(tag T) bool { return slices.Contains(b, tag) })
+}
+
+// TestAnswersGrowOld: after its life an answer is asked for anew.
+func TestAnswersGrowOld(t *testing.T) {
+	t.Parallel()
+	var past atomic.Int64
+	start := time.Now()
+	h := newRememberingHouse(t, func() time.Time { return start.Add(time.Duration(past.Load())) })
+	requests := requestsOf(t, h.catalog, "a")
+	for _, m := range h.catalog.Methods() {
+		if m.CacheLife == 0 {
+			continue
+		}
+		h.asks(t, m, requests[m.Name()])
+		past.Add(int64(m.CacheLife) - 1)
+		if h.asks(t, m, requests[m.Name()]) {
+			t.Errorf("%s asked again before %s were over", m.Name(), m.CacheLife)
+		}
+		past.Add(1)
+		if !h.asks(t, m, requests[m.Name()]) {
+			t.Errorf("%s was remembered after %s", m.Name(), m.CacheLife)
+		}
+	}
+}
+
+// TestWriteOvertakesRead: an answer that was on its way when a write was made is
+// given to who asked, and to nobody who asks after the write.
+func TestWriteOvertakesRead(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	var name atomic.Value
+	name.Store("old")
+	arrived, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+		said := name.Load().(string) //nolint:forcetypeassert // stored above
+		first := false
+		once.Do(func() { first = true })
+		if first {
+			close(arrived)
+			<-release
+		}
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + said + `"}`)}, nil
+	})
+	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil)})
+	projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
+	get := func() string {
+		got, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "p"})
+		if err != nil {
+			t.Error(err)
+		}
+		return got.GetProject().GetName()
+	}
+	slow := make(chan string)
+	go func() { slow <- get() }()
+	<-arrived // The read has its old answer, and is not back.
+	name.Store("new")
+	if _, err := projects.UpdateProject(t.Context(), &adminv1.UpdateProjectRequest{ProjectId: "p", Name: proto.String("new")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(); got != "new" {
+		t.Errorf("after the write: %s", got)
+	}
+	close(release)
+	<-slow
+	if got := get(); got != "new" {
+		t.Errorf("after the overtaken read came back: %s", got)
+	}
+}
+
+// TestOneFlight: what many miss at once is asked for once, and a leader that
+// hangs up takes nobody along.
+func TestOneFlight(t *testing.T) {
+	t.Parallel()
+	const callers = 200
+	catalog := realCatalog(t)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	var asked atomic.Int32
+	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		if asked.Add(1) == 1 {
+			close(arrived)
+		}
+		<-release
+		return answerProject(ctx)
+	})
+	log := new(records)
+	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil), Audit: log})
+	projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
+	get := func(ctx context.Context) error {
+		_, err := projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "p"})
+		return err
+	}
+	leader, hangUp := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() { left <- get(leader) }()
+	<-arrived
+	errs := make(chan error)
+	for range callers {
+		go func() { errs <- get(t.Context()) }()
+	}
+	hangUp()
+	if err := <-left; connect.CodeOf(err) != connect.CodeCanceled {
+		t.Errorf("the leader: %v", err)
+	}
+	close(release)
+	for range callers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	if n := len(log.all()); n != callers+1 {
+		t.Errorf("%d records of %d calls", n, callers+1)
+	}
+	for _, r := range log.all() {
+		if r.Decision != audit.DecisionAllowed || r.Grant != "grants[0]" {
+			t.Errorf("recorded as %+v", r)
+		}
+	}
+}

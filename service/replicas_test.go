@@ -1,0 +1,238 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/redistest"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// replica is a gateway among others: its own memory, one Redis, one sandbox.
+type replica struct {
+	projects adminv1connect.ProjectServiceClient
+	store    *cache.Tiered
+}
+
+func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up service.Upstream) replica {
+	t.Helper()
+	client, err := cache.NewRedisClient(cache.RedisConfig{URL: "redis://" + redisAddr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	// The machine of a test may stand still for longer than Redis may.
+	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: 10 * time.Second})
+	t.Cleanup(shared.Close)
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: shared, Bus: shared, Convert: catalog.Convert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); tiered.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	remembers, err := service.NewCache(service.CacheOptions{
+		Store: tiered, Near: memory, Leases: shared, Org: func(context.Context) (string, error) { return "org", nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(remembers.Close)
+	server := open(t, catalog, service.Options{Upstream: up, Cache: remembers})
+	return replica{adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server))), tiered}
+}
+
+// slowUpstream is a sandbox whose answers take their time on the way back, so
+// that reads and writes overtake each other.
+type slowUpstream struct {
+	*upstream.Client
+	calls atomic.Int64
+}
+
+func (u *slowUpstream) Do(ctx context.Context, e *upstream.Endpoint, r *upstream.Request) (*upstream.Reply, error) {
+	u.calls.Add(1)
+	reply, err := u.Client.Do(ctx, e, r)
+	timer := time.NewTimer(time.Duration(rand.Int64N(int64(time.Millisecond))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return reply, err
+}
+
+// TestReplicasAreCoherent lets many clients read and write some projects through
+// three gateways at once. A write sets the name to the next number. Through the
+// replica that made it no read that begins after its answer may see a smaller
+// one; and through no replica may a project ever go back in time.
+func TestReplicasAreCoherent(t *testing.T) {
+	t.Parallel()
+	const projects, readers, writes = 4, 4, 60
+	catalog, up := realCatalog(t), newSlowUpstream(t)
+	addr := redistest.Start(t)
+	var replicas []replica
+	for range 3 {
+		replicas = append(replicas, newReplica(t, catalog, addr, up))
+	}
+	var operations atomic.Int64
+	var all sync.WaitGroup
+	for p := range projects {
+		created, err := replicas[0].projects.CreateProject(t.Context(), &adminv1.CreateProjectRequest{Name: "0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		project := &watchedProject{t: t, id: created.GetProject().GetId(), replicas: replicas, operations: &operations, done: make(chan struct{})}
+		project.seen = make([]atomic.Int64, len(replicas))
+		for r := range replicas {
+			for range readers {
+				all.Go(func() { project.read(r) })
+			}
+		}
+		all.Go(func() { project.write(p, writes) })
+	}
+	all.Wait()
+	t.Logf("%d operations, of which the upstream was asked for %d", operations.Load(), up.calls.Load())
+	if n := operations.Load(); n < 10_000 {
+		t.Errorf("only %d operations", n)
+	}
+	if up.calls.Load() >= operations.Load() {
+		t.Error("nothing was remembered")
+	}
+}
+
+func newSlowUpstream(t *testing.T) *slowUpstream {
+	t.Helper()
+	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 7, Users: 2, Projects: 1, AuditEvents: 1}))
+	t.Cleanup(fake.Close)
+	client, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return &slowUpstream{Client: client}
+}
+
+// watchedProject is a project and what is known of its name.
+type watchedProject struct {
+	t          *testing.T
+	id         string
+	replicas   []replica
+	operations *atomic.Int64
+	seen       []atomic.Int64 // by replica: the least that a read that begins now may see
+	done       chan struct{}
+}
+
+func (p *watchedProject) read(r int) {
+	for {
+		select {
+		case <-p.done:
+			return
+		default:
+		}
+		least := p.seen[r].Load()
+		got, err := p.replicas[r].projects.GetProject(p.t.Context(), &adminv1.GetProjectRequest{ProjectId: p.id})
+		if err != nil {
+			p.t.Error(err)
+			return
+		}
+		p.operations.Add(1)
+		name := number(got.GetProject().GetName())
+		if name < least {
+			p.t.Errorf("replica %d: read %d after %d was there", r, name, least)
+			return
+		}
+		raise(&p.seen[r], name)
+	}
+}
+
+// write makes all writes, one after another, through one replica or another.
+func (p *watchedProject) write(seed, writes int) {
+	defer close(p.done)
+	chance := rand.New(rand.NewPCG(uint64(seed), 1))
+	for n := range int64(writes) {
+		r := chance.IntN(len(p.replicas))
+		_, err := p.replicas[r].projects.UpdateProject(p.t.Context(), &adminv1.UpdateProjectRequest{ProjectId: p.id, Name: proto.String(fmt.Sprint(n + 1))})
+		if err != nil {
+			p.t.Error(err)
+			return
+		}
+		p.operations.Add(1)
+		raise(&p.seen[r], n+1)
+		// Let the readers at it.
+		for before := p.operations.Load(); p.operations.Load() < before+50 && !p.t.Failed(); {
+			runtime.Gosched()
+		}
+	}
+}
+
+func number(name string) int64 {
+	var n int64
+	_, _ = fmt.Sscan(strings.TrimSpace(name), &n)
+	return n
+}
+
+func raise(least *atomic.Int64, n int64) {
+	for {
+		old := least.Load()
+		if old >= n || least.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// TestReplicasShareAFlight: a thousand callers of three replicas that miss the
+// same at once cost one call, and not a thousand.
+func TestReplicasShareAFlight(t *testing.T) {
+	t.Parallel()
+	catalog, addr := realCatalog(t), redistest.Start(t)
+	release := make(chan struct{})
+	var asked atomic.Int32
+	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		asked.Add(1)
+		<-release
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1"}`)}, nil
+	})
+	var started, all sync.WaitGroup
+	for range 3 {
+		r := newReplica(t, catalog, addr, up)
+		for range 334 {
+			started.Add(1)
+			all.Go(func() {
+				started.Done()
+				if _, err := r.projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	started.Wait()
+	close(release)
+	all.Wait()
+	// One, as long as Redis answers in time to say who fetches; and one for each
+	// replica at the most, whatever becomes of Redis.
+	if n := asked.Load(); n > 3 {
+		t.Errorf("asked %d times", n)
+	}
+	t.Logf("asked %d times", asked.Load())
+}
