@@ -20,6 +20,7 @@ type config struct {
 	TLS       tlsConfig      `yaml:"tls"`
 	Upstream  upstreamConfig `yaml:"upstream"`
 	Authn     authnConfig    `yaml:"authn"`
+	Cache     cacheConfig    `yaml:"cache"`
 	Policy    string         `yaml:"policy"`
 	Audit     auditConfig    `yaml:"audit"`
 }
@@ -59,6 +60,15 @@ type issuerConfig struct {
 	TokenFile  string   `yaml:"token_file"`
 }
 
+// cacheConfig bounds what is remembered, and says where replicas share it.
+type cacheConfig struct {
+	Memory   byteSize `yaml:"memory"`
+	RedisURL string   `yaml:"redis_url"`
+	// EncryptionKeys are those with which what is in Redis is encrypted: the
+	// first encrypts, the second, if there is one, still decrypts.
+	EncryptionKeys []keyConfig `yaml:"encryption_keys"`
+}
+
 type auditConfig struct {
 	Path     string `yaml:"path"`
 	Required bool   `yaml:"required"`
@@ -69,6 +79,7 @@ func defaultConfig() config {
 		Listen:    "127.0.0.1:8080",
 		OpsListen: "127.0.0.1:8081",
 		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1"},
+		Cache:     cacheConfig{Memory: 64 << 20},
 		Audit:     auditConfig{Path: "-"},
 	}
 }
@@ -87,6 +98,9 @@ func (c *config) settings() []setting {
 		{"upstream.admin_key.env", &c.Upstream.AdminKey.Env},
 		{"upstream.admin_key.file", &c.Upstream.AdminKey.File},
 		{"authn.issuers", &c.Authn.Issuers},
+		{"cache.memory", &c.Cache.Memory},
+		{"cache.redis_url", &c.Cache.RedisURL},
+		{"cache.encryption_keys", &c.Cache.EncryptionKeys},
 		{"policy", &c.Policy},
 		{"audit.path", &c.Audit.Path},
 		{"audit.required", &c.Audit.Required},
@@ -143,6 +157,15 @@ func (c *config) check() error {
 	}
 	if key := c.Upstream.AdminKey; (key.Env == "") == (key.File == "") {
 		fault("upstream.admin_key", "exactly one of env and file must say where the admin key is")
+	}
+	for i, key := range c.Cache.EncryptionKeys {
+		if (key.Env == "") == (key.File == "") || i > 1 {
+			fault("cache.encryption_keys", "one or two, each with either env or file")
+			break
+		}
+	}
+	if len(c.Cache.EncryptionKeys) > 0 && c.Cache.RedisURL == "" {
+		fault("cache.encryption_keys", "goes with redis_url: nothing else leaves the process")
 	}
 	if c.Policy == "" {
 		fault("policy", "the path of a policy file is missing; without one nobody may call")

@@ -42,6 +42,10 @@ authn:
       jwks_url: https://issuer.example/keys
       ca_file: /ca
       token_file: /token
+cache:
+  memory: 16MiB
+  redis_url: "redis://127.0.0.1:6379/0"
+  encryption_keys: [{env: NEW}, {file: /old}]
 policy: /etc/policy.yaml
 audit: {path: /var/log/audit.jsonl, required: true}
 `
@@ -56,6 +60,7 @@ func TestLoadConfig(t *testing.T) {
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
+		Cache:  cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}},
 		Policy: "/etc/policy.yaml",
 		Audit:  auditConfig{Path: "/var/log/audit.jsonl", Required: true},
 	}
@@ -67,6 +72,7 @@ func TestLoadConfig(t *testing.T) {
 		TLS:      tlsConfig{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: upstreamConfig{BaseURL: "http://b", AdminKey: keyConfig{File: "/key"}},
 		Authn:    authnConfig{Issuers: []issuerConfig{{URL: "https://other.example", Audiences: []string{"x"}}}},
+		Cache:    cacheConfig{Memory: 1 << 30, EncryptionKeys: []keyConfig{}},
 		Policy:   "other.yaml",
 		Audit:    auditConfig{Path: "-", Required: false},
 	}
@@ -87,6 +93,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
 			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
 			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
+			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
 		}, everyVariable},
 	}
 	for _, test := range tests {
@@ -129,6 +136,10 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"clients' authorities alone", key + "tls: {client_ca_file: a}", []string{"config key tls:", "cert_file"}},
 		{"files and SPIFFE", key + "tls: {cert_file: a, key_file: b, spiffe_socket: c}", []string{"config key tls:", "not from both"}},
 		{"trust domains of nobody", key + "tls: {trust_domains: [a]}", []string{"config key tls.trust_domains:"}},
+		{"memory of no size", key + "cache: {memory: much}", []string{"gateway.yaml:3:17: ", "64MiB"}},
+		{"encryption of nothing", key + "cache: {encryption_keys: [{env: K}]}", []string{"config key cache.encryption_keys", "redis_url"}},
+		{"three keys", key + "cache: {redis_url: 'redis://h', encryption_keys: [{env: K}, {env: L}, {env: M}]}", []string{"config key cache.encryption_keys", "one or two"}},
+		{"negative memory", key + "cache: {memory: -1MiB}", []string{"gateway.yaml:3:17: "}},
 		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
 		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},

@@ -64,13 +64,18 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer authenticator.Close()
+	memory, err := openCache(ctx, defaultConfig().Cache, fake.url(), demoKey{}, catalog, logger)
+	if err != nil {
+		return err
+	}
+	defer memory.close()
 	records, err := audit.Open(audit.Options{Path: os.DevNull, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
 	g, err := build(catalog, drift, parts{
-		baseURL: fake.url() + "/v1", key: demoKey{}, callers: who, authenticator: authenticator,
+		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, callers: who, authenticator: authenticator,
 		audit: records, reflection: true, logger: logger,
 	})
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 type parts struct {
 	baseURL       string
 	key           upstream.KeySource
+	memory        *remembering
 	callers       service.Callers
 	authenticator *authn.Authenticator
 	audit         *audit.Log
@@ -45,6 +46,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	}
 	server, err := service.NewServer(catalog, service.Options{
 		Upstream:      client,
+		Cache:         p.memory.cache,
 		Callers:       p.callers,
 		Authenticator: p.authenticator,
 		Audit:         p.audit,
@@ -57,7 +59,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry), client: client}, nil
+	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
 )
 
 // program is the command line.
@@ -35,6 +36,9 @@ func main() {
 	// net/http writes bytes of answers that nobody asked for to the standard
 	// logger, and they can hold the admin key. Nothing else writes there.
 	log.SetOutput(io.Discard)
+	// go-redis writes a line for every connection that fails, and has no other
+	// way; the metrics count them.
+	redis.SetLogger(silence{})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
@@ -42,6 +46,12 @@ func main() {
 	stop()
 	os.Exit(code)
 }
+
+// silence is a logger of go-redis that says nothing.
+type silence struct{}
+
+// Printf implements the logger.
+func (silence) Printf(context.Context, string, ...any) {}
 
 // run executes one command and gives the exit code: 0, 1 for a failure, 2 for a
 // command line that makes no sense.

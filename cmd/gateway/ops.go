@@ -8,16 +8,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // opsHandler is what operators and their machines read; it has a listener of
 // its own.
-func opsHandler(registry *prometheus.Registry) http.Handler {
+func opsHandler(registry *prometheus.Registry, degraded func() string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", ok)
-	mux.HandleFunc("GET /readyz", ok)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if why := degraded(); why != "" {
+			_, _ = io.WriteString(w, "ok, degraded: "+why+"\n")
+			return
+		}
+		ok(w, r)
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -32,6 +39,7 @@ func newRegistry(drift *adminjson.Drift, p parts) *prometheus.Registry {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newDriftCollector(drift),
+		p.memory.events.total,
 		counter("gateway_audit_written_total", "Audit records that were kept.", p.audit.Written),
 		counter("gateway_audit_failed_total", "Audit records that could not be written.", p.audit.Failed),
 		counter("gateway_audit_dropped_total", "Audit records for which there was no room.", p.audit.Dropped),
@@ -48,6 +56,20 @@ func newRegistry(drift *adminjson.Drift, p parts) *prometheus.Registry {
 func ok(w http.ResponseWriter, _ *http.Request) {
 	// Who asked and has gone does not need the answer.
 	_, _ = io.WriteString(w, "ok\n")
+}
+
+// cacheEvents counts what the stores do.
+type cacheEvents struct{ total *prometheus.CounterVec }
+
+func newCacheEvents() cacheEvents {
+	return cacheEvents{prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_cache_events_total", Help: "What the stores of the cache did: hits, misses, invalidations, failures, alerts.",
+	}, []string{"store", "event"})}
+}
+
+// Count implements cache.Metrics. Both labels are closed sets.
+func (c cacheEvents) Count(store string, e cache.Event) {
+	c.total.WithLabelValues(store, e.String()).Inc()
 }
 
 // driftCollector shows what the upstream's answers have that the schema lacks.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -43,6 +44,8 @@ func samples(gateway string, who *demoCallers) []sample {
 	return []sample{
 		{"ListUsers", "operator", "gRPC", tour.listUsers},
 		{"GetProject", "operator", "Connect JSON", tour.getProject},
+		{"GetProject, again", "operator", "Connect JSON", tour.remembered},
+		{"UpdateProject, GetProject", "operator", "Connect JSON", tour.changed},
 		{"CreateProjectServiceAccount", "operator", "gRPC", tour.createServiceAccount},
 		{"GetProject, id ../users", "operator", "Connect JSON", tour.badID},
 		{"ListCompletionsUsage, last week", "auditor", "gRPC-Web", tour.usageOfLastWeek},
@@ -112,6 +115,33 @@ func (t *tour) getProject(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%q, made %s", project.GetProject().GetName(), project.GetProject().GetCreatedAt().AsTime().Format(time.DateOnly)), nil
+}
+
+// cacheStatus reads the project, and how the gateway came by it (RFC 9211).
+func (t *tour) cacheStatus(ctx context.Context) (string, error) {
+	ctx, info := connect.NewClientContext(ctx)
+	_, err := t.projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: t.project})
+	return info.ResponseHeader().Get("Cache-Status"), err
+}
+
+func (t *tour) remembered(ctx context.Context) (string, error) {
+	status, err := t.cacheStatus(ctx)
+	if err != nil || !strings.Contains(status, "; hit") {
+		return "", fmt.Errorf("should have been remembered, but: %s, %w", status, err)
+	}
+	return "the upstream was not asked: " + status, nil
+}
+
+func (t *tour) changed(ctx context.Context) (string, error) {
+	name := "Renamed by the demo"
+	if _, err := t.projects.UpdateProject(ctx, &adminv1.UpdateProjectRequest{ProjectId: t.project, Name: &name}); err != nil {
+		return "", err
+	}
+	status, err := t.cacheStatus(ctx)
+	if err != nil || !strings.Contains(status, "fwd=miss") {
+		return "", fmt.Errorf("should have been asked for anew, but: %s, %w", status, err)
+	}
+	return "after the change it was asked for anew: " + status, nil
 }
 
 func (t *tour) createServiceAccount(ctx context.Context) (string, error) {

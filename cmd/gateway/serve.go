@@ -49,20 +49,25 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer authenticator.Close()
+	memory, err := openCache(ctx, conf.Cache, conf.Upstream.BaseURL, key, catalog, logger)
+	if err != nil {
+		return err
+	}
+	defer memory.close()
 	records, err := audit.Open(audit.Options{Path: conf.Audit.Path, Stdout: std.out, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
 	g, err := build(catalog, drift, parts{
-		baseURL: conf.Upstream.BaseURL, key: key, callers: policy, authenticator: authenticator,
+		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, callers: policy, authenticator: authenticator,
 		audit: records, auditRequired: conf.Audit.Required, logger: logger,
 	})
 	if err != nil {
 		return err
 	}
 	defer g.client.Close()
-	return conf.listenAndServe(ctx, g, policy, records, logger)
+	return conf.listenAndServe(ctx, g, beside{policy, records, memory}, logger)
 }
 
 // openCallers reads everything that tells who may call.
@@ -79,7 +84,14 @@ func openCallers(conf config, catalog *service.Catalog, logger *slog.Logger) (*a
 	return authenticator, policy, nil
 }
 
-func (c config) listenAndServe(ctx context.Context, g *gateway, policy *callers.Source, records *audit.Log, logger *slog.Logger) error {
+// beside is what runs beside the doors.
+type beside struct {
+	policy  *callers.Source
+	records *audit.Log
+	memory  *remembering
+}
+
+func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger *slog.Logger) error {
 	secure, closer, err := c.TLS.config(ctx, logger)
 	if err != nil {
 		return err
@@ -100,11 +112,12 @@ func (c config) listenAndServe(ctx context.Context, g *gateway, policy *callers.
 		logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and listen is not a loopback address")
 	}
 	logger.InfoContext(ctx, "serving", "listen", doors.Addr().String(), "ops_listen", ops.Addr().String(), "tls", secure != nil,
-		"upstream", c.Upstream.BaseURL, "callers", len(policy.Current().Callers()), "version", version())
+		"upstream", c.Upstream.BaseURL, "callers", len(b.policy.Current().Callers()), "version", version())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx, doors, ops) })
-	group.Go(func() error { policy.Run(ctx); return nil })
-	group.Go(func() error { reopenOnSignal(ctx, records, logger); return nil })
+	group.Go(func() error { b.policy.Run(ctx); return nil })
+	group.Go(func() error { b.memory.run(ctx); return nil })
+	group.Go(func() error { reopenOnSignal(ctx, b.records, logger); return nil })
 	return group.Wait()
 }
 
