@@ -16,6 +16,7 @@ ARGS ?=
 BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
+FUZZBUDGET ?= 0
 OPENAPI ?= ../shared/upstream/admin-openapi.json
 
 # A tool is built once for each Go version and content of the module that pins
@@ -64,7 +65,7 @@ bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
-	tools/fuzz.sh $(FUZZTIME)
+	tools/fuzz.sh $(FUZZTIME) $(FUZZBUDGET)
 
 .PHONY: tools
 tools: $(BUF) $(LINTER) ## Build the pinned tools into .cache

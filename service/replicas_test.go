@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect/v2"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/cache"
@@ -26,11 +30,12 @@ import (
 
 // replica is a gateway among others: its own memory, one Redis, one sandbox.
 type replica struct {
+	client   *connect.Client
 	projects adminv1connect.ProjectServiceClient
-	store    *cache.Tiered
 }
 
-func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up service.Upstream) replica {
+// newReplica makes one; keys, if there are any, encrypt what is in Redis.
+func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up service.Upstream, keys ...[]byte) replica {
 	t.Helper()
 	client, err := cache.NewRedisClient(cache.RedisConfig{URL: "redis://" + redisAddr})
 	if err != nil {
@@ -40,11 +45,17 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 	// The machine of a test may stand still for longer than Redis may.
 	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: 10 * time.Second})
 	t.Cleanup(shared.Close)
+	var store cache.Store = shared
+	if len(keys) > 0 {
+		if store, err = cache.NewSealed(shared, keys, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: shared, Bus: shared, Convert: catalog.Convert})
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: store, Bus: shared, Convert: catalog.Convert})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +71,8 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 	}
 	t.Cleanup(remembers.Close)
 	server := open(t, catalog, service.Options{Upstream: up, Cache: remembers})
-	return replica{adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server))), tiered}
+	caller := as("root", service.InProcess(server))
+	return replica{caller, adminv1connect.NewProjectServiceClient(caller)}
 }
 
 // slowUpstream is a sandbox whose answers take their time on the way back, so
@@ -199,6 +211,81 @@ func raise(least *atomic.Int64, n int64) {
 			return
 		}
 	}
+}
+
+// TestRedisHoldsNoSecret makes all calls and looks through everything that Redis
+// holds: no admin key, no created key, no caller's token; and nothing that can be
+// read where it is encrypted.
+func TestRedisHoldsNoSecret(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, cache.SealKeyBytes)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			catalog, addr := realCatalog(t), redistest.Start(t)
+			fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 7, Users: 20, Projects: 4, AuditEvents: 50, Now: func() time.Time { return tourNow }}))
+			t.Cleanup(fake.Close)
+			up, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(up.Close)
+			r, w := newReplica(t, catalog, addr, up, keys...), newWorld(t)
+			secrets := []string{sandbox.DefaultAdminKey, tokenOf("root")}
+			for _, s := range readTour(t, catalog) {
+				response := s.method.Response.New().Interface()
+				if err := r.client.CallUnary(t.Context(), specOf(s.method), s.message(t, w), response); err != nil {
+					t.Fatalf("%s: %v", s.method.Name(), err)
+				}
+				s.learn(t, w, response)
+				if s.method.Secret {
+					text, err := protojson.Marshal(response)
+					if err != nil {
+						t.Fatal(err)
+					}
+					secrets = append(secrets, valuesOf(decodeJSON(t, text))...)
+				}
+			}
+			held, entries := everythingIn(t, addr)
+			if entries < 40 || len(secrets) < 5 {
+				t.Errorf("%d answers in Redis, %d secrets to look for", entries, len(secrets))
+			}
+			for _, secret := range secrets {
+				if strings.Contains(held, secret) {
+					t.Errorf("Redis holds %.8s…", secret)
+				}
+			}
+			if readable := strings.Contains(held, `"object"`) || strings.Contains(held, "/organization"); readable != (keys == nil) {
+				t.Errorf("what Redis holds can be read: %t", readable)
+			}
+		})
+	}
+}
+
+// everythingIn is all that a Redis holds, names and values, and how many answers
+// are among it.
+func everythingIn(t *testing.T, addr string) (text string, entries int) {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	defer func() { _ = client.Close() }()
+	var all strings.Builder
+	keys := client.Scan(t.Context(), 0, "*", 1000).Iterator()
+	for keys.Next(t.Context()) {
+		all.WriteString(keys.Val())
+		if value, err := client.Get(t.Context(), keys.Val()).Result(); err == nil {
+			entries++
+			all.WriteString(value)
+			continue
+		}
+		fields, err := client.HGetAll(t.Context(), keys.Val()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(&all, fields)
+	}
+	if err := keys.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all.String(), entries
 }
 
 // TestReplicasShareAFlight: a thousand callers of three replicas that miss the
