@@ -9,6 +9,7 @@ usage='usage: fuzz.sh DURATION [BUDGET_SECONDS]'
 fuzztime=${1:?$usage}
 budget=${2:-0}
 
+export CGO_ENABLED=0 # as the product is built
 packages=$(go list -f '{{.ImportPath}} {{.Dir}}' ./...)
 targets=()
 while read -r package dir; do
