@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -78,8 +79,11 @@ func TestEveryMethodCompiles(t *testing.T) {
 func TestEndpointsAreTheVendors(t *testing.T) {
 	t.Parallel()
 	list, err := os.ReadFile("../../shared/upstream/endpoints.tsv")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the list of the vendor's operations is not part of the project, and not here: ", err)
+	}
 	if err != nil {
-		t.Skip("the list of the vendor's operations is not here: ", err)
+		t.Fatal(err)
 	}
 	want := map[string]string{}
 	for line := range strings.Lines(string(list)) {
