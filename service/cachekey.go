@@ -50,4 +50,3 @@ func readTags(org string, m *Method, request protoreflect.Message) cache.Tags {
 	}
 	return tags.Tags()
 }
-
