@@ -52,7 +52,7 @@ func newBreaker(o BreakerOptions, metrics SendMetrics, logger *slog.Logger) *bre
 		Timeout:      o.OpenFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
 			known := c.TotalFailures + c.TotalSuccesses
-			return known >= uint32(o.MinCalls) && float64(c.TotalFailures) >= o.Ratio*float64(known)
+			return c.ConsecutiveFailures >= uint32(o.Consecutive) || known >= uint32(o.MinCalls) && float64(c.TotalFailures) >= o.Ratio*float64(known)
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errNoEvidence) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {

@@ -102,7 +102,7 @@ func TestPacer(t *testing.T) {
 		"a read that has no time": {getProject, []func(context.Context) (*upstream.Reply, error){limited(30 * time.Second)}, 3 * time.Second,
 			[]string{"wait " + project, "limited " + project + " 30s"}, []time.Duration{0},
 			&upstream.Error{Kind: upstream.RateLimited, Reason: upstream.ReasonRateLimited, Status: 429, RetryAfter: 30 * time.Second}},
-		"a read for which the pacer has no time": {getProject, []func(context.Context) (*upstream.Reply, error){limited(0)}, 900 * time.Millisecond,
+		"a read for which the pacer has no time": {getProject, []func(context.Context) (*upstream.Reply, error){limited(0)}, 1030 * time.Millisecond,
 			[]string{"wait " + project, "limited " + project + " 0s", "wait " + project}, []time.Duration{0},
 			&upstream.Error{Kind: upstream.RateLimited, Reason: upstream.ReasonRateLimited, Status: 429, RetryAfter: time.Second}},
 		"a wait that is longer than any": {getProject, []func(context.Context) (*upstream.Reply, error){limited(time.Hour)}, 0,

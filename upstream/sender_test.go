@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,9 @@ import (
 // warmCalls is what a sender of these tests has sent well before a test begins,
 // so that its budget has a few retries.
 const warmCalls = 50
+
+// never is more calls than any test makes.
+const never = 1 << 30
 
 // warmed answers the first calls by itself, which must be one at a time.
 type warmed struct {
@@ -43,7 +47,7 @@ func coldSender(tb testing.TB, client upstream.Attempter, change ...func(*upstre
 		Client:  client,
 		Bucket:  (*upstream.Endpoint).Template,
 		Retry:   upstream.RetryOptions{FirstPause: time.Millisecond},
-		Breaker: upstream.BreakerOptions{MinCalls: 1 << 30},
+		Breaker: upstream.BreakerOptions{MinCalls: never, Consecutive: never},
 	}
 	for _, f := range change {
 		f(&options)
@@ -262,13 +266,13 @@ func (c *counting) attempts() int { return int(c.n.Load()) }
 // without it, and whatever is called.
 func TestAllFail(t *testing.T) {
 	t.Parallel()
-	for name, minCalls := range map[string]int{"with the breaker": 0, "without the breaker": 1 << 30} {
+	for name, breaker := range map[string]int{"with the breaker": 0, "without the breaker": never} {
 		for verb, c := range map[string]call{"reads": getProject(t), "deletes": deleteUser(t), "posts": createProject(t)} {
 			for _, calls := range []int{10, 1000} {
 				t.Run(name+", "+strconv.Itoa(calls)+" "+verb, func(t *testing.T) {
 					t.Parallel()
 					url, asked := play(t, status(503, apiSays))
-					sender := coldSender(t, newClient(t, url), func(o *upstream.SenderOptions) { o.Breaker.MinCalls = minCalls })
+					sender := coldSender(t, newClient(t, url), func(o *upstream.SenderOptions) { o.Breaker.MinCalls, o.Breaker.Consecutive = breaker, breaker })
 					inParallel(calls, 50, func() {
 						if _, err := c.send(t.Context(), sender); failure(t, err).Kind != upstream.Unavailable {
 							t.Error(err)
@@ -278,7 +282,7 @@ func TestAllFail(t *testing.T) {
 					if n*10 > calls*11 {
 						t.Errorf("%d calls became %d", calls, n)
 					}
-					if retries := n - calls; minCalls > 0 && verb != "posts" && retries == 0 {
+					if retries := n - calls; breaker > 0 && verb != "posts" && retries == 0 {
 						t.Error("nothing was tried again")
 					}
 				})
@@ -331,6 +335,9 @@ func TestMetrics(t *testing.T) {
 	sender := newSender(t, newClient(t, url), func(o *upstream.SenderOptions) { o.Metrics = counted })
 	_, err := deleteUser(t).send(t.Context(), sender)
 	wantKind(t, err, upstream.OutcomeUnknown, upstream.ReasonOutcomeUnknown)
+	if text := err.Error(); !strings.Contains(text, "asked again") || !strings.Contains(text, "UPSTREAM_RATE_LIMITED") {
+		t.Errorf("the error does not say how it went on: %s", text)
+	}
 	want := map[string]int{
 		"attempt OK": warmCalls, "attempt UNAVAILABLE": 1, "attempt OUTCOME_UNKNOWN": 1, "attempt RATE_LIMITED": 1,
 		"retry SERVER_ERROR": 1, "retry ANSWER_LOST": 1, "refused ATTEMPTS": 1, "breaker CLOSED": 1,

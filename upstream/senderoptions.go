@@ -50,14 +50,19 @@ type RetryOptions struct {
 
 // BreakerOptions say when the circuit breaker opens and closes.
 type BreakerOptions struct {
-	// Window is over how long attempts are counted; default 30 s.
+	// Window is over how long attempts are counted, by when they began; default
+	// 2 min. Attempts that hang for longer are not counted at all, so it has to
+	// be longer than [Config.TotalTimeout].
 	Window time.Duration
 	// MinCalls is how many attempts there have to be in the window before it
-	// opens; default 10.
+	// opens by their ratio; default 10.
 	MinCalls int
 	// Ratio is the share of failures at which it opens, greater than 0 and at
 	// most 1; default 0.5.
 	Ratio float64
+	// Consecutive is how many failures in a row open it, whatever went well
+	// before; default 20.
+	Consecutive int
 	// OpenFor is how long nothing is sent; default 10 s.
 	OpenFor time.Duration
 	// Probes is how many attempts are sent after that, all of which have to
@@ -84,7 +89,7 @@ func (o *SenderOptions) setDefaults() error {
 		{"Retry.LongestPause", &o.Retry.LongestPause, 5 * time.Second},
 		{"Retry.LongestWait", &o.Retry.LongestWait, time.Minute},
 		{"Retry.BudgetWindow", &o.Retry.BudgetWindow, time.Minute},
-		{"Breaker.Window", &o.Breaker.Window, 30 * time.Second},
+		{"Breaker.Window", &o.Breaker.Window, 2 * time.Minute},
 		{"Breaker.OpenFor", &o.Breaker.OpenFor, 10 * time.Second},
 		{"Breaker.Patience", &o.Breaker.Patience, 5 * time.Second},
 	} {
@@ -99,6 +104,7 @@ func (o *SenderOptions) setDefaults() error {
 	}{
 		{"Retry.MaxAttempts", &o.Retry.MaxAttempts, 3},
 		{"Breaker.MinCalls", &o.Breaker.MinCalls, 10},
+		{"Breaker.Consecutive", &o.Breaker.Consecutive, 20},
 		{"Breaker.Probes", &o.Breaker.Probes, 1},
 	} {
 		if err := setDefault(bound.name, bound.value, bound.or); err != nil {
