@@ -47,7 +47,7 @@ type Config struct {
 	// neither keeps an unused connection open beyond IdleConnTimeout.
 	PingAfter time.Duration
 	// PingTimeout is how long the answer to a ping may take before the connection
-	// is given up; default 5 s.
+	// is given up, or a third of it for a probe; default 5 s.
 	PingTimeout time.Duration
 
 	// UserAgent is sent as it is; default "admin-gateway".
