@@ -127,7 +127,7 @@ func breakerOpen(wait time.Duration) *Error {
 // judge is what an attempt that failed says about the upstream: a 5xx, a
 // connection that failed or a time that was up speak against it, any other
 // answer for it. A caller that gave up says nothing, nor does one whose deadline
-// passed before the upstream had had its time.
+// passed before the upstream could be expected to answer.
 func (b *breaker) judge(ctx context.Context, e *Error, took time.Duration) error {
 	switch {
 	case e.Status >= http.StatusInternalServerError:

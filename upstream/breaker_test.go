@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -179,7 +180,7 @@ func TestBreakerEvidence(t *testing.T) {
 	t.Parallel()
 	hang := func(ctx context.Context) (*upstream.Reply, error) {
 		<-ctx.Done()
-		if ctx.Err() == context.Canceled { //nolint:errorlint // what context returns
+		if errors.Is(ctx.Err(), context.Canceled) {
 			return fails(upstream.Canceled, upstream.ReasonCanceled, 0, 0)(ctx)
 		}
 		return fails(upstream.DeadlineExceeded, upstream.ReasonDeadlineExceeded, 0, 0)(ctx)

@@ -43,12 +43,20 @@ type SendMetrics interface {
 	Breaker(state BreakerState)
 }
 
+// noMetrics counts nothing.
 type noMetrics struct{}
 
-func (noMetrics) Attempt(string)            {}
-func (noMetrics) Retry(RetryReason)         {}
+// Attempt implements [SendMetrics].
+func (noMetrics) Attempt(string) {}
+
+// Retry implements [SendMetrics].
+func (noMetrics) Retry(RetryReason) {}
+
+// RetryRefused implements [SendMetrics].
 func (noMetrics) RetryRefused(RetryRefusal) {}
-func (noMetrics) Breaker(BreakerState)      {}
+
+// Breaker implements [SendMetrics].
+func (noMetrics) Breaker(BreakerState) {}
 
 // Sender sends requests within the upstream's budget, again where that is
 // certain to do no harm, and not at all while the upstream is failing. It has no

@@ -12,11 +12,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// noBudget is what a pacer fails with.
-type noBudget time.Duration
+// budgetError is what a pacer fails with.
+type budgetError time.Duration
 
-func (noBudget) Error() string               { return "no budget" }
-func (n noBudget) RetryAfter() time.Duration { return time.Duration(n) }
+func (budgetError) Error() string               { return "no budget" }
+func (n budgetError) RetryAfter() time.Duration { return time.Duration(n) }
 
 // scriptedPacer is closed until a time, and notes what it is asked.
 type scriptedPacer struct {
@@ -31,7 +31,7 @@ func (p *scriptedPacer) Wait(ctx context.Context, bucket string) error {
 		return p.fails
 	}
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(p.opens) {
-		return noBudget(time.Until(p.opens))
+		return budgetError(time.Until(p.opens))
 	}
 	select {
 	case <-time.After(time.Until(p.opens)):
@@ -160,8 +160,8 @@ func TestNoBudget(t *testing.T) {
 		reason string
 		after  time.Duration
 	}{
-		"exhausted": {t.Context(), noBudget(90 * time.Second), upstream.RateLimited, upstream.ReasonNoBudget, 90 * time.Second},
-		"for long":  {t.Context(), noBudget(100 * time.Hour), upstream.RateLimited, upstream.ReasonNoBudget, time.Hour},
+		"exhausted": {t.Context(), budgetError(90 * time.Second), upstream.RateLimited, upstream.ReasonNoBudget, 90 * time.Second},
+		"for long":  {t.Context(), budgetError(100 * time.Hour), upstream.RateLimited, upstream.ReasonNoBudget, time.Hour},
 		"no reason": {t.Context(), errors.New("broken"), upstream.RateLimited, upstream.ReasonNoBudget, 0},
 		"canceled":  {ended, context.Canceled, upstream.Canceled, upstream.ReasonCanceled, 0},
 	} {

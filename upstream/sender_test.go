@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -234,13 +233,8 @@ func TestNothingListens(t *testing.T) {
 		call  call
 		asked int
 	}{{getProject(t), 3}, {deleteUser(t), 3}, {createProject(t), 1}, {archiveProject(t), 1}} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = listener.Close()
-		counted := &counting{Attempter: newClient(t, "http://"+listener.Addr().String())}
-		_, err = test.call.send(t.Context(), newSender(t, counted))
+		counted := &counting{Attempter: newClient(t, "http://127.0.0.1:1")}
+		_, err := test.call.send(t.Context(), newSender(t, counted))
 		wantKind(t, err, upstream.Unavailable, upstream.ReasonUnavailable)
 		if counted.attempts() != test.asked {
 			t.Errorf("%s: %d attempts, want %d", test.call.endpoint, counted.attempts(), test.asked)
