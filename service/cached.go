@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -57,6 +58,7 @@ type Cache struct {
 	flights *cache.Flight[kept]
 	// refreshing bounds the fetches that nobody waits for.
 	refreshing chan struct{}
+	rooms      sync.Pool // of *[]byte, in which keys are written
 }
 
 // NewCache returns a Cache over a store.

@@ -22,6 +22,7 @@ import (
 type agingHouse struct {
 	t       *testing.T
 	catalog *service.Catalog
+	server  *connect.Server
 	client  *connect.Client
 	start   time.Time
 	past    *atomic.Int64
@@ -84,8 +85,8 @@ func newAgingHouse(t *testing.T, change func(*service.CacheOptions, *service.Cat
 		}
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + strings.Repeat("x", int(n)) + `"}`)}, nil
 	})
-	server := open(t, h.catalog, service.Options{Upstream: up, Cache: remembers, Callers: newPolicy(t, h.catalog, agingPolicy), Audit: h.records})
-	h.client = connect.NewClient(service.InProcess(server))
+	h.server = open(t, h.catalog, service.Options{Upstream: up, Cache: remembers, Callers: newPolicy(t, h.catalog, agingPolicy), Audit: h.records})
+	h.client = connect.NewClient(service.InProcess(h.server))
 	return h
 }
 
