@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
@@ -27,7 +28,8 @@ func (i *ServerInfo) TLS() *tls.ConnectionState {
 
 // call serves one call.
 func (d *Door) call(_ any, wire grpc.ServerStream) error {
-	ctx := wire.Context()
+	ctx, release := withOwnDeadline(wire.Context())
+	defer release()
 	procedure, _ := grpc.Method(ctx)
 	info := d.info(ctx, procedure)
 	s := &stream{
@@ -43,6 +45,23 @@ func (d *Door) call(_ any, wire grpc.ServerStream) error {
 	err := d.dispatch(ctx, s)
 	s.finish()
 	return toStatus(err)
+}
+
+// withOwnDeadline gives a context that is exceeded when its deadline passes.
+// grpc-go cancels a call's own then, often before that has noticed, and a call
+// whose time was up would look like one that its client gave up.
+func withOwnDeadline(wire context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := wire.Deadline()
+	if !ok {
+		return wire, func() {}
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(wire), deadline)
+	stop := context.AfterFunc(wire, func() {
+		if time.Now().Before(deadline) {
+			cancel()
+		}
+	})
+	return ctx, func() { stop(); cancel() }
 }
 
 // dispatch makes a panic outside of the interceptors the failure of one call,
