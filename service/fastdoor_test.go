@@ -3,17 +3,21 @@ package service_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/admin-gateway/admin-gateway/service"
@@ -22,7 +26,7 @@ import (
 
 // fastDoor opens the gRPC door of package grpcdoor onto server, and calls it with
 // grpc-go's client; without TLS where the configurations are nil.
-func fastDoor(t *testing.T, server *connect.Server, serverTLS, clientTLS *tls.Config) connect.Transport {
+func fastDoor(t *testing.T, server *connect.Server, serverTLS, clientTLS *tls.Config) grpcClient {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,4 +111,47 @@ func (c *grpcCall) Receive(msg any) error {
 		e = e.WithDetail(packed)
 	}
 	return e
+}
+
+// TestReflectionNeedsItsPermission: a stream takes the road that a unary call
+// takes.
+func TestReflectionNeedsItsPermission(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	log := new(records)
+	server := open(t, catalog, service.Options{
+		Upstream: upstreamFunc(answerProject), Reflection: true, Audit: log,
+		Callers: newPolicy(t, catalog, rootPolicy+accessPolicy[len("\ncallers:\n"):]),
+	})
+	client := reflectionv1.NewServerReflectionClient(fastDoor(t, server, nil, nil).conn)
+	for name, want := range map[string]codes.Code{
+		"root": codes.OK, "powerless": codes.OK, "elsewhere": codes.PermissionDenied, "forbidden": codes.PermissionDenied,
+		"stranger": codes.Unauthenticated, "": codes.Unauthenticated,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if name != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+tokenOf(name))
+		}
+		stream, err := client.ServerReflectionInfo(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Who is refused may be told so before this is sent.
+		_ = stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
+		answer, err := stream.Recv()
+		if status.Code(err) != want {
+			t.Errorf("%q got %v, want %s", name, err, want)
+		}
+		if services := answer.GetListServicesResponse().GetService(); want == codes.OK && len(services) < 30 {
+			t.Errorf("%q was told of %d services", name, len(services))
+		}
+		_ = stream.CloseSend() // The refused have none.
+		if _, err := stream.Recv(); want == codes.OK && !errors.Is(err, io.EOF) {
+			t.Errorf("%q: the end: %v", name, err)
+		}
+	}
+	if n := len(log.all()); n != 6 {
+		t.Errorf("%d records of 6 calls", n)
+	}
 }
