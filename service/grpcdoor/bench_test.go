@@ -18,8 +18,8 @@ import (
 func BenchmarkSmallCalls(b *testing.B) {
 	server := serving(echo)
 	for name, open := range map[string]func(*testing.B) string{
-		"grpcdoor": func(b *testing.B) string { return serve(b, server, grpcdoor.Options{}).address },
-		"one port": func(b *testing.B) string { return onePort(b, server) },
+		"grpcdoor": func(b *testing.B) string { b.Helper(); return serve(b, server, grpcdoor.Options{}).address },
+		"one port": func(b *testing.B) string { b.Helper(); return onePort(b, server) },
 		"grpc-go":  plainServer,
 	} {
 		b.Run(name, func(b *testing.B) {

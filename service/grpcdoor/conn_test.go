@@ -62,12 +62,12 @@ func connectTo(t *testing.T, address string) net.Conn {
 }
 
 // call opens a stream for the unary method.
-func (c *client) call(stream uint32) error {
+func (c *client) call(stream uint32, metadata ...[2]string) error {
 	c.headers.Reset()
-	for _, field := range [][2]string{
+	for _, field := range append([][2]string{
 		{":method", "POST"}, {":scheme", "http"}, {":path", say}, {":authority", c.address},
 		{"te", "trailers"}, {"content-type", "application/grpc"},
-	} {
+	}, metadata...) {
 		if err := c.encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func TestConnectionsDoNotLastForever(t *testing.T) {
 	}
 	// A real client has three connections, and nobody notices.
 	conn := dial(t, o.address)
-	for away := 0; away < 3; away++ {
+	for range 3 {
 		if _, err := invoke(t, conn, "x"); err != nil {
 			t.Fatal(err)
 		}
@@ -335,6 +335,46 @@ func TestDrainEnds(t *testing.T) {
 	}
 	if o.err == nil {
 		t.Error("nothing is said of the calls that were canceled")
+	}
+}
+
+// TestListenerFails: the door ends, with its calls, and says why.
+func TestListenerFails(t *testing.T) {
+	t.Parallel()
+	inside, left := make(chan struct{}, 1), make(chan struct{}, 1)
+	server := serving(func(ctx context.Context, _ string) (string, error) {
+		inside <- struct{}{}
+		<-ctx.Done()
+		for range 1000 {
+			runtime.Gosched() // It takes its time to leave.
+		}
+		left <- struct{}{}
+		return "", ctx.Err()
+	})
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := serveOn(t, l, server, grpcdoor.Options{})
+	conn := dial(t, o.address)
+	done := make(chan error, 1)
+	go func() {
+		_, err := invoke(t, conn, "")
+		done <- err
+	}()
+	wait(t, "the call", inside)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "the end", o.ended)
+	if len(left) != 1 {
+		t.Error("it ended before its handlers")
+	}
+	if !errors.Is(o.err, net.ErrClosed) {
+		t.Errorf("it ended with %v", o.err)
+	}
+	if err := <-done; err == nil {
+		t.Error("the call succeeded")
 	}
 }
 

@@ -48,12 +48,16 @@ func New(server *connect.Server, options Options) *Door {
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	server := grpc.NewServer(d.serverOptions()...)
 	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(conns) }()
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = server.Serve(conns)
+	}()
 	select {
-	case err := <-ended:
+	case <-ended:
 		server.Stop()
-		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), err)
+		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), failed)
 	case <-ctx.Done():
 	}
 	// grpc-go waits for connections that have not yet said anything before it
@@ -62,7 +66,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	closed := conns.Close()
 	conns.closeSilent()
 	err := d.drain(server)
-	<-ended // What it says of a closed listener is no news.
+	<-ended // That the listener was closed is no news.
 	if err == nil && closed != nil && !errors.Is(closed, net.ErrClosed) {
 		err = fmt.Errorf("close %s: %w", l.Addr(), closed)
 	}

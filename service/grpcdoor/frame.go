@@ -35,7 +35,8 @@ func (frames) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return fmt.Errorf("%T is no frame", v)
 	}
-	f.data = data.Materialize()
+	f.data = make([]byte, data.Len())
+	data.CopyTo(f.data)
 	return nil
 }
 

@@ -17,8 +17,8 @@ type Options struct {
 	// Codec is protobuf's binary form; default [connectproto.NewBinaryCodec].
 	Codec connect.Codec
 	// TLS protects the connections, and may ask for certificates of clients;
-	// what it verified is what the call's [ServerInfo] shows. nil: HTTP/2 with
-	// prior knowledge, without TLS.
+	// what it verified is what the call's [ServerInfo] shows. [New] copies it. nil:
+	// HTTP/2 with prior knowledge, without TLS.
 	TLS *tls.Config
 	// Logger gets panics that no interceptor recovered; the default discards
 	// them.
@@ -83,6 +83,9 @@ const day = 24 * time.Hour
 func (o Options) settled() Options {
 	if o.Codec == nil {
 		o.Codec = connectproto.NewBinaryCodec()
+	}
+	if o.TLS != nil {
+		o.TLS = o.TLS.Clone() // An http.Server that has the same one writes to it.
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

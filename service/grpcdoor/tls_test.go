@@ -105,7 +105,6 @@ func TestCertificatesOfClients(t *testing.T) {
 		"TLS 1.1": {version: tls.VersionTLS11, code: codes.Unavailable},
 		"foreign": {certificates: []tls.Certificate{foreign.issue(t, "caller.example")}, code: codes.Unavailable},
 	} {
-		//nolint:gosec // G402: a client that is too old is what is tested.
 		config := &tls.Config{RootCAs: ours.pool, Certificates: test.certificates, MinVersion: tls.VersionTLS10, MaxVersion: test.version}
 		got, err := invoke(t, dial(t, o.address, grpc.WithTransportCredentials(credentials.NewTLS(config))), "")
 		if got != test.want || status.Code(err) != test.code {
