@@ -255,7 +255,7 @@ func TestRedisFailover(t *testing.T) {
 // loadedOrNot is the body that is loaded, "" where none is, whatever the reason.
 func loadedOrNot(t *testing.T, r *Redis, key Key, tags Tags) string {
 	t.Helper()
-	e, _, _ := r.Load(t.Context(), key, tags) //nolint:errcheck // A failure is a miss.
+	e, _, _ := r.Load(t.Context(), key, tags) // A failure is a miss.
 	return string(e.Body)
 }
 
