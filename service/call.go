@@ -37,6 +37,7 @@ type call struct {
 
 	upstreamRequestID string
 	cache             string // how a read was answered
+	idempotency       string // how a write with a key was answered
 	// done tells that the upstream has carried out a write.
 	done bool
 }
@@ -92,6 +93,7 @@ func (c *call) record(event string, code string) *audit.Record {
 		Code:              code,
 		UpstreamRequestID: c.upstreamRequestID,
 		Cache:             c.cache,
+		Idempotency:       c.idempotency,
 		Duration:          time.Since(c.start),
 	}
 	if c.method != nil && c.request != nil {

@@ -29,6 +29,7 @@ type road struct {
 	catalog       *Catalog
 	methods       *authz.Methods
 	cache         *cacheStep
+	idempotency   *Idempotency
 	validator     Validator
 	callers       Callers
 	authenticator Authenticator
@@ -80,7 +81,7 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 			r.metrics.read(m.Name(), c.cache)
 		}
 	} else {
-		wire, err = r.write(ctx, p, request)
+		wire, err = r.once(ctx, p, request)
 	}
 	if err != nil {
 		if e, ok := errors.AsType[*upstream.Error](err); ok {

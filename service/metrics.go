@@ -14,6 +14,7 @@ type metrics struct {
 	deniedTotal          *prometheus.CounterVec
 	limited              prometheus.Counter
 	readsTotal           *prometheus.CounterVec
+	keyedTotal           *prometheus.CounterVec
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -31,10 +32,13 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m.readsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gateway_reads_total", Help: "Reads that were answered, by RPC and by how: hit, miss, coalesced or bypass.",
 	}, []string{"rpc", "outcome"})
+	m.keyedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by what came of the key: first, released, unkept, replayed, lost, reused or refused.",
+	}, []string{"outcome"})
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, m.readsTotal} {
+	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, m.readsTotal, m.keyedTotal} {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
 		}
@@ -48,6 +52,9 @@ func (m *metrics) unauthenticated(reason authn.Reason) {
 
 // read counts an answer; rpc is a name of the catalog.
 func (m *metrics) read(rpc, outcome string) { m.readsTotal.WithLabelValues(rpc, outcome).Inc() }
+
+// keyed counts a write with an idempotency key.
+func (m *metrics) keyed(outcome string) { m.keyedTotal.WithLabelValues(outcome).Inc() }
 
 func (m *metrics) denied(reason authz.Reason) {
 	m.deniedTotal.WithLabelValues(reason.String()).Inc()

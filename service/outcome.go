@@ -1,0 +1,95 @@
+package service
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// keptOutcome is what came of a write, as its caller was told it: wire bytes, or
+// an error.
+type keptOutcome struct {
+	wire      []byte
+	err       error
+	requestID string // of the upstream
+}
+
+// The encoding: version ‖ kind ‖ length of the upstream's id ‖ id ‖ rest, which is
+// the wire bytes of the answer, or those of a google.rpc.Status.
+const (
+	outcomeVersion = 1
+	outcomeAnswer  = 'A'
+	outcomeError   = 'E'
+)
+
+// encodeOutcome makes bytes of an outcome. Of an error it takes what its caller
+// may see, and no cause.
+func encodeOutcome(o keptOutcome) []byte {
+	kind, rest := byte(outcomeAnswer), o.wire
+	if o.err != nil {
+		kind, rest = outcomeError, encodeError(toCaller(o.err))
+	}
+	b := binary.AppendUvarint([]byte{outcomeVersion, kind}, uint64(len(o.requestID)))
+	b = append(b, o.requestID...)
+	return append(b, rest...)
+}
+
+func encodeError(err error) []byte {
+	s := &status.Status{Code: int32(connect.CodeOf(err))}
+	if e, ok := errors.AsType[*connect.Error](err); ok {
+		s.Message = e.Message()
+		for _, detail := range e.Details() {
+			s.Details = append(s.Details, connectproto.ErrorDetailToAny(detail))
+		}
+	}
+	b, err := proto.Marshal(s)
+	if err != nil {
+		// Text that is no UTF-8: the code says the most of it.
+		b, _ = proto.Marshal(&status.Status{Code: s.GetCode()})
+	}
+	return b
+}
+
+// decodeOutcome is false for what this build cannot read.
+func decodeOutcome(b []byte) (keptOutcome, bool) {
+	if len(b) < 2 || b[0] != outcomeVersion {
+		return keptOutcome{}, false
+	}
+	length, n := binary.Uvarint(b[2:])
+	rest := b[2+max(n, 0):]
+	if n <= 0 || length > uint64(len(rest)) {
+		return keptOutcome{}, false
+	}
+	o := keptOutcome{requestID: string(rest[:length])}
+	rest = rest[length:]
+	switch b[1] {
+	case outcomeAnswer:
+		o.wire = rest
+		return o, true
+	case outcomeError:
+		o.err = decodeError(rest)
+		return o, o.err != nil
+	}
+	return keptOutcome{}, false
+}
+
+// decodeError is nil for what this build cannot read.
+func decodeError(b []byte) error {
+	s := new(status.Status)
+	if err := proto.Unmarshal(b, s); err != nil || s.GetCode() <= 0 {
+		return nil
+	}
+	e := connect.NewError(connect.Code(s.GetCode()), s.GetMessage())
+	for _, packed := range s.GetDetails() {
+		detail, err := connectproto.NewErrorDetail(packed)
+		if err != nil {
+			return nil
+		}
+		e = e.WithDetail(detail)
+	}
+	return &told{e}
+}
