@@ -1,8 +1,10 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -235,15 +237,19 @@ func TestRedisOutcomesFaults(t *testing.T) {
 	o := NewRedisOutcomes(newHasty(t, proxy.addr, RedisOptions{BreakerPause: time.Millisecond}), outcomesLife)
 	subject := newRedisOutcomesSubject(server, "gw")
 	other := subject.replica(t)
-	hasty := func(name string) (outcome Outcome) {
-		eventually(t, name+" is begun", func() bool {
+	tries := 0
+	hasty := func() (name string, outcome Outcome) {
+		eventually(t, "something is begun", func() bool {
 			var err error
+			tries++ // One that was too slow may be lost.
+			name = fmt.Sprint("try ", tries)
 			outcome, err = o.Begin(t.Context(), outcomeKey(name), fingerprint(1), outcomesLease)
 			return err == nil
 		})
-		return outcome
+		return name, outcome
 	}
-	unended, ungiven := hasty("unended"), hasty("ungiven")
+	unendedName, unended := hasty()
+	ungivenName, ungiven := hasty()
 	proxy.refuse()
 	if _, err := o.Begin(t.Context(), outcomeKey("b"), fingerprint(1), outcomesLease); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("Begin: %v", err)
@@ -255,7 +261,7 @@ func TestRedisOutcomesFaults(t *testing.T) {
 		t.Errorf("Abandon: %v", err)
 	}
 	subject.endLeases(t)
-	for _, name := range []string{"unended", "ungiven"} {
+	for _, name := range []string{unendedName, ungivenName} {
 		wantState(t, begin(t, other, name, 1), OutcomeLost, "")
 	}
 	wantState(t, begin(t, other, "b", 1), OutcomeBegun, "")
@@ -263,7 +269,7 @@ func TestRedisOutcomesFaults(t *testing.T) {
 	// A claim that was made, and whose answer was lost, is given back or lost,
 	// and never somebody's.
 	proxy.listen(t)
-	hasty("warm")
+	hasty()
 	proxy.set(faultHold)
 	_, err := o.Begin(t.Context(), outcomeKey("held"), fingerprint(1), outcomesLease)
 	if !errors.Is(err, ErrUnavailable) {
@@ -274,6 +280,46 @@ func TestRedisOutcomesFaults(t *testing.T) {
 	if got := begin(t, other, "held", 1); got.State != OutcomeBegun && got.State != OutcomeLost {
 		t.Errorf("state %d", got.State)
 	}
+}
+
+// lostReply loses the reply to the next command.
+type lostReply struct{ armed atomic.Bool }
+
+func (*lostReply) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (*lostReply) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (l *lostReply) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if l.armed.CompareAndSwap(true, false) {
+			err = io.ErrUnexpectedEOF
+			cmd.SetErr(err)
+		}
+		return err
+	}
+}
+
+// TestRedisOutcomesLostReplies: a claim that was made, and whose reply was lost,
+// is nobody's and is given back; an end whose reply was lost is told again.
+func TestRedisOutcomesLostReplies(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t)
+	r := newReplica(t, server.addr, RedisOptions{})
+	lost := new(lostReply)
+	r.client.AddHook(lost)
+	o := NewRedisOutcomes(r, outcomesLife)
+	finish(t, begin(t, o, "the scripts are there", 1), "")
+	lost.armed.Store(true)
+	if _, err := o.Begin(t.Context(), outcomeKey("a"), fingerprint(1), outcomesLease); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Begin without a reply: %v", err)
+	}
+	claim := wantState(t, begin(t, o, "a", 2), OutcomeBegun, "")
+	lost.armed.Store(true)
+	finish(t, claim, "one")
+	wantState(t, begin(t, o, "a", 2), OutcomeKept, "one")
 }
 
 // TestRedisOutcomesForgotten: what Redis lost while an operation was under way is

@@ -21,10 +21,10 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// keyedPolicy has two callers who may do everything.
+// keyedPolicy has two callers who may do everything, with names of one length.
 const keyedPolicy = rootPolicy + `
-  - name: other
-    authenticate: [{token_sha256: $other}]
+  - name: boss
+    authenticate: [{token_sha256: $boss}]
     grants: [{permissions: ["*"]}]
     limits: $free
 `

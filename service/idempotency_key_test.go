@@ -38,7 +38,7 @@ func TestKeysAreBound(t *testing.T) {
 	if n := s.asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
-	if id, replayed, err := s.createAs(t, "other", "k", "one"); err != nil || id != "proj_2" || replayed {
+	if id, replayed, err := s.createAs(t, "boss", "k", "one"); err != nil || id != "proj_2" || replayed {
 		t.Errorf("another caller with the key got %s, %v, replayed: %t", id, err, replayed)
 	}
 	// In quotes or not, as the draft has it or as most have it, it is one key.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"pgregory.net/rapid"
 
+	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -73,5 +74,26 @@ func TestErrorsThatCannotBeEncoded(t *testing.T) {
 	got, ok := decodeOutcome(encodeOutcome(keptOutcome{err: e}))
 	if !ok || connect.CodeOf(got.err) != connect.CodeUnknown {
 		t.Errorf("%v, %t", got.err, ok)
+	}
+}
+
+// TestFingerprints: any part of a request makes another one, and parts do not run
+// into each other.
+func TestFingerprints(t *testing.T) {
+	t.Parallel()
+	seen := map[cache.Fingerprint]string{}
+	for _, parts := range [][6]string{
+		{"org", "procedure", "POST", "/path", "query", "body"},
+		{"orgp", "rocedure", "POST", "/path", "query", "body"}, {"org", "procedureP", "OST", "/path", "query", "body"},
+		{"org", "procedure", "POST/", "path", "query", "body"}, {"org", "procedure", "POST", "/pathquery", "", "body"},
+		{"org", "procedure", "POST", "/path", "queryb", "ody"}, {"org", "procedure", "POST", "/path", "querybody", ""},
+		{"", "procedure", "POST", "/path", "query", "body"}, {"org", "", "POST", "/path", "query", "body"}, {"org", "procedure", "", "/path", "query", "body"},
+		{"org", "procedure", "POST", "", "query", "body"}, {"org", "procedure", "POST", "/path", "", "body"}, {"org", "procedure", "POST", "/path", "query", ""},
+	} {
+		f := fingerprintOf(parts[0], parts[1], &upstream.Request{Verb: parts[2], Path: parts[3], Query: parts[4], Body: []byte(parts[5])})
+		if other, ok := seen[f]; ok {
+			t.Errorf("%q is %s", parts, other)
+		}
+		seen[f] = strings.Join(parts[:], "|")
 	}
 }

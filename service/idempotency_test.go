@@ -178,7 +178,7 @@ func TestKeyedSecrets(t *testing.T) {
 		if err != nil || !replayed || !proto.Equal(first, again) {
 			t.Errorf("%s again: %v, replayed: %t", s.method.Name(), err, replayed)
 		}
-		others, replayed, err := callKeyed(t, t.Context(), as("other", service.InProcess(sealed.server)), key, s.method, request)
+		others, replayed, err := callKeyed(t, t.Context(), as("boss", service.InProcess(sealed.server)), key, s.method, request)
 		if err == nil && (replayed || proto.Equal(first, others)) {
 			t.Errorf("%s: another caller got %v, replayed: %t", s.method.Name(), others, replayed)
 		}
