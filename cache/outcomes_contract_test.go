@@ -168,26 +168,24 @@ func outcomesDead(t *testing.T, s outcomesSubject) {
 	wantState(t, begin(t, other, "unseen", 1), OutcomeKept, "late, and nobody knows")
 }
 
-// waiting begins what is under way, and returns once it does.
-func (s outcomesSubject) waiting(t *testing.T, ctx context.Context, o Outcomes, name string) <-chan Outcome {
+// waiting begins "a", which is under way.
+func waiting(ctx context.Context, t *testing.T, o Outcomes) <-chan Outcome {
 	t.Helper()
-	got, began := make(chan Outcome, 1), make(chan struct{})
+	got := make(chan Outcome, 1)
 	go func() {
-		close(began)
-		outcome, err := o.Begin(ctx, outcomeKey(name), fingerprint(1), outcomesLease)
+		outcome, err := o.Begin(ctx, outcomeKey("a"), fingerprint(1), outcomesLease)
 		if err != nil && ctx.Err() == nil {
-			t.Errorf("Begin(%s): %v", name, err)
+			t.Errorf("Begin: %v", err)
 		}
 		got <- outcome
 	}()
-	<-began
 	return got
 }
 
 func outcomesWait(t *testing.T, s outcomesSubject) {
 	o, other := s.replica(t), s.replica(t)
 	claim := wantState(t, begin(t, o, "a", 1), OutcomeBegun, "")
-	here, there := s.waiting(t, t.Context(), o, "a"), s.waiting(t, t.Context(), other, "a")
+	here, there := waiting(t.Context(), t, o), waiting(t.Context(), t, other)
 	finish(t, claim, "one")
 	wantState(t, <-here, OutcomeKept, "one")
 	wantState(t, <-there, OutcomeKept, "one")
@@ -197,7 +195,7 @@ func outcomesWaitCancelled(t *testing.T, s outcomesSubject) {
 	o := s.replica(t)
 	claim := wantState(t, begin(t, o, "a", 1), OutcomeBegun, "")
 	ctx, cancel := context.WithCancel(t.Context())
-	got := s.waiting(t, ctx, o, "a")
+	got := waiting(ctx, t, o)
 	cancel()
 	wantState(t, <-got, 0, "")
 	finish(t, claim, "one")
@@ -210,7 +208,7 @@ func outcomesWaitCancelled(t *testing.T, s outcomesSubject) {
 func outcomesTakeOver(t *testing.T, s outcomesSubject) {
 	o, other := s.replica(t), s.replica(t)
 	claim := wantState(t, begin(t, o, "a", 1), OutcomeBegun, "")
-	here, there := s.waiting(t, t.Context(), o, "a"), s.waiting(t, t.Context(), other, "a")
+	here, there := waiting(t.Context(), t, o), waiting(t.Context(), t, other)
 	if err := claim.Claim.Abandon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +225,7 @@ func outcomesTakeOver(t *testing.T, s outcomesSubject) {
 func outcomesWaitLease(t *testing.T, s outcomesSubject) {
 	o, other := s.replica(t), s.replica(t)
 	wantState(t, begin(t, o, "a", 1), OutcomeBegun, "")
-	here, there := s.waiting(t, t.Context(), o, "a"), s.waiting(t, t.Context(), other, "a")
+	here, there := waiting(t.Context(), t, o), waiting(t.Context(), t, other)
 	s.endLeases(t)
 	if s.clocked { // Its timers go by real time: somebody else has to come.
 		wantState(t, begin(t, o, "a", 1), OutcomeLost, "")

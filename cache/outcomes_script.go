@@ -15,14 +15,6 @@ import "github.com/redis/go-redis/v9"
 // outcomeVersion begins each of them.
 const outcomeVersion = "1"
 
-// Where the parts begin, as Go counts.
-const (
-	outcomeFingerprintAt = 2
-	outcomeTokenAt       = outcomeFingerprintAt + 32
-	outcomeRestAt        = outcomeTokenAt + outcomeTokenBytes
-	outcomeTokenBytes    = 26
-)
-
 // scriptBegin claims what nobody has claimed, and says what is known of the
 // rest: B (it is the caller's now), R, D with the outcome, L, or O (another
 // fingerprint). That a lease is over is noted when it is first seen, so that it

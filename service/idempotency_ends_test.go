@@ -51,7 +51,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 	hasty, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {
-		_, _, err := callKeyed(t, hasty, b.client, "k", b.create, &adminv1.CreateProjectRequest{Name: "one"})
+		_, _, err := callKeyed(hasty, t, b.client, "k", b.create, &adminv1.CreateProjectRequest{Name: "one"})
 		left <- err
 	}()
 	cancel()
@@ -93,17 +93,17 @@ func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 		remove := fake.Inject(fault)
 		before := fake.Count(fault.Op)
 		for range 2 {
-			if _, replayed, err := callKeyed(t, t.Context(), client, key, create, request); err == nil || replayed || connect.CodeOf(err) == connect.CodeUnknown {
+			if _, replayed, err := callKeyed(t.Context(), t, client, key, create, request); err == nil || replayed || connect.CodeOf(err) == connect.CodeUnknown {
 				t.Errorf("%+v: %v, replayed: %t", fault, err, replayed)
 			}
 		}
 		remove()
 		// Another request is as good: nothing was ever done with the key.
 		request.Name = "another " + request.GetName()
-		if _, replayed, err := callKeyed(t, t.Context(), client, key, create, request); err != nil || replayed {
+		if _, replayed, err := callKeyed(t.Context(), t, client, key, create, request); err != nil || replayed {
 			t.Errorf("%+v, then none: %v, replayed: %t", fault, err, replayed)
 		}
-		if _, replayed, err := callKeyed(t, t.Context(), client, key, create, request); err != nil || !replayed {
+		if _, replayed, err := callKeyed(t.Context(), t, client, key, create, request); err != nil || !replayed {
 			t.Errorf("%+v, then done: %v, replayed: %t", fault, err, replayed)
 		}
 		if n := fake.Count(fault.Op) - before; n != 3 {
@@ -112,11 +112,11 @@ func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 	}
 	// Nor is one used up that was never sent.
 	s.records.failed = func(*audit.Record) error { return errSinkFull }
-	if _, _, err := callKeyed(t, t.Context(), client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); reason(t, err) != service.ReasonAuditUnavailable {
+	if _, _, err := callKeyed(t.Context(), t, client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); reason(t, err) != service.ReasonAuditUnavailable {
 		t.Errorf("without a record: %v", err)
 	}
 	s.records.failed = nil
-	if _, replayed, err := callKeyed(t, t.Context(), client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); err != nil || replayed {
+	if _, replayed, err := callKeyed(t.Context(), t, client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); err != nil || replayed {
 		t.Errorf("with one: %v, replayed: %t", err, replayed)
 	}
 }
@@ -264,7 +264,7 @@ func TestOutcomesUnavailable(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond) // It waits for the lease.
 	defer cancel()
-	if _, _, err := callKeyed(t, ctx, s.client, "k", s.create, &adminv1.CreateProjectRequest{Name: "one"}); connect.CodeOf(err) != connect.CodeDeadlineExceeded {
+	if _, _, err := callKeyed(ctx, t, s.client, "k", s.create, &adminv1.CreateProjectRequest{Name: "one"}); connect.CodeOf(err) != connect.CodeDeadlineExceeded {
 		t.Errorf("while it is not known what came of it: %v", err)
 	}
 	if n := s.asked.Load(); n != 2 {

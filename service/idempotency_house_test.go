@@ -96,7 +96,7 @@ func (r keyedReplica) serve(t *testing.T, d door) connect.Transport {
 
 // callKeyed makes a call with a key, and tells whether it was answered from what
 // was kept.
-func callKeyed(t *testing.T, ctx context.Context, client *connect.Client, key string, m *service.Method, request proto.Message) (response proto.Message, replayed bool, err error) {
+func callKeyed(ctx context.Context, t *testing.T, client *connect.Client, key string, m *service.Method, request proto.Message) (response proto.Message, replayed bool, err error) {
 	t.Helper()
 	response = m.Response.New().Interface()
 	ctx, info := connect.NewClientContext(ctx)
@@ -150,7 +150,7 @@ func newKeyedStub(t *testing.T, outcomes cache.Outcomes, answer upstreamFunc) *k
 // createAs creates a project.
 func (s *keyedStub) createAs(t *testing.T, caller, key, name string) (id string, replayed bool, err error) {
 	t.Helper()
-	response, replayed, err := callKeyed(t, t.Context(), as(caller, service.InProcess(s.server)), key, s.create, &adminv1.CreateProjectRequest{Name: name})
+	response, replayed, err := callKeyed(t.Context(), t, as(caller, service.InProcess(s.server)), key, s.create, &adminv1.CreateProjectRequest{Name: name})
 	if created, ok := response.(*adminv1.CreateProjectResponse); ok {
 		id = created.GetProject().GetId()
 	}

@@ -51,10 +51,10 @@ func parseIdempotencyKey(value string) (string, bool) {
 	}
 	var key strings.Builder
 	for inner := value[1 : len(value)-1]; inner != ""; inner = inner[1:] {
-		switch {
-		case inner[0] == '"':
+		switch inner[0] {
+		case '"':
 			return "", false
-		case inner[0] == '\\':
+		case '\\':
 			if len(inner) == 1 || inner[1] != '"' && inner[1] != '\\' {
 				return "", false
 			}

@@ -30,7 +30,7 @@ func TestKeysAreBound(t *testing.T) {
 		if m.Read {
 			continue
 		}
-		_, replayed, err := callKeyed(t, t.Context(), s.client, "k", m, requests[m.Name()])
+		_, replayed, err := callKeyed(t.Context(), t, s.client, "k", m, requests[m.Name()])
 		if connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != service.ReasonIdempotencyKeyReused || replayed {
 			t.Errorf("%s with the key: %v, replayed: %t", m.Name(), err, replayed)
 		}
@@ -121,7 +121,7 @@ func TestKeysWithoutAStore(t *testing.T) {
 		return answerProject(ctx)
 	})})
 	create, _ := realCatalog(t).Lookup("/openai.admin.v1.ProjectService/CreateProject")
-	_, _, err := callKeyed(t, t.Context(), as("root", service.InProcess(server)), "k", create, &adminv1.CreateProjectRequest{Name: "one"})
+	_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(server)), "k", create, &adminv1.CreateProjectRequest{Name: "one"})
 	if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != service.ReasonIdempotencyNotConfigured || asked.Load() != 0 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
@@ -156,7 +156,7 @@ func TestKeysOutliveTheAdminKey(t *testing.T) {
 	}
 	client := as("root", service.InProcess(open(t, catalog, service.Options{Upstream: up, Idempotency: keyed})))
 	call := func() error {
-		_, _, err := callKeyed(t, t.Context(), client, "k", create, &adminv1.CreateProjectRequest{Name: "one"})
+		_, _, err := callKeyed(t.Context(), t, client, "k", create, &adminv1.CreateProjectRequest{Name: "one"})
 		return err
 	}
 	orgErr = errors.New("no such file")

@@ -71,25 +71,23 @@ func decodeOutcome(b []byte) (keptOutcome, bool) {
 		o.wire = rest
 		return o, true
 	case outcomeError:
-		o.err = decodeError(rest)
-		return o, o.err != nil
+		if err, ok := decodeError(rest); ok {
+			o.err = err
+			return o, true
+		}
 	}
 	return keptOutcome{}, false
 }
 
-// decodeError is nil for what this build cannot read.
-func decodeError(b []byte) error {
+// decodeError is false for what this build cannot read.
+func decodeError(b []byte) (*told, bool) {
 	s := new(status.Status)
-	if err := proto.Unmarshal(b, s); err != nil || s.GetCode() <= 0 {
-		return nil
+	if proto.Unmarshal(b, s) != nil || s.GetCode() <= 0 {
+		return nil, false //nolint:nilerr // What cannot be read is nobody's answer, whatever is wrong with it.
 	}
 	e := connect.NewError(connect.Code(s.GetCode()), s.GetMessage())
 	for _, packed := range s.GetDetails() {
-		detail, err := connectproto.NewErrorDetail(packed)
-		if err != nil {
-			return nil
-		}
-		e = e.WithDetail(detail)
+		e = e.WithDetail(&connect.ErrorDetail{Type: string(packed.MessageName()), Value: packed.GetValue()})
 	}
-	return &told{e}
+	return &told{e}, true
 }

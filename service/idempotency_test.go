@@ -53,11 +53,11 @@ func TestKeyedWrites(t *testing.T) {
 					writes++
 				}
 				before, atA, atB := fake.Count(s.method.Endpoint.String()), len(a.records.all()), len(b.records.all())
-				first, replayed, err := callKeyed(t, t.Context(), here, key, s.method, request)
+				first, replayed, err := callKeyed(t.Context(), t, here, key, s.method, request)
 				if err != nil || replayed {
 					t.Fatalf("tour.txt:%d: %s: %v, replayed: %t", s.line, s.method.Name(), err, replayed)
 				}
-				second, replayed, err := callKeyed(t, t.Context(), there, key, s.method, request)
+				second, replayed, err := callKeyed(t.Context(), t, there, key, s.method, request)
 				asked := fake.Count(s.method.Endpoint.String()) - before
 				if s.method.Read {
 					if replayed || asked != 2 {
@@ -117,7 +117,7 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 		remove := fake.Inject(sandbox.Fault{Op: op, Kind: sandbox.Lost})
 		var told []string
 		for i, client := range []*connect.Client{here, there, here} {
-			_, replayed, err := callKeyed(t, t.Context(), client, "tour.txt:"+fmt.Sprint(s.line), s.method, request)
+			_, replayed, err := callKeyed(t.Context(), t, client, "tour.txt:"+fmt.Sprint(s.line), s.method, request)
 			if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != upstream.ReasonOutcomeUnknown || replayed != (i > 0) {
 				t.Errorf("%s: call %d: %v, replayed: %t", s.method.Name(), i, err, replayed)
 			}
@@ -158,7 +158,7 @@ func TestKeyedSecrets(t *testing.T) {
 	for _, s := range readTour(t, catalog) {
 		request, key := s.message(t, w), fmt.Sprint("key-of-", s.line)
 		if !s.method.Secret {
-			response, _, err := callKeyed(t, t.Context(), as("root", service.InProcess(plain.server)), key, s.method, request)
+			response, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
 			if err != nil {
 				t.Fatalf("%s: %v", s.method.Name(), err)
 			}
@@ -166,19 +166,19 @@ func TestKeyedSecrets(t *testing.T) {
 			continue
 		}
 		before := fake.Count(s.method.Endpoint.String())
-		_, _, err := callKeyed(t, t.Context(), as("root", service.InProcess(plain.server)), key, s.method, request)
+		_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
 		if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != service.ReasonIdempotencyNeedsEncryption || fake.Count(s.method.Endpoint.String()) != before {
 			t.Errorf("%s without encryption: %v, asked %d times", s.method.Name(), err, fake.Count(s.method.Endpoint.String())-before)
 		}
-		first, _, err := callKeyed(t, t.Context(), as("root", service.InProcess(sealed.server)), key, s.method, request)
+		first, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
 		if err != nil {
 			t.Fatalf("%s: %v", s.method.Name(), err)
 		}
-		again, replayed, err := callKeyed(t, t.Context(), as("root", service.InProcess(sealed.server)), key, s.method, request)
+		again, replayed, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
 		if err != nil || !replayed || !proto.Equal(first, again) {
 			t.Errorf("%s again: %v, replayed: %t", s.method.Name(), err, replayed)
 		}
-		others, replayed, err := callKeyed(t, t.Context(), as("boss", service.InProcess(sealed.server)), key, s.method, request)
+		others, replayed, err := callKeyed(t.Context(), t, as("boss", service.InProcess(sealed.server)), key, s.method, request)
 		if err == nil && (replayed || proto.Equal(first, others)) {
 			t.Errorf("%s: another caller got %v, replayed: %t", s.method.Name(), others, replayed)
 		}
