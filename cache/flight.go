@@ -37,8 +37,38 @@ type flightKey struct {
 
 type flightCall[T any] struct {
 	done   chan struct{} // closed when answer and err are set
+	cancel context.CancelFunc
+	end    time.Time // of the flight at the latest
 	answer T
 	err    error
+	// waiting is how many want the answer, and until when the most patient of
+	// them waits; [Flight.mu] guards them.
+	waiting int
+	until   time.Time
+}
+
+// flightContext is a flight's: its deadline is that of the caller who waits the
+// longest, so that what cannot be had by then is not begun, and moves when one
+// joins who waits longer. It does not end by itself then: the caller leaves.
+type flightContext struct {
+	context.Context
+	mu    *sync.Mutex
+	until *time.Time
+}
+
+// Deadline implements [context.Context].
+func (c flightContext) Deadline() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return *c.until, true
+}
+
+// until is how long a caller waits for a flight, no longer than last.
+func until(ctx context.Context, last time.Time) time.Time {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(last) {
+		return deadline
+	}
+	return last
 }
 
 // NewFlight returns a Flight whose calls take no longer than timeout, or
@@ -67,8 +97,9 @@ func NewFlight[T any](timeout time.Duration, metrics Metrics) *Flight[T] {
 //
 // fetch runs on a goroutine of its own with the values of ctx but not its end:
 // when the caller who started it leaves, the others still get their answer. It
-// ends with the flight's timeout. Do itself returns when ctx ends. A panic of
-// fetch is an error for everyone in the flight.
+// ends with the flight's timeout, and when nobody waits for it any more, and has
+// the deadline of the caller who waits the longest. Do itself returns when ctx ends. A panic of fetch is an error for everyone in the
+// flight.
 func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	fetch func(context.Context) (T, error),
 ) (answer T, shared bool, err error) {
@@ -83,8 +114,18 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	case <-call.done:
 		return call.answer, shared, call.err
 	case <-ctx.Done():
+		f.leave(flightKey{key, version}, call)
 		return answer, shared, ctx.Err()
 	}
+}
+
+// Begin starts fetch for whoever asks next, unless one for the same key and
+// version is on its way or Close was called, and does not wait; it returns
+// whether it did. The fetch goes on when those who join it leave.
+func (f *Flight[T]) Begin(ctx context.Context, key Key, version uint64, fetch func(context.Context) (T, error)) bool {
+	// Nobody ever leaves for the one who is counted as waiting here.
+	_, shared, err := f.join(ctx, flightKey{key, version}, fetch)
+	return err == nil && !shared
 }
 
 func (f *Flight[T]) join(ctx context.Context, key flightKey,
@@ -96,28 +137,51 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 		return nil, false, ErrFlightsClosed
 	}
 	if call, ok := f.calls[key]; ok {
+		call.waiting++
+		if longer := until(ctx, call.end); longer.After(call.until) {
+			call.until = longer
+		}
 		return call, true, nil
 	}
-	call = &flightCall[T]{done: make(chan struct{})}
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+	end, _ := detached.Deadline()
+	call = &flightCall[T]{done: make(chan struct{}), cancel: cancel, end: end, waiting: 1, until: until(ctx, end)}
 	f.calls[key] = call
-	detached := context.WithoutCancel(ctx)
-	f.all.Go(func() { f.run(detached, key, call, fetch) })
+	f.all.Go(func() { f.run(flightContext{detached, &f.mu, &call.until}, key, call, fetch) })
 	return call, false, nil
+}
+
+// leave ends a flight that nobody waits for: it would spend the upstream's
+// budget for nobody.
+func (f *Flight[T]) leave(key flightKey, call *flightCall[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if call.waiting--; call.waiting == 0 {
+		// Out of the table first: nobody joins what is about to end.
+		f.forget(key, call)
+		call.cancel()
+	}
+}
+
+// forget is called with the lock held.
+func (f *Flight[T]) forget(key flightKey, call *flightCall[T]) {
+	if f.calls[key] == call {
+		delete(f.calls, key)
+	}
 }
 
 func (f *Flight[T]) run(ctx context.Context, key flightKey, call *flightCall[T],
 	fetch func(context.Context) (T, error),
 ) {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	defer context.AfterFunc(f.base, cancel)() //nolint:contextcheck // It is what ends flights at Close, beside their own contexts.
+	defer call.cancel()
+	defer context.AfterFunc(f.base, call.cancel)() //nolint:contextcheck // It is what ends flights at Close, beside their own contexts.
 	defer func() {
 		if p := recover(); p != nil {
 			call.err = fmt.Errorf("cache: fetch panicked: %v\n%s", p, debug.Stack())
 		}
 		// Out of the table first: who sees the answer and asks again starts anew.
 		f.mu.Lock()
-		delete(f.calls, key)
+		f.forget(key, call)
 		f.mu.Unlock()
 		close(call.done)
 	}()

@@ -32,12 +32,13 @@ type call struct {
 	outcome  string // audit.Record.Decision
 	reason   string // audit.Record.Reason
 
-	method  *Method // nil for what is no mirrored RPC
+	method  *Method    // nil for what is no mirrored RPC
+	own     *OwnMethod // nil for what is no RPC of ours
 	request protoreflect.Message
 
 	upstreamRequestID string
-	cache             string // how a read was answered
-	idempotency       string // how a write with a key was answered
+	cache             cacheOutcome // how a read was answered
+	idempotency       string       // how a write with a key was answered
 	// done tells that the upstream has carried out a write.
 	done bool
 }
@@ -92,15 +93,18 @@ func (c *call) record(event string, code string) *audit.Record {
 		Reason:            c.reason,
 		Code:              code,
 		UpstreamRequestID: c.upstreamRequestID,
-		Cache:             c.cache,
+		Cache:             c.cache.String(),
 		Idempotency:       c.idempotency,
 		Duration:          time.Since(c.start),
 	}
-	if c.method != nil && c.request != nil {
+	if c.request == nil {
+		return r
+	}
+	r.Projects = c.handle.Projects(c.request)
+	if c.method != nil {
 		for _, variable := range c.method.Endpoint.Variables() {
 			r.Resources = append(r.Resources, audit.Resource{Name: string(variable.Name()), ID: c.request.Get(variable).String()})
 		}
-		r.Projects = c.handle.Projects(c.request)
 	}
 	return r
 }

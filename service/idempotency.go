@@ -70,7 +70,11 @@ func NewIdempotency(o IdempotencyOptions) (*Idempotency, error) {
 
 // once makes a write. Where its caller gave it a key, it is made if that key is
 // new; otherwise the answer is what came of the write that the key was for.
-func (r *road) once(ctx context.Context, p permit, request *upstream.Request) ([]byte, error) {
+func (r *road) once(ctx context.Context, p permit) (*answer, error) {
+	request, err := p.call.method.Endpoint.Request(p.request)
+	if err != nil {
+		return nil, err
+	}
 	key, err := idempotencyKey(ctx)
 	if err != nil {
 		return nil, err
@@ -90,7 +94,7 @@ func (r *road) once(ctx context.Context, p permit, request *upstream.Request) ([
 		if o, ok := decodeOutcome(begun.Body); ok {
 			r.replayed(ctx, p.call, idempotencyReplayed)
 			p.call.upstreamRequestID = o.requestID
-			return o.wire, o.err
+			return o.answer(p.call.method)
 		}
 		r.idempotency.Logger.ErrorContext(ctx, "an outcome cannot be read", "request_id", p.call.id, "method", p.call.method.Name())
 	case cache.OutcomeOther:
@@ -143,7 +147,7 @@ func (r *road) begin(ctx context.Context, c *call, key string, request *upstream
 }
 
 // run makes a write that is this call's to make, and keeps what came of it.
-func (r *road) run(ctx context.Context, p permit, request *upstream.Request, claim cache.Claim) ([]byte, error) {
+func (r *road) run(ctx context.Context, p permit, request *upstream.Request, claim cache.Claim) (*answer, error) {
 	// What is left where the write panics: nobody knows.
 	kept := keptOutcome{err: outcomeUnknown()}
 	released := false
@@ -152,8 +156,11 @@ func (r *road) run(ctx context.Context, p permit, request *upstream.Request, cla
 			r.keep(ctx, p.call, claim, kept)
 		}
 	}()
-	wire, err := r.write(ctx, p, request)
-	kept = keptOutcome{wire: wire, err: err, requestID: p.call.upstreamRequestID}
+	a, err := r.write(ctx, p, request)
+	kept = keptOutcome{err: err, requestID: p.call.upstreamRequestID}
+	if err == nil {
+		kept.json = a.json
+	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		kept.requestID = e.RequestID
 	}
@@ -161,7 +168,7 @@ func (r *road) run(ctx context.Context, p permit, request *upstream.Request, cla
 		released = true
 		r.release(ctx, p.call, claim)
 	}
-	return wire, err
+	return a, err
 }
 
 // undone tells whether a write that failed has changed nothing, as the table of

@@ -21,7 +21,7 @@ import (
 // used, in front of an upstream that answers at once; and a bare SET in the same
 // Redis, of which a keyed write has to make two.
 func BenchmarkKeyedWrite(b *testing.B) {
-	catalog, err := service.NewCatalog(service.MirrorFiles(), nil)
+	catalog, err := service.NewCatalog(service.Files(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

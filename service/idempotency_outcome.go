@@ -10,16 +10,28 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// keptOutcome is what came of a write, as its caller was told it: wire bytes, or
-// an error.
+// keptOutcome is what came of a write: what the upstream said, which every door
+// has its own form of, or the error that the caller was told.
 type keptOutcome struct {
-	wire      []byte
+	json      []byte
 	err       error
 	requestID string // of the upstream
 }
 
+// answer is what its caller is told again.
+func (o keptOutcome) answer(m *Method) (*answer, error) {
+	if o.err != nil {
+		return nil, o.err
+	}
+	wire, err := m.Endpoint.Decode(o.json)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{wire: wire, json: o.json, kind: m.Response}, nil
+}
+
 // The encoding: version ‖ kind ‖ length of the upstream's id ‖ id ‖ rest, which is
-// the wire bytes of the answer, or those of a google.rpc.Status.
+// the JSON of the answer, or the wire bytes of a google.rpc.Status.
 const (
 	outcomeVersion = 1
 	outcomeAnswer  = 'A'
@@ -29,7 +41,7 @@ const (
 // encodeOutcome makes bytes of an outcome. Of an error it takes what its caller
 // may see, and no cause.
 func encodeOutcome(o keptOutcome) []byte {
-	kind, rest := byte(outcomeAnswer), o.wire
+	kind, rest := byte(outcomeAnswer), o.json
 	if o.err != nil {
 		kind, rest = outcomeError, encodeError(toCaller(o.err))
 	}
@@ -68,7 +80,7 @@ func decodeOutcome(b []byte) (keptOutcome, bool) {
 	rest = rest[length:]
 	switch b[1] {
 	case outcomeAnswer:
-		o.wire = rest
+		o.json = rest
 		return o, true
 	case outcomeError:
 		if err, ok := decodeError(rest); ok {

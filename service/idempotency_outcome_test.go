@@ -20,9 +20,9 @@ import (
 func TestOutcomesComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		want := keptOutcome{requestID: rapid.String().Draw(t, "id"), wire: rapid.SliceOf(rapid.Byte()).Draw(t, "wire")}
+		want := keptOutcome{requestID: rapid.String().Draw(t, "id"), json: rapid.SliceOf(rapid.Byte()).Draw(t, "json")}
 		if rapid.Bool().Draw(t, "failed") {
-			want.wire, want.err = nil, fault{
+			want.json, want.err = nil, fault{
 				code: connect.Code(rapid.IntRange(1, 16).Draw(t, "code")), reason: "REASON", message: rapid.String().Draw(t, "message"),
 				metadata: map[string]string{"a": rapid.String().Draw(t, "metadata")}, cause: errors.New("the cause"), retryAfter: 7,
 				violations: []*errdetails.BadRequest_FieldViolation{{Field: "f", Description: "d"}},
@@ -30,7 +30,7 @@ func TestOutcomesComeBack(t *testing.T) {
 		}
 		encoded := encodeOutcome(want)
 		got, ok := decodeOutcome(encoded)
-		if !ok || got.requestID != want.requestID || !bytes.Equal(got.wire, want.wire) || (got.err == nil) != (want.err == nil) {
+		if !ok || got.requestID != want.requestID || !bytes.Equal(got.json, want.json) || (got.err == nil) != (want.err == nil) {
 			t.Fatalf("%+v became %+v, %t", want, got, ok)
 		}
 		if want.err == nil {
@@ -50,7 +50,7 @@ func TestOutcomesComeBack(t *testing.T) {
 // TestOtherOutcomesAreNotRead: what this build cannot read is nobody's answer.
 func TestOtherOutcomesAreNotRead(t *testing.T) {
 	t.Parallel()
-	answer := encodeOutcome(keptOutcome{wire: []byte("wire"), requestID: "up_1"})
+	answer := encodeOutcome(keptOutcome{json: []byte("{}"), requestID: "up_1"})
 	failure := encodeOutcome(keptOutcome{err: &upstream.Error{Kind: upstream.OutcomeUnknown, Reason: upstream.ReasonOutcomeUnknown}})
 	for name, b := range map[string][]byte{
 		"nothing": nil, "a version alone": {outcomeVersion}, "no length": {outcomeVersion, outcomeAnswer},

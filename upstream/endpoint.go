@@ -25,6 +25,7 @@ type Endpoint struct {
 	query     []parameter
 	body      *adminjson.Codec // nil: no body
 	answer    *adminjson.Codec
+	gone      goneAnswer
 }
 
 // Request is what goes to the upstream for one message. Equal requests to an
@@ -101,6 +102,9 @@ func compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoin
 	}
 	if err := e.compileInput(rule.GetBody(), inPath); err != nil {
 		return nil, err
+	}
+	if e.verb == http.MethodDelete && rule.GetResponseBody() == "" {
+		e.gone = compileGone(e.segments, md.Output())
 	}
 	return e, e.compileOutput(md.Output(), rule.GetResponseBody(), drift)
 }
@@ -184,6 +188,22 @@ func (e *Endpoint) Request(m protoreflect.Message) (*Request, error) {
 		return nil, fmt.Errorf("encoding the body of %s: %w", e.name, err)
 	}
 	return r, nil
+}
+
+// AppendCanonical appends the request of a message as "GET path?query": equal to
+// that of another message exactly when both are the same request. It is for
+// requests without a body, and what cannot be sent is a *RequestError.
+func (e *Endpoint) AppendCanonical(dst []byte, m protoreflect.Message) ([]byte, error) {
+	if m.Descriptor() != e.input || e.body != nil {
+		return nil, fmt.Errorf("%s has no canonical form for a %s", e.name, m.Descriptor().FullName())
+	}
+	dst = append(append(dst, e.verb...), ' ')
+	dst, err := appendPath(dst, e.segments, m)
+	if err != nil {
+		return nil, err
+	}
+	dst = append(dst, '?')
+	return appendQuery(dst, len(dst), e.query, m)
 }
 
 // Decode turns the JSON of an answer into the wire bytes of the method's output
