@@ -36,6 +36,7 @@ type road struct {
 	audit         AuditLog
 	auditRequired bool
 	metrics       *metrics
+	health        *healthService // nil: none
 }
 
 // handler is the innermost step of the road for one method: decode, validate,

@@ -16,15 +16,18 @@ const requestIDHeader = "X-Request-Id"
 
 // interceptors is the road in front of every handler, outermost first. The
 // order is the contract: what is recovered is told, what is told is recorded and
-// logged, and nothing of a payload is decoded before all of them have run.
+// logged, and nothing of a payload is decoded before all of them have run. Only
+// health checks leave it, at its beginning.
 func (r *road) interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
+		r.withHealth(logger),
 		withCall,
 		withLog(logger),
 		r.withAudit,
 		withCallerErrors,
 		withRecovery(logger),
 		withDeadline(longest),
+		r.withStop,
 		r.withAuthentication,
 		r.withLimits,
 		r.withPermission,
@@ -106,13 +109,15 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 }
 
 // withDeadline ends a call that names no deadline of its own, or a later one,
-// after the longest time that a call may take.
+// after the longest time that a call may take; also one that waits for its
+// client.
 func withDeadline(longest time.Duration) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			ctx, cancel := context.WithTimeout(ctx, longest)
 			defer cancel()
-			return next(ctx, spec, stream)
+			defer interruptWhenOver(ctx)()
+			return next(ctx, spec, boundStream{stream, ctx})
 		}
 	}
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// Reflection serves gRPC server reflection, to callers that have the
 	// permission reflection.read.
 	Reflection bool
+	// Health is served as grpc.health.v1, to everybody, and ends streams when the
+	// gateway stops; nil does neither.
+	Health *Health
 	// Metrics counts refusals; nil counts for nobody.
 	Metrics prometheus.Registerer
 	// Logger gets a line a call; the default discards it.
@@ -86,6 +89,9 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		auditRequired: options.AuditRequired,
 		metrics:       counters,
 	}
+	if options.Health != nil {
+		r.health = newHealthService(options.Health)
+	}
 	server := connect.NewServer(r.interceptors(options.Logger, options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
@@ -96,6 +102,9 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.Reflection {
 		grpcreflect.Register(server)
 	}
+	if r.health != nil {
+		r.health.register(server)
+	}
 	server.SetUnknownHandler(func(context.Context, connect.Spec, connect.ServerStream) error {
 		return fault{code: connect.CodeUnimplemented, reason: ReasonUnknownMethod, message: "no such method"}.err()
 	})
@@ -103,13 +112,14 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 }
 
 // NewHTTPHandler is the door for Connect, gRPC and gRPC-Web. gRPC needs HTTP/2,
-// so the http.Server has to speak it.
-func NewHTTPHandler(server *connect.Server) http.Handler {
+// so the http.Server has to speak it. A message may have 1 MiB, as it is sent
+// and after decompression; options say otherwise, of that and all else.
+func NewHTTPHandler(server *connect.Server, options ...connecthttp.Option) http.Handler {
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, server,
+	connecthttp.Mount(mux, server, append([]connecthttp.Option{
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
-	)
-	return mux
+	}, options...)...)
+	return WithInterrupts(mux)
 }

@@ -12,10 +12,23 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/tap"
 )
 
 // ServerInfo is the CallInfo.TransportInfo of a call through this door.
-type ServerInfo struct{ tls *tls.ConnectionState }
+type ServerInfo struct {
+	tls       *tls.ConnectionState
+	interrupt context.CancelFunc
+}
+
+// Interrupt makes a Receive or Send of the call that waits for the client fail,
+// and those that follow. The status still goes out. It may be called more than
+// once, by any goroutine.
+func (i *ServerInfo) Interrupt() {
+	if i != nil && i.interrupt != nil {
+		i.interrupt()
+	}
+}
 
 // TLS is the state of the connection, nil without TLS. The certificates in it are
 // those of all calls on the connection: nobody changes them.
@@ -45,6 +58,17 @@ func (d *Door) call(_ any, wire grpc.ServerStream) error {
 	err := d.dispatch(ctx, s)
 	s.finish()
 	return toStatus(err)
+}
+
+type interruptKey struct{}
+
+// interruptible gives grpc-go the context on whose end its reads and writes of a
+// call give up: one that can be ended. There is no other way to it from the
+// outside, and a call that waits for its client knows nothing of the deadline
+// that the server gives it. It ends with grpc-go's own, at the end of the call.
+func interruptible(wire context.Context, _ *tap.Info) (context.Context, error) {
+	ctx, cancel := context.WithCancel(wire)
+	return context.WithValue(ctx, interruptKey{}, cancel), nil
 }
 
 // withOwnDeadline gives a context that is exceeded when its deadline passes.
@@ -92,6 +116,7 @@ func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
 	received(i.RequestHeader(), md)
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
 	server := &ServerInfo{}
+	server.interrupt, _ = ctx.Value(interruptKey{}).(context.CancelFunc)
 	if p, ok := peer.FromContext(ctx); ok {
 		i.PeerAddr = p.Addr.String()
 		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {
