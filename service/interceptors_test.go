@@ -88,10 +88,14 @@ type house struct {
 
 func newHouse(t *testing.T, up upstreamFunc, longest time.Duration) house {
 	t.Helper()
+	return newHouseOf(t, service.Options{Upstream: up, LongestCall: longest})
+}
+
+func newHouseOf(t *testing.T, options service.Options) house {
+	t.Helper()
 	log := &logLines{}
-	server := open(t, realCatalog(t), service.Options{
-		Upstream: up, Logger: slog.New(slog.NewJSONHandler(log, nil)), LongestCall: longest,
-	})
+	options.Logger = slog.New(slog.NewJSONHandler(log, nil))
+	server := open(t, realCatalog(t), options)
 	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server))
 	httpServer.Config.Protocols = new(http.Protocols)
 	httpServer.Config.Protocols.SetHTTP1(true)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -12,21 +13,21 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/tap"
 )
 
 // ServerInfo is the CallInfo.TransportInfo of a call through this door.
 type ServerInfo struct {
-	tls       *tls.ConnectionState
-	interrupt context.CancelFunc
+	tls         *tls.ConnectionState
+	once        sync.Once
+	interrupted chan struct{}
 }
 
-// Interrupt makes a Receive or Send of the call that waits for the client fail,
-// and those that follow. The status still goes out. It may be called more than
-// once, by any goroutine.
+// Interrupt makes a Receive that waits for the client, and all that follow, fail
+// with CANCELED. What is sent still goes out. It may be called more than once, by
+// any goroutine.
 func (i *ServerInfo) Interrupt() {
-	if i != nil && i.interrupt != nil {
-		i.interrupt()
+	if i != nil && i.interrupted != nil {
+		i.once.Do(func() { close(i.interrupted) })
 	}
 }
 
@@ -39,12 +40,12 @@ func (i *ServerInfo) TLS() *tls.ConnectionState {
 	return i.tls
 }
 
-// call serves one call.
-func (d *Door) call(_ any, wire grpc.ServerStream) error {
+// call serves one call. Reads are those that its client has left unanswered.
+func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 	ctx, release := withOwnDeadline(wire.Context())
 	defer release()
 	procedure, _ := grpc.Method(ctx)
-	info := d.info(ctx, procedure)
+	info, server := d.info(ctx, procedure)
 	s := &stream{
 		ctx:      ctx,
 		wire:     wire,
@@ -54,21 +55,12 @@ func (d *Door) call(_ any, wire grpc.ServerStream) error {
 		smallest: d.options.CompressMinBytes,
 		unary:    info.Spec.StreamType == connect.StreamTypeUnary,
 		single:   info.Spec.StreamType&connect.StreamTypeClient == 0,
+		reads:    reads,
+		over:     server.interrupted,
 	}
 	err := d.dispatch(ctx, s)
 	s.finish()
 	return toStatus(err)
-}
-
-type interruptKey struct{}
-
-// interruptible gives grpc-go the context on whose end its reads and writes of a
-// call give up: one that can be ended. There is no other way to it from the
-// outside, and a call that waits for its client knows nothing of the deadline
-// that the server gives it. It ends with grpc-go's own, at the end of the call.
-func interruptible(wire context.Context, _ *tap.Info) (context.Context, error) {
-	ctx, cancel := context.WithCancel(wire)
-	return context.WithValue(ctx, interruptKey{}, cancel), nil
 }
 
 // withOwnDeadline gives a context that is exceeded when its deadline passes.
@@ -101,7 +93,7 @@ func (d *Door) dispatch(ctx context.Context, s *stream) (err error) {
 }
 
 // info is what the road learns of a call before its messages.
-func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
+func (d *Door) info(ctx context.Context, procedure string) (*connect.CallInfo, *ServerInfo) {
 	spec, ok := d.specs[procedure]
 	if !ok {
 		spec = connect.Spec{Procedure: procedure, StreamType: connect.StreamTypeBidi}
@@ -115,8 +107,7 @@ func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
 	md, _ := metadata.FromIncomingContext(ctx)
 	received(i.RequestHeader(), md)
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
-	server := &ServerInfo{}
-	server.interrupt, _ = ctx.Value(interruptKey{}).(context.CancelFunc)
+	server := &ServerInfo{interrupted: make(chan struct{})}
 	if p, ok := peer.FromContext(ctx); ok {
 		i.PeerAddr = p.Addr.String()
 		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {
@@ -124,7 +115,7 @@ func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
 		}
 	}
 	i.TransportInfo = server
-	return i
+	return i, server
 }
 
 // codecName is the subtype of "application/grpc+subtype; parameters".
