@@ -107,6 +107,9 @@ func (s *healthService) watch(ctx context.Context, _ connect.Spec, stream connec
 	if err := s.question(ctx, stream, &request); err != nil {
 		return err
 	}
+	if door, ok := interrupterOf(ctx).(lasting); ok {
+		door.LastUntil(time.Now().Add(longestWatch + healthPatience))
+	}
 	for said := healthv1.HealthCheckResponse_UNKNOWN; ; {
 		status, changed := s.health.now()
 		if !s.names[request.GetService()] {

@@ -29,6 +29,9 @@ func interrupterOf(ctx context.Context) interruptible {
 	return i
 }
 
+// lasting is what a door says of an answer that it can give more time.
+type lasting interface{ LastUntil(end time.Time) }
+
 // interruptWhenOver has a client that is waited for be waited for no longer than
 // ctx lasts. The function that it returns ends that.
 func interruptWhenOver(ctx context.Context) func() bool {
@@ -95,6 +98,11 @@ func (b *incoming) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// LastUntil gives the answer more time than an http.Server gives every answer.
+func (b *incoming) LastUntil(end time.Time) {
+	_ = http.NewResponseController(b.w).SetWriteDeadline(end) // As above.
+}
+
 // end tells whether the body was interrupted before.
 func (b *incoming) end() bool {
 	b.mu.Lock()
@@ -113,6 +121,5 @@ func (b *incoming) Interrupt() {
 		return
 	}
 	b.interrupts = true
-	// Who cannot is no http.Server, and has no client to wait for.
-	_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
+	_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0)) // What cannot is no http.Server, and has no client to wait for.
 }
