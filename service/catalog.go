@@ -50,6 +50,11 @@ type Method struct {
 	Secret bool
 	// Read says that the call changes nothing upstream.
 	Read bool
+	// Budget names the upstream's budget that the call spends, such as
+	// "projects.users:read".
+	Budget string
+	// Revokes says that the call takes access away, and waits before all others.
+	Revokes bool
 
 	tags     []tagPattern
 	staleBy  []*Method
@@ -232,6 +237,9 @@ func compileMethod(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*M
 		Read:       endpoint.Verb() == "GET",
 	}
 	if err := m.applyPolicy(policy, options); err != nil {
+		return nil, err
+	}
+	if err := m.applyBudget(policy); err != nil {
 		return nil, err
 	}
 	for _, variable := range endpoint.Variables() {
