@@ -198,7 +198,14 @@ func (p *Pacer) grant(b *bucket, now time.Time) Grant {
 // lose notes that the shared budget does not answer.
 func (p *Pacer) lose(ctx context.Context, err error, now time.Time) {
 	p.recheck = now.Add(p.options.Recheck)
-	if p.lost || p.closed {
+	if p.lost {
+		// Some came to see whether it is back.
+		for _, b := range p.ordered {
+			p.expire(b, max(p.untilToken(b, now), p.untilToken(p.organization, now)), now)
+		}
+		return
+	}
+	if p.closed {
 		return
 	}
 	p.lost, p.lostAt = true, now

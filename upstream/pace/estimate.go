@@ -30,9 +30,14 @@ func (p *Pacer) estimate(b *bucket, flow Flow, now time.Time) time.Duration {
 	return first + time.Duration(min(float64(ahead)*float64(interval), float64(24*time.Hour)))
 }
 
-// untilToken is how long it takes until there is a token in b.
+// untilToken is how long it takes until there is a token in b. When a budget that
+// was lost is to be asked again, that is not known: there may be one.
 func (p *Pacer) untilToken(b *bucket, now time.Time) time.Duration {
-	wait := max(0, b.due.Sub(now), b.learned.closed.Sub(now))
+	closed := max(0, b.learned.closed.Sub(now))
+	if p.lost && !now.Before(p.recheck) {
+		return closed
+	}
+	wait := max(closed, b.due.Sub(now))
 	if p.alone() {
 		wait = max(wait, p.limiterOf(b, now).wait(now))
 	}

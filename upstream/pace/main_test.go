@@ -48,3 +48,9 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+func termsOf(p *Pacer, bucket string) Terms {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bucket(bucket).terms
+}
