@@ -83,7 +83,7 @@ func BenchmarkRedis(b *testing.B) {
 // How long calls take that wait, beside what the budget allows: 1 is a window's
 // calls at once, again and again. The margin of the default is in it.
 func BenchmarkCompletion(b *testing.B) {
-	const budget, window, calls = 50, time.Second, 500
+	const budget, window, calls = 10, 250 * time.Millisecond, 1000
 	for _, replicas := range []int{0, 1, 3} {
 		name := fmt.Sprintf("%d replicas on Redis", replicas)
 		if replicas == 0 {

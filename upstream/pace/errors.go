@@ -38,7 +38,7 @@ func (r Reason) String() string {
 }
 
 // Exhausted is the error of a call that cannot be made in time. It spent nothing.
-type Exhausted struct {
+type Exhausted struct { //nolint:errname // pace.Exhausted says it
 	// Bucket is the one that has nothing left.
 	Bucket string
 	// Reason says why.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// busy keeps callers calling for a time, and tells p what m refuses.
-func busy(tb testing.TB, p *Pacer, m *model, bucket string, callers int, d time.Duration) {
+// busy keeps callers calling bucket b for a time, and tells p what m refuses.
+func busy(tb testing.TB, p *Pacer, m *model, callers int, d time.Duration) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), d)
 	defer cancel()
@@ -20,11 +20,11 @@ func busy(tb testing.TB, p *Pacer, m *model, bucket string, callers int, d time.
 		ctx := as(ctx, fmt.Sprint(i), FanOut)
 		all.Go(func() {
 			for {
-				grant, err := p.Wait(ctx, bucket)
+				grant, err := p.Wait(ctx, "b")
 				if err != nil {
 					return // Its time is up, or will be before its turn.
 				}
-				if wait := m.arrive(bucket); wait > 0 {
+				if wait := m.arrive("b"); wait > 0 {
 					p.Limited(ctx, grant, wait)
 				}
 			}
@@ -33,14 +33,14 @@ func busy(tb testing.TB, p *Pacer, m *model, bucket string, callers int, d time.
 	all.Wait()
 }
 
-func stateOf(tb testing.TB, p *Pacer, bucket string) BucketState {
+func stateOf(tb testing.TB, p *Pacer) BucketState {
 	tb.Helper()
 	for _, s := range p.Snapshot(tb.Context()) {
-		if s.Bucket == bucket {
+		if s.Bucket == "b" {
 			return s
 		}
 	}
-	tb.Fatalf("no bucket %s", bucket)
+	tb.Fatal("no bucket b")
 	return BucketState{}
 }
 
@@ -48,24 +48,24 @@ func TestLearnsTheRealBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(t, Options{Organization: roomy, Default: Limit{30, 1}})
 		m := newModel(10, time.Minute)
-		busy(t, p, m, "b", 5, 10*time.Minute)
+		busy(t, p, m, 5, 10*time.Minute)
 		refusals := m.forget()
-		learned := stateOf(t, p, "b")
+		learned := stateOf(t, p)
 		if refusals == 0 || refusals > 6 || learned.Rate > 10 || learned.Rate < 5 {
 			t.Fatalf("%d refusals until %g", refusals, learned.Rate)
 		}
 		// As long as it remembers what was refused it is not refused again,
 		// while it makes more of the budget step by step.
-		busy(t, p, m, "b", 5, 49*time.Minute)
+		busy(t, p, m, 5, 49*time.Minute)
 		if refusals := m.forget(); refusals != 0 {
 			t.Errorf("%d more refusals", refusals)
 		}
-		later := stateOf(t, p, "b")
+		later := stateOf(t, p)
 		if later.Rate <= learned.Rate || later.Rate > 10 {
 			t.Errorf("from %g to %g", learned.Rate, later.Rate)
 		}
 		// From then on it tries what was refused, and is seldom wrong.
-		busy(t, p, m, "b", 5, 10*time.Hour)
+		busy(t, p, m, 5, 10*time.Hour)
 		total, _ := m.count()
 		if refusals := m.forget(); refusals > 20 {
 			t.Errorf("%d refusals in ten hours", refusals)
@@ -82,11 +82,11 @@ func TestFloorAndCeilingHold(t *testing.T) {
 		for range 20 {
 			p.Limited(t.Context(), drain(t, p, "b"), time.Second)
 		}
-		if s := stateOf(t, p, "b"); s.Rate != 2 || s.Burst != 1 || s.LastLimited.IsZero() || s.ClosedUntil.IsZero() || s.Tokens != 0 {
+		if s := stateOf(t, p); s.Rate != 2 || s.Burst != 1 || s.LastLimited.IsZero() || s.ClosedUntil.IsZero() || s.Tokens != 0 {
 			t.Errorf("%+v", s)
 		}
-		busy(t, p, newModel(0, time.Minute), "b", 1, 12*time.Hour)
-		if s := stateOf(t, p, "b"); s.Rate != 10 || s.Burst != 3 || s.Ceiling != 10 || !s.ClosedUntil.IsZero() {
+		busy(t, p, newModel(0, time.Minute), 1, 12*time.Hour)
+		if s := stateOf(t, p); s.Rate != 10 || s.Burst != 3 || s.Ceiling != 10 || !s.ClosedUntil.IsZero() {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -105,11 +105,11 @@ func TestRefusalsOfOneRateCountOnce(t *testing.T) {
 		// Also one that is answered late, when the bucket is long open again.
 		next := drain(t, p, "b")
 		p.Limited(t.Context(), grants[4], 0)
-		if s := stateOf(t, p, "b"); s.Rate != 14 {
+		if s := stateOf(t, p); s.Rate != 14 {
 			t.Errorf("rate %g, want 14", s.Rate)
 		}
 		p.Limited(t.Context(), next, time.Second)
-		if s := stateOf(t, p, "b"); math.Abs(s.Rate-9.8) > 1e-9 {
+		if s := stateOf(t, p); math.Abs(s.Rate-9.8) > 1e-9 {
 			t.Errorf("rate %g, want 9.8", s.Rate)
 		}
 	})

@@ -175,21 +175,21 @@ func (o *Options) checkLimits() error {
 		o.Default = Limit{Calls: 7, Burst: 1}
 	}
 	if err := o.Organization.check(); err != nil {
-		return fmt.Errorf("Organization: %w", err)
+		return fmt.Errorf("organization: %w", err)
 	}
 	if err := o.Default.check(); err != nil {
-		return fmt.Errorf("Default: %w", err)
+		return fmt.Errorf("default: %w", err)
 	}
 	for name, limit := range o.Buckets {
 		if name == "" {
-			return errors.New("Buckets: a bucket has no name")
+			return errors.New("a bucket has no name")
 		}
 		if err := limit.check(); err != nil {
-			return fmt.Errorf("Buckets: %s: %w", name, err)
+			return fmt.Errorf("bucket %s: %w", name, err)
 		}
 	}
 	if len(o.Buckets) > o.Bounds.Buckets {
-		return fmt.Errorf("Buckets: there are %d, and Bounds.Buckets allows %d", len(o.Buckets), o.Bounds.Buckets)
+		return fmt.Errorf("there are %d buckets, and Bounds.Buckets allows %d", len(o.Buckets), o.Bounds.Buckets)
 	}
 	return nil
 }
@@ -199,9 +199,9 @@ func (l Limit) check() error {
 	const most = 1e6
 	switch {
 	case !(l.Calls >= 1 && l.Calls <= most):
-		return fmt.Errorf("Calls is not between 1 and %g", most)
+		return fmt.Errorf("the number of calls is not between 1 and %g", most)
 	case l.Burst < 1 || float64(l.Burst) > l.Calls:
-		return errors.New("Burst is not between 1 and Calls")
+		return errors.New("the burst is not between 1 and the number of calls")
 	default:
 		return nil
 	}

@@ -118,10 +118,9 @@ func (q *queue) ahead(flow Flow) int {
 		own = l.calls.size
 	}
 	for key, l := range lanes {
-		switch {
-		case key == flow.Key:
+		if key == flow.Key {
 			n += own
-		default:
+		} else {
 			n += min(l.calls.size, own+1)
 		}
 	}

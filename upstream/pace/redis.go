@@ -247,7 +247,7 @@ func (r *reply) state() State {
 	return s
 }
 
-// run runs a script over buckets and lets read read what it returns.
+// run runs a script over buckets and calls read with what it returns.
 func (r *Redis) run(ctx context.Context, script *redis.Script, buckets []Terms, args []any, read func(*reply)) error {
 	return r.call(ctx, func(ctx context.Context) error {
 		values, err := script.Run(ctx, r.client, r.keys(buckets), args...).StringSlice()

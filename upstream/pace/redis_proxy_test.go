@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -102,7 +103,7 @@ func (p *proxy) copy(to, from net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return
 		}
 		p.mu.Lock()

@@ -54,7 +54,7 @@ local read = function(key, terms)
 			b.turns[name:sub(3)] = {class = tonumber(class), since = tonumber(since), due = tonumber(due)}
 		else
 			b[name] = tonumber(value)
-		end
+		end -- of a field
 	end
 	b.floor = math.min(terms.floor, terms.calls)
 	b.rate = math.min(b.rate or terms.calls, terms.calls)
@@ -83,7 +83,7 @@ end
 local state = function(b, reply, me)
 	local others, ago = 0, -1
 	for replica, turn in pairs(b.turns) do
-		if replica ~= me and turn.due + b.grace > now then others = others + 1 end
+		if replica ~= me and turn.due + b.grace > now then others = others + 1 end -- if
 	end
 	if b.refused > 0 then ago = now - b.refused end
 	for _, n in ipairs({
@@ -122,7 +122,7 @@ local pay = function(b, debt)
 	if debt == '2' or (debt == '1' and not b.tat) then
 		b.tat = math.max(b.tat or 0, now + (b.burst - 1) * b.interval) + b.interval
 		write(b, 'tat', whole(b.tat))
-	end
+	end -- of a debt
 end
 
 -- Whether all tokens are for replicas whose turn is before this one's.
@@ -148,7 +148,7 @@ local line_up = function(b, wait)
 end
 
 local leave = function(b)
-	if b.turns[me] then redis.call('HDEL', b.key, 'w:' .. me) end
+	if b.turns[me] then redis.call('HDEL', b.key, 'w:' .. me) end -- if
 end
 
 local take = function(b)
@@ -193,7 +193,7 @@ const scriptReturn = `
 for i, key in ipairs(KEYS) do
 	if redis.call('HGET', key, 'tat') == ARGV[2 * i - 1] then
 		redis.call('HSET', key, 'tat', ARGV[2 * i])
-	end
+	end -- if
 end
 return 1
 `
@@ -210,8 +210,8 @@ local b = read(KEYS[1], cjson.decode(ARGV[2]))
 local rate, lowered = tonumber(ARGV[5]), '0'
 if rate == 0 and tonumber(ARGV[4]) >= b.epoch then rate = b.rate * rules.lower end
 if rate > 0 then
-	lowered = '1'
 	b.refused_rate = b.rate
+	lowered = '1'
 	b.rate = math.max(b.floor, math.min(b.rate, rate))
 	b.raised = now
 	b.epoch = b.epoch + 1

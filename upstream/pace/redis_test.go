@@ -184,7 +184,7 @@ func TestReplicasLearnTogether(t *testing.T) {
 	a.Limited(t.Context(), first, 30*time.Second)
 	b.Limited(t.Context(), second, 20*time.Second)
 	for _, p := range []*Pacer{a, b} {
-		s := stateOf(t, p, "b")
+		s := stateOf(t, p)
 		if s.Rate != 14 || s.Burst != 3 || s.Tokens != 0 || !s.Shared || s.LastLimited.IsZero() ||
 			time.Until(s.ClosedUntil) < 25*time.Second || time.Until(s.ClosedUntil) > 31*time.Second {
 			t.Errorf("%+v", s)
@@ -207,7 +207,7 @@ func TestReplicasLearnTogether(t *testing.T) {
 			t.Fatal(state, err)
 		}
 	}
-	if s := stateOf(t, c, "b"); s.Rate != 3 {
+	if s := stateOf(t, c); s.Rate != 3 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -284,7 +284,7 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 	}
 	all3 := func(shared bool) func() bool {
 		return func() bool {
-			return !slices.ContainsFunc(replicas, func(p *Pacer) bool { return stateOf(t, p, "b").Shared != shared })
+			return !slices.ContainsFunc(replicas, func(p *Pacer) bool { return stateOf(t, p).Shared != shared })
 		}
 	}
 	more := func(n int) {
@@ -339,7 +339,7 @@ func TestRedisIsDeadFromTheStart(t *testing.T) {
 	for range 20 {
 		drain(t, p, "b")
 	}
-	if s := stateOf(t, p, "b"); s.Shared || s.Rate != 10 {
+	if s := stateOf(t, p); s.Shared || s.Rate != 10 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -410,14 +410,72 @@ func TestReturnGivesBackWhatNobodyTookAfter(t *testing.T) {
 	}
 	second := take()
 	// The first has one after it, and the second can be returned once.
-	for _, answer := range []Answer{first, second, second} {
-		if err := r.Return(t.Context(), ask, answer); err != nil {
+	for i, returned := range []Answer{first, second, second} {
+		if err := r.Return(t.Context(), ask, returned); err != nil {
 			t.Fatal(err)
 		}
+		states, err := r.Look(t.Context(), ask.Rules, []Terms{ask.Organization, ask.Bucket})
+		want := float64(min(i, 1))
+		if err != nil || states[0].Tokens != 3+want || states[1].Tokens != 1+want {
+			t.Errorf("after %d: %+v %v", i, states, err)
+		}
 	}
-	states, err := r.Look(t.Context(), ask.Rules, []Terms{ask.Organization, ask.Bucket})
-	if err != nil || states[0].Tokens != 4 || states[1].Tokens != 2 {
-		t.Errorf("%+v %v", states, err)
+}
+
+// A token is for the replica whose turn it is: the most urgent, then whoever came
+// first.
+func TestTokenIsSpokenFor(t *testing.T) {
+	t.Parallel()
+	addr := redistest.Start(t)
+	var options Options
+	options.Window = 16 * time.Second
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	replicas := make(map[string]*Redis)
+	take := func(name string, class Class) Answer {
+		t.Helper()
+		r := replicas[name]
+		if r == nil {
+			// Nobody loses a turn for a second.
+			r = newShared(t, addr, RedisOptions{Grace: time.Hour})
+			replicas[name] = r
+		}
+		answer, err := r.Take(t.Context(), Ask{
+			Rules: options.rules(), Class: class,
+			Bucket: Terms{Bucket: "b", Limit: Limit{4, 1}}, Organization: Terms{Limit: roomy},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if !take("first", FanOut).Granted {
+		t.Fatal("no token at first")
+	}
+	take("second", FanOut)
+	take("third", FanOut)
+	take("urgent", Interactive)
+	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	for _, name := range []string{"first", "third", "second"} {
+		if answer := take(name, FanOut); answer.Granted || answer.BucketWait <= 0 || answer.Bucket.Waiting == 0 {
+			t.Errorf("%s: %+v", name, answer)
+		}
+	}
+	if answer := take("urgent", Interactive); !answer.Granted || answer.Bucket.Waiting != 4 {
+		t.Errorf("%+v", answer)
+	}
+	for _, name := range []string{"third", "second", "first"} {
+		take(name, FanOut) // They come when they were told to.
+	}
+	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	for _, name := range []string{"watching", "first", "third"} {
+		if take(name, FanOut).Granted {
+			t.Errorf("%s went before the second", name)
+		}
+	}
+	if !take("second", FanOut).Granted {
+		t.Error("the second has no token")
 	}
 }
 

@@ -115,7 +115,7 @@ func TestLostAnswerCountsAsSpent(t *testing.T) {
 		if took := time.Since(start).Round(time.Second); took != 12*time.Second {
 			t.Errorf("the first after %s", took)
 		}
-		if s := stateOf(t, p, "b"); s.Rate != 5 || s.Burst != 1 || s.Shared {
+		if s := stateOf(t, p); s.Rate != 5 || s.Burst != 1 || s.Shared {
 			t.Errorf("%+v", s)
 		}
 		if n := len(shared.asks); n < 12 || n > 14 {
@@ -143,7 +143,7 @@ func TestShareIsNeverExceededAndReturnIsPaidFor(t *testing.T) {
 		}
 		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{10, 1}, Share: 0.35})
 		down = true
-		busy(t, p, m, "b", 3, 20*time.Minute)
+		busy(t, p, m, 3, 20*time.Minute)
 		m.check(t, 3)
 		if total, _ := m.count(); total < 50 {
 			t.Errorf("%d calls in 20 minutes", total)
@@ -151,7 +151,7 @@ func TestShareIsNeverExceededAndReturnIsPaidFor(t *testing.T) {
 		// A call that would have to wait for the share finds that it is back.
 		shared.asks, down = nil, false
 		time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble
-		busy(t, p, m, "b", 1, 13*time.Second)
+		busy(t, p, m, 1, 13*time.Second)
 		if d := shared.asks[0]; d.BucketDebt != DebtOwed || d.OrganizationDebt != DebtOwed {
 			t.Errorf("came back without a debt: %+v", d)
 		}
@@ -193,7 +193,7 @@ func TestRefusalIsToldWhenSharedIsBack(t *testing.T) {
 		grant := drain(t, p, "b")
 		shared.refuse = ErrUnavailable
 		p.Limited(t.Context(), grant, time.Second)
-		if s := stateOf(t, p, "b"); s.Rate != 7 {
+		if s := stateOf(t, p); s.Rate != 7 {
 			t.Errorf("rate %g, want 7", s.Rate)
 		}
 		shared.refuse = nil
