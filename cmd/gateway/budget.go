@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -19,15 +16,21 @@ import (
 
 // budgetConfig says how much of the upstream's request budget may be spent.
 type budgetConfig struct {
-	Organization limitConfig   `yaml:"organization"`
-	Default      limitConfig   `yaml:"default"`
-	Buckets      []limitConfig `yaml:"buckets"`
+	Organization limitConfig    `yaml:"organization"`
+	Default      limitConfig    `yaml:"default"`
+	Buckets      []bucketConfig `yaml:"buckets"`
 	// ReplicaShare is the part that each replica spends while Redis is lost.
 	ReplicaShare float64 `yaml:"replica_share"`
 }
 
 // limitConfig is what a bucket allows.
 type limitConfig struct {
+	CallsPerMinute float64 `yaml:"calls_per_minute"`
+	Burst          int     `yaml:"burst"`
+}
+
+// bucketConfig is what the bucket of a name allows.
+type bucketConfig struct {
 	Name           string  `yaml:"name"`
 	CallsPerMinute float64 `yaml:"calls_per_minute"`
 	Burst          int     `yaml:"burst"`
@@ -59,7 +62,7 @@ func (b budgetConfig) options(catalog *service.Catalog) (pace.Options, error) {
 		case !slices.Contains(names, l.Name):
 			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: no method spends %q; gateway catalog lists the budgets", i, l.Name)
 		}
-		o.Buckets[l.Name] = l.limit()
+		o.Buckets[l.Name] = pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst}
 	}
 	return o, nil
 }
@@ -111,24 +114,3 @@ func (b *budget) Close() {
 	b.Pacer.Close()
 	b.close()
 }
-
-// Wait implements upstream.Pacer.
-func (b *budget) Wait(ctx context.Context, bucket string) (func(context.Context, time.Duration), error) {
-	grant, err := b.Pacer.Wait(ctx, bucket)
-	if exhausted, ok := errors.AsType[*pace.Exhausted](err); ok {
-		return nil, noBudget{exhausted}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context, retryAfter time.Duration) { b.Limited(ctx, grant, retryAfter) }, nil
-}
-
-// noBudget says how long to wait in the way in which the sender asks.
-type noBudget struct{ *pace.Exhausted }
-
-// RetryAfter is how long to wait.
-func (n noBudget) RetryAfter() time.Duration { return n.Exhausted.RetryAfter }
-
-// Unwrap is what the log is told.
-func (n noBudget) Unwrap() error { return n.Exhausted }

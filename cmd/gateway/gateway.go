@@ -45,7 +45,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: p.budget, Bucket: catalog.BudgetOf, Logger: p.logger})
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Logger: p.logger})
 	if err != nil {
 		client.Close()
 		return nil, err
