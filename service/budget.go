@@ -75,8 +75,8 @@ func (s budgetService) getBudget(ctx context.Context, _ permit, _ *gatewayv1.Get
 func describeBucket(s pace.BucketState) *gatewayv1.BudgetBucket {
 	return &gatewayv1.BudgetBucket{
 		Name: s.Bucket, RatePerMinute: s.Rate, CeilingPerMinute: s.Ceiling,
-		Burst: int32(s.Burst), Tokens: s.Tokens, //nolint:gosec // bounded by the ceiling
-		QueuedRevocations: int32(s.Queued.Revocation), QueuedInteractive: int32(s.Queued.Interactive), QueuedFanOut: int32(s.Queued.FanOut), //nolint:gosec // bounded queues
+		Burst: int32(s.Burst), Tokens: s.Tokens,
+		QueuedRevocations: int32(s.Queued.Revocation), QueuedInteractive: int32(s.Queued.Interactive), QueuedFanOut: int32(s.Queued.FanOut),
 		ClosedUntil: instant(s.ClosedUntil), LastLimited: instant(s.LastLimited),
 	}
 }

@@ -261,4 +261,3 @@ func TestWithoutPacing(t *testing.T) {
 	_, err := client.GetBudget(t.Context(), &gatewayv1.GetBudgetRequest{})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
 }
-

@@ -17,7 +17,7 @@ type paced struct{ pacer *pace.Pacer }
 func (p paced) Wait(ctx context.Context, bucket string) (func(context.Context, time.Duration), error) {
 	grant, err := p.pacer.Wait(ctx, bucket)
 	if exhausted, ok := errors.AsType[*pace.Exhausted](err); ok {
-		return nil, noBudget{exhausted}
+		return nil, noBudgetError{exhausted}
 	}
 	if err != nil {
 		return nil, err
@@ -25,11 +25,11 @@ func (p paced) Wait(ctx context.Context, bucket string) (func(context.Context, t
 	return func(ctx context.Context, retryAfter time.Duration) { p.pacer.Limited(ctx, grant, retryAfter) }, nil
 }
 
-// noBudget says how long to wait in the way in which a Sender asks.
-type noBudget struct{ *pace.Exhausted }
+// noBudgetError says how long to wait in the way in which a Sender asks.
+type noBudgetError struct{ *pace.Exhausted }
 
 // RetryAfter is how long to wait.
-func (n noBudget) RetryAfter() time.Duration { return n.Exhausted.RetryAfter }
+func (n noBudgetError) RetryAfter() time.Duration { return n.Exhausted.RetryAfter }
 
 // Unwrap is what the log is told.
-func (n noBudget) Unwrap() error { return n.Exhausted }
+func (n noBudgetError) Unwrap() error { return n.Exhausted }

@@ -71,7 +71,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer memory.close()
 	// The fake has a budget of its own only when it is asked to; see the calls of
 	// an inventory wait a little, and nobody else.
-	spending, err := openBudget(budgetConfig{
+	spending, err := openBudget(budgetConfig{ //nolint:contextcheck // It lives until it is closed.
 		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
 	}, "", fake.url(), catalog, logger)
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{
+	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
 		audit: records, reflection: true, logger: logger,
 	})

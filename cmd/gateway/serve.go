@@ -54,7 +54,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
-	spending, err := openBudget(conf.Upstream.Budget, conf.Cache.RedisURL, conf.Upstream.BaseURL, catalog, logger)
+	spending, err := openBudget(conf.Upstream.Budget, conf.Cache.RedisURL, conf.Upstream.BaseURL, catalog, logger) //nolint:contextcheck // It lives until it is closed.
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{
+	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
 		audit: records, auditRequired: conf.Audit.Required, logger: logger,
 	})
