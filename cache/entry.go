@@ -36,8 +36,9 @@ type Entry struct {
 	// Body is the answer. What a store returned must not be modified, nor what
 	// was handed to one.
 	Body []byte
-	// Local is the form that the memory of a [Tiered] keeps, when that is not
-	// Body; only its Save reads it, and no Load sets it.
+	// Local is the same answer in the form that callers get. It never leaves the
+	// process: the memory keeps it beside Body, a shared store does not, and a
+	// [Tiered] makes it anew of what it loads from there. Nil where there is none.
 	Local []byte
 	// StoredAt is when the fetch of the answer began: it says nothing about what
 	// happened later.

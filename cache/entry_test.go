@@ -152,9 +152,9 @@ func TestSlotsDoNotMove(t *testing.T) {
 		{"org_1", "/organization/projects", 3248},
 		{"org_1", "/organization/projects/proj_a/users", 1299},
 		{"org_2", "/organization/projects", 276},
-		{"", "", 1896},
+		{"org_1", Everything, 4096},
 	} {
-		if got := slotOf(test.org, test.name); got != test.want {
+		if got := slotOf(test.org, []byte(test.name)); got != test.want {
 			t.Errorf("%q %q: slot %d, want %d", test.org, test.name, got, test.want)
 		}
 	}

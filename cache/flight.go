@@ -37,8 +37,11 @@ type flightKey struct {
 
 type flightCall[T any] struct {
 	done   chan struct{} // closed when answer and err are set
+	cancel context.CancelFunc
 	answer T
 	err    error
+	// waiting is how many want the answer; [Flight.mu] guards it.
+	waiting int
 }
 
 // NewFlight returns a Flight whose calls take no longer than timeout, or
@@ -67,8 +70,9 @@ func NewFlight[T any](timeout time.Duration, metrics Metrics) *Flight[T] {
 //
 // fetch runs on a goroutine of its own with the values of ctx but not its end:
 // when the caller who started it leaves, the others still get their answer. It
-// ends with the flight's timeout. Do itself returns when ctx ends. A panic of
-// fetch is an error for everyone in the flight.
+// ends with the flight's timeout, and when nobody waits for it any more. Do
+// itself returns when ctx ends. A panic of fetch is an error for everyone in the
+// flight.
 func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	fetch func(context.Context) (T, error),
 ) (answer T, shared bool, err error) {
@@ -83,8 +87,18 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	case <-call.done:
 		return call.answer, shared, call.err
 	case <-ctx.Done():
+		f.leave(flightKey{key, version}, call)
 		return answer, shared, ctx.Err()
 	}
+}
+
+// Begin starts fetch for whoever asks next, unless one for the same key and
+// version is on its way, and does not wait. It goes on when those who join it
+// leave.
+func (f *Flight[T]) Begin(ctx context.Context, key Key, version uint64, fetch func(context.Context) (T, error)) {
+	// Nobody leaves for the one who waits here; without room for it there is no
+	// fetch, which is all that Close means.
+	_, _, _ = f.join(ctx, flightKey{key, version}, fetch)
 }
 
 func (f *Flight[T]) join(ctx context.Context, key flightKey,
@@ -96,28 +110,47 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 		return nil, false, ErrFlightsClosed
 	}
 	if call, ok := f.calls[key]; ok {
+		call.waiting++
 		return call, true, nil
 	}
-	call = &flightCall[T]{done: make(chan struct{})}
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+	call = &flightCall[T]{done: make(chan struct{}), cancel: cancel, waiting: 1}
 	f.calls[key] = call
-	detached := context.WithoutCancel(ctx)
 	f.all.Go(func() { f.run(detached, key, call, fetch) })
 	return call, false, nil
+}
+
+// leave ends a flight that nobody waits for: it would spend the upstream's
+// budget for nobody.
+func (f *Flight[T]) leave(key flightKey, call *flightCall[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if call.waiting--; call.waiting == 0 {
+		// Out of the table first: nobody joins what is about to end.
+		f.forget(key, call)
+		call.cancel()
+	}
+}
+
+// forget is called with the lock held.
+func (f *Flight[T]) forget(key flightKey, call *flightCall[T]) {
+	if f.calls[key] == call {
+		delete(f.calls, key)
+	}
 }
 
 func (f *Flight[T]) run(ctx context.Context, key flightKey, call *flightCall[T],
 	fetch func(context.Context) (T, error),
 ) {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	defer context.AfterFunc(f.base, cancel)() //nolint:contextcheck // It is what ends flights at Close, beside their own contexts.
+	defer call.cancel()
+	defer context.AfterFunc(f.base, call.cancel)() //nolint:contextcheck // It is what ends flights at Close, beside their own contexts.
 	defer func() {
 		if p := recover(); p != nil {
 			call.err = fmt.Errorf("cache: fetch panicked: %v\n%s", p, debug.Stack())
 		}
 		// Out of the table first: who sees the answer and asks again starts anew.
 		f.mu.Lock()
-		delete(f.calls, key)
+		f.forget(key, call)
 		f.mu.Unlock()
 		close(call.done)
 	}()

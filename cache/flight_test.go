@@ -88,6 +88,73 @@ func TestFlightLeaderLeaves(t *testing.T) {
 	})
 }
 
+// Nobody waits: what is left would spend the upstream's budget for nobody, and
+// who comes next must not join what is about to end.
+func TestFlightEveryoneLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](time.Minute, nil)
+		defer f.Close()
+		ctx, leave := context.WithCancel(t.Context())
+		ended, finish := make(chan error, 1), make(chan struct{})
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				_, _, err := f.Do(ctx, flightTestKey, 1, func(ctx context.Context) (string, error) {
+					<-ctx.Done()
+					ended <- ctx.Err()
+					<-finish
+					return "", ctx.Err()
+				})
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("Do = %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		leave()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the fetch: %v", err)
+		}
+		all.Wait()
+		got, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "new", nil })
+		if got != "new" || shared || err != nil {
+			t.Errorf("the next: %q, %t, %v", got, shared, err)
+		}
+		close(finish)
+	})
+}
+
+// What was begun for whoever comes next does not end with those who joined it.
+func TestFlightBegin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](time.Minute, nil)
+		defer f.Close()
+		answer := make(chan struct{})
+		f.Begin(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+			<-answer
+			return "begun", ctx.Err()
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() {
+			_, _, err := f.Do(ctx, flightTestKey, 1, nil)
+			left <- err
+		}()
+		synctest.Wait()
+		leave()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("who left: %v", err)
+		}
+		f.Begin(t.Context(), flightTestKey, 1, nil) // There is one.
+		go close(answer)
+		if got, shared, err := f.Do(t.Context(), flightTestKey, 1, nil); got != "begun" || !shared || err != nil {
+			t.Errorf("Do = %q, %t, %v", got, shared, err)
+		}
+	})
+}
+
 // Who came after a write must not get what was fetched before its end.
 func TestFlightAfterWrite(t *testing.T) {
 	t.Parallel()

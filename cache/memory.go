@@ -72,7 +72,7 @@ const overhead = int(unsafe.Sizeof(item{})) + 160
 
 func (i *item) weight(key Key) uint32 {
 	// Bounded by MaxKeyBytes, MaxBodyBytes and Slots.
-	return uint32(len(key.Org) + len(key.Canonical) + cap(i.entry.Body) + 10*len(i.slots) + overhead)
+	return uint32(len(key.Org) + len(key.Canonical) + cap(i.entry.Body) + cap(i.entry.Local) + 10*len(i.slots) + overhead)
 }
 
 // NewMemory returns an empty Memory.
@@ -194,7 +194,6 @@ func (m *Memory) save(key Key, e Entry, at Snapshot, confined time.Duration) err
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	e.Local = nil
 	now := m.now()
 	i := &item{
 		entry: e, slots: at.tags.slots, generations: at.generations, taken: at.taken, confined: confined,

@@ -122,7 +122,7 @@ func TestRedisBusMessages(t *testing.T) {
 		"own":            {"me 00000000000000ff 7:1", nil},
 		"everything":     {"you *", []heardEvent{{"up", nil}}},
 		"empty":          {"", []heardEvent{{"up", nil}}},
-		"no slot":        {"you 00000000000000ff 4096:1", []heardEvent{{"up", nil}}},
+		"no slot":        {"you 00000000000000ff 4097:1", []heardEvent{{"up", nil}}},
 		"no number":      {"you 00000000000000ff a:1", []heardEvent{{"up", nil}}},
 		"no generation":  {"you 00000000000000ff 1", []heardEvent{{"up", nil}}},
 		"another format": {"you v2 7:1", []heardEvent{{"up", nil}}},

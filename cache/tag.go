@@ -9,11 +9,18 @@ import (
 // Slots is how many generations there are. Tags share them by hash, so that
 // they take a fixed amount of room and none ever has to be evicted. Two tags in
 // one slot are invalidated together, which costs a miss and is never wrong.
-const Slots = 4096
+const Slots = hashedSlots + 1
+
+// hashedSlots are those that names share; the last one is that of [Everything].
+const hashedSlots = 4096
 
 // Slot is the number of a generation, below [Slots]. A tag has the same slot in
 // every replica and every build.
 type Slot uint16
+
+// Everything is the name of a tag with a slot of its own. Where every entry has
+// it, purging it makes all of them misses.
+const Everything = ""
 
 // Tags are what an answer depends on, or what a write makes stale: names of
 // collections and items, such as "/organization/projects/proj_a/users". The
@@ -26,12 +33,34 @@ type Tags struct {
 // NewTags returns the tags with these names in organization org (see
 // [Key.Org]). The same name in two organizations is two tags.
 func NewTags(org string, names ...string) Tags {
-	slots := make([]Slot, 0, len(names))
+	b := TagsBuilder{org: org, slots: make([]Slot, 0, len(names))}
 	for _, name := range names {
-		slots = append(slots, slotOf(org, name))
+		b.Add([]byte(name))
 	}
-	slices.Sort(slots)
-	return Tags{org: org, slots: slices.Compact(slots)}
+	return b.Tags()
+}
+
+// TagsBuilder makes Tags of names that are not strings yet, without a string
+// for each.
+type TagsBuilder struct {
+	org   string
+	slots []Slot
+}
+
+// BuildTags begins Tags of organization org, with room for a number of names.
+func BuildTags(org string, room int) TagsBuilder {
+	return TagsBuilder{org: org, slots: make([]Slot, 0, room)}
+}
+
+// Add adds a name, which it does not keep.
+func (b *TagsBuilder) Add(name []byte) {
+	b.slots = append(b.slots, slotOf(b.org, name))
+}
+
+// Tags returns the tags. The builder must not be used after.
+func (b *TagsBuilder) Tags() Tags {
+	slices.Sort(b.slots)
+	return Tags{org: b.org, slots: slices.Compact(b.slots)}
 }
 
 // Org returns the organization that the tags belong to.
@@ -41,13 +70,16 @@ func (t Tags) Org() string { return t.org }
 // modified.
 func (t Tags) Slots() []Slot { return t.slots }
 
-func slotOf(org, name string) Slot {
+func slotOf(org string, name []byte) Slot {
+	if string(name) == Everything {
+		return hashedSlots
+	}
 	var h xxhash.Digest
 	h.Reset()
 	_, _ = h.WriteString(org) // never fails
 	_, _ = h.WriteString("\x00")
-	_, _ = h.WriteString(name)
-	return Slot(h.Sum64() % Slots)
+	_, _ = h.Write(name)
+	return Slot(h.Sum64() % hashedSlots)
 }
 
 // validate tells whether an entry can depend on the tags: one that depends on

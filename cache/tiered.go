@@ -24,8 +24,8 @@ type TieredOptions struct {
 	// Cap is how long an entry may live in memory while the bus is down, or when
 	// Shared could not confirm it. DefaultCap if zero.
 	Cap time.Duration
-	// Convert turns a body as Shared keeps it into one that the memory keeps and
-	// Load returns. Nil leaves it as it is. An error makes the entry a miss.
+	// Convert makes Entry.Local of an entry's body. Nil makes none. An error makes
+	// the entry a miss.
 	Convert func(key Key, body []byte) ([]byte, error)
 	// Metrics may be nil.
 	Metrics Metrics
@@ -57,7 +57,7 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 		o.Cap = DefaultCap
 	}
 	if o.Convert == nil {
-		o.Convert = func(_ Key, body []byte) ([]byte, error) { return body, nil }
+		o.Convert = func(Key, []byte) ([]byte, error) { return nil, nil }
 	}
 	t := &Tiered{
 		memory: o.Memory, shared: o.Shared, bus: o.Bus,
@@ -152,7 +152,7 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	if e.Body, err = t.convert(key, e.Body); err != nil {
+	if e.Local, err = t.convert(key, e.Body); err != nil {
 		t.metrics.Count(storeMemory, Malformed)
 		return Entry{}, false, nil //nolint:nilerr // Counted, and a miss.
 	}
@@ -169,22 +169,21 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	near := e
-	near.Body = e.Local
 	if e.Local == nil {
 		local, err := t.convert(key, e.Body)
 		if err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
-		near.Body = local
+		e.Local = local
 	}
 	if t.shared == nil {
-		return t.memory.save(key, near, at, 0)
+		return t.memory.save(key, e, at, 0)
 	}
 	if at.shared == nil {
 		// Nobody knows what other replicas did since.
-		return t.memory.save(key, near, at, t.limit)
+		return t.memory.save(key, e, at, t.limit)
 	}
+	near := e
 	e.Local = nil
 	err := t.shared.Save(ctx, key, e, *at.shared)
 	if errors.Is(err, ErrInvalidated) {

@@ -396,11 +396,18 @@ func TestTieredConvert(t *testing.T) {
 	a, b := newTierReplica(t, c, shared, convert), newTierReplica(t, c, shared, convert)
 	far := subject{store: shared, now: c.now}
 	tags := a.tags("a")
+	wantLocal := func(r tierReplica, name, body, local string) {
+		t.Helper()
+		e, ok, err := r.store.Load(t.Context(), r.key(name), tags)
+		if !ok || err != nil || string(e.Body) != body || string(e.Local) != local {
+			t.Errorf("Load(%s) = %q, local %q, %t, %v, want %q, local %q", name, e.Body, e.Local, ok, err, body, local)
+		}
+	}
 	a.put(t, "k", "body", tags)
-	a.wantHit(t, "k", "BODY", tags)
+	wantLocal(a, "k", "body", "BODY")
 	far.wantHit(t, "k", "body", tags)
-	b.wantHit(t, "k", "BODY", tags)
-	b.wantHit(t, "k", "BODY", tags)
+	wantLocal(b, "k", "body", "BODY")
+	wantLocal(b, "k", "body", "BODY")
 
 	// The form that memory keeps, if it is there already.
 	e := a.entry("two")
@@ -408,8 +415,8 @@ func TestTieredConvert(t *testing.T) {
 	if err := a.store.Save(t.Context(), a.key("k2"), e, a.snapshot(t, tags)); err != nil {
 		t.Fatal(err)
 	}
-	a.wantHit(t, "k2", "zwei", tags)
-	b.wantHit(t, "k2", "TWO", tags)
+	wantLocal(a, "k2", "two", "zwei")
+	wantLocal(b, "k2", "two", "TWO")
 
 	far.put(t, "k3", "odd", tags)
 	a.wantMiss(t, "k3", tags)

@@ -63,7 +63,18 @@ type Policy struct {
 	// declaration is an error and not a stale read.
 	InvalidatesNothing bool `protobuf:"varint,6,opt,name=invalidates_nothing,json=invalidatesNothing,proto3" json:"invalidates_nothing,omitempty"`
 	// The answer holds a credential: it is never stored and never logged.
-	Secret        bool `protobuf:"varint,7,opt,name=secret,proto3" json:"secret,omitempty"`
+	Secret bool `protobuf:"varint,7,opt,name=secret,proto3" json:"secret,omitempty"`
+	// What may be done with an answer that is kept and no longer fresh. Every read
+	// that has a `cache` life says one of the two.
+	//
+	// Types that are valid to be assigned to Staleness:
+	//
+	//	*Policy_Stale
+	//	*Policy_Sensitive
+	Staleness isPolicy_Staleness `protobuf_oneof:"staleness"`
+	// For a read about a range of time: when the range is past, its answer
+	// changes no more, and may live longer than `cache`.
+	Settled       *Settled `protobuf:"bytes,12,opt,name=settled,proto3" json:"settled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +194,38 @@ func (x *Policy) GetSecret() bool {
 	return false
 }
 
+func (x *Policy) GetStaleness() isPolicy_Staleness {
+	if x != nil {
+		return x.Staleness
+	}
+	return nil
+}
+
+func (x *Policy) GetStale() *Stale {
+	if x != nil {
+		if x, ok := x.Staleness.(*Policy_Stale); ok {
+			return x.Stale
+		}
+	}
+	return nil
+}
+
+func (x *Policy) GetSensitive() bool {
+	if x != nil {
+		if x, ok := x.Staleness.(*Policy_Sensitive); ok {
+			return x.Sensitive
+		}
+	}
+	return false
+}
+
+func (x *Policy) GetSettled() *Settled {
+	if x != nil {
+		return x.Settled
+	}
+	return nil
+}
+
 type isPolicy_Scope interface {
 	isPolicy_Scope()
 }
@@ -221,6 +264,147 @@ func (*Policy_Cache) isPolicy_CacheLife() {}
 
 func (*Policy_CacheNothing) isPolicy_CacheLife() {}
 
+type isPolicy_Staleness interface {
+	isPolicy_Staleness()
+}
+
+type Policy_Stale struct {
+	// It may still be served, within limits.
+	Stale *Stale `protobuf:"bytes,10,opt,name=stale,proto3,oneof"`
+}
+
+type Policy_Sensitive struct {
+	// Never: it says who may do what (keys, roles, members, permissions), and an
+	// access that was taken away elsewhere must not be shown as if it were there.
+	Sensitive bool `protobuf:"varint,11,opt,name=sensitive,proto3,oneof"`
+}
+
+func (*Policy_Stale) isPolicy_Staleness() {}
+
+func (*Policy_Sensitive) isPolicy_Staleness() {}
+
+// How long an answer may be served after it was fresh (RFC 5861).
+type Stale struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For so long it is served while a new one is fetched. 0 or absent: never.
+	WhileRevalidate *durationpb.Duration `protobuf:"bytes,1,opt,name=while_revalidate,json=whileRevalidate,proto3" json:"while_revalidate,omitempty"`
+	// For so long it is served when a new one cannot be had, because the upstream
+	// fails or its budget is used up; never when the upstream refuses. 0 or
+	// absent: never.
+	IfError       *durationpb.Duration `protobuf:"bytes,2,opt,name=if_error,json=ifError,proto3" json:"if_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stale) Reset() {
+	*x = Stale{}
+	mi := &file_gateway_v1_options_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stale) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stale) ProtoMessage() {}
+
+func (x *Stale) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_options_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stale.ProtoReflect.Descriptor instead.
+func (*Stale) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Stale) GetWhileRevalidate() *durationpb.Duration {
+	if x != nil {
+		return x.WhileRevalidate
+	}
+	return nil
+}
+
+func (x *Stale) GetIfError() *durationpb.Duration {
+	if x != nil {
+		return x.IfError
+	}
+	return nil
+}
+
+// When the answer about a range of time is final.
+type Settled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The request's field, a google.protobuf.Timestamp, where the range
+	// ends. While it is not set, nothing is settled.
+	End string `protobuf:"bytes,1,opt,name=end,proto3" json:"end,omitempty"`
+	// Required. How long after that end the upstream may still add to the range.
+	After *durationpb.Duration `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	// Required. How long a settled answer is fresh.
+	Cache         *durationpb.Duration `protobuf:"bytes,3,opt,name=cache,proto3" json:"cache,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settled) Reset() {
+	*x = Settled{}
+	mi := &file_gateway_v1_options_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settled) ProtoMessage() {}
+
+func (x *Settled) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_options_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settled.ProtoReflect.Descriptor instead.
+func (*Settled) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Settled) GetEnd() string {
+	if x != nil {
+		return x.End
+	}
+	return ""
+}
+
+func (x *Settled) GetAfter() *durationpb.Duration {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *Settled) GetCache() *durationpb.Duration {
+	if x != nil {
+		return x.Cache
+	}
+	return nil
+}
+
 // How a field differs from the member of the upstream's JSON that it mirrors.
 // A field without it has the member's own name.
 type FieldMapping struct {
@@ -240,7 +424,7 @@ type FieldMapping struct {
 
 func (x *FieldMapping) Reset() {
 	*x = FieldMapping{}
-	mi := &file_gateway_v1_options_proto_msgTypes[1]
+	mi := &file_gateway_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -252,7 +436,7 @@ func (x *FieldMapping) String() string {
 func (*FieldMapping) ProtoMessage() {}
 
 func (x *FieldMapping) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_options_proto_msgTypes[1]
+	mi := &file_gateway_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -265,7 +449,7 @@ func (x *FieldMapping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldMapping.ProtoReflect.Descriptor instead.
 func (*FieldMapping) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_options_proto_rawDescGZIP(), []int{1}
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *FieldMapping) GetName() string {
@@ -365,7 +549,7 @@ var File_gateway_v1_options_proto protoreflect.FileDescriptor
 const file_gateway_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\x18gateway/v1/options.proto\x12\n" +
-	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf7\x02\n" +
+	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfe\x03\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -377,10 +561,22 @@ const file_gateway_v1_options_proto_rawDesc = "" +
 	"\vinvalidates\x18\x04 \x03(\tR\vinvalidates\x12/\n" +
 	"\x13invalidates_exactly\x18\x05 \x03(\tR\x12invalidatesExactly\x12/\n" +
 	"\x13invalidates_nothing\x18\x06 \x01(\bR\x12invalidatesNothing\x12\x16\n" +
-	"\x06secret\x18\a \x01(\bR\x06secretB\a\n" +
+	"\x06secret\x18\a \x01(\bR\x06secret\x12)\n" +
+	"\x05stale\x18\n" +
+	" \x01(\v2\x11.gateway.v1.StaleH\x02R\x05stale\x12\x1e\n" +
+	"\tsensitive\x18\v \x01(\bH\x02R\tsensitive\x12-\n" +
+	"\asettled\x18\f \x01(\v2\x13.gateway.v1.SettledR\asettledB\a\n" +
 	"\x05scopeB\f\n" +
 	"\n" +
-	"cache_life\"X\n" +
+	"cache_lifeB\v\n" +
+	"\tstaleness\"\x83\x01\n" +
+	"\x05Stale\x12D\n" +
+	"\x10while_revalidate\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x0fwhileRevalidate\x124\n" +
+	"\bif_error\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aifError\"}\n" +
+	"\aSettled\x12\x10\n" +
+	"\x03end\x18\x01 \x01(\tR\x03end\x12/\n" +
+	"\x05after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05after\x12/\n" +
+	"\x05cache\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05cache\"X\n" +
 	"\fFieldMapping\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adecimal\x18\x02 \x01(\bR\adecimal\x12\x1a\n" +
@@ -404,29 +600,37 @@ func file_gateway_v1_options_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_options_proto_rawDescData
 }
 
-var file_gateway_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_gateway_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_gateway_v1_options_proto_goTypes = []any{
 	(*Policy)(nil),                        // 0: gateway.v1.Policy
-	(*FieldMapping)(nil),                  // 1: gateway.v1.FieldMapping
-	(*durationpb.Duration)(nil),           // 2: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 3: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 4: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 5: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 6: google.protobuf.MessageOptions
+	(*Stale)(nil),                         // 1: gateway.v1.Stale
+	(*Settled)(nil),                       // 2: gateway.v1.Settled
+	(*FieldMapping)(nil),                  // 3: gateway.v1.FieldMapping
+	(*durationpb.Duration)(nil),           // 4: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 5: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 6: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 7: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 8: google.protobuf.MessageOptions
 }
 var file_gateway_v1_options_proto_depIdxs = []int32{
-	2, // 0: gateway.v1.Policy.cache:type_name -> google.protobuf.Duration
-	3, // 1: gateway.v1.policy:extendee -> google.protobuf.MethodOptions
-	4, // 2: gateway.v1.field:extendee -> google.protobuf.FieldOptions
-	5, // 3: gateway.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	6, // 4: gateway.v1.json_array:extendee -> google.protobuf.MessageOptions
-	0, // 5: gateway.v1.policy:type_name -> gateway.v1.Policy
-	1, // 6: gateway.v1.field:type_name -> gateway.v1.FieldMapping
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	5, // [5:7] is the sub-list for extension type_name
-	1, // [1:5] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	4,  // 0: gateway.v1.Policy.cache:type_name -> google.protobuf.Duration
+	1,  // 1: gateway.v1.Policy.stale:type_name -> gateway.v1.Stale
+	2,  // 2: gateway.v1.Policy.settled:type_name -> gateway.v1.Settled
+	4,  // 3: gateway.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	4,  // 4: gateway.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	4,  // 5: gateway.v1.Settled.after:type_name -> google.protobuf.Duration
+	4,  // 6: gateway.v1.Settled.cache:type_name -> google.protobuf.Duration
+	5,  // 7: gateway.v1.policy:extendee -> google.protobuf.MethodOptions
+	6,  // 8: gateway.v1.field:extendee -> google.protobuf.FieldOptions
+	7,  // 9: gateway.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	8,  // 10: gateway.v1.json_array:extendee -> google.protobuf.MessageOptions
+	0,  // 11: gateway.v1.policy:type_name -> gateway.v1.Policy
+	3,  // 12: gateway.v1.field:type_name -> gateway.v1.FieldMapping
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	11, // [11:13] is the sub-list for extension type_name
+	7,  // [7:11] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_options_proto_init() }
@@ -439,6 +643,8 @@ func file_gateway_v1_options_proto_init() {
 		(*Policy_Organization)(nil),
 		(*Policy_Cache)(nil),
 		(*Policy_CacheNothing)(nil),
+		(*Policy_Stale)(nil),
+		(*Policy_Sensitive)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -446,7 +652,7 @@ func file_gateway_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_options_proto_rawDesc), len(file_gateway_v1_options_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 4,
 			NumServices:   0,
 		},

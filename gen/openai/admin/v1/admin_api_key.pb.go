@@ -829,16 +829,16 @@ const file_openai_admin_v1_admin_api_key_proto_rawDesc = "" +
 	"\x15GetAdminApiKeyRequest\x12#\n" +
 	"\x06key_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x05keyId\"Z\n" +
 	"\x16GetAdminApiKeyResponse\x12@\n" +
-	"\radmin_api_key\x18\x01 \x01(\v2\x1c.openai.admin.v1.AdminApiKeyR\vadminApiKey2\xdc\x06\n" +
-	"\x12AdminApiKeyService\x12\xaf\x01\n" +
-	"\x10ListAdminApiKeys\x12(.openai.admin.v1.ListAdminApiKeysRequest\x1a).openai.admin.v1.ListAdminApiKeysResponse\"F\xb2\xff\x18\x1b\n" +
-	"\x13admin_api_keys.readH\x01\x12\x02\b<\x82\xd3\xe4\x93\x02\x1e\x12\x1c/organization/admin_api_keys\x90\x02\x01\x12\xd0\x01\n" +
+	"\radmin_api_key\x18\x01 \x01(\v2\x1c.openai.admin.v1.AdminApiKeyR\vadminApiKey2\xe0\x06\n" +
+	"\x12AdminApiKeyService\x12\xb1\x01\n" +
+	"\x10ListAdminApiKeys\x12(.openai.admin.v1.ListAdminApiKeysRequest\x1a).openai.admin.v1.ListAdminApiKeysResponse\"H\xb2\xff\x18\x1d\n" +
+	"\x13admin_api_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/organization/admin_api_keys\x90\x02\x01\x12\xd0\x01\n" +
 	"\x11CreateAdminApiKey\x12).openai.admin.v1.CreateAdminApiKeyRequest\x1a*.openai.admin.v1.CreateAdminApiKeyResponse\"d\xb2\xff\x189\n" +
 	"\x15admin_api_keys.create*\x1c/organization/admin_api_keys8\x01H\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/organization/admin_api_keys\x12\xfc\x01\n" +
 	"\x11DeleteAdminApiKey\x12).openai.admin.v1.DeleteAdminApiKeyRequest\x1a*.openai.admin.v1.DeleteAdminApiKeyResponse\"\x8f\x01\xb2\xff\x18^\n" +
-	"\x15admin_api_keys.delete\"%/organization/admin_api_keys/{key_id}*\x1c/organization/admin_api_keysH\x01\x82\xd3\xe4\x93\x02'*%/organization/admin_api_keys/{key_id}\x12\xc1\x01\n" +
-	"\x0eGetAdminApiKey\x12&.openai.admin.v1.GetAdminApiKeyRequest\x1a'.openai.admin.v1.GetAdminApiKeyResponse\"^\xb2\xff\x18\x1b\n" +
-	"\x13admin_api_keys.readH\x01\x12\x02\b<\x82\xd3\xe4\x93\x026b\radmin_api_key\x12%/organization/admin_api_keys/{key_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x15admin_api_keys.delete\"%/organization/admin_api_keys/{key_id}*\x1c/organization/admin_api_keysH\x01\x82\xd3\xe4\x93\x02'*%/organization/admin_api_keys/{key_id}\x12\xc3\x01\n" +
+	"\x0eGetAdminApiKey\x12&.openai.admin.v1.GetAdminApiKeyRequest\x1a'.openai.admin.v1.GetAdminApiKeyResponse\"`\xb2\xff\x18\x1d\n" +
+	"\x13admin_api_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x026b\radmin_api_key\x12%/organization/admin_api_keys/{key_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_admin_api_key_proto_rawDescOnce sync.Once

@@ -2239,11 +2239,11 @@ const file_openai_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x12AuditLogApiKeyType\x12&\n" +
 	"\"AUDIT_LOG_API_KEY_TYPE_UNSPECIFIED\x10\x00\x12)\n" +
 	"\x1bAUDIT_LOG_API_KEY_TYPE_USER\x10\x01\x1a\b\xb2\xff\x18\x04user\x12?\n" +
-	"&AUDIT_LOG_API_KEY_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xbd\x01\n" +
-	"\x0fAuditLogService\x12\xa9\x01\n" +
-	"\rListAuditLogs\x12%.openai.admin.v1.ListAuditLogsRequest\x1a&.openai.admin.v1.ListAuditLogsResponse\"I\xb2\xff\x18\"\n" +
+	"&AUDIT_LOG_API_KEY_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xc3\x01\n" +
+	"\x0fAuditLogService\x12\xaf\x01\n" +
+	"\rListAuditLogs\x12%.openai.admin.v1.ListAuditLogsRequest\x1a&.openai.admin.v1.ListAuditLogsResponse\"O\xb2\xff\x18(\n" +
 	"\x0faudit_logs.readB\vproject_ids\x12\x02\b\n" +
-	"\x82\xd3\xe4\x93\x02\x1a\x12\x18/organization/audit_logs\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"R\x04\x12\x02\b<\x82\xd3\xe4\x93\x02\x1a\x12\x18/organization/audit_logs\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_audit_log_proto_rawDescOnce sync.Once

@@ -618,11 +618,13 @@ const file_openai_admin_v1_cost_proto_rawDesc = "" +
 	"project_id\x12+\n" +
 	"\x18COSTS_GROUP_BY_LINE_ITEM\x10\x02\x1a\r\xb2\xff\x18\tline_item\x12-\n" +
 	"\x19COSTS_GROUP_BY_API_KEY_ID\x10\x03\x1a\x0e\xb2\xff\x18\n" +
-	"api_key_id2\xa3\x01\n" +
-	"\vCostService\x12\x93\x01\n" +
-	"\tListCosts\x12!.openai.admin.v1.ListCostsRequest\x1a\".openai.admin.v1.ListCostsResponse\"?\xb2\xff\x18\x1d\n" +
+	"api_key_id2\xc6\x01\n" +
+	"\vCostService\x12\xb6\x01\n" +
+	"\tListCosts\x12!.openai.admin.v1.ListCostsRequest\x1a\".openai.admin.v1.ListCostsResponse\"b\xb2\xff\x18@\n" +
 	"\n" +
-	"costs.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/costs\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"costs.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xe9\x0f\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/costs\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_cost_proto_rawDescOnce sync.Once

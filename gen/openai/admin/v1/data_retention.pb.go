@@ -337,10 +337,11 @@ const file_openai_admin_v1_data_retention_proto_rawDesc = "" +
 	"'DATA_RETENTION_TYPE_ZERO_DATA_RETENTION\x10\x01\x1a\x17\xb2\xff\x18\x13zero_data_retention\x12P\n" +
 	"-DATA_RETENTION_TYPE_MODIFIED_ABUSE_MONITORING\x10\x02\x1a\x1d\xb2\xff\x18\x19modified_abuse_monitoring\x12V\n" +
 	"0DATA_RETENTION_TYPE_ENHANCED_ZERO_DATA_RETENTION\x10\x03\x1a \xb2\xff\x18\x1cenhanced_zero_data_retention\x12b\n" +
-	"6DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x04\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xea\x03\n" +
-	"\x14DataRetentionService\x12\xc0\x01\n" +
-	"\x10GetDataRetention\x12(.openai.admin.v1.GetDataRetentionRequest\x1a).openai.admin.v1.GetDataRetentionResponse\"W\xb2\xff\x18\x1c\n" +
-	"\x13data_retention.readH\x01\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02.b\x0edata_retention\x12\x1c/organization/data_retention\x90\x02\x01\x12\x8e\x02\n" +
+	"6DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x04\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xf5\x03\n" +
+	"\x14DataRetentionService\x12\xcb\x01\n" +
+	"\x10GetDataRetention\x12(.openai.admin.v1.GetDataRetentionRequest\x1a).openai.admin.v1.GetDataRetentionResponse\"b\xb2\xff\x18'\n" +
+	"\x13data_retention.readH\x01\x12\x03\b\xd8\x04R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\x0edata_retention\x12\x1c/organization/data_retention\x90\x02\x01\x12\x8e\x02\n" +
 	"\x13UpdateDataRetention\x12+.openai.admin.v1.UpdateDataRetentionRequest\x1a,.openai.admin.v1.UpdateDataRetentionResponse\"\x9b\x01\xb2\xff\x18`\n" +
 	"\x15data_retention.update\"\x1c/organization/data_retention\"'/organization/projects/*/data_retentionH\x01\x82\xd3\xe4\x93\x021:\x01*b\x0edata_retention\"\x1c/organization/data_retentionBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -759,17 +759,19 @@ const file_openai_admin_v1_group_proto_rawDesc = "" +
 	"\tGroupType\x12\x1a\n" +
 	"\x16GROUP_TYPE_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10GROUP_TYPE_GROUP\x10\x01\x1a\t\xb2\xff\x18\x05group\x12-\n" +
-	"\x17GROUP_TYPE_TENANT_GROUP\x10\x02\x1a\x10\xb2\xff\x18\ftenant_group2\xbc\t\n" +
-	"\fGroupService\x12\x8e\x01\n" +
+	"\x17GROUP_TYPE_TENANT_GROUP\x10\x02\x1a\x10\xb2\xff\x18\ftenant_group2\xd2\t\n" +
+	"\fGroupService\x12\x99\x01\n" +
 	"\n" +
-	"ListGroups\x12\".openai.admin.v1.ListGroupsRequest\x1a#.openai.admin.v1.ListGroupsResponse\"7\xb2\xff\x18\x14\n" +
-	"\vgroups.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x16\x12\x14/organization/groups\x90\x02\x01\x12\xab\x01\n" +
+	"ListGroups\x12\".openai.admin.v1.ListGroupsRequest\x1a#.openai.admin.v1.ListGroupsResponse\"B\xb2\xff\x18\x1f\n" +
+	"\vgroups.readH\x01\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/organization/groups\x90\x02\x01\x12\xab\x01\n" +
 	"\vCreateGroup\x12#.openai.admin.v1.CreateGroupRequest\x1a$.openai.admin.v1.CreateGroupResponse\"Q\xb2\xff\x18'\n" +
 	"\rgroups.create*\x14/organization/groupsH\x01\x82\xd3\xe4\x93\x02 :\x01*b\x05group\"\x14/organization/groups\x12\xa6\x03\n" +
 	"\vDeleteGroup\x12#.openai.admin.v1.DeleteGroupRequest\x1a$.openai.admin.v1.DeleteGroupResponse\"\xcb\x02\xb2\xff\x18\x9f\x02\n" +
-	"\rgroups.delete\"\x1f/organization/groups/{group_id}\"*/organization/projects/*/groups/{group_id}\"\x1d/projects/*/groups/{group_id}\"\x13/organization/users\"\x1e/organization/projects/*/users\"\x11/projects/*/users\"!/organization/projects/*/api_keys*\x14/organization/groups*\x1f/organization/projects/*/groupsH\x01\x82\xd3\xe4\x93\x02!*\x1f/organization/groups/{group_id}\x12\x9a\x01\n" +
-	"\bGetGroup\x12 .openai.admin.v1.GetGroupRequest\x1a!.openai.admin.v1.GetGroupResponse\"I\xb2\xff\x18\x14\n" +
-	"\vgroups.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02(b\x05group\x12\x1f/organization/groups/{group_id}\x90\x02\x01\x12\xa6\x02\n" +
+	"\rgroups.delete\"\x1f/organization/groups/{group_id}\"*/organization/projects/*/groups/{group_id}\"\x1d/projects/*/groups/{group_id}\"\x13/organization/users\"\x1e/organization/projects/*/users\"\x11/projects/*/users\"!/organization/projects/*/api_keys*\x14/organization/groups*\x1f/organization/projects/*/groupsH\x01\x82\xd3\xe4\x93\x02!*\x1f/organization/groups/{group_id}\x12\xa5\x01\n" +
+	"\bGetGroup\x12 .openai.admin.v1.GetGroupRequest\x1a!.openai.admin.v1.GetGroupResponse\"T\xb2\xff\x18\x1f\n" +
+	"\vgroups.readH\x01\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02(b\x05group\x12\x1f/organization/groups/{group_id}\x90\x02\x01\x12\xa6\x02\n" +
 	"\vUpdateGroup\x12#.openai.admin.v1.UpdateGroupRequest\x1a$.openai.admin.v1.UpdateGroupResponse\"\xcb\x01\xb2\xff\x18\x95\x01\n" +
 	"\rgroups.update\"*/organization/projects/*/groups/{group_id}*\x14/organization/groups*\x1f/organization/groups/{group_id}*\x1f/organization/projects/*/groupsH\x01\x82\xd3\xe4\x93\x02+:\x01*b\x05group\"\x1f/organization/groups/{group_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

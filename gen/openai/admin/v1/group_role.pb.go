@@ -681,16 +681,16 @@ const file_openai_admin_v1_group_role_proto_rawDesc = "" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"Z\n" +
 	"\x14GetGroupRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\x9d\b\n" +
-	"\x10GroupRoleService\x12\xb1\x01\n" +
-	"\x0eListGroupRoles\x12&.openai.admin.v1.ListGroupRolesRequest\x1a'.openai.admin.v1.ListGroupRolesResponse\"N\xb2\xff\x18\x1a\n" +
-	"\x11groups.roles.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/roles\x90\x02\x01\x12\xc9\x02\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xa1\b\n" +
+	"\x10GroupRoleService\x12\xb3\x01\n" +
+	"\x0eListGroupRoles\x12&.openai.admin.v1.ListGroupRolesRequest\x1a'.openai.admin.v1.ListGroupRolesResponse\"P\xb2\xff\x18\x1c\n" +
+	"\x11groups.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/roles\x90\x02\x01\x12\xc9\x02\n" +
 	"\x0fAssignGroupRole\x12'.openai.admin.v1.AssignGroupRoleRequest\x1a(.openai.admin.v1.AssignGroupRoleResponse\"\xe2\x01\xb2\xff\x18\x96\x01\n" +
 	"\x13groups.roles.assign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keysH\x01\x82\xd3\xe4\x93\x02A:\x01*b\x15group_role_assignment\"%/organization/groups/{group_id}/roles\x12\xc1\x02\n" +
 	"\x11UnassignGroupRole\x12).openai.admin.v1.UnassignGroupRoleRequest\x1a*.openai.admin.v1.UnassignGroupRoleResponse\"\xd4\x01\xb2\xff\x18\x98\x01\n" +
-	"\x15groups.roles.unassign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keysH\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/roles/{role_id}\x12\xc4\x01\n" +
-	"\fGetGroupRole\x12$.openai.admin.v1.GetGroupRoleRequest\x1a%.openai.admin.v1.GetGroupRoleResponse\"g\xb2\xff\x18\x1a\n" +
-	"\x11groups.roles.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02@b\rassigned_role\x12//organization/groups/{group_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x15groups.roles.unassign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keysH\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/roles/{role_id}\x12\xc6\x01\n" +
+	"\fGetGroupRole\x12$.openai.admin.v1.GetGroupRoleRequest\x1a%.openai.admin.v1.GetGroupRoleResponse\"i\xb2\xff\x18\x1c\n" +
+	"\x11groups.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02@b\rassigned_role\x12//organization/groups/{group_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_group_role_proto_rawDescOnce sync.Once

@@ -820,16 +820,16 @@ const file_openai_admin_v1_group_user_proto_rawDesc = "" +
 	"\x0fGroupMemberType\x12!\n" +
 	"\x1dGROUP_MEMBER_TYPE_UNSPECIFIED\x10\x00\x12$\n" +
 	"\x16GROUP_MEMBER_TYPE_USER\x10\x01\x1a\b\xb2\xff\x18\x04user\x122\n" +
-	"\x1dGROUP_MEMBER_TYPE_TENANT_USER\x10\x02\x1a\x0f\xb2\xff\x18\vtenant_user2\xd4\t\n" +
-	"\x10GroupUserService\x12\xb1\x01\n" +
-	"\x0eListGroupUsers\x12&.openai.admin.v1.ListGroupUsersRequest\x1a'.openai.admin.v1.ListGroupUsersResponse\"N\xb2\xff\x18\x1a\n" +
-	"\x11groups.users.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/users\x90\x02\x01\x12\xa3\x03\n" +
+	"\x1dGROUP_MEMBER_TYPE_TENANT_USER\x10\x02\x1a\x0f\xb2\xff\x18\vtenant_user2\xd8\t\n" +
+	"\x10GroupUserService\x12\xb3\x01\n" +
+	"\x0eListGroupUsers\x12&.openai.admin.v1.ListGroupUsersRequest\x1a'.openai.admin.v1.ListGroupUsersResponse\"P\xb2\xff\x18\x1c\n" +
+	"\x11groups.users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/users\x90\x02\x01\x12\xa3\x03\n" +
 	"\fAddGroupUser\x12$.openai.admin.v1.AddGroupUserRequest\x1a%.openai.admin.v1.AddGroupUserResponse\"\xc5\x02\xb2\xff\x18\xf9\x01\n" +
 	"\x10groups.users.add\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02A:\x01*b\x15group_user_assignment\"%/organization/groups/{group_id}/users\x12\x9f\x03\n" +
 	"\x0fRemoveGroupUser\x12'.openai.admin.v1.RemoveGroupUserRequest\x1a(.openai.admin.v1.RemoveGroupUserResponse\"\xb8\x02\xb2\xff\x18\xfc\x01\n" +
-	"\x13groups.users.remove\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/users/{user_id}\x12\xc3\x01\n" +
-	"\fGetGroupUser\x12$.openai.admin.v1.GetGroupUserRequest\x1a%.openai.admin.v1.GetGroupUserResponse\"f\xb2\xff\x18\x1a\n" +
-	"\x11groups.users.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02?b\fgroup_member\x12//organization/groups/{group_id}/users/{user_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x13groups.users.remove\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/users/{user_id}\x12\xc5\x01\n" +
+	"\fGetGroupUser\x12$.openai.admin.v1.GetGroupUserRequest\x1a%.openai.admin.v1.GetGroupUserResponse\"h\xb2\xff\x18\x1c\n" +
+	"\x11groups.users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02?b\fgroup_member\x12//organization/groups/{group_id}/users/{user_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_group_user_proto_rawDescOnce sync.Once

@@ -931,16 +931,16 @@ const file_openai_admin_v1_invite_proto_rawDesc = "" +
 	"\x1fINVITE_PROJECT_ROLE_UNSPECIFIED\x10\x00\x12*\n" +
 	"\x1aINVITE_PROJECT_ROLE_MEMBER\x10\x01\x1a\n" +
 	"\xb2\xff\x18\x06member\x12(\n" +
-	"\x19INVITE_PROJECT_ROLE_OWNER\x10\x02\x1a\t\xb2\xff\x18\x05owner2\xe7\x05\n" +
-	"\rInviteService\x12\x92\x01\n" +
-	"\vListInvites\x12#.openai.admin.v1.ListInvitesRequest\x1a$.openai.admin.v1.ListInvitesResponse\"8\xb2\xff\x18\x14\n" +
-	"\finvites.readH\x01\x12\x02\b<\x82\xd3\xe4\x93\x02\x17\x12\x15/organization/invites\x90\x02\x01\x12\xc4\x01\n" +
+	"\x19INVITE_PROJECT_ROLE_OWNER\x10\x02\x1a\t\xb2\xff\x18\x05owner2\xeb\x05\n" +
+	"\rInviteService\x12\x94\x01\n" +
+	"\vListInvites\x12#.openai.admin.v1.ListInvitesRequest\x1a$.openai.admin.v1.ListInvitesResponse\":\xb2\xff\x18\x16\n" +
+	"\finvites.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/organization/invites\x90\x02\x01\x12\xc4\x01\n" +
 	"\fCreateInvite\x12$.openai.admin.v1.CreateInviteRequest\x1a%.openai.admin.v1.CreateInviteResponse\"g\xb2\xff\x18;\n" +
 	"\x0einvites.create*\x15/organization/invitesB\x12projects.values.id\x82\xd3\xe4\x93\x02\":\x01*b\x06invite\"\x15/organization/invites\x12\xd6\x01\n" +
 	"\fDeleteInvite\x12$.openai.admin.v1.DeleteInviteRequest\x1a%.openai.admin.v1.DeleteInviteResponse\"y\xb2\xff\x18L\n" +
-	"\x0einvites.delete\"!/organization/invites/{invite_id}*\x15/organization/invitesH\x01\x82\xd3\xe4\x93\x02#*!/organization/invites/{invite_id}\x12\xa0\x01\n" +
-	"\tGetInvite\x12!.openai.admin.v1.GetInviteRequest\x1a\".openai.admin.v1.GetInviteResponse\"L\xb2\xff\x18\x14\n" +
-	"\finvites.readH\x01\x12\x02\b<\x82\xd3\xe4\x93\x02+b\x06invite\x12!/organization/invites/{invite_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x0einvites.delete\"!/organization/invites/{invite_id}*\x15/organization/invitesH\x01\x82\xd3\xe4\x93\x02#*!/organization/invites/{invite_id}\x12\xa2\x01\n" +
+	"\tGetInvite\x12!.openai.admin.v1.GetInviteRequest\x1a\".openai.admin.v1.GetInviteResponse\"N\xb2\xff\x18\x16\n" +
+	"\finvites.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02+b\x06invite\x12!/organization/invites/{invite_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_invite_proto_rawDescOnce sync.Once

@@ -893,16 +893,18 @@ const file_openai_admin_v1_project_proto_rawDesc = "" +
 	"GB_STORAGE\x120\n" +
 	"\x1cPROJECT_RESIDENCY_AE_STORAGE\x10\v\x1a\x0e\xb2\xff\x18\n" +
 	"AE_STORAGE\x12F\n" +
-	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING2\xb6\t\n" +
-	"\x0eProjectService\x12\x98\x01\n" +
-	"\fListProjects\x12$.openai.admin.v1.ListProjectsRequest\x1a%.openai.admin.v1.ListProjectsResponse\";\xb2\xff\x18\x16\n" +
-	"\rprojects.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\xe6\x01\n" +
+	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING2\xcc\t\n" +
+	"\x0eProjectService\x12\xa3\x01\n" +
+	"\fListProjects\x12$.openai.admin.v1.ListProjectsRequest\x1a%.openai.admin.v1.ListProjectsResponse\"F\xb2\xff\x18!\n" +
+	"\rprojects.readH\x01\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\xe6\x01\n" +
 	"\rCreateProject\x12%.openai.admin.v1.CreateProjectRequest\x1a&.openai.admin.v1.CreateProjectResponse\"\x85\x01\xb2\xff\x18W\n" +
-	"\x0fprojects.create*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*H\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xb2\x01\n" +
+	"\x0fprojects.create*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*H\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xbd\x01\n" +
 	"\n" +
-	"GetProject\x12\".openai.admin.v1.GetProjectRequest\x1a#.openai.admin.v1.GetProjectResponse\"[\xb2\xff\x18 \n" +
+	"GetProject\x12\".openai.admin.v1.GetProjectRequest\x1a#.openai.admin.v1.GetProjectResponse\"f\xb2\xff\x18+\n" +
 	"\rprojects.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xa3\x02\n" +
+	"project_id\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xa3\x02\n" +
 	"\rUpdateProject\x12%.openai.admin.v1.UpdateProjectRequest\x1a&.openai.admin.v1.UpdateProjectResponse\"\xc2\x01\xb2\xff\x18\x86\x01\n" +
 	"\x0fprojects.update*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*B\n" +
 	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xc4\x02\n" +

@@ -1018,17 +1018,17 @@ const file_openai_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\x16ProjectApiKeyOwnerType\x12*\n" +
 	"&PROJECT_API_KEY_OWNER_TYPE_UNSPECIFIED\x10\x00\x12-\n" +
 	"\x1fPROJECT_API_KEY_OWNER_TYPE_USER\x10\x01\x1a\b\xb2\xff\x18\x04user\x12C\n" +
-	"*PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xa4\x06\n" +
-	"\x14ProjectApiKeyService\x12\xd2\x01\n" +
-	"\x12ListProjectApiKeys\x12*.openai.admin.v1.ListProjectApiKeysRequest\x1a+.openai.admin.v1.ListProjectApiKeysResponse\"c\xb2\xff\x18(\n" +
+	"*PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xa8\x06\n" +
+	"\x14ProjectApiKeyService\x12\xd4\x01\n" +
+	"\x12ListProjectApiKeys\x12*.openai.admin.v1.ListProjectApiKeysRequest\x1a+.openai.admin.v1.ListProjectApiKeysResponse\"e\xb2\xff\x18*\n" +
 	"\x16projects.api_keys.readB\n" +
-	"project_id\x12\x02\b<\x82\xd3\xe4\x93\x02.\x12,/organization/projects/{project_id}/api_keys\x90\x02\x01\x12\xc8\x02\n" +
+	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02.\x12,/organization/projects/{project_id}/api_keys\x90\x02\x01\x12\xc8\x02\n" +
 	"\x13DeleteProjectApiKey\x12+.openai.admin.v1.DeleteProjectApiKeyRequest\x1a,.openai.admin.v1.DeleteProjectApiKeyResponse\"\xd5\x01\xb2\xff\x18\x8f\x01\n" +
 	"\x18projects.api_keys.delete\"9/organization/projects/{project_id}/api_keys/{api_key_id}*,/organization/projects/{project_id}/api_keysB\n" +
-	"project_id\x82\xd3\xe4\x93\x02;*9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\xeb\x01\n" +
-	"\x10GetProjectApiKey\x12(.openai.admin.v1.GetProjectApiKeyRequest\x1a).openai.admin.v1.GetProjectApiKeyResponse\"\x81\x01\xb2\xff\x18(\n" +
+	"project_id\x82\xd3\xe4\x93\x02;*9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\xed\x01\n" +
+	"\x10GetProjectApiKey\x12(.openai.admin.v1.GetProjectApiKeyRequest\x1a).openai.admin.v1.GetProjectApiKeyResponse\"\x83\x01\xb2\xff\x18*\n" +
 	"\x16projects.api_keys.readB\n" +
-	"project_id\x12\x02\b<\x82\xd3\xe4\x93\x02Lb\x0fproject_api_key\x129/organization/projects/{project_id}/api_keys/{api_key_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02Lb\x0fproject_api_key\x129/organization/projects/{project_id}/api_keys/{api_key_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_project_api_key_proto_rawDescOnce sync.Once

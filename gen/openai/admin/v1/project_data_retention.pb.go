@@ -369,11 +369,12 @@ const file_openai_admin_v1_project_data_retention_proto_rawDesc = "" +
 	"/PROJECT_DATA_RETENTION_TYPE_ZERO_DATA_RETENTION\x10\x03\x1a\x17\xb2\xff\x18\x13zero_data_retention\x12X\n" +
 	"5PROJECT_DATA_RETENTION_TYPE_MODIFIED_ABUSE_MONITORING\x10\x04\x1a\x1d\xb2\xff\x18\x19modified_abuse_monitoring\x12^\n" +
 	"8PROJECT_DATA_RETENTION_TYPE_ENHANCED_ZERO_DATA_RETENTION\x10\x05\x1a \xb2\xff\x18\x1cenhanced_zero_data_retention\x12j\n" +
-	">PROJECT_DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x06\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xeb\x04\n" +
-	"\x1bProjectDataRetentionService\x12\x87\x02\n" +
-	"\x17GetProjectDataRetention\x12/.openai.admin.v1.GetProjectDataRetentionRequest\x1a0.openai.admin.v1.GetProjectDataRetentionResponse\"\x88\x01\xb2\xff\x18/\n" +
+	">PROJECT_DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x06\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xf6\x04\n" +
+	"\x1bProjectDataRetentionService\x12\x92\x02\n" +
+	"\x17GetProjectDataRetention\x12/.openai.admin.v1.GetProjectDataRetentionRequest\x1a0.openai.admin.v1.GetProjectDataRetentionResponse\"\x93\x01\xb2\xff\x18:\n" +
 	"\x1cprojects.data_retention.readB\n" +
-	"project_id\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02Lb\x16project_data_retention\x122/organization/projects/{project_id}/data_retention\x90\x02\x01\x12\xc1\x02\n" +
+	"project_id\x12\x03\b\xd8\x04R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Lb\x16project_data_retention\x122/organization/projects/{project_id}/data_retention\x90\x02\x01\x12\xc1\x02\n" +
 	"\x1aUpdateProjectDataRetention\x122.openai.admin.v1.UpdateProjectDataRetentionRequest\x1a3.openai.admin.v1.UpdateProjectDataRetentionResponse\"\xb9\x01\xb2\xff\x18`\n" +
 	"\x1eprojects.data_retention.update\"2/organization/projects/{project_id}/data_retentionB\n" +
 	"project_id\x82\xd3\xe4\x93\x02O:\x01*b\x16project_data_retention\"2/organization/projects/{project_id}/data_retentionBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

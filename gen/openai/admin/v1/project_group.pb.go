@@ -652,20 +652,20 @@ const file_openai_admin_v1_project_group_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\tgroupType\x88\x01\x01B\r\n" +
 	"\v_group_type\"]\n" +
 	"\x17GetProjectGroupResponse\x12B\n" +
-	"\rproject_group\x18\x01 \x01(\v2\x1d.openai.admin.v1.ProjectGroupR\fprojectGroup2\xd4\v\n" +
-	"\x13ProjectGroupService\x12\xcc\x01\n" +
-	"\x11ListProjectGroups\x12).openai.admin.v1.ListProjectGroupsRequest\x1a*.openai.admin.v1.ListProjectGroupsResponse\"`\xb2\xff\x18'\n" +
+	"\rproject_group\x18\x01 \x01(\v2\x1d.openai.admin.v1.ProjectGroupR\fprojectGroup2\xd8\v\n" +
+	"\x13ProjectGroupService\x12\xce\x01\n" +
+	"\x11ListProjectGroups\x12).openai.admin.v1.ListProjectGroupsRequest\x1a*.openai.admin.v1.ListProjectGroupsResponse\"b\xb2\xff\x18)\n" +
 	"\x14projects.groups.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02,\x12*/organization/projects/{project_id}/groups\x90\x02\x01\x12\x81\x04\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02,\x12*/organization/projects/{project_id}/groups\x90\x02\x01\x12\x81\x04\n" +
 	"\x0fAddProjectGroup\x12'.openai.admin.v1.AddProjectGroupRequest\x1a(.openai.admin.v1.AddProjectGroupResponse\"\x9a\x03\xb2\xff\x18\xd1\x02\n" +
 	"\x13projects.groups.add\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys\"(/projects/{project_id}/groups/{group_id}\"\x1c/projects/{project_id}/users**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*B\n" +
 	"project_id\x82\xd3\xe4\x93\x02>:\x01*b\rproject_group\"*/organization/projects/{project_id}/groups\x12\x86\x04\n" +
 	"\x12RemoveProjectGroup\x12*.openai.admin.v1.RemoveProjectGroupRequest\x1a+.openai.admin.v1.RemoveProjectGroupResponse\"\x96\x03\xb2\xff\x18\xd4\x02\n" +
 	"\x16projects.groups.remove\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys\"(/projects/{project_id}/groups/{group_id}\"\x1c/projects/{project_id}/users**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*B\n" +
-	"project_id\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/groups/{group_id}\x12\xe0\x01\n" +
-	"\x0fGetProjectGroup\x12'.openai.admin.v1.GetProjectGroupRequest\x1a(.openai.admin.v1.GetProjectGroupResponse\"z\xb2\xff\x18'\n" +
+	"project_id\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/groups/{group_id}\x12\xe2\x01\n" +
+	"\x0fGetProjectGroup\x12'.openai.admin.v1.GetProjectGroupRequest\x1a(.openai.admin.v1.GetProjectGroupResponse\"|\xb2\xff\x18)\n" +
 	"\x14projects.groups.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Fb\rproject_group\x125/organization/projects/{project_id}/groups/{group_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Fb\rproject_group\x125/organization/projects/{project_id}/groups/{group_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_project_group_proto_rawDescOnce sync.Once

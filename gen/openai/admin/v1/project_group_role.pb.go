@@ -565,20 +565,20 @@ const file_openai_admin_v1_project_group_role_proto_rawDesc = "" +
 	"\bgroup_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\arole_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"a\n" +
 	"\x1bGetProjectGroupRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xd7\f\n" +
-	"\x17ProjectGroupRoleService\x12\xe2\x01\n" +
-	"\x15ListProjectGroupRoles\x12-.openai.admin.v1.ListProjectGroupRolesRequest\x1a..openai.admin.v1.ListProjectGroupRolesResponse\"j\xb2\xff\x18-\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\xdb\f\n" +
+	"\x17ProjectGroupRoleService\x12\xe4\x01\n" +
+	"\x15ListProjectGroupRoles\x12-.openai.admin.v1.ListProjectGroupRolesRequest\x1a..openai.admin.v1.ListProjectGroupRolesResponse\"l\xb2\xff\x18/\n" +
 	"\x1aprojects.groups.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x020\x12./projects/{project_id}/groups/{group_id}/roles\x90\x02\x01\x12\xb1\x04\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x020\x12./projects/{project_id}/groups/{group_id}/roles\x90\x02\x01\x12\xb1\x04\n" +
 	"\x16AssignProjectGroupRole\x12..openai.admin.v1.AssignProjectGroupRoleRequest\x1a/.openai.admin.v1.AssignProjectGroupRoleResponse\"\xb5\x03\xb2\xff\x18\xe0\x02\n" +
 	"\x1cprojects.groups.roles.assign\"./projects/{project_id}/groups/{group_id}/roles\"\x1c/projects/{project_id}/users\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*B\n" +
 	"project_id\x82\xd3\xe4\x93\x02J:\x01*b\x15group_role_assignment\"./projects/{project_id}/groups/{group_id}/roles\x12\xa9\x04\n" +
 	"\x18UnassignProjectGroupRole\x120.openai.admin.v1.UnassignProjectGroupRoleRequest\x1a1.openai.admin.v1.UnassignProjectGroupRoleResponse\"\xa7\x03\xb2\xff\x18\xe2\x02\n" +
 	"\x1eprojects.groups.roles.unassign\"./projects/{project_id}/groups/{group_id}/roles\"\x1c/projects/{project_id}/users\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*B\n" +
-	"project_id\x82\xd3\xe4\x93\x02:*8/projects/{project_id}/groups/{group_id}/roles/{role_id}\x12\xf6\x01\n" +
-	"\x13GetProjectGroupRole\x12+.openai.admin.v1.GetProjectGroupRoleRequest\x1a,.openai.admin.v1.GetProjectGroupRoleResponse\"\x83\x01\xb2\xff\x18-\n" +
+	"project_id\x82\xd3\xe4\x93\x02:*8/projects/{project_id}/groups/{group_id}/roles/{role_id}\x12\xf8\x01\n" +
+	"\x13GetProjectGroupRole\x12+.openai.admin.v1.GetProjectGroupRoleRequest\x1a,.openai.admin.v1.GetProjectGroupRoleResponse\"\x85\x01\xb2\xff\x18/\n" +
 	"\x1aprojects.groups.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Ib\rassigned_role\x128/projects/{project_id}/groups/{group_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Ib\rassigned_role\x128/projects/{project_id}/groups/{group_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_project_group_role_proto_rawDescOnce sync.Once

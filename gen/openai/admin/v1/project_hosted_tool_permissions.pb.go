@@ -482,11 +482,11 @@ const file_openai_admin_v1_project_hosted_tool_permissions_proto_rawDesc = "" +
 	"\vupdate_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\"\xa2\x01\n" +
 	"*UpdateProjectHostedToolPermissionsResponse\x12t\n" +
-	"\x1fproject_hosted_tool_permissions\x18\x01 \x01(\v2-.openai.admin.v1.ProjectHostedToolPermissionsR\x1cprojectHostedToolPermissions2\xe2\x05\n" +
-	"#ProjectHostedToolPermissionsService\x12\xba\x02\n" +
-	"\x1fGetProjectHostedToolPermissions\x127.openai.admin.v1.GetProjectHostedToolPermissionsRequest\x1a8.openai.admin.v1.GetProjectHostedToolPermissionsResponse\"\xa3\x01\xb2\xff\x188\n" +
+	"\x1fproject_hosted_tool_permissions\x18\x01 \x01(\v2-.openai.admin.v1.ProjectHostedToolPermissionsR\x1cprojectHostedToolPermissions2\xe4\x05\n" +
+	"#ProjectHostedToolPermissionsService\x12\xbc\x02\n" +
+	"\x1fGetProjectHostedToolPermissions\x127.openai.admin.v1.GetProjectHostedToolPermissionsRequest\x1a8.openai.admin.v1.GetProjectHostedToolPermissionsResponse\"\xa5\x01\xb2\xff\x18:\n" +
 	"%projects.hosted_tool_permissions.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02^b\x1fproject_hosted_tool_permissions\x12;/organization/projects/{project_id}/hosted_tool_permissions\x90\x02\x01\x12\xfd\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02^b\x1fproject_hosted_tool_permissions\x12;/organization/projects/{project_id}/hosted_tool_permissions\x90\x02\x01\x12\xfd\x02\n" +
 	"\"UpdateProjectHostedToolPermissions\x12:.openai.admin.v1.UpdateProjectHostedToolPermissionsRequest\x1a;.openai.admin.v1.UpdateProjectHostedToolPermissionsResponse\"\xdd\x01\xb2\xff\x18r\n" +
 	"'projects.hosted_tool_permissions.update\";/organization/projects/{project_id}/hosted_tool_permissionsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02a:\x01*b\x1fproject_hosted_tool_permissions\";/organization/projects/{project_id}/hosted_tool_permissionsBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

@@ -479,14 +479,14 @@ const file_openai_admin_v1_project_model_permissions_proto_rawDesc = "" +
 	"\"MODEL_PERMISSIONS_MODE_UNSPECIFIED\x10\x00\x125\n" +
 	"!MODEL_PERMISSIONS_MODE_ALLOW_LIST\x10\x01\x1a\x0e\xb2\xff\x18\n" +
 	"allow_list\x123\n" +
-	" MODEL_PERMISSIONS_MODE_DENY_LIST\x10\x02\x1a\r\xb2\xff\x18\tdeny_list2\xd0\a\n" +
+	" MODEL_PERMISSIONS_MODE_DENY_LIST\x10\x02\x1a\r\xb2\xff\x18\tdeny_list2\xd2\a\n" +
 	"\x1eProjectModelPermissionsService\x12\xb8\x02\n" +
 	"\x1dDeleteProjectModelPermissions\x125.openai.admin.v1.DeleteProjectModelPermissionsRequest\x1a6.openai.admin.v1.DeleteProjectModelPermissionsResponse\"\xa7\x01\xb2\xff\x18f\n" +
 	"!projects.model_permissions.delete\"5/organization/projects/{project_id}/model_permissionsB\n" +
-	"project_id\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/model_permissions\x12\x99\x02\n" +
-	"\x1aGetProjectModelPermissions\x122.openai.admin.v1.GetProjectModelPermissionsRequest\x1a3.openai.admin.v1.GetProjectModelPermissionsResponse\"\x91\x01\xb2\xff\x182\n" +
+	"project_id\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/model_permissions\x12\x9b\x02\n" +
+	"\x1aGetProjectModelPermissions\x122.openai.admin.v1.GetProjectModelPermissionsRequest\x1a3.openai.admin.v1.GetProjectModelPermissionsResponse\"\x93\x01\xb2\xff\x184\n" +
 	"\x1fprojects.model_permissions.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Rb\x19project_model_permissions\x125/organization/projects/{project_id}/model_permissions\x90\x02\x01\x12\xd6\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Rb\x19project_model_permissions\x125/organization/projects/{project_id}/model_permissions\x90\x02\x01\x12\xd6\x02\n" +
 	"\x1dUpdateProjectModelPermissions\x125.openai.admin.v1.UpdateProjectModelPermissionsRequest\x1a6.openai.admin.v1.UpdateProjectModelPermissionsResponse\"\xc5\x01\xb2\xff\x18f\n" +
 	"!projects.model_permissions.update\"5/organization/projects/{project_id}/model_permissionsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02U:\x01*b\x19project_model_permissions\"5/organization/projects/{project_id}/model_permissionsBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

@@ -519,11 +519,12 @@ const file_openai_admin_v1_project_rate_limit_proto_rawDesc = "" +
 	"\x17_max_requests_per_1_dayB\x1f\n" +
 	"\x1d_batch_1_day_max_input_tokens\"q\n" +
 	"\x1eUpdateProjectRateLimitResponse\x12O\n" +
-	"\x12project_rate_limit\x18\x01 \x01(\v2!.openai.admin.v1.ProjectRateLimitR\x10projectRateLimit2\xb9\x04\n" +
-	"\x17ProjectRateLimitService\x12\xe2\x01\n" +
-	"\x15ListProjectRateLimits\x12-.openai.admin.v1.ListProjectRateLimitsRequest\x1a..openai.admin.v1.ListProjectRateLimitsResponse\"j\xb2\xff\x18,\n" +
+	"\x12project_rate_limit\x18\x01 \x01(\v2!.openai.admin.v1.ProjectRateLimitR\x10projectRateLimit2\xc4\x04\n" +
+	"\x17ProjectRateLimitService\x12\xed\x01\n" +
+	"\x15ListProjectRateLimits\x12-.openai.admin.v1.ListProjectRateLimitsRequest\x1a..openai.admin.v1.ListProjectRateLimitsResponse\"u\xb2\xff\x187\n" +
 	"\x19projects.rate_limits.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x021\x12//organization/projects/{project_id}/rate_limits\x90\x02\x01\x12\xb8\x02\n" +
+	"project_id\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x021\x12//organization/projects/{project_id}/rate_limits\x90\x02\x01\x12\xb8\x02\n" +
 	"\x16UpdateProjectRateLimit\x12..openai.admin.v1.UpdateProjectRateLimitRequest\x1a/.openai.admin.v1.UpdateProjectRateLimitResponse\"\xbc\x01\xb2\xff\x18Z\n" +
 	"\x1bprojects.rate_limits.update\"//organization/projects/{project_id}/rate_limitsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02X:\x01*b\x12project_rate_limit\"?/organization/projects/{project_id}/rate_limits/{rate_limit_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

@@ -714,20 +714,20 @@ const file_openai_admin_v1_project_role_proto_rawDesc = "" +
 	"\n" +
 	"_role_name\"F\n" +
 	"\x19UpdateProjectRoleResponse\x12)\n" +
-	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\x8c\f\n" +
-	"\x12ProjectRoleService\x12\xba\x01\n" +
-	"\x10ListProjectRoles\x12(.openai.admin.v1.ListProjectRolesRequest\x1a).openai.admin.v1.ListProjectRolesResponse\"Q\xb2\xff\x18&\n" +
+	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\x90\f\n" +
+	"\x12ProjectRoleService\x12\xbc\x01\n" +
+	"\x10ListProjectRoles\x12(.openai.admin.v1.ListProjectRolesRequest\x1a).openai.admin.v1.ListProjectRolesResponse\"S\xb2\xff\x18(\n" +
 	"\x13projects.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x1e\x12\x1c/projects/{project_id}/roles\x90\x02\x01\x12\xde\x01\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/projects/{project_id}/roles\x90\x02\x01\x12\xde\x01\n" +
 	"\x11CreateProjectRole\x12).openai.admin.v1.CreateProjectRoleRequest\x1a*.openai.admin.v1.CreateProjectRoleResponse\"r\xb2\xff\x18A\n" +
 	"\x15projects.roles.create*\x1c/projects/{project_id}/rolesB\n" +
 	"project_id\x82\xd3\xe4\x93\x02':\x01*b\x04role\"\x1c/projects/{project_id}/roles\x12\xc2\x03\n" +
 	"\x11DeleteProjectRole\x12).openai.admin.v1.DeleteProjectRoleRequest\x1a*.openai.admin.v1.DeleteProjectRoleResponse\"\xd5\x02\xb2\xff\x18\xa2\x02\n" +
 	"\x15projects.roles.delete\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*B\n" +
-	"project_id\x82\xd3\xe4\x93\x02(*&/projects/{project_id}/roles/{role_id}\x12\xc4\x01\n" +
-	"\x0eGetProjectRole\x12&.openai.admin.v1.GetProjectRoleRequest\x1a'.openai.admin.v1.GetProjectRoleResponse\"a\xb2\xff\x18&\n" +
+	"project_id\x82\xd3\xe4\x93\x02(*&/projects/{project_id}/roles/{role_id}\x12\xc6\x01\n" +
+	"\x0eGetProjectRole\x12&.openai.admin.v1.GetProjectRoleRequest\x1a'.openai.admin.v1.GetProjectRoleResponse\"c\xb2\xff\x18(\n" +
 	"\x13projects.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xcb\x03\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xcb\x03\n" +
 	"\x11UpdateProjectRole\x12).openai.admin.v1.UpdateProjectRoleRequest\x1a*.openai.admin.v1.UpdateProjectRoleResponse\"\xde\x02\xb2\xff\x18\xa2\x02\n" +
 	"\x15projects.roles.update\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*B\n" +
 	"project_id\x82\xd3\xe4\x93\x021:\x01*b\x04role\"&/projects/{project_id}/roles/{role_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

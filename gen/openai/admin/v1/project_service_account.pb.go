@@ -1156,20 +1156,20 @@ const file_openai_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\"PROJECT_SERVICE_ACCOUNT_ROLE_OWNER\x10\x01\x1a\t\xb2\xff\x18\x05owner\x123\n" +
 	"#PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06member\x12/\n" +
-	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xfe\x13\n" +
-	"\x1cProjectServiceAccountService\x12\xfa\x01\n" +
-	"\x1aListProjectServiceAccounts\x122.openai.admin.v1.ListProjectServiceAccountsRequest\x1a3.openai.admin.v1.ListProjectServiceAccountsResponse\"s\xb2\xff\x180\n" +
+	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\x82\x14\n" +
+	"\x1cProjectServiceAccountService\x12\xfc\x01\n" +
+	"\x1aListProjectServiceAccounts\x122.openai.admin.v1.ListProjectServiceAccountsRequest\x1a3.openai.admin.v1.ListProjectServiceAccountsResponse\"u\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
-	"project_id\x12\x02\b<\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\xa3\x03\n" +
+	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\xa3\x03\n" +
 	"\x1bCreateProjectServiceAccount\x123.openai.admin.v1.CreateProjectServiceAccountRequest\x1a4.openai.admin.v1.CreateProjectServiceAccountResponse\"\x98\x02\xb2\xff\x18\xd4\x01\n" +
 	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xba\x04\n" +
 	"\x1bDeleteProjectServiceAccount\x123.openai.admin.v1.DeleteProjectServiceAccountRequest\x1a4.openai.admin.v1.DeleteProjectServiceAccountResponse\"\xaf\x03\xb2\xff\x18\xd9\x02\n" +
 	" projects.service_accounts.delete\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
-	"project_id\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xa3\x02\n" +
-	"\x18GetProjectServiceAccount\x120.openai.admin.v1.GetProjectServiceAccountRequest\x1a1.openai.admin.v1.GetProjectServiceAccountResponse\"\xa1\x01\xb2\xff\x180\n" +
+	"project_id\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xa5\x02\n" +
+	"\x18GetProjectServiceAccount\x120.openai.admin.v1.GetProjectServiceAccountRequest\x1a1.openai.admin.v1.GetProjectServiceAccountResponse\"\xa3\x01\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
-	"project_id\x12\x02\b<\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\xd6\x04\n" +
+	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\xd6\x04\n" +
 	"\x1bUpdateProjectServiceAccount\x123.openai.admin.v1.UpdateProjectServiceAccountRequest\x1a4.openai.admin.v1.UpdateProjectServiceAccountResponse\"\xcb\x03\xb2\xff\x18\xd9\x02\n" +
 	" projects.service_accounts.update\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xfe\x02\n" +

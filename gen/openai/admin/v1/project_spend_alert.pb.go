@@ -743,20 +743,22 @@ const file_openai_admin_v1_project_spend_alert_proto_rawDesc = "" +
 	"\x11_threshold_amount\"_\n" +
 	"\x1fUpdateProjectSpendAlertResponse\x12<\n" +
 	"\vspend_alert\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendAlertR\n" +
-	"spendAlert2\x81\f\n" +
-	"\x18ProjectSpendAlertService\x12\xe7\x01\n" +
-	"\x16ListProjectSpendAlerts\x12..openai.admin.v1.ListProjectSpendAlertsRequest\x1a/.openai.admin.v1.ListProjectSpendAlertsResponse\"l\xb2\xff\x18-\n" +
+	"spendAlert2\x97\f\n" +
+	"\x18ProjectSpendAlertService\x12\xf2\x01\n" +
+	"\x16ListProjectSpendAlerts\x12..openai.admin.v1.ListProjectSpendAlertsRequest\x1a/.openai.admin.v1.ListProjectSpendAlertsResponse\"w\xb2\xff\x188\n" +
 	"\x1aprojects.spend_alerts.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x022\x120/organization/projects/{project_id}/spend_alerts\x90\x02\x01\x12\xa7\x02\n" +
+	"project_id\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x022\x120/organization/projects/{project_id}/spend_alerts\x90\x02\x01\x12\xa7\x02\n" +
 	"\x17CreateProjectSpendAlert\x12/.openai.admin.v1.CreateProjectSpendAlertRequest\x1a0.openai.admin.v1.CreateProjectSpendAlertResponse\"\xa8\x01\xb2\xff\x18\\\n" +
 	"\x1cprojects.spend_alerts.create*0/organization/projects/{project_id}/spend_alertsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02B:\x01*b\vspend_alert\"0/organization/projects/{project_id}/spend_alerts\x12\xe0\x02\n" +
 	"\x17DeleteProjectSpendAlert\x12/.openai.admin.v1.DeleteProjectSpendAlertRequest\x1a0.openai.admin.v1.DeleteProjectSpendAlertResponse\"\xe1\x01\xb2\xff\x18\x99\x01\n" +
 	"\x1cprojects.spend_alerts.delete\";/organization/projects/{project_id}/spend_alerts/{alert_id}*0/organization/projects/{project_id}/spend_alertsB\n" +
-	"project_id\x82\xd3\xe4\x93\x02=*;/organization/projects/{project_id}/spend_alerts/{alert_id}\x12\xfa\x01\n" +
-	"\x14GetProjectSpendAlert\x12,.openai.admin.v1.GetProjectSpendAlertRequest\x1a-.openai.admin.v1.GetProjectSpendAlertResponse\"\x84\x01\xb2\xff\x18-\n" +
+	"project_id\x82\xd3\xe4\x93\x02=*;/organization/projects/{project_id}/spend_alerts/{alert_id}\x12\x85\x02\n" +
+	"\x14GetProjectSpendAlert\x12,.openai.admin.v1.GetProjectSpendAlertRequest\x1a-.openai.admin.v1.GetProjectSpendAlertResponse\"\x8f\x01\xb2\xff\x188\n" +
 	"\x1aprojects.spend_alerts.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Jb\vspend_alert\x12;/organization/projects/{project_id}/spend_alerts/{alert_id}\x90\x02\x01\x12\xf0\x02\n" +
+	"project_id\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Jb\vspend_alert\x12;/organization/projects/{project_id}/spend_alerts/{alert_id}\x90\x02\x01\x12\xf0\x02\n" +
 	"\x17UpdateProjectSpendAlert\x12/.openai.admin.v1.UpdateProjectSpendAlertRequest\x1a0.openai.admin.v1.UpdateProjectSpendAlertResponse\"\xf1\x01\xb2\xff\x18\x99\x01\n" +
 	"\x1cprojects.spend_alerts.update\";/organization/projects/{project_id}/spend_alerts/{alert_id}*0/organization/projects/{project_id}/spend_alertsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02M:\x01*b\vspend_alert\";/organization/projects/{project_id}/spend_alerts/{alert_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

@@ -363,14 +363,15 @@ const file_openai_admin_v1_project_spend_limit_proto_rawDesc = "" +
 	"\x11_threshold_amount\"_\n" +
 	"\x1fUpdateProjectSpendLimitResponse\x12<\n" +
 	"\vspend_limit\x18\x01 \x01(\v2\x1b.openai.admin.v1.SpendLimitR\n" +
-	"spendLimit2\xc6\x06\n" +
+	"spendLimit2\xd2\x06\n" +
 	"\x18ProjectSpendLimitService\x12\x94\x02\n" +
 	"\x17DeleteProjectSpendLimit\x12/.openai.admin.v1.DeleteProjectSpendLimitRequest\x1a0.openai.admin.v1.DeleteProjectSpendLimitResponse\"\x95\x01\xb2\xff\x18Z\n" +
 	"\x1bprojects.spend_limit.delete\"//organization/projects/{project_id}/spend_limitB\n" +
-	"project_id\x82\xd3\xe4\x93\x021*//organization/projects/{project_id}/spend_limit\x12\xeb\x01\n" +
-	"\x14GetProjectSpendLimit\x12,.openai.admin.v1.GetProjectSpendLimitRequest\x1a-.openai.admin.v1.GetProjectSpendLimitResponse\"v\xb2\xff\x18+\n" +
+	"project_id\x82\xd3\xe4\x93\x021*//organization/projects/{project_id}/spend_limit\x12\xf7\x01\n" +
+	"\x14GetProjectSpendLimit\x12,.openai.admin.v1.GetProjectSpendLimitRequest\x1a-.openai.admin.v1.GetProjectSpendLimitResponse\"\x81\x01\xb2\xff\x186\n" +
 	"\x19projects.spend_limit.readB\n" +
-	"project_id\x12\x02\b<\x82\xd3\xe4\x93\x02>b\vspend_limit\x12//organization/projects/{project_id}/spend_limit\x90\x02\x01\x12\xa4\x02\n" +
+	"project_id\x12\x02\b<R\t\n" +
+	"\x02\b\x1e\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02>b\vspend_limit\x12//organization/projects/{project_id}/spend_limit\x90\x02\x01\x12\xa4\x02\n" +
 	"\x17UpdateProjectSpendLimit\x12/.openai.admin.v1.UpdateProjectSpendLimitRequest\x1a0.openai.admin.v1.UpdateProjectSpendLimitResponse\"\xa5\x01\xb2\xff\x18Z\n" +
 	"\x1bprojects.spend_limit.update\"//organization/projects/{project_id}/spend_limitB\n" +
 	"project_id\x82\xd3\xe4\x93\x02A:\x01*b\vspend_limit\"//organization/projects/{project_id}/spend_limitBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

@@ -796,20 +796,20 @@ const file_openai_admin_v1_project_user_proto_rawDesc = "" +
 	"updateMaskB\a\n" +
 	"\x05_role\"\\\n" +
 	"\x19UpdateProjectUserResponse\x12?\n" +
-	"\fproject_user\x18\x01 \x01(\v2\x1c.openai.admin.v1.ProjectUserR\vprojectUser2\x89\x0e\n" +
-	"\x12ProjectUserService\x12\xc7\x01\n" +
-	"\x10ListProjectUsers\x12(.openai.admin.v1.ListProjectUsersRequest\x1a).openai.admin.v1.ListProjectUsersResponse\"^\xb2\xff\x18&\n" +
+	"\fproject_user\x18\x01 \x01(\v2\x1c.openai.admin.v1.ProjectUserR\vprojectUser2\x8d\x0e\n" +
+	"\x12ProjectUserService\x12\xc9\x01\n" +
+	"\x10ListProjectUsers\x12(.openai.admin.v1.ListProjectUsersRequest\x1a).openai.admin.v1.ListProjectUsersResponse\"`\xb2\xff\x18(\n" +
 	"\x13projects.users.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02+\x12)/organization/projects/{project_id}/users\x90\x02\x01\x12\xc1\x03\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02+\x12)/organization/projects/{project_id}/users\x90\x02\x01\x12\xc1\x03\n" +
 	"\x11CreateProjectUser\x12).openai.admin.v1.CreateProjectUserRequest\x1a*.openai.admin.v1.CreateProjectUserResponse\"\xd4\x02\xb2\xff\x18\x8d\x02\n" +
 	"\x15projects.users.create\"3/organization/projects/{project_id}/users/{user_id}\"&/projects/{project_id}/users/{user_id}\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}B\n" +
 	"project_id\x82\xd3\xe4\x93\x02<:\x01*b\fproject_user\")/organization/projects/{project_id}/users\x12\xba\x03\n" +
 	"\x11DeleteProjectUser\x12).openai.admin.v1.DeleteProjectUserRequest\x1a*.openai.admin.v1.DeleteProjectUserResponse\"\xcd\x02\xb2\xff\x18\x8d\x02\n" +
 	"\x15projects.users.delete\"3/organization/projects/{project_id}/users/{user_id}\"&/projects/{project_id}/users/{user_id}\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}B\n" +
-	"project_id\x82\xd3\xe4\x93\x025*3/organization/projects/{project_id}/users/{user_id}\x12\xd9\x01\n" +
-	"\x0eGetProjectUser\x12&.openai.admin.v1.GetProjectUserRequest\x1a'.openai.admin.v1.GetProjectUserResponse\"v\xb2\xff\x18&\n" +
+	"project_id\x82\xd3\xe4\x93\x025*3/organization/projects/{project_id}/users/{user_id}\x12\xdb\x01\n" +
+	"\x0eGetProjectUser\x12&.openai.admin.v1.GetProjectUserRequest\x1a'.openai.admin.v1.GetProjectUserResponse\"x\xb2\xff\x18(\n" +
 	"\x13projects.users.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Cb\fproject_user\x123/organization/projects/{project_id}/users/{user_id}\x90\x02\x01\x12\xcb\x03\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Cb\fproject_user\x123/organization/projects/{project_id}/users/{user_id}\x90\x02\x01\x12\xcb\x03\n" +
 	"\x11UpdateProjectUser\x12).openai.admin.v1.UpdateProjectUserRequest\x1a*.openai.admin.v1.UpdateProjectUserResponse\"\xde\x02\xb2\xff\x18\x8d\x02\n" +
 	"\x15projects.users.update\"3/organization/projects/{project_id}/users/{user_id}\"&/projects/{project_id}/users/{user_id}\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}B\n" +
 	"project_id\x82\xd3\xe4\x93\x02F:\x01*b\fproject_user\"3/organization/projects/{project_id}/users/{user_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

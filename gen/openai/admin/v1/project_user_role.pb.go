@@ -565,20 +565,20 @@ const file_openai_admin_v1_project_user_role_proto_rawDesc = "" +
 	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\arole_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"`\n" +
 	"\x1aGetProjectUserRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\x91\f\n" +
-	"\x16ProjectUserRoleService\x12\xdc\x01\n" +
-	"\x14ListProjectUserRoles\x12,.openai.admin.v1.ListProjectUserRolesRequest\x1a-.openai.admin.v1.ListProjectUserRolesResponse\"g\xb2\xff\x18,\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\x95\f\n" +
+	"\x16ProjectUserRoleService\x12\xde\x01\n" +
+	"\x14ListProjectUserRoles\x12,.openai.admin.v1.ListProjectUserRolesRequest\x1a-.openai.admin.v1.ListProjectUserRolesResponse\"i\xb2\xff\x18.\n" +
 	"\x19projects.users.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02.\x12,/projects/{project_id}/users/{user_id}/roles\x90\x02\x01\x12\x94\x04\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.\x12,/projects/{project_id}/users/{user_id}/roles\x90\x02\x01\x12\x94\x04\n" +
 	"\x15AssignProjectUserRole\x12-.openai.admin.v1.AssignProjectUserRoleRequest\x1a..openai.admin.v1.AssignProjectUserRoleResponse\"\x9b\x03\xb2\xff\x18\xc9\x02\n" +
 	"\x1bprojects.users.roles.assign\"&/projects/{project_id}/users/{user_id}\"3/organization/projects/{project_id}/users/{user_id}\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}B\n" +
 	"project_id\x82\xd3\xe4\x93\x02G:\x01*b\x14user_role_assignment\",/projects/{project_id}/users/{user_id}/roles\x12\x8d\x04\n" +
 	"\x17UnassignProjectUserRole\x12/.openai.admin.v1.UnassignProjectUserRoleRequest\x1a0.openai.admin.v1.UnassignProjectUserRoleResponse\"\x8e\x03\xb2\xff\x18\xcb\x02\n" +
 	"\x1dprojects.users.roles.unassign\"&/projects/{project_id}/users/{user_id}\"3/organization/projects/{project_id}/users/{user_id}\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}B\n" +
-	"project_id\x82\xd3\xe4\x93\x028*6/projects/{project_id}/users/{user_id}/roles/{role_id}\x12\xf0\x01\n" +
-	"\x12GetProjectUserRole\x12*.openai.admin.v1.GetProjectUserRoleRequest\x1a+.openai.admin.v1.GetProjectUserRoleResponse\"\x80\x01\xb2\xff\x18,\n" +
+	"project_id\x82\xd3\xe4\x93\x028*6/projects/{project_id}/users/{user_id}/roles/{role_id}\x12\xf2\x01\n" +
+	"\x12GetProjectUserRole\x12*.openai.admin.v1.GetProjectUserRoleRequest\x1a+.openai.admin.v1.GetProjectUserRoleResponse\"\x82\x01\xb2\xff\x18.\n" +
 	"\x19projects.users.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02Gb\rassigned_role\x126/projects/{project_id}/users/{user_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Gb\rassigned_role\x126/projects/{project_id}/users/{user_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_project_user_role_proto_rawDescOnce sync.Once

@@ -1097,20 +1097,20 @@ const file_openai_admin_v1_role_proto_rawDesc = "" +
 	"\n" +
 	"_role_name\"?\n" +
 	"\x12UpdateRoleResponse\x12)\n" +
-	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\x86\t\n" +
-	"\vRoleService\x12\x89\x01\n" +
-	"\tListRoles\x12!.openai.admin.v1.ListRolesRequest\x1a\".openai.admin.v1.ListRolesResponse\"5\xb2\xff\x18\x13\n" +
+	"\x04role\x18\x01 \x01(\v2\x15.openai.admin.v1.RoleR\x04role2\x8a\t\n" +
+	"\vRoleService\x12\x8b\x01\n" +
+	"\tListRoles\x12!.openai.admin.v1.ListRolesRequest\x1a\".openai.admin.v1.ListRolesResponse\"7\xb2\xff\x18\x15\n" +
 	"\n" +
-	"roles.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/roles\x90\x02\x01\x12\xb7\x01\n" +
+	"roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/roles\x90\x02\x01\x12\xb7\x01\n" +
 	"\n" +
 	"CreateRole\x12\".openai.admin.v1.CreateRoleRequest\x1a#.openai.admin.v1.CreateRoleResponse\"`\xb2\xff\x188\n" +
 	"\froles.create*\x13/organization/roles*\x11/projects/*/rolesH\x01\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04role\"\x13/organization/roles\x12\xc7\x02\n" +
 	"\n" +
 	"DeleteRole\x12\".openai.admin.v1.DeleteRoleRequest\x1a#.openai.admin.v1.DeleteRoleResponse\"\xef\x01\xb2\xff\x18\xc5\x01\n" +
-	"\froles.delete\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/rolesH\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/roles/{role_id}\x12\x93\x01\n" +
-	"\aGetRole\x12\x1f.openai.admin.v1.GetRoleRequest\x1a .openai.admin.v1.GetRoleResponse\"E\xb2\xff\x18\x13\n" +
+	"\froles.delete\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/rolesH\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/roles/{role_id}\x12\x95\x01\n" +
+	"\aGetRole\x12\x1f.openai.admin.v1.GetRoleRequest\x1a .openai.admin.v1.GetRoleResponse\"G\xb2\xff\x18\x15\n" +
 	"\n" +
-	"roles.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%b\x04role\x12\x1d/organization/roles/{role_id}\x90\x02\x01\x12\xd0\x02\n" +
+	"roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%b\x04role\x12\x1d/organization/roles/{role_id}\x90\x02\x01\x12\xd0\x02\n" +
 	"\n" +
 	"UpdateRole\x12\".openai.admin.v1.UpdateRoleRequest\x1a#.openai.admin.v1.UpdateRoleResponse\"\xf8\x01\xb2\xff\x18\xc5\x01\n" +
 	"\froles.update\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/rolesH\x01\x82\xd3\xe4\x93\x02(:\x01*b\x04role\"\x1d/organization/roles/{role_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

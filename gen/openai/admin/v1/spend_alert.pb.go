@@ -1015,16 +1015,18 @@ const file_openai_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\x1aSPEND_ALERT_INTERVAL_MONTH\x10\x01\x1a\t\xb2\xff\x18\x05month*p\n" +
 	"\x15SpendAlertChannelType\x12(\n" +
 	"$SPEND_ALERT_CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12-\n" +
-	"\x1eSPEND_ALERT_CHANNEL_TYPE_EMAIL\x10\x01\x1a\t\xb2\xff\x18\x05email2\xd2\b\n" +
-	"\x11SpendAlertService\x12\xa9\x01\n" +
-	"\x0fListSpendAlerts\x12'.openai.admin.v1.ListSpendAlertsRequest\x1a(.openai.admin.v1.ListSpendAlertsResponse\"C\xb2\xff\x18\x1a\n" +
-	"\x11spend_alerts.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/spend_alerts\x90\x02\x01\x12\xd2\x01\n" +
+	"\x1eSPEND_ALERT_CHANNEL_TYPE_EMAIL\x10\x01\x1a\t\xb2\xff\x18\x05email2\xe8\b\n" +
+	"\x11SpendAlertService\x12\xb4\x01\n" +
+	"\x0fListSpendAlerts\x12'.openai.admin.v1.ListSpendAlertsRequest\x1a(.openai.admin.v1.ListSpendAlertsResponse\"N\xb2\xff\x18%\n" +
+	"\x11spend_alerts.readH\x01\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/spend_alerts\x90\x02\x01\x12\xd2\x01\n" +
 	"\x10CreateSpendAlert\x12(.openai.admin.v1.CreateSpendAlertRequest\x1a).openai.admin.v1.CreateSpendAlertResponse\"i\xb2\xff\x183\n" +
 	"\x13spend_alerts.create*\x1a/organization/spend_alertsH\x01\x82\xd3\xe4\x93\x02,:\x01*b\vspend_alert\"\x1a/organization/spend_alerts\x12\xf5\x01\n" +
 	"\x10DeleteSpendAlert\x12(.openai.admin.v1.DeleteSpendAlertRequest\x1a).openai.admin.v1.DeleteSpendAlertResponse\"\x8b\x01\xb2\xff\x18Z\n" +
-	"\x13spend_alerts.delete\"%/organization/spend_alerts/{alert_id}*\x1a/organization/spend_alertsH\x01\x82\xd3\xe4\x93\x02'*%/organization/spend_alerts/{alert_id}\x12\xbb\x01\n" +
-	"\rGetSpendAlert\x12%.openai.admin.v1.GetSpendAlertRequest\x1a&.openai.admin.v1.GetSpendAlertResponse\"[\xb2\xff\x18\x1a\n" +
-	"\x11spend_alerts.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x024b\vspend_alert\x12%/organization/spend_alerts/{alert_id}\x90\x02\x01\x12\x85\x02\n" +
+	"\x13spend_alerts.delete\"%/organization/spend_alerts/{alert_id}*\x1a/organization/spend_alertsH\x01\x82\xd3\xe4\x93\x02'*%/organization/spend_alerts/{alert_id}\x12\xc6\x01\n" +
+	"\rGetSpendAlert\x12%.openai.admin.v1.GetSpendAlertRequest\x1a&.openai.admin.v1.GetSpendAlertResponse\"f\xb2\xff\x18%\n" +
+	"\x11spend_alerts.readH\x01\x12\x03\b\xac\x02R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x024b\vspend_alert\x12%/organization/spend_alerts/{alert_id}\x90\x02\x01\x12\x85\x02\n" +
 	"\x10UpdateSpendAlert\x12(.openai.admin.v1.UpdateSpendAlertRequest\x1a).openai.admin.v1.UpdateSpendAlertResponse\"\x9b\x01\xb2\xff\x18Z\n" +
 	"\x13spend_alerts.update\"%/organization/spend_alerts/{alert_id}*\x1a/organization/spend_alertsH\x01\x82\xd3\xe4\x93\x027:\x01*b\vspend_alert\"%/organization/spend_alerts/{alert_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -575,12 +575,13 @@ const file_openai_admin_v1_spend_limit_proto_rawDesc = "" +
 	"\x18SPEND_LIMIT_CURRENCY_USD\x10\x01\x1a\a\xb2\xff\x18\x03USD*e\n" +
 	"\x12SpendLimitInterval\x12$\n" +
 	" SPEND_LIMIT_INTERVAL_UNSPECIFIED\x10\x00\x12)\n" +
-	"\x1aSPEND_LIMIT_INTERVAL_MONTH\x10\x01\x1a\t\xb2\xff\x18\x05month2\xd7\x04\n" +
+	"\x1aSPEND_LIMIT_INTERVAL_MONTH\x10\x01\x1a\t\xb2\xff\x18\x05month2\xe2\x04\n" +
 	"\x11SpendLimitService\x12\xbf\x01\n" +
 	"\x10DeleteSpendLimit\x12(.openai.admin.v1.DeleteSpendLimitRequest\x1a).openai.admin.v1.DeleteSpendLimitResponse\"V\xb2\xff\x181\n" +
-	"\x12spend_limit.delete\"\x19/organization/spend_limitH\x01\x82\xd3\xe4\x93\x02\x1b*\x19/organization/spend_limit\x12\xad\x01\n" +
-	"\rGetSpendLimit\x12%.openai.admin.v1.GetSpendLimitRequest\x1a&.openai.admin.v1.GetSpendLimitResponse\"M\xb2\xff\x18\x18\n" +
-	"\x10spend_limit.readH\x01\x12\x02\b<\x82\xd3\xe4\x93\x02(b\vspend_limit\x12\x19/organization/spend_limit\x90\x02\x01\x12\xcf\x01\n" +
+	"\x12spend_limit.delete\"\x19/organization/spend_limitH\x01\x82\xd3\xe4\x93\x02\x1b*\x19/organization/spend_limit\x12\xb8\x01\n" +
+	"\rGetSpendLimit\x12%.openai.admin.v1.GetSpendLimitRequest\x1a&.openai.admin.v1.GetSpendLimitResponse\"X\xb2\xff\x18#\n" +
+	"\x10spend_limit.readH\x01\x12\x02\b<R\t\n" +
+	"\x02\b\x1e\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02(b\vspend_limit\x12\x19/organization/spend_limit\x90\x02\x01\x12\xcf\x01\n" +
 	"\x10UpdateSpendLimit\x12(.openai.admin.v1.UpdateSpendLimitRequest\x1a).openai.admin.v1.UpdateSpendLimitResponse\"f\xb2\xff\x181\n" +
 	"\x12spend_limit.update\"\x19/organization/spend_limitH\x01\x82\xd3\xe4\x93\x02+:\x01*b\vspend_limit\"\x19/organization/spend_limitBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 

@@ -26,38 +26,58 @@ var File_openai_admin_v1_usage_proto protoreflect.FileDescriptor
 
 const file_openai_admin_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x1bopenai/admin/v1/usage.proto\x12\x0fopenai.admin.v1\x1a\x18gateway/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a*openai/admin/v1/usage_audio_speeches.proto\x1a0openai/admin/v1/usage_audio_transcriptions.proto\x1a5openai/admin/v1/usage_code_interpreter_sessions.proto\x1a'openai/admin/v1/usage_completions.proto\x1a&openai/admin/v1/usage_embeddings.proto\x1a-openai/admin/v1/usage_file_search_calls.proto\x1a\"openai/admin/v1/usage_images.proto\x1a'openai/admin/v1/usage_moderations.proto\x1a)openai/admin/v1/usage_vector_stores.proto\x1a,openai/admin/v1/usage_web_search_calls.proto2\x95\x10\n" +
-	"\fUsageService\x12\xc9\x01\n" +
-	"\x16ListAudioSpeechesUsage\x12..openai.admin.v1.ListAudioSpeechesUsageRequest\x1a/.openai.admin.v1.ListAudioSpeechesUsageResponse\"N\xb2\xff\x18\x1d\n" +
+	"\x1bopenai/admin/v1/usage.proto\x12\x0fopenai.admin.v1\x1a\x18gateway/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a*openai/admin/v1/usage_audio_speeches.proto\x1a0openai/admin/v1/usage_audio_transcriptions.proto\x1a5openai/admin/v1/usage_code_interpreter_sessions.proto\x1a'openai/admin/v1/usage_completions.proto\x1a&openai/admin/v1/usage_embeddings.proto\x1a-openai/admin/v1/usage_file_search_calls.proto\x1a\"openai/admin/v1/usage_images.proto\x1a'openai/admin/v1/usage_moderations.proto\x1a)openai/admin/v1/usage_vector_stores.proto\x1a,openai/admin/v1/usage_web_search_calls.proto2\xf3\x12\n" +
+	"\fUsageService\x12\xec\x01\n" +
+	"\x16ListAudioSpeechesUsage\x12..openai.admin.v1.ListAudioSpeechesUsageRequest\x1a/.openai.admin.v1.ListAudioSpeechesUsageResponse\"q\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02$\x12\"/organization/usage/audio_speeches\x90\x02\x01\x12\xe1\x01\n" +
-	"\x1cListAudioTranscriptionsUsage\x124.openai.admin.v1.ListAudioTranscriptionsUsageRequest\x1a5.openai.admin.v1.ListAudioTranscriptionsUsageResponse\"T\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02$\x12\"/organization/usage/audio_speeches\x90\x02\x01\x12\x84\x02\n" +
+	"\x1cListAudioTranscriptionsUsage\x124.openai.admin.v1.ListAudioTranscriptionsUsageRequest\x1a5.openai.admin.v1.ListAudioTranscriptionsUsageResponse\"w\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02*\x12(/organization/usage/audio_transcriptions\x90\x02\x01\x12\xf2\x01\n" +
-	" ListCodeInterpreterSessionsUsage\x128.openai.admin.v1.ListCodeInterpreterSessionsUsageRequest\x1a9.openai.admin.v1.ListCodeInterpreterSessionsUsageResponse\"Y\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02*\x12(/organization/usage/audio_transcriptions\x90\x02\x01\x12\x95\x02\n" +
+	" ListCodeInterpreterSessionsUsage\x128.openai.admin.v1.ListCodeInterpreterSessionsUsageRequest\x1a9.openai.admin.v1.ListCodeInterpreterSessionsUsageResponse\"|\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02/\x12-/organization/usage/code_interpreter_sessions\x90\x02\x01\x12\xc0\x01\n" +
-	"\x14ListCompletionsUsage\x12,.openai.admin.v1.ListCompletionsUsageRequest\x1a-.openai.admin.v1.ListCompletionsUsageResponse\"K\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02/\x12-/organization/usage/code_interpreter_sessions\x90\x02\x01\x12\xe3\x01\n" +
+	"\x14ListCompletionsUsage\x12,.openai.admin.v1.ListCompletionsUsageRequest\x1a-.openai.admin.v1.ListCompletionsUsageResponse\"n\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/completions\x90\x02\x01\x12\xbc\x01\n" +
-	"\x13ListEmbeddingsUsage\x12+.openai.admin.v1.ListEmbeddingsUsageRequest\x1a,.openai.admin.v1.ListEmbeddingsUsageResponse\"J\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/completions\x90\x02\x01\x12\xdf\x01\n" +
+	"\x13ListEmbeddingsUsage\x12+.openai.admin.v1.ListEmbeddingsUsageRequest\x1a,.openai.admin.v1.ListEmbeddingsUsageResponse\"m\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02 \x12\x1e/organization/usage/embeddings\x90\x02\x01\x12\xd2\x01\n" +
-	"\x18ListFileSearchCallsUsage\x120.openai.admin.v1.ListFileSearchCallsUsageRequest\x1a1.openai.admin.v1.ListFileSearchCallsUsageResponse\"Q\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02 \x12\x1e/organization/usage/embeddings\x90\x02\x01\x12\xf5\x01\n" +
+	"\x18ListFileSearchCallsUsage\x120.openai.admin.v1.ListFileSearchCallsUsageRequest\x1a1.openai.admin.v1.ListFileSearchCallsUsageResponse\"t\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02'\x12%/organization/usage/file_search_calls\x90\x02\x01\x12\xac\x01\n" +
-	"\x0fListImagesUsage\x12'.openai.admin.v1.ListImagesUsageRequest\x1a(.openai.admin.v1.ListImagesUsageResponse\"F\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02'\x12%/organization/usage/file_search_calls\x90\x02\x01\x12\xcf\x01\n" +
+	"\x0fListImagesUsage\x12'.openai.admin.v1.ListImagesUsageRequest\x1a(.openai.admin.v1.ListImagesUsageResponse\"i\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/usage/images\x90\x02\x01\x12\xc0\x01\n" +
-	"\x14ListModerationsUsage\x12,.openai.admin.v1.ListModerationsUsageRequest\x1a-.openai.admin.v1.ListModerationsUsageResponse\"K\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/usage/images\x90\x02\x01\x12\xe3\x01\n" +
+	"\x14ListModerationsUsage\x12,.openai.admin.v1.ListModerationsUsageRequest\x1a-.openai.admin.v1.ListModerationsUsageResponse\"n\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/moderations\x90\x02\x01\x12\xc5\x01\n" +
-	"\x15ListVectorStoresUsage\x12-.openai.admin.v1.ListVectorStoresUsageRequest\x1a..openai.admin.v1.ListVectorStoresUsageResponse\"M\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/moderations\x90\x02\x01\x12\xe8\x01\n" +
+	"\x15ListVectorStoresUsage\x12-.openai.admin.v1.ListVectorStoresUsageRequest\x1a..openai.admin.v1.ListVectorStoresUsageResponse\"p\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02#\x12!/organization/usage/vector_stores\x90\x02\x01\x12\xce\x01\n" +
-	"\x17ListWebSearchCallsUsage\x12/.openai.admin.v1.ListWebSearchCallsUsageRequest\x1a0.openai.admin.v1.ListWebSearchCallsUsageResponse\"P\xb2\xff\x18\x1d\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02#\x12!/organization/usage/vector_stores\x90\x02\x01\x12\xf1\x01\n" +
+	"\x17ListWebSearchCallsUsage\x12/.openai.admin.v1.ListWebSearchCallsUsageRequest\x1a0.openai.admin.v1.ListWebSearchCallsUsageResponse\"s\xb2\xff\x18@\n" +
 	"\n" +
-	"usage.readB\vproject_ids\x12\x02\b<\x82\xd3\xe4\x93\x02&\x12$/organization/usage/web_search_calls\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02&\x12$/organization/usage/web_search_calls\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var file_openai_admin_v1_usage_proto_goTypes = []any{
 	(*ListAudioSpeechesUsageRequest)(nil),            // 0: openai.admin.v1.ListAudioSpeechesUsageRequest

@@ -1032,17 +1032,17 @@ const file_openai_admin_v1_user_proto_rawDesc = "" +
 	"\x10_technical_levelB\x14\n" +
 	"\x12_developer_persona\"?\n" +
 	"\x12UpdateUserResponse\x12)\n" +
-	"\x04user\x18\x01 \x01(\v2\x15.openai.admin.v1.UserR\x04user2\xe3\b\n" +
-	"\vUserService\x12\x89\x01\n" +
-	"\tListUsers\x12!.openai.admin.v1.ListUsersRequest\x1a\".openai.admin.v1.ListUsersResponse\"5\xb2\xff\x18\x13\n" +
+	"\x04user\x18\x01 \x01(\v2\x15.openai.admin.v1.UserR\x04user2\xe7\b\n" +
+	"\vUserService\x12\x8b\x01\n" +
+	"\tListUsers\x12!.openai.admin.v1.ListUsersRequest\x1a\".openai.admin.v1.ListUsersResponse\"7\xb2\xff\x18\x15\n" +
 	"\n" +
-	"users.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/users\x90\x02\x01\x12\xb7\x03\n" +
+	"users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/users\x90\x02\x01\x12\xb7\x03\n" +
 	"\n" +
 	"DeleteUser\x12\".openai.admin.v1.DeleteUserRequest\x1a#.openai.admin.v1.DeleteUserResponse\"\xdf\x02\xb2\xff\x18\xb5\x02\n" +
-	"\fusers.delete\"\x1d/organization/users/{user_id}\"\x1c/organization/groups/*/users\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\")/organization/projects/*/service_accounts\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/users/{user_id}\x12\x93\x01\n" +
-	"\aGetUser\x12\x1f.openai.admin.v1.GetUserRequest\x1a .openai.admin.v1.GetUserResponse\"E\xb2\xff\x18\x13\n" +
+	"\fusers.delete\"\x1d/organization/users/{user_id}\"\x1c/organization/groups/*/users\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\")/organization/projects/*/service_accounts\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/users/{user_id}\x12\x95\x01\n" +
+	"\aGetUser\x12\x1f.openai.admin.v1.GetUserRequest\x1a .openai.admin.v1.GetUserResponse\"G\xb2\xff\x18\x15\n" +
 	"\n" +
-	"users.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%b\x04user\x12\x1d/organization/users/{user_id}\x90\x02\x01\x12\xf7\x02\n" +
+	"users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%b\x04user\x12\x1d/organization/users/{user_id}\x90\x02\x01\x12\xf7\x02\n" +
 	"\n" +
 	"UpdateUser\x12\".openai.admin.v1.UpdateUserRequest\x1a#.openai.admin.v1.UpdateUserResponse\"\x9f\x02\xb2\xff\x18\xec\x01\n" +
 	"\fusers.update\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02(:\x01*b\x04user\"\x1d/organization/users/{user_id}BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"

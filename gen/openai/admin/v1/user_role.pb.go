@@ -589,16 +589,16 @@ const file_openai_admin_v1_user_role_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"Y\n" +
 	"\x13GetUserRoleResponse\x12B\n" +
-	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\x83\t\n" +
-	"\x0fUserRoleService\x12\xab\x01\n" +
-	"\rListUserRoles\x12%.openai.admin.v1.ListUserRolesRequest\x1a&.openai.admin.v1.ListUserRolesResponse\"K\xb2\xff\x18\x19\n" +
-	"\x10users.roles.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02%\x12#/organization/users/{user_id}/roles\x90\x02\x01\x12\x82\x03\n" +
+	"\rassigned_role\x18\x01 \x01(\v2\x1d.openai.admin.v1.AssignedRoleR\fassignedRole2\x87\t\n" +
+	"\x0fUserRoleService\x12\xad\x01\n" +
+	"\rListUserRoles\x12%.openai.admin.v1.ListUserRolesRequest\x1a&.openai.admin.v1.ListUserRolesResponse\"M\xb2\xff\x18\x1b\n" +
+	"\x10users.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%\x12#/organization/users/{user_id}/roles\x90\x02\x01\x12\x82\x03\n" +
 	"\x0eAssignUserRole\x12&.openai.admin.v1.AssignUserRoleRequest\x1a'.openai.admin.v1.AssignUserRoleResponse\"\x9e\x02\xb2\xff\x18\xd5\x01\n" +
 	"\x12users.roles.assign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02>:\x01*b\x14user_role_assignment\"#/organization/users/{user_id}/roles\x12\xfb\x02\n" +
 	"\x10UnassignUserRole\x12(.openai.admin.v1.UnassignUserRoleRequest\x1a).openai.admin.v1.UnassignUserRoleResponse\"\x91\x02\xb2\xff\x18\xd7\x01\n" +
-	"\x14users.roles.unassign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02/*-/organization/users/{user_id}/roles/{role_id}\x12\xbe\x01\n" +
-	"\vGetUserRole\x12#.openai.admin.v1.GetUserRoleRequest\x1a$.openai.admin.v1.GetUserRoleResponse\"d\xb2\xff\x18\x19\n" +
-	"\x10users.roles.readH\x01\x12\x03\b\xac\x02\x82\xd3\xe4\x93\x02>b\rassigned_role\x12-/organization/users/{user_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
+	"\x14users.roles.unassign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02/*-/organization/users/{user_id}/roles/{role_id}\x12\xc0\x01\n" +
+	"\vGetUserRole\x12#.openai.admin.v1.GetUserRoleRequest\x1a$.openai.admin.v1.GetUserRoleResponse\"f\xb2\xff\x18\x1b\n" +
+	"\x10users.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02>b\rassigned_role\x12-/organization/users/{user_id}/roles/{role_id}\x90\x02\x01BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_openai_admin_v1_user_role_proto_rawDescOnce sync.Once
