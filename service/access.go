@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -40,10 +39,7 @@ func (r *road) withAuthentication(next connect.ServerFunc) connect.ServerFunc {
 		if !ok {
 			return errors.New("a call without headers")
 		}
-		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization")}
-		if server, ok := connecthttp.ServerInfoForContext(ctx); ok {
-			evidence.TLS = server.TLS()
-		}
+		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization"), TLS: peerTLS(ctx)}
 		identity, err := r.authenticator.Authenticate(ctx, c.rules.Table, evidence)
 		if err != nil {
 			reason := authn.ReasonMalformed

@@ -61,7 +61,7 @@ func TestNobodyGetsPast(t *testing.T) {
 			t.Parallel()
 			m := newMirror(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
 			m.policy.current.Store(policySet(t, m.catalog, accessPolicy))
-			transport := connecthttp.NewTransport(m.client, m.url, d.options...)
+			transport := m.transport(d)
 			called := map[string]bool{}
 			for _, s := range readTour(t, m.catalog) {
 				request := s.message(t, validWorld(t))

@@ -21,6 +21,8 @@ import (
 // bytes of the message type. It may be shared, so nobody changes it.
 type answer struct {
 	wire []byte
+	// json is the same as the upstream said it.
+	json []byte
 	kind protoreflect.MessageType
 }
 

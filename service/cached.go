@@ -88,6 +88,7 @@ type cacheStep struct {
 // kept is an answer that several callers may get.
 type kept struct {
 	wire      []byte
+	json      []byte // as the upstream said it
 	storedAt  time.Time
 	requestID string // of the upstream; "" for one that was stored
 	fetched   bool
@@ -95,23 +96,23 @@ type kept struct {
 
 // read answers from the store, from a flight that is on its way, or from the
 // upstream.
-func (s *cacheStep) read(ctx context.Context, p permit, request *upstream.Request) ([]byte, error) {
+func (s *cacheStep) read(ctx context.Context, p permit, request *upstream.Request) (kept, error) {
 	m, c := p.call.method, p.call
 	if s.Cache == nil || m.CacheLife <= 0 {
 		c.cache = cacheBypass
 		k, err := s.fetch(ctx, m, request)
 		c.upstreamRequestID = k.requestID
-		return k.wire, err
+		return k, err
 	}
 	org, err := s.organization(ctx)
 	if err != nil {
-		return nil, err
+		return kept{}, err
 	}
 	key, tags := cacheKey(org, m, request), readTags(org, m, p.request)
 	if k, ok := s.load(ctx, s.Near, key, tags); ok {
 		c.cache = cacheHit
 		s.tell(ctx, m, k, "hit")
-		return k.wire, nil
+		return k, nil
 	}
 	k, shared, err := s.flights.Do(ctx, key, s.Store.Version(tags), func(ctx context.Context) (kept, error) {
 		load := func(ctx context.Context) (kept, bool) { return s.load(ctx, s.Store, key, tags) }
@@ -125,7 +126,7 @@ func (s *cacheStep) read(ctx context.Context, p permit, request *upstream.Reques
 		return cache.Across(ctx, s.Leases, key, 0, load, fetch)
 	})
 	if err != nil {
-		return nil, err
+		return kept{}, err
 	}
 	c.cache, c.upstreamRequestID = cacheMiss, k.requestID
 	status := "fwd=miss"
@@ -136,7 +137,7 @@ func (s *cacheStep) read(ctx context.Context, p permit, request *upstream.Reques
 		c.cache, status = cacheHit, "hit"
 	}
 	s.tell(ctx, m, k, status)
-	return k.wire, nil
+	return k, nil
 }
 
 // load finds a fresh answer in a store.
@@ -145,7 +146,7 @@ func (s *cacheStep) load(ctx context.Context, store cache.Store, key cache.Key, 
 	if err != nil && !errors.Is(err, cache.ErrUnavailable) {
 		s.Logger.WarnContext(ctx, "an answer cannot be loaded", "error", err.Error())
 	}
-	return kept{wire: entry.Body, storedAt: entry.StoredAt}, ok && entry.Fresh(s.Now())
+	return kept{wire: entry.Local, json: entry.Body, storedAt: entry.StoredAt}, ok && entry.Fresh(s.Now())
 }
 
 // fetchAndSave takes note of the generations before the upstream is asked, so
@@ -167,7 +168,7 @@ func (s *cacheStep) fetchAndSave(ctx context.Context, m *Method, request *upstre
 			s.Logger.WarnContext(ctx, "an answer cannot be stored", "method", m.Name(), "error", err.Error())
 		}
 	}
-	return kept{wire: wire, storedAt: began, requestID: reply.RequestID, fetched: true}, nil
+	return kept{wire: wire, json: reply.Body, storedAt: began, requestID: reply.RequestID, fetched: true}, nil
 }
 
 func (s *cacheStep) fetch(ctx context.Context, m *Method, request *upstream.Request) (kept, error) {
@@ -176,7 +177,7 @@ func (s *cacheStep) fetch(ctx context.Context, m *Method, request *upstream.Requ
 		return kept{}, err
 	}
 	wire, err := decode(m, reply)
-	return kept{wire: wire, requestID: reply.RequestID, fetched: true}, err
+	return kept{wire: wire, json: reply.Body, requestID: reply.RequestID, fetched: true}, err
 }
 
 // write makes stale what the declaration names, from before the upstream is

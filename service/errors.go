@@ -86,12 +86,15 @@ func (f fault) err() error {
 		}
 		e = e.WithDetail(packed)
 	}
-	return &told{e}
+	return &told{e, f}
 }
 
 // told marks an error that was made for a caller, so that nothing else reaches
 // one.
-type told struct{ err *connect.Error }
+type told struct {
+	err   *connect.Error
+	fault fault // For doors that spell errors in a way of their own.
+}
 
 func (t *told) Error() string { return t.err.Error() }
 

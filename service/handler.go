@@ -74,13 +74,13 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 		return nil, err
 	}
 	c.outcome = audit.DecisionAllowed
-	var wire []byte
+	var k kept
 	if m.Read {
-		if wire, err = r.cache.read(ctx, p, request); err == nil {
+		if k, err = r.cache.read(ctx, p, request); err == nil {
 			r.metrics.read(m.Name(), c.cache)
 		}
 	} else {
-		wire, err = r.write(ctx, p, request)
+		k, err = r.write(ctx, p, request)
 	}
 	if err != nil {
 		if e, ok := errors.AsType[*upstream.Error](err); ok {
@@ -88,22 +88,23 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 		}
 		return nil, err
 	}
-	return &answer{wire: wire, kind: m.Response}, nil
+	return &answer{wire: k.wire, json: k.json, kind: m.Response}, nil
 }
 
-func (r *road) write(ctx context.Context, p permit, request *upstream.Request) ([]byte, error) {
+func (r *road) write(ctx context.Context, p permit, request *upstream.Request) (kept, error) {
 	c := p.call
 	if err := r.announce(ctx, c); err != nil {
-		return nil, err
+		return kept{}, err
 	}
 	reply, err := r.cache.write(ctx, p, request)
 	if err != nil {
 		e, ok := errors.AsType[*upstream.Error](err)
 		c.done = ok && e.Kind == upstream.OutcomeUnknown
-		return nil, err
+		return kept{}, err
 	}
 	c.upstreamRequestID, c.done = reply.RequestID, true
-	return decode(c.method, reply)
+	wire, err := decode(c.method, reply)
+	return kept{wire: wire, json: reply.Body}, err
 }
 
 // spec is what the doors need to know of the method.

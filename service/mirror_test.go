@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -36,15 +37,18 @@ type door struct {
 	// contentType is what a POST has; reads are GETs where get is set.
 	contentType string
 	get         bool
+	// rest is the upstream's own protocol.
+	rest bool
 }
 
 var doors = []door{
-	{"gRPC", []connecthttp.Option{connecthttp.WithGRPC()}, "application/grpc", false},
-	{"gRPC-Web", []connecthttp.Option{connecthttp.WithGRPCWeb()}, "application/grpc-web", false},
-	{"Connect protobuf", nil, "application/proto", false},
-	{"Connect JSON", []connecthttp.Option{connecthttp.WithProtoJSON()}, "application/json", false},
-	{"Connect GET protobuf", []connecthttp.Option{connecthttp.WithHTTPGet()}, "application/proto", true},
-	{"Connect GET JSON", []connecthttp.Option{connecthttp.WithHTTPGet(), connecthttp.WithProtoJSON()}, "application/json", true},
+	{"gRPC", []connecthttp.Option{connecthttp.WithGRPC()}, "application/grpc", false, false},
+	{"gRPC-Web", []connecthttp.Option{connecthttp.WithGRPCWeb()}, "application/grpc-web", false, false},
+	{"Connect protobuf", nil, "application/proto", false, false},
+	{"Connect JSON", []connecthttp.Option{connecthttp.WithProtoJSON()}, "application/json", false, false},
+	{"Connect GET protobuf", []connecthttp.Option{connecthttp.WithHTTPGet()}, "application/proto", true, false},
+	{"Connect GET JSON", []connecthttp.Option{connecthttp.WithHTTPGet(), connecthttp.WithProtoJSON()}, "application/json", true, false},
+	{"REST", nil, "", true, true},
 }
 
 // TestMirror calls every RPC through every door, and compares every field of
@@ -82,6 +86,7 @@ type mirror struct {
 	mu    sync.Mutex
 	asked *http.Request // the last request at the gateway's door
 	said  recorded      // the sandbox's last answer to the gateway
+	heard recorded      // the gateway's last answer at its REST door
 }
 
 // recorded is an answer as it left the sandbox.
@@ -117,7 +122,7 @@ func newMirror(t *testing.T, options sandbox.Options) *mirror {
 	}
 	t.Cleanup(func() { _ = m.records.Close(context.Background()) }) // Closed twice where a test reads it.
 	server := open(t, m.catalog, service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))})
-	inner := service.NewHTTPHandler(server)
+	inner := service.NewHTTPHandler(server, m.catalog)
 	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()
 		m.asked = r
@@ -176,7 +181,19 @@ func (m *mirror) last() (*http.Request, recorded) {
 
 // call makes one call through a door.
 func (m *mirror) call(ctx context.Context, d door, method *service.Method, request, response proto.Message) error {
-	return as("root", connecthttp.NewTransport(m.client, m.url, d.options...)).CallUnary(ctx, specOf(method), request, response)
+	return as("root", m.transport(d)).CallUnary(ctx, specOf(method), request, response)
+}
+
+// transport is a way to the gateway.
+func (m *mirror) transport(d door) connect.Transport {
+	if !d.rest {
+		return connecthttp.NewTransport(m.client, m.url, d.options...)
+	}
+	return &restTransport{catalog: m.catalog, client: m.client, url: m.url, said: func(status int, body []byte) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.heard = recorded{status: status, body: body}
+	}}
 }
 
 func (m *mirror) tour(t *testing.T, d door) {
@@ -199,6 +216,9 @@ func (m *mirror) tour(t *testing.T, d door) {
 			t.Errorf("%s: the sandbox was asked %d times, want once", s.method.Name(), n)
 		}
 		m.compare(t, s, said, response)
+		if d.rest && !bytes.Equal(m.heard.body, said.body) {
+			t.Errorf("%s: the REST door answered %s, the sandbox %s", s.method.Name(), m.heard.body, said.body)
+		}
 		if !s.method.Read && m.readBack(t, s, said, response) {
 			readBack++
 		}

@@ -24,7 +24,7 @@ type Endpoint struct {
 	variables []protoreflect.FieldDescriptor
 	query     []parameter
 	readers   map[string]*reader // of the query, by name
-	body      *adminjson.Codec // nil: no body
+	body      *adminjson.Codec   // nil: no body
 	answer    *adminjson.Codec
 }
 

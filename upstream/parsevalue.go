@@ -24,7 +24,7 @@ func parser(field protoreflect.FieldDescriptor) (func(string) (protoreflect.Valu
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
 		return func(s string) (protoreflect.Value, error) {
 			n, err := parseInt(s, 32)
-			return protoreflect.ValueOfInt32(int32(n)), err //nolint:gosec // parseInt has kept to 32 bits
+			return protoreflect.ValueOfInt32(int32(n)), err
 		}, nil
 	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
 		return func(s string) (protoreflect.Value, error) {
@@ -34,7 +34,7 @@ func parser(field protoreflect.FieldDescriptor) (func(string) (protoreflect.Valu
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		return func(s string) (protoreflect.Value, error) {
 			n, err := parseUint(s, 32)
-			return protoreflect.ValueOfUint32(uint32(n)), err //nolint:gosec // parseUint has kept to 32 bits
+			return protoreflect.ValueOfUint32(uint32(n)), err
 		}, nil
 	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		return func(s string) (protoreflect.Value, error) {
