@@ -31,6 +31,11 @@ type routeNode struct {
 
 // NewRouter compiles the paths of endpoints. It fails when two of them have the
 // same verb and path, whatever their variables are called.
+//
+// It also tells the endpoints of each other: from then on [Endpoint.Request]
+// refuses a value that stands where another's path has that very word. The
+// certificate "activate" cannot be updated, because to the upstream that means
+// to activate others. So it has to be called before any of them is used.
 func NewRouter(endpoints []*Endpoint) (*Router, error) {
 	r := new(Router)
 	for _, e := range endpoints {
@@ -47,6 +52,13 @@ func NewRouter(endpoints []*Endpoint) (*Router, error) {
 		n.here[e.verb] = e
 		n.allowed = append(n.allowed, e.verb)
 		slices.Sort(n.allowed)
+	}
+	for _, e := range endpoints {
+		n := &r.root
+		for i := range e.segments {
+			e.segments[i].taken = n.literals
+			n = n.under(e.segments[i])
+		}
 	}
 	return r, nil
 }
