@@ -93,12 +93,12 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 }
 
 // Begin starts fetch for whoever asks next, unless one for the same key and
-// version is on its way, and does not wait. It goes on when those who join it
-// leave.
-func (f *Flight[T]) Begin(ctx context.Context, key Key, version uint64, fetch func(context.Context) (T, error)) {
-	// Nobody leaves for the one who waits here; without room for it there is no
-	// fetch, which is all that Close means.
-	_, _, _ = f.join(ctx, flightKey{key, version}, fetch)
+// version is on its way or Close was called, and does not wait; it returns
+// whether it did. The fetch goes on when those who join it leave.
+func (f *Flight[T]) Begin(ctx context.Context, key Key, version uint64, fetch func(context.Context) (T, error)) bool {
+	// Nobody ever leaves for the one who is counted as waiting here.
+	_, shared, err := f.join(ctx, flightKey{key, version}, fetch)
+	return err == nil && !shared
 }
 
 func (f *Flight[T]) join(ctx context.Context, key flightKey,

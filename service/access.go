@@ -92,9 +92,10 @@ func (r *road) withPermission(next connect.ServerFunc) connect.ServerFunc {
 		}
 		c.handle = handle
 		c.method, _ = r.catalog.Lookup(spec.Procedure)
+		c.own = r.catalog.lookupOwn(spec.Procedure)
 		c.decision = c.rules.Policy.MayCall(c.identity.Caller, handle)
-		if c.method == nil && c.decision.Allowed {
-			// A stream has no one request that a grant limited to some could be
+		if c.method == nil && c.own == nil && c.decision.Allowed {
+			// Reflection has no one request that a grant limited to some could be
 			// held against: only a grant without limits holds.
 			c.decision = c.rules.Policy.Decide(c.identity.Caller, handle, (&emptypb.Empty{}).ProtoReflect())
 		}
@@ -112,17 +113,23 @@ func (r *road) withPermission(next connect.ServerFunc) connect.ServerFunc {
 type permit struct {
 	call    *call
 	request protoreflect.Message
+	wish    wish
 }
 
 // authorize decides with the whole request.
-func (r *road) authorize(c *call, request protoreflect.Message) (permit, error) {
+func (r *road) authorize(ctx context.Context, c *call, request protoreflect.Message) (permit, error) {
 	c.request = request
 	c.decision = c.rules.Policy.Decide(c.identity.Caller, c.handle, request)
 	if !c.decision.Allowed {
 		c.outcome = audit.DecisionDenied
 		return permit{}, r.denied(c)
 	}
-	return permit{c, request}, nil
+	p := permit{call: c, request: request}
+	if wished, ok := wishOf(ctx); ok && c.method != nil && c.method.refresh != nil {
+		p.wish = wished
+		p.wish.ignored = !c.rules.Policy.Decide(c.identity.Caller, c.method.refresh, request).Allowed
+	}
+	return p, nil
 }
 
 // denied tells the caller which permission, and which of the projects that it

@@ -17,13 +17,12 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// answer is a response in the form in which callers get it: protobuf wire
-// bytes of the message type. It may be shared, so nobody changes it.
+// answer is a response in the forms in which callers get it: protobuf wire
+// bytes of the message type, and what the upstream said. It may be shared, so
+// nobody changes it.
 type answer struct {
-	wire []byte
-	// json is the same as the upstream said it.
-	json []byte
-	kind protoreflect.MessageType
+	wire, json []byte
+	kind       protoreflect.MessageType
 }
 
 // message decodes the answer, for doors that cannot send wire bytes.

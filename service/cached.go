@@ -3,13 +3,11 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strconv"
+	"math/rand/v2"
 	"strings"
 	"time"
 
-	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/cache"
@@ -25,18 +23,28 @@ type AnswerStore interface {
 
 // CacheOptions configure a [Cache]. Store, Near and Org are required.
 type CacheOptions struct {
-	// Store keeps them. What it loads is in the form that callers get
+	// Store keeps them. What it loads has the form that callers get as its Local
 	// ([Catalog.Convert]).
 	Store AnswerStore
 	// Near is the part of Store that is in this process: what it has needs no
 	// flight, and what it lacks is looked for in Store once for all who ask.
 	Near cache.Store
+	// Shared is the part of Store that replicas share, for those who look into
+	// it; nil for a gateway that is alone.
+	Shared cache.Store
 	// Leases let one of several replicas fetch what all of them miss; nil for a
 	// gateway that is alone.
 	Leases cache.Leases
 	// Org names whose data it is, for the keys: a digest, and no key of the
 	// upstream's.
 	Org func(ctx context.Context) (string, error)
+	// Lives are those that are not as they are declared; nil: none.
+	Lives Lives
+	// Jitter is the largest part of the time for which an answer is fresh that is
+	// taken off by chance: 0 to 1, where 1 is no freshness at all.
+	Jitter float64
+	// Random draws from [0, 1); nil: math/rand.
+	Random func() float64
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// Logger is told what cannot be kept; nil discards it.
@@ -47,6 +55,8 @@ type CacheOptions struct {
 type Cache struct {
 	CacheOptions
 	flights *cache.Flight[kept]
+	// refreshing bounds the fetches that nobody waits for.
+	refreshing chan struct{}
 }
 
 // NewCache returns a Cache over a store.
@@ -54,29 +64,34 @@ func NewCache(o CacheOptions) (*Cache, error) {
 	if o.Store == nil || o.Near == nil || o.Org == nil {
 		return nil, errors.New("service: CacheOptions.Store, Near and Org are required")
 	}
+	if o.Jitter < 0 || o.Jitter > 1 {
+		return nil, errors.New("service: CacheOptions.Jitter is a part, from 0 to 1")
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Cache{CacheOptions: o, flights: cache.NewFlight[kept](flightTimeout, nil)}, nil
+	return &Cache{
+		CacheOptions: o,
+		flights:      cache.NewFlight[kept](flightTimeout, nil),
+		refreshing:   make(chan struct{}, maxRefreshing),
+	}, nil
 }
 
 // Close ends the fetches that are under way, and waits for their end.
 func (c *Cache) Close() { c.flights.Close() }
 
-// How a read was answered: the records and the header Cache-Status (RFC 9211)
-// say so.
 const (
-	cacheHit       = "hit"
-	cacheMiss      = "miss"
-	cacheCoalesced = "coalesced"
-	cacheBypass    = "bypass"
+	// flightTimeout bounds a fetch that several callers may be waiting for.
+	flightTimeout = time.Minute
+	// maxRefreshing bounds the fetches that nobody waits for.
+	maxRefreshing = 32
 )
-
-// flightTimeout bounds a fetch that several callers may be waiting for.
-const flightTimeout = time.Minute
 
 // cacheStep is the part of the road that remembers. Without a Cache it asks the
 // upstream every time.
@@ -87,97 +102,214 @@ type cacheStep struct {
 
 // kept is an answer that several callers may get.
 type kept struct {
-	wire      []byte
-	json      []byte // as the upstream said it
-	storedAt  time.Time
+	entry     cache.Entry
 	requestID string // of the upstream; "" for one that was stored
 	fetched   bool
+	// failure is why a stale answer is served although a new one was asked for.
+	failure *upstream.Error
+}
+
+func (k kept) answer(m *Method) *answer {
+	return &answer{wire: k.entry.Local, json: k.entry.Body, kind: m.Response}
+}
+
+// lookup is a read whose answer may be kept.
+type lookup struct {
+	method  *Method
+	request protoreflect.Message
+	key     cache.Key
+	tags    cache.Tags
 }
 
 // read answers from the store, from a flight that is on its way, or from the
 // upstream.
-func (s *cacheStep) read(ctx context.Context, p permit, request *upstream.Request) (kept, error) {
+func (s *cacheStep) read(ctx context.Context, p permit) (*answer, error) {
 	m, c := p.call.method, p.call
-	if s.Cache == nil || m.CacheLife <= 0 {
-		c.cache = cacheBypass
-		k, err := s.fetch(ctx, m, request)
-		c.upstreamRequestID = k.requestID
-		return k, err
+	if s.Cache == nil || s.lifeOf(m).Fresh <= 0 {
+		return s.bypass(ctx, p)
 	}
-	org, err := s.organization(ctx)
+	l, err := s.lookup(ctx, m, p.request)
 	if err != nil {
-		return kept{}, err
+		return nil, err
 	}
-	key, tags := cacheKey(org, m, request), readTags(org, m, p.request)
-	if k, ok := s.load(ctx, s.Near, key, tags); ok {
+	if k, ok := s.load(ctx, s.Near, l); ok && s.accepts(k, p.wish) {
 		c.cache = cacheHit
-		s.tell(ctx, m, k, "hit")
-		return k, nil
+		if !k.entry.Fresh(s.Now()) {
+			c.cache = cacheStale
+			s.refresh(ctx, l)
+		}
+		tell(ctx, k, statusHit, p.wish, s.Now())
+		return k.answer(m), nil
 	}
-	k, shared, err := s.flights.Do(ctx, key, s.Store.Version(tags), func(ctx context.Context) (kept, error) {
-		load := func(ctx context.Context) (kept, bool) { return s.load(ctx, s.Store, key, tags) }
-		fetch := func(ctx context.Context) (kept, error) { return s.fetchAndSave(ctx, m, request, key, tags) }
-		if k, ok := load(ctx); ok {
-			return k, nil
-		}
-		if s.Leases == nil {
-			return fetch(ctx)
-		}
-		return cache.Across(ctx, s.Leases, key, 0, load, fetch)
-	})
+	k, status, err := s.obtain(ctx, l, p)
 	if err != nil {
-		return kept{}, err
+		setStatus(ctx, forwarded(status, err))
+		return nil, err
 	}
-	c.cache, c.upstreamRequestID = cacheMiss, k.requestID
-	status := "fwd=miss"
-	switch {
-	case shared:
-		c.cache, status = cacheCoalesced, "fwd=miss; collapsed"
-	case !k.fetched: // It was in the shared store.
-		c.cache, status = cacheHit, "hit"
-	}
-	s.tell(ctx, m, k, status)
-	return k, nil
+	c.upstreamRequestID = k.requestID
+	tell(ctx, k, status, p.wish, s.Now())
+	return k.answer(m), nil
 }
 
-// load finds a fresh answer in a store.
-func (s *cacheStep) load(ctx context.Context, store cache.Store, key cache.Key, tags cache.Tags) (kept, bool) {
-	entry, ok, err := store.Load(ctx, key, tags)
+// bypass asks the upstream for what is not kept.
+func (s *cacheStep) bypass(ctx context.Context, p permit) (*answer, error) {
+	p.call.cache = cacheBypass
+	setStatus(ctx, statusBypass)
+	reply, wire, err := s.fetch(ctx, p.call.method, p.request)
+	if err != nil {
+		return nil, err
+	}
+	p.call.upstreamRequestID = reply.RequestID
+	return &answer{wire: wire, json: reply.Body, kind: p.call.method.Response}, nil
+}
+
+// obtain gets what the memory does not have, and tells how.
+func (s *cacheStep) obtain(ctx context.Context, l lookup, p permit) (k kept, status string, err error) {
+	c := p.call
+	c.cache = cacheMiss
+	if p.wish.reload() {
+		k, err = s.fetchAndSave(ctx, l)
+		return k, statusReload, err
+	}
+	k, shared, err := s.flights.Do(ctx, l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) { return s.find(ctx, l) })
+	switch {
+	case err != nil:
+		return kept{}, statusMiss, err
+	case !s.accepts(k, p.wish) && k.failure == nil || k.failure != nil && p.wish.limited && !p.wish.ignored:
+		// Good enough for those who began the flight, and not for this one.
+		k, err = s.fetchAndSave(ctx, l)
+		return k, statusReload, err
+	case k.failure != nil:
+		c.cache, status = cacheStale, statusFailed
+	case !k.fetched && !k.entry.Fresh(s.Now()):
+		c.cache, status = cacheStale, statusHit
+		s.refresh(ctx, l)
+	case !k.fetched: // It was in the shared store.
+		c.cache, status = cacheHit, statusHit
+	case shared:
+		c.cache, status = cacheCoalesced, statusShared
+	default:
+		status = statusMiss
+	}
+	return k, status, nil
+}
+
+// accepts tells whether an answer that is kept will do. A fetched one does.
+func (s *cacheStep) accepts(k kept, w wish) bool {
+	now := s.Now()
+	switch {
+	case k.fetched:
+		return true
+	case w.limited && !w.ignored:
+		return w.maxAge > 0 && k.entry.Fresh(now) && k.entry.Age(now) <= w.maxAge
+	default:
+		return k.entry.StaleWhileRevalidate(now)
+	}
+}
+
+// find is what a flight does: look again, in what replicas share too, and ask
+// the upstream for what is nowhere.
+func (s *cacheStep) find(ctx context.Context, l lookup) (kept, error) {
+	if k, ok := s.load(ctx, s.Store, l); ok && k.entry.StaleWhileRevalidate(s.Now()) {
+		return k, nil
+	}
+	return s.renew(ctx, l)
+}
+
+// renew asks the upstream, unless another replica does. Where it fails, a stale
+// answer may do.
+func (s *cacheStep) renew(ctx context.Context, l lookup) (kept, error) {
+	fetch := func(ctx context.Context) (kept, error) { return s.fetchAndSave(ctx, l) }
+	fresh := func(ctx context.Context) (kept, bool) {
+		k, ok := s.load(ctx, s.Store, l)
+		return k, ok && k.entry.Fresh(s.Now())
+	}
+	var k kept
+	var err error
+	if s.Leases == nil {
+		k, err = fetch(ctx)
+	} else {
+		k, err = cache.Across(ctx, s.Leases, l.key, 0, fresh, fetch)
+	}
+	failure, ok := errors.AsType[*upstream.Error](err)
+	if !ok || !cannotAnswer(failure.Kind) {
+		return k, err
+	}
+	// Only now, so that a write that came meanwhile counts. The call that failed
+	// may have used up all of the time.
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	if k, ok := s.load(looking, s.Store, l); ok && k.entry.StaleIfError(s.Now()) {
+		k.failure = failure
+		return k, nil
+	}
+	return kept{}, err
+}
+
+// lastLook bounds a look into the stores after the time for an answer is over.
+const lastLook = time.Second
+
+// cannotAnswer tells the failures for which RFC 5861 lets a stale answer stand
+// in: those in which the upstream said nothing about what was asked.
+func cannotAnswer(kind upstream.Kind) bool {
+	return kind == upstream.Unavailable || kind == upstream.RateLimited || kind == upstream.DeadlineExceeded
+}
+
+// refresh fetches a new answer for whoever asks next, if not too many are being
+// fetched.
+func (s *cacheStep) refresh(ctx context.Context, l lookup) {
+	select {
+	case s.refreshing <- struct{}{}:
+	default:
+		return
+	}
+	if !s.flights.Begin(ctx, l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) {
+		defer func() { <-s.refreshing }()
+		return s.renew(ctx, l)
+	}) {
+		<-s.refreshing
+	}
+}
+
+// load finds what a store has, fresh or not.
+func (s *cacheStep) load(ctx context.Context, store cache.Store, l lookup) (kept, bool) {
+	entry, ok, err := store.Load(ctx, l.key, l.tags)
 	if err != nil && !errors.Is(err, cache.ErrUnavailable) {
 		s.Logger.WarnContext(ctx, "an answer cannot be loaded", "error", err.Error())
 	}
-	return kept{wire: entry.Local, json: entry.Body, storedAt: entry.StoredAt}, ok && entry.Fresh(s.Now())
+	return kept{entry: entry}, ok
 }
 
 // fetchAndSave takes note of the generations before the upstream is asked, so
 // that an answer that a write has overtaken is not stored.
-func (s *cacheStep) fetchAndSave(ctx context.Context, m *Method, request *upstream.Request, key cache.Key, tags cache.Tags) (kept, error) {
+func (s *cacheStep) fetchAndSave(ctx context.Context, l lookup) (kept, error) {
 	began := s.Now()
-	at, snapshotErr := s.Store.Snapshot(ctx, tags)
-	reply, err := s.upstream.Do(ctx, m.Endpoint, request)
+	at, snapshotErr := s.Store.Snapshot(ctx, l.tags)
+	reply, wire, err := s.fetch(ctx, l.method, l.request)
 	if err != nil {
 		return kept{}, err
 	}
-	wire, err := decode(m, reply)
-	if err != nil {
-		return kept{}, err
-	}
+	entry := cache.Entry{Body: reply.Body, Local: wire, StoredAt: began, Life: s.life(l.method, l.request, began)}
 	if snapshotErr == nil {
-		err := s.Store.Save(ctx, key, cache.Entry{Body: reply.Body, Local: wire, StoredAt: began, Life: cache.Life{Fresh: m.CacheLife}}, at)
+		err := s.Store.Save(ctx, l.key, entry, at)
 		if err != nil && !errors.Is(err, cache.ErrInvalidated) && !errors.Is(err, cache.ErrUnavailable) {
-			s.Logger.WarnContext(ctx, "an answer cannot be stored", "method", m.Name(), "error", err.Error())
+			s.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.method.Name(), "error", err.Error())
 		}
 	}
-	return kept{wire: wire, json: reply.Body, storedAt: began, requestID: reply.RequestID, fetched: true}, nil
+	return kept{entry: entry, requestID: reply.RequestID, fetched: true}, nil
 }
 
-func (s *cacheStep) fetch(ctx context.Context, m *Method, request *upstream.Request) (kept, error) {
-	reply, err := s.upstream.Do(ctx, m.Endpoint, request)
+func (s *cacheStep) fetch(ctx context.Context, m *Method, request protoreflect.Message) (*upstream.Reply, []byte, error) {
+	r, err := m.Endpoint.Request(request)
 	if err != nil {
-		return kept{}, err
+		return nil, nil, err
+	}
+	reply, err := s.upstream.Do(ctx, m.Endpoint, r)
+	if err != nil {
+		return nil, nil, err
 	}
 	wire, err := decode(m, reply)
-	return kept{wire: wire, json: reply.Body, requestID: reply.RequestID, fetched: true}, err
+	return reply, wire, err
 }
 
 // write makes stale what the declaration names, from before the upstream is
@@ -215,17 +347,6 @@ func (s *cacheStep) note(ctx context.Context, m *Method, err error) {
 	}
 }
 
-// tell sets Age (RFC 9111) and Cache-Status (RFC 9211).
-func (s *cacheStep) tell(ctx context.Context, m *Method, k kept, status string) {
-	info, ok := connect.CallInfoForServerContext(ctx)
-	if !ok {
-		return
-	}
-	age := max(0, s.Now().Sub(k.storedAt))
-	info.ResponseHeader().Set("Age", strconv.Itoa(int(age.Seconds())))
-	info.ResponseHeader().Set("Cache-Status", fmt.Sprintf("admin-gateway; %s; ttl=%d", status, int((m.CacheLife-age).Seconds())))
-}
-
 // decode turns a reply into what callers get.
 func decode(m *Method, reply *upstream.Reply) ([]byte, error) {
 	wire, err := m.Endpoint.Decode(reply.Body)
@@ -233,18 +354,6 @@ func decode(m *Method, reply *upstream.Reply) ([]byte, error) {
 		bad.Status, bad.RequestID = reply.Status, reply.RequestID
 	}
 	return wire, err
-}
-
-// cacheKey holds everything that an answer depends on: the request in its
-// canonical form, and the method, which says how the answer is read.
-func cacheKey(org string, m *Method, request *upstream.Request) cache.Key {
-	return cache.Key{Org: org, Canonical: m.Procedure + "\n" + request.Verb + " " + request.Path + "?" + request.Query}
-}
-
-// readTags are the read's own, and one for the method, so that there is one for
-// what no write makes stale.
-func readTags(org string, m *Method, request protoreflect.Message) cache.Tags {
-	return cache.NewTags(org, append(m.Tags(request), m.Procedure)...)
 }
 
 // Convert turns the upstream's JSON of a stored answer into the form that

@@ -102,11 +102,11 @@ func TestReadsAreRemembered(t *testing.T) {
 		if !h.asks(t, m, requests[m.Name()]) {
 			t.Errorf("%s: the first read asked nobody", m.Name())
 		}
-		if again := h.asks(t, m, requests[m.Name()]); again != (m.CacheLife == 0) {
+		if again := h.asks(t, m, requests[m.Name()]); again != (m.Life.Fresh == 0) {
 			t.Errorf("%s: the second read asked the upstream: %t", m.Name(), again)
 		}
 		kept := h.records.all()
-		if got := kept[len(kept)-2].Cache + " " + kept[len(kept)-1].Cache; m.CacheLife > 0 && got != "miss hit" {
+		if got := kept[len(kept)-2].Cache + " " + kept[len(kept)-1].Cache; m.Life.Fresh > 0 && got != "miss hit" {
 			t.Errorf("%s: recorded as %s", m.Name(), got)
 		}
 	}
@@ -126,7 +126,7 @@ func TestWritesMakeStale(t *testing.T) {
 		}
 		h := newRememberingHouse(t, nil)
 		for _, read := range catalog.Methods() {
-			if !read.Read || read.CacheLife == 0 {
+			if !read.Read || read.Life.Fresh == 0 {
 				continue
 			}
 			h.asks(t, read, here[read.Name()])
@@ -134,7 +134,7 @@ func TestWritesMakeStale(t *testing.T) {
 		for _, about := range []map[string]proto.Message{elsewhere, here} {
 			h.asks(t, write, about[write.Name()])
 			for _, read := range catalog.Methods() {
-				if !read.Read || read.CacheLife == 0 {
+				if !read.Read || read.Life.Fresh == 0 {
 					continue
 				}
 				changed, dependsOn := write.Tags(about[write.Name()].ProtoReflect()), read.Tags(here[read.Name()].ProtoReflect())
@@ -165,17 +165,17 @@ func TestAnswersGrowOld(t *testing.T) {
 	h := newRememberingHouse(t, func() time.Time { return start.Add(time.Duration(past.Load())) })
 	requests := requestsOf(t, h.catalog, "a")
 	for _, m := range h.catalog.Methods() {
-		if m.CacheLife == 0 {
+		if m.Life.Fresh == 0 {
 			continue
 		}
 		h.asks(t, m, requests[m.Name()])
-		past.Add(int64(m.CacheLife) - 1)
+		past.Add(int64(m.Life.Fresh) - 1)
 		if h.asks(t, m, requests[m.Name()]) {
-			t.Errorf("%s asked again before %s were over", m.Name(), m.CacheLife)
+			t.Errorf("%s asked again before %s were over", m.Name(), m.Life.Fresh)
 		}
 		past.Add(1)
 		if !h.asks(t, m, requests[m.Name()]) {
-			t.Errorf("%s was remembered after %s", m.Name(), m.CacheLife)
+			t.Errorf("%s was remembered after %s", m.Name(), m.Life.Fresh)
 		}
 	}
 }

@@ -32,11 +32,12 @@ type call struct {
 	outcome  string // audit.Record.Decision
 	reason   string // audit.Record.Reason
 
-	method  *Method // nil for what is no mirrored RPC
+	method  *Method    // nil for what is no mirrored RPC
+	own     *OwnMethod // nil for what is no RPC of ours
 	request protoreflect.Message
 
 	upstreamRequestID string
-	cache             string // how a read was answered
+	cache             cacheOutcome // how a read was answered
 	// done tells that the upstream has carried out a write.
 	done bool
 }
@@ -91,14 +92,17 @@ func (c *call) record(event string, code string) *audit.Record {
 		Reason:            c.reason,
 		Code:              code,
 		UpstreamRequestID: c.upstreamRequestID,
-		Cache:             c.cache,
+		Cache:             c.cache.String(),
 		Duration:          time.Since(c.start),
 	}
-	if c.method != nil && c.request != nil {
+	if c.request == nil {
+		return r
+	}
+	r.Projects = c.handle.Projects(c.request)
+	if c.method != nil {
 		for _, variable := range c.method.Endpoint.Variables() {
 			r.Resources = append(r.Resources, audit.Resource{Name: string(variable.Name()), ID: c.request.Get(variable).String()})
 		}
-		r.Projects = c.handle.Projects(c.request)
 	}
 	return r
 }

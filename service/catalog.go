@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -40,8 +39,11 @@ type Method struct {
 	// the call concerns, such as "project_id" or "projects.values.id"; "" is the
 	// organization as a whole.
 	Project string
-	// CacheLife is how long an answer stays fresh; 0 is never stored.
-	CacheLife time.Duration
+	// Life is how long an answer may be used, as it is declared.
+	Life Life
+	// Sensitive says that the answer tells who may do what, and is never served
+	// stale.
+	Sensitive bool
 	// Invalidates are the path templates that a write makes stale.
 	Invalidates []Invalidation
 	// Secret says that the answer holds a credential.
@@ -49,8 +51,13 @@ type Method struct {
 	// Read says that the call changes nothing upstream.
 	Read bool
 
-	tags    []tagPattern
-	staleBy []*Method
+	tags     []tagPattern
+	staleBy  []*Method
+	settling *settling
+	access   *authz.Handle
+	// refresh is the permission to have a read answered by the upstream although
+	// an answer is kept; nil where none ever is.
+	refresh *authz.Handle
 }
 
 // Name is the RPC without its package, such as "ProjectService/GetProject".
@@ -62,6 +69,7 @@ func (m *Method) Name() string {
 // for concurrent use.
 type Catalog struct {
 	methods     []*Method
+	own         []*OwnMethod
 	byProcedure map[string]*Method
 	access      *authz.Methods
 	byEndpoint  map[*upstream.Endpoint]*Method
@@ -69,30 +77,42 @@ type Catalog struct {
 	idle        []error // invalidations that match no read
 }
 
-// MirrorPackage is the protobuf package whose services mirror the upstream.
-const MirrorPackage = protoreflect.FullName("openai.admin.v1")
+// MirrorPackage is the protobuf package whose services mirror the upstream, and
+// OwnPackage the one whose services the gateway answers itself.
+const (
+	MirrorPackage = protoreflect.FullName("openai.admin.v1")
+	OwnPackage    = protoreflect.FullName("gateway.v1")
+)
 
-// MirrorFiles lists the files of [MirrorPackage] that are linked into the
-// program, in the order of their paths. Who calls it imports their Go package.
-func MirrorFiles() []protoreflect.FileDescriptor {
+// Files lists the files of [MirrorPackage] and [OwnPackage] that are linked into
+// the program, in the order of their paths. Who calls it imports their Go
+// packages.
+func Files() []protoreflect.FileDescriptor {
 	var files []protoreflect.FileDescriptor
-	protoregistry.GlobalFiles.RangeFilesByPackage(MirrorPackage, func(fd protoreflect.FileDescriptor) bool {
-		files = append(files, fd)
-		return true
-	})
+	for _, name := range []protoreflect.FullName{MirrorPackage, OwnPackage} {
+		protoregistry.GlobalFiles.RangeFilesByPackage(name, func(fd protoreflect.FileDescriptor) bool {
+			files = append(files, fd)
+			return true
+		})
+	}
 	slices.SortFunc(files, func(a, b protoreflect.FileDescriptor) int { return strings.Compare(a.Path(), b.Path()) })
 	return files
 }
 
-// NewCatalog compiles the RPCs of files. It fails when the declaration of any
-// of them is missing, incomplete or contradicts itself, or when two share verb
-// and path; the error holds every fault, and each names its RPC. What answers
-// have that the schema lacks is counted in drift.
+// NewCatalog compiles the RPCs of files: those of [OwnPackage] as the gateway's
+// own, all others as mirrors of an upstream endpoint. It fails when the
+// declaration of any of them is missing, incomplete or contradicts itself, or
+// when two share verb and path; the error holds every fault, and each names its
+// RPC. What answers have that the schema lacks is counted in drift.
 func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog, error) {
 	c := &Catalog{byProcedure: make(map[string]*Method)}
 	routes := make(map[string]*Method)
 	var faults []error
 	for _, file := range files {
+		if file.Package() == OwnPackage {
+			faults = append(faults, c.addOwn(file)...)
+			continue
+		}
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for j := range methods.Len() {
@@ -124,6 +144,10 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 	if c.access, err = authz.NewMethods(c.grantable()); err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}
+	for _, m := range c.methods {
+		m.access, _ = c.access.Lookup(m.Procedure)
+		m.refresh, _ = c.access.Lookup(m.Procedure + refreshSuffix)
+	}
 	if err := c.route(); err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}
@@ -141,13 +165,21 @@ func (c *Catalog) route() (err error) {
 	return err
 }
 
-// Access are the methods as a policy knows them: those of the catalog, and
-// reflection.
+// Access are the methods as a policy knows them: those of the catalog,
+// reflection, and for each read that is kept the right to have it fetched anew.
 func (c *Catalog) Access() *authz.Methods { return c.access }
 
 // reflectionPermission is what a caller needs to ask for the schema, where the
 // gateway serves it.
 const reflectionPermission = "reflection.read"
+
+// A read that is kept may be had from the upstream all the same, by whoever has
+// this permission for the read's own request: each such call spends of a budget
+// that all share. To the policy it is a method of its own.
+const (
+	spendPermission = "budget.spend"
+	refreshSuffix   = "#refresh"
+)
 
 func (c *Catalog) grantable() []authz.Method {
 	var all []authz.Method
@@ -157,6 +189,13 @@ func (c *Catalog) grantable() []authz.Method {
 			method.Projects = []string{m.Project}
 		}
 		all = append(all, method)
+		if m.Life.Fresh > 0 {
+			method.Procedure, method.Permission = m.Procedure+refreshSuffix, spendPermission
+			all = append(all, method)
+		}
+	}
+	for _, m := range c.own {
+		all = append(all, m.grantable())
 	}
 	for _, service := range []string{grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName} {
 		all = append(all, authz.Method{

@@ -18,7 +18,7 @@ import (
 // says. Whatever is left, the catalog refuses it or every method is complete.
 func FuzzCatalog(f *testing.F) {
 	var files []protoreflect.FileDescriptor
-	for _, file := range service.MirrorFiles() {
+	for _, file := range service.Files() {
 		if file.Services().Len() > 0 {
 			files = append(files, file)
 		}
@@ -69,11 +69,11 @@ func checkComplete(t *testing.T, m *service.Method) {
 	if m.Read != (m.Endpoint.Verb() == "GET") || m.Read != sideEffectFree {
 		t.Errorf("%s: %s, read %t, idempotency level %s", m.Name(), m.Endpoint, m.Read, options.GetIdempotencyLevel())
 	}
-	if m.CacheLife < 0 || m.CacheLife > 0 && (m.Secret || !m.Read) {
-		t.Errorf("%s: cache life %s, secret %t, read %t", m.Name(), m.CacheLife, m.Secret, m.Read)
+	if m.Life.Fresh < 0 || m.Life.Fresh > 0 && (m.Secret || !m.Read) {
+		t.Errorf("%s: cache life %s, secret %t, read %t", m.Name(), m.Life.Fresh, m.Secret, m.Read)
 	}
-	if m.Read && (m.CacheLife > 0) == policy.GetCacheNothing() {
-		t.Errorf("%s: cache life %s, but the policy says %v", m.Name(), m.CacheLife, policy)
+	if m.Read && (m.Life.Fresh > 0) == policy.GetCacheNothing() {
+		t.Errorf("%s: cache life %s, but the policy says %v", m.Name(), m.Life.Fresh, policy)
 	}
 	if m.Read && len(m.Invalidates) > 0 {
 		t.Errorf("%s is a read and invalidates %v", m.Name(), m.Invalidates)
@@ -103,7 +103,7 @@ func withoutNames(template string) string {
 }
 
 // spoilers is how many ways spoil knows.
-const spoilers = 19
+const spoilers = 22
 
 // spoil changes what one method declares, some of it to what another does.
 func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text string) {
@@ -166,6 +166,12 @@ func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text s
 	case 17:
 		rule.Pattern = &annotations.HttpRule_Delete{Delete: rule.GetGet() + rule.GetPost() + rule.GetDelete()}
 	case 18:
+		policy.Staleness = nil
+	case 19:
+		policy.Staleness = &gatewayv1.Policy_Sensitive{Sensitive: n > 0}
+	case 20:
+		policy.Settled = &gatewayv1.Settled{End: text, After: durationpb.New(time.Duration(n)), Cache: durationpb.New(time.Duration(n))}
+	case 21:
 		taken, _ := proto.GetExtension(other.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
 		if taken == nil {
 			return

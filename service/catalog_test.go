@@ -103,6 +103,12 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 	cache := func(life *durationpb.Duration) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
 		return ofPolicy(func(policy *gatewayv1.Policy) { policy.CacheLife = &gatewayv1.Policy_Cache{Cache: life} })
 	}
+	stale := func(s *gatewayv1.Stale) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Staleness = &gatewayv1.Policy_Stale{Stale: s} })
+	}
+	settled := func(s *gatewayv1.Settled) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Settled = s })
+	}
 	invalidates := func(template string) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
 		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Invalidates = []string{template} })
 	}
@@ -158,6 +164,18 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"read that invalidates", readRPC, invalidates("/organization/users"), "read and declares what it invalidates"},
 		{"read that invalidates exactly", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesExactly = []string{"/organization/users"} }), "read and declares what it invalidates"},
 		{"read that invalidates nothing", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesNothing = true }), "read and declares what it invalidates"},
+
+		{"kept read that says nothing of staleness", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Staleness = nil }), "neither stale nor sensitive"},
+		{"read with sensitive false", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Staleness = &gatewayv1.Policy_Sensitive{} }), "sensitive is false"},
+		{"read with negative staleness", readRPC, stale(&gatewayv1.Stale{IfError: durationpb.New(-1)}), "stale.if_error"},
+		{"read with staleness 0", readRPC, stale(&gatewayv1.Stale{WhileRevalidate: durationpb.New(0)}), "stale.while_revalidate"},
+		{"read that is never kept and may be stale", readRPC, ofPolicy(func(p *gatewayv1.Policy) {
+			p.CacheLife = &gatewayv1.Policy_CacheNothing{CacheNothing: true}
+		}), "cache_nothing"},
+		{"read settled by no field", readRPC, settled(&gatewayv1.Settled{End: "nobody", After: durationpb.New(1), Cache: durationpb.New(1)}), `"nobody"`},
+		{"read settled by a string", readRPC, settled(&gatewayv1.Settled{End: "project_id", After: durationpb.New(1), Cache: durationpb.New(1)}), `"project_id"`},
+		{"write that may be stale", updateRPC, stale(&gatewayv1.Stale{}), "write and has a cache life"},
+		{"write that is settled", deleteRPC, settled(&gatewayv1.Settled{}), "write and has a cache life"},
 
 		{"write without side effects", updateRPC, idempotency(descriptorpb.MethodOptions_NO_SIDE_EFFECTS), "write"},
 		{"write with cache", updateRPC, cache(durationpb.New(time.Minute)), "write and has a cache life"},
@@ -292,7 +310,7 @@ func TestCatalogCompilesDeclarations(t *testing.T) {
 	t.Parallel()
 	d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
 	editPolicy(t, d.method(t, readRPC), func(p *gatewayv1.Policy) {
-		p.CacheLife, p.Secret = &gatewayv1.Policy_CacheNothing{CacheNothing: true}, true
+		p.CacheLife, p.Staleness, p.Secret = &gatewayv1.Policy_CacheNothing{CacheNothing: true}, nil, true
 	})
 	editPolicy(t, d.method(t, deleteRPC), func(p *gatewayv1.Policy) {
 		p.Invalidates, p.InvalidatesExactly, p.InvalidatesNothing = nil, nil, true
@@ -311,10 +329,10 @@ func TestCatalogCompilesDeclarations(t *testing.T) {
 		}
 		return m
 	}
-	if m := find("ListProjectUsers"); !m.Read || m.CacheLife != 5*time.Minute || m.Permission != "projects.users.read" || m.Name() != "ProjectUserService/ListProjectUsers" {
+	if m := find("ListProjectUsers"); !m.Read || m.Life.Fresh != 5*time.Minute || m.Permission != "projects.users.read" || m.Name() != "ProjectUserService/ListProjectUsers" {
 		t.Errorf("ListProjectUsers is %+v", m)
 	}
-	if m := find(readRPC); !m.Read || !m.Secret || m.CacheLife != 0 {
+	if m := find(readRPC); !m.Read || !m.Secret || m.Life.Fresh != 0 {
 		t.Errorf("%s is %+v", readRPC, m)
 	}
 	if m := find(deleteRPC); m.Read || len(m.Invalidates) != 0 {

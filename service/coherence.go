@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/cache"
 )
 
 // A write makes stale what its templates match. So that nobody has to search for
@@ -27,12 +29,10 @@ type tagSegment struct {
 	field   protoreflect.FieldDescriptor
 }
 
-// tag is the pattern with the request's values. An unset or empty field stands
+// append appends the pattern with the request's values. An unset or empty field stands
 // for every value.
-func (p tagPattern) tag(request protoreflect.Message) string {
-	var b strings.Builder
+func (p tagPattern) append(b []byte, request protoreflect.Message) []byte {
 	for _, segment := range p.segments {
-		b.WriteByte('/')
 		text := segment.literal
 		if segment.field != nil {
 			text = request.Get(segment.field).String()
@@ -40,24 +40,32 @@ func (p tagPattern) tag(request protoreflect.Message) string {
 		if text == "" {
 			text = anyValue
 		}
-		b.WriteString(text)
+		b = append(append(b, '/'), text...)
 	}
 	if p.exact {
-		b.WriteByte('$')
+		b = append(b, '$')
 	}
-	return b.String()
+	return b
 }
 
 const anyValue = "*"
 
 // Tags names what the answer to a read depends on, or what a write makes stale:
-// a write and a read that have a tag in common must not share a cached answer.
+// a write and a read that have a tag in common must not share a cached answer. A
+// read also has tags by which it can be purged: its method, the projects that its
+// request names, and everything.
 func (m *Method) Tags(request protoreflect.Message) []string {
-	tags := make([]string, 0, len(m.tags))
+	tags := make([]string, 0, len(m.tags)+3)
 	for _, pattern := range m.tags {
-		tags = append(tags, pattern.tag(request))
+		tags = append(tags, string(pattern.append(nil, request)))
 	}
-	return tags
+	if !m.Read {
+		return tags
+	}
+	for _, project := range m.access.Projects(request) {
+		tags = append(tags, projectTag+project)
+	}
+	return append(tags, methodTag+m.Procedure, cache.Everything)
 }
 
 // StaleBy are the writes that can make the answer of a read stale, in the order

@@ -42,6 +42,11 @@ const (
 	// ReasonWriteNotRecorded is a write that was made and could not be recorded.
 	// A gatewayv1.WriteDone says what is known of it.
 	ReasonWriteNotRecorded = "WRITE_NOT_RECORDED"
+	// ReasonNoCache is a question about a cache that the gateway does not have.
+	ReasonNoCache = "NO_CACHE"
+	// ReasonSharedCacheUnavailable is a question that the shared cache would have
+	// to answer, and does not.
+	ReasonSharedCacheUnavailable = "SHARED_CACHE_UNAVAILABLE"
 	// ReasonUnknownMethod is a procedure that the catalog does not have.
 	ReasonUnknownMethod = "UNKNOWN_METHOD"
 	// ReasonDeadlineExceeded is a call that took longer than it might.

@@ -91,7 +91,7 @@ func TestDocumentedExamples(t *testing.T) {
 	if err := json.Unmarshal(text, &api); err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := service.NewCatalog(service.MirrorFiles(), nil)
+	catalog, err := service.NewCatalog(service.Files(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (r *road) handler(m *Method) connect.ServerFunc {
 		if err := r.validator.Validate(request.Interface()); err != nil {
 			return err
 		}
-		permitted, err := r.authorize(c, request)
+		permitted, err := r.authorize(ctx, c, request)
 		if err != nil {
 			return err
 		}
@@ -68,43 +68,52 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 	if c == nil || !c.decision.Allowed {
 		return nil, errors.New("a request without a permit")
 	}
-	m := c.method
-	request, err := m.Endpoint.Request(p.request)
-	if err != nil {
-		return nil, err
+	step := r.write
+	if c.method.Read {
+		step = r.read
 	}
 	c.outcome = audit.DecisionAllowed
-	var k kept
-	if m.Read {
-		if k, err = r.cache.read(ctx, p, request); err == nil {
-			r.metrics.read(m.Name(), c.cache)
-		}
-	} else {
-		k, err = r.write(ctx, p, request)
+	a, err := step(ctx, p)
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		c.upstreamRequestID = e.RequestID
+	} else if _, ok := errors.AsType[*upstream.RequestError](err); ok {
+		c.outcome = audit.DecisionInvalid
 	}
-	if err != nil {
-		if e, ok := errors.AsType[*upstream.Error](err); ok {
-			c.upstreamRequestID = e.RequestID
-		}
-		return nil, err
-	}
-	return &answer{wire: k.wire, json: k.json, kind: m.Response}, nil
+	return a, err
 }
 
-func (r *road) write(ctx context.Context, p permit, request *upstream.Request) (kept, error) {
-	c := p.call
-	if err := r.announce(ctx, c); err != nil {
-		return kept{}, err
+func (r *road) read(ctx context.Context, p permit) (*answer, error) {
+	a, err := r.cache.read(ctx, p)
+	outcome := p.call.cache
+	if err != nil {
+		outcome = cacheError
 	}
+	r.metrics.read(p.call.method, outcome)
+	return a, err
+}
+
+func (r *road) write(ctx context.Context, p permit) (*answer, error) {
+	c := p.call
+	request, err := c.method.Endpoint.Request(p.request)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.announce(ctx, c); err != nil {
+		return nil, err
+	}
+	setStatus(ctx, statusWrite)
 	reply, err := r.cache.write(ctx, p, request)
 	if err != nil {
 		e, ok := errors.AsType[*upstream.Error](err)
 		c.done = ok && e.Kind == upstream.OutcomeUnknown
-		return kept{}, err
+		return nil, err
 	}
 	c.upstreamRequestID, c.done = reply.RequestID, true
 	wire, err := decode(c.method, reply)
-	return kept{wire: wire, json: reply.Body}, err
+	if err != nil {
+		return nil, err
+	}
+	return &answer{wire: wire, json: reply.Body, kind: c.method.Response}, nil
 }
 
 // spec is what the doors need to know of the method.

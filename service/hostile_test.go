@@ -112,7 +112,7 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Add("proj_abc")
 	f.Add("é b+c&d=e;f:g@h")
-	catalog, err := service.NewCatalog(service.MirrorFiles(), nil)
+	catalog, err := service.NewCatalog(service.Files(), nil)
 	if err != nil {
 		f.Fatal(err)
 	}

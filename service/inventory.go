@@ -11,7 +11,7 @@ import (
 )
 
 // inventoryColumns head every form of the inventory.
-const inventoryColumns = "RPC\tVERB\tPATH\tPERMISSION\tSCOPE\tCACHE\tINVALIDATES"
+const inventoryColumns = "RPC\tVERB\tPATH\tPERMISSION\tSCOPE\tCACHE\tSTALE\tINVALIDATES"
 
 // ErrInventoryFormat is the error of [Catalog.WriteInventory] for a format that
 // it does not know.
@@ -20,20 +20,22 @@ var ErrInventoryFormat = errors.New("format must be table, tsv or json")
 // inventoryEntry is a line of the inventory as JSON.
 type inventoryEntry struct {
 	RPC         string   `json:"rpc"`
-	Verb        string   `json:"verb"`
-	Path        string   `json:"path"`
+	Verb        string   `json:"verb,omitempty"`
+	Path        string   `json:"path,omitempty"`
 	Permission  string   `json:"permission"`
 	Scope       string   `json:"scope"`
 	Cache       string   `json:"cache,omitempty"`
+	Stale       string   `json:"stale,omitempty"`
 	Invalidates []string `json:"invalidates,omitempty"`
 	StaleBy     []string `json:"stale_by,omitempty"`
 	Secret      bool     `json:"secret,omitempty"`
 }
 
 // WriteInventory writes a line for every RPC: name, verb, path, permission,
-// the request's field that names its projects or "organization", cache life, and
-// what it invalidates, where "$" behind a path leaves what lies
-// below it alone. The format is "table" (aligned for reading), "tsv", or "json",
+// the request's field that names its projects or "organization", cache life, how
+// long a stale answer may be used, and what it invalidates, where "$" behind a
+// path leaves what lies below it alone. RPCs that the gateway answers itself have
+// neither verb nor path. The format is "table" (aligned for reading), "tsv", or "json",
 // which also names the writes that make a read stale.
 func (c *Catalog) WriteInventory(w io.Writer, format string) error {
 	switch format {
@@ -46,8 +48,11 @@ func (c *Catalog) WriteInventory(w io.Writer, format string) error {
 	case "tsv":
 		return c.writeRows(w)
 	case "json":
-		entries := make([]inventoryEntry, 0, len(c.methods))
+		entries := make([]inventoryEntry, 0, len(c.methods)+len(c.own))
 		for _, m := range c.methods {
+			entries = append(entries, m.inventoryEntry())
+		}
+		for _, m := range c.own {
 			entries = append(entries, m.inventoryEntry())
 		}
 		encoder := json.NewEncoder(w)
@@ -66,12 +71,22 @@ func (c *Catalog) writeRows(w io.Writer) error {
 	for _, m := range c.methods {
 		e := m.inventoryEntry()
 		if _, err := fmt.Fprintln(w, strings.Join([]string{
-			e.RPC, e.Verb, e.Path, e.Permission, e.Scope, m.cacheColumn(), m.invalidatesColumn(),
+			e.RPC, e.Verb, e.Path, e.Permission, e.Scope, m.cacheColumn(), cmp.Or(e.Stale, "-"), m.invalidatesColumn(),
 		}, "\t")); err != nil {
 			return err
 		}
 	}
+	for _, m := range c.own {
+		e := m.inventoryEntry()
+		if _, err := fmt.Fprintln(w, strings.Join([]string{e.RPC, "-", "-", e.Permission, e.Scope, "-", "-", "-"}, "\t")); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (m *OwnMethod) inventoryEntry() inventoryEntry {
+	return inventoryEntry{RPC: m.Name(), Permission: m.Permission, Scope: cmp.Or(m.Project, "organization")}
 }
 
 func (m *Method) inventoryEntry() inventoryEntry {
@@ -83,8 +98,8 @@ func (m *Method) inventoryEntry() inventoryEntry {
 		Scope:      cmp.Or(m.Project, "organization"),
 		Secret:     m.Secret,
 	}
-	if m.CacheLife > 0 {
-		e.Cache = m.CacheLife.String()
+	if m.Life.Fresh > 0 {
+		e.Cache, e.Stale = m.cacheColumn(), m.staleColumn()
 	}
 	for _, invalidation := range m.Invalidates {
 		e.Invalidates = append(e.Invalidates, invalidation.String())
@@ -101,11 +116,20 @@ func (m *Method) cacheColumn() string {
 		return "never: secret"
 	case !m.Read:
 		return "-"
-	case m.CacheLife == 0:
+	case m.Life.Fresh == 0:
 		return "never"
+	case m.settling != nil:
+		return fmt.Sprintf("%s, %s once %s is %s ago", m.Life.Fresh, m.Life.Settled, m.settling.end.Name(), m.settling.after)
 	default:
-		return m.CacheLife.String()
+		return m.Life.Fresh.String()
 	}
+}
+
+func (m *Method) staleColumn() string {
+	if m.Sensitive {
+		return "never: sensitive"
+	}
+	return fmt.Sprintf("%s, on errors %s", m.Life.WhileRevalidate, m.Life.IfError)
 }
 
 func (m *Method) invalidatesColumn() string {

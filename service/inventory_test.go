@@ -19,11 +19,11 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/catalog.golden anew")
 
-const columns = 7
+const columns = 8
 
 func realCatalog(t *testing.T) *service.Catalog {
 	t.Helper()
-	catalog, err := service.NewCatalog(service.MirrorFiles(), nil)
+	catalog, err := service.NewCatalog(service.Files(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestInventoryIsComplete(t *testing.T) {
 		services[name] = true
 	}
 	declaredRPCs, declaredServices := 0, 0
-	for _, file := range service.MirrorFiles() {
+	for _, file := range service.Files() {
 		declaredServices += file.Services().Len()
 		for i := range file.Services().Len() {
 			declaredRPCs += file.Services().Get(i).Methods().Len()
@@ -112,7 +112,9 @@ func TestInventoryMatchesUpstream(t *testing.T) {
 		want = append(want, fields[0]+"/"+fields[1]+" "+fields[2]+" "+fields[3])
 	}
 	for _, row := range rows(t) {
-		got = append(got, row[0]+" "+row[1]+" "+row[2])
+		if row[1] != "-" { // Else the gateway answers it itself.
+			got = append(got, row[0]+" "+row[1]+" "+row[2])
+		}
 	}
 	slices.Sort(want)
 	slices.Sort(got)

@@ -13,10 +13,12 @@ type metrics struct {
 	unauthenticatedTotal *prometheus.CounterVec
 	deniedTotal          *prometheus.CounterVec
 	limited              prometheus.Counter
-	readsTotal           *prometheus.CounterVec
+	// reads has a counter for every read and outcome, so that a hit need not look
+	// for its own by name.
+	reads map[*Method]*[cacheOutcomes]prometheus.Counter
 }
 
-func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+func newMetrics(registerer prometheus.Registerer, catalog *Catalog) (*metrics, error) {
 	m := &metrics{
 		unauthenticatedTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_unauthenticated_total", Help: "Calls without a valid credential, by reason.",
@@ -28,13 +30,24 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "gateway_limited_total", Help: "Calls beyond their caller's own limits.",
 		}),
 	}
-	m.readsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gateway_reads_total", Help: "Reads that were answered, by RPC and by how: hit, miss, coalesced or bypass.",
+	readsTotal := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_reads_total", Help: "Reads by RPC and by how they ended: hit, stale, miss, coalesced, bypass or error.",
 	}, []string{"rpc", "outcome"})
+	m.reads = make(map[*Method]*[cacheOutcomes]prometheus.Counter)
+	for _, method := range catalog.methods {
+		if !method.Read {
+			continue
+		}
+		counters := new([cacheOutcomes]prometheus.Counter)
+		for outcome := range cacheOutcomes {
+			counters[outcome] = readsTotal.WithLabelValues(method.Name(), outcome.String())
+		}
+		m.reads[method] = counters
+	}
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, m.readsTotal} {
+	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, readsTotal} {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
 		}
@@ -46,8 +59,8 @@ func (m *metrics) unauthenticated(reason authn.Reason) {
 	m.unauthenticatedTotal.WithLabelValues(string(reason)).Inc()
 }
 
-// read counts an answer; rpc is a name of the catalog.
-func (m *metrics) read(rpc, outcome string) { m.readsTotal.WithLabelValues(rpc, outcome).Inc() }
+// read counts a read by how it ended.
+func (m *metrics) read(method *Method, outcome cacheOutcome) { m.reads[method][outcome].Inc() }
 
 func (m *metrics) denied(reason authz.Reason) {
 	m.deniedTotal.WithLabelValues(reason.String()).Inc()

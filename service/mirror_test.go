@@ -108,7 +108,7 @@ func newMirror(t *testing.T, options sandbox.Options) *mirror {
 	m.fakeURL, m.direct = fake.URL, fake.Client()
 
 	var err error
-	if m.catalog, err = service.NewCatalog(service.MirrorFiles(), m.drift); err != nil {
+	if m.catalog, err = service.NewCatalog(service.Files(), m.drift); err != nil {
 		t.Fatal(err)
 	}
 	client, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})

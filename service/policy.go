@@ -42,7 +42,8 @@ func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.Met
 	if !permissionForm.MatchString(m.Permission) {
 		return fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", m.Permission)
 	}
-	if err := m.applyScope(policy); err != nil {
+	var err error
+	if m.Project, err = scopeOf(policy, m.Descriptor.Input()); err != nil {
 		return err
 	}
 	sideEffectFree := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
@@ -63,28 +64,29 @@ func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.Met
 // or close it to all of them.
 var projectFields = []protoreflect.Name{"project_id", "project_ids", "projects"}
 
-func (m *Method) applyScope(policy *gatewayv1.Policy) error {
-	request := m.Descriptor.Input()
+// scopeOf is the path of the request's field that names projects, "" for the
+// organization as a whole.
+func scopeOf(policy *gatewayv1.Policy, request protoreflect.MessageDescriptor) (project string, err error) {
 	switch scope := policy.GetScope().(type) {
 	case *gatewayv1.Policy_Project:
 		if err := checkFieldPath(request, scope.Project); err != nil {
-			return fmt.Errorf("project %q: %w", scope.Project, err)
+			return "", fmt.Errorf("project %q: %w", scope.Project, err)
 		}
-		m.Project = scope.Project
+		project = scope.Project
 	case *gatewayv1.Policy_Organization:
 		if !scope.Organization {
-			return errors.New("organization is false; say which field names the project instead")
+			return "", errors.New("organization is false; say which field names the project instead")
 		}
 	default:
-		return errors.New("says neither project nor organization")
+		return "", errors.New("says neither project nor organization")
 	}
-	first, _, _ := strings.Cut(m.Project, ".")
+	first, _, _ := strings.Cut(project, ".")
 	for _, name := range projectFields {
 		if request.Fields().ByName(name) != nil && first != string(name) {
-			return fmt.Errorf("has the request field %s, and its scope is another", name)
+			return "", fmt.Errorf("has the request field %s, and its scope is another", name)
 		}
 	}
-	return nil
+	return project, nil
 }
 
 // checkFieldPath wants a path through messages to a string field.
@@ -111,25 +113,22 @@ func (m *Method) applyReadPolicy(policy *gatewayv1.Policy) error {
 	}
 	switch life := policy.GetCacheLife().(type) {
 	case *gatewayv1.Policy_Cache:
-		if err := life.Cache.CheckValid(); err != nil || life.Cache.AsDuration() <= 0 {
-			return errors.New("cache must be a positive duration")
-		}
-		if policy.GetSecret() {
-			return errors.New("is secret and has a cache life")
-		}
-		m.CacheLife = life.Cache.AsDuration()
+		return m.applyLife(policy)
 	case *gatewayv1.Policy_CacheNothing:
 		if !life.CacheNothing {
 			return errors.New("cache_nothing is false; say for how long to cache instead")
 		}
+		if policy.GetStaleness() != nil || policy.GetSettled() != nil {
+			return errors.New("has cache_nothing and says how long an answer may be used")
+		}
+		return nil
 	default:
 		return errors.New("is a read and says neither cache nor cache_nothing")
 	}
-	return nil
 }
 
 func (m *Method) applyWritePolicy(policy *gatewayv1.Policy) error {
-	if policy.GetCacheLife() != nil {
+	if policy.GetCacheLife() != nil || policy.GetStaleness() != nil || policy.GetSettled() != nil {
 		return errors.New("is a write and has a cache life")
 	}
 	for _, template := range policy.GetInvalidates() {

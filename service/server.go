@@ -67,7 +67,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	counters, err := newMetrics(options.Metrics)
+	counters, err := newMetrics(options.Metrics, catalog)
 	if err != nil {
 		return nil, fmt.Errorf("service: metrics: %w", err)
 	}
@@ -85,6 +85,9 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	server := connect.NewServer(r.interceptors(options.Logger, options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
+	}
+	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers()); err != nil {
+		return nil, err
 	}
 	if options.Reflection {
 		grpcreflect.Register(server)

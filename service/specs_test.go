@@ -47,7 +47,7 @@ type spec struct {
 // an HTTP server in the upstream's place.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
-	catalog, err := service.NewCatalog(service.MirrorFiles(), new(adminjson.Drift))
+	catalog, err := service.NewCatalog(service.Files(), new(adminjson.Drift))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -190,6 +190,22 @@ func (e *Endpoint) Request(m protoreflect.Message) (*Request, error) {
 	return r, nil
 }
 
+// AppendCanonical appends the request of a message as "GET path?query": equal to
+// that of another message exactly when both are the same request. It is for
+// requests without a body, and what cannot be sent is a *RequestError.
+func (e *Endpoint) AppendCanonical(dst []byte, m protoreflect.Message) ([]byte, error) {
+	if m.Descriptor() != e.input || e.body != nil {
+		return nil, fmt.Errorf("%s has no canonical form for a %s", e.name, m.Descriptor().FullName())
+	}
+	dst = append(append(dst, e.verb...), ' ')
+	dst, err := appendPath(dst, e.segments, m)
+	if err != nil {
+		return nil, err
+	}
+	dst = append(dst, '?')
+	return appendQuery(dst, len(dst), e.query, m)
+}
+
 // Decode turns the JSON of an answer into the wire bytes of the method's output
 // type. Its errors are of type *Error: a read's answer that cannot be
 // understood is Unavailable, a write's is OutcomeUnknown.

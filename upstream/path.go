@@ -80,23 +80,27 @@ func isLiteral(s string) bool {
 
 // expandPath fills in the variables, each escaped and confined to its segment.
 func expandPath(segments []segment, m protoreflect.Message) (string, error) {
-	var path strings.Builder
+	path, err := appendPath(nil, segments, m)
+	return string(path), err
+}
+
+func appendPath(path []byte, segments []segment, m protoreflect.Message) ([]byte, error) {
 	for _, s := range segments {
-		path.WriteByte('/')
+		path = append(path, '/')
 		if s.variable == nil {
-			path.WriteString(s.literal)
+			path = append(path, s.literal...)
 			continue
 		}
 		value := m.Get(s.variable).String()
 		if err := checkSegment(value); err != nil {
-			return "", &RequestError{Field: string(s.variable.Name()), Reason: err.Error()}
+			return nil, &RequestError{Field: string(s.variable.Name()), Reason: err.Error()}
 		}
 		if s.taken[value] != nil {
-			return "", &RequestError{Field: string(s.variable.Name()), Reason: "must not be a word that the API's own paths have here"}
+			return nil, &RequestError{Field: string(s.variable.Name()), Reason: "must not be a word that the API's own paths have here"}
 		}
-		path.WriteString(url.PathEscape(value))
+		path = append(path, url.PathEscape(value)...)
 	}
-	return path.String(), nil
+	return path, nil
 }
 
 // checkSegment refuses what could mean more than a name to any server or proxy

@@ -32,9 +32,12 @@ type parameter struct {
 	field  protoreflect.FieldDescriptor
 	path   string // the field's path in the message, for errors
 	key    string // escaped
-	text   func(protoreflect.Value) (string, error)
+	text   appender
 	nested []parameter // of a message: its members; text is nil
 }
+
+// appender writes one value, escaped.
+type appender func(query []byte, value protoreflect.Value) ([]byte, error)
 
 // compileQuery makes parameters of the fields that skip does not hold, sorted
 // by the name that goes out: a query is canonical, whatever the order in which
@@ -108,27 +111,27 @@ func escapeQuery(s string) string {
 }
 
 // formatter returns how one value of the field is written.
-func formatter(field protoreflect.FieldDescriptor) (func(protoreflect.Value) (string, error), error) {
+func formatter(field protoreflect.FieldDescriptor) (appender, error) {
 	switch field.Kind() {
 	case protoreflect.StringKind:
-		return func(v protoreflect.Value) (string, error) { return v.String(), nil }, nil
+		return func(q []byte, v protoreflect.Value) ([]byte, error) { return append(q, escapeQuery(v.String())...), nil }, nil
 	case protoreflect.BoolKind:
-		return func(v protoreflect.Value) (string, error) { return strconv.FormatBool(v.Bool()), nil }, nil
+		return func(q []byte, v protoreflect.Value) ([]byte, error) { return strconv.AppendBool(q, v.Bool()), nil }, nil
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind,
 		protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
-		return func(v protoreflect.Value) (string, error) { return strconv.FormatInt(v.Int(), 10), nil }, nil
+		return func(q []byte, v protoreflect.Value) ([]byte, error) { return strconv.AppendInt(q, v.Int(), 10), nil }, nil
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
-		return func(v protoreflect.Value) (string, error) { return strconv.FormatUint(v.Uint(), 10), nil }, nil
+		return func(q []byte, v protoreflect.Value) ([]byte, error) { return strconv.AppendUint(q, v.Uint(), 10), nil }, nil
 	case protoreflect.EnumKind:
 		return enumFormatter(field.Enum())
 	case protoreflect.MessageKind:
-		return formatTimestamp, nil
+		return appendTimestamp, nil
 	case protoreflect.FloatKind, protoreflect.DoubleKind, protoreflect.BytesKind, protoreflect.GroupKind:
 	}
 	return nil, fmt.Errorf("a %s cannot be a query parameter", field.Kind())
 }
 
-func enumFormatter(enum protoreflect.EnumDescriptor) (func(protoreflect.Value) (string, error), error) {
+func enumFormatter(enum protoreflect.EnumDescriptor) (appender, error) {
 	spellings := make(map[protoreflect.EnumNumber]string, enum.Values().Len())
 	for i := range enum.Values().Len() {
 		value := enum.Values().Get(i)
@@ -139,18 +142,18 @@ func enumFormatter(enum protoreflect.EnumDescriptor) (func(protoreflect.Value) (
 		if spelling == "" {
 			return nil, fmt.Errorf("%s has no (gateway.v1.json_value)", value.FullName())
 		}
-		spellings[value.Number()] = spelling
+		spellings[value.Number()] = escapeQuery(spelling)
 	}
-	return func(v protoreflect.Value) (string, error) {
+	return func(q []byte, v protoreflect.Value) ([]byte, error) {
 		spelling, ok := spellings[v.Enum()]
 		if !ok {
-			return "", errors.New("must be a value that the upstream knows")
+			return nil, errors.New("must be a value that the upstream knows")
 		}
-		return spelling, nil
+		return append(q, spelling...), nil
 	}, nil
 }
 
-func formatTimestamp(v protoreflect.Value) (string, error) {
+func appendTimestamp(query []byte, v protoreflect.Value) ([]byte, error) {
 	var seconds, nanos int64
 	if t, ok := v.Message().Interface().(*timestamppb.Timestamp); ok {
 		seconds, nanos = t.GetSeconds(), int64(t.GetNanos())
@@ -161,20 +164,21 @@ func formatTimestamp(v protoreflect.Value) (string, error) {
 	}
 	switch {
 	case nanos != 0:
-		return "", errors.New("must be a whole second")
+		return nil, errors.New("must be a whole second")
 	case seconds < minTimestamp || seconds > maxTimestamp:
-		return "", errors.New("must be between the years 1 and 9999")
+		return nil, errors.New("must be between the years 1 and 9999")
 	}
-	return strconv.FormatInt(seconds, 10), nil
+	return strconv.AppendInt(query, seconds, 10), nil
 }
 
 func encodeQuery(parameters []parameter, m protoreflect.Message) (string, error) {
-	query, err := appendQuery(nil, parameters, m)
+	query, err := appendQuery(nil, 0, parameters, m)
 	return string(query), err
 }
 
-// appendQuery writes a plain scalar always, and the rest when set.
-func appendQuery(query []byte, parameters []parameter, m protoreflect.Message) ([]byte, error) {
+// appendQuery writes a plain scalar always, and the rest when set. The query
+// begins at start.
+func appendQuery(query []byte, start int, parameters []parameter, m protoreflect.Message) ([]byte, error) {
 	var err error
 	for i := range parameters {
 		p := &parameters[i]
@@ -184,14 +188,17 @@ func appendQuery(query []byte, parameters []parameter, m protoreflect.Message) (
 		value := m.Get(p.field)
 		switch {
 		case p.text == nil:
-			query, err = appendQuery(query, p.nested, value.Message())
+			query, err = appendQuery(query, start, p.nested, value.Message())
 		case p.field.IsList():
 			list := value.List()
 			for j := 0; j < list.Len() && err == nil; j++ {
-				query, err = appendPair(query, p, p.path+"["+strconv.Itoa(j)+"]", list.Get(j))
+				query, err = appendPair(query, start, p, list.Get(j))
+				if refused, ok := errors.AsType[*RequestError](err); ok {
+					refused.Field += "[" + strconv.Itoa(j) + "]"
+				}
 			}
 		default:
-			query, err = appendPair(query, p, p.path, value)
+			query, err = appendPair(query, start, p, value)
 		}
 		if err != nil {
 			return nil, err
@@ -200,15 +207,15 @@ func appendQuery(query []byte, parameters []parameter, m protoreflect.Message) (
 	return query, nil
 }
 
-func appendPair(query []byte, p *parameter, path string, value protoreflect.Value) ([]byte, error) {
-	text, err := p.text(value)
-	if err != nil {
-		return nil, &RequestError{Field: path, Reason: err.Error()}
-	}
-	if len(query) > 0 {
+func appendPair(query []byte, start int, p *parameter, value protoreflect.Value) ([]byte, error) {
+	if len(query) > start {
 		query = append(query, '&')
 	}
 	query = append(query, p.key...)
 	query = append(query, '=')
-	return append(query, escapeQuery(text)...), nil
+	query, err := p.text(query, value)
+	if err != nil {
+		return nil, &RequestError{Field: p.path, Reason: err.Error()}
+	}
+	return query, nil
 }

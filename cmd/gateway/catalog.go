@@ -20,7 +20,7 @@ func (c *catalogCommand) Run(std streams) error {
 }
 
 func loadCatalog(drift *adminjson.Drift) (*service.Catalog, error) {
-	catalog, err := service.NewCatalog(service.MirrorFiles(), drift)
+	catalog, err := service.NewCatalog(service.Files(), drift)
 	if err != nil {
 		return nil, err
 	}

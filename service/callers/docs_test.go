@@ -42,7 +42,7 @@ func documented(t *testing.T, catalog *service.Catalog) map[string]*callers.Set 
 // the page says and no more.
 func TestDocumentedPolicies(t *testing.T) {
 	t.Parallel()
-	catalog, err := service.NewCatalog(service.MirrorFiles(), nil)
+	catalog, err := service.NewCatalog(service.Files(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,138 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+)
+
+// cacheService answers gateway.v1.CacheService.
+type cacheService struct {
+	catalog *Catalog
+	cache   *cacheStep
+}
+
+func (s cacheService) handlers() map[string]ownHandler {
+	return map[string]ownHandler{
+		"/gateway.v1.CacheService/GetEntry": answers(s.getEntry),
+		"/gateway.v1.CacheService/Purge":    answers(s.purge),
+	}
+}
+
+// errNoCache is what a gateway says that remembers nothing.
+func errNoCache() error {
+	return fault{code: connect.CodeFailedPrecondition, reason: ReasonNoCache, message: "this gateway keeps no answers"}.err()
+}
+
+func (s cacheService) getEntry(ctx context.Context, _ permit, request *gatewayv1.GetEntryRequest) (*gatewayv1.GetEntryResponse, error) {
+	if s.cache.Cache == nil {
+		return nil, errNoCache()
+	}
+	m, err := s.keptRead(request.GetMethod())
+	if err != nil {
+		return nil, err
+	}
+	asked := m.Request.New()
+	if request.GetRequest() != nil {
+		text, err := protojson.Marshal(request.GetRequest())
+		if err != nil {
+			return nil, err
+		}
+		if err := protojson.Unmarshal(text, asked.Interface()); err != nil {
+			// Its words name what was asked for, and stay in the log.
+			return nil, invalidField("request", "is no request of "+m.Name(), err)
+		}
+	}
+	l, err := s.cache.lookup(ctx, m, asked)
+	if err != nil {
+		return nil, err
+	}
+	answer := &gatewayv1.GetEntryResponse{}
+	for _, place := range []struct {
+		name  gatewayv1.GetEntryResponse_Store
+		store cache.Store
+	}{
+		{gatewayv1.GetEntryResponse_STORE_MEMORY, s.cache.Near},
+		{gatewayv1.GetEntryResponse_STORE_SHARED, s.cache.Shared},
+	} {
+		if place.store == nil {
+			continue
+		}
+		entry, ok, err := place.store.Load(ctx, l.key, l.tags)
+		if err != nil {
+			return nil, fault{code: connect.CodeUnavailable, reason: ReasonSharedCacheUnavailable, message: "the shared cache cannot be asked", cause: err}.err()
+		}
+		if ok {
+			answer.Copies = append(answer.Copies, describe(place.name, entry, s.cache.Now()))
+		}
+	}
+	return answer, nil
+}
+
+func describe(store gatewayv1.GetEntryResponse_Store, entry cache.Entry, now time.Time) *gatewayv1.GetEntryResponse_Copy {
+	state := gatewayv1.GetEntryResponse_STATE_STALE
+	if entry.Fresh(now) {
+		state = gatewayv1.GetEntryResponse_STATE_FRESH
+	}
+	return &gatewayv1.GetEntryResponse_Copy{
+		Store: store, State: state,
+		StoredAt: timestamppb.New(entry.StoredAt), Age: durationpb.New(entry.Age(now)), Fresh: durationpb.New(entry.Life.Fresh),
+		SizeBytes: int64(len(entry.Body)),
+	}
+}
+
+func (s cacheService) purge(ctx context.Context, _ permit, request *gatewayv1.PurgeRequest) (*gatewayv1.PurgeResponse, error) {
+	if s.cache.Cache == nil {
+		return nil, errNoCache()
+	}
+	org, err := s.cache.organization(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tag := cache.Everything
+	switch what := request.GetWhat().(type) {
+	case *gatewayv1.PurgeRequest_Method:
+		m, err := s.keptRead(what.Method)
+		if err != nil {
+			return nil, err
+		}
+		tag = methodTag + m.Procedure
+	case *gatewayv1.PurgeRequest_ProjectId:
+		tag = projectTag + what.ProjectId
+	case *gatewayv1.PurgeRequest_All:
+	}
+	err = s.cache.Store.Purge(ctx, cache.NewTags(org, tag))
+	if err != nil && !errors.Is(err, cache.ErrUnavailable) {
+		return nil, err
+	}
+	return &gatewayv1.PurgeResponse{Shared: err == nil}, nil
+}
+
+// keptRead finds a read by its name, with or without a slash in front.
+func (s cacheService) keptRead(name string) (*Method, error) {
+	m, ok := s.catalog.Lookup("/" + strings.TrimPrefix(name, "/"))
+	if !ok || !m.Read {
+		return nil, invalidField("method", "is no read of this gateway, such as openai.admin.v1.ProjectService/GetProject", nil)
+	}
+	return m, nil
+}
+
+// invalidField tells a caller what is wrong with one field of its request.
+func invalidField(field, reason string, cause error) error {
+	return fault{
+		code: connect.CodeInvalidArgument, reason: ReasonInvalidRequest, cause: cause,
+		message:    "invalid request: " + field + ": " + reason,
+		violations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
+	}.err()
+}
+
