@@ -9,11 +9,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
+	"testing"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -172,4 +176,28 @@ func restFault(status int, body []byte) error {
 		e = e.WithDetail(detail)
 	}
 	return e
+}
+
+// requiredFields are the members that a body has to have.
+func requiredFields(m *service.Method) map[string]bool {
+	names := map[string]bool{}
+	inPath := map[protoreflect.Name]bool{}
+	for _, variable := range m.Endpoint.Variables() {
+		inPath[variable.Name()] = true
+	}
+	fields := m.Descriptor.Input().Fields()
+	for i := range fields.Len() {
+		behaviors, _ := proto.GetExtension(fields.Get(i).Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+		if slices.Contains(behaviors, annotations.FieldBehavior_REQUIRED) && !inPath[fields.Get(i).Name()] {
+			names[string(fields.Get(i).Name())] = true
+		}
+	}
+	return names
+}
+
+func serveHTTP(tb testing.TB, handler http.Handler) string {
+	tb.Helper()
+	server := httptest.NewServer(handler)
+	tb.Cleanup(server.Close)
+	return server.URL
 }
