@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -55,7 +56,10 @@ func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, heade
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.URL.Opaque = target // As it is.
+	request.URL.RawPath, request.URL.RawQuery, _ = strings.Cut(target, "?") // As they are.
+	if request.URL.Path, err = url.PathUnescape(request.URL.RawPath); err != nil {
+		t.Fatal(err)
+	}
 	request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
