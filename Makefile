@@ -55,6 +55,10 @@ test: ## Test every module, the product with the race detector
 		(cd "$$module" && CGO_ENABLED=0 go test -timeout 10m ./...); \
 	done
 
+.PHONY: sdk
+sdk: ## Run the vendor's SDKs for Python and Node against the REST door
+	@tools/sdk.sh
+
 .PHONY: golden
 golden: ## Write the inventory of RPCs anew, for review
 	go test ./service -run Golden -update
