@@ -26,6 +26,7 @@ type Endpoint struct {
 	readers   map[string]*reader // of the query, by name
 	body      *adminjson.Codec   // nil: no body
 	answer    *adminjson.Codec
+	gone      goneAnswer
 }
 
 // Request is what goes to the upstream for one message. Equal requests to an
@@ -102,6 +103,9 @@ func compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoin
 	}
 	if err := e.compileInput(rule.GetBody(), inPath); err != nil {
 		return nil, err
+	}
+	if e.verb == http.MethodDelete && rule.GetResponseBody() == "" {
+		e.gone = compileGone(e.segments, md.Output())
 	}
 	return e, e.compileOutput(md.Output(), rule.GetResponseBody(), drift)
 }
