@@ -39,8 +39,8 @@ func newRESTHouse(t *testing.T, up upstreamFunc) restHouse {
 	return h
 }
 
-// reply is an answer that has been read.
-type reply struct {
+// restReply is an answer that has been read.
+type restReply struct {
 	status int
 	header http.Header
 	body   []byte
@@ -48,7 +48,7 @@ type reply struct {
 
 // send makes a call as root. A header "Name: value" replaces what is sent
 // otherwise; one without a value is not sent.
-func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, headers ...string) reply {
+func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, headers ...string) restReply {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -79,11 +79,11 @@ func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, heade
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{response.StatusCode, response.Header, raw}
+	return restReply{response.StatusCode, response.Header, raw}
 }
 
 // told is what an error says; it wants the four members that the upstream has.
-func (r reply) told(t *testing.T) (message, kind, param, code string) {
+func (r restReply) told(t *testing.T) (message, kind, param, code string) {
 	t.Helper()
 	var outer map[string]map[string]any
 	if err := json.Unmarshal(r.body, &outer); err != nil || len(outer) != 1 || r.header.Get("Content-Type") != "application/json" {
@@ -133,7 +133,7 @@ func TestRESTErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newRESTHouse(t, func(context.Context) (*upstream.Reply, error) { return nil, test.err })
-			for what, r := range map[string]reply{
+			for what, r := range map[string]restReply{
 				test.readAgain: h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil),
 				test.again:     h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`)),
 			} {

@@ -26,9 +26,9 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
-// BenchmarkHit is a list of 100 projects that is kept, from the request's
+// BenchmarkDoorHit is a list of 100 projects that is kept, from the request's
 // headers to the answer's last byte, without a network: REST beside its peers.
-func BenchmarkHit(b *testing.B) {
+func BenchmarkDoorHit(b *testing.B) {
 	catalog, err := service.NewCatalog(service.Files(), nil)
 	if err != nil {
 		b.Fatal(err)
