@@ -187,8 +187,8 @@ func requiredFields(m *service.Method) map[string]bool {
 	}
 	fields := m.Descriptor.Input().Fields()
 	for i := range fields.Len() {
-		behaviors, _ := proto.GetExtension(fields.Get(i).Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
-		if slices.Contains(behaviors, annotations.FieldBehavior_REQUIRED) && !inPath[fields.Get(i).Name()] {
+		declared, _ := proto.GetExtension(fields.Get(i).Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+		if slices.Contains(declared, annotations.FieldBehavior_REQUIRED) && !inPath[fields.Get(i).Name()] {
 			names[string(fields.Get(i).Name())] = true
 		}
 	}

@@ -310,8 +310,8 @@ func TestEmptyListsAreNotLost(t *testing.T) {
 				continue
 			}
 			lists++
-			behaviors, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
-			if len(behaviors) == 0 || behaviors[0] != annotations.FieldBehavior_REQUIRED {
+			declared, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+			if len(declared) == 0 || declared[0] != annotations.FieldBehavior_REQUIRED {
 				t.Errorf("%s: an empty list cannot be told from none", field.FullName())
 			}
 		}

@@ -26,13 +26,12 @@ func TestMain(m *testing.M) {
 	if binary, err = buildGateway(context.Background(), folder); err != nil {
 		panic(err)
 	}
-	status := m.Run()
+	m.Run()
 	_ = os.RemoveAll(folder)
-	os.Exit(status)
 }
 
-func client(p place, more ...option.RequestOption) openai.Client {
-	return openai.NewClient(append([]option.RequestOption{option.WithBaseURL(p.url), option.WithAdminAPIKey(p.key)}, more...)...)
+func client(p place) openai.Client {
+	return openai.NewClient(option.WithBaseURL(p.url), option.WithAdminAPIKey(p.key))
 }
 
 func open(t *testing.T) *house {
