@@ -38,6 +38,10 @@ type RedisOptions struct {
 
 	// CallTimeout bounds one operation. 40 ms if not positive.
 	CallTimeout time.Duration
+	// SlowCall is how long an operation may take until it counts as a failure,
+	// although its answer is good: a miss takes several, and they add up to what
+	// a caller waits. A fifth of CallTimeout if not positive.
+	SlowCall time.Duration
 	// BreakerPause is how long nothing is asked after Redis failed five times in
 	// a row; then one call is let through to see. 1 s if not positive.
 	BreakerPause time.Duration
@@ -57,6 +61,7 @@ func (o RedisOptions) withDefaults() RedisOptions {
 	}
 	or(&o.Lease, DefaultLease)
 	or(&o.CallTimeout, redisCallTimeout)
+	or(&o.SlowCall, o.CallTimeout/5)
 	or(&o.BreakerPause, time.Second)
 	or(&o.RepairInterval, 250*time.Millisecond)
 	or(&o.Heartbeat, time.Second)

@@ -19,6 +19,9 @@ const breakerFailures = 5
 // errCallerLeft tells the breaker that a call says nothing about Redis.
 var errCallerLeft = errors.New("caller left")
 
+// errSlow tells the breaker that an answer came, and late.
+var errSlow = errors.New("slow")
+
 func newBreaker(pause time.Duration) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Timeout:     pause,
@@ -40,10 +43,14 @@ func (r *Redis) call(ctx context.Context, f func(context.Context) error) error {
 	}
 	timed, cancel := context.WithTimeout(ctx, r.options.CallTimeout)
 	defer cancel()
+	began := time.Now()
 	err = f(timed)
 	switch {
 	case err == nil:
-		done(nil)
+		if time.Since(began) > r.options.SlowCall {
+			err = errSlow
+		}
+		done(err)
 		return nil
 	case left(ctx):
 		done(errCallerLeft)

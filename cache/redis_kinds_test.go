@@ -203,6 +203,62 @@ func meet(t *testing.T, nodes []*redisServer) {
 	}
 }
 
+// When another becomes the master, it is used, and nothing is served that a write
+// made stale before: not even what the new master still has.
+func TestRedisFailover(t *testing.T) {
+	t.Parallel()
+	nodes := []*redisServer{newRedisServer(t), newRedisServer(t)}
+	host, port, err := net.SplitHostPort(nodes[0].addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nodes[1].client.Do(t.Context(), "replicaof", host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	monitor := "sentinel monitor gw " + host + " " + port + " 1\nsentinel down-after-milliseconds gw 1000\n"
+	if err := os.WriteFile(file, []byte(monitor), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinel := newRedisServer(t, file, "--sentinel")
+	r := newPatient(t, RedisConfig{URL: "redis+sentinel://" + sentinel.addr + "?master_name=gw"}, RedisOptions{})
+	key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
+	storeOne(t, r, key, tags, "before")
+	eventually(t, "the replica is in step, and the sentinel knows it", func() bool {
+		in, err := nodes[0].client.Do(t.Context(), "wait", 1, 100).Int()
+		known, sentinelErr := sentinel.client.Do(t.Context(), "sentinel", "replicas", "gw").Slice()
+		return err == nil && in == 1 && sentinelErr == nil && len(known) == 1
+	})
+	if err := r.Purge(t.Context(), tags); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the sentinel begins", func() bool { return sentinel.client.Do(t.Context(), "sentinel", "failover", "gw").Err() == nil })
+	eventually(t, "the replica is the master", func() bool {
+		role, err := nodes[1].client.Do(t.Context(), "role").Slice()
+		return err == nil && len(role) > 0 && role[0] == "master"
+	})
+	if _, err := nodes[0].client.Shutdown(t.Context()).Result(); err == nil {
+		t.Error("the old master did not end")
+	}
+	eventually(t, "the new master is used", func() bool {
+		if got := loadedOrNot(t, r, key, tags); got == "before" {
+			t.Fatal("what was purged before the failover is served after it")
+		}
+		at, err := r.Snapshot(t.Context(), tags)
+		return err == nil && r.Save(t.Context(), key, redisTestEntry("after"), at) == nil
+	})
+	if got := loaded(t, r, key, tags); got != "after" {
+		t.Errorf("loaded %q, want after", got)
+	}
+}
+
+// loadedOrNot is the body that is loaded, "" where none is, whatever the reason.
+func loadedOrNot(t *testing.T, r *Redis, key Key, tags Tags) string {
+	t.Helper()
+	e, _, _ := r.Load(t.Context(), key, tags) //nolint:errcheck // A failure is a miss.
+	return string(e.Body)
+}
+
 // A sentinel says who the master is.
 func TestRedisSentinel(t *testing.T) {
 	t.Parallel()

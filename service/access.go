@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"strings"
@@ -28,6 +29,13 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, table *authn.Table, evidence authn.Evidence) (authn.Identity, error)
 }
 
+// secured is what a door says of the connection on which a call came:
+// connecthttp.ServerInfo is one, and every door with TLS has one.
+type secured interface {
+	// TLS is the state that crypto/tls gave, nil for a connection without TLS.
+	TLS() *tls.ConnectionState
+}
+
 // withAuthentication finds out who calls, for every door in the same way. Who
 // cannot show it is told one thing, whatever the reason.
 func (r *road) withAuthentication(next connect.ServerFunc) connect.ServerFunc {
@@ -39,7 +47,10 @@ func (r *road) withAuthentication(next connect.ServerFunc) connect.ServerFunc {
 		if !ok {
 			return errors.New("a call without headers")
 		}
-		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization"), TLS: peerTLS(ctx)}
+		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization")}
+		if connection, ok := info.TransportInfo.(secured); ok {
+			evidence.TLS = connection.TLS()
+		}
 		identity, err := r.authenticator.Authenticate(ctx, c.rules.Table, evidence)
 		if err != nil {
 			reason := authn.ReasonMalformed

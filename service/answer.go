@@ -114,9 +114,13 @@ var jsonPosition = regexp.MustCompile(`\(line [0-9]+:[0-9]+\)`)
 // jsonFault finds the field in what protojson says of a bad request.
 var jsonFault = regexp.MustCompile(`unknown field "([A-Za-z0-9_.\[\]-]{1,64})"|invalid value for ([a-z0-9]+) field ([A-Za-z0-9_]{1,64})`)
 
+// BinaryCodec is protobuf's binary form for doors outside of this package. An
+// answer goes out as the wire bytes that it is kept in.
+func BinaryCodec() connect.Codec { return wireCodec{connectproto.NewBinaryCodec()} }
+
 // codecs are the forms of a message on the HTTP doors.
 func codecs() []connect.Codec {
-	return []connect.Codec{wireCodec{connectproto.NewBinaryCodec()}, newJSONCodec()}
+	return []connect.Codec{BinaryCodec(), newJSONCodec()}
 }
 
 // InProcess is a door without a wire: calls go straight to server, through all

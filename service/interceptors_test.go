@@ -113,6 +113,7 @@ func (h house) doors(t *testing.T) map[string]connect.Transport {
 	t.Cleanup(http1.CloseIdleConnections)
 	return map[string]connect.Transport{
 		"in process":            service.InProcess(h.server),
+		"gRPC, fast":            fastDoor(t, h.server, nil, nil),
 		"gRPC":                  connecthttp.NewTransport(&http.Client{Transport: http2}, h.url, connecthttp.WithGRPC()),
 		"gRPC-Web":              connecthttp.NewTransport(&http.Client{Transport: http1}, h.url, connecthttp.WithGRPCWeb()),
 		"Connect":               connecthttp.NewTransport(&http.Client{Transport: http1}, h.url),

@@ -3,6 +3,8 @@ package service_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"log/slog"
 	"net/http"
@@ -37,18 +39,21 @@ type door struct {
 	// contentType is what a POST has; reads are GETs where get is set.
 	contentType string
 	get         bool
+	// fast is the door that is not net/http's, with grpc-go's client.
+	fast bool
 	// rest is the upstream's own protocol.
 	rest bool
 }
 
 var doors = []door{
-	{"gRPC", []connecthttp.Option{connecthttp.WithGRPC()}, "application/grpc", false, false},
-	{"gRPC-Web", []connecthttp.Option{connecthttp.WithGRPCWeb()}, "application/grpc-web", false, false},
-	{"Connect protobuf", nil, "application/proto", false, false},
-	{"Connect JSON", []connecthttp.Option{connecthttp.WithProtoJSON()}, "application/json", false, false},
-	{"Connect GET protobuf", []connecthttp.Option{connecthttp.WithHTTPGet()}, "application/proto", true, false},
-	{"Connect GET JSON", []connecthttp.Option{connecthttp.WithHTTPGet(), connecthttp.WithProtoJSON()}, "application/json", true, false},
-	{"REST", nil, "", true, true},
+	{name: "gRPC", options: []connecthttp.Option{connecthttp.WithGRPC()}, contentType: "application/grpc"},
+	{name: "gRPC-Web", options: []connecthttp.Option{connecthttp.WithGRPCWeb()}, contentType: "application/grpc-web"},
+	{name: "Connect protobuf", contentType: "application/proto"},
+	{name: "Connect JSON", options: []connecthttp.Option{connecthttp.WithProtoJSON()}, contentType: "application/json"},
+	{name: "Connect GET protobuf", options: []connecthttp.Option{connecthttp.WithHTTPGet()}, contentType: "application/proto", get: true},
+	{name: "Connect GET JSON", options: []connecthttp.Option{connecthttp.WithHTTPGet(), connecthttp.WithProtoJSON()}, contentType: "application/json", get: true},
+	{name: "gRPC, fast", fast: true},
+	{name: "REST", get: true, rest: true},
 }
 
 // TestMirror calls every RPC through every door, and compares every field of
@@ -77,6 +82,7 @@ type mirror struct {
 	direct  *http.Client // past the gateway
 	url     string
 	client  *http.Client
+	fast    func() connect.Transport
 	logs    *logLines
 	policy  *testPolicy
 	metrics *prometheus.Registry
@@ -134,6 +140,11 @@ func newMirror(t *testing.T, options sandbox.Options) *mirror {
 	t.Cleanup(gateway.Close)
 	m.url, m.client = gateway.URL, gateway.Client()
 	t.Cleanup(m.client.CloseIdleConnections)
+	m.fast = sync.OnceValue(func() connect.Transport {
+		roots := x509.NewCertPool()
+		roots.AddCert(gateway.Certificate())
+		return fastDoor(t, server, &tls.Config{Certificates: gateway.TLS.Certificates}, &tls.Config{RootCAs: roots})
+	})
 	return m
 }
 
@@ -184,16 +195,20 @@ func (m *mirror) call(ctx context.Context, d door, method *service.Method, reque
 	return as("root", m.transport(d)).CallUnary(ctx, specOf(method), request, response)
 }
 
-// transport is a way to the gateway.
+// transport is the way to a door.
 func (m *mirror) transport(d door) connect.Transport {
-	if !d.rest {
+	switch {
+	case d.fast:
+		return m.fast()
+	case d.rest:
+		return &restTransport{catalog: m.catalog, client: m.client, url: m.url, said: func(status int, body []byte) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.heard = recorded{status: status, body: body}
+		}}
+	default:
 		return connecthttp.NewTransport(m.client, m.url, d.options...)
 	}
-	return &restTransport{catalog: m.catalog, client: m.client, url: m.url, said: func(status int, body []byte) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.heard = recorded{status: status, body: body}
-	}}
 }
 
 func (m *mirror) tour(t *testing.T, d door) {
@@ -207,7 +222,11 @@ func (m *mirror) tour(t *testing.T, d door) {
 			t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.Name(), err)
 		}
 		asked, said := m.last()
-		if get := d.get && s.method.Read; get != (asked.Method == http.MethodGet) {
+		if d.fast {
+			if asked != nil {
+				t.Fatalf("%s came over the other door", s.method.Name())
+			}
+		} else if get := d.get && s.method.Read; get != (asked.Method == http.MethodGet) {
 			t.Fatalf("%s came as %s", s.method.Name(), asked.Method)
 		} else if kind := asked.Header.Get("Content-Type"); !get && !strings.HasPrefix(kind, d.contentType) {
 			t.Fatalf("%s came as %s", s.method.Name(), kind)

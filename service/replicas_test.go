@@ -37,19 +37,29 @@ type replica struct {
 // newReplica makes one; keys, if there are any, encrypt what is in Redis.
 func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up service.Upstream, keys ...[]byte) replica {
 	t.Helper()
-	client, err := cache.NewRedisClient(cache.RedisConfig{URL: "redis://" + redisAddr})
-	if err != nil {
-		t.Fatal(err)
-	}
+	// The machine of a test may stand still for longer than Redis may, and with
+	// Redis lost less is promised.
+	const patience = 10 * time.Second
+	client := redis.NewClient(&redis.Options{
+		Addr: redisAddr, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
+		MaxRetries: -1, ContextTimeoutEnabled: true,
+	})
 	t.Cleanup(func() { _ = client.Close() })
-	// The machine of a test may stand still for longer than Redis may.
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: 10 * time.Second})
-	t.Cleanup(shared.Close)
+	failures := new(failures)
+	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: patience, SlowCall: patience, Metrics: failures})
+	t.Cleanup(func() {
+		shared.Close()
+		if n := failures.Load(); n > 0 {
+			t.Errorf("Redis failed %d times: what was seen shows nothing", n)
+		}
+	})
 	var store cache.Store = shared
 	if len(keys) > 0 {
-		if store, err = cache.NewSealed(shared, keys, nil); err != nil {
+		encrypted, err := cache.NewSealed(shared, keys, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
+		store = encrypted
 	}
 	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20})
 	if err != nil {
@@ -73,6 +83,16 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 	server := open(t, catalog, service.Options{Upstream: up, Cache: remembers})
 	caller := as("root", service.InProcess(server))
 	return replica{caller, adminv1connect.NewProjectServiceClient(caller)}
+}
+
+// failures counts what a store could not do.
+type failures struct{ atomic.Int64 }
+
+// Count implements cache.Metrics.
+func (f *failures) Count(_ string, e cache.Event) {
+	if e == cache.Failed {
+		f.Add(1)
+	}
 }
 
 // slowUpstream is a sandbox whose answers take their time on the way back, so

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"path"
@@ -43,7 +44,7 @@ func (d *restDoor) takes(r *http.Request) bool {
 // recorded like any other, and ends before anything of it is decoded.
 func (d *restDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stream := &restStream{writer: w, request: r}
-	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: "rest", Codec: "json"}
+	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: "rest", Codec: "json", TransportInfo: restConnection{r.TLS}}
 	procedure := restUnrouted
 	if below, ok := strings.CutPrefix(r.URL.EscapedPath(), restPrefix); ok {
 		stream.match, _ = d.catalog.router.Match(r.Method, below)
@@ -54,7 +55,7 @@ func (d *restDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range r.Header {
 		info.RequestHeader().SetValues(name, values)
 	}
-	err := d.server.Call(WithPeerTLS(r.Context(), r.TLS), procedure, info, stream)
+	err := d.server.Call(r.Context(), procedure, info, stream)
 	for name, values := range info.ResponseHeader().All() {
 		w.Header()[name] = values
 	}
@@ -67,3 +68,9 @@ func (d *restDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d.write(w, r, http.StatusOK, stream.answer.json)
 }
+
+// restConnection is what the road has to know of the connection.
+type restConnection struct{ state *tls.ConnectionState }
+
+// TLS is nil without it.
+func (c restConnection) TLS() *tls.ConnectionState { return c.state }

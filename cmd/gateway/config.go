@@ -17,14 +17,16 @@ import (
 // config is gateway.yaml. Every key is also an environment variable, which
 // wins: upstream.base_url is GATEWAY_UPSTREAM_BASE_URL.
 type config struct {
-	Listen    string         `yaml:"listen"`
-	OpsListen string         `yaml:"ops_listen"`
-	TLS       tlsConfig      `yaml:"tls"`
-	Upstream  upstreamConfig `yaml:"upstream"`
-	Authn     authnConfig    `yaml:"authn"`
-	Cache     cacheConfig    `yaml:"cache"`
-	Policy    string         `yaml:"policy"`
-	Audit     auditConfig    `yaml:"audit"`
+	Listen string `yaml:"listen"`
+	// GRPCListen is the address of the door for gRPC alone; "" is no such door.
+	GRPCListen string         `yaml:"grpc_listen"`
+	OpsListen  string         `yaml:"ops_listen"`
+	TLS        tlsConfig      `yaml:"tls"`
+	Upstream   upstreamConfig `yaml:"upstream"`
+	Authn      authnConfig    `yaml:"authn"`
+	Cache      cacheConfig    `yaml:"cache"`
+	Policy     string         `yaml:"policy"`
+	Audit      auditConfig    `yaml:"audit"`
 }
 
 // tlsConfig says how connections of callers are protected: by files, by what a
@@ -120,6 +122,7 @@ func defaultConfig() config {
 func (c *config) settings() []setting {
 	return []setting{
 		{"listen", &c.Listen},
+		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
 		{"tls.cert_file", &c.TLS.CertFile},
 		{"tls.key_file", &c.TLS.KeyFile},
@@ -184,8 +187,8 @@ func (c *config) check() error {
 	fault := func(key, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("config key "+key+": "+format, args...))
 	}
-	for key, address := range map[string]string{"listen": c.Listen, "ops_listen": c.OpsListen} {
-		if _, _, err := net.SplitHostPort(address); err != nil {
+	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (key != "grpc_listen" || address != "") {
 			fault(key, "%q is no host:port", address)
 		}
 	}

@@ -29,6 +29,7 @@ func environment(variables map[string]string) func(string) (string, bool) {
 }
 
 const wholeConfig = `listen: 0.0.0.0:1
+grpc_listen: 0.0.0.0:3
 ops_listen: "[::1]:2"
 tls:
   cert_file: /tls/tls.crt
@@ -60,7 +61,7 @@ audit: {path: /var/log/audit.jsonl, required: true}
 func TestLoadConfig(t *testing.T) {
 	t.Parallel()
 	whole := config{
-		Listen: "0.0.0.0:1", OpsListen: "[::1]:2",
+		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2",
 		TLS:      tlsConfig{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: upstreamConfig{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: keyConfig{Env: "SOME_KEY"}},
 		Authn: authnConfig{Issuers: []issuerConfig{{
@@ -78,7 +79,7 @@ func TestLoadConfig(t *testing.T) {
 	withDefaults.Upstream.AdminKey.File = "/run/key"
 	withDefaults.Policy = "p.yaml"
 	everyVariable := config{
-		Listen: "localhost:3", OpsListen: "127.0.0.2:4",
+		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4",
 		TLS:      tlsConfig{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: upstreamConfig{BaseURL: "http://b", AdminKey: keyConfig{File: "/key"}},
 		Authn:    authnConfig{Issuers: []issuerConfig{{URL: "https://other.example", Audiences: []string{"x"}}}},
@@ -97,7 +98,7 @@ func TestLoadConfig(t *testing.T) {
 		{"empty file", "", required, withDefaults},
 		{"file of a comment", "# nothing yet\n", required, withDefaults},
 		{"environment wins", wholeConfig, map[string]string{
-			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
+			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_GRPC_LISTEN": "localhost:5", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
 			"GATEWAY_UPSTREAM_ADMIN_KEY_ENV": "", "GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/key",
 			"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
@@ -154,6 +155,7 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"negative memory", key + "cache: {memory: -1MiB}", []string{"gateway.yaml:3:17: "}},
 		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
+		{"door without port", key + "grpc_listen: 127.0.0.1", []string{"config key grpc_listen:", "host:port"}},
 		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},
 	}
 	for _, test := range tests {

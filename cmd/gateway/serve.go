@@ -103,18 +103,26 @@ func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger
 	}
 	defer doors.release()
 	doors.secure = secure
+	fast, err := openFastDoor(ctx, c.GRPCListen, g.server, secure, logger)
+	if err != nil {
+		return err
+	}
+	defer fast.release()
 	ops, err := listen(ctx, c.OpsListen, g.ops)
 	if err != nil {
 		return err
 	}
 	defer ops.release()
-	if host, _, _ := net.SplitHostPort(c.Listen); secure == nil && !isLoopback(host) {
-		logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and listen is not a loopback address")
+	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen} {
+		if host, _, _ := net.SplitHostPort(address); secure == nil && address != "" && !isLoopback(host) {
+			logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", key)
+		}
 	}
-	logger.InfoContext(ctx, "serving", "listen", doors.Addr().String(), "ops_listen", ops.Addr().String(), "tls", secure != nil,
+	logger.InfoContext(ctx, "serving", "listen", doors.Addr().String(), "grpc_listen", fast.address(), "ops_listen", ops.Addr().String(), "tls", secure != nil,
 		"upstream", c.Upstream.BaseURL, "callers", len(b.policy.Current().Callers()), "version", version())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx, doors, ops) })
+	group.Go(func() error { return fast.serve(ctx) })
 	group.Go(func() error { b.policy.Run(ctx); return nil })
 	group.Go(func() error { b.memory.run(ctx); return nil })
 	group.Go(func() error { reopenOnSignal(ctx, b.records, logger); return nil })

@@ -148,6 +148,7 @@ func TestServeErrors(t *testing.T) {
 		"no certificate":   {head + "tls: {cert_file: /nonexistent/crt, key_file: /nonexistent/key}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/crt"},
 		"no URL":           {head + "upstream: {base_url: nowhere, admin_key: {file: " + key + "}}", "base URL"},
 		"address taken":    {"policy: " + policy + "\nlisten: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
+		"gRPC taken":       {"policy: " + policy + "\nlisten: 127.0.0.1:0\ngrpc_listen: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
 		"operations taken": {"policy: " + policy + "\nlisten: 127.0.0.1:0\nops_listen: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,6 +23,11 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
@@ -102,8 +107,8 @@ func (a *authority) write(pair tls.Certificate) string {
 	return folder
 }
 
-// TestServeTLS: the same caller by certificate and by token, over gRPC, Connect
-// and REST; and nobody with neither.
+// TestServeTLS: the same caller by certificate and by token, over gRPC, Connect,
+// REST and over the door for gRPC alone; and nobody with neither.
 func TestServeTLS(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
@@ -118,6 +123,7 @@ func TestServeTLS(t *testing.T) {
 	policy = writeFile(t, "policy.yaml", strings.Replace(string(extended), "authenticate: [", "authenticate: [{dns_san: reader.example}, ", 1))
 	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
 listen: 127.0.0.1:0
+grpc_listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
 tls: {cert_file: `+files+`/tls.crt, key_file: `+files+`/tls.key, client_ca_file: `+files+`/ca.crt}
 policy: `+policy+`
@@ -126,7 +132,8 @@ upstream:
   admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}
 `))
 	var at struct {
-		Listen string `json:"listen"`
+		Listen     string `json:"listen"`
+		GRPCListen string `json:"grpc_listen"`
 	}
 	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, "ops_listen")), &at); err != nil {
 		t.Fatal(err)
@@ -144,9 +151,13 @@ upstream:
 		"bad token in spite of a certificate": {certificate: []tls.Certificate{ca.issue("reader.example")}, token: "agw_x", want: connect.CodeUnauthenticated},
 		"neither":                             {want: connect.CodeUnauthenticated},
 	} {
+		config := &tls.Config{RootCAs: roots, Certificates: test.certificate, MinVersion: tls.VersionTLS12}
+		if err := listUsersFast(t, at.GRPCListen, config, test.token); status.Code(err) != codes.Code(test.want) {
+			t.Errorf("%s over the fast door: %v", name, err)
+		}
 		for protocol, options := range map[string][]connecthttp.Option{"gRPC": {connecthttp.WithGRPC()}, "Connect": nil, "REST": nil} {
 			transport := &http.Transport{
-				TLSClientConfig:   &tls.Config{RootCAs: roots, Certificates: test.certificate, MinVersion: tls.VersionTLS12},
+				TLSClientConfig:   config.Clone(),
 				ForceAttemptHTTP2: protocol == "gRPC",
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -166,7 +177,7 @@ upstream:
 		}
 	}
 	c.stop(t)
-	if said := c.out.String(); strings.Count(said, `"authenticated_by":"dns_san"`) != 3 || strings.Count(said, `"authenticated_by":"token"`) != 3 {
+	if said := c.out.String(); strings.Count(said, `"authenticated_by":"dns_san"`) != 4 || strings.Count(said, `"authenticated_by":"token"`) != 4 {
 		t.Errorf("recorded: %s", said)
 	}
 }
@@ -193,4 +204,24 @@ func getUsers(ctx context.Context, client *http.Client, gateway, token string) e
 	default:
 		return fmt.Errorf("status %d", reply.StatusCode)
 	}
+}
+
+// listUsersFast calls with grpc-go's own client.
+func listUsersFast(t *testing.T, address string, config *tls.Config, token string) error {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(config)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	}
+	return conn.Invoke(ctx, adminv1connect.UserServiceListUsersProcedure, &adminv1.ListUsersRequest{}, &adminv1.ListUsersResponse{})
 }

@@ -21,7 +21,7 @@
 //	reason               why, where it was not allowed
 //	code                 the code of the answer
 //	upstream_request_id  the upstream's id of its part
-//	cache                the cache outcome
+//	cache                how a read was answered: hit, stale, miss, coalesced or bypass
 //	duration_us          how long the call took, in whole microseconds
 //
 // Strings come from callers, so nothing is taken for granted: what is not

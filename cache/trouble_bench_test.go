@@ -1,0 +1,83 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// BenchmarkTrouble is what Redis in trouble adds to a miss: all that a gateway
+// asks of it for one, the fetch itself taking no time, at 200 misses a second.
+// Beside it is the same with a Redis that is well.
+func BenchmarkTrouble(b *testing.B) {
+	for _, trouble := range []struct {
+		name  string
+		begin func(*faultProxy)
+	}{
+		{"none", func(*faultProxy) {}},
+		{"black hole", func(p *faultProxy) { p.set(faultBlackHole) }},
+		{"slow", func(p *faultProxy) { p.delay.Store(int64(30 * time.Millisecond)); p.set(faultSlow) }},
+		{"reset", func(p *faultProxy) { p.set(faultReset) }},
+		{"refused", func(p *faultProxy) { p.refuse() }},
+		{"answers held back", func(p *faultProxy) { p.set(faultHold) }},
+	} {
+		b.Run(trouble.name, func(b *testing.B) {
+			const misses = 1000
+			server := newRedisServer(b)
+			proxy := newFaultProxy(b, server.addr)
+			r := newHasty(b, proxy.addr, RedisOptions{})
+			memory, err := NewMemory(MemoryOptions{MaxBytes: 16 << 20})
+			if err != nil {
+				b.Fatal(err)
+			}
+			tiered, err := NewTiered(TieredOptions{Memory: memory, Shared: r})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for i := range 100 { // Connections are open.
+				missOnce(b, tiered, r, i)
+			}
+			for b.Loop() {
+				trouble.begin(proxy)
+				took := make([]time.Duration, 0, misses)
+				tick := time.NewTicker(5 * time.Millisecond)
+				for i := range misses {
+					<-tick.C
+					began := time.Now()
+					missOnce(b, tiered, r, 1000+i)
+					took = append(took, time.Since(began))
+				}
+				tick.Stop()
+				slices.Sort(took)
+				for _, p := range []int{50, 99} {
+					b.ReportMetric(float64(took[len(took)*p/100].Microseconds())/1000, fmt.Sprintf("p%d-ms", p))
+				}
+				b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "max-ms")
+			}
+		})
+	}
+}
+
+// missOnce does with the stores what a gateway does for one miss.
+func missOnce(b *testing.B, store *Tiered, leases Leases, n int) {
+	b.Helper()
+	key, tags := redisTestKey(n), NewTags(redisTestOrg, "/a")
+	load := func(ctx context.Context) (string, bool) {
+		e, ok, _ := store.Load(ctx, key, tags) //nolint:errcheck // A failure is a miss.
+		return string(e.Body), ok
+	}
+	fetch := func(ctx context.Context) (string, error) {
+		if at, err := store.Snapshot(ctx, tags); err == nil {
+			_ = store.Save(ctx, key, redisTestEntry("x"), at) // A failure is a miss the next time.
+		}
+		return "x", nil
+	}
+	if _, ok := load(b.Context()); ok {
+		return
+	}
+	if _, err := Across(b.Context(), leases, key, 0, load, fetch); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,113 @@
+package grpcdoor
+
+import (
+	"context"
+	"crypto/tls"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+)
+
+// ServerInfo is the CallInfo.TransportInfo of a call through this door.
+type ServerInfo struct{ tls *tls.ConnectionState }
+
+// TLS is the state of the connection, nil without TLS. The certificates in it are
+// those of all calls on the connection: nobody changes them.
+func (i *ServerInfo) TLS() *tls.ConnectionState {
+	if i == nil {
+		return nil
+	}
+	return i.tls
+}
+
+// call serves one call.
+func (d *Door) call(_ any, wire grpc.ServerStream) error {
+	ctx, release := withOwnDeadline(wire.Context())
+	defer release()
+	procedure, _ := grpc.Method(ctx)
+	info := d.info(ctx, procedure)
+	s := &stream{
+		ctx:      ctx,
+		wire:     wire,
+		info:     info,
+		codec:    d.options.Codec,
+		open:     opener{d.gzip, d.options.MaxRequestBytes},
+		smallest: d.options.CompressMinBytes,
+		unary:    info.Spec.StreamType == connect.StreamTypeUnary,
+		single:   info.Spec.StreamType&connect.StreamTypeClient == 0,
+	}
+	err := d.dispatch(ctx, s)
+	s.finish()
+	return toStatus(err)
+}
+
+// withOwnDeadline gives a context that is exceeded when its deadline passes.
+// grpc-go cancels a call's own then, often before that has noticed, and a call
+// whose time was up would look like one that its client gave up.
+func withOwnDeadline(wire context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := wire.Deadline()
+	if !ok {
+		return wire, func() {}
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(wire), deadline)
+	stop := context.AfterFunc(wire, func() {
+		if time.Now().Before(deadline) {
+			cancel()
+		}
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
+// dispatch makes a panic outside of the interceptors the failure of one call,
+// as it is on the other doors; grpc-go would end the process.
+func (d *Door) dispatch(ctx context.Context, s *stream) (err error) {
+	defer func() {
+		if recover() != nil {
+			d.options.Logger.ErrorContext(ctx, "panic", "method", s.info.Spec.Procedure, "stack", string(debug.Stack()))
+			err = connect.NewError(connect.CodeInternal, "")
+		}
+	}()
+	return d.server.Call(ctx, s.info.Spec.Procedure, s.info, s)
+}
+
+// info is what the road learns of a call before its messages.
+func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
+	spec, ok := d.specs[procedure]
+	if !ok {
+		spec = connect.Spec{Procedure: procedure, StreamType: connect.StreamTypeBidi}
+	}
+	i := &connect.CallInfo{
+		Spec:             spec,
+		Protocol:         connect.ProtocolNameGRPC,
+		RequestEncoding:  connect.CompressionNameIdentity,
+		ResponseEncoding: connect.CompressionNameIdentity,
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	received(i.RequestHeader(), md)
+	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
+	server := &ServerInfo{}
+	if p, ok := peer.FromContext(ctx); ok {
+		i.PeerAddr = p.Addr.String()
+		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			server.tls = &secured.State
+		}
+	}
+	i.TransportInfo = server
+	return i
+}
+
+// codecName is the subtype of "application/grpc+subtype; parameters".
+func codecName(contentType string) string {
+	contentType, _, _ = strings.Cut(contentType, ";")
+	_, subtype, ok := strings.Cut(contentType, "+")
+	if !ok {
+		return connect.CodecNameProto
+	}
+	return strings.ToLower(strings.TrimSpace(subtype))
+}

@@ -1,0 +1,123 @@
+package grpcdoor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectgzip"
+	"golang.org/x/net/netutil"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Windows of flow control: what a client may send before a handler reads it. A
+// message that is being read gets the room that it needs. They do not grow by
+// themselves, or a client could have megabytes of what nobody reads kept.
+const (
+	streamWindow     = 64 << 10
+	connectionWindow = 1 << 20
+)
+
+// Door serves a [connect.Server] over gRPC. It has no state between calls of
+// Serve and is safe for concurrent use.
+type Door struct {
+	server  *connect.Server
+	options Options
+	specs   map[string]connect.Spec
+	gzip    *connectgzip.Compressor
+}
+
+// New makes a door onto what is registered with server at this time.
+func New(server *connect.Server, options Options) *Door {
+	d := &Door{server: server, options: options.settled(), specs: make(map[string]connect.Spec), gzip: connectgzip.New()}
+	for spec := range server.Specs() {
+		d.specs[spec.Procedure] = spec
+	}
+	return d
+}
+
+// Serve serves l, which it closes, until ctx ends. Then clients are told to go,
+// calls in flight have [Options].DrainTimeout to end, and what is left is
+// canceled. All goroutines have ended when it returns. The error is nil when all
+// calls came to their end.
+func (d *Door) Serve(ctx context.Context, l net.Listener) error {
+	server := grpc.NewServer(d.serverOptions()...)
+	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = server.Serve(conns)
+	}()
+	select {
+	case <-ended:
+		server.Stop()
+		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), failed)
+	case <-ctx.Done():
+	}
+	// grpc-go waits for connections that have not yet said anything before it
+	// tells the others to go. They are nobody's calls, so they do not get to
+	// use up the others' time.
+	closed := conns.Close()
+	conns.closeSilent()
+	err := d.drain(server)
+	<-ended // That the listener was closed is no news.
+	if err == nil && closed != nil && !errors.Is(closed, net.ErrClosed) {
+		err = fmt.Errorf("close %s: %w", l.Addr(), closed)
+	}
+	return err
+}
+
+func (d *Door) drain(server *grpc.Server) error {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		server.GracefulStop()
+	}()
+	deadline := time.NewTimer(d.options.DrainTimeout)
+	defer deadline.Stop()
+	select {
+	case <-drained:
+		return nil
+	case <-deadline.C:
+		server.Stop()
+		<-drained
+		return fmt.Errorf("gRPC calls did not finish within %s", d.options.DrainTimeout)
+	}
+}
+
+func (d *Door) serverOptions() []grpc.ServerOption {
+	o := d.options
+	options := []grpc.ServerOption{
+		grpc.UnknownServiceHandler(d.call),
+		grpc.ForceServerCodecV2(frames{}),
+		//nolint:staticcheck // SA1019: what replaces it is a registry for the whole process, and answers with errors of its own.
+		grpc.RPCDecompressor(marker{}),
+		grpc.MaxRecvMsgSize(2 * o.MaxRequestBytes),
+		grpc.MaxHeaderListSize(uint32(o.MaxHeaderBytes)),
+		grpc.MaxConcurrentStreams(uint32(o.MaxConcurrentStreams)),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
+		grpc.ReadBufferSize(o.ReadBufferBytes),
+		grpc.WriteBufferSize(o.WriteBufferBytes),
+		grpc.ConnectionTimeout(o.ConnectionTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle:     o.MaxConnectionIdle,
+			MaxConnectionAge:      o.MaxConnectionAge,
+			MaxConnectionAgeGrace: o.MaxConnectionAgeGrace,
+			Time:                  o.PingAfter,
+			Timeout:               o.PingTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: o.MinClientPing, PermitWithoutStream: true}),
+		grpc.WaitForHandlers(true),
+	}
+	if o.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(o.TLS)))
+	}
+	return options
+}

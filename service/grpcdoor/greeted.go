@@ -1,0 +1,78 @@
+package grpcdoor
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// greeted is a listener that knows which of its connections have not yet become
+// HTTP/2 ones.
+type greeted struct {
+	net.Listener
+
+	mu     sync.Mutex
+	silent map[*conn]struct{}
+	closed bool
+}
+
+func newGreeted(l net.Listener) *greeted {
+	return &greeted{Listener: l, silent: make(map[*conn]struct{})}
+}
+
+// Accept waits for the next connection.
+func (g *greeted) Accept() (net.Conn, error) {
+	accepted, err := g.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: accepted, of: g}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		// Whoever serves it finds that out at its first read.
+		_ = accepted.Close()
+	} else {
+		g.silent[c] = struct{}{}
+	}
+	return c, nil
+}
+
+// closeSilent closes the connections that have said nothing so far, and those
+// that are still to come.
+func (g *greeted) closeSilent() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	for c := range g.silent {
+		_ = c.Conn.Close() // Nobody has heard anything on it.
+	}
+	clear(g.silent)
+}
+
+func (g *greeted) forget(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.silent, c)
+}
+
+// conn is a connection of a greeted listener.
+type conn struct {
+	net.Conn
+	of *greeted
+}
+
+// SetDeadline notices the end of the handshakes: grpc-go sets one deadline for
+// all of them, and takes it away when they are done.
+func (c *conn) SetDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.of.forget(c)
+	}
+	return c.Conn.SetDeadline(t)
+}
+
+// Close closes the connection.
+func (c *conn) Close() error {
+	c.of.forget(c)
+	return c.Conn.Close()
+}

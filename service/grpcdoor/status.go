@@ -1,0 +1,53 @@
+package grpcdoor
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// toStatus is what a client is told of an error: code, message and details of a
+// *connect.Error that was made here, and of anything else no more than a code.
+func toStatus(err error) error {
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*connect.Error](err)
+	switch {
+	case ok && e != nil && e.IsRemote():
+		return status.Error(codes.Internal, "") // Another server's words are not ours.
+	case ok && e != nil:
+		return detailed(e)
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "")
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "")
+	default:
+		return status.Error(codes.Unknown, "")
+	}
+}
+
+func detailed(e *connect.Error) error {
+	// grpc-go drops the details of a message that is not UTF-8.
+	s := &spb.Status{Code: int32(e.Code()), Message: strings.ToValidUTF8(e.Message(), "\ufffd")}
+	for _, detail := range e.Details() {
+		s.Details = append(s.Details, connectproto.ErrorDetailToAny(detail))
+	}
+	return status.ErrorProto(s)
+}
+
+// fromTransport is what the road gets to see of a failed read or write.
+func fromTransport(ctx context.Context, err error) error {
+	s := status.Convert(err)
+	e := connect.NewError(connect.Code(s.Code()), s.Message()).WithCause(err)
+	if ended := ctx.Err(); ended != nil {
+		e = e.WithCause(ended)
+	}
+	return e
+}

@@ -1,0 +1,141 @@
+package grpcdoor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+)
+
+// stream is a [connect.ServerStream] over one of grpc-go's.
+type stream struct {
+	ctx   context.Context
+	wire  grpc.ServerStream
+	info  *connect.CallInfo
+	codec connect.Codec
+	open  opener
+	// smallest is the size from which an answer is compressed.
+	smallest int
+
+	unary bool
+	// single is a call with one request; asked tells that it was received.
+	single, asked bool
+	headersSent   bool
+}
+
+// Receive reads the next message into msg, or the only one and that there is no
+// other.
+func (s *stream) Receive(msg any) error {
+	if !s.single {
+		return s.receive(msg)
+	}
+	if s.asked {
+		return io.EOF
+	}
+	s.asked = true
+	switch err := s.receive(msg); {
+	case errors.Is(err, io.EOF):
+		return connect.NewError(connect.CodeUnimplemented, "unary request has no message")
+	case err != nil:
+		return err
+	}
+	switch err := s.wire.RecvMsg(new(frame)); {
+	case err == nil:
+		return connect.NewError(connect.CodeUnimplemented, "unary request has several messages")
+	case !errors.Is(err, io.EOF):
+		return fromTransport(s.ctx, err)
+	}
+	return nil
+}
+
+func (s *stream) receive(msg any) error {
+	if s.info.Codec != s.codec.Name() {
+		return connect.Errorf(connect.CodeUnimplemented, "this door has no codec %q", s.info.Codec)
+	}
+	var f frame
+	if err := s.wire.RecvMsg(&f); errors.Is(err, io.EOF) {
+		return io.EOF
+	} else if err != nil {
+		return fromTransport(s.ctx, err)
+	}
+	message, stats, err := s.open.open(f)
+	if err != nil {
+		return err
+	}
+	if stats.CompressedSize > 0 {
+		s.info.RequestEncoding = connect.CompressionNameGzip
+	}
+	if err := s.codec.UnmarshalRead(s.ctx, bytes.NewReader(message), msg); err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, "unmarshal the message").WithCause(err)
+	}
+	s.info.ReceiveStats = stats
+	return nil
+}
+
+// SendHeaders sends the headers of a stream. Those of a unary call go with its
+// answer or its error.
+func (s *stream) SendHeaders() error {
+	if s.unary || s.headersSent {
+		return nil
+	}
+	s.headersSent = true
+	if err := s.wire.SendHeader(sent(s.info.ResponseHeader())); err != nil {
+		return fromTransport(s.ctx, err)
+	}
+	return nil
+}
+
+// Send sends msg, and the headers before the first one.
+func (s *stream) Send(msg any) error {
+	var b bytes.Buffer
+	if err := s.codec.MarshalWrite(s.ctx, &b, msg); err != nil {
+		return connect.NewError(connect.CodeInternal, "marshal the message").WithCause(err)
+	}
+	if err := s.chooseEncoding(b.Len()); err != nil {
+		return err
+	}
+	if err := s.setHeaders(); err != nil {
+		return fromTransport(s.ctx, err)
+	}
+	if err := s.wire.SendMsg(&frame{b.Bytes()}); err != nil {
+		return fromTransport(s.ctx, err)
+	}
+	s.info.SendStats = connect.MessageStats{Size: b.Len()}
+	return nil
+}
+
+// chooseEncoding keeps grpc-go from compressing a small answer. It answers in
+// the compression of the request, which is what a client asks for by it.
+func (s *stream) chooseEncoding(size int) error {
+	if s.headersSent || s.info.RequestEncoding == connect.CompressionNameIdentity {
+		return nil
+	}
+	if !s.unary || size >= s.smallest {
+		s.info.ResponseEncoding = s.info.RequestEncoding
+		return nil
+	}
+	if err := grpc.SetSendCompressor(s.ctx, encoding.Identity); err != nil {
+		return connect.NewError(connect.CodeInternal, "choose the encoding of the answer").WithCause(err)
+	}
+	return nil
+}
+
+// setHeaders has the headers go with what is sent next.
+func (s *stream) setHeaders() error {
+	if s.headersSent {
+		return nil
+	}
+	s.headersSent = true
+	return s.wire.SetHeader(sent(s.info.ResponseHeader()))
+}
+
+// finish leaves headers, if none have gone, and trailers for grpc-go to send
+// with the status of the call.
+func (s *stream) finish() {
+	_ = s.setHeaders() // Too late is where the client has gone.
+	s.wire.SetTrailer(sent(s.info.ResponseTrailer()))
+}
