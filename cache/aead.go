@@ -2,20 +2,10 @@ package cache
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"fmt"
 )
-
-// SealKeyBytes is the length of a key of a [Sealed].
-const SealKeyBytes = 32
-
-// sealedVersion is the first byte of a sealed body.
-const sealedVersion = 1
 
 // Sealed is a [Store] over another that sees neither bodies nor keys in the
 // clear: bodies are encrypted (AES-256-GCM with a random nonce; a key is good for
@@ -24,7 +14,7 @@ const sealedVersion = 1
 // or exchanged; that an older entry is put back is for the generations to notice.
 type Sealed struct {
 	store   Store
-	ciphers []cipher.AEAD // the first encrypts, any decrypts
+	sealer  sealer
 	metrics Metrics
 }
 
@@ -35,25 +25,11 @@ type Sealed struct {
 //
 // No error has any of a key in it.
 func NewSealed(store Store, keys [][]byte, metrics Metrics) (*Sealed, error) {
-	if len(keys) < 1 || len(keys) > 2 {
-		return nil, fmt.Errorf("cache: %d keys to encrypt with, want one or two", len(keys))
+	sealer, err := newSealer(keys)
+	if err != nil {
+		return nil, err
 	}
-	s := &Sealed{store: store, metrics: metricsOr(metrics)}
-	for i, key := range keys {
-		if len(key) != SealKeyBytes {
-			return nil, fmt.Errorf("cache: encryption key %d has %d bytes, want %d", i+1, len(key), SealKeyBytes)
-		}
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			return nil, errors.New("cache: an encryption key was refused")
-		}
-		aead, err := cipher.NewGCMWithRandomNonce(block)
-		if err != nil {
-			return nil, errors.New("cache: an encryption key was refused")
-		}
-		s.ciphers = append(s.ciphers, aead)
-	}
-	return s, nil
+	return &Sealed{store: store, sealer: sealer, metrics: metricsOr(metrics)}, nil
 }
 
 var _ Store = (*Sealed)(nil)
@@ -73,7 +49,7 @@ func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	body, ok := s.open(e.Body, associated(key, e))
+	body, ok := s.sealer.open(e.Body, associated(key, e))
 	if !ok {
 		s.metrics.Count(storeSealed, Tampered)
 		return Entry{}, false, nil
@@ -87,10 +63,7 @@ func (s *Sealed) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	sealed := make([]byte, 1, 1+len(e.Body)+s.ciphers[0].Overhead())
-	sealed[0] = sealedVersion
-	// It draws a nonce itself, and must not be given one.
-	e.Body = s.ciphers[0].Seal(sealed, nil, e.Body, associated(key, e)) //nolint:gosec // As above.
+	e.Body = s.sealer.seal(e.Body, associated(key, e))
 	e.Local = nil
 	return s.store.Save(ctx, sealedKey(key), e, at)
 }
@@ -102,18 +75,6 @@ func (s *Sealed) Open(ctx context.Context, tags Tags) (closed func(context.Conte
 
 // Purge implements [Store].
 func (s *Sealed) Purge(ctx context.Context, tags Tags) error { return s.store.Purge(ctx, tags) }
-
-func (s *Sealed) open(sealed, data []byte) ([]byte, bool) {
-	if len(sealed) == 0 || sealed[0] != sealedVersion {
-		return nil, false
-	}
-	for _, aead := range s.ciphers {
-		if body, err := aead.Open(nil, nil, sealed[1:], data); err == nil {
-			return body, true
-		}
-	}
-	return nil, false
-}
 
 // sealedKey is the key under which the store below knows an entry.
 func sealedKey(key Key) Key {

@@ -143,11 +143,11 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 		}
 		return call, true, nil
 	}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout) //nolint:gosec // run calls it.
 	end, _ := detached.Deadline()
 	call = &flightCall[T]{done: make(chan struct{}), cancel: cancel, end: end, waiting: 1, until: until(ctx, end)}
 	f.calls[key] = call
-	f.all.Go(func() { f.run(flightContext{detached, &f.mu, &call.until}, key, call, fetch) })
+	f.all.Go(func() { f.run(flightContext{detached, &f.mu, &call.until}, key, call, fetch) }) //nolint:contextcheck // It is made of detached.
 	return call, false, nil
 }
 

@@ -54,6 +54,12 @@ func useAll(t *testing.T, r, other *Redis) {
 	if err := release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	outcomes := NewRedisOutcomes(r, outcomesLife)
+	if err := begin(t, outcomes, "a", 1).Claim.Abandon(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, begin(t, outcomes, "a", 1), "one")
+	wantState(t, begin(t, NewRedisOutcomes(other, outcomesLife), "a", 1), OutcomeKept, "one")
 }
 
 func TestRedisACL(t *testing.T) {
@@ -255,7 +261,7 @@ func TestRedisFailover(t *testing.T) {
 // loadedOrNot is the body that is loaded, "" where none is, whatever the reason.
 func loadedOrNot(t *testing.T, r *Redis, key Key, tags Tags) string {
 	t.Helper()
-	e, _, _ := r.Load(t.Context(), key, tags) //nolint:errcheck // A failure is a miss.
+	e, _, _ := r.Load(t.Context(), key, tags) // A failure is a miss.
 	return string(e.Body)
 }
 

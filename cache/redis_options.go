@@ -45,6 +45,11 @@ type RedisConfig struct {
 	// Credentials, if set, is asked at every new connection, so that a rotated
 	// password is picked up. It replaces user and password of the URL.
 	Credentials func() (user, password string)
+	// Patience, if positive, is for what is worth waiting for longer than for a
+	// cache: how long connecting, reading and writing may each take. An operation
+	// of a [Redis] takes no longer than its CallTimeout, which has to be raised
+	// with it.
+	Patience time.Duration
 	// SentinelCredentials is asked once, when the client is made. Nil is none.
 	SentinelCredentials func() (user, password string)
 }
@@ -85,6 +90,9 @@ func redisOptions(c RedisConfig) (*redis.UniversalOptions, error) {
 		// Both are more round trips before the first answer.
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if c.Patience > 0 {
+		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = c.Patience, c.Patience, c.Patience, c.Patience
 	}
 	o.Username = u.User.Username()
 	o.Password, _ = u.User.Password()

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -48,6 +49,16 @@ func TestRedisURL(t *testing.T) {
 			o.DialTimeout != redisDialTimeout || o.PoolTimeout != redisIOTimeout {
 			t.Errorf("%s: may wait for longer than the bound: %+v", url, o)
 		}
+	}
+}
+
+// What is worth waiting for is waited for, and no longer.
+func TestRedisPatience(t *testing.T) {
+	t.Parallel()
+	const patience = 3 * time.Second
+	o, err := redisOptions(RedisConfig{URL: "redis://a", Patience: patience})
+	if err != nil || o.ReadTimeout != patience || o.WriteTimeout != patience || o.DialTimeout != patience || o.PoolTimeout != patience || o.MaxRetries != -1 {
+		t.Errorf("%+v, %v", o, err)
 	}
 }
 

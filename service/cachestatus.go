@@ -17,8 +17,8 @@ import (
 type cacheOutcome uint8
 
 const (
-	// cacheNone is what is no read, or has not been answered.
-	cacheNone cacheOutcome = iota
+	// What is no read, or has not been answered, has no outcome.
+	_ cacheOutcome = iota
 	// cacheHit was answered by what is kept.
 	cacheHit
 	// cacheStale was answered by what is kept and no longer fresh.

@@ -38,6 +38,7 @@ type call struct {
 
 	upstreamRequestID string
 	cache             cacheOutcome // how a read was answered
+	idempotency       string       // how a write with a key was answered
 	// done tells that the upstream has carried out a write.
 	done bool
 }
@@ -93,6 +94,7 @@ func (c *call) record(event string, code string) *audit.Record {
 		Code:              code,
 		UpstreamRequestID: c.upstreamRequestID,
 		Cache:             c.cache.String(),
+		Idempotency:       c.idempotency,
 		Duration:          time.Since(c.start),
 	}
 	if c.request == nil {

@@ -42,6 +42,18 @@ const (
 	// ReasonWriteNotRecorded is a write that was made and could not be recorded.
 	// A gatewayv1.WriteDone says what is known of it.
 	ReasonWriteNotRecorded = "WRITE_NOT_RECORDED"
+	// ReasonIdempotencyKeyInvalid is an Idempotency-Key that is none.
+	ReasonIdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID"
+	// ReasonIdempotencyKeyReused is one that came with another request before.
+	ReasonIdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED"
+	// ReasonIdempotencyUnavailable is a write that was not made, because what
+	// comes of it could not be kept.
+	ReasonIdempotencyUnavailable = "IDEMPOTENCY_UNAVAILABLE"
+	// ReasonIdempotencyNeedsEncryption is a write that was not made, because its
+	// answer holds a secret and would be kept in the clear.
+	ReasonIdempotencyNeedsEncryption = "IDEMPOTENCY_NEEDS_ENCRYPTION"
+	// ReasonIdempotencyNotConfigured is a write with a key where none are kept.
+	ReasonIdempotencyNotConfigured = "IDEMPOTENCY_NOT_CONFIGURED"
 	// ReasonNoCache is a question about a cache that the gateway does not have.
 	ReasonNoCache = "NO_CACHE"
 	// ReasonSharedCacheUnavailable is a question that the shared cache would have

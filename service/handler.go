@@ -29,6 +29,7 @@ type road struct {
 	catalog       *Catalog
 	methods       *authz.Methods
 	cache         *cacheStep
+	idempotency   *Idempotency
 	validator     Validator
 	callers       Callers
 	authenticator Authenticator
@@ -68,7 +69,7 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 	if c == nil || !c.decision.Allowed {
 		return nil, errors.New("a request without a permit")
 	}
-	step := r.write
+	step := r.once
 	if c.method.Read {
 		step = r.read
 	}
@@ -92,12 +93,8 @@ func (r *road) read(ctx context.Context, p permit) (*answer, error) {
 	return a, err
 }
 
-func (r *road) write(ctx context.Context, p permit) (*answer, error) {
+func (r *road) write(ctx context.Context, p permit, request *upstream.Request) (*answer, error) {
 	c := p.call
-	request, err := c.method.Endpoint.Request(p.request)
-	if err != nil {
-		return nil, err
-	}
 	if err := r.announce(ctx, c); err != nil {
 		return nil, err
 	}

@@ -59,6 +59,9 @@ func withLog(logger *slog.Logger) connect.ServerInterceptor {
 			if c.traceID != "" {
 				attrs = append(attrs, slog.String("trace_id", c.traceID))
 			}
+			if c.idempotency != "" {
+				attrs = append(attrs, slog.String("idempotency", c.idempotency))
+			}
 			if err != nil {
 				if cause := errors.Unwrap(connectError(err)); cause != nil {
 					attrs = append(attrs, slog.String("cause", cause.Error()))

@@ -13,6 +13,7 @@ type metrics struct {
 	unauthenticatedTotal *prometheus.CounterVec
 	deniedTotal          *prometheus.CounterVec
 	limited              prometheus.Counter
+	keyedTotal           *prometheus.CounterVec
 	// reads has a counter for every read and outcome, so that a hit need not look
 	// for its own by name.
 	reads map[*Method]*[cacheOutcomes]prometheus.Counter
@@ -33,6 +34,9 @@ func newMetrics(registerer prometheus.Registerer, catalog *Catalog) (*metrics, e
 	readsTotal := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gateway_reads_total", Help: "Reads by RPC and by how they ended: hit, stale, miss, coalesced, bypass or error.",
 	}, []string{"rpc", "outcome"})
+	m.keyedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by what came of the key: first, released, unkept, replayed, lost, reused or refused.",
+	}, []string{"outcome"})
 	m.reads = make(map[*Method]*[cacheOutcomes]prometheus.Counter)
 	for _, method := range catalog.methods {
 		if !method.Read {
@@ -47,7 +51,7 @@ func newMetrics(registerer prometheus.Registerer, catalog *Catalog) (*metrics, e
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, readsTotal} {
+	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, readsTotal, m.keyedTotal} {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
 		}
@@ -61,6 +65,9 @@ func (m *metrics) unauthenticated(reason authn.Reason) {
 
 // read counts a read by how it ended.
 func (m *metrics) read(method *Method, outcome cacheOutcome) { m.reads[method][outcome].Inc() }
+
+// keyed counts a write with an idempotency key.
+func (m *metrics) keyed(outcome string) { m.keyedTotal.WithLabelValues(outcome).Inc() }
 
 func (m *metrics) denied(reason authz.Reason) {
 	m.deniedTotal.WithLabelValues(reason.String()).Inc()

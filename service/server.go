@@ -32,6 +32,9 @@ type Options struct {
 	Upstream Upstream
 	// Cache remembers answers to reads; nil asks the upstream every time.
 	Cache *Cache
+	// Idempotency remembers what came of writes whose callers gave them a key;
+	// nil refuses these.
+	Idempotency *Idempotency
 	// Callers holds the policy in force.
 	Callers Callers
 	// Authenticator tells who makes a call.
@@ -75,6 +78,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		catalog:       catalog,
 		methods:       catalog.access,
 		cache:         &cacheStep{options.Cache, options.Upstream},
+		idempotency:   options.Idempotency,
 		validator:     requestValidator{validator},
 		callers:       options.Callers,
 		authenticator: options.Authenticator,

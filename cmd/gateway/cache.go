@@ -48,10 +48,11 @@ const writeLease = 2 * service.DefaultLongestCall
 
 // remembering is the cache and what runs beside it.
 type remembering struct {
-	cache  *service.Cache
-	events cacheEvents
-	run    func(context.Context)
-	close  func()
+	cache       *service.Cache
+	idempotency *service.Idempotency
+	events      cacheEvents
+	run         func(context.Context)
+	close       func()
 	// degraded says what does not work and can be done without; "" is nothing.
 	degraded func() string
 }
@@ -115,12 +116,21 @@ func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.
 		r.cache.Close()
 		release()
 	}
-	return r, nil
+	return r.withIdempotency(ctx, c, baseURL, key, logger)
 }
 
-// sealed encrypts what Redis is given. A key is 32 random bytes in base64, as
-// `openssl rand -base64 32` prints them.
+// sealed encrypts what Redis is given.
 func sealed(ctx context.Context, store cache.Store, keys []keyConfig, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
+	raw, err := encryptionKeys(ctx, keys, logger)
+	if err != nil {
+		return nil, err
+	}
+	return cache.NewSealed(store, raw, events)
+}
+
+// encryptionKeys reads them. A key is 32 random bytes in base64, as `openssl rand
+// -base64 32` prints them.
+func encryptionKeys(ctx context.Context, keys []keyConfig, logger *slog.Logger) ([][]byte, error) {
 	var raw [][]byte
 	for i, key := range keys {
 		secret, err := key.source(logger).Key(ctx)
@@ -133,7 +143,7 @@ func sealed(ctx context.Context, store cache.Store, keys []keyConfig, events cac
 		}
 		raw = append(raw, decoded)
 	}
-	return cache.NewSealed(store, raw, events)
+	return raw, nil
 }
 
 // organization names whose data the admin key opens: other data, other name.

@@ -68,7 +68,7 @@ func TestLoadConfig(t *testing.T) {
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
-		Cache:  cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
+		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
 			{Of: "projects.users", Fresh: of(30 * time.Second)},
 			{Of: "ProjectService/GetProject", Fresh: of(0), StaleWhileRevalidate: of(time.Second), StaleIfError: of(2 * time.Minute), Settled: of(time.Hour)},
 		}},

@@ -47,6 +47,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	server, err := service.NewServer(catalog, service.Options{
 		Upstream:      client,
 		Cache:         p.memory.cache,
+		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
 		Authenticator: p.authenticator,
 		Audit:         p.audit,

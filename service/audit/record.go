@@ -76,6 +76,8 @@ type Record struct {
 	UpstreamRequestID string
 	// Cache is the outcome of the cache.
 	Cache string
+	// Idempotency is how a write with an idempotency key was answered.
+	Idempotency string
 	// Duration is how long the call took.
 	Duration time.Duration
 }

@@ -1,0 +1,107 @@
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+)
+
+const (
+	// DefaultOutcomeLife is how long an outcome is kept if nothing else is said.
+	DefaultOutcomeLife = 24 * time.Hour
+	// MaxOutcomeBytes is the longest outcome that is kept, sealed or not.
+	MaxOutcomeBytes = 64 << 10
+)
+
+// Outcomes keeps what came of operations, so that each is done at most once: it
+// belongs to whoever begins it first, and everybody else is told what came of
+// it. It may be used from any goroutine.
+//
+// What all implementations guarantee, as long as they lose nothing (the contract
+// test in outcomes_contract_test.go):
+//
+//   - Of all who begin one key within its life, one gets a [Claim]; another only
+//     after an Abandon.
+//   - What one was told stays true: an outcome that is kept does not change, and
+//     one that was reported lost stays lost, also if its claim ends late.
+//   - A failure is an error, and never a claim.
+type Outcomes interface {
+	// Begin claims the operation that key names, or says what is known of it. If
+	// another has the claim, it waits, until the outcome is there, the claim was
+	// given back, or the other's lease is over; or until ctx ends, and fails with
+	// its error. fingerprint tells operations with one key apart, and lease is how
+	// long at the most the operation takes: who has not ended it by then is taken
+	// for dead.
+	//
+	// The error wraps ErrUnavailable if the claim could not be made or not be
+	// asked for, is ErrOutcomesFull if there is no room for another, or says what
+	// is wrong with the arguments. With any error nothing was claimed, as far as
+	// can be known: where it cannot, the key is lost when lease is over.
+	Begin(ctx context.Context, key Key, fingerprint Fingerprint, lease time.Duration) (Outcome, error)
+}
+
+// Fingerprint is a digest of all that an operation is to do.
+type Fingerprint [sha256.Size]byte
+
+// OutcomeState is what is known of an operation.
+type OutcomeState uint8
+
+// The states, of which the zero value is none.
+const (
+	_ OutcomeState = iota
+	// OutcomeBegun is an operation that is the caller's to do, and to end.
+	OutcomeBegun
+	// OutcomeKept is one that was done, and whose outcome is there.
+	OutcomeKept
+	// OutcomeLost is one that somebody began and did not end: it may have been
+	// done.
+	OutcomeLost
+	// OutcomeOther is a key that was used for something with another fingerprint.
+	OutcomeOther
+)
+
+// Outcome is what [Outcomes] knows of an operation.
+type Outcome struct {
+	// State says which of the others is set.
+	State OutcomeState
+	// Body is the outcome, with OutcomeKept. It must not be modified.
+	Body []byte
+	// Claim is not nil with OutcomeBegun. One of its methods has to be called.
+	Claim Claim
+}
+
+// Claim is the right to do an operation. Its methods are not stopped by the end
+// of their ctx, return within a bound of their own, and wrap ErrUnavailable when
+// they fail: then the operation is lost when its lease is over. Only the first
+// call of one of them counts.
+type Claim interface {
+	// Finish keeps body as what came of the operation, for the life of an
+	// outcome from now on. The error is ErrTooLarge, and the claim still stands;
+	// or ErrClaimOver, and others may have been told that the outcome is lost.
+	Finish(ctx context.Context, body []byte) error
+	// Abandon says that nothing was done, so that the operation may be begun
+	// anew, with any fingerprint.
+	Abandon(ctx context.Context) error
+}
+
+var (
+	// ErrOutcomesFull is the error of Begin when there is no room. Nothing is
+	// forgotten to make some, because what is forgotten is done twice.
+	ErrOutcomesFull = errors.New("cache: no room for another outcome")
+	// ErrClaimOver is the error of Finish after the end of its lease, if it was
+	// noticed, or of a second end.
+	ErrClaimOver = errors.New("cache: the claim is over")
+)
+
+var errOutcomeLease = errors.New("cache: a lease that is not positive, or not shorter than an outcome's life")
+
+func validateBegin(ctx context.Context, key Key, lease, life time.Duration) error {
+	if err := key.validate(); err != nil {
+		return err
+	}
+	if lease <= 0 || lease >= life {
+		return errOutcomeLease
+	}
+	return ctx.Err()
+}

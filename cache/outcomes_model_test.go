@@ -1,0 +1,244 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// outcomesModel is what an Outcomes should be: for each key what is known of it,
+// who has the claim, and who waits. Callers of several replicas come, end what is
+// theirs, leave, or die, in an order that rapid draws.
+type outcomesModel struct {
+	t        *rapid.T
+	tb       testing.TB
+	subject  outcomesSubject
+	replicas []Outcomes
+	keys     map[string]*modelKey
+	claims   []*modelClaim
+	numbers  int
+	deaths   int
+}
+
+type modelKey struct {
+	state       OutcomeState // 0: nothing is known
+	fingerprint byte
+	body        string
+	claim       *modelClaim
+	waiting     []*modelWaiter
+	// done is how often somebody did the operation and did not say that it was
+	// not done.
+	done int
+}
+
+type modelClaim struct {
+	key   string
+	claim Claim
+	// dead tells that its lease was over before it ended.
+	dead bool
+}
+
+type modelWaiter struct {
+	leave context.CancelFunc
+	got   chan Outcome
+}
+
+// begin comes with a key. Whoever has to wait, waits.
+func (m *outcomesModel) begin(t *rapid.T) {
+	name := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")
+	n := rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "fingerprint")
+	o := rapid.SampledFrom(m.replicas).Draw(t, "replica")
+	key := m.keys[name]
+	ctx, leave := context.WithCancel(m.tb.Context())
+	w := &modelWaiter{leave, make(chan Outcome, 1)}
+	go func() {
+		outcome, err := o.Begin(ctx, outcomeKey(name), fingerprint(n), outcomesLease)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			m.tb.Errorf("Begin: %v", err)
+		}
+		w.got <- outcome
+	}()
+	switch {
+	case key.state == 0:
+		key.fingerprint = n
+		m.claimed(name, m.receive(w, OutcomeBegun, ""))
+	case key.fingerprint != n:
+		m.receive(w, OutcomeOther, "")
+	case key.state == OutcomeBegun && key.claim.dead:
+		key.state = OutcomeLost
+		m.receive(w, OutcomeLost, "")
+		m.release(key)
+	case key.state == OutcomeBegun:
+		key.waiting = append(key.waiting, w)
+	default:
+		m.receive(w, key.state, key.body)
+	}
+}
+
+func (m *outcomesModel) receive(w *modelWaiter, state OutcomeState, body string) Outcome {
+	got := <-w.got
+	w.leave()
+	if got.State != state || string(got.Body) != body {
+		m.t.Fatalf("told state %d, %q, want %d, %q", got.State, got.Body, state, body)
+	}
+	return got
+}
+
+func (m *outcomesModel) claimed(name string, got Outcome) {
+	key := m.keys[name]
+	if key.done++; key.done > 1 {
+		m.t.Fatalf("%s is done a second time", name)
+	}
+	key.state, key.claim = OutcomeBegun, &modelClaim{key: name, claim: got.Claim}
+	m.claims = append(m.claims, key.claim)
+}
+
+// release lets all who wait be told what there is.
+func (m *outcomesModel) release(key *modelKey) {
+	for _, w := range key.waiting {
+		m.receive(w, key.state, key.body)
+	}
+	key.waiting = nil
+}
+
+// claim takes one of those that are not ended, on time or late.
+func (m *outcomesModel) claim(t *rapid.T) (*modelClaim, *modelKey) {
+	if len(m.claims) == 0 {
+		t.Skip("there is no claim")
+	}
+	i := rapid.IntRange(0, len(m.claims)-1).Draw(t, "claim")
+	c := m.claims[i]
+	m.claims = append(m.claims[:i], m.claims[i+1:]...)
+	return c, m.keys[c.key]
+}
+
+func (m *outcomesModel) finish(t *rapid.T) {
+	c, key := m.claim(t)
+	m.numbers++
+	body := fmt.Sprint("outcome ", m.numbers)
+	err := c.claim.Finish(m.tb.Context(), []byte(body))
+	if key.state == OutcomeLost && key.claim == c {
+		if !errors.Is(err, ErrClaimOver) {
+			t.Fatalf("finishing what was lost: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("Finish: %v", err)
+	}
+	key.state, key.body = OutcomeKept, body
+	// Of those who waited when a lease ended, some may have noticed it in time.
+	m.release(key)
+}
+
+func (m *outcomesModel) abandon(t *rapid.T) {
+	c, key := m.claim(t)
+	if err := c.claim.Abandon(m.tb.Context()); err != nil {
+		t.Fatalf("Abandon: %v", err)
+	}
+	if key.state == OutcomeLost {
+		return
+	}
+	key.done--
+	key.state = 0
+	if len(key.waiting) == 0 {
+		return
+	}
+	// One of them takes over, and nobody knows which.
+	next := make(chan int)
+	stop := make(chan struct{})
+	defer close(stop)
+	for i, w := range key.waiting {
+		go func() {
+			select {
+			case got := <-w.got:
+				w.got <- got
+				select {
+				case next <- i:
+				case <-stop:
+				}
+			case <-stop:
+			}
+		}()
+	}
+	i := <-next
+	w := key.waiting[i]
+	key.waiting = append(key.waiting[:i], key.waiting[i+1:]...)
+	m.claimed(c.key, m.receive(w, OutcomeBegun, ""))
+}
+
+// leave is a caller who waits no longer.
+func (m *outcomesModel) leave(t *rapid.T) {
+	for _, name := range []string{"a", "b"} {
+		key := m.keys[name]
+		if len(key.waiting) > 0 {
+			w := key.waiting[0]
+			key.waiting = key.waiting[1:]
+			w.leave()
+			m.receive(w, 0, "")
+			return
+		}
+	}
+	t.Skip("nobody waits")
+}
+
+// die lets the leases of all claims end. That is noticed at once where somebody
+// waits, and otherwise by who comes next.
+func (m *outcomesModel) die(t *rapid.T) {
+	if m.deaths++; time.Duration(m.deaths)*outcomesLease >= outcomesLife {
+		t.Skip("lives would end, too")
+	}
+	m.subject.endLeases(m.tb)
+	for _, name := range []string{"a", "b"} {
+		key := m.keys[name]
+		if key.state != OutcomeBegun {
+			continue
+		}
+		key.claim.dead = true
+		if len(key.waiting) == 0 {
+			continue
+		}
+		if m.subject.clocked {
+			got, err := m.replicas[0].Begin(m.tb.Context(), outcomeKey(name), fingerprint(key.fingerprint), outcomesLease)
+			if err != nil || got.State != OutcomeLost {
+				t.Fatalf("after its lease: state %d, %v", got.State, err)
+			}
+		}
+		key.state = OutcomeLost
+		m.release(key)
+	}
+}
+
+func (m *outcomesModel) close() {
+	for _, key := range m.keys {
+		for _, w := range key.waiting {
+			w.leave()
+			<-w.got
+		}
+	}
+}
+
+// TestOutcomesModel: whatever order callers come, end, leave and die in, an
+// operation is done at most once, and everybody is told the same of it.
+func TestOutcomesModel(t *testing.T) {
+	t.Parallel()
+	for name, newSubject := range outcomesSubjects(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := newSubject(t)
+			replicas := []Outcomes{pool.replica(t), pool.replica(t), pool.replica(t)}
+			rapid.Check(t, func(rt *rapid.T) {
+				pool.endLives(t) // Of the run before.
+				m := &outcomesModel{t: rt, tb: t, subject: pool, replicas: replicas, keys: map[string]*modelKey{"a": {}, "b": {}}}
+				defer m.close()
+				rt.Repeat(map[string]func(*rapid.T){
+					"begin": m.begin, "begin too": m.begin, "finish": m.finish, "abandon": m.abandon, "leave": m.leave, "die": m.die,
+				})
+			})
+		})
+	}
+}

@@ -1,0 +1,158 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// keyedPolicy has two callers who may do everything, with names of one length.
+const keyedPolicy = rootPolicy + `
+  - name: boss
+    authenticate: [{token_sha256: $boss}]
+    grants: [{permissions: ["*"]}]
+    limits: $free
+`
+
+// memoryOutcomes keep outcomes as a gateway without Redis does.
+func memoryOutcomes(tb testing.TB) cache.Outcomes {
+	tb.Helper()
+	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 32 << 20})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return sealedOutcomes(tb, memory)
+}
+
+// redisOutcomes are those of one replica.
+func redisOutcomes(tb testing.TB, addr string) cache.Outcomes {
+	tb.Helper()
+	// The machine of a test may stand still for longer than Redis may.
+	const patience = 20 * time.Second
+	client, err := cache.NewRedisClient(cache.RedisConfig{URL: "redis://" + addr, Patience: patience})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = client.Close() })
+	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: patience})
+	tb.Cleanup(shared.Close)
+	return cache.NewRedisOutcomes(shared, 0)
+}
+
+func sealedOutcomes(tb testing.TB, outcomes cache.Outcomes) cache.Outcomes {
+	tb.Helper()
+	sealed, err := cache.NewSealedOutcomes(outcomes, [][]byte{bytes.Repeat([]byte{7}, cache.SealKeyBytes)}, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return sealed
+}
+
+// keyedReplica is a gateway that keeps outcomes, and what it has recorded.
+type keyedReplica struct {
+	records *records
+	policy  *testPolicy
+	server  *connect.Server
+}
+
+func newKeyedReplica(tb testing.TB, catalog *service.Catalog, up service.Upstream, outcomes cache.Outcomes) keyedReplica {
+	tb.Helper()
+	r := keyedReplica{records: new(records), policy: newPolicy(tb, catalog, keyedPolicy)}
+	keyed, err := service.NewIdempotency(service.IdempotencyOptions{
+		Outcomes: outcomes, Scope: "upstream", Org: func(context.Context) (string, error) { return "org", nil },
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.server = open(tb, catalog, service.Options{Upstream: up, Idempotency: keyed, Callers: r.policy, Audit: r.records, AuditRequired: true})
+	return r
+}
+
+// serve opens the replica's doors over HTTP.
+func (r keyedReplica) serve(t *testing.T, d door) connect.Transport {
+	t.Helper()
+	gateway := httptest.NewUnstartedServer(service.NewHTTPHandler(r.server))
+	gateway.EnableHTTP2 = true
+	gateway.StartTLS()
+	t.Cleanup(gateway.Close)
+	t.Cleanup(gateway.Client().CloseIdleConnections)
+	return connecthttp.NewTransport(gateway.Client(), gateway.URL, d.options...)
+}
+
+// callKeyed makes a call with a key, and tells whether it was answered from what
+// was kept.
+func callKeyed(ctx context.Context, t *testing.T, client *connect.Client, key string, m *service.Method, request proto.Message) (response proto.Message, replayed bool, err error) {
+	t.Helper()
+	response = m.Response.New().Interface()
+	ctx, info := connect.NewClientContext(ctx)
+	info.RequestHeader().Set("Idempotency-Key", key)
+	err = client.CallUnary(ctx, specOf(m), request, response)
+	return response, info.ResponseHeader().Get("Idempotency-Replayed") == "true" || info.ResponseTrailer().Get("Idempotency-Replayed") == "true", err
+}
+
+func newSandbox(t *testing.T) (*sandbox.Sandbox, *upstream.Client) {
+	t.Helper()
+	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 60, Projects: 12, AuditEvents: 400, Now: func() time.Time { return tourNow }})
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	client, err := upstream.New(upstream.Config{BaseURL: server.URL + "/v1", Key: sandboxKey{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return fake, client
+}
+
+// keyedStub is a replica in front of an upstream of one function.
+type keyedStub struct {
+	keyedReplica
+	catalog *service.Catalog
+	asked   atomic.Int32
+	client  *connect.Client
+	create  *service.Method
+}
+
+// newKeyedStub counts what goes up; answer nil says that all is well.
+func newKeyedStub(t *testing.T, outcomes cache.Outcomes, answer upstreamFunc) *keyedStub {
+	t.Helper()
+	s := &keyedStub{catalog: realCatalog(t)}
+	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		n := s.asked.Add(1)
+		if answer != nil {
+			return answer(ctx)
+		}
+		return &upstream.Reply{Status: http.StatusOK, RequestID: fmt.Sprint("up_", n), Body: fmt.Appendf(nil, `{"id": "proj_%d", "name": "one"}`, n)}, nil
+	})
+	s.keyedReplica = newKeyedReplica(t, s.catalog, up, outcomes)
+	s.client = as("root", service.InProcess(s.server))
+	var ok bool
+	if s.create, ok = s.catalog.Lookup("/openai.admin.v1.ProjectService/CreateProject"); !ok {
+		t.Fatal("there is no CreateProject")
+	}
+	return s
+}
+
+// createAs creates a project.
+func (s *keyedStub) createAs(t *testing.T, caller, key, name string) (id string, replayed bool, err error) {
+	t.Helper()
+	response, replayed, err := callKeyed(t.Context(), t, as(caller, service.InProcess(s.server)), key, s.create, &adminv1.CreateProjectRequest{Name: name})
+	if created, ok := response.(*adminv1.CreateProjectResponse); ok {
+		id = created.GetProject().GetId()
+	}
+	return id, replayed, err
+}

@@ -1,0 +1,76 @@
+package service
+
+import (
+	"context"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+)
+
+// idempotencyHeader carries the key of a write.
+const idempotencyHeader = "Idempotency-Key"
+
+// maxIdempotencyKey is the longest key, in bytes.
+const maxIdempotencyKey = 255
+
+// idempotencyKey is the key that came with the call, "" for none.
+func idempotencyKey(ctx context.Context) (string, error) {
+	info, ok := connect.CallInfoForServerContext(ctx)
+	if !ok {
+		return "", nil
+	}
+	values := info.RequestHeader().Values(idempotencyHeader)
+	if len(values) == 0 {
+		return "", nil
+	}
+	wrong := "must be one value"
+	if len(values) == 1 {
+		key, ok := parseIdempotencyKey(values[0])
+		if ok {
+			return key, nil
+		}
+		wrong = "must be 1 to 255 printable ASCII characters without a space, or a string in quotes (RFC 8941)"
+	}
+	return "", fault{
+		code: connect.CodeInvalidArgument, reason: ReasonIdempotencyKeyInvalid,
+		message:    "the header " + idempotencyHeader + " " + wrong,
+		violations: []*errdetails.BadRequest_FieldViolation{{Field: idempotencyHeader, Description: wrong}},
+	}.err()
+}
+
+// parseIdempotencyKey reads a value of the header. The draft has a string of
+// structured fields, in quotes; most of those who send the header send the bare
+// key. Both are the same key.
+func parseIdempotencyKey(value string) (string, bool) {
+	if !strings.HasPrefix(value, `"`) {
+		return value, isKey(value, '!')
+	}
+	if len(value) < 2 || !strings.HasSuffix(value, `"`) {
+		return "", false
+	}
+	var key strings.Builder
+	for inner := value[1 : len(value)-1]; inner != ""; inner = inner[1:] {
+		switch inner[0] {
+		case '"':
+			return "", false
+		case '\\':
+			if len(inner) == 1 || inner[1] != '"' && inner[1] != '\\' {
+				return "", false
+			}
+			inner = inner[1:]
+		}
+		key.WriteByte(inner[0])
+	}
+	return key.String(), isKey(key.String(), ' ')
+}
+
+// isKey tells whether all of a key is printable ASCII, from first on.
+func isKey(key string, first byte) bool {
+	for i := range len(key) {
+		if key[i] < first || key[i] > '~' {
+			return false
+		}
+	}
+	return key != "" && len(key) <= maxIdempotencyKey
+}
