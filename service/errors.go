@@ -103,15 +103,12 @@ func (f fault) err() error {
 		}
 		e = e.WithDetail(packed)
 	}
-	return &told{e, f}
+	return &told{e}
 }
 
 // told marks an error that was made for a caller, so that nothing else reaches
 // one.
-type told struct {
-	err   *connect.Error
-	fault fault // For doors that spell errors in a way of their own.
-}
+type told struct{ err *connect.Error }
 
 func (t *told) Error() string { return t.err.Error() }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -342,5 +343,29 @@ func TestRESTRemembers(t *testing.T) {
 		if got := r.header.Get("Cache-Status"); !strings.HasPrefix(got, "admin-gateway; "+status) || r.header.Get("Age") != "0" {
 			t.Errorf("call %d: headers are %v", i, r.header)
 		}
+	}
+}
+
+// TestRESTWriteWithoutRecord: who made a write that cannot be recorded is told
+// what it made, and not to make it again.
+func TestRESTWriteWithoutRecord(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	kept := &records{failed: func(r *audit.Record) error {
+		if r.Event == audit.EventCall {
+			return io.ErrShortWrite
+		}
+		return nil
+	}}
+	server := open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject), Audit: kept, AuditRequired: true})
+	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, catalog))}}
+	t.Cleanup(h.client.CloseIdleConnections)
+	r := h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`))
+	if _, kind, _, code := r.told(t); r.status != http.StatusFailedDependency || kind != "server_error" || code != "write_not_recorded" || r.header.Get("X-Should-Retry") != "false" {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+	var told struct{ Error struct{ ID string } }
+	if err := json.Unmarshal(r.body, &told); err != nil || told.Error.ID == "" {
+		t.Errorf("%s does not say what was made: %v", r.body, err)
 	}
 }
