@@ -50,6 +50,11 @@ type Method struct {
 	Secret bool
 	// Read says that the call changes nothing upstream.
 	Read bool
+	// Budget names the upstream's budget that the call spends, such as
+	// "projects.users:read".
+	Budget string
+	// Revokes says that the call takes access away, and waits before all others.
+	Revokes bool
 
 	tags     []tagPattern
 	staleBy  []*Method
@@ -71,6 +76,7 @@ type Catalog struct {
 	methods     []*Method
 	own         []*OwnMethod
 	byProcedure map[string]*Method
+	budgets     map[*upstream.Endpoint]string
 	access      *authz.Methods
 	byEndpoint  map[*upstream.Endpoint]*Method
 	router      *upstream.Router
@@ -105,7 +111,7 @@ func Files() []protoreflect.FileDescriptor {
 // when two share verb and path; the error holds every fault, and each names its
 // RPC. What answers have that the schema lacks is counted in drift.
 func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog, error) {
-	c := &Catalog{byProcedure: make(map[string]*Method)}
+	c := &Catalog{byProcedure: make(map[string]*Method), budgets: make(map[*upstream.Endpoint]string)}
 	routes := make(map[string]*Method)
 	var faults []error
 	for _, file := range files {
@@ -130,6 +136,7 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 				routes[route] = m
 				c.methods = append(c.methods, m)
 				c.byProcedure[m.Procedure] = m
+				c.budgets[m.Endpoint] = m.Budget
 			}
 		}
 	}
@@ -248,6 +255,9 @@ func compileMethod(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*M
 		Read:       endpoint.Verb() == "GET",
 	}
 	if err := m.applyPolicy(policy, options); err != nil {
+		return nil, err
+	}
+	if err := m.applyBudget(policy); err != nil {
 		return nil, err
 	}
 	for _, variable := range endpoint.Variables() {

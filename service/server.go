@@ -30,6 +30,8 @@ const (
 type Options struct {
 	// Upstream answers what the gateway cannot.
 	Upstream Upstream
+	// Budget tells how the upstream's budget is spent; nil does not pace.
+	Budget Budget
 	// Cache remembers answers to reads; nil asks the upstream every time.
 	Cache *Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -90,7 +92,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
 	}
-	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers()); err != nil {
+	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers(), budgetService{options.Budget}.handlers()); err != nil {
 		return nil, err
 	}
 	if options.Reflection {

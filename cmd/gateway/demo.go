@@ -69,13 +69,22 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
+	// The fake has a budget of its own only when it is asked to; see the calls of
+	// an inventory wait a little, and nobody else.
+	spending, err := openBudget(budgetConfig{
+		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
+	}, "", fake.url(), catalog, logger)
+	if err != nil {
+		return err
+	}
+	defer spending.Close()
 	records, err := audit.Open(audit.Options{Path: os.DevNull, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
 	g, err := build(catalog, drift, parts{
-		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, callers: who, authenticator: authenticator,
+		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
 		audit: records, reflection: true, logger: logger,
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ type parts struct {
 	baseURL       string
 	key           upstream.KeySource
 	memory        *remembering
+	budget        *budget
 	callers       service.Callers
 	authenticator *authn.Authenticator
 	audit         *audit.Log
@@ -44,8 +45,14 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Logger: p.logger})
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
 	server, err := service.NewServer(catalog, service.Options{
-		Upstream:      client,
+		Upstream:      sender,
+		Budget:        p.budget,
 		Cache:         p.memory.cache,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,

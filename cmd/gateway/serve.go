@@ -54,13 +54,18 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
+	spending, err := openBudget(conf.Upstream.Budget, conf.Cache.RedisURL, conf.Upstream.BaseURL, catalog, logger)
+	if err != nil {
+		return err
+	}
+	defer spending.Close()
 	records, err := audit.Open(audit.Options{Path: conf.Audit.Path, Stdout: std.out, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
 	g, err := build(catalog, drift, parts{
-		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, callers: policy, authenticator: authenticator,
+		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
 		audit: records, auditRequired: conf.Audit.Required, logger: logger,
 	})
 	if err != nil {
