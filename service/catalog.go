@@ -78,6 +78,8 @@ type Catalog struct {
 	byProcedure map[string]*Method
 	budgets     map[*upstream.Endpoint]string
 	access      *authz.Methods
+	byEndpoint  map[*upstream.Endpoint]*Method
+	router      *upstream.Router
 	idle        []error // invalidations that match no read
 }
 
@@ -153,7 +155,21 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 		m.access, _ = c.access.Lookup(m.Procedure)
 		m.refresh, _ = c.access.Lookup(m.Procedure + refreshSuffix)
 	}
+	if err := c.route(); err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
 	return c, nil
+}
+
+// route compiles the paths, for the door that has the upstream's own.
+func (c *Catalog) route() (err error) {
+	c.byEndpoint = make(map[*upstream.Endpoint]*Method, len(c.methods))
+	endpoints := make([]*upstream.Endpoint, len(c.methods))
+	for i, m := range c.methods {
+		c.byEndpoint[m.Endpoint], endpoints[i] = m, m.Endpoint
+	}
+	c.router, err = upstream.NewRouter(endpoints)
+	return err
 }
 
 // Access are the methods as a policy knows them: those of the catalog,

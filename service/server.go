@@ -104,14 +104,22 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	return server, nil
 }
 
-// NewHTTPHandler is the door for Connect, gRPC and gRPC-Web. gRPC needs HTTP/2,
-// so the http.Server has to speak it.
-func NewHTTPHandler(server *connect.Server) http.Handler {
+// NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
+// upstream's own REST paths. gRPC needs HTTP/2, so the http.Server has to speak
+// it. The catalog is the one that server was made of.
+func NewHTTPHandler(server *connect.Server, catalog *Catalog) http.Handler {
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, server,
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	)
-	return mux
+	rest := newRESTDoor(server, catalog)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest.takes(r) {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

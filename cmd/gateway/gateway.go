@@ -67,7 +67,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
+	return &gateway{server: server, doors: service.NewHTTPHandler(server, catalog), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.
