@@ -29,8 +29,14 @@ func (c *Catalog) Budgets() []string {
 	return slices.Compact(names)
 }
 
-// BudgetOf names the budget that a call to an endpoint of the catalog spends.
-func (c *Catalog) BudgetOf(e *upstream.Endpoint) string { return c.budgets[e] }
+// BudgetOf names the budget that a call to an endpoint of the catalog spends, ""
+// for one that is not of the catalog.
+func (c *Catalog) BudgetOf(e *upstream.Endpoint) string {
+	if m := c.byEndpoint[e]; m != nil {
+		return m.Budget
+	}
+	return ""
+}
 
 // paced is the context of a call to the upstream: for whom it waits, and when its
 // turn is. A call that belongs to an inventory keeps its place.

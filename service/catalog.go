@@ -76,7 +76,6 @@ type Catalog struct {
 	methods     []*Method
 	own         []*OwnMethod
 	byProcedure map[string]*Method
-	budgets     map[*upstream.Endpoint]string
 	access      *authz.Methods
 	byEndpoint  map[*upstream.Endpoint]*Method
 	router      *upstream.Router
@@ -111,7 +110,7 @@ func Files() []protoreflect.FileDescriptor {
 // when two share verb and path; the error holds every fault, and each names its
 // RPC. What answers have that the schema lacks is counted in drift.
 func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog, error) {
-	c := &Catalog{byProcedure: make(map[string]*Method), budgets: make(map[*upstream.Endpoint]string)}
+	c := &Catalog{byProcedure: make(map[string]*Method)}
 	routes := make(map[string]*Method)
 	var faults []error
 	for _, file := range files {
@@ -136,7 +135,6 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 				routes[route] = m
 				c.methods = append(c.methods, m)
 				c.byProcedure[m.Procedure] = m
-				c.budgets[m.Endpoint] = m.Budget
 			}
 		}
 	}

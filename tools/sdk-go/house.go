@@ -107,7 +107,11 @@ func (h *house) start(ctx context.Context, binary, folder string) error {
 	}
 	config := fmt.Sprintf(`listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
-upstream: {base_url: %s/v1, admin_key: {file: %s}}
+upstream:
+  base_url: %s/v1
+  admin_key: {file: %s}
+  # The sandbox has no budget, and nobody is to wait for one.
+  budget: {organization: {calls_per_minute: 100000, burst: 10000}, default: {calls_per_minute: 100000, burst: 10000}}
 policy: %s
 `, h.behindURL, filepath.Join(folder, "key"), filepath.Join(folder, "policy.yaml"))
 	for name, text := range map[string]string{"key": sandbox.DefaultAdminKey, "policy.yaml": policy, "gateway.yaml": config} {
