@@ -38,10 +38,37 @@ type flightKey struct {
 type flightCall[T any] struct {
 	done   chan struct{} // closed when answer and err are set
 	cancel context.CancelFunc
+	end    time.Time // of the flight at the latest
 	answer T
 	err    error
-	// waiting is how many want the answer; [Flight.mu] guards it.
+	// waiting is how many want the answer, and until when the most patient of
+	// them waits; [Flight.mu] guards them.
 	waiting int
+	until   time.Time
+}
+
+// flightContext is a flight's: its deadline is that of the caller who waits the
+// longest, so that what cannot be had by then is not begun, and moves when one
+// joins who waits longer. It does not end by itself then: the caller leaves.
+type flightContext struct {
+	context.Context
+	mu    *sync.Mutex
+	until *time.Time
+}
+
+// Deadline implements [context.Context].
+func (c flightContext) Deadline() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return *c.until, true
+}
+
+// until is how long a caller waits for a flight, no longer than last.
+func until(ctx context.Context, last time.Time) time.Time {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(last) {
+		return deadline
+	}
+	return last
 }
 
 // NewFlight returns a Flight whose calls take no longer than timeout, or
@@ -70,8 +97,8 @@ func NewFlight[T any](timeout time.Duration, metrics Metrics) *Flight[T] {
 //
 // fetch runs on a goroutine of its own with the values of ctx but not its end:
 // when the caller who started it leaves, the others still get their answer. It
-// ends with the flight's timeout, and when nobody waits for it any more. Do
-// itself returns when ctx ends. A panic of fetch is an error for everyone in the
+// ends with the flight's timeout, and when nobody waits for it any more, and has
+// the deadline of the caller who waits the longest. Do itself returns when ctx ends. A panic of fetch is an error for everyone in the
 // flight.
 func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	fetch func(context.Context) (T, error),
@@ -111,12 +138,16 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 	}
 	if call, ok := f.calls[key]; ok {
 		call.waiting++
+		if longer := until(ctx, call.end); longer.After(call.until) {
+			call.until = longer
+		}
 		return call, true, nil
 	}
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
-	call = &flightCall[T]{done: make(chan struct{}), cancel: cancel, waiting: 1}
+	end, _ := detached.Deadline()
+	call = &flightCall[T]{done: make(chan struct{}), cancel: cancel, end: end, waiting: 1, until: until(ctx, end)}
 	f.calls[key] = call
-	f.all.Go(func() { f.run(detached, key, call, fetch) })
+	f.all.Go(func() { f.run(flightContext{detached, &f.mu, &call.until}, key, call, fetch) })
 	return call, false, nil
 }
 

@@ -125,6 +125,56 @@ func TestFlightEveryoneLeaves(t *testing.T) {
 	})
 }
 
+// The deadline of a flight is that of the most patient, and of nobody who is not
+// there: what cannot be had by then need not be begun.
+func TestFlightDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](time.Minute, nil)
+		defer f.Close()
+		began := time.Now()
+		look, seen := make(chan struct{}), make(chan time.Duration)
+		fetch := func(ctx context.Context) (string, error) {
+			for range look {
+				// Contexts that are made of it go by it too.
+				derived, cancel := context.WithTimeout(ctx, time.Hour)
+				deadline, _ := derived.Deadline()
+				cancel()
+				seen <- deadline.Sub(began)
+			}
+			return "", ctx.Err()
+		}
+		want := func(d time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			look <- struct{}{}
+			if got := <-seen; got != d {
+				t.Errorf("deadline after %v, want %v", got, d)
+			}
+		}
+		var all sync.WaitGroup
+		join := func(ctx context.Context) {
+			all.Go(func() { _, _, _ = f.Do(ctx, flightTestKey, 1, fetch) })
+			synctest.Wait()
+		}
+		within := func(d time.Duration) context.Context {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			t.Cleanup(cancel)
+			return ctx
+		}
+		join(within(3 * time.Second))
+		want(3 * time.Second)
+		join(within(2 * time.Second))
+		want(3 * time.Second)
+		join(within(20 * time.Second))
+		want(20 * time.Second)
+		join(t.Context())
+		want(time.Minute)
+		close(look)
+		all.Wait()
+	})
+}
+
 // What was begun for whoever comes next does not end with those who joined it.
 func TestFlightBegin(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -57,6 +58,7 @@ type Cache struct {
 	flights *cache.Flight[kept]
 	// refreshing bounds the fetches that nobody waits for.
 	refreshing chan struct{}
+	rooms      sync.Pool // of *[]byte, in which keys are written
 }
 
 // NewCache returns a Cache over a store.
@@ -171,7 +173,11 @@ func (s *cacheStep) obtain(ctx context.Context, l lookup, p permit) (k kept, sta
 		k, err = s.fetchAndSave(ctx, l)
 		return k, statusReload, err
 	}
-	k, shared, err := s.flights.Do(ctx, l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) { return s.find(ctx, l) })
+	k, shared, err := s.fly(ctx, l)
+	if shared && hadMoreTime(ctx, err) {
+		// Those who began the flight could not wait as long as this one.
+		k, shared, err = s.fly(ctx, l)
+	}
 	switch {
 	case err != nil:
 		return kept{}, statusMiss, err
@@ -192,6 +198,20 @@ func (s *cacheStep) obtain(ctx context.Context, l lookup, p permit) (k kept, sta
 		status = statusMiss
 	}
 	return k, status, nil
+}
+
+func (s *cacheStep) fly(ctx context.Context, l lookup) (kept, bool, error) {
+	return s.flights.Do(ctx, l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) { return s.find(ctx, l) })
+}
+
+// hadMoreTime tells whether a flight failed for want of time that this caller has.
+func hadMoreTime(ctx context.Context, err error) bool {
+	failure, ok := errors.AsType[*upstream.Error](err)
+	if !ok || failure.Reason != upstream.ReasonNoBudget {
+		return false
+	}
+	deadline, limited := ctx.Deadline()
+	return !limited || time.Until(deadline) > failure.RetryAfter
 }
 
 // accepts tells whether an answer that is kept will do. A fetched one does.

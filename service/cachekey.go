@@ -15,18 +15,29 @@ func (s *cacheStep) lookup(ctx context.Context, m *Method, request protoreflect.
 	if err != nil {
 		return lookup{}, err
 	}
-	key, err := cacheKey(org, m, request)
+	key, err := s.key(org, m, request)
 	return lookup{method: m, request: request, key: key, tags: readTags(org, m, request)}, err
 }
 
-// cacheKey holds everything that an answer depends on: the request in its
-// canonical form, and the method, which says how the answer is read.
-func cacheKey(org string, m *Method, request protoreflect.Message) (cache.Key, error) {
-	var room [512]byte
-	b := append(append(room[:0], m.Procedure...), '\n')
+// key holds everything that an answer depends on: the request in its canonical
+// form, and the method, which says how the answer is read.
+func (c *Cache) key(org string, m *Method, request protoreflect.Message) (cache.Key, error) {
+	room, ok := c.rooms.Get().(*[]byte)
+	if !ok {
+		room = new([]byte)
+	}
+	b := append(append((*room)[:0], m.Procedure...), '\n')
 	b, err := m.Endpoint.AppendCanonical(b, request)
-	return cache.Key{Org: org, Canonical: string(b)}, err
+	key := cache.Key{Org: org, Canonical: string(b)}
+	if cap(b) <= maxKeyRoom {
+		*room = b
+		c.rooms.Put(room)
+	}
+	return key, err
 }
+
+// maxKeyRoom bounds the buffers that are kept for keys.
+const maxKeyRoom = 4 << 10
 
 // What an answer depends on beside what writes name: its method, the projects
 // that its request names, and everything, so that each of them can be purged.
@@ -50,4 +61,3 @@ func readTags(org string, m *Method, request protoreflect.Message) cache.Tags {
 	}
 	return tags.Tags()
 }
-

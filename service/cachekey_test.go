@@ -45,4 +45,3 @@ func TestReadTagsAreTheMethodsTags(t *testing.T) {
 		}
 	})
 }
-

@@ -135,4 +135,3 @@ func invalidField(field, reason string, cause error) error {
 		violations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
 	}.err()
 }
-

@@ -130,6 +130,13 @@ var outcomes = map[upstream.Kind]outcome{
 	upstream.DeadlineExceeded:   {connect.CodeDeadlineExceeded, "the deadline passed; nothing was changed"},
 }
 
+// unsent are the words for calls that the gateway did not send. Their reasons
+// tell them from the upstream's own refusals, which have the same kind.
+var unsent = map[string]string{
+	upstream.ReasonNoBudget:    "the gateway's request budget has no room for the call before its deadline; nothing was sent",
+	upstream.ReasonBreakerOpen: "the upstream has been failing and is given a pause; nothing was sent",
+}
+
 // toCaller maps any error of the road to what its caller may see.
 func toCaller(err error) error {
 	var (
@@ -180,6 +187,9 @@ func fromUpstream(e *upstream.Error) error {
 	// The upstream's words explain what the request did wrong. What befell the
 	// call itself is explained here.
 	message := row.message
+	if words, ok := unsent[e.Reason]; ok {
+		message = words
+	}
 	if words := e.Message; words != "" && (e.Kind == upstream.InvalidArgument || e.Kind == upstream.NotFound || e.Kind == upstream.Conflict || e.Kind == upstream.RateLimited) {
 		message = words
 	}

@@ -94,6 +94,12 @@ func TestToCaller(t *testing.T) {
 		{"unavailable for a while", &upstream.Error{Kind: upstream.Unavailable, Reason: upstream.ReasonUnavailable, RetryAfter: time.Minute},
 			heard{connect.CodeUnavailable, outcomes[upstream.Unavailable].message, []proto.Message{
 				info("UPSTREAM_UNAVAILABLE", nil), &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Minute)}}}},
+		{"no budget", &upstream.Error{Kind: upstream.RateLimited, Reason: upstream.ReasonNoBudget, RetryAfter: time.Minute},
+			heard{connect.CodeResourceExhausted, unsent[upstream.ReasonNoBudget], []proto.Message{
+				info("NO_BUDGET", nil), &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Minute)}}}},
+		{"breaker open", &upstream.Error{Kind: upstream.Unavailable, Reason: upstream.ReasonBreakerOpen, RetryAfter: time.Second},
+			heard{connect.CodeUnavailable, unsent[upstream.ReasonBreakerOpen], []proto.Message{
+				info("UPSTREAM_BREAKER_OPEN", nil), &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)}}}},
 		{"outcome unknown", withWords(upstream.OutcomeUnknown, upstream.ReasonOutcomeUnknown),
 			heard{connect.CodeUnknown, outcomes[upstream.OutcomeUnknown].message, []proto.Message{info("OUTCOME_UNKNOWN", words)}}},
 		{"credential rejected", withWords(upstream.CredentialRejected, upstream.ReasonCredentialRejected),

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
 	"github.com/admin-gateway/admin-gateway/cache"
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
 )
 
 // Life is how long an answer may be used, in the terms of RFC 9111 and RFC 5861.

@@ -64,7 +64,7 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 	go func() { defer close(ended); tiered.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	remembers, err := service.NewCache(service.CacheOptions{
-		Store: tiered, Near: memory, Leases: shared, Org: func(context.Context) (string, error) { return "org", nil },
+		Store: tiered, Near: memory, Shared: store, Leases: shared, Org: func(context.Context) (string, error) { return "org", nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -46,6 +46,21 @@ func readBody(reply *http.Response, limit int64) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
+// arrival is a body on its way. It tells a connection that broke from an answer
+// that is nonsense.
+type arrival struct {
+	io.ReadCloser
+	broke bool
+}
+
+func (a *arrival) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		a.broke = true
+	}
+	return n, err
+}
+
 // bounded is an io.LimitedReader that tells an end from a limit.
 type bounded struct {
 	from io.Reader

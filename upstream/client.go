@@ -23,7 +23,7 @@ type Client struct {
 	own       *http.Transport // nil when the transport is the caller's
 }
 
-// Reply is a 2xx answer.
+// Reply is a 2xx answer, or what a [Sender] knows of one that was lost.
 type Reply struct {
 	// Status is the HTTP status, 200 to 299.
 	Status int
@@ -119,6 +119,8 @@ func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Repl
 
 func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http.Response, scrub func(string) string) (*Reply, *Error) {
 	id := requestID(response.Header, scrub)
+	arriving := &arrival{ReadCloser: response.Body}
+	response.Body = arriving
 	body, err := readBody(response, c.config.MaxBody)
 	var failure *Error
 	switch {
@@ -134,6 +136,7 @@ func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http
 		failure = badAnswer(e.writes(), wrong, nil)
 	}
 	failure.Status, failure.RequestID = response.StatusCode, id
+	failure.cut = arriving.broke || err != nil && ctx.Err() != nil
 	return nil, failure
 }
 

@@ -41,6 +41,14 @@ type Config struct {
 	IdleConnTimeout time.Duration
 	// MaxConns bounds the connections to the upstream; default 64.
 	MaxConns int
+	// PingAfter is how long an HTTP/2 connection may be silent before it is
+	// pinged, and a TCP connection before it is probed, so that a dead one is
+	// found before a call is; default 15 s. Neither is a request to the API, and
+	// neither keeps an unused connection open beyond IdleConnTimeout.
+	PingAfter time.Duration
+	// PingTimeout is how long the answer to a ping may take before the connection
+	// is given up, or a third of it for a probe; default 5 s.
+	PingTimeout time.Duration
 
 	// UserAgent is sent as it is; default "admin-gateway".
 	UserAgent string
@@ -53,7 +61,7 @@ type Config struct {
 	// Proxy chooses a proxy; nil means none, whatever the environment says.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Transport replaces the client's own, for tests. DialTimeout, TLS, Proxy,
-	// MaxConns and the timeouts other than TotalTimeout are then its business.
+	// MaxConns, pings and the timeouts other than TotalTimeout are then its business.
 	Transport http.RoundTripper
 }
 
@@ -71,12 +79,11 @@ func (c *Config) setDefaults() error {
 		{"ResponseHeaderTimeout", &c.ResponseHeaderTimeout, 30 * time.Second},
 		{"TotalTimeout", &c.TotalTimeout, 60 * time.Second},
 		{"IdleConnTimeout", &c.IdleConnTimeout, 90 * time.Second},
+		{"PingAfter", &c.PingAfter, 15 * time.Second},
+		{"PingTimeout", &c.PingTimeout, 5 * time.Second},
 	} {
-		if *bound.value < 0 {
-			return errors.New(bound.name + " is negative")
-		}
-		if *bound.value == 0 {
-			*bound.value = bound.or
+		if err := setDefault(bound.name, bound.value, bound.or); err != nil {
+			return err
 		}
 	}
 	if c.MaxBody < 0 || c.MaxConns < 0 {
@@ -107,9 +114,12 @@ func newTransport(c *Config) *http.Transport {
 	if c.TLS != nil {
 		secure = c.TLS.Clone()
 	}
+	dialer := &net.Dialer{Timeout: c.DialTimeout, KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: c.PingAfter, Interval: c.PingTimeout, Count: 3,
+	}}
 	return &http.Transport{
 		Proxy:                  c.Proxy,
-		DialContext:            (&net.Dialer{Timeout: c.DialTimeout}).DialContext,
+		DialContext:            dialer.DialContext,
 		TLSClientConfig:        secure,
 		TLSHandshakeTimeout:    c.TLSHandshakeTimeout,
 		ResponseHeaderTimeout:  c.ResponseHeaderTimeout,
@@ -120,6 +130,7 @@ func newTransport(c *Config) *http.Transport {
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: c.PingAfter, PingTimeout: c.PingTimeout},
 	}
 }
 

@@ -25,6 +25,7 @@ type Endpoint struct {
 	query     []parameter
 	body      *adminjson.Codec // nil: no body
 	answer    *adminjson.Codec
+	gone      goneAnswer
 }
 
 // Request is what goes to the upstream for one message. Equal requests to an
@@ -101,6 +102,9 @@ func compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoin
 	}
 	if err := e.compileInput(rule.GetBody(), inPath); err != nil {
 		return nil, err
+	}
+	if e.verb == http.MethodDelete && rule.GetResponseBody() == "" {
+		e.gone = compileGone(e.segments, md.Output())
 	}
 	return e, e.compileOutput(md.Output(), rule.GetResponseBody(), drift)
 }

@@ -22,7 +22,8 @@ const (
 	NotFound
 	// Conflict: the state of things does not allow it.
 	Conflict
-	// RateLimited: the upstream's budget is used up; nothing was done.
+	// RateLimited: the upstream's budget is used up, by its own word or by the
+	// pacer's; nothing was done.
 	RateLimited
 	// Unavailable: the upstream could not answer. A write was not done, as far
 	// as the upstream says.
@@ -52,6 +53,12 @@ const (
 	ReasonCredentialUnreadable = "UPSTREAM_CREDENTIAL_UNREADABLE" //nolint:gosec // a name, no credential
 	ReasonDeadlineExceeded     = "DEADLINE_EXCEEDED"
 	ReasonCanceled             = "CANCELED"
+	// ReasonNoBudget is a call that was not sent, because the pacer has no
+	// request for it before its deadline.
+	ReasonNoBudget = "NO_BUDGET"
+	// ReasonBreakerOpen is a call that was not sent, because the upstream has
+	// been failing and is given a pause.
+	ReasonBreakerOpen = "UPSTREAM_BREAKER_OPEN"
 )
 
 // meaning is a row of the table: what an answer outside 2xx stands for.
@@ -129,11 +136,15 @@ type Error struct {
 	Message, Param, Code, Type string
 	// RequestID is the upstream's name for the call, if it gave one.
 	RequestID string
-	// RetryAfter is how long the upstream asks to wait, at most an hour; 0
-	// when it does not say.
+	// RetryAfter is how long the upstream, the pacer or the breaker asks to
+	// wait, at most an hour; 0 when none of them says.
 	RetryAfter time.Duration
 
 	cause error
+	// byAPI tells that the body is one that the API itself writes.
+	byAPI bool
+	// cut tells that there was a status, and the rest did not arrive.
+	cut bool
 }
 
 // Error says everything that is known, for a log.
@@ -170,6 +181,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
+// unanswered tells whether the connection failed or the time was up before
+// there was a whole answer.
+func (e *Error) unanswered() bool {
+	return e.cut || e.Status == 0 && (e.Reason == ReasonUnavailable || e.Reason == ReasonOutcomeUnknown)
+}
+
 // Why an attempt ended that the caller did not end.
 var (
 	errAttemptTimeout = errors.New("the attempt took longer than it may")
@@ -179,7 +196,7 @@ var (
 // refused makes the error of an answer whose status is not 2xx.
 func refused(write bool, reply *http.Response, body []byte, scrub func(string) string, now time.Time) *Error {
 	said, byAPI := parseErrorBody(body)
-	e := &Error{Status: reply.StatusCode, RequestID: requestID(reply.Header, scrub)}
+	e := &Error{Status: reply.StatusCode, RequestID: requestID(reply.Header, scrub), byAPI: byAPI}
 	for _, m := range meanings {
 		if reply.StatusCode < m.from || reply.StatusCode > m.to {
 			continue

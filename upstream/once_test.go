@@ -97,6 +97,13 @@ func resetting(t *testing.T, code http2.ErrCode) (*upstream.Client, *atomic.Int3
 // request.
 func framed(t *testing.T, answer func(*http2.Framer, uint32) error, change ...func(*upstream.Config)) *upstream.Client {
 	t.Helper()
+	return overTLS(t, func(conn net.Conn) { answerFrames(conn, answer) }, change...)
+}
+
+// overTLS returns the client of a server that hands each connection to serve,
+// once HTTP/2 is agreed upon.
+func overTLS(t *testing.T, serve func(net.Conn), change ...func(*upstream.Config)) *upstream.Client {
+	t.Helper()
 	certificate, roots := selfSigned(t)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12})
 	if err != nil {
@@ -112,7 +119,7 @@ func framed(t *testing.T, answer func(*http2.Framer, uint32) error, change ...fu
 			}
 			served.Go(func() {
 				defer func() { _ = conn.Close() }()
-				answerFrames(conn, answer)
+				serve(conn)
 			})
 		}
 	})

@@ -114,7 +114,9 @@ func escapeQuery(s string) string {
 func formatter(field protoreflect.FieldDescriptor) (appender, error) {
 	switch field.Kind() {
 	case protoreflect.StringKind:
-		return func(q []byte, v protoreflect.Value) ([]byte, error) { return append(q, escapeQuery(v.String())...), nil }, nil
+		return func(q []byte, v protoreflect.Value) ([]byte, error) {
+			return append(q, escapeQuery(v.String())...), nil
+		}, nil
 	case protoreflect.BoolKind:
 		return func(q []byte, v protoreflect.Value) ([]byte, error) { return strconv.AppendBool(q, v.Bool()), nil }, nil
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind,

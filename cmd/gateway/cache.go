@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -62,6 +63,10 @@ func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.
 		events: newCacheEvents(),
 		run:    func(context.Context) {}, close: func() {}, degraded: func() string { return "" },
 	}
+	lives, err := c.lives(catalog)
+	if err != nil {
+		return nil, err
+	}
 	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: int64(c.Memory), Lease: writeLease, Metrics: r.events})
 	if err != nil {
 		return nil, fmt.Errorf("config key cache.memory: %w", err)
@@ -99,7 +104,9 @@ func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.
 	}
 	r.run = tiered.Run
 	release := r.close
-	r.cache, err = service.NewCache(service.CacheOptions{Store: tiered, Near: memory, Leases: leases, Org: organization(baseURL, key), Logger: logger})
+	r.cache, err = service.NewCache(service.CacheOptions{
+		Store: tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(baseURL, key), Lives: lives, Jitter: c.Jitter, Logger: logger,
+	})
 	if err != nil {
 		release()
 		return nil, err
@@ -130,13 +137,24 @@ func sealed(ctx context.Context, store cache.Store, keys []keyConfig, events cac
 }
 
 // organization names whose data the admin key opens: other data, other name.
+// The name is worked out once for each key that there is.
 func organization(baseURL string, key upstream.KeySource) func(context.Context) (string, error) {
+	type named struct {
+		secret upstream.Secret
+		name   string
+	}
+	var last atomic.Pointer[named]
 	return func(ctx context.Context) (string, error) {
 		secret, err := key.Key(ctx)
 		if err != nil {
 			return "", err
 		}
+		if n := last.Load(); n != nil && n.secret.Equal(secret) {
+			return n.name, nil
+		}
 		digest := sha256.Sum256([]byte("admin-gateway organization\x00" + baseURL + "\x00" + secret.Reveal()))
-		return hex.EncodeToString(digest[:16]), nil
+		n := &named{secret, hex.EncodeToString(digest[:16])}
+		last.Store(n)
+		return n.name, nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/authz"
@@ -27,6 +28,9 @@ func (f policyFlags) load() (*service.Catalog, *callers.Set, error) {
 	}
 	catalog, err := loadCatalog(nil)
 	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := conf.Cache.lives(catalog); err != nil {
 		return nil, nil, err
 	}
 	authenticator, policy, err := openCallers(conf, catalog, slog.New(slog.DiscardHandler))
@@ -67,14 +71,14 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	method, err := find(catalog, c.RPC)
+	procedure, message, err := find(catalog, c.RPC)
 	if err != nil {
 		return fmt.Errorf("flag --rpc: %w", err)
 	}
 	if set.Limiter(c.Caller) == nil {
 		return fmt.Errorf("flag --caller: the policy has no caller %q", c.Caller)
 	}
-	handle, ok := catalog.Access().Lookup(method.Procedure)
+	handle, ok := catalog.Access().Lookup(procedure)
 	if !ok {
 		return fmt.Errorf("flag --rpc: %s cannot be granted", c.RPC)
 	}
@@ -82,7 +86,7 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 	if c.Request == "" {
 		d = set.Policy.MayCall(c.Caller, handle)
 	} else {
-		request := method.Request.New()
+		request := message.New()
 		if err := protojson.Unmarshal([]byte(c.Request), request.Interface()); err != nil {
 			return fmt.Errorf("flag --request: %w", err)
 		}
@@ -115,12 +119,21 @@ func verdict(d authz.Decision, withoutRequest bool) string {
 	return text
 }
 
-// find takes Service/Method, with or without the package.
-func find(catalog *service.Catalog, name string) (*service.Method, error) {
+// find takes Service/Method, with or without the package, of a mirrored RPC or of
+// one of our own.
+func find(catalog *service.Catalog, name string) (procedure string, request protoreflect.MessageType, err error) {
+	is := func(short, procedure string) bool {
+		return name == short || strings.TrimPrefix(name, "/") == strings.TrimPrefix(procedure, "/")
+	}
 	for _, m := range catalog.Methods() {
-		if name == m.Name() || strings.TrimPrefix(name, "/") == strings.TrimPrefix(m.Procedure, "/") {
-			return m, nil
+		if is(m.Name(), m.Procedure) {
+			return m.Procedure, m.Request, nil
 		}
 	}
-	return nil, fmt.Errorf("there is no RPC %q; gateway catalog lists all of them", name)
+	for _, m := range catalog.Own() {
+		if is(m.Name(), m.Procedure) {
+			return m.Procedure, m.Request, nil
+		}
+	}
+	return "", nil, fmt.Errorf("there is no RPC %q; gateway catalog lists all of them", name)
 }

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
+	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -67,6 +69,36 @@ type cacheConfig struct {
 	// EncryptionKeys are those with which what is in Redis is encrypted: the
 	// first encrypts, the second, if there is one, still decrypts.
 	EncryptionKeys []keyConfig `yaml:"encryption_keys"`
+	// Lives are those of answers, where they are not as the catalog declares them.
+	Lives []lifeConfig `yaml:"lives"`
+	// Jitter is the largest part of an answer's freshness that is taken off by
+	// chance.
+	Jitter float64 `yaml:"jitter"`
+}
+
+// lifeConfig changes how long the answers to a read, or to all reads of a
+// resource, may be used. What it leaves out stays as it is declared.
+type lifeConfig struct {
+	Of                   string         `yaml:"of"`
+	Fresh                *time.Duration `yaml:"fresh"`
+	StaleWhileRevalidate *time.Duration `yaml:"stale_while_revalidate"`
+	StaleIfError         *time.Duration `yaml:"stale_if_error"`
+	Settled              *time.Duration `yaml:"settled"`
+}
+
+// lives compiles them against the catalog.
+func (c cacheConfig) lives(catalog *service.Catalog) (service.Lives, error) {
+	var overrides []service.LifeOverride
+	for _, l := range c.Lives {
+		overrides = append(overrides, service.LifeOverride{
+			Of: l.Of, Fresh: l.Fresh, WhileRevalidate: l.StaleWhileRevalidate, IfError: l.StaleIfError, Settled: l.Settled,
+		})
+	}
+	lives, err := catalog.Lives(overrides)
+	if err != nil {
+		return nil, fmt.Errorf("config key cache.lives: %w", err)
+	}
+	return lives, nil
 }
 
 type auditConfig struct {
@@ -79,7 +111,7 @@ func defaultConfig() config {
 		Listen:    "127.0.0.1:8080",
 		OpsListen: "127.0.0.1:8081",
 		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1"},
-		Cache:     cacheConfig{Memory: 64 << 20},
+		Cache:     cacheConfig{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     auditConfig{Path: "-"},
 	}
 }
@@ -101,6 +133,8 @@ func (c *config) settings() []setting {
 		{"cache.memory", &c.Cache.Memory},
 		{"cache.redis_url", &c.Cache.RedisURL},
 		{"cache.encryption_keys", &c.Cache.EncryptionKeys},
+		{"cache.lives", &c.Cache.Lives},
+		{"cache.jitter", &c.Cache.Jitter},
 		{"policy", &c.Policy},
 		{"audit.path", &c.Audit.Path},
 		{"audit.required", &c.Audit.Required},
@@ -166,6 +200,9 @@ func (c *config) check() error {
 	}
 	if len(c.Cache.EncryptionKeys) > 0 && c.Cache.RedisURL == "" {
 		fault("cache.encryption_keys", "goes with redis_url: nothing else leaves the process")
+	}
+	if c.Cache.Jitter < 0 || c.Cache.Jitter > 1 {
+		fault("cache.jitter", "a part, from 0 to 1")
 	}
 	if c.Policy == "" {
 		fault("policy", "the path of a policy file is missing; without one nobody may call")

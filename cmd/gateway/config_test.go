@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -17,6 +18,8 @@ func writeFile(t *testing.T, name, content string) string {
 	}
 	return path
 }
+
+func of(d time.Duration) *time.Duration { return &d }
 
 func environment(variables map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
@@ -46,6 +49,10 @@ cache:
   memory: 16MiB
   redis_url: "redis://127.0.0.1:6379/0"
   encryption_keys: [{env: NEW}, {file: /old}]
+  jitter: 0.25
+  lives:
+    - {of: projects.users, fresh: 30s}
+    - {of: ProjectService/GetProject, fresh: 0s, stale_while_revalidate: 1s, stale_if_error: 2m, settled: 1h}
 policy: /etc/policy.yaml
 audit: {path: /var/log/audit.jsonl, required: true}
 `
@@ -60,7 +67,10 @@ func TestLoadConfig(t *testing.T) {
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
-		Cache:  cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}},
+		Cache:  cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
+			{Of: "projects.users", Fresh: of(30 * time.Second)},
+			{Of: "ProjectService/GetProject", Fresh: of(0), StaleWhileRevalidate: of(time.Second), StaleIfError: of(2 * time.Minute), Settled: of(time.Hour)},
+		}},
 		Policy: "/etc/policy.yaml",
 		Audit:  auditConfig{Path: "/var/log/audit.jsonl", Required: true},
 	}
@@ -72,7 +82,7 @@ func TestLoadConfig(t *testing.T) {
 		TLS:      tlsConfig{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: upstreamConfig{BaseURL: "http://b", AdminKey: keyConfig{File: "/key"}},
 		Authn:    authnConfig{Issuers: []issuerConfig{{URL: "https://other.example", Audiences: []string{"x"}}}},
-		Cache:    cacheConfig{Memory: 1 << 30, EncryptionKeys: []keyConfig{}},
+		Cache:    cacheConfig{Memory: 1 << 30, EncryptionKeys: []keyConfig{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",
 		Audit:    auditConfig{Path: "-", Required: false},
 	}
@@ -138,6 +148,8 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"trust domains of nobody", key + "tls: {trust_domains: [a]}", []string{"config key tls.trust_domains:"}},
 		{"memory of no size", key + "cache: {memory: much}", []string{"gateway.yaml:3:17: ", "64MiB"}},
 		{"encryption of nothing", key + "cache: {encryption_keys: [{env: K}]}", []string{"config key cache.encryption_keys", "redis_url"}},
+		{"jitter beyond all", key + "cache: {jitter: 1.5}", []string{"config key cache.jitter", "0 to 1"}},
+		{"life that is no duration", key + "cache: {lives: [{of: users, fresh: 30}]}", []string{"gateway.yaml:", "a duration such as 30s"}},
 		{"three keys", key + "cache: {redis_url: 'redis://h', encryption_keys: [{env: K}, {env: L}, {env: M}]}", []string{"config key cache.encryption_keys", "one or two"}},
 		{"negative memory", key + "cache: {memory: -1MiB}", []string{"gateway.yaml:3:17: "}},
 		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},

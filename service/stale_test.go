@@ -1,0 +1,387 @@
+package service_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// agingHouse is a house whose clock and upstream the test moves.
+type agingHouse struct {
+	t       *testing.T
+	catalog *service.Catalog
+	server  *connect.Server
+	client  *connect.Client
+	start   time.Time
+	past    *atomic.Int64
+	asked   *atomic.Int32
+	records *records
+	// answers is what the upstream does; nil: it answers.
+	answers *atomic.Pointer[func(ctx context.Context) error]
+	arrived chan struct{} // gets something for each call upstream, while it has room
+}
+
+const agingPolicy = `
+callers:
+  - name: root
+    limits: $free
+    authenticate: [{token_sha256: $root}]
+    grants: [{permissions: ["*"]}]
+  - name: reader
+    limits: $free
+    authenticate: [{token_sha256: $reader}]
+    grants: [{permissions: ["*.read"]}]
+  - name: spender
+    limits: $free
+    authenticate: [{token_sha256: $spender}]
+    grants: [{permissions: ["*.read"]}, {permissions: [budget.spend], projects: [p]}]
+`
+
+func newAgingHouse(t *testing.T, change func(*service.CacheOptions, *service.Catalog)) *agingHouse {
+	t.Helper()
+	h := &agingHouse{
+		t: t, catalog: realCatalog(t), start: time.Now(), past: new(atomic.Int64), asked: new(atomic.Int32), records: new(records),
+		answers: new(atomic.Pointer[func(context.Context) error]), arrived: make(chan struct{}, 100),
+	}
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Now: h.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: h.catalog.Convert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := service.CacheOptions{Store: tiered, Near: memory, Now: h.now, Org: func(context.Context) (string, error) { return "org", nil }}
+	if change != nil {
+		change(&options, h.catalog)
+	}
+	remembers, err := service.NewCache(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(remembers.Close)
+	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		n := h.asked.Add(1)
+		select {
+		case h.arrived <- struct{}{}:
+		default:
+		}
+		if answers := h.answers.Load(); answers != nil {
+			if err := (*answers)(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + strings.Repeat("x", int(n)) + `"}`)}, nil
+	})
+	h.server = open(t, h.catalog, service.Options{Upstream: up, Cache: remembers, Callers: newPolicy(t, h.catalog, agingPolicy), Audit: h.records})
+	h.client = connect.NewClient(service.InProcess(h.server))
+	return h
+}
+
+func (h *agingHouse) now() time.Time                     { return h.start.Add(time.Duration(h.past.Load())) }
+func (h *agingHouse) advance(d time.Duration)            { h.past.Add(int64(d)) }
+func (h *agingHouse) fail(e *upstream.Error)             { h.does(func(context.Context) error { return e }) }
+func (h *agingHouse) does(f func(context.Context) error) { h.answers.Store(&f) }
+
+// reply is what a caller saw of a read.
+type reply struct {
+	err              error
+	age, cacheStatus string
+	recorded         string
+	asked            bool // the upstream, before the answer
+}
+
+func (h *agingHouse) method(name string) *service.Method {
+	h.t.Helper()
+	m, ok := h.catalog.Lookup("/openai.admin.v1." + name)
+	if !ok {
+		h.t.Fatalf("there is no %s", name)
+	}
+	return m
+}
+
+// read makes a call with headers, given as name and value in turn.
+func (h *agingHouse) read(caller, name string, request proto.Message, headers ...string) reply {
+	h.t.Helper()
+	m, before := h.method(name), h.asked.Load()
+	ctx, info := connect.NewClientContext(h.t.Context())
+	info.RequestHeader().Set("Authorization", "Bearer "+tokenOf(caller))
+	for i := 0; i < len(headers); i += 2 {
+		info.RequestHeader().Add(headers[i], headers[i+1])
+	}
+	err := h.client.CallUnary(ctx, specOf(m), request, m.Response.New().Interface())
+	kept := h.records.all()
+	return reply{err, info.ResponseHeader().Get("Age"), info.ResponseHeader().Get("Cache-Status"), kept[len(kept)-1].Cache, h.asked.Load() != before}
+}
+
+func (h *agingHouse) want(got reply, recorded, cacheStatus string) {
+	h.t.Helper()
+	if got.err != nil || got.recorded != recorded || got.cacheStatus != "admin-gateway; "+cacheStatus {
+		h.t.Errorf("recorded as %s, Cache-Status %q, error %v; want %s, %q", got.recorded, got.cacheStatus, got.err, recorded, cacheStatus)
+	}
+}
+
+var (
+	askedProject  = &adminv1.GetProjectRequest{ProjectId: "p"}
+	unavailable   = &upstream.Error{Kind: upstream.Unavailable, Reason: upstream.ReasonUnavailable, Status: http.StatusServiceUnavailable}
+	projectLife   = 5 * time.Minute
+	projectStale  = time.Minute
+	projectErrors = time.Hour
+)
+
+// TestStaleWhileRevalidate: after its life an answer is served while a new one is
+// fetched, once for all who ask, and not after that.
+func TestStaleWhileRevalidate(t *testing.T) {
+	t.Parallel()
+	h := newAgingHouse(t, nil)
+	h.want(h.read("root", "ProjectService/GetProject", askedProject), "miss", "fwd=miss; ttl=300")
+	<-h.arrived
+	h.advance(projectLife + 10*time.Second)
+	release := make(chan struct{})
+	h.does(func(context.Context) error { <-release; return nil })
+	for range 5 {
+		// A new answer is on its way, and nobody waits for it.
+		got := h.read("root", "ProjectService/GetProject", askedProject)
+		h.want(got, "stale", "hit; ttl=-10")
+		if got.age != "310" {
+			t.Errorf("Age: %s", got.age)
+		}
+	}
+	<-h.arrived
+	close(release)
+	// Who comes now gets the new one, or joins its flight, and in the end all do.
+	for {
+		got := h.read("root", "ProjectService/GetProject", askedProject)
+		if got.recorded == "hit" {
+			h.want(got, "hit", "hit; ttl=300")
+			break
+		}
+		h.want(got, "stale", "hit; ttl=-10")
+	}
+	if n := h.asked.Load(); n != 2 {
+		t.Errorf("the upstream was asked %d times, want 2", n)
+	}
+	h.advance(projectLife + projectStale)
+	h.want(h.read("root", "ProjectService/GetProject", askedProject), "miss", "fwd=miss; ttl=300")
+}
+
+// TestStaleIfError: a stale answer stands in where the upstream says nothing of
+// what was asked, up to a limit, and never where it refuses, never for what is
+// sensitive, and never for what a write has changed.
+func TestStaleIfError(t *testing.T) {
+	t.Parallel()
+	h := newAgingHouse(t, nil)
+	h.read("root", "ProjectService/GetProject", askedProject)
+	h.advance(projectLife + projectStale)
+	for _, kind := range []upstream.Kind{upstream.Unavailable, upstream.RateLimited, upstream.DeadlineExceeded} {
+		h.fail(&upstream.Error{Kind: kind, Reason: upstream.ReasonUnavailable})
+		h.want(h.read("root", "ProjectService/GetProject", askedProject), "stale", "fwd=stale; ttl=-60")
+	}
+	h.fail(unavailable)
+	h.want(h.read("root", "ProjectService/GetProject", askedProject), "stale", "fwd=stale; fwd-status=503; ttl=-60")
+	for kind, status := range map[upstream.Kind]int{
+		upstream.NotFound: http.StatusNotFound, upstream.CredentialRejected: http.StatusUnauthorized,
+		upstream.InvalidArgument: http.StatusBadRequest, upstream.Conflict: http.StatusConflict,
+	} {
+		h.fail(&upstream.Error{Kind: kind, Reason: upstream.ReasonNotFound, Status: status})
+		if got := h.read("root", "ProjectService/GetProject", askedProject); got.err == nil || got.recorded != "miss" {
+			t.Errorf("%s: error %v, recorded as %s, Cache-Status %s", kind, got.err, got.recorded, got.cacheStatus)
+		}
+	}
+	h.fail(unavailable)
+	h.advance(projectErrors - projectStale)
+	if got := h.read("root", "ProjectService/GetProject", askedProject); got.err == nil || got.cacheStatus != "admin-gateway; fwd=miss; fwd-status=503" {
+		t.Errorf("beyond the limit: error %v, Cache-Status %q", got.err, got.cacheStatus)
+	}
+
+	// Sensitive: who may do what.
+	h.answers.Store(nil)
+	users := &adminv1.ListProjectUsersRequest{ProjectId: "p"}
+	h.read("root", "ProjectUserService/ListProjectUsers", users)
+	h.advance(projectLife)
+	h.fail(unavailable)
+	if got := h.read("root", "ProjectUserService/ListProjectUsers", users); got.err == nil {
+		t.Error("who may do what was served stale")
+	}
+
+	// A write that came between.
+	h.answers.Store(nil)
+	h.read("root", "ProjectService/GetProject", askedProject)
+	h.advance(projectLife + projectStale)
+	h.read("root", "ProjectService/UpdateProject", &adminv1.UpdateProjectRequest{ProjectId: "p", Name: proto.String("new")})
+	h.fail(unavailable)
+	if got := h.read("root", "ProjectService/GetProject", askedProject); got.err == nil {
+		t.Errorf("after a write, what was before it was served: %s", got.cacheStatus)
+	}
+}
+
+// TestWriteOvertakesStaleIfError: a write that is made while the upstream fails a
+// read must count, although the read began before it.
+func TestWriteOvertakesStaleIfError(t *testing.T) {
+	t.Parallel()
+	h := newAgingHouse(t, nil)
+	h.read("root", "ProjectService/GetProject", askedProject)
+	<-h.arrived
+	h.advance(projectLife + projectStale)
+	var calls atomic.Int32
+	release := make(chan struct{})
+	h.does(func(context.Context) error {
+		if calls.Add(1) > 1 {
+			return nil
+		}
+		<-release
+		return unavailable
+	})
+	slow := make(chan reply)
+	go func() { slow <- h.read("root", "ProjectService/GetProject", askedProject) }()
+	<-h.arrived
+	h.read("root", "ProjectService/UpdateProject", &adminv1.UpdateProjectRequest{ProjectId: "p", Name: proto.String("new")})
+	close(release)
+	if got := <-slow; got.err == nil {
+		t.Errorf("what was before the write was served after it: %s", got.cacheStatus)
+	}
+}
+
+// TestCacheControl: who may spend budget gets answers as new as it asks for, and
+// who may not is told that it was not heeded.
+func TestCacheControl(t *testing.T) {
+	t.Parallel()
+	h := newAgingHouse(t, nil)
+	elsewhere := &adminv1.GetProjectRequest{ProjectId: "q"}
+	for _, request := range []proto.Message{askedProject, elsewhere} {
+		h.read("root", "ProjectService/GetProject", request)
+	}
+	h.advance(100 * time.Second)
+	for _, test := range []struct {
+		caller   string
+		request  proto.Message
+		header   string
+		asks     bool
+		recorded string
+		status   string
+	}{
+		{"reader", askedProject, "no-cache", false, "hit", "hit; ttl=200; detail=cache-control-ignored"},
+		{"spender", elsewhere, "no-cache", false, "hit", "hit; ttl=200; detail=cache-control-ignored"},
+		{"reader", askedProject, "max-age=99", false, "hit", "hit; ttl=200; detail=cache-control-ignored"},
+		{"spender", askedProject, "max-age=100", false, "hit", "hit; ttl=200"},
+		{"spender", askedProject, "only-if-cached, max-stale=10", false, "hit", "hit; ttl=200"},
+		{"spender", askedProject, "max-age=-1", false, "hit", "hit; ttl=200"},
+		{"spender", askedProject, "max-age=x, max-age", false, "hit", "hit; ttl=200"},
+		{"spender", askedProject, "Max-Age=\"99\"", true, "miss", "fwd=request; ttl=300"},
+		{"spender", askedProject, "max-age=0", true, "miss", "fwd=request; ttl=300"},
+		{"spender", askedProject, "no-transform, No-Cache", true, "miss", "fwd=request; ttl=300"},
+		{"root", elsewhere, "no-cache", true, "miss", "fwd=request; ttl=300"},
+		{"reader", askedProject, "", false, "hit", "hit; ttl=300"},
+		{"reader", elsewhere, "", false, "hit", "hit; ttl=300"},
+	} {
+		var headers []string
+		if test.header != "" {
+			headers = []string{"Cache-Control", test.header}
+		}
+		got := h.read(test.caller, "ProjectService/GetProject", test.request, headers...)
+		if got.asked != test.asks {
+			t.Errorf("%s, %q: the upstream was asked: %t", test.caller, test.header, got.asked)
+		}
+		h.want(got, test.recorded, test.status)
+	}
+	// Not even where the upstream fails: stale is what it did not ask for.
+	h.advance(projectLife + 10*time.Second)
+	h.fail(unavailable)
+	for _, header := range []string{"no-cache", "max-age=3600"} {
+		if got := h.read("spender", "ProjectService/GetProject", askedProject, "Cache-Control", header); got.err == nil {
+			t.Errorf("%s: answered with %s", header, got.cacheStatus)
+		}
+	}
+	h.want(h.read("reader", "ProjectService/GetProject", askedProject), "stale", "hit; ttl=-10")
+}
+
+// TestSettled: an answer about a range that is over for long lives longer than
+// one about a range that still grows.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	h := newAgingHouse(t, nil)
+	for _, test := range []struct {
+		end  time.Duration // before now
+		want string
+	}{{0, "fwd=miss; ttl=60"}, {23 * time.Hour, "fwd=miss; ttl=60"}, {25 * time.Hour, "fwd=miss; ttl=86400"}} {
+		request := &adminv1.ListCompletionsUsageRequest{
+			StartTime: timestamppb.New(h.now().Add(-100 * time.Hour).Truncate(time.Second)),
+			EndTime:   timestamppb.New(h.now().Add(-test.end).Truncate(time.Second)),
+		}
+		h.want(h.read("root", "UsageService/ListCompletionsUsage", request), "miss", test.want)
+	}
+	h.want(h.read("root", "UsageService/ListCompletionsUsage", &adminv1.ListCompletionsUsageRequest{
+		StartTime: timestamppb.New(h.now().Add(-100 * time.Hour).Truncate(time.Second)),
+	}), "miss", "fwd=miss; ttl=60")
+}
+
+// TestJitter: what was stored together is not asked for again together.
+func TestJitter(t *testing.T) {
+	t.Parallel()
+	var draw atomic.Int64
+	h := newAgingHouse(t, func(o *service.CacheOptions, _ *service.Catalog) {
+		o.Jitter, o.Random = 0.1, func() float64 { return float64(draw.Load()) / 100 }
+	})
+	for percent, want := range map[int64]string{0: "fwd=miss; ttl=300", 50: "fwd=miss; ttl=285", 99: "fwd=miss; ttl=270"} {
+		draw.Store(percent)
+		h.want(h.read("root", "ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: want[len(want)-3:]}), "miss", want)
+	}
+}
+
+// TestLifeOverrides: the configuration changes lives by method and by resource.
+func TestLifeOverrides(t *testing.T) {
+	t.Parallel()
+	of := func(d time.Duration) *time.Duration { return &d }
+	overrides := []service.LifeOverride{
+		{Of: "ProjectService/GetProject", Fresh: of(time.Second), IfError: of(0)},
+		{Of: "projects", Fresh: of(time.Minute)},
+		{Of: "users", Fresh: of(0)},
+		{Of: "usage", Settled: of(time.Hour)},
+	}
+	var lives service.Lives
+	h := newAgingHouse(t, func(o *service.CacheOptions, catalog *service.Catalog) {
+		var err error
+		if lives, err = catalog.Lives(overrides); err != nil {
+			t.Fatal(err)
+		}
+		o.Lives = lives
+	})
+	for name, want := range map[string]service.Life{
+		"ProjectService/GetProject":         {Fresh: time.Second, WhileRevalidate: time.Minute},
+		"ProjectService/ListProjects":       {Fresh: time.Minute, WhileRevalidate: time.Minute, IfError: time.Hour},
+		"UserService/GetUser":               {},
+		"UsageService/ListCompletionsUsage": {Fresh: time.Minute, WhileRevalidate: time.Minute, IfError: time.Hour, Settled: time.Hour},
+	} {
+		if got := lives[h.method(name)]; got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+	h.want(h.read("root", "ProjectService/GetProject", askedProject), "miss", "fwd=miss; ttl=1")
+	for range 2 {
+		h.want(h.read("root", "UserService/GetUser", &adminv1.GetUserRequest{UserId: "u"}), "bypass", "fwd=bypass")
+	}
+	for text, overrides := range map[string][]service.LifeOverride{
+		"no read":         {{Of: "ProjectService/CreateProject", Fresh: of(1)}},
+		"no read that is": {{Of: "nothing", Fresh: of(1)}},
+		"twice":           {{Of: "projects", Fresh: of(1)}, {Of: "projects", Fresh: of(2)}},
+		"negative":        {{Of: "projects", Fresh: of(-1)}},
+		"sensitive":       {{Of: "users", IfError: of(1)}},
+		"settles":         {{Of: "projects", Settled: of(1)}},
+	} {
+		if _, err := h.catalog.Lives(overrides); err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), overrides[0].Of) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

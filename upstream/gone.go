@@ -1,0 +1,78 @@
+package upstream
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// goneAnswer is what is certain of the answer to a delete when the thing turns
+// out to be gone and the answer itself was lost: that it is deleted, and which
+// it was. The upstream's word for its kind ("object") is in no schema, so it is
+// left out rather than made up.
+type goneAnswer struct {
+	id      bool // "id" is the last segment of the path
+	deleted bool // "deleted" is true
+}
+
+// compileGone finds out what of output is certain. It is nothing at all when
+// the message has a field that only the upstream can fill.
+func compileGone(segments []segment, output protoreflect.MessageDescriptor) goneAnswer {
+	var g goneAnswer
+	for i := range output.Fields().Len() {
+		field := output.Fields().Get(i)
+		text := field.Kind() == protoreflect.StringKind && !field.IsList()
+		switch {
+		case field.Name() == "object" && text:
+		case field.Name() == "id" && text && segments[len(segments)-1].variable != nil:
+			g.id = true
+		case field.Name() == "deleted" && field.Kind() == protoreflect.BoolKind && !field.IsList():
+			g.deleted = true
+		default:
+			return goneAnswer{}
+		}
+	}
+	return g
+}
+
+// body is the answer's JSON; false when nothing of it is certain.
+func (g goneAnswer) body(r *Request) ([]byte, bool) {
+	if !g.id && !g.deleted {
+		return nil, false
+	}
+	members := make(map[string]any, 2)
+	if g.deleted {
+		members["deleted"] = true
+	}
+	if g.id {
+		id, err := url.PathUnescape(r.Path[strings.LastIndexByte(r.Path, '/')+1:])
+		if err != nil {
+			return nil, false
+		}
+		members["id"] = id
+	}
+	body, err := json.Marshal(members)
+	return body, err == nil
+}
+
+// saysGone tells whether an answer is the API's word that the thing is not
+// there. A 404 of something in between, and one for a URL that the API does not
+// have, say nothing about the thing.
+func (e *Error) saysGone() bool {
+	return e.Kind == NotFound && (e.Status == http.StatusNotFound || e.Status == http.StatusGone) &&
+		e.byAPI && e.Code != "unknown_url" && !strings.HasPrefix(e.Message, "Invalid URL")
+}
+
+// goneReply answers a delete that may have been done before, and of whose thing
+// the upstream now says that it is not there.
+func (e *Endpoint) goneReply(r *Request, said *Error) (*Reply, error) {
+	body, ok := e.gone.body(r)
+	if !ok {
+		return nil, fmt.Errorf("%s: the thing is gone, but what the answer was cannot be told", e)
+	}
+	return &Reply{Status: http.StatusOK, Body: body, RequestID: said.RequestID}, nil
+}

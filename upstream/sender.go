@@ -1,0 +1,260 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// Attempter makes one attempt to send a request, as [Client.Do] does.
+type Attempter interface {
+	// Do returns any 2xx answer; its errors are of type *Error, except for a
+	// request that cannot be sent at all.
+	Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error)
+}
+
+// Pacer spends the upstream's request budget.
+type Pacer interface {
+	// Wait returns when the bucket has a request to spend, and takes it. When
+	// there will be none before ctx's deadline it fails at once, with an error
+	// that has a method RetryAfter() time.Duration; when ctx ends, with
+	// ctx.Err().
+	Wait(ctx context.Context, bucket string) error
+	// Limited tells of a 429, and of the wait that it asked for, or 0. ctx does
+	// not end with the call: the pacer bounds what it does by itself.
+	Limited(ctx context.Context, bucket string, retryAfter time.Duration)
+}
+
+// SendMetrics counts what a [Sender] does. Every argument is of a closed set.
+// The methods must not block, nor call the Sender.
+type SendMetrics interface {
+	// Attempt counts an attempt by its result: "OK", or the name of a [Kind].
+	Attempt(result string)
+	// Retry counts a call that is made again.
+	Retry(reason RetryReason)
+	// RetryRefused counts a call that may be made again, and is not.
+	RetryRefused(why RetryRefusal)
+	// Breaker tells the state of the breaker at the start and whenever it
+	// changes.
+	Breaker(state BreakerState)
+}
+
+// noMetrics counts nothing.
+type noMetrics struct{}
+
+// Attempt implements [SendMetrics].
+func (noMetrics) Attempt(string) {}
+
+// Retry implements [SendMetrics].
+func (noMetrics) Retry(RetryReason) {}
+
+// RetryRefused implements [SendMetrics].
+func (noMetrics) RetryRefused(RetryRefusal) {}
+
+// Breaker implements [SendMetrics].
+func (noMetrics) Breaker(BreakerState) {}
+
+// Sender sends requests within the upstream's budget, again where that is
+// certain to do no harm, and not at all while the upstream is failing. It has no
+// goroutines, and is safe for concurrent use.
+type Sender struct {
+	options SenderOptions
+	budget  *retryBudget
+	breaker *breaker
+}
+
+// NewSender returns a Sender; the error is about the options.
+func NewSender(options SenderOptions) (*Sender, error) {
+	if err := options.setDefaults(); err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
+	}
+	return &Sender{
+		options: options,
+		budget:  newRetryBudget(options.Retry.BudgetRatio, options.Retry.BudgetWindow),
+		breaker: newBreaker(options.Breaker, options.Metrics, options.Logger),
+	}, nil
+}
+
+// Do sends r, which [Endpoint.Request] of e made. Its answers and errors are
+// those of [Client.Do], and besides:
+//
+//   - RateLimited with [ReasonNoBudget]: the pacer has no request for it before
+//     its deadline. Nothing was sent.
+//   - Unavailable with [ReasonBreakerOpen]: the upstream has been failing.
+//     Nothing was sent.
+//
+// A read is tried again after a connection that failed, a 429, 502, 503 or 504.
+// A delete is tried again when it is certain not to have been done, and when its
+// answer was lost; when the upstream then says that there is no such thing, the
+// delete was done, and the reply holds what is certain of its answer: "deleted",
+// and the "id" of the path. Any other write is sent once.
+//
+// Nothing is tried again after ctx has ended, or when it could not be over
+// before ctx's deadline. When the last attempt could not be made, the error is
+// that of the attempt before; once a delete may have been done, it is never
+// less than OutcomeUnknown.
+func (s *Sender) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error) {
+	d := delivery{sender: s, endpoint: e, request: r}
+	if s.options.Bucket != nil {
+		d.bucket = s.options.Bucket(e)
+	}
+	for tried := 1; ; tried++ {
+		done, refusal := d.admit(ctx)
+		if refusal != nil {
+			return nil, d.verdict(refusal)
+		}
+		reply, err := d.attempt(ctx, done)
+		if err == nil {
+			return reply, nil
+		}
+		failure, ok := errors.AsType[*Error](err)
+		if !ok {
+			return nil, err
+		}
+		d.last = failure
+		if d.lost != nil && failure.saysGone() {
+			return d.confirmed(ctx)
+		}
+		if d.lost == nil && failure.Kind == OutcomeUnknown {
+			d.lost = failure
+		}
+		if more, ended := d.again(ctx, tried); !more {
+			return nil, d.verdict(ended)
+		}
+	}
+}
+
+// delivery is one call of a Sender.
+type delivery struct {
+	sender   *Sender
+	endpoint *Endpoint
+	request  *Request
+	bucket   string
+
+	last   *Error        // of the attempt before; nil: there was none
+	lost   *Error        // since when the write may have been done; nil: it was not
+	took   time.Duration // by the last attempt
+	pauses *backoff.ExponentialBackOff
+}
+
+// admit waits until an attempt may be made. The breaker is asked twice: before
+// the wait, which would be for nothing, and after it.
+func (d *delivery) admit(ctx context.Context) (done func(error), _ *Error) {
+	if d.sender.options.Pacer != nil {
+		if refusal := d.sender.breaker.refusal(d.request.Verb); refusal != nil {
+			return nil, refusal
+		}
+		if refusal := d.pace(ctx); refusal != nil {
+			return nil, refusal
+		}
+	}
+	return d.sender.breaker.allow(d.request.Verb)
+}
+
+func (d *delivery) pace(ctx context.Context) *Error {
+	waiting := ctx
+	if latest, ok := d.latestStart(ctx); ok && d.last != nil {
+		shorter, cancel := context.WithDeadline(ctx, latest)
+		defer cancel()
+		waiting = shorter
+	}
+	err := d.sender.options.Pacer.Wait(waiting, d.bucket)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return lost(ctx, ctx, d.endpoint.writes(), false, err)
+	}
+	refusal := &Error{Kind: RateLimited, Reason: ReasonNoBudget, cause: err}
+	if exhausted, ok := errors.AsType[interface {
+		error
+		RetryAfter() time.Duration
+	}](err); ok {
+		refusal.RetryAfter = min(max(exhausted.RetryAfter(), 0), maxRetryAfter)
+	}
+	return refusal
+}
+
+// attempt sends the request and tells everybody how that went. A panic tells the
+// breaker nothing.
+func (d *delivery) attempt(ctx context.Context, done func(error)) (*Reply, error) {
+	evidence := errNoEvidence
+	defer func() { done(evidence) }()
+	s, began := d.sender, time.Now()
+	if d.last == nil {
+		s.budget.call(began)
+	}
+	reply, err := s.options.Client.Do(ctx, d.endpoint, d.request)
+	d.took = time.Since(began)
+	if err == nil {
+		evidence = nil
+		s.options.Metrics.Attempt("OK")
+		return reply, nil
+	}
+	failure, ok := errors.AsType[*Error](err)
+	if !ok {
+		return nil, err
+	}
+	evidence = s.breaker.judge(ctx, failure, d.took)
+	s.options.Metrics.Attempt(failure.Kind.String())
+	if failure.Kind == RateLimited && s.options.Pacer != nil {
+		s.options.Pacer.Limited(context.WithoutCancel(ctx), d.bucket, failure.RetryAfter)
+	}
+	return nil, failure
+}
+
+// verdict is the error of a call that is not tried again. refusal is why the
+// next attempt could not be made, nil when there should be none.
+func (d *delivery) verdict(refusal *Error) *Error {
+	switch {
+	case d.last == nil:
+		return refusal
+	case d.lost != nil && d.last != d.lost:
+		e := *d.lost
+		e.cause = fmt.Errorf("%w; asked again: %w", orUnexplained(d.lost.cause), d.last)
+		return &e
+	case d.lost != nil:
+		return d.lost
+	case refusal == nil:
+		return d.last
+	case refusal.Kind == DeadlineExceeded || refusal.Kind == Canceled:
+		return refusal
+	case refusal.RetryAfter > d.last.RetryAfter:
+		e := *d.last
+		e.RetryAfter = refusal.RetryAfter
+		return &e
+	}
+	return d.last
+}
+
+var errUnexplained = errors.New("the answer was lost")
+
+func orUnexplained(err error) error {
+	if err == nil {
+		return errUnexplained
+	}
+	return err
+}
+
+// confirmed answers a delete of which the upstream says that there is no such
+// thing, and whose answer was lost before.
+func (d *delivery) confirmed(ctx context.Context) (*Reply, error) {
+	reply, err := d.endpoint.goneReply(d.request, d.last)
+	if err != nil {
+		e := *d.lost
+		e.cause = err
+		return nil, &e
+	}
+	d.sender.options.Logger.LogAttrs(ctx, slog.LevelInfo, "a delete whose answer was lost is done: the upstream has no such thing any more",
+		slog.String("endpoint", d.endpoint.String()))
+	return reply, nil
+}
+
+func (d *delivery) logAgain(ctx context.Context, reason RetryReason, attempt int) {
+	d.sender.options.Logger.LogAttrs(ctx, slog.LevelInfo, "upstream call is tried again",
+		slog.String("endpoint", d.endpoint.String()), slog.String("reason", string(reason)), slog.Int("attempt", attempt))
+}
