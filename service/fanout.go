@@ -50,6 +50,7 @@ type fanRun struct {
 	running  int
 	listing  bool
 	queue    []position
+	seen     map[string]struct{} // the outermost items, of which none is read twice
 	cursors  []string // by page of the outermost list
 	deepest  int      // the last page of which an item was begun
 	left     []position
@@ -199,6 +200,10 @@ func (f *fanRun) enlist(keys []string, at string) {
 	page := len(f.cursors)
 	f.cursors = append(f.cursors, at)
 	for _, key := range keys {
+		if _, again := f.seen[key]; again {
+			continue
+		}
+		f.seen[key] = struct{}{}
 		p := position{keys: []string{key}, page: page}
 		f.queue = append(f.queue, p)
 		f.counts[f.plan.at(p)].known.Add(1)

@@ -20,7 +20,7 @@ func (r *road) newFanRun(ctx context.Context, p permit) (*fanRun, error) {
 	plan := p.call.own.fanOut
 	f := &fanRun{
 		road: r, plan: plan, over: p.call, request: p.request, now: time.Now(),
-		events: make(chan fanEvent), counts: make([]fanCount, len(plan.calls)), deepest: -1,
+		events: make(chan fanEvent), counts: make([]fanCount, len(plan.calls)), deepest: -1, seen: make(map[string]struct{}),
 	}
 	f.wished, _ = wishOf(ctx)
 	var err error
@@ -175,6 +175,9 @@ func (f *fanRun) enqueue(positions []position, keys []string, known bool) error 
 		case f.plan.buckets != nil && !slices.Contains(keys, p.keys[0]):
 			return invalidField(string(tokenField), "is not the token of this request and this caller", errToken)
 		default:
+			if len(p.keys) > 0 {
+				f.seen[p.keys[0]] = struct{}{}
+			}
 			f.listing = f.listing || len(p.keys) == 0 && f.plan.listed()
 			f.queue = append(f.queue, p)
 			f.counts[f.plan.at(p)].known.Add(1)
