@@ -51,8 +51,8 @@ type fanRun struct {
 	listing  bool
 	queue    []position
 	seen     map[string]struct{} // the outermost items, of which none is read twice
-	cursors  []string // by page of the outermost list
-	deepest  int      // the last page of which an item was begun
+	cursors  []string            // by page of the outermost list
+	deepest  int                 // the last page of which an item was begun
 	left     []position
 	repeats  bool
 	items    int64
