@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// maxOutermost bounds the items of the outermost list that one stream goes
-	// through: it holds their names.
-	maxOutermost = 100_000
 	// maxBranchRest bounds what one outermost item leaves for a resume token.
 	maxBranchRest = 1000
 	// progressEvery is how often a stream says how far it is.
@@ -58,6 +55,7 @@ type fanRun struct {
 	items    int64
 	failures int64
 	denied   int64
+	draining bool
 }
 
 // fanCount is how many calls of a read there are, as far as is known, and how
@@ -99,6 +97,10 @@ func (f *fanRun) run(ctx context.Context, send func(proto.Message) error) error 
 	defer f.abandon(stop)
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
+	var ending <-chan struct{}
+	if f.road.fan.Ending != nil {
+		ending = f.road.fan.Ending()
+	}
 	for {
 		for f.running < f.road.fan.Concurrency && len(f.queue) > 0 && work.Err() == nil {
 			f.begin(work)
@@ -111,6 +113,9 @@ func (f *fanRun) run(ctx context.Context, send func(proto.Message) error) error 
 			if err := f.take(e, send); err != nil {
 				return err
 			}
+		case <-ending:
+			ending, f.draining = nil, true
+			stop()
 		case <-ticker.C:
 			if err := send(f.progressNow()); err != nil {
 				return err
@@ -243,9 +248,11 @@ func (f *fanRun) walk(ctx context.Context, p position, top bool) (left []positio
 			return left
 		}
 		p.cursor = page.next
-		if f.outer += len(page.keys); top && f.outer >= maxOutermost {
-			f.tooMany.Store(true)
-			return append(left, p)
+		if top {
+			if f.outer += len(page.keys); f.outer >= f.road.fan.MaxOutermost {
+				f.tooMany.Store(true)
+				return append(left, p)
+			}
 		}
 		f.counts[number].known.Add(1)
 	}

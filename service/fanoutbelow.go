@@ -27,6 +27,15 @@ type FanOutOptions struct {
 	Longest time.Duration
 	// MaxPages bounds each list; 0 means pages.DefaultMaxPages.
 	MaxPages int
+	// MaxOutermost bounds the items of the outermost list, such as projects, that
+	// one stream goes through, because it holds their names: it ends with a resume
+	// token after the page on which there are so many. 0 means
+	// [DefaultMaxOutermost].
+	MaxOutermost int
+	// Ending is asked at the start of a stream for what is closed when the stream
+	// is to end, as when the gateway stops: it then ends with a resume token. Nil
+	// is never.
+	Ending func() <-chan struct{}
 	// Flow marks the context of every read of a caller's streams, so that what
 	// paces the upstream can tell them from calls that somebody waits for; nil
 	// marks nothing.
@@ -42,6 +51,9 @@ const (
 	DefaultFanOutConcurrency = 8
 	// DefaultLongestStream bounds a stream that is made of many reads.
 	DefaultLongestStream = 6 * time.Hour
+	// DefaultMaxOutermost is how many items of the outermost list one stream goes
+	// through.
+	DefaultMaxOutermost = 100_000
 )
 
 func (o *FanOutOptions) applyDefaults() {
@@ -53,6 +65,9 @@ func (o *FanOutOptions) applyDefaults() {
 	}
 	if o.MaxPages <= 0 {
 		o.MaxPages = pages.DefaultMaxPages
+	}
+	if o.MaxOutermost <= 0 {
+		o.MaxOutermost = DefaultMaxOutermost
 	}
 }
 

@@ -100,7 +100,8 @@ func (f *fanRun) endNow(late bool) proto.Message {
 	}{
 		{f.failures > f.denied, inventoryv1.Incomplete_REASON_FAILED},
 		{f.denied > 0, inventoryv1.Incomplete_REASON_DENIED},
-		{late, inventoryv1.Incomplete_REASON_OUT_OF_TIME},
+		{late && !f.draining, inventoryv1.Incomplete_REASON_OUT_OF_TIME},
+		{f.draining, inventoryv1.Incomplete_REASON_DRAINING},
 		{f.tooMany.Load(), inventoryv1.Incomplete_REASON_TOO_MANY},
 	} {
 		if reason.holds {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -28,7 +29,7 @@ func TestEndlessListsAreFailures(t *testing.T) {
 		for _, list := range declarationOf(method).GetBuckets().GetLists() {
 			rpcs = append(rpcs, list.GetRpc())
 		}
-		for _, rpc := range rpcs {
+		for i, rpc := range rpcs {
 			read, _ := m.catalog.Lookup("/" + rpc)
 			if read.Response.Descriptor().Fields().ByName("has_more") == nil {
 				continue
@@ -36,7 +37,11 @@ func TestEndlessListsAreFailures(t *testing.T) {
 			lists++
 			for variant, reason := range reasons {
 				remove := m.fake.Inject(sandbox.Fault{Op: read.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
-				got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
+				request := anyRequest(method)
+				if usage, ok := request.Interface().(*inventoryv1.ListUsageRequest); ok {
+					usage.Kinds = usage.Kinds[i : i+1] // Both are in the order of the declaration.
+				}
+				got, err := m.stream(t.Context(), doors[0], "root", method, request)
 				remove()
 				if err != nil || got.incomplete() == nil || len(got.failures) == 0 {
 					t.Errorf("%s with %s of %s: %v, %v", method.Name(), variant, read.Name(), got, err)
@@ -60,7 +65,8 @@ func TestEndlessListsAreFailures(t *testing.T) {
 					t.Errorf("%s with %s of %s: none says so: %v", method.Name(), variant, read.Name(), got.failures)
 				}
 				for item, n := range got.names {
-					if n > 4 && len(reads) > 0 {
+					// What an outer list says again is not read again.
+					if len(reads) > 1 && (n > 4 || n > 1 && i == 0 && item != "") {
 						t.Errorf("%s with %s of %s: %q came %d times", method.Name(), variant, read.Name(), item, n)
 					}
 				}

@@ -18,15 +18,15 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// manyProjects is an upstream with 1,000 projects of 300 keys each.
-type manyProjects struct{ keys [3][]byte }
+// manyProjects is an upstream with 1,000 projects of 160 keys each.
+type manyProjects struct{ keys [2][]byte }
 
 func newManyProjects() manyProjects {
 	var m manyProjects
 	for page := range m.keys {
 		var b strings.Builder
 		b.WriteString(`{"object": "list", "data": [`)
-		for i := range 100 {
+		for i := range 80 {
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -73,7 +73,7 @@ func liveHeap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// BenchmarkInventory streams the 300,000 keys of 1,000 projects, and reports the
+// BenchmarkInventory streams the 160,000 keys of 1,000 projects, and reports the
 // most that was held on the way beyond what was held before.
 func BenchmarkInventory(b *testing.B) {
 	server := open(b, catalogFor(b), service.Options{Upstream: newManyProjects()})
@@ -84,8 +84,8 @@ func BenchmarkInventory(b *testing.B) {
 	b.ReportMetric(float64(most)/(1<<20), "MiB-held")
 }
 
-// TestInventoryIsNotHeld: what is held while 300,000 keys go by is a few pages
-// and the names of the projects. Held whole they take more than 200 MiB.
+// TestInventoryIsNotHeld: what is held while 160,000 keys go by is a few pages
+// and the names of the projects. Held whole they take more than 100 MiB.
 func TestInventoryIsNotHeld(t *testing.T) { //nolint:paralleltest // It looks at the memory of the whole process.
 	server := open(t, realCatalog(t), service.Options{Upstream: newManyProjects()})
 	if most := streamMany(t, server); most > 32<<20 {
@@ -117,7 +117,7 @@ func streamMany(tb testing.TB, server *connect.Server) (most int64) {
 			}
 		}
 	}
-	if keys != 300_000 {
+	if keys != 160_000 {
 		tb.Fatalf("%d keys", keys)
 	}
 	return most

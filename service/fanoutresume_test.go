@@ -25,7 +25,7 @@ const listKeys = "GET /organization/projects/{project_id}/api_keys"
 func TestFailuresAndTheRest(t *testing.T) {
 	t.Parallel()
 	const projects, failures = 1000, 20
-	m := newMirror(t, sandbox.Options{Users: 40, Projects: projects, AuditEvents: 10})
+	m := newMirror(t, sandbox.Options{Users: 12, Projects: projects, AuditEvents: 10})
 	method := inventoryOf(t, m.catalog, "ListApiKeys")
 	all := m.projects(t)
 	if len(all) < projects*9/10 {
@@ -76,84 +76,133 @@ func TestFailuresAndTheRest(t *testing.T) {
 	}
 }
 
-// TestInterruptedAnywhere interrupts every inventory after so many reads, by the
-// end of its time, and resumes it with the same again, until it is complete: each
-// item has then come once.
+// TestInterruptedAnywhere interrupts every inventory after so many reads and
+// resumes it, with more each time, until it is complete: each item has then come
+// once, as if nothing had been.
 func TestInterruptedAnywhere(t *testing.T) {
 	t.Parallel()
-	for _, first := range []int64{1, 5} {
-		t.Run(fmt.Sprint(first), func(t *testing.T) {
+	options := sandbox.Options{Users: 14, Projects: 9, Groups: 4, AuditEvents: 230}
+	undisturbed := newMirror(t, options)
+	whole := make(map[string]streamed)
+	for _, method := range inventories(undisturbed.catalog) {
+		got, err := undisturbed.stream(t.Context(), doors[0], "root", method, anyRequest(method))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole[method.Name()] = got
+	}
+	for _, reads := range []int64{1, 2, 5} {
+		t.Run(fmt.Sprint(reads), func(t *testing.T) {
 			t.Parallel()
-			interruptEverywhere(t, first)
+			i := new(interruption)
+			g := &gate{before: i.before}
+			m := newMirror(t, options, g.through, func(o *service.Options) { o.FanOut.Ending = i.ending })
+			for _, method := range inventories(m.catalog) {
+				request := anyRequest(method)
+				var all *streamed
+				for budget := reads; all == nil || all.end.GetComplete() == nil; budget += budget/2 + 1 {
+					i.after(budget)
+					got, err := m.stream(t.Context(), doors[0], "root", method, request)
+					if err != nil {
+						t.Fatalf("%s: %v", method.Name(), err)
+					}
+					if end := got.incomplete(); end != nil && (!slices.Equal(end.GetReasons(), []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_DRAINING}) || end.GetRepeats() || len(got.failures) > 0) {
+						t.Errorf("%s: %v, %v", method.Name(), got, got.failures)
+					}
+					with(request, "resume_token", got.incomplete().GetResumeToken())
+					if all == nil {
+						all = &got
+					} else {
+						all.add(got)
+					}
+				}
+				same(t, method.Name(), whole[method.Name()].items, all.items)
+			}
 		})
 	}
 }
 
-func interruptEverywhere(t *testing.T, reads int64) {
-	t.Helper()
-	var left sync.Map
-	g := &gate{before: func(ctx context.Context, _ int64, _ *upstream.Endpoint, _ *upstream.Request) error {
-		budget, ok := left.Load("budget")
-		if !ok {
+// interruption ends streams after so many reads.
+type interruption struct {
+	mu   sync.Mutex
+	left int64
+	end  chan struct{}
+}
+
+func (i *interruption) after(reads int64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.left, i.end = reads, make(chan struct{})
+}
+
+func (i *interruption) ending() <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.end
+}
+
+func (i *interruption) before(ctx context.Context, _ int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+	i.mu.Lock()
+	i.left--
+	if i.left == -1 {
+		close(i.end)
+	}
+	over := i.left < 0
+	i.mu.Unlock()
+	if !over {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestTimeIsOver: a stream whose time is over ends with a token, in time, and what
+// is under way is nobody's failure.
+func TestTimeIsOver(t *testing.T) {
+	t.Parallel()
+	g := &gate{before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+		if n <= 2 {
 			return nil
 		}
-		if counter, _ := budget.(*counter); counter.take() {
-			return nil
-		}
-		<-ctx.Done() // The upstream is slow, and the time passes.
+		<-ctx.Done()
 		return ctx.Err()
 	}}
-	m := newMirror(t, sandbox.Options{Users: 14, Projects: 9, Groups: 4, AuditEvents: 230}, g.through, func(o *service.Options) {
-		o.FanOut.Longest = 250 * time.Millisecond
-	})
-	for _, method := range inventories(m.catalog) {
-		request := anyRequest(method)
-		var all *streamed
-		for round, budget := 0, reads; all == nil || all.end.GetComplete() == nil; round, budget = round+1, 3*budget {
-			if round > 100 {
-				t.Fatalf("%s does not come to an end", method.Name())
-			}
-			left.Store("budget", &counter{left: budget})
-			got, err := m.stream(t.Context(), doors[0], "root", method, request)
-			if connect.CodeOf(err) == connect.CodeDeadlineExceeded {
-				continue // A slow machine. What has no end does not count.
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", method.Name(), err)
-			}
-			if i := got.incomplete(); i != nil && (!slices.Contains(i.GetReasons(), inventoryv1.Incomplete_REASON_OUT_OF_TIME) || i.GetRepeats() || len(got.failures) > 0) {
-				t.Errorf("%s: %v, %v", method.Name(), got, got.failures)
-			}
-			with(request, "resume_token", got.incomplete().GetResumeToken())
-			if all == nil {
-				all = &got
-			} else {
-				all.add(got)
-			}
+	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.FanOut.Longest = 4 * time.Second })
+	method := inventoryOf(t, m.catalog, "ListApiKeys")
+	for name, most := range map[string]time.Duration{"the gateway's": time.Hour, "the caller's": 3 * time.Second} {
+		g.asked.Store(0)
+		ctx, cancel := context.WithTimeout(t.Context(), most)
+		got, err := m.stream(ctx, doors[0], "root", method, anyRequest(method))
+		cancel()
+		if err != nil || len(got.failures) > 0 || !slices.Equal(got.incomplete().GetReasons(), []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_OUT_OF_TIME}) {
+			t.Errorf("%s: %v, %v", name, got, err)
 		}
-		left.Delete("budget")
-		whole, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
-		for whole.end.GetComplete() == nil { // A slow machine.
-			whole, err = m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		same(t, method.Name(), whole.items, all.items)
 	}
 }
 
-// counter lets so many pass.
-type counter struct {
-	mu   sync.Mutex
-	left int64
-}
-
-func (c *counter) take() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.left--
-	return c.left >= 0
+// TestMoreThanOneStreamReads: a stream goes through so many projects, says that
+// there are more, and the next one goes on behind them.
+func TestMoreThanOneStreamReads(t *testing.T) {
+	t.Parallel()
+	m := newMirror(t, sandbox.Options{Users: 20, Projects: 260}, func(o *service.Options) { o.FanOut.MaxOutermost = 100 })
+	method, all := inventoryOf(t, m.catalog, "ListApiKeys"), m.projects(t)
+	var came []string
+	token := ""
+	for range (len(all) + 99) / 100 {
+		got, err := m.stream(t.Context(), doors[0], "root", method, with(anyRequest(method), "resume_token", token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		came = append(came, got.projectsOf()...)
+		token = got.incomplete().GetResumeToken()
+		if token != "" && !slices.Equal(got.incomplete().GetReasons(), []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_TOO_MANY}) {
+			t.Errorf("%v", got)
+		}
+	}
+	slices.Sort(came)
+	if token != "" || !slices.Equal(came, all) {
+		t.Errorf("%d projects came, of %d; left %q", len(came), len(all), token)
+	}
 }
 
 // TestResumeTokenBelongsToItsCall: a token is worth nothing anywhere else.
@@ -240,23 +289,54 @@ func TestCancelledInTheMiddle(t *testing.T) {
 				t.Fatalf("%s: %d calls are still under way", d.name, g.under.Load())
 			}
 		}
-		// The record is made when everything below has ended.
-		for deadline := time.Now().Add(30 * time.Second); len(log.all()) == 0; {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: the call does not end", d.name)
-			}
-			select {
-			case <-time.After(time.Millisecond):
-			case <-ended:
-				t.Errorf("%s: a call began after the end", d.name)
-			}
-		}
+		awaitRecord(t, log, 0)
 		if n := g.under.Load(); n != 0 {
 			t.Errorf("%s: %d calls are under way after the end", d.name, n)
 		}
 		if record := log.all()[0]; record.Code != "canceled" || record.Calls != g.asked.Load() {
 			t.Errorf("%s: %+v after %d calls", d.name, record, g.asked.Load())
 		}
+	}
+}
+
+// TestHungUpWhileItFlows: a caller that goes away while there is something to
+// send takes everything below along. What is left behind would be found by
+// goleak.
+func TestHungUpWhileItFlows(t *testing.T) {
+	t.Parallel()
+	log, g := new(records), new(gate)
+	m := newMirror(t, sandbox.Options{Users: 20, Projects: 400}, g.through, func(o *service.Options) { o.Audit = log })
+	method := inventoryOf(t, m.catalog, "ListApiKeys")
+	for range 20 {
+		before := len(log.all())
+		ctx, hangUp := context.WithCancel(t.Context())
+		stream, err := m.open(ctx, doors[0], "root", method, anyRequest(method))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response := &inventoryv1.ListApiKeysResponse{}
+		for range 3 {
+			if err := stream.Receive(response); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hangUp()
+		awaitRecord(t, log, before)
+		if n := g.under.Load(); n != 0 {
+			t.Errorf("%d calls are under way after the end", n)
+		}
+	}
+}
+
+// awaitRecord waits for one more record, which is made when everything below a
+// call has ended.
+func awaitRecord(t *testing.T, log *records, before int) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); len(log.all()) == before; {
+		if time.Now().After(deadline) {
+			t.Fatal("the call does not end")
+		}
+		<-time.After(time.Millisecond)
 	}
 }
 

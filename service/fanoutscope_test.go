@@ -24,7 +24,7 @@ import (
 // organization.
 func TestScopedCallersInventory(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
+	m := newMirror(t, sandbox.Options{Users: 24, Projects: 8, AuditEvents: 400})
 	all := m.projects(t)
 	mine, barred, elsewhere := all[2:5], all[4], all[0]
 	m.policy.current.Store(policySet(t, m.catalog, fmt.Sprintf(`

@@ -200,8 +200,8 @@ func (f *fanRun) startBuckets(todo rest) error {
 			return err
 		}
 		f.cuts[i] = cut
-		if int64(len(keys))+cut.count() > maxOutermost {
-			return invalidField("start_time", fmt.Sprintf("the range takes more than %d calls", maxOutermost), nil)
+		if int64(len(keys))+cut.count() > int64(f.road.fan.MaxOutermost) {
+			return invalidField("start_time", fmt.Sprintf("the range takes more than %d calls", f.road.fan.MaxOutermost), nil)
 		}
 		for piece := range cut.count() {
 			keys = append(keys, bucketKey(i, piece))

@@ -110,7 +110,7 @@ func (m *mirror) usage(t *testing.T, caller string, request *inventoryv1.ListUsa
 // are the sandbox's own, whatever fails on the way; and no bucket comes twice.
 func TestUsageOfAYear(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{Users: 12, Projects: 4, AuditEvents: 10})
+	m := newMirror(t, sandbox.Options{Users: 6, Projects: 2, AuditEvents: 10})
 	start, end := tourNow.AddDate(-1, 0, 0).Add(17*time.Minute), tourNow.Add(-11*time.Minute) // In the middle of buckets.
 	request, ok := anyRequest(inventoryOf(t, m.catalog, "ListUsage")).Interface().(*inventoryv1.ListUsageRequest)
 	if !ok {

@@ -40,6 +40,8 @@ const (
 	Incomplete_REASON_OUT_OF_TIME Incomplete_Reason = 3
 	// The outermost list has more items than one stream reads.
 	Incomplete_REASON_TOO_MANY Incomplete_Reason = 4
+	// The gateway is about to stop; another replica has time for the rest.
+	Incomplete_REASON_DRAINING Incomplete_Reason = 5
 )
 
 // Enum value maps for Incomplete_Reason.
@@ -50,6 +52,7 @@ var (
 		2: "REASON_DENIED",
 		3: "REASON_OUT_OF_TIME",
 		4: "REASON_TOO_MANY",
+		5: "REASON_DRAINING",
 	}
 	Incomplete_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED": 0,
@@ -57,6 +60,7 @@ var (
 		"REASON_DENIED":      2,
 		"REASON_OUT_OF_TIME": 3,
 		"REASON_TOO_MANY":    4,
+		"REASON_DRAINING":    5,
 	}
 )
 
@@ -582,18 +586,19 @@ const file_gateway_inventory_v1_stream_proto_rawDesc = "" +
 	"\bfailures\x18\x05 \x01(\x03R\bfailuresB\t\n" +
 	"\aoutcome\"\n" +
 	"\n" +
-	"\bComplete\"\x81\x02\n" +
+	"\bComplete\"\x97\x02\n" +
 	"\n" +
 	"Incomplete\x12A\n" +
 	"\areasons\x18\x01 \x03(\x0e2'.gateway.inventory.v1.Incomplete.ReasonR\areasons\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12\x18\n" +
-	"\arepeats\x18\x03 \x01(\bR\arepeats\"s\n" +
+	"\arepeats\x18\x03 \x01(\bR\arepeats\"\x88\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rREASON_FAILED\x10\x01\x12\x11\n" +
 	"\rREASON_DENIED\x10\x02\x12\x16\n" +
 	"\x12REASON_OUT_OF_TIME\x10\x03\x12\x13\n" +
-	"\x0fREASON_TOO_MANY\x10\x04BMZKgithub.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1;inventoryv1b\x06proto3"
+	"\x0fREASON_TOO_MANY\x10\x04\x12\x13\n" +
+	"\x0fREASON_DRAINING\x10\x05BMZKgithub.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_gateway_inventory_v1_stream_proto_rawDescOnce sync.Once
