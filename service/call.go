@@ -39,6 +39,7 @@ type call struct {
 	upstreamRequestID string
 	cache             cacheOutcome // how a read was answered
 	idempotency       string       // how a write with a key was answered
+	below             below        // the reads that it made
 	// done tells that the upstream has carried out a write.
 	done bool
 }
@@ -95,12 +96,17 @@ func (c *call) record(event string, code string) *audit.Record {
 		UpstreamRequestID: c.upstreamRequestID,
 		Cache:             c.cache.String(),
 		Idempotency:       c.idempotency,
+		Calls:             c.below.calls.Load(),
+		Refused:           c.below.refused.Load(),
 		Duration:          time.Since(c.start),
 	}
 	if c.request == nil {
 		return r
 	}
 	r.Projects = c.handle.Projects(c.request)
+	if c.own != nil && c.own.fanOut != nil {
+		r.Projects = c.own.fanOut.projectsOf(c.request)
+	}
 	if c.method != nil {
 		for _, variable := range c.method.Endpoint.Variables() {
 			r.Resources = append(r.Resources, audit.Resource{Name: string(variable.Name()), ID: c.request.Get(variable).String()})

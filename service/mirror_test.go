@@ -102,7 +102,7 @@ type recorded struct {
 	body   []byte
 }
 
-func newMirror(t *testing.T, options sandbox.Options) *mirror {
+func newMirror(t *testing.T, options sandbox.Options, adjust ...func(*service.Options)) *mirror {
 	t.Helper()
 	options.Seed, options.Now = 7, func() time.Time { return tourNow }
 	if options.Users == 0 {
@@ -127,7 +127,11 @@ func newMirror(t *testing.T, options sandbox.Options) *mirror {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.records.Close(context.Background()) }) // Closed twice where a test reads it.
-	server := open(t, m.catalog, service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))})
+	config := service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))}
+	for _, adjust := range adjust {
+		adjust(&config)
+	}
+	server := open(t, m.catalog, config)
 	inner := service.NewHTTPHandler(server, m.catalog)
 	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()

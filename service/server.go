@@ -52,8 +52,10 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Logger gets a line a call; the default discards it.
 	Logger *slog.Logger
-	// LongestCall bounds every call; default [DefaultLongestCall].
+	// LongestCall bounds every call but streams; default [DefaultLongestCall].
 	LongestCall time.Duration
+	// FanOut says how the RPCs go about it that are made of many reads.
+	FanOut FanOutOptions
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
@@ -68,6 +70,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.LongestCall <= 0 {
 		options.LongestCall = DefaultLongestCall
 	}
+	options.FanOut.applyDefaults()
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, err
@@ -87,8 +90,10 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		audit:         options.Audit,
 		auditRequired: options.AuditRequired,
 		metrics:       counters,
+		logger:        options.Logger,
+		fan:           options.FanOut,
 	}
-	server := connect.NewServer(r.interceptors(options.Logger, options.LongestCall)...)
+	server := connect.NewServer(r.interceptors(options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
 	}

@@ -78,6 +78,9 @@ type Record struct {
 	Cache string
 	// Idempotency is how a write with an idempotency key was answered.
 	Idempotency string
+	// Calls is how many reads the call made below it, and Refused how many more
+	// its caller may not make.
+	Calls, Refused int64
 	// Duration is how long the call took.
 	Duration time.Duration
 }
