@@ -40,6 +40,9 @@ type call struct {
 	cache             cacheOutcome // how a read was answered
 	idempotency       string       // how a write with a key was answered
 	below             below        // the reads that it made
+	// unhurried is one of many reads below another call, and waits for the budget
+	// behind those that somebody waits for.
+	unhurried bool
 	// done tells that the upstream has carried out a write.
 	done bool
 }

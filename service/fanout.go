@@ -89,11 +89,7 @@ func (r *road) fanOut(ctx context.Context, p permit, send func(proto.Message) er
 // run streams until everything is read, or the time is nearly over, or the
 // caller is gone. When it returns, nothing below it goes on.
 func (f *fanRun) run(ctx context.Context, send func(proto.Message) error) error {
-	var quiet context.Context = underneath{ctx}
-	if flow := f.road.fan.Flow; flow != nil {
-		quiet = flow(quiet, f.over.identity.Caller)
-	}
-	work, stop := context.WithDeadline(quiet, timeToEnd(ctx, time.Now()))
+	work, stop := context.WithDeadline(underneath{ctx}, timeToEnd(ctx, time.Now()))
 	defer f.abandon(stop)
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()

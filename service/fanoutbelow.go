@@ -12,7 +12,6 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/service/audit"
-	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // FanOutOptions configure the RPCs that are made of many reads. The zero value
@@ -36,13 +35,6 @@ type FanOutOptions struct {
 	// is to end, as when the gateway stops: it then ends with a resume token. Nil
 	// is never.
 	Ending func() <-chan struct{}
-	// Flow marks the context of every read of a caller's streams, so that what
-	// paces the upstream can tell them from calls that somebody waits for; nil
-	// marks nothing.
-	Flow func(ctx context.Context, caller string) context.Context
-	// Estimate tells how long so many more calls of an endpoint will take, and
-	// false where it does not know; nil never knows.
-	Estimate func(endpoint *upstream.Endpoint, calls int64) (time.Duration, bool)
 }
 
 const (
@@ -97,7 +89,7 @@ func (r *road) readBelow(ctx context.Context, over *call, wished wish, m *Method
 	}
 	c := &call{
 		id: over.id, traceID: over.traceID, start: time.Now(), procedure: m.Procedure,
-		rules: r.callers.Current(), identity: over.identity, handle: m.access, method: m,
+		rules: r.callers.Current(), identity: over.identity, handle: m.access, method: m, unhurried: true,
 	}
 	p, err := r.authorize(ctx, c, request)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
 // fail tells of a read that failed, as its caller would have heard of it. One
@@ -59,21 +60,20 @@ func (f *fanRun) leave(left []position) {
 func (f *fanRun) progressNow() proto.Message {
 	progress := &inventoryv1.Progress{Items: f.items, Failures: f.failures, AllListed: !f.listing}
 	var longest time.Duration
-	known := f.road.fan.Estimate != nil
+	budget := f.road.budget
 	for i, c := range f.plan.calls {
 		done := f.counts[i].done.Load()
 		total := max(f.counts[i].known.Load(), done)
 		progress.CallsDone += done
 		progress.CallsKnown += total
-		if !known || total == done {
+		if budget == nil || total == done {
 			continue
 		}
 		// What has a budget of its own goes on beside the rest.
-		var left time.Duration
-		left, known = f.road.fan.Estimate(c.method.Endpoint, total-done)
-		longest = max(longest, left)
+		flow := pace.Flow{Key: f.over.identity.Caller, Class: pace.FanOut}
+		longest = max(longest, budget.EstimateCalls(c.method.Budget, flow, total-done))
 	}
-	if known {
+	if budget != nil {
 		progress.TimeLeft = durationpb.New(longest)
 	}
 	return f.responseOf(f.plan.progress, progress)

@@ -17,6 +17,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
 // TestScopedCallersInventory: a caller that is limited to projects gets these in
@@ -157,25 +158,28 @@ func TestPolicyChangesInAStream(t *testing.T) {
 	}
 }
 
+// minuteBudget has a call a minute.
+type minuteBudget struct{}
+
+// Snapshot implements service.Budget.
+func (minuteBudget) Snapshot(context.Context) []pace.BucketState { return nil }
+
+// EstimateCalls implements service.Budget.
+func (minuteBudget) EstimateCalls(_ string, _ pace.Flow, calls int64) time.Duration {
+	return time.Duration(calls) * time.Minute
+}
+
 // TestStreamsAreMarkedAndEstimated: what paces the upstream learns whose calls
 // they are, and says how long they will take.
 func TestStreamsAreMarkedAndEstimated(t *testing.T) {
 	t.Parallel()
-	type flowKey struct{}
 	g := &gate{before: func(ctx context.Context, _ int64, _ *upstream.Endpoint, _ *upstream.Request) error {
-		if ctx.Value(flowKey{}) != "root" {
-			t.Errorf("a call of %v", ctx.Value(flowKey{}))
+		if flow := pace.FlowFrom(ctx); flow != (pace.Flow{Key: "root", Class: pace.FanOut}) {
+			t.Errorf("a call of %+v", flow)
 		}
 		return nil
 	}}
-	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) {
-		o.FanOut.Flow = func(ctx context.Context, caller string) context.Context {
-			return context.WithValue(ctx, flowKey{}, caller)
-		}
-		o.FanOut.Estimate = func(_ *upstream.Endpoint, calls int64) (time.Duration, bool) {
-			return time.Duration(calls) * time.Minute, calls > 0
-		}
-	})
+	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.Budget = minuteBudget{} })
 	method := inventoryOf(t, m.catalog, "ListUserRoles")
 	m.fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.Delay, DelayMS: 100})
 	got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))

@@ -39,6 +39,7 @@ type road struct {
 	metrics       *metrics
 	logger        *slog.Logger
 	fan           FanOutOptions
+	budget        Budget
 }
 
 // handler is the innermost step of the road for one method: decode, validate,

@@ -92,6 +92,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		metrics:       counters,
 		logger:        options.Logger,
 		fan:           options.FanOut,
+		budget:        options.Budget,
 	}
 	server := connect.NewServer(r.interceptors(options.LongestCall)...)
 	for _, m := range catalog.methods {

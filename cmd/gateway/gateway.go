@@ -26,6 +26,8 @@ type parts struct {
 	authenticator *authn.Authenticator
 	audit         *audit.Log
 	auditRequired bool
+	// ending is closed when streams are to end.
+	ending <-chan struct{}
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
 	logger     *slog.Logger
@@ -53,6 +55,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	server, err := service.NewServer(catalog, service.Options{
 		Upstream:      sender,
 		Budget:        p.budget,
+		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
 		Cache:         p.memory.cache,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
