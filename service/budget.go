@@ -17,8 +17,8 @@ import (
 type Budget interface {
 	// Snapshot is the state of all buckets, the organization's first.
 	Snapshot(ctx context.Context) []pace.BucketState
-	// EstimateCalls is how long so many calls of a flow will take.
-	EstimateCalls(bucket string, flow pace.Flow, calls int64) time.Duration
+	// Estimate is how long a call that flow made now would wait.
+	Estimate(bucket string, flow pace.Flow) time.Duration
 }
 
 // Budgets lists the names of all budgets that methods spend, sorted.
@@ -45,7 +45,7 @@ func (c *Catalog) BudgetOf(e *upstream.Endpoint) string {
 func paced(ctx context.Context, c *call) context.Context {
 	flow := pace.Flow{Key: c.identity.Caller, Class: pace.Interactive}
 	switch {
-	case c.unhurried:
+	case c.part:
 		flow.Class = pace.FanOut
 	case c.method != nil && c.method.Revokes:
 		flow.Class = pace.Revocation

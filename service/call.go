@@ -21,7 +21,9 @@ type call struct {
 	id        string
 	start     time.Time
 	procedure string
-	traceID   string
+	// part tells that it is one of many that make up one answer.
+	part    bool
+	traceID string
 
 	// rules are those that were in force when the call came: a reload in the
 	// middle of it must not mix two policies.
@@ -38,11 +40,8 @@ type call struct {
 
 	upstreamRequestID string
 	cache             cacheOutcome // how a read was answered
-	idempotency       string       // how a write with a key was answered
 	below             below        // the reads that it made
-	// unhurried is one of many reads below another call, and waits for the budget
-	// behind those that somebody waits for.
-	unhurried bool
+	idempotency       string       // how a write with a key was answered
 	// done tells that the upstream has carried out a write.
 	done bool
 }
@@ -98,9 +97,9 @@ func (c *call) record(event string, code string) *audit.Record {
 		Code:              code,
 		UpstreamRequestID: c.upstreamRequestID,
 		Cache:             c.cache.String(),
-		Idempotency:       c.idempotency,
 		Calls:             c.below.calls.Load(),
 		Refused:           c.below.refused.Load(),
+		Idempotency:       c.idempotency,
 		Duration:          time.Since(c.start),
 	}
 	if c.request == nil {

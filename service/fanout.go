@@ -113,7 +113,7 @@ func (f *fanRun) run(ctx context.Context, send func(proto.Message) error) error 
 			ending, f.draining = nil, true
 			stop()
 		case <-ticker.C:
-			if err := send(f.progressNow()); err != nil {
+			if err := send(f.progressNow(ctx)); err != nil {
 				return err
 			}
 		}
@@ -121,7 +121,7 @@ func (f *fanRun) run(ctx context.Context, send func(proto.Message) error) error 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := send(f.progressNow()); err != nil {
+	if err := send(f.progressNow(ctx)); err != nil {
 		return err
 	}
 	return send(f.endNow(work.Err() != nil))
@@ -277,7 +277,7 @@ func (f *fanRun) ask(ctx context.Context, number int, p position, trail *pages.T
 	defer f.counts[number].done.Add(1)
 	c := f.plan.calls[number]
 	request := f.requestAt(c, number, p)
-	a, err := f.road.readBelow(ctx, f.over, f.wished, c.method, request)
+	a, err := f.read(ctx, c.method, request)
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.NotFound && c.mayBeAbsent {
 		page.message, page.items = f.plan.message(c, p, nil, nil)
 		return page, nil
@@ -309,6 +309,25 @@ func (f *fanRun) ask(ctx context.Context, number int, p position, trail *pages.T
 	}
 	page.message, page.items = f.plan.message(c, p, said, f.through)
 	return page, nil
+}
+
+// read makes a read, as soon as there is budget for it: a stream waits for longer
+// than a call may.
+func (f *fanRun) read(ctx context.Context, m *Method, request protoreflect.Message) (*answer, error) {
+	for {
+		a, err := f.road.readBelow(ctx, f.over, f.wished, m, request)
+		wait, waits := notSentYet(err)
+		if !waits {
+			return a, err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (f *fanRun) requestAt(c *fanCall, number int, p position) protoreflect.Message {

@@ -1,13 +1,19 @@
 package service_test
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"strings"
 	"testing"
 
 	"connectrpc.com/connect/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
 )
 
 // TestEveryInventory streams every inventory through every door, and holds it
@@ -56,6 +62,42 @@ func TestEveryInventory(t *testing.T) {
 				maps.DeleteFunc(got.items, func(item string, _ int) bool { return strings.HasPrefix(item, "Group ") })
 			}
 			same(t, method.Name()+" over "+d.name, m.expected(t, method, anyRequest(method)), got.items)
+		}
+	}
+}
+
+// TestInventoryThroughTheFastDoor, whole and given up half way.
+func TestInventoryThroughTheFastDoor(t *testing.T) {
+	t.Parallel()
+	log := new(records)
+	door := fastDoor(t, open(t, realCatalog(t), service.Options{Upstream: newManyProjects(), Audit: log}), nil, nil)
+	for _, pages := range []int{2000, 100} {
+		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tokenOf("root")))
+		stream, err := door.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/gateway.inventory.v1.InventoryService/ListApiKeys")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(stream.SendMsg(&inventoryv1.ListApiKeysRequest{}), stream.CloseSend()); err != nil {
+			t.Fatal(err)
+		}
+		var end *inventoryv1.End
+		for came := 0; came < pages || end == nil && pages == 2000; {
+			response := &inventoryv1.ListApiKeysResponse{}
+			if err := stream.RecvMsg(response); err != nil {
+				t.Fatal(err)
+			}
+			if response.GetKeys() != nil {
+				came++
+			}
+			end = response.GetEnd()
+		}
+		if whole := pages == 2000; whole != (end.GetComplete() != nil) || whole && end.GetItems() != 160_000 {
+			t.Errorf("%d pages, and then %v", pages, end)
+		}
+		before := len(log.all())
+		cancel()
+		if pages < 2000 {
+			awaitRecord(t, log, before)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // FanOutOptions configure the RPCs that are made of many reads. The zero value
@@ -89,7 +91,7 @@ func (r *road) readBelow(ctx context.Context, over *call, wished wish, m *Method
 	}
 	c := &call{
 		id: over.id, traceID: over.traceID, start: time.Now(), procedure: m.Procedure,
-		rules: r.callers.Current(), identity: over.identity, handle: m.access, method: m, unhurried: true,
+		rules: r.callers.Current(), identity: over.identity, handle: m.access, method: m, part: true,
 	}
 	p, err := r.authorize(ctx, c, request)
 	if err != nil {
@@ -101,8 +103,27 @@ func (r *road) readBelow(ctx context.Context, over *call, wished wish, m *Method
 		p.wish.ignored = !c.rules.Policy.Decide(c.identity.Caller, m.refresh, request).Allowed
 	}
 	over.below.calls.Add(1)
-	return r.answer(ctx, p)
+	a, err := r.answer(ctx, p)
+	if _, waits := notSentYet(err); waits {
+		over.below.calls.Add(-1)
+	}
+	return a, err
 }
+
+// notSentYet tells for how long to wait with a read that was not sent, because
+// the budget has no call for it within the time that one read may take. A stream
+// has more time than that.
+func notSentYet(err error) (wait time.Duration, ok bool) {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok || e.Reason != upstream.ReasonNoBudget {
+		return 0, false
+	}
+	return max(e.RetryAfter, shortestWait), true
+}
+
+// shortestWait is how long to wait at the least before a read is tried again that
+// was not sent.
+const shortestWait = 100 * time.Millisecond
 
 // recovered makes an error of a panic, if there is one to recover, and tells the
 // log. It has to be deferred itself.

@@ -57,26 +57,46 @@ func (f *fanRun) leave(left []position) {
 }
 
 // progressNow is how far the stream is.
-func (f *fanRun) progressNow() proto.Message {
+func (f *fanRun) progressNow(ctx context.Context) proto.Message {
 	progress := &inventoryv1.Progress{Items: f.items, Failures: f.failures, AllListed: !f.listing}
-	var longest time.Duration
-	budget := f.road.budget
+	left := make(map[string]int64) // by budget
 	for i, c := range f.plan.calls {
 		done := f.counts[i].done.Load()
 		total := max(f.counts[i].known.Load(), done)
 		progress.CallsDone += done
 		progress.CallsKnown += total
-		if budget == nil || total == done {
-			continue
-		}
-		// What has a budget of its own goes on beside the rest.
-		flow := pace.Flow{Key: f.over.identity.Caller, Class: pace.FanOut}
-		longest = max(longest, budget.EstimateCalls(c.method.Budget, flow, total-done))
+		left[c.method.Budget] += total - done
 	}
-	if budget != nil {
-		progress.TimeLeft = durationpb.New(longest)
+	if f.road.budget != nil {
+		progress.TimeLeft = durationpb.New(f.timeLeft(ctx, left))
 	}
 	return f.responseOf(f.plan.progress, progress)
+}
+
+// timeLeft is how long the calls that are left will take at the rates of now.
+// Budgets are spent beside each other; the organization's is spent by all calls.
+func (f *fanRun) timeLeft(ctx context.Context, left map[string]int64) (longest time.Duration) {
+	rates := make(map[string]float64)
+	for _, state := range f.road.budget.Snapshot(ctx) {
+		rates[state.Bucket] = state.Rate
+	}
+	organization := int64(0)
+	for bucket, calls := range left {
+		if calls > 0 {
+			organization += calls
+			wait := f.road.budget.Estimate(bucket, pace.Flow{Key: f.over.identity.Caller, Class: pace.FanOut})
+			longest = max(longest, wait, minutesOf(calls, rates[bucket]))
+		}
+	}
+	return max(longest, minutesOf(organization, rates[""]))
+}
+
+// minutesOf is how long calls take at a rate in a minute; 0 at an unknown one.
+func minutesOf(calls int64, rate float64) time.Duration {
+	if rate <= 0 {
+		return 0
+	}
+	return time.Duration(min(float64(calls)/rate*float64(time.Minute), float64(DefaultLongestStream)*100))
 }
 
 func (f *fanRun) responseOf(member protoreflect.FieldDescriptor, m proto.Message) proto.Message {

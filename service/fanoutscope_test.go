@@ -2,10 +2,14 @@ package service_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -158,41 +163,108 @@ func TestPolicyChangesInAStream(t *testing.T) {
 	}
 }
 
-// minuteBudget has a call a minute.
-type minuteBudget struct{}
-
-// Snapshot implements service.Budget.
-func (minuteBudget) Snapshot(context.Context) []pace.BucketState { return nil }
-
-// EstimateCalls implements service.Budget.
-func (minuteBudget) EstimateCalls(_ string, _ pace.Flow, calls int64) time.Duration {
-	return time.Duration(calls) * time.Minute
+// fakeBudget admits sixty calls a minute in each bucket, and 120 in all.
+type fakeBudget struct {
+	catalog *service.Catalog
+	asked   func() // once somebody wants to know
 }
 
-// TestStreamsAreMarkedAndEstimated: what paces the upstream learns whose calls
-// they are, and says how long they will take.
-func TestStreamsAreMarkedAndEstimated(t *testing.T) {
+func (b fakeBudget) Snapshot(context.Context) []pace.BucketState {
+	b.asked()
+	states := []pace.BucketState{{Rate: 120}}
+	for _, name := range b.catalog.Budgets() {
+		states = append(states, pace.BucketState{Bucket: name, Rate: 60})
+	}
+	return states
+}
+
+func (fakeBudget) Estimate(_ string, flow pace.Flow) time.Duration {
+	if flow.Class != pace.FanOut || flow.Key != "root" {
+		return 1 // Of no whole second.
+	}
+	return time.Second
+}
+
+// TestStreamsArePacedAndEstimated: what paces the upstream learns whose calls they
+// are and that they are many; a call for which there is no budget yet is waited
+// for; and progress says how long the rest takes.
+func TestStreamsArePacedAndEstimated(t *testing.T) {
 	t.Parallel()
-	g := &gate{before: func(ctx context.Context, _ int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+	progress := make(chan struct{})
+	g := &gate{before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+		if n == 4 { // Takes until the stream has said how far it is.
+			<-progress
+		}
 		if flow := pace.FlowFrom(ctx); flow != (pace.Flow{Key: "root", Class: pace.FanOut}) {
 			t.Errorf("a call of %+v", flow)
 		}
+		if n%5 == 0 {
+			return &upstream.Error{Kind: upstream.RateLimited, Reason: upstream.ReasonNoBudget, RetryAfter: 1}
+		}
 		return nil
 	}}
-	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.Budget = minuteBudget{} })
+	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) {
+		o.Budget = fakeBudget{realCatalog(t), sync.OnceFunc(func() { close(progress) })}
+	})
 	method := inventoryOf(t, m.catalog, "ListUserRoles")
-	m.fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.Delay, DelayMS: 100})
 	got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
-	if err != nil || g.asked.Load() == 0 {
-		t.Fatal(err)
+	asked := 0
+	for _, n := range m.fake.Counts() {
+		asked += n
 	}
+	if err != nil || got.end.GetComplete() == nil || got.end.GetCalls() != int64(asked) || g.asked.Load() <= int64(asked) {
+		t.Errorf("%v of %d calls, %v", got, asked, err)
+	}
+	waiting := 0
 	for i, progress := range got.progress {
-		left := progress.GetTimeLeft().AsDuration()
-		if progress.GetTimeLeft() == nil || left%time.Minute != 0 || (left == 0) != (progress.GetCallsDone() == progress.GetCallsKnown()) {
+		left, calls := progress.GetTimeLeft(), progress.GetCallsKnown()-progress.GetCallsDone()
+		// At most all are of one bucket; at the least, they take the time that all
+		// buckets together allow.
+		if left == nil || left.AsDuration() < time.Duration(calls)*time.Second/2 || left.AsDuration() > time.Duration(max(calls, 1))*time.Second || calls == 0 && left.AsDuration() != 0 {
 			t.Errorf("progress %d of %d: %v", i, len(got.progress), progress)
 		}
+		if calls > 0 {
+			waiting++
+		}
 	}
-	if last := got.progress[len(got.progress)-1]; last.GetTimeLeft().AsDuration() != 0 {
-		t.Errorf("at the end: %v", last)
+	if last := got.progress[len(got.progress)-1]; waiting == 0 || last.GetCallsKnown() != last.GetCallsDone() {
+		t.Errorf("%d on the way, at the end: %v", waiting, last)
+	}
+}
+
+// TestInventoryUnderATinyBudget is as long as the budget makes it, and lacks
+// nothing: a stream waits for longer than a call may.
+func TestInventoryUnderATinyBudget(t *testing.T) {
+	t.Parallel()
+	const budget, window = 8, 300 * time.Millisecond
+	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 10, Projects: 30, AuditEvents: 1})
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	gateway := newPacedGateway(t, server.URL, pace.Options{
+		Window: window, Organization: pace.Limit{Calls: 100, Burst: 1}, Default: pace.Limit{Calls: budget, Burst: 1},
+	}, memoryCache(t, realCatalog(t), nil), new(records))
+	stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.client).ListApiKeys(t.Context(), &inventoryv1.ListApiKeysRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var end *inventoryv1.End
+	for {
+		response, err := stream.Receive()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.GetFailure() != nil {
+			t.Errorf("%v", response.GetFailure())
+		}
+		if progress := response.GetProgress(); progress != nil && progress.GetTimeLeft() == nil {
+			t.Errorf("%v", progress)
+		}
+		end = response.GetEnd()
+	}
+	if end.GetComplete() == nil || int(end.GetCalls()) != fake.Count(listKeys)+fake.Count("GET /organization/projects") {
+		t.Errorf("%v; the sandbox was asked %v", end, fake.Counts())
 	}
 }

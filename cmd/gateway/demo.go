@@ -85,7 +85,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer func() { err = closeAudit(ctx, records, err) }()
 	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
-		ending: ctx.Done(), audit: records, reflection: true, logger: logger,
+		audit: records, reflection: true, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err

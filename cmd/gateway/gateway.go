@@ -26,11 +26,12 @@ type parts struct {
 	authenticator *authn.Authenticator
 	audit         *audit.Log
 	auditRequired bool
-	// ending is closed when streams are to end.
-	ending <-chan struct{}
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
 	logger     *slog.Logger
+	// ending is closed when the gateway is about to stop, so that streams come to
+	// an end.
+	ending <-chan struct{}
 }
 
 // gateway is the built house: the doors, and what has to be closed after them.
@@ -55,7 +56,6 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	server, err := service.NewServer(catalog, service.Options{
 		Upstream:      sender,
 		Budget:        p.budget,
-		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
 		Cache:         p.memory.cache,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
@@ -65,6 +65,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		Reflection:    p.reflection,
 		Metrics:       registry,
 		Logger:        p.logger,
+		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
 	})
 	if err != nil {
 		client.Close()

@@ -66,7 +66,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	defer func() { err = closeAudit(ctx, records, err) }()
 	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
-		ending: ctx.Done(), audit: records, auditRequired: conf.Audit.Required, logger: logger,
+		audit: records, auditRequired: conf.Audit.Required, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err

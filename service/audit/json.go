@@ -29,9 +29,9 @@ func (r *Record) AppendJSON(dst []byte) []byte {
 	dst = appendMember(dst, "code", r.Code, maxShort)
 	dst = appendMember(dst, "upstream_request_id", r.UpstreamRequestID, maxName)
 	dst = appendMember(dst, "cache", r.Cache, maxShort)
-	dst = appendMember(dst, "idempotency", r.Idempotency, maxShort)
 	dst = appendCount(dst, "calls", r.Calls)
 	dst = appendCount(dst, "calls_refused", r.Refused)
+	dst = appendMember(dst, "idempotency", r.Idempotency, maxShort)
 	if r.Duration != 0 {
 		dst = strconv.AppendInt(appendKey(dst, "duration_us"), r.Duration.Microseconds(), 10)
 	}

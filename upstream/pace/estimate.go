@@ -11,21 +11,6 @@ func (p *Pacer) Estimate(bucket string, flow Flow) time.Duration {
 	return p.estimate(p.bucket(bucket), flow, time.Now())
 }
 
-// EstimateCalls returns how long it would take flow to make so many calls one after
-// another, as far as can be told; at most a month.
-func (p *Pacer) EstimateCalls(bucket string, flow Flow, calls int64) time.Duration {
-	if calls <= 0 {
-		return 0
-	}
-	flow.Class = flow.Class.valid()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := p.bucket(bucket)
-	first := p.estimate(b, flow, time.Now())
-	each := max(p.interval(b), p.interval(p.organization))
-	return first + time.Duration(min(float64(calls-1)*float64(each), float64(30*24*time.Hour)))
-}
-
 func (p *Pacer) estimate(b *bucket, flow Flow, now time.Time) time.Duration {
 	first := max(p.untilToken(b, now), p.untilToken(p.organization, now))
 	ahead := b.queue.ahead(flow)

@@ -384,25 +384,3 @@ func TestOptionsOutOfBounds(t *testing.T) {
 		}
 	}
 }
-
-// TestEstimateCalls: many calls take as long as the scarcer of both buckets lets
-// them.
-func TestEstimateCalls(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p, err := New(Options{Margin: 0.001, Organization: Limit{Calls: 60, Burst: 1}, Default: Limit{Calls: 6, Burst: 1}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		flow := Flow{Key: "a", Class: FanOut}
-		for calls, want := range map[int64]time.Duration{0: 0, 1: 0, 2: 10 * time.Second, 7: time.Minute, 601: 100 * time.Minute} {
-			if got := p.EstimateCalls("b", flow, calls); got < want || got > want+want/500 {
-				t.Errorf("%d calls take %s, want %s", calls, got, want)
-			}
-		}
-		if got := p.EstimateCalls("b", flow, 1<<62); got < 24*time.Hour || got > 31*24*time.Hour {
-			t.Errorf("without end: %s", got)
-		}
-	})
-}

@@ -31,7 +31,7 @@ const (
 //
 // Nothing here is a default by absence: a read says `cache` or `cache_nothing`,
 // a write says what it makes stale or `invalidates_nothing`, and every method
-// says `project` or `organization`.
+// says `project`, `organization` or `each_call`.
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. What a caller must have been granted: dotted resource, then verb,
