@@ -69,10 +69,11 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
-	// The fake has a budget of its own only when it is asked to; see the calls of
-	// an inventory wait a little, and nobody else.
+	// The fake admits every call. Those of the inventory wait a little, so that
+	// its progress can be seen.
 	spending, err := openBudget(budgetConfig{ //nolint:contextcheck // It lives until it is closed.
 		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
+		Buckets: []bucketConfig{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
 	}, "", fake.url(), catalog, logger)
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *dem
 	if _, err := fmt.Fprintln(table, "CALL\tCALLER\tOVER\tTOOK\tANSWER"); err != nil {
 		return err
 	}
-	for _, s := range samples(gateway, who) {
+	for _, s := range samples(w, gateway, who) {
 		start := time.Now()
 		answer, err := s.call(ctx)
 		if err != nil {
