@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
@@ -37,6 +38,9 @@ type road struct {
 	auditRequired bool
 	metrics       *metrics
 	health        *healthService // nil: none
+	logger        *slog.Logger
+	fan           FanOutOptions
+	budget        Budget
 }
 
 // handler is the innermost step of the road for one method: decode, validate,

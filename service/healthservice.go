@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -36,8 +35,8 @@ type healthService struct {
 func newHealthService(health *Health) *healthService {
 	s := &healthService{health: health, peers: newHealthPeers(), names: map[string]bool{"": true}}
 	s.open = map[string]connect.ServerFunc{
-		healthv1.Health_Check_FullMethodName: withDeadline(healthPatience)(s.check),
-		healthv1.Health_Watch_FullMethodName: withDeadline(longestWatch)(s.watch),
+		healthv1.Health_Check_FullMethodName: withDeadline(healthPatience, 0)(s.check),
+		healthv1.Health_Watch_FullMethodName: withDeadline(0, longestWatch)(s.watch),
 	}
 	return s
 }
@@ -66,18 +65,16 @@ func (s *healthService) register(server *connect.Server) {
 
 // withHealth answers health checks, and nothing else: everybody else takes the
 // road.
-func (r *road) withHealth(logger *slog.Logger) connect.ServerInterceptor {
-	return func(next connect.ServerFunc) connect.ServerFunc {
-		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			if r.health == nil {
-				return next(ctx, spec, stream)
-			}
-			open, ok := r.health.open[spec.Procedure]
-			if !ok {
-				return next(ctx, spec, stream)
-			}
-			return withCallerErrors(withRecovery(logger)(open))(ctx, spec, stream)
+func (r *road) withHealth(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		if r.health == nil {
+			return next(ctx, spec, stream)
 		}
+		open, ok := r.health.open[spec.Procedure]
+		if !ok {
+			return next(ctx, spec, stream)
+		}
+		return withCallerErrors(withRecovery(r.logger)(open))(ctx, spec, stream)
 	}
 }
 
@@ -106,9 +103,6 @@ func (s *healthService) watch(ctx context.Context, _ connect.Spec, stream connec
 	var request healthv1.HealthCheckRequest
 	if err := s.question(ctx, stream, &request); err != nil {
 		return err
-	}
-	if door, ok := interrupterOf(ctx).(lasting); ok {
-		door.LastUntil(time.Now().Add(longestWatch + healthPatience))
 	}
 	for said := healthv1.HealthCheckResponse_UNKNOWN; ; {
 		status, changed := s.health.now()

@@ -18,15 +18,15 @@ const requestIDHeader = "X-Request-Id"
 // order is the contract: what is recovered is told, what is told is recorded and
 // logged, and nothing of a payload is decoded before all of them have run. Only
 // health checks leave it, at its beginning.
-func (r *road) interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
-		r.withHealth(logger),
+		r.withHealth,
 		withCall,
-		withLog(logger),
+		withLog(r.logger),
 		r.withAudit,
 		withCallerErrors,
-		withRecovery(logger),
-		withDeadline(longest),
+		withRecovery(r.logger),
+		withDeadline(longest, r.fan.Longest),
 		r.withStop,
 		r.withAuthentication,
 		r.withLimits,
@@ -109,13 +109,21 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 }
 
 // withDeadline ends a call that names no deadline of its own, or a later one,
-// after the longest time that a call may take; also one that waits for its
-// client.
-func withDeadline(longest time.Duration) connect.ServerInterceptor {
+// withDeadline ends a call that names no deadline of its own, or a later one,
+// after the longest time that a call may take, or that a stream of ours may; also
+// one that waits for its client.
+func withDeadline(longest, longestStream time.Duration) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			ctx, cancel := context.WithTimeout(ctx, longest)
+			most := longest
+			if spec.StreamType == connect.StreamTypeServer {
+				most = longestStream
+			}
+			ctx, cancel := context.WithTimeout(ctx, most)
 			defer cancel()
+			if spec.StreamType == connect.StreamTypeServer {
+				defer lastAsLongAs(ctx)()
+			}
 			defer interruptWhenOver(ctx)()
 			return next(ctx, spec, boundStream{stream, ctx})
 		}

@@ -95,8 +95,9 @@ func newHouseOf(t *testing.T, options service.Options) house {
 	t.Helper()
 	log := &logLines{}
 	options.Logger = slog.New(slog.NewJSONHandler(log, nil))
-	server := open(t, realCatalog(t), options)
-	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server))
+	catalog := realCatalog(t)
+	server := open(t, catalog, options)
+	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server, catalog))
 	httpServer.Config.Protocols = new(http.Protocols)
 	httpServer.Config.Protocols.SetHTTP1(true)
 	httpServer.Config.Protocols.SetUnencryptedHTTP2(true)

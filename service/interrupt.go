@@ -32,6 +32,19 @@ func interrupterOf(ctx context.Context) interruptible {
 // lasting is what a door says of an answer that it can give more time.
 type lasting interface{ LastUntil(end time.Time) }
 
+// lastAsLongAs has the answer last as long as ctx does. The function that it
+// returns leaves it the time to say its end.
+func lastAsLongAs(ctx context.Context) func() {
+	const farewell = 30 * time.Second
+	door, ok := interrupterOf(ctx).(lasting)
+	end, bounded := ctx.Deadline()
+	if !ok || !bounded {
+		return func() {}
+	}
+	door.LastUntil(end.Add(farewell))
+	return func() { door.LastUntil(time.Now().Add(farewell)) }
+}
+
 // interruptWhenOver has a client that is waited for be waited for no longer than
 // ctx lasts. The function that it returns ends that.
 func interruptWhenOver(ctx context.Context) func() bool {

@@ -142,4 +142,3 @@ func TestInterruptsLeaveTheNextRequestAlone(t *testing.T) {
 		}
 	}
 }
-

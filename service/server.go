@@ -30,6 +30,8 @@ const (
 type Options struct {
 	// Upstream answers what the gateway cannot.
 	Upstream Upstream
+	// Budget tells how the upstream's budget is spent; nil does not pace.
+	Budget Budget
 	// Cache remembers answers to reads; nil asks the upstream every time.
 	Cache *Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -53,8 +55,10 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Logger gets a line a call; the default discards it.
 	Logger *slog.Logger
-	// LongestCall bounds every call; default [DefaultLongestCall].
+	// LongestCall bounds every call but streams; default [DefaultLongestCall].
 	LongestCall time.Duration
+	// FanOut says how the RPCs go about it that are made of many reads.
+	FanOut FanOutOptions
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
@@ -69,6 +73,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.LongestCall <= 0 {
 		options.LongestCall = DefaultLongestCall
 	}
+	options.FanOut.applyDefaults()
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, err
@@ -88,15 +93,18 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		audit:         options.Audit,
 		auditRequired: options.AuditRequired,
 		metrics:       counters,
+		logger:        options.Logger,
+		fan:           options.FanOut,
+		budget:        options.Budget,
 	}
 	if options.Health != nil {
 		r.health = newHealthService(options.Health)
 	}
-	server := connect.NewServer(r.interceptors(options.Logger, options.LongestCall)...)
+	server := connect.NewServer(r.interceptors(options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
 	}
-	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers()); err != nil {
+	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers(), budgetService{options.Budget}.handlers()); err != nil {
 		return nil, err
 	}
 	if options.Reflection {
@@ -111,15 +119,38 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	return server, nil
 }
 
-// NewHTTPHandler is the door for Connect, gRPC and gRPC-Web. gRPC needs HTTP/2,
-// so the http.Server has to speak it. A message may have 1 MiB, as it is sent
-// and after decompression; options say otherwise, of that and all else.
-func NewHTTPHandler(server *connect.Server, options ...connecthttp.Option) http.Handler {
+// HTTPOption changes how [NewHTTPHandler] serves.
+type HTTPOption func(*httpSettings)
+
+type httpSettings struct{ maxRequestBytes int }
+
+// WithMaxRequestBytes bounds a request, as it is sent and as it is after
+// decompression; n is at least 1.
+func WithMaxRequestBytes(n int) HTTPOption {
+	return func(s *httpSettings) { s.maxRequestBytes = n }
+}
+
+// NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
+// upstream's own REST paths. gRPC needs HTTP/2, so the http.Server has to speak
+// it. The catalog is the one that server was made of. A request may have 1 MiB,
+// unless an option says otherwise.
+func NewHTTPHandler(server *connect.Server, catalog *Catalog, options ...HTTPOption) http.Handler {
+	settings := httpSettings{maxRequestBytes: maxRequestBytes}
+	for _, option := range options {
+		option(&settings)
+	}
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, server, append([]connecthttp.Option{
+	connecthttp.Mount(mux, server,
 		connecthttp.WithCodecs(codecs()...),
-		connecthttp.WithReadMaxBytes(maxRequestBytes),
+		connecthttp.WithReadMaxBytes(settings.maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
-	}, options...)...)
-	return WithInterrupts(mux)
+	)
+	rest := newRESTDoor(server, catalog, settings.maxRequestBytes)
+	return WithInterrupts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest.takes(r) {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 }

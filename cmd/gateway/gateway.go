@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect/v2"
 
@@ -21,13 +22,19 @@ type parts struct {
 	baseURL       string
 	key           upstream.KeySource
 	memory        *remembering
+	budget        *budget
 	callers       service.Callers
 	authenticator *authn.Authenticator
 	audit         *audit.Log
 	auditRequired bool
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
+	limits     limitsConfig
+	cors       corsConfig
 	logger     *slog.Logger
+	// ending is closed when the gateway is about to stop, so that streams come to
+	// an end.
+	ending <-chan struct{}
 }
 
 // gateway is the built house: the doors, and what has to be closed after them.
@@ -35,6 +42,7 @@ type gateway struct {
 	server *connect.Server
 	doors  http.Handler
 	ops    http.Handler
+	ready  *readiness
 	client *upstream.Client
 }
 
@@ -44,8 +52,15 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Logger: p.logger})
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	ready := &readiness{key: p.key, callers: p.callers, degraded: p.memory.degraded, health: service.NewHealth()}
 	server, err := service.NewServer(catalog, service.Options{
-		Upstream:      client,
+		Upstream:      sender,
+		Budget:        p.budget,
 		Cache:         p.memory.cache,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
@@ -53,19 +68,23 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		Audit:         p.audit,
 		AuditRequired: p.auditRequired,
 		Reflection:    p.reflection,
+		Health:        ready.health,
+		LongestCall:   p.limits.LongestCall,
 		Metrics:       registry,
 		Logger:        p.logger,
+		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
 	})
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
+	doors := service.NewHTTPHandler(server, catalog, service.WithMaxRequestBytes(int(p.limits.RequestBytes)))
+	return &gateway{server: server, doors: p.cors.around(doors), ops: opsHandler(registry, ready), ready: ready, client: client}, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.
-func closeAudit(ctx context.Context, log *audit.Log, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditFlush)
+func closeAudit(ctx context.Context, log *audit.Log, flush time.Duration, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
 	defer cancel()
 	return errors.Join(err, log.Close(ctx))
 }
