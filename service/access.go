@@ -63,6 +63,9 @@ func (r *road) withAuthentication(next connect.ServerFunc) connect.ServerFunc {
 			return fault{code: connect.CodeUnauthenticated, reason: ReasonUnauthenticated, message: "no valid credential came with the call", cause: err}.err()
 		}
 		c.identity = identity
+		if r.authenticated != nil {
+			r.authenticated(ctx)
+		}
 		return next(ctx, spec, stream)
 	}
 }

@@ -34,6 +34,7 @@ type road struct {
 	validator     Validator
 	callers       Callers
 	authenticator Authenticator
+	authenticated func(context.Context) // nil: nobody is told
 	audit         AuditLog
 	auditRequired bool
 	metrics       *metrics

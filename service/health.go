@@ -73,7 +73,6 @@ func (r *road) withStop(next connect.ServerFunc) connect.ServerFunc {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer context.AfterFunc(r.health.health.stopped, func() { cancel(stopping()) })()
-		defer interruptWhenOver(ctx)()
 		return next(ctx, spec, boundStream{stream, ctx})
 	}
 }

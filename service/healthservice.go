@@ -129,7 +129,6 @@ func (s *healthService) watch(ctx context.Context, _ connect.Spec, stream connec
 func (s *healthService) question(ctx context.Context, stream connect.ServerStream, request *healthv1.HealthCheckRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
-	defer interruptWhenOver(ctx)()
 	return boundStream{stream, ctx}.Receive(request)
 }
 

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"golang.org/x/time/rate"
 )
 
 // requestIDHeader carries the id of a call back to its caller.
@@ -46,12 +48,24 @@ func withCall(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// withLog writes one line a call. It holds no value of a request.
+// strangersLogged is how many lines a second those get who have not shown who
+// they are, and as many at once as they leave unused: a logger is a pipe and a
+// lock, and what they do would fill the one and hold up everybody at the other.
+const strangersLogged, strangersAtOnce = 50, 500
+
+// withLog writes one line a call; of strangers' calls, so many a second, and in
+// the next line how many it left out. It holds no value of a request.
 func withLog(logger *slog.Logger) connect.ServerInterceptor {
+	strangers := rate.NewLimiter(strangersLogged, strangersAtOnce)
+	var leftOut atomic.Int64
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			err := next(ctx, spec, stream)
 			c := callOf(ctx)
+			if c.identity.Caller == "" && !strangers.Allow() {
+				leftOut.Add(1)
+				return err
+			}
 			attrs := []slog.Attr{
 				slog.String("request_id", c.id),
 				slog.String("method", clip(spec.Procedure)),
@@ -69,6 +83,9 @@ func withLog(logger *slog.Logger) connect.ServerInterceptor {
 				if cause := errors.Unwrap(connectError(err)); cause != nil {
 					attrs = append(attrs, slog.String("cause", cause.Error()))
 				}
+			}
+			if n := leftOut.Swap(0); n > 0 {
+				attrs = append(attrs, slog.Int64("left_out", n))
 			}
 			logger.LogAttrs(ctx, logLevel(err), "call", attrs...)
 			return err
@@ -124,7 +141,6 @@ func withDeadline(longest, longestStream time.Duration) connect.ServerIntercepto
 			if spec.StreamType == connect.StreamTypeServer {
 				defer lastAsLongAs(ctx)()
 			}
-			defer interruptWhenOver(ctx)()
 			return next(ctx, spec, boundStream{stream, ctx})
 		}
 	}

@@ -55,8 +55,9 @@ func interruptWhenOver(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, i.Interrupt)
 }
 
-// boundStream is a stream whose context has an end of its own. What fails after
-// that has failed because of it, whatever the door calls it.
+// boundStream is a stream whose context has an end of its own, at which nobody
+// waits for the client any more. What fails after that has failed because of it,
+// whatever the door calls it.
 type boundStream struct {
 	connect.ServerStream
 	ctx context.Context
@@ -64,6 +65,9 @@ type boundStream struct {
 
 // Receive waits for a message, at most until the end of the context.
 func (s boundStream) Receive(msg any) error {
+	// For the time of the wait alone: it costs a goroutine where a client goes
+	// away, and who is not allowed to call is never waited for.
+	defer interruptWhenOver(s.ctx)()
 	err := s.ServerStream.Receive(msg)
 	if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
@@ -82,7 +86,7 @@ func WithInterrupts(next http.Handler) http.Handler {
 			return
 		}
 		body := &incoming{ReadCloser: r.Body, w: w, http1: r.ProtoMajor == 1}
-		defer body.end()
+		defer body.Interrupt()
 		r = r.WithContext(context.WithValue(r.Context(), incomingKey{}, body))
 		r.Body = body
 		next.ServeHTTP(w, r)
@@ -109,6 +113,14 @@ func (b *incoming) Read(p []byte) (int, error) {
 		b.w.Header().Set("Connection", "close")
 	}
 	return n, err
+}
+
+// Close leaves what was not read. net/http would wait for up to 256 KiB of it, so
+// that the connection can be used again, and who has no credential could have a
+// handler wait.
+func (b *incoming) Close() error {
+	b.Interrupt()
+	return b.ReadCloser.Close()
 }
 
 // LastUntil gives the answer more time than an http.Server gives every answer.

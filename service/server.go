@@ -41,6 +41,9 @@ type Options struct {
 	Callers Callers
 	// Authenticator tells who makes a call.
 	Authenticator Authenticator
+	// Authenticated is told of every call whose caller has shown who it is, with
+	// the context that the door gave it; nil: nobody is. It must not block.
+	Authenticated func(ctx context.Context)
 	// Audit keeps a record of every call.
 	Audit AuditLog
 	// AuditRequired refuses a write whose record cannot be kept.
@@ -90,6 +93,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		validator:     requestValidator{validator},
 		callers:       options.Callers,
 		authenticator: options.Authenticator,
+		authenticated: options.Authenticated,
 		audit:         options.Audit,
 		auditRequired: options.AuditRequired,
 		metrics:       counters,

@@ -26,6 +26,8 @@ type child struct {
 	cmd   *exec.Cmd
 	fake  *sandbox.Sandbox
 	token string
+	// other is another caller's token, with the limits that callers have.
+	other string
 	audit string // the path of its records
 	err   *output
 	ended chan int // its exit code; -1: a signal ended it
@@ -56,6 +58,10 @@ func startChildAt(tb testing.TB, baseURL, more string) *child {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	other, otherHash, err := authn.NewToken()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	folder := tb.TempDir()
 	write := func(name, content string) string {
 		path := filepath.Join(folder, name)
@@ -64,13 +70,16 @@ func startChildAt(tb testing.TB, baseURL, more string) *child {
 		}
 		return path
 	}
-	c := &child{token: token, audit: filepath.Join(folder, "audit.jsonl"), err: newOutput(), ended: make(chan int, 1)}
+	c := &child{token: token, other: other, audit: filepath.Join(folder, "audit.jsonl"), err: newOutput(), ended: make(chan int, 1)}
 	policy := write("policy.yaml", `
 callers:
   - name: root
     authenticate: [{token_sha256: `+hash+`}]
     grants: [{permissions: ["*"]}]
     limits: {requests_per_second: 1000000, burst: 1000000, concurrent: 100000}
+  - name: other
+    authenticate: [{token_sha256: `+otherHash+`}]
+    grants: [{permissions: ["*"]}]
 `)
 	config := write("gateway.yaml", `
 listen: 127.0.0.1:0

@@ -15,6 +15,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -47,6 +48,7 @@ listen: 127.0.0.1:0
 grpc_listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
 shutdown: {delay: 3s, timeout: 30s}
+reflection: true
 policy: `+policy+`
 upstream:
   base_url: `+fake.URL+`/v1
@@ -55,6 +57,12 @@ upstream:
 	at := c.addresses(t)
 	client := http2Client()
 	t.Cleanup(client.CloseIdleConnections)
+	if err := reflects(t, client, at.Listen, token); err != nil {
+		t.Errorf("reflection is on: %v", err)
+	}
+	if err := reflects(t, client, at.GRPCListen, ""); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("reflection for everybody: %v", err)
+	}
 	watches := make(map[string]connect.ClientStream)
 	for _, address := range []string{at.Listen, at.GRPCListen} {
 		stream, err := connect.NewClient(connecthttp.NewTransport(client, "http://"+address, connecthttp.WithGRPC())).CallServerStream(t.Context(),
@@ -89,6 +97,20 @@ upstream:
 		}
 	}
 	c.stop(t)
+}
+
+// reflects asks for the schema.
+func reflects(t *testing.T, client *http.Client, address, token string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stream, err := connect.NewClient(connecthttp.NewTransport(client, "http://"+address, connecthttp.WithGRPC()), withToken(token)).CallClientStream(ctx,
+		connect.Spec{Procedure: reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName, StreamType: connect.StreamTypeBidi})
+	if err != nil {
+		return err
+	}
+	_ = stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}}) // Receive says why not.
+	return stream.Receive(new(reflectionv1.ServerReflectionResponse))
 }
 
 func wantHealth(t *testing.T, stream connect.ClientStream, want healthv1.HealthCheckResponse_ServingStatus) {

@@ -50,7 +50,7 @@ func defaultLimits() limitsConfig {
 		HeaderBytes: 64 << 10, RequestBytes: 1 << 20,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		LongestCall:       service.DefaultLongestCall,
-		ConcurrentStreams: 250, Connections: 1024, ConnectionAge: 30 * time.Minute,
+		ConcurrentStreams: 100, Connections: 1024, ConnectionAge: 30 * time.Minute,
 	}
 }
 

@@ -96,6 +96,11 @@ upstream:
 			t.Errorf("%s is on the callers' port: %d", path, status)
 		}
 	}
+	client := http2Client()
+	defer client.CloseIdleConnections()
+	if err := reflects(t, client, at.Listen, token); connect.CodeOf(err) != connect.CodeUnimplemented {
+		t.Errorf("reflection is on by itself: %v", err)
+	}
 	c.stop(t)
 	for stream, said := range map[string]string{"log": c.err.String(), "audit": c.out.String()} {
 		if strings.Contains(said, sandbox.DefaultAdminKey) || strings.Contains(said, token) {

@@ -49,10 +49,12 @@ func New(server *connect.Server, options Options) *Door {
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	var reads sync.WaitGroup
 	defer reads.Wait()
+	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
 	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error {
+		begun := time.Now()
+		defer conns.count(wire.Context(), begun)
 		return d.call(wire, &reads)
 	}))...)
-	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
 	var failed error
 	ended := make(chan struct{})
 	go func() {

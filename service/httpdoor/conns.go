@@ -64,16 +64,24 @@ func (s *conns) admit(c *conn) bool {
 }
 
 // quietest is the connection that has had no request for the longest time; nil
-// when all have one. It looks at all of them, once a connection is accepted that
-// there is no place for.
+// when all have one. Connections of strangers go before those that are trusted.
+// It looks at all of them, once a connection is accepted that there is no place
+// for.
 func (s *conns) quietest() *conn {
 	var found *conn
 	for c := range s.open {
-		if c.requests.Load() == 0 && (found == nil || c.quiet.Load() < found.quiet.Load()) {
+		if c.requests.Load() == 0 && (found == nil || c.goesBefore(found)) {
 			found = c
 		}
 	}
 	return found
+}
+
+func (c *conn) goesBefore(other *conn) bool {
+	if mine, theirs := c.trusted.Load(), other.trusted.Load(); mine != theirs {
+		return theirs
+	}
+	return c.quiet.Load() < other.quiet.Load()
 }
 
 // close is told that the port is about to be closed.
@@ -148,7 +156,11 @@ type conn struct {
 	requests atomic.Int64 // now
 	asked    atomic.Bool  // ever
 	http2    atomic.Bool
-	quiet    atomic.Int64 // since when there is none, Unix nanoseconds
+	trusted  atomic.Bool
+	// quiet is since when there is none, in Unix nanoseconds; of a stranger's since
+	// it was accepted.
+	quiet  atomic.Int64
+	resets resets
 }
 
 // Close closes the connection.
@@ -164,8 +176,21 @@ func (c *conn) begin(version int) {
 }
 
 func (c *conn) end() {
-	c.quiet.Store(time.Now().UnixNano())
+	// A stranger's connection gets no younger by asking: it would outlive one that
+	// is about to show who it is.
+	if c.trusted.Load() {
+		c.quiet.Store(time.Now().UnixNano())
+	}
 	c.requests.Add(-1)
+}
+
+// Trust says that whoever makes the request that ctx is of has shown who it is.
+// Its connection keeps its place for longer than those of strangers. A context
+// of no port is of no consequence.
+func Trust(ctx context.Context) {
+	if c, ok := ctx.Value(connKey{}).(*conn); ok && !c.trusted.Load() {
+		c.trusted.Store(true)
+	}
 }
 
 type connKey struct{}

@@ -18,9 +18,9 @@ type Options struct {
 	// default 64 KiB, at most 1 MiB.
 	MaxHeaderBytes int
 	// MaxConnections bounds the open connections. Once they are reached, a new
-	// one takes the place of the one that has been without a request for the
-	// longest time; when all have one, the new one is closed. Default 1024, at
-	// most 65536.
+	// one takes the place of one that has no request: of a stranger's first (see
+	// [Trust]), and of those of the one that has had none for the longest time.
+	// When all have one, the new one is closed. Default 1024, at most 65536.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the requests on one HTTP/2 connection; default
 	// 250, at most 10000.

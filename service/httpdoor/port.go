@@ -59,8 +59,14 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.begin(r.ProtoMajor)
-	defer c.end()
-	if p.leaving.Load() || time.Now().After(c.old) {
+	begun := time.Now()
+	defer func() {
+		c.end()
+		if c.resets.ended(time.Since(begun), r.Context().Err() != nil) {
+			_ = c.Close() // Whoever serves it notices.
+		}
+	}()
+	if p.leaving.Load() || begun.After(c.old) {
 		// On HTTP/2 net/http makes it a GOAWAY.
 		w.Header().Set("Connection", "close")
 	}

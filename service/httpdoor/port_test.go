@@ -1,6 +1,7 @@
 package httpdoor_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -230,5 +231,88 @@ func TestHeadersHaveASize(t *testing.T) {
 				t.Errorf("%s with %d bytes: %s", name, size, response.Status)
 			}
 		}
+	}
+}
+
+// TestStrangersGoFirst: a connection on which somebody has shown who it is keeps
+// its place, however long it has been quiet.
+func TestStrangersGoFirst(t *testing.T) {
+	t.Parallel()
+	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/known" {
+			httpdoor.Trust(r.Context())
+		}
+		hello(w, r)
+	}, httpdoor.Options{MaxConnections: 2})
+	known := dial(t, o.address)
+	known.write(t, "GET /known HTTP/1.1\r\nHost: h\r\n\r\n")
+	if got, err := known.answer(); got != "200 hello" {
+		t.Fatal(got, err)
+	}
+	for range 5 {
+		stranger := dial(t, o.address)
+		stranger.write(t, ask)
+		if got, err := stranger.answer(); got != "200 hello" {
+			t.Fatal(got, err)
+		}
+	}
+	known.write(t, ask)
+	if got, err := known.answer(); got != "200 hello" {
+		t.Errorf("it lost its place: %q, %v", got, err)
+	}
+}
+
+// TestTakingBackHasAnEnd: an HTTP/2 client that resets most of what it asks loses
+// its connection, and one that does so now and then does not.
+func TestTakingBackHasAnEnd(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		every int // how many requests to one that is taken back
+		ended bool
+	}{"all": {1, true}, "every third": {3, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := make(chan struct{}, 1)
+			var mu sync.Mutex
+			seen := make(map[string]bool)
+			o := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				seen[r.RemoteAddr] = true
+				mu.Unlock()
+				if r.URL.Path == "/back" {
+					begun <- struct{}{}
+					<-r.Context().Done()
+					return
+				}
+				hello(w, r)
+			}, httpdoor.Options{})
+			c := client(t, true)
+			for i := range 1500 {
+				if i%test.every != 0 {
+					if _, _, err := get(t, c, o.address); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.address+"/back", http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					<-begun
+					cancel()
+				}()
+				if response, err := c.Do(request); err == nil {
+					_ = response.Body.Close()
+					t.Error("it was answered")
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if (len(seen) > 1) != test.ended {
+				t.Errorf("on %d connections", len(seen))
+			}
+		})
 	}
 }

@@ -1,0 +1,295 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+)
+
+// beleaguered has limits small enough to be reached.
+const beleaguered = `
+shutdown: {delay: 0s}
+limits: {connections: 150, read_header_timeout: 1s, read_timeout: 2s}
+`
+
+const (
+	// duringAttack is how many calls a neighbour makes while an attack goes on.
+	duringAttack = 30
+	// heapBound is what the heap of a gateway may hold, whatever is done to it: the
+	// memory of its cache is not used here.
+	heapBound = 96 << 20
+	// upstreamBound is the same while an answer of the upstream is read, which may
+	// have 32 MiB: a buffer that grows, and those that it has grown out of.
+	upstreamBound = 320 << 20
+	// goroutineBound is how many more goroutines there may be than places for
+	// connections and for the calls of one: each has a few.
+	goroutineBound = 3*150 + 3*100 + 100
+)
+
+// TestAttacks: while one goes on the gateway stays small and its neighbours get
+// their answers; afterwards nothing is left of it.
+func TestAttacks(t *testing.T) {
+	t.Parallel()
+	squeezed(256 << 20)
+	for name, attack := range attacks() {
+		t.Run(name, func(t *testing.T) {
+			c := startChild(t, beleaguered)
+			n := newNeighbour(t, c)
+			if err := n.call(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before := c.metric(t, "go_goroutines")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() { ended <- attack(ctx, c) }()
+			for range duringAttack {
+				if err := n.call(t.Context()); err != nil {
+					t.Errorf("a neighbour got %v", err)
+				}
+				if heap := c.metric(t, "go_memstats_heap_inuse_bytes"); heap > heapBound {
+					t.Errorf("the heap has %.0f MiB", heap/(1<<20))
+				}
+				if goroutines := c.metric(t, "go_goroutines"); goroutines > before+goroutineBound {
+					t.Errorf("%.0f goroutines, %.0f before", goroutines, before)
+				}
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			c.settles(t, before+20)
+		})
+	}
+}
+
+// TestUpstreamBombs: what the upstream sends is bounded as well.
+func TestUpstreamBombs(t *testing.T) {
+	t.Parallel()
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(squeezed(256 << 20))
+	}))
+	t.Cleanup(upstream.Close)
+	c := startChildAt(t, upstream.URL+"/v1", beleaguered)
+	n := newNeighbour(t, c)
+	for range 10 {
+		if err := n.call(t.Context()); connect.CodeOf(err) != connect.CodeUnavailable {
+			t.Errorf("answered with %v", err)
+		}
+		if heap := c.metric(t, "go_memstats_heap_inuse_bytes"); heap > upstreamBound {
+			t.Errorf("the heap has %.0f MiB", heap/(1<<20))
+		}
+	}
+}
+
+// TestSmuggling: what two servers could take for different requests is none.
+func TestSmuggling(t *testing.T) {
+	t.Parallel()
+	c := startChild(t, beleaguered)
+	const head = "POST /openai.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+	for name, text := range map[string]string{
+		"two lengths":                 head + c.token + "\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+		"a list of lengths":           head + c.token + "\r\nContent-Length: 2, 3\r\n\r\n{}",
+		"a signed length":             head + c.token + "\r\nContent-Length: +2\r\n\r\n{}",
+		"bare LF after a chunk size":  head + c.token + "\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n",
+		"bare LF after a chunk":       head + c.token + "\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\n0\r\n\r\n",
+		"bare LF in an extension":     head + c.token + "\r\nTransfer-Encoding: chunked\r\n\r\n2;a=\nb\r\n{}\r\n0\r\n\r\n",
+		"bare CR in a header":         head + c.token + "\r\nX-A: a\rb\r\nContent-Length: 2\r\n\r\n{}",
+		"space before the colon":      head + c.token + "\r\nContent-Length : 2\r\n\r\n{}",
+		"folded header":               head + c.token + "\r\n Content-Length: 2\r\n\r\n{}",
+		"a coding that is not known":  head + c.token + "\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+		"a coding that is written so": head + c.token + "\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+	} {
+		status, err := c.say(t, text)
+		if err == nil && status < 400 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	// A length and chunks together: the chunks count (RFC 9112, 6.3), and nothing
+	// more is heard on the connection.
+	if status, err := c.say(t, head+c.token+"\r\nContent-Length: 1000\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"); err != nil || status != http.StatusOK && status < 400 {
+		t.Errorf("length and chunks: %d, %v", status, err)
+	}
+	if status, err := c.say(t, head+c.token+"\r\nContent-Length: 2\r\n\r\n{}"); status != http.StatusOK {
+		t.Errorf("a request: %d, %v", status, err)
+	}
+}
+
+// say writes text on a connection of its own, and gives the status.
+func (c *child) say(t *testing.T, text string) (int, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, err := dialRaw(ctx, c.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, text); err != nil {
+		return 0, err
+	}
+	answer := make([]byte, len("HTTP/1.1 200"))
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(answer[len(answer)-3:]))
+}
+
+// neighbour is a caller who does nothing wrong: now with a connection that it has
+// had, now with a new one.
+type neighbour struct {
+	c    *child
+	kept adminv1connect.UserServiceClient
+}
+
+func newNeighbour(tb testing.TB, c *child) *neighbour {
+	tb.Helper()
+	client := http2Client()
+	tb.Cleanup(client.CloseIdleConnections)
+	return &neighbour{c, c.users(client)}
+}
+
+func (c *child) users(client *http.Client) adminv1connect.UserServiceClient {
+	return adminv1connect.NewUserServiceClient(connect.NewClient(connecthttp.NewTransport(client, "http://"+c.Listen, connecthttp.WithGRPC()), withToken(c.token)))
+}
+
+func (n *neighbour) call(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, err := n.kept.ListUsers(ctx, &adminv1.ListUsersRequest{}); err != nil {
+		return fmt.Errorf("on its connection: %w", err)
+	}
+	// A new one may lose its place before it has shown whose it is, while others
+	// are made faster than that.
+	for tried := 0; ; tried++ {
+		client := http2Client()
+		_, err := n.c.users(client).ListUsers(ctx, &adminv1.ListUsersRequest{})
+		client.CloseIdleConnections()
+		if err == nil {
+			return nil
+		}
+		if e, ok := errors.AsType[*connect.Error](err); tried == 3 || ok && e.IsRemote() {
+			return fmt.Errorf("on a new connection: %w", err)
+		}
+	}
+}
+
+// metric reads one of the gateway's.
+func (c *child) metric(tb testing.TB, name string) float64 {
+	tb.Helper()
+	value, err := c.readMetric(tb.Context(), name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return value
+}
+
+func (c *child) readMetric(ctx context.Context, name string) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.OpsListen+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return 0, err
+	}
+	content, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(content)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("no metric %s", name)
+}
+
+// settles waits until no more goroutines than that are left.
+func (c *child) settles(t *testing.T, most float64) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		left := c.metric(t, "go_goroutines")
+		if left <= most {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%.0f goroutines are left, and there should be %.0f", left, most)
+			return
+		}
+	}
+}
+
+// BenchmarkNeighbour reports how long a neighbour waits for answers from the
+// cache while an attack goes on, and how many times as long as without it.
+func BenchmarkNeighbour(b *testing.B) {
+	squeezed(256 << 20)
+	var alone float64
+	all := attacks()
+	names := []string{"alone"}
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.Sort(names[1:])
+	for _, name := range names {
+		b.Run(name, func(b *testing.B) {
+			c := startChild(b, "\nshutdown: {delay: 0s}\n")
+			client := http2Client()
+			b.Cleanup(client.CloseIdleConnections)
+			calls := c.users(client)
+			ctx, cancel := context.WithCancel(b.Context())
+			ended := make(chan error, 1)
+			go func() {
+				if attack := all[name]; attack != nil {
+					ended <- attack(ctx, c)
+					return
+				}
+				ended <- nil
+			}()
+			var took []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				if _, err := calls.ListUsers(ctx, &adminv1.ListUsersRequest{}); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(start))
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				b.Error(err)
+			}
+			slices.Sort(took)
+			p99 := float64(took[len(took)*99/100].Microseconds())
+			if name == "alone" {
+				alone = p99
+			}
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+			b.ReportMetric(p99, "p99-µs")
+			if alone > 0 {
+				b.ReportMetric(p99/alone, "×alone")
+			}
+		})
+	}
+}
