@@ -280,7 +280,10 @@ func TestTakingBackHasAnEnd(t *testing.T) {
 				seen[r.RemoteAddr] = true
 				mu.Unlock()
 				if r.URL.Path == "/back" {
-					begun <- struct{}{}
+					select {
+					case begun <- struct{}{}:
+					default: // The one before was never taken.
+					}
 					<-r.Context().Done()
 					return
 				}
@@ -300,13 +303,17 @@ func TestTakingBackHasAnEnd(t *testing.T) {
 					t.Fatal(err)
 				}
 				go func() {
-					<-begun
-					cancel()
+					defer cancel()
+					select {
+					case <-begun:
+					case <-ctx.Done():
+					}
 				}()
 				if response, err := c.Do(request); err == nil {
 					_ = response.Body.Close()
 					t.Error("it was answered")
 				}
+				cancel()
 			}
 			mu.Lock()
 			defer mu.Unlock()
