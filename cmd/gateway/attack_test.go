@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -243,11 +245,15 @@ func (c *child) settles(t *testing.T, most float64) {
 }
 
 // BenchmarkNeighbour reports how long a neighbour waits for answers from the
-// cache while an attack goes on, and how many times as long as without it.
+// cache while an attack goes on, and how many times as long as without it. The
+// attacker has the same cores: "rapid reset of somebody else" is what that alone
+// costs, with a server that does nothing but read.
 func BenchmarkNeighbour(b *testing.B) {
 	squeezed(256 << 20)
 	var alone float64
 	all := attacks()
+	sink := newSink(b)
+	all["rapid reset of somebody else"] = func(ctx context.Context, _ *child) error { return rapidReset(ctx, sink) }
 	names := []string{"alone"}
 	for name := range all {
 		names = append(names, name)
@@ -292,4 +298,31 @@ func BenchmarkNeighbour(b *testing.B) {
 			}
 		})
 	}
+}
+
+// newSink is a server that reads, and says nothing.
+func newSink(b *testing.B) string {
+	b.Helper()
+	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() {
+				_, _ = io.Copy(io.Discard, conn) // Until the client has gone.
+				_ = conn.Close()
+			})
+		}
+	})
+	b.Cleanup(func() {
+		_ = l.Close()
+		group.Wait()
+	})
+	return l.Addr().String()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -66,7 +67,10 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
 		Authenticator: p.authenticator,
-		Authenticated: httpdoor.Trust,
+		Authenticated: func(ctx context.Context) {
+			httpdoor.Trust(ctx)
+			grpcdoor.Trust(ctx)
+		},
 		Audit:         p.audit,
 		AuditRequired: p.auditRequired,
 		Reflection:    p.reflection,

@@ -52,7 +52,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
 	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error {
 		begun := time.Now()
-		defer conns.count(wire.Context(), begun)
+		defer count(wire.Context(), begun)
 		return d.call(wire, &reads)
 	}))...)
 	var failed error

@@ -2,9 +2,9 @@ package grpcdoor
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/peer"
@@ -17,14 +17,11 @@ type greeted struct {
 
 	mu     sync.Mutex
 	silent map[*conn]struct{}
-	// open finds the connection of a call: grpc-go shows no more of it than its
-	// address.
-	open   map[string]*conn
 	closed bool
 }
 
 func newGreeted(l net.Listener) *greeted {
-	return &greeted{Listener: l, silent: make(map[*conn]struct{}), open: make(map[string]*conn)}
+	return &greeted{Listener: l, silent: make(map[*conn]struct{})}
 }
 
 // Accept waits for the next connection.
@@ -41,7 +38,6 @@ func (g *greeted) Accept() (net.Conn, error) {
 		_ = accepted.Close()
 	} else {
 		g.silent[c] = struct{}{}
-		g.open[c.RemoteAddr().String()] = c
 	}
 	return c, nil
 }
@@ -58,38 +54,6 @@ func (g *greeted) closeSilent() {
 	clear(g.silent)
 }
 
-// find is the open connection from an address; nil when there is none.
-func (g *greeted) find(address string) *conn {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.open[address]
-}
-
-// count counts a call that has ended, and closes the connection of a client that
-// takes back most of what it begins.
-func (g *greeted) count(wire context.Context, begun time.Time) {
-	p, ok := peer.FromContext(wire)
-	if !ok {
-		return
-	}
-	// grpc-go may also cancel what is over its deadline.
-	deadline, bounded := wire.Deadline()
-	back := errors.Is(wire.Err(), context.Canceled) && (!bounded || time.Now().Before(deadline))
-	c := g.find(p.Addr.String())
-	if c != nil && c.resets.ended(time.Since(begun), back) {
-		_ = c.Close() // Whoever serves it notices.
-	}
-}
-
-func (g *greeted) gone(c *conn) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.silent, c)
-	if address := c.RemoteAddr().String(); g.open[address] == c {
-		delete(g.open, address)
-	}
-}
-
 func (g *greeted) forget(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -101,7 +65,8 @@ type conn struct {
 	net.Conn
 	of *greeted
 
-	resets resets
+	resets  resets
+	trusted atomic.Bool
 }
 
 // SetDeadline notices the end of the handshakes: grpc-go sets one deadline for
@@ -115,6 +80,44 @@ func (c *conn) SetDeadline(t time.Time) error {
 
 // Close closes the connection.
 func (c *conn) Close() error {
-	c.of.gone(c)
+	c.of.forget(c)
 	return c.Conn.Close()
+}
+
+// address is that of a client, and leads to its connection: grpc-go shows no more
+// of one.
+type address struct {
+	net.Addr
+	conn *conn
+}
+
+// RemoteAddr is the client's.
+func (c *conn) RemoteAddr() net.Addr { return address{c.Conn.RemoteAddr(), c} }
+
+// Trust says that whoever makes the call that ctx is of has shown who it is: it
+// may take back as many calls as it likes. A context of no door is of no
+// consequence.
+func Trust(ctx context.Context) {
+	if c := connOf(ctx); c != nil && !c.trusted.Load() {
+		c.trusted.Store(true)
+	}
+}
+
+// count counts a call that has ended, and closes the connection of a stranger who
+// takes back most of what it begins.
+func count(wire context.Context, begun time.Time) {
+	c := connOf(wire)
+	if c != nil && c.resets.ended(time.Since(begun), wire.Err() != nil) && !c.trusted.Load() {
+		_ = c.Close() // Whoever serves it notices.
+	}
+}
+
+// connOf is the connection of a call; nil when it is on none of ours.
+func connOf(ctx context.Context) *conn {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	at, _ := p.Addr.(address)
+	return at.conn
 }

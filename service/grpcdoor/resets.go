@@ -10,11 +10,12 @@ const (
 	// answer.
 	soon = time.Second
 	// resetsLooked is from how many calls on a connection is judged.
-	resetsLooked = 500
+	resetsLooked = 50
 )
 
-// resets counts what a client takes back (CVE-2023-44487): grpc-go bounds how
-// many calls are under way, and not how many are begun.
+// resets counts what a stranger takes back (CVE-2023-44487): grpc-go bounds how
+// many calls are under way, and not how many are begun. Who has shown who it is
+// may: its calls are counted elsewhere, and its deadlines may be short.
 type resets struct{ calls, soon atomic.Int64 }
 
 // ended tells whether the connection is used for little else.

@@ -62,7 +62,7 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	defer func() {
 		c.end()
-		if c.resets.ended(time.Since(begun), r.Context().Err() != nil) {
+		if c.resets.ended(time.Since(begun), r.Context().Err() != nil) && !c.trusted.Load() {
 			_ = c.Close() // Whoever serves it notices.
 		}
 	}()

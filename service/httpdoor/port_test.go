@@ -263,13 +263,14 @@ func TestStrangersGoFirst(t *testing.T) {
 }
 
 // TestTakingBackHasAnEnd: an HTTP/2 client that resets most of what it asks loses
-// its connection, and one that does so now and then does not.
+// its connection; one that does so now and then, or is known, does not.
 func TestTakingBackHasAnEnd(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		every int // how many requests to one that is taken back
-		ended bool
-	}{"all": {1, true}, "every third": {3, false}} {
+		every   int // how many requests to one that is taken back
+		trusted bool
+		ended   bool
+	}{"all": {1, false, true}, "every third": {3, false, false}, "all, by somebody known": {1, true, false}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			begun := make(chan struct{}, 1)
@@ -279,6 +280,9 @@ func TestTakingBackHasAnEnd(t *testing.T) {
 				mu.Lock()
 				seen[r.RemoteAddr] = true
 				mu.Unlock()
+				if test.trusted {
+					httpdoor.Trust(r.Context())
+				}
 				if r.URL.Path == "/back" {
 					select {
 					case begun <- struct{}{}:
@@ -290,7 +294,7 @@ func TestTakingBackHasAnEnd(t *testing.T) {
 				hello(w, r)
 			}, httpdoor.Options{})
 			c := client(t, true)
-			for i := range 1500 {
+			for i := range 300 {
 				if i%test.every != 0 {
 					if _, _, err := get(t, c, o.address); err != nil {
 						t.Fatal(err)

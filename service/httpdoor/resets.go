@@ -10,12 +10,13 @@ const (
 	// answer.
 	soon = time.Second
 	// resetsLooked is from how many requests on a connection is judged.
-	resetsLooked = 500
+	resetsLooked = 50
 )
 
-// resets counts what a client of HTTP/2 takes back (CVE-2023-44487). Requests
-// that were taken back do not count against those that it may have open, so
-// that it could make the port begin any number of them.
+// resets counts what a stranger takes back on HTTP/2 (CVE-2023-44487). Requests
+// that were taken back do not count against those that it may have open, so that
+// it could make the port begin any number of them. Who has shown who it is may:
+// its calls are counted elsewhere, and its deadlines may be short.
 type resets struct{ requests, soon atomic.Int64 }
 
 // ended tells whether the connection is used for little else.
