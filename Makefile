@@ -17,6 +17,7 @@ BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 FUZZBUDGET ?= 0
+DURATION ?= 10m
 OPENAPI ?= ../shared/upstream/admin-openapi.json
 
 # A tool is built once for each Go version and content of the module that pins
@@ -71,6 +72,10 @@ bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
 	tools/fuzz.sh $(FUZZTIME) $(FUZZBUDGET)
+
+.PHONY: soak
+soak: ## Keep a gateway busy for DURATION (10m), and report what it holds
+	SOAK=$(DURATION) go test -run '^TestSoak$$' -v -timeout 0 ./cmd/gateway
 
 .PHONY: tools
 tools: $(BUF) $(LINTER) ## Build the pinned tools into .cache
