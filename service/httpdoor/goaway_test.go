@@ -48,6 +48,19 @@ func TestIdleClientsAreToldToGo(t *testing.T) {
 			break
 		}
 	}
+	// And it is not cut off meanwhile.
+	if err := frames.WritePing(false, [8]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := frames.ReadFrame()
+		if err != nil {
+			t.Fatalf("cut off: %v", err)
+		}
+		if ping, ok := frame.(*http2.PingFrame); ok && ping.IsAck() {
+			break
+		}
+	}
 	_ = l.Close() // As a client does that has nothing to wait for.
 	wait(t, "the end", o.ended)
 	if o.err != nil {
