@@ -48,7 +48,7 @@ const (
 // their answers; afterwards nothing is left of it.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
-	squeezed(256 << 20)
+	squeezed()
 	for name, attack := range attacks() {
 		t.Run(name, func(t *testing.T) {
 			c := startChild(t, beleaguered)
@@ -87,7 +87,7 @@ func TestUpstreamBombs(t *testing.T) {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(squeezed(256 << 20))
+		_, _ = w.Write(squeezed())
 	}))
 	t.Cleanup(upstream.Close)
 	c := startChildAt(t, upstream.URL+"/v1", beleaguered)
@@ -249,7 +249,7 @@ func (c *child) settles(t *testing.T, most float64) {
 // attacker has the same cores: "rapid reset of somebody else" is what that alone
 // costs, with a server that does nothing but read.
 func BenchmarkNeighbour(b *testing.B) {
-	squeezed(256 << 20)
+	squeezed()
 	var alone float64
 	all := attacks()
 	sink := newSink(b)

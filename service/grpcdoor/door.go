@@ -50,7 +50,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	var reads sync.WaitGroup
 	defer reads.Wait()
 	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
-	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error {
+	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error { //nolint:contextcheck // The stream has its own.
 		begun := time.Now()
 		defer count(wire.Context(), begun)
 		return d.call(wire, &reads)

@@ -20,9 +20,9 @@ type conns struct {
 
 	mu      sync.Mutex
 	open    map[*conn]struct{}
-	closing bool
-	// left is closed once, on a port that closes, nobody has to be given time.
-	left chan struct{}
+	leaving atomic.Bool
+	once    sync.Once
+	left    chan struct{} // closed once all have asked who are there when it leaves
 }
 
 func newConns(l net.Listener, most int, age time.Duration) *conns {
@@ -34,11 +34,10 @@ func (s *conns) Accept() (net.Conn, error) {
 	for {
 		accepted, err := s.Listener.Accept()
 		if err != nil {
-			s.linger()
 			return nil, err
 		}
 		now := time.Now()
-		c := &conn{Conn: accepted, of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))}
+		c := &conn{Conn: accepted, of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
 		c.quiet.Store(now.UnixNano())
 		if s.admit(c) {
 			return c, nil
@@ -84,32 +83,21 @@ func (c *conn) goesBefore(other *conn) bool {
 	return c.quiet.Load() < other.quiet.Load()
 }
 
-// close is told that the port is about to be closed.
-func (s *conns) close() {
+// leave closes the listener, and gives the connections on which nothing was asked
+// so far a time to do so: a request may be on its way, and an http.Server that
+// shuts down would read it and not answer. Then it closes those that are left,
+// for which it would wait.
+func (s *conns) leave(within time.Duration) error {
+	err := s.Listener.Close()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closing = true
+	s.leaving.Store(true)
 	s.noticeLeft()
-}
-
-// linger gives clients the time to leave. http.Server.Shutdown first says GOAWAY
-// on HTTP/2 connections, then waits for Accept to return, and then cuts those off
-// that are idle: without a pause also in the middle of a request that is on its
-// way, of which nobody could say whether it was heard. Who has not asked anything
-// by the end of the pause is nobody who has a call in flight, and Shutdown would
-// wait for it.
-func (s *conns) linger() {
-	s.mu.Lock()
-	closing := s.closing
 	s.mu.Unlock()
-	if !closing {
-		return
-	}
-	most := time.NewTimer(lingerMost)
-	defer most.Stop()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
 	select {
 	case <-s.left:
-	case <-most.C:
+	case <-timer.C:
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,30 +107,24 @@ func (s *conns) linger() {
 			_ = c.Conn.Close() // Nobody has heard anything on it.
 		}
 	}
+	return err
 }
 
-// lingerMost is what net/http gives a client that was told to go.
-const lingerMost = time.Second
-
-// noticeLeft looks whether anybody is there whom the pause is for; s.mu is held.
+// noticeLeft looks whether there is anybody still to wait for; s.mu is held.
 func (s *conns) noticeLeft() {
 	for c := range s.open {
-		if c.http2.Load() || !c.asked.Load() {
+		if !c.asked.Load() {
 			return
 		}
 	}
-	select {
-	case <-s.left:
-	default:
-		close(s.left)
-	}
+	s.once.Do(func() { close(s.left) })
 }
 
 func (s *conns) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, c)
-	if s.closing {
+	if s.leaving.Load() {
 		s.noticeLeft()
 	}
 }
@@ -155,7 +137,6 @@ type conn struct {
 
 	requests atomic.Int64 // now
 	asked    atomic.Bool  // ever
-	http2    atomic.Bool
 	trusted  atomic.Bool
 	// quiet is since when there is none, in Unix nanoseconds; of a stranger's since
 	// it was accepted.
@@ -169,10 +150,13 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-func (c *conn) begin(version int) {
+func (c *conn) begin() {
 	c.requests.Add(1)
-	c.http2.Store(version == 2)
-	c.asked.Store(true)
+	if !c.asked.Swap(true) && c.of.leaving.Load() {
+		c.of.mu.Lock()
+		defer c.of.mu.Unlock()
+		c.of.noticeLeft()
+	}
 }
 
 func (c *conn) end() {

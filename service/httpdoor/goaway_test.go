@@ -13,8 +13,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// TestIdleClientsAreToldToGo: an HTTP/2 client without a request hears GOAWAY
-// before its connection ends, and what it sends until then is no broken call.
+// TestIdleClientsAreToldToGo: an HTTP/2 client without a request hears GOAWAY, and
+// its connection does not end before it can have.
 func TestIdleClientsAreToldToGo(t *testing.T) {
 	t.Parallel()
 	o := serve(t, hello, httpdoor.Options{})

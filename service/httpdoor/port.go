@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// lastRequest is how long a new connection may take to its first request when the
+// port is closed.
+const lastRequest = time.Second
+
 // Port serves a handler. It is for one call of [Port.Serve].
 type Port struct {
 	server  *http.Server
@@ -58,7 +62,7 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this handler is for its own port", http.StatusInternalServerError)
 		return
 	}
-	c.begin(r.ProtoMajor)
+	c.begin()
 	begun := time.Now()
 	defer func() {
 		c.end()
@@ -96,13 +100,14 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	p.Leave()
-	listener.close()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.options.DrainTimeout)
 	defer cancel()
-	err := p.server.Shutdown(drain)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("requests on %s did not finish within %s: %w", l.Addr(), p.options.DrainTimeout, err), p.server.Close())
+	err := listener.leave(min(lastRequest, p.options.DrainTimeout))
+	if served := <-ended; !errors.Is(served, net.ErrClosed) { // That it was closed is no news.
+		err = errors.Join(err, served)
 	}
-	<-ended // That the server was closed is no news.
+	if late := p.server.Shutdown(drain); late != nil {
+		err = errors.Join(err, fmt.Errorf("requests on %s did not finish within %s: %w", l.Addr(), p.options.DrainTimeout, late), p.server.Close())
+	}
 	return err
 }

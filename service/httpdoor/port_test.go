@@ -129,10 +129,13 @@ func TestRequestsInFlightFinish(t *testing.T) {
 			t.Parallel()
 			begun, finish := make(chan struct{}), make(chan struct{})
 			o := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				close(begun)
-				<-finish
+				if r.URL.Path != "/late" {
+					close(begun)
+					<-finish
+				}
 				hello(w, r)
 			}, httpdoor.Options{DrainTimeout: patience})
+			late := dial(t, o.address)
 			silent := dial(t, o.address)
 			halting := dial(t, o.address)
 			halting.write(t, "GET / HT")
@@ -147,6 +150,12 @@ func TestRequestsInFlightFinish(t *testing.T) {
 			}()
 			wait(t, "the request", begun)
 			o.stop()
+			// Its request was on its way, and is the last.
+			late.write(t, "GET /late HTTP/1.1\r\nHost: h\r\n\r\n")
+			if got, err := late.answer(); got != "200 hello" {
+				t.Errorf("a request on its way got %q, %v", got, err)
+			}
+			late.closed(t)
 			silent.closed(t)
 			halting.closed(t)
 			close(finish)
