@@ -46,7 +46,7 @@ const (
 
 // TestAttacks: while one goes on the gateway stays small and its neighbours get
 // their answers; afterwards nothing is left of it.
-func TestAttacks(t *testing.T) {
+func TestAttacks(t *testing.T) { //nolint:tparallel // As it says.
 	t.Parallel()
 	squeezed()
 	for name, attack := range attacks() {
