@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"strconv"
 	"time"
 
@@ -70,6 +71,10 @@ const (
 	ReasonDeadlineExceeded = "DEADLINE_EXCEEDED"
 	// ReasonCanceled is a call that its caller gave up.
 	ReasonCanceled = "CANCELED"
+	// ReasonStopping is a stream that ends because the gateway does.
+	ReasonStopping = "STOPPING"
+	// ReasonHealthLimit is a health check beyond what one address may ask.
+	ReasonHealthLimit = "HEALTH_LIMIT"
 	// ReasonInternal is a fault of the gateway; the log says which.
 	ReasonInternal = "INTERNAL"
 )
@@ -182,7 +187,7 @@ func toCaller(err error) error {
 		}.err()
 	case errors.As(err, &strange):
 		return fault{code: connect.CodeUnavailable, reason: upstream.ReasonBadResponse, message: strange.Error(), cause: err}.err()
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded): // The latter is a body that did not come in time.
 		return fault{code: connect.CodeDeadlineExceeded, reason: ReasonDeadlineExceeded, message: "the deadline passed", cause: err}.err()
 	case errors.Is(err, context.Canceled):
 		return fault{code: connect.CodeCanceled, reason: ReasonCanceled, message: "the call was canceled", cause: err}.err()

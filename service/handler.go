@@ -37,6 +37,7 @@ type road struct {
 	audit         AuditLog
 	auditRequired bool
 	metrics       *metrics
+	health        *healthService // nil: none
 	logger        *slog.Logger
 	fan           FanOutOptions
 	budget        Budget

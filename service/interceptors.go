@@ -16,15 +16,18 @@ const requestIDHeader = "X-Request-Id"
 
 // interceptors is the road in front of every handler, outermost first. The
 // order is the contract: what is recovered is told, what is told is recorded and
-// logged, and nothing of a payload is decoded before all of them have run.
+// logged, and nothing of a payload is decoded before all of them have run. Only
+// health checks leave it, at its beginning.
 func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
+		r.withHealth,
 		withCall,
 		withLog(r.logger),
 		r.withAudit,
 		withCallerErrors,
 		withRecovery(r.logger),
 		withDeadline(longest, r.fan.Longest),
+		r.withStop,
 		r.withAuthentication,
 		r.withLimits,
 		r.withPermission,
@@ -106,7 +109,9 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 }
 
 // withDeadline ends a call that names no deadline of its own, or a later one,
-// after the longest time that a call may take, or that a stream of ours may.
+// withDeadline ends a call that names no deadline of its own, or a later one,
+// after the longest time that a call may take, or that a stream of ours may; also
+// one that waits for its client.
 func withDeadline(longest, longestStream time.Duration) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
@@ -116,7 +121,11 @@ func withDeadline(longest, longestStream time.Duration) connect.ServerIntercepto
 			}
 			ctx, cancel := context.WithTimeout(ctx, most)
 			defer cancel()
-			return next(ctx, spec, stream)
+			if spec.StreamType == connect.StreamTypeServer {
+				defer lastAsLongAs(ctx)()
+			}
+			defer interruptWhenOver(ctx)()
+			return next(ctx, spec, boundStream{stream, ctx})
 		}
 	}
 }

@@ -88,11 +88,15 @@ type house struct {
 
 func newHouse(t *testing.T, up upstreamFunc, longest time.Duration) house {
 	t.Helper()
+	return newHouseOf(t, service.Options{Upstream: up, LongestCall: longest})
+}
+
+func newHouseOf(t *testing.T, options service.Options) house {
+	t.Helper()
 	log := &logLines{}
+	options.Logger = slog.New(slog.NewJSONHandler(log, nil))
 	catalog := realCatalog(t)
-	server := open(t, catalog, service.Options{
-		Upstream: up, Logger: slog.New(slog.NewJSONHandler(log, nil)), LongestCall: longest,
-	})
+	server := open(t, catalog, options)
 	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server, catalog))
 	httpServer.Config.Protocols = new(http.Protocols)
 	httpServer.Config.Protocols.SetHTTP1(true)

@@ -48,6 +48,9 @@ type Options struct {
 	// Reflection serves gRPC server reflection, to callers that have the
 	// permission reflection.read.
 	Reflection bool
+	// Health is served as grpc.health.v1, to everybody, and ends streams when the
+	// gateway stops; nil does neither.
+	Health *Health
 	// Metrics counts refusals; nil counts for nobody.
 	Metrics prometheus.Registerer
 	// Logger gets a line a call; the default discards it.
@@ -94,6 +97,9 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		fan:           options.FanOut,
 		budget:        options.Budget,
 	}
+	if options.Health != nil {
+		r.health = newHealthService(options.Health)
+	}
 	server := connect.NewServer(r.interceptors(options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
@@ -104,28 +110,47 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.Reflection {
 		grpcreflect.Register(server)
 	}
+	if r.health != nil {
+		r.health.register(server)
+	}
 	server.SetUnknownHandler(func(context.Context, connect.Spec, connect.ServerStream) error {
 		return fault{code: connect.CodeUnimplemented, reason: ReasonUnknownMethod, message: "no such method"}.err()
 	})
 	return server, nil
 }
 
+// HTTPOption changes how [NewHTTPHandler] serves.
+type HTTPOption func(*httpSettings)
+
+type httpSettings struct{ maxRequestBytes int }
+
+// WithMaxRequestBytes bounds a request, as it is sent and as it is after
+// decompression; n is at least 1.
+func WithMaxRequestBytes(n int) HTTPOption {
+	return func(s *httpSettings) { s.maxRequestBytes = n }
+}
+
 // NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
 // upstream's own REST paths. gRPC needs HTTP/2, so the http.Server has to speak
-// it. The catalog is the one that server was made of.
-func NewHTTPHandler(server *connect.Server, catalog *Catalog) http.Handler {
+// it. The catalog is the one that server was made of. A request may have 1 MiB,
+// unless an option says otherwise.
+func NewHTTPHandler(server *connect.Server, catalog *Catalog, options ...HTTPOption) http.Handler {
+	settings := httpSettings{maxRequestBytes: maxRequestBytes}
+	for _, option := range options {
+		option(&settings)
+	}
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, server,
 		connecthttp.WithCodecs(codecs()...),
-		connecthttp.WithReadMaxBytes(maxRequestBytes),
+		connecthttp.WithReadMaxBytes(settings.maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	)
-	rest := newRESTDoor(server, catalog)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	rest := newRESTDoor(server, catalog, settings.maxRequestBytes)
+	return WithInterrupts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rest.takes(r) {
 			rest.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
-	})
+	}))
 }

@@ -27,6 +27,22 @@ type config struct {
 	Cache      cacheConfig    `yaml:"cache"`
 	Policy     string         `yaml:"policy"`
 	Audit      auditConfig    `yaml:"audit"`
+	// OpsTLS protects what operators read, apart from TLS.
+	OpsTLS opsTLSConfig `yaml:"ops_tls"`
+	CORS   corsConfig   `yaml:"cors"`
+	// Reflection tells callers that have the permission reflection.read the schema.
+	Reflection bool           `yaml:"reflection"`
+	Limits     limitsConfig   `yaml:"limits"`
+	Shutdown   shutdownConfig `yaml:"shutdown"`
+}
+
+// opsTLSConfig protects the listener of operators; empty: not at all.
+type opsTLSConfig struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+	// ClientCAFile asks for a certificate of these authorities, for everything but
+	// health: a probe has none.
+	ClientCAFile string `yaml:"client_ca_file"`
 }
 
 // tlsConfig says how connections of callers are protected: by files, by what a
@@ -116,12 +132,15 @@ func defaultConfig() config {
 		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1", Budget: defaultBudget()},
 		Cache:     cacheConfig{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     auditConfig{Path: "-"},
+		CORS:      corsConfig{MaxAge: 10 * time.Minute},
+		Limits:    defaultLimits(),
+		Shutdown:  shutdownConfig{Delay: 5 * time.Second, Timeout: 25 * time.Second},
 	}
 }
 
 // settings lists every key with its value.
 func (c *config) settings() []setting {
-	return []setting{
+	return append([]setting{
 		{"listen", &c.Listen},
 		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
@@ -148,7 +167,16 @@ func (c *config) settings() []setting {
 		{"policy", &c.Policy},
 		{"audit.path", &c.Audit.Path},
 		{"audit.required", &c.Audit.Required},
-	}
+		{"ops_tls.cert_file", &c.OpsTLS.CertFile},
+		{"ops_tls.key_file", &c.OpsTLS.KeyFile},
+		{"ops_tls.client_ca_file", &c.OpsTLS.ClientCAFile},
+		{"cors.allowed_origins", &c.CORS.AllowedOrigins},
+		{"cors.allow_credentials", &c.CORS.AllowCredentials},
+		{"cors.max_age", &c.CORS.MaxAge},
+		{"reflection", &c.Reflection},
+		{"shutdown.delay", &c.Shutdown.Delay},
+		{"shutdown.timeout", &c.Shutdown.Timeout},
+	}, c.Limits.settings()...)
 }
 
 type setting struct {
@@ -226,6 +254,12 @@ func (c *config) check() error {
 	case len(t.TrustDomains) > 0 && t.SPIFFESocket == "":
 		fault("tls.trust_domains", "goes with spiffe_socket")
 	}
+	if o := c.OpsTLS; (o.CertFile == "") != (o.KeyFile == "") || o.ClientCAFile != "" && o.CertFile == "" {
+		fault("ops_tls", "cert_file and key_file go together, and client_ca_file with them")
+	}
+	c.CORS.check(fault)
+	c.Limits.check(fault)
+	c.Shutdown.check(fault)
 	return errors.Join(faults...)
 }
 

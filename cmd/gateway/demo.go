@@ -16,6 +16,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -44,7 +45,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := checkLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
-	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}))
+	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,8 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer authenticator.Close()
-	memory, err := openCache(ctx, defaultConfig().Cache, fake.url(), demoKey{}, catalog, logger)
+	standard := defaultConfig()
+	memory, err := openCache(ctx, standard.Cache, fake.url(), demoKey{}, catalog, logger)
 	if err != nil {
 		return err
 	}
@@ -83,16 +85,16 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = closeAudit(ctx, records, err) }()
+	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
 	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
-		audit: records, reflection: true, logger: logger, ending: ctx.Done(),
+		limits: standard.Limits, audit: records, reflection: true, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err
 	}
 	defer g.client.Close()
-	doors, err := listen(ctx, c.Listen, g.doors)
+	doors, err := listen(ctx, c.Listen, g.doors, standard.Limits.port(nil, 0))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect/v2"
 
@@ -28,6 +29,8 @@ type parts struct {
 	auditRequired bool
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
+	limits     limitsConfig
+	cors       corsConfig
 	logger     *slog.Logger
 	// ending is closed when the gateway is about to stop, so that streams come to
 	// an end.
@@ -39,6 +42,7 @@ type gateway struct {
 	server *connect.Server
 	doors  http.Handler
 	ops    http.Handler
+	ready  *readiness
 	client *upstream.Client
 }
 
@@ -53,6 +57,7 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		client.Close()
 		return nil, err
 	}
+	ready := &readiness{key: p.key, callers: p.callers, degraded: p.memory.degraded, health: service.NewHealth()}
 	server, err := service.NewServer(catalog, service.Options{
 		Upstream:      sender,
 		Budget:        p.budget,
@@ -63,6 +68,8 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		Audit:         p.audit,
 		AuditRequired: p.auditRequired,
 		Reflection:    p.reflection,
+		Health:        ready.health,
+		LongestCall:   p.limits.LongestCall,
 		Metrics:       registry,
 		Logger:        p.logger,
 		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
@@ -71,12 +78,13 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server, catalog), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
+	doors := service.NewHTTPHandler(server, catalog, service.WithMaxRequestBytes(int(p.limits.RequestBytes)))
+	return &gateway{server: server, doors: p.cors.around(doors), ops: opsHandler(registry, ready), ready: ready, client: client}, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.
-func closeAudit(ctx context.Context, log *audit.Log, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditFlush)
+func closeAudit(ctx context.Context, log *audit.Log, flush time.Duration, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
 	defer cancel()
 	return errors.Join(err, log.Close(ctx))
 }

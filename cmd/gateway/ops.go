@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"io"
 	"net/http"
 
@@ -15,19 +16,35 @@ import (
 
 // opsHandler is what operators and their machines read; it has a listener of
 // its own.
-func opsHandler(registry *prometheus.Registry, degraded func() string) http.Handler {
+func opsHandler(registry *prometheus.Registry, ready http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", ok)
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if why := degraded(); why != "" {
-			_, _ = io.WriteString(w, "ok, degraded: "+why+"\n")
-			return
-		}
-		ok(w, r)
-	})
+	mux.HandleFunc("GET "+healthPath, ok)
+	mux.Handle("GET "+readyPath, ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
+
+// What probes ask for.
+const (
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
+)
+
+func isProbe(path string) bool { return path == healthPath || path == readyPath }
+
+// requireCertificate refuses who shows none that crypto/tls has verified, but for
+// what is open.
+func requireCertificate(next http.Handler, open func(path string) bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !open(r.URL.Path) && !verified(r.TLS) {
+			http.Error(w, "a client certificate is required", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func verified(state *tls.ConnectionState) bool { return state != nil && len(state.VerifiedChains) > 0 }
 
 // newRegistry holds what the parts count.
 func newRegistry(drift *adminjson.Drift, p parts) *prometheus.Registry {

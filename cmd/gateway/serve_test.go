@@ -18,6 +18,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 // fetch gets a page and leaves no connection behind.
@@ -71,6 +72,7 @@ func TestServe(t *testing.T) {
 	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
 listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
+shutdown: {delay: 0s}
 policy: `+policy+`
 upstream:
   base_url: `+fake.URL+`/v1
@@ -128,7 +130,7 @@ func TestServeErrors(t *testing.T) {
 	_, policy := readersPolicy(t)
 	head := "listen: 127.0.0.1:0\nops_listen: 127.0.0.1:0\npolicy: " + policy + "\n"
 	key := writeFile(t, "key", "sk-admin-1")
-	taken, err := listen(t.Context(), "127.0.0.1:0", nil)
+	taken, err := listen(t.Context(), "127.0.0.1:0", nil, httpdoor.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
