@@ -27,6 +27,9 @@ type config struct {
 	Cache      cacheConfig    `yaml:"cache"`
 	Policy     string         `yaml:"policy"`
 	Audit      auditConfig    `yaml:"audit"`
+	// Log and Telemetry are what operators get to see.
+	Log       logConfig       `yaml:"log"`
+	Telemetry telemetryConfig `yaml:"telemetry"`
 }
 
 // tlsConfig says how connections of callers are protected: by files, by what a
@@ -115,6 +118,7 @@ func defaultConfig() config {
 		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1"},
 		Cache:     cacheConfig{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     auditConfig{Path: "-"},
+		Telemetry: telemetryConfig{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}
 }
 
@@ -141,6 +145,13 @@ func (c *config) settings() []setting {
 		{"policy", &c.Policy},
 		{"audit.path", &c.Audit.Path},
 		{"audit.required", &c.Audit.Required},
+		{"log.level", &c.Log.Level},
+		{"telemetry.otlp_endpoint", &c.Telemetry.OTLPEndpoint},
+		{"telemetry.otlp_insecure", &c.Telemetry.OTLPInsecure},
+		{"telemetry.otlp_headers", &c.Telemetry.OTLPHeaders},
+		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
+		{"telemetry.service_name", &c.Telemetry.ServiceName},
+		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
 	}
 }
 
@@ -210,6 +221,7 @@ func (c *config) check() error {
 	if c.Policy == "" {
 		fault("policy", "the path of a policy file is missing; without one nobody may call")
 	}
+	c.Telemetry.check(fault)
 	t := c.TLS
 	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {
 	case files && t.SPIFFESocket != "":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,14 @@ cache:
     - {of: ProjectService/GetProject, fresh: 0s, stale_while_revalidate: 1s, stale_if_error: 2m, settled: 1h}
 policy: /etc/policy.yaml
 audit: {path: /var/log/audit.jsonl, required: true}
+log: {level: debug}
+telemetry:
+  otlp_endpoint: collector:4317
+  otlp_insecure: true
+  otlp_headers: [{name: authorization, env: OTLP}]
+  sample_ratio: 0.125
+  service_name: gateway-eu
+  send_traceparent: true
 `
 
 func TestLoadConfig(t *testing.T) {
@@ -74,6 +83,11 @@ func TestLoadConfig(t *testing.T) {
 		}},
 		Policy: "/etc/policy.yaml",
 		Audit:  auditConfig{Path: "/var/log/audit.jsonl", Required: true},
+		Log:    logConfig{Level: logLevel(slog.LevelDebug)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []headerConfig{{Name: "authorization", Env: "OTLP"}},
+			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true,
+		},
 	}
 	withDefaults := defaultConfig()
 	withDefaults.Upstream.AdminKey.File = "/run/key"
@@ -86,6 +100,10 @@ func TestLoadConfig(t *testing.T) {
 		Cache:    cacheConfig{Memory: 1 << 30, EncryptionKeys: []keyConfig{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",
 		Audit:    auditConfig{Path: "-", Required: false},
+		Log:      logConfig{Level: logLevel(slog.LevelWarn)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "https://other.example", OTLPHeaders: []headerConfig{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
+		},
 	}
 	required := map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key", "GATEWAY_POLICY": "p.yaml"}
 	tests := []struct {
@@ -105,6 +123,9 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
 			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
 			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
+			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
+			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
+			"GATEWAY_TELEMETRY_SERVICE_NAME": "other", "GATEWAY_TELEMETRY_SEND_TRACEPARENT": "false",
 		}, everyVariable},
 	}
 	for _, test := range tests {
@@ -156,6 +177,11 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
 		{"door without port", key + "grpc_listen: 127.0.0.1", []string{"config key grpc_listen:", "host:port"}},
+		{"level of no name", key + "log: {level: loud}", []string{"gateway.yaml:3:14: ", "debug, info, warn or error"}},
+		{"more than all traces", key + "telemetry: {sample_ratio: 1.5}", []string{"config key telemetry.sample_ratio", "0 to 1"}},
+		{"headers for nobody", key + "telemetry: {otlp_headers: [{name: a, env: B}]}", []string{"config key telemetry.otlp_endpoint"}},
+		{"traceparent of nothing", key + "telemetry: {send_traceparent: true}", []string{"config key telemetry.otlp_endpoint"}},
+		{"header without value", key + "telemetry: {otlp_endpoint: 'c:4317', otlp_headers: [{name: a}]}", []string{"config key telemetry.otlp_headers"}},
 		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},
 	}
 	for _, test := range tests {

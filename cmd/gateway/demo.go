@@ -49,7 +49,8 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer fake.release()
-	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	level := logLevel(slog.LevelError).variable()
+	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
 	if err != nil {
@@ -74,9 +75,9 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{
+	g, err := build(ctx, catalog, drift, parts{
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, callers: who, authenticator: authenticator,
-		audit: records, reflection: true, logger: logger,
+		audit: records, reflection: true, level: level, logger: logger,
 	})
 	if err != nil {
 		return err

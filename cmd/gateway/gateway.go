@@ -8,7 +8,9 @@ import (
 	"net/http"
 
 	"connectrpc.com/connect/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
@@ -27,7 +29,11 @@ type parts struct {
 	auditRequired bool
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
-	logger     *slog.Logger
+	// telemetry sends spans and metrics; nil sends nothing.
+	telemetry       *telemetry.Telemetry
+	sendTraceparent bool
+	level           *slog.LevelVar // of logger
+	logger          *slog.Logger
 }
 
 // gateway is the built house: the doors, and what has to be closed after them.
@@ -38,14 +44,14 @@ type gateway struct {
 	client *upstream.Client
 }
 
-func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
+func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
 	registry := newRegistry(drift, p)
-	client, err := upstream.New(upstream.Config{BaseURL: p.baseURL, Key: p.key, Logger: p.logger})
+	client, sender, err := p.openUpstream(registry)
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
 	server, err := service.NewServer(catalog, service.Options{
-		Upstream:      client,
+		Upstream:      sender,
 		Cache:         p.memory.cache,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
@@ -54,13 +60,35 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		AuditRequired: p.auditRequired,
 		Reflection:    p.reflection,
 		Metrics:       registry,
+		Tracer:        p.telemetry.Tracer(),
 		Logger:        p.logger,
 	})
+	if err == nil {
+		err = p.telemetry.Export(ctx, registry)
+	}
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
+	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry, p), client: client}, nil
+}
+
+// openUpstream makes the client, and the sender around it that tries again and
+// gives the upstream a pause.
+func (p parts) openUpstream(registry prometheus.Registerer) (*upstream.Client, *upstream.Sender, error) {
+	counters, tracer := telemetry.NewUpstream(registry), p.telemetry.Tracer()
+	client, err := upstream.New(upstream.Config{
+		BaseURL: p.baseURL, Key: p.key, Attempts: counters, Tracer: tracer, SendTraceparent: p.sendTraceparent, Logger: p.logger,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Metrics: counters, Tracer: tracer, Logger: p.logger})
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	return client, sender, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.

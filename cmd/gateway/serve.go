@@ -33,12 +33,18 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewJSONHandler(std.err, nil))
+	level := conf.Log.Level.variable()
+	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
 	key := conf.Upstream.AdminKey.source(logger)
 	// A key that cannot be read is an error now, not at the first call.
 	if _, err := key.Key(ctx); err != nil {
 		return err
 	}
+	exports, err := conf.Telemetry.open(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer closeTelemetry(ctx, exports, logger)
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
 	if err != nil {
@@ -59,9 +65,10 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{
+	g, err := build(ctx, catalog, drift, parts{
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, callers: policy, authenticator: authenticator,
-		audit: records, auditRequired: conf.Audit.Required, logger: logger,
+		audit: records, auditRequired: conf.Audit.Required,
+		telemetry: exports, sendTraceparent: conf.Telemetry.SendTraceparent, level: level, logger: logger,
 	})
 	if err != nil {
 		return err
