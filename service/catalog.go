@@ -50,6 +50,11 @@ type Method struct {
 	Secret bool
 	// Read says that the call changes nothing upstream.
 	Read bool
+	// Budget names the upstream's budget that the call spends, such as
+	// "projects.users:read".
+	Budget string
+	// Revokes says that the call takes access away, and waits before all others.
+	Revokes bool
 
 	tags     []tagPattern
 	staleBy  []*Method
@@ -72,6 +77,8 @@ type Catalog struct {
 	own         []*OwnMethod
 	byProcedure map[string]*Method
 	access      *authz.Methods
+	byEndpoint  map[*upstream.Endpoint]*Method
+	router      *upstream.Router
 	idle        []error // invalidations that match no read
 }
 
@@ -146,7 +153,21 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 		m.access, _ = c.access.Lookup(m.Procedure)
 		m.refresh, _ = c.access.Lookup(m.Procedure + refreshSuffix)
 	}
+	if err := c.route(); err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
 	return c, nil
+}
+
+// route compiles the paths, for the door that has the upstream's own.
+func (c *Catalog) route() (err error) {
+	c.byEndpoint = make(map[*upstream.Endpoint]*Method, len(c.methods))
+	endpoints := make([]*upstream.Endpoint, len(c.methods))
+	for i, m := range c.methods {
+		c.byEndpoint[m.Endpoint], endpoints[i] = m, m.Endpoint
+	}
+	c.router, err = upstream.NewRouter(endpoints)
+	return err
 }
 
 // Access are the methods as a policy knows them: those of the catalog,
@@ -232,6 +253,9 @@ func compileMethod(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*M
 		Read:       endpoint.Verb() == "GET",
 	}
 	if err := m.applyPolicy(policy, options); err != nil {
+		return nil, err
+	}
+	if err := m.applyBudget(policy); err != nil {
 		return nil, err
 	}
 	for _, variable := range endpoint.Variables() {

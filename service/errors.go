@@ -56,6 +56,8 @@ const (
 	ReasonIdempotencyNotConfigured = "IDEMPOTENCY_NOT_CONFIGURED"
 	// ReasonNoCache is a question about a cache that the gateway does not have.
 	ReasonNoCache = "NO_CACHE"
+	// ReasonNoPacing is a question about a budget that the gateway does not keep.
+	ReasonNoPacing = "NO_PACING"
 	// ReasonSharedCacheUnavailable is a question that the shared cache would have
 	// to answer, and does not.
 	ReasonSharedCacheUnavailable = "SHARED_CACHE_UNAVAILABLE"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
@@ -141,7 +142,11 @@ func answers[Q, A proto.Message](f func(ctx context.Context, p permit, request Q
 
 // registerOwn serves every RPC of our own with its handler, and fails when one
 // has none.
-func (r *road) registerOwn(server *connect.Server, handlers map[string]ownHandler) error {
+func (r *road) registerOwn(server *connect.Server, services ...map[string]ownHandler) error {
+	handlers := make(map[string]ownHandler)
+	for _, service := range services {
+		maps.Copy(handlers, service)
+	}
 	for _, m := range r.catalog.own {
 		handler := handlers[m.Procedure]
 		if handler == nil {

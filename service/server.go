@@ -31,6 +31,8 @@ const (
 type Options struct {
 	// Upstream answers what the gateway cannot.
 	Upstream Upstream
+	// Budget tells how the upstream's budget is spent; nil does not pace.
+	Budget Budget
 	// Cache remembers answers to reads; nil asks the upstream every time.
 	Cache *Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -94,7 +96,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
 	}
-	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers()); err != nil {
+	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers(), budgetService{options.Budget}.handlers()); err != nil {
 		return nil, err
 	}
 	if options.Reflection {
@@ -106,14 +108,22 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	return server, nil
 }
 
-// NewHTTPHandler is the door for Connect, gRPC and gRPC-Web. gRPC needs HTTP/2,
-// so the http.Server has to speak it.
-func NewHTTPHandler(server *connect.Server) http.Handler {
+// NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
+// upstream's own REST paths. gRPC needs HTTP/2, so the http.Server has to speak
+// it. The catalog is the one that server was made of.
+func NewHTTPHandler(server *connect.Server, catalog *Catalog) http.Handler {
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, server,
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	)
-	return mux
+	rest := newRESTDoor(server, catalog)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest.takes(r) {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

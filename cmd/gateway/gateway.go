@@ -23,6 +23,7 @@ type parts struct {
 	baseURL       string
 	key           upstream.KeySource
 	memory        *remembering
+	budget        *budget
 	callers       service.Callers
 	authenticator *authn.Authenticator
 	audit         *audit.Log
@@ -46,12 +47,13 @@ type gateway struct {
 
 func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
 	registry := newRegistry(drift, p)
-	client, sender, err := p.openUpstream(registry)
+	client, sender, err := p.openUpstream(catalog, registry)
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
 	server, err := service.NewServer(catalog, service.Options{
 		Upstream:      sender,
+		Budget:        p.budget,
 		Cache:         p.memory.cache,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
@@ -70,12 +72,12 @@ func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry, p), client: client}, nil
+	return &gateway{server: server, doors: service.NewHTTPHandler(server, catalog), ops: opsHandler(registry, p), client: client}, nil
 }
 
 // openUpstream makes the client, and the sender around it that tries again and
 // gives the upstream a pause.
-func (p parts) openUpstream(registry prometheus.Registerer) (*upstream.Client, *upstream.Sender, error) {
+func (p parts) openUpstream(catalog *service.Catalog, registry prometheus.Registerer) (*upstream.Client, *upstream.Sender, error) {
 	counters, tracer := telemetry.NewUpstream(registry), p.telemetry.Tracer()
 	client, err := upstream.New(upstream.Config{
 		BaseURL: p.baseURL, Key: p.key, Attempts: counters, Tracer: tracer, SendTraceparent: p.sendTraceparent, Logger: p.logger,
@@ -83,7 +85,9 @@ func (p parts) openUpstream(registry prometheus.Registerer) (*upstream.Client, *
 	if err != nil {
 		return nil, nil, err
 	}
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Metrics: counters, Tracer: tracer, Logger: p.logger})
+	sender, err := upstream.NewSender(upstream.SenderOptions{
+		Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Metrics: counters, Tracer: tracer, Logger: p.logger,
+	})
 	if err != nil {
 		client.Close()
 		return nil, nil, err

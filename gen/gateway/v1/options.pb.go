@@ -74,7 +74,14 @@ type Policy struct {
 	Staleness isPolicy_Staleness `protobuf_oneof:"staleness"`
 	// For a read about a range of time: when the range is past, its answer
 	// changes no more, and may live longer than `cache`.
-	Settled       *Settled `protobuf:"bytes,12,opt,name=settled,proto3" json:"settled,omitempty"`
+	Settled *Settled `protobuf:"bytes,12,opt,name=settled,proto3" json:"settled,omitempty"`
+	// Which budget of the upstream's the call spends: methods with the same name
+	// are paced together, their reads and their writes each for themselves. Absent:
+	// the resource of `permission`.
+	Budget string `protobuf:"bytes,14,opt,name=budget,proto3" json:"budget,omitempty"`
+	// The write takes access away, so that it waits for the budget before all
+	// others. A DELETE does so without saying it.
+	Revokes       bool `protobuf:"varint,15,opt,name=revokes,proto3" json:"revokes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -224,6 +231,20 @@ func (x *Policy) GetSettled() *Settled {
 		return x.Settled
 	}
 	return nil
+}
+
+func (x *Policy) GetBudget() string {
+	if x != nil {
+		return x.Budget
+	}
+	return ""
+}
+
+func (x *Policy) GetRevokes() bool {
+	if x != nil {
+		return x.Revokes
+	}
+	return false
 }
 
 type isPolicy_Scope interface {
@@ -549,7 +570,7 @@ var File_gateway_v1_options_proto protoreflect.FileDescriptor
 const file_gateway_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\x18gateway/v1/options.proto\x12\n" +
-	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfe\x03\n" +
+	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb0\x04\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -565,7 +586,9 @@ const file_gateway_v1_options_proto_rawDesc = "" +
 	"\x05stale\x18\n" +
 	" \x01(\v2\x11.gateway.v1.StaleH\x02R\x05stale\x12\x1e\n" +
 	"\tsensitive\x18\v \x01(\bH\x02R\tsensitive\x12-\n" +
-	"\asettled\x18\f \x01(\v2\x13.gateway.v1.SettledR\asettledB\a\n" +
+	"\asettled\x18\f \x01(\v2\x13.gateway.v1.SettledR\asettled\x12\x16\n" +
+	"\x06budget\x18\x0e \x01(\tR\x06budget\x12\x18\n" +
+	"\arevokes\x18\x0f \x01(\bR\arevokesB\a\n" +
 	"\x05scopeB\f\n" +
 	"\n" +
 	"cache_lifeB\v\n" +
