@@ -22,6 +22,8 @@ func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
 		r.withHealth,
 		withCall,
+		r.tracing.withSpan,
+		r.metrics.calls.withCount,
 		withLog(r.logger),
 		r.withAudit,
 		withCallerErrors,
@@ -46,21 +48,18 @@ func withCall(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// withLog writes one line a call. It holds no value of a request.
+// withLog writes one line a call. It holds no value of a request; which call it
+// is the handler adds, see [NewLogHandler].
 func withLog(logger *slog.Logger) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			err := next(ctx, spec, stream)
 			c := callOf(ctx)
 			attrs := []slog.Attr{
-				slog.String("request_id", c.id),
 				slog.String("method", clip(spec.Procedure)),
 				slog.String("caller", c.identity.Caller),
 				slog.Duration("duration", time.Since(c.start)),
 				slog.String("code", codeName(err)),
-			}
-			if c.traceID != "" {
-				attrs = append(attrs, slog.String("trace_id", c.traceID))
 			}
 			if c.idempotency != "" {
 				attrs = append(attrs, slog.String("idempotency", c.idempotency))
@@ -99,7 +98,7 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) (err error) {
 			defer func() {
 				if value := recover(); value != nil {
-					logger.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "method", clip(spec.Procedure), "stack", string(debug.Stack()))
+					logger.ErrorContext(ctx, "panic", "method", clip(spec.Procedure), "stack", string(debug.Stack()))
 					err = fmt.Errorf("panic: %T", value)
 				}
 			}()

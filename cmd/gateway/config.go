@@ -34,6 +34,9 @@ type config struct {
 	Reflection bool           `yaml:"reflection"`
 	Limits     limitsConfig   `yaml:"limits"`
 	Shutdown   shutdownConfig `yaml:"shutdown"`
+	// Log and Telemetry are what operators get to see.
+	Log       logConfig       `yaml:"log"`
+	Telemetry telemetryConfig `yaml:"telemetry"`
 }
 
 // opsTLSConfig protects the listener of operators; empty: not at all.
@@ -135,6 +138,7 @@ func defaultConfig() config {
 		CORS:      corsConfig{MaxAge: 10 * time.Minute},
 		Limits:    defaultLimits(),
 		Shutdown:  shutdownConfig{Delay: 5 * time.Second, Timeout: 25 * time.Second},
+		Telemetry: telemetryConfig{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}
 }
 
@@ -176,6 +180,13 @@ func (c *config) settings() []setting {
 		{"reflection", &c.Reflection},
 		{"shutdown.delay", &c.Shutdown.Delay},
 		{"shutdown.timeout", &c.Shutdown.Timeout},
+		{"log.level", &c.Log.Level},
+		{"telemetry.otlp_endpoint", &c.Telemetry.OTLPEndpoint},
+		{"telemetry.otlp_insecure", &c.Telemetry.OTLPInsecure},
+		{"telemetry.otlp_headers", &c.Telemetry.OTLPHeaders},
+		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
+		{"telemetry.service_name", &c.Telemetry.ServiceName},
+		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
 	}, c.Limits.settings()...)
 }
 
@@ -245,6 +256,7 @@ func (c *config) check() error {
 	if c.Policy == "" {
 		fault("policy", "the path of a policy file is missing; without one nobody may call")
 	}
+	c.Telemetry.check(fault)
 	t := c.TLS
 	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {
 	case files && t.SPIFFESocket != "":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +76,14 @@ limits:
   connections: 7
   connection_age: 8m
 shutdown: {delay: 1s, timeout: 9s}
+log: {level: debug}
+telemetry:
+  otlp_endpoint: collector:4317
+  otlp_insecure: true
+  otlp_headers: [{name: authorization, env: OTLP}]
+  sample_ratio: 0.125
+  service_name: gateway-eu
+  send_traceparent: true
 `
 
 func TestLoadConfig(t *testing.T) {
@@ -102,6 +111,11 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
 		},
 		Reflection: true, Shutdown: shutdownConfig{Delay: time.Second, Timeout: 9 * time.Second},
+		Log: logConfig{Level: logLevel(slog.LevelDebug)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []headerConfig{{Name: "authorization", Env: "OTLP"}},
+			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true,
+		},
 	}
 	withDefaults := defaultConfig()
 	withDefaults.Upstream.AdminKey.File = "/run/key"
@@ -121,6 +135,10 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
 		},
 		Shutdown: shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
+		Log:      logConfig{Level: logLevel(slog.LevelWarn)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "https://other.example", OTLPHeaders: []headerConfig{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
+		},
 	}
 	required := map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key", "GATEWAY_POLICY": "p.yaml"}
 	tests := []struct {
@@ -146,6 +164,9 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
 			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
+			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
+			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
+			"GATEWAY_TELEMETRY_SERVICE_NAME": "other", "GATEWAY_TELEMETRY_SEND_TRACEPARENT": "false",
 		}, everyVariable},
 	}
 	for _, test := range tests {
@@ -220,6 +241,11 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"endless end", key + "shutdown: {timeout: 1h}", []string{"config key shutdown.timeout:", "15m0s"}},
 		{"delay before now", key + "shutdown: {delay: -1s}", []string{"config key shutdown.delay:"}},
 		{"reflection perhaps", key + "reflection: perhaps", []string{"gateway.yaml:3:13: ", "true or false"}},
+		{"level of no name", key + "log: {level: loud}", []string{"gateway.yaml:3:14: ", "debug, info, warn or error"}},
+		{"more than all traces", key + "telemetry: {sample_ratio: 1.5}", []string{"config key telemetry.sample_ratio", "0 to 1"}},
+		{"headers for nobody", key + "telemetry: {otlp_headers: [{name: a, env: B}]}", []string{"config key telemetry.otlp_endpoint"}},
+		{"traceparent of nothing", key + "telemetry: {send_traceparent: true}", []string{"config key telemetry.otlp_endpoint"}},
+		{"header without value", key + "telemetry: {otlp_endpoint: 'c:4317', otlp_headers: [{name: a}]}", []string{"config key telemetry.otlp_headers"}},
 		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},
 	}
 	for _, test := range tests {

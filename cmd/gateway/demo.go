@@ -50,7 +50,8 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer fake.release()
-	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	level := logLevel(slog.LevelError).variable()
+	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
 	if err != nil {
@@ -86,9 +87,9 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
-	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	g, err := build(ctx, catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
-		limits: standard.Limits, audit: records, reflection: true, logger: logger, ending: ctx.Done(),
+		limits: standard.Limits, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err
