@@ -103,13 +103,15 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 }
 
 // NewHTTPHandler is the door for Connect, gRPC and gRPC-Web. gRPC needs HTTP/2,
-// so the http.Server has to speak it.
-func NewHTTPHandler(server *connect.Server) http.Handler {
+// so the http.Server has to speak it, as that of [NewHTTPServer] does. Options
+// come after the door's own, which they replace: a request has 1 MiB after
+// decompression, an answer is compressed from 1 KiB.
+func NewHTTPHandler(server *connect.Server, options ...connecthttp.Option) http.Handler {
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, server,
+	connecthttp.Mount(doorMux{mux}, server, append([]connecthttp.Option{
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
-	)
+	}, options...)...)
 	return mux
 }

@@ -28,7 +28,7 @@ func openFastDoor(ctx context.Context, address string, server *connect.Server, s
 		return nil, err
 	}
 	return &fastDoor{l, grpcdoor.New(server, grpcdoor.Options{
-		Codec: service.BinaryCodec(), TLS: secure, Logger: logger, MaxHeaderBytes: maxHeaderBytes, DrainTimeout: drainTimeout,
+		Codec: service.BinaryCodec(), TLS: secure, Logger: logger, MaxHeaderBytes: service.MaxHeaderBytes, DrainTimeout: drainTimeout,
 	})}, nil
 }
 

@@ -10,15 +10,12 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/admin-gateway/admin-gateway/service"
 )
 
-const (
-	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-	// drainTimeout is how long calls in flight may take to finish.
-	drainTimeout = 15 * time.Second
-)
+// drainTimeout is how long calls in flight may take to finish.
+const drainTimeout = 15 * time.Second
 
 // listener is an address that a command serves.
 type listener struct {
@@ -46,7 +43,7 @@ func (l listener) release() { _ = l.Close() }
 func serve(ctx context.Context, listeners ...listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
-		server := newHTTPServer(l.handler)
+		server := service.NewHTTPServer(l.handler)
 		server.TLSConfig = l.secure
 		start := func() error { return server.Serve(l) }
 		if l.secure != nil {
@@ -69,20 +66,4 @@ func serve(ctx context.Context, listeners ...listener) error {
 		})
 	}
 	return group.Wait()
-}
-
-// newHTTPServer speaks HTTP/1.1 and HTTP/2, which gRPC needs; without TLS the
-// latter with prior knowledge.
-func newHTTPServer(handler http.Handler) *http.Server {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler:           handler,
-		Protocols:         protocols,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-	}
 }
