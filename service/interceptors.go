@@ -52,8 +52,11 @@ func DoorInterceptors(logger *slog.Logger, longest time.Duration) []connect.Serv
 // unrecorded is an audit log that keeps nothing.
 type unrecorded struct{}
 
+// Write says that the record is kept.
 func (unrecorded) Write(context.Context, *audit.Record) error { return nil }
-func (unrecorded) Offer(*audit.Record)                        {}
+
+// Offer is to no purpose.
+func (unrecorded) Offer(*audit.Record) {}
 
 // withCall names the call. The name is ours: one that a caller chose could be
 // another call's.

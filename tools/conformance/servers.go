@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -77,10 +76,9 @@ func startFast(ctx context.Context, s schema, w wanted) (func(context.Context, n
 	}).Serve, nil
 }
 
-// road has the suite's service behind the gateway's interceptors. What they log is
-// made and thrown away.
+// road has the suite's service behind the gateway's interceptors.
 func (s schema) road() *connect.Server {
-	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	server := connect.NewServer(append([]connect.ServerInterceptor{withClientDeadline}, service.DoorInterceptors(logger, service.DefaultLongestCall)...)...)
 	server.Register(s.methods()...)
 	return server
@@ -103,13 +101,14 @@ func serveHTTP(server *http.Server) func(context.Context, net.Listener) error {
 		}
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
-		if err := server.Shutdown(drain); err != nil {
+		err := server.Shutdown(drain)
+		if err != nil {
 			err = errors.Join(err, server.Close())
-			<-ended
-			return err
 		}
-		<-ended // That it was shut down is no news.
-		return nil
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
 	}
 }
 
