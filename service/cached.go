@@ -138,7 +138,7 @@ func (s *cacheStep) read(ctx context.Context, p permit) (*answer, error) {
 		c.cache = cacheHit
 		if !k.entry.Fresh(s.Now()) {
 			c.cache = cacheStale
-			s.refresh(ctx, l)
+			s.refresh(paced(ctx, c), l)
 		}
 		tell(ctx, k, statusHit, p.wish, s.Now())
 		return k.answer(m), nil
@@ -155,6 +155,7 @@ func (s *cacheStep) read(ctx context.Context, p permit) (*answer, error) {
 
 // bypass asks the upstream for what is not kept.
 func (s *cacheStep) bypass(ctx context.Context, p permit) (*answer, error) {
+	ctx = paced(ctx, p.call)
 	p.call.cache = cacheBypass
 	setStatus(ctx, statusBypass)
 	reply, wire, err := s.fetch(ctx, p.call.method, p.request)
@@ -169,6 +170,7 @@ func (s *cacheStep) bypass(ctx context.Context, p permit) (*answer, error) {
 func (s *cacheStep) obtain(ctx context.Context, l lookup, p permit) (k kept, status string, err error) {
 	c := p.call
 	c.cache = cacheMiss
+	ctx = paced(ctx, c)
 	if p.wish.reload() {
 		k, err = s.fetchAndSave(ctx, l)
 		return k, statusReload, err
@@ -283,7 +285,7 @@ func (s *cacheStep) refresh(ctx context.Context, l lookup) {
 	default:
 		return
 	}
-	if !s.flights.Begin(ctx, l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) {
+	if !s.flights.Begin(unhurried(ctx), l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) {
 		defer func() { <-s.refreshing }()
 		return s.renew(ctx, l)
 	}) {
@@ -336,6 +338,7 @@ func (s *cacheStep) fetch(ctx context.Context, m *Method, request protoreflect.M
 // asked until after its answer or the lack of one.
 func (s *cacheStep) write(ctx context.Context, p permit, request *upstream.Request) (*upstream.Reply, error) {
 	m := p.call.method
+	ctx = paced(ctx, p.call)
 	if s.Cache == nil || len(m.Invalidates) == 0 {
 		return s.upstream.Do(ctx, m.Endpoint, request)
 	}

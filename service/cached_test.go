@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -233,6 +234,10 @@ func TestWriteOvertakesRead(t *testing.T) {
 // hangs up takes nobody along.
 func TestOneFlight(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testOneFlight)
+}
+
+func testOneFlight(t *testing.T) {
 	const callers = 200
 	catalog := realCatalog(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -259,6 +264,7 @@ func TestOneFlight(t *testing.T) {
 	for range callers {
 		go func() { errs <- get(t.Context()) }()
 	}
+	synctest.Wait() // They have joined.
 	hangUp()
 	if err := <-left; connect.CodeOf(err) != connect.CodeCanceled {
 		t.Errorf("the leader: %v", err)

@@ -50,6 +50,11 @@ type Method struct {
 	Secret bool
 	// Read says that the call changes nothing upstream.
 	Read bool
+	// Budget names the upstream's budget that the call spends, such as
+	// "projects.users:read".
+	Budget string
+	// Revokes says that the call takes access away, and waits before all others.
+	Revokes bool
 
 	tags     []tagPattern
 	staleBy  []*Method
@@ -72,22 +77,26 @@ type Catalog struct {
 	own         []*OwnMethod
 	byProcedure map[string]*Method
 	access      *authz.Methods
+	byEndpoint  map[*upstream.Endpoint]*Method
+	router      *upstream.Router
 	idle        []error // invalidations that match no read
 }
 
-// MirrorPackage is the protobuf package whose services mirror the upstream, and
-// OwnPackage the one whose services the gateway answers itself.
+// MirrorPackage is the protobuf package whose services mirror the upstream.
+// OwnPackage and InventoryPackage are those whose services the gateway answers
+// itself; the latter is one of its own, because it is made of the mirror's
+// messages, which in turn need the options of OwnPackage.
 const (
-	MirrorPackage = protoreflect.FullName("openai.admin.v1")
-	OwnPackage    = protoreflect.FullName("gateway.v1")
+	MirrorPackage    = protoreflect.FullName("openai.admin.v1")
+	OwnPackage       = protoreflect.FullName("gateway.v1")
+	InventoryPackage = protoreflect.FullName("gateway.inventory.v1")
 )
 
-// Files lists the files of [MirrorPackage] and [OwnPackage] that are linked into
-// the program, in the order of their paths. Who calls it imports their Go
-// packages.
+// Files lists the files of these packages that are linked into the program, in
+// the order of their paths. Who calls it imports their Go packages.
 func Files() []protoreflect.FileDescriptor {
 	var files []protoreflect.FileDescriptor
-	for _, name := range []protoreflect.FullName{MirrorPackage, OwnPackage} {
+	for _, name := range []protoreflect.FullName{MirrorPackage, OwnPackage, InventoryPackage} {
 		protoregistry.GlobalFiles.RangeFilesByPackage(name, func(fd protoreflect.FileDescriptor) bool {
 			files = append(files, fd)
 			return true
@@ -97,8 +106,8 @@ func Files() []protoreflect.FileDescriptor {
 	return files
 }
 
-// NewCatalog compiles the RPCs of files: those of [OwnPackage] as the gateway's
-// own, all others as mirrors of an upstream endpoint. It fails when the
+// NewCatalog compiles the RPCs of files: those of [OwnPackage] and
+// [InventoryPackage] as the gateway's own, all others as mirrors of an upstream endpoint. It fails when the
 // declaration of any of them is missing, incomplete or contradicts itself, or
 // when two share verb and path; the error holds every fault, and each names its
 // RPC. What answers have that the schema lacks is counted in drift.
@@ -107,7 +116,7 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 	routes := make(map[string]*Method)
 	var faults []error
 	for _, file := range files {
-		if file.Package() == OwnPackage {
+		if file.Package() == OwnPackage || file.Package() == InventoryPackage {
 			faults = append(faults, c.addOwn(file)...)
 			continue
 		}
@@ -131,6 +140,7 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 			}
 		}
 	}
+	faults = append(faults, c.compileFanOuts()...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
@@ -146,7 +156,21 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 		m.access, _ = c.access.Lookup(m.Procedure)
 		m.refresh, _ = c.access.Lookup(m.Procedure + refreshSuffix)
 	}
+	if err := c.route(); err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
 	return c, nil
+}
+
+// route compiles the paths, for the door that has the upstream's own.
+func (c *Catalog) route() (err error) {
+	c.byEndpoint = make(map[*upstream.Endpoint]*Method, len(c.methods))
+	endpoints := make([]*upstream.Endpoint, len(c.methods))
+	for i, m := range c.methods {
+		c.byEndpoint[m.Endpoint], endpoints[i] = m, m.Endpoint
+	}
+	c.router, err = upstream.NewRouter(endpoints)
+	return err
 }
 
 // Access are the methods as a policy knows them: those of the catalog,
@@ -232,6 +256,9 @@ func compileMethod(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*M
 		Read:       endpoint.Verb() == "GET",
 	}
 	if err := m.applyPolicy(policy, options); err != nil {
+		return nil, err
+	}
+	if err := m.applyBudget(policy); err != nil {
 		return nil, err
 	}
 	for _, variable := range endpoint.Variables() {

@@ -21,15 +21,14 @@ func TestDoorInterceptors(t *testing.T) {
 		"withLimits":         "it asks for a caller",
 		"withPermission":     "it asks for a method of the catalog",
 	}
-	logger := slog.New(slog.DiscardHandler)
 	var want []string
-	for _, name := range namesOf(t, new(road).interceptors(logger, DefaultLongestCall)) {
+	for _, name := range namesOf(t, new(road).interceptors(DefaultLongestCall)) {
 		if _, ok := leftOut[name]; !ok {
 			want = append(want, name)
 		}
 		delete(leftOut, name)
 	}
-	if diff := cmp.Diff(want, namesOf(t, DoorInterceptors(logger, DefaultLongestCall))); diff != "" {
+	if diff := cmp.Diff(want, namesOf(t, DoorInterceptors(slog.New(slog.DiscardHandler), DefaultLongestCall))); diff != "" {
 		t.Errorf("- the road, + the doors' part of it\n%s", diff)
 	}
 	for name := range leftOut {

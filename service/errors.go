@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -56,9 +57,13 @@ const (
 	ReasonIdempotencyNotConfigured = "IDEMPOTENCY_NOT_CONFIGURED"
 	// ReasonNoCache is a question about a cache that the gateway does not have.
 	ReasonNoCache = "NO_CACHE"
+	// ReasonNoPacing is a question about a budget that the gateway does not keep.
+	ReasonNoPacing = "NO_PACING"
 	// ReasonSharedCacheUnavailable is a question that the shared cache would have
 	// to answer, and does not.
 	ReasonSharedCacheUnavailable = "SHARED_CACHE_UNAVAILABLE"
+	// ReasonEndlessList is a list of the upstream's whose pages lead nowhere.
+	ReasonEndlessList = "ENDLESS_LIST"
 	// ReasonUnknownMethod is a procedure that the catalog does not have.
 	ReasonUnknownMethod = "UNKNOWN_METHOD"
 	// ReasonDeadlineExceeded is a call that took longer than it might.
@@ -103,12 +108,15 @@ func (f fault) err() error {
 		}
 		e = e.WithDetail(packed)
 	}
-	return &told{e}
+	return &told{e, f}
 }
 
 // told marks an error that was made for a caller, so that nothing else reaches
 // one.
-type told struct{ err *connect.Error }
+type told struct {
+	err   *connect.Error
+	fault fault
+}
 
 func (t *told) Error() string { return t.err.Error() }
 
@@ -150,6 +158,8 @@ func toCaller(err error) error {
 		up         *upstream.Error
 		request    *upstream.RequestError
 		validation *protovalidate.ValidationError
+		endless    *pages.EndlessError
+		strange    *StrangeBucketsError
 		door       *connect.Error
 	)
 	switch {
@@ -165,6 +175,13 @@ func toCaller(err error) error {
 		}.err()
 	case errors.As(err, &validation):
 		return fromValidation(validation)
+	case errors.As(err, &endless):
+		return fault{
+			code: connect.CodeUnavailable, reason: ReasonEndlessList, cause: err,
+			message: "the upstream's list does not end: " + string(endless.Reason) + ", page " + strconv.Itoa(endless.Pages),
+		}.err()
+	case errors.As(err, &strange):
+		return fault{code: connect.CodeUnavailable, reason: upstream.ReasonBadResponse, message: strange.Error(), cause: err}.err()
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault{code: connect.CodeDeadlineExceeded, reason: ReasonDeadlineExceeded, message: "the deadline passed", cause: err}.err()
 	case errors.Is(err, context.Canceled):

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
@@ -36,6 +37,9 @@ type road struct {
 	audit         AuditLog
 	auditRequired bool
 	metrics       *metrics
+	logger        *slog.Logger
+	fan           FanOutOptions
+	budget        Budget
 }
 
 // handler is the innermost step of the road for one method: decode, validate,

@@ -68,11 +68,12 @@ type keyedReplica struct {
 	records *records
 	policy  *testPolicy
 	server  *connect.Server
+	catalog *service.Catalog
 }
 
 func newKeyedReplica(tb testing.TB, catalog *service.Catalog, up service.Upstream, outcomes cache.Outcomes) keyedReplica {
 	tb.Helper()
-	r := keyedReplica{records: new(records), policy: newPolicy(tb, catalog, keyedPolicy)}
+	r := keyedReplica{catalog: catalog, records: new(records), policy: newPolicy(tb, catalog, keyedPolicy)}
 	keyed, err := service.NewIdempotency(service.IdempotencyOptions{
 		Outcomes: outcomes, Scope: "upstream", Org: func(context.Context) (string, error) { return "org", nil },
 	})
@@ -86,11 +87,14 @@ func newKeyedReplica(tb testing.TB, catalog *service.Catalog, up service.Upstrea
 // serve opens the replica's doors over HTTP.
 func (r keyedReplica) serve(t *testing.T, d door) connect.Transport {
 	t.Helper()
-	gateway := httptest.NewUnstartedServer(service.NewHTTPHandler(r.server))
+	gateway := httptest.NewUnstartedServer(service.NewHTTPHandler(r.server, r.catalog))
 	gateway.EnableHTTP2 = true
 	gateway.StartTLS()
 	t.Cleanup(gateway.Close)
 	t.Cleanup(gateway.Client().CloseIdleConnections)
+	if d.rest {
+		return &restTransport{catalog: r.catalog, client: gateway.Client(), url: gateway.URL}
+	}
 	return connecthttp.NewTransport(gateway.Client(), gateway.URL, d.options...)
 }
 

@@ -38,7 +38,7 @@ func audited(records []audit.Record) string {
 // the same.
 func TestKeyedWrites(t *testing.T) {
 	t.Parallel()
-	for _, d := range doors[:4] {
+	for _, d := range append(doors[:4:4], doors[len(doors)-1]) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			catalog, addr := realCatalog(t), redistest.Start(t)

@@ -19,14 +19,14 @@ const requestIDHeader = "X-Request-Id"
 // interceptors is the road in front of every handler, outermost first. The
 // order is the contract: what is recovered is told, what is told is recorded and
 // logged, and nothing of a payload is decoded before all of them have run.
-func (r *road) interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
 		withCall,
-		withLog(logger),
+		withLog(r.logger),
 		r.withAudit,
 		withCallerErrors,
-		withRecovery(logger),
-		withDeadline(longest),
+		withRecovery(r.logger),
+		withDeadline(longest, r.fan.Longest),
 		r.withAuthentication,
 		r.withLimits,
 		r.withPermission,
@@ -45,7 +45,7 @@ func DoorInterceptors(logger *slog.Logger, longest time.Duration) []connect.Serv
 		withLog(logger),
 		r.withAudit,
 		withRecovery(logger),
-		withDeadline(longest),
+		withDeadline(longest, longest),
 	}
 }
 
@@ -133,11 +133,15 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 }
 
 // withDeadline ends a call that names no deadline of its own, or a later one,
-// after the longest time that a call may take.
-func withDeadline(longest time.Duration) connect.ServerInterceptor {
+// after the longest time that a call may take, or that a stream of ours may.
+func withDeadline(longest, longestStream time.Duration) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			ctx, cancel := context.WithTimeout(ctx, longest)
+			most := longest
+			if spec.StreamType == connect.StreamTypeServer {
+				most = longestStream
+			}
+			ctx, cancel := context.WithTimeout(ctx, most)
 			defer cancel()
 			return next(ctx, spec, stream)
 		}

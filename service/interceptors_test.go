@@ -89,10 +89,11 @@ type house struct {
 func newHouse(t *testing.T, up upstreamFunc, longest time.Duration) house {
 	t.Helper()
 	log := &logLines{}
-	server := open(t, realCatalog(t), service.Options{
+	catalog := realCatalog(t)
+	server := open(t, catalog, service.Options{
 		Upstream: up, Logger: slog.New(slog.NewJSONHandler(log, nil)), LongestCall: longest,
 	})
-	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server))
+	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server, catalog))
 	httpServer.Config.Protocols = new(http.Protocols)
 	httpServer.Config.Protocols.SetHTTP1(true)
 	httpServer.Config.Protocols.SetUnencryptedHTTP2(true)

@@ -11,7 +11,7 @@ import (
 )
 
 // inventoryColumns head every form of the inventory.
-const inventoryColumns = "RPC\tVERB\tPATH\tPERMISSION\tSCOPE\tCACHE\tSTALE\tINVALIDATES"
+const inventoryColumns = "RPC\tVERB\tPATH\tPERMISSION\tSCOPE\tCACHE\tSTALE\tBUDGET\tINVALIDATES"
 
 // ErrInventoryFormat is the error of [Catalog.WriteInventory] for a format that
 // it does not know.
@@ -26,6 +26,7 @@ type inventoryEntry struct {
 	Scope       string   `json:"scope"`
 	Cache       string   `json:"cache,omitempty"`
 	Stale       string   `json:"stale,omitempty"`
+	Budget      string   `json:"budget,omitempty"`
 	Invalidates []string `json:"invalidates,omitempty"`
 	StaleBy     []string `json:"stale_by,omitempty"`
 	Secret      bool     `json:"secret,omitempty"`
@@ -33,7 +34,8 @@ type inventoryEntry struct {
 
 // WriteInventory writes a line for every RPC: name, verb, path, permission,
 // the request's field that names its projects or "organization", cache life, how
-// long a stale answer may be used, and what it invalidates, where "$" behind a
+// long a stale answer may be used, the budget that it spends ("first" where it takes
+// access away), and what it invalidates, where "$" behind a
 // path leaves what lies below it alone. RPCs that the gateway answers itself have
 // neither verb nor path. The format is "table" (aligned for reading), "tsv", or "json",
 // which also names the writes that make a read stale.
@@ -71,14 +73,14 @@ func (c *Catalog) writeRows(w io.Writer) error {
 	for _, m := range c.methods {
 		e := m.inventoryEntry()
 		if _, err := fmt.Fprintln(w, strings.Join([]string{
-			e.RPC, e.Verb, e.Path, e.Permission, e.Scope, m.cacheColumn(), cmp.Or(e.Stale, "-"), m.invalidatesColumn(),
+			e.RPC, e.Verb, e.Path, e.Permission, e.Scope, m.cacheColumn(), cmp.Or(e.Stale, "-"), m.budgetColumn(), m.invalidatesColumn(),
 		}, "\t")); err != nil {
 			return err
 		}
 	}
 	for _, m := range c.own {
 		e := m.inventoryEntry()
-		if _, err := fmt.Fprintln(w, strings.Join([]string{e.RPC, "-", "-", e.Permission, e.Scope, "-", "-", "-"}, "\t")); err != nil {
+		if _, err := fmt.Fprintln(w, strings.Join([]string{e.RPC, "-", "-", e.Permission, e.Scope, "-", "-", "-", "-"}, "\t")); err != nil {
 			return err
 		}
 	}
@@ -86,7 +88,11 @@ func (c *Catalog) writeRows(w io.Writer) error {
 }
 
 func (m *OwnMethod) inventoryEntry() inventoryEntry {
-	return inventoryEntry{RPC: m.Name(), Permission: m.Permission, Scope: cmp.Or(m.Project, "organization")}
+	scope := cmp.Or(m.Project, "organization")
+	if m.EachCall {
+		scope = "each call"
+	}
+	return inventoryEntry{RPC: m.Name(), Permission: m.Permission, Scope: scope}
 }
 
 func (m *Method) inventoryEntry() inventoryEntry {
@@ -97,6 +103,7 @@ func (m *Method) inventoryEntry() inventoryEntry {
 		Permission: m.Permission,
 		Scope:      cmp.Or(m.Project, "organization"),
 		Secret:     m.Secret,
+		Budget:     m.budgetColumn(),
 	}
 	if m.Life.Fresh > 0 {
 		e.Cache, e.Stale = m.cacheColumn(), m.staleColumn()
@@ -123,6 +130,13 @@ func (m *Method) cacheColumn() string {
 	default:
 		return m.Life.Fresh.String()
 	}
+}
+
+func (m *Method) budgetColumn() string {
+	if m.Revokes {
+		return m.Budget + ", first"
+	}
+	return m.Budget
 }
 
 func (m *Method) staleColumn() string {

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/catalog.golden anew")
 
-const columns = 8
+const columns = 9
 
 func realCatalog(t *testing.T) *service.Catalog {
 	t.Helper()
@@ -126,10 +126,10 @@ func TestInventoryMatchesUpstream(t *testing.T) {
 func TestInventoryAsJSON(t *testing.T) {
 	t.Parallel()
 	var entries []struct {
-		RPC, Verb, Path, Permission, Scope, Cache, Stale string
-		Invalidates                                      []string
-		StaleBy                                          []string `json:"stale_by"`
-		Secret                                           bool
+		RPC, Verb, Path, Permission, Scope, Cache, Stale, Budget string
+		Invalidates                                              []string
+		StaleBy                                                  []string `json:"stale_by"`
+		Secret                                                   bool
 	}
 	decoder := json.NewDecoder(bytes.NewReader(inventory(t, "json")))
 	decoder.DisallowUnknownFields()
@@ -141,13 +141,13 @@ func TestInventoryAsJSON(t *testing.T) {
 		t.Fatalf("%d entries, want %d", len(entries), len(all))
 	}
 	for i, e := range entries {
-		row := []string{e.RPC, e.Verb, e.Path, e.Permission, e.Scope, e.Cache, e.Stale, strings.Join(e.Invalidates, " ")}
+		row := []string{e.RPC, e.Verb, e.Path, e.Permission, e.Scope, e.Cache, e.Stale, e.Budget, strings.Join(e.Invalidates, " ")}
 		want := slices.Clone(all[i])
 		if e.Secret != strings.Contains(want[5], "secret") {
 			t.Errorf("%s: secret is %t, but the column says %q", e.RPC, e.Secret, want[5])
 		}
 		// What a column spells for its readers is an absent member here.
-		for column, words := range map[int][]string{1: {"-"}, 2: {"-"}, 5: {"-", "never", "never: secret"}, 6: {"-"}, 7: {"-", "nothing"}} {
+		for column, words := range map[int][]string{1: {"-"}, 2: {"-"}, 5: {"-", "never", "never: secret"}, 6: {"-"}, 7: {"-"}, 8: {"-", "nothing"}} {
 			if slices.Contains(words, want[column]) {
 				want[column] = ""
 			}
@@ -167,7 +167,7 @@ func TestInventoryAsTable(t *testing.T) {
 	}
 	// Every column begins where its heading does.
 	for i, row := range all {
-		for column, heading := range []string{"RPC", "VERB", "PATH", "PERMISSION", "SCOPE", "CACHE", "STALE", "INVALIDATES"} {
+		for column, heading := range []string{"RPC", "VERB", "PATH", "PERMISSION", "SCOPE", "CACHE", "STALE", "BUDGET", "INVALIDATES"} {
 			at := strings.Index(lines[0], heading)
 			if at < 0 || at > len(lines[i+1]) || !strings.HasPrefix(lines[i+1][at:], row[column]) {
 				t.Errorf("line %q has no %q under %s", lines[i+1], row[column], heading)

@@ -145,8 +145,7 @@ func (c *Catalog) override(lives Lives, o LifeOverride) error {
 	}
 	matched := false
 	for _, m := range c.methods {
-		resource := m.Permission[:strings.LastIndexByte(m.Permission, '.')]
-		if !m.Read || m.Life.Fresh == 0 || (o.Of != m.Name() && o.Of != resource) {
+		if !m.Read || m.Life.Fresh == 0 || (o.Of != m.Name() && o.Of != m.resource()) {
 			continue
 		}
 		matched = true

@@ -41,6 +41,8 @@ type door struct {
 	get         bool
 	// fast is the door that is not net/http's, with grpc-go's client.
 	fast bool
+	// rest is the upstream's own protocol.
+	rest bool
 }
 
 var doors = []door{
@@ -51,6 +53,7 @@ var doors = []door{
 	{name: "Connect GET protobuf", options: []connecthttp.Option{connecthttp.WithHTTPGet()}, contentType: "application/proto", get: true},
 	{name: "Connect GET JSON", options: []connecthttp.Option{connecthttp.WithHTTPGet(), connecthttp.WithProtoJSON()}, contentType: "application/json", get: true},
 	{name: "gRPC, fast", fast: true},
+	{name: "REST", get: true, rest: true},
 }
 
 // TestMirror calls every RPC through every door, and compares every field of
@@ -89,6 +92,7 @@ type mirror struct {
 	mu    sync.Mutex
 	asked *http.Request // the last request at the gateway's door
 	said  recorded      // the sandbox's last answer to the gateway
+	heard recorded      // the gateway's last answer at its REST door
 }
 
 // recorded is an answer as it left the sandbox.
@@ -98,7 +102,7 @@ type recorded struct {
 	body   []byte
 }
 
-func newMirror(t *testing.T, options sandbox.Options) *mirror {
+func newMirror(t *testing.T, options sandbox.Options, adjust ...func(*service.Options)) *mirror {
 	t.Helper()
 	options.Seed, options.Now = 7, func() time.Time { return tourNow }
 	if options.Users == 0 {
@@ -123,8 +127,12 @@ func newMirror(t *testing.T, options sandbox.Options) *mirror {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.records.Close(context.Background()) }) // Closed twice where a test reads it.
-	server := open(t, m.catalog, service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))})
-	inner := service.NewHTTPHandler(server)
+	config := service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))}
+	for _, adjust := range adjust {
+		adjust(&config)
+	}
+	server := open(t, m.catalog, config)
+	inner := service.NewHTTPHandler(server, m.catalog)
 	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()
 		m.asked = r
@@ -193,10 +201,18 @@ func (m *mirror) call(ctx context.Context, d door, method *service.Method, reque
 
 // transport is the way to a door.
 func (m *mirror) transport(d door) connect.Transport {
-	if d.fast {
+	switch {
+	case d.fast:
 		return m.fast()
+	case d.rest:
+		return &restTransport{catalog: m.catalog, client: m.client, url: m.url, said: func(status int, body []byte) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.heard = recorded{status: status, body: body}
+		}}
+	default:
+		return connecthttp.NewTransport(m.client, m.url, d.options...)
 	}
-	return connecthttp.NewTransport(m.client, m.url, d.options...)
 }
 
 func (m *mirror) tour(t *testing.T, d door) {
@@ -223,6 +239,9 @@ func (m *mirror) tour(t *testing.T, d door) {
 			t.Errorf("%s: the sandbox was asked %d times, want once", s.method.Name(), n)
 		}
 		m.compare(t, s, said, response)
+		if d.rest && !bytes.Equal(m.heard.body, said.body) {
+			t.Errorf("%s: the REST door answered %s, the sandbox %s", s.method.Name(), m.heard.body, said.body)
+		}
 		if !s.method.Read && m.readBack(t, s, said, response) {
 			readBack++
 		}

@@ -3,6 +3,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 
@@ -58,6 +59,33 @@ func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.Met
 	}
 	return m.applyWritePolicy(policy)
 }
+
+// budgetForm is a dotted name.
+var budgetForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
+
+// applyBudget names what the call spends, and when its turn is.
+func (m *Method) applyBudget(policy *gatewayv1.Policy) error {
+	name := policy.GetBudget()
+	if name == "" {
+		name = m.resource()
+	}
+	if !budgetForm.MatchString(name) {
+		return fmt.Errorf("budget %q is no dotted name, such as usage.completions", name)
+	}
+	kind := "write"
+	if m.Read {
+		kind = "read"
+	}
+	m.Budget = name + ":" + kind
+	m.Revokes = policy.GetRevokes() || m.Endpoint.Verb() == http.MethodDelete
+	if policy.GetRevokes() && m.Read {
+		return errors.New("is a read and revokes")
+	}
+	return nil
+}
+
+// resource is the permission without its verb.
+func (m *Method) resource() string { return m.Permission[:strings.LastIndexByte(m.Permission, '.')] }
 
 // projectFields are what the upstream calls the fields that name projects. One
 // that a declaration overlooks would open the method to callers of any project,

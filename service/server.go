@@ -30,6 +30,8 @@ const (
 type Options struct {
 	// Upstream answers what the gateway cannot.
 	Upstream Upstream
+	// Budget tells how the upstream's budget is spent; nil does not pace.
+	Budget Budget
 	// Cache remembers answers to reads; nil asks the upstream every time.
 	Cache *Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -50,8 +52,10 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Logger gets a line a call; the default discards it.
 	Logger *slog.Logger
-	// LongestCall bounds every call; default [DefaultLongestCall].
+	// LongestCall bounds every call but streams; default [DefaultLongestCall].
 	LongestCall time.Duration
+	// FanOut says how the RPCs go about it that are made of many reads.
+	FanOut FanOutOptions
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
@@ -66,6 +70,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.LongestCall <= 0 {
 		options.LongestCall = DefaultLongestCall
 	}
+	options.FanOut.applyDefaults()
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, err
@@ -85,12 +90,15 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		audit:         options.Audit,
 		auditRequired: options.AuditRequired,
 		metrics:       counters,
+		logger:        options.Logger,
+		fan:           options.FanOut,
+		budget:        options.Budget,
 	}
-	server := connect.NewServer(r.interceptors(options.Logger, options.LongestCall)...)
+	server := connect.NewServer(r.interceptors(options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
 	}
-	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers()); err != nil {
+	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers(), budgetService{options.Budget}.handlers()); err != nil {
 		return nil, err
 	}
 	if options.Reflection {
@@ -102,16 +110,25 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	return server, nil
 }
 
-// NewHTTPHandler is the door for Connect, gRPC and gRPC-Web. gRPC needs HTTP/2,
-// so the http.Server has to speak it, as that of [NewHTTPServer] does. Options
-// come after the door's own, which they replace: a request has 1 MiB after
-// decompression, an answer is compressed from 1 KiB.
-func NewHTTPHandler(server *connect.Server, options ...connecthttp.Option) http.Handler {
+// NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
+// upstream's own REST paths. gRPC needs HTTP/2, so the http.Server has to speak
+// it, as that of [NewHTTPServer] does. The catalog is the one that server was made
+// of. Options come after the door's own, which they replace, and apply to what is
+// not REST: a request has 1 MiB after decompression, an answer is compressed from
+// 1 KiB.
+func NewHTTPHandler(server *connect.Server, catalog *Catalog, options ...connecthttp.Option) http.Handler {
 	mux := http.NewServeMux()
 	connecthttp.Mount(doorMux{mux}, server, append([]connecthttp.Option{
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	}, options...)...)
-	return mux
+	rest := newRESTDoor(server, catalog)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest.takes(r) {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

@@ -65,7 +65,7 @@ func streamingURL(t *testing.T, seen <-chan struct{}) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	door := &httptest.Server{Listener: l, Config: service.NewHTTPServer(service.NewHTTPHandler(server))}
+	door := &httptest.Server{Listener: l, Config: service.NewHTTPServer(service.NewHTTPHandler(server, realCatalog(t)))}
 	door.Start()
 	t.Cleanup(door.Close)
 	return door.URL

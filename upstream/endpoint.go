@@ -23,7 +23,8 @@ type Endpoint struct {
 	segments  []segment
 	variables []protoreflect.FieldDescriptor
 	query     []parameter
-	body      *adminjson.Codec // nil: no body
+	readers   map[string]*reader // of the query, by name
+	body      *adminjson.Codec   // nil: no body
 	answer    *adminjson.Codec
 	gone      goneAnswer
 }
@@ -117,7 +118,10 @@ func (e *Endpoint) compileInput(body string, inPath map[protoreflect.Name]bool) 
 	case body != "" && !post:
 		return fmt.Errorf("a %s has no body", e.verb)
 	case !post:
-		e.query, err = compileQuery(e.input, inPath)
+		if e.query, err = compileQuery(e.input, inPath); err == nil {
+			e.readers = make(map[string]*reader, len(e.query))
+			err = compileReaders(e.query, nil, e.readers)
+		}
 	case body == "*":
 		names := make([]protoreflect.Name, len(e.variables))
 		for i, field := range e.variables {

@@ -18,6 +18,8 @@ const maxSegment = 256
 type segment struct {
 	literal  string
 	variable protoreflect.FieldDescriptor
+	// taken are the words that other paths have in this place.
+	taken map[string]*routeNode
 }
 
 // compilePath parses a template such as "/organization/users/{user_id}". Each
@@ -92,6 +94,9 @@ func appendPath(path []byte, segments []segment, m protoreflect.Message) ([]byte
 		value := m.Get(s.variable).String()
 		if err := checkSegment(value); err != nil {
 			return nil, &RequestError{Field: string(s.variable.Name()), Reason: err.Error()}
+		}
+		if s.taken[value] != nil {
+			return nil, &RequestError{Field: string(s.variable.Name()), Reason: "must not be a word that the API's own paths have here"}
 		}
 		path = append(path, url.PathEscape(value)...)
 	}

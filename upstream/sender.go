@@ -23,10 +23,11 @@ type Pacer interface {
 	// there will be none before ctx's deadline it fails at once, with an error
 	// that has a method RetryAfter() time.Duration; when ctx ends, with
 	// ctx.Err().
-	Wait(ctx context.Context, bucket string) error
-	// Limited tells of a 429, and of the wait that it asked for, or 0. ctx does
-	// not end with the call: the pacer bounds what it does by itself.
-	Limited(ctx context.Context, bucket string, retryAfter time.Duration)
+	//
+	// limited tells of a 429 to the request that was taken, and of the wait that
+	// it asked for, or 0. Its ctx does not end with the call: the pacer bounds
+	// what it does by itself.
+	Wait(ctx context.Context, bucket string) (limited func(ctx context.Context, retryAfter time.Duration), err error)
 }
 
 // SendMetrics counts what a [Sender] does. Every argument is of a closed set.
@@ -135,10 +136,12 @@ type delivery struct {
 	request  *Request
 	bucket   string
 
-	last   *Error        // of the attempt before; nil: there was none
-	lost   *Error        // since when the write may have been done; nil: it was not
-	took   time.Duration // by the last attempt
-	pauses *backoff.ExponentialBackOff
+	last *Error        // of the attempt before; nil: there was none
+	lost *Error        // since when the write may have been done; nil: it was not
+	took time.Duration // by the last attempt
+	// limited tells the pacer of a 429; nil without one.
+	limited func(ctx context.Context, retryAfter time.Duration)
+	pauses  *backoff.ExponentialBackOff
 }
 
 // admit waits until an attempt may be made. The breaker is asked twice: before
@@ -162,7 +165,8 @@ func (d *delivery) pace(ctx context.Context) *Error {
 		defer cancel()
 		waiting = shorter
 	}
-	err := d.sender.options.Pacer.Wait(waiting, d.bucket)
+	var err error
+	d.limited, err = d.sender.options.Pacer.Wait(waiting, d.bucket)
 	switch {
 	case err == nil:
 		return nil
@@ -201,8 +205,8 @@ func (d *delivery) attempt(ctx context.Context, done func(error)) (*Reply, error
 	}
 	evidence = s.breaker.judge(ctx, failure, d.took)
 	s.options.Metrics.Attempt(failure.Kind.String())
-	if failure.Kind == RateLimited && s.options.Pacer != nil {
-		s.options.Pacer.Limited(context.WithoutCancel(ctx), d.bucket, failure.RetryAfter)
+	if failure.Kind == RateLimited && d.limited != nil {
+		d.limited(context.WithoutCancel(ctx), failure.RetryAfter)
 	}
 	return nil, failure
 }

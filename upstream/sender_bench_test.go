@@ -17,8 +17,9 @@ func (trivial) RoundTrip(*http.Request) (*http.Response, error) { return answere
 // open is a pacer that has budget.
 type open struct{}
 
-func (open) Wait(context.Context, string) error             { return nil }
-func (open) Limited(context.Context, string, time.Duration) {}
+func (open) Wait(context.Context, string) (func(context.Context, time.Duration), error) {
+	return func(context.Context, time.Duration) {}, nil
+}
 
 // BenchmarkSender compares calls through a sender with the same calls through
 // its client alone, in turns of a hundred, over a transport that takes no time:

@@ -25,23 +25,23 @@ type scriptedPacer struct {
 	seen  []string
 }
 
-func (p *scriptedPacer) Wait(ctx context.Context, bucket string) error {
+func (p *scriptedPacer) Wait(ctx context.Context, bucket string) (func(context.Context, time.Duration), error) {
 	p.seen = append(p.seen, "wait "+bucket)
 	if p.fails != nil {
-		return p.fails
+		return nil, p.fails
 	}
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(p.opens) {
-		return budgetError(time.Until(p.opens))
+		return nil, budgetError(time.Until(p.opens))
 	}
 	select {
 	case <-time.After(time.Until(p.opens)):
-		return nil
+		return func(ctx context.Context, retryAfter time.Duration) { p.limited(ctx, bucket, retryAfter) }, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-func (p *scriptedPacer) Limited(ctx context.Context, bucket string, retryAfter time.Duration) {
+func (p *scriptedPacer) limited(ctx context.Context, bucket string, retryAfter time.Duration) {
 	p.seen = append(p.seen, "limited "+bucket+" "+retryAfter.String())
 	if ctx.Err() != nil {
 		p.seen = append(p.seen, "with a context that has ended")

@@ -33,6 +33,9 @@ func (f policyFlags) load() (*service.Catalog, *callers.Set, error) {
 	if _, err := conf.Cache.lives(catalog); err != nil {
 		return nil, nil, err
 	}
+	if _, err := conf.Upstream.Budget.options(catalog); err != nil {
+		return nil, nil, err
+	}
 	authenticator, policy, err := openCallers(conf, catalog, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, nil, err

@@ -40,8 +40,9 @@ type tlsConfig struct {
 }
 
 type upstreamConfig struct {
-	BaseURL  string    `yaml:"base_url"`
-	AdminKey keyConfig `yaml:"admin_key"`
+	BaseURL  string       `yaml:"base_url"`
+	AdminKey keyConfig    `yaml:"admin_key"`
+	Budget   budgetConfig `yaml:"budget"`
 }
 
 // keyConfig says where a secret is, never what it is.
@@ -112,7 +113,7 @@ func defaultConfig() config {
 	return config{
 		Listen:    "127.0.0.1:8080",
 		OpsListen: "127.0.0.1:8081",
-		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1"},
+		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1", Budget: defaultBudget()},
 		Cache:     cacheConfig{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     auditConfig{Path: "-"},
 	}
@@ -132,6 +133,12 @@ func (c *config) settings() []setting {
 		{"upstream.base_url", &c.Upstream.BaseURL},
 		{"upstream.admin_key.env", &c.Upstream.AdminKey.Env},
 		{"upstream.admin_key.file", &c.Upstream.AdminKey.File},
+		{"upstream.budget.organization.calls_per_minute", &c.Upstream.Budget.Organization.CallsPerMinute},
+		{"upstream.budget.organization.burst", &c.Upstream.Budget.Organization.Burst},
+		{"upstream.budget.default.calls_per_minute", &c.Upstream.Budget.Default.CallsPerMinute},
+		{"upstream.budget.default.burst", &c.Upstream.Budget.Default.Burst},
+		{"upstream.budget.buckets", &c.Upstream.Budget.Buckets},
+		{"upstream.budget.replica_share", &c.Upstream.Budget.ReplicaShare},
 		{"authn.issuers", &c.Authn.Issuers},
 		{"cache.memory", &c.Cache.Memory},
 		{"cache.redis_url", &c.Cache.RedisURL},

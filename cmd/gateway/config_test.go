@@ -38,6 +38,11 @@ tls:
 upstream:
   base_url: http://127.0.0.1:9999/v1
   admin_key: {env: SOME_KEY}
+  budget:
+    organization: {calls_per_minute: 30, burst: 3}
+    default: {calls_per_minute: 5}
+    buckets: [{name: "projects:read", calls_per_minute: 20, burst: 4}]
+    replica_share: 0.5
 authn:
   issuers:
     - url: https://issuer.example
@@ -62,8 +67,10 @@ func TestLoadConfig(t *testing.T) {
 	t.Parallel()
 	whole := config{
 		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2",
-		TLS:      tlsConfig{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
-		Upstream: upstreamConfig{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: keyConfig{Env: "SOME_KEY"}},
+		TLS: tlsConfig{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
+		Upstream: upstreamConfig{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: keyConfig{Env: "SOME_KEY"}, Budget: budgetConfig{
+			Organization: limitConfig{30, 3}, Default: limitConfig{5, 2}, Buckets: []bucketConfig{{"projects:read", 20, 4}}, ReplicaShare: 0.5,
+		}},
 		Authn: authnConfig{Issuers: []issuerConfig{{
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
@@ -81,7 +88,7 @@ func TestLoadConfig(t *testing.T) {
 	everyVariable := config{
 		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4",
 		TLS:      tlsConfig{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
-		Upstream: upstreamConfig{BaseURL: "http://b", AdminKey: keyConfig{File: "/key"}},
+		Upstream: upstreamConfig{BaseURL: "http://b", AdminKey: keyConfig{File: "/key"}, Budget: whole.Upstream.Budget},
 		Authn:    authnConfig{Issuers: []issuerConfig{{URL: "https://other.example", Audiences: []string{"x"}}}},
 		Cache:    cacheConfig{Memory: 1 << 30, EncryptionKeys: []keyConfig{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",

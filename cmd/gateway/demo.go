@@ -69,14 +69,24 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
+	// The fake admits every call. Those of the inventory wait a little, so that
+	// its progress can be seen.
+	spending, err := openBudget(budgetConfig{ //nolint:contextcheck // It lives until it is closed.
+		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
+		Buckets: []bucketConfig{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
+	}, "", fake.url(), catalog, logger)
+	if err != nil {
+		return err
+	}
+	defer spending.Close()
 	records, err := audit.Open(audit.Options{Path: os.DevNull, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{
-		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, callers: who, authenticator: authenticator,
-		audit: records, reflection: true, logger: logger,
+	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
+		audit: records, reflection: true, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err
@@ -113,7 +123,7 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *dem
 	if _, err := fmt.Fprintln(table, "CALL\tCALLER\tOVER\tTOOK\tANSWER"); err != nil {
 		return err
 	}
-	for _, s := range samples(gateway, who) {
+	for _, s := range samples(w, gateway, who) {
 		start := time.Now()
 		answer, err := s.call(ctx)
 		if err != nil {
@@ -143,6 +153,7 @@ Serving until Ctrl-C. Two callers: operator may do everything, auditor may only 
   curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"limit": 2}' %[1]s/openai.admin.v1.ProjectService/ListProjects
   curl -sS -H "Authorization: Bearer $OPERATOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/openai.admin.v1.ProjectService/CreateProject
   curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/openai.admin.v1.ProjectService/CreateProject
+  curl -sS -H "Authorization: Bearer $AUDITOR" '%[1]s/v1/organization/projects?limit=2'
   curl -sS -H "Authorization: Bearer $AUDITOR" -G %[1]s/openai.admin.v1.UserService/ListUsers --data-urlencode 'encoding=json' --data-urlencode 'message={"limit": 2}'
   buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge -d '{"limit": 2}' %[1]s/openai.admin.v1.UserService/ListUsers
   buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge --list-methods %[1]s

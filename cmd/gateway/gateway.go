@@ -21,6 +21,7 @@ type parts struct {
 	baseURL       string
 	key           upstream.KeySource
 	memory        *remembering
+	budget        *budget
 	callers       service.Callers
 	authenticator *authn.Authenticator
 	audit         *audit.Log
@@ -28,6 +29,9 @@ type parts struct {
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
 	logger     *slog.Logger
+	// ending is closed when the gateway is about to stop, so that streams come to
+	// an end.
+	ending <-chan struct{}
 }
 
 // gateway is the built house: the doors, and what has to be closed after them.
@@ -44,8 +48,14 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Logger: p.logger})
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
 	server, err := service.NewServer(catalog, service.Options{
-		Upstream:      client,
+		Upstream:      sender,
+		Budget:        p.budget,
 		Cache:         p.memory.cache,
 		Idempotency:   p.memory.idempotency,
 		Callers:       p.callers,
@@ -55,12 +65,13 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		Reflection:    p.reflection,
 		Metrics:       registry,
 		Logger:        p.logger,
+		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
 	})
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
+	return &gateway{server: server, doors: service.NewHTTPHandler(server, catalog), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.

@@ -40,10 +40,12 @@ func newRegistry(drift *adminjson.Drift, p parts) *prometheus.Registry {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newDriftCollector(drift),
 		p.memory.events.total,
+		newBudgetCollector(p.budget),
 		counter("gateway_audit_written_total", "Audit records that were kept.", p.audit.Written),
 		counter("gateway_audit_failed_total", "Audit records that could not be written.", p.audit.Failed),
 		counter("gateway_audit_dropped_total", "Audit records for which there was no room.", p.audit.Dropped),
 	)
+	registry.MustRegister(p.budget.events.collectors()...)
 	if source, ok := p.callers.(*callers.Source); ok {
 		registry.MustRegister(
 			counter("gateway_policy_reloads_total", "Policies that replaced another.", source.Reloads),

@@ -54,14 +54,19 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
+	spending, err := openBudget(conf.Upstream.Budget, conf.Cache.RedisURL, conf.Upstream.BaseURL, catalog, logger) //nolint:contextcheck // It lives until it is closed.
+	if err != nil {
+		return err
+	}
+	defer spending.Close()
 	records, err := audit.Open(audit.Options{Path: conf.Audit.Path, Stdout: std.out, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{
-		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, callers: policy, authenticator: authenticator,
-		audit: records, auditRequired: conf.Audit.Required, logger: logger,
+	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
+		audit: records, auditRequired: conf.Audit.Required, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err

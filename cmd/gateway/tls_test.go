@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -106,8 +107,8 @@ func (a *authority) write(pair tls.Certificate) string {
 	return folder
 }
 
-// TestServeTLS: the same caller by certificate and by token, over gRPC, over
-// HTTP/1.1 and over the door for gRPC alone; and nobody with neither.
+// TestServeTLS: the same caller by certificate and by token, over gRPC, Connect,
+// REST and over the door for gRPC alone; and nobody with neither.
 func TestServeTLS(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
@@ -154,14 +155,20 @@ upstream:
 		if err := listUsersFast(t, at.GRPCListen, config, test.token); status.Code(err) != codes.Code(test.want) {
 			t.Errorf("%s over the fast door: %v", name, err)
 		}
-		for protocol, options := range map[string][]connecthttp.Option{"gRPC": {connecthttp.WithGRPC()}, "Connect": nil} {
+		for protocol, options := range map[string][]connecthttp.Option{"gRPC": {connecthttp.WithGRPC()}, "Connect": nil, "REST": nil} {
 			transport := &http.Transport{
 				TLSClientConfig:   config.Clone(),
 				ForceAttemptHTTP2: protocol == "gRPC",
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			client := connect.NewClient(connecthttp.NewTransport(&http.Client{Transport: transport}, "https://"+at.Listen, options...), withToken(test.token))
-			_, err := adminv1connect.NewUserServiceClient(client).ListUsers(ctx, &adminv1.ListUsersRequest{})
+			client := &http.Client{Transport: transport}
+			var err error
+			if protocol == "REST" {
+				err = getUsers(ctx, client, "https://"+at.Listen, test.token)
+			} else {
+				door := connect.NewClient(connecthttp.NewTransport(client, "https://"+at.Listen, options...), withToken(test.token))
+				_, err = adminv1connect.NewUserServiceClient(door).ListUsers(ctx, &adminv1.ListUsersRequest{})
+			}
 			cancel()
 			transport.CloseIdleConnections()
 			if test.want == 0 && err != nil || test.want != 0 && connect.CodeOf(err) != test.want {
@@ -170,8 +177,32 @@ upstream:
 		}
 	}
 	c.stop(t)
-	if said := c.out.String(); strings.Count(said, `"authenticated_by":"dns_san"`) != 3 || strings.Count(said, `"authenticated_by":"token"`) != 3 {
+	if said := c.out.String(); strings.Count(said, `"authenticated_by":"dns_san"`) != 4 || strings.Count(said, `"authenticated_by":"token"`) != 4 {
 		t.Errorf("recorded: %s", said)
+	}
+}
+
+// getUsers is a call of the REST door.
+func getUsers(ctx context.Context, client *http.Client, gateway, token string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, gateway+"/v1/organization/users", nil)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	reply, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer reply.Body.Close()
+	switch reply.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusUnauthorized:
+		return connect.NewError(connect.CodeUnauthenticated, "refused")
+	default:
+		return fmt.Errorf("status %d", reply.StatusCode)
 	}
 }
 

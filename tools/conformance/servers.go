@@ -19,6 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // drainTimeout is how long calls in flight may take at the end.
@@ -55,10 +56,13 @@ func startBare(_ context.Context, s schema, w wanted) (func(context.Context, net
 }
 
 // startRoad is the one-port door, with all of the road that needs neither a
-// catalog nor callers.
+// catalog nor callers; the REST door stands before it, as it does in the gateway.
 func startRoad(ctx context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
-	server := service.NewHTTPServer(service.NewHTTPHandler(s.road(), connecthttp.WithReadMaxBytes(w.maxRequestBytes)))
-	var err error
+	catalog, err := service.NewCatalog(service.Files(), new(adminjson.Drift))
+	if err != nil {
+		return nil, err
+	}
+	server := service.NewHTTPServer(service.NewHTTPHandler(s.road(), catalog, connecthttp.WithReadMaxBytes(w.maxRequestBytes)))
 	if server.TLSConfig, err = w.ownTLS(ctx); err != nil {
 		return nil, err
 	}

@@ -1068,16 +1068,16 @@ const file_openai_admin_v1_certificate_proto_rawDesc = "" +
 	"\vcertificate\x18\x01 \x01(\v2\x1c.openai.admin.v1.CertificateR\vcertificate*g\n" +
 	"\x12CertificateInclude\x12#\n" +
 	"\x1fCERTIFICATE_INCLUDE_UNSPECIFIED\x10\x00\x12,\n" +
-	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\x9a\x0e\n" +
+	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\x9c\x0e\n" +
 	"\x12CertificateService\x12\xae\x01\n" +
 	"\x10ListCertificates\x12(.openai.admin.v1.ListCertificatesRequest\x1a).openai.admin.v1.ListCertificatesResponse\"E\xb2\xff\x18\x1c\n" +
 	"\x11certificates.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/certificates\x90\x02\x01\x12\xfd\x01\n" +
 	"\x11UploadCertificate\x12).openai.admin.v1.UploadCertificateRequest\x1a*.openai.admin.v1.UploadCertificateResponse\"\x90\x01\xb2\xff\x18Z\n" +
 	"\x13certificates.upload*\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02,:\x01*b\vcertificate\"\x1a/organization/certificates\x12\x87\x02\n" +
 	"\x14ActivateCertificates\x12,.openai.admin.v1.ActivateCertificatesRequest\x1a-.openai.admin.v1.ActivateCertificatesResponse\"\x91\x01\xb2\xff\x18\\\n" +
-	"\x15certificates.activate\"\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02(:\x01*\"#/organization/certificates/activate\x90\x02\x02\x12\x91\x02\n" +
-	"\x16DeactivateCertificates\x12..openai.admin.v1.DeactivateCertificatesRequest\x1a/.openai.admin.v1.DeactivateCertificatesResponse\"\x95\x01\xb2\xff\x18^\n" +
-	"\x17certificates.deactivate\"\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02*:\x01*\"%/organization/certificates/deactivate\x90\x02\x02\x12\xac\x02\n" +
+	"\x15certificates.activate\"\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02(:\x01*\"#/organization/certificates/activate\x90\x02\x02\x12\x93\x02\n" +
+	"\x16DeactivateCertificates\x12..openai.admin.v1.DeactivateCertificatesRequest\x1a/.openai.admin.v1.DeactivateCertificatesResponse\"\x97\x01\xb2\xff\x18`\n" +
+	"\x17certificates.deactivate\"\x1a/organization/certificates*%/organization/projects/*/certificatesx\x01H\x01\x82\xd3\xe4\x93\x02*:\x01*\"%/organization/certificates/deactivate\x90\x02\x02\x12\xac\x02\n" +
 	"\x11DeleteCertificate\x12).openai.admin.v1.DeleteCertificateRequest\x1a*.openai.admin.v1.DeleteCertificateResponse\"\xbf\x01\xb2\xff\x18\x87\x01\n" +
 	"\x13certificates.delete\"+/organization/certificates/{certificate_id}*\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02-*+/organization/certificates/{certificate_id}\x12\xc6\x01\n" +
 	"\x0eGetCertificate\x12&.openai.admin.v1.GetCertificateRequest\x1a'.openai.admin.v1.GetCertificateResponse\"c\xb2\xff\x18\x1c\n" +

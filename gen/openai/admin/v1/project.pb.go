@@ -893,7 +893,7 @@ const file_openai_admin_v1_project_proto_rawDesc = "" +
 	"GB_STORAGE\x120\n" +
 	"\x1cPROJECT_RESIDENCY_AE_STORAGE\x10\v\x1a\x0e\xb2\xff\x18\n" +
 	"AE_STORAGE\x12F\n" +
-	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING2\xcc\t\n" +
+	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING2\xce\t\n" +
 	"\x0eProjectService\x12\xa3\x01\n" +
 	"\fListProjects\x12$.openai.admin.v1.ListProjectsRequest\x1a%.openai.admin.v1.ListProjectsResponse\"F\xb2\xff\x18!\n" +
 	"\rprojects.readH\x01\x12\x03\b\xac\x02R\t\n" +
@@ -907,9 +907,9 @@ const file_openai_admin_v1_project_proto_rawDesc = "" +
 	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xa3\x02\n" +
 	"\rUpdateProject\x12%.openai.admin.v1.UpdateProjectRequest\x1a&.openai.admin.v1.UpdateProjectResponse\"\xc2\x01\xb2\xff\x18\x86\x01\n" +
 	"\x0fprojects.update*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*B\n" +
-	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xc4\x02\n" +
-	"\x0eArchiveProject\x12&.openai.admin.v1.ArchiveProjectRequest\x1a'.openai.admin.v1.ArchiveProjectResponse\"\xe0\x01\xb2\xff\x18\x9f\x01\n" +
-	"\x10projects.archive\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*B\n" +
+	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xc6\x02\n" +
+	"\x0eArchiveProject\x12&.openai.admin.v1.ArchiveProjectRequest\x1a'.openai.admin.v1.ArchiveProjectResponse\"\xe2\x01\xb2\xff\x18\xa1\x01\n" +
+	"\x10projects.archive\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*x\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x026b\aproject\"+/organization/projects/{project_id}/archiveBDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (

@@ -443,16 +443,16 @@ const file_openai_admin_v1_project_certificate_proto_rawDesc = "" +
 	"R\x0ecertificateIds\"q\n" +
 	"%DeactivateProjectCertificatesResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x120\n" +
-	"\x04data\x18\x02 \x03(\v2\x1c.openai.admin.v1.CertificateR\x04data2\x82\a\n" +
+	"\x04data\x18\x02 \x03(\v2\x1c.openai.admin.v1.CertificateR\x04data2\x84\a\n" +
 	"\x19ProjectCertificateService\x12\xec\x01\n" +
 	"\x17ListProjectCertificates\x12/.openai.admin.v1.ListProjectCertificatesRequest\x1a0.openai.admin.v1.ListProjectCertificatesResponse\"n\xb2\xff\x18/\n" +
 	"\x1aprojects.certificates.readB\n" +
 	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x022\x120/organization/projects/{project_id}/certificates\x90\x02\x01\x12\xb4\x02\n" +
 	"\x1bActivateProjectCertificates\x123.openai.admin.v1.ActivateProjectCertificatesRequest\x1a4.openai.admin.v1.ActivateProjectCertificatesResponse\"\xa9\x01\xb2\xff\x18^\n" +
 	"\x1eprojects.certificates.activate\"0/organization/projects/{project_id}/certificatesB\n" +
-	"project_id\x82\xd3\xe4\x93\x02>:\x01*\"9/organization/projects/{project_id}/certificates/activate\x90\x02\x02\x12\xbe\x02\n" +
-	"\x1dDeactivateProjectCertificates\x125.openai.admin.v1.DeactivateProjectCertificatesRequest\x1a6.openai.admin.v1.DeactivateProjectCertificatesResponse\"\xad\x01\xb2\xff\x18`\n" +
-	" projects.certificates.deactivate\"0/organization/projects/{project_id}/certificatesB\n" +
+	"project_id\x82\xd3\xe4\x93\x02>:\x01*\"9/organization/projects/{project_id}/certificates/activate\x90\x02\x02\x12\xc0\x02\n" +
+	"\x1dDeactivateProjectCertificates\x125.openai.admin.v1.DeactivateProjectCertificatesRequest\x1a6.openai.admin.v1.DeactivateProjectCertificatesResponse\"\xaf\x01\xb2\xff\x18b\n" +
+	" projects.certificates.deactivate\"0/organization/projects/{project_id}/certificatesx\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x02@:\x01*\";/organization/projects/{project_id}/certificates/deactivate\x90\x02\x02BDZBgithub.com/admin-gateway/admin-gateway/gen/openai/admin/v1;adminv1b\x06proto3"
 
 var (

@@ -1,0 +1,265 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	"github.com/admin-gateway/admin-gateway/gen/gateway/v1/gatewayv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/redistest"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
+)
+
+// pacedGateway is a gateway that paces its calls to a sandbox.
+type pacedGateway struct {
+	client *connect.Client
+	pacer  *pace.Pacer
+}
+
+func newPacedGateway(t *testing.T, fakeURL string, options pace.Options, remembers *service.Cache, log *records) pacedGateway {
+	t.Helper()
+	catalog := realCatalog(t)
+	client, err := upstream.New(upstream.Config{BaseURL: fakeURL + "/v1", Key: sandboxKey{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	pacer, err := pace.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pacer.Close)
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(pacer), Bucket: catalog.BudgetOf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := open(t, catalog, service.Options{Upstream: sender, Budget: pacer, Cache: remembers, Audit: log, LongestCall: time.Minute})
+	return pacedGateway{as("root", service.InProcess(server)), pacer}
+}
+
+// TestReplicasKeepOneBudget: a hundred callers at three replicas never ask for
+// more, in any window that the sandbox saw, than it admits.
+func TestReplicasKeepOneBudget(t *testing.T) {
+	t.Parallel()
+	// The sandbox measures arrivals, and the machine of a test may stand still
+	// between a departure and its arrival: hence a wide margin.
+	const budget, calls, window = 10, 45, time.Second
+	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1, Budget: sandbox.Budget{Requests: budget, Window: window}})
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	addr := redistest.Start(t)
+	var gateways []pacedGateway
+	for range 3 {
+		client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, ContextTimeoutEnabled: true})
+		t.Cleanup(func() { _ = client.Close() })
+		shared, err := pace.NewRedis(client, pace.RedisOptions{Organization: "org", CallTimeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gateways = append(gateways, newPacedGateway(t, server.URL, pace.Options{
+			Window: window, Margin: 0.3, Organization: pace.Limit{Calls: 100, Burst: 1}, Default: pace.Limit{Calls: budget, Burst: 1}, Shared: shared,
+		}, nil, new(records)))
+	}
+	var failed atomic.Int32
+	var all sync.WaitGroup
+	for i := range calls {
+		users := adminv1connect.NewUserServiceClient(gateways[i%len(gateways)].client)
+		all.Go(func() {
+			if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: fmt.Sprintf("user_%d", i)}); connect.CodeOf(err) != connect.CodeNotFound {
+				failed.Add(1)
+				t.Errorf("call %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	peaks, total := fake.Peaks(), 0
+	for operation, peak := range peaks {
+		if peak > budget {
+			t.Errorf("%s was asked %d times in one window, and admits %d", operation, peak, budget)
+		}
+	}
+	for _, n := range fake.Counts() {
+		total += n
+	}
+	if total != calls || failed.Load() > 0 {
+		t.Errorf("%d of %d calls arrived", total, calls)
+	}
+}
+
+// TestNoBudgetInTime: a call that cannot be made before its deadline fails at
+// once, and neither waits nor spends: also where its answer would be kept, and
+// also for who joins the fetch of another.
+func TestNoBudgetInTime(t *testing.T) {
+	t.Parallel()
+	for _, remembers := range []bool{false, true} {
+		t.Run(fmt.Sprintf("remembers: %t", remembers), func(t *testing.T) {
+			t.Parallel()
+			fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+			fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
+			server := httptest.NewServer(fake)
+			t.Cleanup(server.Close)
+			var cached *service.Cache
+			if remembers {
+				cached = memoryCache(t, realCatalog(t), nil)
+			}
+			gateway := newPacedGateway(t, server.URL, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, cached, new(records))
+			users := adminv1connect.NewUserServiceClient(gateway.client)
+			for call, want := range []struct {
+				reason string
+				asked  int
+			}{{upstream.ReasonRateLimited, 1}, {upstream.ReasonNoBudget, 1}, {upstream.ReasonNoBudget, 1}} {
+				// Were it waited for, the deadline would pass and the code be another.
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				_, err := users.GetUser(ctx, &adminv1.GetUserRequest{UserId: "user_1"})
+				cancel()
+				t.Logf("call %d: answered after %s", call, time.Since(began))
+				if connect.CodeOf(err) != connect.CodeResourceExhausted || reason(t, err) != want.reason || retryOf(t, err) < 20*time.Second {
+					t.Errorf("call %d: %v, %s, retry after %s", call, err, reason(t, err), retryOf(t, err))
+				}
+				if n := total(fake.Counts()); n != want.asked {
+					t.Errorf("call %d: the upstream was asked %d times", call, n)
+				}
+			}
+		})
+	}
+}
+
+func total(counts map[string]int) (n int) {
+	for _, count := range counts {
+		n += count
+	}
+	return n
+}
+
+// retryOf is what an error says of when to come again.
+func retryOf(t *testing.T, err error) time.Duration {
+	t.Helper()
+	for _, info := range details[*errdetails.RetryInfo](t, err) {
+		return info.GetRetryDelay().AsDuration()
+	}
+	return 0
+}
+
+// TestRevocationsGoFirst: what takes access away does not wait behind reads.
+func TestRevocationsGoFirst(t *testing.T) {
+	t.Parallel()
+	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	// The organization's bucket is what all wait for.
+	gateway := newPacedGateway(t, server.URL, pace.Options{
+		Window: time.Second, Organization: pace.Limit{Calls: 5, Burst: 1}, Default: pace.Limit{Calls: 100, Burst: 10},
+	}, nil, new(records))
+	users := adminv1connect.NewUserServiceClient(gateway.client)
+	order := make(chan string, 20)
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			_, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: "user_none"})
+			if connect.CodeOf(err) != connect.CodeNotFound {
+				t.Error(err)
+			}
+			order <- "read"
+		})
+	}
+	eventually(t, "the reads wait", func() bool { return gateway.pacer.Snapshot(t.Context())[0].Queued.Interactive >= 4 })
+	all.Go(func() {
+		_, err := users.DeleteUser(t.Context(), &adminv1.DeleteUserRequest{UserId: "user_none"})
+		if connect.CodeOf(err) != connect.CodeNotFound {
+			t.Error(err)
+		}
+		order <- "delete"
+	})
+	all.Wait()
+	close(order)
+	after := 0
+	for what := range order {
+		if what == "delete" {
+			after = len(order)
+		}
+	}
+	// At the most the one that had its turn already, and one more, go before it.
+	if after < 2 {
+		t.Errorf("%d reads came after the delete", after)
+	}
+}
+
+// eventually waits until ok says so.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+// TestGetBudget: operators see the buckets, what was refused and for how long.
+func TestGetBudget(t *testing.T) {
+	t.Parallel()
+	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+	fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	gateway := newPacedGateway(t, server.URL, pace.Options{
+		Default: pace.Limit{Calls: 100, Burst: 10}, Buckets: map[string]pace.Limit{"users:write": {Calls: 20, Burst: 2}},
+	}, nil, new(records))
+	users := adminv1connect.NewUserServiceClient(gateway.client)
+	_, err := users.DeleteUser(withDeadline(t, 3*time.Second), &adminv1.DeleteUserRequest{UserId: "user_none"})
+	if connect.CodeOf(err) != connect.CodeResourceExhausted {
+		t.Fatal(err)
+	}
+	got, err := gatewayv1connect.NewBudgetServiceClient(gateway.client).GetBudget(t.Context(), &gatewayv1.GetBudgetRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bucket *gatewayv1.BudgetBucket
+	for _, b := range got.GetBuckets() {
+		if b.GetName() == "users:write" {
+			bucket = b
+		}
+	}
+	if bucket.GetCeilingPerMinute() != 20 || bucket.GetRatePerMinute() >= 20 || bucket.GetBurst() < 1 ||
+		!bucket.GetClosedUntil().AsTime().After(time.Now().Add(20*time.Second)) || bucket.GetLastLimited() == nil {
+		t.Errorf("the bucket that was refused: %v", bucket)
+	}
+	if o := got.GetOrganization(); o.GetName() != "" || o.GetCeilingPerMinute() != 60 || got.GetShared() {
+		t.Errorf("the organization's: %v, shared: %t", o, got.GetShared())
+	}
+}
+
+func withDeadline(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestWithoutPacing: a gateway that does not pace says so.
+func TestWithoutPacing(t *testing.T) {
+	t.Parallel()
+	catalog := realCatalog(t)
+	client := gatewayv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
+	_, err := client.GetBudget(t.Context(), &gatewayv1.GetBudgetRequest{})
+	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
+}

@@ -1,0 +1,121 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+)
+
+// restRow is how a code is told to clients of the upstream.
+type restRow struct {
+	status int
+	kind   string
+	// again says that a write with this error was not made, and may be repeated.
+	again bool
+}
+
+// restRows is the table. 424 is for a write that may have been made: clients
+// repeat 408, 409, 429 and everything from 500 on by themselves, and a create
+// that is sent twice creates two things. Who gave up sees no status at all.
+var restRows = map[connect.Code]restRow{
+	connect.CodeInvalidArgument:    {http.StatusBadRequest, "invalid_request_error", false},
+	connect.CodeUnauthenticated:    {http.StatusUnauthorized, "authentication_error", false},
+	connect.CodePermissionDenied:   {http.StatusForbidden, "permission_error", false},
+	connect.CodeNotFound:           {http.StatusNotFound, "invalid_request_error", false},
+	connect.CodeUnimplemented:      {http.StatusNotFound, "invalid_request_error", false},
+	connect.CodeAborted:            {http.StatusConflict, "invalid_request_error", false},
+	connect.CodeFailedPrecondition: {http.StatusBadRequest, "invalid_request_error", false},
+	connect.CodeResourceExhausted:  {http.StatusTooManyRequests, "rate_limit_error", true},
+	connect.CodeUnknown:            {http.StatusFailedDependency, "server_error", false},
+	connect.CodeCanceled:           {499, "server_error", false},
+	connect.CodeInternal:           {http.StatusInternalServerError, "server_error", false},
+	connect.CodeUnavailable:        {http.StatusServiceUnavailable, "server_error", true},
+	connect.CodeDeadlineExceeded:   {http.StatusGatewayTimeout, "server_error", false},
+}
+
+// restError is an error as the upstream spells it.
+type restError struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    string  `json:"code"`
+	// ID is what was written, where the error is about a write that was made.
+	ID string `json:"id,omitempty"`
+}
+
+// refuse writes an error. Its words are those of the other doors; type, code and
+// param are the upstream's where it gave them.
+func (d *restDoor) refuse(w http.ResponseWriter, r *http.Request, stream *restStream, err error) {
+	f := faultOf(err)
+	row, ok := restRows[f.code]
+	if !ok {
+		row = restRows[connect.CodeInternal]
+	}
+	if stream.status != 0 {
+		row = restRow{status: stream.status, kind: "invalid_request_error"}
+	}
+	if f.code == connect.CodeUnimplemented && len(stream.match.Allowed) > 0 {
+		row.status = http.StatusMethodNotAllowed
+		w.Header().Set("Allow", strings.Join(stream.match.Allowed, ", "))
+	}
+	if f.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
+	}
+	if !row.again && r.Method != http.MethodGet {
+		w.Header().Set("X-Should-Retry", "false")
+	}
+	body, err := json.Marshal(map[string]restError{"error": f.rest(row.kind)})
+	if err != nil {
+		body = []byte(`{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal"}}`)
+	}
+	d.write(w, r, row.status, body)
+}
+
+// faultOf reads what a caller is told, from the form that all doors get it in.
+func faultOf(err error) fault {
+	var known *told
+	if !errors.As(err, &known) && !errors.As(toCaller(err), &known) {
+		return fault{code: connect.CodeInternal, reason: ReasonInternal, message: "internal error"}
+	}
+	f := fault{code: known.err.Code(), message: known.err.Message()}
+	for _, packed := range known.err.Details() {
+		detail, err := connectproto.UnmarshalErrorDetail(packed)
+		if err != nil {
+			continue // Of a build that knows more of them.
+		}
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			f.reason, f.metadata = d.GetReason(), d.GetMetadata()
+		case *errdetails.BadRequest:
+			f.violations = d.GetFieldViolations()
+		case *errdetails.RetryInfo:
+			f.retryAfter = d.GetRetryDelay().AsDuration()
+		case *gatewayv1.WriteDone:
+			f.done = d
+		}
+	}
+	return f
+}
+
+func (f fault) rest(kind string) restError {
+	e := restError{Message: f.message, Type: kind, Code: strings.ToLower(f.reason), ID: f.done.GetId()}
+	if theirs := f.metadata["upstream_type"]; theirs != "" {
+		e.Type = theirs
+	}
+	if theirs := f.metadata["upstream_code"]; theirs != "" {
+		e.Code = theirs
+	}
+	if len(f.violations) > 0 && f.violations[0].GetField() != "" {
+		e.Param = &f.violations[0].Field
+	}
+	return e
+}

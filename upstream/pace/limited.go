@@ -1,0 +1,92 @@
+package pace
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Limited says that the other side refused the call of a grant for lack of
+// budget, and named the time after which to come again; zero or less if it named
+// none. The bucket is closed for that long and its rate lowered, once for all
+// calls that were let go before it was. Calls that wait and end before it opens
+// fail at once.
+//
+// It returns when the other replicas can know, or after the short time in which
+// a [Shared] gives up.
+func (p *Pacer) Limited(ctx context.Context, grant Grant, retryAfter time.Duration) {
+	b, rules := grant.bucket, p.rules.Learning
+	if b == nil {
+		return
+	}
+	if retryAfter <= 0 {
+		retryAfter = rules.Closed
+	}
+	retryAfter = min(retryAfter, rules.MaxClosed)
+
+	p.mu.Lock()
+	now := time.Now()
+	lowered := b.learned.refuse(now, retryAfter, grant.epoch, b.terms, rules)
+	p.reopen(b, now)
+	rate := b.learned.rate
+	p.mu.Unlock()
+	if shared := p.options.Shared; shared != nil {
+		// The news is for others, whatever became of the caller.
+		state, err := shared.Refuse(context.WithoutCancel(ctx), Refusal{
+			Rules: p.rules, Bucket: b.terms, Closed: retryAfter, Epoch: grant.epoch,
+		})
+		p.mu.Lock()
+		if err == nil {
+			b.learn(state, time.Now())
+			lowered, rate = state.Lowered, state.Rate
+		} else {
+			p.owe(b, grant.epoch, lowered)
+		}
+		p.mu.Unlock()
+	}
+	p.options.Metrics.Limited(b.terms.Bucket, lowered)
+	p.options.Logger.WarnContext(ctx, "call refused for lack of budget", slog.String("bucket", b.terms.Bucket),
+		slog.Duration("closed", retryAfter), slog.Bool("lowered", lowered), slog.Float64("rate", rate))
+}
+
+// reopen makes b wait until it opens, with one token and no burst.
+func (p *Pacer) reopen(b *bucket, now time.Time) {
+	if p.alone() {
+		p.limiterOf(b, now).reopen(b.learned.closed)
+	}
+	if b.due.Before(b.learned.closed) {
+		b.due = b.learned.closed
+	}
+	p.expire(b, b.learned.closed.Sub(now), now)
+}
+
+// owe notes that the shared budget does not know of a refusal.
+func (p *Pacer) owe(b *bucket, epoch uint64, lowered bool) {
+	owed := b.refusal
+	if owed == nil {
+		owed = &Refusal{Rules: p.rules, Bucket: b.terms, Epoch: epoch}
+	}
+	next := *owed // A copy: the other one may be on its way.
+	if lowered {
+		next.Rate = b.learned.rate
+	}
+	b.refusal = &next
+}
+
+// tellRefusal tells the shared budget what it does not know of b, and whether
+// that worked.
+func (p *Pacer) tellRefusal(ctx context.Context, b *bucket, now time.Time) bool {
+	owed := b.refusal
+	refusal := *owed
+	refusal.Closed = max(0, b.learned.closed.Sub(now))
+	var err error
+	p.unlocked(func() { _, err = p.options.Shared.Refuse(ctx, refusal) })
+	if err != nil {
+		p.lose(ctx, err, time.Now())
+		return false
+	}
+	if b.refusal == owed {
+		b.refusal = nil
+	}
+	return true
+}

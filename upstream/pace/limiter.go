@@ -1,0 +1,67 @@
+package pace
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// grains are what a call takes from a limiter. A rate.Limiter's burst is a whole
+// number, and slack is a fraction of a token.
+const grains = 1000
+
+// limiter is a token bucket in the process.
+type limiter struct {
+	tokens *rate.Limiter
+	price  price
+}
+
+// newLimiter returns a limiter that is full, or empty as of now.
+func newLimiter(p price, now time.Time, full bool) *limiter {
+	l := &limiter{tokens: rate.NewLimiter(p.limit(), p.grains()), price: p}
+	if !full {
+		l.tokens.AllowN(now, p.grains())
+	}
+	return l
+}
+
+func (p price) limit() rate.Limit { return rate.Every(p.interval) * grains }
+
+func (p price) grains() int {
+	return p.burst*grains + int(grains*float64(p.slack)/float64(p.interval))
+}
+
+// set changes the price of what is taken from now on.
+func (l *limiter) set(p price, now time.Time) {
+	if p == l.price {
+		return
+	}
+	l.price = p
+	l.tokens.SetLimitAt(now, p.limit())
+	l.tokens.SetBurstAt(now, p.grains())
+}
+
+// reopen leaves one token at a time to come.
+func (l *limiter) reopen(at time.Time) {
+	if more := int(l.tokens.TokensAt(at)) - grains; more > 0 {
+		l.tokens.AllowN(at, more)
+	}
+}
+
+// wait is how long it takes until there is a token.
+func (l *limiter) wait(now time.Time) time.Duration {
+	missing := grains - l.tokens.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	// Rounded up: a timer that is a nanosecond early fires twice.
+	return time.Duration(missing/grains*float64(l.price.interval)) + time.Microsecond
+}
+
+// take takes a token, which must be there.
+func (l *limiter) take(now time.Time) { l.tokens.AllowN(now, grains) }
+
+// count is how many tokens there are.
+func (l *limiter) count(now time.Time) float64 {
+	return max(0, min(l.tokens.TokensAt(now)/grains, float64(l.price.burst)))
+}

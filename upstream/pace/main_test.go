@@ -1,0 +1,56 @@
+package pace
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// roomy is an organization that never is what is waited for.
+var roomy = Limit{Calls: 1e5, Burst: 1000}
+
+func newPacer(tb testing.TB, options Options) *Pacer {
+	tb.Helper()
+	p, err := New(options)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(p.Close)
+	return p
+}
+
+// as returns a context for calls of a flow.
+func as(ctx context.Context, key string, class Class) context.Context {
+	return WithFlow(ctx, Flow{Key: key, Class: class})
+}
+
+func waitingIn(p *Pacer) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
+}
+
+// eventually waits until ok says so.
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			tb.Fatal("never: " + what)
+		}
+	}
+}
+
+func termsOf(p *Pacer, bucket string) Terms {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bucket(bucket).terms
+}

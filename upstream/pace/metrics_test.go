@@ -1,0 +1,80 @@
+package pace
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// notes are what metrics were told.
+type notes struct {
+	mu   sync.Mutex
+	told []string
+}
+
+func (n *notes) add(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told = append(n.told, fmt.Sprintf(format, args...))
+}
+
+// Granted implements [Metrics].
+func (n *notes) Granted(bucket string, class Class, waited time.Duration) {
+	n.add("granted %s %s %s", bucket, class, waited.Round(time.Second))
+}
+
+// Exhausted implements [Metrics].
+func (n *notes) Exhausted(bucket string, class Class, reason Reason) {
+	n.add("exhausted %s %s %s", bucket, class, reason)
+}
+
+// Left implements [Metrics].
+func (n *notes) Left(bucket string, class Class) { n.add("left %s %s", bucket, class) }
+
+// Limited implements [Metrics].
+func (n *notes) Limited(bucket string, lowered bool) { n.add("limited %s %t", bucket, lowered) }
+
+// Shared implements [Metrics].
+func (n *notes) Shared(available bool) { n.add("shared %t", available) }
+
+func TestMetricsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told notes
+		up := true
+		shared := &fakeShared{take: func(Ask) (Answer, error) {
+			if !up {
+				return Answer{}, ErrUnavailable
+			}
+			return Answer{Granted: true}, nil
+		}}
+		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{6, 1}, Share: 0.5, Metrics: &told})
+		grant := drain(t, p, "b")
+		up = false
+		ctx, cancel := context.WithCancel(as(t.Context(), "f", FanOut))
+		s := newScript(t)
+		s.wait(ctx, p, "b", "f")
+		cancel()
+		<-s.told
+		drain(t, p, "b")
+		p.Limited(t.Context(), grant, time.Minute)
+		short, cancel := context.WithTimeout(as(t.Context(), "r", Revocation), time.Second)
+		defer cancel()
+		if _, err := p.Wait(short, "b"); err == nil {
+			t.Error("no error")
+		}
+		up = true
+		time.Sleep(2 * time.Minute) //nolint:forbidigo // the time of the bubble
+		drain(t, p, "b")
+		want := []string{
+			"granted b interactive 0s", "shared false", "left b fan_out", "granted b interactive 21s",
+			"limited b false", "exhausted b revocation too_late", "shared true", "granted b interactive 0s",
+		}
+		if !slices.Equal(told.told, want) {
+			t.Errorf("told %q\nwant %q", told.told, want)
+		}
+	})
+}

@@ -1,0 +1,267 @@
+package pace
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Pacer holds calls back until there is budget for them. It is safe for use by
+// many goroutines. Close it.
+type Pacer struct {
+	options Options
+	rules   Rules
+
+	mu           sync.Mutex
+	organization *bucket
+	buckets      map[string]*bucket
+	ordered      []*bucket // as buckets, in the order of their coming
+	waiting      int       // in all buckets
+	turns        map[string]*turn
+	clock        uint64 // of turns
+	closed       bool
+
+	// lost tells that the shared budget does not answer: since when, and when
+	// it is asked again.
+	lost    bool
+	lostAt  time.Time
+	recheck time.Time
+	// returns are tokens of callers that were gone.
+	returns []receipt
+
+	wake  chan struct{} // holds one: there is something to do
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// turn is when a flow got a token last, as flows in different buckets take turns
+// too for the organization's.
+type turn struct {
+	last    uint64
+	waiting int // in all buckets
+}
+
+// receipt is a token to be given back.
+type receipt struct {
+	ask    Ask
+	answer Answer
+}
+
+// maxReturns bounds the receipts. One more is a token lost.
+const maxReturns = 64
+
+// Grant is the permission for one call.
+type Grant struct {
+	// Bucket is what was asked for.
+	Bucket string
+	// Rate is the one at which the call was let go, in calls per window.
+	Rate float64
+
+	bucket  *bucket
+	epoch   uint64
+	receipt *receipt // nil: it cannot be given back
+}
+
+// New returns a Pacer. It fails if the options are out of their bounds.
+func New(options Options) (*Pacer, error) {
+	if err := options.setDefaults(); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	p := &Pacer{
+		options:      options,
+		rules:        options.rules(),
+		organization: newBucket("", options.Organization, options.Organization.Calls),
+		buckets:      make(map[string]*bucket),
+		turns:        make(map[string]*turn),
+		wake:         make(chan struct{}, 1),
+		stop:         stop,
+		ended:        make(chan struct{}),
+	}
+	for name, limit := range options.Buckets {
+		p.add(name, limit)
+	}
+	go func() {
+		defer close(p.ended)
+		p.run(ctx)
+	}()
+	return p, nil
+}
+
+// Close fails what waits with ErrClosed, and ends what the Pacer does in the
+// background. A second time it does nothing.
+func (p *Pacer) Close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, b := range p.ordered {
+		b.queue.each(func(w *waiter) { p.settle(w, outcome{err: ErrClosed}) })
+	}
+	p.mu.Unlock()
+	p.stop()
+	<-p.ended
+}
+
+// Wait returns when a call may be made now in bucket, for the flow of ctx. The
+// call is paid for then, whether it is made or not.
+//
+// Its error is an [*Exhausted], at once, when the deadline of ctx cannot be met
+// or too many wait; the error of ctx when that ends first; or ErrClosed. A call
+// that fails has spent nothing.
+func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return Grant{}, err
+	}
+	flow := FlowFrom(ctx)
+	now := time.Now()
+	p.mu.Lock()
+	b := p.bucket(bucket)
+	if p.options.Shared == nil && p.waiting == 0 && !p.closed {
+		// Nobody has to be asked, and nobody waits.
+		if byBucket, byOrganization := p.takeAlone(b, now); byBucket <= 0 && byOrganization <= 0 {
+			grant := p.grant(b, now)
+			p.mu.Unlock()
+			p.options.Metrics.Granted(b.terms.Bucket, flow.Class, 0)
+			return grant, nil
+		}
+	}
+	w, err := p.enter(ctx, b, flow, now)
+	p.mu.Unlock()
+	if err != nil {
+		p.count(b, flow.Class, now, err)
+		return Grant{}, err
+	}
+	p.signal()
+	select {
+	case out := <-w.done:
+		p.count(b, flow.Class, now, out.err)
+		return out.grant, out.err
+	case <-ctx.Done():
+		p.leave(w)
+		p.count(b, flow.Class, now, ctx.Err())
+		return Grant{}, ctx.Err()
+	}
+}
+
+func (p *Pacer) count(b *bucket, class Class, since time.Time, err error) {
+	switch e, ok := err.(*Exhausted); { //nolint:errorlint // it comes from here, unwrapped
+	case ok:
+		p.options.Metrics.Exhausted(b.terms.Bucket, class, e.Reason)
+	case err != nil:
+		p.options.Metrics.Left(b.terms.Bucket, class)
+	default:
+		p.options.Metrics.Granted(b.terms.Bucket, class, time.Since(since))
+	}
+}
+
+// enter queues a call, unless there is no point in it.
+func (p *Pacer) enter(ctx context.Context, b *bucket, flow Flow, now time.Time) (*waiter, error) {
+	if p.closed {
+		return nil, ErrClosed
+	}
+	wait := p.estimate(b, flow, now)
+	if b.queue.size >= p.options.Bounds.Calls {
+		return nil, &Exhausted{Bucket: b.terms.Bucket, Reason: QueueFull, RetryAfter: wait}
+	}
+	w := &waiter{flow: flow, bucket: b, entered: now, done: make(chan outcome, 1)}
+	if deadline, ok := ctx.Deadline(); ok {
+		if now.Add(wait).After(deadline) {
+			return nil, &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: wait}
+		}
+		w.deadline = deadline
+	}
+	b.queue.push(w, p.options.Bounds.Flows)
+	p.waiting++
+	t := p.turns[w.flow.Key]
+	if t == nil {
+		p.clock++
+		t = &turn{last: p.clock}
+		p.turns[w.flow.Key] = t
+	}
+	t.waiting++
+	return w, nil
+}
+
+// leave takes out a call whose context ended. If it was let go at that moment,
+// another goes in its place.
+func (p *Pacer) leave(w *waiter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.lane != nil {
+		w.bucket.queue.remove(w)
+		p.forget(w)
+		return
+	}
+	out := <-w.done // There is one, since it is not in the queue.
+	if out.err == nil {
+		p.passOn(w.bucket, out.grant)
+	}
+}
+
+// passOn lets whose turn it is in b go with a grant; if there is nobody, it is
+// given back.
+func (p *Pacer) passOn(b *bucket, grant Grant) {
+	if w := b.queue.peek(); w != nil {
+		b.queue.pop()
+		p.told(w, outcome{grant: grant})
+		return
+	}
+	if grant.receipt != nil && len(p.returns) < maxReturns {
+		p.returns = append(p.returns, *grant.receipt)
+		p.signal()
+	}
+}
+
+// settle takes w out of its queue and tells it out.
+func (p *Pacer) settle(w *waiter, out outcome) {
+	w.bucket.queue.remove(w)
+	p.told(w, out)
+}
+
+// told tells w, which has just left its queue.
+func (p *Pacer) told(w *waiter, out outcome) {
+	if out.err == nil {
+		p.clock++
+		p.turns[w.flow.Key].last = p.clock
+	}
+	p.forget(w)
+	w.done <- out // It has room for one, and is told once.
+}
+
+func (p *Pacer) forget(w *waiter) {
+	p.waiting--
+	t := p.turns[w.flow.Key]
+	if t.waiting--; t.waiting == 0 {
+		delete(p.turns, w.flow.Key)
+	}
+}
+
+// bucket returns the bucket of a name, or the one that is for all others.
+func (p *Pacer) bucket(name string) *bucket {
+	if b := p.buckets[name]; b != nil {
+		return b
+	}
+	if name == "" || len(p.buckets) >= p.options.Bounds.Buckets {
+		name = OtherBucket
+		if b := p.buckets[name]; b != nil {
+			return b
+		}
+	}
+	return p.add(name, p.options.Default)
+}
+
+func (p *Pacer) add(name string, limit Limit) *bucket {
+	b := newBucket(name, limit, p.options.Learning.Floor)
+	p.buckets[name] = b
+	p.ordered = append(p.ordered, b)
+	return b
+}
+
+// all are the buckets, the organization's first.
+func (p *Pacer) all() []*bucket { return append([]*bucket{p.organization}, p.ordered...) }
+
+func (p *Pacer) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}

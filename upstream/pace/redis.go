@@ -1,0 +1,261 @@
+package pace
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sony/gobreaker/v2"
+)
+
+// RedisOptions are the settings of a [Redis].
+type RedisOptions struct {
+	// Prefix begins the name of every key. "gw" if empty.
+	Prefix string
+	// Organization names whose budget it is; required. It is part of the name of
+	// every key, in braces, so that all are in one slot of a cluster.
+	Organization string
+	// Expire is how long a bucket is remembered that is not used, with what was
+	// learned of it. 24 h if not positive.
+	Expire time.Duration
+	// Grace is how long a token waits for the replica whose turn it is; it is
+	// never more than a quarter of the time between two. 250 ms if not positive.
+	Grace time.Duration
+	// CallTimeout bounds one operation. 40 ms if not positive.
+	CallTimeout time.Duration
+	// BreakerPause is how long nothing is asked after Redis failed five times in
+	// a row; then one call is let through to see. 1 s if not positive.
+	BreakerPause time.Duration
+}
+
+// Redis is a [Shared] budget in Redis: each bucket a GCRA, by Redis's clock. An
+// operation is one script, takes no longer than 40 ms, and no time at all for a
+// while after several have failed.
+type Redis struct {
+	client  redis.UniversalClient
+	options RedisOptions
+	scripts redisScripts
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	// replica names this one among those that wait.
+	replica string
+	base    string
+	// encoded are the rules of the last call: they do not change.
+	encoded atomic.Pointer[encodedRules]
+}
+
+var _ Shared = (*Redis)(nil)
+
+// redisRules are the rules as the scripts read them, times in microseconds.
+type redisRules struct {
+	Window int64   `json:"window"`
+	Margin float64 `json:"margin"`
+	Lower  float64 `json:"lower"`
+	Step   float64 `json:"step"`
+	Quiet  int64   `json:"quiet"`
+	Memory int64   `json:"memory"`
+	Grace  int64   `json:"grace"`
+	Expire int64   `json:"expire"` // milliseconds
+}
+
+type redisTerms struct {
+	Calls float64 `json:"calls"`
+	Burst int     `json:"burst"`
+	Floor float64 `json:"floor"`
+}
+
+type encodedRules struct {
+	rules Rules
+	text  string
+}
+
+// NewRedis returns a budget on client, which stays the caller's to close. The
+// client should try nothing twice and give connections up that are late. It
+// connects when it is used.
+func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error) {
+	if options.Organization == "" || strings.ContainsAny(options.Organization, "{}") {
+		return nil, errors.New("pace: Organization is empty or has a brace")
+	}
+	if options.Prefix == "" {
+		options.Prefix = "gw"
+	}
+	or := func(d *time.Duration, standard time.Duration) {
+		if *d <= 0 {
+			*d = standard
+		}
+	}
+	or(&options.Expire, 24*time.Hour)
+	or(&options.Grace, 250*time.Millisecond)
+	or(&options.CallTimeout, 40*time.Millisecond)
+	or(&options.BreakerPause, time.Second)
+	return &Redis{
+		client:  client,
+		options: options,
+		scripts: newRedisScripts(),
+		breaker: newBreaker(options.BreakerPause),
+		replica: rand.Text(),
+		base:    options.Prefix + ":{" + options.Organization + "}:p",
+	}, nil
+}
+
+// Available tells whether Redis is being asked: false is a reason to report the
+// gateway as degraded, not as out of order.
+func (r *Redis) Available() bool { return r.breaker.State() == gobreaker.StateClosed }
+
+// Take implements [Shared].
+func (r *Redis) Take(ctx context.Context, ask Ask) (Answer, error) {
+	var answer Answer
+	err := r.run(ctx, r.scripts.take, []Terms{ask.Bucket, ask.Organization}, []any{
+		r.rules(ask.Rules), ask.Bucket.encode(), ask.Organization.encode(), r.replica,
+		int(ask.Class), int(ask.BucketDebt), int(ask.OrganizationDebt),
+	}, func(reply *reply) {
+		answer.Granted = reply.text() == "1"
+		answer.BucketWait, answer.OrganizationWait = reply.time(), reply.time()
+		answer.Bucket, answer.Organization = reply.state(), reply.state()
+		answer.Receipt = reply.text()
+	})
+	return answer, err
+}
+
+// Return implements [Shared].
+func (r *Redis) Return(ctx context.Context, ask Ask, answer Answer) error {
+	var args []any
+	for part := range strings.SplitSeq(answer.Receipt, ":") {
+		args = append(args, part)
+	}
+	if len(args) != 4 {
+		return nil
+	}
+	return r.call(ctx, func(ctx context.Context) error {
+		return r.scripts.giveBack.Run(ctx, r.client, r.keys([]Terms{ask.Bucket, ask.Organization}), args...).Err()
+	})
+}
+
+// Refuse implements [Shared].
+func (r *Redis) Refuse(ctx context.Context, refusal Refusal) (State, error) {
+	var state State
+	err := r.run(ctx, r.scripts.refuse, []Terms{refusal.Bucket}, []any{
+		r.rules(refusal.Rules), refusal.Bucket.encode(), refusal.Closed.Microseconds(), refusal.Epoch, refusal.Rate,
+	}, func(reply *reply) {
+		lowered := reply.text() == "1"
+		state = reply.state()
+		state.Lowered = lowered
+	})
+	return state, err
+}
+
+// Look implements [Shared].
+func (r *Redis) Look(ctx context.Context, rules Rules, buckets []Terms) ([]State, error) {
+	args := []any{r.rules(rules), r.replica}
+	for _, terms := range buckets {
+		args = append(args, terms.encode())
+	}
+	states := make([]State, len(buckets))
+	err := r.run(ctx, r.scripts.look, buckets, args, func(reply *reply) {
+		for i := range states {
+			states[i] = reply.state()
+		}
+	})
+	return states, err
+}
+
+func (r *Redis) keys(buckets []Terms) []string {
+	keys := make([]string, len(buckets))
+	for i, terms := range buckets {
+		keys[i] = r.base
+		if terms.Bucket != "" {
+			keys[i] += ":" + terms.Bucket
+		}
+	}
+	return keys
+}
+
+func (r *Redis) rules(rules Rules) string {
+	if e := r.encoded.Load(); e != nil && e.rules == rules {
+		return e.text
+	}
+	l := rules.Learning
+	text := encode(redisRules{
+		Window: rules.Window.Microseconds(), Margin: rules.Margin, Lower: l.Lower, Step: l.Step,
+		Quiet: l.Quiet.Microseconds(), Memory: l.Memory.Microseconds(),
+		Grace: r.options.Grace.Microseconds(), Expire: r.options.Expire.Milliseconds(),
+	})
+	r.encoded.Store(&encodedRules{rules, text})
+	return text
+}
+
+func (t Terms) encode() string {
+	return encode(redisTerms{Calls: t.Limit.Calls, Burst: t.Limit.Burst, Floor: t.Floor})
+}
+
+// encode returns plain numbers as JSON.
+func encode(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "{}" // An infinite number, which New refuses; the script fails.
+	}
+	return string(text)
+}
+
+// reply is what a script returned, read from the front. Its first fault sticks.
+type reply struct {
+	values []string
+	err    error
+}
+
+var errReply = errors.New("redis answered something else")
+
+func (r *reply) text() string {
+	if len(r.values) == 0 {
+		r.err = errReply
+		return ""
+	}
+	value := r.values[0]
+	r.values = r.values[1:]
+	return value
+}
+
+func (r *reply) float() float64 {
+	f, err := strconv.ParseFloat(r.text(), 64)
+	if err != nil {
+		r.err = errReply
+	}
+	return f
+}
+
+// maxTime is more than any time that a script means, and fits a Duration.
+const maxTime = 365 * 24 * time.Hour
+
+// time reads microseconds, rounded up: one that is asked too early asks twice.
+func (r *reply) time() time.Duration {
+	f := r.float()
+	if f > 0 {
+		f = min(f+1, float64(maxTime/time.Microsecond))
+	}
+	return time.Duration(f) * time.Microsecond
+}
+
+func (r *reply) state() State {
+	s := State{Rate: r.float(), RefusedRate: r.float(), Tokens: r.float(), Epoch: uint64(r.float())}
+	s.Closed, s.Refused, s.Waiting = r.time(), r.time(), int(r.float())
+	return s
+}
+
+// run runs a script over buckets and calls read with what it returns.
+func (r *Redis) run(ctx context.Context, script *redis.Script, buckets []Terms, args []any, read func(*reply)) error {
+	return r.call(ctx, func(ctx context.Context) error {
+		values, err := script.Run(ctx, r.client, r.keys(buckets), args...).StringSlice()
+		if err != nil {
+			return fmt.Errorf("script: %w", err)
+		}
+		reply := &reply{values: values}
+		read(reply)
+		return reply.err
+	})
+}

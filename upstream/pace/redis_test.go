@@ -1,0 +1,488 @@
+package pace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/admin-gateway/admin-gateway/internal/redistest"
+)
+
+// jittery is a margin for windows of seconds. A machine that stands still for a
+// tenth of a second delays a call by as much in a window of two as in one of a
+// minute, where it is nothing.
+const jittery = 0.12
+
+func newClient(tb testing.TB, addr string, timeout time.Duration) redis.UniversalClient {
+	tb.Helper()
+	client := redis.NewClient(&redis.Options{
+		Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
+		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, PoolTimeout: timeout,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	tb.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// newShared returns a budget in the Redis at addr, as another replica has it. It
+// is patient: the machine that tests run on may stand still.
+func newShared(tb testing.TB, addr string, options RedisOptions) *Redis {
+	tb.Helper()
+	const patience = 10 * time.Second
+	if options.CallTimeout == 0 {
+		options.CallTimeout = patience
+	}
+	options.Organization = "org"
+	r, err := NewRedis(newClient(tb, addr, options.CallTimeout), options)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+func TestReplicasKeepOneBudget(t *testing.T) {
+	t.Parallel()
+	const budget, window, calls = 20, 2 * time.Second, 90
+	addr := redistest.Start(t)
+	m := newModel(budget, window)
+	var all sync.WaitGroup
+	var replicas []*Pacer
+	for range 3 {
+		replicas = append(replicas, newPacer(t, Options{
+			Window: window, Margin: jittery, Organization: Limit{1000, 10}, Default: Limit{budget, 4},
+			Shared: newShared(t, addr, RedisOptions{}),
+		}))
+	}
+	for i := range calls {
+		p, ctx := replicas[i%3], as(t.Context(), fmt.Sprint(i%100), Interactive)
+		all.Go(func() {
+			if _, err := p.Wait(ctx, "b"); err != nil {
+				t.Error(err)
+				return
+			}
+			m.arrive("b")
+		})
+	}
+	all.Wait()
+	m.check(t, budget)
+	if total, refusals := m.count(); total != calls || refusals != 0 {
+		t.Errorf("%d calls, %d refused", total, refusals)
+	}
+}
+
+func TestReplicasKeepTheOrganizationsBudget(t *testing.T) {
+	t.Parallel()
+	const budget, window = 20, 2 * time.Second
+	addr := redistest.Start(t)
+	m := newModel(budget, window)
+	var all sync.WaitGroup
+	for replica := range 3 {
+		p := newPacer(t, Options{
+			Window: window, Margin: jittery, Organization: Limit{budget, 1}, Default: Limit{500, 5},
+			Shared: newShared(t, addr, RedisOptions{}),
+		})
+		for i := range 20 {
+			all.Go(func() {
+				if _, err := p.Wait(t.Context(), fmt.Sprint("b", (i+replica)%4)); err != nil {
+					t.Error(err)
+					return
+				}
+				m.arrive("organization")
+			})
+		}
+	}
+	all.Wait()
+	m.check(t, budget)
+	if _, refusals := m.count(); refusals != 0 {
+		t.Errorf("%d refused", refusals)
+	}
+}
+
+// replicaOrder lets calls wait at two replicas and returns which went, in order.
+func replicaOrder(t *testing.T, addr string, count [2]int, class [2]Class) string {
+	t.Helper()
+	var replicas [2]*Pacer
+	for i := range replicas {
+		replicas[i] = newPacer(t, Options{
+			Window: 4 * time.Second, Organization: Limit{1000, 10}, Default: Limit{20, 1},
+			Shared: newShared(t, addr, RedisOptions{}),
+		})
+	}
+	drain(t, replicas[0], "b")
+	var (
+		all  sync.WaitGroup
+		mu   sync.Mutex
+		went []string
+	)
+	looker := newShared(t, addr, RedisOptions{})
+	for i, p := range replicas {
+		for range count[i] {
+			all.Go(func() {
+				if _, err := p.Wait(as(t.Context(), "f", class[i]), "b"); err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				went = append(went, string("AB"[i]))
+			})
+		}
+		eventually(t, "the replica is in turn", func() bool {
+			states, err := looker.Look(t.Context(), p.rules, []Terms{termsOf(p, "b")})
+			return err == nil && states[0].Waiting > i
+		})
+	}
+	all.Wait()
+	return strings.Join(went, "")
+}
+
+func TestReplicasTakeTurns(t *testing.T) {
+	t.Parallel()
+	order := replicaOrder(t, redistest.Start(t), [2]int{10, 10}, [2]Class{FanOut, FanOut})
+	// A turn is lost where a replica stands still for longer than the grace.
+	longest, run := 0, 0
+	for i := range order {
+		if i > 0 && order[i] == order[i-1] {
+			run++
+		} else {
+			run = 1
+		}
+		if i < 16 {
+			longest = max(longest, run)
+		}
+	}
+	if longest > 3 {
+		t.Errorf("went %s", order)
+	}
+}
+
+func TestClassesGoInOrderBetweenReplicas(t *testing.T) {
+	t.Parallel()
+	order := replicaOrder(t, redistest.Start(t), [2]int{10, 3}, [2]Class{FanOut, Revocation})
+	// One of A's may have been on its way.
+	if strings.LastIndex(order, "B") > 4 {
+		t.Errorf("went %s", order)
+	}
+}
+
+func TestReplicasLearnTogether(t *testing.T) {
+	addr := redistest.Start(t)
+	options := Options{Organization: roomy, Default: Limit{20, 5}, Learning: Learning{Floor: 3}}
+	options.Shared = newShared(t, addr, RedisOptions{})
+	a := newPacer(t, options)
+	options.Shared = newShared(t, addr, RedisOptions{})
+	b := newPacer(t, options)
+	first, second := drain(t, a, "b"), drain(t, b, "b")
+	a.Limited(t.Context(), first, 30*time.Second)
+	b.Limited(t.Context(), second, 20*time.Second)
+	for _, p := range []*Pacer{a, b} {
+		s := stateOf(t, p)
+		if s.Rate != 14 || s.Burst != 3 || s.Tokens != 0 || !s.Shared || s.LastLimited.IsZero() ||
+			time.Until(s.ClosedUntil) < 25*time.Second || time.Until(s.ClosedUntil) > 31*time.Second {
+			t.Errorf("%+v", s)
+		}
+	}
+	// A replica that is new learns it with its first call, and that call does
+	// not wait for its deadline.
+	options.Shared = newShared(t, addr, RedisOptions{})
+	c := newPacer(t, options)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	_, err := c.Wait(ctx, "b")
+	if exhausted(t, err, TooLate); ctx.Err() != nil {
+		t.Error("it waited")
+	}
+	// The floor holds there too.
+	for epoch := range uint64(20) {
+		state, err := options.Shared.Refuse(ctx, Refusal{Rules: c.rules, Bucket: termsOf(c, "b"), Epoch: epoch + 1})
+		if err != nil || state.Rate < 3 {
+			t.Fatal(state, err)
+		}
+	}
+	if s := stateOf(t, c); s.Rate != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What the scripts learn is what a replica that is alone learns.
+func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
+	const quiet = 50 * time.Millisecond
+	r := newShared(t, redistest.Start(t), RedisOptions{})
+	var options Options
+	options.Learning = Learning{Quiet: quiet, Memory: time.Hour, Floor: 2}
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	rules := options.rules()
+	terms := Terms{Bucket: "b", Limit: Limit{1000, 10}, Floor: 2}
+	organization := Terms{Limit: roomy}
+	local := newBucket("b", terms.Limit, terms.Floor)
+	now := time.Now()
+	for step := range 30 {
+		var shared State
+		if step < 3 {
+			var err error
+			if shared, err = r.Refuse(t.Context(), Refusal{Rules: rules, Bucket: terms, Epoch: uint64(step)}); err != nil {
+				t.Fatal(err)
+			}
+			local.learned.refuse(now, 0, uint64(step), terms, rules.Learning)
+		} else {
+			now = now.Add(quiet)
+			local.learned.raise(now, terms, rules.Learning)
+			eventually(t, "the rate is raised", func() bool {
+				answer, err := r.Take(t.Context(), Ask{Rules: rules, Bucket: terms, Organization: organization, Class: FanOut})
+				shared = answer.Bucket
+				return err != nil || shared.Rate >= local.learned.rate
+			})
+		}
+		if d := shared.Rate - local.learned.rate; d > 1e-9 || d < -1e-9 || shared.Epoch != local.learned.epoch {
+			t.Fatalf("step %d: Redis %+v, local %+v", step, shared, local.learned)
+		}
+		if step >= 3 && local.learned.rate > 465 {
+			return // What was refused is kept below.
+		}
+	}
+	t.Error("it was never raised to what was refused")
+}
+
+// Three replicas lose Redis and find it again, in a network that swallows what is
+// sent and delivers it late.
+func TestRedisIsLostAndComesBack(t *testing.T) {
+	t.Parallel()
+	const budget, window = 18, 2 * time.Second
+	addr := redistest.Start(t)
+	m := newModel(0, window)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var all sync.WaitGroup
+	replicas, proxies := make([]*Pacer, 3), make([]*proxy, 3)
+	for i := range replicas {
+		proxies[i] = newProxy(t, addr)
+		replicas[i] = newPacer(t, Options{
+			Window: window, Margin: jittery, Organization: Limit{1000, 10}, Default: Limit{budget, 3},
+			Share: 1.0 / 3, Recheck: 20 * time.Millisecond,
+			Shared: newShared(t, proxies[i].addr, RedisOptions{CallTimeout: 40 * time.Millisecond, BreakerPause: 50 * time.Millisecond}),
+		})
+		for flow := range 5 {
+			all.Go(func() {
+				for {
+					if _, err := replicas[i].Wait(as(ctx, fmt.Sprint(flow), FanOut), "b"); err != nil {
+						return
+					}
+					m.arrive("b")
+				}
+			})
+		}
+	}
+	all3 := func(shared bool) func() bool {
+		return func() bool {
+			return !slices.ContainsFunc(replicas, func(p *Pacer) bool { return stateOf(t, p).Shared != shared })
+		}
+	}
+	more := func(n int) {
+		t.Helper()
+		before, _ := m.count()
+		eventually(t, "calls go on", func() bool { now, _ := m.count(); return now >= before+n })
+	}
+	more(2 * budget)
+	for _, p := range proxies {
+		p.lose()
+	}
+	eventually(t, "Redis is lost", all3(false))
+	more(2 * budget)
+	for _, p := range proxies {
+		p.find()
+	}
+	eventually(t, "Redis is back", all3(true))
+	more(2 * budget)
+	stop()
+	all.Wait()
+	m.check(t, budget)
+}
+
+// Whatever Redis forgets, there is no burst.
+func TestRedisForgets(t *testing.T) {
+	t.Parallel()
+	const budget, window = 20, 2 * time.Second
+	addr := redistest.Start(t)
+	client := newClient(t, addr, time.Second)
+	m := newModel(0, window)
+	p := newPacer(t, Options{
+		Window: window, Margin: jittery, Organization: Limit{1000, 10}, Default: Limit{budget, 5},
+		Shared: newShared(t, addr, RedisOptions{}),
+	})
+	for i := range 60 {
+		if i%15 == 14 {
+			if err := client.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		drain(t, p, "b")
+		m.arrive("b")
+	}
+	m.check(t, budget)
+}
+
+func TestRedisIsDeadFromTheStart(t *testing.T) {
+	p := newPacer(t, Options{
+		Window: 100 * time.Millisecond, Organization: Limit{1000, 10}, Default: Limit{20, 5}, Share: 0.5,
+		Shared: newShared(t, "127.0.0.1:"+redistest.FreePort(t), RedisOptions{CallTimeout: 40 * time.Millisecond}),
+	})
+	for range 20 {
+		drain(t, p, "b")
+	}
+	if s := stateOf(t, p); s.Shared || s.Rate != 10 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestCancelStorm(t *testing.T) {
+	addr := redistest.Start(t)
+	client := newClient(t, addr, time.Second)
+	p := newPacer(t, Options{
+		Window: time.Second, Organization: Limit{10_000, 10}, Default: Limit{5000, 5},
+		Shared: newShared(t, addr, RedisOptions{}),
+	})
+	m := newModel(0, time.Second)
+	var all sync.WaitGroup
+	for i := range 2000 {
+		ctx, cancel := context.WithCancel(as(t.Context(), fmt.Sprint(i%50), Class(i%3+1)))
+		all.Go(func() {
+			grant, err := p.Wait(ctx, "b")
+			switch {
+			case err == nil && grant.Bucket == "b":
+				m.arrive("b")
+			case !errors.Is(err, context.Canceled):
+				t.Error(err)
+			}
+		})
+		all.Go(cancel)
+	}
+	all.Wait()
+	m.check(t, 5000)
+	if waitingIn(p) != 0 || len(p.turns) != 0 {
+		t.Error("somebody is left")
+	}
+	// It goes on.
+	drain(t, p, "b")
+	// All is in one slot, and all of it expires.
+	keys, err := client.Keys(t.Context(), "*").Result()
+	if err != nil || len(keys) != 2 {
+		t.Fatal(keys, err)
+	}
+	for _, key := range keys {
+		ttl, err := client.TTL(t.Context(), key).Result()
+		if !strings.HasPrefix(key, "gw:{org}:p") || err != nil || ttl <= 0 || ttl > 24*time.Hour {
+			t.Error(key, ttl, err)
+		}
+	}
+}
+
+func TestReturnGivesBackWhatNobodyTookAfter(t *testing.T) {
+	r := newShared(t, redistest.Start(t), RedisOptions{})
+	var options Options
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	ask := Ask{
+		Rules: options.rules(), Class: FanOut,
+		Bucket: Terms{Bucket: "b", Limit: Limit{10, 3}}, Organization: Terms{Limit: Limit{60, 5}},
+	}
+	take := func() Answer {
+		t.Helper()
+		answer, err := r.Take(t.Context(), ask)
+		if err != nil || !answer.Granted {
+			t.Fatal(answer, err)
+		}
+		return answer
+	}
+	first := take()
+	if first.Bucket.Tokens != 2 || first.Organization.Tokens != 4 {
+		t.Errorf("%+v", first)
+	}
+	second := take()
+	// The first has one after it, and the second can be returned once.
+	for i, returned := range []Answer{first, second, second} {
+		if err := r.Return(t.Context(), ask, returned); err != nil {
+			t.Fatal(err)
+		}
+		states, err := r.Look(t.Context(), ask.Rules, []Terms{ask.Organization, ask.Bucket})
+		want := float64(min(i, 1))
+		if err != nil || states[0].Tokens != 3+want || states[1].Tokens != 1+want {
+			t.Errorf("after %d: %+v %v", i, states, err)
+		}
+	}
+}
+
+// A token is for the replica whose turn it is: the most urgent, then whoever came
+// first.
+func TestTokenIsSpokenFor(t *testing.T) {
+	t.Parallel()
+	addr := redistest.Start(t)
+	var options Options
+	options.Window = 16 * time.Second
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	replicas := make(map[string]*Redis)
+	take := func(name string, class Class) Answer {
+		t.Helper()
+		r := replicas[name]
+		if r == nil {
+			// Nobody loses a turn for a second.
+			r = newShared(t, addr, RedisOptions{Grace: time.Hour})
+			replicas[name] = r
+		}
+		answer, err := r.Take(t.Context(), Ask{
+			Rules: options.rules(), Class: class,
+			Bucket: Terms{Bucket: "b", Limit: Limit{4, 1}}, Organization: Terms{Limit: roomy},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if !take("first", FanOut).Granted {
+		t.Fatal("no token at first")
+	}
+	take("second", FanOut)
+	take("third", FanOut)
+	take("urgent", Interactive)
+	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	for _, name := range []string{"first", "third", "second"} {
+		if answer := take(name, FanOut); answer.Granted || answer.BucketWait <= 0 || answer.Bucket.Waiting == 0 {
+			t.Errorf("%s: %+v", name, answer)
+		}
+	}
+	if answer := take("urgent", Interactive); !answer.Granted || answer.Bucket.Waiting != 4 {
+		t.Errorf("%+v", answer)
+	}
+	for _, name := range []string{"third", "second", "first"} {
+		take(name, FanOut) // They come when they were told to.
+	}
+	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	for _, name := range []string{"watching", "first", "third"} {
+		if take(name, FanOut).Granted {
+			t.Errorf("%s went before the second", name)
+		}
+	}
+	if !take("second", FanOut).Granted {
+		t.Error("the second has no token")
+	}
+}
+
+func TestRedisOptions(t *testing.T) {
+	for _, organization := range []string{"", "a{b", "a}b"} {
+		if _, err := NewRedis(nil, RedisOptions{Organization: organization}); err == nil {
+			t.Errorf("%q is accepted", organization)
+		}
+	}
+}
