@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+
+	"github.com/admin-gateway/admin-gateway/service/audit"
 )
 
 // requestIDHeader carries the id of a call back to its caller.
@@ -35,6 +37,31 @@ func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 		r.withPermission,
 	}
 }
+
+// DoorInterceptors are those of the road that need neither a catalog nor callers,
+// in its order: a call is named, logged, held back until it is recorded, bounded
+// (by longest), and its panic is its own failure. They are what a door can be
+// tested with whose service is not the gateway's. Nobody is asked who they are,
+// records are kept nowhere, and errors reach the caller as the handler made them.
+func DoorInterceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+	r := &road{audit: unrecorded{}}
+	return []connect.ServerInterceptor{
+		withCall,
+		withLog(logger),
+		r.withAudit,
+		withRecovery(logger),
+		withDeadline(longest, longest),
+	}
+}
+
+// unrecorded is an audit log that keeps nothing.
+type unrecorded struct{}
+
+// Write says that the record is kept.
+func (unrecorded) Write(context.Context, *audit.Record) error { return nil }
+
+// Offer is to no purpose.
+func (unrecorded) Offer(*audit.Record) {}
 
 // withCall names the call. The name is ours: one that a caller chose could be
 // another call's.

@@ -144,7 +144,7 @@ func NewHTTPHandler(server *connect.Server, catalog *Catalog, options ...HTTPOpt
 		option(&settings)
 	}
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, server,
+	connecthttp.Mount(doorMux{mux}, server,
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(settings.maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
