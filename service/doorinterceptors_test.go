@@ -22,7 +22,7 @@ func TestDoorInterceptors(t *testing.T) {
 		"withPermission":     "it asks for a method of the catalog",
 	}
 	var want []string
-	for _, name := range namesOf(t, new(road).interceptors(DefaultLongestCall)) {
+	for _, name := range namesOf(t, newDoorRoad(slog.New(slog.DiscardHandler), DefaultLongestCall).interceptors(DefaultLongestCall)) {
 		if _, ok := leftOut[name]; !ok {
 			want = append(want, name)
 		}

@@ -39,18 +39,29 @@ func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 }
 
 // DoorInterceptors are those of the road that need neither a catalog nor callers,
-// in its order: a call is named, logged, held back until it is recorded, bounded
+// in its order: a call is named, counted, logged, held back until it is recorded, bounded
 // (by longest), and its panic is its own failure. They are what a door can be
 // tested with whose service is not the gateway's. Nobody is asked who they are,
 // records are kept nowhere, and errors reach the caller as the handler made them.
 func DoorInterceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
-	r := &road{audit: unrecorded{}}
+	r := newDoorRoad(logger, longest)
 	return []connect.ServerInterceptor{
+		r.withHealth,
 		withCall,
-		withLog(logger),
+		r.tracing.withSpan,
+		r.metrics.calls.withCount,
+		withLog(r.logger),
 		r.withAudit,
-		withRecovery(logger),
-		withDeadline(longest, longest),
+		withRecovery(r.logger),
+		withDeadline(longest, r.fan.Longest),
+		r.withStop,
+	}
+}
+
+// newDoorRoad is a road without a catalog, callers and records.
+func newDoorRoad(logger *slog.Logger, longest time.Duration) *road {
+	return &road{
+		audit: unrecorded{}, logger: logger, metrics: &metrics{calls: newCallMetrics(rpcNames{})}, fan: FanOutOptions{Longest: longest},
 	}
 }
 
