@@ -70,7 +70,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(ctx, catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	g, err := build(ctx, catalog, drift, parts{
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
 		audit: records, auditRequired: conf.Audit.Required,
 		telemetry: exports, sendTraceparent: conf.Telemetry.SendTraceparent, level: level, logger: logger,

@@ -69,7 +69,7 @@ func Open(ctx context.Context, options Options) (*Telemetry, error) {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
 	t := &Telemetry{options: options, resource: res, drained: make(chan struct{})}
-	t.over, t.end = context.WithCancel(context.Background()) //nolint:gosec // Close calls it.
+	t.over, t.end = context.WithCancel(context.Background())
 	t.spans = trace.NewTracerProvider(
 		trace.WithResource(res),
 		trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(options.SampleRatio))),
@@ -152,7 +152,7 @@ type spanExporter struct {
 func (e spanExporter) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(e.t.over, cancel)()
+	defer context.AfterFunc(e.t.over, cancel)() //nolint:contextcheck // Either ends the export.
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
 		e.t.unsentSpans.Add(1)
 		e.t.options.Logger.WarnContext(ctx, "spans cannot be sent", "error", err.Error())
