@@ -102,8 +102,8 @@ func (t *tracing) stage(ctx context.Context, name string) (context.Context, span
 	if t == nil {
 		return ctx, span{}
 	}
-	ctx, s := t.tracer.Start(ctx, name)
-	return ctx, span{s}
+	ctx, s := t.tracer.Start(ctx, name) //nolint:spancheck // span.end ends it.
+	return ctx, span{s}                 //nolint:spancheck // span.end ends it.
 }
 
 // span is that of a stage; the zero one is nobody's.

@@ -122,7 +122,7 @@ func TestSpansOfTheRoad(t *testing.T) {
 func attributeOf(s tracetest.SpanStub, key string) string {
 	for _, a := range s.Attributes {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
@@ -230,8 +230,8 @@ func TestSpansHoldNoValues(t *testing.T) {
 			t.Fatalf("span %q says %v %v %q", s.Name, s.Events, s.Links, s.Status.Description)
 		}
 		for _, a := range s.Attributes {
-			if !slices.Contains(values[string(a.Key)], a.Value.Emit()) {
-				t.Fatalf("span %s has %s=%q", s.Name, a.Key, a.Value.Emit())
+			if !slices.Contains(values[string(a.Key)], a.Value.String()) {
+				t.Fatalf("span %s has %s=%q", s.Name, a.Key, a.Value.String())
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func (c *Client) observe(ctx context.Context, e *Endpoint) (context.Context, obs
 	o := observed{client: c, endpoint: e, began: time.Now()}
 	c.config.Attempts.Began()
 	if c.config.Tracer != nil {
-		ctx, o.span = c.config.Tracer.Start(ctx, e.String(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		ctx, o.span = c.config.Tracer.Start(ctx, e.String(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes( //nolint:spancheck // observed.end ends it.
 			attribute.String("http.request.method", e.verb),
 			attribute.String("url.template", e.template),
 		))
@@ -87,8 +87,8 @@ func (s *Sender) paceSpan(ctx context.Context) (waiting context.Context, end fun
 	if s.options.Tracer == nil {
 		return ctx, func(*Error) {}
 	}
-	waiting, span := s.options.Tracer.Start(ctx, "pace")
-	return waiting, func(refusal *Error) {
+	waiting, span := s.options.Tracer.Start(ctx, "pace") //nolint:spancheck // end ends it.
+	return waiting, func(refusal *Error) {               //nolint:spancheck // end ends it.
 		if refusal != nil {
 			span.SetAttributes(attribute.String("error.type", refusal.Kind.String()))
 			span.SetStatus(codes.Error, "")

@@ -96,7 +96,7 @@ func TestAttemptIsObserved(t *testing.T) {
 			}
 			said := map[string]string{}
 			for _, a := range all[0].Attributes {
-				said[string(a.Key)] = a.Value.Emit()
+				said[string(a.Key)] = a.Value.String()
 			}
 			want := map[string]string{"http.request.method": "GET", "url.template": "/organization/projects/{project_id}"}
 			if test.status > 0 {

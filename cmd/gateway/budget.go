@@ -77,7 +77,7 @@ func openBudget(b budgetConfig, redisURL, baseURL string, catalog *service.Catal
 	if err != nil {
 		return nil, err
 	}
-	opened := &budget{events: newPaceEvents(), close: func() {}}
+	opened := &budget{events: newPaceEvents(catalog.Budgets()), close: func() {}}
 	options.Logger, options.Metrics = logger, opened.events
 	if redisURL != "" {
 		client, err := cache.NewRedisClient(cache.RedisConfig{URL: redisURL})

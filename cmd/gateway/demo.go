@@ -87,7 +87,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
-	g, err := build(ctx, catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	g, err := build(ctx, catalog, drift, parts{
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
 		limits: standard.Limits, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),
 	})

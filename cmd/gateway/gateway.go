@@ -54,7 +54,7 @@ type gateway struct {
 
 func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
 	registry := newRegistry(drift, p)
-	client, sender, err := p.openUpstream(catalog, registry)
+	client, sender, err := p.openUpstream(catalog, registry) //nolint:contextcheck // The breaker logs for no call.
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}

@@ -34,7 +34,8 @@ type streams struct{ out, err io.Writer }
 
 func main() {
 	// net/http writes bytes of answers that nobody asked for to the standard
-	// logger, and they can hold the admin key. Nothing else writes there.
+	// logger, and they can hold the admin key. Nothing else writes there but
+	// OpenTelemetry's SDK, whose failures our exporters tell.
 	log.SetOutput(io.Discard)
 	// go-redis writes a line for every connection that fails, and has no other
 	// way; the metrics count them.

@@ -72,7 +72,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		_, flush := conf.Shutdown.split()
 		err = closeAudit(ctx, records, flush, err)
 	}()
-	g, err := build(ctx, catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	g, err := build(ctx, catalog, drift, parts{
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
 		audit: records, auditRequired: conf.Audit.Required, reflection: conf.Reflection, limits: conf.Limits, cors: conf.CORS,
 		telemetry: exports, sendTraceparent: conf.Telemetry.SendTraceparent, level: level, logger: logger, ending: ctx.Done(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -67,6 +68,27 @@ type headerConfig struct {
 	File string `yaml:"file"`
 }
 
+// maxHeaderValue bounds the value of a header in bytes.
+const maxHeaderValue = 8 << 10
+
+// value reads the header's value. Unlike a key it may have a space, as in
+// "Bearer …". The error says nothing of it.
+func (h headerConfig) value() (string, error) {
+	value := os.Getenv(h.Env)
+	if h.File != "" {
+		content, err := os.ReadFile(h.File)
+		if err != nil {
+			return "", err
+		}
+		value = string(content)
+	}
+	value = strings.TrimRight(value, "\r\n")
+	if value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", errors.New("the value is not there, too long, or has what a header cannot have")
+	}
+	return value, nil
+}
+
 // check reports keys that make no sense together. The endpoint is for
 // [telemetry.Open] to judge.
 func (c telemetryConfig) check(fault func(key, format string, args ...any)) {
@@ -91,11 +113,11 @@ func (c telemetryConfig) open(ctx context.Context, logger *slog.Logger) (*teleme
 	}
 	headers := map[string]string{}
 	for _, h := range c.OTLPHeaders {
-		value, err := keyConfig{Env: h.Env, File: h.File}.source(logger).Key(ctx)
+		value, err := h.value()
 		if err != nil {
-			return nil, fmt.Errorf("config key telemetry.otlp_headers: %w", err)
+			return nil, fmt.Errorf("config key telemetry.otlp_headers: %s: %w", h.Name, err)
 		}
-		headers[h.Name] = value.Reveal()
+		headers[h.Name] = value
 	}
 	t, err := telemetry.Open(ctx, telemetry.Options{
 		Endpoint: c.OTLPEndpoint, Insecure: c.OTLPInsecure, Headers: headers,

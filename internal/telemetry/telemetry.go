@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,12 @@ type Telemetry struct {
 	metrics  *metric.MeterProvider // nil until there are some
 
 	unsentSpans, unsentMetrics atomic.Uint64
+
+	// over ends the exports that are under way when the time to close is up, and
+	// drained is closed when there are no spans any more.
+	over    context.Context
+	end     context.CancelFunc
+	drained chan struct{}
 }
 
 // Open starts to send the spans of its tracer. It does not wait for the
@@ -61,7 +68,8 @@ func Open(ctx context.Context, options Options) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
-	t := &Telemetry{options: options, resource: res}
+	t := &Telemetry{options: options, resource: res, drained: make(chan struct{})}
+	t.over, t.end = context.WithCancel(context.Background())
 	t.spans = trace.NewTracerProvider(
 		trace.WithResource(res),
 		trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(options.SampleRatio))),
@@ -101,11 +109,17 @@ func (t *Telemetry) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
-	err := t.spans.Shutdown(ctx)
+	var ofSpans, ofMetrics error
+	var both sync.WaitGroup
+	both.Go(func() { ofSpans = t.spans.Shutdown(ctx) })
 	if t.metrics != nil {
-		err = errors.Join(err, t.metrics.Shutdown(ctx))
+		both.Go(func() { ofMetrics = t.metrics.Shutdown(ctx) })
 	}
-	if err != nil {
+	both.Wait()
+	// The SDK goes on with its spans when ctx has ended.
+	t.end()
+	<-t.drained
+	if err := errors.Join(ofSpans, ofMetrics); err != nil {
 		return fmt.Errorf("telemetry: the last of it was not sent: %w", err)
 	}
 	return nil
@@ -136,11 +150,21 @@ type spanExporter struct {
 
 // ExportSpans implements [trace.SpanExporter].
 func (e spanExporter) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.t.over, cancel)() //nolint:contextcheck // Either ends the export.
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
 		e.t.unsentSpans.Add(1)
 		e.t.options.Logger.WarnContext(ctx, "spans cannot be sent", "error", err.Error())
 	}
 	return nil
+}
+
+// Shutdown implements [trace.SpanExporter]. It is called once, after the last
+// export.
+func (e spanExporter) Shutdown(ctx context.Context) error {
+	defer close(e.t.drained)
+	return e.SpanExporter.Shutdown(ctx)
 }
 
 // metricExporter does the same.
