@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +13,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		main() // It does not return.
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds a wait for what should be there at once.
 const patience = 30 * time.Second
@@ -41,8 +47,8 @@ func (o *output) String() string {
 }
 
 // line waits for a line that contains the text.
-func (o *output) line(t *testing.T, ended <-chan int, text string) string {
-	t.Helper()
+func (o *output) line(tb testing.TB, ended <-chan int, text string) string {
+	tb.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
@@ -57,9 +63,9 @@ func (o *output) line(t *testing.T, ended <-chan int, text string) string {
 		select {
 		case <-wrote:
 		case code := <-ended:
-			t.Fatalf("the command ended with %d before it said %q:\n%s", code, text, o)
+			tb.Fatalf("the command ended with %d before it said %q:\n%s", code, text, o)
 		case <-deadline.C:
-			t.Fatalf("the command did not say %q:\n%s", text, o)
+			tb.Fatalf("the command did not say %q:\n%s", text, o)
 		}
 	}
 }

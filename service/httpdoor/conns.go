@@ -18,14 +18,15 @@ type conns struct {
 	most int
 	age  time.Duration
 
-	mu   sync.Mutex
-	open map[*conn]struct{}
-	// silenced is a port that is closed: who has asked nothing by now asks nothing.
-	silenced bool
+	mu      sync.Mutex
+	open    map[*conn]struct{}
+	closing bool
+	// left is closed once, on a port that closes, nobody has to be given time.
+	left chan struct{}
 }
 
 func newConns(l net.Listener, most int, age time.Duration) *conns {
-	return &conns{Listener: l, most: most, age: age, open: make(map[*conn]struct{})}
+	return &conns{Listener: l, most: most, age: age, open: make(map[*conn]struct{}), left: make(chan struct{})}
 }
 
 // Accept waits for the next connection for which there is a place.
@@ -33,6 +34,7 @@ func (s *conns) Accept() (net.Conn, error) {
 	for {
 		accepted, err := s.Listener.Accept()
 		if err != nil {
+			s.linger()
 			return nil, err
 		}
 		now := time.Now()
@@ -48,9 +50,6 @@ func (s *conns) Accept() (net.Conn, error) {
 func (s *conns) admit(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.silenced {
-		return false
-	}
 	if len(s.open) >= s.most {
 		quietest := s.quietest()
 		if quietest == nil {
@@ -77,12 +76,35 @@ func (s *conns) quietest() *conn {
 	return found
 }
 
-// silence closes the connections on which nothing has been asked so far, and
-// those that are still to come. http.Server waits for them when it shuts down.
-func (s *conns) silence() {
+// close is told that the port is about to be closed.
+func (s *conns) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.silenced = true
+	s.closing = true
+	s.noticeLeft()
+}
+
+// linger gives clients the time to leave. http.Server.Shutdown first says GOAWAY
+// on HTTP/2 connections, then waits for Accept to return, and then cuts those off
+// that are idle: without a pause also in the middle of a request that is on its
+// way, of which nobody could say whether it was heard. Who has not asked anything
+// by the end of the pause is nobody who has a call in flight, and Shutdown would
+// wait for it.
+func (s *conns) linger() {
+	s.mu.Lock()
+	closing := s.closing
+	s.mu.Unlock()
+	if !closing {
+		return
+	}
+	most := time.NewTimer(lingerMost)
+	defer most.Stop()
+	select {
+	case <-s.left:
+	case <-most.C:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for c := range s.open {
 		if !c.asked.Load() {
 			delete(s.open, c)
@@ -91,10 +113,30 @@ func (s *conns) silence() {
 	}
 }
 
+// lingerMost is what net/http gives a client that was told to go.
+const lingerMost = time.Second
+
+// noticeLeft looks whether anybody is there whom the pause is for; s.mu is held.
+func (s *conns) noticeLeft() {
+	for c := range s.open {
+		if c.http2.Load() || !c.asked.Load() {
+			return
+		}
+	}
+	select {
+	case <-s.left:
+	default:
+		close(s.left)
+	}
+}
+
 func (s *conns) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, c)
+	if s.closing {
+		s.noticeLeft()
+	}
 }
 
 // conn is a connection of conns.
@@ -105,6 +147,7 @@ type conn struct {
 
 	requests atomic.Int64 // now
 	asked    atomic.Bool  // ever
+	http2    atomic.Bool
 	quiet    atomic.Int64 // since when there is none, Unix nanoseconds
 }
 
@@ -114,8 +157,9 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-func (c *conn) begin() {
+func (c *conn) begin(version int) {
 	c.requests.Add(1)
+	c.http2.Store(version == 2)
 	c.asked.Store(true)
 }
 

@@ -58,7 +58,7 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this handler is for its own port", http.StatusInternalServerError)
 		return
 	}
-	c.begin()
+	c.begin(r.ProtoMajor)
 	defer c.end()
 	if p.leaving.Load() || time.Now().After(c.old) {
 		// On HTTP/2 net/http makes it a GOAWAY.
@@ -90,7 +90,7 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	p.Leave()
-	listener.silence()
+	listener.close()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.options.DrainTimeout)
 	defer cancel()
 	err := p.server.Shutdown(drain)

@@ -1,0 +1,159 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+)
+
+// Signals, and what an attack costs, concern a whole process: the test starts its
+// own binary, which is the gateway when this variable is set.
+const childVariable = "GATEWAY_TEST_CHILD"
+
+// child is a gateway in a process of its own, in front of a fake upstream.
+type child struct {
+	cmd   *exec.Cmd
+	fake  *sandbox.Sandbox
+	token string
+	audit string // the path of its records
+	err   *output
+	ended chan int // its exit code; -1: a signal ended it
+
+	Listen     string `json:"listen"`
+	GRPCListen string `json:"grpc_listen"`
+	OpsListen  string `json:"ops_listen"`
+}
+
+// plenty is a budget that nobody uses up.
+const plenty = `{organization: {calls_per_minute: 1e6, burst: 100000}, default: {calls_per_minute: 1e6, burst: 100000}}`
+
+// startChild starts it with one caller who may do everything. More is added to
+// its config.
+func startChild(tb testing.TB, more string) *child {
+	tb.Helper()
+	fake := sandbox.New(sandbox.Options{Seed: 1})
+	upstream := httptest.NewServer(fake)
+	tb.Cleanup(upstream.Close)
+	c := startChildAt(tb, upstream.URL+"/v1", more)
+	c.fake = fake
+	return c
+}
+
+func startChildAt(tb testing.TB, baseURL, more string) *child {
+	tb.Helper()
+	token, hash, err := authn.NewToken()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	folder := tb.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		return path
+	}
+	c := &child{token: token, audit: filepath.Join(folder, "audit.jsonl"), err: newOutput(), ended: make(chan int, 1)}
+	policy := write("policy.yaml", `
+callers:
+  - name: root
+    authenticate: [{token_sha256: `+hash+`}]
+    grants: [{permissions: ["*"]}]
+    limits: {requests_per_second: 1000000, burst: 1000000, concurrent: 100000}
+`)
+	config := write("gateway.yaml", `
+listen: 127.0.0.1:0
+grpc_listen: 127.0.0.1:0
+ops_listen: 127.0.0.1:0
+policy: `+policy+`
+audit: {path: `+c.audit+`, required: true}
+upstream:
+  base_url: `+baseURL+`
+  admin_key: {file: `+write("key", sandbox.DefaultAdminKey)+`}
+  budget: `+plenty+more)
+	binary, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c.cmd = exec.CommandContext(tb.Context(), binary, "serve", "--config", config)
+	c.cmd.Env = append(os.Environ(), childVariable+"=1")
+	c.cmd.Stderr = c.err
+	if err := c.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := c.cmd.Wait()
+		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+			c.ended <- -2
+			return
+		}
+		c.ended <- c.cmd.ProcessState.ExitCode()
+	}()
+	tb.Cleanup(func() {
+		_ = c.cmd.Process.Kill() // It is gone where all went well.
+		<-done
+	})
+	if err := json.Unmarshal([]byte(c.err.line(tb, c.ended, "ops_listen")), c); err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// signal sends one to the process.
+func (c *child) signal(tb testing.TB, s os.Signal) {
+	tb.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// exit waits for the end, and gives the exit code.
+func (c *child) exit(tb testing.TB) int {
+	tb.Helper()
+	select {
+	case code := <-c.ended:
+		return code
+	case <-time.After(2 * patience):
+		tb.Fatalf("the gateway did not end:\n%s", c.err)
+		return 0
+	}
+}
+
+// record is what a test reads of an audit record.
+type record struct {
+	Event     string `json:"event"`
+	RequestID string `json:"request_id"`
+	Method    string `json:"method"`
+	Code      string `json:"code"`
+}
+
+// records reads the audit log.
+func (c *child) records(tb testing.TB) []record {
+	tb.Helper()
+	content, err := os.ReadFile(c.audit)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var all []record
+	for text := range strings.Lines(string(content)) {
+		var r record
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			tb.Fatalf("record %q: %v", text, err)
+		}
+		all = append(all, r)
+	}
+	return all
+}

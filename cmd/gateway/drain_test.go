@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+)
+
+// addresses are where a gateway says that it serves.
+type addresses struct {
+	Listen     string `json:"listen"`
+	GRPCListen string `json:"grpc_listen"`
+	OpsListen  string `json:"ops_listen"`
+}
+
+func (c command) addresses(t *testing.T) (at addresses) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, "ops_listen")), &at); err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// TestServeDrains: told to end, a gateway first says so and goes on serving.
+func TestServeDrains(t *testing.T) {
+	t.Parallel()
+	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
+	t.Cleanup(fake.Close)
+	token, policy := readersPolicy(t)
+	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
+listen: 127.0.0.1:0
+grpc_listen: 127.0.0.1:0
+ops_listen: 127.0.0.1:0
+shutdown: {delay: 3s, timeout: 30s}
+policy: `+policy+`
+upstream:
+  base_url: `+fake.URL+`/v1
+  admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}
+`))
+	at := c.addresses(t)
+	client := http2Client()
+	t.Cleanup(client.CloseIdleConnections)
+	watches := make(map[string]connect.ClientStream)
+	for _, address := range []string{at.Listen, at.GRPCListen} {
+		stream, err := connect.NewClient(connecthttp.NewTransport(client, "http://"+address, connecthttp.WithGRPC())).CallServerStream(t.Context(),
+			connect.Spec{Procedure: healthv1.Health_Watch_FullMethodName, StreamType: connect.StreamTypeServer}, &healthv1.HealthCheckRequest{Service: "openai.admin.v1.UserService"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		watches[address] = stream
+		wantHealth(t, stream, healthv1.HealthCheckResponse_SERVING)
+	}
+	if status, body := fetch(t, "http://"+at.OpsListen+"/readyz"); status != http.StatusOK || body != "ok\n" {
+		t.Errorf("before: %d %q", status, body)
+	}
+	c.cancel()
+	for _, stream := range watches {
+		wantHealth(t, stream, healthv1.HealthCheckResponse_NOT_SERVING)
+	}
+	if status, body := fetch(t, "http://"+at.OpsListen+"/readyz?verbose"); status != http.StatusServiceUnavailable || !strings.Contains(body, "the gateway stops") {
+		t.Errorf("draining: %d %q", status, body)
+	}
+	if status, _ := fetch(t, "http://"+at.OpsListen+"/healthz"); status != http.StatusOK {
+		t.Errorf("a gateway that drains is not ill: %d", status)
+	}
+	for address := range watches {
+		if got := users(t, "http://"+address, token); len(got.GetData()) != 3 {
+			t.Errorf("draining: answered %v", got)
+		}
+	}
+	for _, stream := range watches {
+		if err := stream.Receive(new(healthv1.HealthCheckResponse)); connect.CodeOf(err) != connect.CodeUnavailable {
+			t.Errorf("the end of a stream: %v", err)
+		}
+	}
+	c.stop(t)
+}
+
+func wantHealth(t *testing.T, stream connect.ClientStream, want healthv1.HealthCheckResponse_ServingStatus) {
+	t.Helper()
+	var got healthv1.HealthCheckResponse
+	if err := stream.Receive(&got); err != nil || got.GetStatus() != want {
+		t.Errorf("told %s, %v, want %s", got.GetStatus(), err, want)
+	}
+}
+
+// TestLifeEndsInOrder, and at once where something fails.
+func TestLifeEndsInOrder(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		door, beside error // what they fail with; nil: they run until they are stopped
+	}{"signal": {}, "a door fails": {door: broken}, "what is beside fails": {beside: broken}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := make(chan string, 8)
+			part := func(what string, fails error) func(context.Context) error {
+				return func(ctx context.Context) error {
+					if fails != nil {
+						return fails
+					}
+					<-ctx.Done()
+					events <- what
+					return nil
+				}
+			}
+			r := &readiness{callers: policyOf{new(callers.Set)}, key: keyFunc(func() error { return nil }), degraded: func() string { return "" }, health: service.NewHealth()}
+			l := life{
+				ready: r, leave: func() { events <- "leave" },
+				doors:  []func(context.Context) error{part("door", test.door), part("door", nil)},
+				beside: []func(context.Context) error{part("beside", test.beside), part("beside", nil)},
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			want := "leave door door beside beside"
+			switch {
+			case test.door != nil:
+				l.delay, want = time.Hour, "leave door beside beside"
+			case test.beside != nil:
+				l.delay, want = time.Hour, "" // What else is beside may end before or after.
+			default:
+				cancel()
+			}
+			err := l.run(ctx)
+			close(events)
+			var order []string
+			for e := range events {
+				order = append(order, e)
+			}
+			// A door that fails ends the other by itself.
+			if got := strings.Join(order, " "); want != "" && got != want && got != "door leave beside beside" {
+				t.Errorf("ended in the order %q, want %q", got, want)
+			}
+			if failed := test.door != nil || test.beside != nil; failed != errors.Is(err, broken) || !failed && err != nil {
+				t.Errorf("ended with %v", err)
+			}
+			if r.look(t.Context()).Ready {
+				t.Error("it says that it is ready")
+			}
+		})
+	}
+}
+
+// TestOperatorsTLS: with authorities, probes are let in without a certificate,
+// and nobody else is.
+func TestOperatorsTLS(t *testing.T) {
+	t.Parallel()
+	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
+	t.Cleanup(fake.Close)
+	ca := newAuthority(t)
+	files := ca.write(ca.issue("gateway.example"))
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	_, policy := readersPolicy(t)
+	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
+listen: 127.0.0.1:0
+ops_listen: 127.0.0.1:0
+shutdown: {delay: 0s}
+ops_tls: {cert_file: `+files+`/tls.crt, key_file: `+files+`/tls.key, client_ca_file: `+files+`/ca.crt}
+policy: `+policy+`
+upstream:
+  base_url: `+fake.URL+`/v1
+  admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}
+`))
+	at := c.addresses(t)
+	for name, certificates := range map[string][]tls.Certificate{"nobody": nil, "prometheus": {ca.issue("prometheus.example")}} {
+		config := &tls.Config{RootCAs: roots, ServerName: "gateway.example", Certificates: certificates, MinVersion: tls.VersionTLS12}
+		transport := &http.Transport{TLSClientConfig: config}
+		client := &http.Client{Transport: transport, Timeout: patience}
+		for path, open := range map[string]bool{"/healthz": true, "/readyz": true, "/metrics": false, "/debug/pprof/": false, "/readyz/../metrics": false} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+at.OpsListen+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if refused := response.StatusCode == http.StatusForbidden; refused != (!open && certificates == nil) {
+				t.Errorf("%s gets %s: %s", name, path, response.Status)
+			}
+		}
+		transport.CloseIdleConnections()
+	}
+	c.stop(t)
+}

@@ -1,0 +1,160 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+)
+
+// writer creates projects until it is told to stop, or refused for good.
+type writer struct {
+	client  adminv1connect.ProjectServiceClient
+	name    string
+	written map[string]string // id of the project → id of the request
+	refused []error
+}
+
+// write makes one call; false when there is nobody any more.
+func (w *writer) write(ctx context.Context, n int) bool {
+	ctx, info := connect.NewClientContext(ctx)
+	answer, err := w.client.CreateProject(ctx, &adminv1.CreateProjectRequest{Name: fmt.Sprintf("%s %d", w.name, n)})
+	if err != nil {
+		w.refused = append(w.refused, err)
+		return false
+	}
+	w.written[answer.GetProject().GetId()] = info.ResponseHeader().Get(requestIDHeader)
+	return true
+}
+
+// TestSIGTERMLosesNoWrite: while writes go on through all doors, the gateway is
+// told to end. What the upstream did its caller was told of, and once each it is
+// in the records.
+func TestSIGTERMLosesNoWrite(t *testing.T) {
+	t.Parallel()
+	c := startChild(t, "\nshutdown: {delay: 100ms, timeout: 20s}\n")
+	http1 := &http.Transport{MaxIdleConnsPerHost: 100}
+	t.Cleanup(http1.CloseIdleConnections)
+	var writers []*writer
+	for i := range 12 {
+		http2 := http2Client()
+		t.Cleanup(http2.CloseIdleConnections)
+		for name, transport := range map[string]connect.Transport{
+			"Connect":   connecthttp.NewTransport(&http.Client{Transport: http1}, "http://"+c.Listen),
+			"gRPC":      connecthttp.NewTransport(http2, "http://"+c.Listen, connecthttp.WithGRPC()),
+			"fast gRPC": connecthttp.NewTransport(http2, "http://"+c.GRPCListen, connecthttp.WithGRPC()),
+		} {
+			writers = append(writers, &writer{
+				client: adminv1connect.NewProjectServiceClient(connect.NewClient(transport, withToken(c.token))),
+				name:   fmt.Sprint(name, " ", i), written: make(map[string]string),
+			})
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	var group sync.WaitGroup
+	var total atomic.Int64
+	underWay := make(chan struct{})
+	for _, w := range writers {
+		group.Go(func() {
+			for n := range 100_000 {
+				if !w.write(ctx, n) {
+					return
+				}
+				if total.Add(1) == 300 {
+					close(underWay)
+				}
+			}
+		})
+	}
+	select {
+	case <-underWay:
+	case <-ctx.Done():
+		t.Fatalf("%d writes were made", total.Load())
+	}
+	c.signal(t, syscall.SIGTERM)
+	if code := c.exit(t); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, c.err)
+	}
+	group.Wait()
+
+	made := c.fake.Count("POST /organization/projects")
+	told, recorded := make(map[string]int), 0
+	for _, w := range writers {
+		for _, id := range w.written {
+			told[id] = 0
+		}
+		for _, err := range w.refused {
+			// Or nobody was there to refuse it.
+			if e, ok := errors.AsType[*connect.Error](err); ok && e.IsRemote() && e.Code() != connect.CodeUnavailable {
+				t.Errorf("%s was refused with %v", w.name, err)
+			}
+		}
+	}
+	for _, r := range c.records(t) {
+		if r.Event == "call" && r.Method == "openai.admin.v1.ProjectService/CreateProject" && r.Code == "ok" {
+			recorded++
+			told[r.RequestID]++
+		}
+	}
+	if made != int(total.Load()) || made != len(told) || made != recorded {
+		t.Errorf("the upstream made %d writes, %d callers were told of %d, %d were recorded", made, len(told), total.Load(), recorded)
+	}
+	for id, n := range told {
+		if n != 1 {
+			t.Errorf("%s was recorded %d times", id, n)
+		}
+	}
+	t.Logf("%d writes", made)
+}
+
+// TestSecondSignalEndsAtOnce, whatever is under way, with the code that a shell
+// would give.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	for signal, want := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			asked, answer := make(chan struct{}, 1), make(chan struct{})
+			upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				asked <- struct{}{}
+				<-answer
+			}))
+			t.Cleanup(upstream.Close)
+			t.Cleanup(func() { close(answer) })
+			c := startChildAt(t, upstream.URL+"/v1", "\nshutdown: {delay: 0s, timeout: 10m}\n")
+			client := http2Client()
+			t.Cleanup(client.CloseIdleConnections)
+			ended := make(chan error, 1)
+			go func() {
+				w := &writer{client: adminv1connect.NewProjectServiceClient(connect.NewClient(connecthttp.NewTransport(client, "http://"+c.Listen, connecthttp.WithGRPC()), withToken(c.token)))}
+				w.write(t.Context(), 0)
+				ended <- w.refused[0]
+			}()
+			<-asked
+			c.signal(t, signal)
+			waitForStatus(t, "http://"+c.OpsListen+"/readyz", http.StatusServiceUnavailable)
+			c.signal(t, signal)
+			if code := c.exit(t); code != want {
+				t.Errorf("exit code %d, want %d", code, want)
+			}
+			if err := <-ended; err == nil {
+				t.Error("the call was answered")
+			}
+		})
+	}
+}
