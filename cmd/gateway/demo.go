@@ -71,9 +71,9 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer memory.close()
 	// The fake has a budget of its own only when it is asked to; see the calls of
 	// an inventory wait a little, and nobody else.
-	spending, err := openBudget(budgetConfig{ //nolint:contextcheck // It lives until it is closed.
+	spending, err := openBudget(ctx, budgetConfig{ //nolint:contextcheck // It lives until it is closed.
 		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
-	}, "", fake.url(), catalog, logger)
+	}, cacheConfig{}, fake.url(), catalog, logger)
 	if err != nil {
 		return err
 	}
