@@ -91,7 +91,7 @@ func openBudget(ctx context.Context, b budgetConfig, shared cacheConfig, baseURL
 			return nil, err
 		}
 	}
-	if opened.Pacer, err = pace.New(options); err != nil {
+	if opened.Pacer, err = pace.New(options); err != nil { //nolint:contextcheck // lives until it is closed
 		opened.close()
 		return nil, fmt.Errorf("config key upstream.budget: %w", err)
 	}

@@ -71,7 +71,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer memory.close()
 	// The fake has a budget of its own only when it is asked to; see the calls of
 	// an inventory wait a little, and nobody else.
-	spending, err := openBudget(ctx, budgetConfig{ //nolint:contextcheck // It lives until it is closed.
+	spending, err := openBudget(ctx, budgetConfig{
 		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
 	}, cacheConfig{}, fake.url(), catalog, logger)
 	if err != nil {

@@ -40,7 +40,7 @@ func (c cacheConfig) redisClient(ctx context.Context, base cache.RedisConfig, lo
 			return nil, fmt.Errorf("config key cache.redis_password: %w", err)
 		}
 		user := redisUser(c.RedisURL)
-		base.Credentials = func() (string, string) {
+		base.Credentials = func() (string, string) { //nolint:contextcheck // asked long after ctx
 			// The source tells the logger of trouble, and goes on with the last one.
 			password, _ := source.Key(context.Background())
 			return user, password.Reveal()

@@ -15,7 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 )
 
-var update = flag.Bool("update", false, "write docs/config.md anew") //nolint:gochecknoglobals // A flag of the test binary.
+var update = flag.Bool("update", false, "write docs/config.md anew")
 
 const referencePage = "../../docs/config.md"
 

@@ -3,7 +3,7 @@ package main
 // keyTexts say what each key of gateway.yaml is for, in a line each. A test
 // fails for a key that is not here.
 func keyTexts() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // It says where credentials are, and has none.
 		"listen":      "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
 		"grpc_listen": "Address of the door for gRPC alone, which is several times as fast; empty is no such door.",
 		"ops_listen":  "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential: keep it where only operators reach it.",

@@ -59,7 +59,7 @@ func testsIn(t *testing.T, folder string) map[string]bool {
 		case entry.IsDir() || !strings.HasSuffix(path, "_test.go"):
 			return nil
 		}
-		text, err := os.ReadFile(path) //nolint:gosec // A file of the project.
+		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}

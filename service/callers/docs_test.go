@@ -53,7 +53,7 @@ func TestExamplePolicies(t *testing.T) {
 		t.Fatalf("%d files, error %v", len(files), err)
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file) //nolint:gosec // A file of the project.
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 // TestSelectors: everything that selects pods selects those of the Deployment.
 func TestSelectors(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	pods := labels.Set(i.deployment.Spec.Template.Labels)
 	selectors := map[string]*metav1.LabelSelector{
 		"Deployment": i.deployment.Spec.Selector, "PodDisruptionBudget": i.disruption.Spec.Selector,
@@ -46,7 +46,7 @@ func TestSelectors(t *testing.T) {
 // container has.
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	ports := make(map[string]int32)
 	for _, p := range i.gateway().Ports {
 		ports[p.Name] = p.ContainerPort
@@ -91,7 +91,7 @@ func TestPorts(t *testing.T) {
 // what the README says.
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	mounted := make(map[string]string)
 	for _, m := range i.gateway().VolumeMounts {
 		mounted[m.Name] = m.MountPath
@@ -126,7 +126,7 @@ func TestFiles(t *testing.T) {
 // budget, however many there are.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	if i.deployment.Spec.Replicas != nil {
 		t.Error("Deployment and autoscaler disagree about the number of replicas")
 	}
@@ -145,7 +145,7 @@ func TestReplicas(t *testing.T) {
 // not on its heap, and well above what the cache may take.
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	n := slices.IndexFunc(i.gateway().Env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" })
 	if n < 0 {
 		t.Fatal("no GOMEMLIMIT")

@@ -14,7 +14,7 @@ const nonroot = 65532
 // TestConfined: what a taken-over process could reach is as little as there is.
 func TestConfined(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	for _, fault := range unconfined(i) {
 		t.Error(fault)
 	}
@@ -29,7 +29,7 @@ func TestConfined(t *testing.T) {
 		"a file mounted":  func() { i.gateway().VolumeMounts[1].SubPath = "policy.yaml" },
 		"a secret in env": func() { i.gateway().Env[0].ValueFrom.SecretKeyRef = new(corev1.SecretKeySelector) },
 	} {
-		i = build(t, example)
+		i = build(t)
 		harm()
 		if len(unconfined(i)) == 0 {
 			t.Errorf("%s: not found", name)

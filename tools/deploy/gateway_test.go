@@ -21,14 +21,14 @@ import (
 const patience = 5 * time.Minute
 
 // binary builds the gateway, once.
-var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // One build for all tests.
+var binary = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "deploy-")
 	if err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "gateway"), "./cmd/gateway") //nolint:gosec // Our own command.
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "gateway"), "./cmd/gateway")
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		return folder, errors.New(string(out))
@@ -37,11 +37,10 @@ var binary = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals 
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	m.Run()
 	if folder, _ := binary(); folder != "" {
 		_ = os.RemoveAll(folder)
 	}
-	os.Exit(code)
 }
 
 // command is a call of the real gateway, with nothing in its environment but env.
@@ -51,7 +50,7 @@ func command(t *testing.T, ctx context.Context, env []string, args ...string) *e
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(ctx, filepath.Join(folder, "gateway"), args...) //nolint:gosec // Our own command.
+	c := exec.CommandContext(ctx, filepath.Join(folder, "gateway"), args...)
 	c.Env = append([]string{"HOME=" + t.TempDir()}, env...)
 	return c
 }
@@ -166,7 +165,7 @@ func reference(t *testing.T) map[string]key {
 
 func read(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // A file of the project.
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

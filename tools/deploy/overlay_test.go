@@ -55,10 +55,10 @@ type installation struct {
 func (i *installation) pod() *corev1.PodSpec       { return &i.deployment.Spec.Template.Spec }
 func (i *installation) gateway() *corev1.Container { return &i.pod().Containers[0] }
 
-// build makes an overlay what it would be applied as.
-func build(t *testing.T, overlay string) *installation {
+// build makes the overlay what it would be applied as.
+func build(t *testing.T) *installation {
 	t.Helper()
-	objects, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), overlay)
+	objects, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), example)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ import (
 // good, in the words of the gateway itself.
 func TestConfigIsAccepted(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	at := t.TempDir()
 	config := write(t, at, "gateway.yaml", i.config.Data["gateway.yaml"])
 	policy := write(t, at, "policy.yaml", i.policy.Data["policy.yaml"])
@@ -48,7 +48,7 @@ func TestConfigIsAccepted(t *testing.T) {
 // TestListens: the gateway listens where the container says that it does.
 func TestListens(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	c := configOf(t, i)
 	for name, address := range map[string]string{"callers": c.Listen, "grpc": c.GRPCListen, "ops": c.OpsListen} {
 		n := slices.IndexFunc(i.gateway().Ports, func(p corev1.ContainerPort) bool { return p.Name == name })
@@ -68,7 +68,7 @@ func TestVariables(t *testing.T) {
 	if !known["GATEWAY_CACHE_REDIS_URL"] {
 		t.Fatal("the reference lacks the variable that the README names")
 	}
-	env := build(t, example).gateway().Env
+	env := build(t).gateway().Env
 	names := make([]string, 0, len(env))
 	for _, e := range env {
 		names = append(names, e.Name)
@@ -86,7 +86,7 @@ func TestVariables(t *testing.T) {
 // TestGrace: a pod is not killed before it has ended by itself.
 func TestGrace(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	ending := endingTakes(t, configOf(t, i))
 	var before time.Duration
 	if l := i.gateway().Lifecycle; l != nil && l.PreStop != nil && l.PreStop.Sleep != nil {
@@ -132,7 +132,7 @@ func endingTakes(t *testing.T, c gatewayConfig) time.Duration {
 // addresses and with other secrets, and asks what the kubelet would.
 func TestProbes(t *testing.T) {
 	t.Parallel()
-	i := build(t, example)
+	i := build(t)
 	at := t.TempDir()
 	cert, certKey := certificate(t)
 	env := []string{
@@ -168,7 +168,7 @@ func TestProbes(t *testing.T) {
 		t.Fatalf("the gateway did not serve: %v", c.Wait())
 	}
 	go drain(log)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // Made a moment ago.
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
 	gateway := i.gateway()
 	for name, probe := range map[string]*corev1.Probe{"startup": gateway.StartupProbe, "liveness": gateway.LivenessProbe, "readiness": gateway.ReadinessProbe} {
@@ -186,7 +186,7 @@ func TestProbes(t *testing.T) {
 	if gateway.LivenessProbe.HTTPGet.Path != "/healthz" || gateway.ReadinessProbe.HTTPGet.Path != "/readyz" {
 		t.Error("a gateway that is not ready would be restarted")
 	}
-	if got := status(t, client, "http://"+said.Ops+build(t, example).monitor.Spec.Metrics[0].Path); got != http.StatusOK {
+	if got := status(t, client, "http://"+said.Ops+build(t).monitor.Spec.Metrics[0].Path); got != http.StatusOK {
 		t.Errorf("metrics: %d", got)
 	}
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
