@@ -70,6 +70,10 @@ sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 golden: ## Write the inventory of RPCs anew, for review
 	go test ./service -run Golden -update
 
+.PHONY: reference
+reference: ## Write docs/config.md anew, from the config that the code has
+	go test ./cmd/gateway -run ReferencePage -update
+
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

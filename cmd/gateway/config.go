@@ -88,6 +88,8 @@ type issuerConfig struct {
 type cacheConfig struct {
 	Memory   byteSize `yaml:"memory"`
 	RedisURL string   `yaml:"redis_url"`
+	// RedisPassword, where it is set, takes the place of the URL's.
+	RedisPassword keyConfig `yaml:"redis_password"`
 	// EncryptionKeys are those with which what is in Redis is encrypted: the
 	// first encrypts, the second, if there is one, still decrypts.
 	EncryptionKeys []keyConfig `yaml:"encryption_keys"`
@@ -165,6 +167,8 @@ func (c *config) settings() []setting {
 		{"authn.issuers", &c.Authn.Issuers},
 		{"cache.memory", &c.Cache.Memory},
 		{"cache.redis_url", &c.Cache.RedisURL},
+		{"cache.redis_password.env", &c.Cache.RedisPassword.Env},
+		{"cache.redis_password.file", &c.Cache.RedisPassword.File},
 		{"cache.encryption_keys", &c.Cache.EncryptionKeys},
 		{"cache.lives", &c.Cache.Lives},
 		{"cache.jitter", &c.Cache.Jitter},
@@ -241,6 +245,7 @@ func (c *config) check() error {
 	if key := c.Upstream.AdminKey; (key.Env == "") == (key.File == "") {
 		fault("upstream.admin_key", "exactly one of env and file must say where the admin key is")
 	}
+	c.Cache.checkRedis(fault)
 	for i, key := range c.Cache.EncryptionKeys {
 		if (key.Env == "") == (key.File == "") || i > 1 {
 			fault("cache.encryption_keys", "one or two, each with either env or file")

@@ -74,10 +74,10 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer memory.close()
 	// The fake admits every call. Those of the inventory wait a little, so that
 	// its progress can be seen.
-	spending, err := openBudget(budgetConfig{ //nolint:contextcheck // It lives until it is closed.
+	spending, err := openBudget(ctx, budgetConfig{
 		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
 		Buckets: []bucketConfig{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
-	}, "", fake.url(), catalog, logger)
+	}, cacheConfig{}, fake.url(), catalog, logger)
 	if err != nil {
 		return err
 	}

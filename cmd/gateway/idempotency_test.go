@@ -24,13 +24,16 @@ import (
 func TestServeKeepsOutcomes(t *testing.T) {
 	t.Parallel()
 	redisURL := "redis://" + redistest.Start(t)
+	locked := "redis://default@" + redistest.Start(t, "--requirepass", "open-sesame")
 	key := writeFile(t, "cache-key", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
 	for name, test := range map[string]struct {
 		cache   string
 		secrets bool
 	}{
-		"memory":          {"{}", true},
-		"Redis":           {"{redis_url: " + redisURL + "/0}", false},
+		"memory": {"{}", true},
+		"Redis":  {"{redis_url: " + redisURL + "/0}", false},
+		"Redis with a password": {"{redis_url: " + locked + ", redis_password: {file: " + writeFile(t, "password", "open-sesame\n") +
+			"}, encryption_keys: [{file: " + key + "}]}", true},
 		"encrypted Redis": {"{redis_url: " + redisURL + "/1, encryption_keys: [{file: " + key + "}]}", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,6 +26,7 @@ type program struct {
 	Check   checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
 	Can     canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
 	Token   tokenCommand     `cmd:"" help:"Make tokens for callers."`
+	Config  referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
 	Version kong.VersionFlag `help:"Print the build's version and commit, and exit."`
 }
 

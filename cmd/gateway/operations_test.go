@@ -196,7 +196,7 @@ func TestMetricsExist(t *testing.T) {
 }
 
 var (
-	quoted     = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	quotedCode     = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	metricName = regexp.MustCompile(`\b(?:gateway|go|process|promhttp)_\w+|\bup\b`)
 	histogram  = regexp.MustCompile(`_(bucket|count|sum)$`)
 )
@@ -205,7 +205,7 @@ var (
 // all else.
 func metricsIn(t *testing.T, expr string) []string {
 	t.Helper()
-	found := metricName.FindAllString(quoted.ReplaceAllString(expr, `""`), -1)
+	found := metricName.FindAllString(quotedCode.ReplaceAllString(expr, `""`), -1)
 	if len(found) == 0 {
 		t.Errorf("%s asks for nothing", expr)
 	}

@@ -59,7 +59,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
-	spending, err := openBudget(conf.Upstream.Budget, conf.Cache.RedisURL, conf.Upstream.BaseURL, catalog, logger) //nolint:contextcheck // It lives until it is closed.
+	spending, err := openBudget(ctx, conf.Upstream.Budget, conf.Cache, conf.Upstream.BaseURL, catalog, logger)
 	if err != nil {
 		return err
 	}

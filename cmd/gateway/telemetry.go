@@ -28,6 +28,9 @@ var errNoLevel = errors.New("no log level")
 // Form says how a level is written.
 func (logLevel) Form() string { return "debug, info, warn or error" }
 
+// String is the level as it is written.
+func (l logLevel) String() string { return strings.ToLower(slog.Level(l).String()) }
+
 // UnmarshalText reads a level.
 func (l *logLevel) UnmarshalText(text []byte) error {
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
