@@ -17,6 +17,8 @@ import (
 type Budget interface {
 	// Snapshot is the state of all buckets, the organization's first.
 	Snapshot(ctx context.Context) []pace.BucketState
+	// Estimate is how long a call that flow made now would wait.
+	Estimate(bucket string, flow pace.Flow) time.Duration
 }
 
 // Budgets lists the names of all budgets that methods spend, sorted.
@@ -39,10 +41,13 @@ func (c *Catalog) BudgetOf(e *upstream.Endpoint) string {
 }
 
 // paced is the context of a call to the upstream: for whom it waits, and when its
-// turn is. A call that belongs to an inventory keeps its place.
+// turn is.
 func paced(ctx context.Context, c *call) context.Context {
 	flow := pace.Flow{Key: c.identity.Caller, Class: pace.Interactive}
-	if c.method != nil && c.method.Revokes {
+	switch {
+	case c.part:
+		flow.Class = pace.FanOut
+	case c.method != nil && c.method.Revokes:
 		flow.Class = pace.Revocation
 	}
 	return pace.WithFlow(ctx, flow)

@@ -21,7 +21,9 @@ type call struct {
 	id        string
 	start     time.Time
 	procedure string
-	traceID   string
+	// part tells that it is one of many that make up one answer.
+	part    bool
+	traceID string
 
 	// rules are those that were in force when the call came: a reload in the
 	// middle of it must not mix two policies.
@@ -38,6 +40,7 @@ type call struct {
 
 	upstreamRequestID string
 	cache             cacheOutcome // how a read was answered
+	below             below        // the reads that it made
 	idempotency       string       // how a write with a key was answered
 	// done tells that the upstream has carried out a write.
 	done bool
@@ -94,6 +97,8 @@ func (c *call) record(event string, code string) *audit.Record {
 		Code:              code,
 		UpstreamRequestID: c.upstreamRequestID,
 		Cache:             c.cache.String(),
+		Calls:             c.below.calls.Load(),
+		Refused:           c.below.refused.Load(),
 		Idempotency:       c.idempotency,
 		Duration:          time.Since(c.start),
 	}
@@ -101,6 +106,9 @@ func (c *call) record(event string, code string) *audit.Record {
 		return r
 	}
 	r.Projects = c.handle.Projects(c.request)
+	if c.own != nil && c.own.fanOut != nil {
+		r.Projects = c.own.fanOut.projectsOf(c.request)
+	}
 	if c.method != nil {
 		for _, variable := range c.method.Endpoint.Variables() {
 			r.Resources = append(r.Resources, audit.Resource{Name: string(variable.Name()), ID: c.request.Get(variable).String()})

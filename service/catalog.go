@@ -82,19 +82,21 @@ type Catalog struct {
 	idle        []error // invalidations that match no read
 }
 
-// MirrorPackage is the protobuf package whose services mirror the upstream, and
-// OwnPackage the one whose services the gateway answers itself.
+// MirrorPackage is the protobuf package whose services mirror the upstream.
+// OwnPackage and InventoryPackage are those whose services the gateway answers
+// itself; the latter is one of its own, because it is made of the mirror's
+// messages, which in turn need the options of OwnPackage.
 const (
-	MirrorPackage = protoreflect.FullName("openai.admin.v1")
-	OwnPackage    = protoreflect.FullName("gateway.v1")
+	MirrorPackage    = protoreflect.FullName("openai.admin.v1")
+	OwnPackage       = protoreflect.FullName("gateway.v1")
+	InventoryPackage = protoreflect.FullName("gateway.inventory.v1")
 )
 
-// Files lists the files of [MirrorPackage] and [OwnPackage] that are linked into
-// the program, in the order of their paths. Who calls it imports their Go
-// packages.
+// Files lists the files of these packages that are linked into the program, in
+// the order of their paths. Who calls it imports their Go packages.
 func Files() []protoreflect.FileDescriptor {
 	var files []protoreflect.FileDescriptor
-	for _, name := range []protoreflect.FullName{MirrorPackage, OwnPackage} {
+	for _, name := range []protoreflect.FullName{MirrorPackage, OwnPackage, InventoryPackage} {
 		protoregistry.GlobalFiles.RangeFilesByPackage(name, func(fd protoreflect.FileDescriptor) bool {
 			files = append(files, fd)
 			return true
@@ -104,8 +106,8 @@ func Files() []protoreflect.FileDescriptor {
 	return files
 }
 
-// NewCatalog compiles the RPCs of files: those of [OwnPackage] as the gateway's
-// own, all others as mirrors of an upstream endpoint. It fails when the
+// NewCatalog compiles the RPCs of files: those of [OwnPackage] and
+// [InventoryPackage] as the gateway's own, all others as mirrors of an upstream endpoint. It fails when the
 // declaration of any of them is missing, incomplete or contradicts itself, or
 // when two share verb and path; the error holds every fault, and each names its
 // RPC. What answers have that the schema lacks is counted in drift.
@@ -114,7 +116,7 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 	routes := make(map[string]*Method)
 	var faults []error
 	for _, file := range files {
-		if file.Package() == OwnPackage {
+		if file.Package() == OwnPackage || file.Package() == InventoryPackage {
 			faults = append(faults, c.addOwn(file)...)
 			continue
 		}
@@ -138,6 +140,7 @@ func NewCatalog(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*C
 			}
 		}
 	}
+	faults = append(faults, c.compileFanOuts()...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"strconv"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -61,12 +63,18 @@ const (
 	// ReasonSharedCacheUnavailable is a question that the shared cache would have
 	// to answer, and does not.
 	ReasonSharedCacheUnavailable = "SHARED_CACHE_UNAVAILABLE"
+	// ReasonEndlessList is a list of the upstream's whose pages lead nowhere.
+	ReasonEndlessList = "ENDLESS_LIST"
 	// ReasonUnknownMethod is a procedure that the catalog does not have.
 	ReasonUnknownMethod = "UNKNOWN_METHOD"
 	// ReasonDeadlineExceeded is a call that took longer than it might.
 	ReasonDeadlineExceeded = "DEADLINE_EXCEEDED"
 	// ReasonCanceled is a call that its caller gave up.
 	ReasonCanceled = "CANCELED"
+	// ReasonStopping is a stream that ends because the gateway does.
+	ReasonStopping = "STOPPING"
+	// ReasonHealthLimit is a health check beyond what one address may ask.
+	ReasonHealthLimit = "HEALTH_LIMIT"
 	// ReasonInternal is a fault of the gateway; the log says which.
 	ReasonInternal = "INTERNAL"
 )
@@ -105,12 +113,15 @@ func (f fault) err() error {
 		}
 		e = e.WithDetail(packed)
 	}
-	return &told{e}
+	return &told{e, f}
 }
 
 // told marks an error that was made for a caller, so that nothing else reaches
 // one.
-type told struct{ err *connect.Error }
+type told struct {
+	err   *connect.Error
+	fault fault
+}
 
 func (t *told) Error() string { return t.err.Error() }
 
@@ -152,6 +163,8 @@ func toCaller(err error) error {
 		up         *upstream.Error
 		request    *upstream.RequestError
 		validation *protovalidate.ValidationError
+		endless    *pages.EndlessError
+		strange    *StrangeBucketsError
 		door       *connect.Error
 	)
 	switch {
@@ -167,7 +180,14 @@ func toCaller(err error) error {
 		}.err()
 	case errors.As(err, &validation):
 		return fromValidation(validation)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &endless):
+		return fault{
+			code: connect.CodeUnavailable, reason: ReasonEndlessList, cause: err,
+			message: "the upstream's list does not end: " + string(endless.Reason) + ", page " + strconv.Itoa(endless.Pages),
+		}.err()
+	case errors.As(err, &strange):
+		return fault{code: connect.CodeUnavailable, reason: upstream.ReasonBadResponse, message: strange.Error(), cause: err}.err()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded): // The latter is a body that did not come in time.
 		return fault{code: connect.CodeDeadlineExceeded, reason: ReasonDeadlineExceeded, message: "the deadline passed", cause: err}.err()
 	case errors.Is(err, context.Canceled):
 		return fault{code: connect.CodeCanceled, reason: ReasonCanceled, message: "the call was canceled", cause: err}.err()

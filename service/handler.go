@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
@@ -36,6 +37,11 @@ type road struct {
 	audit         AuditLog
 	auditRequired bool
 	metrics       *metrics
+	health        *healthService // nil: none
+	logger        *slog.Logger
+	fan           FanOutOptions
+	budget        Budget
+	tracing       *tracing
 }
 
 // handler is the innermost step of the road for one method: decode, validate,
@@ -84,11 +90,13 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 }
 
 func (r *road) read(ctx context.Context, p permit) (*answer, error) {
+	ctx, s := r.tracing.stage(ctx, stageCache)
 	a, err := r.cache.read(ctx, p)
 	outcome := p.call.cache
 	if err != nil {
 		outcome = cacheError
 	}
+	s.ended(outcome, err)
 	r.metrics.read(p.call.method, outcome)
 	return a, err
 }

@@ -101,5 +101,5 @@ func decodeError(b []byte) (*told, bool) {
 	for _, packed := range s.GetDetails() {
 		e = e.WithDetail(&connect.ErrorDetail{Type: string(packed.MessageName()), Value: packed.GetValue()})
 	}
-	return &told{e}, true
+	return &told{err: e}, true
 }

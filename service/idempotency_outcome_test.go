@@ -70,7 +70,7 @@ func TestOtherOutcomesAreNotRead(t *testing.T) {
 // TestErrorsThatCannotBeEncoded keep their code.
 func TestErrorsThatCannotBeEncoded(t *testing.T) {
 	t.Parallel()
-	e := &told{connect.NewError(connect.CodeUnknown, "no \xff UTF-8"+strings.Repeat("x", 10))}
+	e := &told{err: connect.NewError(connect.CodeUnknown, "no \xff UTF-8"+strings.Repeat("x", 10))}
 	got, ok := decodeOutcome(encodeOutcome(keptOutcome{err: e}))
 	if !ok || connect.CodeOf(got.err) != connect.CodeUnknown {
 		t.Errorf("%v, %t", got.err, ok)

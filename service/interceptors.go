@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+
+	"github.com/admin-gateway/admin-gateway/service/audit"
 )
 
 // requestIDHeader carries the id of a call back to its caller.
@@ -16,20 +18,61 @@ const requestIDHeader = "X-Request-Id"
 
 // interceptors is the road in front of every handler, outermost first. The
 // order is the contract: what is recovered is told, what is told is recorded and
-// logged, and nothing of a payload is decoded before all of them have run.
-func (r *road) interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+// logged, and nothing of a payload is decoded before all of them have run. Only
+// health checks leave it, at its beginning.
+func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
+		r.withHealth,
 		withCall,
-		withLog(logger),
+		r.tracing.withSpan,
+		r.metrics.calls.withCount,
+		withLog(r.logger),
 		r.withAudit,
 		withCallerErrors,
-		withRecovery(logger),
-		withDeadline(longest),
+		withRecovery(r.logger),
+		withDeadline(longest, r.fan.Longest),
+		r.withStop,
 		r.withAuthentication,
 		r.withLimits,
 		r.withPermission,
 	}
 }
+
+// DoorInterceptors are those of the road that need neither a catalog nor callers,
+// in its order: a call is named, counted, logged, held back until it is recorded, bounded
+// (by longest), and its panic is its own failure. They are what a door can be
+// tested with whose service is not the gateway's. Nobody is asked who they are,
+// records are kept nowhere, and errors reach the caller as the handler made them.
+func DoorInterceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+	r := newDoorRoad(logger, longest)
+	return []connect.ServerInterceptor{
+		r.withHealth,
+		withCall,
+		r.tracing.withSpan,
+		r.metrics.calls.withCount,
+		withLog(r.logger),
+		r.withAudit,
+		withRecovery(r.logger),
+		withDeadline(longest, r.fan.Longest),
+		r.withStop,
+	}
+}
+
+// newDoorRoad is a road without a catalog, callers and records.
+func newDoorRoad(logger *slog.Logger, longest time.Duration) *road {
+	return &road{
+		audit: unrecorded{}, logger: logger, metrics: &metrics{calls: newCallMetrics(rpcNames{})}, fan: FanOutOptions{Longest: longest},
+	}
+}
+
+// unrecorded is an audit log that keeps nothing.
+type unrecorded struct{}
+
+// Write says that the record is kept.
+func (unrecorded) Write(context.Context, *audit.Record) error { return nil }
+
+// Offer is to no purpose.
+func (unrecorded) Offer(*audit.Record) {}
 
 // withCall names the call. The name is ours: one that a caller chose could be
 // another call's.
@@ -43,21 +86,18 @@ func withCall(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// withLog writes one line a call. It holds no value of a request.
+// withLog writes one line a call. It holds no value of a request; which call it
+// is the handler adds, see [NewLogHandler].
 func withLog(logger *slog.Logger) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			err := next(ctx, spec, stream)
 			c := callOf(ctx)
 			attrs := []slog.Attr{
-				slog.String("request_id", c.id),
 				slog.String("method", clip(spec.Procedure)),
 				slog.String("caller", c.identity.Caller),
 				slog.Duration("duration", time.Since(c.start)),
 				slog.String("code", codeName(err)),
-			}
-			if c.traceID != "" {
-				attrs = append(attrs, slog.String("trace_id", c.traceID))
 			}
 			if c.idempotency != "" {
 				attrs = append(attrs, slog.String("idempotency", c.idempotency))
@@ -96,7 +136,7 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) (err error) {
 			defer func() {
 				if value := recover(); value != nil {
-					logger.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "method", clip(spec.Procedure), "stack", string(debug.Stack()))
+					logger.ErrorContext(ctx, "panic", "method", clip(spec.Procedure), "stack", string(debug.Stack()))
 					err = fmt.Errorf("panic: %T", value)
 				}
 			}()
@@ -106,13 +146,23 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 }
 
 // withDeadline ends a call that names no deadline of its own, or a later one,
-// after the longest time that a call may take.
-func withDeadline(longest time.Duration) connect.ServerInterceptor {
+// withDeadline ends a call that names no deadline of its own, or a later one,
+// after the longest time that a call may take, or that a stream of ours may; also
+// one that waits for its client.
+func withDeadline(longest, longestStream time.Duration) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			ctx, cancel := context.WithTimeout(ctx, longest)
+			most := longest
+			if spec.StreamType == connect.StreamTypeServer {
+				most = longestStream
+			}
+			ctx, cancel := context.WithTimeout(ctx, most)
 			defer cancel()
-			return next(ctx, spec, stream)
+			if spec.StreamType == connect.StreamTypeServer {
+				defer lastAsLongAs(ctx)()
+			}
+			defer interruptWhenOver(ctx)()
+			return next(ctx, spec, boundStream{stream, ctx})
 		}
 	}
 }

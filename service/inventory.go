@@ -88,7 +88,11 @@ func (c *Catalog) writeRows(w io.Writer) error {
 }
 
 func (m *OwnMethod) inventoryEntry() inventoryEntry {
-	return inventoryEntry{RPC: m.Name(), Permission: m.Permission, Scope: cmp.Or(m.Project, "organization")}
+	scope := cmp.Or(m.Project, "organization")
+	if m.EachCall {
+		scope = "each call"
+	}
+	return inventoryEntry{RPC: m.Name(), Permission: m.Permission, Scope: scope}
 }
 
 func (m *Method) inventoryEntry() inventoryEntry {

@@ -31,8 +31,13 @@ type OwnMethod struct {
 	// Project is the path of the request's field that names projects, "" for the
 	// organization as a whole.
 	Project string
+	// EachCall says that the call opens nothing itself: it is made of reads of the
+	// mirror, each of which is decided on its own.
+	EachCall bool
 	// Read says that the call changes nothing.
 	Read bool
+
+	fanOut *fanOut // nil for what is answered by code of its own
 }
 
 // Own lists the RPCs that the gateway answers itself, in the order of their
@@ -93,8 +98,29 @@ func compileOwn(md protoreflect.MethodDescriptor) (*OwnMethod, error) {
 	if m.Read && !policy.GetCacheNothing() || !m.Read && !policy.GetInvalidatesNothing() {
 		return nil, errors.New("is answered here: a read says cache_nothing, a write invalidates_nothing")
 	}
-	m.Project, err = scopeOf(policy, md.Input())
+	if m.EachCall = policy.GetEachCall(); m.EachCall != proto.HasExtension(options, gatewayv1.E_FanOut) {
+		return nil, errors.New("has (gateway.v1.fan_out) without the scope each_call, or the other way round")
+	}
+	if !m.EachCall {
+		m.Project, err = scopeOf(policy, md.Input())
+	}
 	return m, err
+}
+
+// compileFanOuts compiles the RPCs that are made of reads of the mirror, when all
+// of these are known.
+func (c *Catalog) compileFanOuts() (faults []error) {
+	for _, m := range c.own {
+		if !m.EachCall {
+			continue
+		}
+		declared, _ := proto.GetExtension(m.Descriptor.Options(), gatewayv1.E_FanOut).(*gatewayv1.FanOut)
+		var err error
+		if m.fanOut, err = c.compileFanOut(m, declared); err != nil {
+			faults = append(faults, fmt.Errorf("rpc %s: %w", m.Descriptor.FullName(), err))
+		}
+	}
+	return faults
 }
 
 // Name is the RPC without its package, such as "CacheService/Purge".
@@ -103,7 +129,7 @@ func (m *OwnMethod) Name() string {
 }
 
 func (m *OwnMethod) grantable() authz.Method {
-	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Descriptor.Input()}
+	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Descriptor.Input(), EachCall: m.EachCall}
 	if m.Project != "" {
 		method.Projects = []string{m.Project}
 	}
@@ -149,6 +175,9 @@ func (r *road) registerOwn(server *connect.Server, services ...map[string]ownHan
 	}
 	for _, m := range r.catalog.own {
 		handler := handlers[m.Procedure]
+		if m.fanOut != nil {
+			handler = r.fanOut
+		}
 		if handler == nil {
 			return fmt.Errorf("service: nothing answers %s", m.Procedure)
 		}

@@ -25,10 +25,11 @@ type restDoor struct {
 	server  *connect.Server
 	catalog *Catalog
 	gzip    connect.Compressor
+	most    int // bytes of a body
 }
 
-func newRESTDoor(server *connect.Server, catalog *Catalog) *restDoor {
-	return &restDoor{server, catalog, connectgzip.New()}
+func newRESTDoor(server *connect.Server, catalog *Catalog, most int) *restDoor {
+	return &restDoor{server, catalog, connectgzip.New(), most}
 }
 
 // takes tells whether a request belongs here: one below the prefix, and any
@@ -43,7 +44,7 @@ func (d *restDoor) takes(r *http.Request) bool {
 // down the road as well, as a method that there is not: it is authenticated and
 // recorded like any other, and ends before anything of it is decoded.
 func (d *restDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	stream := &restStream{writer: w, request: r}
+	stream := &restStream{writer: w, request: r, most: d.most}
 	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: "rest", Codec: "json", TransportInfo: restConnection{r.TLS}}
 	procedure := restUnrouted
 	if below, ok := strings.CutPrefix(r.URL.EscapedPath(), restPrefix); ok {

@@ -22,6 +22,7 @@ const restReadTimeout = 30 * time.Second
 type restStream struct {
 	writer  http.ResponseWriter
 	request *http.Request
+	most    int // bytes of the body
 	match   upstream.Match
 	method  *Method // nil for what is no operation of the API
 	answer  *answer
@@ -68,7 +69,7 @@ func (s *restStream) body() ([]byte, error) {
 	// A writer without deadlines has no connection that could wait.
 	connection := http.NewResponseController(s.writer)
 	_ = connection.SetReadDeadline(time.Now().Add(restReadTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(s.writer, s.request.Body, maxRequestBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(s.writer, s.request.Body, int64(s.most)))
 	_ = connection.SetReadDeadline(time.Time{})
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		s.status = http.StatusRequestEntityTooLarge

@@ -13,6 +13,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"connectrpc.com/grpcreflect/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -48,12 +49,20 @@ type Options struct {
 	// Reflection serves gRPC server reflection, to callers that have the
 	// permission reflection.read.
 	Reflection bool
-	// Metrics counts refusals; nil counts for nobody.
+	// Health is served as grpc.health.v1, to everybody, and ends streams when the
+	// gateway stops; nil does neither.
+	Health *Health
+	// Metrics counts calls; nil counts for nobody.
 	Metrics prometheus.Registerer
-	// Logger gets a line a call; the default discards it.
+	// Tracer makes the spans of calls and of their stages; nil makes none.
+	Tracer trace.Tracer
+	// Logger gets a line a call, with its request_id and trace_id; the default
+	// discards it.
 	Logger *slog.Logger
-	// LongestCall bounds every call; default [DefaultLongestCall].
+	// LongestCall bounds every call but streams; default [DefaultLongestCall].
 	LongestCall time.Duration
+	// FanOut says how the RPCs go about it that are made of many reads.
+	FanOut FanOutOptions
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
@@ -62,12 +71,11 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.Upstream == nil || options.Callers == nil || options.Authenticator == nil || options.Audit == nil {
 		return nil, errors.New("service: Options.Upstream, Callers, Authenticator and Audit are required")
 	}
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
-	}
+	options.Logger = callLogger(options.Logger)
 	if options.LongestCall <= 0 {
 		options.LongestCall = DefaultLongestCall
 	}
+	options.FanOut.applyDefaults()
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, err
@@ -76,10 +84,11 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("service: metrics: %w", err)
 	}
+	tracing := newTracing(options.Tracer, counters.calls.names)
 	r := &road{
 		catalog:       catalog,
 		methods:       catalog.access,
-		cache:         &cacheStep{options.Cache, options.Upstream},
+		cache:         &cacheStep{options.Cache, options.Upstream, tracing},
 		idempotency:   options.Idempotency,
 		validator:     requestValidator{validator},
 		callers:       options.Callers,
@@ -87,8 +96,15 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		audit:         options.Audit,
 		auditRequired: options.AuditRequired,
 		metrics:       counters,
+		logger:        options.Logger,
+		fan:           options.FanOut,
+		budget:        options.Budget,
+		tracing:       tracing,
 	}
-	server := connect.NewServer(r.interceptors(options.Logger, options.LongestCall)...)
+	if options.Health != nil {
+		r.health = newHealthService(options.Health)
+	}
+	server := connect.NewServer(r.interceptors(options.LongestCall)...)
 	for _, m := range catalog.methods {
 		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
 	}
@@ -98,28 +114,47 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.Reflection {
 		grpcreflect.Register(server)
 	}
+	if r.health != nil {
+		r.health.register(server)
+	}
 	server.SetUnknownHandler(func(context.Context, connect.Spec, connect.ServerStream) error {
 		return fault{code: connect.CodeUnimplemented, reason: ReasonUnknownMethod, message: "no such method"}.err()
 	})
 	return server, nil
 }
 
+// HTTPOption changes how [NewHTTPHandler] serves.
+type HTTPOption func(*httpSettings)
+
+type httpSettings struct{ maxRequestBytes int }
+
+// WithMaxRequestBytes bounds a request, as it is sent and as it is after
+// decompression; n is at least 1.
+func WithMaxRequestBytes(n int) HTTPOption {
+	return func(s *httpSettings) { s.maxRequestBytes = n }
+}
+
 // NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
 // upstream's own REST paths. gRPC needs HTTP/2, so the http.Server has to speak
-// it. The catalog is the one that server was made of.
-func NewHTTPHandler(server *connect.Server, catalog *Catalog) http.Handler {
+// it. The catalog is the one that server was made of. A request may have 1 MiB,
+// unless an option says otherwise.
+func NewHTTPHandler(server *connect.Server, catalog *Catalog, options ...HTTPOption) http.Handler {
+	settings := httpSettings{maxRequestBytes: maxRequestBytes}
+	for _, option := range options {
+		option(&settings)
+	}
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, server,
+	connecthttp.Mount(doorMux{mux}, server,
 		connecthttp.WithCodecs(codecs()...),
-		connecthttp.WithReadMaxBytes(maxRequestBytes),
+		connecthttp.WithReadMaxBytes(settings.maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	)
-	rest := newRESTDoor(server, catalog)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	rest := newRESTDoor(server, catalog, settings.maxRequestBytes)
+	return WithInterrupts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rest.takes(r) {
 			rest.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
-	})
+	}))
 }

@@ -25,19 +25,6 @@ var errNoSize = errors.New("no size")
 // Form says how a size is written.
 func (byteSize) Form() string { return "a size such as 64MiB" }
 
-// String writes a size as it is read.
-func (b byteSize) String() string {
-	for _, unit := range []struct {
-		name  string
-		bytes byteSize
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if b > 0 && b%unit.bytes == 0 {
-			return strconv.FormatInt(int64(b/unit.bytes), 10) + unit.name
-		}
-	}
-	return strconv.FormatInt(int64(b), 10)
-}
-
 // UnmarshalText reads a size.
 func (b *byteSize) UnmarshalText(text []byte) error {
 	number, factor := string(text), int64(1)

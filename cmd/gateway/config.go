@@ -27,6 +27,25 @@ type config struct {
 	Cache      cacheConfig    `yaml:"cache"`
 	Policy     string         `yaml:"policy"`
 	Audit      auditConfig    `yaml:"audit"`
+	// OpsTLS protects what operators read, apart from TLS.
+	OpsTLS opsTLSConfig `yaml:"ops_tls"`
+	CORS   corsConfig   `yaml:"cors"`
+	// Reflection tells callers that have the permission reflection.read the schema.
+	Reflection bool           `yaml:"reflection"`
+	Limits     limitsConfig   `yaml:"limits"`
+	Shutdown   shutdownConfig `yaml:"shutdown"`
+	// Log and Telemetry are what operators get to see.
+	Log       logConfig       `yaml:"log"`
+	Telemetry telemetryConfig `yaml:"telemetry"`
+}
+
+// opsTLSConfig protects the listener of operators; empty: not at all.
+type opsTLSConfig struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+	// ClientCAFile asks for a certificate of these authorities, for everything but
+	// health: a probe has none.
+	ClientCAFile string `yaml:"client_ca_file"`
 }
 
 // tlsConfig says how connections of callers are protected: by files, by what a
@@ -118,12 +137,16 @@ func defaultConfig() config {
 		Upstream:  upstreamConfig{BaseURL: "https://api.openai.com/v1", Budget: defaultBudget()},
 		Cache:     cacheConfig{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     auditConfig{Path: "-"},
+		CORS:      corsConfig{MaxAge: 10 * time.Minute},
+		Limits:    defaultLimits(),
+		Shutdown:  shutdownConfig{Delay: 5 * time.Second, Timeout: 25 * time.Second},
+		Telemetry: telemetryConfig{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}
 }
 
 // settings lists every key with its value.
 func (c *config) settings() []setting {
-	return []setting{
+	return append([]setting{
 		{"listen", &c.Listen},
 		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
@@ -152,7 +175,23 @@ func (c *config) settings() []setting {
 		{"policy", &c.Policy},
 		{"audit.path", &c.Audit.Path},
 		{"audit.required", &c.Audit.Required},
-	}
+		{"ops_tls.cert_file", &c.OpsTLS.CertFile},
+		{"ops_tls.key_file", &c.OpsTLS.KeyFile},
+		{"ops_tls.client_ca_file", &c.OpsTLS.ClientCAFile},
+		{"cors.allowed_origins", &c.CORS.AllowedOrigins},
+		{"cors.allow_credentials", &c.CORS.AllowCredentials},
+		{"cors.max_age", &c.CORS.MaxAge},
+		{"reflection", &c.Reflection},
+		{"shutdown.delay", &c.Shutdown.Delay},
+		{"shutdown.timeout", &c.Shutdown.Timeout},
+		{"log.level", &c.Log.Level},
+		{"telemetry.otlp_endpoint", &c.Telemetry.OTLPEndpoint},
+		{"telemetry.otlp_insecure", &c.Telemetry.OTLPInsecure},
+		{"telemetry.otlp_headers", &c.Telemetry.OTLPHeaders},
+		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
+		{"telemetry.service_name", &c.Telemetry.ServiceName},
+		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
+	}, c.Limits.settings()...)
 }
 
 type setting struct {
@@ -222,6 +261,7 @@ func (c *config) check() error {
 	if c.Policy == "" {
 		fault("policy", "the path of a policy file is missing; without one nobody may call")
 	}
+	c.Telemetry.check(fault)
 	t := c.TLS
 	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {
 	case files && t.SPIFFESocket != "":
@@ -231,6 +271,12 @@ func (c *config) check() error {
 	case len(t.TrustDomains) > 0 && t.SPIFFESocket == "":
 		fault("tls.trust_domains", "goes with spiffe_socket")
 	}
+	if o := c.OpsTLS; (o.CertFile == "") != (o.KeyFile == "") || o.ClientCAFile != "" && o.CertFile == "" {
+		fault("ops_tls", "cert_file and key_file go together, and client_ca_file with them")
+	}
+	c.CORS.check(fault)
+	c.Limits.check(fault)
+	c.Shutdown.check(fault)
 	return errors.Join(faults...)
 }
 

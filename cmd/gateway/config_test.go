@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,28 @@ cache:
     - {of: ProjectService/GetProject, fresh: 0s, stale_while_revalidate: 1s, stale_if_error: 2m, settled: 1h}
 policy: /etc/policy.yaml
 audit: {path: /var/log/audit.jsonl, required: true}
+ops_tls: {cert_file: /ops.crt, key_file: /ops.key, client_ca_file: /ops-ca.crt}
+cors: {allowed_origins: ["https://console.example", "http://localhost:3000"], allow_credentials: true, max_age: 1h}
+reflection: true
+limits:
+  header_bytes: 8KiB
+  request_bytes: 2MiB
+  read_header_timeout: 1s
+  read_timeout: 3s
+  idle_timeout: 4s
+  longest_call: 5s
+  concurrent_streams: 6
+  connections: 7
+  connection_age: 8m
+shutdown: {delay: 1s, timeout: 9s}
+log: {level: debug}
+telemetry:
+  otlp_endpoint: collector:4317
+  otlp_insecure: true
+  otlp_headers: [{name: authorization, env: OTLP}]
+  sample_ratio: 0.125
+  service_name: gateway-eu
+  send_traceparent: true
 `
 
 func TestLoadConfig(t *testing.T) {
@@ -82,6 +105,18 @@ func TestLoadConfig(t *testing.T) {
 		}},
 		Policy: "/etc/policy.yaml",
 		Audit:  auditConfig{Path: "/var/log/audit.jsonl", Required: true},
+		OpsTLS: opsTLSConfig{CertFile: "/ops.crt", KeyFile: "/ops.key", ClientCAFile: "/ops-ca.crt"},
+		CORS:   corsConfig{AllowedOrigins: []string{"https://console.example", "http://localhost:3000"}, AllowCredentials: true, MaxAge: time.Hour},
+		Limits: limitsConfig{
+			HeaderBytes: 8 << 10, RequestBytes: 2 << 20, ReadHeaderTimeout: time.Second, ReadTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
+			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
+		},
+		Reflection: true, Shutdown: shutdownConfig{Delay: time.Second, Timeout: 9 * time.Second},
+		Log: logConfig{Level: logLevel(slog.LevelDebug)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []headerConfig{{Name: "authorization", Env: "OTLP"}},
+			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true,
+		},
 	}
 	withDefaults := defaultConfig()
 	withDefaults.Upstream.AdminKey.File = "/run/key"
@@ -94,6 +129,17 @@ func TestLoadConfig(t *testing.T) {
 		Cache:    cacheConfig{Memory: 1 << 30, EncryptionKeys: []keyConfig{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",
 		Audit:    auditConfig{Path: "-", Required: false},
+		OpsTLS:   opsTLSConfig{},
+		CORS:     corsConfig{AllowedOrigins: []string{"*"}, MaxAge: time.Minute},
+		Limits: limitsConfig{
+			HeaderBytes: 16 << 10, RequestBytes: 4 << 20, ReadHeaderTimeout: 11 * time.Second, ReadTimeout: 13 * time.Second, IdleTimeout: 14 * time.Second,
+			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
+		},
+		Shutdown: shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
+		Log:      logConfig{Level: logLevel(slog.LevelWarn)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "https://other.example", OTLPHeaders: []headerConfig{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
+		},
 	}
 	required := map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key", "GATEWAY_POLICY": "p.yaml"}
 	tests := []struct {
@@ -113,6 +159,15 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
 			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
 			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_REDIS_PASSWORD_FILE": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
+			"GATEWAY_OPS_TLS_CERT_FILE": "", "GATEWAY_OPS_TLS_KEY_FILE": "", "GATEWAY_OPS_TLS_CLIENT_CA_FILE": "",
+			"GATEWAY_CORS_ALLOWED_ORIGINS": "['*']", "GATEWAY_CORS_ALLOW_CREDENTIALS": "false", "GATEWAY_CORS_MAX_AGE": "1m", "GATEWAY_REFLECTION": "false",
+			"GATEWAY_LIMITS_HEADER_BYTES": "16KiB", "GATEWAY_LIMITS_REQUEST_BYTES": "4MiB", "GATEWAY_LIMITS_READ_HEADER_TIMEOUT": "11s",
+			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
+			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
+			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
+			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
+			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
+			"GATEWAY_TELEMETRY_SERVICE_NAME": "other", "GATEWAY_TELEMETRY_SEND_TRACEPARENT": "false",
 		}, everyVariable},
 	}
 	for _, test := range tests {
@@ -167,6 +222,34 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
 		{"door without port", key + "grpc_listen: 127.0.0.1", []string{"config key grpc_listen:", "host:port"}},
+		{"operators' certificate without key", key + "ops_tls: {cert_file: a}", []string{"config key ops_tls:", "go together"}},
+		{"operators' authorities alone", key + "ops_tls: {client_ca_file: a}", []string{"config key ops_tls:"}},
+		{"origin with a path", key + "cors: {allowed_origins: ['https://a.example/']}", []string{"config key cors.allowed_origins:", "https://a.example/"}},
+		{"origin with a wildcard", key + "cors: {allowed_origins: ['https://*.example']}", []string{"config key cors.allowed_origins:"}},
+		{"origin in capitals", key + "cors: {allowed_origins: ['https://A.example']}", []string{"config key cors.allowed_origins:"}},
+		{"origin without scheme", key + "cors: {allowed_origins: [a.example]}", []string{"config key cors.allowed_origins:"}},
+		{"null origin", key + "cors: {allowed_origins: ['null']}", []string{"config key cors.allowed_origins:"}},
+		{"credentials for all", key + "cors: {allowed_origins: ['*'], allow_credentials: true}", []string{"config key cors.allow_credentials:", "every page"}},
+		{"credentials for nobody", key + "cors: {allow_credentials: true}", []string{"config key cors.allow_credentials:", "allowed_origins"}},
+		{"preflight for ever", key + "cors: {max_age: 48h}", []string{"config key cors.max_age:", "48h0m0s", "24h0m0s"}},
+		{"limits too small", key + "limits: {header_bytes: 1KiB, request_bytes: 0, read_header_timeout: 0s, read_timeout: 0s, idle_timeout: 0s, longest_call: 0s, concurrent_streams: 0, connections: 0, connection_age: 0s}", []string{
+			"limits.header_bytes: 1KiB is not within 4KiB and 1MiB", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
+			"limits.longest_call", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
+		}},
+		{"limits too large", key + "limits: {header_bytes: 2MiB, request_bytes: 1GiB, read_header_timeout: 1h, read_timeout: 1h, idle_timeout: 2h, longest_call: 3m, concurrent_streams: 1000000, connections: 1000000, connection_age: 48h}", []string{
+			"limits.header_bytes", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
+			"limits.longest_call: 3m0s is not within 1s and 2m0s", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
+		}},
+		{"no connection count", key + "limits: {connections: many}", []string{"gateway.yaml:3:23: ", "number"}},
+		{"delay as long as the end", key + "shutdown: {delay: 25s}", []string{"config key shutdown.timeout:", "no time after the delay"}},
+		{"endless end", key + "shutdown: {timeout: 1h}", []string{"config key shutdown.timeout:", "15m0s"}},
+		{"delay before now", key + "shutdown: {delay: -1s}", []string{"config key shutdown.delay:"}},
+		{"reflection perhaps", key + "reflection: perhaps", []string{"gateway.yaml:3:13: ", "true or false"}},
+		{"level of no name", key + "log: {level: loud}", []string{"gateway.yaml:3:14: ", "debug, info, warn or error"}},
+		{"more than all traces", key + "telemetry: {sample_ratio: 1.5}", []string{"config key telemetry.sample_ratio", "0 to 1"}},
+		{"headers for nobody", key + "telemetry: {otlp_headers: [{name: a, env: B}]}", []string{"config key telemetry.otlp_endpoint"}},
+		{"traceparent of nothing", key + "telemetry: {send_traceparent: true}", []string{"config key telemetry.otlp_endpoint"}},
+		{"header without value", key + "telemetry: {otlp_endpoint: 'c:4317', otlp_headers: [{name: a}]}", []string{"config key telemetry.otlp_headers"}},
 		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},
 	}
 	for _, test := range tests {

@@ -16,6 +16,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -44,12 +45,13 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := checkLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
-	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}))
+	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
 	if err != nil {
 		return err
 	}
 	defer fake.release()
-	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	level := logLevel(slog.LevelError).variable()
+	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
 	if err != nil {
@@ -64,15 +66,17 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer authenticator.Close()
-	memory, err := openCache(ctx, defaultConfig().Cache, fake.url(), demoKey{}, catalog, logger)
+	standard := defaultConfig()
+	memory, err := openCache(ctx, standard.Cache, fake.url(), demoKey{}, catalog, logger)
 	if err != nil {
 		return err
 	}
 	defer memory.close()
-	// The fake has a budget of its own only when it is asked to; see the calls of
-	// an inventory wait a little, and nobody else.
+	// The fake admits every call. Those of the inventory wait a little, so that
+	// its progress can be seen.
 	spending, err := openBudget(ctx, budgetConfig{
 		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
+		Buckets: []bucketConfig{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
 	}, cacheConfig{}, fake.url(), catalog, logger)
 	if err != nil {
 		return err
@@ -82,16 +86,16 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
+	g, err := build(ctx, catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
-		audit: records, reflection: true, logger: logger,
+		limits: standard.Limits, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err
 	}
 	defer g.client.Close()
-	doors, err := listen(ctx, c.Listen, g.doors)
+	doors, err := listen(ctx, c.Listen, g.doors, standard.Limits.port(nil, 0))
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,7 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *dem
 	if _, err := fmt.Fprintln(table, "CALL\tCALLER\tOVER\tTOOK\tANSWER"); err != nil {
 		return err
 	}
-	for _, s := range samples(gateway, who) {
+	for _, s := range samples(w, gateway, who) {
 		start := time.Now()
 		answer, err := s.call(ctx)
 		if err != nil {

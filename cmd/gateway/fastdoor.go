@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"log/slog"
+	"fmt"
 	"net"
 
 	"connectrpc.com/connect/v2"
 
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
 
@@ -19,17 +17,15 @@ type fastDoor struct {
 }
 
 // openFastDoor listens on the address, unless it is "".
-func openFastDoor(ctx context.Context, address string, server *connect.Server, secure *tls.Config, logger *slog.Logger) (*fastDoor, error) {
+func openFastDoor(ctx context.Context, address string, server *connect.Server, options grpcdoor.Options) (*fastDoor, error) {
 	if address == "" {
 		return nil, nil //nolint:nilnil // No door is no error.
 	}
-	l, err := listen(ctx, address, nil)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return &fastDoor{l, grpcdoor.New(server, grpcdoor.Options{
-		Codec: service.BinaryCodec(), TLS: secure, Logger: logger, MaxHeaderBytes: maxHeaderBytes, DrainTimeout: drainTimeout,
-	})}, nil
+	return &fastDoor{l, grpcdoor.New(server, options)}, nil
 }
 
 // release gives the address back when it was never served.

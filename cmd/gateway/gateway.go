@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
@@ -28,7 +31,16 @@ type parts struct {
 	auditRequired bool
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
-	logger     *slog.Logger
+	limits     limitsConfig
+	cors       corsConfig
+	// ending is closed when the gateway is about to stop, so that streams come to
+	// an end.
+	ending <-chan struct{}
+	// telemetry sends spans and metrics; nil sends nothing.
+	telemetry       *telemetry.Telemetry
+	sendTraceparent bool
+	level           *slog.LevelVar // of logger
+	logger          *slog.Logger
 }
 
 // gateway is the built house: the doors, and what has to be closed after them.
@@ -36,20 +48,17 @@ type gateway struct {
 	server *connect.Server
 	doors  http.Handler
 	ops    http.Handler
+	ready  *readiness
 	client *upstream.Client
 }
 
-func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
+func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
 	registry := newRegistry(drift, p)
-	client, err := upstream.New(upstream.Config{BaseURL: p.baseURL, Key: p.key, Logger: p.logger})
+	client, sender, err := p.openUpstream(catalog, registry)
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
 	}
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Logger: p.logger})
-	if err != nil {
-		client.Close()
-		return nil, err
-	}
+	ready := &readiness{key: p.key, callers: p.callers, degraded: p.memory.degraded, health: service.NewHealth()}
 	server, err := service.NewServer(catalog, service.Options{
 		Upstream:      sender,
 		Budget:        p.budget,
@@ -60,19 +69,47 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		Audit:         p.audit,
 		AuditRequired: p.auditRequired,
 		Reflection:    p.reflection,
+		Health:        ready.health,
+		LongestCall:   p.limits.LongestCall,
 		Metrics:       registry,
+		Tracer:        p.telemetry.Tracer(),
 		Logger:        p.logger,
+		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
 	})
+	if err == nil {
+		err = p.telemetry.Export(ctx, registry)
+	}
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	return &gateway{server: server, doors: service.NewHTTPHandler(server, catalog), ops: opsHandler(registry, p.memory.degraded), client: client}, nil
+	doors := service.NewHTTPHandler(server, catalog, service.WithMaxRequestBytes(int(p.limits.RequestBytes)))
+	return &gateway{server: server, doors: p.cors.around(doors), ops: opsHandler(registry, ready, p), ready: ready, client: client}, nil
+}
+
+// openUpstream makes the client, and the sender around it that tries again and
+// gives the upstream a pause.
+func (p parts) openUpstream(catalog *service.Catalog, registry prometheus.Registerer) (*upstream.Client, *upstream.Sender, error) {
+	counters, tracer := telemetry.NewUpstream(registry), p.telemetry.Tracer()
+	client, err := upstream.New(upstream.Config{
+		BaseURL: p.baseURL, Key: p.key, Attempts: counters, Tracer: tracer, SendTraceparent: p.sendTraceparent, Logger: p.logger,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sender, err := upstream.NewSender(upstream.SenderOptions{
+		Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Metrics: counters, Tracer: tracer, Logger: p.logger,
+	})
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	return client, sender, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.
-func closeAudit(ctx context.Context, log *audit.Log, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditFlush)
+func closeAudit(ctx context.Context, log *audit.Log, flush time.Duration, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
 	defer cancel()
 	return errors.Join(err, log.Close(ctx))
 }

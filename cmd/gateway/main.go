@@ -40,12 +40,23 @@ func main() {
 	// go-redis writes a line for every connection that fails, and has no other
 	// way; the metrics count them.
 	redis.SetLogger(silence{})
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once.
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr})
-	stop()
-	os.Exit(code)
+	ctx, end := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		end()
+		// The second one ends the process at once. As the first process of a
+		// container it would survive what the system does for other processes.
+		os.Exit(killedBy(<-signals))
+	}()
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
+}
+
+// killedBy is the exit code of a process that a signal ended: 130, 143.
+func killedBy(s os.Signal) int {
+	number, _ := s.(syscall.Signal)
+	return 128 + int(number)
 }
 
 // silence is a logger of go-redis that says nothing.

@@ -136,7 +136,7 @@ const referenceHead = `# Configuration
 
 Each key is an environment variable too, and that wins. A list is written there as YAML: ` + "`GATEWAY_TLS_TRUST_DOMAINS='[example.org]'`" + `. Keys with ` + "`[]`" + ` are those of a list's elements, and are set with the list.
 
-The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys are not.
+The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys and headers of telemetry are not.
 `
 
 // writeReference writes a table for each top-level key.

@@ -6,7 +6,7 @@ func keyTexts() map[string]string {
 	return map[string]string{ //nolint:gosec // It says where credentials are, and has none.
 		"listen":      "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
 		"grpc_listen": "Address of the door for gRPC alone, which is several times as fast; empty is no such door.",
-		"ops_listen":  "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential: keep it where only operators reach it.",
+		"ops_listen":  "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential unless `ops_tls` does: keep it where only operators reach it.",
 		"policy":      "Path of the policy file: who may call, and do what. Required. Read again when it changes. [authorization.md](authorization.md)",
 
 		"tls.cert_file":      "PEM file with the certificate of both doors, and its intermediates. Without TLS, callers' tokens travel as they are.",
@@ -50,6 +50,39 @@ func keyTexts() map[string]string {
 		"cache.lives[].stale_if_error":         "How long after that it is still served when none can be had.",
 		"cache.lives[].settled":                "How long an answer about a range of time that is past is used.",
 		"cache.jitter":                         "Largest part of an answer's freshness that is taken off by chance, 0 to 1, so that answers do not all expire together.",
+
+		"ops_tls.cert_file":      "PEM file with the certificate of `ops_listen`. Empty: it is served without TLS.",
+		"ops_tls.key_file":       "PEM file with the private key of that certificate, not encrypted.",
+		"ops_tls.client_ca_file": "PEM file with the authorities of operators' certificates, one of which is then asked for, except for health. Empty: none is.",
+
+		"cors.allowed_origins":   "Origins of pages that may call from a browser, exact, such as `https://console.example`; `*` is all. Empty: none may.",
+		"cors.allow_credentials": "Whether pages may send what the browser keeps, which is client certificates. A bearer token is not one of these.",
+		"cors.max_age":           "How long a browser may remember what it was told about that.",
+		"reflection":             "Whether callers with the permission `reflection.read` are told the schema, for `grpcurl` and `buf curl`.",
+
+		"limits.header_bytes":        "The most that the header of a request, or the metadata of a call, may have. 4KiB to 1MiB.",
+		"limits.request_bytes":       "The most that a request may have, as it is sent and decompressed. 4KiB to 16MiB.",
+		"limits.read_header_timeout": "How long a header, or the beginning of a connection, may take.",
+		"limits.read_timeout":        "How long a whole request may take to come.",
+		"limits.idle_timeout":        "When a connection without requests is closed.",
+		"limits.longest_call":        "When a call ends whose caller sets no earlier deadline. Two minutes at the most.",
+		"limits.concurrent_streams":  "Calls at a time on one HTTP/2 connection.",
+		"limits.connections":         "Open connections of each listener; more of them wait.",
+		"limits.connection_age":      "When a client is asked to connect anew, so that new replicas get their part.",
+
+		"shutdown.delay":   "How long the gateway serves on after SIGTERM while `/readyz` says that it will not, for load balancers to hear of it.",
+		"shutdown.timeout": "The longest that ending may take, with the delay. Whatever kills it has to wait for longer.",
+
+		"log.level":                     "What is logged, from this level on. `PUT /loglevel` on `ops_listen`, from the machine itself, changes it while the gateway runs.",
+		"telemetry.otlp_endpoint":       "OpenTelemetry collector: `host:port` for gRPC, a URL for HTTP. Empty: nothing is sent.",
+		"telemetry.otlp_insecure":       "Whether the collector is spoken to without TLS.",
+		"telemetry.otlp_headers":        "Headers that go with every export; their values are secrets.",
+		"telemetry.otlp_headers[].name": "Name of the header.",
+		"telemetry.otlp_headers[].env":  "Name of the environment variable that holds its value.",
+		"telemetry.otlp_headers[].file": "Path of the file that holds its value.",
+		"telemetry.sample_ratio":        "Part of the traces that begin here which is kept, 0 to 1.",
+		"telemetry.service_name":        "What the gateway is called in traces.",
+		"telemetry.send_traceparent":    "Whether the upstream is told the ids of trace and span.",
 
 		"audit.path":     "File for the records of calls, or `-` for standard output. A file is opened again on SIGHUP. [authorization.md](authorization.md#the-record)",
 		"audit.required": "Whether a write that cannot be recorded is refused.",

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
 )
@@ -26,7 +29,7 @@ type sample struct {
 }
 
 // samples are the demo's calls to a gateway.
-func samples(gateway string, who *demoCallers) []sample {
+func samples(w io.Writer, gateway string, who *demoCallers) []sample {
 	dial := func(token string, options ...connecthttp.Option) *connect.Client {
 		return connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, options...), withToken(token))
 	}
@@ -39,6 +42,8 @@ func samples(gateway string, who *demoCallers) []sample {
 		accounts: adminv1connect.NewProjectServiceAccountServiceClient(grpc),
 		usage:    adminv1connect.NewUsageServiceClient(grpcWeb),
 		reading:  adminv1connect.NewProjectServiceClient(dial(who.auditor, connecthttp.WithGRPC())),
+		stock:    inventoryv1connect.NewInventoryServiceClient(grpc),
+		shown:    w,
 		nobody:   adminv1connect.NewUserServiceClient(dial("", connecthttp.WithGRPC())),
 	}
 	return []sample{
@@ -49,6 +54,7 @@ func samples(gateway string, who *demoCallers) []sample {
 		{"CreateProjectServiceAccount", "operator", "gRPC", tour.createServiceAccount},
 		{"GetProject, id ../users", "operator", "Connect JSON", tour.badID},
 		{"ListCompletionsUsage, last week", "auditor", "gRPC-Web", tour.usageOfLastWeek},
+		{"ListApiKeys, of all projects", "operator", "gRPC stream", tour.inventory},
 		{"CreateProject", "auditor", "gRPC", tour.notAllowed},
 		{"ListUsers", "nobody", "gRPC", tour.notKnown},
 	}
@@ -74,6 +80,8 @@ type tour struct {
 	usage    adminv1connect.UsageServiceClient
 	reading  adminv1connect.ProjectServiceClient
 	nobody   adminv1connect.UserServiceClient
+	stock    inventoryv1connect.InventoryServiceClient
+	shown    io.Writer // where an inventory says how far it is
 	project  string
 }
 
@@ -154,6 +162,42 @@ func (t *tour) createServiceAccount(ctx context.Context) (string, error) {
 		return "", errors.New("no key came with the service account")
 	}
 	return fmt.Sprintf("%s with a key of %d characters, shown once and never stored", account.GetId(), len(secret)), nil
+}
+
+// inventory reads the keys of every project in one call, and shows how far it is.
+func (t *tour) inventory(ctx context.Context) (string, error) {
+	stream, err := t.stock.ListApiKeys(ctx, &inventoryv1.ListApiKeysRequest{})
+	if err != nil {
+		return "", err
+	}
+	projects, keys := 0, 0
+	var end *inventoryv1.End
+	for {
+		response, err := stream.Receive()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+		switch event := response.GetEvent().(type) {
+		case *inventoryv1.ListApiKeysResponse_Keys_:
+			projects++
+			keys += len(event.Keys.GetItems())
+		case *inventoryv1.ListApiKeysResponse_Progress:
+			p := event.Progress
+			if _, err := fmt.Fprintf(t.shown, "inventory: %d of %d calls, %d keys, %s left\n",
+				p.GetCallsDone(), p.GetCallsKnown(), p.GetItems(), p.GetTimeLeft().AsDuration().Round(100*time.Millisecond)); err != nil {
+				return "", err
+			}
+		case *inventoryv1.ListApiKeysResponse_End:
+			end = event.End
+		}
+	}
+	if end.GetComplete() == nil || keys == 0 {
+		return "", fmt.Errorf("%d keys, and then %v", keys, end)
+	}
+	return fmt.Sprintf("%d keys of %d projects in %d calls, complete", keys, projects, end.GetCalls()), nil
 }
 
 func (t *tour) badID(ctx context.Context) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 type sandboxCommand struct {
@@ -24,7 +25,7 @@ func (c *sandboxCommand) Run(ctx context.Context, std streams) error {
 	fake := sandbox.New(sandbox.Options{
 		Seed: c.Seed, Users: c.Users, Projects: c.Projects, Groups: c.Groups, CostsAsNumbers: c.CostsAsNumbers,
 	})
-	l, err := listen(ctx, c.Listen, fake)
+	l, err := listen(ctx, c.Listen, fake, httpdoor.Options{})
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -33,12 +32,18 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewJSONHandler(std.err, nil))
+	level := conf.Log.Level.variable()
+	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
 	key := conf.Upstream.AdminKey.source(logger)
 	// A key that cannot be read is an error now, not at the first call.
 	if _, err := key.Key(ctx); err != nil {
 		return err
 	}
+	exports, err := conf.Telemetry.open(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer closeTelemetry(ctx, exports, logger)
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
 	if err != nil {
@@ -63,10 +68,14 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = closeAudit(ctx, records, err) }()
-	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	defer func() {
+		_, flush := conf.Shutdown.split()
+		err = closeAudit(ctx, records, flush, err)
+	}()
+	g, err := build(ctx, catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
-		audit: records, auditRequired: conf.Audit.Required, logger: logger,
+		audit: records, auditRequired: conf.Audit.Required, reflection: conf.Reflection, limits: conf.Limits, cors: conf.CORS,
+		telemetry: exports, sendTraceparent: conf.Telemetry.SendTraceparent, level: level, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err
@@ -102,18 +111,18 @@ func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger
 		return err
 	}
 	defer func() { _ = closer.Close() }() // The process ends.
-	doors, err := listen(ctx, c.Listen, g.doors)
+	drain, _ := c.Shutdown.split()
+	doors, err := listen(ctx, c.Listen, g.doors, c.Limits.port(secure, drain))
 	if err != nil {
 		return err
 	}
 	defer doors.release()
-	doors.secure = secure
-	fast, err := openFastDoor(ctx, c.GRPCListen, g.server, secure, logger)
+	fast, err := openFastDoor(ctx, c.GRPCListen, g.server, c.Limits.fast(secure, drain, logger))
 	if err != nil {
 		return err
 	}
 	defer fast.release()
-	ops, err := listen(ctx, c.OpsListen, g.ops)
+	ops, err := c.listenOps(ctx, g.ops, logger)
 	if err != nil {
 		return err
 	}
@@ -125,14 +134,36 @@ func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger
 	}
 	logger.InfoContext(ctx, "serving", "listen", doors.Addr().String(), "grpc_listen", fast.address(), "ops_listen", ops.Addr().String(), "tls", secure != nil,
 		"upstream", c.Upstream.BaseURL, "callers", len(b.policy.Current().Callers()), "version", version())
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, doors, ops) })
-	group.Go(func() error { return fast.serve(ctx) })
-	group.Go(func() error { b.policy.Run(ctx); return nil })
-	group.Go(func() error { b.memory.run(ctx); return nil })
-	group.Go(func() error { reopenOnSignal(ctx, b.records, logger); return nil })
-	return group.Wait()
+	forever := func(f func(context.Context)) func(context.Context) error {
+		return func(ctx context.Context) error { f(ctx); return nil }
+	}
+	return life{
+		ready: g.ready, delay: c.Shutdown.Delay,
+		doors: []func(context.Context) error{doors.serve, fast.serve}, leave: doors.port.Leave,
+		beside: []func(context.Context) error{
+			ops.serve, forever(b.policy.Run), forever(b.memory.run), forever(g.ready.run),
+			forever(func(ctx context.Context) { reopenOnSignal(ctx, b.records, logger) }),
+		},
+	}.run(ctx)
 }
+
+// listenOps opens the listener of operators, with certificates of its own.
+func (c config) listenOps(ctx context.Context, handler http.Handler, logger *slog.Logger) (listener, error) {
+	var secure *tls.Config
+	if t := c.OpsTLS; t.CertFile != "" {
+		var err error
+		if secure, err = authn.NewTLS(ctx, authn.TLSFiles{CertFile: t.CertFile, KeyFile: t.KeyFile, ClientCAFile: t.ClientCAFile}, logger); err != nil {
+			return listener{}, err
+		}
+		if t.ClientCAFile != "" {
+			handler = requireCertificate(handler, isProbe)
+		}
+	}
+	return listen(ctx, c.OpsListen, handler, c.Limits.port(secure, opsDrain))
+}
+
+// opsDrain is how long those who read metrics may take at the end.
+const opsDrain = time.Second
 
 // config is nil when connections are not protected. The closer ends what
 // follows the certificates.

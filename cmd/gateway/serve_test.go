@@ -18,6 +18,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 // fetch gets a page and leaves no connection behind.
@@ -71,6 +72,7 @@ func TestServe(t *testing.T) {
 	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
 listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
+shutdown: {delay: 0s}
 policy: `+policy+`
 upstream:
   base_url: `+fake.URL+`/v1
@@ -128,7 +130,7 @@ func TestServeErrors(t *testing.T) {
 	_, policy := readersPolicy(t)
 	head := "listen: 127.0.0.1:0\nops_listen: 127.0.0.1:0\npolicy: " + policy + "\n"
 	key := writeFile(t, "key", "sk-admin-1")
-	taken, err := listen(t.Context(), "127.0.0.1:0", nil)
+	taken, err := listen(t.Context(), "127.0.0.1:0", nil, httpdoor.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +147,8 @@ func TestServeErrors(t *testing.T) {
 		"no policy file":   {"policy: /nonexistent/policy.yaml\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/policy.yaml"},
 		"bad policy":       {"policy: " + writeFile(t, "policy.yaml", "callers:\n  - names: a\n") + "\nupstream: {admin_key: {file: " + key + "}}", "policy.yaml:2:5: "},
 		"no audit":         {head + "audit: {path: /nonexistent/audit}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/audit"},
+		"no collector":     {head + "telemetry: {otlp_endpoint: nowhere}\nupstream: {admin_key: {file: " + key + "}}", "config key telemetry: "},
+		"no collector key": {head + "telemetry: {otlp_endpoint: 'c:1', otlp_headers: [{name: a, file: /nonexistent/otlp}]}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/otlp"},
 		"no certificate":   {head + "tls: {cert_file: /nonexistent/crt, key_file: /nonexistent/key}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/crt"},
 		"no URL":           {head + "upstream: {base_url: nowhere, admin_key: {file: " + key + "}}", "base URL"},
 		"address taken":    {"policy: " + policy + "\nlisten: " + taken.Addr().String() + "\nupstream: {base_url: 'http://127.0.0.1:1', admin_key: {file: " + key + "}}", taken.Addr().String()},
@@ -172,7 +176,7 @@ func TestDemoOnce(t *testing.T) {
 	if code := run(ctx, []string{"demo", "--once", "--listen", "127.0.0.1:0"}, streams{&out, &errs}); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, s := range samples("http://127.0.0.1:1", new(demoCallers)) {
+	for _, s := range samples(io.Discard, "http://127.0.0.1:1", new(demoCallers)) {
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.name) + ` +` + s.caller + ` +` + regexp.QuoteMeta(s.over) + ` `).MatchString(out.String()) {
 			t.Errorf("no sample %s over %s", s.name, s.over)
 		}

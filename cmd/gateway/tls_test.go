@@ -125,6 +125,7 @@ func TestServeTLS(t *testing.T) {
 listen: 127.0.0.1:0
 grpc_listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
+shutdown: {delay: 0s}
 tls: {cert_file: `+files+`/tls.crt, key_file: `+files+`/tls.key, client_ca_file: `+files+`/ca.crt}
 policy: `+policy+`
 upstream:

@@ -29,6 +29,8 @@ func (r *Record) AppendJSON(dst []byte) []byte {
 	dst = appendMember(dst, "code", r.Code, maxShort)
 	dst = appendMember(dst, "upstream_request_id", r.UpstreamRequestID, maxName)
 	dst = appendMember(dst, "cache", r.Cache, maxShort)
+	dst = appendCount(dst, "calls", r.Calls)
+	dst = appendCount(dst, "calls_refused", r.Refused)
 	dst = appendMember(dst, "idempotency", r.Idempotency, maxShort)
 	if r.Duration != 0 {
 		dst = strconv.AppendInt(appendKey(dst, "duration_us"), r.Duration.Microseconds(), 10)
@@ -86,11 +88,14 @@ func appendProjects(dst []byte, projects []string) []byte {
 	return appendOmitted(dst, "projects_omitted", len(projects)-MaxProjects)
 }
 
-func appendOmitted(dst []byte, key string, n int) []byte {
+func appendOmitted(dst []byte, key string, n int) []byte { return appendCount(dst, key, int64(n)) }
+
+// appendCount appends a member, unless there is nothing to count.
+func appendCount(dst []byte, key string, n int64) []byte {
 	if n <= 0 {
 		return dst
 	}
-	return strconv.AppendInt(appendKey(dst, key), int64(n), 10)
+	return strconv.AppendInt(appendKey(dst, key), n, 10)
 }
 
 // appendMember appends a member, unless it has nothing to say.

@@ -34,6 +34,8 @@ func full() *Record {
 		Code:              "permission_denied",
 		UpstreamRequestID: "req_011CUpstream",
 		Cache:             "miss",
+		Calls:             1010,
+		Refused:           3,
 		Idempotency:       "replayed",
 		Duration:          1234567 * time.Nanosecond,
 	}
@@ -50,7 +52,7 @@ func TestAppendJSON(t *testing.T) {
 		{"everything", *full(), `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_NEVERGONNAGIVEYOUUPABCDEFG","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
 			`"caller":"team-credentials","authenticated_by":"token","method":"/openai.admin.v1.ProjectUserService/UpdateProjectUser","permission":"projects.users.update",` +
 			`"resources":{"project_id":"proj_1","user_id":"user_1"},"projects":["proj_1","proj_2"],"decision":"denied","grant":"grant 2","reason":"no grant has the permission",` +
-			`"code":"permission_denied","upstream_request_id":"req_011CUpstream","cache":"miss","idempotency":"replayed","duration_us":1234}`},
+			`"code":"permission_denied","upstream_request_id":"req_011CUpstream","cache":"miss","calls":1010,"calls_refused":3,"idempotency":"replayed","duration_us":1234}`},
 		{"less than a microsecond", Record{Duration: 999}, `{"duration_us":0}`},
 		{"an id that is empty", Record{Resources: []Resource{{"project_id", ""}}, Projects: []string{""}}, `{"resources":{"project_id":""},"projects":[""]}`},
 		{"a name twice", Record{Resources: []Resource{{"a", "1"}, {"b", "2"}, {"a", "3"}}}, `{"resources":{"a":"1","b":"2"},"resources_omitted":1}`},
@@ -103,7 +105,7 @@ func TestEveryFieldHasItsMember(t *testing.T) {
 func worst(s string) *Record {
 	r := &Record{
 		Time: time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC), Event: s, RequestID: s, TraceID: s, Caller: s, Authenticated: s, Method: s, Permission: s,
-		Decision: s, Grant: s, Reason: s, Code: s, UpstreamRequestID: s, Cache: s, Idempotency: s, Duration: -1 << 63,
+		Decision: s, Grant: s, Reason: s, Code: s, UpstreamRequestID: s, Cache: s, Idempotency: s, Calls: 1<<63 - 1, Refused: 1<<63 - 1, Duration: -1 << 63,
 	}
 	for i := range 200 {
 		r.Resources = append(r.Resources, Resource{fmt.Sprint(i) + s[:min(len(s), 300)], s})

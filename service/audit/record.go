@@ -76,6 +76,9 @@ type Record struct {
 	UpstreamRequestID string
 	// Cache is the outcome of the cache.
 	Cache string
+	// Calls is how many reads the call made below it, and Refused how many more
+	// its caller may not make.
+	Calls, Refused int64
 	// Idempotency is how a write with an idempotency key was answered.
 	Idempotency string
 	// Duration is how long the call took.

@@ -161,7 +161,7 @@ func (p *Policy) find(name string, m *Handle) (*caller, Decision) {
 
 // admits is Granted when the grant allows the request, which names ids.
 func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string) (reason Reason, project string) {
-	if r.projects != nil {
+	if r.projects != nil && !m.eachCall {
 		if m.OrganizationWide() {
 			return OrganizationWide, ""
 		}
@@ -184,7 +184,7 @@ func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string) (re
 
 // forbids says whether the deny matches the request, which names ids.
 func (r *rule) forbids(m *Handle, request protoreflect.Message, ids []string) bool {
-	if r.projects != nil && (m.OrganizationWide() || !r.projects.touches(ids)) {
+	if r.projects != nil && (m.OrganizationWide() || m.eachCall || !r.projects.touches(ids)) {
 		return false
 	}
 	if r.conditions == nil {

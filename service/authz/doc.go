@@ -28,6 +28,11 @@
 // about all projects, the listed ones among them. It does not hold for an RPC
 // that concerns the organization.
 //
+// An RPC that only makes other calls, each decided on its own, is declared as
+// such ([Method.EachCall]): there the projects of a grant or deny are of no
+// account, its permissions and condition alone are. [Policy.Projects] tells which
+// projects such an RPC is about when its caller names none.
+//
 // # Conditions
 //
 // A condition is a CEL expression of type bool over the variable request, which

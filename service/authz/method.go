@@ -22,6 +22,10 @@ type Method struct {
 	// projects, such as "project_id", "project_ids" or "projects.values.id".
 	// None: the RPC concerns the organization.
 	Projects []string
+	// EachCall says that the RPC opens nothing itself: it makes calls of which
+	// each is decided on its own. The projects of grants and denies are then of
+	// no account for the RPC, and decide on those calls. It has no Projects.
+	EachCall bool
 }
 
 // Methods is a compiled set of RPCs. It is immutable and safe for concurrent
@@ -39,6 +43,7 @@ type Handle struct {
 	permission string
 	request    protoreflect.MessageDescriptor
 	projects   []projectPath
+	eachCall   bool
 }
 
 // NewMethods compiles the RPCs. It fails when there are none, when two have the
@@ -73,7 +78,7 @@ func NewMethods(methods []Method) (*Methods, error) {
 }
 
 func newHandle(method Method) (*Handle, error) {
-	h := &Handle{procedure: method.Procedure, permission: method.Permission, request: method.Request}
+	h := &Handle{procedure: method.Procedure, permission: method.Permission, request: method.Request, eachCall: method.EachCall}
 	switch {
 	case method.Procedure == "":
 		return nil, errors.New("has no name")
@@ -81,6 +86,8 @@ func newHandle(method Method) (*Handle, error) {
 		return nil, fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", method.Permission)
 	case method.Request == nil:
 		return nil, errors.New("has no request type")
+	case method.EachCall && len(method.Projects) > 0:
+		return nil, errors.New("is decided by each of its calls, and names projects")
 	}
 	for _, path := range method.Projects {
 		compiled, err := compileProjectPath(method.Request, path)
@@ -106,7 +113,7 @@ func (h *Handle) Permission() string { return h.permission }
 
 // OrganizationWide says that no field of the request names a project, so that a
 // grant limited to projects never holds.
-func (h *Handle) OrganizationWide() bool { return len(h.projects) == 0 }
+func (h *Handle) OrganizationWide() bool { return len(h.projects) == 0 && !h.eachCall }
 
 // name is the RPC without its package, such as "ProjectService/GetProject".
 func (h *Handle) name() string {

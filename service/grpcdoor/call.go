@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -15,7 +16,20 @@ import (
 )
 
 // ServerInfo is the CallInfo.TransportInfo of a call through this door.
-type ServerInfo struct{ tls *tls.ConnectionState }
+type ServerInfo struct {
+	tls         *tls.ConnectionState
+	once        sync.Once
+	interrupted chan struct{}
+}
+
+// Interrupt makes a Receive that waits for the client, and all that follow, fail
+// with CANCELED. What is sent still goes out. It may be called more than once, by
+// any goroutine.
+func (i *ServerInfo) Interrupt() {
+	if i != nil && i.interrupted != nil {
+		i.once.Do(func() { close(i.interrupted) })
+	}
+}
 
 // TLS is the state of the connection, nil without TLS. The certificates in it are
 // those of all calls on the connection: nobody changes them.
@@ -26,12 +40,12 @@ func (i *ServerInfo) TLS() *tls.ConnectionState {
 	return i.tls
 }
 
-// call serves one call.
-func (d *Door) call(_ any, wire grpc.ServerStream) error {
+// call serves one call. Reads are those that its client has left unanswered.
+func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 	ctx, release := withOwnDeadline(wire.Context())
 	defer release()
 	procedure, _ := grpc.Method(ctx)
-	info := d.info(ctx, procedure)
+	info, server := d.info(ctx, procedure)
 	s := &stream{
 		ctx:      ctx,
 		wire:     wire,
@@ -41,6 +55,8 @@ func (d *Door) call(_ any, wire grpc.ServerStream) error {
 		smallest: d.options.CompressMinBytes,
 		unary:    info.Spec.StreamType == connect.StreamTypeUnary,
 		single:   info.Spec.StreamType&connect.StreamTypeClient == 0,
+		reads:    reads,
+		over:     server.interrupted,
 	}
 	err := d.dispatch(ctx, s)
 	s.finish()
@@ -77,7 +93,7 @@ func (d *Door) dispatch(ctx context.Context, s *stream) (err error) {
 }
 
 // info is what the road learns of a call before its messages.
-func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
+func (d *Door) info(ctx context.Context, procedure string) (*connect.CallInfo, *ServerInfo) {
 	spec, ok := d.specs[procedure]
 	if !ok {
 		spec = connect.Spec{Procedure: procedure, StreamType: connect.StreamTypeBidi}
@@ -91,7 +107,7 @@ func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
 	md, _ := metadata.FromIncomingContext(ctx)
 	received(i.RequestHeader(), md)
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
-	server := &ServerInfo{}
+	server := &ServerInfo{interrupted: make(chan struct{})}
 	if p, ok := peer.FromContext(ctx); ok {
 		i.PeerAddr = p.Addr.String()
 		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {
@@ -99,7 +115,7 @@ func (d *Door) info(ctx context.Context, procedure string) *connect.CallInfo {
 		}
 	}
 	i.TransportInfo = server
-	return i
+	return i, server
 }
 
 // codecName is the subtype of "application/grpc+subtype; parameters".

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -46,7 +47,11 @@ func New(server *connect.Server, options Options) *Door {
 // canceled. All goroutines have ended when it returns. The error is nil when all
 // calls came to their end.
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
-	server := grpc.NewServer(d.serverOptions()...)
+	var reads sync.WaitGroup
+	defer reads.Wait()
+	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error {
+		return d.call(wire, &reads)
+	}))...)
 	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
 	var failed error
 	ended := make(chan struct{})
@@ -94,7 +99,6 @@ func (d *Door) drain(server *grpc.Server) error {
 func (d *Door) serverOptions() []grpc.ServerOption {
 	o := d.options
 	options := []grpc.ServerOption{
-		grpc.UnknownServiceHandler(d.call),
 		grpc.ForceServerCodecV2(frames{}),
 		//nolint:staticcheck // SA1019: what replaces it is a registry for the whole process, and answers with errors of its own.
 		grpc.RPCDecompressor(marker{}),

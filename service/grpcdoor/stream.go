@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
@@ -25,42 +26,24 @@ type stream struct {
 	// single is a call with one request; asked tells that it was received.
 	single, asked bool
 	headersSent   bool
+
+	reads *sync.WaitGroup
+	over  <-chan struct{} // closed: nobody waits for the client any more
 }
 
 // Receive reads the next message into msg, or the only one and that there is no
 // other.
 func (s *stream) Receive(msg any) error {
-	if !s.single {
-		return s.receive(msg)
-	}
-	if s.asked {
+	if s.single && s.asked {
 		return io.EOF
 	}
 	s.asked = true
-	switch err := s.receive(msg); {
-	case errors.Is(err, io.EOF):
-		return connect.NewError(connect.CodeUnimplemented, "unary request has no message")
-	case err != nil:
-		return err
-	}
-	switch err := s.wire.RecvMsg(new(frame)); {
-	case err == nil:
-		return connect.NewError(connect.CodeUnimplemented, "unary request has several messages")
-	case !errors.Is(err, io.EOF):
-		return fromTransport(s.ctx, err)
-	}
-	return nil
-}
-
-func (s *stream) receive(msg any) error {
 	if s.info.Codec != s.codec.Name() {
 		return connect.Errorf(connect.CodeUnimplemented, "this door has no codec %q", s.info.Codec)
 	}
-	var f frame
-	if err := s.wire.RecvMsg(&f); errors.Is(err, io.EOF) {
-		return io.EOF
-	} else if err != nil {
-		return fromTransport(s.ctx, err)
+	f, err := s.read()
+	if err != nil {
+		return err
 	}
 	message, stats, err := s.open.open(f)
 	if err != nil {
@@ -74,6 +57,49 @@ func (s *stream) receive(msg any) error {
 	}
 	s.info.ReceiveStats = stats
 	return nil
+}
+
+// read waits for a frame, or for being interrupted.
+func (s *stream) read() (frame, error) {
+	type result struct {
+		frame frame
+		err   error
+	}
+	// The read ends with the call at the latest: grpc-go gives it up when the
+	// handler returns. If it gave it up before, it would also say the status.
+	came := make(chan result, 1)
+	s.reads.Go(func() {
+		f, err := s.readFrame()
+		came <- result{f, err}
+	})
+	select {
+	case r := <-came:
+		return r.frame, r.err
+	case <-s.over:
+		return frame{}, connect.NewError(connect.CodeCanceled, "interrupted")
+	}
+}
+
+func (s *stream) readFrame() (f frame, err error) {
+	err = s.wire.RecvMsg(&f)
+	if errors.Is(err, io.EOF) {
+		if s.single {
+			return f, connect.NewError(connect.CodeUnimplemented, "unary request has no message")
+		}
+		return f, io.EOF
+	} else if err != nil {
+		return f, fromTransport(s.ctx, err)
+	}
+	if !s.single {
+		return f, nil
+	}
+	switch err := s.wire.RecvMsg(new(frame)); {
+	case err == nil:
+		return f, connect.NewError(connect.CodeUnimplemented, "unary request has several messages")
+	case !errors.Is(err, io.EOF):
+		return f, fromTransport(s.ctx, err)
+	}
+	return f, nil
 }
 
 // SendHeaders sends the headers of a stream. Those of a unary call go with its

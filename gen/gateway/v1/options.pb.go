@@ -31,7 +31,7 @@ const (
 //
 // Nothing here is a default by absence: a read says `cache` or `cache_nothing`,
 // a write says what it makes stale or `invalidates_nothing`, and every method
-// says `project` or `organization`.
+// says `project`, `organization` or `each_call`.
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. What a caller must have been granted: dotted resource, then verb,
@@ -44,6 +44,7 @@ type Policy struct {
 	//
 	//	*Policy_Project
 	//	*Policy_Organization
+	//	*Policy_EachCall
 	Scope isPolicy_Scope `protobuf_oneof:"scope"`
 	// How long the answer of a read may be served again. Writes have none.
 	//
@@ -143,6 +144,15 @@ func (x *Policy) GetOrganization() bool {
 	if x != nil {
 		if x, ok := x.Scope.(*Policy_Organization); ok {
 			return x.Organization
+		}
+	}
+	return false
+}
+
+func (x *Policy) GetEachCall() bool {
+	if x != nil {
+		if x, ok := x.Scope.(*Policy_EachCall); ok {
+			return x.EachCall
 		}
 	}
 	return false
@@ -263,9 +273,18 @@ type Policy_Organization struct {
 	Organization bool `protobuf:"varint,9,opt,name=organization,proto3,oneof"`
 }
 
+type Policy_EachCall struct {
+	// For an RPC with `fan_out`: the call itself opens nothing, because every
+	// read below it is decided on its own. Such a caller may make it, and gets
+	// its own projects.
+	EachCall bool `protobuf:"varint,13,opt,name=each_call,json=eachCall,proto3,oneof"`
+}
+
 func (*Policy_Project) isPolicy_Scope() {}
 
 func (*Policy_Organization) isPolicy_Scope() {}
+
+func (*Policy_EachCall) isPolicy_Scope() {}
 
 type isPolicy_CacheLife interface {
 	isPolicy_CacheLife()
@@ -426,6 +445,311 @@ func (x *Settled) GetCache() *durationpb.Duration {
 	return nil
 }
 
+// An RPC that is made of reads of the mirror: "for each item of this list, that
+// list". Nothing else of it is written down: the gateway makes the calls, streams
+// the items as they come, and says at the end whether all of them have come.
+//
+// The RPC streams messages with one `oneof`, whose members are a Progress, a
+// Failure, an End (all of gateway.inventory.v1), and messages with items: these
+// have a field of the type of a read's items, and may have string fields with
+// the names of `as`.
+//
+// The RPC's own request has a string `resume_token`. Its other fields go into
+// every read whose request has a field of the same name and type. Each has to
+// be taken by at least one of them.
+type FanOut struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reads, outermost first. The first is made once, each other one for every
+	// item of the one before it.
+	Calls []*FanOutCall `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
+	// In place of `calls`: lists of buckets over a range of time, which is cut as
+	// the upstream's pages allow.
+	Buckets *FanOutBuckets `protobuf:"bytes,2,opt,name=buckets,proto3" json:"buckets,omitempty"`
+	// Name of the view through which the items of the last read go, where they are
+	// not streamed as they are.
+	View          string `protobuf:"bytes,3,opt,name=view,proto3" json:"view,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FanOut) Reset() {
+	*x = FanOut{}
+	mi := &file_gateway_v1_options_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FanOut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FanOut) ProtoMessage() {}
+
+func (x *FanOut) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_options_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FanOut.ProtoReflect.Descriptor instead.
+func (*FanOut) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FanOut) GetCalls() []*FanOutCall {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *FanOut) GetBuckets() *FanOutBuckets {
+	if x != nil {
+		return x.Buckets
+	}
+	return nil
+}
+
+func (x *FanOut) GetView() string {
+	if x != nil {
+		return x.View
+	}
+	return ""
+}
+
+// One of the reads of a `FanOut`.
+type FanOutCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The read: `openai.admin.v1.ProjectService/ListProjects`. All but
+	// the last are lists.
+	Rpc string `protobuf:"bytes,1,opt,name=rpc,proto3" json:"rpc,omitempty"`
+	// Required, but for the last: the string field of an item that names it, such
+	// as `id`.
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// Required, but for the last: what that name is called in the requests of the
+	// reads below, and in what is streamed, such as `project_id`.
+	As string `protobuf:"bytes,3,opt,name=as,proto3" json:"as,omitempty"`
+	// For the first: the RPC's own field, a repeated string, that names the items
+	// in place of the list where it is not empty. A caller whose grants for the
+	// reads below are limited to projects gets these in place of the list.
+	Given string `protobuf:"bytes,4,opt,name=given,proto3" json:"given,omitempty"`
+	// What every request has set, in the text format: `order: SORT_ORDER_ASC`.
+	With string `protobuf:"bytes,5,opt,name=with,proto3" json:"with,omitempty"`
+	// For the last, where it is no list: that the upstream has none (NOT_FOUND) is
+	// an answer and no failure.
+	MayBeAbsent   bool `protobuf:"varint,6,opt,name=may_be_absent,json=mayBeAbsent,proto3" json:"may_be_absent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FanOutCall) Reset() {
+	*x = FanOutCall{}
+	mi := &file_gateway_v1_options_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FanOutCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FanOutCall) ProtoMessage() {}
+
+func (x *FanOutCall) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_options_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FanOutCall.ProtoReflect.Descriptor instead.
+func (*FanOutCall) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FanOutCall) GetRpc() string {
+	if x != nil {
+		return x.Rpc
+	}
+	return ""
+}
+
+func (x *FanOutCall) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *FanOutCall) GetAs() string {
+	if x != nil {
+		return x.As
+	}
+	return ""
+}
+
+func (x *FanOutCall) GetGiven() string {
+	if x != nil {
+		return x.Given
+	}
+	return ""
+}
+
+func (x *FanOutCall) GetWith() string {
+	if x != nil {
+		return x.With
+	}
+	return ""
+}
+
+func (x *FanOutCall) GetMayBeAbsent() bool {
+	if x != nil {
+		return x.MayBeAbsent
+	}
+	return false
+}
+
+// Lists of buckets, of which each has a kind. The RPC's own request has `kinds`
+// (a repeated enum), `start_time`, `end_time` and `bucket_width`.
+type FanOutBuckets struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each value of the enum of `kinds`, but the one whose number is zero.
+	Lists         []*FanOutBucketList `protobuf:"bytes,1,rep,name=lists,proto3" json:"lists,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FanOutBuckets) Reset() {
+	*x = FanOutBuckets{}
+	mi := &file_gateway_v1_options_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FanOutBuckets) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FanOutBuckets) ProtoMessage() {}
+
+func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_options_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FanOutBuckets.ProtoReflect.Descriptor instead.
+func (*FanOutBuckets) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FanOutBuckets) GetLists() []*FanOutBucketList {
+	if x != nil {
+		return x.Lists
+	}
+	return nil
+}
+
+// A list of buckets, and how many of them a page may have.
+type FanOutBucketList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The value of the enum, such as `USAGE_KIND_COMPLETIONS`.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Required. The read: `openai.admin.v1.UsageService/ListCompletionsUsage`.
+	Rpc string `protobuf:"bytes,2,opt,name=rpc,proto3" json:"rpc,omitempty"`
+	// The most buckets of a minute. 0: there are none of a minute.
+	Minutes int32 `protobuf:"varint,3,opt,name=minutes,proto3" json:"minutes,omitempty"`
+	// The most buckets of an hour. 0: there are none of an hour.
+	Hours int32 `protobuf:"varint,4,opt,name=hours,proto3" json:"hours,omitempty"`
+	// Required. The most buckets of a day. Where there are no others, the list has
+	// buckets of a day whatever the request says.
+	Days          int32 `protobuf:"varint,5,opt,name=days,proto3" json:"days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FanOutBucketList) Reset() {
+	*x = FanOutBucketList{}
+	mi := &file_gateway_v1_options_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FanOutBucketList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FanOutBucketList) ProtoMessage() {}
+
+func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_options_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FanOutBucketList.ProtoReflect.Descriptor instead.
+func (*FanOutBucketList) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FanOutBucketList) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *FanOutBucketList) GetRpc() string {
+	if x != nil {
+		return x.Rpc
+	}
+	return ""
+}
+
+func (x *FanOutBucketList) GetMinutes() int32 {
+	if x != nil {
+		return x.Minutes
+	}
+	return 0
+}
+
+func (x *FanOutBucketList) GetHours() int32 {
+	if x != nil {
+		return x.Hours
+	}
+	return 0
+}
+
+func (x *FanOutBucketList) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
 // How a field differs from the member of the upstream's JSON that it mirrors.
 // A field without it has the member's own name.
 type FieldMapping struct {
@@ -445,7 +769,7 @@ type FieldMapping struct {
 
 func (x *FieldMapping) Reset() {
 	*x = FieldMapping{}
-	mi := &file_gateway_v1_options_proto_msgTypes[3]
+	mi := &file_gateway_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +781,7 @@ func (x *FieldMapping) String() string {
 func (*FieldMapping) ProtoMessage() {}
 
 func (x *FieldMapping) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_options_proto_msgTypes[3]
+	mi := &file_gateway_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +794,7 @@ func (x *FieldMapping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldMapping.ProtoReflect.Descriptor instead.
 func (*FieldMapping) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_options_proto_rawDescGZIP(), []int{3}
+	return file_gateway_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FieldMapping) GetName() string {
@@ -501,6 +825,14 @@ var file_gateway_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Field:         51190,
 		Name:          "gateway.v1.policy",
 		Tag:           "bytes,51190,opt,name=policy",
+		Filename:      "gateway/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*FanOut)(nil),
+		Field:         51191,
+		Name:          "gateway.v1.fan_out",
+		Tag:           "bytes,51191,opt,name=fan_out",
 		Filename:      "gateway/v1/options.proto",
 	},
 	{
@@ -536,6 +868,11 @@ var (
 	//
 	// optional gateway.v1.Policy policy = 51190;
 	E_Policy = &file_gateway_v1_options_proto_extTypes[0]
+	// What an RPC of the gateway's own is made of, where it is made of reads of
+	// the mirror.
+	//
+	// optional gateway.v1.FanOut fan_out = 51191;
+	E_FanOut = &file_gateway_v1_options_proto_extTypes[1]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -543,7 +880,7 @@ var (
 	// How a field differs from the member of the upstream's JSON that it mirrors.
 	//
 	// optional gateway.v1.FieldMapping field = 51190;
-	E_Field = &file_gateway_v1_options_proto_extTypes[1]
+	E_Field = &file_gateway_v1_options_proto_extTypes[2]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -552,7 +889,7 @@ var (
 	// enum has one, except the one whose number is zero.
 	//
 	// optional string json_value = 51190;
-	E_JsonValue = &file_gateway_v1_options_proto_extTypes[2]
+	E_JsonValue = &file_gateway_v1_options_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -562,7 +899,7 @@ var (
 	// an absent or null array from an empty one, which a repeated field cannot.
 	//
 	// optional bool json_array = 51190;
-	E_JsonArray = &file_gateway_v1_options_proto_extTypes[3]
+	E_JsonArray = &file_gateway_v1_options_proto_extTypes[4]
 )
 
 var File_gateway_v1_options_proto protoreflect.FileDescriptor
@@ -570,13 +907,14 @@ var File_gateway_v1_options_proto protoreflect.FileDescriptor
 const file_gateway_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\x18gateway/v1/options.proto\x12\n" +
-	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb0\x04\n" +
+	"gateway.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xcf\x04\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
 	"permission\x12\x1a\n" +
 	"\aproject\x18\b \x01(\tH\x00R\aproject\x12$\n" +
-	"\forganization\x18\t \x01(\bH\x00R\forganization\x121\n" +
+	"\forganization\x18\t \x01(\bH\x00R\forganization\x12\x1d\n" +
+	"\teach_call\x18\r \x01(\bH\x00R\beachCall\x121\n" +
 	"\x05cache\x18\x02 \x01(\v2\x19.google.protobuf.DurationH\x01R\x05cache\x12%\n" +
 	"\rcache_nothing\x18\x03 \x01(\bH\x01R\fcacheNothing\x12 \n" +
 	"\vinvalidates\x18\x04 \x03(\tR\vinvalidates\x12/\n" +
@@ -599,12 +937,33 @@ const file_gateway_v1_options_proto_rawDesc = "" +
 	"\aSettled\x12\x10\n" +
 	"\x03end\x18\x01 \x01(\tR\x03end\x12/\n" +
 	"\x05after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05after\x12/\n" +
-	"\x05cache\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05cache\"X\n" +
+	"\x05cache\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05cache\"\x7f\n" +
+	"\x06FanOut\x12,\n" +
+	"\x05calls\x18\x01 \x03(\v2\x16.gateway.v1.FanOutCallR\x05calls\x123\n" +
+	"\abuckets\x18\x02 \x01(\v2\x19.gateway.v1.FanOutBucketsR\abuckets\x12\x12\n" +
+	"\x04view\x18\x03 \x01(\tR\x04view\"\x8e\x01\n" +
+	"\n" +
+	"FanOutCall\x12\x10\n" +
+	"\x03rpc\x18\x01 \x01(\tR\x03rpc\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x0e\n" +
+	"\x02as\x18\x03 \x01(\tR\x02as\x12\x14\n" +
+	"\x05given\x18\x04 \x01(\tR\x05given\x12\x12\n" +
+	"\x04with\x18\x05 \x01(\tR\x04with\x12\"\n" +
+	"\rmay_be_absent\x18\x06 \x01(\bR\vmayBeAbsent\"C\n" +
+	"\rFanOutBuckets\x122\n" +
+	"\x05lists\x18\x01 \x03(\v2\x1c.gateway.v1.FanOutBucketListR\x05lists\"|\n" +
+	"\x10FanOutBucketList\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x18\n" +
+	"\aminutes\x18\x03 \x01(\x05R\aminutes\x12\x14\n" +
+	"\x05hours\x18\x04 \x01(\x05R\x05hours\x12\x12\n" +
+	"\x04days\x18\x05 \x01(\x05R\x04days\"X\n" +
 	"\fFieldMapping\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adecimal\x18\x02 \x01(\bR\adecimal\x12\x1a\n" +
 	"\bnullable\x18\x03 \x01(\bR\bnullable:L\n" +
-	"\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xf6\x8f\x03 \x01(\v2\x12.gateway.v1.PolicyR\x06policy:O\n" +
+	"\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xf6\x8f\x03 \x01(\v2\x12.gateway.v1.PolicyR\x06policy:M\n" +
+	"\afan_out\x12\x1e.google.protobuf.MethodOptions\x18\xf7\x8f\x03 \x01(\v2\x12.gateway.v1.FanOutR\x06fanOut:O\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xf6\x8f\x03 \x01(\v2\x18.gateway.v1.FieldMappingR\x05field:B\n" +
 	"\n" +
 	"json_value\x12!.google.protobuf.EnumValueOptions\x18\xf6\x8f\x03 \x01(\tR\tjsonValue:@\n" +
@@ -623,37 +982,46 @@ func file_gateway_v1_options_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_options_proto_rawDescData
 }
 
-var file_gateway_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gateway_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_gateway_v1_options_proto_goTypes = []any{
 	(*Policy)(nil),                        // 0: gateway.v1.Policy
 	(*Stale)(nil),                         // 1: gateway.v1.Stale
 	(*Settled)(nil),                       // 2: gateway.v1.Settled
-	(*FieldMapping)(nil),                  // 3: gateway.v1.FieldMapping
-	(*durationpb.Duration)(nil),           // 4: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 5: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 6: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 7: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 8: google.protobuf.MessageOptions
+	(*FanOut)(nil),                        // 3: gateway.v1.FanOut
+	(*FanOutCall)(nil),                    // 4: gateway.v1.FanOutCall
+	(*FanOutBuckets)(nil),                 // 5: gateway.v1.FanOutBuckets
+	(*FanOutBucketList)(nil),              // 6: gateway.v1.FanOutBucketList
+	(*FieldMapping)(nil),                  // 7: gateway.v1.FieldMapping
+	(*durationpb.Duration)(nil),           // 8: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 9: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 10: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 11: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 12: google.protobuf.MessageOptions
 }
 var file_gateway_v1_options_proto_depIdxs = []int32{
-	4,  // 0: gateway.v1.Policy.cache:type_name -> google.protobuf.Duration
+	8,  // 0: gateway.v1.Policy.cache:type_name -> google.protobuf.Duration
 	1,  // 1: gateway.v1.Policy.stale:type_name -> gateway.v1.Stale
 	2,  // 2: gateway.v1.Policy.settled:type_name -> gateway.v1.Settled
-	4,  // 3: gateway.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
-	4,  // 4: gateway.v1.Stale.if_error:type_name -> google.protobuf.Duration
-	4,  // 5: gateway.v1.Settled.after:type_name -> google.protobuf.Duration
-	4,  // 6: gateway.v1.Settled.cache:type_name -> google.protobuf.Duration
-	5,  // 7: gateway.v1.policy:extendee -> google.protobuf.MethodOptions
-	6,  // 8: gateway.v1.field:extendee -> google.protobuf.FieldOptions
-	7,  // 9: gateway.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	8,  // 10: gateway.v1.json_array:extendee -> google.protobuf.MessageOptions
-	0,  // 11: gateway.v1.policy:type_name -> gateway.v1.Policy
-	3,  // 12: gateway.v1.field:type_name -> gateway.v1.FieldMapping
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	11, // [11:13] is the sub-list for extension type_name
-	7,  // [7:11] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	8,  // 3: gateway.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	8,  // 4: gateway.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	8,  // 5: gateway.v1.Settled.after:type_name -> google.protobuf.Duration
+	8,  // 6: gateway.v1.Settled.cache:type_name -> google.protobuf.Duration
+	4,  // 7: gateway.v1.FanOut.calls:type_name -> gateway.v1.FanOutCall
+	5,  // 8: gateway.v1.FanOut.buckets:type_name -> gateway.v1.FanOutBuckets
+	6,  // 9: gateway.v1.FanOutBuckets.lists:type_name -> gateway.v1.FanOutBucketList
+	9,  // 10: gateway.v1.policy:extendee -> google.protobuf.MethodOptions
+	9,  // 11: gateway.v1.fan_out:extendee -> google.protobuf.MethodOptions
+	10, // 12: gateway.v1.field:extendee -> google.protobuf.FieldOptions
+	11, // 13: gateway.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	12, // 14: gateway.v1.json_array:extendee -> google.protobuf.MessageOptions
+	0,  // 15: gateway.v1.policy:type_name -> gateway.v1.Policy
+	3,  // 16: gateway.v1.fan_out:type_name -> gateway.v1.FanOut
+	7,  // 17: gateway.v1.field:type_name -> gateway.v1.FieldMapping
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	15, // [15:18] is the sub-list for extension type_name
+	10, // [10:15] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_options_proto_init() }
@@ -664,6 +1032,7 @@ func file_gateway_v1_options_proto_init() {
 	file_gateway_v1_options_proto_msgTypes[0].OneofWrappers = []any{
 		(*Policy_Project)(nil),
 		(*Policy_Organization)(nil),
+		(*Policy_EachCall)(nil),
 		(*Policy_Cache)(nil),
 		(*Policy_CacheNothing)(nil),
 		(*Policy_Stale)(nil),
@@ -675,8 +1044,8 @@ func file_gateway_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_options_proto_rawDesc), len(file_gateway_v1_options_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
-			NumExtensions: 4,
+			NumMessages:   8,
+			NumExtensions: 5,
 			NumServices:   0,
 		},
 		GoTypes:           file_gateway_v1_options_proto_goTypes,

@@ -1,0 +1,131 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+)
+
+// TestEveryInventory streams every inventory through every door, and holds it
+// against the reads of its declaration, each made by itself.
+func TestEveryInventory(t *testing.T) {
+	t.Parallel()
+	m := newMirror(t, sandbox.Options{Users: 30, Projects: 7, AuditEvents: 250})
+	all := inventories(m.catalog)
+	if len(all) < 20 {
+		t.Errorf("%d inventories", len(all))
+	}
+	for _, method := range all {
+		declared := declarationOf(method)
+		for _, d := range streamDoors {
+			before := m.fake.Counts()
+			got, err := m.stream(t.Context(), d, "root", method, anyRequest(method))
+			if err != nil {
+				t.Errorf("%s over %s: %v", method.Name(), d.name, err)
+				continue
+			}
+			asked := int64(0)
+			for op, n := range m.fake.Counts() {
+				asked += int64(n - before[op])
+			}
+			last := got.progress[len(got.progress)-1]
+			if got.end.GetComplete() == nil || len(got.failures) > 0 {
+				t.Errorf("%s over %s: %v, %v", method.Name(), d.name, got, got.failures)
+			}
+			if n := got.end.GetCalls(); n != asked || n != last.GetCallsDone() || n != last.GetCallsKnown() || !last.GetAllListed() {
+				t.Errorf("%s: %d calls, the upstream was asked %d times, the last progress says %v", method.Name(), n, asked, last)
+			}
+			total := 0
+			for _, n := range got.items {
+				total += n
+			}
+			if got.end.GetItems() != int64(total) || total == 0 {
+				t.Errorf("%s: %d items said, %d came", method.Name(), got.end.GetItems(), total)
+			}
+			if status := got.header.Get("Cache-Status"); status != "" {
+				t.Errorf("%s: the stream has a cache status: %s", method.Name(), status)
+			}
+			if declared.GetBuckets() != nil || declared.GetView() != "" {
+				continue // What they say is compared in tests of their own.
+			}
+			if len(declared.GetCalls()) > 1 { // Items of outer lists, where they are streamed too.
+				maps.DeleteFunc(got.items, func(item string, _ int) bool { return strings.HasPrefix(item, "Group ") })
+			}
+			same(t, method.Name()+" over "+d.name, m.expected(t, method, anyRequest(method)), got.items)
+		}
+	}
+}
+
+// TestInventoryThroughTheFastDoor, whole and given up half way.
+func TestInventoryThroughTheFastDoor(t *testing.T) {
+	t.Parallel()
+	log := new(records)
+	door := fastDoor(t, open(t, realCatalog(t), service.Options{Upstream: newManyProjects(), Audit: log}), nil, nil)
+	for _, whole := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tokenOf("root")))
+		stream, err := door.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/gateway.inventory.v1.InventoryService/ListApiKeys")
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := &inventoryv1.ListApiKeysRequest{}
+		if whole {
+			request.ProjectIds = []string{"1", "2", "3"}
+		}
+		if err := errors.Join(stream.SendMsg(request), stream.CloseSend()); err != nil {
+			t.Fatal(err)
+		}
+		before := len(log.all())
+		var end *inventoryv1.End
+		for came := 0; whole && end == nil || !whole && came < 50; came++ {
+			response := &inventoryv1.ListApiKeysResponse{}
+			if err := stream.RecvMsg(response); err != nil {
+				t.Fatal(err)
+			}
+			end = response.GetEnd()
+		}
+		if whole != (end.GetComplete() != nil) || whole && end.GetItems() != 480 {
+			t.Errorf("whole %t: %v", whole, end)
+		}
+		cancel()
+		awaitRecord(t, log, before)
+	}
+}
+
+// TestInventoriesNeedTheirPermission: each has one of its own.
+func TestInventoriesNeedTheirPermission(t *testing.T) {
+	t.Parallel()
+	m := newMirror(t, sandbox.Options{})
+	m.policy.current.Store(policySet(t, m.catalog, `
+callers:
+  - name: reader
+    authenticate: [{token_sha256: $reader}]
+    grants: [{permissions: ["*"]}]
+    denies: [{permissions: ["inventory.*"]}]
+    limits: $free
+  - name: shell
+    authenticate: [{token_sha256: $shell}]
+    grants: [{permissions: ["inventory.*"]}]
+    limits: $free
+`))
+	for _, method := range inventories(m.catalog) {
+		for _, caller := range []string{"reader", "shell"} {
+			got, err := m.stream(t.Context(), doors[0], caller, method, anyRequest(method))
+			if connect.CodeOf(err) != connect.CodePermissionDenied {
+				t.Errorf("%s by %s: %v, %v", method.Name(), caller, got, err)
+			}
+		}
+	}
+	if n := len(m.fake.Counts()); n > 0 {
+		t.Errorf("the upstream was asked: %v", m.fake.Counts())
+	}
+}

@@ -1,0 +1,79 @@
+package service
+
+import (
+	"context"
+	"sync"
+
+	"connectrpc.com/connect/v2"
+
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// Health is what the gateway says of itself over grpc.health.v1, for all of its
+// services alike: they are one process with one upstream. It also tells streams
+// that the gateway ends. It is safe for concurrent use.
+type Health struct {
+	stopped context.Context
+	stop    context.CancelFunc
+
+	mu      sync.Mutex
+	serving bool
+	changed chan struct{} // closed and replaced by every change
+}
+
+// NewHealth begins with SERVING.
+func NewHealth() *Health {
+	h := &Health{serving: true, changed: make(chan struct{})}
+	h.stopped, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+// Set says whether the gateway serves. Watchers are told when that changes.
+// After [Health.Stop] it does nothing.
+func (h *Health) Set(serving bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.serving == serving || h.stopped.Err() != nil {
+		return
+	}
+	h.serving = serving
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// Stop says NOT_SERVING for good, and ends streams with UNAVAILABLE: watches, and
+// those that wait for their client. Calls that have been asked finish.
+func (h *Health) Stop() {
+	h.Set(false)
+	h.stop()
+}
+
+// now is the status, and what is closed when there is another one.
+func (h *Health) now() (healthv1.HealthCheckResponse_ServingStatus, <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.serving {
+		return healthv1.HealthCheckResponse_SERVING, h.changed
+	}
+	return healthv1.HealthCheckResponse_NOT_SERVING, h.changed
+}
+
+// stopping is what a stream is told at the end.
+func stopping() error {
+	return fault{code: connect.CodeUnavailable, reason: ReasonStopping, message: "the gateway stops; another one answers"}.err()
+}
+
+// withStop ends calls that go on for as long as their client likes when the
+// gateway stops. Those that have a request finish.
+func (r *road) withStop(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		if r.health == nil || spec.StreamType&connect.StreamTypeClient == 0 {
+			return next(ctx, spec, stream)
+		}
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(r.health.health.stopped, func() { cancel(stopping()) })()
+		defer interruptWhenOver(ctx)()
+		return next(ctx, spec, boundStream{stream, ctx})
+	}
+}

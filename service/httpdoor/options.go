@@ -1,0 +1,84 @@
+package httpdoor
+
+import (
+	"cmp"
+	"crypto/tls"
+	"time"
+)
+
+// Options configure a [Port]. The zero value is a working port without TLS. A
+// value that is zero or less means the default; one beyond its bound means the
+// bound.
+type Options struct {
+	// TLS protects the connections; nil: HTTP/2 in the clear, with prior
+	// knowledge, and HTTP/1.1.
+	TLS *tls.Config
+
+	// MaxHeaderBytes bounds the header of a request, as net/http counts it;
+	// default 64 KiB, at most 1 MiB.
+	MaxHeaderBytes int
+	// MaxConnections bounds the open connections. Once they are reached, a new
+	// one takes the place of the one that has been without a request for the
+	// longest time; when all have one, the new one is closed. Default 1024, at
+	// most 65536.
+	MaxConnections int
+	// MaxConcurrentStreams bounds the requests on one HTTP/2 connection; default
+	// 250, at most 10000.
+	MaxConcurrentStreams int
+
+	// ReadHeaderTimeout is how long a header may take, the TLS handshake
+	// included; default 10 s, at most 2 min.
+	ReadHeaderTimeout time.Duration
+	// ReadTimeout is how long a request may take to come whole; default 2 min, at
+	// most 1 h.
+	ReadTimeout time.Duration
+	// WriteTimeout is how long an answer may take from the request's header to
+	// its end; default 3 min, at most a day. A handler may give an answer more.
+	WriteTimeout time.Duration
+	// IdleTimeout closes a connection without requests; default 2 min, at most a
+	// day.
+	IdleTimeout time.Duration
+	// MaxConnectionAge, give or take a tenth, is the age from which a connection
+	// answers one more request and is closed then (on HTTP/2 after those that are
+	// under way), so that clients find new replicas and show a certificate again.
+	// Default 30 min, at most a day.
+	MaxConnectionAge time.Duration
+	// PingAfter is how long an HTTP/2 connection may be silent before the client
+	// is asked whether it is there, and PingTimeout how long it may take to say
+	// so. Default 1 min and 20 s, at most a day and 5 min.
+	PingAfter   time.Duration
+	PingTimeout time.Duration
+
+	// DrainTimeout is how long requests in flight may take to end when the port
+	// is closed; default 15 s, at most 10 min.
+	DrainTimeout time.Duration
+}
+
+const day = 24 * time.Hour
+
+// settled fills defaults in and holds values to their bounds.
+func (o Options) settled() Options {
+	if o.TLS != nil {
+		o.TLS = o.TLS.Clone() // An http.Server adds to it.
+	}
+	settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
+	settle(&o.MaxConnections, 1024, 65536)
+	settle(&o.MaxConcurrentStreams, 250, 10_000)
+	settle(&o.ReadHeaderTimeout, 10*time.Second, 2*time.Minute)
+	settle(&o.ReadTimeout, 2*time.Minute, time.Hour)
+	settle(&o.WriteTimeout, 3*time.Minute, day)
+	settle(&o.IdleTimeout, 2*time.Minute, day)
+	settle(&o.MaxConnectionAge, 30*time.Minute, day)
+	settle(&o.PingAfter, time.Minute, day)
+	settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
+	settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
+	return o
+}
+
+func settle[T cmp.Ordered](value *T, standard, most T) {
+	var zero T
+	if *value <= zero {
+		*value = standard
+	}
+	*value = min(*value, most)
+}
