@@ -196,7 +196,7 @@ func TestMetricsExist(t *testing.T) {
 }
 
 var (
-	quotedCode     = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	quotedCode = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	metricName = regexp.MustCompile(`\b(?:gateway|go|process|promhttp)_\w+|\bup\b`)
 	histogram  = regexp.MustCompile(`_(bucket|count|sum)$`)
 )

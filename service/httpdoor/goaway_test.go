@@ -65,4 +65,3 @@ func TestNonsenseIsSettled(t *testing.T) {
 		t.Error(got, err)
 	}
 }
-

@@ -91,8 +91,8 @@ func TestComposeGateway(t *testing.T) {
 	if !slices.Equal(published, []string{config.Listen, config.GRPCListen}) {
 		t.Errorf("published are %v", published)
 	}
-	if grace := time.Duration(*gateway.StopGracePeriod); grace < endingTakes(t, config)+5*time.Second {
-		t.Errorf("the gateway has %s to end", grace)
+	if _, whole := ending(t, config); time.Duration(*gateway.StopGracePeriod) < whole+afterwards {
+		t.Errorf("the gateway has %s to end", gateway.StopGracePeriod)
 	}
 	if gateway.Environment["GOMEMLIMIT"] == nil || gateway.MemLimit == 0 {
 		t.Error("memory is not bounded")

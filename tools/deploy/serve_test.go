@@ -83,49 +83,40 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// TestGrace: a pod is not killed before it has ended by itself.
+// afterwards is what the end takes besides shutdown.timeout: spans that are still
+// to be sent, and some time to spare.
+const afterwards = 10 * time.Second
+
+// TestGrace: a pod is not killed before it has ended by itself, and goes on for as
+// long as endpoints take to learn of that.
 func TestGrace(t *testing.T) {
 	t.Parallel()
 	i := build(t)
-	ending := endingTakes(t, configOf(t, i))
-	var before time.Duration
-	if l := i.gateway().Lifecycle; l != nil && l.PreStop != nil && l.PreStop.Sleep != nil {
-		before = time.Duration(l.PreStop.Sleep.Seconds) * time.Second
+	delay, whole := ending(t, configOf(t, i))
+	if grace := time.Duration(*i.pod().TerminationGracePeriodSeconds) * time.Second; grace < whole+afterwards {
+		t.Errorf("a pod has %s, and takes %s", grace, whole)
 	}
-	grace := time.Duration(*i.pod().TerminationGracePeriodSeconds) * time.Second
-	if grace < before+ending+5*time.Second {
-		t.Errorf("a pod has %s, and takes %s and %s", grace, before, ending)
+	if delay < 5*time.Second || i.gateway().Lifecycle != nil {
+		t.Errorf("the gateway stops %s after its SIGTERM, and something else delays it", delay)
 	}
 }
 
-// endingTakes is how long the gateway may take to end: what the config or its
-// defaults say or, where nothing can be configured, what the code has.
-func endingTakes(t *testing.T, c gatewayConfig) time.Duration {
+// ending is how long the gateway goes on when it is told to end, and the longest
+// that this takes as a whole: what the config says or, by default, the reference.
+func ending(t *testing.T, c gatewayConfig) (delay, whole time.Duration) {
 	t.Helper()
-	if k, ok := reference(t)["shutdown.timeout"]; ok {
-		text := c.Shutdown.Timeout
+	keys := reference(t)
+	for key, into := range map[string]*time.Duration{"shutdown.delay": &delay, "shutdown.timeout": &whole} {
+		text := map[string]string{"shutdown.delay": c.Shutdown.Delay, "shutdown.timeout": c.Shutdown.Timeout}[key]
 		if text == "" {
-			text = k.Default
+			text = keys[key].Default
 		}
-		whole, err := time.ParseDuration(text)
-		if err != nil {
+		var err error
+		if *into, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
 		}
-		return whole
 	}
-	var sum time.Duration
-	for name, file := range map[string]string{"drainTimeout": "lifecycle.go", "auditFlush": "serve.go"} {
-		found := regexp.MustCompile(`(?m)^\s*(?:const )?` + name + ` = (\d+) \* time\.Second$`).FindStringSubmatch(read(t, "../../cmd/gateway/"+file))
-		if found == nil {
-			t.Fatalf("cmd/gateway/%s has no %s", file, name)
-		}
-		seconds, err := strconv.Atoi(found[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += time.Duration(seconds) * time.Second
-	}
-	return sum
+	return delay, whole
 }
 
 // TestProbes runs the gateway with the config that the pods get, at other
@@ -136,7 +127,7 @@ func TestProbes(t *testing.T) {
 	at := t.TempDir()
 	cert, certKey := certificate(t)
 	env := []string{
-		"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_GRPC_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0",
+		"GATEWAY_LISTEN=127.0.0.1:0", "GATEWAY_GRPC_LISTEN=127.0.0.1:0", "GATEWAY_OPS_LISTEN=127.0.0.1:0", "GATEWAY_SHUTDOWN_DELAY=0s",
 		"GATEWAY_POLICY=" + write(t, at, "policy.yaml", i.policy.Data["policy.yaml"]),
 		"GATEWAY_UPSTREAM_ADMIN_KEY_FILE=" + write(t, at, "admin-key", "not-a-key"),
 		"GATEWAY_TLS_CERT_FILE=" + write(t, at, "tls.crt", cert), "GATEWAY_TLS_KEY_FILE=" + write(t, at, "tls.key", certKey),
