@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,37 +21,39 @@ import (
 // patience bounds what a child process may take; building takes longest.
 const patience = 5 * time.Minute
 
+// bin is where the gateway is built.
+var bin string
+
 // binary builds the gateway, once.
 var binary = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "deploy-")
-	if err != nil {
-		return "", err
-	}
+	file := filepath.Join(bin, "gateway")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "gateway"), "./cmd/gateway")
+	build := exec.CommandContext(ctx, "go", "build", "-o", file, "./cmd/gateway")
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
-		return folder, errors.New(string(out))
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	return folder, nil
+	return file, nil
 })
 
 func TestMain(m *testing.M) {
-	m.Run()
-	if folder, _ := binary(); folder != "" {
-		_ = os.RemoveAll(folder)
+	var err error
+	if bin, err = os.MkdirTemp("", "deploy-"); err != nil {
+		panic(err)
 	}
+	m.Run()
+	_ = os.RemoveAll(bin)
 }
 
 // command is a call of the real gateway, with nothing in its environment but env.
 func command(t *testing.T, ctx context.Context, env []string, args ...string) *exec.Cmd { //nolint:revive // As in testing: t first.
 	t.Helper()
-	folder, err := binary()
+	file, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(ctx, filepath.Join(folder, "gateway"), args...)
+	c := exec.CommandContext(ctx, file, args...)
 	c.Env = append([]string{"HOME=" + t.TempDir()}, env...)
 	return c
 }
