@@ -72,7 +72,7 @@ func (r *road) withStop(next connect.ServerFunc) connect.ServerFunc {
 		}
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		defer context.AfterFunc(r.health.health.stopped, func() { cancel(stopping()) })()
+		defer context.AfterFunc(r.health.health.stopped, func() { cancel(stopping()) })() //nolint:contextcheck // It is what ends streams, beside their own.
 		defer interruptWhenOver(ctx)()
 		return next(ctx, spec, boundStream{stream, ctx})
 	}

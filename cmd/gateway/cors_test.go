@@ -79,7 +79,7 @@ upstream:
 		{"REST", http.MethodGet, "/v1/organization/users", map[string]string{"Authorization": auth}, "", http.StatusOK},
 		{"no credential", http.MethodPost, listUsers, map[string]string{"Content-Type": "application/json"}, "{}", http.StatusUnauthorized},
 	} {
-		response, body := browser(t, client, test.method, "http://"+at.Listen+test.path, mine, test.header, test.body)
+		response, body := browser(t, client, test.method, "http://"+at.Listen+test.path, mine, test.header, test.body) //nolint:bodyclose // Closed there.
 		if response.StatusCode != test.status || response.Header.Get("Access-Control-Allow-Origin") != mine || response.Header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: %s, %v, %q", test.name, response.Status, response.Header, body)
 		}
@@ -95,7 +95,7 @@ upstream:
 		if test.method == http.MethodOptions && (response.Header.Get("Access-Control-Max-Age") != "3600" || body != "") {
 			t.Errorf("%s: %v %q", test.name, response.Header, body)
 		}
-		response, _ = browser(t, client, test.method, "http://"+at.Listen+test.path, theirs, test.header, test.body)
+		response, _ = browser(t, client, test.method, "http://"+at.Listen+test.path, theirs, test.header, test.body) //nolint:bodyclose // Closed there.
 		if got := response.Header.Get("Access-Control-Allow-Origin"); got != "" {
 			t.Errorf("%s: the page of another origin is let in as %q", test.name, got)
 		}
@@ -135,7 +135,7 @@ func TestCORSIsOffByDefault(t *testing.T) {
 func TestCredentialsAreAskedFor(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	request := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	request.Header.Set("Origin", "https://a.example")
 	corsConfig{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}.around(http.NotFoundHandler()).ServeHTTP(w, request)
 	if w.Header().Get("Access-Control-Allow-Credentials") != "true" {

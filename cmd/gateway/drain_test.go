@@ -127,10 +127,10 @@ func TestLifeEndsInOrder(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			want := "leave door door beside beside"
+			want := "leave door door beside beside" //nolint:dupword // Two doors, two beside them.
 			switch {
 			case test.door != nil:
-				l.delay, want = time.Hour, "leave door beside beside"
+				l.delay, want = time.Hour, "leave door beside beside" //nolint:dupword // Two doors, two beside them.
 			case test.beside != nil:
 				l.delay, want = time.Hour, "" // What else is beside may end before or after.
 			default:
@@ -143,7 +143,7 @@ func TestLifeEndsInOrder(t *testing.T) {
 				order = append(order, e)
 			}
 			// A door that fails ends the other by itself.
-			if got := strings.Join(order, " "); want != "" && got != want && got != "door leave beside beside" {
+			if got := strings.Join(order, " "); want != "" && got != want && got != "door leave beside beside" { //nolint:dupword // Two doors, two beside them.
 				t.Errorf("ended in the order %q, want %q", got, want)
 			}
 			if failed := test.door != nil || test.beside != nil; failed != errors.Is(err, broken) || !failed && err != nil {

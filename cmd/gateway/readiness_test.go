@@ -51,7 +51,7 @@ func TestReadyz(t *testing.T) {
 		}
 		ask := func(target string) (int, string) {
 			w := httptest.NewRecorder()
-			r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, http.NoBody))
+			r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody))
 			return w.Code, w.Body.String()
 		}
 		if status, text := ask("/readyz"); status != test.status || !strings.HasPrefix(text, test.line) {

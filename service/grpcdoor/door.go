@@ -49,7 +49,7 @@ func New(server *connect.Server, options Options) *Door {
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	var reads sync.WaitGroup
 	defer reads.Wait()
-	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error {
+	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error { //nolint:contextcheck // The call has its stream's.
 		return d.call(wire, &reads)
 	}))...)
 	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))

@@ -38,7 +38,7 @@ func (s *conns) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		now := time.Now()
-		c := &conn{Conn: accepted, of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))}
+		c := &conn{Conn: accepted, of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // It spreads, and hides nothing.
 		c.quiet.Store(now.UnixNano())
 		if s.admit(c) {
 			return c, nil

@@ -3,6 +3,7 @@ package httpdoor_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -116,7 +117,7 @@ func (l line) answer() (string, error) {
 func (l line) closed(t *testing.T) {
 	t.Helper()
 	if n, err := io.Copy(io.Discard, l.in); err != nil {
-		if e, ok := err.(net.Error); ok && e.Timeout() {
+		if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 			t.Errorf("still open after %d bytes: %v", n, err)
 		}
 	}
