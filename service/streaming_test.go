@@ -71,7 +71,7 @@ func streamingURL(t *testing.T, seen <-chan struct{}) string {
 	go func() { ended <- port.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		stop()
-		_ = <-ended // It ends because it is stopped.
+		<-ended //nolint:errcheck // It ends because it is stopped.
 	})
 	return "http://" + l.Addr().String()
 }

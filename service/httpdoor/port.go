@@ -97,6 +97,6 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests on %s did not finish within %s: %w", l.Addr(), p.options.DrainTimeout, err), p.server.Close())
 	}
-	_ = <-ended // That the server was closed is no news.
+	<-ended //nolint:errcheck // That the server was closed is no news.
 	return err
 }
