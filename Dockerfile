@@ -13,9 +13,12 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 # Static: CA certificates, time zones and a user, no shell and no libc. The
 # gateway writes no files: run it with a read-only root.
 FROM gcr.io/distroless/static-debian12:nonroot
+# Version and commit are in the binary: gateway --version.
+LABEL org.opencontainers.image.title="Admin Gateway" \
+      org.opencontainers.image.description="The OpenAI Admin API as typed RPCs, behind a policy for each caller"
 COPY --from=build /src/bin/gateway /gateway
 # By number, for Kubernetes' runAsNonRoot.
 USER 65532:65532
-# RPCs and REST; health, metrics and profiles.
-EXPOSE 8080 8081
+# All doors; gRPC alone; health and metrics. The last is for operators.
+EXPOSE 8080 8090 8081
 ENTRYPOINT ["/gateway"]

@@ -26,6 +26,7 @@ GOVERSION := $(shell go env GOVERSION)
 tool = .cache/bin/$(1)-$(shell { echo $(GOVERSION); cat tools/$(2)/go.mod tools/$(2)/go.sum; } | cksum | cut -d' ' -f1)
 BUF := $(call tool,buf,buf)
 LINTER := $(call tool,golangci-lint,lint)
+SUITE := $(call tool,connectconformance,conformance)
 
 # The modules beside the root that hold Go code, and those that have tests.
 MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
@@ -57,6 +58,11 @@ test: ## Test every module, the product with the race detector
 		(cd "$$module" && CGO_ENABLED=0 go test -count=1 -timeout 10m ./...); \
 	done
 
+.PHONY: conformance
+conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors and the bare library
+	@cd tools/conformance && CGO_ENABLED=0 go build -trimpath -o $(CURDIR)/bin/conformance . && go mod download connectrpc.com/conformance
+	@bin/conformance -runner $(SUITE) -protos "$$(cd tools/conformance && go list -m -f '{{.Dir}}/proto' connectrpc.com/conformance)"
+
 .PHONY: sdk
 sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 	@tools/sdk.sh
@@ -64,6 +70,10 @@ sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 .PHONY: golden
 golden: ## Write the inventory of RPCs anew, for review
 	go test ./service -run Golden -update
+
+.PHONY: reference
+reference: ## Write docs/config.md anew, from the config that the code has
+	go test ./cmd/gateway -run ReferencePage -update
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
@@ -78,7 +88,7 @@ soak: ## Keep a gateway busy for DURATION (10m), and report what it holds
 	SOAK=$(DURATION) go test -run '^TestSoak$$' -v -timeout 0 ./cmd/gateway
 
 .PHONY: tools
-tools: $(BUF) $(LINTER) ## Build the pinned tools into .cache
+tools: $(BUF) $(LINTER) $(SUITE) ## Build the pinned tools into .cache
 
 .PHONY: generate
 generate: $(BUF) third_party/.stamp ## Generate gen/ from proto/
@@ -105,6 +115,9 @@ clean: ## Remove everything that make made
 
 .cache/bin/golangci-lint-%:
 	CGO_ENABLED=0 go build -trimpath -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.cache/bin/connectconformance-%:
+	cd tools/conformance && CGO_ENABLED=0 go build -trimpath -o $(CURDIR)/$@ connectrpc.com/conformance/cmd/connectconformance
 
 third_party/.stamp: tools/protodeps/main.go tools/protodeps/go.mod tools/protodeps/go.sum
 	rm -rf third_party

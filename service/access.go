@@ -51,7 +51,9 @@ func (r *road) withAuthentication(next connect.ServerFunc) connect.ServerFunc {
 		if connection, ok := info.TransportInfo.(secured); ok {
 			evidence.TLS = connection.TLS()
 		}
-		identity, err := r.authenticator.Authenticate(ctx, c.rules.Table, evidence)
+		authenticating, s := r.tracing.stage(ctx, stageAuthenticate)
+		identity, err := r.authenticator.Authenticate(authenticating, c.rules.Table, evidence)
+		s.end(err)
 		if err != nil {
 			reason := authn.ReasonMalformed
 			if refused, ok := errors.AsType[*authn.Error](err); ok {
@@ -133,7 +135,9 @@ type permit struct {
 // authorize decides with the whole request.
 func (r *road) authorize(ctx context.Context, c *call, request protoreflect.Message) (permit, error) {
 	c.request = request
+	_, s := r.tracing.stage(ctx, stageAuthorize)
 	c.decision = c.rules.Policy.Decide(c.identity.Caller, c.handle, request)
+	s.end(nil)
 	if !c.decision.Allowed {
 		c.outcome = audit.DecisionDenied
 		return permit{}, r.denied(c)

@@ -28,10 +28,7 @@ func (r *road) withAudit(next connect.ServerFunc) connect.ServerFunc {
 			stream = held
 		}
 		err := next(ctx, spec, stream)
-		record := c.record(audit.EventCall, codeName(err))
-		if !r.auditRequired || !c.done {
-			r.audit.Offer(record)
-		} else if auditErr := r.audit.Write(context.WithoutCancel(ctx), record); auditErr != nil && err == nil {
+		if auditErr := r.keepRecord(ctx, c, codeName(err)); auditErr != nil && err == nil {
 			err = doneWithoutRecord(c, held.answer, auditErr)
 		}
 		if err != nil || held.answer == nil {
@@ -42,6 +39,21 @@ func (r *road) withAudit(next connect.ServerFunc) connect.ServerFunc {
 		}
 		return nil
 	}
+}
+
+// keepRecord fails only where the operator requires a record: that of a write
+// that was made.
+func (r *road) keepRecord(ctx context.Context, c *call, code string) error {
+	ctx, s := r.tracing.stage(ctx, stageAudit)
+	record := c.record(audit.EventCall, code)
+	if !r.auditRequired || !c.done {
+		r.audit.Offer(record)
+		s.end(nil)
+		return nil
+	}
+	err := r.audit.Write(context.WithoutCancel(ctx), record)
+	s.end(err)
+	return err
 }
 
 // heldStream keeps the answer of a unary call to itself.
@@ -62,7 +74,10 @@ func (r *road) announce(ctx context.Context, c *call) error {
 	if !r.auditRequired {
 		return nil
 	}
-	if err := r.audit.Write(ctx, c.record(audit.EventIntent, "")); err != nil {
+	ctx, s := r.tracing.stage(ctx, stageAudit)
+	err := r.audit.Write(ctx, c.record(audit.EventIntent, ""))
+	s.end(err)
+	if err != nil {
 		return fault{
 			code: connect.CodeUnavailable, reason: ReasonAuditUnavailable, cause: err,
 			message: "the call cannot be recorded, so it was not made",

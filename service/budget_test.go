@@ -123,9 +123,11 @@ func TestNoBudgetInTime(t *testing.T) {
 				asked  int
 			}{{upstream.ReasonRateLimited, 1}, {upstream.ReasonNoBudget, 1}, {upstream.ReasonNoBudget, 1}} {
 				// Were it waited for, the deadline would pass and the code be another.
+				began := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				_, err := users.GetUser(ctx, &adminv1.GetUserRequest{UserId: "user_1"})
 				cancel()
+				t.Logf("call %d: answered after %s", call, time.Since(began))
 				if connect.CodeOf(err) != connect.CodeResourceExhausted || reason(t, err) != want.reason || retryOf(t, err) < 20*time.Second {
 					t.Errorf("call %d: %v, %s, retry after %s", call, err, reason(t, err), retryOf(t, err))
 				}

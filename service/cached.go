@@ -75,9 +75,7 @@ func NewCache(o CacheOptions) (*Cache, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = callLogger(o.Logger)
 	return &Cache{
 		CacheOptions: o,
 		flights:      cache.NewFlight[kept](flightTimeout, nil),
@@ -100,6 +98,7 @@ const (
 type cacheStep struct {
 	*Cache
 	upstream Upstream
+	tracing  *tracing
 }
 
 // kept is an answer that several callers may get.
@@ -203,7 +202,17 @@ func (s *cacheStep) obtain(ctx context.Context, l lookup, p permit) (k kept, sta
 }
 
 func (s *cacheStep) fly(ctx context.Context, l lookup) (kept, bool, error) {
-	return s.flights.Do(ctx, l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) { return s.find(ctx, l) })
+	return s.flights.Do(ctx, l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) {
+		return s.inFlight(ctx, l, s.find)
+	})
+}
+
+// inFlight shows what a flight does in the trace of the call that began it.
+func (s *cacheStep) inFlight(ctx context.Context, l lookup, do func(context.Context, lookup) (kept, error)) (kept, error) {
+	ctx, span := s.tracing.stage(ctx, stageFlight)
+	k, err := do(ctx, l)
+	span.end(err)
+	return k, err
 }
 
 // hadMoreTime tells whether a flight failed for want of time that this caller has.
@@ -287,7 +296,7 @@ func (s *cacheStep) refresh(ctx context.Context, l lookup) {
 	}
 	if !s.flights.Begin(unhurried(ctx), l.key, s.Store.Version(l.tags), func(ctx context.Context) (kept, error) {
 		defer func() { <-s.refreshing }()
-		return s.renew(ctx, l)
+		return s.inFlight(ctx, l, s.renew)
 	}) {
 		<-s.refreshing
 	}

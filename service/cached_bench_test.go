@@ -48,7 +48,7 @@ func BenchmarkMemoryHit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := &road{catalog: catalog, cache: &cacheStep{remembers, benchUpstream{}}, metrics: counters}
+	r := &road{catalog: catalog, cache: &cacheStep{remembers, benchUpstream{}, nil}, metrics: counters}
 	for name, request := range map[string]proto.Message{
 		"ProjectService/ListProjects":         &adminv1.ListProjectsRequest{Limit: proto.Int64(100), After: proto.String("proj_0123456789abcdef")},
 		"ProjectUserService/ListProjectUsers": &adminv1.ListProjectUsersRequest{ProjectId: "proj_0123456789abcdef", Limit: proto.Int64(100)},

@@ -99,7 +99,7 @@ func (f *fanRun) run(ctx context.Context, send func(proto.Message) error) error 
 	}
 	for {
 		for f.running < f.road.fan.Concurrency && len(f.queue) > 0 && work.Err() == nil {
-			f.begin(work)
+			f.begin(work) //nolint:contextcheck // It is ctx, without its headers.
 		}
 		if f.running == 0 {
 			break

@@ -47,9 +47,9 @@ func (f *fanOutCompiler) bucketCalls(declared *gatewayv1.FanOutBuckets) error {
 		switch {
 		case err != nil:
 		case field == nil:
-			err = &FanOutFault{FanOutNoField, string(message.FullName()) + "." + string(name)}
+			err = &FanOutError{FanOutNoField, string(message.FullName()) + "." + string(name)}
 		case !fits(field):
-			err = &FanOutFault{FanOutWrongType, string(field.FullName())}
+			err = &FanOutError{FanOutWrongType, string(field.FullName())}
 		}
 		return field
 	}
@@ -68,7 +68,7 @@ func (f *fanOutCompiler) bucketCalls(declared *gatewayv1.FanOutBuckets) error {
 	}
 	for _, d := range declared.GetLists() {
 		if !missing[protoreflect.Name(d.GetKind())] {
-			return &FanOutFault{FanOutNoField, fmt.Sprintf("%q is no kind, or is there twice", d.GetKind())}
+			return &FanOutError{FanOutNoField, fmt.Sprintf("%q is no kind, or is there twice", d.GetKind())}
 		}
 		missing[protoreflect.Name(d.GetKind())] = false
 		c, callErr := f.call(d.GetRpc(), "")
@@ -76,10 +76,10 @@ func (f *fanOutCompiler) bucketCalls(declared *gatewayv1.FanOutBuckets) error {
 			return callErr
 		}
 		if c.list == nil {
-			return &FanOutFault{FanOutNoList, d.GetRpc()}
+			return &FanOutError{FanOutNoList, d.GetRpc()}
 		}
 		if d.GetDays() < 1 || d.GetHours() < 0 || d.GetMinutes() < 0 {
-			return &FanOutFault{FanOutShape, d.GetRpc() + " does not say how many buckets a page may have"}
+			return &FanOutError{FanOutShape, d.GetRpc() + " does not say how many buckets a page may have"}
 		}
 		request := c.method.Request.Descriptor()
 		b := &bucketCall{
@@ -112,7 +112,7 @@ func (f *fanOutCompiler) bucketCalls(declared *gatewayv1.FanOutBuckets) error {
 	}
 	for name, left := range missing {
 		if left {
-			return &FanOutFault{FanOutShape, string(name) + " has no list"}
+			return &FanOutError{FanOutShape, string(name) + " has no list"}
 		}
 	}
 	return nil

@@ -35,7 +35,7 @@ type fanOutCompiler struct {
 }
 
 // compileFanOut wants the reads to be there, to fit below each other, and to fit
-// the RPC's own messages; its errors are of [FanOutFault].
+// the RPC's own messages; its errors are of [FanOutError].
 func (c *Catalog) compileFanOut(m *OwnMethod, declared *gatewayv1.FanOut) (*fanOut, error) {
 	response, err := protoregistry.GlobalTypes.FindMessageByName(m.Descriptor.Output().FullName())
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Catalog) compileFanOut(m *OwnMethod, declared *gatewayv1.FanOut) (*fanO
 	if name := declared.GetView(); name != "" {
 		view, ok := itemViews()[name]
 		if !ok {
-			return nil, &FanOutFault{FanOutNoView, name}
+			return nil, &FanOutError{FanOutNoView, name}
 		}
 		f.plan.view = &view
 		for _, field := range view.fields {
@@ -71,7 +71,7 @@ func (c *Catalog) compileFanOut(m *OwnMethod, declared *gatewayv1.FanOut) (*fanO
 
 // shape finds what the RPC's own messages have to have.
 func (f *fanOutCompiler) shape() error {
-	wrong := func(what string) error { return &FanOutFault{FanOutShape, what} }
+	wrong := func(what string) error { return &FanOutError{FanOutShape, what} }
 	p, response := f.plan, f.plan.response.Descriptor()
 	if !p.own.Read || !p.own.Descriptor.IsStreamingServer() {
 		return wrong("it is no read that streams")
@@ -108,7 +108,7 @@ func fullName(m proto.Message) protoreflect.FullName { return m.ProtoReflect().D
 // nestedCalls compiles reads that are one below the other.
 func (f *fanOutCompiler) nestedCalls(declared []*gatewayv1.FanOutCall) error {
 	if len(declared) == 0 {
-		return &FanOutFault{FanOutShape, "it is made of no read"}
+		return &FanOutError{FanOutShape, "it is made of no read"}
 	}
 	for i, d := range declared {
 		call, err := f.call(d.GetRpc(), d.GetWith())
@@ -118,13 +118,13 @@ func (f *fanOutCompiler) nestedCalls(declared []*gatewayv1.FanOutCall) error {
 		last := i == len(declared)-1
 		switch {
 		case call.list == nil && !last, call.list == nil && i == 0:
-			return &FanOutFault{FanOutNoList, d.GetRpc()}
+			return &FanOutError{FanOutNoList, d.GetRpc()}
 		case d.GetMayBeAbsent() && call.list != nil:
-			return &FanOutFault{FanOutShape, d.GetRpc() + " is a list and may be absent"}
+			return &FanOutError{FanOutShape, d.GetRpc() + " is a list and may be absent"}
 		case last != (d.GetKey() == "") || last != (d.GetAs() == ""):
-			return &FanOutFault{FanOutShape, d.GetRpc() + ": each read but the last has a key and says what it is called"}
+			return &FanOutError{FanOutShape, d.GetRpc() + ": each read but the last has a key and says what it is called"}
 		case d.GetGiven() != "" && (i > 0 || last):
-			return &FanOutFault{FanOutShape, d.GetRpc() + ": only the outermost of several can be given"}
+			return &FanOutError{FanOutShape, d.GetRpc() + ": only the outermost of several can be given"}
 		}
 		call.mayBeAbsent = d.GetMayBeAbsent()
 		if !last {
@@ -147,14 +147,14 @@ func (f *fanOutCompiler) nestedCalls(declared []*gatewayv1.FanOutCall) error {
 func (f *fanOutCompiler) call(rpc, with string) (*fanCall, error) {
 	method, ok := f.catalog.Lookup("/" + rpc)
 	if !ok {
-		return nil, &FanOutFault{FanOutUnknownRPC, rpc}
+		return nil, &FanOutError{FanOutUnknownRPC, rpc}
 	}
 	if !method.Read || method.Secret {
-		return nil, &FanOutFault{FanOutNoRead, rpc}
+		return nil, &FanOutError{FanOutNoRead, rpc}
 	}
 	c := &fanCall{method: method, base: method.Request.New().Interface()}
 	if err := prototext.Unmarshal([]byte(with), c.base); err != nil {
-		return nil, &FanOutFault{FanOutNoField, fmt.Sprintf("%s with %q", rpc, with)}
+		return nil, &FanOutError{FanOutNoField, fmt.Sprintf("%s with %q", rpc, with)}
 	}
 	response := method.Response.Descriptor()
 	if list, err := pages.ListOf(method.Request.Descriptor(), response); err == nil {
@@ -165,7 +165,7 @@ func (f *fanOutCompiler) call(rpc, with string) (*fanCall, error) {
 	} else if response.Fields().Len() == 1 && response.Fields().Get(0).Message() != nil && !response.Fields().Get(0).IsList() {
 		c.items = response.Fields().Get(0)
 	} else {
-		return nil, &FanOutFault{FanOutNoList, rpc}
+		return nil, &FanOutError{FanOutNoList, rpc}
 	}
 	if field := method.Request.Descriptor().Fields().ByName(protoreflect.Name(method.Project)); field != nil && field.IsList() {
 		c.scope = field
@@ -209,14 +209,14 @@ func (f *fanOutCompiler) name(c *fanCall, d *gatewayv1.FanOutCall) error {
 	key := c.itemType().Fields().ByName(protoreflect.Name(d.GetKey()))
 	switch {
 	case key == nil:
-		return &FanOutFault{FanOutNoField, fmt.Sprintf("%s.%s", c.itemType().FullName(), d.GetKey())}
+		return &FanOutError{FanOutNoField, fmt.Sprintf("%s.%s", c.itemType().FullName(), d.GetKey())}
 	case key.Kind() != protoreflect.StringKind || key.IsList():
-		return &FanOutFault{FanOutWrongType, string(key.FullName())}
+		return &FanOutError{FanOutWrongType, string(key.FullName())}
 	}
 	c.key, c.as = key, protoreflect.Name(d.GetAs())
 	failure := (&inventoryv1.Failure{}).ProtoReflect().Descriptor()
 	if field := failure.Fields().ByName(c.as); field == nil || field.Kind() != protoreflect.StringKind {
-		return &FanOutFault{FanOutNoField, fmt.Sprintf("%s.%s", failure.FullName(), c.as)}
+		return &FanOutError{FanOutNoField, fmt.Sprintf("%s.%s", failure.FullName(), c.as)}
 	}
 	if d.GetGiven() == "" {
 		return nil
@@ -224,9 +224,9 @@ func (f *fanOutCompiler) name(c *fanCall, d *gatewayv1.FanOutCall) error {
 	given := f.request.Fields().ByName(protoreflect.Name(d.GetGiven()))
 	switch {
 	case given == nil:
-		return &FanOutFault{FanOutNoField, fmt.Sprintf("%s.%s", f.request.FullName(), d.GetGiven())}
+		return &FanOutError{FanOutNoField, fmt.Sprintf("%s.%s", f.request.FullName(), d.GetGiven())}
 	case given.Kind() != protoreflect.StringKind || !given.IsList():
-		return &FanOutFault{FanOutWrongType, string(given.FullName())}
+		return &FanOutError{FanOutWrongType, string(given.FullName())}
 	}
 	f.plan.given, f.plan.projects, f.taken[given.Name()] = given, given, true
 	return nil
@@ -242,14 +242,14 @@ func (f *fanOutCompiler) bind(c *fanCall) error {
 			continue
 		}
 		if to.Kind() != protoreflect.StringKind || to.IsList() {
-			return &FanOutFault{FanOutWrongType, string(to.FullName())}
+			return &FanOutError{FanOutWrongType, string(to.FullName())}
 		}
 		c.binds = append(c.binds, binding{to, level})
 		bound[to.Name()] = true
 	}
 	for _, variable := range c.method.Endpoint.Variables() {
 		if !bound[variable.Name()] {
-			return &FanOutFault{FanOutUnbound, string(variable.FullName())}
+			return &FanOutError{FanOutUnbound, string(variable.FullName())}
 		}
 	}
 	return nil
@@ -259,14 +259,14 @@ func (f *fanOutCompiler) bind(c *fanCall) error {
 func (f *fanOutCompiler) leftovers() error {
 	for i := range f.request.Fields().Len() {
 		if field := f.request.Fields().Get(i); !f.taken[field.Name()] && !f.plan.buckets.has(field.Name()) {
-			return &FanOutFault{FanOutUntaken, string(field.FullName())}
+			return &FanOutError{FanOutUntaken, string(field.FullName())}
 		}
 	}
 	for _, member := range f.members {
 		fields := member.Message().Fields()
 		for i := range fields.Len() {
 			if field := fields.Get(i); !f.filled[field.FullName()] {
-				return &FanOutFault{FanOutUnfilled, string(field.FullName())}
+				return &FanOutError{FanOutUnfilled, string(field.FullName())}
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func TestFanOutFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := spoilInventory(t, test.rpc, test.spoil)
-			fault, ok := errors.AsType[*service.FanOutFault](err)
+			fault, ok := errors.AsType[*service.FanOutError](err)
 			if !ok || fault.Problem != test.problem || !strings.Contains(fault.What, test.what) {
 				t.Fatalf("%v, want %q about %q", err, test.problem, test.what)
 			}

@@ -8,7 +8,7 @@ func (f *fanOutCompiler) place(c *fanCall, last bool) error {
 	wanted := c.itemType().FullName()
 	if last && f.plan.view != nil {
 		if f.plan.view.from != wanted || c.list == nil {
-			return &FanOutFault{FanOutWrongType, string(wanted) + " is not what the view looks at"}
+			return &FanOutError{FanOutWrongType, string(wanted) + " is not what the view looks at"}
 		}
 		wanted = f.plan.view.to
 	}
@@ -26,7 +26,7 @@ func (f *fanOutCompiler) place(c *fanCall, last bool) error {
 		}
 	}
 	if last {
-		return &FanOutFault{FanOutNoPlace, string(wanted)}
+		return &FanOutError{FanOutNoPlace, string(wanted)}
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ type taking struct {
 }
 
 func compileTaking(from, to protoreflect.FieldDescriptor) (taking, error) {
-	mismatch := &FanOutFault{FanOutWrongType, fmt.Sprintf("%s for %s", from.FullName(), to.FullName())}
+	mismatch := &FanOutError{FanOutWrongType, fmt.Sprintf("%s for %s", from.FullName(), to.FullName())}
 	t := taking{from: from, to: to}
 	switch {
 	case from.Kind() != to.Kind() || from.IsList() != to.IsList() || from.IsMap() || to.IsMap():

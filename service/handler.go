@@ -42,6 +42,7 @@ type road struct {
 	logger        *slog.Logger
 	fan           FanOutOptions
 	budget        Budget
+	tracing       *tracing
 }
 
 // handler is the innermost step of the road for one method: decode, validate,
@@ -90,11 +91,13 @@ func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
 }
 
 func (r *road) read(ctx context.Context, p permit) (*answer, error) {
+	ctx, s := r.tracing.stage(ctx, stageCache)
 	a, err := r.cache.read(ctx, p)
 	outcome := p.call.cache
 	if err != nil {
 		outcome = cacheError
 	}
+	s.ended(outcome, err)
 	r.metrics.read(p.call.method, outcome)
 	return a, err
 }

@@ -61,9 +61,7 @@ func NewIdempotency(o IdempotencyOptions) (*Idempotency, error) {
 	if o.Outcomes == nil || o.Scope == "" || o.Org == nil {
 		return nil, errors.New("service: IdempotencyOptions.Outcomes, Scope and Org are required")
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = callLogger(o.Logger)
 	_, sealed := o.Outcomes.(*cache.SealedOutcomes)
 	return &Idempotency{o, sealed}, nil
 }
@@ -96,7 +94,7 @@ func (r *road) once(ctx context.Context, p permit) (*answer, error) {
 			p.call.upstreamRequestID = o.requestID
 			return o.answer(p.call.method)
 		}
-		r.idempotency.Logger.ErrorContext(ctx, "an outcome cannot be read", "request_id", p.call.id, "method", p.call.method.Name())
+		r.idempotency.Logger.ErrorContext(ctx, "an outcome cannot be read", "method", p.call.method.Name())
 	case cache.OutcomeOther:
 		r.metrics.keyed("reused")
 		return nil, fault{
@@ -192,7 +190,7 @@ func (r *road) keep(ctx context.Context, c *call, claim cache.Claim, kept keptOu
 	}
 	if err != nil {
 		r.metrics.keyed("unkept")
-		r.idempotency.Logger.ErrorContext(ctx, "what came of a write cannot be kept", "request_id", c.id, "method", c.method.Name(), "error", err.Error())
+		r.idempotency.Logger.ErrorContext(ctx, "what came of a write cannot be kept", "method", c.method.Name(), "error", err.Error())
 		return
 	}
 	r.metrics.keyed("first")
@@ -202,7 +200,7 @@ func (r *road) keep(ctx context.Context, c *call, claim cache.Claim, kept keptOu
 func (r *road) release(ctx context.Context, c *call, claim cache.Claim) {
 	r.metrics.keyed("released")
 	if err := claim.Abandon(ctx); err != nil {
-		r.idempotency.Logger.WarnContext(ctx, "the key of a write that was not made cannot be given back", "request_id", c.id, "method", c.method.Name(), "error", err.Error())
+		r.idempotency.Logger.WarnContext(ctx, "the key of a write that was not made cannot be given back", "method", c.method.Name(), "error", err.Error())
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"golang.org/x/time/rate"
+
+	"github.com/admin-gateway/admin-gateway/service/audit"
 )
 
 // requestIDHeader carries the id of a call back to its caller.
@@ -24,6 +26,8 @@ func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 	return []connect.ServerInterceptor{
 		r.withHealth,
 		withCall,
+		r.tracing.withSpan,
+		r.metrics.calls.withCount,
 		withLog(r.logger),
 		r.withAudit,
 		withCallerErrors,
@@ -35,6 +39,42 @@ func (r *road) interceptors(longest time.Duration) []connect.ServerInterceptor {
 		r.withPermission,
 	}
 }
+
+// DoorInterceptors are those of the road that need neither a catalog nor callers,
+// in its order: a call is named, counted, logged, held back until it is recorded, bounded
+// (by longest), and its panic is its own failure. They are what a door can be
+// tested with whose service is not the gateway's. Nobody is asked who they are,
+// records are kept nowhere, and errors reach the caller as the handler made them.
+func DoorInterceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+	r := newDoorRoad(logger, longest)
+	return []connect.ServerInterceptor{
+		r.withHealth,
+		withCall,
+		r.tracing.withSpan,
+		r.metrics.calls.withCount,
+		withLog(r.logger),
+		r.withAudit,
+		withRecovery(r.logger),
+		withDeadline(longest, r.fan.Longest),
+		r.withStop,
+	}
+}
+
+// newDoorRoad is a road without a catalog, callers and records.
+func newDoorRoad(logger *slog.Logger, longest time.Duration) *road {
+	return &road{
+		audit: unrecorded{}, logger: logger, metrics: &metrics{calls: newCallMetrics(rpcNames{})}, fan: FanOutOptions{Longest: longest},
+	}
+}
+
+// unrecorded is an audit log that keeps nothing.
+type unrecorded struct{}
+
+// Write says that the record is kept.
+func (unrecorded) Write(context.Context, *audit.Record) error { return nil }
+
+// Offer is to no purpose.
+func (unrecorded) Offer(*audit.Record) {}
 
 // withCall names the call. The name is ours: one that a caller chose could be
 // another call's.
@@ -54,7 +94,8 @@ func withCall(next connect.ServerFunc) connect.ServerFunc {
 const strangersLogged, strangersAtOnce = 50, 500
 
 // withLog writes one line a call; of strangers' calls, so many a second, and in
-// the next line how many it left out. It holds no value of a request.
+// the next line how many it left out. It holds no value of a request; which call
+// it is the handler adds, see [NewLogHandler].
 func withLog(logger *slog.Logger) connect.ServerInterceptor {
 	strangers := rate.NewLimiter(strangersLogged, strangersAtOnce)
 	var leftOut atomic.Int64
@@ -67,14 +108,10 @@ func withLog(logger *slog.Logger) connect.ServerInterceptor {
 				return err
 			}
 			attrs := []slog.Attr{
-				slog.String("request_id", c.id),
 				slog.String("method", clip(spec.Procedure)),
 				slog.String("caller", c.identity.Caller),
 				slog.Duration("duration", time.Since(c.start)),
 				slog.String("code", codeName(err)),
-			}
-			if c.traceID != "" {
-				attrs = append(attrs, slog.String("trace_id", c.traceID))
 			}
 			if c.idempotency != "" {
 				attrs = append(attrs, slog.String("idempotency", c.idempotency))
@@ -116,7 +153,7 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) (err error) {
 			defer func() {
 				if value := recover(); value != nil {
-					logger.ErrorContext(ctx, "panic", "request_id", RequestID(ctx), "method", clip(spec.Procedure), "stack", string(debug.Stack()))
+					logger.ErrorContext(ctx, "panic", "method", clip(spec.Procedure), "stack", string(debug.Stack()))
 					err = fmt.Errorf("panic: %T", value)
 				}
 			}()

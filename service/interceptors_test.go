@@ -428,16 +428,41 @@ func TestUnknownMethods(t *testing.T) {
 	for name, door := range h.doors(t) {
 		err := as("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/openai.admin.v1.ProjectService/Nope"},
 			&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
-		if name == "gRPC-Web" {
-			// The library takes what it does not know for a stream in both
-			// directions, and has no such thing for gRPC-Web over HTTP/1.1.
-			if err == nil {
-				t.Errorf("%s: an unknown method has an answer", name)
-			}
-			continue
-		}
 		if connect.CodeOf(err) != connect.CodeUnimplemented || reason(t, err) != service.ReasonUnknownMethod {
 			t.Errorf("%s: an unknown method is told as %v", name, err)
+		}
+	}
+}
+
+// TestUnknownMethodsOverHTTP1: a stream of Connect learns that there is no such
+// method; gRPC needs HTTP/2 to learn anything.
+func TestUnknownMethodsOverHTTP1(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, answerProject, 0)
+	for kind, want := range map[string]int{
+		"application/connect+json": http.StatusOK, // The error is the stream's end.
+		"application/json":         http.StatusUnauthorized,
+		"application/grpc-web":     http.StatusOK,
+		"application/grpc":         http.StatusHTTPVersionNotSupported,
+		"Application/gRPC+proto":   http.StatusHTTPVersionNotSupported,
+		"text/plain":               http.StatusNotFound,
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/openai.admin.v1.ProjectService/Nope", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", kind)
+		transport := &http.Transport{}
+		reply, err := (&http.Client{Transport: transport}).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reply.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		transport.CloseIdleConnections()
+		if reply.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", kind, reply.StatusCode, want)
 		}
 	}
 }

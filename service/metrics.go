@@ -17,6 +17,7 @@ type metrics struct {
 	// reads has a counter for every read and outcome, so that a hit need not look
 	// for its own by name.
 	reads map[*Method]*[cacheOutcomes]prometheus.Counter
+	calls *callMetrics
 }
 
 func newMetrics(registerer prometheus.Registerer, catalog *Catalog) (*metrics, error) {
@@ -37,6 +38,10 @@ func newMetrics(registerer prometheus.Registerer, catalog *Catalog) (*metrics, e
 	m.keyedTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by what came of the key: first, released, unkept, replayed, lost, reused or refused.",
 	}, []string{"outcome"})
+	for _, outcome := range []string{"first", "released", "unkept", "replayed", "lost", "reused", "refused"} {
+		m.keyedTotal.WithLabelValues(outcome)
+	}
+	m.calls = newCallMetrics(newRPCNames(catalog))
 	m.reads = make(map[*Method]*[cacheOutcomes]prometheus.Counter)
 	for _, method := range catalog.methods {
 		if !method.Read {
@@ -51,7 +56,7 @@ func newMetrics(registerer prometheus.Registerer, catalog *Catalog) (*metrics, e
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.unauthenticatedTotal, m.deniedTotal, m.limited, readsTotal, m.keyedTotal} {
+	for _, c := range append(m.calls.collectors(), m.unauthenticatedTotal, m.deniedTotal, m.limited, readsTotal, m.keyedTotal) {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
 		}

@@ -18,6 +18,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -86,6 +88,7 @@ type mirror struct {
 	logs    *logLines
 	policy  *testPolicy
 	metrics *prometheus.Registry
+	spans   *tracetest.InMemoryExporter
 	audit   string // the path of the audit log
 	records *audit.Log
 
@@ -117,7 +120,9 @@ func newMirror(t *testing.T, options sandbox.Options, adjust ...func(*service.Op
 	if m.catalog, err = service.NewCatalog(service.Files(), m.drift); err != nil {
 		t.Fatal(err)
 	}
-	client, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
+	var tracer trace.Tracer
+	m.spans, tracer = inMemorySpans(t)
+	client, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}, Tracer: tracer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +132,7 @@ func newMirror(t *testing.T, options sandbox.Options, adjust ...func(*service.Op
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.records.Close(context.Background()) }) // Closed twice where a test reads it.
-	config := service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))}
+	config := service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Tracer: tracer, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))}
 	for _, adjust := range adjust {
 		adjust(&config)
 	}

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -8,7 +9,12 @@ import (
 	"testing"
 
 	"connectrpc.com/connect/v2/connecthttp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -16,8 +22,8 @@ import (
 
 // TestSecretsAreNotTold makes every call with and without faults, and as callers
 // who may not, and looks for the admin key, the callers' tokens and every created
-// key in all that the gateway says: its log, its metrics, its audit log and its
-// errors, and every answer but the one that shows the key.
+// key in all that the gateway says: its log, its metrics, its spans, its audit log
+// and its errors, and every answer but the one that shows the key.
 func TestSecretsAreNotTold(t *testing.T) {
 	t.Parallel()
 	m := newMirror(t, sandbox.Options{})
@@ -84,12 +90,61 @@ func (m *mirror) kept(t *testing.T) string {
 	}
 	metrics := httptest.NewRecorder()
 	promhttp.HandlerFor(m.metrics, promhttp.HandlerOpts{}).ServeHTTP(metrics, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-	for what, text := range map[string]string{"log": m.logs.text(), "audit log": string(lines), "metrics": metrics.Body.String()} {
+	spans := fmt.Sprintf("%+v", m.spans.GetSpans())
+	exported := exportedMetrics(t, m.metrics)
+	for what, text := range map[string]string{
+		"log": m.logs.text(), "audit log": string(lines), "metrics": metrics.Body.String(), "exported metrics": exported, "spans": spans,
+	} {
 		if !strings.Contains(text, "unauthenticated") {
 			t.Errorf("the %s does not know of the strangers: %.300s", what, text)
 		}
 	}
-	return m.logs.text() + string(lines) + metrics.Body.String()
+	return m.logs.text() + string(lines) + metrics.Body.String() + exported + spans
+}
+
+// exportedMetrics are the metrics as they leave over OTLP.
+func exportedMetrics(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	reader := metric.NewManualReader(metric.WithProducer(bridge.NewMetricProducer(bridge.WithGatherer(registry))))
+	provider := metric.NewMeterProvider(metric.WithReader(reader))
+	defer func() {
+		if err := provider.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	return attributesOf(all)
+}
+
+// attributesOf is what metrics say in words: their names and their attributes.
+func attributesOf(all metricdata.ResourceMetrics) string {
+	var said strings.Builder
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			fmt.Fprintf(&said, "%s %s", m.Name, m.Description)
+			switch data := m.Data.(type) {
+			case metricdata.Sum[float64]:
+				for _, p := range data.DataPoints {
+					said.WriteString(" " + p.Attributes.Encoded(attribute.DefaultEncoder()))
+				}
+			case metricdata.Gauge[float64]:
+				for _, p := range data.DataPoints {
+					said.WriteString(" " + p.Attributes.Encoded(attribute.DefaultEncoder()))
+				}
+			case metricdata.Histogram[float64]:
+				for _, p := range data.DataPoints {
+					said.WriteString(" " + p.Attributes.Encoded(attribute.DefaultEncoder()))
+				}
+			default:
+				fmt.Fprintf(&said, "%+v", data)
+			}
+			said.WriteByte('\n')
+		}
+	}
+	return said.String()
 }
 
 // valuesOf finds the members that hold a key.

@@ -13,6 +13,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"connectrpc.com/grpcreflect/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -54,9 +55,12 @@ type Options struct {
 	// Health is served as grpc.health.v1, to everybody, and ends streams when the
 	// gateway stops; nil does neither.
 	Health *Health
-	// Metrics counts refusals; nil counts for nobody.
+	// Metrics counts calls; nil counts for nobody.
 	Metrics prometheus.Registerer
-	// Logger gets a line a call; the default discards it.
+	// Tracer makes the spans of calls and of their stages; nil makes none.
+	Tracer trace.Tracer
+	// Logger gets a line a call, with its request_id and trace_id; the default
+	// discards it.
 	Logger *slog.Logger
 	// LongestCall bounds every call but streams; default [DefaultLongestCall].
 	LongestCall time.Duration
@@ -70,9 +74,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if options.Upstream == nil || options.Callers == nil || options.Authenticator == nil || options.Audit == nil {
 		return nil, errors.New("service: Options.Upstream, Callers, Authenticator and Audit are required")
 	}
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
-	}
+	options.Logger = callLogger(options.Logger)
 	if options.LongestCall <= 0 {
 		options.LongestCall = DefaultLongestCall
 	}
@@ -85,10 +87,11 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("service: metrics: %w", err)
 	}
+	tracing := newTracing(options.Tracer, counters.calls.names)
 	r := &road{
 		catalog:       catalog,
 		methods:       catalog.access,
-		cache:         &cacheStep{options.Cache, options.Upstream},
+		cache:         &cacheStep{options.Cache, options.Upstream, tracing},
 		idempotency:   options.Idempotency,
 		validator:     requestValidator{validator},
 		callers:       options.Callers,
@@ -100,6 +103,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		logger:        options.Logger,
 		fan:           options.FanOut,
 		budget:        options.Budget,
+		tracing:       tracing,
 	}
 	if options.Health != nil {
 		r.health = newHealthService(options.Health)
@@ -144,7 +148,7 @@ func NewHTTPHandler(server *connect.Server, catalog *Catalog, options ...HTTPOpt
 		option(&settings)
 	}
 	mux := http.NewServeMux()
-	connecthttp.Mount(mux, server,
+	connecthttp.Mount(doorMux{mux}, server,
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(settings.maxRequestBytes),
 		connecthttp.WithCompressMinBytes(compressMinBytes),

@@ -68,8 +68,11 @@ func (c *Client) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error
 	if r.Verb != e.verb || !strings.HasPrefix(r.Path, "/") {
 		return nil, fmt.Errorf("upstream: not a request of %s", e)
 	}
-	reply, err := c.attempt(ctx, e, r)
-	if err != nil {
+	ctx, o := c.observe(ctx, e)
+	var reply *Reply
+	var err *Error
+	defer func() { o.end(reply, err) }()
+	if reply, err = c.attempt(ctx, e, r); err != nil {
 		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "upstream call failed",
 			slog.String("endpoint", e.String()), slog.String("kind", err.Kind.String()), slog.String("error", err.Error()))
 		return nil, err
@@ -166,6 +169,9 @@ func (c *Client) newRequest(ctx context.Context, r *Request, key Secret) (*http.
 	}
 	if r.Body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.config.SendTraceparent {
+		tellTrace(ctx, request.Header)
 	}
 	return request, nil
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config says how to reach the upstream. Of the bounds, 0 means the default and
@@ -55,6 +57,14 @@ type Config struct {
 	// Logger gets a line for each failed attempt, without path values or
 	// queries; nil discards.
 	Logger *slog.Logger
+	// Attempts counts attempts; nil counts nothing.
+	Attempts AttemptMetrics
+	// Tracer makes a span of each attempt, with verb, route and how it ended; nil
+	// makes none.
+	Tracer trace.Tracer
+	// SendTraceparent tells the upstream the ids of the trace and of the span, in
+	// the header traceparent. It is told nothing else of a trace.
+	SendTraceparent bool
 	// TLS configures connections; nil means the system's roots and TLS 1.2 or
 	// later.
 	TLS *tls.Config
@@ -100,6 +110,9 @@ func (c *Config) setDefaults() error {
 	}
 	if strings.ContainsFunc(c.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return errors.New("UserAgent is not printable ASCII")
+	}
+	if c.Attempts == nil {
+		c.Attempts = noAttempts{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -151,7 +151,10 @@ func (d *delivery) admit(ctx context.Context) (done func(error), _ *Error) {
 		if refusal := d.sender.breaker.refusal(d.request.Verb); refusal != nil {
 			return nil, refusal
 		}
-		if refusal := d.pace(ctx); refusal != nil {
+		waiting, end := d.sender.paceSpan(ctx)
+		refusal := d.pace(waiting)
+		end(refusal)
+		if refusal != nil {
 			return nil, refusal
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // SenderOptions configure [NewSender]. Client is required. Of the bounds, 0
@@ -22,6 +24,8 @@ type SenderOptions struct {
 	Breaker BreakerOptions
 	// Metrics count what happens; nil counts nothing.
 	Metrics SendMetrics
+	// Tracer makes a span of each wait for the Pacer; nil makes none.
+	Tracer trace.Tracer
 	// Logger gets a line for each retry and each change of the breaker, without
 	// values of the request; nil discards.
 	Logger *slog.Logger

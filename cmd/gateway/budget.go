@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -72,17 +73,17 @@ func (b budgetConfig) options(catalog *service.Catalog) (pace.Options, error) {
 //
 // What is counted together belongs to one base URL: a change of the admin key
 // leaves the organization and its budget what they are.
-func openBudget(b budgetConfig, redisURL, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
+func openBudget(ctx context.Context, b budgetConfig, shared cacheConfig, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
 	options, err := b.options(catalog)
 	if err != nil {
 		return nil, err
 	}
-	opened := &budget{events: newPaceEvents(), close: func() {}}
+	opened := &budget{events: newPaceEvents(catalog.Budgets()), close: func() {}}
 	options.Logger, options.Metrics = logger, opened.events
-	if redisURL != "" {
-		client, err := cache.NewRedisClient(cache.RedisConfig{URL: redisURL})
+	if shared.RedisURL != "" {
+		client, err := shared.redisClient(ctx, cache.RedisConfig{}, logger)
 		if err != nil {
-			return nil, fmt.Errorf("config key cache.redis_url: %w", err)
+			return nil, err
 		}
 		opened.close = func() { _ = client.Close() } // The process ends.
 		if options.Shared, err = newSharedBudget(client, baseURL); err != nil {
@@ -90,7 +91,7 @@ func openBudget(b budgetConfig, redisURL, baseURL string, catalog *service.Catal
 			return nil, err
 		}
 	}
-	if opened.Pacer, err = pace.New(options); err != nil {
+	if opened.Pacer, err = pace.New(options); err != nil { //nolint:contextcheck // lives until it is closed
 		opened.close()
 		return nil, fmt.Errorf("config key upstream.budget: %w", err)
 	}

@@ -19,7 +19,9 @@ type paceEvents struct {
 	shared    prometheus.Gauge
 }
 
-func newPaceEvents() paceEvents {
+// newPaceEvents has the series of refusals from the start: an increase that
+// nobody saw begin is none to Prometheus.
+func newPaceEvents(budgets []string) paceEvents {
 	e := paceEvents{
 		waited: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gateway_budget_wait_seconds", Help: "How long calls to the upstream waited for the budget.",
@@ -37,6 +39,17 @@ func newPaceEvents() paceEvents {
 		shared: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_budget_shared", Help: "1 while replicas count the budget together; 0 alone, or while Redis is lost.",
 		}),
+	}
+	for _, budget := range budgets {
+		for class := pace.Revocation; class <= pace.FanOut; class++ {
+			e.left.WithLabelValues(budget, class.String())
+			for reason := pace.TooLate; reason <= pace.QueueFull; reason++ {
+				e.exhausted.WithLabelValues(budget, class.String(), reason.String())
+			}
+		}
+		for _, lowered := range []string{"no", "yes"} {
+			e.limited.WithLabelValues(budget, lowered)
+		}
 	}
 	return e
 }

@@ -25,6 +25,19 @@ var errNoSize = errors.New("no size")
 // Form says how a size is written.
 func (byteSize) Form() string { return "a size such as 64MiB" }
 
+// String writes a size as it is read.
+func (b byteSize) String() string {
+	for _, unit := range []struct {
+		name  string
+		bytes byteSize
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if b > 0 && b%unit.bytes == 0 {
+			return strconv.FormatInt(int64(b/unit.bytes), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
 // UnmarshalText reads a size.
 func (b *byteSize) UnmarshalText(text []byte) error {
 	number, factor := string(text), int64(1)
@@ -75,9 +88,9 @@ func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.
 	tiers := cache.TieredOptions{Memory: memory, Convert: catalog.Convert, Metrics: r.events}
 	var leases cache.Leases
 	if c.RedisURL != "" {
-		client, err := cache.NewRedisClient(cache.RedisConfig{URL: c.RedisURL})
+		client, err := c.redisClient(ctx, cache.RedisConfig{}, logger)
 		if err != nil {
-			return nil, fmt.Errorf("config key cache.redis_url: %w", err)
+			return nil, err
 		}
 		shared := cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // lives until it is closed
 		tiers.Shared, tiers.Bus, leases = shared, shared, shared

@@ -34,6 +34,9 @@ type config struct {
 	Reflection bool           `yaml:"reflection"`
 	Limits     limitsConfig   `yaml:"limits"`
 	Shutdown   shutdownConfig `yaml:"shutdown"`
+	// Log and Telemetry are what operators get to see.
+	Log       logConfig       `yaml:"log"`
+	Telemetry telemetryConfig `yaml:"telemetry"`
 }
 
 // opsTLSConfig protects the listener of operators; empty: not at all.
@@ -85,6 +88,8 @@ type issuerConfig struct {
 type cacheConfig struct {
 	Memory   byteSize `yaml:"memory"`
 	RedisURL string   `yaml:"redis_url"`
+	// RedisPassword, where it is set, takes the place of the URL's.
+	RedisPassword keyConfig `yaml:"redis_password"`
 	// EncryptionKeys are those with which what is in Redis is encrypted: the
 	// first encrypts, the second, if there is one, still decrypts.
 	EncryptionKeys []keyConfig `yaml:"encryption_keys"`
@@ -135,6 +140,7 @@ func defaultConfig() config {
 		CORS:      corsConfig{MaxAge: 10 * time.Minute},
 		Limits:    defaultLimits(),
 		Shutdown:  shutdownConfig{Delay: 5 * time.Second, Timeout: 25 * time.Second},
+		Telemetry: telemetryConfig{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}
 }
 
@@ -161,6 +167,8 @@ func (c *config) settings() []setting {
 		{"authn.issuers", &c.Authn.Issuers},
 		{"cache.memory", &c.Cache.Memory},
 		{"cache.redis_url", &c.Cache.RedisURL},
+		{"cache.redis_password.env", &c.Cache.RedisPassword.Env},
+		{"cache.redis_password.file", &c.Cache.RedisPassword.File},
 		{"cache.encryption_keys", &c.Cache.EncryptionKeys},
 		{"cache.lives", &c.Cache.Lives},
 		{"cache.jitter", &c.Cache.Jitter},
@@ -176,6 +184,13 @@ func (c *config) settings() []setting {
 		{"reflection", &c.Reflection},
 		{"shutdown.delay", &c.Shutdown.Delay},
 		{"shutdown.timeout", &c.Shutdown.Timeout},
+		{"log.level", &c.Log.Level},
+		{"telemetry.otlp_endpoint", &c.Telemetry.OTLPEndpoint},
+		{"telemetry.otlp_insecure", &c.Telemetry.OTLPInsecure},
+		{"telemetry.otlp_headers", &c.Telemetry.OTLPHeaders},
+		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
+		{"telemetry.service_name", &c.Telemetry.ServiceName},
+		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
 	}, c.Limits.settings()...)
 }
 
@@ -230,6 +245,7 @@ func (c *config) check() error {
 	if key := c.Upstream.AdminKey; (key.Env == "") == (key.File == "") {
 		fault("upstream.admin_key", "exactly one of env and file must say where the admin key is")
 	}
+	c.Cache.checkRedis(fault)
 	for i, key := range c.Cache.EncryptionKeys {
 		if (key.Env == "") == (key.File == "") || i > 1 {
 			fault("cache.encryption_keys", "one or two, each with either env or file")
@@ -245,6 +261,7 @@ func (c *config) check() error {
 	if c.Policy == "" {
 		fault("policy", "the path of a policy file is missing; without one nobody may call")
 	}
+	c.Telemetry.check(fault)
 	t := c.TLS
 	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {
 	case files && t.SPIFFESocket != "":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,7 @@ authn:
 cache:
   memory: 16MiB
   redis_url: "redis://127.0.0.1:6379/0"
+  redis_password: {file: /password}
   encryption_keys: [{env: NEW}, {file: /old}]
   jitter: 0.25
   lives:
@@ -75,6 +77,14 @@ limits:
   connections: 7
   connection_age: 8m
 shutdown: {delay: 1s, timeout: 9s}
+log: {level: debug}
+telemetry:
+  otlp_endpoint: collector:4317
+  otlp_insecure: true
+  otlp_headers: [{name: authorization, env: OTLP}]
+  sample_ratio: 0.125
+  service_name: gateway-eu
+  send_traceparent: true
 `
 
 func TestLoadConfig(t *testing.T) {
@@ -89,7 +99,7 @@ func TestLoadConfig(t *testing.T) {
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
-		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
+		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", RedisPassword: keyConfig{File: "/password"}, EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
 			{Of: "projects.users", Fresh: of(30 * time.Second)},
 			{Of: "ProjectService/GetProject", Fresh: of(0), StaleWhileRevalidate: of(time.Second), StaleIfError: of(2 * time.Minute), Settled: of(time.Hour)},
 		}},
@@ -102,6 +112,11 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
 		},
 		Reflection: true, Shutdown: shutdownConfig{Delay: time.Second, Timeout: 9 * time.Second},
+		Log: logConfig{Level: logLevel(slog.LevelDebug)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []headerConfig{{Name: "authorization", Env: "OTLP"}},
+			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true,
+		},
 	}
 	withDefaults := defaultConfig()
 	withDefaults.Upstream.AdminKey.File = "/run/key"
@@ -121,6 +136,10 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
 		},
 		Shutdown: shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
+		Log:      logConfig{Level: logLevel(slog.LevelWarn)},
+		Telemetry: telemetryConfig{
+			OTLPEndpoint: "https://other.example", OTLPHeaders: []headerConfig{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
+		},
 	}
 	required := map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key", "GATEWAY_POLICY": "p.yaml"}
 	tests := []struct {
@@ -139,13 +158,16 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
 			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
 			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
-			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
+			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_REDIS_PASSWORD_FILE": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
 			"GATEWAY_OPS_TLS_CERT_FILE": "", "GATEWAY_OPS_TLS_KEY_FILE": "", "GATEWAY_OPS_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_CORS_ALLOWED_ORIGINS": "['*']", "GATEWAY_CORS_ALLOW_CREDENTIALS": "false", "GATEWAY_CORS_MAX_AGE": "1m", "GATEWAY_REFLECTION": "false",
 			"GATEWAY_LIMITS_HEADER_BYTES": "16KiB", "GATEWAY_LIMITS_REQUEST_BYTES": "4MiB", "GATEWAY_LIMITS_READ_HEADER_TIMEOUT": "11s",
 			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
 			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
+			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
+			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
+			"GATEWAY_TELEMETRY_SERVICE_NAME": "other", "GATEWAY_TELEMETRY_SEND_TRACEPARENT": "false",
 		}, everyVariable},
 	}
 	for _, test := range tests {
@@ -190,6 +212,9 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"trust domains of nobody", key + "tls: {trust_domains: [a]}", []string{"config key tls.trust_domains:"}},
 		{"memory of no size", key + "cache: {memory: much}", []string{"gateway.yaml:3:17: ", "64MiB"}},
 		{"encryption of nothing", key + "cache: {encryption_keys: [{env: K}]}", []string{"config key cache.encryption_keys", "redis_url"}},
+		{"two passwords", key + "cache: {redis_url: 'redis://u:p@h', redis_password: {env: K}}", []string{"config key cache.redis_password", "redis_url has"}},
+		{"password from two places", key + "cache: {redis_url: 'redis://u@h', redis_password: {env: K, file: /k}}", []string{"config key cache.redis_password", "either"}},
+		{"password of nothing", key + "cache: {redis_password: {env: K}}", []string{"config key cache.redis_password", "goes with"}},
 		{"jitter beyond all", key + "cache: {jitter: 1.5}", []string{"config key cache.jitter", "0 to 1"}},
 		{"life that is no duration", key + "cache: {lives: [{of: users, fresh: 30}]}", []string{"gateway.yaml:", "a duration such as 30s"}},
 		{"three keys", key + "cache: {redis_url: 'redis://h', encryption_keys: [{env: K}, {env: L}, {env: M}]}", []string{"config key cache.encryption_keys", "one or two"}},
@@ -220,6 +245,11 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"endless end", key + "shutdown: {timeout: 1h}", []string{"config key shutdown.timeout:", "15m0s"}},
 		{"delay before now", key + "shutdown: {delay: -1s}", []string{"config key shutdown.delay:"}},
 		{"reflection perhaps", key + "reflection: perhaps", []string{"gateway.yaml:3:13: ", "true or false"}},
+		{"level of no name", key + "log: {level: loud}", []string{"gateway.yaml:3:14: ", "debug, info, warn or error"}},
+		{"more than all traces", key + "telemetry: {sample_ratio: 1.5}", []string{"config key telemetry.sample_ratio", "0 to 1"}},
+		{"headers for nobody", key + "telemetry: {otlp_headers: [{name: a, env: B}]}", []string{"config key telemetry.otlp_endpoint"}},
+		{"traceparent of nothing", key + "telemetry: {send_traceparent: true}", []string{"config key telemetry.otlp_endpoint"}},
+		{"header without value", key + "telemetry: {otlp_endpoint: 'c:4317', otlp_headers: [{name: a}]}", []string{"config key telemetry.otlp_headers"}},
 		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},
 	}
 	for _, test := range tests {

@@ -50,7 +50,8 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer fake.release()
-	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	level := logLevel(slog.LevelError).variable()
+	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
 	if err != nil {
@@ -73,10 +74,10 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer memory.close()
 	// The fake admits every call. Those of the inventory wait a little, so that
 	// its progress can be seen.
-	spending, err := openBudget(budgetConfig{ //nolint:contextcheck // It lives until it is closed.
+	spending, err := openBudget(ctx, budgetConfig{
 		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
 		Buckets: []bucketConfig{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
-	}, "", fake.url(), catalog, logger)
+	}, cacheConfig{}, fake.url(), catalog, logger)
 	if err != nil {
 		return err
 	}
@@ -86,9 +87,9 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
-	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	g, err := build(ctx, catalog, drift, parts{
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
-		limits: standard.Limits, audit: records, reflection: true, logger: logger, ending: ctx.Done(),
+		limits: standard.Limits, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
@@ -33,10 +35,14 @@ type parts struct {
 	reflection bool
 	limits     limitsConfig
 	cors       corsConfig
-	logger     *slog.Logger
 	// ending is closed when the gateway is about to stop, so that streams come to
 	// an end.
 	ending <-chan struct{}
+	// telemetry sends spans and metrics; nil sends nothing.
+	telemetry       *telemetry.Telemetry
+	sendTraceparent bool
+	level           *slog.LevelVar // of logger
+	logger          *slog.Logger
 }
 
 // gateway is the built house: the doors, and what has to be closed after them.
@@ -48,16 +54,11 @@ type gateway struct {
 	client *upstream.Client
 }
 
-func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
+func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
 	registry := newRegistry(drift, p)
-	client, err := upstream.New(upstream.Config{BaseURL: p.baseURL, Key: p.key, Logger: p.logger})
+	client, sender, err := p.openUpstream(catalog, registry) //nolint:contextcheck // The breaker logs for no call.
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream: %w", err)
-	}
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Logger: p.logger})
-	if err != nil {
-		client.Close()
-		return nil, err
 	}
 	ready := &readiness{key: p.key, callers: p.callers, degraded: p.memory.degraded, health: service.NewHealth()}
 	server, err := service.NewServer(catalog, service.Options{
@@ -77,15 +78,39 @@ func build(catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway,
 		Health:        ready.health,
 		LongestCall:   p.limits.LongestCall,
 		Metrics:       registry,
+		Tracer:        p.telemetry.Tracer(),
 		Logger:        p.logger,
 		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
 	})
+	if err == nil {
+		err = p.telemetry.Export(ctx, registry)
+	}
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
 	doors := service.NewHTTPHandler(server, catalog, service.WithMaxRequestBytes(int(p.limits.RequestBytes)))
-	return &gateway{server: server, doors: p.cors.around(doors), ops: opsHandler(registry, ready), ready: ready, client: client}, nil
+	return &gateway{server: server, doors: p.cors.around(doors), ops: opsHandler(registry, ready, p), ready: ready, client: client}, nil
+}
+
+// openUpstream makes the client, and the sender around it that tries again and
+// gives the upstream a pause.
+func (p parts) openUpstream(catalog *service.Catalog, registry prometheus.Registerer) (*upstream.Client, *upstream.Sender, error) {
+	counters, tracer := telemetry.NewUpstream(registry), p.telemetry.Tracer()
+	client, err := upstream.New(upstream.Config{
+		BaseURL: p.baseURL, Key: p.key, Attempts: counters, Tracer: tracer, SendTraceparent: p.sendTraceparent, Logger: p.logger,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sender, err := upstream.NewSender(upstream.SenderOptions{
+		Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Metrics: counters, Tracer: tracer, Logger: p.logger,
+	})
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	return client, sender, nil
 }
 
 // closeAudit flushes what the calls left to be recorded.

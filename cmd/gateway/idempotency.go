@@ -62,9 +62,9 @@ func openOutcomes(ctx context.Context, c cacheConfig, events cache.Metrics, logg
 		outcomes, err := cache.NewSealedOutcomes(memory, [][]byte{own}, events)
 		return outcomes, func() {}, err
 	}
-	client, err := cache.NewRedisClient(cache.RedisConfig{URL: c.RedisURL, Patience: outcomesPatience})
+	client, err := c.redisClient(ctx, cache.RedisConfig{Patience: outcomesPatience}, logger)
 	if err != nil {
-		return nil, nil, fmt.Errorf("config key cache.redis_url: %w", err)
+		return nil, nil, err
 	}
 	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: outcomesPatience, Metrics: events}) //nolint:contextcheck // lives until it is closed
 	closeOutcomes = func() {

@@ -24,13 +24,16 @@ import (
 func TestServeKeepsOutcomes(t *testing.T) {
 	t.Parallel()
 	redisURL := "redis://" + redistest.Start(t)
+	locked := "redis://default@" + redistest.Start(t, "--requirepass", "open-sesame")
 	key := writeFile(t, "cache-key", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
 	for name, test := range map[string]struct {
 		cache   string
 		secrets bool
 	}{
-		"memory":          {"{}", true},
-		"Redis":           {"{redis_url: " + redisURL + "/0}", false},
+		"memory": {"{}", true},
+		"Redis":  {"{redis_url: " + redisURL + "/0}", false},
+		"Redis with a password": {"{redis_url: " + locked + ", redis_password: {file: " + writeFile(t, "password", "open-sesame\n") +
+			"}, encryption_keys: [{file: " + key + "}]}", true},
 		"encrypted Redis": {"{redis_url: " + redisURL + "/1, encryption_keys: [{file: " + key + "}]}", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +47,7 @@ func TestServeKeepsOutcomes(t *testing.T) {
 			}
 			policy := writeFile(t, "policy.yaml", "callers:\n  - {name: writer, authenticate: [{token_sha256: "+hash+"}], grants: [{permissions: ['*']}]}\n")
 			c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", "{listen: '127.0.0.1:0', ops_listen: '127.0.0.1:0', policy: "+policy+
-				", cache: "+test.cache+", upstream: {base_url: '"+up.URL+"/v1', admin_key: {file: "+writeFile(t, "key", sandbox.DefaultAdminKey)+"}}}"))
+				", cache: "+test.cache+", upstream: {base_url: '"+up.URL+"/v1', budget: {default: {calls_per_minute: 600, burst: 10}, organization: {calls_per_minute: 600, burst: 10}}, admin_key: {file: "+writeFile(t, "key", sandbox.DefaultAdminKey)+"}}}"))
 			var at struct {
 				Listen string `json:"listen"`
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -94,19 +93,6 @@ func within[T cmp.Ordered](fault func(key, format string, args ...any), key stri
 	if value < least || value > most {
 		fault(key, "%v is not within %v and %v", value, least, most)
 	}
-}
-
-// String writes a size as it may be written.
-func (b byteSize) String() string {
-	for _, unit := range []struct {
-		name  string
-		bytes byteSize
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if b >= unit.bytes && b%unit.bytes == 0 {
-			return fmt.Sprintf("%d%s", b/unit.bytes, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d", int64(b))
 }
 
 // split says how long calls may take to end, and how long the last records after

@@ -26,6 +26,7 @@ type program struct {
 	Check   checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
 	Can     canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
 	Token   tokenCommand     `cmd:"" help:"Make tokens for callers."`
+	Config  referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
 	Version kong.VersionFlag `help:"Print the build's version and commit, and exit."`
 }
 
@@ -34,7 +35,8 @@ type streams struct{ out, err io.Writer }
 
 func main() {
 	// net/http writes bytes of answers that nobody asked for to the standard
-	// logger, and they can hold the admin key. Nothing else writes there.
+	// logger, and they can hold the admin key. Nothing else writes there but
+	// OpenTelemetry's SDK, whose failures our exporters tell.
 	log.SetOutput(io.Discard)
 	// go-redis writes a line for every connection that fails, and has no other
 	// way; the metrics count them.

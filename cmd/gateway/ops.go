@@ -16,11 +16,12 @@ import (
 
 // opsHandler is what operators and their machines read; it has a listener of
 // its own.
-func opsHandler(registry *prometheus.Registry, ready http.Handler) http.Handler {
+func opsHandler(registry *prometheus.Registry, ready http.Handler, p parts) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+healthPath, ok)
 	mux.Handle("GET "+readyPath, ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mountDebug(mux, p.level, p.logger)
 	return mux
 }
 
@@ -57,6 +58,16 @@ func newRegistry(drift *adminjson.Drift, p parts) *prometheus.Registry {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newDriftCollector(drift),
 		p.memory.events.total,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gateway_degraded", Help: "1 while something does not work that can be done without, as /readyz tells.",
+		}, func() float64 {
+			if p.memory.degraded() == "" {
+				return 0
+			}
+			return 1
+		}),
+		counter("gateway_telemetry_unsent_spans_total", "Batches of spans that could not be sent.", p.telemetry.UnsentSpans),
+		counter("gateway_telemetry_unsent_metrics_total", "Exports of metrics that could not be sent.", p.telemetry.UnsentMetrics),
 		newBudgetCollector(p.budget),
 		counter("gateway_audit_written_total", "Audit records that were kept.", p.audit.Written),
 		counter("gateway_audit_failed_total", "Audit records that could not be written.", p.audit.Failed),
@@ -81,9 +92,19 @@ func ok(w http.ResponseWriter, _ *http.Request) {
 type cacheEvents struct{ total *prometheus.CounterVec }
 
 func newCacheEvents() cacheEvents {
-	return cacheEvents{prometheus.NewCounterVec(prometheus.CounterOpts{
+	c := cacheEvents{prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gateway_cache_events_total", Help: "What the stores of the cache did: hits, misses, invalidations, failures, alerts.",
 	}, []string{"store", "event"})}
+	// What an alert is about has its series from the start: an increase that
+	// nobody saw begin is none to Prometheus.
+	for event := range cache.Events {
+		if event.Alert() {
+			for _, store := range []string{"memory", "redis", "sealed"} {
+				c.total.WithLabelValues(store, event.String())
+			}
+		}
+	}
+	return c
 }
 
 // Count implements cache.Metrics. Both labels are closed sets.

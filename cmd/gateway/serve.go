@@ -32,12 +32,18 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewJSONHandler(std.err, nil))
+	level := conf.Log.Level.variable()
+	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
 	key := conf.Upstream.AdminKey.source(logger)
 	// A key that cannot be read is an error now, not at the first call.
 	if _, err := key.Key(ctx); err != nil {
 		return err
 	}
+	exports, err := conf.Telemetry.open(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer closeTelemetry(ctx, exports, logger)
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
 	if err != nil {
@@ -53,7 +59,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer memory.close()
-	spending, err := openBudget(conf.Upstream.Budget, conf.Cache.RedisURL, conf.Upstream.BaseURL, catalog, logger) //nolint:contextcheck // It lives until it is closed.
+	spending, err := openBudget(ctx, conf.Upstream.Budget, conf.Cache, conf.Upstream.BaseURL, catalog, logger)
 	if err != nil {
 		return err
 	}
@@ -66,9 +72,10 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		_, flush := conf.Shutdown.split()
 		err = closeAudit(ctx, records, flush, err)
 	}()
-	g, err := build(catalog, drift, parts{ //nolint:contextcheck // The breaker logs for no call.
+	g, err := build(ctx, catalog, drift, parts{
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
-		audit: records, auditRequired: conf.Audit.Required, reflection: conf.Reflection, limits: conf.Limits, cors: conf.CORS, logger: logger, ending: ctx.Done(),
+		audit: records, auditRequired: conf.Audit.Required, reflection: conf.Reflection, limits: conf.Limits, cors: conf.CORS,
+		telemetry: exports, sendTraceparent: conf.Telemetry.SendTraceparent, level: level, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err

@@ -243,6 +243,10 @@ type Described interface {
 	Form() string
 }
 
+// Form says how a value of this one's type is written: "a duration such as 30s
+// or 24h". It is what an error says of a value that is none.
+func Form(value any) string { return describe(reflect.ValueOf(value)) }
+
 var errNoBool = errors.New("neither true nor false")
 
 // describe says what a value has to look like.

@@ -3,6 +3,8 @@ package callers_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,6 +38,33 @@ func documented(t *testing.T, catalog *service.Catalog) map[string]*callers.Set 
 		}
 	}
 	return sets
+}
+
+// TestExamplePolicies: each policy of the page is a file of examples/policies too,
+// but for the hash, and there is no other.
+func TestExamplePolicies(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/authorization.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../examples/policies/*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d files, error %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := regexp.MustCompile(`token_sha256: [0-9a-f]{64}`).ReplaceAllString(string(text), "token_sha256: $$TOKEN_SHA256")
+		if !strings.Contains(string(page), "```yaml\n"+block+"```\n") {
+			t.Errorf("%s is not on the page", file)
+		}
+	}
+	if documented := strings.Count(string(page), "```yaml\ncallers:"); documented != len(files) {
+		t.Errorf("%d policies on the page, %d files", documented, len(files))
+	}
 }
 
 // TestDocumentedPolicies: the policies to start from are policies, and open what

@@ -33,12 +33,12 @@ const (
 	FanOutNoView FanOutProblem = "names a view that there is not"
 )
 
-// FanOutFault is what is wrong with a declaration of reads below reads.
-type FanOutFault struct {
+// FanOutError is what is wrong with a declaration of reads below reads.
+type FanOutError struct {
 	// Problem says in which way.
 	Problem FanOutProblem
 	// What it is about: an RPC, or a field.
 	What string
 }
 
-func (f *FanOutFault) Error() string { return fmt.Sprintf("fan_out %s: %s", f.Problem, f.What) }
+func (f *FanOutError) Error() string { return fmt.Sprintf("fan_out %s: %s", f.Problem, f.What) }

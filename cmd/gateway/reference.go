@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
+)
+
+type referenceCommand struct {
+	Format string `enum:"markdown,json" default:"markdown" help:"markdown or json."`
+}
+
+// Run prints what there is to configure.
+func (c *referenceCommand) Run(std streams) error {
+	keys := reference()
+	if c.Format == "json" {
+		encoder := json.NewEncoder(std.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(keys)
+	}
+	return writeReference(std.out, keys)
+}
+
+// reference lists every key of gateway.yaml, in the order of the file. It is
+// made from the types that the file is read into, so none can be missing.
+func reference() []configKey {
+	r := referencing{texts: keyTexts(), variables: make(map[string]string)}
+	c := defaultConfig()
+	for _, s := range c.settings() {
+		r.variables[s.key] = s.variable()
+	}
+	r.object("", reflect.ValueOf(c))
+	return r.keys
+}
+
+// configKey is a key of gateway.yaml.
+type configKey struct {
+	// Key is the path to it; "[]" follows the name of a list whose elements have
+	// keys of their own.
+	Key string `json:"key"`
+	// Variable sets it too; "" for what is inside of a list, which is set as a whole.
+	Variable string `json:"variable,omitempty"`
+	// Form is how it is written.
+	Form string `json:"form"`
+	// Default is what counts without it; "" is nothing.
+	Default string `json:"default,omitempty"`
+	Text    string `json:"text"`
+}
+
+// section is the first name of a key that has several; "" for one that has one.
+func (k configKey) section() string {
+	name, _, nested := strings.Cut(k.Key, ".")
+	if !nested {
+		return ""
+	}
+	return name
+}
+
+// referencing is one walk through the types of the config.
+type referencing struct {
+	texts, variables map[string]string
+	keys             []configKey
+}
+
+func (r *referencing) object(prefix string, v reflect.Value) {
+	for i := range v.NumField() {
+		r.value(prefix+v.Type().Field(i).Tag.Get("yaml"), v.Field(i))
+	}
+}
+
+func (r *referencing) value(key string, v reflect.Value) {
+	_, described := v.Interface().(strictyaml.Described)
+	switch {
+	case described:
+		r.leaf(key, strictyaml.Form(v.Interface()), v)
+	case v.Kind() == reflect.Struct:
+		r.object(key+".", v)
+	case v.Kind() == reflect.Pointer:
+		r.leaf(key, strictyaml.Form(reflect.Zero(v.Type().Elem()).Interface()), v)
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		r.leaf(key, "a list", v)
+		r.object(key+"[].", reflect.Zero(v.Type().Elem()))
+	case v.Kind() == reflect.Slice:
+		r.leaf(key, "a list, each "+strictyaml.Form(reflect.Zero(v.Type().Elem()).Interface()), v)
+	default:
+		r.leaf(key, strictyaml.Form(v.Interface()), v)
+	}
+}
+
+func (r *referencing) leaf(key, form string, v reflect.Value) {
+	k := configKey{Key: key, Variable: r.variables[key], Form: form, Text: r.texts[key]}
+	if !strings.Contains(key, "[]") {
+		k.Default = written(v)
+	}
+	r.keys = append(r.keys, k)
+}
+
+// written is a value as it stands in the file; "" for none.
+func written(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case time.Duration:
+		text := strings.TrimSuffix(value.String(), "m0s")
+		if text != value.String() {
+			text += "m"
+		}
+		return text
+	case fmt.Stringer:
+		return value.String()
+	case float64:
+		return strconv.FormatFloat(value, 'g', 3, 64)
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		elements := make([]string, v.Len())
+		for i := range elements {
+			elements[i] = written(v.Index(i))
+		}
+		return strings.Join(elements, ", ")
+	default:
+		return fmt.Sprint(v.Interface())
+	}
+}
+
+const referenceHead = `# Configuration
+
+<!-- Printed by gateway config; make reference writes it anew. -->
+
+` + "`gateway serve --config gateway.yaml`" + ` reads this file. An unknown key, a key twice and a value of another form are errors at the start, with file, line and column; ` + "`gateway check --config gateway.yaml`" + ` finds them without serving. Relative paths are from the working directory.
+
+Each key is an environment variable too, and that wins. A list is written there as YAML: ` + "`GATEWAY_TLS_TRUST_DOMAINS='[example.org]'`" + `. Keys with ` + "`[]`" + ` are those of a list's elements, and are set with the list.
+
+The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys and headers of telemetry are not.
+`
+
+// writeReference writes a table for each top-level key.
+func writeReference(w io.Writer, keys []configKey) error {
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	keys = slices.Clone(keys)
+	slices.SortStableFunc(keys, func(a, b configKey) int { return strings.Compare(a.section(), b.section()) })
+	section := "none yet"
+	for _, k := range keys {
+		if name := k.section(); name != section {
+			section = name
+			if name == "" {
+				name = "Without a section"
+			}
+			_, _ = fmt.Fprintf(&b, "\n## %s\n\n| key | variable | form | default | what it is |\n|---|---|---|---|---|\n", name)
+		}
+		_, _ = fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Key, quoted(k.Variable), k.Form, quoted(k.Default), k.Text)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func quoted(code string) string {
+	if code == "" {
+		return ""
+	}
+	return "`" + code + "`"
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/admin-gateway/admin-gateway/internal/otlptest"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+)
+
+func TestHeaderValues(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"a token":      {"Bearer word", "Bearer word"},
+		"with its end": {"Bearer word\r\n", "Bearer word"},
+		"empty":        {"", ""},
+		"an end alone": {"\n", ""},
+		"two lines":    {"Bearer word\nX-Other: word", ""},
+		"beyond ASCII": {"Bearer wörd", ""},
+		"too long":     {strings.Repeat("word", maxHeaderValue), ""},
+	} {
+		t.Setenv("GATEWAY_TEST_HEADER", test.text)
+		for _, h := range []headerConfig{{Env: "GATEWAY_TEST_HEADER"}, {File: writeFile(t, "header", test.text)}} {
+			value, err := h.value()
+			if value != test.want || (err == nil) != (test.want != "") || err != nil && strings.Contains(err.Error(), "word") {
+				t.Errorf("%s: %q, error %v", name, value, err)
+			}
+		}
+	}
+}
+
+// A call from outside is found in the collector, in its caller's trace, with all
+// that it came to; and nothing secret is there.
+func TestTelemetryArrives(t *testing.T) {
+	t.Parallel()
+	const trace, header = "0af7651916cd43dd8448eb211c80319c", "Bearer of-the-collector"
+	receiver, collector := otlptest.GRPC(t)
+	s := startServed(t, `
+telemetry:
+  otlp_endpoint: `+collector+`
+  otlp_insecure: true
+  otlp_headers: [{name: authorization, file: `+writeFile(t, "otlp", header+"\n")+`}]
+  sample_ratio: 0
+  service_name: gateway-of-a-test
+`)
+	for _, traceparent := range []string{"00-" + trace + "-b7ad6b7169203331-01", ""} {
+		status, body := ask(t, http.MethodPost, s.url+"/openai.admin.v1.UserService/ListUsers", `{"limit": 3}`,
+			"Content-Type", "application/json", "Authorization", "Bearer "+s.who.auditor, "Traceparent", traceparent)
+		if status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if line := s.err.line(t, s.ended, `"msg":"call"`); !strings.Contains(line, `"trace_id":"`+trace+`"`) || !strings.Contains(line, `"request_id":"req_`) {
+		t.Errorf("the log says %s", line)
+	}
+	s.stop(t)
+	spans := receiver.Names()
+	for _, name := range []string{"UserService/ListUsers", "authenticate", "authorize", "cache", "flight", "pace", "GET /organization/users", "audit"} {
+		if spans[name] == nil || hex.EncodeToString(spans[name].GetTraceId()) != trace {
+			t.Errorf("the span %q is %v", name, spans[name])
+		}
+	}
+	for child, parent := range map[string]string{
+		"authenticate": "UserService/ListUsers", "authorize": "UserService/ListUsers", "cache": "UserService/ListUsers", "audit": "UserService/ListUsers",
+		"flight": "cache", "pace": "flight", "GET /organization/users": "flight",
+	} {
+		if string(spans[child].GetParentSpanId()) != string(spans[parent].GetSpanId()) {
+			t.Errorf("%s is not below %s", child, parent)
+		}
+	}
+	if points := receiver.Metric("gateway_call_duration_seconds").GetHistogram().GetDataPoints(); len(points) != 1 || points[0].GetCount() != 2 {
+		t.Errorf("the calls are counted as %v", points)
+	}
+	for _, h := range receiver.Headers() {
+		if fmt.Sprint(h["authorization"]) != "["+header+"]" {
+			t.Errorf("an export came with %v", h["authorization"])
+		}
+	}
+	said := fmt.Sprint(receiver.Spans(), receiver.Metrics())
+	for _, secret := range []string{sandbox.DefaultAdminKey, s.who.auditor, "of-the-collector"} {
+		if strings.Contains(said, secret) || strings.Contains(s.err.String(), secret) {
+			t.Errorf("%.8s… was told", secret)
+		}
+	}
+	if !strings.Contains(said, "gateway-of-a-test") {
+		t.Error("nobody knows whose spans these are")
+	}
+}

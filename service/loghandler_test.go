@@ -1,0 +1,59 @@
+package service_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// Whatever is logged on the way of a call says which call it was, once.
+func TestLogLinesNameTheCall(t *testing.T) {
+	t.Parallel()
+	lines := new(logLines)
+	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(lines, nil)))
+	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		logger.With("part", "upstream").InfoContext(ctx, "deep inside")
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
+	})
+	catalog := realCatalog(t)
+	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil), Logger: logger})
+	ctx, info := connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Traceparent", callersTraceparent)
+	if err := listProjects(ctx, as("root", service.InProcess(server))); err != nil {
+		t.Fatal(err)
+	}
+	id := info.ResponseHeader().Get("X-Request-Id")
+	for _, message := range []string{"deep inside", "call"} {
+		found := lines.of(t, message)
+		if len(found) != 1 || id == "" || found[0]["request_id"] != id || found[0]["trace_id"] != callersTrace {
+			t.Errorf("%q: %v, want the request %s", message, found, id)
+		}
+	}
+	logger.WarnContext(t.Context(), "outside")
+	if found := lines.of(t, "outside"); len(found) != 1 || found[0]["request_id"] != nil {
+		t.Errorf("what belongs to no call: %v", found)
+	}
+}
+
+// A handler around a handler would say everything twice.
+func TestLogHandlerOnce(t *testing.T) {
+	t.Parallel()
+	once := service.NewLogHandler(slog.NewJSONHandler(new(logLines), nil))
+	if service.NewLogHandler(once) != once {
+		t.Error("a second handler is around the first")
+	}
+	lines := new(logLines)
+	grouped := slog.New(service.NewLogHandler(slog.NewJSONHandler(lines, nil))).WithGroup("g").With("a", 1)
+	grouped.InfoContext(t.Context(), "x", "b", 2)
+	var line struct{ G struct{ A, B int } }
+	if err := json.Unmarshal([]byte(lines.text()), &line); err != nil || line.G.A != 1 || line.G.B != 2 {
+		t.Errorf("line %s, error %v", lines.text(), err)
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
+)
+
+// drainTimeout is how long calls in flight may take at the end.
+const drainTimeout = 5 * time.Second
+
+// starter prepares a server; what it returns serves a listener until ctx ends.
+type starter func(ctx context.Context, s schema, w wanted) (func(ctx context.Context, l net.Listener) error, error)
+
+// starters are the servers that are held against each other.
+var starters = map[string]starter{
+	"bare": startBare,
+	"road": startRoad,
+	"fast": startFast,
+}
+
+// startBare is the library on net/http, and nothing else.
+func startBare(_ context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
+	server := connect.NewServer(withClientDeadline)
+	server.Register(s.methods()...)
+	mux := http.NewServeMux()
+	connecthttp.Mount(mux, server, connecthttp.WithReadMaxBytes(w.maxRequestBytes))
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	bare := &http.Server{Handler: mux, Protocols: protocols, ReadHeaderTimeout: drainTimeout}
+	if w.secure {
+		var err error
+		if bare.TLSConfig, err = w.plainTLS(); err != nil {
+			return nil, err
+		}
+	}
+	return serveHTTP(bare), nil
+}
+
+// startRoad is the one-port door, with all of the road that needs neither a
+// catalog nor callers; the REST door stands before it, as it does in the gateway.
+func startRoad(ctx context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
+	catalog, err := service.NewCatalog(service.Files(), new(adminjson.Drift))
+	if err != nil {
+		return nil, err
+	}
+	secure, err := w.ownTLS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var options []service.HTTPOption
+	if w.maxRequestBytes > 0 {
+		options = append(options, service.WithMaxRequestBytes(w.maxRequestBytes))
+	}
+	return httpdoor.New(service.NewHTTPHandler(s.road(), catalog, options...), httpdoor.Options{TLS: secure, DrainTimeout: drainTimeout}).Serve, nil
+}
+
+// startFast is the gRPC door, with as much of the road.
+func startFast(ctx context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
+	secure, err := w.ownTLS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return grpcdoor.New(s.road(), grpcdoor.Options{
+		Codec: service.BinaryCodec(), TLS: secure, MaxRequestBytes: w.maxRequestBytes, DrainTimeout: drainTimeout,
+	}).Serve, nil
+}
+
+// road has the suite's service behind the gateway's interceptors.
+func (s schema) road() *connect.Server {
+	logger := slog.New(slog.DiscardHandler)
+	server := connect.NewServer(append([]connect.ServerInterceptor{withClientDeadline}, service.DoorInterceptors(logger, service.DefaultLongestCall)...)...)
+	server.Register(s.methods()...)
+	return server
+}
+
+func serveHTTP(server *http.Server) func(context.Context, net.Listener) error {
+	return func(ctx context.Context, l net.Listener) error {
+		ended := make(chan error, 1)
+		go func() {
+			if server.TLSConfig != nil {
+				ended <- server.ServeTLS(l, "", "")
+			} else {
+				ended <- server.Serve(l)
+			}
+		}()
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+		}
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
+		err := server.Shutdown(drain)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
+	}
+}
+
+// plainTLS is what crypto/tls needs and no more.
+func (w wanted) plainTLS() (*tls.Config, error) {
+	pair, err := tls.X509KeyPair(w.cert, w.key)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	if len(w.client) > 0 {
+		config.ClientCAs = x509.NewCertPool()
+		if !config.ClientCAs.AppendCertsFromPEM(w.client) {
+			return nil, errors.New("the client's certificate is no PEM")
+		}
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return config, nil
+}
+
+// ownTLS is the gateway's way to its certificates, which are files; nil without
+// TLS.
+func (w wanted) ownTLS(ctx context.Context) (*tls.Config, error) {
+	if !w.secure {
+		return nil, nil //nolint:nilnil // No TLS is no error.
+	}
+	folder, err := os.MkdirTemp("", "conformance-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // What is gone leaves the last good one in use.
+	files := authn.TLSFiles{CertFile: filepath.Join(folder, "cert"), KeyFile: filepath.Join(folder, "key")}
+	contents := map[string][]byte{files.CertFile: w.cert, files.KeyFile: w.key}
+	if len(w.client) > 0 {
+		files.ClientCAFile = filepath.Join(folder, "client")
+		contents[files.ClientCAFile] = w.client
+	}
+	for path, content := range contents {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			return nil, fmt.Errorf("certificates: %w", err)
+		}
+	}
+	return authn.NewTLS(ctx, files, nil)
+}
