@@ -4,10 +4,11 @@ import (
 	"context"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/peer"
+
+	"github.com/admin-gateway/admin-gateway/internal/strangers"
 )
 
 // greeted is a listener that knows which of its connections have not yet become
@@ -30,7 +31,7 @@ func (g *greeted) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, of: g}
+	c := &conn{Conn: strangers.NewConn(accepted), of: g}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -62,11 +63,8 @@ func (g *greeted) forget(c *conn) {
 
 // conn is a connection of a greeted listener.
 type conn struct {
-	net.Conn
+	*strangers.Conn
 	of *greeted
-
-	resets  resets
-	trusted atomic.Bool
 }
 
 // SetDeadline notices the end of the handshakes: grpc-go sets one deadline for
@@ -98,17 +96,15 @@ func (c *conn) RemoteAddr() net.Addr { return address{c.Conn.RemoteAddr(), c} }
 // may take back as many calls as it likes. A context of no door is of no
 // consequence.
 func Trust(ctx context.Context) {
-	if c := connOf(ctx); c != nil && !c.trusted.Load() {
-		c.trusted.Store(true)
+	if c := connOf(ctx); c != nil {
+		c.Trust()
 	}
 }
 
-// count counts a call that has ended, and closes the connection of a stranger who
-// takes back most of what it begins.
+// count counts a call that has ended.
 func count(wire context.Context, begun time.Time) {
-	c := connOf(wire)
-	if c != nil && c.resets.ended(time.Since(begun), wire.Err() != nil) && !c.trusted.Load() {
-		_ = c.Close() // Whoever serves it notices.
+	if c := connOf(wire); c != nil {
+		c.Ended(begun, wire.Err() != nil)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/strangers"
 )
 
 // conns is a listener that holds its connections to a number. It never makes
@@ -37,7 +39,7 @@ func (s *conns) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		now := time.Now()
-		c := &conn{Conn: accepted, of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+		c := &conn{Conn: strangers.NewConn(accepted), of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
 		c.quiet.Store(now.UnixNano())
 		if s.admit(c) {
 			return c, nil
@@ -77,7 +79,7 @@ func (s *conns) quietest() *conn {
 }
 
 func (c *conn) goesBefore(other *conn) bool {
-	if mine, theirs := c.trusted.Load(), other.trusted.Load(); mine != theirs {
+	if mine, theirs := c.Trusted(), other.Trusted(); mine != theirs {
 		return theirs
 	}
 	return c.quiet.Load() < other.quiet.Load()
@@ -131,17 +133,15 @@ func (s *conns) forget(c *conn) {
 
 // conn is a connection of conns.
 type conn struct {
-	net.Conn
+	*strangers.Conn
 	of  *conns
 	old time.Time // when it is
 
 	requests atomic.Int64 // now
 	asked    atomic.Bool  // ever
-	trusted  atomic.Bool
 	// quiet is since when there is none, in Unix nanoseconds; of a stranger's since
 	// it was accepted.
-	quiet  atomic.Int64
-	resets resets
+	quiet atomic.Int64
 }
 
 // Close closes the connection.
@@ -162,7 +162,7 @@ func (c *conn) begin() {
 func (c *conn) end() {
 	// A stranger's connection gets no younger by asking: it would outlive one that
 	// is about to show who it is.
-	if c.trusted.Load() {
+	if c.Trusted() {
 		c.quiet.Store(time.Now().UnixNano())
 	}
 	c.requests.Add(-1)
@@ -172,8 +172,8 @@ func (c *conn) end() {
 // Its connection keeps its place for longer than those of strangers. A context
 // of no port is of no consequence.
 func Trust(ctx context.Context) {
-	if c, ok := ctx.Value(connKey{}).(*conn); ok && !c.trusted.Load() {
-		c.trusted.Store(true)
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		c.Trust()
 	}
 }
 

@@ -66,9 +66,7 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	defer func() {
 		c.end()
-		if c.resets.ended(time.Since(begun), r.Context().Err() != nil) && !c.trusted.Load() {
-			_ = c.Close() // Whoever serves it notices.
-		}
+		c.Ended(begun, r.Context().Err() != nil)
 	}()
 	if p.leaving.Load() || begun.After(c.old) {
 		// On HTTP/2 net/http makes it a GOAWAY.

@@ -1,0 +1,93 @@
+package strangers_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/strangers"
+)
+
+// pair is a watched connection and its client's end.
+func pair(t *testing.T) (*strangers.Conn, net.Conn) {
+	t.Helper()
+	server, client := net.Pipe()
+	c := strangers.NewConn(server)
+	t.Cleanup(func() { _, _ = c.Close(), client.Close() })
+	return c, client
+}
+
+// takeBack ends so many requests at once, of which so many are taken back.
+func takeBack(c *strangers.Conn, requests, back int) {
+	for i := range requests {
+		c.Ended(time.Now(), i < back)
+	}
+}
+
+// TestHeldUp: nothing more is read of who takes back most of what it asks, and the
+// connection ends a while later.
+func TestHeldUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, client := pair(t)
+		takeBack(c, 50, 26)
+		began := time.Now()
+		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) || time.Since(began) != strangers.HeldUp {
+			t.Errorf("read %d, %v after %s", n, err, time.Since(began))
+		}
+		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("the client: %v", err)
+		}
+	})
+}
+
+// TestNotHeldUp: who is trusted, who takes back no more than half, who waited for
+// a while before, and who has not asked much.
+func TestNotHeldUp(t *testing.T) {
+	t.Parallel()
+	for name, use := range map[string]func(*strangers.Conn){
+		"trusted": func(c *strangers.Conn) { c.Trust(); takeBack(c, 1000, 1000) },
+		"half":    func(c *strangers.Conn) { takeBack(c, 1000, 0); takeBack(c, 1000, 1000) },
+		"few":     func(c *strangers.Conn) { takeBack(c, 49, 49) },
+		"patient": func(c *strangers.Conn) {
+			for range 100 {
+				c.Ended(time.Now().Add(-time.Second), true)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, client := pair(t)
+			use(c)
+			go func() { _, _ = client.Write([]byte("x")) }()
+			if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Errorf("read %d, %v", n, err)
+			}
+		})
+	}
+}
+
+// TestClosedWhileHeldUp: whoever closes it does not wait for the end.
+func TestClosedWhileHeldUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := pair(t)
+		takeBack(c, 50, 50)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			ended <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if err := errors.Join(c.Close(), c.Close()); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(began) != 0 {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
