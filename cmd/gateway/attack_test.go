@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -242,87 +239,4 @@ func (c *child) settles(t *testing.T, most float64) {
 			return
 		}
 	}
-}
-
-// BenchmarkNeighbour reports how long a neighbour waits for answers from the
-// cache while an attack goes on, and how many times as long as without it. The
-// attacker has the same cores: "rapid reset of somebody else" is what that alone
-// costs, with a server that does nothing but read.
-func BenchmarkNeighbour(b *testing.B) {
-	squeezed()
-	var alone float64
-	all := attacks()
-	sink := newSink(b)
-	all["rapid reset of somebody else"] = func(ctx context.Context, _ *child) error { return rapidReset(ctx, sink) }
-	names := []string{"alone"}
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names[1:])
-	for _, name := range names {
-		b.Run(name, func(b *testing.B) {
-			c := startChild(b, "\nshutdown: {delay: 0s}\n")
-			client := http2Client()
-			b.Cleanup(client.CloseIdleConnections)
-			calls := c.users(client)
-			ctx, cancel := context.WithCancel(b.Context())
-			ended := make(chan error, 1)
-			go func() {
-				if attack := all[name]; attack != nil {
-					ended <- attack(ctx, c)
-					return
-				}
-				ended <- nil
-			}()
-			var took []time.Duration
-			for b.Loop() {
-				start := time.Now()
-				if _, err := calls.ListUsers(ctx, &adminv1.ListUsersRequest{}); err != nil {
-					b.Fatal(err)
-				}
-				took = append(took, time.Since(start))
-			}
-			cancel()
-			if err := <-ended; err != nil {
-				b.Error(err)
-			}
-			slices.Sort(took)
-			p99 := float64(took[len(took)*99/100].Microseconds())
-			if name == "alone" {
-				alone = p99
-			}
-			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
-			b.ReportMetric(p99, "p99-µs")
-			if alone > 0 {
-				b.ReportMetric(p99/alone, "×alone")
-			}
-		})
-	}
-}
-
-// newSink is a server that reads, and says nothing.
-func newSink(b *testing.B) string {
-	b.Helper()
-	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var group sync.WaitGroup
-	group.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			group.Go(func() {
-				_, _ = io.Copy(io.Discard, conn) // Until the client has gone.
-				_ = conn.Close()
-			})
-		}
-	})
-	b.Cleanup(func() {
-		_ = l.Close()
-		group.Wait()
-	})
-	return l.Addr().String()
 }

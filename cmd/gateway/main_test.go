@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		main() // It does not return.
 	}
+	if name := os.Getenv(attackVariable); name != "" {
+		os.Exit(attackAlone(name))
+	}
 	goleak.VerifyTestMain(m)
 }
 

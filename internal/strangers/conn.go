@@ -14,7 +14,7 @@ const (
 	// answer.
 	early = time.Second
 	// looked is from how many requests on a connection is judged.
-	looked = 50
+	looked = 20
 	// HeldUp is how long nothing is read of a connection before it is closed. Were
 	// it closed at once, its client would be back at once, and what it had begun
 	// would pile up.

@@ -33,7 +33,7 @@ func TestHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, client := pair(t)
-		takeBack(c, 50, 26)
+		takeBack(c, 20, 11)
 		began := time.Now()
 		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) || time.Since(began) != strangers.HeldUp {
 			t.Errorf("read %d, %v after %s", n, err, time.Since(began))
@@ -51,7 +51,7 @@ func TestNotHeldUp(t *testing.T) {
 	for name, use := range map[string]func(*strangers.Conn){
 		"trusted": func(c *strangers.Conn) { c.Trust(); takeBack(c, 1000, 1000) },
 		"half":    func(c *strangers.Conn) { takeBack(c, 1000, 0); takeBack(c, 1000, 1000) },
-		"few":     func(c *strangers.Conn) { takeBack(c, 49, 49) },
+		"few":     func(c *strangers.Conn) { takeBack(c, 19, 19) },
 		"patient": func(c *strangers.Conn) {
 			for range 100 {
 				c.Ended(time.Now().Add(-time.Second), true)
@@ -75,7 +75,7 @@ func TestClosedWhileHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := pair(t)
-		takeBack(c, 50, 50)
+		takeBack(c, 20, 20)
 		ended := make(chan error, 1)
 		go func() {
 			_, err := c.Read(make([]byte, 1))

@@ -51,7 +51,7 @@ func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 		wire:     wire,
 		info:     info,
 		codec:    d.options.Codec,
-		open:     opener{d.gzip, d.options.MaxRequestBytes},
+		open:     d.opener,
 		smallest: d.options.CompressMinBytes,
 		unary:    info.Spec.StreamType == connect.StreamTypeUnary,
 		single:   info.Spec.StreamType&connect.StreamTypeClient == 0,

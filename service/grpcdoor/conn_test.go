@@ -432,18 +432,27 @@ func TestRapidReset(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c.Conn)
 		close(thrownOut)
 	})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for i := range uint32(most) { // These get as far as a handler.
+		if err := c.call(2*i + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := inside.reach(ctx, most); err != nil {
+		t.Fatal(err)
+	}
 	wg.Go(func() {
 		for i := range uint32(resets) {
-			if err := errors.Join(c.call(2*i+1), c.WriteRSTStream(2*i+1, http2.ErrCodeCancel)); err != nil {
+			var err error
+			if i >= most {
+				err = c.call(2*i + 1)
+			}
+			if err := errors.Join(err, c.WriteRSTStream(2*i+1, http2.ErrCodeCancel)); err != nil {
 				return
 			}
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := inside.reach(ctx, most); err != nil {
-		t.Fatal(err)
-	}
 	// Another client is served while the first is held up.
 	other := dial(t, o.address)
 	for i := range 20 {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connectgzip"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -30,12 +29,13 @@ type Door struct {
 	server  *connect.Server
 	options Options
 	specs   map[string]connect.Spec
-	gzip    *connectgzip.Compressor
+	opener  *opener
 }
 
 // New makes a door onto what is registered with server at this time.
 func New(server *connect.Server, options Options) *Door {
-	d := &Door{server: server, options: options.settled(), specs: make(map[string]connect.Spec), gzip: connectgzip.New()}
+	d := &Door{server: server, options: options.settled(), specs: make(map[string]connect.Spec)}
+	d.opener = newOpener(d.options.MaxRequestBytes)
 	for spec := range server.Specs() {
 		d.specs[spec.Procedure] = spec
 	}
@@ -53,6 +53,9 @@ func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error { //nolint:contextcheck // The stream has its own.
 		begun := time.Now()
 		defer count(wire.Context(), begun)
+		if wire.Context().Err() != nil {
+			return nil // It was taken back before anybody looked at it.
+		}
 		return d.call(wire, &reads)
 	}))...)
 	var failed error

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"sync"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectgzip"
@@ -68,52 +69,66 @@ func (marker) Do(r io.Reader) ([]byte, error) {
 	return marked.Bytes(), nil
 }
 
-// opener takes messages out of frames, up to a size.
+// opener takes messages out of frames, up to a size. It is safe for concurrent
+// use.
 type opener struct {
 	gzip *connectgzip.Compressor
 	most int // bytes, as it came and as it is
+	// room is where messages are decompressed. It is used again, or a client who
+	// sends little that becomes much would keep the garbage collector busy.
+	room sync.Pool
 }
 
-// open gives the message in f. An error is a *connect.Error with the code that
-// the one-port door has for it.
-func (o opener) open(f frame) ([]byte, connect.MessageStats, error) {
+func newOpener(most int) *opener {
+	return &opener{gzip: connectgzip.New(), most: most}
+}
+
+// open has the message in f read, which is gone when read returns. An error is a
+// *connect.Error with the code that the one-port door has for it, or what read
+// gives.
+func (o *opener) open(f frame, read func(io.Reader) error) (connect.MessageStats, error) {
 	if len(f.data) == 0 || f.data[0] != squeezed {
 		if len(f.data) > o.most {
-			return nil, connect.MessageStats{}, o.tooLarge()
+			return connect.MessageStats{}, o.tooLarge()
 		}
-		return f.data, connect.MessageStats{Size: len(f.data)}, nil
+		return connect.MessageStats{Size: len(f.data)}, read(bytes.NewReader(f.data))
 	}
 	compressed := f.data[1:]
 	if len(compressed) > o.most {
-		return nil, connect.MessageStats{}, o.tooLarge()
+		return connect.MessageStats{}, o.tooLarge()
 	}
-	message, err := o.decompress(compressed)
-	if err != nil {
-		return nil, connect.MessageStats{}, connect.NewError(connect.CodeInvalidArgument, "decompress the message").WithCause(err)
+	room, ok := o.room.Get().(*bytes.Buffer)
+	if !ok {
+		room = new(bytes.Buffer)
 	}
-	if len(message) > o.most {
-		return nil, connect.MessageStats{}, o.tooLarge()
+	defer o.room.Put(room)
+	room.Reset()
+	if err := o.decompress(room, compressed); err != nil {
+		return connect.MessageStats{}, connect.NewError(connect.CodeInvalidArgument, "decompress the message").WithCause(err)
 	}
-	return message, connect.MessageStats{Size: len(message), CompressedSize: len(compressed)}, nil
+	if room.Len() > o.most {
+		return connect.MessageStats{}, o.tooLarge()
+	}
+	return connect.MessageStats{Size: room.Len(), CompressedSize: len(compressed)}, read(room)
 }
 
 // decompress stops one byte after the limit. Nothing is the empty message, which
 // some clients do not compress although they say so.
-func (o opener) decompress(compressed []byte) ([]byte, error) {
+func (o *opener) decompress(into *bytes.Buffer, compressed []byte) error {
 	if len(compressed) == 0 {
-		return nil, nil
+		return nil
 	}
 	r, err := o.gzip.Decompress(bytes.NewReader(compressed))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	message, err := io.ReadAll(io.LimitReader(r, int64(o.most)+1))
+	_, err = into.ReadFrom(io.LimitReader(r, int64(o.most)+1))
 	if closed := r.Close(); err == nil {
 		err = closed
 	}
-	return message, err
+	return err
 }
 
-func (o opener) tooLarge() error {
+func (o *opener) tooLarge() error {
 	return connect.Errorf(connect.CodeResourceExhausted, "the message is larger than %d bytes", o.most)
 }

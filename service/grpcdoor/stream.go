@@ -18,7 +18,7 @@ type stream struct {
 	wire  grpc.ServerStream
 	info  *connect.CallInfo
 	codec connect.Codec
-	open  opener
+	open  *opener
 	// smallest is the size from which an answer is compressed.
 	smallest int
 
@@ -45,15 +45,17 @@ func (s *stream) Receive(msg any) error {
 	if err != nil {
 		return err
 	}
-	message, stats, err := s.open.open(f)
-	if err != nil {
-		return err
-	}
+	stats, err := s.open.open(f, func(message io.Reader) error {
+		if err := s.codec.UnmarshalRead(s.ctx, message, msg); err != nil {
+			return connect.NewError(connect.CodeInvalidArgument, "unmarshal the message").WithCause(err)
+		}
+		return nil
+	})
 	if stats.CompressedSize > 0 {
 		s.info.RequestEncoding = connect.CompressionNameGzip
 	}
-	if err := s.codec.UnmarshalRead(s.ctx, bytes.NewReader(message), msg); err != nil {
-		return connect.NewError(connect.CodeInvalidArgument, "unmarshal the message").WithCause(err)
+	if err != nil {
+		return err
 	}
 	s.info.ReceiveStats = stats
 	return nil

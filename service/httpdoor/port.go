@@ -68,6 +68,9 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.end()
 		c.Ended(begun, r.Context().Err() != nil)
 	}()
+	if r.Context().Err() != nil {
+		return // It was taken back before anybody looked at it.
+	}
 	if p.leaving.Load() || begun.After(c.old) {
 		// On HTTP/2 net/http makes it a GOAWAY.
 		w.Header().Set("Connection", "close")
