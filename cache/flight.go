@@ -19,8 +19,7 @@ var ErrFlightsClosed = errors.New("cache: no more flights")
 // caller must have been authorized on its own before. It is for use from any
 // goroutine.
 type Flight[T any] struct {
-	timeout time.Duration
-	metrics Metrics
+	options FlightOptions
 
 	mu     sync.Mutex
 	calls  map[flightKey]*flightCall[T]
@@ -36,6 +35,7 @@ type flightKey struct {
 }
 
 type flightCall[T any] struct {
+	joined func(joiner context.Context)
 	done   chan struct{} // closed when answer and err are set
 	cancel context.CancelFunc
 	end    time.Time // of the flight at the latest
@@ -71,16 +71,30 @@ func until(ctx context.Context, last time.Time) time.Time {
 	return last
 }
 
-// NewFlight returns a Flight whose calls take no longer than timeout, or
-// [DefaultFlightTimeout] if that is not positive. metrics may be nil. Close it.
-func NewFlight[T any](timeout time.Duration, metrics Metrics) *Flight[T] {
-	if timeout <= 0 {
-		timeout = DefaultFlightTimeout
+// FlightOptions configure a [Flight]. All may be left out.
+type FlightOptions struct {
+	// Timeout is how long a flight takes at the most; [DefaultFlightTimeout] if not
+	// positive.
+	Timeout time.Duration
+	// Metrics is told of calls that joined others; nil for nobody.
+	Metrics Metrics
+	// Joined is called, before it waits, with the context of a caller who joins a
+	// flight that another began, and with the flight's own; nil for nothing.
+	Joined func(flight, joiner context.Context)
+}
+
+// NewFlight returns a Flight. Close it.
+func NewFlight[T any](o FlightOptions) *Flight[T] {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultFlightTimeout
 	}
+	if o.Joined == nil {
+		o.Joined = func(context.Context, context.Context) {}
+	}
+	o.Metrics = metricsOr(o.Metrics)
 	base, cancel := context.WithCancel(context.Background()) //nolint:gosec // Close calls it.
 	return &Flight[T]{
-		timeout: timeout,
-		metrics: metricsOr(metrics),
+		options: o,
 		calls:   map[flightKey]*flightCall[T]{},
 		base:    base,
 		cancel:  cancel,
@@ -108,7 +122,8 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 		return answer, false, err
 	}
 	if shared {
-		f.metrics.Count(storeFlight, Coalesced)
+		f.options.Metrics.Count(storeFlight, Coalesced)
+		call.joined(ctx) // Without the lock, which who asks the flight's deadline needs.
 	}
 	select {
 	case <-call.done:
@@ -143,9 +158,12 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 		}
 		return call, true, nil
 	}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout) //nolint:gosec // run calls it.
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.options.Timeout) //nolint:gosec // run calls it.
 	end, _ := detached.Deadline()
-	call = &flightCall[T]{done: make(chan struct{}), cancel: cancel, end: end, waiting: 1, until: until(ctx, end)}
+	call = &flightCall[T]{
+		joined: func(joiner context.Context) { f.options.Joined(detached, joiner) },
+		done:   make(chan struct{}), cancel: cancel, end: end, waiting: 1, until: until(ctx, end),
+	}
 	f.calls[key] = call
 	f.all.Go(func() { f.run(flightContext{detached, &f.mu, &call.until}, key, call, fetch) }) //nolint:contextcheck // It is made of detached.
 	return call, false, nil

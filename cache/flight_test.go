@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,7 @@ func TestFlightOneFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var c counts
-		f := NewFlight[string](0, &c)
+		f := NewFlight[string](FlightOptions{Metrics: &c})
 		defer f.Close()
 		var fetches, shares atomic.Int64
 		answer := make(chan string)
@@ -54,7 +55,7 @@ func TestFlightOneFetch(t *testing.T) {
 func TestFlightLeaderLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := NewFlight[string](time.Minute, nil)
+		f := NewFlight[string](FlightOptions{Timeout: time.Minute})
 		defer f.Close()
 		type valueKey struct{}
 		leader, leave := context.WithCancel(context.WithValue(t.Context(), valueKey{}, "kept"))
@@ -93,7 +94,7 @@ func TestFlightLeaderLeaves(t *testing.T) {
 func TestFlightEveryoneLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := NewFlight[string](time.Minute, nil)
+		f := NewFlight[string](FlightOptions{Timeout: time.Minute})
 		defer f.Close()
 		ctx, leave := context.WithCancel(t.Context())
 		ended, finish := make(chan error, 1), make(chan struct{})
@@ -130,7 +131,7 @@ func TestFlightEveryoneLeaves(t *testing.T) {
 func TestFlightDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := NewFlight[string](time.Minute, nil)
+		f := NewFlight[string](FlightOptions{Timeout: time.Minute})
 		defer f.Close()
 		began := time.Now()
 		look, seen := make(chan struct{}), make(chan time.Duration)
@@ -179,7 +180,7 @@ func TestFlightDeadline(t *testing.T) {
 func TestFlightBegin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := NewFlight[string](time.Minute, nil)
+		f := NewFlight[string](FlightOptions{Timeout: time.Minute})
 		defer f.Close()
 		answer := make(chan struct{})
 		f.Begin(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
@@ -211,7 +212,7 @@ func TestFlightAfterWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, m := newMemorySubject(t)
 		tags := s.tags("a")
-		f := NewFlight[string](0, nil)
+		f := NewFlight[string](FlightOptions{})
 		defer f.Close()
 		var upstream atomic.Value
 		upstream.Store("old")
@@ -250,7 +251,7 @@ func TestFlightAfterWrite(t *testing.T) {
 func TestFlightTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := NewFlight[string](time.Second, nil)
+		f := NewFlight[string](FlightOptions{Timeout: time.Second})
 		defer f.Close()
 		began := time.Now()
 		_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
@@ -265,7 +266,7 @@ func TestFlightTimeout(t *testing.T) {
 
 func TestFlightPanic(t *testing.T) {
 	t.Parallel()
-	f := NewFlight[string](0, nil)
+	f := NewFlight[string](FlightOptions{})
 	defer f.Close()
 	_, _, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { panic("odd") })
 	if err == nil || !strings.Contains(err.Error(), "odd") {
@@ -280,7 +281,7 @@ func TestFlightPanic(t *testing.T) {
 func TestFlightClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := NewFlight[string](0, nil)
+		f := NewFlight[string](FlightOptions{})
 		got := make(chan error)
 		go func() {
 			_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
@@ -422,4 +423,39 @@ func TestAcrossLooksAgain(t *testing.T) {
 	if got != "saved" || err != nil {
 		t.Errorf("Across = %q, %v", got, err)
 	}
+}
+
+// TestFlightJoined: a flight is told who joins it, while it may be asked for its
+// deadline.
+func TestFlightJoined(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		type name struct{}
+		named := func(s string) context.Context { return context.WithValue(t.Context(), name{}, s) }
+		var joins []string
+		var flying context.Context
+		f := NewFlight[string](FlightOptions{Joined: func(flight, joiner context.Context) {
+			flying.Deadline()
+			joins = append(joins, fmt.Sprint(joiner.Value(name{}), " joins ", flight.Value(name{})))
+		}})
+		defer f.Close()
+		answer := make(chan string)
+		var all sync.WaitGroup
+		for _, who := range []string{"first", "second", "third"} {
+			all.Go(func() {
+				if got, _, err := f.Do(named(who), flightTestKey, 1, func(ctx context.Context) (string, error) {
+					flying = ctx
+					return <-answer, nil
+				}); got != "one" || err != nil {
+					t.Errorf("Do = %q, %v", got, err)
+				}
+			})
+			synctest.Wait()
+		}
+		answer <- "one"
+		all.Wait()
+		if got := strings.Join(joins, ", "); got != "second joins first, third joins first" {
+			t.Error(got)
+		}
+	})
 }

@@ -60,6 +60,10 @@ func unhurried(ctx context.Context) context.Context {
 	return pace.WithFlow(ctx, flow)
 }
 
+// hurry makes a fetch that an inventory or nobody waits for as urgent as the call
+// that comes to wait for it.
+func hurry(flight, joiner context.Context) { pace.Raise(flight, pace.FlowFrom(joiner)) }
+
 // budgetService answers gateway.v1.BudgetService.
 type budgetService struct{ budget Budget }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
 	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
 	"github.com/admin-gateway/admin-gateway/gen/gateway/v1/gatewayv1connect"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
@@ -262,4 +264,35 @@ func TestWithoutPacing(t *testing.T) {
 	client := gatewayv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
 	_, err := client.GetBudget(t.Context(), &gatewayv1.GetBudgetRequest{})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
+}
+
+// TestWhoJoinsAnInventoryDoesNotWaitAsOne: a read that an inventory has begun is
+// as urgent as the caller who asks for the same.
+func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
+	t.Parallel()
+	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	gateway := newPacedGateway(t, server.URL, pace.Options{
+		Window: 10 * time.Second, Organization: pace.Limit{Calls: 1, Burst: 1}, Default: pace.Limit{Calls: 1, Burst: 1},
+	}, memoryCache(t, realCatalog(t), nil), new(records))
+	users := adminv1connect.NewUserServiceClient(gateway.client)
+	// It takes what there is.
+	if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: "user_none"}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() {
+		stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.client).ListUsers(ctx, &inventoryv1.ListUsersRequest{})
+		for err == nil {
+			_, err = stream.Receive()
+		}
+	})
+	queued := func() pace.Queued { return gateway.pacer.Snapshot(t.Context())[0].Queued }
+	eventually(t, "the inventory waits", func() bool { return queued() == pace.Queued{FanOut: 1} })
+	all.Go(func() { _, _ = users.ListUsers(ctx, &adminv1.ListUsersRequest{Limit: new(int64(100))}) })
+	eventually(t, "its read waits as somebody's", func() bool { return queued() == pace.Queued{Interactive: 1} })
+	cancel()
+	all.Wait()
 }

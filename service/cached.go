@@ -78,7 +78,7 @@ func NewCache(o CacheOptions) (*Cache, error) {
 	o.Logger = callLogger(o.Logger)
 	return &Cache{
 		CacheOptions: o,
-		flights:      cache.NewFlight[kept](flightTimeout, nil),
+		flights:      cache.NewFlight[kept](cache.FlightOptions{Timeout: flightTimeout, Joined: hurry}),
 		refreshing:   make(chan struct{}, maxRefreshing),
 	}, nil
 }

@@ -18,6 +18,9 @@
 // That holds within a bucket, between buckets that wait for the organization's
 // token, and, where replicas share, between the replicas that wait.
 //
+// Somebody urgent who comes to wait for a call of others makes it urgent too
+// ([Raise]).
+//
 // A call that cannot be made before its deadline fails at once, as [*Exhausted].
 //
 // # Learning

@@ -1,6 +1,9 @@
 package pace
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // Class says how urgent a call is. A value that is not one of the constants, such
 // as zero, is taken for FanOut.
@@ -48,18 +51,69 @@ type Flow struct {
 
 type flowKey struct{}
 
+// errand is what a context carries: the flow of its calls, which may rise.
+type errand struct {
+	mu   sync.Mutex
+	flow Flow
+	// moved are the calls of the errand that wait now.
+	moved map[*waiter]func(Flow)
+}
+
 // WithFlow returns a context whose calls are made for flow.
 func WithFlow(ctx context.Context, flow Flow) context.Context {
-	return context.WithValue(ctx, flowKey{}, flow)
+	return context.WithValue(ctx, flowKey{}, &errand{flow: flow})
 }
 
 // FlowFrom returns the flow of ctx. Without one it is the unnamed flow, of class
 // Interactive.
 func FlowFrom(ctx context.Context) Flow {
-	flow, ok := ctx.Value(flowKey{}).(Flow)
+	e, ok := ctx.Value(flowKey{}).(*errand)
 	if !ok {
 		return Flow{Class: Interactive}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	flow := e.flow
 	flow.Class = flow.Class.valid()
 	return flow
+}
+
+// Raise makes the calls of ctx, those that wait and those to come, as urgent as
+// flow, for whom they are made from now on; where they are that already, it does
+// nothing. It is for somebody who comes to wait for what others have begun. It
+// concerns all contexts that are made of the one that [WithFlow] returned.
+func Raise(ctx context.Context, flow Flow) {
+	e, ok := ctx.Value(flowKey{}).(*errand)
+	if !ok {
+		return // It is Interactive, and no revocation waits for others' calls.
+	}
+	flow.Class = flow.Class.valid()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.flow.Class.valid() <= flow.Class {
+		return
+	}
+	e.flow = flow
+	for _, move := range e.moved {
+		move(flow)
+	}
+}
+
+// follow has move called with every flow that the errand rises to, until the
+// function that it returns is called.
+func (e *errand) follow(w *waiter, from Flow, move func(Flow)) (leave func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.moved == nil {
+		e.moved = make(map[*waiter]func(Flow))
+	}
+	e.moved[w] = move
+	if to := e.flow; to.Class.valid() < from.Class { // Meanwhile.
+		move(to)
+	}
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.moved, w)
+	}
 }

@@ -131,13 +131,15 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 		return Grant{}, err
 	}
 	p.signal()
+	if e, ok := ctx.Value(flowKey{}).(*errand); ok {
+		defer e.follow(w, flow, func(to Flow) { p.raise(w, to) })()
+	}
 	select {
 	case out := <-w.done:
-		p.count(b, flow.Class, now, out.err)
+		p.count(b, out.class, now, out.err)
 		return out.grant, out.err
 	case <-ctx.Done():
-		p.leave(w)
-		p.count(b, flow.Class, now, ctx.Err())
+		p.count(b, p.leave(w), now, ctx.Err())
 		return Grant{}, ctx.Err()
 	}
 }
@@ -169,7 +171,13 @@ func (p *Pacer) enter(ctx context.Context, b *bucket, flow Flow, now time.Time) 
 		}
 		w.deadline = deadline
 	}
-	b.queue.push(w, p.options.Bounds.Flows)
+	p.remember(w)
+	return w, nil
+}
+
+// remember puts w at the end of its flow.
+func (p *Pacer) remember(w *waiter) {
+	w.bucket.queue.push(w, p.options.Bounds.Flows)
 	p.waiting++
 	t := p.turns[w.flow.Key]
 	if t == nil {
@@ -178,23 +186,37 @@ func (p *Pacer) enter(ctx context.Context, b *bucket, flow Flow, now time.Time) 
 		p.turns[w.flow.Key] = t
 	}
 	t.waiting++
-	return w, nil
 }
 
-// leave takes out a call whose context ended. If it was let go at that moment,
-// another goes in its place.
-func (p *Pacer) leave(w *waiter) {
+// raise has w wait in a more urgent flow, if it still waits.
+func (p *Pacer) raise(w *waiter, to Flow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.lane == nil {
+		return
+	}
+	w.bucket.queue.remove(w)
+	p.forget(w)
+	w.flow = to
+	p.remember(w)
+	p.signal()
+}
+
+// leave takes out a call whose context ended, and tells the class it was in. If it
+// was let go at that moment, another goes in its place.
+func (p *Pacer) leave(w *waiter) Class {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if w.lane != nil {
 		w.bucket.queue.remove(w)
 		p.forget(w)
-		return
+		return w.flow.Class
 	}
 	out := <-w.done // There is one, since it is not in the queue.
 	if out.err == nil {
 		p.passOn(w.bucket, out.grant)
 	}
+	return w.flow.Class
 }
 
 // passOn lets whose turn it is in b go with a grant; if there is nobody, it is
@@ -224,6 +246,7 @@ func (p *Pacer) told(w *waiter, out outcome) {
 		p.turns[w.flow.Key].last = p.clock
 	}
 	p.forget(w)
+	out.class = w.flow.Class
 	w.done <- out // It has room for one, and is told once.
 }
 

@@ -384,3 +384,35 @@ func TestOptionsOutOfBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestRaise: who comes to wait for a call of others gives it their turn, whether
+// it waits already or is still to come, and never takes a turn away.
+func TestRaise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newPacer(t, Options{Organization: roomy, Default: Limit{10, 1}}), newScript(t)
+		drain(t, p, "b")
+		inventory, later := as(t.Context(), "F", FanOut), as(t.Context(), "F", FanOut)
+		for range 2 {
+			s.wait(as(t.Context(), "F", FanOut), p, "b", "fan")
+		}
+		s.wait(inventory, p, "b", "raised")
+		s.wait(as(t.Context(), "I", Interactive), p, "b", "i1")
+		s.wait(as(t.Context(), "I", Interactive), p, "b", "i2")
+		for _, flow := range []Flow{{"J", Interactive}, {"F", FanOut}, {"K", Interactive}} {
+			Raise(inventory, flow)
+		}
+		if got := FlowFrom(inventory); got != (Flow{"J", Interactive}) {
+			t.Errorf("it is for %v", got)
+		}
+		Raise(later, Flow{"R", Revocation})
+		s.wait(later, p, "b", "revocation")
+		s.want("revocation,i1,raised,i2,fan,fan")
+		// Nothing is left of it, and nothing happens to what is over.
+		Raise(inventory, Flow{"R", Revocation})
+		if p.mu.Lock(); len(p.turns) != 0 || p.waiting != 0 {
+			t.Errorf("%d turns, %d wait", len(p.turns), p.waiting)
+		}
+		p.mu.Unlock()
+		p.Close()
+	})
+}

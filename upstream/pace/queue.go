@@ -18,6 +18,7 @@ type waiter struct {
 type outcome struct {
 	grant Grant
 	err   error
+	class Class // in which it waited last
 }
 
 // queue holds the waiters of a bucket: by class, and in a class by flow.
