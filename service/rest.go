@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connectgzip"
 )
 
 const (
@@ -29,7 +28,7 @@ type restDoor struct {
 }
 
 func newRESTDoor(server *connect.Server, catalog *Catalog, most int) *restDoor {
-	return &restDoor{server, catalog, connectgzip.New(), most}
+	return &restDoor{server, catalog, newGzip(), most}
 }
 
 // takes tells whether a request belongs here: one below the prefix, and any

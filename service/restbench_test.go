@@ -59,10 +59,13 @@ func BenchmarkDoorHit(b *testing.B) {
 	for _, way := range []struct {
 		name, verb, target, kind string
 		body                     []byte
+		accept                   string
 	}{
-		{"Connect protobuf", http.MethodPost, connectPath, "application/proto", wire},
-		{"Connect JSON", http.MethodPost, connectPath, "application/json", text},
-		{"REST", http.MethodGet, "/v1/organization/projects?limit=100", "", nil},
+		{"Connect protobuf", http.MethodPost, connectPath, "application/proto", wire, ""},
+		{"Connect protobuf, gzip", http.MethodPost, connectPath, "application/proto", wire, "gzip"},
+		{"Connect JSON", http.MethodPost, connectPath, "application/json", text, ""},
+		{"REST", http.MethodGet, "/v1/organization/projects?limit=100", "", nil, ""},
+		{"REST, gzip", http.MethodGet, "/v1/organization/projects?limit=100", "", nil, "gzip"},
 	} {
 		b.Run(strings.ReplaceAll(way.name, " ", "-"), func(b *testing.B) {
 			b.ReportAllocs()
@@ -75,8 +78,9 @@ func BenchmarkDoorHit(b *testing.B) {
 				if way.kind != "" {
 					request.Header.Set("Content-Type", way.kind)
 				}
+				request.Header.Set("Accept-Encoding", way.accept)
 				reply := &discard{header: http.Header{}}
-				if door.ServeHTTP(reply, request); reply.status != 0 && reply.status != http.StatusOK {
+				if door.ServeHTTP(reply, request); (reply.header.Get("Content-Encoding") != way.accept) || reply.status != 0 && reply.status != http.StatusOK {
 					b.Fatalf("status %d, %v", reply.status, reply.header)
 				}
 			}
