@@ -18,6 +18,7 @@ BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 FUZZBUDGET ?= 0
 DURATION ?= 10m
+LOADCALLS ?= 40000
 OPENAPI ?= ../shared/upstream/admin-openapi.json
 
 # A tool is built once for each Go version and content of the module that pins
@@ -78,6 +79,10 @@ reference: ## Write docs/config.md anew, from the config that the code has
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: load
+load: build ## Report how many calls a second each door answers (h2load; LOADCALLS=40000)
+	@tools/load.sh $(LOADCALLS)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
