@@ -90,6 +90,12 @@ type cacheConfig struct {
 	RedisURL string   `yaml:"redis_url"`
 	// RedisPassword, where it is set, takes the place of the URL's.
 	RedisPassword keyConfig `yaml:"redis_password"`
+	// RedisCAFile has the authorities of Redis' certificate; "" is the system's.
+	RedisCAFile string `yaml:"redis_ca_file"`
+	// RedisCertFile and RedisKeyFile are by what the gateway is known to Redis; ""
+	// for neither.
+	RedisCertFile string `yaml:"redis_cert_file"`
+	RedisKeyFile  string `yaml:"redis_key_file"`
 	// EncryptionKeys are those with which what is in Redis is encrypted: the
 	// first encrypts, the second, if there is one, still decrypts.
 	EncryptionKeys []keyConfig `yaml:"encryption_keys"`
@@ -169,6 +175,9 @@ func (c *config) settings() []setting {
 		{"cache.redis_url", &c.Cache.RedisURL},
 		{"cache.redis_password.env", &c.Cache.RedisPassword.Env},
 		{"cache.redis_password.file", &c.Cache.RedisPassword.File},
+		{"cache.redis_ca_file", &c.Cache.RedisCAFile},
+		{"cache.redis_cert_file", &c.Cache.RedisCertFile},
+		{"cache.redis_key_file", &c.Cache.RedisKeyFile},
 		{"cache.encryption_keys", &c.Cache.EncryptionKeys},
 		{"cache.lives", &c.Cache.Lives},
 		{"cache.jitter", &c.Cache.Jitter},
@@ -246,6 +255,7 @@ func (c *config) check() error {
 		fault("upstream.admin_key", "exactly one of env and file must say where the admin key is")
 	}
 	c.Cache.checkRedis(fault)
+	c.Cache.checkRedisTLS(fault)
 	for i, key := range c.Cache.EncryptionKeys {
 		if (key.Env == "") == (key.File == "") || i > 1 {
 			fault("cache.encryption_keys", "one or two, each with either env or file")

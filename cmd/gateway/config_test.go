@@ -54,7 +54,10 @@ authn:
       token_file: /token
 cache:
   memory: 16MiB
-  redis_url: "redis://127.0.0.1:6379/0"
+  redis_url: "rediss://127.0.0.1:6379/0"
+  redis_ca_file: /redis/ca.crt
+  redis_cert_file: /redis/tls.crt
+  redis_key_file: /redis/tls.key
   redis_password: {file: /password}
   encryption_keys: [{env: NEW}, {file: /old}]
   jitter: 0.25
@@ -99,7 +102,7 @@ func TestLoadConfig(t *testing.T) {
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
-		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", RedisPassword: keyConfig{File: "/password"}, EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
+		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "rediss://127.0.0.1:6379/0", RedisPassword: keyConfig{File: "/password"}, RedisCAFile: "/redis/ca.crt", RedisCertFile: "/redis/tls.crt", RedisKeyFile: "/redis/tls.key", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
 			{Of: "projects.users", Fresh: of(30 * time.Second)},
 			{Of: "ProjectService/GetProject", Fresh: of(0), StaleWhileRevalidate: of(time.Second), StaleIfError: of(2 * time.Minute), Settled: of(time.Hour)},
 		}},
@@ -158,7 +161,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
 			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
 			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
-			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_REDIS_PASSWORD_FILE": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
+			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_REDIS_PASSWORD_FILE": "", "GATEWAY_CACHE_REDIS_CA_FILE": "", "GATEWAY_CACHE_REDIS_CERT_FILE": "", "GATEWAY_CACHE_REDIS_KEY_FILE": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
 			"GATEWAY_OPS_TLS_CERT_FILE": "", "GATEWAY_OPS_TLS_KEY_FILE": "", "GATEWAY_OPS_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_CORS_ALLOWED_ORIGINS": "['*']", "GATEWAY_CORS_ALLOW_CREDENTIALS": "false", "GATEWAY_CORS_MAX_AGE": "1m", "GATEWAY_REFLECTION": "false",
 			"GATEWAY_LIMITS_HEADER_BYTES": "16KiB", "GATEWAY_LIMITS_REQUEST_BYTES": "4MiB", "GATEWAY_LIMITS_READ_HEADER_TIMEOUT": "11s",
@@ -215,6 +218,11 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"two passwords", key + "cache: {redis_url: 'redis://u:p@h', redis_password: {env: K}}", []string{"config key cache.redis_password", "redis_url has"}},
 		{"password from two places", key + "cache: {redis_url: 'redis://u@h', redis_password: {env: K, file: /k}}", []string{"config key cache.redis_password", "either"}},
 		{"password of nothing", key + "cache: {redis_password: {env: K}}", []string{"config key cache.redis_password", "goes with"}},
+		{"authorities of a Redis without TLS", key + "cache: {redis_url: 'redis://h', redis_ca_file: /ca}", []string{"config key cache.redis_ca_file: redis_url is not rediss://"}},
+		{"certificate for a Redis without TLS", key + "cache: {redis_url: 'redis+cluster://h', redis_cert_file: /c, redis_key_file: /k}", []string{"config key cache.redis_cert_file: redis_url is not", "config key cache.redis_key_file: redis_url is not"}},
+		{"authorities of no Redis", key + "cache: {redis_ca_file: /ca}", []string{"config key cache.redis_ca_file: goes with redis_url"}},
+		{"Redis' certificate without key", key + "cache: {redis_url: 'rediss://h', redis_cert_file: /c}", []string{"config key cache.redis_cert_file: goes with redis_key_file"}},
+		{"Redis' key without certificate", key + "cache: {redis_url: 'rediss+sentinel://h?master_name=m', redis_key_file: /k}", []string{"config key cache.redis_key_file: goes with redis_cert_file"}},
 		{"jitter beyond all", key + "cache: {jitter: 1.5}", []string{"config key cache.jitter", "0 to 1"}},
 		{"life that is no duration", key + "cache: {lives: [{of: users, fresh: 30}]}", []string{"gateway.yaml:", "a duration such as 30s"}},
 		{"three keys", key + "cache: {redis_url: 'redis://h', encryption_keys: [{env: K}, {env: L}, {env: M}]}", []string{"config key cache.encryption_keys", "one or two"}},
