@@ -213,10 +213,10 @@ func (s setting) variable() string {
 	return "GATEWAY_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
-// loadConfig reads a file (none when the path is empty), then the environment,
+// readConfig reads a file (none when the path is empty), then the environment,
 // where a list is written as YAML. An error names file, line and column, or the
-// variable, or the key.
-func loadConfig(path string, lookup func(string) (string, bool)) (config, error) {
+// variable. Whether the values make sense, [config.check] tells.
+func readConfig(path string, lookup func(string) (string, bool)) (config, error) {
 	c := defaultConfig()
 	if path != "" {
 		content, err := strictyaml.ReadFile(path)
@@ -238,9 +238,10 @@ func loadConfig(path string, lookup func(string) (string, bool)) (config, error)
 			return c, err
 		}
 	}
-	return c, c.check()
+	return c, nil
 }
 
+// check tells all that is wrong, each with the key.
 func (c *config) check() error {
 	var faults []error
 	fault := func(key, format string, args ...any) {

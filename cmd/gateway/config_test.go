@@ -22,6 +22,15 @@ func writeFile(t *testing.T, name, content string) string {
 
 func of(d time.Duration) *time.Duration { return &d }
 
+// loadConfig reads and checks.
+func loadConfig(path string, lookup func(string) (string, bool)) (config, error) {
+	c, err := readConfig(path, lookup)
+	if err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
 func environment(variables map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, ok := variables[name]

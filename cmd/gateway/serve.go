@@ -28,12 +28,15 @@ type serveCommand struct {
 
 // Run serves until a signal.
 func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
-	conf, err := loadConfig(c.Config, os.LookupEnv)
+	conf, strays, err := openConfig(c.Config, std)
 	if err != nil {
 		return err
 	}
 	level := conf.Log.Level.variable()
 	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
+	if len(strays) > 0 {
+		logger.WarnContext(ctx, strayText, strays.attributes()...)
+	}
 	key := conf.Upstream.AdminKey.source(logger)
 	// A key that cannot be read is an error now, not at the first call.
 	if _, err := key.Key(ctx); err != nil {
