@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,8 @@ type config struct {
 	Reflection bool           `yaml:"reflection"`
 	Limits     limitsConfig   `yaml:"limits"`
 	Shutdown   shutdownConfig `yaml:"shutdown"`
+	// Inventory bounds what one call makes of many reads.
+	Inventory inventoryConfig `yaml:"inventory"`
 	// Log and Telemetry are what operators get to see.
 	Log       logConfig       `yaml:"log"`
 	Telemetry telemetryConfig `yaml:"telemetry"`
@@ -145,6 +148,7 @@ func defaultConfig() config {
 		Audit:     auditConfig{Path: "-"},
 		CORS:      corsConfig{MaxAge: 10 * time.Minute},
 		Limits:    defaultLimits(),
+		Inventory: defaultInventory(),
 		Shutdown:  shutdownConfig{Delay: 5 * time.Second, Timeout: 25 * time.Second},
 		Telemetry: telemetryConfig{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}
@@ -152,7 +156,7 @@ func defaultConfig() config {
 
 // settings lists every key with its value.
 func (c *config) settings() []setting {
-	return append([]setting{
+	return slices.Concat([]setting{
 		{"listen", &c.Listen},
 		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
@@ -200,7 +204,7 @@ func (c *config) settings() []setting {
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
-	}, c.Limits.settings()...)
+	}, c.Limits.settings(), c.Inventory.settings())
 }
 
 type setting struct {
@@ -287,6 +291,7 @@ func (c *config) check() error {
 	}
 	c.CORS.check(fault)
 	c.Limits.check(fault)
+	c.Inventory.check(fault)
 	c.Shutdown.check(fault)
 	return errors.Join(faults...)
 }

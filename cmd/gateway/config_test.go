@@ -88,6 +88,7 @@ limits:
   concurrent_streams: 6
   connections: 7
   connection_age: 8m
+inventory: {concurrency: 4, longest_stream: 1h, outermost_items: 2000}
 shutdown: {delay: 1s, timeout: 9s}
 log: {level: debug}
 telemetry:
@@ -123,6 +124,7 @@ func TestLoadConfig(t *testing.T) {
 			HeaderBytes: 8 << 10, RequestBytes: 2 << 20, ReadHeaderTimeout: time.Second, ReadTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
 			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
 		},
+		Inventory:  inventoryConfig{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
 		Reflection: true, Shutdown: shutdownConfig{Delay: time.Second, Timeout: 9 * time.Second},
 		Log: logConfig{Level: logLevel(slog.LevelDebug)},
 		Telemetry: telemetryConfig{
@@ -147,8 +149,9 @@ func TestLoadConfig(t *testing.T) {
 			HeaderBytes: 16 << 10, RequestBytes: 4 << 20, ReadHeaderTimeout: 11 * time.Second, ReadTimeout: 13 * time.Second, IdleTimeout: 14 * time.Second,
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
 		},
-		Shutdown: shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
-		Log:      logConfig{Level: logLevel(slog.LevelWarn)},
+		Inventory: inventoryConfig{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
+		Shutdown:  shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
+		Log:       logConfig{Level: logLevel(slog.LevelWarn)},
 		Telemetry: telemetryConfig{
 			OTLPEndpoint: "https://other.example", OTLPHeaders: []headerConfig{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
 		},
@@ -176,6 +179,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_LIMITS_HEADER_BYTES": "16KiB", "GATEWAY_LIMITS_REQUEST_BYTES": "4MiB", "GATEWAY_LIMITS_READ_HEADER_TIMEOUT": "11s",
 			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
 			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
+			"GATEWAY_INVENTORY_CONCURRENCY": "5", "GATEWAY_INVENTORY_LONGEST_STREAM": "2h", "GATEWAY_INVENTORY_OUTERMOST_ITEMS": "3000",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
 			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
 			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
@@ -256,6 +260,12 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"limits too large", key + "limits: {header_bytes: 2MiB, request_bytes: 1GiB, read_header_timeout: 1h, read_timeout: 1h, idle_timeout: 2h, longest_call: 3m, concurrent_streams: 1000000, connections: 1000000, connection_age: 48h}", []string{
 			"limits.header_bytes", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
 			"limits.longest_call: 3m0s is not within 1s and 2m0s", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
+		}},
+		{"inventories too small", key + "inventory: {concurrency: 0, longest_stream: 59s, outermost_items: 99}", []string{
+			"inventory.concurrency: 0 is not within 1 and 64", "inventory.longest_stream: 59s is not within 1m0s and 12h0m0s", "inventory.outermost_items: 99 is not",
+		}},
+		{"inventories too large", key + "inventory: {concurrency: 65, longest_stream: 13h, outermost_items: 1000001}", []string{
+			"inventory.concurrency", "inventory.longest_stream", "inventory.outermost_items",
 		}},
 		{"no connection count", key + "limits: {connections: many}", []string{"gateway.yaml:3:23: ", "number"}},
 		{"delay as long as the end", key + "shutdown: {delay: 25s}", []string{"config key shutdown.timeout:", "no time after the delay"}},

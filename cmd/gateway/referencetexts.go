@@ -73,6 +73,10 @@ func keyTexts() map[string]string {
 		"limits.connections":         "Open connections of each listener. On the callers' one port a new one takes the place of one without a request, a stranger's first; at the gRPC door it waits.",
 		"limits.connection_age":      "When a client is asked to connect anew, so that new replicas get their part.",
 
+		"inventory.concurrency":     "Reads of one inventory stream that are under way at a time. 1 to 64. [inventory.md](inventory.md#what-it-costs)",
+		"inventory.longest_stream":  "When an inventory stream ends with a token to go on from, whose caller sets no earlier deadline. 1m to 12h.",
+		"inventory.outermost_items": "Items of its outermost list, such as projects, that an inventory stream goes through before it ends with a token; it holds their names. 100 to 1,000,000.",
+
 		"shutdown.delay":   "How long the gateway serves on after SIGTERM while `/readyz` says that it will not, for load balancers to hear of it.",
 		"shutdown.timeout": "The longest that ending may take, with the delay. Whatever kills it has to wait for longer.",
 
