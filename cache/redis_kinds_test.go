@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -102,13 +103,8 @@ func TestRedisTLS(t *testing.T) {
 	dir := t.TempDir()
 	roots := writeCertificate(t, dir)
 	port := redistest.FreePort(t)
-	newRedisServer(t, "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"),
-		"--tls-key-file", filepath.Join(dir, "key.pem"), "--tls-ca-cert-file", filepath.Join(dir, "cert.pem"),
-		"--tls-auth-clients", "no")
-	config := RedisConfig{
-		URL: "rediss://127.0.0.1:" + port,
-		TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-	}
+	newRedisServer(t, tlsArgs(dir, port, "no")...)
+	config := RedisConfig{URL: "rediss://127.0.0.1:" + port, TLS: staticTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})}
 	useAll(t, newPatient(t, config, RedisOptions{}), newPatient(t, config, RedisOptions{}))
 
 	config.TLS = nil // The system does not know who signed it.
@@ -117,6 +113,61 @@ func TestRedisTLS(t *testing.T) {
 	var unknown x509.UnknownAuthorityError
 	if !errors.As(err, &unknown) {
 		t.Errorf("with an unknown authority: %v", err)
+	}
+}
+
+// The configuration is asked for at each new connection, also to a sentinel, to
+// the master that it names, and to what is subscribed; who asks for a certificate
+// gets it.
+func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	roots := writeCertificate(t, dir)
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := redistest.FreePort(t)
+	newRedisServer(t, tlsArgs(dir, port, "yes")...)
+	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	monitor := "tls-replication yes\nsentinel monitor gw 127.0.0.1 " + port + " 1\n"
+	if err := os.WriteFile(file, []byte(monitor), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinelPort := redistest.FreePort(t)
+	newRedisServer(t, append([]string{file, "--sentinel"}, tlsArgs(dir, sentinelPort, "yes")...)...)
+	for _, url := range []string{"rediss://127.0.0.1:" + port, "rediss+sentinel://127.0.0.1:" + sentinelPort + "/1?master_name=gw"} {
+		var asked atomic.Int64
+		config := RedisConfig{URL: url, TLS: func(context.Context) *tls.Config {
+			c := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+			if asked.Add(1) > 1 { // The first has no certificate yet.
+				c.Certificates = []tls.Certificate{pair}
+			}
+			return c
+		}}
+		r := newPatient(t, config, RedisOptions{})
+		if _, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a")); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("%s: without a certificate: %v", url, err)
+		}
+		eventually(t, "the certificate is used", func() bool {
+			_, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a"))
+			return err == nil
+		})
+		useAll(t, r, newPatient(t, config, RedisOptions{}))
+	}
+}
+
+// staticTLS is a configuration that stays as it is.
+func staticTLS(config *tls.Config) func(context.Context) *tls.Config {
+	return func(context.Context) *tls.Config { return config }
+}
+
+// tlsArgs are those of a server that has TLS on a port of its own, with the
+// certificate in dir.
+func tlsArgs(dir, port, authClients string) []string {
+	return []string{
+		"--tls-port", port, "--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"),
+		"--tls-ca-cert-file", filepath.Join(dir, "cert.pem"), "--tls-auth-clients", authClients,
 	}
 }
 

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -39,9 +40,11 @@ type RedisConfig struct {
 	// further parameters: timeouts and retries are what makes the cache safe
 	// to wait for, and are not configurable.
 	URL string
-	// TLS replaces the settings that the URL implies, which are the system's
-	// roots and the host's name. It is an error with a URL that is not rediss.
-	TLS *tls.Config
+	// TLS, if set, is asked at every new connection, so that rotated certificates
+	// are picked up. It replaces the settings that the URL implies, which are the
+	// system's roots; a ServerName that it leaves out is the connection's host. It
+	// is an error with a URL that is not rediss.
+	TLS func(ctx context.Context) *tls.Config
 	// Credentials, if set, is asked at every new connection, so that a rotated
 	// password is picked up. It replaces user and password of the URL.
 	Credentials func() (user, password string)
@@ -177,7 +180,7 @@ func redisAddr(host, port string) string {
 	return net.JoinHostPort(name, port)
 }
 
-func setRedisTLS(o *redis.UniversalOptions, u *url.URL, config *tls.Config) error {
+func setRedisTLS(o *redis.UniversalOptions, u *url.URL, config func(context.Context) *tls.Config) error {
 	switch {
 	case !strings.HasPrefix(u.Scheme, "rediss"):
 		if config != nil {
@@ -185,11 +188,21 @@ func setRedisTLS(o *redis.UniversalOptions, u *url.URL, config *tls.Config) erro
 		}
 		return nil
 	case config != nil:
-		o.TLSConfig = config.Clone()
+		// All connections are dialled by it: to sentinels, to every node of a
+		// cluster, and those that are subscribed.
+		o.Dialer = dialRedisTLS(o.DialTimeout, config)
 	default:
 		// Without a ServerName it is the host of the connection, which in a
 		// cluster differs from one connection to the next.
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	return nil
+}
+
+// dialRedisTLS connects, and makes the handshake, within timeout.
+func dialRedisTLS(timeout time.Duration, config func(context.Context) *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: timeout}, Config: config(ctx)}
+		return dialer.DialContext(ctx, network, addr)
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // callMetrics count the calls themselves, whatever becomes of them. Every label
@@ -14,6 +15,10 @@ type callMetrics struct {
 	names    rpcNames
 	inFlight prometheus.Gauge
 	duration *prometheus.HistogramVec
+	// health is apart from the calls: a watch lasts for as long as its client
+	// likes, and checks by the thousand would dilute what the calls tell.
+	health      *prometheus.CounterVec
+	healthNames rpcNames
 }
 
 // callBuckets go from a hit in memory to the longest call, in seconds.
@@ -22,7 +27,7 @@ func callBuckets() []float64 {
 }
 
 func newCallMetrics(names rpcNames) *callMetrics {
-	return &callMetrics{
+	m := &callMetrics{
 		names: names,
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_calls_in_flight", Help: "Calls that are being served.",
@@ -31,11 +36,21 @@ func newCallMetrics(names rpcNames) *callMetrics {
 			Name: "gateway_call_duration_seconds", Help: "Calls by RPC, by the code that the caller saw and by door, and what they took.",
 			Buckets: callBuckets(),
 		}, []string{"rpc", "code", "door"}),
+		health: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_health_calls_total", Help: "Health checks, and watches that have ended, by RPC and by the code that the caller saw.",
+		}, []string{"rpc", "code"}),
+		healthNames: rpcNames{healthv1.Health_Check_FullMethodName: "Health/Check", healthv1.Health_Watch_FullMethodName: "Health/Watch"},
 	}
+	for _, name := range m.healthNames {
+		for _, code := range []string{codeName(nil), connect.CodeResourceExhausted.String()} {
+			m.health.WithLabelValues(name, code)
+		}
+	}
+	return m
 }
 
 func (m *callMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.inFlight, m.duration}
+	return []prometheus.Collector{m.inFlight, m.duration, m.health}
 }
 
 // withCount counts the call with the code that its caller sees.
@@ -45,6 +60,15 @@ func (m *callMetrics) withCount(next connect.ServerFunc) connect.ServerFunc {
 		defer m.inFlight.Dec()
 		err := next(ctx, spec, stream)
 		m.duration.WithLabelValues(m.names.of(spec.Procedure), codeName(err), doorOf(ctx)).Observe(time.Since(callOf(ctx).start).Seconds())
+		return err
+	}
+}
+
+// withHealthCount counts a call to what answers for the gateway's health.
+func (m *callMetrics) withHealthCount(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		err := next(ctx, spec, stream)
+		m.health.WithLabelValues(m.healthNames.of(spec.Procedure), codeName(err)).Inc()
 		return err
 	}
 }

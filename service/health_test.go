@@ -8,6 +8,8 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -155,6 +157,64 @@ func TestStopEndsStreamsThatWait(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestHealthIsCountedApart: health checks, and what reflection is asked, have
+// names of their own, and the former do not dilute what is told of calls.
+func TestHealthIsCountedApart(t *testing.T) {
+	t.Parallel()
+	registry, health := prometheus.NewRegistry(), service.NewHealth()
+	h := newHouseOf(t, service.Options{Upstream: upstreamFunc(answerProject), Health: health, Reflection: true, Metrics: registry})
+	door := h.doors(t)["gRPC"]
+	for _, name := range []string{"", "", "nobody"} {
+		_, _ = check(t.Context(), door, name) // The last is not found.
+	}
+	for _, procedure := range []string{"/grpc.health.v1.Health/List", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"} {
+		err := connect.NewClient(door).CallUnary(t.Context(), connect.Spec{Procedure: procedure}, &emptypb.Empty{}, &emptypb.Empty{})
+		if connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Errorf("%s: %v", procedure, err)
+		}
+	}
+	watched := watch(t, door, "")
+	wantStatus(t, "watch", watched, healthv1.HealthCheckResponse_SERVING)
+	health.Stop()
+	for err := error(nil); err == nil; { // Counted by the time that it is told.
+		err = watched.Receive(new(healthv1.HealthCheckResponse))
+	}
+	want := map[string]float64{
+		"gateway_health_calls_total Health/Check ok": 2, "gateway_health_calls_total Health/Check not_found": 1, "gateway_health_calls_total Health/Check resource_exhausted": 0,
+		"gateway_health_calls_total Health/Watch ok": 0, "gateway_health_calls_total Health/Watch unavailable": 1, "gateway_health_calls_total Health/Watch resource_exhausted": 0,
+		"gateway_call_duration_seconds unknown unauthenticated":                               1,
+		"gateway_call_duration_seconds ServerReflection/ServerReflectionInfo unauthenticated": 1,
+	}
+	if diff := cmp.Diff(want, callsOf(t, registry)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// callsOf counts calls by metric, RPC and code.
+func callsOf(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, pair := range m.GetLabel() {
+				labels[pair.GetName()] = pair.GetValue()
+			}
+			switch key := family.GetName() + " " + labels["rpc"] + " " + labels["code"]; family.GetName() {
+			case "gateway_health_calls_total":
+				all[key] += m.GetCounter().GetValue()
+			case "gateway_call_duration_seconds":
+				all[key] += float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return all
 }
 
 // TestOneAddressAsksSoMuch: what it is refused, another one is not.

@@ -21,7 +21,7 @@ const (
 
 // healthService answers grpc.health.v1. Load balancers have no credentials, so
 // it is open to all: it tells one bit, of services whose names are public. Its
-// calls are neither logged nor recorded.
+// calls are neither logged nor recorded, and are counted apart.
 type healthService struct {
 	health *Health
 	peers  *healthPeers
@@ -74,7 +74,7 @@ func (r *road) withHealth(next connect.ServerFunc) connect.ServerFunc {
 		if !ok {
 			return next(ctx, spec, stream)
 		}
-		return withCallerErrors(withRecovery(r.logger)(open))(ctx, spec, stream)
+		return r.metrics.calls.withHealthCount(withCallerErrors(withRecovery(r.logger)(open)))(ctx, spec, stream)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
@@ -51,7 +52,7 @@ func TestCallersMakeNoSeries(t *testing.T) {
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x", "object": "organization.project"}`)}, nil
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Audit: forgetful{}, Metrics: registry})
+	server := open(t, catalog, service.Options{Upstream: up, Audit: forgetful{}, Metrics: registry, Health: service.NewHealth()})
 	web := httptest.NewServer(service.NewHTTPHandler(server, catalog))
 	t.Cleanup(web.Close)
 	client := as("root", service.InProcess(server))
@@ -61,9 +62,12 @@ func TestCallersMakeNoSeries(t *testing.T) {
 		ctx, info := connect.NewClientContext(t.Context())
 		info.RequestHeader().Set("User-Agent", word)
 		// The error is what is wanted, where there is one.
-		if i%2 == 0 {
+		switch i % 3 {
+		case 0:
 			_ = client.CallUnary(ctx, connect.Spec{Procedure: "/" + word + ".Service/" + word}, &emptypb.Empty{}, &emptypb.Empty{})
-		} else {
+		case 1:
+			_ = client.CallUnary(ctx, connect.Spec{Procedure: healthv1.Health_Check_FullMethodName}, &healthv1.HealthCheckRequest{Service: word}, &healthv1.HealthCheckResponse{})
+		default:
 			_ = client.CallUnary(ctx, connect.Spec{Procedure: getProject}, &adminv1.GetProjectRequest{ProjectId: word}, &adminv1.GetProjectResponse{})
 		}
 	}
@@ -111,8 +115,8 @@ func TestCallersMakeNoSeries(t *testing.T) {
 	if before != after || strings.Contains(said, "canary") {
 		t.Errorf("%d series before, %d after; a caller's word is in one: %t", before, after, strings.Contains(said, "canary"))
 	}
-	if !strings.Contains(said, `value:"unknown"`) {
-		t.Error("nobody counted the procedures that there are not")
+	if !strings.Contains(said, `value:"unknown"`) || !strings.Contains(said, `value:"Health/Check"`) {
+		t.Error("nobody counted the procedures that there are not, or health checks")
 	}
 }
 

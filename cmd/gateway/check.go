@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -21,11 +20,12 @@ type policyFlags struct {
 	Config string `help:"Path of gateway.yaml." placeholder:"FILE" type:"existingfile"`
 }
 
-func (f policyFlags) load() (*service.Catalog, *callers.Set, error) {
-	conf, err := loadConfig(f.Config, os.LookupEnv)
+func (f policyFlags) load(std streams) (*service.Catalog, *callers.Set, error) {
+	conf, strays, err := openConfig(f.Config, std)
 	if err != nil {
 		return nil, nil, err
 	}
+	strays.print(std.err)
 	catalog, err := loadCatalog(nil)
 	if err != nil {
 		return nil, nil, err
@@ -50,7 +50,7 @@ type checkCommand struct {
 
 // Run reads config and policy as serve does, and says what is wrong with them.
 func (c *checkCommand) Run(std streams) error {
-	_, set, err := c.load()
+	_, set, err := c.load(std)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ var errDenied = errors.New("denied")
 
 // Run prints the decision, and the grant that made it or what was missing.
 func (c *canCommand) Run(_ context.Context, std streams) error {
-	catalog, set, err := c.load()
+	catalog, set, err := c.load(std)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,8 @@ type config struct {
 	Reflection bool           `yaml:"reflection"`
 	Limits     limitsConfig   `yaml:"limits"`
 	Shutdown   shutdownConfig `yaml:"shutdown"`
+	// Inventory bounds what one call makes of many reads.
+	Inventory inventoryConfig `yaml:"inventory"`
 	// Log and Telemetry are what operators get to see.
 	Log       logConfig       `yaml:"log"`
 	Telemetry telemetryConfig `yaml:"telemetry"`
@@ -90,6 +93,12 @@ type cacheConfig struct {
 	RedisURL string   `yaml:"redis_url"`
 	// RedisPassword, where it is set, takes the place of the URL's.
 	RedisPassword keyConfig `yaml:"redis_password"`
+	// RedisCAFile has the authorities of Redis' certificate; "" is the system's.
+	RedisCAFile string `yaml:"redis_ca_file"`
+	// RedisCertFile and RedisKeyFile are by what the gateway is known to Redis; ""
+	// for neither.
+	RedisCertFile string `yaml:"redis_cert_file"`
+	RedisKeyFile  string `yaml:"redis_key_file"`
 	// EncryptionKeys are those with which what is in Redis is encrypted: the
 	// first encrypts, the second, if there is one, still decrypts.
 	EncryptionKeys []keyConfig `yaml:"encryption_keys"`
@@ -139,6 +148,7 @@ func defaultConfig() config {
 		Audit:     auditConfig{Path: "-"},
 		CORS:      corsConfig{MaxAge: 10 * time.Minute},
 		Limits:    defaultLimits(),
+		Inventory: defaultInventory(),
 		Shutdown:  shutdownConfig{Delay: 5 * time.Second, Timeout: 25 * time.Second},
 		Telemetry: telemetryConfig{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}
@@ -146,7 +156,7 @@ func defaultConfig() config {
 
 // settings lists every key with its value.
 func (c *config) settings() []setting {
-	return append([]setting{
+	return slices.Concat([]setting{
 		{"listen", &c.Listen},
 		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
@@ -169,6 +179,9 @@ func (c *config) settings() []setting {
 		{"cache.redis_url", &c.Cache.RedisURL},
 		{"cache.redis_password.env", &c.Cache.RedisPassword.Env},
 		{"cache.redis_password.file", &c.Cache.RedisPassword.File},
+		{"cache.redis_ca_file", &c.Cache.RedisCAFile},
+		{"cache.redis_cert_file", &c.Cache.RedisCertFile},
+		{"cache.redis_key_file", &c.Cache.RedisKeyFile},
 		{"cache.encryption_keys", &c.Cache.EncryptionKeys},
 		{"cache.lives", &c.Cache.Lives},
 		{"cache.jitter", &c.Cache.Jitter},
@@ -191,7 +204,7 @@ func (c *config) settings() []setting {
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
-	}, c.Limits.settings()...)
+	}, c.Limits.settings(), c.Inventory.settings())
 }
 
 type setting struct {
@@ -204,10 +217,10 @@ func (s setting) variable() string {
 	return "GATEWAY_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
-// loadConfig reads a file (none when the path is empty), then the environment,
+// readConfig reads a file (none when the path is empty), then the environment,
 // where a list is written as YAML. An error names file, line and column, or the
-// variable, or the key.
-func loadConfig(path string, lookup func(string) (string, bool)) (config, error) {
+// variable. Whether the values make sense, [config.check] tells.
+func readConfig(path string, lookup func(string) (string, bool)) (config, error) {
 	c := defaultConfig()
 	if path != "" {
 		content, err := strictyaml.ReadFile(path)
@@ -229,9 +242,10 @@ func loadConfig(path string, lookup func(string) (string, bool)) (config, error)
 			return c, err
 		}
 	}
-	return c, c.check()
+	return c, nil
 }
 
+// check tells all that is wrong, each with the key.
 func (c *config) check() error {
 	var faults []error
 	fault := func(key, format string, args ...any) {
@@ -246,6 +260,7 @@ func (c *config) check() error {
 		fault("upstream.admin_key", "exactly one of env and file must say where the admin key is")
 	}
 	c.Cache.checkRedis(fault)
+	c.Cache.checkRedisTLS(fault)
 	for i, key := range c.Cache.EncryptionKeys {
 		if (key.Env == "") == (key.File == "") || i > 1 {
 			fault("cache.encryption_keys", "one or two, each with either env or file")
@@ -276,6 +291,7 @@ func (c *config) check() error {
 	}
 	c.CORS.check(fault)
 	c.Limits.check(fault)
+	c.Inventory.check(fault)
 	c.Shutdown.check(fault)
 	return errors.Join(faults...)
 }

@@ -22,6 +22,15 @@ func writeFile(t *testing.T, name, content string) string {
 
 func of(d time.Duration) *time.Duration { return &d }
 
+// loadConfig reads and checks.
+func loadConfig(path string, lookup func(string) (string, bool)) (config, error) {
+	c, err := readConfig(path, lookup)
+	if err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
 func environment(variables map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, ok := variables[name]
@@ -54,7 +63,10 @@ authn:
       token_file: /token
 cache:
   memory: 16MiB
-  redis_url: "redis://127.0.0.1:6379/0"
+  redis_url: "rediss://127.0.0.1:6379/0"
+  redis_ca_file: /redis/ca.crt
+  redis_cert_file: /redis/tls.crt
+  redis_key_file: /redis/tls.key
   redis_password: {file: /password}
   encryption_keys: [{env: NEW}, {file: /old}]
   jitter: 0.25
@@ -76,6 +88,7 @@ limits:
   concurrent_streams: 6
   connections: 7
   connection_age: 8m
+inventory: {concurrency: 4, longest_stream: 1h, outermost_items: 2000}
 shutdown: {delay: 1s, timeout: 9s}
 log: {level: debug}
 telemetry:
@@ -99,7 +112,7 @@ func TestLoadConfig(t *testing.T) {
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
-		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "redis://127.0.0.1:6379/0", RedisPassword: keyConfig{File: "/password"}, EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
+		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "rediss://127.0.0.1:6379/0", RedisPassword: keyConfig{File: "/password"}, RedisCAFile: "/redis/ca.crt", RedisCertFile: "/redis/tls.crt", RedisKeyFile: "/redis/tls.key", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
 			{Of: "projects.users", Fresh: of(30 * time.Second)},
 			{Of: "ProjectService/GetProject", Fresh: of(0), StaleWhileRevalidate: of(time.Second), StaleIfError: of(2 * time.Minute), Settled: of(time.Hour)},
 		}},
@@ -111,6 +124,7 @@ func TestLoadConfig(t *testing.T) {
 			HeaderBytes: 8 << 10, RequestBytes: 2 << 20, ReadHeaderTimeout: time.Second, ReadTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
 			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
 		},
+		Inventory:  inventoryConfig{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
 		Reflection: true, Shutdown: shutdownConfig{Delay: time.Second, Timeout: 9 * time.Second},
 		Log: logConfig{Level: logLevel(slog.LevelDebug)},
 		Telemetry: telemetryConfig{
@@ -135,8 +149,9 @@ func TestLoadConfig(t *testing.T) {
 			HeaderBytes: 16 << 10, RequestBytes: 4 << 20, ReadHeaderTimeout: 11 * time.Second, ReadTimeout: 13 * time.Second, IdleTimeout: 14 * time.Second,
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
 		},
-		Shutdown: shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
-		Log:      logConfig{Level: logLevel(slog.LevelWarn)},
+		Inventory: inventoryConfig{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
+		Shutdown:  shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
+		Log:       logConfig{Level: logLevel(slog.LevelWarn)},
 		Telemetry: telemetryConfig{
 			OTLPEndpoint: "https://other.example", OTLPHeaders: []headerConfig{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
 		},
@@ -158,12 +173,13 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
 			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
 			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
-			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_REDIS_PASSWORD_FILE": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
+			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_REDIS_PASSWORD_FILE": "", "GATEWAY_CACHE_REDIS_CA_FILE": "", "GATEWAY_CACHE_REDIS_CERT_FILE": "", "GATEWAY_CACHE_REDIS_KEY_FILE": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
 			"GATEWAY_OPS_TLS_CERT_FILE": "", "GATEWAY_OPS_TLS_KEY_FILE": "", "GATEWAY_OPS_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_CORS_ALLOWED_ORIGINS": "['*']", "GATEWAY_CORS_ALLOW_CREDENTIALS": "false", "GATEWAY_CORS_MAX_AGE": "1m", "GATEWAY_REFLECTION": "false",
 			"GATEWAY_LIMITS_HEADER_BYTES": "16KiB", "GATEWAY_LIMITS_REQUEST_BYTES": "4MiB", "GATEWAY_LIMITS_READ_HEADER_TIMEOUT": "11s",
 			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
 			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
+			"GATEWAY_INVENTORY_CONCURRENCY": "5", "GATEWAY_INVENTORY_LONGEST_STREAM": "2h", "GATEWAY_INVENTORY_OUTERMOST_ITEMS": "3000",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
 			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
 			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
@@ -215,6 +231,11 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"two passwords", key + "cache: {redis_url: 'redis://u:p@h', redis_password: {env: K}}", []string{"config key cache.redis_password", "redis_url has"}},
 		{"password from two places", key + "cache: {redis_url: 'redis://u@h', redis_password: {env: K, file: /k}}", []string{"config key cache.redis_password", "either"}},
 		{"password of nothing", key + "cache: {redis_password: {env: K}}", []string{"config key cache.redis_password", "goes with"}},
+		{"authorities of a Redis without TLS", key + "cache: {redis_url: 'redis://h', redis_ca_file: /ca}", []string{"config key cache.redis_ca_file: redis_url is not rediss://"}},
+		{"certificate for a Redis without TLS", key + "cache: {redis_url: 'redis+cluster://h', redis_cert_file: /c, redis_key_file: /k}", []string{"config key cache.redis_cert_file: redis_url is not", "config key cache.redis_key_file: redis_url is not"}},
+		{"authorities of no Redis", key + "cache: {redis_ca_file: /ca}", []string{"config key cache.redis_ca_file: goes with redis_url"}},
+		{"Redis' certificate without key", key + "cache: {redis_url: 'rediss://h', redis_cert_file: /c}", []string{"config key cache.redis_cert_file: goes with redis_key_file"}},
+		{"Redis' key without certificate", key + "cache: {redis_url: 'rediss+sentinel://h?master_name=m', redis_key_file: /k}", []string{"config key cache.redis_key_file: goes with redis_cert_file"}},
 		{"jitter beyond all", key + "cache: {jitter: 1.5}", []string{"config key cache.jitter", "0 to 1"}},
 		{"life that is no duration", key + "cache: {lives: [{of: users, fresh: 30}]}", []string{"gateway.yaml:", "a duration such as 30s"}},
 		{"three keys", key + "cache: {redis_url: 'redis://h', encryption_keys: [{env: K}, {env: L}, {env: M}]}", []string{"config key cache.encryption_keys", "one or two"}},
@@ -239,6 +260,12 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"limits too large", key + "limits: {header_bytes: 2MiB, request_bytes: 1GiB, read_header_timeout: 1h, read_timeout: 1h, idle_timeout: 2h, longest_call: 3m, concurrent_streams: 1000000, connections: 1000000, connection_age: 48h}", []string{
 			"limits.header_bytes", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
 			"limits.longest_call: 3m0s is not within 1s and 2m0s", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
+		}},
+		{"inventories too small", key + "inventory: {concurrency: 0, longest_stream: 59s, outermost_items: 99}", []string{
+			"inventory.concurrency: 0 is not within 1 and 64", "inventory.longest_stream: 59s is not within 1m0s and 12h0m0s", "inventory.outermost_items: 99 is not",
+		}},
+		{"inventories too large", key + "inventory: {concurrency: 65, longest_stream: 13h, outermost_items: 1000001}", []string{
+			"inventory.concurrency", "inventory.longest_stream", "inventory.outermost_items",
 		}},
 		{"no connection count", key + "limits: {connections: many}", []string{"gateway.yaml:3:23: ", "number"}},
 		{"delay as long as the end", key + "shutdown: {delay: 25s}", []string{"config key shutdown.timeout:", "no time after the delay"}},

@@ -89,7 +89,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
 	g, err := build(ctx, catalog, drift, parts{
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
-		limits: standard.Limits, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),
+		limits: standard.Limits, inventory: standard.Inventory, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ type parts struct {
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
 	limits     limitsConfig
+	inventory  inventoryConfig
 	cors       corsConfig
 	// ending is closed when the gateway is about to stop, so that streams come to
 	// an end.
@@ -80,7 +81,7 @@ func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift
 		Metrics:       registry,
 		Tracer:        p.telemetry.Tracer(),
 		Logger:        p.logger,
-		FanOut:        service.FanOutOptions{Ending: func() <-chan struct{} { return p.ending }},
+		FanOut:        p.inventory.options(p.ending),
 	})
 	if err == nil {
 		err = p.telemetry.Export(ctx, registry)

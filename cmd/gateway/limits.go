@@ -114,13 +114,13 @@ func (l limitsConfig) port(secure *tls.Config, drain time.Duration) httpdoor.Opt
 	}
 }
 
-// fast is the options of the gRPC door.
-func (l limitsConfig) fast(secure *tls.Config, drain time.Duration, logger *slog.Logger) grpcdoor.Options {
+// fast is the options of the gRPC door, where a stream may last for longestStream.
+func (l limitsConfig) fast(secure *tls.Config, drain, longestStream time.Duration, logger *slog.Logger) grpcdoor.Options {
 	return grpcdoor.Options{
 		TLS: secure, Codec: service.BinaryCodec(), Logger: logger, MaxHeaderBytes: int(l.HeaderBytes), MaxRequestBytes: int(l.RequestBytes),
 		MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,
 		ConnectionTimeout: l.ReadHeaderTimeout, MaxConnectionIdle: l.IdleTimeout,
 		// An old connection gets no new calls, and keeps those that it has.
-		MaxConnectionAge: l.ConnectionAge, MaxConnectionAgeGrace: service.DefaultLongestStream + time.Minute, DrainTimeout: drain,
+		MaxConnectionAge: l.ConnectionAge, MaxConnectionAgeGrace: longestStream + time.Minute, DrainTimeout: drain,
 	}
 }

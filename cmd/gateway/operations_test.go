@@ -32,7 +32,13 @@ type served struct {
 // startServed starts one whose config ends with more.
 func startServed(t *testing.T, more string) served {
 	t.Helper()
-	s := served{fake: sandbox.New(sandbox.Options{Seed: 1}), who: new(demoCallers)}
+	return startServedOf(t, sandbox.Options{Seed: 1}, more)
+}
+
+// startServedOf starts one in front of an organization of a kind.
+func startServedOf(t *testing.T, organization sandbox.Options, more string) served {
+	t.Helper()
+	s := served{fake: sandbox.New(organization), who: new(demoCallers)}
 	fake := httptest.NewServer(s.fake)
 	t.Cleanup(fake.Close)
 	s.upstream = fake.URL

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
 // checkRedis reports a password that is in two places, or that nobody asks for.
@@ -29,6 +31,28 @@ func (c cacheConfig) checkRedis(fault func(key, format string, args ...any)) {
 	}
 }
 
+// checkRedisTLS reports files that nobody would read, or that are half of what it
+// takes.
+func (c cacheConfig) checkRedisTLS(fault func(key, format string, args ...any)) {
+	for key, path := range map[string]string{
+		"cache.redis_ca_file": c.RedisCAFile, "cache.redis_cert_file": c.RedisCertFile, "cache.redis_key_file": c.RedisKeyFile,
+	} {
+		switch {
+		case path == "":
+		case c.RedisURL == "":
+			fault(key, "goes with redis_url")
+		case !strings.HasPrefix(c.RedisURL, "rediss"):
+			fault(key, "redis_url is not rediss://, rediss+sentinel:// or rediss+cluster://, so that there is no TLS to use it for")
+		}
+	}
+	switch {
+	case c.RedisCertFile != "" && c.RedisKeyFile == "":
+		fault("cache.redis_cert_file", "goes with redis_key_file, the private key of the certificate")
+	case c.RedisKeyFile != "" && c.RedisCertFile == "":
+		fault("cache.redis_key_file", "goes with redis_cert_file, the certificate of the key")
+	}
+}
+
 // redisClient makes a client of the Redis that the config names. base is what
 // the client needs besides.
 func (c cacheConfig) redisClient(ctx context.Context, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
@@ -44,6 +68,13 @@ func (c cacheConfig) redisClient(ctx context.Context, base cache.RedisConfig, lo
 			// The source tells the logger of trouble, and goes on with the last one.
 			password, _ := source.Key(context.Background())
 			return user, password.Reveal()
+		}
+	}
+	files := authn.ClientTLSFiles{CAFile: c.RedisCAFile, CertFile: c.RedisCertFile, KeyFile: c.RedisKeyFile}
+	if files != (authn.ClientTLSFiles{}) {
+		var err error
+		if base.TLS, err = authn.NewClientTLS(ctx, files, logger); err != nil {
+			return nil, fmt.Errorf("config keys cache.redis_ca_file, redis_cert_file and redis_key_file: %w", err)
 		}
 	}
 	client, err := cache.NewRedisClient(base)

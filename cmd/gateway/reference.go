@@ -134,7 +134,7 @@ const referenceHead = `# Configuration
 
 ` + "`gateway serve --config gateway.yaml`" + ` reads this file. An unknown key, a key twice and a value of another form are errors at the start, with file, line and column; ` + "`gateway check --config gateway.yaml`" + ` finds them without serving. Relative paths are from the working directory.
 
-Each key is an environment variable too, and that wins. A list is written there as YAML: ` + "`GATEWAY_TLS_TRUST_DOMAINS='[example.org]'`" + `. Keys with ` + "`[]`" + ` are those of a list's elements, and are set with the list.
+Each key is an environment variable too, and that wins. A list is written there as YAML: ` + "`GATEWAY_TLS_TRUST_DOMAINS='[example.org]'`" + `. Keys with ` + "`[]`" + ` are those of a list's elements, and are set with the list. Variables that begin with ` + "`GATEWAY_`" + ` and are no key have no effect, and are named in a warning, at the start and by ` + "`gateway check`" + `; but for those that the config names in an ` + "`env`" + `, and those that Kubernetes sets for Services whose name begins with ` + "`gateway`" + `.
 
 The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys and headers of telemetry are not.
 `

@@ -40,6 +40,9 @@ func keyTexts() map[string]string {
 		"cache.redis_url":                      "Redis that replicas share: `redis://`, `rediss://` for TLS, `redis+sentinel://`, `redis+cluster://`, `unix://`. Empty: each replica remembers, keeps keyed writes and counts its budget for itself.",
 		"cache.redis_password.env":             "Name of the environment variable that holds the password, in place of one in the URL. The user is the URL's.",
 		"cache.redis_password.file":            "Path of the file that holds it. Read again when it changes, for new connections.",
+		"cache.redis_ca_file":                  "PEM file with the authorities by which Redis' certificate is believed, in place of the system's. For `rediss://`, as are the next two. Read again when it changes, for new connections, as they are. [caching.md](caching.md#redis-with-tls)",
+		"cache.redis_cert_file":                "PEM file with the certificate that is shown to Redis, and its intermediates. Empty: none is.",
+		"cache.redis_key_file":                 "PEM file with the private key of that certificate, not encrypted.",
 		"cache.encryption_keys":                "Keys with which what Redis holds is encrypted: 32 random bytes in base64 each. The first encrypts; a second one still decrypts.",
 		"cache.encryption_keys[].env":          "Name of the environment variable that holds the key.",
 		"cache.encryption_keys[].file":         "Path of the file that holds the key.",
@@ -69,6 +72,10 @@ func keyTexts() map[string]string {
 		"limits.concurrent_streams":  "Calls at a time on one HTTP/2 connection.",
 		"limits.connections":         "Open connections of each listener. On the callers' one port a new one takes the place of one without a request, a stranger's first; at the gRPC door it waits.",
 		"limits.connection_age":      "When a client is asked to connect anew, so that new replicas get their part.",
+
+		"inventory.concurrency":     "Reads of one inventory stream that are under way at a time. 1 to 64. [inventory.md](inventory.md#what-it-costs)",
+		"inventory.longest_stream":  "When an inventory stream ends with a token to go on from, whose caller sets no earlier deadline. 1m to 12h.",
+		"inventory.outermost_items": "Items of its outermost list, such as projects, that an inventory stream goes through before it ends with a token; it holds their names. 100 to 1,000,000.",
 
 		"shutdown.delay":   "How long the gateway serves on after SIGTERM while `/readyz` says that it will not, for load balancers to hear of it.",
 		"shutdown.timeout": "The longest that ending may take, with the delay. Whatever kills it has to wait for longer.",

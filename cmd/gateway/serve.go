@@ -28,12 +28,15 @@ type serveCommand struct {
 
 // Run serves until a signal.
 func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
-	conf, err := loadConfig(c.Config, os.LookupEnv)
+	conf, strays, err := openConfig(c.Config, std)
 	if err != nil {
 		return err
 	}
 	level := conf.Log.Level.variable()
 	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
+	if len(strays) > 0 {
+		logger.WarnContext(ctx, strayText, strays.attributes()...)
+	}
 	key := conf.Upstream.AdminKey.source(logger)
 	// A key that cannot be read is an error now, not at the first call.
 	if _, err := key.Key(ctx); err != nil {
@@ -74,7 +77,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	}()
 	g, err := build(ctx, catalog, drift, parts{
 		baseURL: conf.Upstream.BaseURL, key: key, memory: memory, budget: spending, callers: policy, authenticator: authenticator,
-		audit: records, auditRequired: conf.Audit.Required, reflection: conf.Reflection, limits: conf.Limits, cors: conf.CORS,
+		audit: records, auditRequired: conf.Audit.Required, reflection: conf.Reflection, limits: conf.Limits, inventory: conf.Inventory, cors: conf.CORS,
 		telemetry: exports, sendTraceparent: conf.Telemetry.SendTraceparent, level: level, logger: logger, ending: ctx.Done(),
 	})
 	if err != nil {
@@ -117,7 +120,7 @@ func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger
 		return err
 	}
 	defer doors.release()
-	fast, err := openFastDoor(ctx, c.GRPCListen, g.server, c.Limits.fast(secure, drain, logger))
+	fast, err := openFastDoor(ctx, c.GRPCListen, g.server, c.Limits.fast(secure, drain, c.Inventory.LongestStream, logger))
 	if err != nil {
 		return err
 	}

@@ -90,21 +90,28 @@ func (a *authority) issue(name string) tls.Certificate {
 // write puts certificate, key and authority into files of a folder.
 func (a *authority) write(pair tls.Certificate) string {
 	a.t.Helper()
+	folder := a.t.TempDir()
+	a.writeTo(folder, pair, "tls.crt", "tls.key", "ca.crt")
+	return folder
+}
+
+// writeTo writes those that are named.
+func (a *authority) writeTo(folder string, pair tls.Certificate, names ...string) {
+	a.t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	folder := a.t.TempDir()
-	for name, block := range map[string]*pem.Block{
+	blocks := map[string]*pem.Block{
 		"tls.crt": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
 		"tls.key": {Type: "PRIVATE KEY", Bytes: key},
 		"ca.crt":  {Type: "CERTIFICATE", Bytes: a.cert.Raw},
-	} {
-		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
+	}
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(blocks[name]), 0o600); err != nil {
 			a.t.Fatal(err)
 		}
 	}
-	return folder
 }
 
 // TestServeTLS: the same caller by certificate and by token, over gRPC, Connect,

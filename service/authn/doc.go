@@ -13,5 +13,6 @@
 //	jwksfetch.go   how to fetch them
 //	mtls.go        client certificates
 //	tlsfiles.go    server TLS from files that change
+//	tlsclient.go   client TLS from the like
 //	spiffe.go      server TLS from a SPIFFE workload API
 package authn

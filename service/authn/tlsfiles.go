@@ -66,19 +66,15 @@ func NewTLS(ctx context.Context, files TLSFiles, logger *slog.Logger) (*tls.Conf
 }
 
 func newTLS(ctx context.Context, files TLSFiles, logger *slog.Logger, now func() time.Time) (*tls.Config, error) {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
+	s := &followedFiles{
+		certFile: files.CertFile, keyFile: files.KeyFile, caFile: files.ClientCAFile,
+		pairName: "server certificate", rootsName: "client authorities", caName: "client CA file",
+		config: serverConfig, logger: logger, now: now,
 	}
-	s := &serverFiles{files: files, logger: logger, now: now}
-	_, pairErr := s.loadPair()
-	_, rootsErr := s.loadRoots()
-	if err := errors.Join(pairErr, rootsErr); err != nil {
+	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
-	s.looked = now()
-	s.current.Store(serverConfig(s.pair, s.roots))
-	logger.DebugContext(ctx, "TLS files read", slog.String("cert_file", files.CertFile))
-	return followConfig(s.configFor), nil
+	return followConfig(func(hello *tls.ClientHelloInfo) *tls.Config { return s.configFor(hello.Context()) }), nil
 }
 
 // followConfig returns a configuration of which nothing is used but its way to
@@ -113,32 +109,57 @@ func serverConfig(pair tls.Certificate, roots *x509.CertPool) *tls.Config {
 	return config
 }
 
-// serverFiles follows TLSFiles.
-type serverFiles struct {
-	files   TLSFiles
-	logger  *slog.Logger
-	now     func() time.Time
+// followedFiles makes a configuration of PEM files, and another one when they
+// change.
+type followedFiles struct {
+	certFile, keyFile string
+	caFile            string // "" for no authorities of its own
+	// pairName, rootsName and caName are what errors and the log call them.
+	pairName, rootsName, caName string
+	// withoutPair allows that there is neither a certificate nor a key.
+	withoutPair bool
+	// config makes a configuration; roots are nil without a caFile.
+	config func(pair tls.Certificate, roots *x509.CertPool) *tls.Config
+	logger *slog.Logger // nil discards
+	now    func() time.Time
+
 	current atomic.Pointer[tls.Config]
 
 	mu           sync.Mutex // guards what follows
 	looked       time.Time
 	pair         tls.Certificate
-	roots        *x509.CertPool // nil without a ClientCAFile, and only then
+	roots        *x509.CertPool // nil without a caFile, and only then
 	pairDigest   [sha256.Size]byte
 	rootsDigest  [sha256.Size]byte
 	pairTrouble  string // what was logged last
 	rootsTrouble string
 }
 
-func (s *serverFiles) configFor(hello *tls.ClientHelloInfo) *tls.Config {
-	s.refresh(hello.Context())
+// start reads the files for the first time, when every trouble is an error.
+func (s *followedFiles) start(ctx context.Context) error {
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	_, pairErr := s.loadPair()
+	_, rootsErr := s.loadRoots()
+	if err := errors.Join(pairErr, rootsErr); err != nil {
+		return err
+	}
+	s.looked = s.now()
+	s.current.Store(s.config(s.pair, s.roots))
+	s.logger.DebugContext(ctx, "TLS files read", slog.String("cert_file", s.certFile))
+	return nil
+}
+
+func (s *followedFiles) configFor(ctx context.Context) *tls.Config {
+	s.refresh(ctx)
 	return s.current.Load()
 }
 
 // refresh reads the files again if the last time is long enough ago. One
 // handshake does so; the others go on with what there is, so that a file system
 // that hangs holds up one of them and not all.
-func (s *serverFiles) refresh(ctx context.Context) {
+func (s *followedFiles) refresh(ctx context.Context) {
 	if !s.mu.TryLock() {
 		return
 	}
@@ -149,15 +170,15 @@ func (s *serverFiles) refresh(ctx context.Context) {
 	}
 	s.looked = now
 	pairChanged, err := s.loadPair()
-	s.report(ctx, "server certificate", &s.pairTrouble, pairChanged, err)
+	s.report(ctx, s.pairName, &s.pairTrouble, pairChanged, err)
 	rootsChanged, err := s.loadRoots()
-	s.report(ctx, "client authorities", &s.rootsTrouble, rootsChanged, err)
+	s.report(ctx, s.rootsName, &s.rootsTrouble, rootsChanged, err)
 	if pairChanged || rootsChanged {
-		s.current.Store(serverConfig(s.pair, s.roots))
+		s.current.Store(s.config(s.pair, s.roots))
 	}
 }
 
-func (s *serverFiles) report(ctx context.Context, what string, trouble *string, changed bool, err error) {
+func (s *followedFiles) report(ctx context.Context, what string, trouble *string, changed bool, err error) {
 	switch {
 	case err != nil:
 		if text := err.Error(); text != *trouble {
@@ -177,12 +198,15 @@ func (s *serverFiles) report(ctx context.Context, what string, trouble *string, 
 // The contents are compared, and not size, time and inode: a file that is written
 // twice within the resolution of the clock has changed in none of the three, and
 // reading some small files once a second costs less than a handshake.
-func (s *serverFiles) loadPair() (changed bool, err error) {
-	certPEM, err := readPEM("certificate file", s.files.CertFile)
+func (s *followedFiles) loadPair() (changed bool, err error) {
+	if s.withoutPair && s.certFile == "" && s.keyFile == "" {
+		return false, nil
+	}
+	certPEM, err := readPEM("certificate file", s.certFile)
 	if err != nil {
 		return false, err
 	}
-	keyPEM, err := readPEM("key file", s.files.KeyFile)
+	keyPEM, err := readPEM("key file", s.keyFile)
 	if err != nil {
 		return false, err
 	}
@@ -193,16 +217,15 @@ func (s *serverFiles) loadPair() (changed bool, err error) {
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return false, fmt.Errorf("certificate file %s with key file %s: %w", s.files.CertFile, s.files.KeyFile, err)
+		return false, fmt.Errorf("certificate file %s with key file %s: %w", s.certFile, s.keyFile, err)
 	}
 	s.pair, s.pairDigest = pair, digest
 	return true, nil
 }
 
-// loadRoots reads the client authorities, and keeps them when they are others.
-func (s *serverFiles) loadRoots() (changed bool, err error) {
-	const what = "client CA file"
-	path := s.files.ClientCAFile
+// loadRoots reads the authorities, and keeps them when they are others.
+func (s *followedFiles) loadRoots() (changed bool, err error) {
+	what, path := s.caName, s.caFile
 	if path == "" {
 		return false, nil
 	}

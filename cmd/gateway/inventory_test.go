@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/sandbox"
+)
+
+// TestServeBoundsInventories: a stream goes through as many projects as the
+// config says, and ends within the time that it says.
+func TestServeBoundsInventories(t *testing.T) {
+	t.Parallel()
+	s := startServedOf(t, sandbox.Options{Seed: 1, Projects: 250}, "inventory: {concurrency: 1, longest_stream: 1m, outermost_items: 100}\n")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client := http2Client()
+	defer client.CloseIdleConnections()
+	door := connect.NewClient(connecthttp.NewTransport(client, s.url, connecthttp.WithGRPC()), withToken(s.who.operator))
+	stream, err := inventoryv1connect.NewInventoryServiceClient(door).ListApiKeys(ctx, &inventoryv1.ListApiKeysRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Close() }()
+	var end *inventoryv1.End
+	for end == nil {
+		message, err := stream.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		end = message.GetEnd()
+	}
+	if got := end.GetIncomplete().GetReasons(); !slices.Equal(got, []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_TOO_MANY}) {
+		t.Errorf("after 100 of 250 projects: %v", end)
+	}
+	s.stop(t)
+}
+
+// TestInventoryOptions: each key goes where it belongs, and the gRPC door leaves
+// a stream its time.
+func TestInventoryOptions(t *testing.T) {
+	t.Parallel()
+	ending := make(chan struct{})
+	config := inventoryConfig{Concurrency: 3, LongestStream: patience, OutermostItems: 200}
+	got := config.options(ending)
+	if got.Concurrency != 3 || got.Longest != patience || got.MaxOutermost != 200 || got.Ending() != (<-chan struct{})(ending) {
+		t.Errorf("%+v", got)
+	}
+	if fast := defaultLimits().fast(nil, 0, config.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
+		t.Errorf("an old connection is closed %s after its last call", fast.MaxConnectionAgeGrace)
+	}
+}

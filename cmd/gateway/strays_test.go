@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/admin-gateway/admin-gateway/sandbox"
+)
+
+func TestStrays(t *testing.T) {
+	t.Parallel()
+	c := defaultConfig()
+	c.Upstream.AdminKey.Env = "GATEWAY_KEY"
+	c.Cache.RedisPassword.Env = "GATEWAY_REDIS_SECRET"
+	c.Cache.EncryptionKeys = []keyConfig{{Env: "GATEWAY_NEW"}, {Env: "GATEWAY_OLD"}}
+	c.Telemetry.OTLPHeaders = []headerConfig{{Name: "a", Env: "GATEWAY_HEADER"}}
+	environ := []string{
+		"GATEWAY_KEY=x", "GATEWAY_REDIS_SECRET=x", "GATEWAY_NEW=x", "GATEWAY_OLD=x", "GATEWAY_HEADER=x",
+		"GATEWAY_UPSTREAM_BASE_URL=http://a", "GATEWAY_LIMITS_CONNECTIONS=1",
+		"PATH=GATEWAY_NOT=x", "MY_GATEWAY_NOT=x", "GATEWAYS_NOT=x",
+		// Of Services called gateway and gateway-ops.
+		"GATEWAY_SERVICE_HOST=x", "GATEWAY_SERVICE_PORT=x", "GATEWAY_SERVICE_PORT_CALLERS=x", "GATEWAY_PORT=x", "GATEWAY_PORT_8080_TCP=x",
+		"GATEWAY_PORT_8080_TCP_PROTO=x", "GATEWAY_PORT_8080_TCP_PORT=x", "GATEWAY_PORT_8080_TCP_ADDR=x", "GATEWAY_PORT_53_UDP=x", "GATEWAY_PORT_53_UDP_ADDR=x",
+		"GATEWAY_OPS_SERVICE_HOST=x", "GATEWAY_OPS_SERVICE_PORT_HTTP=x", "GATEWAY_OPS_PORT=x", "GATEWAY_OPS_PORT_8081_TCP_ADDR=x",
+		"GATEWAY_UPSTREM_BASE_URL=canary", "GATEWAY_POLICI=canary", "GATEWAY_=canary", "GATEWAY_PORTS=canary", "GATEWAY_POLICI=canary",
+		"GATEWAY_PORT_8080_TLS=canary", "GATEWAY_SERVICE_NAME=canary",
+	}
+	want := strayVariables{"GATEWAY_", "GATEWAY_POLICI", "GATEWAY_PORTS", "GATEWAY_PORT_8080_TLS", "GATEWAY_SERVICE_NAME", "GATEWAY_UPSTREM_BASE_URL"}
+	if diff := cmp.Diff(want, c.strays(environ)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestNoKeyLooksLikeAServiceLink: the pattern hides no key's neighbours, because
+// no key ends as a Service's variables do.
+func TestNoKeyLooksLikeAServiceLink(t *testing.T) {
+	t.Parallel()
+	for _, s := range new(config).settings() {
+		misspelled := strings.Replace(s.variable(), "GATEWAY_", "GATEWAY_X", 1)
+		if got := new(config).strays([]string{misspelled + "=x"}); len(got) != 1 {
+			t.Errorf("%s would be ignored in silence", misspelled)
+		}
+	}
+}
+
+// TestVariablesOfSecretsAreKnown: whichever key says in which variable a secret
+// is, that variable is no stray.
+func TestVariablesOfSecretsAreKnown(t *testing.T) {
+	t.Parallel()
+	var c config
+	c.Upstream.AdminKey.Env, c.Cache.RedisPassword.Env = "a", "a"
+	c.Cache.EncryptionKeys, c.Telemetry.OTLPHeaders = []keyConfig{{Env: "a"}}, []headerConfig{{Env: "a"}}
+	keys := 0
+	for _, k := range reference() {
+		if strings.HasSuffix(k.Key, ".env") {
+			keys++
+		}
+	}
+	if got := c.variables(); len(got) != keys || slices.Contains(got, "") {
+		t.Errorf("%d keys say env, and of %d it is known", keys, len(got))
+	}
+}
+
+// TestStraysAreBounded: not all are said, nor all of a long one.
+func TestStraysAreBounded(t *testing.T) {
+	t.Parallel()
+	var environ []string
+	for i := range 1000 {
+		environ = append(environ, fmt.Sprintf("GATEWAY_%03d%s=x", i, strings.Repeat("\xff", 1000)))
+	}
+	var out bytes.Buffer
+	new(config).strays(environ).print(&out)
+	if got := out.String(); len(got) > 2000 || !strings.HasSuffix(got, "and 990 more\n") || strings.Count(got, "GATEWAY_0") != 10 {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+	strayVariables(nil).print(&out)
+	if out.Len() != len(out.String()) || strings.Count(out.String(), "\n") != 1 {
+		t.Error("something is said of nothing")
+	}
+}
+
+// TestStraysAreSaid: by check, whether all is well or not, and by serve, once.
+func TestStraysAreSaid(t *testing.T) {
+	t.Setenv("GATEWAY_UPSTREM_BASE_URL", "https://canary.example")
+	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
+	t.Cleanup(fake.Close)
+	_, policy := readersPolicy(t)
+	good := "policy: " + policy + "\nlisten: 127.0.0.1:0\nops_listen: 127.0.0.1:0\nshutdown: {delay: 0s}\nupstream:\n  base_url: " + fake.URL + "\n"
+	config := writeFile(t, "gateway.yaml", good+"  admin_key: {file: "+writeFile(t, "key", sandbox.DefaultAdminKey)+"}\n")
+	for path, want := range map[string]int{config: 0, writeFile(t, "gateway.yaml", good): 1} {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), []string{"check", "--config", path}, streams{&out, &errs})
+		if code != want || strings.Count(errs.String(), "GATEWAY_UPSTREM_BASE_URL") != 1 || strings.Contains(errs.String(), "canary") {
+			t.Errorf("exit code %d, and said %s", code, &errs)
+		}
+	}
+	c := start(t, "serve", "--config", config)
+	var said struct {
+		Level     string   `json:"level"`
+		Variables []string `json:"variables"`
+		More      int      `json:"more"`
+	}
+	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, strayText)), &said); err != nil {
+		t.Fatal(err)
+	}
+	c.err.line(t, c.ended, "ops_listen")
+	if !slices.Contains(said.Variables, "GATEWAY_UPSTREM_BASE_URL") || said.Level != "WARN" || strings.Contains(c.err.String(), "canary") || strings.Count(c.err.String(), strayText) != 1 {
+		t.Errorf("said %s", c.err)
+	}
+	c.stop(t)
+}
