@@ -35,10 +35,20 @@ type Outcomes interface {
 	// for dead.
 	//
 	// The error wraps ErrUnavailable if the claim could not be made or not be
-	// asked for, is ErrOutcomesFull if there is no room for another, or says what
-	// is wrong with the arguments. With any error nothing was claimed, as far as
+	// asked for, is ErrOutcomesFull if there is no room for another, or
+	// ErrOutcomesShare if its owner has had its share of it, or says what is wrong
+	// with the arguments. With any error nothing was claimed, as far as
 	// can be known: where it cannot, the key is lost when lease is over.
-	Begin(ctx context.Context, key Key, fingerprint Fingerprint, lease time.Duration) (Outcome, error)
+	Begin(ctx context.Context, key OutcomeKey, fingerprint Fingerprint, lease time.Duration) (Outcome, error)
+}
+
+// OutcomeKey names an operation, by its Key alone.
+type OutcomeKey struct {
+	Key
+	// Owner is who answers for the room that the outcome takes, where room is
+	// bounded: of all that there is, nobody has more than a share. It is any text,
+	// the same one whenever the key is the same; "" is an owner like others.
+	Owner string
 }
 
 // Fingerprint is a digest of all that an operation is to do.
@@ -89,6 +99,9 @@ var (
 	// ErrOutcomesFull is the error of Begin when there is no room. Nothing is
 	// forgotten to make some, because what is forgotten is done twice.
 	ErrOutcomesFull = errors.New("cache: no room for another outcome")
+	// ErrOutcomesShare is the error of Begin when the key's owner has as much of
+	// the room as one may have. There is some for others.
+	ErrOutcomesShare = errors.New("cache: no room for another outcome of this owner")
 	// ErrClaimOver is the error of Finish after the end of its lease, if it was
 	// noticed, or of a second end.
 	ErrClaimOver = errors.New("cache: the claim is over")
@@ -96,7 +109,7 @@ var (
 
 var errOutcomeLease = errors.New("cache: a lease that is not positive, or not shorter than an outcome's life")
 
-func validateBegin(ctx context.Context, key Key, lease, life time.Duration) error {
+func validateBegin(ctx context.Context, key OutcomeKey, lease, life time.Duration) error {
 	if err := key.validate(); err != nil {
 		return err
 	}

@@ -28,7 +28,9 @@ const (
 	outcomesLife  = time.Hour
 )
 
-func outcomeKey(name string) Key { return Key{Org: "org_1", Canonical: name} }
+func outcomeKey(name string) OutcomeKey {
+	return OutcomeKey{Key: Key{Org: "org_1", Canonical: name}, Owner: "kim"}
+}
 
 func fingerprint(n byte) Fingerprint { return Fingerprint{n, 1, 0, '\n', 0xff} }
 
@@ -125,7 +127,7 @@ func outcomesOthers(t *testing.T, s outcomesSubject) {
 	o := s.replica(t)
 	running := wantState(t, begin(t, o, "a", 1), OutcomeBegun, "")
 	wantState(t, begin(t, o, "a", 2), OutcomeOther, "") // At once, and not after a wait.
-	other, err := o.Begin(t.Context(), Key{Org: "org_2", Canonical: "a"}, fingerprint(1), outcomesLease)
+	other, err := o.Begin(t.Context(), OutcomeKey{Key: Key{Org: "org_2", Canonical: "a"}}, fingerprint(1), outcomesLease)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,11 +290,11 @@ func outcomesRefused(t *testing.T, s outcomesSubject) {
 	o := s.replica(t)
 	for what, try := range map[string]func() error{
 		"no organization": func() error {
-			_, err := o.Begin(t.Context(), Key{Canonical: "a"}, fingerprint(1), time.Second)
+			_, err := o.Begin(t.Context(), OutcomeKey{Key: Key{Canonical: "a"}}, fingerprint(1), time.Second)
 			return err
 		},
 		"no name": func() error {
-			_, err := o.Begin(t.Context(), Key{Org: "org_1"}, fingerprint(1), time.Second)
+			_, err := o.Begin(t.Context(), OutcomeKey{Key: Key{Org: "org_1"}}, fingerprint(1), time.Second)
 			return err
 		},
 		"a key too long": func() error {

@@ -3,6 +3,7 @@ package cache
 import (
 	"container/list"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ type MemoryOutcomesOptions struct {
 	MaxBytes int64
 	// MaxCount bounds how many there are. A hundred thousand if not positive.
 	MaxCount int
+	// Share is the part of both that the outcomes of one owner may take, and no
+	// less than one that is under way. A quarter if it is not above 0 and at most 1.
+	Share float64
 	// Life is how long an outcome is kept. DefaultOutcomeLife if not positive.
 	Life time.Duration
 	// Now is the clock; time.Now if nil.
@@ -31,8 +35,9 @@ type MemoryOutcomesOptions struct {
 type MemoryOutcomes struct {
 	options MemoryOutcomesOptions
 
-	mu    sync.Mutex
-	named map[Digest]*memoryOutcome
+	mu     sync.Mutex
+	named  map[Digest]*memoryOutcome
+	owners map[Digest]*memoryOwner // those who have an outcome, by a digest of their text
 	// order has those that were touched last at its end. All live equally long
 	// from then on, so that those to forget are at its front.
 	order list.List
@@ -43,6 +48,7 @@ type MemoryOutcomes struct {
 // its MemoryOutcomes.
 type memoryOutcome struct {
 	name        Digest
+	owner       *memoryOwner
 	fingerprint Fingerprint
 	place       *list.Element
 	state       OutcomeState // OutcomeBegun, OutcomeKept or OutcomeLost
@@ -53,9 +59,19 @@ type memoryOutcome struct {
 	ended       chan struct{} // closed when it is begun no more
 }
 
-// outcomeOverhead is about what an outcome costs beside its body: itself, and its
-// places in map and list.
-const outcomeOverhead = int64(unsafe.Sizeof(memoryOutcome{})) + 160
+// memoryOwner is what the outcomes of one owner take.
+type memoryOwner struct {
+	name  Digest
+	count int
+	bytes int64
+}
+
+// outcomeOverhead is about what an outcome costs beside its body: itself, its
+// places in map and list, and an owner of its own.
+const outcomeOverhead = int64(unsafe.Sizeof(memoryOutcome{})) + 160 + int64(unsafe.Sizeof(memoryOwner{})) + 80
+
+// underWay is the room that is kept for an operation's outcome until it is there.
+const underWay = outcomeOverhead + MaxOutcomeBytes
 
 // NewMemoryOutcomes returns an empty MemoryOutcomes.
 func NewMemoryOutcomes(o MemoryOutcomesOptions) (*MemoryOutcomes, error) {
@@ -71,19 +87,22 @@ func NewMemoryOutcomes(o MemoryOutcomesOptions) (*MemoryOutcomes, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &MemoryOutcomes{options: o, named: make(map[Digest]*memoryOutcome)}, nil
+	if o.Share <= 0 || o.Share > 1 {
+		o.Share = 0.25
+	}
+	return &MemoryOutcomes{options: o, named: make(map[Digest]*memoryOutcome), owners: make(map[Digest]*memoryOwner)}, nil
 }
 
 var _ Outcomes = (*MemoryOutcomes)(nil)
 
 // Begin implements [Outcomes].
-func (m *MemoryOutcomes) Begin(ctx context.Context, key Key, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
+func (m *MemoryOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
 	if err := validateBegin(ctx, key, lease, m.options.Life); err != nil {
 		return Outcome{}, err
 	}
-	name := key.Digest()
+	name, owner := key.Digest(), Digest(sha256.Sum256([]byte(key.Owner)))
 	for {
-		outcome, running, err := m.begin(name, fingerprint, lease)
+		outcome, running, err := m.begin(name, owner, fingerprint, lease)
 		if err != nil || outcome.State != 0 {
 			return outcome, err
 		}
@@ -106,7 +125,7 @@ type running struct {
 	left  time.Duration
 }
 
-func (m *MemoryOutcomes) begin(name Digest, fingerprint Fingerprint, lease time.Duration) (Outcome, running, error) {
+func (m *MemoryOutcomes) begin(name, owner Digest, fingerprint Fingerprint, lease time.Duration) (Outcome, running, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.options.Now()
@@ -114,7 +133,7 @@ func (m *MemoryOutcomes) begin(name Digest, fingerprint Fingerprint, lease time.
 	o := m.named[name]
 	switch {
 	case o == nil:
-		o, err := m.claim(name, now)
+		o, err := m.claim(name, owner, now)
 		if err != nil {
 			return Outcome{}, running{}, err
 		}
@@ -132,23 +151,44 @@ func (m *MemoryOutcomes) begin(name Digest, fingerprint Fingerprint, lease time.
 
 // claim makes an outcome that is begun, if there is room for what is to come of
 // it. It is called with the lock held, like all below.
-func (m *MemoryOutcomes) claim(name Digest, now time.Time) (*memoryOutcome, error) {
-	weight := outcomeOverhead + MaxOutcomeBytes
-	if len(m.named) >= m.options.MaxCount || m.bytes+weight > m.options.MaxBytes {
-		return nil, ErrOutcomesFull
+func (m *MemoryOutcomes) claim(name, ownerName Digest, now time.Time) (*memoryOutcome, error) {
+	owner := m.owners[ownerName]
+	if owner == nil {
+		owner = &memoryOwner{name: ownerName}
 	}
-	o := &memoryOutcome{name: name, state: OutcomeBegun, weight: weight, forgetAt: now.Add(m.options.Life), ended: make(chan struct{})}
+	switch {
+	case len(m.named) >= m.options.MaxCount || m.bytes+underWay > m.options.MaxBytes:
+		return nil, ErrOutcomesFull
+	case !m.hasShare(owner):
+		return nil, ErrOutcomesShare
+	}
+	o := &memoryOutcome{name: name, owner: owner, state: OutcomeBegun, forgetAt: now.Add(m.options.Life), ended: make(chan struct{})}
 	o.place = m.order.PushBack(o)
-	m.named[name] = o
-	m.bytes += weight
+	m.named[name], m.owners[ownerName] = o, owner
+	owner.count++
+	m.weigh(o, underWay)
 	return o, nil
+}
+
+// hasShare tells whether an owner may have another outcome, whatever room there
+// is; the first one always.
+func (m *MemoryOutcomes) hasShare(owner *memoryOwner) bool {
+	share := func(of int64) int64 { return int64(m.options.Share * float64(of)) }
+	return owner.count == 0 ||
+		int64(owner.count) < share(int64(m.options.MaxCount)) && owner.bytes+underWay <= share(m.options.MaxBytes)
+}
+
+// weigh notes what an outcome takes from now on.
+func (m *MemoryOutcomes) weigh(o *memoryOutcome, weight int64) {
+	m.bytes += weight - o.weight
+	o.owner.bytes += weight - o.weight
+	o.weight = weight
 }
 
 // end notes what came of an operation that is begun.
 func (m *MemoryOutcomes) end(o *memoryOutcome, state OutcomeState, body []byte, now time.Time) {
-	weight := outcomeOverhead + int64(cap(body))
-	m.bytes += weight - o.weight
-	o.state, o.body, o.weight, o.forgetAt = state, body, weight, now.Add(m.options.Life)
+	m.weigh(o, outcomeOverhead+int64(cap(body)))
+	o.state, o.body, o.forgetAt = state, body, now.Add(m.options.Life)
 	m.order.MoveToBack(o.place)
 	close(o.ended)
 }
@@ -168,7 +208,10 @@ func (m *MemoryOutcomes) forget(now time.Time) {
 func (m *MemoryOutcomes) remove(o *memoryOutcome) {
 	m.order.Remove(o.place)
 	delete(m.named, o.name)
-	m.bytes -= o.weight
+	m.weigh(o, 0)
+	if o.owner.count--; o.owner.count == 0 {
+		delete(m.owners, o.owner.name)
+	}
 }
 
 // memoryClaim is the claim to an outcome that is begun.

@@ -13,7 +13,7 @@ import (
 
 // RedisOutcomes is the [Outcomes] that replicas share. It keeps what it promises
 // as long as Redis does: a key that Redis evicts, or loses in a failover or a
-// restart, is forgotten.
+// restart, is forgotten. The room is Redis', and no owner has a share of it.
 //
 // An operation is waited for by looking for it, 10 ms after the first look and
 // 250 ms after the later ones.
@@ -36,7 +36,7 @@ func NewRedisOutcomes(r *Redis, life time.Duration) *RedisOutcomes {
 var _ Outcomes = (*RedisOutcomes)(nil)
 
 // Begin implements [Outcomes].
-func (s *RedisOutcomes) Begin(ctx context.Context, key Key, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
+func (s *RedisOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
 	if err := validateBegin(ctx, key, lease, s.life); err != nil {
 		return Outcome{}, err
 	}
@@ -44,7 +44,7 @@ func (s *RedisOutcomes) Begin(ctx context.Context, key Key, fingerprint Fingerpr
 	if err != nil {
 		return Outcome{}, err
 	}
-	claim := &redisClaim{outcomes: s, name: o.outcomeKey(key), fingerprint: fingerprint, token: rand.Text()}
+	claim := &redisClaim{outcomes: s, name: o.outcomeKey(key.Key), fingerprint: fingerprint, token: rand.Text()}
 	for look := firstLook; ; look = min(2*look, lastLook) {
 		outcome, err := claim.begin(ctx, max(lease.Milliseconds(), 1))
 		if err != nil || outcome.State != 0 {

@@ -8,7 +8,7 @@ import (
 
 // SealedOutcomes is an [Outcomes] over another that sees neither outcomes nor
 // keys in the clear: outcomes are encrypted as those of [Sealed] are, keys are
-// replaced by their digest. Key and fingerprint are authenticated with an
+// replaced by their digest. Owners it sees. Key and fingerprint are authenticated with an
 // outcome, so that it cannot be exchanged for another's.
 type SealedOutcomes struct {
 	outcomes Outcomes
@@ -30,12 +30,13 @@ var _ Outcomes = (*SealedOutcomes)(nil)
 
 // Begin implements [Outcomes]. An outcome that cannot be decrypted is lost, and
 // counted as Tampered.
-func (s *SealedOutcomes) Begin(ctx context.Context, key Key, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
+func (s *SealedOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
 	if err := key.validate(); err != nil {
 		return Outcome{}, err
 	}
 	digest := key.Digest()
-	outcome, err := s.outcomes.Begin(ctx, Key{Org: key.Org, Canonical: hex.EncodeToString(digest[:])}, fingerprint, lease)
+	key.Canonical = hex.EncodeToString(digest[:])
+	outcome, err := s.outcomes.Begin(ctx, key, fingerprint, lease)
 	if err != nil {
 		return Outcome{}, err
 	}

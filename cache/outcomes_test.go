@@ -118,8 +118,8 @@ func TestOutcomesContract(t *testing.T) {
 func TestOutcomesBounds(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]MemoryOutcomesOptions{
-		"bytes": {MaxBytes: MinOutcomesMemory},
-		"count": {MaxBytes: 64 << 20, MaxCount: 40},
+		"bytes": {MaxBytes: MinOutcomesMemory, Share: 1},
+		"count": {MaxBytes: 64 << 20, MaxCount: 40, Share: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,7 +208,7 @@ func TestRedisOutcomesUnreadable(t *testing.T) {
 	r := newReplica(t, server.addr, RedisOptions{Metrics: &events})
 	o := NewRedisOutcomes(r, outcomesLife)
 	finish(t, begin(t, o, "a", 1), "one")
-	name := newRedisOrg("gw", "org_1").outcomeKey(outcomeKey("a"))
+	name := newRedisOrg("gw", "org_1").outcomeKey(outcomeKey("a").Key)
 	held, err := server.client.Get(t.Context(), name).Result()
 	if err != nil {
 		t.Fatal(err)
@@ -348,7 +348,7 @@ func BenchmarkOutcomes(b *testing.B) {
 	server := newRedisServer(b)
 	r := newReplica(b, server.addr, RedisOptions{})
 	shared := NewRedisOutcomes(r, outcomesLife)
-	memory, err := NewMemoryOutcomes(MemoryOutcomesOptions{MaxBytes: 4 << 30, MaxCount: 1 << 30})
+	memory, err := NewMemoryOutcomes(MemoryOutcomesOptions{MaxBytes: 4 << 30, MaxCount: 1 << 30, Share: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

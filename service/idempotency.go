@@ -137,6 +137,9 @@ func (r *road) begin(ctx context.Context, c *call, key string, request *upstream
 		return begun, nil
 	case ctx.Err() != nil:
 		return cache.Outcome{}, ctx.Err()
+	case errors.Is(err, cache.ErrOutcomesShare):
+		return cache.Outcome{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
+			"what came of this caller's calls with an "+idempotencyHeader+", with those that are under way, takes all the room that one caller may have, so the call was not made", err)
 	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, cache.ErrOutcomesFull):
 		return cache.Outcome{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
 			"what comes of the call cannot be kept at the moment, so it was not made", err)
@@ -213,11 +216,12 @@ func (r *road) replayed(ctx context.Context, c *call, counted string) {
 	}
 }
 
-// key is the caller's own: no other caller has it, whatever it calls it.
-func (i *Idempotency) key(c *call, key string) cache.Key {
+// key is the caller's own: no other caller has it, whatever it calls it, nor the
+// room that it takes.
+func (i *Idempotency) key(c *call, key string) cache.OutcomeKey {
 	canonical := binary.AppendUvarint(nil, uint64(len(c.identity.Caller)))
 	canonical = append(canonical, c.identity.Caller...)
-	return cache.Key{Org: i.Scope, Canonical: string(append(canonical, key...))}
+	return cache.OutcomeKey{Key: cache.Key{Org: i.Scope, Canonical: string(append(canonical, key...))}, Owner: c.identity.Caller}
 }
 
 // fingerprintOf is a digest of all that a write is to do.

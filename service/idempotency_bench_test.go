@@ -30,7 +30,7 @@ func BenchmarkKeyedWrite(b *testing.B) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil
 	})
 	create, _ := catalog.Lookup("/openai.admin.v1.ProjectService/CreateProject")
-	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 8 << 30, MaxCount: 1 << 30})
+	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 8 << 30, MaxCount: 1 << 30, Share: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -223,7 +223,7 @@ type brokenOutcomes struct {
 	begin, finish error
 }
 
-func (b *brokenOutcomes) Begin(ctx context.Context, key cache.Key, f cache.Fingerprint, lease time.Duration) (cache.Outcome, error) {
+func (b *brokenOutcomes) Begin(ctx context.Context, key cache.OutcomeKey, f cache.Fingerprint, lease time.Duration) (cache.Outcome, error) {
 	if b.begin != nil {
 		return cache.Outcome{}, b.begin
 	}
@@ -248,7 +248,7 @@ func TestOutcomesUnavailable(t *testing.T) {
 	t.Parallel()
 	broken := &brokenOutcomes{Outcomes: memoryOutcomes(t)}
 	s := newKeyedStub(t, broken, nil)
-	for _, broken.begin = range []error{fmt.Errorf("%w: gone", cache.ErrUnavailable), cache.ErrOutcomesFull} {
+	for _, broken.begin = range []error{fmt.Errorf("%w: gone", cache.ErrUnavailable), cache.ErrOutcomesFull, cache.ErrOutcomesShare} {
 		_, _, err := s.createAs(t, "root", "k", "one")
 		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != service.ReasonIdempotencyUnavailable || s.asked.Load() != 0 {
 			t.Errorf("%v, asked %d times", err, s.asked.Load())
@@ -269,6 +269,32 @@ func TestOutcomesUnavailable(t *testing.T) {
 	}
 	if n := s.asked.Load(); n != 2 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+// TestOneCallerTakesNoMoreThanAShare: who has had its share of the room is told
+// so, keeps what it has, and takes nothing from another.
+func TestOneCallerTakesNoMoreThanAShare(t *testing.T) {
+	t.Parallel()
+	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: cache.MinOutcomesMemory, MaxCount: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newKeyedStub(t, sealedOutcomes(t, memory), nil)
+	for _, key := range []string{"a", "b"} {
+		if _, _, err := s.createAs(t, "root", key, "one"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err = s.createAs(t, "root", "c", "one")
+	if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != service.ReasonIdempotencyUnavailable || !strings.Contains(err.Error(), "one caller") {
+		t.Errorf("beyond its share: %v", err)
+	}
+	if id, replayed, err := s.createAs(t, "root", "b", "one"); err != nil || id != "proj_2" || !replayed {
+		t.Errorf("what it has: %s, replayed %t, %v", id, replayed, err)
+	}
+	if id, _, err := s.createAs(t, "boss", "c", "one"); err != nil || id != "proj_3" {
+		t.Errorf("another caller: %s, %v", id, err)
 	}
 }
 

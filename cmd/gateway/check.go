@@ -25,7 +25,7 @@ func (f policyFlags) load(std streams) (*service.Catalog, *callers.Set, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	strays.print(std.err)
+	strays.say(std.err)
 	catalog, err := loadCatalog(nil)
 	if err != nil {
 		return nil, nil, err

@@ -33,7 +33,7 @@ func openConfig(path string, std streams) (config, strayVariables, error) {
 	}
 	strays := conf.strays(os.Environ())
 	if err := conf.check(); err != nil {
-		strays.print(std.err)
+		strays.say(std.err)
 		return conf, nil, err
 	}
 	return conf, strays, nil
@@ -89,8 +89,8 @@ func (s strayVariables) attributes() []any {
 	return []any{slog.Any("variables", names), slog.Int("more", more)}
 }
 
-// print says them to who types commands; nothing if there are none.
-func (s strayVariables) print(w io.Writer) {
+// say tells them to who types commands; nothing if there are none.
+func (s strayVariables) say(w io.Writer) {
 	names, more := s.named()
 	if len(names) == 0 {
 		return

@@ -76,11 +76,11 @@ func TestStraysAreBounded(t *testing.T) {
 		environ = append(environ, fmt.Sprintf("GATEWAY_%03d%s=x", i, strings.Repeat("\xff", 1000)))
 	}
 	var out bytes.Buffer
-	new(config).strays(environ).print(&out)
+	new(config).strays(environ).say(&out)
 	if got := out.String(); len(got) > 2000 || !strings.HasSuffix(got, "and 990 more\n") || strings.Count(got, "GATEWAY_0") != 10 {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
-	strayVariables(nil).print(&out)
+	strayVariables(nil).say(&out)
 	if out.Len() != len(out.String()) || strings.Count(out.String(), "\n") != 1 {
 		t.Error("something is said of nothing")
 	}

@@ -74,7 +74,7 @@ func newTLS(ctx context.Context, files TLSFiles, logger *slog.Logger, now func()
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
-	return followConfig(func(hello *tls.ClientHelloInfo) *tls.Config { return s.configFor(hello.Context()) }), nil
+	return followConfig(s.configForHello), nil
 }
 
 // followConfig returns a configuration of which nothing is used but its way to
@@ -149,6 +149,10 @@ func (s *followedFiles) start(ctx context.Context) error {
 	s.current.Store(s.config(s.pair, s.roots))
 	s.logger.DebugContext(ctx, "TLS files read", slog.String("cert_file", s.certFile))
 	return nil
+}
+
+func (s *followedFiles) configForHello(hello *tls.ClientHelloInfo) *tls.Config {
+	return s.configFor(hello.Context())
 }
 
 func (s *followedFiles) configFor(ctx context.Context) *tls.Config {

@@ -1,0 +1,190 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+const shareOwners = 4 // As many as there are shares.
+
+// sharing is a store that owners share, and for each of them one that it has to
+// itself, as large as a share.
+type sharing struct {
+	tb     testing.TB
+	clock  *clock
+	shared *MemoryOutcomes
+	alone  [shareOwners]*MemoryOutcomes
+	claims []sharedClaim
+	taken  map[string]bool // keys of claims
+}
+
+// sharedClaim is the same operation in both.
+type sharedClaim struct {
+	name          string
+	shared, alone Claim
+}
+
+func newSharing(tb testing.TB, count int) *sharing {
+	tb.Helper()
+	s := &sharing{tb: tb, clock: newClock(), taken: map[string]bool{}}
+	open := func(o MemoryOutcomesOptions) *MemoryOutcomes {
+		o.Life, o.Now = outcomesLife, s.clock.now
+		m, err := NewMemoryOutcomes(o)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return m
+	}
+	s.shared = open(MemoryOutcomesOptions{MaxBytes: shareOwners * MinOutcomesMemory, MaxCount: shareOwners * count})
+	for i := range s.alone {
+		s.alone[i] = open(MemoryOutcomesOptions{MaxBytes: MinOutcomesMemory, MaxCount: count, Share: 1})
+	}
+	return s
+}
+
+// begin comes with some of an owner's keys, that nobody would be waited for with.
+func (s *sharing) begin(t *rapid.T) {
+	s.forget()
+	owner := rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "owner")
+	first, many := rapid.IntRange(0, 40).Draw(t, "key"), rapid.IntRange(1, 10).Draw(t, "keys")
+	for number := range many {
+		if name := fmt.Sprint(owner, " ", first+number); !s.taken[name] {
+			s.beginOne(t, owner, name)
+		}
+	}
+}
+
+func (s *sharing) beginOne(t *rapid.T, owner int, name string) {
+	key := OutcomeKey{Key: Key{Org: "org_1", Canonical: name}, Owner: fmt.Sprint("owner ", owner)}
+	shared, err := s.shared.Begin(s.tb.Context(), key, fingerprint(1), outcomesLease)
+	alone, aloneErr := s.alone[owner].Begin(s.tb.Context(), key, fingerprint(1), outcomesLease)
+	switch {
+	case (errors.Is(err, ErrOutcomesShare) || errors.Is(err, ErrOutcomesFull)) && errors.Is(aloneErr, ErrOutcomesFull):
+		// With all shares used up, what is full is full.
+	case err != nil || aloneErr != nil:
+		t.Fatalf("%v, and alone %v", err, aloneErr)
+	case shared.State != alone.State || string(shared.Body) != string(alone.Body):
+		t.Fatalf("told %d, and alone %d", shared.State, alone.State)
+	case shared.State == OutcomeBegun:
+		s.claims = append(s.claims, sharedClaim{name, shared.Claim, alone.Claim})
+		s.taken[name] = true
+	}
+}
+
+// forget has all stores forget what is over: each does so when somebody begins
+// something, which is not the same moment for those that have one owner.
+func (s *sharing) forget() {
+	for _, m := range append(s.alone[:], s.shared) {
+		m.mu.Lock()
+		m.forget(s.clock.now())
+		m.mu.Unlock()
+	}
+}
+
+// claim takes one that is to be ended.
+func (s *sharing) claim(t *rapid.T) sharedClaim {
+	if len(s.claims) == 0 {
+		t.Skip("there is no claim")
+	}
+	i := rapid.IntRange(0, len(s.claims)-1).Draw(t, "claim")
+	c := s.claims[i]
+	s.claims = slices.Delete(s.claims, i, i+1)
+	delete(s.taken, c.name)
+	return c
+}
+
+func (s *sharing) finish(t *rapid.T) {
+	c := s.claim(t)
+	body := []byte(strings.Repeat("x", rapid.SampledFrom([]int{0, 500, MaxOutcomeBytes}).Draw(t, "bytes")))
+	if err, alone := c.shared.Finish(s.tb.Context(), body), c.alone.Finish(s.tb.Context(), body); !errors.Is(err, alone) {
+		t.Fatalf("Finish: %v, and alone %v", err, alone)
+	}
+}
+
+func (s *sharing) abandon(t *rapid.T) {
+	c := s.claim(t)
+	if err := errors.Join(c.shared.Abandon(s.tb.Context()), c.alone.Abandon(s.tb.Context())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *sharing) wait(t *rapid.T) {
+	s.clock.advance(time.Duration(rapid.IntRange(1, int(outcomesLife/time.Second)/3).Draw(t, "seconds")) * time.Second)
+}
+
+// check wants the books to be right, and nobody beyond a share.
+func (s *sharing) check(t *rapid.T) {
+	m := s.shared
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	bytes, count := map[*memoryOwner]int64{}, map[*memoryOwner]int{}
+	all := int64(0)
+	for _, o := range m.named {
+		bytes[o.owner] += o.weight
+		count[o.owner]++
+		all += o.weight
+	}
+	if all != m.bytes || len(m.owners) != len(bytes) || all > m.options.MaxBytes {
+		t.Fatalf("%d bytes of %d owners are said to be %d of %d", all, len(bytes), m.bytes, len(m.owners))
+	}
+	for name, owner := range m.owners {
+		if owner.name != name || owner.bytes != bytes[owner] || owner.count != count[owner] ||
+			owner.bytes > m.options.MaxBytes/shareOwners || owner.count > m.options.MaxCount/shareOwners {
+			t.Fatalf("an owner of %d with %d bytes is said to have %d with %d", count[owner], bytes[owner], owner.count, owner.bytes)
+		}
+	}
+}
+
+// TestOutcomesShares: as long as the shares of all fit, whatever the others do, an owner is told what it would be
+// told if it were alone with its share.
+func TestOutcomesShares(t *testing.T) {
+	t.Parallel()
+	for name, count := range map[string]int{"bytes": 1000, "count": 6} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(rt *rapid.T) {
+				s := newSharing(t, count)
+				rt.Repeat(map[string]func(*rapid.T){
+					"begin": s.begin, "begin too": s.begin, "begin again": s.begin, "finish": s.finish, "abandon": s.abandon, "wait": s.wait, "": s.check,
+				})
+			})
+		})
+	}
+}
+
+// TestOutcomesOfManyOwners: where the shares of all are more than there is, what
+// is full is full, and the first outcome of an owner needs no share.
+func TestOutcomesOfManyOwners(t *testing.T) {
+	t.Parallel()
+	m, err := NewMemoryOutcomes(MemoryOutcomesOptions{MaxBytes: MinOutcomesMemory, Share: 1e-9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func(owner, name string) error {
+		_, err := m.Begin(t.Context(), OutcomeKey{Key: Key{Org: "org_1", Canonical: owner + name}, Owner: owner}, fingerprint(1), outcomesLease)
+		return err
+	}
+	owners := int(MinOutcomesMemory / underWay)
+	for i := range owners {
+		owner := fmt.Sprint(i)
+		if err := begin(owner, "first"); err != nil {
+			t.Fatal(err)
+		}
+		want := ErrOutcomesShare
+		if i == owners-1 {
+			want = ErrOutcomesFull
+		}
+		if err := begin(owner, "second"); !errors.Is(err, want) {
+			t.Errorf("the second of owner %d: %v", i, err)
+		}
+	}
+	if err := begin("one too many", "first"); !errors.Is(err, ErrOutcomesFull) {
+		t.Errorf("beyond the room: %v", err)
+	}
+}
