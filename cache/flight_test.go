@@ -431,11 +431,12 @@ func TestFlightJoined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		type name struct{}
-		named := func(s string) context.Context { return context.WithValue(t.Context(), name{}, s) }
 		var joins []string
-		var flying context.Context
+		flying := make(chan context.Context, 1)
 		f := NewFlight[string](FlightOptions{Joined: func(flight, joiner context.Context) {
-			flying.Deadline()
+			own := <-flying
+			own.Deadline()
+			flying <- own
 			joins = append(joins, fmt.Sprint(joiner.Value(name{}), " joins ", flight.Value(name{})))
 		}})
 		defer f.Close()
@@ -443,8 +444,8 @@ func TestFlightJoined(t *testing.T) {
 		var all sync.WaitGroup
 		for _, who := range []string{"first", "second", "third"} {
 			all.Go(func() {
-				if got, _, err := f.Do(named(who), flightTestKey, 1, func(ctx context.Context) (string, error) {
-					flying = ctx
+				if got, _, err := f.Do(context.WithValue(t.Context(), name{}, who), flightTestKey, 1, func(ctx context.Context) (string, error) {
+					flying <- ctx
 					return <-answer, nil
 				}); got != "one" || err != nil {
 					t.Errorf("Do = %q, %v", got, err)

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 		main() // It does not return.
 	}
 	if name := os.Getenv(attackVariable); name != "" {
-		os.Exit(attackAlone(name))
+		os.Exit(attackAlone(name)) //nolint:forbidigo // It is the main of that process.
 	}
 	goleak.VerifyTestMain(m)
 }

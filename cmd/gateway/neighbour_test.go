@@ -139,7 +139,7 @@ func attackAlone(name string) int {
 	}
 	attack := attacks()[name]
 	squeezed()
-	fmt.Print("!")
+	_, _ = fmt.Fprint(os.Stdout, "!") // Where nobody reads it, there is nobody to attack for.
 	if err := attack(ctx, &child{Listen: at.Listen, GRPCListen: at.GRPCListen, other: at.Token}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
