@@ -163,7 +163,6 @@ func withRecovery(logger *slog.Logger) connect.ServerInterceptor {
 }
 
 // withDeadline ends a call that names no deadline of its own, or a later one,
-// withDeadline ends a call that names no deadline of its own, or a later one,
 // after the longest time that a call may take, or that a stream of ours may; also
 // one that waits for its client.
 func withDeadline(longest, longestStream time.Duration) connect.ServerInterceptor {
