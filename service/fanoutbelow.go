@@ -37,6 +37,9 @@ type FanOutOptions struct {
 	// is to end, as when the gateway stops: it then ends with a resume token. Nil
 	// is never.
 	Ending func() <-chan struct{}
+	// Now is the clock by which what is asked for is old, such as a key; nil:
+	// time.Now.
+	Now func() time.Time
 }
 
 const (
@@ -62,6 +65,9 @@ func (o *FanOutOptions) applyDefaults() {
 	}
 	if o.MaxOutermost <= 0 {
 		o.MaxOutermost = DefaultMaxOutermost
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 func (r *road) newFanRun(ctx context.Context, p permit) (*fanRun, error) {
 	plan := p.call.own.fanOut
 	f := &fanRun{
-		road: r, plan: plan, over: p.call, request: p.request, now: time.Now(),
+		road: r, plan: plan, over: p.call, request: p.request, now: r.fan.Now(),
 		events: make(chan fanEvent), counts: make([]fanCount, len(plan.calls)), deepest: -1, seen: make(map[string]struct{}),
 	}
 	f.wished, _ = wishOf(ctx)

@@ -133,6 +133,7 @@ func newMirror(t *testing.T, options sandbox.Options, adjust ...func(*service.Op
 	}
 	t.Cleanup(func() { _ = m.records.Close(context.Background()) }) // Closed twice where a test reads it.
 	config := service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Tracer: tracer, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))}
+	config.FanOut.Now = options.Now
 	for _, adjust := range adjust {
 		adjust(&config)
 	}
