@@ -91,10 +91,7 @@ func TestDocumentedExamples(t *testing.T) {
 	if err := json.Unmarshal(text, &api); err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := service.NewCatalog(service.Files(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalog := realCatalog(t)
 	ran := 0
 	for _, m := range catalog.Methods() {
 		var operation struct {

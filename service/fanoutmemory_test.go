@@ -76,7 +76,7 @@ func liveHeap() int64 {
 // BenchmarkInventory streams the 160,000 keys of 1,000 projects, and reports the
 // most that was held on the way beyond what was held before.
 func BenchmarkInventory(b *testing.B) {
-	server := open(b, catalogFor(b), service.Options{Upstream: newManyProjects()})
+	server := open(b, realCatalog(b), service.Options{Upstream: newManyProjects()})
 	var most int64
 	for b.Loop() {
 		most = max(most, streamMany(b, server))
@@ -121,13 +121,4 @@ func streamMany(tb testing.TB, server *connect.Server) (most int64) {
 		tb.Fatalf("%d keys", keys)
 	}
 	return most
-}
-
-func catalogFor(tb testing.TB) *service.Catalog {
-	tb.Helper()
-	catalog, err := service.NewCatalog(service.Files(), nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return catalog
 }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 
 	"connectrpc.com/connect/v2"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authz"
@@ -17,12 +16,6 @@ import (
 type Upstream interface {
 	// Do returns any 2xx answer whole; everything else is an *upstream.Error.
 	Do(ctx context.Context, endpoint *upstream.Endpoint, request *upstream.Request) (*upstream.Reply, error)
-}
-
-// Validator checks a request against the rules of its schema.
-type Validator interface {
-	// Validate reports a broken rule as a *protovalidate.ValidationError.
-	Validate(msg proto.Message) error
 }
 
 // road serves every method of a catalog.

@@ -112,10 +112,7 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Add("proj_abc")
 	f.Add("é b+c&d=e;f:g@h")
-	catalog, err := service.NewCatalog(service.Files(), nil)
-	if err != nil {
-		f.Fatal(err)
-	}
+	catalog := realCatalog(f)
 	up := new(pathRecorder)
 	client := as("root", service.InProcess(open(f, catalog, service.Options{Upstream: up})))
 	method, ok := catalog.Lookup(getProject)

@@ -97,6 +97,10 @@ func (r *records) all() []audit.Record {
 	return append([]audit.Record(nil), r.kept...)
 }
 
+// compiledRules are the rules of requests, which all servers share: compiling
+// them is most of what the first call of a method costs.
+var compiledRules = sync.OnceValues(service.NewValidator)
+
 // open builds a server; what the options lack is root's policy and an audit log
 // in memory.
 func open(tb testing.TB, catalog *service.Catalog, options service.Options) *connect.Server {
@@ -114,6 +118,12 @@ func open(tb testing.TB, catalog *service.Catalog, options service.Options) *con
 		}
 		tb.Cleanup(authenticator.Close)
 		options.Authenticator = authenticator
+	}
+	if options.Validator == nil {
+		var err error
+		if options.Validator, err = compiledRules(); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	server, err := service.NewServer(catalog, options)
 	if err != nil {

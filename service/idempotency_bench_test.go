@@ -21,10 +21,7 @@ import (
 // used, in front of an upstream that answers at once; and a bare SET in the same
 // Redis, of which a keyed write has to make two.
 func BenchmarkKeyedWrite(b *testing.B) {
-	catalog, err := service.NewCatalog(service.Files(), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
+	catalog := realCatalog(b)
 	addr := redistest.Start(b)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil

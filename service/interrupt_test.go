@@ -98,6 +98,7 @@ func callWithoutEnd(t *testing.T, client *http.Client, url, contentType, begun s
 	if err != nil {
 		t.Error(err)
 	}
+	_ = writer.Close() // Over HTTP/2 the answer is not closed before the request is.
 	_ = response.Body.Close()
 	grpcStatus = response.Trailer.Get("Grpc-Status")
 	if grpcStatus == "" {

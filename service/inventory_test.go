@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,11 +22,14 @@ var update = flag.Bool("update", false, "write testdata/catalog.golden anew")
 
 const columns = 9
 
-func realCatalog(t *testing.T) *service.Catalog {
-	t.Helper()
-	catalog, err := service.NewCatalog(service.Files(), nil)
+// compiled is the catalog that all tests share which look for no drift.
+var compiled = sync.OnceValues(func() (*service.Catalog, error) { return service.NewCatalog(service.Files(), nil) })
+
+func realCatalog(tb testing.TB) *service.Catalog {
+	tb.Helper()
+	catalog, err := compiled()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return catalog
 }

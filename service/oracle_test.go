@@ -2,10 +2,12 @@ package service_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/big"
 	"strconv"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -51,9 +53,10 @@ func (o *oracle) object(path string, want any, got protoreflect.Message) {
 		}
 		return
 	}
-	fields := got.Descriptor().Fields()
-	if isArray, _ := proto.GetExtension(got.Descriptor().Options(), gatewayv1.E_JsonArray).(bool); isArray {
-		o.list(path, want, fields.Get(0), got.Get(fields.Get(0)).List())
+	spelled := spellingOf(got.Descriptor())
+	if spelled.array {
+		elements := got.Descriptor().Fields().Get(0)
+		o.list(path, want, elements, got.Get(elements).List())
 		return
 	}
 	members, ok := want.(map[string]any)
@@ -62,19 +65,13 @@ func (o *oracle) object(path string, want any, got protoreflect.Message) {
 		return
 	}
 	said := make(map[protoreflect.FieldNumber]bool)
-	for i := range fields.Len() {
-		fd := fields.Get(i)
-		name := jsonName(fd)
-		value, present := members[name]
-		if !present || value == nil {
-			continue
-		}
-		said[fd.Number()] = true
-		o.field(path+"."+name, value, fd, got)
-	}
-	for name := range members {
-		if !hasMember(fields, name) {
+	for name, value := range members {
+		fd := spelled.fields[name]
+		if fd == nil {
 			o.fault(path, "the answer has no field for %q", name)
+		} else if value != nil {
+			said[fd.Number()] = true
+			o.field(path+"."+name, value, fd, got)
 		}
 	}
 	got.Range(func(fd protoreflect.FieldDescriptor, value protoreflect.Value) bool {
@@ -122,7 +119,7 @@ func (o *oracle) value(path string, want any, fd protoreflect.FieldDescriptor, g
 		text, _ := proto.GetExtension(value.Options(), gatewayv1.E_JsonValue).(string)
 		same = want == text && text != ""
 	case protoreflect.StringKind:
-		if mapping(fd).GetDecimal() {
+		if spellingOf(fd.ContainingMessage()).decimal[fd] {
 			same = sameDecimal(want, got.String())
 		} else {
 			same = want == got.String()
@@ -151,25 +148,35 @@ func sameDecimal(want any, got string) bool {
 	return xOK && yOK && x.Cmp(y) == 0
 }
 
-func mapping(fd protoreflect.FieldDescriptor) *gatewayv1.FieldMapping {
-	m, _ := proto.GetExtension(fd.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping)
-	return m
+// spelling is how a message is written as JSON.
+type spelling struct {
+	array   bool
+	fields  map[string]protoreflect.FieldDescriptor // by their members
+	decimal map[protoreflect.FieldDescriptor]bool
 }
 
-func jsonName(fd protoreflect.FieldDescriptor) string {
-	if name := mapping(fd).GetName(); name != "" {
-		return name
+// spellings are those that were read so far: *spelling by message descriptor.
+// Reading options takes longer than comparing the values.
+var spellings sync.Map
+
+func spellingOf(message protoreflect.MessageDescriptor) *spelling {
+	if known, ok := spellings.Load(message); ok {
+		return known.(*spelling) //nolint:forcetypeassert // It holds nothing else.
 	}
-	return string(fd.Name())
-}
-
-func hasMember(fields protoreflect.FieldDescriptors, name string) bool {
-	for i := range fields.Len() {
-		if jsonName(fields.Get(i)) == name {
-			return true
+	s := &spelling{fields: make(map[string]protoreflect.FieldDescriptor), decimal: make(map[protoreflect.FieldDescriptor]bool)}
+	s.array, _ = proto.GetExtension(message.Options(), gatewayv1.E_JsonArray).(bool)
+	for i := range message.Fields().Len() {
+		fd := message.Fields().Get(i)
+		mapping, _ := proto.GetExtension(fd.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping)
+		name := cmp.Or(mapping.GetName(), string(fd.Name()))
+		if s.fields[name] != nil {
+			panic(fmt.Sprintf("two fields of %s are %q", message.FullName(), name))
 		}
+		s.fields[name] = fd
+		s.decimal[fd] = mapping.GetDecimal()
 	}
-	return false
+	spellings.Store(message, s)
+	return s
 }
 
 // mustJSON reads what this test wrote itself.

@@ -52,10 +52,7 @@ func FuzzREST(f *testing.F) {
 			f.Add(verb, target, "")
 		}
 	}
-	catalog, err := service.NewCatalog(service.Files(), nil)
-	if err != nil {
-		f.Fatal(err)
-	}
+	catalog := realCatalog(f)
 	templates := make(map[*upstream.Endpoint]*regexp.Regexp)
 	for _, m := range catalog.Methods() {
 		templates[m.Endpoint] = regexp.MustCompile("^/v1" + pathVariable.ReplaceAllString(m.Endpoint.Template(), "([^/]+)") + "$")

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"buf.build/go/protovalidate"
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectgzip"
 	"connectrpc.com/connect/v2/connecthttp"
@@ -64,6 +63,10 @@ type Options struct {
 	// Logger gets a line a call, with its request_id and trace_id; the default
 	// discards it.
 	Logger *slog.Logger
+	// Validator checks requests; the default applies the rules that their schema
+	// declares. What it compiles of these is kept by it: servers of one process
+	// may share one.
+	Validator Validator
 	// LongestCall bounds every call but streams; default [DefaultLongestCall].
 	LongestCall time.Duration
 	// FanOut says how the RPCs go about it that are made of many reads.
@@ -81,9 +84,12 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		options.LongestCall = DefaultLongestCall
 	}
 	options.FanOut.applyDefaults()
-	validator, err := protovalidate.New()
-	if err != nil {
-		return nil, err
+	if options.Validator == nil {
+		validator, err := NewValidator()
+		if err != nil {
+			return nil, err
+		}
+		options.Validator = validator
 	}
 	counters, err := newMetrics(options.Metrics, catalog)
 	if err != nil {
@@ -95,7 +101,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		methods:       catalog.access,
 		cache:         &cacheStep{options.Cache, options.Upstream, tracing},
 		idempotency:   options.Idempotency,
-		validator:     requestValidator{validator},
+		validator:     options.Validator,
 		callers:       options.Callers,
 		authenticator: options.Authenticator,
 		authenticated: options.Authenticated,

@@ -49,7 +49,7 @@ func TestWalksThroughADoor(t *testing.T) {
 		}
 		for _, variant := range []string{"same_cursor", "cycle", "empty_page", "null_cursor", "new_cursor"} {
 			remove := m.fake.Inject(sandbox.Fault{Op: s.method.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
-			_, err := walk(t, m, s.method, request)
+			_, err := walk(t, m, s.method, small)
 			remove()
 			if _, endless := errors.AsType[*pages.EndlessError](err); !endless {
 				t.Errorf("%s with %s: %v, want an *EndlessError", s.method.Name(), variant, err)
