@@ -3,15 +3,17 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -172,7 +174,7 @@ func slowloris(ctx context.Context, address, begun string) error {
 	return nil
 }
 
-// bomb sends 254 KiB that would be 256 MiB.
+// bomb sends 259 KiB that would be 256 MiB.
 func bomb(ctx context.Context, c *child, address, contentType, header string) error {
 	client := http2Client()
 	defer client.CloseIdleConnections()
@@ -206,23 +208,27 @@ func bomb(ctx context.Context, c *child, address, contentType, header string) er
 	return nil
 }
 
-// squeezed is 256 MiB of zeros as 254 KiB. Making it takes a second.
+// squeezed is 256 MiB of zeros as 259 KiB: a gzip stream whose second MiB, which
+// looks back at the first, is there 255 times. Making it whole takes seconds with
+// the race detector.
 var squeezed = sync.OnceValue(func() []byte {
+	const mebibytes = 256
 	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	zeros := bufio.NewWriterSize(w, 1<<20)
-	_, _ = io.CopyN(zeros, zeroes{}, 256<<20) // To a buffer.
-	_ = zeros.Flush()
+	w, zeros, sum := gzip.NewWriter(&out), make([]byte, 1<<20), crc32.NewIEEE()
+	more := func() int {
+		_, _ = w.Write(zeros) // To a buffer.
+		_ = w.Flush()
+		return out.Len()
+	}
+	first, second := more(), more()
 	_ = w.Close()
-	return out.Bytes()
+	end := out.Bytes()[second : out.Len()-8] // Without the sum and the size.
+	whole := slices.Concat(out.Bytes()[:first], bytes.Repeat(out.Bytes()[first:second], mebibytes-1), end)
+	for range mebibytes {
+		_, _ = sum.Write(zeros)
+	}
+	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(whole, sum.Sum32()), mebibytes<<20)
 })
-
-type zeroes struct{}
-
-func (zeroes) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
-}
 
 // ignoreEnd is nil for what fails because the attack is over, or because the
 // gateway throws it out.

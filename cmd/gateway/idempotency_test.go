@@ -46,7 +46,7 @@ func TestServeKeepsOutcomes(t *testing.T) {
 				t.Fatal(err)
 			}
 			policy := writeFile(t, "policy.yaml", "callers:\n  - {name: writer, authenticate: [{token_sha256: "+hash+"}], grants: [{permissions: ['*']}]}\n")
-			c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", "{listen: '127.0.0.1:0', ops_listen: '127.0.0.1:0', policy: "+policy+
+			c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", "{listen: '127.0.0.1:0', ops_listen: '127.0.0.1:0', shutdown: {delay: 0s}, policy: "+policy+
 				", cache: "+test.cache+", upstream: {base_url: '"+up.URL+"/v1', budget: {default: {calls_per_minute: 600, burst: 10}, organization: {calls_per_minute: 600, burst: 10}}, admin_key: {file: "+writeFile(t, "key", sandbox.DefaultAdminKey)+"}}}"))
 			var at struct {
 				Listen string `json:"listen"`

@@ -52,6 +52,7 @@ func startServedOf(t *testing.T, organization sandbox.Options, more string) serv
 	s.command = start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
 listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
+shutdown: {delay: 0s}
 policy: `+writeFile(t, "policy.yaml", fmt.Sprintf(demoPolicy, hashes[0], hashes[1]))+`
 upstream:
   base_url: `+fake.URL+`/v1
