@@ -73,6 +73,6 @@ func (r *road) withStop(next connect.ServerFunc) connect.ServerFunc {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer context.AfterFunc(r.health.health.stopped, func() { cancel(stopping()) })() //nolint:contextcheck // It is the end of the gateway that is waited for.
-		return next(ctx, spec, boundStream{stream, ctx})
+		return next(ctx, spec, &boundStream{ServerStream: stream, ctx: ctx})
 	}
 }

@@ -129,7 +129,8 @@ func (s *healthService) watch(ctx context.Context, _ connect.Spec, stream connec
 func (s *healthService) question(ctx context.Context, stream connect.ServerStream, request *healthv1.HealthCheckRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
-	return boundStream{stream, ctx}.Receive(request)
+	bound := &boundStream{ServerStream: stream, ctx: ctx}
+	return bound.Receive(request)
 }
 
 func peer(ctx context.Context) netip.Addr {

@@ -177,7 +177,12 @@ func withDeadline(longest, longestStream time.Duration) connect.ServerIntercepto
 			if spec.StreamType == connect.StreamTypeServer {
 				defer lastAsLongAs(ctx)()
 			}
-			return next(ctx, spec, boundStream{stream, ctx})
+			bound := &boundStream{ServerStream: stream, ctx: ctx}
+			err := next(ctx, spec, bound)
+			if err != nil {
+				bound.refused()
+			}
+			return err
 		}
 	}
 }

@@ -55,16 +55,42 @@ func interruptWhenOver(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, i.Interrupt)
 }
 
+// hasty is what a door says of a call whose answer goes out only after more of
+// its request has come.
+type hasty interface{ Hurry() }
+
 // boundStream is a stream whose context has an end of its own, at which nobody
 // waits for the client any more. What fails after that has failed because of it,
 // whatever the door calls it.
 type boundStream struct {
 	connect.ServerStream
 	ctx context.Context
+	// begun tells that something was read or written.
+	begun bool
+}
+
+// refused is told that the call was answered by an error.
+func (s *boundStream) refused() {
+	if door, ok := interrupterOf(s.ctx).(hasty); ok && !s.begun {
+		door.Hurry()
+	}
+}
+
+// SendHeaders sends them.
+func (s *boundStream) SendHeaders() error {
+	s.begun = true
+	return s.ServerStream.SendHeaders()
+}
+
+// Send sends a message.
+func (s *boundStream) Send(msg any) error {
+	s.begun = true
+	return s.ServerStream.Send(msg)
 }
 
 // Receive waits for a message, at most until the end of the context.
-func (s boundStream) Receive(msg any) error {
+func (s *boundStream) Receive(msg any) error {
+	s.begun = true
 	// For the time of the wait alone: it costs a goroutine where a client goes
 	// away, and who is not allowed to call is never waited for.
 	defer interruptWhenOver(s.ctx)()
@@ -86,7 +112,7 @@ func WithInterrupts(next http.Handler) http.Handler {
 			return
 		}
 		body := &incoming{ReadCloser: r.Body, w: w, http1: r.ProtoMajor == 1}
-		defer body.Interrupt()
+		defer body.end()
 		r = r.WithContext(context.WithValue(r.Context(), incomingKey{}, body))
 		r.Body = body
 		next.ServeHTTP(w, r)
@@ -115,17 +141,26 @@ func (b *incoming) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close leaves what was not read. net/http would wait for up to 256 KiB of it, so
-// that the connection can be used again, and who has no credential could have a
-// handler wait.
-func (b *incoming) Close() error {
-	b.Interrupt()
-	return b.ReadCloser.Close()
+// restOfRefused is how long the rest of a request is waited for that was refused
+// unread.
+const restOfRefused = time.Second
+
+// Hurry is for a call of which nothing was read, and nothing answered yet: later
+// the deadline could be that of the next request. On HTTP/1.1 net/http reads up to
+// 256 KiB of what is left before the answer goes out, because who is still
+// sending would find the connection closed and not the answer. Who has no
+// credential could have it wait for long.
+func (b *incoming) Hurry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.http1 && !b.ended && !b.interrupts {
+		_ = http.NewResponseController(b.w).SetReadDeadline(time.Now().Add(restOfRefused)) // As below.
+	}
 }
 
 // LastUntil gives the answer more time than an http.Server gives every answer.
 func (b *incoming) LastUntil(end time.Time) {
-	_ = http.NewResponseController(b.w).SetWriteDeadline(end) // As above.
+	_ = http.NewResponseController(b.w).SetWriteDeadline(end) // As below.
 }
 
 // end tells whether the body was interrupted before.

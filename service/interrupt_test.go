@@ -143,3 +143,53 @@ func TestInterruptsLeaveTheNextRequestAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestTheNextRequestIsWhole: what becomes of one request on a connection, refused
+// unread or answered at length, is nothing to the next one, whose time has not
+// begun to run then.
+func TestTheNextRequestIsWhole(t *testing.T) {
+	t.Parallel()
+	slow := make(chan struct{}, 1)
+	h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+		select {
+		case <-slow:
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(1200 * time.Millisecond): // More than the rest of a refused request is given.
+			}
+		default:
+		}
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "organization.project", "id": "proj_1", "created_at": 1, "name": "` + strings.Repeat("n", 16<<10) + `"}`)}, nil
+	}, time.Minute)
+	transport := &http.Transport{MaxConnsPerHost: 1}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	for _, contentType := range []string{"application/json", "application/grpc-web+proto"} {
+		body := `{"project_id": "proj_1"}`
+		if contentType != "application/json" {
+			body = "\x00\x00\x00\x00\x08\x0a\x06proj_1"
+		}
+		for i, token := range []string{"agw_nobody", tokenOf("root"), "agw_nobody", tokenOf("root")} {
+			if i == 3 {
+				slow <- struct{}{}
+			}
+			// A reader of no known length makes it chunks.
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+getProject, io.MultiReader(strings.NewReader(body)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Content-Type", contentType)
+			request.Header.Set("Authorization", "Bearer "+token)
+			response, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if served := len(answer) > 16<<10; err != nil || response.Close || served != (i%2 == 1) {
+				t.Errorf("%s %d: %s, %d bytes, connection closed: %v, %v", contentType, i, response.Status, len(answer), response.Close, err)
+			}
+		}
+	}
+}

@@ -68,7 +68,7 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.end()
 		c.Ended(begun, r.Context().Err() != nil)
 	}()
-	if r.Context().Err() != nil {
+	if r.ProtoMajor == 2 && r.Context().Err() != nil {
 		return // It was taken back before anybody looked at it.
 	}
 	if p.leaving.Load() || begun.After(c.old) {
