@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/pages"
 )
 
@@ -32,7 +32,7 @@ func (c client) ListProjects(_ context.Context, req *adminv1.ListProjectsRequest
 
 func ExampleWalk() {
 	ctx := context.Background()
-	req := &adminv1.ListProjectsRequest{Limit: proto.Int64(2)}
+	req := &adminv1.ListProjectsRequest{Limit: proto.Int32(2)}
 	for project, err := range pages.Walk[*adminv1.Project](ctx, client{}.ListProjects, req) {
 		if err != nil {
 			fmt.Println("not the whole list:", err)

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
 // Every list of the mirror can be walked: what answers with `has_more` is of one
@@ -17,7 +17,7 @@ import (
 func TestEveryListOfTheMirrorIsOfAStyle(t *testing.T) {
 	t.Parallel()
 	found := map[string]int{}
-	protoregistry.GlobalFiles.RangeFilesByPackage("openai.admin.v1", func(fd protoreflect.FileDescriptor) bool {
+	protoregistry.GlobalFiles.RangeFilesByPackage("admingateway.admin.v1", func(fd protoreflect.FileDescriptor) bool {
 		for i := range fd.Services().Len() {
 			methods := fd.Services().Get(i).Methods()
 			for j := range methods.Len() {
@@ -80,7 +80,7 @@ func TestWalkOverGeneratedTypes(t *testing.T) {
 		func(context.Context, *adminv1.ListGroupsRequest) (*adminv1.ListGroupsResponse, error) {
 			return &adminv1.ListGroupsResponse{Data: []*adminv1.Group{{}}}, nil
 		}, &adminv1.ListGroupsRequest{}))
-	if want := "pages: openai.admin.v1.ListGroupsResponse has items of type openai.admin.v1.Group, not *adminv1.Project"; err == nil || err.Error() != want {
+	if want := "pages: admingateway.admin.v1.ListGroupsResponse has items of type admingateway.admin.v1.Group, not *adminv1.Project"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -205,7 +205,7 @@ func TestUnknownMethodsAreRefused(t *testing.T) {
 	catalog := realCatalog(t)
 	log := new(records)
 	server := open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject), Audit: log})
-	for _, procedure := range []string{"/openai.admin.v1.ProjectService/Nope", "/nope", "/grpc.reflection.v1.ServerReflection/Nope"} {
+	for _, procedure := range []string{"/admingateway.admin.v1.ProjectService/Nope", "/nope", "/grpc.reflection.v1.ServerReflection/Nope"} {
 		for name, code := range map[string]connect.Code{"root": connect.CodeUnimplemented, "": connect.CodeUnauthenticated} {
 			err := as(name, service.InProcess(server)).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: procedure},
 				&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
@@ -332,7 +332,7 @@ func TestEveryCallIsRecorded(t *testing.T) {
 			got.Decision != test.want.Decision || got.Grant != test.want.Grant || got.Reason != test.want.Reason || got.Code != test.want.Code {
 			t.Errorf("%s, %s: record %+v, want %+v", test.caller, test.project, got, test.want)
 		}
-		if got.Event != audit.EventCall || got.RequestID == "" || got.Method != "openai.admin.v1.ProjectService/GetProject" || got.Time.IsZero() || got.Duration <= 0 {
+		if got.Event != audit.EventCall || got.RequestID == "" || got.Method != "admingateway.admin.v1.ProjectService/GetProject" || got.Time.IsZero() || got.Duration <= 0 {
 			t.Errorf("record %+v", got)
 		}
 		named := got.Decision == audit.DecisionAllowed || got.Reason == "project_out_of_scope"

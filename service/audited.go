@@ -6,7 +6,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 )
 
@@ -90,7 +90,7 @@ func (r *road) announce(ctx context.Context, c *call) error {
 // like a failure that may be repeated. What was created is named by its id; the
 // rest of the answer may be a secret, and errors are logged.
 func doneWithoutRecord(c *call, sent any, cause error) error {
-	done := &gatewayv1.WriteDone{Reason: gatewayv1.WriteDone_REASON_NOT_RECORDED, UpstreamRequestId: c.upstreamRequestID}
+	done := &controlv1.WriteDone{Reason: controlv1.WriteDone_REASON_NOT_RECORDED, UpstreamRequestId: c.upstreamRequestID}
 	if a, ok := sent.(*answer); ok {
 		done.Id = a.id()
 	}

@@ -13,9 +13,9 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -76,8 +76,8 @@ func TestDoneAndNotRecorded(t *testing.T) {
 		if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != service.ReasonWriteNotRecorded || asked.Load() != before+1 {
 			t.Fatalf("%s: %v, asked %d times", s.method.Name(), err, asked.Load()-before)
 		}
-		done := details[*gatewayv1.WriteDone](t, err)
-		if len(done) != 1 || done[0].GetReason() != gatewayv1.WriteDone_REASON_NOT_RECORDED || done[0].GetUpstreamRequestId() != "up_1" {
+		done := details[*controlv1.WriteDone](t, err)
+		if len(done) != 1 || done[0].GetReason() != controlv1.WriteDone_REASON_NOT_RECORDED || done[0].GetUpstreamRequestId() != "up_1" {
 			t.Errorf("%s: detail %v", s.method.Name(), done)
 		} else if s.method.Secret && done[0].GetId() != "new_1" {
 			t.Errorf("%s: what was created is not named: %v", s.method.Name(), done)

@@ -8,7 +8,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -64,18 +64,18 @@ func unhurried(ctx context.Context) context.Context {
 // that comes to wait for it.
 func hurry(flight, joiner context.Context) { pace.Raise(flight, pace.FlowFrom(joiner)) }
 
-// budgetService answers gateway.v1.BudgetService.
+// budgetService answers admingateway.control.v1.BudgetService.
 type budgetService struct{ budget Budget }
 
 func (s budgetService) handlers() map[string]ownHandler {
-	return map[string]ownHandler{"/gateway.v1.BudgetService/GetBudget": answers(s.getBudget)}
+	return map[string]ownHandler{"/admingateway.control.v1.BudgetService/GetBudget": answers(s.getBudget)}
 }
 
-func (s budgetService) getBudget(ctx context.Context, _ permit, _ *gatewayv1.GetBudgetRequest) (*gatewayv1.GetBudgetResponse, error) {
+func (s budgetService) getBudget(ctx context.Context, _ permit, _ *controlv1.GetBudgetRequest) (*controlv1.GetBudgetResponse, error) {
 	if s.budget == nil {
 		return nil, fault{code: connect.CodeFailedPrecondition, reason: ReasonNoPacing, message: "this gateway does not pace its calls"}.err()
 	}
-	answer := &gatewayv1.GetBudgetResponse{}
+	answer := &controlv1.GetBudgetResponse{}
 	for i, state := range s.budget.Snapshot(ctx) {
 		b := describeBucket(state)
 		if i == 0 {
@@ -87,8 +87,8 @@ func (s budgetService) getBudget(ctx context.Context, _ permit, _ *gatewayv1.Get
 	return answer, nil
 }
 
-func describeBucket(s pace.BucketState) *gatewayv1.BudgetBucket {
-	return &gatewayv1.BudgetBucket{
+func describeBucket(s pace.BucketState) *controlv1.BudgetBucket {
+	return &controlv1.BudgetBucket{
 		Name: s.Bucket, RatePerMinute: s.Rate, CeilingPerMinute: s.Ceiling,
 		Burst: int32(s.Burst), Tokens: s.Tokens,
 		QueuedRevocations: int32(s.Queued.Revocation), QueuedInteractive: int32(s.Queued.Interactive), QueuedFanOut: int32(s.Queued.FanOut),

@@ -13,12 +13,12 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
-	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	"github.com/admin-gateway/admin-gateway/gen/gateway/v1/gatewayv1connect"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -231,11 +231,11 @@ func TestGetBudget(t *testing.T) {
 	if connect.CodeOf(err) != connect.CodeResourceExhausted {
 		t.Fatal(err)
 	}
-	got, err := gatewayv1connect.NewBudgetServiceClient(gateway.client).GetBudget(t.Context(), &gatewayv1.GetBudgetRequest{})
+	got, err := controlv1connect.NewBudgetServiceClient(gateway.client).GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var bucket *gatewayv1.BudgetBucket
+	var bucket *controlv1.BudgetBucket
 	for _, b := range got.GetBuckets() {
 		if b.GetName() == "users:write" {
 			bucket = b
@@ -261,8 +261,8 @@ func withDeadline(t *testing.T, d time.Duration) context.Context {
 func TestWithoutPacing(t *testing.T) {
 	t.Parallel()
 	catalog := realCatalog(t)
-	client := gatewayv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
-	_, err := client.GetBudget(t.Context(), &gatewayv1.GetBudgetRequest{})
+	client := controlv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
+	_, err := client.GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
 }
 
@@ -291,7 +291,7 @@ func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
 	})
 	queued := func() pace.Queued { return gateway.pacer.Snapshot(t.Context())[0].Queued }
 	eventually(t, "the inventory waits", func() bool { return queued() == pace.Queued{FanOut: 1} })
-	all.Go(func() { _, _ = users.ListUsers(ctx, &adminv1.ListUsersRequest{Limit: new(int64(100))}) })
+	all.Go(func() { _, _ = users.ListUsers(ctx, &adminv1.ListUsersRequest{Limit: new(int32(100))}) })
 	eventually(t, "its read waits as somebody's", func() bool { return queued() == pace.Queued{Interactive: 1} })
 	cancel()
 	all.Wait()

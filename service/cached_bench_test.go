@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -27,7 +27,7 @@ func (benchUpstream) Do(context.Context, *upstream.Endpoint, *upstream.Request) 
 // BenchmarkMemoryHit is what a hit costs from the decoded request to the bytes
 // that are ready to be sent, its headers among them.
 func BenchmarkMemoryHit(b *testing.B) {
-	catalog, err := NewCatalog([]protoreflect.FileDescriptor{adminv1.File_openai_admin_v1_project_proto, adminv1.File_openai_admin_v1_usage_proto, adminv1.File_openai_admin_v1_project_user_proto}, nil)
+	catalog, err := NewCatalog([]protoreflect.FileDescriptor{adminv1.File_admingateway_admin_v1_project_proto, adminv1.File_admingateway_admin_v1_usage_proto, adminv1.File_admingateway_admin_v1_project_user_proto}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -50,11 +50,11 @@ func BenchmarkMemoryHit(b *testing.B) {
 	}
 	r := &road{catalog: catalog, cache: &cacheStep{remembers, benchUpstream{}, nil}, metrics: counters}
 	for name, request := range map[string]proto.Message{
-		"ProjectService/ListProjects":         &adminv1.ListProjectsRequest{Limit: proto.Int64(100), After: proto.String("proj_0123456789abcdef")},
-		"ProjectUserService/ListProjectUsers": &adminv1.ListProjectUsersRequest{ProjectId: "proj_0123456789abcdef", Limit: proto.Int64(100)},
+		"ProjectService/ListProjects":         &adminv1.ListProjectsRequest{Limit: proto.Int32(100), After: proto.String("proj_0123456789abcdef")},
+		"ProjectUserService/ListProjectUsers": &adminv1.ListProjectUsersRequest{ProjectId: "proj_0123456789abcdef", Limit: proto.Int32(100)},
 		"UsageService/ListCompletionsUsage":   &adminv1.ListCompletionsUsageRequest{ProjectIds: []string{"proj_0123456789abcdef"}},
 	} {
-		m, ok := catalog.Lookup("/openai.admin.v1." + name)
+		m, ok := catalog.Lookup("/admingateway.admin.v1." + name)
 		if !ok {
 			b.Fatalf("there is no %s", name)
 		}

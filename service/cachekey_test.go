@@ -8,14 +8,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
 // The two ways to name what a read depends on are one.
 func TestReadTagsAreTheMethodsTags(t *testing.T) {
 	t.Parallel()
 	catalog, err := NewCatalog([]protoreflect.FileDescriptor{
-		adminv1.File_openai_admin_v1_project_user_proto, adminv1.File_openai_admin_v1_usage_proto, adminv1.File_openai_admin_v1_user_proto,
+		adminv1.File_admingateway_admin_v1_project_user_proto, adminv1.File_admingateway_admin_v1_usage_proto, adminv1.File_admingateway_admin_v1_user_proto,
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

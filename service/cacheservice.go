@@ -13,10 +13,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 )
 
-// cacheService answers gateway.v1.CacheService.
+// cacheService answers admingateway.control.v1.CacheService.
 type cacheService struct {
 	catalog *Catalog
 	cache   *cacheStep
@@ -24,8 +24,8 @@ type cacheService struct {
 
 func (s cacheService) handlers() map[string]ownHandler {
 	return map[string]ownHandler{
-		"/gateway.v1.CacheService/GetEntry": answers(s.getEntry),
-		"/gateway.v1.CacheService/Purge":    answers(s.purge),
+		"/admingateway.control.v1.CacheService/GetEntry": answers(s.getEntry),
+		"/admingateway.control.v1.CacheService/Purge":    answers(s.purge),
 	}
 }
 
@@ -34,7 +34,7 @@ func errNoCache() error {
 	return fault{code: connect.CodeFailedPrecondition, reason: ReasonNoCache, message: "this gateway keeps no answers"}.err()
 }
 
-func (s cacheService) getEntry(ctx context.Context, _ permit, request *gatewayv1.GetEntryRequest) (*gatewayv1.GetEntryResponse, error) {
+func (s cacheService) getEntry(ctx context.Context, _ permit, request *controlv1.GetEntryRequest) (*controlv1.GetEntryResponse, error) {
 	if s.cache.Cache == nil {
 		return nil, errNoCache()
 	}
@@ -57,13 +57,13 @@ func (s cacheService) getEntry(ctx context.Context, _ permit, request *gatewayv1
 	if err != nil {
 		return nil, err
 	}
-	answer := &gatewayv1.GetEntryResponse{}
+	answer := &controlv1.GetEntryResponse{}
 	for _, place := range []struct {
-		name  gatewayv1.GetEntryResponse_Store
+		name  controlv1.GetEntryResponse_Store
 		store cache.Store
 	}{
-		{gatewayv1.GetEntryResponse_STORE_MEMORY, s.cache.Near},
-		{gatewayv1.GetEntryResponse_STORE_SHARED, s.cache.Shared},
+		{controlv1.GetEntryResponse_STORE_MEMORY, s.cache.Near},
+		{controlv1.GetEntryResponse_STORE_SHARED, s.cache.Shared},
 	} {
 		if place.store == nil {
 			continue
@@ -79,19 +79,19 @@ func (s cacheService) getEntry(ctx context.Context, _ permit, request *gatewayv1
 	return answer, nil
 }
 
-func describe(store gatewayv1.GetEntryResponse_Store, entry cache.Entry, now time.Time) *gatewayv1.GetEntryResponse_Copy {
-	state := gatewayv1.GetEntryResponse_STATE_STALE
+func describe(store controlv1.GetEntryResponse_Store, entry cache.Entry, now time.Time) *controlv1.GetEntryResponse_Copy {
+	state := controlv1.GetEntryResponse_STATE_STALE
 	if entry.Fresh(now) {
-		state = gatewayv1.GetEntryResponse_STATE_FRESH
+		state = controlv1.GetEntryResponse_STATE_FRESH
 	}
-	return &gatewayv1.GetEntryResponse_Copy{
+	return &controlv1.GetEntryResponse_Copy{
 		Store: store, State: state,
 		StoredAt: timestamppb.New(entry.StoredAt), Age: durationpb.New(entry.Age(now)), Fresh: durationpb.New(entry.Life.Fresh),
 		SizeBytes: int64(len(entry.Body)),
 	}
 }
 
-func (s cacheService) purge(ctx context.Context, _ permit, request *gatewayv1.PurgeRequest) (*gatewayv1.PurgeResponse, error) {
+func (s cacheService) purge(ctx context.Context, _ permit, request *controlv1.PurgeRequest) (*controlv1.PurgeResponse, error) {
 	if s.cache.Cache == nil {
 		return nil, errNoCache()
 	}
@@ -101,28 +101,28 @@ func (s cacheService) purge(ctx context.Context, _ permit, request *gatewayv1.Pu
 	}
 	tag := cache.Everything
 	switch what := request.GetWhat().(type) {
-	case *gatewayv1.PurgeRequest_Method:
+	case *controlv1.PurgeRequest_Method:
 		m, err := s.keptRead(what.Method)
 		if err != nil {
 			return nil, err
 		}
 		tag = methodTag + m.Procedure
-	case *gatewayv1.PurgeRequest_ProjectId:
+	case *controlv1.PurgeRequest_ProjectId:
 		tag = projectTag + what.ProjectId
-	case *gatewayv1.PurgeRequest_All:
+	case *controlv1.PurgeRequest_All:
 	}
 	err = s.cache.Store.Purge(ctx, cache.NewTags(org, tag))
 	if err != nil && !errors.Is(err, cache.ErrUnavailable) {
 		return nil, err
 	}
-	return &gatewayv1.PurgeResponse{Shared: err == nil}, nil
+	return &controlv1.PurgeResponse{Shared: err == nil}, nil
 }
 
 // keptRead finds a read by its name, with or without a slash in front.
 func (s cacheService) keptRead(name string) (*Method, error) {
 	m, ok := s.catalog.Lookup("/" + strings.TrimPrefix(name, "/"))
 	if !ok || !m.Read {
-		return nil, invalidField("method", "is no read of this gateway, such as openai.admin.v1.ProjectService/GetProject", nil)
+		return nil, invalidField("method", "is no read of this gateway, such as admingateway.admin.v1.ProjectService/GetProject", nil)
 	}
 	return m, nil
 }

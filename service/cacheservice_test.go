@@ -10,30 +10,30 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	"github.com/admin-gateway/admin-gateway/gen/gateway/v1/gatewayv1connect"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
-const getProjectName = "openai.admin.v1.ProjectService/GetProject"
+const getProjectName = "admingateway.admin.v1.ProjectService/GetProject"
 
-func entryOf(t *testing.T, method string, request map[string]any) *gatewayv1.GetEntryRequest {
+func entryOf(t *testing.T, method string, request map[string]any) *controlv1.GetEntryRequest {
 	t.Helper()
 	fields, err := structpb.NewStruct(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &gatewayv1.GetEntryRequest{Method: method, Request: fields}
+	return &controlv1.GetEntryRequest{Method: method, Request: fields}
 }
 
 // TestGetEntry: how old an answer is that is kept, and where, and nothing else.
 func TestGetEntry(t *testing.T) {
 	t.Parallel()
 	h := newAgingHouse(t, nil)
-	client := gatewayv1connect.NewCacheServiceClient(as("root", service.InProcess(h.server)))
-	look := func(request *gatewayv1.GetEntryRequest) []*gatewayv1.GetEntryResponse_Copy {
+	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(h.server)))
+	look := func(request *controlv1.GetEntryRequest) []*controlv1.GetEntryResponse_Copy {
 		t.Helper()
 		got, err := client.GetEntry(t.Context(), request)
 		if err != nil {
@@ -47,9 +47,9 @@ func TestGetEntry(t *testing.T) {
 	}
 	h.read("root", "ProjectService/GetProject", askedProject)
 	h.advance(10 * time.Second)
-	for _, state := range []gatewayv1.GetEntryResponse_State{gatewayv1.GetEntryResponse_STATE_FRESH, gatewayv1.GetEntryResponse_STATE_STALE} {
+	for _, state := range []controlv1.GetEntryResponse_State{controlv1.GetEntryResponse_STATE_FRESH, controlv1.GetEntryResponse_STATE_STALE} {
 		got := look(asked)
-		if len(got) != 1 || got[0].GetState() != state || got[0].GetStore() != gatewayv1.GetEntryResponse_STORE_MEMORY ||
+		if len(got) != 1 || got[0].GetState() != state || got[0].GetStore() != controlv1.GetEntryResponse_STORE_MEMORY ||
 			got[0].GetAge().AsDuration() != h.now().Sub(h.start) || got[0].GetFresh().AsDuration() != projectLife ||
 			!got[0].GetStoredAt().AsTime().Equal(h.start) || got[0].GetSizeBytes() != int64(len(`{"id": "p", "name": "x"}`)) {
 			t.Errorf("want %s: %v", state, got)
@@ -59,8 +59,8 @@ func TestGetEntry(t *testing.T) {
 	if got := look(entryOf(t, "/"+getProjectName, map[string]any{"project_id": "q"})); len(got) != 0 {
 		t.Errorf("of another request: %v", got)
 	}
-	for field, request := range map[string]*gatewayv1.GetEntryRequest{
-		"method":              entryOf(t, "openai.admin.v1.ProjectService/CreateProject", nil),
+	for field, request := range map[string]*controlv1.GetEntryRequest{
+		"method":              entryOf(t, "admingateway.admin.v1.ProjectService/CreateProject", nil),
 		"method: is no read ": {Method: "nothing"},
 		"request":             entryOf(t, getProjectName, map[string]any{"user_id": "p"}),
 		"project_id":          entryOf(t, getProjectName, nil),
@@ -99,21 +99,21 @@ func TestPurge(t *testing.T) {
 	}
 	asks := func(r replica, name string) bool {
 		t.Helper()
-		m, _ := catalog.Lookup("/openai.admin.v1." + reads[name].method)
+		m, _ := catalog.Lookup("/admingateway.admin.v1." + reads[name].method)
 		before := up.calls.Load()
 		if err := r.client.CallUnary(t.Context(), specOf(m), reads[name].request, m.Response.New().Interface()); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		return up.calls.Load() != before
 	}
-	client := gatewayv1connect.NewCacheServiceClient(here.client)
+	client := controlv1connect.NewCacheServiceClient(here.client)
 	for name, test := range map[string]struct {
-		request *gatewayv1.PurgeRequest
+		request *controlv1.PurgeRequest
 		gone    []string
 	}{
-		"method":  {&gatewayv1.PurgeRequest{What: &gatewayv1.PurgeRequest_Method{Method: getProjectName}}, []string{"get a", "get b"}},
-		"project": {&gatewayv1.PurgeRequest{What: &gatewayv1.PurgeRequest_ProjectId{ProjectId: ids[0]}}, []string{"get a", "users a"}},
-		"all":     {&gatewayv1.PurgeRequest{What: &gatewayv1.PurgeRequest_All{All: true}}, []string{"get a", "get b", "users a", "list"}},
+		"method":  {&controlv1.PurgeRequest{What: &controlv1.PurgeRequest_Method{Method: getProjectName}}, []string{"get a", "get b"}},
+		"project": {&controlv1.PurgeRequest{What: &controlv1.PurgeRequest_ProjectId{ProjectId: ids[0]}}, []string{"get a", "users a"}},
+		"all":     {&controlv1.PurgeRequest{What: &controlv1.PurgeRequest_All{All: true}}, []string{"get a", "get b", "users a", "list"}},
 	} {
 		for read := range reads {
 			asks(here, read)
@@ -135,11 +135,11 @@ func TestPurge(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []*gatewayv1.PurgeRequest{
+	for _, bad := range []*controlv1.PurgeRequest{
 		{},
-		{What: &gatewayv1.PurgeRequest_All{}},
-		{What: &gatewayv1.PurgeRequest_Method{Method: "openai.admin.v1.ProjectService/CreateProject"}},
-		{What: &gatewayv1.PurgeRequest_ProjectId{ProjectId: "../a"}},
+		{What: &controlv1.PurgeRequest_All{}},
+		{What: &controlv1.PurgeRequest_Method{Method: "admingateway.admin.v1.ProjectService/CreateProject"}},
+		{What: &controlv1.PurgeRequest_ProjectId{ProjectId: "../a"}},
 	} {
 		if _, err := client.Purge(t.Context(), bad); connect.CodeOf(err) != connect.CodeInvalidArgument {
 			t.Errorf("%v: %v", bad, err)
@@ -151,10 +151,10 @@ func TestPurge(t *testing.T) {
 func TestWithoutCache(t *testing.T) {
 	t.Parallel()
 	catalog := realCatalog(t)
-	client := gatewayv1connect.NewCacheServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
+	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
 	_, err := client.GetEntry(t.Context(), entryOf(t, getProjectName, map[string]any{"project_id": "p"}))
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "keeps no answers")
-	_, err = client.Purge(t.Context(), &gatewayv1.PurgeRequest{What: &gatewayv1.PurgeRequest_All{All: true}})
+	_, err = client.Purge(t.Context(), &controlv1.PurgeRequest{What: &controlv1.PurgeRequest_All{All: true}})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "keeps no answers")
 }
 
@@ -179,7 +179,7 @@ callers:
 		Upstream: upstreamFunc(answerProject), Cache: memoryCache(t, catalog, nil), Callers: newPolicy(t, catalog, policy), Audit: log,
 	})
 	for _, name := range []string{"", "reader", "team"} {
-		client := gatewayv1connect.NewCacheServiceClient(as(name, service.InProcess(server)))
+		client := controlv1connect.NewCacheServiceClient(as(name, service.InProcess(server)))
 		code := connect.CodePermissionDenied
 		if name == "" {
 			code = connect.CodeUnauthenticated
@@ -190,10 +190,10 @@ callers:
 				return err
 			},
 		}
-		for what, request := range map[string]*gatewayv1.PurgeRequest{
-			"all":           {What: &gatewayv1.PurgeRequest_All{All: true}},
-			"a method":      {What: &gatewayv1.PurgeRequest_Method{Method: getProjectName}},
-			"other project": {What: &gatewayv1.PurgeRequest_ProjectId{ProjectId: "q"}},
+		for what, request := range map[string]*controlv1.PurgeRequest{
+			"all":           {What: &controlv1.PurgeRequest_All{All: true}},
+			"a method":      {What: &controlv1.PurgeRequest_Method{Method: getProjectName}},
+			"other project": {What: &controlv1.PurgeRequest_ProjectId{ProjectId: "q"}},
 		} {
 			calls[what] = func(ctx context.Context) error { _, err := client.Purge(ctx, request); return err }
 		}
@@ -203,12 +203,12 @@ callers:
 			}
 		}
 	}
-	team := gatewayv1connect.NewCacheServiceClient(as("team", service.InProcess(server)))
-	if _, err := team.Purge(t.Context(), &gatewayv1.PurgeRequest{What: &gatewayv1.PurgeRequest_ProjectId{ProjectId: "p"}}); err != nil {
+	team := controlv1connect.NewCacheServiceClient(as("team", service.InProcess(server)))
+	if _, err := team.Purge(t.Context(), &controlv1.PurgeRequest{What: &controlv1.PurgeRequest_ProjectId{ProjectId: "p"}}); err != nil {
 		t.Errorf("its own project: %v", err)
 	}
 	kept := log.all()
-	if r := kept[len(kept)-1]; r.Method != "gateway.v1.CacheService/Purge" || r.Caller != "team" || r.Decision != "allowed" || len(r.Projects) != 1 || r.Projects[0] != "p" {
+	if r := kept[len(kept)-1]; r.Method != "admingateway.control.v1.CacheService/Purge" || r.Caller != "team" || r.Decision != "allowed" || len(r.Projects) != 1 || r.Projects[0] != "p" {
 		t.Errorf("recorded as %+v", r)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"connectrpc.com/grpcreflect/v2"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -24,7 +24,7 @@ import (
 // declaration. It never changes once the catalog is built.
 type Method struct {
 	// Procedure is the RPC's path, such as
-	// "/openai.admin.v1.ProjectService/GetProject".
+	// "/admingateway.admin.v1.ProjectService/GetProject".
 	Procedure string
 	// Descriptor is the RPC in the schema.
 	Descriptor protoreflect.MethodDescriptor
@@ -87,9 +87,9 @@ type Catalog struct {
 // itself; the latter is one of its own, because it is made of the mirror's
 // messages, which in turn need the options of OwnPackage.
 const (
-	MirrorPackage    = protoreflect.FullName("openai.admin.v1")
-	OwnPackage       = protoreflect.FullName("gateway.v1")
-	InventoryPackage = protoreflect.FullName("gateway.inventory.v1")
+	MirrorPackage    = protoreflect.FullName("admingateway.admin.v1")
+	OwnPackage       = protoreflect.FullName("admingateway.control.v1")
+	InventoryPackage = protoreflect.FullName("admingateway.inventory.v1")
 )
 
 // Files lists the files of these packages that are linked into the program, in
@@ -229,10 +229,10 @@ func compileMethod(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*M
 		return nil, errors.New("streams; a mirror of one upstream call is unary")
 	}
 	options, _ := md.Options().(*descriptorpb.MethodOptions)
-	if !proto.HasExtension(options, gatewayv1.E_Policy) {
-		return nil, errors.New("has no (gateway.v1.policy)")
+	if !proto.HasExtension(options, optionsv1.E_Policy) {
+		return nil, errors.New("has no (admingateway.options.v1.policy)")
 	}
-	policy, _ := proto.GetExtension(options, gatewayv1.E_Policy).(*gatewayv1.Policy)
+	policy, _ := proto.GetExtension(options, optionsv1.E_Policy).(*optionsv1.Policy)
 	endpoint, err := upstream.Compile(md, drift)
 	if err != nil {
 		return nil, err
@@ -263,7 +263,7 @@ func compileMethod(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*M
 	}
 	for _, variable := range endpoint.Variables() {
 		if !hasPathID(variable) {
-			return nil, fmt.Errorf("path variable {%s} lacks the rule (gateway.v1.path_id)", variable.Name())
+			return nil, fmt.Errorf("path variable {%s} lacks the rule (admingateway.options.v1.path_id)", variable.Name())
 		}
 	}
 	return m, nil

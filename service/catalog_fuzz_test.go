@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
@@ -61,7 +61,7 @@ func FuzzCatalog(f *testing.F) {
 func checkComplete(t *testing.T, m *service.Method) {
 	t.Helper()
 	options, _ := m.Descriptor.Options().(*descriptorpb.MethodOptions)
-	policy, _ := proto.GetExtension(options, gatewayv1.E_Policy).(*gatewayv1.Policy)
+	policy, _ := proto.GetExtension(options, optionsv1.E_Policy).(*optionsv1.Policy)
 	if policy == nil || m.Permission == "" || m.Permission != policy.GetPermission() {
 		t.Errorf("%s has permission %q and policy %v", m.Name(), m.Permission, policy)
 	}
@@ -112,11 +112,11 @@ func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text s
 			method.Options = &descriptorpb.MethodOptions{}
 		}
 	}
-	policy, _ := proto.GetExtension(m.GetOptions(), gatewayv1.E_Policy).(*gatewayv1.Policy)
+	policy, _ := proto.GetExtension(m.GetOptions(), optionsv1.E_Policy).(*optionsv1.Policy)
 	rule, _ := proto.GetExtension(m.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
 	policy, rule = proto.CloneOf(policy), proto.CloneOf(rule)
 	if policy == nil {
-		policy = &gatewayv1.Policy{}
+		policy = &optionsv1.Policy{}
 	}
 	if rule == nil {
 		rule = &annotations.HttpRule{}
@@ -126,7 +126,7 @@ func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text s
 		m.Options = nil
 		return
 	case 1:
-		proto.ClearExtension(m.GetOptions(), gatewayv1.E_Policy)
+		proto.ClearExtension(m.GetOptions(), optionsv1.E_Policy)
 		return
 	case 2:
 		proto.ClearExtension(m.GetOptions(), annotations.E_Http)
@@ -148,9 +148,9 @@ func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text s
 	case 8:
 		policy.CacheLife = nil
 	case 9:
-		policy.CacheLife = &gatewayv1.Policy_Cache{Cache: durationpb.New(time.Duration(n) * time.Second)}
+		policy.CacheLife = &optionsv1.Policy_Cache{Cache: durationpb.New(time.Duration(n) * time.Second)}
 	case 10:
-		policy.CacheLife = &gatewayv1.Policy_CacheNothing{CacheNothing: n > 0}
+		policy.CacheLife = &optionsv1.Policy_CacheNothing{CacheNothing: n > 0}
 	case 11:
 		policy.Invalidates, policy.InvalidatesExactly = nil, nil
 	case 12:
@@ -168,9 +168,9 @@ func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text s
 	case 18:
 		policy.Staleness = nil
 	case 19:
-		policy.Staleness = &gatewayv1.Policy_Sensitive{Sensitive: n > 0}
+		policy.Staleness = &optionsv1.Policy_Sensitive{Sensitive: n > 0}
 	case 20:
-		policy.Settled = &gatewayv1.Settled{End: text, After: durationpb.New(time.Duration(n)), Cache: durationpb.New(time.Duration(n))}
+		policy.Settled = &optionsv1.Settled{End: text, After: durationpb.New(time.Duration(n)), Cache: durationpb.New(time.Duration(n))}
 	case 21:
 		taken, _ := proto.GetExtension(other.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
 		if taken == nil {
@@ -178,6 +178,6 @@ func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text s
 		}
 		rule = proto.CloneOf(taken)
 	}
-	proto.SetExtension(m.GetOptions(), gatewayv1.E_Policy, policy)
+	proto.SetExtension(m.GetOptions(), optionsv1.E_Policy, policy)
 	proto.SetExtension(m.GetOptions(), annotations.E_Http, rule)
 }

@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
@@ -51,14 +51,14 @@ func (d declarations) build(t *testing.T) protoreflect.FileDescriptor {
 	return file
 }
 
-func editPolicy(t *testing.T, m *descriptorpb.MethodDescriptorProto, edit func(*gatewayv1.Policy)) {
+func editPolicy(t *testing.T, m *descriptorpb.MethodDescriptorProto, edit func(*optionsv1.Policy)) {
 	t.Helper()
-	policy, ok := proto.GetExtension(m.GetOptions(), gatewayv1.E_Policy).(*gatewayv1.Policy)
+	policy, ok := proto.GetExtension(m.GetOptions(), optionsv1.E_Policy).(*optionsv1.Policy)
 	if !ok || policy == nil {
 		t.Fatalf("rpc %s has no policy to spoil", m.GetName())
 	}
 	edit(policy)
-	proto.SetExtension(m.GetOptions(), gatewayv1.E_Policy, policy)
+	proto.SetExtension(m.GetOptions(), optionsv1.E_Policy, policy)
 }
 
 func editHTTP(t *testing.T, m *descriptorpb.MethodDescriptorProto, edit func(*annotations.HttpRule)) {
@@ -80,7 +80,7 @@ const (
 
 func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 	t.Parallel()
-	ofPolicy := func(edit func(*gatewayv1.Policy)) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+	ofPolicy := func(edit func(*optionsv1.Policy)) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
 		return func(t *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
 			t.Helper()
 			editPolicy(t, m, edit)
@@ -98,19 +98,19 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		}
 	}
 	permission := func(p string) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Permission = p })
+		return ofPolicy(func(policy *optionsv1.Policy) { policy.Permission = p })
 	}
 	cache := func(life *durationpb.Duration) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return ofPolicy(func(policy *gatewayv1.Policy) { policy.CacheLife = &gatewayv1.Policy_Cache{Cache: life} })
+		return ofPolicy(func(policy *optionsv1.Policy) { policy.CacheLife = &optionsv1.Policy_Cache{Cache: life} })
 	}
-	stale := func(s *gatewayv1.Stale) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Staleness = &gatewayv1.Policy_Stale{Stale: s} })
+	stale := func(s *optionsv1.Stale) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return ofPolicy(func(policy *optionsv1.Policy) { policy.Staleness = &optionsv1.Policy_Stale{Stale: s} })
 	}
-	settled := func(s *gatewayv1.Settled) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Settled = s })
+	settled := func(s *optionsv1.Settled) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+		return ofPolicy(func(policy *optionsv1.Policy) { policy.Settled = s })
 	}
 	invalidates := func(template string) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return ofPolicy(func(policy *gatewayv1.Policy) { policy.Invalidates = []string{template} })
+		return ofPolicy(func(policy *optionsv1.Policy) { policy.Invalidates = []string{template} })
 	}
 	tests := []struct {
 		name  string
@@ -118,12 +118,12 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		spoil func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations)
 		want  string // in the error, behind the RPC's name
 	}{
-		{"no options", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) { m.Options = nil }, "has no (gateway.v1.policy)"},
+		{"no options", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) { m.Options = nil }, "has no (admingateway.options.v1.policy)"},
 		{"no policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
-			proto.ClearExtension(m.GetOptions(), gatewayv1.E_Policy)
-		}, "has no (gateway.v1.policy)"},
+			proto.ClearExtension(m.GetOptions(), optionsv1.E_Policy)
+		}, "has no (admingateway.options.v1.policy)"},
 		{"empty policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
-			proto.SetExtension(m.GetOptions(), gatewayv1.E_Policy, &gatewayv1.Policy{})
+			proto.SetExtension(m.GetOptions(), optionsv1.E_Policy, &optionsv1.Policy{})
 		}, "permission"},
 		{"no http rule", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
 			proto.ClearExtension(m.GetOptions(), annotations.E_Http)
@@ -142,46 +142,46 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"permission with an empty part", readRPC, permission("projects..read"), `"projects..read"`},
 		{"permission with a line behind it", readRPC, permission("projects.read\n"), "permission"},
 
-		{"no scope", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = nil }), "neither project nor organization"},
-		{"organization false", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Organization{} }), "organization is false"},
-		{"organization in spite of a project", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Organization{Organization: true} }), "project_id"},
-		{"project by another field", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "user_id"} }), "project_id"},
-		{"project by no field", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "nobody"} }), `"nobody"`},
-		{"project by nothing", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{} }), `""`},
-		{"project below a string", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "project_id.id"} }), "no message"},
-		{"project by a message", updateRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Project{Project: "update_mask"} }), "no string"},
+		{"no scope", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = nil }), "neither project nor organization"},
+		{"organization false", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Organization{} }), "organization is false"},
+		{"organization in spite of a project", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Organization{Organization: true} }), "project_id"},
+		{"project by another field", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "user_id"} }), "project_id"},
+		{"project by no field", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "nobody"} }), `"nobody"`},
+		{"project by nothing", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{} }), `""`},
+		{"project below a string", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "project_id.id"} }), "no message"},
+		{"project by a message", updateRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "update_mask"} }), "no string"},
 
-		{"read without cache declaration", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = nil }), "neither cache nor cache_nothing"},
-		{"read with cache_nothing false", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = &gatewayv1.Policy_CacheNothing{} }), "cache_nothing is false"},
+		{"read without cache declaration", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.CacheLife = nil }), "neither cache nor cache_nothing"},
+		{"read with cache_nothing false", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.CacheLife = &optionsv1.Policy_CacheNothing{} }), "cache_nothing is false"},
 		{"read with cache of nothing", readRPC, cache(nil), "positive"},
 		{"read with cache 0", readRPC, cache(durationpb.New(0)), "positive"},
 		{"read with negative cache", readRPC, cache(durationpb.New(-time.Second)), "positive"},
 		{"read with invalid cache", readRPC, cache(&durationpb.Duration{Seconds: 1, Nanos: -1}), "positive"},
 		{"read with cache beyond all ages", readRPC, cache(&durationpb.Duration{Seconds: 1 << 60}), "positive"},
-		{"secret read with cache", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Secret = true }), "secret"},
+		{"secret read with cache", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Secret = true }), "secret"},
 		{"read with side effects unsaid", readRPC, idempotency(descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN), "NO_SIDE_EFFECTS"},
 		{"read that is idempotent only", readRPC, idempotency(descriptorpb.MethodOptions_IDEMPOTENT), "NO_SIDE_EFFECTS"},
 		{"read that invalidates", readRPC, invalidates("/organization/users"), "read and declares what it invalidates"},
-		{"read that invalidates exactly", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesExactly = []string{"/organization/users"} }), "read and declares what it invalidates"},
-		{"read that invalidates nothing", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesNothing = true }), "read and declares what it invalidates"},
+		{"read that invalidates exactly", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.InvalidatesExactly = []string{"/organization/users"} }), "read and declares what it invalidates"},
+		{"read that invalidates nothing", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.InvalidatesNothing = true }), "read and declares what it invalidates"},
 
-		{"kept read that says nothing of staleness", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Staleness = nil }), "neither stale nor sensitive"},
-		{"read with sensitive false", readRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Staleness = &gatewayv1.Policy_Sensitive{} }), "sensitive is false"},
-		{"read with negative staleness", readRPC, stale(&gatewayv1.Stale{IfError: durationpb.New(-1)}), "stale.if_error"},
-		{"read with staleness 0", readRPC, stale(&gatewayv1.Stale{WhileRevalidate: durationpb.New(0)}), "stale.while_revalidate"},
-		{"read that is never kept and may be stale", readRPC, ofPolicy(func(p *gatewayv1.Policy) {
-			p.CacheLife = &gatewayv1.Policy_CacheNothing{CacheNothing: true}
+		{"kept read that says nothing of staleness", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Staleness = nil }), "neither stale nor sensitive"},
+		{"read with sensitive false", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Staleness = &optionsv1.Policy_Sensitive{} }), "sensitive is false"},
+		{"read with negative staleness", readRPC, stale(&optionsv1.Stale{IfError: durationpb.New(-1)}), "stale.if_error"},
+		{"read with staleness 0", readRPC, stale(&optionsv1.Stale{WhileRevalidate: durationpb.New(0)}), "stale.while_revalidate"},
+		{"read that is never kept and may be stale", readRPC, ofPolicy(func(p *optionsv1.Policy) {
+			p.CacheLife = &optionsv1.Policy_CacheNothing{CacheNothing: true}
 		}), "cache_nothing"},
-		{"read settled by no field", readRPC, settled(&gatewayv1.Settled{End: "nobody", After: durationpb.New(1), Cache: durationpb.New(1)}), `"nobody"`},
-		{"read settled by a string", readRPC, settled(&gatewayv1.Settled{End: "project_id", After: durationpb.New(1), Cache: durationpb.New(1)}), `"project_id"`},
-		{"write that may be stale", updateRPC, stale(&gatewayv1.Stale{}), "write and has a cache life"},
-		{"write that is settled", deleteRPC, settled(&gatewayv1.Settled{}), "write and has a cache life"},
+		{"read settled by no field", readRPC, settled(&optionsv1.Settled{End: "nobody", After: durationpb.New(1), Cache: durationpb.New(1)}), `"nobody"`},
+		{"read settled by a string", readRPC, settled(&optionsv1.Settled{End: "project_id", After: durationpb.New(1), Cache: durationpb.New(1)}), `"project_id"`},
+		{"write that may be stale", updateRPC, stale(&optionsv1.Stale{}), "write and has a cache life"},
+		{"write that is settled", deleteRPC, settled(&optionsv1.Settled{}), "write and has a cache life"},
 
 		{"write without side effects", updateRPC, idempotency(descriptorpb.MethodOptions_NO_SIDE_EFFECTS), "write"},
 		{"write with cache", updateRPC, cache(durationpb.New(time.Minute)), "write and has a cache life"},
-		{"write with cache_nothing", deleteRPC, ofPolicy(func(p *gatewayv1.Policy) { p.CacheLife = &gatewayv1.Policy_CacheNothing{CacheNothing: true} }), "write and has a cache life"},
-		{"write silent about invalidation", createRPC, ofPolicy(func(p *gatewayv1.Policy) { p.Invalidates, p.InvalidatesExactly = nil, nil }), "must say what it invalidates"},
-		{"write that invalidates something and nothing", updateRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesNothing = true }), "not both"},
+		{"write with cache_nothing", deleteRPC, ofPolicy(func(p *optionsv1.Policy) { p.CacheLife = &optionsv1.Policy_CacheNothing{CacheNothing: true} }), "write and has a cache life"},
+		{"write silent about invalidation", createRPC, ofPolicy(func(p *optionsv1.Policy) { p.Invalidates, p.InvalidatesExactly = nil, nil }), "must say what it invalidates"},
+		{"write that invalidates something and nothing", updateRPC, ofPolicy(func(p *optionsv1.Policy) { p.InvalidatesNothing = true }), "not both"},
 		{"invalidates a relative path", updateRPC, invalidates("organization/users"), "slash"},
 		{"invalidates the empty template", updateRPC, invalidates(""), "slash"},
 		{"invalidates a path with an empty segment", updateRPC, invalidates("/organization//users"), "empty segment"},
@@ -192,7 +192,7 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"invalidates by an open brace", updateRPC, invalidates("/organization/{project_id"), "{project_id"},
 		{"invalidates by a star in a segment", updateRPC, invalidates("/organization/us*rs"), "us*rs"},
 		{"invalidates a query", updateRPC, invalidates("/organization/users?limit=1"), "limit=1"},
-		{"invalidates exactly a bad template", updateRPC, ofPolicy(func(p *gatewayv1.Policy) { p.InvalidatesExactly = []string{"/a/{nobody}"} }), "{nobody}"},
+		{"invalidates exactly a bad template", updateRPC, ofPolicy(func(p *optionsv1.Policy) { p.InvalidatesExactly = []string{"/a/{nobody}"} }), "{nobody}"},
 
 		{"path variable without field", readRPC, ofHTTP(func(r *annotations.HttpRule) {
 			r.Pattern = &annotations.HttpRule_Get{Get: "/organization/projects/{nobody}"}
@@ -212,7 +212,7 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
+			d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
 			test.spoil(t, d.method(t, test.rpc), d)
 			wantFault(t, d, test.rpc, test.want)
 		})
@@ -229,7 +229,7 @@ func wantFault(t *testing.T, d declarations, rpc, want string) {
 	if catalog != nil {
 		t.Error("there is a catalog beside the error")
 	}
-	head := "rpc openai.admin.v1.ProjectUserService." + rpc + ":"
+	head := "rpc admingateway.admin.v1.ProjectUserService." + rpc + ":"
 	if !strings.HasPrefix(err.Error(), head) || strings.Count(err.Error(), "rpc ") != 1 {
 		t.Errorf("error %q does not name %q, or not it alone", err, head)
 	}
@@ -258,17 +258,17 @@ func TestCatalogRefusesSharedRoutes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
+			d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
 			twin := proto.CloneOf(d.method(t, readRPC))
 			twin.Name = proto.String("FetchProjectUser")
 			editHTTP(t, twin, func(r *annotations.HttpRule) { r.Pattern = &annotations.HttpRule_Get{Get: template} })
 			d.file.Service[0].Method = append(d.file.Service[0].Method, twin)
-			wantFault(t, d, "FetchProjectUser", "is already openai.admin.v1.ProjectUserService.GetProjectUser")
+			wantFault(t, d, "FetchProjectUser", "is already admingateway.admin.v1.ProjectUserService.GetProjectUser")
 		})
 	}
 	t.Run("two files", func(t *testing.T) {
 		t.Parallel()
-		file := adminv1.File_openai_admin_v1_project_user_proto
+		file := adminv1.File_admingateway_admin_v1_project_user_proto
 		if _, err := service.NewCatalog([]protoreflect.FileDescriptor{file, file}, nil); err == nil {
 			t.Error("the catalog was built from one file twice")
 		}
@@ -277,16 +277,16 @@ func TestCatalogRefusesSharedRoutes(t *testing.T) {
 
 func TestCatalogTellsEveryFault(t *testing.T) {
 	t.Parallel()
-	d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
+	d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
 	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
-		proto.ClearExtension(d.method(t, rpc).GetOptions(), gatewayv1.E_Policy)
+		proto.ClearExtension(d.method(t, rpc).GetOptions(), optionsv1.E_Policy)
 	}
 	_, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
 	if err == nil {
 		t.Fatal("the catalog was built")
 	}
 	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
-		if !strings.Contains(err.Error(), "openai.admin.v1.ProjectUserService."+rpc+":") {
+		if !strings.Contains(err.Error(), "admingateway.admin.v1.ProjectUserService."+rpc+":") {
 			t.Errorf("error %q does not name %s", err, rpc)
 		}
 	}
@@ -296,7 +296,7 @@ func TestCatalogRefusesNoRPCs(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string][]protoreflect.FileDescriptor{
 		"no files":    nil,
-		"no services": {adminv1.File_openai_admin_v1_common_proto},
+		"no services": {adminv1.File_admingateway_admin_v1_common_proto},
 	} {
 		if _, err := service.NewCatalog(files, nil); err == nil {
 			t.Errorf("%s: the catalog was built", name)
@@ -308,14 +308,14 @@ func TestCatalogRefusesNoRPCs(t *testing.T) {
 // is spoiled, and a method is compiled to what it declares.
 func TestCatalogCompilesDeclarations(t *testing.T) {
 	t.Parallel()
-	d := copyOf(adminv1.File_openai_admin_v1_project_user_proto)
-	editPolicy(t, d.method(t, readRPC), func(p *gatewayv1.Policy) {
-		p.CacheLife, p.Staleness, p.Secret = &gatewayv1.Policy_CacheNothing{CacheNothing: true}, nil, true
+	d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
+	editPolicy(t, d.method(t, readRPC), func(p *optionsv1.Policy) {
+		p.CacheLife, p.Staleness, p.Secret = &optionsv1.Policy_CacheNothing{CacheNothing: true}, nil, true
 	})
-	editPolicy(t, d.method(t, deleteRPC), func(p *gatewayv1.Policy) {
+	editPolicy(t, d.method(t, deleteRPC), func(p *optionsv1.Policy) {
 		p.Invalidates, p.InvalidatesExactly, p.InvalidatesNothing = nil, nil, true
 	})
-	editPolicy(t, d.method(t, updateRPC), func(p *gatewayv1.Policy) {
+	editPolicy(t, d.method(t, updateRPC), func(p *optionsv1.Policy) {
 		p.Invalidates, p.InvalidatesExactly = []string{"/organization/*/{user_id}"}, []string{"/organization/users"}
 	})
 	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
@@ -323,7 +323,7 @@ func TestCatalogCompilesDeclarations(t *testing.T) {
 		t.Fatal(err)
 	}
 	find := func(rpc string) *service.Method {
-		m, ok := catalog.Lookup("/openai.admin.v1.ProjectUserService/" + rpc)
+		m, ok := catalog.Lookup("/admingateway.admin.v1.ProjectUserService/" + rpc)
 		if !ok {
 			t.Fatalf("no %s in the catalog", rpc)
 		}
@@ -342,7 +342,7 @@ func TestCatalogCompilesDeclarations(t *testing.T) {
 	if m := find(updateRPC); !slices.Equal(m.Invalidates, want) {
 		t.Errorf("%s invalidates %v, want %v", updateRPC, m.Invalidates, want)
 	}
-	for _, procedure := range []string{"", "/", "openai.admin.v1.ProjectUserService/GetProjectUser", "/openai.admin.v1.ProjectUserService/Nope"} {
+	for _, procedure := range []string{"", "/", "admingateway.admin.v1.ProjectUserService/GetProjectUser", "/admingateway.admin.v1.ProjectUserService/Nope"} {
 		if m, ok := catalog.Lookup(procedure); ok || m != nil {
 			t.Errorf("Lookup(%q) found %v", procedure, m)
 		}

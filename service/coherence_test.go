@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"pgregory.net/rapid"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
@@ -100,12 +100,12 @@ func TestInvalidationsMatchReads(t *testing.T) {
 	if err := realCatalog(t).CheckInvalidations(); err != nil {
 		t.Error(err)
 	}
-	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{adminv1.File_openai_admin_v1_project_user_proto}, nil)
+	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{adminv1.File_admingateway_admin_v1_project_user_proto}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = catalog.CheckInvalidations()
-	if want := `rpc openai.admin.v1.ProjectUserService.CreateProjectUser: invalidates "/organization/users", which no read matches`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `rpc admingateway.admin.v1.ProjectUserService.CreateProjectUser: invalidates "/organization/users", which no read matches`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -121,7 +121,7 @@ func TestStaleBy(t *testing.T) {
 		"UserRoleService/ListUserRoles":                                       "GroupRoleService/UnassignGroupRole",
 		"ProjectHostedToolPermissionsService/GetProjectHostedToolPermissions": "ProjectHostedToolPermissionsService/UpdateProjectHostedToolPermissions",
 	} {
-		m, ok := catalog.Lookup("/openai.admin.v1." + read)
+		m, ok := catalog.Lookup("/admingateway.admin.v1." + read)
 		if !ok || !slices.ContainsFunc(m.StaleBy(), func(w *service.Method) bool { return w.Name() == write }) {
 			t.Errorf("%s is not made stale by %s", read, write)
 		}

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -42,7 +42,7 @@ const (
 	// be recorded.
 	ReasonAuditUnavailable = "AUDIT_UNAVAILABLE"
 	// ReasonWriteNotRecorded is a write that was made and could not be recorded.
-	// A gatewayv1.WriteDone says what is known of it.
+	// A controlv1.WriteDone says what is known of it.
 	ReasonWriteNotRecorded = "WRITE_NOT_RECORDED"
 	// ReasonIdempotencyKeyInvalid is an Idempotency-Key that is none.
 	ReasonIdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID"
@@ -87,7 +87,7 @@ type fault struct {
 	metadata   map[string]string
 	violations []*errdetails.BadRequest_FieldViolation
 	retryAfter time.Duration
-	done       *gatewayv1.WriteDone
+	done       *controlv1.WriteDone
 	cause      error
 }
 

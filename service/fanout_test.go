@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 )
@@ -73,7 +73,7 @@ func TestInventoryThroughTheFastDoor(t *testing.T) {
 	door := fastDoor(t, open(t, realCatalog(t), service.Options{Upstream: newManyProjects(), Audit: log}), nil, nil)
 	for _, whole := range []bool{true, false} {
 		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tokenOf("root")))
-		stream, err := door.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/gateway.inventory.v1.InventoryService/ListApiKeys")
+		stream, err := door.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/admingateway.inventory.v1.InventoryService/ListApiKeys")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // bucketFields are what a request about buckets has: what to count, and when.
@@ -40,7 +40,7 @@ var bucketWidths = map[adminv1.UsageBucketWidth]int64{
 const aDay = adminv1.UsageBucketWidth_USAGE_BUCKET_WIDTH_ONE_DAY
 
 // bucketCalls compiles lists of buckets that are beside each other.
-func (f *fanOutCompiler) bucketCalls(declared *gatewayv1.FanOutBuckets) error {
+func (f *fanOutCompiler) bucketCalls(declared *optionsv1.FanOutBuckets) error {
 	var err error
 	find := func(message protoreflect.MessageDescriptor, name protoreflect.Name, fits func(protoreflect.FieldDescriptor) bool) protoreflect.FieldDescriptor {
 		field := message.Fields().ByName(name)
@@ -85,7 +85,7 @@ func (f *fanOutCompiler) bucketCalls(declared *gatewayv1.FanOutBuckets) error {
 		b := &bucketCall{
 			kind:  values.ByName(protoreflect.Name(d.GetKind())),
 			start: find(request, "start_time", isTimestamp), end: find(request, "end_time", isTimestamp),
-			limit: find(request, "limit", func(fd protoreflect.FieldDescriptor) bool { return fd.Kind() == protoreflect.Int64Kind }),
+			limit: find(request, "limit", func(fd protoreflect.FieldDescriptor) bool { return fd.Kind() == protoreflect.Int32Kind }),
 			from:  find(c.itemType(), "start_time", isTimestamp), to: find(c.itemType(), "end_time", isTimestamp),
 			most: map[adminv1.UsageBucketWidth]int64{aDay: int64(d.GetDays())},
 		}
@@ -189,7 +189,7 @@ func (b *bucketCall) set(request protoreflect.Message, c cuts, piece int64) {
 	start, end := c.piece(piece)
 	request.Set(b.start, protoreflect.ValueOfMessage((&timestamppb.Timestamp{Seconds: start}).ProtoReflect()))
 	request.Set(b.end, protoreflect.ValueOfMessage((&timestamppb.Timestamp{Seconds: end}).ProtoReflect()))
-	request.Set(b.limit, protoreflect.ValueOfInt64(c.each))
+	request.Set(b.limit, protoreflect.ValueOfInt32(int32(c.each)))
 	if b.width != nil {
 		request.Set(b.width, protoreflect.ValueOfEnum(c.typed.Number()))
 	}

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/pages"
 )
 
@@ -36,7 +36,7 @@ type fanOutCompiler struct {
 
 // compileFanOut wants the reads to be there, to fit below each other, and to fit
 // the RPC's own messages; its errors are of [FanOutError].
-func (c *Catalog) compileFanOut(m *OwnMethod, declared *gatewayv1.FanOut) (*fanOut, error) {
+func (c *Catalog) compileFanOut(m *OwnMethod, declared *optionsv1.FanOut) (*fanOut, error) {
 	response, err := protoregistry.GlobalTypes.FindMessageByName(m.Descriptor.Output().FullName())
 	if err != nil {
 		return nil, fmt.Errorf("response type %s is not linked in: %w", m.Descriptor.Output().FullName(), err)
@@ -106,7 +106,7 @@ func (f *fanOutCompiler) shape() error {
 func fullName(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
 
 // nestedCalls compiles reads that are one below the other.
-func (f *fanOutCompiler) nestedCalls(declared []*gatewayv1.FanOutCall) error {
+func (f *fanOutCompiler) nestedCalls(declared []*optionsv1.FanOutCall) error {
 	if len(declared) == 0 {
 		return &FanOutError{FanOutShape, "it is made of no read"}
 	}
@@ -160,7 +160,7 @@ func (f *fanOutCompiler) call(rpc, with string) (*fanCall, error) {
 	if list, err := pages.ListOf(method.Request.Descriptor(), response); err == nil {
 		c.list, c.items = &list, list.Items()
 		if limit := method.Request.Descriptor().Fields().ByName("limit"); limit != nil {
-			c.base.ProtoReflect().Set(limit, protoreflect.ValueOfInt64(mostOf(limit)))
+			c.base.ProtoReflect().Set(limit, protoreflect.ValueOfInt32(mostOf(limit)))
 		}
 	} else if response.Fields().Len() == 1 && response.Fields().Get(0).Message() != nil && !response.Fields().Get(0).IsList() {
 		c.items = response.Fields().Get(0)
@@ -174,10 +174,10 @@ func (f *fanOutCompiler) call(rpc, with string) (*fanCall, error) {
 }
 
 // mostOf is the largest page that the schema allows.
-func mostOf(limit protoreflect.FieldDescriptor) int64 {
+func mostOf(limit protoreflect.FieldDescriptor) int32 {
 	rules, _ := proto.GetExtension(limit.Options(), validate.E_Field).(*validate.FieldRules)
-	if rules.GetInt64().HasLte() {
-		return rules.GetInt64().GetLte()
+	if rules.GetInt32().HasLte() {
+		return rules.GetInt32().GetLte()
 	}
 	return widestPage
 }
@@ -205,7 +205,7 @@ func (f *fanOutCompiler) take(c *fanCall) error {
 }
 
 // name takes over what the items of a list are called.
-func (f *fanOutCompiler) name(c *fanCall, d *gatewayv1.FanOutCall) error {
+func (f *fanOutCompiler) name(c *fanCall, d *optionsv1.FanOutCall) error {
 	key := c.itemType().Fields().ByName(protoreflect.Name(d.GetKey()))
 	switch {
 	case key == nil:

@@ -8,12 +8,12 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
 // spoilInventory compiles the catalog with one rpc of the inventory changed.
-func spoilInventory(t *testing.T, rpc string, spoil func(*descriptorpb.MethodDescriptorProto, *gatewayv1.FanOut)) error {
+func spoilInventory(t *testing.T, rpc string, spoil func(*descriptorpb.MethodDescriptorProto, *optionsv1.FanOut)) error {
 	t.Helper()
 	files := service.Files()
 	for i, file := range files {
@@ -22,12 +22,12 @@ func spoilInventory(t *testing.T, rpc string, spoil func(*descriptorpb.MethodDes
 		}
 		d := copyOf(file)
 		m := d.method(t, rpc)
-		declared, ok := proto.GetExtension(m.GetOptions(), gatewayv1.E_FanOut).(*gatewayv1.FanOut)
+		declared, ok := proto.GetExtension(m.GetOptions(), optionsv1.E_FanOut).(*optionsv1.FanOut)
 		if !ok || declared == nil {
 			t.Fatalf("rpc %s has no declaration to spoil", rpc)
 		}
 		declared = proto.CloneOf(declared)
-		proto.SetExtension(m.GetOptions(), gatewayv1.E_FanOut, declared)
+		proto.SetExtension(m.GetOptions(), optionsv1.E_FanOut, declared)
 		spoil(m, declared)
 		files[i] = d.build(t)
 		_, err := service.NewCatalog(files, nil)
@@ -39,19 +39,19 @@ func spoilInventory(t *testing.T, rpc string, spoil func(*descriptorpb.MethodDes
 
 func TestFanOutFaults(t *testing.T) {
 	t.Parallel()
-	type fanOut = gatewayv1.FanOut
+	type fanOut = optionsv1.FanOut
 	edit := func(change func(*fanOut)) func(*descriptorpb.MethodDescriptorProto, *fanOut) {
 		return func(_ *descriptorpb.MethodDescriptorProto, f *fanOut) { change(f) }
 	}
-	const admin = "openai.admin.v1."
+	const admin = "admingateway.admin.v1."
 	for name, test := range map[string]struct {
 		rpc     string
 		spoil   func(*descriptorpb.MethodDescriptorProto, *fanOut)
 		problem service.FanOutProblem
 		what    string
 	}{
-		"an unknown rpc":               {"ListApiKeys", edit(func(f *fanOut) { f.Calls[1].Rpc = "openai.admin.v1.NoService/No" }), service.FanOutUnknownRPC, "NoService"},
-		"an rpc of ours":               {"ListApiKeys", edit(func(f *fanOut) { f.Calls[1].Rpc = "gateway.v1.CacheService/GetEntry" }), service.FanOutUnknownRPC, "GetEntry"},
+		"an unknown rpc":               {"ListApiKeys", edit(func(f *fanOut) { f.Calls[1].Rpc = "admingateway.admin.v1.NoService/No" }), service.FanOutUnknownRPC, "NoService"},
+		"an rpc of ours":               {"ListApiKeys", edit(func(f *fanOut) { f.Calls[1].Rpc = "admingateway.control.v1.CacheService/GetEntry" }), service.FanOutUnknownRPC, "GetEntry"},
 		"a write":                      {"ListApiKeys", edit(func(f *fanOut) { f.Calls[1].Rpc = admin + "ProjectApiKeyService/DeleteProjectApiKey" }), service.FanOutNoRead, "Delete"},
 		"one thing above others":       {"ListApiKeys", edit(func(f *fanOut) { f.Calls[0].Rpc = admin + "ProjectService/GetProject" }), service.FanOutNoList, "GetProject"},
 		"one thing alone":              {"ListUsers", edit(func(f *fanOut) { f.Calls[0].Rpc = admin + "SpendLimitService/GetSpendLimit" }), service.FanOutNoList, "GetSpendLimit"},
@@ -75,10 +75,10 @@ func TestFanOutFaults(t *testing.T) {
 		"a view that is not asked":     {"FindStaleKeys", edit(func(f *fanOut) { f.View = "" }), service.FanOutNoPlace, "ProjectApiKey"},
 		"no stream":                    {"ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *fanOut) { m.ServerStreaming = new(false) }, service.FanOutShape, "streams"},
 		"another response": {"ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *fanOut) {
-			*m.OutputType = ".gateway.inventory.v1.Complete"
+			*m.OutputType = ".admingateway.inventory.v1.Complete"
 		}, service.FanOutShape, "oneof"},
 		"a request without resuming": {"ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *fanOut) {
-			*m.InputType = ".gateway.inventory.v1.Complete"
+			*m.InputType = ".admingateway.inventory.v1.Complete"
 		}, service.FanOutShape, "resume_token"},
 		"a kind twice":           {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[1].Kind = f.Buckets.Lists[0].Kind }), service.FanOutNoField, "twice"},
 		"a kind less":            {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists = f.Buckets.Lists[1:] }), service.FanOutShape, "COMPLETIONS"},
@@ -104,28 +104,28 @@ func TestFanOutFaults(t *testing.T) {
 // TestEachCallAndFanOutGoTogether, in ours and never in a mirror.
 func TestEachCallAndFanOutGoTogether(t *testing.T) {
 	t.Parallel()
-	err := spoilInventory(t, "ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *gatewayv1.FanOut) {
-		proto.ClearExtension(m.GetOptions(), gatewayv1.E_FanOut)
+	err := spoilInventory(t, "ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *optionsv1.FanOut) {
+		proto.ClearExtension(m.GetOptions(), optionsv1.E_FanOut)
 	})
 	if err == nil || !strings.Contains(err.Error(), "each_call") {
 		t.Errorf("each_call without a fan_out: %v", err)
 	}
-	err = spoilInventory(t, "ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *gatewayv1.FanOut) {
-		editPolicy(t, m, func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_Organization{Organization: true} })
+	err = spoilInventory(t, "ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *optionsv1.FanOut) {
+		editPolicy(t, m, func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Organization{Organization: true} })
 	})
 	if err == nil || !strings.Contains(err.Error(), "each_call") {
 		t.Errorf("a fan_out without each_call: %v", err)
 	}
 	files := service.Files()
 	for i, file := range files {
-		if file.Path() != "openai/admin/v1/project.proto" {
+		if file.Path() != "admingateway/admin/v1/project.proto" {
 			continue
 		}
 		d := copyOf(file)
-		editPolicy(t, d.method(t, "GetProject"), func(p *gatewayv1.Policy) { p.Scope = &gatewayv1.Policy_EachCall{EachCall: true} })
+		editPolicy(t, d.method(t, "GetProject"), func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_EachCall{EachCall: true} })
 		files[i] = d.build(t)
 	}
-	if _, err := service.NewCatalog(files, nil); err == nil || !strings.Contains(err.Error(), "rpc openai.admin.v1.ProjectService.GetProject") {
+	if _, err := service.NewCatalog(files, nil); err == nil || !strings.Contains(err.Error(), "rpc admingateway.admin.v1.ProjectService.GetProject") {
 		t.Errorf("each_call in a mirror: %v", err)
 	}
 }

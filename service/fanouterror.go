@@ -5,7 +5,7 @@ import "fmt"
 // FanOutProblem says in which way a declaration of reads below reads is wrong.
 type FanOutProblem string
 
-// What can be wrong with a (gateway.v1.fan_out).
+// What can be wrong with a (admingateway.options.v1.fan_out).
 const (
 	// FanOutShape: the RPC is not what such an RPC has to be: a read that streams,
 	// whose request can be resumed and whose response is a oneof of items,

@@ -18,9 +18,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -45,8 +45,8 @@ func inventoryOf(t *testing.T, catalog *service.Catalog, name string) *service.O
 	return nil
 }
 
-func declarationOf(m *service.OwnMethod) *gatewayv1.FanOut {
-	declared, _ := proto.GetExtension(m.Descriptor.Options(), gatewayv1.E_FanOut).(*gatewayv1.FanOut)
+func declarationOf(m *service.OwnMethod) *optionsv1.FanOut {
+	declared, _ := proto.GetExtension(m.Descriptor.Options(), optionsv1.E_FanOut).(*optionsv1.FanOut)
 	return declared
 }
 
@@ -204,7 +204,7 @@ func (m *mirror) expected(t *testing.T, method *service.OwnMethod, request proto
 	return items
 }
 
-func (m *mirror) expectBelow(t *testing.T, calls []*gatewayv1.FanOutCall, over protoreflect.Message, names map[string]string, prefix string, items map[string]int) {
+func (m *mirror) expectBelow(t *testing.T, calls []*optionsv1.FanOutCall, over protoreflect.Message, names map[string]string, prefix string, items map[string]int) {
 	t.Helper()
 	read, ok := m.catalog.Lookup("/" + calls[0].GetRpc())
 	if !ok {
@@ -290,9 +290,9 @@ func (g *gate) through(options *service.Options) { g.Upstream, options.Upstream 
 // projects are the ids of the sandbox's projects.
 func (m *mirror) projects(t *testing.T) []string {
 	t.Helper()
-	read, _ := m.catalog.Lookup("/openai.admin.v1.ProjectService/ListProjects")
+	read, _ := m.catalog.Lookup("/admingateway.admin.v1.ProjectService/ListProjects")
 	var ids []string
-	all, err := walk(t, m, read, &adminv1.ListProjectsRequest{Limit: proto.Int64(100)})
+	all, err := walk(t, m, read, &adminv1.ListProjectsRequest{Limit: proto.Int32(100)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -97,7 +97,7 @@ func streamMany(tb testing.TB, server *connect.Server) (most int64) {
 	tb.Helper()
 	before := liveHeap()
 	stream, err := as("root", service.InProcess(server)).CallServerStream(tb.Context(), connect.Spec{
-		StreamType: connect.StreamTypeServer, Procedure: "/gateway.inventory.v1.InventoryService/ListApiKeys",
+		StreamType: connect.StreamTypeServer, Procedure: "/admingateway.inventory.v1.InventoryService/ListApiKeys",
 	}, &inventoryv1.ListApiKeysRequest{})
 	if err != nil {
 		tb.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -53,7 +53,7 @@ func TestFailuresAndTheRest(t *testing.T) {
 		}
 		for _, failure := range first.failures {
 			want := &inventoryv1.Failure{
-				Method: "openai.admin.v1.ProjectApiKeyService/ListProjectApiKeys", ProjectId: failure.ProjectId,
+				Method: "admingateway.admin.v1.ProjectApiKeyService/ListProjectApiKeys", ProjectId: failure.ProjectId,
 				Code: int32(connect.CodeNotFound), Reason: upstream.ReasonNotFound, Message: "gone fishing",
 			}
 			if !proto.Equal(want, failure) {

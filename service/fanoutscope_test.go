@@ -16,8 +16,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
-	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -61,7 +61,7 @@ callers:
 		if m.fake.Count(list) != listed {
 			t.Errorf("%s: the list of all projects was read", method.Name())
 		}
-		if len(calls) == 0 || calls[len(calls)-1].GetRpc() == "openai.admin.v1.AuditLogService/ListAuditLogs" {
+		if len(calls) == 0 || calls[len(calls)-1].GetRpc() == "admingateway.admin.v1.AuditLogService/ListAuditLogs" {
 			if err != nil || got.end.GetComplete() == nil || len(got.items) == 0 || len(got.items) >= len(whole.items) && method.Name() != "InventoryService/ListUsage" {
 				t.Errorf("%s: %v of %v, %v", method.Name(), got, whole, err)
 			}

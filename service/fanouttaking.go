@@ -6,7 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // taking hands a field of our own request on to a read's.
@@ -57,7 +57,7 @@ func sameJSON(from, to protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]
 }
 
 func jsonValue(value protoreflect.EnumValueDescriptor) string {
-	name, _ := proto.GetExtension(value.Options(), gatewayv1.E_JsonValue).(string)
+	name, _ := proto.GetExtension(value.Options(), optionsv1.E_JsonValue).(string)
 	return name
 }
 

@@ -35,12 +35,12 @@ func TestHealthIsOpenAtEveryDoor(t *testing.T) {
 	t.Parallel()
 	h, health, log := openWithHealth(t)
 	for name, door := range h.doors(t) {
-		for _, known := range []string{"", "openai.admin.v1.ProjectService", "gateway.v1.CacheService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} {
+		for _, known := range []string{"", "admingateway.admin.v1.ProjectService", "admingateway.control.v1.CacheService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} {
 			if got, err := check(t.Context(), door, known); err != nil || got != healthv1.HealthCheckResponse_SERVING {
 				t.Errorf("%s: %q is %v, %v", name, known, got, err)
 			}
 		}
-		if _, err := check(t.Context(), door, "openai.admin.v1.NobodyService"); connect.CodeOf(err) != connect.CodeNotFound {
+		if _, err := check(t.Context(), door, "admingateway.admin.v1.NobodyService"); connect.CodeOf(err) != connect.CodeNotFound {
 			t.Errorf("%s: an unknown service: %v", name, err)
 		}
 		health.Set(false)

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -26,7 +26,7 @@ func BenchmarkKeyedWrite(b *testing.B) {
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil
 	})
-	create, _ := catalog.Lookup("/openai.admin.v1.ProjectService/CreateProject")
+	create, _ := catalog.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 8 << 30, MaxCount: 1 << 30, Share: 1})
 	if err != nil {
 		b.Fatal(err)

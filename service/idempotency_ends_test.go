@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -81,7 +81,7 @@ func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 	fake, up := newSandbox(t)
 	s := newKeyedReplica(t, realCatalog(t), up, memoryOutcomes(t))
 	client := as("root", service.InProcess(s.server))
-	create, _ := realCatalog(t).Lookup("/openai.admin.v1.ProjectService/CreateProject")
+	create, _ := realCatalog(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	for i, fault := range []sandbox.Fault{
 		{Kind: sandbox.RateLimit},
 		{Kind: sandbox.Refuse, Status: 400}, {Kind: sandbox.Refuse, Status: 404}, {Kind: sandbox.Refuse, Status: 409}, {Kind: sandbox.Refuse, Status: 401},

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -145,7 +145,7 @@ func newKeyedStub(t *testing.T, outcomes cache.Outcomes, answer upstreamFunc) *k
 	s.keyedReplica = newKeyedReplica(t, s.catalog, up, outcomes)
 	s.client = as("root", service.InProcess(s.server))
 	var ok bool
-	if s.create, ok = s.catalog.Lookup("/openai.admin.v1.ProjectService/CreateProject"); !ok {
+	if s.create, ok = s.catalog.Lookup("/admingateway.admin.v1.ProjectService/CreateProject"); !ok {
 		t.Fatal("there is no CreateProject")
 	}
 	return s

@@ -9,7 +9,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -120,7 +120,7 @@ func TestKeysWithoutAStore(t *testing.T) {
 		asked.Add(1)
 		return answerProject(ctx)
 	})})
-	create, _ := realCatalog(t).Lookup("/openai.admin.v1.ProjectService/CreateProject")
+	create, _ := realCatalog(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(server)), "k", create, &adminv1.CreateProjectRequest{Name: "one"})
 	if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != service.ReasonIdempotencyNotConfigured || asked.Load() != 0 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
@@ -146,7 +146,7 @@ func TestKeysOutliveTheAdminKey(t *testing.T) {
 		asked.Add(1)
 		return answerProject(ctx)
 	})
-	create, _ := catalog.Lookup("/openai.admin.v1.ProjectService/CreateProject")
+	create, _ := catalog.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	org, orgErr := "before", error(nil)
 	keyed, err := service.NewIdempotency(service.IdempotencyOptions{
 		Outcomes: outcomes, Scope: "upstream", Org: func(context.Context) (string, error) { return org, orgErr },

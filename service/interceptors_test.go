@@ -21,14 +21,14 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 const (
-	getProject      = "/openai.admin.v1.ProjectService/GetProject"
+	getProject      = "/admingateway.admin.v1.ProjectService/GetProject"
 	requestIDHeader = "X-Request-Id"
 	// secretWord is in requests and in what fails, and nobody may read it.
 	secretWord = "canary-77e0"
@@ -378,7 +378,7 @@ func TestBadRequestsAreNotRepeated(t *testing.T) {
 		{"broken protobuf", getProject, asProto, "\x0a\x7f" + secretWord, http.StatusBadRequest, service.ReasonMalformedRequest},
 		{"protobuf that is not UTF-8", getProject, asProto, "\x0a\x0d" + secretWord + "\xff\xfe", http.StatusBadRequest, service.ReasonMalformedRequest},
 		{"unknown field", getProject, asJSON, `{"nobody": "` + secretWord + `"}`, http.StatusBadRequest, "nobody: is no field of this request"},
-		{"field of another type", "/openai.admin.v1.ProjectService/ListProjects", asJSON, `{"limit": "` + secretWord + `"}`, http.StatusBadRequest, "limit"},
+		{"field of another type", "/admingateway.admin.v1.ProjectService/ListProjects", asJSON, `{"limit": "` + secretWord + `"}`, http.StatusBadRequest, "limit"},
 		{"broken rule", getProject, asJSON, `{"project_id": "../` + secretWord + `"}`, http.StatusBadRequest, "project_id"},
 		{"too large", getProject, asJSON, `{"project_id": "` + strings.Repeat(secretWord, 1<<17) + `"}`, http.StatusTooManyRequests, service.ReasonMalformedRequest},
 	} {
@@ -426,7 +426,7 @@ func TestUnknownMethods(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, answerProject, 0)
 	for name, door := range h.doors(t) {
-		err := as("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/openai.admin.v1.ProjectService/Nope"},
+		err := as("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/admingateway.admin.v1.ProjectService/Nope"},
 			&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 		if connect.CodeOf(err) != connect.CodeUnimplemented || reason(t, err) != service.ReasonUnknownMethod {
 			t.Errorf("%s: an unknown method is told as %v", name, err)
@@ -447,7 +447,7 @@ func TestUnknownMethodsOverHTTP1(t *testing.T) {
 		"Application/gRPC+proto":   http.StatusHTTPVersionNotSupported,
 		"text/plain":               http.StatusNotFound,
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/openai.admin.v1.ProjectService/Nope", http.NoBody)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/admingateway.admin.v1.ProjectService/Nope", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	_ "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1" // the RPCs of the catalog
+	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1" // the RPCs of the catalog
 	"github.com/admin-gateway/admin-gateway/service"
 )
 

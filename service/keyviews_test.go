@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 )
 
 func TestStaleKeys(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // Life is how long an answer may be used, in the terms of RFC 9111 and RFC 5861.
@@ -43,7 +43,7 @@ func (s *settling) over(request protoreflect.Message, now time.Time) bool {
 }
 
 // applyLife checks what a read says of how long its answer may be used.
-func (m *Method) applyLife(policy *gatewayv1.Policy) error {
+func (m *Method) applyLife(policy *optionsv1.Policy) error {
 	fresh := policy.GetCache()
 	if err := positive("cache", fresh); err != nil {
 		return err
@@ -53,7 +53,7 @@ func (m *Method) applyLife(policy *gatewayv1.Policy) error {
 	}
 	m.Life.Fresh = fresh.AsDuration()
 	switch staleness := policy.GetStaleness().(type) {
-	case *gatewayv1.Policy_Stale:
+	case *optionsv1.Policy_Stale:
 		for name, d := range map[string]*durationpb.Duration{
 			"stale.while_revalidate": staleness.Stale.GetWhileRevalidate(), "stale.if_error": staleness.Stale.GetIfError(),
 		} {
@@ -66,7 +66,7 @@ func (m *Method) applyLife(policy *gatewayv1.Policy) error {
 		}
 		m.Life.WhileRevalidate = staleness.Stale.GetWhileRevalidate().AsDuration()
 		m.Life.IfError = staleness.Stale.GetIfError().AsDuration()
-	case *gatewayv1.Policy_Sensitive:
+	case *optionsv1.Policy_Sensitive:
 		if !staleness.Sensitive {
 			return errors.New("sensitive is false; say what may be done with a stale answer instead")
 		}
@@ -77,7 +77,7 @@ func (m *Method) applyLife(policy *gatewayv1.Policy) error {
 	return m.applySettled(policy.GetSettled())
 }
 
-func (m *Method) applySettled(settled *gatewayv1.Settled) error {
+func (m *Method) applySettled(settled *optionsv1.Settled) error {
 	if settled == nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // oracle says where a message differs from the JSON that it stands for. It reads
@@ -116,7 +116,7 @@ func (o *oracle) value(path string, want any, fd protoreflect.FieldDescriptor, g
 		same = want == got.Bool()
 	case protoreflect.EnumKind:
 		value := fd.Enum().Values().ByNumber(got.Enum())
-		text, _ := proto.GetExtension(value.Options(), gatewayv1.E_JsonValue).(string)
+		text, _ := proto.GetExtension(value.Options(), optionsv1.E_JsonValue).(string)
 		same = want == text && text != ""
 	case protoreflect.StringKind:
 		if spellingOf(fd.ContainingMessage()).decimal[fd] {
@@ -124,7 +124,7 @@ func (o *oracle) value(path string, want any, fd protoreflect.FieldDescriptor, g
 		} else {
 			same = want == got.String()
 		}
-	case protoreflect.Int64Kind:
+	case protoreflect.Int32Kind, protoreflect.Int64Kind:
 		number, ok := want.(json.Number)
 		same = ok && number.String() == strconv.FormatInt(got.Int(), 10)
 	default:
@@ -164,10 +164,10 @@ func spellingOf(message protoreflect.MessageDescriptor) *spelling {
 		return known.(*spelling) //nolint:forcetypeassert // It holds nothing else.
 	}
 	s := &spelling{fields: make(map[string]protoreflect.FieldDescriptor), decimal: make(map[protoreflect.FieldDescriptor]bool)}
-	s.array, _ = proto.GetExtension(message.Options(), gatewayv1.E_JsonArray).(bool)
+	s.array, _ = proto.GetExtension(message.Options(), optionsv1.E_JsonArray).(bool)
 	for i := range message.Fields().Len() {
 		fd := message.Fields().Get(i)
-		mapping, _ := proto.GetExtension(fd.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping)
+		mapping, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
 		name := cmp.Or(mapping.GetName(), string(fd.Name()))
 		if s.fields[name] != nil {
 			panic(fmt.Sprintf("two fields of %s are %q", message.FullName(), name))

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
@@ -20,7 +20,7 @@ import (
 // OwnMethod is an RPC that the gateway answers itself, compiled from its
 // declaration. It never changes once the catalog is built.
 type OwnMethod struct {
-	// Procedure is the RPC's path, such as "/gateway.v1.CacheService/Purge".
+	// Procedure is the RPC's path, such as "/admingateway.control.v1.CacheService/Purge".
 	Procedure string
 	// Descriptor is the RPC in the schema.
 	Descriptor protoreflect.MethodDescriptor
@@ -74,9 +74,9 @@ func (c *Catalog) addOwn(file protoreflect.FileDescriptor) (faults []error) {
 // is no answer that is kept.
 func compileOwn(md protoreflect.MethodDescriptor) (*OwnMethod, error) {
 	options, _ := md.Options().(*descriptorpb.MethodOptions)
-	policy, _ := proto.GetExtension(options, gatewayv1.E_Policy).(*gatewayv1.Policy)
+	policy, _ := proto.GetExtension(options, optionsv1.E_Policy).(*optionsv1.Policy)
 	if policy == nil {
-		return nil, errors.New("has no (gateway.v1.policy)")
+		return nil, errors.New("has no (admingateway.options.v1.policy)")
 	}
 	if md.IsStreamingClient() {
 		return nil, errors.New("takes a stream; a decision is about one request")
@@ -98,8 +98,8 @@ func compileOwn(md protoreflect.MethodDescriptor) (*OwnMethod, error) {
 	if m.Read && !policy.GetCacheNothing() || !m.Read && !policy.GetInvalidatesNothing() {
 		return nil, errors.New("is answered here: a read says cache_nothing, a write invalidates_nothing")
 	}
-	if m.EachCall = policy.GetEachCall(); m.EachCall != proto.HasExtension(options, gatewayv1.E_FanOut) {
-		return nil, errors.New("has (gateway.v1.fan_out) without the scope each_call, or the other way round")
+	if m.EachCall = policy.GetEachCall(); m.EachCall != proto.HasExtension(options, optionsv1.E_FanOut) {
+		return nil, errors.New("has (admingateway.options.v1.fan_out) without the scope each_call, or the other way round")
 	}
 	if !m.EachCall {
 		m.Project, err = scopeOf(policy, md.Input())
@@ -114,7 +114,7 @@ func (c *Catalog) compileFanOuts() (faults []error) {
 		if !m.EachCall {
 			continue
 		}
-		declared, _ := proto.GetExtension(m.Descriptor.Options(), gatewayv1.E_FanOut).(*gatewayv1.FanOut)
+		declared, _ := proto.GetExtension(m.Descriptor.Options(), optionsv1.E_FanOut).(*optionsv1.FanOut)
 		var err error
 		if m.fanOut, err = c.compileFanOut(m, declared); err != nil {
 			faults = append(faults, fmt.Errorf("rpc %s: %w", m.Descriptor.FullName(), err))

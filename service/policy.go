@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // permissionForm is a dotted resource and a verb: "projects.users.update".
@@ -39,7 +39,7 @@ func (i Invalidation) String() string {
 
 // applyPolicy checks the declaration and takes it over. Nothing in it is a
 // default by absence.
-func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.MethodOptions) error {
+func (m *Method) applyPolicy(policy *optionsv1.Policy, options *descriptorpb.MethodOptions) error {
 	if !permissionForm.MatchString(m.Permission) {
 		return fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", m.Permission)
 	}
@@ -64,7 +64,7 @@ func (m *Method) applyPolicy(policy *gatewayv1.Policy, options *descriptorpb.Met
 var budgetForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
 
 // applyBudget names what the call spends, and when its turn is.
-func (m *Method) applyBudget(policy *gatewayv1.Policy) error {
+func (m *Method) applyBudget(policy *optionsv1.Policy) error {
 	name := policy.GetBudget()
 	if name == "" {
 		name = m.resource()
@@ -94,14 +94,14 @@ var projectFields = []protoreflect.Name{"project_id", "project_ids", "projects"}
 
 // scopeOf is the path of the request's field that names projects, "" for the
 // organization as a whole.
-func scopeOf(policy *gatewayv1.Policy, request protoreflect.MessageDescriptor) (project string, err error) {
+func scopeOf(policy *optionsv1.Policy, request protoreflect.MessageDescriptor) (project string, err error) {
 	switch scope := policy.GetScope().(type) {
-	case *gatewayv1.Policy_Project:
+	case *optionsv1.Policy_Project:
 		if err := checkFieldPath(request, scope.Project); err != nil {
 			return "", fmt.Errorf("project %q: %w", scope.Project, err)
 		}
 		project = scope.Project
-	case *gatewayv1.Policy_Organization:
+	case *optionsv1.Policy_Organization:
 		if !scope.Organization {
 			return "", errors.New("organization is false; say which field names the project instead")
 		}
@@ -135,14 +135,14 @@ func checkFieldPath(message protoreflect.MessageDescriptor, path string) error {
 	}
 }
 
-func (m *Method) applyReadPolicy(policy *gatewayv1.Policy) error {
+func (m *Method) applyReadPolicy(policy *optionsv1.Policy) error {
 	if len(policy.GetInvalidates())+len(policy.GetInvalidatesExactly()) > 0 || policy.GetInvalidatesNothing() {
 		return errors.New("is a read and declares what it invalidates")
 	}
 	switch life := policy.GetCacheLife().(type) {
-	case *gatewayv1.Policy_Cache:
+	case *optionsv1.Policy_Cache:
 		return m.applyLife(policy)
-	case *gatewayv1.Policy_CacheNothing:
+	case *optionsv1.Policy_CacheNothing:
 		if !life.CacheNothing {
 			return errors.New("cache_nothing is false; say for how long to cache instead")
 		}
@@ -155,7 +155,7 @@ func (m *Method) applyReadPolicy(policy *gatewayv1.Policy) error {
 	}
 }
 
-func (m *Method) applyWritePolicy(policy *gatewayv1.Policy) error {
+func (m *Method) applyWritePolicy(policy *optionsv1.Policy) error {
 	if policy.GetCacheLife() != nil || policy.GetStaleness() != nil || policy.GetSettled() != nil {
 		return errors.New("is a write and has a cache life")
 	}
@@ -223,6 +223,6 @@ func anonymous(template string) string {
 
 func hasPathID(field protoreflect.FieldDescriptor) bool {
 	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
-	set, _ := proto.GetExtension(rules.GetString(), gatewayv1.E_PathId).(bool)
+	set, _ := proto.GetExtension(rules.GetString(), optionsv1.E_PathId).(bool)
 	return set
 }

@@ -20,8 +20,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"

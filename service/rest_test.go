@@ -165,7 +165,7 @@ func TestRESTPaths(t *testing.T) {
 		"/x/../v1/organization/projects/proj_1", "/v1/organization/projects/..", "/v1/organization/projects/.", "/v1/organization/projects/%2e%2e", "/v1/organization/projects/%2e%2e/users",
 		"/v1/organization/projects/a%2fb", "/v1/organization/projects/a%252fb", "/v1/organization%2fprojects/proj_1", "/v1/Organization/projects/proj_1",
 		"/v1/%6frganization/projects/proj_1", "/v1/organization/projects/a%5cb", `/v1/organization/projects/a%00`, "/v1/organization/projects/proj_1/nothing", "/v1/chat/completions", "/v1/models",
-		"/v1/openai.admin.v1.ProjectService/GetProject", "/v1/../openai.admin.v1.ProjectService/GetProject",
+		"/v1/admingateway.admin.v1.ProjectService/GetProject", "/v1/../admingateway.admin.v1.ProjectService/GetProject",
 	} {
 		r := h.send(t, http.MethodGet, path, nil)
 		if _, kind, _, code := r.told(t); r.status != http.StatusNotFound || code != "unknown_method" || kind != "invalid_request_error" || r.header.Get("Location") != "" {

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -43,7 +43,7 @@ func BenchmarkDoorHit(b *testing.B) {
 		return &upstream.Reply{Status: http.StatusOK, Body: list.Bytes()}, nil
 	})
 	door := service.NewHTTPHandler(open(b, catalog, service.Options{Upstream: up, Cache: memoryCache(b, catalog, nil), Audit: new(lastRecord)}), catalog)
-	message := &adminv1.ListProjectsRequest{Limit: proto.Int64(100)}
+	message := &adminv1.ListProjectsRequest{Limit: proto.Int32(100)}
 	wire, err := proto.Marshal(message)
 	if err != nil {
 		b.Fatal(err)
@@ -52,7 +52,7 @@ func BenchmarkDoorHit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	const connectPath = "/openai.admin.v1.ProjectService/ListProjects"
+	const connectPath = "/admingateway.admin.v1.ProjectService/ListProjects"
 	for _, way := range []struct {
 		name, verb, target, kind string
 		body                     []byte

@@ -12,7 +12,7 @@ import (
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 )
 
 // restRow is how a code is told to clients of the upstream.
@@ -99,7 +99,7 @@ func faultOf(err error) fault {
 			f.violations = d.GetFieldViolations()
 		case *errdetails.RetryInfo:
 			f.retryAfter = d.GetRetryDelay().AsDuration()
-		case *gatewayv1.WriteDone:
+		case *controlv1.WriteDone:
 			f.done = d
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
 var tokenScopes = tokenScope{"caller", "/p.S/M", []byte("request")}

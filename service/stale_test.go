@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/admin-gateway/admin-gateway/cache"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -105,7 +105,7 @@ type reply struct {
 
 func (h *agingHouse) method(name string) *service.Method {
 	h.t.Helper()
-	m, ok := h.catalog.Lookup("/openai.admin.v1." + name)
+	m, ok := h.catalog.Lookup("/admingateway.admin.v1." + name)
 	if !ok {
 		h.t.Fatalf("there is no %s", name)
 	}

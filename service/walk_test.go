@@ -35,7 +35,7 @@ func TestWalksThroughADoor(t *testing.T) {
 		// One item a page must come to the same.
 		small := proto.Clone(request)
 		limit := small.ProtoReflect().Descriptor().Fields().ByName("limit")
-		small.ProtoReflect().Set(limit, protoreflect.ValueOfInt64(max(int64(len(all))/4, 1)))
+		small.ProtoReflect().Set(limit, protoreflect.ValueOfInt32(max(int32(len(all))/4, 1)))
 		again, err := walk(t, m, s.method, small)
 		if err != nil || len(again) != len(all) {
 			t.Errorf("%s: %d items in small pages, %d in large ones, %v", s.method.Name(), len(again), len(all), err)

@@ -44,6 +44,13 @@ if [[ -z $(git ls-tree --name-only "$base" proto/) ]]; then
 	exit 0
 fi
 
+# The schema moved below admingateway once, before anybody used it: packages,
+# page sizes (int32) and all. Compatibility is counted from that change on.
+if [[ -n $(git ls-tree --name-only "$base" proto/openai) ]]; then
+	echo "breaking: the base is from before the packages were renamed to admingateway.*: counting begins here"
+	exit 0
+fi
+
 # The base is built with today's third_party, which git does not hold.
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT

@@ -114,7 +114,7 @@ measure() {
 		'BEGIN {printf "%-18s %7.0f calls/s %7.1f µs of processor a call %6.2f ×\n", name, rate, 1000 * took / calls, took / base}'
 }
 
-procedure=/openai.admin.v1.ProjectService/ListProjects
+procedure=/admingateway.admin.v1.ProjectService/ListProjects
 echo "ListProjects from the cache, $calls calls a door, 8 connections with 32 calls at a time, the gateway on one processor:"
 measure 'one port, gRPC' "http://$one$procedure" 'content-type: application/grpc+proto' 'te: trailers'
 measure 'fast door, gRPC' "http://$fast$procedure" 'content-type: application/grpc+proto' 'te: trailers'

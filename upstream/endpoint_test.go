@@ -18,13 +18,13 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // methods calls f for every method of the Admin API.
 func methods(f func(protoreflect.MethodDescriptor)) {
-	protoregistry.GlobalFiles.RangeFilesByPackage("openai.admin.v1", func(file protoreflect.FileDescriptor) bool {
+	protoregistry.GlobalFiles.RangeFilesByPackage("admingateway.admin.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
@@ -120,7 +120,7 @@ func TestRequest(t *testing.T) {
 		},
 		{
 			name: "zeros that are set go out, sorted by name", method: "ProjectService.ListProjects",
-			m:    &adminv1.ListProjectsRequest{Limit: proto.Int64(0), After: proto.String(""), IncludeArchived: proto.Bool(false)},
+			m:    &adminv1.ListProjectsRequest{Limit: proto.Int32(0), After: proto.String(""), IncludeArchived: proto.Bool(false)},
 			want: upstream.Request{Verb: "GET", Path: "/organization/projects", Query: "after=&include_archived=false&limit=0"},
 		},
 		{

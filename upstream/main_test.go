@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -31,7 +31,7 @@ func (k fixedKey) Key(context.Context) (upstream.Secret, error) {
 // "ProjectService.GetProject".
 func endpoint(tb testing.TB, name protoreflect.FullName) *upstream.Endpoint {
 	tb.Helper()
-	found, err := protoregistry.GlobalFiles.FindDescriptorByName(adminv1.File_openai_admin_v1_project_proto.Package() + "." + name)
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(adminv1.File_admingateway_admin_v1_project_proto.Package() + "." + name)
 	if err != nil {
 		tb.Fatal(err)
 	}

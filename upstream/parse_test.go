@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -94,7 +94,7 @@ func drawOne(t *rapid.T, field protoreflect.FieldDescriptor, inBody bool, depth 
 		values := field.Enum().Values()
 		return protoreflect.ValueOfEnum(values.Get(rapid.IntRange(1, values.Len()-1).Draw(t, "enum")).Number())
 	case protoreflect.StringKind:
-		if mapping, _ := proto.GetExtension(field.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping); mapping.GetDecimal() {
+		if mapping, _ := proto.GetExtension(field.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping); mapping.GetDecimal() {
 			return protoreflect.ValueOfString(rapid.StringMatching(`(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?`).Draw(t, "decimal"))
 		}
 		return protoreflect.ValueOfString(rapid.String().Draw(t, "string"))
@@ -122,8 +122,8 @@ func TestParseQuery(t *testing.T) {
 	for query, want := range map[string]*logs{
 		"":                                  {},
 		"&&":                                {},
-		"limit=0":                           {Limit: proto.Int64(0)},
-		"limit=-5&":                         {Limit: proto.Int64(-5)},
+		"limit=0":                           {Limit: proto.Int32(0)},
+		"limit=-5&":                         {Limit: proto.Int32(-5)},
 		"project_ids[]=b&project_ids[]=a":   {ProjectIds: []string{"b", "a"}},
 		"project_ids%5B%5D=b":               {ProjectIds: []string{"b"}},
 		"project_ids=b&project_ids=a":       {ProjectIds: []string{"b", "a"}},
@@ -268,7 +268,7 @@ func TestNullsReachTheUpstream(t *testing.T) {
 		fields := a.inputs[e].Fields()
 		for i := range fields.Len() {
 			field := fields.Get(i)
-			mapping, _ := proto.GetExtension(field.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping)
+			mapping, _ := proto.GetExtension(field.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
 			if !mapping.GetNullable() {
 				continue
 			}

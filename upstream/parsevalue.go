@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // parser returns how one value of the field is read: what formatter writes, and
@@ -84,7 +84,7 @@ func enumParser(enum protoreflect.EnumDescriptor) func(string) (protoreflect.Val
 	numbers := make(map[string]protoreflect.EnumNumber, enum.Values().Len())
 	for i := range enum.Values().Len() {
 		value := enum.Values().Get(i)
-		if spelling, _ := proto.GetExtension(value.Options(), gatewayv1.E_JsonValue).(string); spelling != "" && value.Number() != 0 {
+		if spelling, _ := proto.GetExtension(value.Options(), optionsv1.E_JsonValue).(string); spelling != "" && value.Number() != 0 {
 			numbers[spelling] = value.Number()
 		}
 	}

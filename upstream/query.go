@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 const timestampName protoreflect.FullName = "google.protobuf.Timestamp"
@@ -99,7 +99,7 @@ func isMessage(field protoreflect.FieldDescriptor) bool {
 
 // jsonName is the name that the upstream knows the field by.
 func jsonName(field protoreflect.FieldDescriptor) string {
-	if mapping, ok := proto.GetExtension(field.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping); ok && mapping.GetName() != "" {
+	if mapping, ok := proto.GetExtension(field.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping); ok && mapping.GetName() != "" {
 		return mapping.GetName()
 	}
 	return string(field.Name())
@@ -140,9 +140,9 @@ func enumFormatter(enum protoreflect.EnumDescriptor) (appender, error) {
 		if value.Number() == 0 {
 			continue
 		}
-		spelling, _ := proto.GetExtension(value.Options(), gatewayv1.E_JsonValue).(string)
+		spelling, _ := proto.GetExtension(value.Options(), optionsv1.E_JsonValue).(string)
 		if spelling == "" {
-			return nil, fmt.Errorf("%s has no (gateway.v1.json_value)", value.FullName())
+			return nil, fmt.Errorf("%s has no (admingateway.options.v1.json_value)", value.FullName())
 		}
 		spellings[value.Number()] = escapeQuery(spelling)
 	}

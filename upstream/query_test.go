@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -32,8 +32,8 @@ func TestQuery(t *testing.T) {
 		{"a list of nothing is something", &logs{ProjectIds: []string{""}}, "project_ids%5B%5D="},
 		{"brackets", &logs{ProjectIds: []string{"b", "a"}}, "project_ids%5B%5D=b&project_ids%5B%5D=a"},
 		{"brackets in a value", &logs{ActorIds: []string{"a[]=b"}}, "actor_ids%5B%5D=a%5B%5D%3Db"},
-		{"zeros that are set", &logs{Limit: proto.Int64(0), TenantOnly: proto.Bool(false), After: proto.String("")}, "after=&limit=0&tenant_only=false"},
-		{"numbers", &logs{Limit: proto.Int64(-9223372036854775808), TenantOnly: proto.Bool(true)}, "limit=-9223372036854775808&tenant_only=true"},
+		{"zeros that are set", &logs{Limit: proto.Int32(0), TenantOnly: proto.Bool(false), After: proto.String("")}, "after=&limit=0&tenant_only=false"},
+		{"numbers", &logs{Limit: proto.Int32(-2147483648), TenantOnly: proto.Bool(true)}, "limit=-2147483648&tenant_only=true"},
 		{"separators", &logs{After: proto.String("a&b=c;d?e#f/g%h")}, "after=a%26b%3Dc%3Bd%3Fe%23f%2Fg%25h"},
 		{"a plus and a space", &logs{ActorEmails: []string{"a+b@example.com", "a b"}}, "actor_emails%5B%5D=a%2Bb%40example.com&actor_emails%5B%5D=a%20b"},
 		{"line breaks", &logs{After: proto.String("a\r\nX-Evil: 1\n\n")}, "after=a%0D%0AX-Evil%3A%201%0A%0A"},
@@ -161,7 +161,7 @@ func TestQueryRefuses(t *testing.T) {
 		}, "a map cannot"},
 		{"a name that another has", func(file *descriptorpb.FileDescriptorProto) {
 			options := &descriptorpb.FieldOptions{}
-			proto.SetExtension(options, gatewayv1.E_Field, &gatewayv1.FieldMapping{Name: "maybe"})
+			proto.SetExtension(options, optionsv1.E_Field, &optionsv1.FieldMapping{Name: "maybe"})
 			file.MessageType[0].Field[3].Options = options
 		}, "the same query parameter"},
 		{"an enum without spellings", func(file *descriptorpb.FileDescriptorProto) {
@@ -170,7 +170,7 @@ func TestQueryRefuses(t *testing.T) {
 			}}}
 			f := file.MessageType[0].Field[3]
 			f.Type, f.TypeName = descriptorpb.FieldDescriptorProto_TYPE_ENUM.Enum(), proto.String(".test.E")
-		}, "test.E_A has no (gateway.v1.json_value)"},
+		}, "test.E_A has no (admingateway.options.v1.json_value)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -186,11 +186,11 @@ func TestQueryRefuses(t *testing.T) {
 // in, and nothing else does.
 func FuzzQuery(f *testing.F) {
 	for _, s := range []string{"", "a", "a b", "a+b", "a&limit=1", "a=b", "a;b", "%41", "%zz", "a\r\nb: c", "é\u202e", "\xff", "[]", "after", "\x00", "?#/"} {
-		f.Add(s, "b", "c", int64(1), int64(2))
-		f.Add("a", s, s, int64(-1), int64(253402300799))
+		f.Add(s, "b", "c", int32(1), int64(2))
+		f.Add("a", s, s, int32(-1), int64(253402300799))
 	}
 	e := endpoint(f, "AuditLogService.ListAuditLogs")
-	f.Fuzz(func(t *testing.T, first, second, after string, limit, gt int64) {
+	f.Fuzz(func(t *testing.T, first, second, after string, limit int32, gt int64) {
 		gt %= 62135596800
 		m := &adminv1.ListAuditLogsRequest{
 			ProjectIds: []string{first, second, first}, ActorEmails: []string{second}, After: &after, Limit: &limit,
@@ -203,7 +203,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		want := url.Values{
 			"project_ids[]": {first, second, first}, "actor_emails[]": {second}, "after": {after},
-			"limit": {strconv.FormatInt(limit, 10)}, "effective_at[gt]": {strconv.FormatInt(gt, 10)},
+			"limit": {strconv.FormatInt(int64(limit), 10)}, "effective_at[gt]": {strconv.FormatInt(gt, 10)},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", query, diff)

@@ -17,8 +17,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 )
 
 // beleaguered has limits small enough to be reached.
@@ -103,7 +103,7 @@ func TestUpstreamBombs(t *testing.T) {
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, beleaguered)
-	const head = "POST /openai.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+	const head = "POST /admingateway.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nAuthorization: Bearer "
 	for name, text := range map[string]string{
 		"two lengths":                 head + c.token + "\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
 		"a list of lengths":           head + c.token + "\r\nContent-Length: 2, 3\r\n\r\n{}",

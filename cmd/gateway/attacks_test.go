@@ -34,13 +34,13 @@ func attacks() map[string]attack {
 		"CONTINUATION flood":              func(ctx context.Context, c *child) error { return continuationFlood(ctx, c.Listen) },
 		"CONTINUATION flood of fast door": func(ctx context.Context, c *child) error { return continuationFlood(ctx, c.GRPCListen) },
 		"slow headers": func(ctx context.Context, c *child) error {
-			return slowloris(ctx, c.Listen, "POST /openai.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nX-A: ")
+			return slowloris(ctx, c.Listen, "POST /admingateway.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nX-A: ")
 		},
 		"slow bodies without a credential": func(ctx context.Context, c *child) error {
-			return slowloris(ctx, c.Listen, "POST /openai.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+			return slowloris(ctx, c.Listen, "POST /admingateway.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
 		},
 		"slow bodies with a credential": func(ctx context.Context, c *child) error {
-			return slowloris(ctx, c.Listen, "POST /openai.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+c.other+"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+			return slowloris(ctx, c.Listen, "POST /admingateway.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+c.other+"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
 		},
 		"silent connections to the fast door": func(ctx context.Context, c *child) error { return slowloris(ctx, c.GRPCListen, "PRI * HT") },
 		"gzip bomb over Connect": func(ctx context.Context, c *child) error {
@@ -82,7 +82,7 @@ func resets(ctx context.Context, address string) error {
 		return ignoreEnd(ctx, err)
 	}
 	defer func() { _ = conn.Close() }()
-	block := headerBlock(":path", "/openai.admin.v1.UserService/ListUsers", "content-type", "application/grpc+proto", "te", "trailers")
+	block := headerBlock(":path", "/admingateway.admin.v1.UserService/ListUsers", "content-type", "application/grpc+proto", "te", "trailers")
 	for id := uint32(1); id < 20_000; id += 2 {
 		err := frames.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndHeaders: true})
 		if err == nil {
@@ -183,7 +183,7 @@ func bomb(ctx context.Context, c *child, address, contentType, header string) er
 		body = append([]byte{1, byte(len(body) >> 24), byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 	}
 	for ctx.Err() == nil {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/openai.admin.v1.UserService/ListUsers", bytes.NewReader(body))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/admingateway.admin.v1.UserService/ListUsers", bytes.NewReader(body))
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	_ "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1" // the RPCs of the catalog
+	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1" // the RPCs of the catalog
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )

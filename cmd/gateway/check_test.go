@@ -17,7 +17,7 @@ func TestCan(t *testing.T) {
 		want string
 	}{
 		"a read":               {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
-		"by the whole name":    {[]string{"--caller", "reader", "--rpc", "openai.admin.v1.UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
+		"by the whole name":    {[]string{"--caller", "reader", "--rpc", "admingateway.admin.v1.UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
 		"a write":              {[]string{"--caller", "reader", "--rpc", "UserService/DeleteUser", "--request", `{"user_id": "u"}`}, 1, "deny: users.delete: no permission\n"},
 		"its project":          {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_a"}`}, 0, "allow: projects.update by grants[1]\n"},
 		"another project":      {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_b"}`}, 1, "deny: projects.update: project out of scope, project \"proj_b\"\n"},

@@ -13,7 +13,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )

@@ -153,12 +153,12 @@ Serving until Ctrl-C. Two callers: operator may do everything, auditor may only 
   OPERATOR=%[2]s
   AUDITOR=%[3]s
 
-  curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"limit": 2}' %[1]s/openai.admin.v1.ProjectService/ListProjects
-  curl -sS -H "Authorization: Bearer $OPERATOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/openai.admin.v1.ProjectService/CreateProject
-  curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/openai.admin.v1.ProjectService/CreateProject
+  curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"limit": 2}' %[1]s/admingateway.admin.v1.ProjectService/ListProjects
+  curl -sS -H "Authorization: Bearer $OPERATOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/admingateway.admin.v1.ProjectService/CreateProject
+  curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/admingateway.admin.v1.ProjectService/CreateProject
   curl -sS -H "Authorization: Bearer $AUDITOR" '%[1]s/v1/organization/projects?limit=2'
-  curl -sS -H "Authorization: Bearer $AUDITOR" -G %[1]s/openai.admin.v1.UserService/ListUsers --data-urlencode 'encoding=json' --data-urlencode 'message={"limit": 2}'
-  buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge -d '{"limit": 2}' %[1]s/openai.admin.v1.UserService/ListUsers
+  curl -sS -H "Authorization: Bearer $AUDITOR" -G %[1]s/admingateway.admin.v1.UserService/ListUsers --data-urlencode 'encoding=json' --data-urlencode 'message={"limit": 2}'
+  buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge -d '{"limit": 2}' %[1]s/admingateway.admin.v1.UserService/ListUsers
   buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge --list-methods %[1]s
 
 `, gateway, who.operator, who.auditor)

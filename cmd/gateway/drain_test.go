@@ -66,7 +66,7 @@ upstream:
 	watches := make(map[string]connect.ClientStream)
 	for _, address := range []string{at.Listen, at.GRPCListen} {
 		stream, err := connect.NewClient(connecthttp.NewTransport(client, "http://"+address, connecthttp.WithGRPC())).CallServerStream(t.Context(),
-			connect.Spec{Procedure: healthv1.Health_Watch_FullMethodName, StreamType: connect.StreamTypeServer}, &healthv1.HealthCheckRequest{Service: "openai.admin.v1.UserService"})
+			connect.Spec{Procedure: healthv1.Health_Watch_FullMethodName, StreamType: connect.StreamTypeServer}, &healthv1.HealthCheckRequest{Service: "admingateway.admin.v1.UserService"})
 		if err != nil {
 			t.Fatal(err)
 		}

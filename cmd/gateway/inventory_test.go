@@ -8,8 +8,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
-	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 

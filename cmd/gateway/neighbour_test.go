@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
 // attackVariable names the attack that a process makes. The gateway is what its

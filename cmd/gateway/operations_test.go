@@ -171,7 +171,7 @@ func TestMetricsExist(t *testing.T) {
 	if err := runSamples(t.Context(), &out, s.url, s.upstream, s.who); err != nil {
 		t.Fatalf("%v: %s", err, out.String())
 	}
-	if status, _ := ask(t, http.MethodPost, s.url+"/openai.admin.v1.UserService/ListUsers", "{}", "Content-Type", "application/json"); status != http.StatusUnauthorized {
+	if status, _ := ask(t, http.MethodPost, s.url+"/admingateway.admin.v1.UserService/ListUsers", "{}", "Content-Type", "application/json"); status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", status)
 	}
 	live, documented := liveMetrics(t, s.ops), documentedMetrics(t)
@@ -287,7 +287,7 @@ func TestLogLevel(t *testing.T) {
 	t.Parallel()
 	s := startServed(t, "log: {level: debug}\n")
 	lines := func() int {
-		status, body := ask(t, http.MethodPost, s.url+"/openai.admin.v1.UserService/ListUsers", "{}", "Content-Type", "application/json", "Authorization", "Bearer "+s.who.auditor)
+		status, body := ask(t, http.MethodPost, s.url+"/admingateway.admin.v1.UserService/ListUsers", "{}", "Content-Type", "application/json", "Authorization", "Bearer "+s.who.auditor)
 		if status != http.StatusOK {
 			t.Fatalf("%d %s", status, body)
 		}

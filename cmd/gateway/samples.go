@@ -15,10 +15,10 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1"
-	"github.com/admin-gateway/admin-gateway/gen/gateway/inventory/v1/inventoryv1connect"
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
 )
 
 // sample is one call of the demo, made as a client makes it.
@@ -98,7 +98,7 @@ func withToken(token string) connect.ClientInterceptor {
 }
 
 func (t *tour) listUsers(ctx context.Context) (string, error) {
-	limit := int64(100)
+	limit := int32(100)
 	users, err := t.users.ListUsers(ctx, &adminv1.ListUsersRequest{Limit: &limit})
 	if err != nil {
 		return "", err

@@ -14,8 +14,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -55,7 +55,7 @@ func users(t *testing.T, gateway, token string) *adminv1.ListUsersResponse {
 	defer cancel()
 	client := http2Client()
 	defer client.CloseIdleConnections()
-	limit := int64(3)
+	limit := int32(3)
 	answer, err := adminv1connect.NewUserServiceClient(connect.NewClient(connecthttp.NewTransport(client, gateway, connecthttp.WithGRPC()), withToken(token))).
 		ListUsers(ctx, &adminv1.ListUsersRequest{Limit: &limit})
 	if err != nil {

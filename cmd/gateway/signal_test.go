@@ -17,8 +17,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/openai/admin/v1/adminv1connect"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 )
 
 // writer creates projects until it is told to stop, or refused for good.
@@ -106,7 +106,7 @@ func TestSIGTERMLosesNoWrite(t *testing.T) {
 		}
 	}
 	for _, r := range c.records(t) {
-		if r.Event == "call" && r.Method == "openai.admin.v1.ProjectService/CreateProject" && r.Code == "ok" {
+		if r.Event == "call" && r.Method == "admingateway.admin.v1.ProjectService/CreateProject" && r.Code == "ok" {
 			recorded++
 			told[r.RequestID]++
 		}

@@ -46,7 +46,7 @@ telemetry:
   service_name: gateway-of-a-test
 `)
 	for _, traceparent := range []string{"00-" + trace + "-b7ad6b7169203331-01", ""} {
-		status, body := ask(t, http.MethodPost, s.url+"/openai.admin.v1.UserService/ListUsers", `{"limit": 3}`,
+		status, body := ask(t, http.MethodPost, s.url+"/admingateway.admin.v1.UserService/ListUsers", `{"limit": 3}`,
 			"Content-Type", "application/json", "Authorization", "Bearer "+s.who.auditor, "Traceparent", traceparent)
 		if status != http.StatusOK {
 			t.Fatalf("%d %s", status, body)

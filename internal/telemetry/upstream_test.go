@@ -8,7 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -38,7 +38,7 @@ func shown(t *testing.T, registry *prometheus.Registry, name string) map[string]
 
 func TestUpstreamMetrics(t *testing.T) {
 	t.Parallel()
-	e, err := upstream.Compile(adminv1.File_openai_admin_v1_project_proto.Services().ByName("ProjectService").Methods().ByName("GetProject"), nil)
+	e, err := upstream.Compile(adminv1.File_admingateway_admin_v1_project_proto.Services().ByName("ProjectService").Methods().ByName("GetProject"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func full() *Record {
 		TraceID:           "4bf92f3577b34da6a3ce929d0e0e4736",
 		Caller:            "team-credentials",
 		Authenticated:     "token",
-		Method:            "/openai.admin.v1.ProjectUserService/UpdateProjectUser",
+		Method:            "/admingateway.admin.v1.ProjectUserService/UpdateProjectUser",
 		Permission:        "projects.users.update",
 		Resources:         []Resource{{"project_id", "proj_1"}, {"user_id", "user_1"}},
 		Projects:          []string{"proj_1", "proj_2"},
@@ -50,7 +50,7 @@ func TestAppendJSON(t *testing.T) {
 	}{
 		{"nothing", Record{}, `{}`},
 		{"everything", *full(), `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_NEVERGONNAGIVEYOUUPABCDEFG","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
-			`"caller":"team-credentials","authenticated_by":"token","method":"/openai.admin.v1.ProjectUserService/UpdateProjectUser","permission":"projects.users.update",` +
+			`"caller":"team-credentials","authenticated_by":"token","method":"/admingateway.admin.v1.ProjectUserService/UpdateProjectUser","permission":"projects.users.update",` +
 			`"resources":{"project_id":"proj_1","user_id":"user_1"},"projects":["proj_1","proj_2"],"decision":"denied","grant":"grant 2","reason":"no grant has the permission",` +
 			`"code":"permission_denied","upstream_request_id":"req_011CUpstream","cache":"miss","calls":1010,"calls_refused":3,"idempotency":"replayed","duration_us":1234}`},
 		{"less than a microsecond", Record{Duration: 999}, `{"duration_us":0}`},
@@ -134,7 +134,7 @@ func TestOrdinaryLineIsOneWrite(t *testing.T) {
 	t.Parallel()
 	const pipeBuf = 4096
 	r := full()
-	r.Method, r.Resources, r.Projects = "/openai.admin.v1.UsageService/ListCodeInterpreterSessionsUsage", nil, nil
+	r.Method, r.Resources, r.Projects = "/admingateway.admin.v1.UsageService/ListCodeInterpreterSessionsUsage", nil, nil
 	for i := range MaxProjects {
 		r.Projects = append(r.Projects, fmt.Sprintf("proj_%024d", i))
 	}

@@ -131,7 +131,7 @@ func (r enumRule) Validate(_ *cel.Env, _ cel.ValidatorConfig, checked *ast.AST, 
 // is not known.
 func (r enumRule) enums(checked *ast.AST, expr ast.Expr) []string {
 	if reference := checked.ReferenceMap()[expr.ID()]; reference != nil && reference.Value != nil {
-		// "openai.admin.v1.InviteRole.INVITE_ROLE_OWNER"
+		// "admingateway.admin.v1.InviteRole.INVITE_ROLE_OWNER"
 		return []string{reference.Name[:max(strings.LastIndexByte(reference.Name, '.'), 0)]}
 	}
 	switch expr.Kind() {

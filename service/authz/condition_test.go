@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
@@ -34,7 +34,7 @@ func TestConditions(t *testing.T) {
 		// Enums: by name, by number, unset, in lists.
 		{notOwner, createInvite, invite(reader), authz.Granted},
 		{notOwner, createInvite, invite(owner), authz.ConditionFalse},
-		{`request.role == openai.admin.v1.InviteRole.INVITE_ROLE_OWNER`, createInvite, invite(owner), authz.Granted},
+		{`request.role == admingateway.admin.v1.InviteRole.INVITE_ROLE_OWNER`, createInvite, invite(owner), authz.Granted},
 		{`request.role == 1`, createInvite, invite(owner), authz.Granted},
 		{`request.role == InviteRole.INVITE_ROLE_UNSPECIFIED`, createInvite, invite(0), authz.Granted},
 		{`request.role in [InviteRole.INVITE_ROLE_READER]`, createInvite, invite(owner), authz.ConditionFalse},
@@ -88,7 +88,7 @@ func TestConditionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ rpc, when, reason string }{
 		// The wrong enum: it would compile to a comparison of numbers.
-		{createInvite, `request.role != InviteProjectRole.INVITE_PROJECT_ROLE_OWNER`, "column 14: compares the enum openai.admin.v1.InviteRole with the enum openai.admin.v1.InviteProjectRole"},
+		{createInvite, `request.role != InviteProjectRole.INVITE_PROJECT_ROLE_OWNER`, "column 14: compares the enum admingateway.admin.v1.InviteRole with the enum admingateway.admin.v1.InviteProjectRole"},
 		{createInvite, `InviteProjectRole.INVITE_PROJECT_ROLE_OWNER == request.role`, "compares the enum"},
 		{createInvite, `request.role in [InviteRole.INVITE_ROLE_READER, InviteProjectRole.INVITE_PROJECT_ROLE_MEMBER]`, "compares the enum"},
 		{createInvite, `request.projects.values.all(p, p.role == InviteRole.INVITE_ROLE_READER)`, "compares the enum"},

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"unicode"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
@@ -42,7 +42,7 @@ func FuzzCondition(f *testing.F) {
 		f.Add(seed)
 	}
 	methods := compileDeclarations(f)
-	h, _ := methods.Lookup("/openai.admin.v1." + listCosts)
+	h, _ := methods.Lookup("/admingateway.admin.v1." + listCosts)
 	page := strings.Repeat("aé", 100)
 	request := (&adminv1.ListCostsRequest{ProjectIds: []string{"a", "", "b", page}, Page: &page}).ProtoReflect()
 	f.Fuzz(func(t *testing.T, when string) {

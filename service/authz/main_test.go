@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
-	_ "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // sorted by procedure.
 var declarations = sync.OnceValue(func() []authz.Method {
 	var methods []authz.Method
-	protoregistry.GlobalFiles.RangeFilesByPackage("openai.admin.v1", func(file protoreflect.FileDescriptor) bool {
+	protoregistry.GlobalFiles.RangeFilesByPackage("admingateway.admin.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
@@ -42,7 +42,7 @@ var declarations = sync.OnceValue(func() []authz.Method {
 
 func declaration(md protoreflect.MethodDescriptor) authz.Method {
 	options, _ := md.Options().(*descriptorpb.MethodOptions)
-	policy, _ := proto.GetExtension(options, gatewayv1.E_Policy).(*gatewayv1.Policy)
+	policy, _ := proto.GetExtension(options, optionsv1.E_Policy).(*optionsv1.Policy)
 	method := authz.Method{
 		Procedure:  "/" + string(md.Parent().FullName()) + "/" + string(md.Name()),
 		Permission: policy.GetPermission(),
@@ -75,7 +75,7 @@ func compilePolicy(tb testing.TB, methods *authz.Methods, callers ...authz.Calle
 // handle looks up an RPC by its name without the package.
 func handle(tb testing.TB, methods *authz.Methods, name string) *authz.Handle {
 	tb.Helper()
-	h, ok := methods.Lookup("/openai.admin.v1." + name)
+	h, ok := methods.Lookup("/admingateway.admin.v1." + name)
 	if !ok {
 		tb.Fatalf("no RPC %s", name)
 	}

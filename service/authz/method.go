@@ -11,7 +11,7 @@ import (
 // Method is what a decision needs to know of an RPC.
 type Method struct {
 	// Procedure is the RPC's path, such as
-	// "/openai.admin.v1.ProjectService/GetProject".
+	// "/admingateway.admin.v1.ProjectService/GetProject".
 	Procedure string
 	// Permission is what a caller must have been granted: a dotted resource,
 	// then a verb, such as "projects.read".

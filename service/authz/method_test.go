@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
@@ -73,7 +73,7 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s: got %v, %v", declared.Procedure, h, ok)
 		}
 	}
-	for _, procedure := range []string{"", "/", "openai.admin.v1.ProjectService/GetProject", "/openai.admin.v1.projectservice/GetProject", "/openai.admin.v1.ProjectService/GetProject/"} {
+	for _, procedure := range []string{"", "/", "admingateway.admin.v1.ProjectService/GetProject", "/admingateway.admin.v1.projectservice/GetProject", "/admingateway.admin.v1.ProjectService/GetProject/"} {
 		if h, ok := methods.Lookup(procedure); ok {
 			t.Errorf("%q: got %v", procedure, h)
 		}

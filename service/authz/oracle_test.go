@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	"pgregory.net/rapid"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
@@ -214,7 +214,7 @@ func drawGrant(t *rapid.T) authz.Grant {
 	conditions := []string{"", "", ""}
 	for _, condition := range oracleConditions() {
 		if condition.rpcs == nil || !slices.ContainsFunc(declarations(), func(m authz.Method) bool {
-			return oraclePermitted(g, m.Permission) && !slices.Contains(condition.rpcs, strings.TrimPrefix(m.Procedure, "/openai.admin.v1."))
+			return oraclePermitted(g, m.Permission) && !slices.Contains(condition.rpcs, strings.TrimPrefix(m.Procedure, "/admingateway.admin.v1."))
 		}) {
 			conditions = append(conditions, condition.when)
 		}
@@ -277,7 +277,7 @@ func TestOracle(t *testing.T) {
 		for range 20 {
 			name := rapid.SampledFrom(append([]string{""}, drawnCallers...)).Draw(t, "caller")
 			rpc, request := drawRequest(t)
-			h, _ := methods.Lookup("/openai.admin.v1." + rpc)
+			h, _ := methods.Lookup("/admingateway.admin.v1." + rpc)
 			got, want := policy.Decide(name, h, request.ProtoReflect()), oracleDecide(callers, name, h.Permission(), request)
 			if got != want {
 				t.Fatalf("%q, %s, %v:\n got %+v\nwant %+v\n%+v", name, rpc, request, got, want, callers)

@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
@@ -119,7 +119,7 @@ func TestDocumentedPolicies(t *testing.T) {
 		{"inviter", "InviteService/CreateInvite", invite(organizationOwner), false},
 		{"inviter", "InviteService/DeleteInvite", &adminv1.DeleteInviteRequest{InviteId: "x"}, false},
 	} {
-		method, ok := catalog.Lookup("/openai.admin.v1." + test.rpc)
+		method, ok := catalog.Lookup("/admingateway.admin.v1." + test.rpc)
 		if !ok || sets[test.caller] == nil {
 			t.Fatalf("no %s, or no caller %s", test.rpc, test.caller)
 		}

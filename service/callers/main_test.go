@@ -8,15 +8,15 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	getProject = "/openai.admin.v1.ProjectService/GetProject"
-	listUsers  = "/openai.admin.v1.UserService/ListUsers"
+	getProject = "/admingateway.admin.v1.ProjectService/GetProject"
+	listUsers  = "/admingateway.admin.v1.UserService/ListUsers"
 	issuer     = "https://issuer.example"
 )
 

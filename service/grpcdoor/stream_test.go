@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
 
@@ -207,8 +207,8 @@ func TestStreams(t *testing.T) {
 func TestReflection(t *testing.T) {
 	t.Parallel()
 	server := connect.NewServer()
-	method := adminv1.File_openai_admin_v1_project_proto.Services().ByName("ProjectService").Methods().ByName("ListProjects")
-	server.Register(connect.Method{Spec: connect.Spec{Procedure: "/openai.admin.v1.ProjectService/ListProjects", Schema: method}, Handler: nil})
+	method := adminv1.File_admingateway_admin_v1_project_proto.Services().ByName("ProjectService").Methods().ByName("ListProjects")
+	server.Register(connect.Method{Spec: connect.Spec{Procedure: "/admingateway.admin.v1.ProjectService/ListProjects", Schema: method}, Handler: nil})
 	grpcreflect.Register(server)
 	client := reflectionv1.NewServerReflectionClient(dial(t, serve(t, server, grpcdoor.Options{}).address))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -229,11 +229,11 @@ func TestReflection(t *testing.T) {
 	}
 	list := ask(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{ListServices: "*"}})
 	if !slices.ContainsFunc(list.GetListServicesResponse().GetService(), func(s *reflectionv1.ServiceResponse) bool {
-		return s.GetName() == "openai.admin.v1.ProjectService"
+		return s.GetName() == "admingateway.admin.v1.ProjectService"
 	}) {
 		t.Errorf("services %v", list)
 	}
-	file := ask(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "openai.admin.v1.ProjectService"}})
+	file := ask(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: "admingateway.admin.v1.ProjectService"}})
 	if len(file.GetFileDescriptorResponse().GetFileDescriptorProto()) == 0 {
 		t.Errorf("file %v", file)
 	}

@@ -57,11 +57,11 @@ const (
 		}
 	}
 	message UpdateRequest {
-		string id = 1 [(buf.validate.field).string.(gateway.v1.path_id) = true];
+		string id = 1 [(buf.validate.field).string.(admingateway.options.v1.path_id) = true];
 		Role role = 2 [(buf.validate.field).enum.not_in = 0];
 		int64 count = 3 [(buf.validate.field).int64 = {gte: 1, lt: 10}];
 		repeated string tags = 4 [(buf.validate.field).repeated = {min_items: 1, max_items: 10, items: {string: {max_len: 5}}}];
-		optional string note = 5 [(buf.validate.field).string.min_len = 2, (gateway.v1.field).nullable = true];
+		optional string note = 5 [(buf.validate.field).string.min_len = 2, (admingateway.options.v1.field).nullable = true];
 		google.protobuf.FieldMask update_mask = 6;
 	}
 	message UpdateResponse { User user = 1; }
@@ -69,7 +69,7 @@ const (
 		string email = 1;
 		google.protobuf.Timestamp added_at = 2;
 		google.protobuf.Struct metadata = 3;
-		optional string name = 4 [(gateway.v1.field).name = "user.name"];
+		optional string name = 4 [(admingateway.options.v1.field).name = "user.name"];
 		Manager manager = 5;
 	}
 	message Manager { Manager above = 1; }
@@ -79,11 +79,11 @@ const (
 		optional int64 limit = 3 [(buf.validate.field).int64 = {gte: 0, lte: 100}];
 	}
 	message CostsResponse { repeated Cost data = 1; }
-	message Cost { string object = 1; string value = 2 [(gateway.v1.field).decimal = true]; }
+	message Cost { string object = 1; string value = 2 [(admingateway.options.v1.field).decimal = true]; }
 	enum Role {
 		ROLE_UNSPECIFIED = 0;
-		ROLE_OWNER = 1 [(gateway.v1.json_value) = "owner"];
-		ROLE_READER = 2 [(gateway.v1.json_value) = "reader"];
+		ROLE_OWNER = 1 [(admingateway.options.v1.json_value) = "owner"];
+		ROLE_READER = 2 [(admingateway.options.v1.json_value) = "reader"];
 	}`
 )
 
@@ -146,7 +146,7 @@ func TestEachKindOfDifference(t *testing.T) {
 			},
 		},
 		"null": {
-			proto: [2]string{`, (gateway.v1.field).nullable = true`, ``},
+			proto: [2]string{`, (admingateway.options.v1.field).nullable = true`, ``},
 			want:  []string{post + "openapi\tbody.note\ttakes null; the field does not send it"},
 		},
 		"no null": {
@@ -158,7 +158,7 @@ func TestEachKindOfDifference(t *testing.T) {
 			want:    []string{post + "openapi\tbody.role\tenum value \"guest\""},
 		},
 		"enum value only in the proto": {
-			proto: [2]string{`ROLE_READER = 2`, `ROLE_GUEST = 3 [(gateway.v1.json_value) = "guest"]; ROLE_READER = 2`},
+			proto: [2]string{`ROLE_READER = 2`, `ROLE_GUEST = 3 [(admingateway.options.v1.json_value) = "guest"]; ROLE_READER = 2`},
 			want:  []string{post + "proto\tbody.role\tenum value \"guest\""},
 		},
 		"enum left open": {
@@ -182,7 +182,7 @@ func TestEachKindOfDifference(t *testing.T) {
 			want:  []string{post + "openapi\tbody.note\tminLength 2"},
 		},
 		"response property": {
-			proto: [2]string{`(gateway.v1.field).name = "user.name"`, `deprecated = true`},
+			proto: [2]string{`(admingateway.options.v1.field).name = "user.name"`, `deprecated = true`},
 			want:  []string{post + "openapi\tresponse.user.name\tstring", post + "proto\tresponse.name\tstring"},
 		},
 		"response that cannot be absent": {
@@ -210,7 +210,7 @@ func TestEachKindOfDifference(t *testing.T) {
 			want:  []string{get + "both\tquery.limit\tinteger; int32", get + "openapi\tquery.limit\tmaximum 100 in words"},
 		},
 		"inexact number": {
-			proto: [2]string{`string value = 2 [(gateway.v1.field).decimal = true]`, `double value = 2`},
+			proto: [2]string{`string value = 2 [(admingateway.options.v1.field).decimal = true]`, `double value = 2`},
 			want:  []string{get + "both\tresponse.data[].value\tnumber; double"},
 		},
 		"property of the operation's own alternative": {

@@ -26,11 +26,11 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	_ "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1" // Registers the descriptors that are compared.
+	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1" // Registers the descriptors that are compared.
 )
 
 // mirrorPackage is the proto package that mirrors the Admin API.
-const mirrorPackage = "openai.admin.v1"
+const mirrorPackage = "admingateway.admin.v1"
 
 //go:embed allowed.tsv
 var allowed []byte

@@ -117,10 +117,10 @@ func lines(t *testing.T, description []byte, files *protoregistry.Files) string 
 func compiled(t *testing.T, source string) *protoregistry.Files {
 	t.Helper()
 	header := `syntax = "proto3";
-		package openai.admin.v1;
+		package admingateway.admin.v1;
 		import "buf/validate/validate.proto";
-		import "gateway/v1/options.proto";
-		import "gateway/v1/rules.proto";
+		import "admingateway/options/v1/options.proto";
+		import "admingateway/options/v1/rules.proto";
 		import "google/api/annotations.proto";
 		import "google/api/field_behavior.proto";
 		import "google/protobuf/field_mask.proto";

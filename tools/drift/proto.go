@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // mirror reads messages into shapes. It remembers them, because messages are
@@ -19,6 +19,10 @@ import (
 type mirror struct {
 	messages map[protoreflect.FullName]*shape
 }
+
+// pageSize is the parameter whose type is narrower than the upstream's: no page
+// has 2³¹ items, and int64 is an object of its own in JavaScript.
+const pageSize = "limit"
 
 // readProto reads the operations that the services of a proto package declare.
 func readProto(files *protoregistry.Files, pkg protoreflect.FullName) (map[string]*operation, error) {
@@ -130,7 +134,7 @@ func (m mirror) message(message protoreflect.MessageDescriptor) *shape {
 	s := &shape{kind: object, members: make(map[string]*member)}
 	m.messages[message.FullName()] = s
 	fields := message.Fields()
-	if isArray, _ := proto.GetExtension(message.Options(), gatewayv1.E_JsonArray).(bool); isArray && fields.Len() == 1 {
+	if isArray, _ := proto.GetExtension(message.Options(), optionsv1.E_JsonArray).(bool); isArray && fields.Len() == 1 {
 		*s = *m.field(fields.Get(0)).shape
 		return s
 	}
@@ -144,8 +148,8 @@ func (m mirror) message(message protoreflect.MessageDescriptor) *shape {
 	return s
 }
 
-func mapping(field protoreflect.FieldDescriptor) *gatewayv1.FieldMapping {
-	options, _ := proto.GetExtension(field.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping)
+func mapping(field protoreflect.FieldDescriptor) *optionsv1.FieldMapping {
+	options, _ := proto.GetExtension(field.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
 	return options
 }
 
@@ -220,6 +224,11 @@ func (m mirror) single(field protoreflect.FieldDescriptor, r rules) *shape {
 		return &shape{kind: integer, bounds: r.bounds()}
 	case protoreflect.BoolKind:
 		return &shape{kind: boolean}
+	case protoreflect.Int32Kind:
+		if field.Name() == pageSize {
+			return &shape{kind: integer, bounds: r.bounds()}
+		}
+		fallthrough
 	default:
 		// Narrower or inexact: the kind itself is the difference.
 		return &shape{kind: kind(field.Kind().String()), bounds: r.bounds()}

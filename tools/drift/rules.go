@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // rules are the buf.validate rules of a field.
@@ -32,7 +32,7 @@ func (r rules) required(p presence) bool {
 	}
 	b := r.bounds()
 	return b["minLength"] > 0 || b["minItems"] > 0 || b["minimum"] > 0 ||
-		proto.HasExtension(r.GetString(), gatewayv1.E_PathId) ||
+		proto.HasExtension(r.GetString(), optionsv1.E_PathId) ||
 		len(r.strings()) > 0 && !slices.Contains(r.strings(), "") ||
 		slices.Contains(r.GetEnum().GetNotIn(), 0) ||
 		len(r.GetEnum().GetIn()) > 0 && !slices.Contains(r.GetEnum().GetIn(), 0)
@@ -58,7 +58,7 @@ func (r rules) allowed(enum protoreflect.EnumDescriptor) []string {
 			len(r.GetEnum().GetIn()) > 0 && !slices.Contains(r.GetEnum().GetIn(), n) {
 			continue
 		}
-		spelling, _ := proto.GetExtension(value.Options(), gatewayv1.E_JsonValue).(string)
+		spelling, _ := proto.GetExtension(value.Options(), optionsv1.E_JsonValue).(string)
 		spellings = append(spellings, spelling)
 	}
 	return spellings
@@ -79,18 +79,10 @@ func (r rules) bounds() bounds {
 		}
 	}
 	if n := r.GetInt64(); n != nil {
-		switch {
-		case n.HasGte():
-			b["minimum"] = float64(n.GetGte())
-		case n.HasGt():
-			b["minimum"] = float64(n.GetGt() + 1)
-		}
-		switch {
-		case n.HasLte():
-			b["maximum"] = float64(n.GetLte())
-		case n.HasLt():
-			b["maximum"] = float64(n.GetLt() - 1)
-		}
+		integerBounds[int64](b, n)
+	}
+	if n := r.GetInt32(); n != nil {
+		integerBounds[int32](b, n)
 	}
 	if l := r.GetRepeated(); l != nil {
 		if l.HasMinItems() {
@@ -101,4 +93,31 @@ func (r rules) bounds() bounds {
 		}
 	}
 	return b
+}
+
+// integerRules are the rules of a field of a whole number of type N.
+type integerRules[N int32 | int64] interface {
+	HasGte() bool
+	GetGte() N
+	HasGt() bool
+	GetGt() N
+	HasLte() bool
+	GetLte() N
+	HasLt() bool
+	GetLt() N
+}
+
+func integerBounds[N int32 | int64](b bounds, n integerRules[N]) {
+	switch {
+	case n.HasGte():
+		b["minimum"] = float64(n.GetGte())
+	case n.HasGt():
+		b["minimum"] = float64(n.GetGt()) + 1
+	}
+	switch {
+	case n.HasLte():
+		b["maximum"] = float64(n.GetLte())
+	case n.HasLt():
+		b["maximum"] = float64(n.GetLt()) - 1
+	}
 }

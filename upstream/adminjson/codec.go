@@ -1,5 +1,5 @@
 // Package adminjson reads and writes the JSON of the Admin API as protobuf
-// messages, by their descriptors and the options of gateway/v1/options.proto.
+// messages, by their descriptors and the options of admingateway/options/v1/options.proto.
 //
 // The mapping is the upstream's, not that of protojson: members are named as
 // the fields are, times are Unix seconds, 64-bit integers are numbers, and

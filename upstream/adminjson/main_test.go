@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const testProto = `
 syntax = "proto3";
 package test;
-import "gateway/v1/options.proto";
+import "admingateway/options/v1/options.proto";
 import "google/api/field_behavior.proto";
 import "google/protobuf/field_mask.proto";
 import "google/protobuf/struct.proto";
@@ -29,8 +29,8 @@ import "google/protobuf/timestamp.proto";
 
 enum Color {
   COLOR_UNSPECIFIED = 0;
-  COLOR_RED = 1 [(gateway.v1.json_value) = "red"];
-  COLOR_BLUE = -2 [(gateway.v1.json_value) = "light blue"];
+  COLOR_RED = 1 [(admingateway.options.v1.json_value) = "red"];
+  COLOR_BLUE = -2 [(admingateway.options.v1.json_value) = "light blue"];
 }
 
 message All {
@@ -43,8 +43,8 @@ message All {
   Color color = 7;
   optional Color shade = 8;
   google.protobuf.Timestamp created_at = 9;
-  string price = 10 [(gateway.v1.field).decimal = true];
-  optional string cost = 11 [(gateway.v1.field).decimal = true];
+  string price = 10 [(admingateway.options.v1.field).decimal = true];
+  optional string cost = 11 [(admingateway.options.v1.field).decimal = true];
   repeated string names = 12;
   repeated int64 numbers = 13;
   repeated Color hues = 14;
@@ -59,7 +59,7 @@ message All {
   google.protobuf.Value any = 21;
   google.protobuf.ListValue values = 22;
   Names list = 23;
-  string renamed = 24 [(gateway.v1.field).name = "api-key.value"];
+  string renamed = 24 [(admingateway.options.v1.field).name = "api-key.value"];
   int32 small = 25;
   uint32 unsigned = 26;
   uint64 large = 27;
@@ -69,7 +69,7 @@ message All {
   repeated double ratios = 31;
   repeated bool flags = 32;
   repeated google.protobuf.Timestamp times = 33;
-  repeated string prices = 34 [(gateway.v1.field).decimal = true];
+  repeated string prices = 34 [(admingateway.options.v1.field).decimal = true];
 }
 
 message Child {
@@ -79,15 +79,15 @@ message Child {
 }
 
 message Names {
-  option (gateway.v1.json_array) = true;
+  option (admingateway.options.v1.json_array) = true;
   repeated string names = 1;
 }
 
 message Update {
   string id = 1;
   optional string name = 2;
-  optional int64 limit = 3 [(gateway.v1.field).nullable = true];
-  Child child = 4 [(gateway.v1.field) = {name: "kid", nullable: true}];
+  optional int64 limit = 3 [(admingateway.options.v1.field).nullable = true];
+  Child child = 4 [(admingateway.options.v1.field) = {name: "kid", nullable: true}];
   repeated string tags = 5;
   google.protobuf.FieldMask update_mask = 6;
 }

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // kind is how a value is spelled: in JSON and on the wire.
@@ -168,7 +168,7 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 		presence: fd.HasPresence(),
 		oneof:    -1,
 	}
-	mapping, _ := proto.GetExtension(fd.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping)
+	mapping, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
 	if mapping.GetName() != "" {
 		f.name = mapping.GetName()
 	}
@@ -277,7 +277,7 @@ func (c *compiler) enum(fd protoreflect.FieldDescriptor) (*enum, error) {
 	}
 	for i := range values.Len() {
 		v := values.Get(i)
-		name, _ := proto.GetExtension(v.Options(), gatewayv1.E_JsonValue).(string)
+		name, _ := proto.GetExtension(v.Options(), optionsv1.E_JsonValue).(string)
 		if name == "" {
 			if v.Number() == 0 {
 				continue
@@ -301,6 +301,6 @@ func isMask(fd protoreflect.FieldDescriptor) bool {
 }
 
 func isArray(md protoreflect.MessageDescriptor) bool {
-	is, _ := proto.GetExtension(md.Options(), gatewayv1.E_JsonArray).(bool)
+	is, _ := proto.GetExtension(md.Options(), optionsv1.E_JsonArray).(bool)
 	return is
 }

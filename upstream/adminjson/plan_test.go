@@ -9,27 +9,27 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 
-	_ "github.com/admin-gateway/admin-gateway/gen/openai/admin/v1"
+	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
 func TestCompileErrors(t *testing.T) {
 	t.Parallel()
 	const head = `syntax = "proto3"; package bad;
-		import "gateway/v1/options.proto"; import "google/protobuf/field_mask.proto"; import "google/protobuf/duration.proto";`
+		import "admingateway/options/v1/options.proto"; import "google/protobuf/field_mask.proto"; import "google/protobuf/duration.proto";`
 	for body, names := range map[string]string{
-		`message M { map<string, string> m = 1; }`:                                                        "bad.M.m",
-		`message M { bytes b = 1; }`:                                                                      "bad.M.b",
-		`message M { float f = 1; }`:                                                                      "bad.M.f",
-		`message M { fixed64 f = 1; }`:                                                                    "bad.M.f",
-		`message M { google.protobuf.Duration d = 1; }`:                                                   "bad.M.d",
-		`message M { repeated google.protobuf.FieldMask f = 1; }`:                                         "bad.M.f",
-		`message M { google.protobuf.FieldMask f = 1; google.protobuf.FieldMask g = 2; }`:                 "bad.M.g",
-		`message M { int64 i = 1 [(gateway.v1.field).decimal = true]; }`:                                  "bad.M.i",
-		`message M { string a = 1; string b = 2 [(gateway.v1.field).name = "a"]; }`:                       "bad.M.b",
-		`message M { option (gateway.v1.json_array) = true; string a = 1; }`:                              "bad.M",
-		`message M { option (gateway.v1.json_array) = true; repeated string a = 1; string b = 2; }`:       "bad.M",
-		`enum E { E_UNSPECIFIED = 0; E_ONE = 1; } message M { N n = 1; } message N { repeated E e = 1; }`: "bad.N.e",
-		`enum E { E_UNSPECIFIED = 0; E_ONE = 1 [(gateway.v1.json_value) = "x"]; E_TWO = 2 [(gateway.v1.json_value) = "x"]; } message M { E e = 1; }`: "bad.M.e",
+		`message M { map<string, string> m = 1; }`:                                                               "bad.M.m",
+		`message M { bytes b = 1; }`:                                                                             "bad.M.b",
+		`message M { float f = 1; }`:                                                                             "bad.M.f",
+		`message M { fixed64 f = 1; }`:                                                                           "bad.M.f",
+		`message M { google.protobuf.Duration d = 1; }`:                                                          "bad.M.d",
+		`message M { repeated google.protobuf.FieldMask f = 1; }`:                                                "bad.M.f",
+		`message M { google.protobuf.FieldMask f = 1; google.protobuf.FieldMask g = 2; }`:                        "bad.M.g",
+		`message M { int64 i = 1 [(admingateway.options.v1.field).decimal = true]; }`:                            "bad.M.i",
+		`message M { string a = 1; string b = 2 [(admingateway.options.v1.field).name = "a"]; }`:                 "bad.M.b",
+		`message M { option (admingateway.options.v1.json_array) = true; string a = 1; }`:                        "bad.M",
+		`message M { option (admingateway.options.v1.json_array) = true; repeated string a = 1; string b = 2; }`: "bad.M",
+		`enum E { E_UNSPECIFIED = 0; E_ONE = 1; } message M { N n = 1; } message N { repeated E e = 1; }`:        "bad.N.e",
+		`enum E { E_UNSPECIFIED = 0; E_ONE = 1 [(admingateway.options.v1.json_value) = "x"]; E_TWO = 2 [(admingateway.options.v1.json_value) = "x"]; } message M { E e = 1; }`: "bad.M.e",
 	} {
 		_, err := adminjson.Compile(compileProto(t, head+body).ByName("M"))
 		if err == nil || !strings.Contains(err.Error(), names) {
@@ -44,7 +44,7 @@ func TestCompileErrors(t *testing.T) {
 	}
 }
 
-// adminMessages returns every message of openai.admin.v1.
+// adminMessages returns every message of admingateway.admin.v1.
 func adminMessages(tb testing.TB) (found []protoreflect.MessageDescriptor) {
 	tb.Helper()
 	var all func(protoreflect.MessageDescriptors)
@@ -54,12 +54,12 @@ func adminMessages(tb testing.TB) (found []protoreflect.MessageDescriptor) {
 			all(mds.Get(i).Messages())
 		}
 	}
-	protoregistry.GlobalFiles.RangeFilesByPackage("openai.admin.v1", func(fd protoreflect.FileDescriptor) bool {
+	protoregistry.GlobalFiles.RangeFilesByPackage("admingateway.admin.v1", func(fd protoreflect.FileDescriptor) bool {
 		all(fd.Messages())
 		return true
 	})
 	if len(found) < 100 {
-		tb.Fatalf("openai.admin.v1 has only %d messages", len(found))
+		tb.Fatalf("admingateway.admin.v1 has only %d messages", len(found))
 	}
 	return found
 }

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 	"pgregory.net/rapid"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
@@ -110,7 +110,7 @@ func drawMessage(t *rapid.T, md protoreflect.MessageDescriptor, depth int) *dyna
 	return m
 }
 
-func fieldMapping(fd protoreflect.FieldDescriptor) *gatewayv1.FieldMapping {
-	m, _ := proto.GetExtension(fd.Options(), gatewayv1.E_Field).(*gatewayv1.FieldMapping)
+func fieldMapping(fd protoreflect.FieldDescriptor) *optionsv1.FieldMapping {
+	m, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
 	return m
 }

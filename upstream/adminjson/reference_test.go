@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	gatewayv1 "github.com/admin-gateway/admin-gateway/gen/gateway/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // The reference decoder: encoding/json's tokens into maps that keep their order,
@@ -232,7 +232,7 @@ func refEnum(fd protoreflect.FieldDescriptor, value any) (v protoreflect.Value, 
 	}
 	values := fd.Enum().Values()
 	for i := range values.Len() {
-		if name, _ := proto.GetExtension(values.Get(i).Options(), gatewayv1.E_JsonValue).(string); name != "" && name == s {
+		if name, _ := proto.GetExtension(values.Get(i).Options(), optionsv1.E_JsonValue).(string); name != "" && name == s {
 			return protoreflect.ValueOfEnum(values.Get(i).Number()), true, nil
 		}
 	}
@@ -252,14 +252,14 @@ func refMessage(value any, m *dynamicpb.Message, depth int) error {
 	}
 	switch values := value.(type) {
 	case []any:
-		isArray, _ := proto.GetExtension(md.Options(), gatewayv1.E_JsonArray).(bool)
+		isArray, _ := proto.GetExtension(md.Options(), optionsv1.E_JsonArray).(bool)
 		if !isArray && md.FullName() != "google.protobuf.ListValue" {
 			return errReference
 		}
 		fd := md.Fields().Get(0)
 		return refList(fd, values, m.Mutable(fd).List(), depth+1)
 	case []member:
-		if isArray, _ := proto.GetExtension(md.Options(), gatewayv1.E_JsonArray).(bool); isArray || md.FullName() == "google.protobuf.ListValue" {
+		if isArray, _ := proto.GetExtension(md.Options(), optionsv1.E_JsonArray).(bool); isArray || md.FullName() == "google.protobuf.ListValue" {
 			return errReference
 		}
 		if md.FullName() != "google.protobuf.Struct" {
