@@ -15,6 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // Callers holds the policy in force.
@@ -62,7 +63,7 @@ func (r *road) withAuthentication(next connect.ServerFunc) connect.ServerFunc {
 			c.reason = string(reason)
 			r.metrics.unauthenticated(reason)
 			info.ResponseHeader().Set("WWW-Authenticate", "Bearer")
-			return fault{code: connect.CodeUnauthenticated, reason: ReasonUnauthenticated, message: "no valid credential came with the call", cause: err}.err()
+			return &rpcerror.Error{Code: connect.CodeUnauthenticated, Reason: rpcerror.ReasonUnauthenticated, Message: "no valid credential came with the call", Cause: err}
 		}
 		c.identity = identity
 		if r.authenticated != nil {
@@ -85,10 +86,10 @@ func (r *road) withLimits(next connect.ServerFunc) connect.ServerFunc {
 		wait, ok := limiter.Start()
 		if !ok {
 			r.metrics.limited.Inc()
-			return fault{
-				code: connect.CodeResourceExhausted, reason: ReasonCallerLimit, retryAfter: wait,
-				message: "the caller's own limit is reached",
-			}.err()
+			return &rpcerror.Error{
+				Code: connect.CodeResourceExhausted, Reason: rpcerror.ReasonCallerLimit, RetryAfter: wait,
+				Message: "the caller's own limit is reached",
+			}
 		}
 		defer limiter.Done()
 		return next(ctx, spec, stream)
@@ -104,7 +105,7 @@ func (r *road) withPermission(next connect.ServerFunc) connect.ServerFunc {
 		c.outcome = audit.DecisionDenied
 		handle, ok := r.methods.Lookup(spec.Procedure)
 		if !ok {
-			return fault{code: connect.CodeUnimplemented, reason: ReasonUnknownMethod, message: "no such method"}.err()
+			return &rpcerror.Error{Code: connect.CodeUnimplemented, Reason: rpcerror.ReasonUnknownMethod, Message: "no such method"}
 		}
 		c.handle = handle
 		c.method, _ = r.catalog.Lookup(spec.Procedure)
@@ -172,10 +173,10 @@ func (r *road) denied(c *call) error {
 		message = "the caller has the permission " + d.Permission + " under a condition that this request does not meet"
 	case authz.Granted, authz.UnknownCaller, authz.NoPermission, authz.Denied:
 	}
-	return fault{
-		code: connect.CodePermissionDenied, reason: ReasonPermissionDenied, message: message, metadata: metadata,
-		cause: &denial{d},
-	}.err()
+	return &rpcerror.Error{
+		Code: connect.CodePermissionDenied, Reason: rpcerror.ReasonPermissionDenied, Message: message, Metadata: metadata,
+		Cause: &denial{d},
+	}
 }
 
 // clip bounds what a caller chose and is repeated, to it or in the log.

@@ -19,6 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -290,7 +291,7 @@ func TestDenialsAreShort(t *testing.T) {
 
 func wantLimited(t *testing.T, what string, err error) {
 	t.Helper()
-	if connect.CodeOf(err) != connect.CodeResourceExhausted || reason(t, err) != service.ReasonCallerLimit {
+	if connect.CodeOf(err) != connect.CodeResourceExhausted || reason(t, err) != rpcerror.ReasonCallerLimit {
 		t.Errorf("%s: %v", what, err)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // AuditLog keeps a record of every call.
@@ -35,7 +36,7 @@ func (r *road) withAudit(next connect.ServerFunc) connect.ServerFunc {
 			return err
 		}
 		if err := held.ServerStream.Send(held.answer); err != nil {
-			return toCaller(err)
+			return rpcerror.ToCaller(err)
 		}
 		return nil
 	}
@@ -78,10 +79,10 @@ func (r *road) announce(ctx context.Context, c *call) error {
 	err := r.audit.Write(ctx, c.record(audit.EventIntent, ""))
 	s.end(err)
 	if err != nil {
-		return fault{
-			code: connect.CodeUnavailable, reason: ReasonAuditUnavailable, cause: err,
-			message: "the call cannot be recorded, so it was not made",
-		}.err()
+		return &rpcerror.Error{
+			Code: connect.CodeUnavailable, Reason: rpcerror.ReasonAuditUnavailable, Cause: err,
+			Message: "the call cannot be recorded, so it was not made",
+		}
 	}
 	return nil
 }
@@ -94,10 +95,10 @@ func doneWithoutRecord(c *call, sent any, cause error) error {
 	if a, ok := sent.(*answer); ok {
 		done.Id = a.id()
 	}
-	return fault{
-		code: connect.CodeUnknown, reason: ReasonWriteNotRecorded, done: done, cause: cause,
-		message: "the change was made, and its record could not be kept; do not repeat the call",
-	}.err()
+	return &rpcerror.Error{
+		Code: connect.CodeUnknown, Reason: rpcerror.ReasonWriteNotRecorded, Done: done, Cause: cause,
+		Message: "the change was made, and its record could not be kept; do not repeat the call",
+	}
 }
 
 // codeName is what a caller sees of an error, "ok" without one.

@@ -18,6 +18,7 @@ import (
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -51,7 +52,7 @@ func TestUnrecordedWritesAreNotMade(t *testing.T) {
 			t.Errorf("%s: %v, asked %d times", s.method.Name(), err, made)
 		case !s.method.Read && (connect.CodeOf(err) != connect.CodeUnavailable || made != 0):
 			t.Errorf("%s: %v, asked %d times", s.method.Name(), err, made)
-		case !s.method.Read && reason(t, err) != service.ReasonAuditUnavailable:
+		case !s.method.Read && reason(t, err) != rpcerror.ReasonAuditUnavailable:
 			t.Errorf("%s: reason %s", s.method.Name(), reason(t, err))
 		}
 	}
@@ -73,7 +74,7 @@ func TestDoneAndNotRecorded(t *testing.T) {
 		}
 		before := asked.Load()
 		err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface())
-		if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != service.ReasonWriteNotRecorded || asked.Load() != before+1 {
+		if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != rpcerror.ReasonWriteNotRecorded || asked.Load() != before+1 {
 			t.Fatalf("%s: %v, asked %d times", s.method.Name(), err, asked.Load()-before)
 		}
 		done := details[*controlv1.WriteDone](t, err)

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -73,7 +74,7 @@ func (s budgetService) handlers() map[string]ownHandler {
 
 func (s budgetService) getBudget(ctx context.Context, _ permit, _ *controlv1.GetBudgetRequest) (*controlv1.GetBudgetResponse, error) {
 	if s.budget == nil {
-		return nil, fault{code: connect.CodeFailedPrecondition, reason: ReasonNoPacing, message: "this gateway does not pace its calls"}.err()
+		return nil, &rpcerror.Error{Code: connect.CodeFailedPrecondition, Reason: rpcerror.ReasonNoPacing, Message: "this gateway does not pace its calls"}
 	}
 	answer := &controlv1.GetBudgetResponse{}
 	for i, state := range s.budget.Snapshot(ctx) {

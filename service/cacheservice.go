@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // cacheService answers admingateway.control.v1.CacheService.
@@ -31,7 +31,7 @@ func (s cacheService) handlers() map[string]ownHandler {
 
 // errNoCache is what a gateway says that remembers nothing.
 func errNoCache() error {
-	return fault{code: connect.CodeFailedPrecondition, reason: ReasonNoCache, message: "this gateway keeps no answers"}.err()
+	return &rpcerror.Error{Code: connect.CodeFailedPrecondition, Reason: rpcerror.ReasonNoCache, Message: "this gateway keeps no answers"}
 }
 
 func (s cacheService) getEntry(ctx context.Context, _ permit, request *controlv1.GetEntryRequest) (*controlv1.GetEntryResponse, error) {
@@ -50,7 +50,7 @@ func (s cacheService) getEntry(ctx context.Context, _ permit, request *controlv1
 		}
 		if err := protojson.Unmarshal(text, asked.Interface()); err != nil {
 			// Its words name what was asked for, and stay in the log.
-			return nil, invalidField("request", "is no request of "+m.Name(), err)
+			return nil, rpcerror.InvalidField("request", "is no request of "+m.Name(), err)
 		}
 	}
 	l, err := s.cache.lookup(ctx, m, asked)
@@ -70,7 +70,7 @@ func (s cacheService) getEntry(ctx context.Context, _ permit, request *controlv1
 		}
 		entry, ok, err := place.store.Load(ctx, l.key, l.tags)
 		if err != nil {
-			return nil, fault{code: connect.CodeUnavailable, reason: ReasonSharedCacheUnavailable, message: "the shared cache cannot be asked", cause: err}.err()
+			return nil, &rpcerror.Error{Code: connect.CodeUnavailable, Reason: rpcerror.ReasonSharedCacheUnavailable, Message: "the shared cache cannot be asked", Cause: err}
 		}
 		if ok {
 			answer.Copies = append(answer.Copies, describe(place.name, entry, s.cache.Now()))
@@ -122,16 +122,7 @@ func (s cacheService) purge(ctx context.Context, _ permit, request *controlv1.Pu
 func (s cacheService) keptRead(name string) (*Method, error) {
 	m, ok := s.catalog.Lookup("/" + strings.TrimPrefix(name, "/"))
 	if !ok || !m.Read {
-		return nil, invalidField("method", "is no read of this gateway, such as admingateway.admin.v1.ProjectService/GetProject", nil)
+		return nil, rpcerror.InvalidField("method", "is no read of this gateway, such as admingateway.admin.v1.ProjectService/GetProject", nil)
 	}
 	return m, nil
-}
-
-// invalidField tells a caller what is wrong with one field of its request.
-func invalidField(field, reason string, cause error) error {
-	return fault{
-		code: connect.CodeInvalidArgument, reason: ReasonInvalidRequest, cause: cause,
-		message:    "invalid request: " + field + ": " + reason,
-		violations: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: reason}},
-	}.err()
 }

@@ -6,11 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // bucketFields are what a request about buckets has: what to count, and when.
@@ -144,7 +147,7 @@ func (b *bucketCall) cut(start, end int64, width adminv1.UsageBucketWidth) (cuts
 	}
 	most, ok := b.most[width]
 	if !ok || most == 0 {
-		return cuts{}, invalidField("bucket_width", "is no length of a bucket that "+string(b.kind.Name())+" has", nil)
+		return cuts{}, rpcerror.InvalidField("bucket_width", "is no length of a bucket that "+string(b.kind.Name())+" has", nil)
 	}
 	seconds := bucketWidths[width]
 	c := cuts{start: start, end: end, width: seconds, step: seconds * most, each: most, typed: width}
@@ -216,7 +219,8 @@ func (b *bucketCall) check(c cuts, piece, last int64, items protoreflect.List) (
 		bucket := items.Get(i).Message()
 		from, to := seconds(bucket, b.from), seconds(bucket, b.to)
 		if from < last || to <= from || to > c.ceil(end) {
-			return last, &StrangeBucketsError{time.Unix(from, 0)}
+			strange := &StrangeBucketsError{time.Unix(from, 0)}
+			return last, &rpcerror.Error{Code: connect.CodeUnavailable, Reason: upstream.ReasonBadResponse, Message: strange.Error(), Cause: strange}
 		}
 		last = to
 	}

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
@@ -35,13 +35,12 @@ func (f *fanRun) fail(ctx context.Context, c *fanCall, p position, err error) {
 		failure.StartTime, failure.EndTime = &timestamppb.Timestamp{Seconds: start}, &timestamppb.Timestamp{Seconds: end}
 	}
 	e := fanEvent{failed: true}
-	if heard, ok := errors.AsType[*told](toCaller(err)); ok {
-		failure.Code, failure.Reason, failure.Message = int32(heard.err.Code()), heard.fault.reason, heard.fault.message
-		if heard.fault.retryAfter > 0 {
-			failure.RetryDelay = durationpb.New(heard.fault.retryAfter)
-		}
-		e.denied = heard.err.Code() == connect.CodePermissionDenied
+	seen := rpcerror.ToCaller(err)
+	failure.Code, failure.Reason, failure.Message = int32(seen.Code), seen.Reason, seen.Message
+	if seen.RetryAfter > 0 {
+		failure.RetryDelay = durationpb.New(seen.RetryAfter)
 	}
+	e.denied = seen.Code == connect.CodePermissionDenied
 	response := f.plan.response.New()
 	response.Set(f.plan.failure, protoreflect.ValueOfMessage(said))
 	e.message = response.Interface()

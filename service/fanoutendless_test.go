@@ -8,6 +8,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -50,7 +51,7 @@ func TestEndlessListsAreFailures(t *testing.T) {
 				found := false
 				for _, failure := range got.failures {
 					says := func(reason pages.Reason) bool {
-						return failure.GetReason() == service.ReasonEndlessList && strings.Contains(failure.GetMessage(), string(reason))
+						return failure.GetReason() == rpcerror.ReasonEndlessList && strings.Contains(failure.GetMessage(), string(reason))
 					}
 					// A list that was empty is so for ever.
 					endless := says(reason) || says(pages.EmptyPage)

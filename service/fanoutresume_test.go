@@ -15,6 +15,7 @@ import (
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -364,7 +365,7 @@ func TestPanicIsOneBranch(t *testing.T) {
 		if err != nil || !slices.Equal(got.failed(), []string{broken}) || len(got.projectsOf()) != len(all)-1 {
 			t.Fatalf("cached %t: %v, %v, %v", cached, got, got.failures, err)
 		}
-		if failure := got.failures[0]; failure.GetCode() != int32(connect.CodeInternal) || failure.GetReason() != service.ReasonInternal || strings.Contains(failure.String(), secretWord) {
+		if failure := got.failures[0]; failure.GetCode() != int32(connect.CodeInternal) || failure.GetReason() != rpcerror.ReasonInternal || strings.Contains(failure.String(), secretWord) {
 			t.Errorf("cached %t: %v", cached, failure)
 		}
 	}

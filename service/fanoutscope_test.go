@@ -21,6 +21,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -81,7 +82,7 @@ callers:
 
 		// It may name fewer, but no other.
 		got, err = m.stream(t.Context(), doors[0], "scoped", method, with(anyRequest(method), "project_ids", elsewhere, mine[0]))
-		if err != nil || !slices.Equal(got.failed(), []string{elsewhere}) || got.failures[0].GetReason() != service.ReasonPermissionDenied {
+		if err != nil || !slices.Equal(got.failed(), []string{elsewhere}) || got.failures[0].GetReason() != rpcerror.ReasonPermissionDenied {
 			t.Errorf("%s about another's project: %v, %v, %v", method.Name(), got, got.failures, err)
 		}
 		if reasons := got.incomplete().GetReasons(); !slices.Equal(reasons, []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_DENIED}) {
@@ -153,7 +154,7 @@ func TestPolicyChangesInAStream(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	for _, failure := range got.failures {
-		if failure.GetReason() != service.ReasonPermissionDenied {
+		if failure.GetReason() != rpcerror.ReasonPermissionDenied {
 			t.Errorf("%v", failure)
 		}
 	}

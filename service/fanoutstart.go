@@ -12,6 +12,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // newFanRun finds out what there is to read, as far as that can be known ahead,
@@ -30,7 +31,7 @@ func (r *road) newFanRun(ctx context.Context, p permit) (*fanRun, error) {
 	todo := rest{now: f.now.Unix()}
 	if token := p.request.Get(plan.token).String(); token != "" {
 		if todo, err = f.scope.parse(token, len(plan.calls)); err != nil {
-			return nil, invalidField(string(tokenField), "is not the token of this request and this caller", err)
+			return nil, rpcerror.InvalidField(string(tokenField), "is not the token of this request and this caller", err)
 		}
 		f.now = time.Unix(todo.now, 0)
 	}
@@ -83,7 +84,7 @@ func (f *fanRun) filtersKnown(c *fanCall) (err error) {
 		known := field == f.plan.token || f.plan.buckets.has(field.Name()) ||
 			slices.ContainsFunc(c.takes, func(t taking) bool { return t.from == field })
 		if !known {
-			err = invalidField(string(field.Name()), "is nothing that "+c.method.Name()+" knows", nil)
+			err = rpcerror.InvalidField(string(field.Name()), "is nothing that "+c.method.Name()+" knows", nil)
 		}
 		return known
 	})
@@ -173,7 +174,7 @@ func (f *fanRun) enqueue(positions []position, keys []string, known bool) error 
 				at = page[len(page)-1]
 			}
 		case f.plan.buckets != nil && !slices.Contains(keys, p.keys[0]):
-			return invalidField(string(tokenField), "is not the token of this request and this caller", errToken)
+			return rpcerror.InvalidField(string(tokenField), "is not the token of this request and this caller", errToken)
 		default:
 			if len(p.keys) > 0 {
 				f.seen[p.keys[0]] = struct{}{}
@@ -201,7 +202,7 @@ func (f *fanRun) startBuckets(todo rest) error {
 		}
 		f.cuts[i] = cut
 		if int64(len(keys))+cut.count() > int64(f.road.fan.MaxOutermost) {
-			return invalidField("start_time", fmt.Sprintf("the range takes more than %d calls", f.road.fan.MaxOutermost), nil)
+			return rpcerror.InvalidField("start_time", fmt.Sprintf("the range takes more than %d calls", f.road.fan.MaxOutermost), nil)
 		}
 		for piece := range cut.count() {
 			keys = append(keys, bucketKey(i, piece))
@@ -235,7 +236,7 @@ func (f *fanRun) cut(c *fanCall, start int64) (cuts, error) {
 	for _, field := range []protoreflect.FieldDescriptor{fields.start, fields.end} {
 		at, _ := f.request.Get(field).Message().Interface().(*timestamppb.Timestamp)
 		if at.GetNanos() != 0 || at.GetSeconds() < 0 {
-			return cuts{}, invalidField(string(field.Name()), "is no whole second since 1970", nil)
+			return cuts{}, rpcerror.InvalidField(string(field.Name()), "is no whole second since 1970", nil)
 		}
 	}
 	width := aDay
@@ -250,7 +251,7 @@ func (f *fanRun) cut(c *fanCall, start int64) (cuts, error) {
 		return cuts{}, err
 	}
 	if f.now.Unix() < start {
-		return cuts{}, invalidField(string(fields.start.Name()), "lies in the future, and there is no end_time", nil)
+		return cuts{}, rpcerror.InvalidField(string(fields.start.Name()), "lies in the future, and there is no end_time", nil)
 	}
 	return c.bucketed.cut(start, cut.ceil(f.now.Unix()+1), width)
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // taking hands a field of our own request on to a read's.
@@ -75,7 +76,7 @@ func (t taking) take(from, to protoreflect.Message, read string) error {
 	for i := range ours.Len() {
 		number, ok := t.numbers[ours.Get(i).Enum()]
 		if !ok {
-			return invalidField(string(t.from.Name()), "has a value that "+read+" does not know", nil)
+			return rpcerror.InvalidField(string(t.from.Name()), "has a value that "+read+" does not know", nil)
 		}
 		theirs.Append(protoreflect.ValueOfEnum(number))
 	}

@@ -7,6 +7,8 @@ import (
 	"connectrpc.com/connect/v2"
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // Health is what the gateway says of itself over grpc.health.v1, for all of its
@@ -60,7 +62,7 @@ func (h *Health) now() (healthv1.HealthCheckResponse_ServingStatus, <-chan struc
 
 // stopping is what a stream is told at the end.
 func stopping() error {
-	return fault{code: connect.CodeUnavailable, reason: ReasonStopping, message: "the gateway stops; another one answers"}.err()
+	return &rpcerror.Error{Code: connect.CodeUnavailable, Reason: rpcerror.ReasonStopping, Message: "the gateway stops; another one answers"}
 }
 
 // withStop ends calls that go on for as long as their client likes when the

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 func openWithHealth(t *testing.T) (house, *service.Health, *records) {
@@ -122,7 +123,7 @@ func TestWatchIsTold(t *testing.T) {
 			}
 			err = w.Receive(&last)
 		}
-		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != service.ReasonStopping {
+		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != rpcerror.ReasonStopping {
 			t.Errorf("%s: the end: %v", name, err)
 		}
 	}
@@ -153,7 +154,7 @@ func TestStopEndsStreamsThatWait(t *testing.T) {
 	}
 	health.Stop()
 	for name, s := range streams {
-		if err := s.Receive(new(emptypb.Empty)); connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != service.ReasonStopping {
+		if err := s.Receive(new(emptypb.Empty)); connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != rpcerror.ReasonStopping {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -227,7 +228,7 @@ func TestOneAddressAsksSoMuch(t *testing.T) {
 		w := watch(t, door, "")
 		wantStatus(t, "watch", w, healthv1.HealthCheckResponse_SERVING)
 	}
-	if refused = watch(t, door, "").Receive(new(healthv1.HealthCheckResponse)); connect.CodeOf(refused) != connect.CodeResourceExhausted || reason(t, refused) != service.ReasonHealthLimit {
+	if refused = watch(t, door, "").Receive(new(healthv1.HealthCheckResponse)); connect.CodeOf(refused) != connect.CodeResourceExhausted || reason(t, refused) != rpcerror.ReasonHealthLimit {
 		t.Errorf("the 65th watch: %v", refused)
 	}
 	for range 100_000 {

@@ -9,6 +9,8 @@ import (
 
 	"connectrpc.com/connect/v2"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 const (
@@ -87,7 +89,7 @@ func (s *healthService) check(ctx context.Context, _ connect.Spec, stream connec
 		return err
 	}
 	if !s.names[request.GetService()] {
-		return fault{code: connect.CodeNotFound, reason: ReasonUnknownMethod, message: "no such service"}.err()
+		return &rpcerror.Error{Code: connect.CodeNotFound, Reason: rpcerror.ReasonUnknownMethod, Message: "no such service"}
 	}
 	status, _ := s.health.now()
 	return stream.Send(&healthv1.HealthCheckResponse{Status: status})
@@ -142,8 +144,8 @@ func peer(ctx context.Context) netip.Addr {
 }
 
 func tooManyChecks() error {
-	return fault{
-		code: connect.CodeResourceExhausted, reason: ReasonHealthLimit, retryAfter: time.Second,
-		message: "too many health checks come from this address",
-	}.err()
+	return &rpcerror.Error{
+		Code: connect.CodeResourceExhausted, Reason: rpcerror.ReasonHealthLimit, RetryAfter: time.Second,
+		Message: "too many health checks come from this address",
+	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -57,7 +58,7 @@ func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
 						request.ProtoReflect().Set(variable, protoreflect.ValueOfString(id))
 						err := m.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
 						if d.rest { // No path of the API is spelled so.
-							if code := reason(t, err); connect.CodeOf(err) != connect.CodeNotFound || code != service.ReasonUnknownMethod {
+							if code := reason(t, err); connect.CodeOf(err) != connect.CodeNotFound || code != rpcerror.ReasonUnknownMethod {
 								t.Errorf("%s with %s: got %v, want not found", s.method.Name(), what, err)
 							}
 							tried++

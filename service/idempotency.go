@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -97,10 +98,10 @@ func (r *road) once(ctx context.Context, p permit) (*answer, error) {
 		r.idempotency.Logger.ErrorContext(ctx, "an outcome cannot be read", "method", p.call.method.Name())
 	case cache.OutcomeOther:
 		r.metrics.keyed("reused")
-		return nil, fault{
-			code: connect.CodeInvalidArgument, reason: ReasonIdempotencyKeyReused,
-			message: "this " + idempotencyHeader + " came with another request before: a new request needs a new key",
-		}.err()
+		return nil, &rpcerror.Error{
+			Code: connect.CodeInvalidArgument, Reason: rpcerror.ReasonIdempotencyKeyReused,
+			Message: "this " + idempotencyHeader + " came with another request before: a new request needs a new key",
+		}
 	case cache.OutcomeLost:
 	}
 	r.replayed(ctx, p.call, "lost")
@@ -112,14 +113,14 @@ func (r *road) begin(ctx context.Context, c *call, key string, request *upstream
 	i := r.idempotency
 	refused := func(code connect.Code, reason, message string, cause error) error {
 		r.metrics.keyed("refused")
-		return fault{code: code, reason: reason, message: message, cause: cause}.err()
+		return &rpcerror.Error{Code: code, Reason: reason, Message: message, Cause: cause}
 	}
 	switch {
 	case i == nil:
-		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, ReasonIdempotencyNotConfigured,
+		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNotConfigured,
 			"this gateway keeps no "+idempotencyHeader+"; the call was not made", nil)
 	case c.method.Secret && !i.secrets:
-		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, ReasonIdempotencyNeedsEncryption,
+		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNeedsEncryption,
 			"the answer to this method holds a secret, and this gateway has no encryption key to keep it with; the call was not made", nil)
 	}
 	org, err := i.Org(ctx)
@@ -138,10 +139,10 @@ func (r *road) begin(ctx context.Context, c *call, key string, request *upstream
 	case ctx.Err() != nil:
 		return cache.Outcome{}, ctx.Err()
 	case errors.Is(err, cache.ErrOutcomesShare):
-		return cache.Outcome{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
+		return cache.Outcome{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
 			"what came of this caller's calls with an "+idempotencyHeader+", with those that are under way, takes all the room that one caller may have, so the call was not made", err)
 	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, cache.ErrOutcomesFull):
-		return cache.Outcome{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
+		return cache.Outcome{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
 			"what comes of the call cannot be kept at the moment, so it was not made", err)
 	}
 	return cache.Outcome{}, err
@@ -179,7 +180,7 @@ func undone(c *call, err error) bool {
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		return e.Kind != upstream.OutcomeUnknown
 	}
-	_, own := errors.AsType[*told](err)
+	_, own := errors.AsType[*rpcerror.Error](err)
 	return own && !c.done
 }
 
@@ -236,8 +237,8 @@ func fingerprintOf(org, procedure string, request *upstream.Request) cache.Finge
 
 // outcomeUnknown is what is told of a write of which nobody knows what came of it.
 func outcomeUnknown() error {
-	return fault{
-		code: connect.CodeUnknown, reason: upstream.ReasonOutcomeUnknown,
-		message: "what came of the call that this " + idempotencyHeader + " was for is not known: the change may have been made; look before you make it with another key",
-	}.err()
+	return &rpcerror.Error{
+		Code: connect.CodeUnknown, Reason: upstream.ReasonOutcomeUnknown,
+		Message: "what came of the call that this " + idempotencyHeader + " was for is not known: the change may have been made; look before you make it with another key",
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -112,7 +113,7 @@ func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 	}
 	// Nor is one used up that was never sent.
 	s.records.failed = func(*audit.Record) error { return errSinkFull }
-	if _, _, err := callKeyed(t.Context(), t, client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); reason(t, err) != service.ReasonAuditUnavailable {
+	if _, _, err := callKeyed(t.Context(), t, client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); reason(t, err) != rpcerror.ReasonAuditUnavailable {
 		t.Errorf("without a record: %v", err)
 	}
 	s.records.failed = nil
@@ -132,7 +133,7 @@ func TestDoneAndNotRecordedWithAKey(t *testing.T) {
 		}
 		return nil
 	}
-	if _, _, err := s.createAs(t, "root", "k", "one"); reason(t, err) != service.ReasonWriteNotRecorded {
+	if _, _, err := s.createAs(t, "root", "k", "one"); reason(t, err) != rpcerror.ReasonWriteNotRecorded {
 		t.Fatal(err)
 	}
 	if id, replayed, err := s.createAs(t, "root", "k", "one"); err != nil || id != "proj_1" || !replayed || s.asked.Load() != 1 {
@@ -250,7 +251,7 @@ func TestOutcomesUnavailable(t *testing.T) {
 	s := newKeyedStub(t, broken, nil)
 	for _, broken.begin = range []error{fmt.Errorf("%w: gone", cache.ErrUnavailable), cache.ErrOutcomesFull, cache.ErrOutcomesShare} {
 		_, _, err := s.createAs(t, "root", "k", "one")
-		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != service.ReasonIdempotencyUnavailable || s.asked.Load() != 0 {
+		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != rpcerror.ReasonIdempotencyUnavailable || s.asked.Load() != 0 {
 			t.Errorf("%v, asked %d times", err, s.asked.Load())
 		}
 	}
@@ -287,7 +288,7 @@ func TestOneCallerTakesNoMoreThanAShare(t *testing.T) {
 		}
 	}
 	_, _, err = s.createAs(t, "root", "c", "one")
-	if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != service.ReasonIdempotencyUnavailable || !strings.Contains(err.Error(), "one caller") {
+	if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != rpcerror.ReasonIdempotencyUnavailable || !strings.Contains(err.Error(), "one caller") {
 		t.Errorf("beyond its share: %v", err)
 	}
 	if id, replayed, err := s.createAs(t, "root", "b", "one"); err != nil || id != "proj_2" || !replayed {

@@ -6,6 +6,8 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // idempotencyHeader carries the key of a write.
@@ -32,11 +34,11 @@ func idempotencyKey(ctx context.Context) (string, error) {
 		}
 		wrong = "must be 1 to 255 printable ASCII characters without a space, or a string in quotes (RFC 8941)"
 	}
-	return "", fault{
-		code: connect.CodeInvalidArgument, reason: ReasonIdempotencyKeyInvalid,
-		message:    "the header " + idempotencyHeader + " " + wrong,
-		violations: []*errdetails.BadRequest_FieldViolation{{Field: idempotencyHeader, Description: wrong}},
-	}.err()
+	return "", &rpcerror.Error{
+		Code: connect.CodeInvalidArgument, Reason: rpcerror.ReasonIdempotencyKeyInvalid,
+		Message:    "the header " + idempotencyHeader + " " + wrong,
+		Violations: []*errdetails.BadRequest_FieldViolation{{Field: idempotencyHeader, Description: wrong}},
+	}
 }
 
 // parseIdempotencyKey reads a value of the header. The draft has a string of

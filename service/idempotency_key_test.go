@@ -12,6 +12,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -23,7 +24,7 @@ func TestKeysAreBound(t *testing.T) {
 	if id, _, err := s.createAs(t, "root", "k", "one"); err != nil || id != "proj_1" {
 		t.Fatal(id, err)
 	}
-	if _, _, err := s.createAs(t, "root", "k", "two"); connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != service.ReasonIdempotencyKeyReused {
+	if _, _, err := s.createAs(t, "root", "k", "two"); connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != rpcerror.ReasonIdempotencyKeyReused {
 		t.Errorf("another request with the key: %v", err)
 	}
 	for _, m := range s.catalog.Methods() {
@@ -31,7 +32,7 @@ func TestKeysAreBound(t *testing.T) {
 			continue
 		}
 		_, replayed, err := callKeyed(t.Context(), t, s.client, "k", m, requests[m.Name()])
-		if connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != service.ReasonIdempotencyKeyReused || replayed {
+		if connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != rpcerror.ReasonIdempotencyKeyReused || replayed {
 			t.Errorf("%s with the key: %v, replayed: %t", m.Name(), err, replayed)
 		}
 	}
@@ -94,7 +95,7 @@ func TestKeysThatAreNone(t *testing.T) {
 		{`"`}, {`""`}, {`"a`}, {`"a"b"`}, {`"a\"`}, {`"a\b"`}, {`"a";x=1`}, {`"` + strings.Repeat("x", 256) + `"`}, {"\"\x01\""},
 	} {
 		err := call(keys...)
-		if connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != service.ReasonIdempotencyKeyInvalid || !strings.Contains(err.Error(), "Idempotency-Key") {
+		if connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != rpcerror.ReasonIdempotencyKeyInvalid || !strings.Contains(err.Error(), "Idempotency-Key") {
 			t.Errorf("%q: %v", keys, err)
 		}
 	}
@@ -122,7 +123,7 @@ func TestKeysWithoutAStore(t *testing.T) {
 	})})
 	create, _ := realCatalog(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(server)), "k", create, &adminv1.CreateProjectRequest{Name: "one"})
-	if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != service.ReasonIdempotencyNotConfigured || asked.Load() != 0 {
+	if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNotConfigured || asked.Load() != 0 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
 	for name, o := range map[string]service.IdempotencyOptions{
@@ -168,7 +169,7 @@ func TestKeysOutliveTheAdminKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	org = "after"
-	if err := call(); reason(t, err) != service.ReasonIdempotencyKeyReused || asked.Load() != 1 {
+	if err := call(); reason(t, err) != rpcerror.ReasonIdempotencyKeyReused || asked.Load() != 1 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
 }

@@ -2,12 +2,8 @@ package service
 
 import (
 	"encoding/binary"
-	"errors"
 
-	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connectproto"
-	"google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/protobuf/proto"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // keptOutcome is what came of a write: what the upstream said, which every door
@@ -43,27 +39,11 @@ const (
 func encodeOutcome(o keptOutcome) []byte {
 	kind, rest := byte(outcomeAnswer), o.json
 	if o.err != nil {
-		kind, rest = outcomeError, encodeError(toCaller(o.err))
+		kind, rest = outcomeError, rpcerror.Encode(o.err)
 	}
 	b := binary.AppendUvarint([]byte{outcomeVersion, kind}, uint64(len(o.requestID)))
 	b = append(b, o.requestID...)
 	return append(b, rest...)
-}
-
-func encodeError(err error) []byte {
-	s := &status.Status{Code: int32(connect.CodeOf(err))}
-	if e, ok := errors.AsType[*connect.Error](err); ok {
-		s.Message = e.Message()
-		for _, detail := range e.Details() {
-			s.Details = append(s.Details, connectproto.ErrorDetailToAny(detail))
-		}
-	}
-	b, err := proto.Marshal(s)
-	if err != nil {
-		// Text that is no UTF-8: the code says the most of it.
-		b, _ = proto.Marshal(&status.Status{Code: s.GetCode()})
-	}
-	return b
 }
 
 // decodeOutcome is false for what this build cannot read.
@@ -83,23 +63,10 @@ func decodeOutcome(b []byte) (keptOutcome, bool) {
 		o.json = rest
 		return o, true
 	case outcomeError:
-		if err, ok := decodeError(rest); ok {
-			o.err = err
+		if failure, err := rpcerror.Decode(rest); err == nil {
+			o.err = failure
 			return o, true
 		}
 	}
 	return keptOutcome{}, false
-}
-
-// decodeError is false for what this build cannot read.
-func decodeError(b []byte) (*told, bool) {
-	s := new(status.Status)
-	if proto.Unmarshal(b, s) != nil || s.GetCode() <= 0 {
-		return nil, false //nolint:nilerr // What cannot be read is nobody's answer, whatever is wrong with it.
-	}
-	e := connect.NewError(connect.Code(s.GetCode()), s.GetMessage())
-	for _, packed := range s.GetDetails() {
-		e = e.WithDetail(&connect.ErrorDetail{Type: string(packed.MessageName()), Value: packed.GetValue()})
-	}
-	return &told{err: e}, true
 }

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -22,11 +23,11 @@ func TestOutcomesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := keptOutcome{requestID: rapid.String().Draw(t, "id"), json: rapid.SliceOf(rapid.Byte()).Draw(t, "json")}
 		if rapid.Bool().Draw(t, "failed") {
-			want.json, want.err = nil, fault{
-				code: connect.Code(rapid.IntRange(1, 16).Draw(t, "code")), reason: "REASON", message: rapid.String().Draw(t, "message"),
-				metadata: map[string]string{"a": rapid.String().Draw(t, "metadata")}, cause: errors.New("the cause"), retryAfter: 7,
-				violations: []*errdetails.BadRequest_FieldViolation{{Field: "f", Description: "d"}},
-			}.err()
+			want.json, want.err = nil, &rpcerror.Error{
+				Code: connect.Code(rapid.IntRange(1, 16).Draw(t, "code")), Reason: "REASON", Message: rapid.String().Draw(t, "message"),
+				Metadata: map[string]string{"a": rapid.String().Draw(t, "metadata")}, Cause: errors.New("the cause"), RetryAfter: 7,
+				Violations: []*errdetails.BadRequest_FieldViolation{{Field: "f", Description: "d"}},
+			}
 		}
 		encoded := encodeOutcome(want)
 		got, ok := decodeOutcome(encoded)
@@ -70,7 +71,7 @@ func TestOtherOutcomesAreNotRead(t *testing.T) {
 // TestErrorsThatCannotBeEncoded keep their code.
 func TestErrorsThatCannotBeEncoded(t *testing.T) {
 	t.Parallel()
-	e := &told{err: connect.NewError(connect.CodeUnknown, "no \xff UTF-8"+strings.Repeat("x", 10))}
+	e := &rpcerror.Error{Code: connect.CodeUnknown, Message: "no \xff UTF-8" + strings.Repeat("x", 10)}
 	got, ok := decodeOutcome(encodeOutcome(keptOutcome{err: e}))
 	if !ok || connect.CodeOf(got.err) != connect.CodeUnknown {
 		t.Errorf("%v, %t", got.err, ok)

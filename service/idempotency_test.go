@@ -15,6 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -167,7 +168,7 @@ func TestKeyedSecrets(t *testing.T) {
 		}
 		before := fake.Count(s.method.Endpoint.String())
 		_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
-		if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != service.ReasonIdempotencyNeedsEncryption || fake.Count(s.method.Endpoint.String()) != before {
+		if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNeedsEncryption || fake.Count(s.method.Endpoint.String()) != before {
 			t.Errorf("%s without encryption: %v, asked %d times", s.method.Name(), err, fake.Count(s.method.Endpoint.String())-before)
 		}
 		first, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // requestIDHeader carries the id of a call back to its caller.
@@ -141,7 +142,7 @@ func connectError(err error) error {
 func withCallerErrors(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		if err := next(ctx, spec, stream); err != nil {
-			return toCaller(err)
+			return rpcerror.ToCaller(err)
 		}
 		return nil
 	}

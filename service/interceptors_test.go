@@ -24,6 +24,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -229,7 +230,7 @@ func TestPanicIsOneFailedCall(t *testing.T) {
 	for name, door := range h.doors(t) {
 		broken.Clear()
 		_, id, err := get(t, door, "proj_1")
-		if connect.CodeOf(err) != connect.CodeInternal || reason(t, err) != service.ReasonInternal {
+		if connect.CodeOf(err) != connect.CodeInternal || reason(t, err) != rpcerror.ReasonInternal {
 			t.Errorf("%s: a panic is told as %v", name, err)
 		}
 		if text := everything(err); strings.Contains(text, secretWord) || strings.Contains(text, "panic") {
@@ -329,7 +330,7 @@ func TestLongestCallEndsACall(t *testing.T) {
 		return nil, ctx.Err()
 	}, time.Millisecond)
 	for name, door := range h.doors(t) {
-		if _, _, err := get(t, door, "proj_1"); connect.CodeOf(err) != connect.CodeDeadlineExceeded || reason(t, err) != service.ReasonDeadlineExceeded {
+		if _, _, err := get(t, door, "proj_1"); connect.CodeOf(err) != connect.CodeDeadlineExceeded || reason(t, err) != rpcerror.ReasonDeadlineExceeded {
 			t.Errorf("%s: a call without end ends in %v", name, err)
 		}
 	}
@@ -373,14 +374,14 @@ func TestBadRequestsAreNotRepeated(t *testing.T) {
 		status                             int
 		want                               string // in the refusal
 	}{
-		{"broken JSON", getProject, asJSON, `{"project_id": ` + secretWord, http.StatusBadRequest, service.ReasonMalformedRequest},
-		{"JSON of another type", getProject, asJSON, `["` + secretWord + `"]`, http.StatusBadRequest, service.ReasonMalformedRequest},
-		{"broken protobuf", getProject, asProto, "\x0a\x7f" + secretWord, http.StatusBadRequest, service.ReasonMalformedRequest},
-		{"protobuf that is not UTF-8", getProject, asProto, "\x0a\x0d" + secretWord + "\xff\xfe", http.StatusBadRequest, service.ReasonMalformedRequest},
+		{"broken JSON", getProject, asJSON, `{"project_id": ` + secretWord, http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
+		{"JSON of another type", getProject, asJSON, `["` + secretWord + `"]`, http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
+		{"broken protobuf", getProject, asProto, "\x0a\x7f" + secretWord, http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
+		{"protobuf that is not UTF-8", getProject, asProto, "\x0a\x0d" + secretWord + "\xff\xfe", http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
 		{"unknown field", getProject, asJSON, `{"nobody": "` + secretWord + `"}`, http.StatusBadRequest, "nobody: is no field of this request"},
 		{"field of another type", "/admingateway.admin.v1.ProjectService/ListProjects", asJSON, `{"limit": "` + secretWord + `"}`, http.StatusBadRequest, "limit"},
 		{"broken rule", getProject, asJSON, `{"project_id": "../` + secretWord + `"}`, http.StatusBadRequest, "project_id"},
-		{"too large", getProject, asJSON, `{"project_id": "` + strings.Repeat(secretWord, 1<<17) + `"}`, http.StatusTooManyRequests, service.ReasonMalformedRequest},
+		{"too large", getProject, asJSON, `{"project_id": "` + strings.Repeat(secretWord, 1<<17) + `"}`, http.StatusTooManyRequests, rpcerror.ReasonMalformedRequest},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -428,7 +429,7 @@ func TestUnknownMethods(t *testing.T) {
 	for name, door := range h.doors(t) {
 		err := as("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/admingateway.admin.v1.ProjectService/Nope"},
 			&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
-		if connect.CodeOf(err) != connect.CodeUnimplemented || reason(t, err) != service.ReasonUnknownMethod {
+		if connect.CodeOf(err) != connect.CodeUnimplemented || reason(t, err) != rpcerror.ReasonUnknownMethod {
 			t.Errorf("%s: an unknown method is told as %v", name, err)
 		}
 	}

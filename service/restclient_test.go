@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -164,7 +165,7 @@ func restFault(status int, body []byte) error {
 		return fmt.Errorf("status %d: %s: not an error of the upstream's form", status, body)
 	}
 	e := connect.NewError(code, told.Error.Message)
-	parts := []proto.Message{&errdetails.ErrorInfo{Reason: strings.ToUpper(told.Error.Code), Domain: service.ErrorDomain}}
+	parts := []proto.Message{&errdetails.ErrorInfo{Reason: strings.ToUpper(told.Error.Code), Domain: rpcerror.Domain}}
 	if told.Error.Param != nil {
 		parts = append(parts, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: *told.Error.Param}}})
 	}

@@ -2,17 +2,14 @@ package service
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connectproto"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
-	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // restRow is how a code is told to clients of the upstream.
@@ -55,67 +52,41 @@ type restError struct {
 // refuse writes an error. Its words are those of the other doors; type, code and
 // param are the upstream's where it gave them.
 func (d *restDoor) refuse(w http.ResponseWriter, r *http.Request, stream *restStream, err error) {
-	f := faultOf(err)
-	row, ok := restRows[f.code]
+	f := rpcerror.ToCaller(err)
+	row, ok := restRows[f.Code]
 	if !ok {
 		row = restRows[connect.CodeInternal]
 	}
 	if stream.status != 0 {
 		row = restRow{status: stream.status, kind: "invalid_request_error"}
 	}
-	if f.code == connect.CodeUnimplemented && len(stream.match.Allowed) > 0 {
+	if f.Code == connect.CodeUnimplemented && len(stream.match.Allowed) > 0 {
 		row.status = http.StatusMethodNotAllowed
 		w.Header().Set("Allow", strings.Join(stream.match.Allowed, ", "))
 	}
-	if f.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
 	if !row.again && r.Method != http.MethodGet {
 		w.Header().Set("X-Should-Retry", "false")
 	}
-	body, err := json.Marshal(map[string]restError{"error": f.rest(row.kind)})
+	body, err := json.Marshal(map[string]restError{"error": restErrorOf(f, row.kind)})
 	if err != nil {
 		body = []byte(`{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal"}}`)
 	}
 	d.write(w, r, row.status, body)
 }
 
-// faultOf reads what a caller is told, from the form that all doors get it in.
-func faultOf(err error) fault {
-	var known *told
-	if !errors.As(err, &known) && !errors.As(toCaller(err), &known) {
-		return fault{code: connect.CodeInternal, reason: ReasonInternal, message: "internal error"}
-	}
-	f := fault{code: known.err.Code(), message: known.err.Message()}
-	for _, packed := range known.err.Details() {
-		detail, err := connectproto.UnmarshalErrorDetail(packed)
-		if err != nil {
-			continue // Of a build that knows more of them.
-		}
-		switch d := detail.(type) {
-		case *errdetails.ErrorInfo:
-			f.reason, f.metadata = d.GetReason(), d.GetMetadata()
-		case *errdetails.BadRequest:
-			f.violations = d.GetFieldViolations()
-		case *errdetails.RetryInfo:
-			f.retryAfter = d.GetRetryDelay().AsDuration()
-		case *controlv1.WriteDone:
-			f.done = d
-		}
-	}
-	return f
-}
-
-func (f fault) rest(kind string) restError {
-	e := restError{Message: f.message, Type: kind, Code: strings.ToLower(f.reason), ID: f.done.GetId()}
-	if theirs := f.metadata["upstream_type"]; theirs != "" {
+func restErrorOf(f *rpcerror.Error, kind string) restError {
+	e := restError{Message: f.Message, Type: kind, Code: strings.ToLower(f.Reason), ID: f.Done.GetId()}
+	if theirs := f.Metadata["upstream_type"]; theirs != "" {
 		e.Type = theirs
 	}
-	if theirs := f.metadata["upstream_code"]; theirs != "" {
+	if theirs := f.Metadata["upstream_code"]; theirs != "" {
 		e.Code = theirs
 	}
-	if len(f.violations) > 0 && f.violations[0].GetField() != "" {
-		e.Param = &f.violations[0].Field
+	if len(f.Violations) > 0 && f.Violations[0].GetField() != "" {
+		e.Param = &f.Violations[0].Field
 	}
 	return e
 }

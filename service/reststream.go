@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -80,10 +81,10 @@ func (s *restStream) body() ([]byte, error) {
 	}
 	if len(body) > 0 && !isPlainJSON(s.request.Header) {
 		s.status = http.StatusUnsupportedMediaType
-		return nil, fault{
-			code: connect.CodeInvalidArgument, reason: ReasonMalformedRequest,
-			message: "the body must be of the type application/json, and not compressed",
-		}.err()
+		return nil, &rpcerror.Error{
+			Code: connect.CodeInvalidArgument, Reason: rpcerror.ReasonMalformedRequest,
+			Message: "the body must be of the type application/json, and not compressed",
+		}
 	}
 	return body, nil
 }

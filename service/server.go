@@ -15,6 +15,8 @@ import (
 	"connectrpc.com/grpcreflect/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 const (
@@ -130,7 +132,7 @@ func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
 		r.health.register(server)
 	}
 	server.SetUnknownHandler(func(context.Context, connect.Spec, connect.ServerStream) error {
-		return fault{code: connect.CodeUnimplemented, reason: ReasonUnknownMethod, message: "no such method"}.err()
+		return &rpcerror.Error{Code: connect.CodeUnimplemented, Reason: rpcerror.ReasonUnknownMethod, Message: "no such method"}
 	})
 	return server, nil
 }

@@ -1,4 +1,4 @@
-package service
+package rpcerror
 
 import (
 	"context"
@@ -120,11 +120,11 @@ func TestToCaller(t *testing.T) {
 		{"canceled", fmt.Errorf("%s: %w", canary, context.Canceled),
 			heard{connect.CodeCanceled, "the call was canceled", []proto.Message{info("CANCELED", nil)}}},
 		{"not decodable", connect.NewError(connect.CodeInvalidArgument, canary),
-			heard{connect.CodeInvalidArgument, doorFaults[connect.CodeInvalidArgument].message, []proto.Message{info("MALFORMED_REQUEST", nil)}}},
+			heard{connect.CodeInvalidArgument, doorErrors[connect.CodeInvalidArgument].message, []proto.Message{info("MALFORMED_REQUEST", nil)}}},
 		{"too large", connect.NewError(connect.CodeResourceExhausted, canary),
-			heard{connect.CodeResourceExhausted, doorFaults[connect.CodeResourceExhausted].message, []proto.Message{info("MALFORMED_REQUEST", nil)}}},
+			heard{connect.CodeResourceExhausted, doorErrors[connect.CodeResourceExhausted].message, []proto.Message{info("MALFORMED_REQUEST", nil)}}},
 		{"not implemented", connect.NewError(connect.CodeUnimplemented, canary),
-			heard{connect.CodeUnimplemented, doorFaults[connect.CodeUnimplemented].message, []proto.Message{info("UNKNOWN_METHOD", nil)}}},
+			heard{connect.CodeUnimplemented, doorErrors[connect.CodeUnimplemented].message, []proto.Message{info("UNKNOWN_METHOD", nil)}}},
 		{"any other of the door", connect.NewError(connect.CodeDataLoss, canary),
 			heard{connect.CodeInternal, "internal error", []proto.Message{info("INTERNAL", nil)}}},
 		{"unknown", errors.New(canary),
@@ -133,7 +133,7 @@ func TestToCaller(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			err := toCaller(test.err)
+			err := ToCaller(test.err)
 			got := hear(t, err)
 			if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -144,7 +144,7 @@ func TestToCaller(t *testing.T) {
 			if !errors.Is(err, root(test.err)) {
 				t.Errorf("the log does not get the cause: %v", err)
 			}
-			if again := toCaller(fmt.Errorf("%s: %w", canary, err)); !cmp.Equal(hear(t, again), got, protocmp.Transform()) {
+			if again := ToCaller(fmt.Errorf("%s: %w", canary, err)); !cmp.Equal(hear(t, again), got, protocmp.Transform()) {
 				t.Errorf("told twice, it is %v", hear(t, again))
 			}
 		})
@@ -172,7 +172,7 @@ func TestUpstreamWords(t *testing.T) {
 	t.Parallel()
 	quoted := map[upstream.Kind]bool{upstream.InvalidArgument: true, upstream.NotFound: true, upstream.Conflict: true, upstream.RateLimited: true}
 	for kind := range outcomes {
-		got := hear(t, toCaller(&upstream.Error{Kind: kind, Message: canary}))
+		got := hear(t, ToCaller(&upstream.Error{Kind: kind, Message: canary}))
 		if (got.Message == canary) != quoted[kind] {
 			t.Errorf("%s is told as %q", kind, got.Message)
 		}
@@ -199,7 +199,7 @@ func TestValidationNamesTheField(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := hear(t, toCaller(validator.Validate(test.request)))
+			got := hear(t, ToCaller(validator.Validate(test.request)))
 			if got.Code != connect.CodeInvalidArgument || !strings.HasPrefix(got.Message, "invalid request: "+test.fields[0]+": ") {
 				t.Errorf("told as %s: %q", got.Code, got.Message)
 			}
