@@ -173,7 +173,7 @@ func TestAuditHistory(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range auditEventTypes {
+	for _, want := range AuditEventTypes() {
 		if !types[want] {
 			t.Errorf("no event of type %s", want)
 		}
@@ -219,7 +219,7 @@ func TestAuditLogIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newAuditLog(10)
 	for i := range 25 {
-		l.add(&auditEvent{ID: fmt.Sprint(i)})
+		l.add(&AuditEvent{ID: fmt.Sprint(i)})
 		if len(l.events) > 10 {
 			t.Fatalf("%d events", len(l.events))
 		}

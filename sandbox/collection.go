@@ -2,21 +2,20 @@ package sandbox
 
 import "slices"
 
-// collection keeps things by id in the order in which they were added, which
-// is the order of their creation. It is not safe for concurrent use; the
-// organization's lock guards it.
-type collection[T any] struct {
+// Collection holds items by id in the order in which they were added, which is
+// the order of their creation. It is not safe for concurrent use.
+type Collection[T any] struct {
 	byID map[string]T
 	ids  []string
 }
 
-func newCollection[T any]() *collection[T] {
-	return &collection[T]{byID: make(map[string]T)}
+func newCollection[T any]() *Collection[T] {
+	return &Collection[T]{byID: make(map[string]T)}
 }
 
-// add reports false, and changes nothing, when the id is taken.
-func (c *collection[T]) add(id string, item T) bool {
-	if _, taken := c.byID[id]; taken {
+// Add returns false, and changes nothing, if the id is taken.
+func (c *Collection[T]) Add(id string, item T) bool {
+	if c.Has(id) {
 		return false
 	}
 	c.byID[id] = item
@@ -24,20 +23,18 @@ func (c *collection[T]) add(id string, item T) bool {
 	return true
 }
 
-func (c *collection[T]) has(id string) bool { _, ok := c.byID[id]; return ok }
-func (c *collection[T]) len() int           { return len(c.ids) }
+// Has says whether there is an item with the id.
+func (c *Collection[T]) Has(id string) bool { _, ok := c.byID[id]; return ok }
 
-// find returns the upstream's 404 for an unknown id.
-func (c *collection[T]) find(what, id string) (T, error) {
-	item, ok := c.byID[id]
-	if !ok {
-		return item, notFound(what, id)
-	}
-	return item, nil
-}
+// Get returns the item with the id, the zero value if there is none.
+func (c *Collection[T]) Get(id string) T { return c.byID[id] }
 
-func (c *collection[T]) remove(id string) bool {
-	if !c.has(id) {
+// Len returns the number of items.
+func (c *Collection[T]) Len() int { return len(c.ids) }
+
+// Remove returns false if there is no item with the id.
+func (c *Collection[T]) Remove(id string) bool {
+	if !c.Has(id) {
 		return false
 	}
 	delete(c.byID, id)
@@ -45,13 +42,14 @@ func (c *collection[T]) remove(id string) bool {
 	return true
 }
 
-func (c *collection[T]) clear() {
+// Clear removes all items.
+func (c *Collection[T]) Clear() {
 	clear(c.byID)
 	c.ids = nil
 }
 
-// all returns the items in order of creation.
-func (c *collection[T]) all() []T {
+// All returns the items in the order of their creation.
+func (c *Collection[T]) All() []T {
 	out := make([]T, len(c.ids))
 	for i, id := range c.ids {
 		out[i] = c.byID[id]
@@ -59,7 +57,8 @@ func (c *collection[T]) all() []T {
 	return out
 }
 
-func (c *collection[T]) any(match func(T) bool) bool {
+// Any says whether an item matches.
+func (c *Collection[T]) Any(match func(T) bool) bool {
 	for _, item := range c.byID {
 		if match(item) {
 			return true

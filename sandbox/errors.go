@@ -59,6 +59,15 @@ func notFound(what, id string) *apiError {
 	}
 }
 
+// find returns the item of the collection, or the upstream's 404 for an id that
+// the collection does not have.
+func find[T any](in *Collection[T], what, id string) (T, error) {
+	if !in.Has(id) {
+		return in.Get(id), notFound(what, id)
+	}
+	return in.Get(id), nil
+}
+
 func conflict(code, format string, args ...any) *apiError {
 	return &apiError{
 		status: http.StatusConflict, kind: invalidRequest, code: code,

@@ -1,20 +1,5 @@
 package sandbox
 
-// group is a set of users that can be given access as one.
-type group struct {
-	ID        string
-	Name      string
-	CreatedAt int64
-	SCIM      bool
-	Type      string // group or tenant_group
-	members   *collection[*groupMember]
-}
-
-// groupMember is a user's place in a group.
-type groupMember struct {
-	userID string
-}
-
 func groupOperations() []operation {
 	name := str("name").between(1, 255).must()
 	return []operation{
@@ -43,13 +28,13 @@ type groupView struct {
 	Type      string `json:"group_type,omitempty"`
 }
 
-func (g *group) view() groupView {
+func viewGroup(g *Group) groupView {
 	return groupView{g.ID, g.Name, g.CreatedAt, g.SCIM, g.Type}
 }
 
 // ownGroup resolves {group_id} for a change; an identity provider owns the
 // others.
-func (c *call) ownGroup() (*group, error) {
+func (c *call) ownGroup() (*Group, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
@@ -61,25 +46,21 @@ func (c *call) ownGroup() (*group, error) {
 }
 
 func listGroups(c *call) (any, error) {
-	return listing[*group]{
-		items: c.org.groups.all(),
-		id:    func(g *group) string { return g.ID },
-		view:  func(g *group) any { return g.view() },
+	return listing[*Group]{
+		items: c.org.Groups.All(),
+		id:    func(g *Group) string { return g.ID },
+		view:  func(g *Group) any { return viewGroup(g) },
 	}.byNext(c.query)
 }
 
 func createGroup(c *call) (any, error) {
 	name := c.body.str("name")
-	if c.org.groups.any(func(g *group) bool { return g.Name == name }) {
+	if c.org.Groups.Any(func(g *Group) bool { return g.Name == name }) {
 		return nil, conflict("group_exists", "A group named '%s' already exists.", name)
 	}
-	g := &group{
-		ID: c.org.newID("group_"), Name: name, CreatedAt: c.now,
-		Type: "group", members: newCollection[*groupMember](),
-	}
-	c.org.groups.add(g.ID, g)
-	c.record("group.created", nil, created{g.ID, map[string]string{"group_name": name}}, g.ID)
-	return g.view(), nil
+	g := c.org.NewGroup(name, c.now)
+	c.record("group.created", nil, CreatedPayload{g.ID, map[string]string{"group_name": name}}, g.ID)
+	return viewGroup(g), nil
 }
 
 func getGroup(c *call) (any, error) {
@@ -87,7 +68,7 @@ func getGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.view(), nil
+	return viewGroup(g), nil
 }
 
 func updateGroup(c *call) (any, error) {
@@ -96,12 +77,12 @@ func updateGroup(c *call) (any, error) {
 		return nil, err
 	}
 	name := c.body.str("name")
-	if c.org.groups.any(func(other *group) bool { return other != g && other.Name == name }) {
+	if c.org.Groups.Any(func(other *Group) bool { return other != g && other.Name == name }) {
 		return nil, conflict("group_exists", "A group named '%s' already exists.", name)
 	}
 	g.Name = name
-	c.record("group.updated", nil, changed{g.ID, map[string]string{"group_name": name}}, g.ID)
-	v := g.view()
+	c.record("group.updated", nil, ChangedPayload{g.ID, map[string]string{"group_name": name}}, g.ID)
+	v := viewGroup(g)
 	v.Type = "" // the answer to an update does not have it
 	return v, nil
 }
@@ -111,12 +92,12 @@ func deleteGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.org.groups.remove(g.ID)
-	c.org.forgetPrincipal("group", g.ID)
-	for _, p := range c.org.projects.all() {
-		p.groups.remove(g.ID)
+	c.org.Groups.Remove(g.ID)
+	c.org.UnassignAll(func(p Principal) bool { return p.Kind == "group" && p.ID == g.ID })
+	for _, p := range c.org.Projects.All() {
+		p.Groups.Remove(g.ID)
 	}
-	c.record("group.deleted", nil, ref{g.ID}, g.ID)
+	c.record("group.deleted", nil, TargetPayload{g.ID}, g.ID)
 	return deleted{"group.deleted", g.ID, true}, nil
 }
 
@@ -130,13 +111,10 @@ func listGroupUsers(c *call) (any, error) {
 		Name  string  `json:"name"`
 		Email *string `json:"email"`
 	}
-	return listing[*groupMember]{
-		items: g.members.all(),
-		id:    func(m *groupMember) string { return m.userID },
-		view: func(m *groupMember) any {
-			u := c.org.users.byID[m.userID]
-			return view{u.ID, u.displayName(), u.Email}
-		},
+	return listing[*User]{
+		items:       g.Members.All(),
+		id:          func(u *User) string { return u.ID },
+		view:        func(u *User) any { return view{u.ID, u.DisplayName(), u.Email} },
 		newestFirst: true,
 	}.byNext(c.query)
 }
@@ -146,11 +124,11 @@ func addGroupUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := c.org.users.find("user", c.body.str("user_id"))
+	u, err := find(c.org.Users, "user", c.body.str("user_id"))
 	if err != nil {
 		return nil, err
 	}
-	if !g.members.add(u.ID, &groupMember{u.ID}) {
+	if !g.Members.Add(u.ID, u) {
 		return nil, conflict("already_member", "User '%s' is already in group '%s'.", u.ID, g.ID)
 	}
 	c.record("tenant.group.member.added", nil, nil, g.ID, u.ID)
@@ -166,10 +144,10 @@ func getGroupUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := g.members.find("group user", c.path["user_id"]); err != nil {
+	u, err := find(g.Members, "group user", c.path["user_id"])
+	if err != nil {
 		return nil, err
 	}
-	u := c.org.users.byID[c.path["user_id"]]
 	return struct {
 		ID               string  `json:"id"`
 		Name             string  `json:"name"`
@@ -177,7 +155,7 @@ func getGroupUser(c *call) (any, error) {
 		Picture          *string `json:"picture"`
 		IsServiceAccount *bool   `json:"is_service_account"`
 		UserType         string  `json:"user_type"`
-	}{u.ID, u.displayName(), u.Email, nil, new(false), "user"}, nil
+	}{u.ID, u.DisplayName(), u.Email, nil, new(false), "user"}, nil
 }
 
 func removeGroupUser(c *call) (any, error) {
@@ -185,11 +163,11 @@ func removeGroupUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := g.members.find("group user", c.path["user_id"])
+	u, err := find(g.Members, "group user", c.path["user_id"])
 	if err != nil {
 		return nil, err
 	}
-	g.members.remove(m.userID)
-	c.record("tenant.group.member.removed", nil, nil, g.ID, m.userID)
+	g.Members.Remove(u.ID)
+	c.record("tenant.group.member.removed", nil, nil, g.ID, u.ID)
 	return deleted{Object: "group.user.deleted", Deleted: true}, nil
 }

@@ -1,38 +1,25 @@
 package sandbox
 
-import (
-	"math/big"
-	"slices"
-)
+import "slices"
 
-// ledger answers what was used and what it cost. It is made with the
-// organization and does not change: whatever is deleted later, it was used.
-type ledger struct {
+// Ledger says what was used and what it cost. It is made with the organization
+// and does not change: a deletion does not undo usage.
+type Ledger struct {
 	workloads []workload
 	lines     []lineItem
 }
 
-// lineItem is a position of the price list. Prices are in attodollars, 1e-18.
-type lineItem struct {
-	name  string
-	unit  string // as in quantity_unit; empty where none fits
-	price int64
+// Span is a range of time, in Unix seconds: [Start, End).
+type Span struct{ Start, End int64 }
+
+// minutes returns the range of whole minutes that begin within the span and are
+// over at now.
+func (s Span) minutes(now int64) (from, to int64) {
+	return (s.Start + 59) / 60, min((s.End+59)/60, now/60)
 }
 
-// usageQuery selects usage: seconds since the epoch, and lists of accepted
-// values, where nil accepts all.
-type usageQuery struct {
-	kind       string // empty: all
-	start, end int64
-	filters    [dimensions][]string
-}
-
-// matches does not look at the time.
-func (q *usageQuery) matches(w *workload) bool {
-	if q.kind != "" && q.kind != w.kind {
-		return false
-	}
-	for d, accepted := range q.filters {
+func (f Filter) accepts(w *workload) bool {
+	for d, accepted := range f {
 		if accepted != nil && !slices.Contains(accepted, w.dims[d]) {
 			return false
 		}
@@ -40,54 +27,87 @@ func (q *usageQuery) matches(w *workload) bool {
 	return true
 }
 
-// minutes is the span of whole minutes that begin within [start, end) and are
-// over at now.
-func minutes(start, end, now int64) (from, to int64) {
-	return (start + 59) / 60, min((end+59)/60, now/60)
+// selected returns the workloads that the filter accepts, of one kind or, with an
+// empty kind, of all.
+func (l *Ledger) selected(kind string, f Filter) []*workload {
+	var out []*workload
+	for i := range l.workloads {
+		if w := &l.workloads[i]; (kind == "" || kind == w.kind) && f.accepts(w) {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
-// usage adds up the parts of everything that the query selects.
-func (l *ledger) usage(q usageQuery, now int64) parts {
-	var sum parts
-	from, to := minutes(q.start, q.end, now)
-	for i := range l.workloads {
-		if w := &l.workloads[i]; q.matches(w) {
+// grouping assigns workloads to groups by the requested dimensions.
+type grouping struct {
+	by     []Dimension
+	keys   []GroupKey
+	groups map[GroupKey]int
+}
+
+func newGrouping(by []Dimension) *grouping {
+	return &grouping{by: by, groups: make(map[GroupKey]int)}
+}
+
+func (g *grouping) of(w *workload) int {
+	var key GroupKey
+	for _, d := range g.by {
+		key[d] = w.dims[d]
+	}
+	at, known := g.groups[key]
+	if !known {
+		at = len(g.keys)
+		g.keys = append(g.keys, key)
+		g.groups[key] = at
+	}
+	return at
+}
+
+// GroupUsage is the usage of a group, by the name of the metric.
+type GroupUsage struct {
+	Key     GroupKey
+	Metrics map[string]int64
+}
+
+// Usage returns the usage of each group in each span, without the groups that
+// used nothing. Now is the time in Unix seconds; minutes that are not over at
+// that time do not count.
+func (l *Ledger) Usage(k *UsageKind, f Filter, by []Dimension, spans []Span, now int64) [][]GroupUsage {
+	groups := newGrouping(by)
+	workloads := l.selected(k.Name, f)
+	groupOf := make([]int, len(workloads))
+	for i, w := range workloads {
+		groupOf[i] = groups.of(w)
+	}
+	out := make([][]GroupUsage, len(spans))
+	sums := make([]parts, len(groups.keys))
+	for n, span := range spans {
+		clear(sums)
+		from, to := span.minutes(now)
+		for i, w := range workloads {
+			sum := &sums[groupOf[i]]
 			for p, n := range w.between(from, to) {
 				sum[p] += n
 			}
 		}
-	}
-	return sum
-}
-
-// cost is the price of everything that the query selects, in dollars.
-func (l *ledger) cost(q usageQuery, now int64) *big.Rat {
-	quantities := make([]int64, len(l.lines))
-	from, to := minutes(q.start, q.end, now)
-	for i := range l.workloads {
-		w := &l.workloads[i]
-		if !q.matches(w) {
-			continue
-		}
-		for p, n := range w.between(from, to) {
-			if w.lines[p] != noLine {
-				quantities[w.lines[p]] += n
+		for i, sum := range sums {
+			if sum != (parts{}) {
+				out[n] = append(out[n], GroupUsage{groups.keys[i], k.totals(sum)})
 			}
 		}
 	}
-	total := new(big.Int)
-	for i, n := range quantities {
-		total.Add(total, l.lines[i].times(n))
-	}
-	return new(big.Rat).SetFrac(total, big.NewInt(attodollars))
+	return out
 }
 
-// A dollar is attodollars, 1 followed by attoDigits zeros.
-const (
-	attoDigits  = 18
-	attodollars = 1_000_000_000_000_000_000
-)
-
-func (l lineItem) times(quantity int64) *big.Int {
-	return new(big.Int).Mul(big.NewInt(l.price), big.NewInt(quantity))
+// TotalUsage adds up all usage in the span, by the name of the metric.
+func (l *Ledger) TotalUsage(k *UsageKind, f Filter, span Span, now int64) map[string]int64 {
+	var sum parts
+	from, to := span.minutes(now)
+	for _, w := range l.selected(k.Name, f) {
+		for p, n := range w.between(from, to) {
+			sum[p] += n
+		}
+	}
+	return k.totals(sum)
 }

@@ -15,7 +15,7 @@ import (
 // newPEM is a certificate that no seed makes.
 func newPEM(t *testing.T, serial uint64) string {
 	t.Helper()
-	content, err := selfSigned(1<<40+serial, 1_700_000_000, 1_800_000_000)
+	content, err := SelfSigned(1<<40+serial, 1_700_000_000, 1_800_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestInvites(t *testing.T) {
 	body := fmt.Sprintf(`{"email":"new@example.com","role":"reader","projects":[{"id":%q,"role":"owner"}]}`, project)
 	made := c.post("/organization/invites", body)
 	path := "/organization/invites/" + textAt(made, "id")
-	if made["status"] != "pending" || made["accepted_at"] != nil || number(t, made, "expires_at") != testNow.Unix()+inviteLife {
+	if made["status"] != "pending" || made["accepted_at"] != nil || number(t, made, "expires_at") != testNow.Unix()+InviteLife {
 		t.Errorf("made %v", made)
 	}
 	if diff := cmp.Diff(made, c.get(path)); diff != "" {
@@ -47,7 +47,7 @@ func TestInvites(t *testing.T) {
 	c.missing(path)
 
 	made = c.post("/organization/invites", body)
-	clock.Advance(inviteLife * time.Second)
+	clock.Advance(InviteLife * time.Second)
 	if got := c.get("/organization/invites/" + textAt(made, "id")); got["status"] != "expired" {
 		t.Errorf("after a week: %v", got["status"])
 	}
@@ -374,7 +374,7 @@ func TestCertificates(t *testing.T) {
 	}
 	c.delete(base + "/" + id)
 	c.missing(base + "/" + id)
-	for i := c.sandbox.org.certificates.len(); i < maxCertificates; i++ {
+	for i := c.sandbox.org.Certificates.Len(); i < maxCertificates; i++ {
 		c.post(base, fmt.Sprintf(`{"certificate":%q}`, newPEM(t, uint64(i+10))))
 	}
 	c.refuses(400, "too_many_certificates", "", "POST", base, upload)

@@ -32,12 +32,3 @@ var models = []model{
 	{"gpt-4o-mini-tts", "audio", 0, 0, 12_000},
 	{"tts-1", "audio", 0, 0, 15_000},
 }
-
-func modelNamed(name string) (model, bool) {
-	for _, m := range models {
-		if m.name == name {
-			return m, true
-		}
-	}
-	return model{}, false
-}

@@ -5,52 +5,50 @@ import (
 	"strings"
 )
 
-// organization is the whole state behind the API. It has no lock of its own:
-// Sandbox holds one around every call.
-type organization struct {
-	id     string
+// Organization is the whole state behind the API. It is not safe for concurrent
+// use: the caller holds a lock around everything that it does with one.
+type Organization struct {
+	ID     string
 	random *rand.Rand
 
-	adminKeys *collection[*adminKey]
-	// credentials finds the admin key by its secret.
-	credentials map[string]*adminKey
+	AdminKeys    *Collection[*AdminKey]
+	Users        *Collection[*User]
+	Groups       *Collection[*Group]
+	Roles        *Collection[*Role]
+	Invites      *Collection[*Invite]
+	Projects     *Collection[*Project]
+	Certificates *Collection[*Certificate]
+	Alerts       *Collection[*SpendAlert]
+	SpendLimit   *SpendLimit // nil: none
+	Retention    string
+	Ledger       *Ledger
 
-	users        *collection[*user]
-	groups       *collection[*group]
-	roles        *collection[*role]
-	invites      *collection[*invite]
-	projects     *collection[*project]
-	certificates *collection[*certificate]
-	alerts       *collection[*spendAlert]
-	spendLimit   *spendLimit
-	retention    string
-
-	assignments map[principal]*collection[*assignment]
+	credentials map[string]*AdminKey // By secret.
+	assignments map[Principal]*Collection[*Assignment]
 	audit       *auditLog
-	ledger      *ledger
 }
 
-func newOrganization(random *rand.Rand) *organization {
-	return &organization{
+func newOrganization(random *rand.Rand) *Organization {
+	return &Organization{
 		random:       random,
-		adminKeys:    newCollection[*adminKey](),
-		credentials:  make(map[string]*adminKey),
-		users:        newCollection[*user](),
-		groups:       newCollection[*group](),
-		roles:        newCollection[*role](),
-		invites:      newCollection[*invite](),
-		projects:     newCollection[*project](),
-		certificates: newCollection[*certificate](),
-		alerts:       newCollection[*spendAlert](),
-		retention:    "modified_abuse_monitoring",
-		assignments:  make(map[principal]*collection[*assignment]),
+		AdminKeys:    newCollection[*AdminKey](),
+		credentials:  make(map[string]*AdminKey),
+		Users:        newCollection[*User](),
+		Groups:       newCollection[*Group](),
+		Roles:        newCollection[*Role](),
+		Invites:      newCollection[*Invite](),
+		Projects:     newCollection[*Project](),
+		Certificates: newCollection[*Certificate](),
+		Alerts:       newCollection[*SpendAlert](),
+		Retention:    "modified_abuse_monitoring",
+		assignments:  make(map[Principal]*Collection[*Assignment]),
 		audit:        newAuditLog(maxAuditEvents),
 	}
 }
 
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-func (o *organization) randomText(n int) string {
+func (o *Organization) randomText(n int) string {
 	var b strings.Builder
 	for range n {
 		b.WriteByte(idAlphabet[o.random.IntN(len(idAlphabet))])
@@ -58,18 +56,19 @@ func (o *organization) randomText(n int) string {
 	return b.String()
 }
 
-func (o *organization) newID(prefix string) string {
+// NewID returns an id that begins with the prefix.
+func (o *Organization) NewID(prefix string) string {
 	return prefix + o.randomText(24)
 }
 
-// newSecret is a secret value and what remains visible of it.
-func (o *organization) newSecret(prefix string) (value, redacted string) {
-	value = prefix + o.randomText(48)
-	return value, redact(value)
+// NewSecret returns a secret that begins with the prefix.
+func (o *Organization) NewSecret(prefix string) string {
+	return prefix + o.randomText(48)
 }
 
-// redact keeps the ends of a secret, and nothing of one too short to have ends.
-func redact(secret string) string {
+// Redact returns the ends of a secret, and nothing of a secret that is too short
+// to have ends.
+func Redact(secret string) string {
 	if len(secret) < 24 {
 		return "sk-...redacted"
 	}

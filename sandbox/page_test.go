@@ -54,7 +54,7 @@ func TestWalksMeetEveryItemOnce(t *testing.T) {
 		{"/organization/audit_logs?tenant_only=true&", "last_id", "id", 100, 50},
 		{"/organization/spend_alerts?order=desc&", "last_id", "id", 100, 3},
 		{"/organization/projects/" + project + "/users?", "last_id", "id", 100, 3},
-		{"/organization/projects/" + project + "/rate_limits?", "last_id", "id", 1000, len(models)},
+		{"/organization/projects/" + project + "/rate_limits?", "last_id", "id", 1000, len(c.sandbox.org.Projects.All()[0].Limits())},
 		{"/organization/projects/" + project + "/api_keys?owner_project_access=any&", "last_id", "id", 100, 3},
 		{"/organization/groups?order=desc&", "next", "id", 1000, 4},
 		{"/organization/groups/" + group + "/users?", "next", "id", 1000, 2},

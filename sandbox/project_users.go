@@ -2,13 +2,6 @@ package sandbox
 
 import "strings"
 
-// member is a user's place in a project.
-type member struct {
-	userID  string
-	Role    string
-	AddedAt int64
-}
-
 func projectUserOperations() []operation {
 	base := "/organization/projects/{project_id}/users"
 	return []operation{
@@ -30,20 +23,20 @@ type memberView struct {
 	AddedAt int64   `json:"added_at"`
 }
 
-func (o *organization) memberView(m *member) memberView {
-	u := o.users.byID[m.userID]
+func viewMember(o *Organization, m *Member) memberView {
+	u := o.Users.Get(m.UserID)
 	return memberView{"organization.project.user", u.ID, u.Name, u.Email, m.Role, m.AddedAt}
 }
 
 // hasAccess says whether the user reaches the project, as a member or through
 // a group.
-func (o *organization) hasAccess(p *project, userID string) bool {
-	if p.members.has(userID) {
+func hasAccess(o *Organization, p *Project, userID string) bool {
+	if p.Members.Has(userID) {
 		return true
 	}
-	return p.groups.any(func(pg *projectGroup) bool {
-		g := o.groups.byID[pg.groupID]
-		return g != nil && g.members.has(userID)
+	return p.Groups.Any(func(pg *ProjectGroup) bool {
+		g := o.Groups.Get(pg.GroupID)
+		return g != nil && g.Members.Has(userID)
 	})
 }
 
@@ -52,16 +45,16 @@ func listProjectUsers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*member]{
-		items: p.members.all(),
-		id:    func(m *member) string { return m.userID },
-		view:  func(m *member) any { return c.org.memberView(m) },
+	return listing[*Member]{
+		items: p.Members.All(),
+		id:    func(m *Member) string { return m.UserID },
+		view:  func(m *Member) any { return viewMember(c.org, m) },
 	}.byID(c.query)
 }
 
 // namedUser finds the organization member that a body names by user_id or by
 // email.
-func (c *call) namedUser() (*user, error) {
+func (c *call) namedUser() (*User, error) {
 	id, email := c.body.str("user_id"), c.body.str("email")
 	switch {
 	case id == "" && email == "":
@@ -70,10 +63,10 @@ func (c *call) namedUser() (*user, error) {
 	case id != "" && email != "":
 		return nil, badRequest("email", "invalid_value", "Give either 'user_id' or 'email', not both.")
 	case id != "":
-		return c.org.users.find("user", id)
+		return find(c.org.Users, "user", id)
 	}
-	for _, u := range c.org.users.all() {
-		if strings.EqualFold(u.address(), email) {
+	for _, u := range c.org.Users.All() {
+		if strings.EqualFold(u.Address(), email) {
 			return u, nil
 		}
 	}
@@ -89,16 +82,16 @@ func addProjectUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{u.ID, c.body.str("role"), c.now}
-	if !p.members.add(u.ID, m) {
+	m := &Member{u.ID, c.body.str("role"), c.now}
+	if !p.Members.Add(u.ID, m) {
 		return nil, conflict("already_member", "User '%s' is already in project '%s'.", u.ID, p.ID)
 	}
-	c.record("user.added", p, created{u.ID, map[string]string{"role": m.Role}}, u.ID, p.ID)
-	return c.org.memberView(m), nil
+	c.record("user.added", p, CreatedPayload{u.ID, map[string]string{"role": m.Role}}, u.ID, p.ID)
+	return viewMember(c.org, m), nil
 }
 
-func (c *call) member(p *project) (*member, error) {
-	return p.members.find("project user", c.path["user_id"])
+func (c *call) member(p *Project) (*Member, error) {
+	return find(p.Members, "project user", c.path["user_id"])
 }
 
 func getProjectUser(c *call) (any, error) {
@@ -110,7 +103,7 @@ func getProjectUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.org.memberView(m), nil
+	return viewMember(c.org, m), nil
 }
 
 func updateProjectUser(c *call) (any, error) {
@@ -125,8 +118,8 @@ func updateProjectUser(c *call) (any, error) {
 	if role := c.body.str("role"); role != "" {
 		m.Role = role
 	}
-	c.record("user.updated", p, changed{m.userID, map[string]string{"role": m.Role}}, m.userID, p.ID)
-	return c.org.memberView(m), nil
+	c.record("user.updated", p, ChangedPayload{m.UserID, map[string]string{"role": m.Role}}, m.UserID, p.ID)
+	return viewMember(c.org, m), nil
 }
 
 func removeProjectUser(c *call) (any, error) {
@@ -138,10 +131,11 @@ func removeProjectUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.members.remove(m.userID)
-	if !c.org.hasAccess(p, m.userID) {
-		delete(c.org.assignments, principal{p.ID, "user", m.userID})
+	p.Members.Remove(m.UserID)
+	if !hasAccess(c.org, p, m.UserID) {
+		left := Principal{p.ID, "user", m.UserID}
+		c.org.UnassignAll(func(p Principal) bool { return p == left })
 	}
-	c.record("user.deleted", p, ref{m.userID}, m.userID, p.ID)
-	return deleted{"organization.project.user.deleted", m.userID, true}, nil
+	c.record("user.deleted", p, TargetPayload{m.UserID}, m.UserID, p.ID)
+	return deleted{"organization.project.user.deleted", m.UserID, true}, nil
 }

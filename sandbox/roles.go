@@ -2,25 +2,6 @@ package sandbox
 
 import "slices"
 
-const (
-	organizationResource = "api.organization"
-	projectResource      = "api.project"
-)
-
-// role is a set of permissions, of the organization or of one project. The
-// predefined ones exist in every organization and cannot be changed.
-type role struct {
-	ID           string
-	Name         string
-	Description  *string
-	Permissions  []string
-	ResourceType string
-	Predefined   bool
-	createdAt    *int64
-	updatedAt    *int64
-	createdBy    *string
-}
-
 type roleView struct {
 	Object       string   `json:"object"`
 	ID           string   `json:"id"`
@@ -31,7 +12,7 @@ type roleView struct {
 	Predefined   bool     `json:"predefined_role"`
 }
 
-func (r *role) view() roleView {
+func viewRole(r *Role) roleView {
 	return roleView{"role", r.ID, r.Name, r.Description, r.Permissions, r.ResourceType, r.Predefined}
 }
 
@@ -60,15 +41,15 @@ func roleOperations() []operation {
 // roleScope is where a request's roles live: the organization, or the project
 // that the path names.
 type roleScope struct {
-	roles      *collection[*role]
-	project    *project // nil for the organization
+	roles      *Collection[*Role]
+	project    *Project // nil for the organization
 	resource   string
 	resourceID string
 }
 
 func (c *call) roleScope(writing bool) (roleScope, error) {
 	if c.path["project_id"] == "" {
-		return roleScope{c.org.roles, nil, organizationResource, c.org.id}, nil
+		return roleScope{c.org.Roles, nil, OrganizationResource, c.org.ID}, nil
 	}
 	lookup := c.project
 	if writing {
@@ -78,7 +59,7 @@ func (c *call) roleScope(writing bool) (roleScope, error) {
 	if err != nil {
 		return roleScope{}, err
 	}
-	return roleScope{p.roles, p, projectResource, p.ID}, nil
+	return roleScope{p.Roles, p, ProjectResource, p.ID}, nil
 }
 
 func listRoles(c *call) (any, error) {
@@ -86,15 +67,15 @@ func listRoles(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*role]{
-		items: scope.roles.all(),
-		id:    func(r *role) string { return r.ID },
-		view:  func(r *role) any { return r.view() },
+	return listing[*Role]{
+		items: scope.roles.All(),
+		id:    func(r *Role) string { return r.ID },
+		view:  func(r *Role) any { return viewRole(r) },
 	}.byNext(c.query)
 }
 
-func (s roleScope) nameTaken(name string, except *role) bool {
-	return s.roles.any(func(r *role) bool { return r != except && r.Name == name })
+func (s roleScope) nameTaken(name string, except *Role) bool {
+	return s.roles.Any(func(r *Role) bool { return r != except && r.Name == name })
 }
 
 func createRole(c *call) (any, error) {
@@ -106,17 +87,17 @@ func createRole(c *call) (any, error) {
 	if scope.nameTaken(name, nil) {
 		return nil, conflict("role_exists", "A role named '%s' already exists.", name)
 	}
-	r := &role{
-		ID: c.org.newID("role-"), Name: name, Description: c.body.optStr("description"),
+	r := &Role{
+		ID: c.org.NewID("role-"), Name: name, Description: c.body.optStr("description"),
 		Permissions: c.body.strs("permissions"), ResourceType: scope.resource,
-		createdAt: new(c.now), updatedAt: new(c.now), createdBy: nonEmpty(c.key.ownerID),
+		CreatedAt: new(c.now), UpdatedAt: new(c.now), CreatedBy: nonEmpty(c.key.Owner.ID),
 	}
-	scope.roles.add(r.ID, r)
+	scope.roles.Add(r.ID, r)
 	c.record("role.created", scope.project, map[string]any{
 		"id": r.ID, "role_name": name, "permissions": r.Permissions,
 		"resource_type": scope.resource, "resource_id": scope.resourceID,
 	}, r.ID)
-	return r.view(), nil
+	return viewRole(r), nil
 }
 
 func getRole(c *call) (any, error) {
@@ -124,16 +105,16 @@ func getRole(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := scope.roles.find("role", c.path["role_id"])
+	r, err := find(scope.roles, "role", c.path["role_id"])
 	if err != nil {
 		return nil, err
 	}
-	return r.view(), nil
+	return viewRole(r), nil
 }
 
 // customRole resolves {role_id} for a change.
-func (c *call) customRole(scope roleScope) (*role, error) {
-	r, err := scope.roles.find("role", c.path["role_id"])
+func (c *call) customRole(scope roleScope) (*Role, error) {
+	r, err := find(scope.roles, "role", c.path["role_id"])
 	if err != nil {
 		return nil, err
 	}
@@ -170,9 +151,9 @@ func updateRole(c *call) (any, error) {
 	if r.Description != nil && c.body.has("description") {
 		changes["description"] = *r.Description
 	}
-	r.updatedAt = new(c.now)
-	c.record("role.updated", scope.project, changed{r.ID, changes}, r.ID)
-	return r.view(), nil
+	r.UpdatedAt = new(c.now)
+	c.record("role.updated", scope.project, ChangedPayload{r.ID, changes}, r.ID)
+	return viewRole(r), nil
 }
 
 // without is what a has and b lacks, never nil.
@@ -195,12 +176,7 @@ func deleteRole(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	scope.roles.remove(r.ID)
-	for p, assigned := range c.org.assignments {
-		if assigned.remove(r.ID) && assigned.len() == 0 {
-			delete(c.org.assignments, p)
-		}
-	}
-	c.record("role.deleted", scope.project, ref{r.ID}, r.ID)
+	c.org.DeleteRole(scope.roles, r.ID)
+	c.record("role.deleted", scope.project, TargetPayload{r.ID}, r.ID)
 	return deleted{"role.deleted", r.ID, true}, nil
 }

@@ -69,7 +69,6 @@ func (o Options) withDefaults() Options {
 	size(&o.Invites, 24)
 	size(&o.AuditEvents, 1500)
 	o.Users = max(o.Users, 1)
-	o.AuditEvents = min(o.AuditEvents, maxAuditEvents)
 	if o.AdminKey == "" {
 		o.AdminKey = DefaultAdminKey
 	}
@@ -77,6 +76,13 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	return o
+}
+
+func (o Options) seed() *Organization {
+	sizes := Sizes{
+		Users: o.Users, Projects: o.Projects, Groups: o.Groups, Invites: o.Invites, AuditEvents: o.AuditEvents,
+	}
+	return Seed(o.Seed, sizes, o.AdminKey, o.Now())
 }
 
 // Sandbox serves the API under /v1 and its own controls under /_sandbox. It is
@@ -89,7 +95,7 @@ type Sandbox struct {
 	names   []string
 
 	mu  sync.RWMutex
-	org *organization
+	org *Organization
 
 	faults    *faultList
 	journal   *journal
@@ -104,7 +110,7 @@ func New(options Options) *Sandbox {
 	s := &Sandbox{
 		options: options,
 		router:  newRouter(operations),
-		org:     seedOrganization(options, options.Now()),
+		org:     options.seed(),
 		faults:  new(faultList),
 		journal: newJournal(),
 		budget:  newBudget(options.Budget),
@@ -124,7 +130,7 @@ func (s *Sandbox) Operations() []string {
 // Reset seeds the organization anew and clears faults, counts, the request log
 // and the budget.
 func (s *Sandbox) Reset() {
-	org := seedOrganization(s.options, s.options.Now())
+	org := s.options.seed()
 	s.mu.Lock()
 	s.org = org
 	s.mu.Unlock()
@@ -146,7 +152,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveControl(w, r)
 		return
 	}
-	id := fmt.Sprintf("req_%016x%016x", mix(s.options.Seed), s.requestID.Add(1))
+	id := fmt.Sprintf("req_%016x%016x", Mix(s.options.Seed), s.requestID.Add(1))
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("Openai-Version", "2020-10-01")
 
@@ -215,7 +221,7 @@ func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, 
 	if !isBearer || token == "" {
 		return refusal(unauthorized("You didn't provide an API key."))
 	}
-	key, refused := s.org.authenticate(token, now)
+	key, refused := authenticate(s.org, token, now)
 	if refused != nil {
 		return refusal(refused)
 	}

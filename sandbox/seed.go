@@ -14,23 +14,36 @@ const day = 24 * 3600
 // the eighteen months before the current one began, so that an organization
 // stays the same for a month, whenever it is started.
 type seeder struct {
-	*organization
-	options Options
-	now     int64
-	born    int64 // when the organization was founded
-	anchor  int64 // the first of the current month
+	*Organization
+	seed     uint64
+	sizes    Sizes
+	adminKey string
+	now      int64
+	born     int64 // when the organization was founded
+	anchor   int64 // the first of the current month
 }
 
-// seedOrganization is a pure function of the options and the time.
-func seedOrganization(options Options, now time.Time) *organization {
+// Sizes say how large an organization is.
+type Sizes struct {
+	Users       int // at least 1: every organization has an owner
+	Projects    int
+	Groups      int
+	Invites     int
+	AuditEvents int // at most 20000; more are as many
+}
+
+// Seed draws an organization. It is a pure function of the arguments; adminKey is
+// the secret of the first admin key.
+func Seed(seed uint64, sizes Sizes, adminKey string, now time.Time) *Organization {
+	sizes.AuditEvents = min(sizes.AuditEvents, maxAuditEvents)
 	now = now.UTC()
 	anchor := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	s := &seeder{
-		organization: newOrganization(rand.New(rand.NewPCG(options.Seed, 0x5eed))),
-		options:      options, now: now.Unix(),
+		Organization: newOrganization(rand.New(rand.NewPCG(seed, 0x5eed))),
+		seed:         seed, sizes: sizes, adminKey: adminKey, now: now.Unix(),
 		anchor: anchor.Unix(), born: anchor.AddDate(0, -18, 0).Unix(),
 	}
-	s.id = s.newID("org-")
+	s.ID = s.NewID("org-")
 	s.seedUsers()
 	s.seedAdminKeys()
 	s.seedRoles()
@@ -41,7 +54,7 @@ func seedOrganization(options Options, now time.Time) *organization {
 	s.seedSpend()
 	s.seedLedger()
 	s.seedAudit()
-	return s.organization
+	return s.Organization
 }
 
 // times are n instants since `since`, in order.
@@ -73,10 +86,10 @@ func sample[T any](s *seeder, from []T, n int) []T {
 // seedUsers makes one owner in thirty, the first being the founder, and some
 // users of whom the API knows neither name nor address.
 func (s *seeder) seedUsers() {
-	for i, at := range s.times(s.options.Users, s.born) {
+	for i, at := range s.times(s.sizes.Users, s.born) {
 		first, last := pick(s, firstNames), pick(s, lastNames)
-		u := &user{
-			ID: s.newID("user-"), Role: "reader", AddedAt: at, Created: at - s.random.Int64N(400*day),
+		u := &User{
+			ID: s.NewID("user-"), Role: "reader", AddedAt: at, Created: at - s.random.Int64N(400*day),
 			Name:  new(first + " " + last),
 			Email: new(fmt.Sprintf("%s.%s%d@example.com", plain(first), plain(last), i)),
 		}
@@ -98,7 +111,7 @@ func (s *seeder) seedUsers() {
 		if s.chance(60) {
 			u.KeyLastUsedAt = new(s.anchor - s.random.Int64N(30*day))
 		}
-		s.users.add(u.ID, u)
+		s.Users.Add(u.ID, u)
 	}
 }
 
@@ -110,75 +123,49 @@ func plain(name string) string {
 
 // seedAdminKeys makes the key of the options and two that nobody has.
 func (s *seeder) seedAdminKeys() {
-	founder := s.users.all()[0]
-	main := s.addAdminKey(new("Main admin key"), s.options.AdminKey, founder, s.born)
-	main.lastUsedAt = new(s.anchor)
-	value, _ := s.newSecret("sk-admin-")
-	s.addAdminKey(nil, value, founder, s.born+90*day)
-	value, _ = s.newSecret("sk-admin-")
-	expiring := s.addAdminKey(new("Terraform"), value, founder, s.born+200*day)
-	expiring.expiresAt = new(s.anchor + 300*day)
-}
-
-func predefinedRoles() []*role {
-	return []*role{
-		{
-			ID: "role-api-organization-owner", Name: "owner", Description: new("Can change everything in the organization."),
-			Permissions: []string{"api.organization.read", "api.organization.write"}, ResourceType: organizationResource, Predefined: true,
-		},
-		{
-			ID: "role-api-organization-reader", Name: "reader", Description: new("Can see the organization."),
-			Permissions: []string{"api.organization.read"}, ResourceType: organizationResource, Predefined: true,
-		},
-	}
-}
-
-func predefinedProjectRoles() []*role {
-	return []*role{
-		{
-			ID: "role-api-project-owner", Name: "owner", Description: new("Can change everything in the project."),
-			Permissions: []string{"api.project.read", "api.project.write"}, ResourceType: projectResource, Predefined: true,
-		},
-		{
-			ID: "role-api-project-member", Name: "member", Description: new("Can use the project."),
-			Permissions: []string{"api.model.request", "api.project.read"}, ResourceType: projectResource, Predefined: true,
-		},
-	}
+	founder := ownerOf(s.Users.All()[0])
+	main := s.NewAdminKey(new("Main admin key"), s.adminKey, founder, s.born)
+	main.LastUsedAt = new(s.anchor)
+	s.NewAdminKey(nil, s.NewSecret("sk-admin-"), founder, s.born+90*day)
+	expiring := s.NewAdminKey(new("Terraform"), s.NewSecret("sk-admin-"), founder, s.born+200*day)
+	expiring.ExpiresAt = new(s.anchor + 300*day)
 }
 
 func (s *seeder) seedRoles() {
 	for _, r := range predefinedRoles() {
-		s.roles.add(r.ID, r)
+		s.Roles.Add(r.ID, r)
 	}
 	at := s.times(len(roleSeeds), s.born)
 	for i, seed := range roleSeeds {
-		r := s.customRole(seed.name, seed.description, seed.permissions, organizationResource, at[i])
-		s.roles.add(r.ID, r)
+		r := s.customRole(seed.name, seed.description, seed.permissions, OrganizationResource, at[i])
+		s.Roles.Add(r.ID, r)
 	}
-	custom := s.roles.all()[len(predefinedRoles()):]
-	for _, u := range s.users.all() {
+	custom := s.Roles.All()[len(predefinedRoles()):]
+	for _, u := range s.Users.All() {
 		if s.chance(15) {
-			s.assign(principal{kind: "user", id: u.ID}, pick(s, custom))
+			s.Assign(Principal{Kind: "user", ID: u.ID}, pick(s, custom))
 		}
 	}
 }
 
-func (s *seeder) customRole(name, description string, permissions []string, resource string, at int64) *role {
-	return &role{
-		ID: s.newID("role-"), Name: name, Description: nonEmpty(description), Permissions: permissions,
-		ResourceType: resource, createdAt: new(at), updatedAt: new(at + s.random.Int64N(30*day)),
-		createdBy: new(s.users.ids[0]),
+func (s *seeder) customRole(name, description string, permissions []string, resource string, at int64) *Role {
+	r := &Role{
+		ID: s.NewID("role-"), Name: name, Permissions: permissions,
+		ResourceType: resource, CreatedAt: new(at), UpdatedAt: new(at + s.random.Int64N(30*day)),
+		CreatedBy: new(s.Users.ids[0]),
 	}
+	if description != "" {
+		r.Description = &description
+	}
+	return r
 }
 
 // seedGroups ends with two that an identity provider manages.
 func (s *seeder) seedGroups() {
-	at := s.times(s.options.Groups, s.born)
+	at := s.times(s.sizes.Groups, s.born)
 	for i := range at {
-		g := &group{
-			ID: s.newID("group_"), Name: pick(s, groupNames), CreatedAt: at[i], Type: "group",
-			members: newCollection[*groupMember](),
-		}
+		g := s.NewGroup("", at[i])
+		g.Name = pick(s, groupNames)
 		if i < len(groupNames) {
 			g.Name = groupNames[i]
 		} else {
@@ -190,50 +177,49 @@ func (s *seeder) seedGroups() {
 		if i == len(at)-1 {
 			g.Type = "tenant_group"
 		}
-		for _, u := range sample(s, s.users.all(), 2+s.random.IntN(20)) {
-			g.members.add(u.ID, &groupMember{u.ID})
+		for _, u := range sample(s, s.Users.All(), 2+s.random.IntN(20)) {
+			g.Members.Add(u.ID, u)
 		}
-		s.groups.add(g.ID, g)
 		if s.chance(50) {
-			s.assign(principal{kind: "group", id: g.ID}, pick(s, s.roles.all()))
+			s.Assign(Principal{Kind: "group", ID: g.ID}, pick(s, s.Roles.All()))
 		}
 	}
 }
 
 func (s *seeder) seedInvites() {
-	at := s.times(s.options.Invites, s.anchor-60*day)
+	at := s.times(s.sizes.Invites, s.anchor-60*day)
 	for i := range at {
 		first, last := pick(s, firstNames), pick(s, lastNames)
-		v := &invite{
-			id: s.newID("invite-"), role: "reader", createdAt: at[i], projects: []inviteProject{},
-			email: fmt.Sprintf("%s.%s.invited%d@example.com", plain(first), plain(last), i),
+		v := &Invite{
+			ID: s.NewID("invite-"), Role: "reader", CreatedAt: at[i], Projects: []InviteProject{},
+			Email: fmt.Sprintf("%s.%s.invited%d@example.com", plain(first), plain(last), i),
 		}
 		switch {
 		case i >= len(at)-len(at)/3:
-			v.createdAt = s.now - int64(len(at)-i)*600 // still pending
+			v.CreatedAt = s.now - int64(len(at)-i)*600 // still pending
 		case s.chance(60):
-			v.acceptedAt = new(v.createdAt + s.random.Int64N(inviteLife))
+			v.AcceptedAt = new(v.CreatedAt + s.random.Int64N(InviteLife))
 		}
 		if s.chance(15) {
-			v.role = "owner"
+			v.Role = "owner"
 		}
-		for _, p := range sample(s, s.projects.all(), s.random.IntN(3)) {
-			v.projects = append(v.projects, inviteProject{p.ID, pick(s, []string{"member", "owner"})})
+		for _, p := range sample(s, s.Projects.All(), s.random.IntN(3)) {
+			v.Projects = append(v.Projects, InviteProject{p.ID, pick(s, []string{"member", "owner"})})
 		}
-		s.invites.add(v.id, v)
+		s.Invites.Add(v.ID, v)
 	}
 }
 
 func (s *seeder) seedSpend() {
 	for i, threshold := range []int64{500_000, 1_000_000, 2_500_000} {
-		a := &spendAlert{
-			ID: s.newID("alert_"), Object: "organization.spend_alert", Threshold: threshold, Currency: "USD", Interval: "month",
-			Channel: alertChannel{Type: "email", Recipients: []string{"finance@example.com"}},
+		a := &SpendAlert{
+			ID: s.NewID("alert_"), Object: "organization.spend_alert", Threshold: threshold, Currency: "USD", Interval: "month",
+			Channel: AlertChannel{Type: "email", Recipients: []string{"finance@example.com"}},
 		}
 		if i > 0 {
 			a.Channel.SubjectPrefix = new("[spend]")
 		}
-		s.alerts.add(a.ID, a)
+		s.Alerts.Add(a.ID, a)
 	}
-	s.spendLimit = &spendLimit{100_000_000, "USD", "month"}
+	s.SpendLimit = &SpendLimit{100_000_000, "USD", "month"}
 }

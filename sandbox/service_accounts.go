@@ -1,14 +1,5 @@
 package sandbox
 
-// serviceAccount is a bot user of one project.
-type serviceAccount struct {
-	Object    string `json:"object"`
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	Role      string `json:"role"`
-	CreatedAt int64  `json:"created_at"`
-}
-
 func serviceAccountOperations() []operation {
 	base := "/organization/projects/{project_id}/service_accounts"
 	createKey := post(base+"/{service_account_id}/api_keys", createServiceAccountKey,
@@ -31,17 +22,11 @@ func listServiceAccounts(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*serviceAccount]{
-		items: p.accounts.all(),
-		id:    func(a *serviceAccount) string { return a.ID },
-		view:  func(a *serviceAccount) any { return a },
+	return listing[*ServiceAccount]{
+		items: p.Accounts.All(),
+		id:    func(a *ServiceAccount) string { return a.ID },
+		view:  func(a *ServiceAccount) any { return a },
 	}.byID(c.query)
-}
-
-func (o *organization) newServiceAccount(p *project, name, role string, createdAt int64) *serviceAccount {
-	a := &serviceAccount{"organization.project.service_account", o.newID("svc_acct_"), name, role, createdAt}
-	p.accounts.add(a.ID, a)
-	return a
 }
 
 // shownKey is a service account's key at the one moment when its value can be
@@ -55,10 +40,10 @@ type shownKey struct {
 }
 
 // issueKey makes a key for the account and records it.
-func (c *call) issueKey(p *project, a *serviceAccount, name string, scopes []string) *shownKey {
-	k, value := c.org.newProjectKey(p, name, "sk-svcacct-", c.now)
-	k.accountID = a.ID
-	c.record("api_key.created", p, created{k.ID, map[string]any{"scopes": scopes}}, k.ID, a.ID)
+func (c *call) issueKey(p *Project, a *ServiceAccount, name string, scopes []string) *shownKey {
+	k, value := c.org.NewProjectKey(p, name, "sk-svcacct-", c.now)
+	k.AccountID = a.ID
+	c.record("api_key.created", p, CreatedPayload{k.ID, map[string]any{"scopes": scopes}}, k.ID, a.ID)
 	return &shownKey{"organization.project.service_account.api_key", k.ID, name, value, c.now}
 }
 
@@ -71,20 +56,20 @@ func createServiceAccount(c *call) (any, error) {
 	if c.body.flag("create_service_account_only") {
 		role = "none"
 	}
-	a := c.org.newServiceAccount(p, c.body.str("name"), role, c.now)
-	c.record("service_account.created", p, created{a.ID, map[string]string{"role": role}}, a.ID)
+	a := c.org.NewServiceAccount(p, c.body.str("name"), role, c.now)
+	c.record("service_account.created", p, CreatedPayload{a.ID, map[string]string{"role": role}}, a.ID)
 	var key *shownKey
 	if role != "none" {
 		key = c.issueKey(p, a, "Secret Key", []string{})
 	}
 	return struct {
-		*serviceAccount
+		*ServiceAccount
 		APIKey *shownKey `json:"api_key"`
 	}{a, key}, nil
 }
 
-func (c *call) account(p *project) (*serviceAccount, error) {
-	return p.accounts.find("service account", c.path["service_account_id"])
+func (c *call) account(p *Project) (*ServiceAccount, error) {
+	return find(p.Accounts, "service account", c.path["service_account_id"])
 }
 
 func getServiceAccount(c *call) (any, error) {
@@ -114,7 +99,7 @@ func updateServiceAccount(c *call) (any, error) {
 	if role := c.body.str("role"); role != "" {
 		a.Role = role
 	}
-	c.record("service_account.updated", p, changed{a.ID, map[string]string{"role": a.Role}}, a.ID)
+	c.record("service_account.updated", p, ChangedPayload{a.ID, map[string]string{"role": a.Role}}, a.ID)
 	return a, nil
 }
 
@@ -128,14 +113,14 @@ func deleteServiceAccount(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range p.keys.all() {
-		if k.accountID == a.ID {
-			p.keys.remove(k.ID)
-			c.record("api_key.deleted", p, ref{k.ID}, k.ID, a.ID)
+	for _, k := range p.Keys.All() {
+		if k.AccountID == a.ID {
+			p.Keys.Remove(k.ID)
+			c.record("api_key.deleted", p, TargetPayload{k.ID}, k.ID, a.ID)
 		}
 	}
-	p.accounts.remove(a.ID)
-	c.record("service_account.deleted", p, ref{a.ID}, a.ID)
+	p.Accounts.Remove(a.ID)
+	c.record("service_account.deleted", p, TargetPayload{a.ID}, a.ID)
 	return deleted{"organization.project.service_account.deleted", a.ID, true}, nil
 }
 

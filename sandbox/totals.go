@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"math/big"
+	"strconv"
 	"time"
 )
 
@@ -18,14 +19,14 @@ type UsageQuery struct {
 	Batch      *bool
 }
 
-func (q UsageQuery) internal(kind string) usageQuery {
-	out := usageQuery{kind: kind, start: q.Start.Unix(), end: q.End.Unix()}
-	out.filters[byProject], out.filters[byUser] = q.ProjectIDs, q.UserIDs
-	out.filters[byKey], out.filters[byModel] = q.APIKeyIDs, q.Models
+func (q UsageQuery) span() Span { return Span{q.Start.Unix(), q.End.Unix()} }
+
+func (q UsageQuery) filter() Filter {
+	filter := Filter{ByProject: q.ProjectIDs, ByUser: q.UserIDs, ByKey: q.APIKeyIDs, ByModel: q.Models}
 	if q.Batch != nil {
-		out.filters[byBatch] = []string{fmt.Sprint(*q.Batch)}
+		filter[ByBatch] = []string{strconv.FormatBool(*q.Batch)}
 	}
-	return out
+	return filter
 }
 
 // UsageTotals adds up usage of one kind (the last segment of the endpoint's
@@ -33,11 +34,11 @@ func (q UsageQuery) internal(kind string) usageQuery {
 // not go through buckets, pages or JSON, so tests can hold answers against it.
 // It fails for an unknown kind.
 func (s *Sandbox) UsageTotals(kind string, q UsageQuery) (map[string]int64, error) {
-	for _, k := range usageKinds() {
-		if k.name == kind {
+	for _, k := range UsageKinds() {
+		if k.Name == kind {
 			s.mu.RLock()
 			defer s.mu.RUnlock()
-			return k.totals(s.org.ledger.usage(q.internal(kind), s.options.Now().Unix())), nil
+			return s.org.Ledger.TotalUsage(k, q.filter(), q.span(), s.options.Now().Unix()), nil
 		}
 	}
 	return nil, fmt.Errorf("sandbox: no usage of kind %q", kind)
@@ -47,5 +48,5 @@ func (s *Sandbox) UsageTotals(kind string, q UsageQuery) (map[string]int64, erro
 func (s *Sandbox) CostTotal(q UsageQuery) *big.Rat {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.org.ledger.cost(q.internal(""), s.options.Now().Unix())
+	return s.org.Ledger.TotalCost(q.filter(), q.span(), s.options.Now().Unix())
 }

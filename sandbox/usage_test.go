@@ -15,14 +15,9 @@ import (
 // metricSums adds up what a usage walk reports.
 func (c *client) metricSums(kind string, query url.Values) map[string]int64 {
 	c.t.Helper()
-	sums := make(map[string]int64)
-	for _, k := range usageKinds() {
-		if k.name != kind {
-			continue
-		}
-		for _, m := range k.metrics {
-			sums[m.name] = 0
-		}
+	sums, err := c.sandbox.UsageTotals(kind, UsageQuery{}) // Zero for each metric.
+	if err != nil {
+		c.t.Fatal(err)
 	}
 	path := "/organization/usage/" + kind + "?" + query.Encode()
 	at := path
@@ -57,12 +52,12 @@ func TestUsageAddsUp(t *testing.T) {
 	// Neither end is at an hour.
 	start, end := testNow.Add(-53*time.Hour-1234*time.Second), testNow.Add(-20*time.Minute)
 	spans := url.Values{"start_time": {fmt.Sprint(start.Unix())}, "end_time": {fmt.Sprint(end.Unix())}}
-	for _, k := range usageKinds() {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range UsageKinds() {
+		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			sub := *c
 			sub.t = t
-			want, err := c.sandbox.UsageTotals(k.name, UsageQuery{Start: start, End: end})
+			want, err := c.sandbox.UsageTotals(k.Name, UsageQuery{Start: start, End: end})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,19 +73,19 @@ func TestUsageAddsUp(t *testing.T) {
 				for name, v := range spans {
 					query[name] = v
 				}
-				got := sub.metricSums(k.name, query)
+				got := sub.metricSums(k.Name, query)
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", width, diff)
 				}
 			}
-			for _, d := range k.dimensions {
-				query := url.Values{"bucket_width": {"1h"}, "limit": {"7"}, "group_by[]": {d.groupName(), "project_id"}}
+			for _, d := range k.Dimensions {
+				query := url.Values{"bucket_width": {"1h"}, "limit": {"7"}, "group_by[]": {d.Name(), "project_id"}}
 				for name, v := range spans {
 					query[name] = v
 				}
-				got := sub.metricSums(k.name, query)
+				got := sub.metricSums(k.Name, query)
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("by %s (-want +got):\n%s", d.groupName(), diff)
+					t.Errorf("by %s (-want +got):\n%s", d.Name(), diff)
 				}
 			}
 		})

@@ -46,9 +46,9 @@ func growth(hour int64) int64 {
 	return min(1000+days*10/4, 10_000)
 }
 
-// mix is a finalizer in the manner of splitmix64: every input bit reaches
+// Mix is a finalizer in the manner of splitmix64: every input bit reaches
 // every output bit.
-func mix(x uint64) uint64 {
+func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
@@ -70,7 +70,7 @@ func (w *workload) hour(hour int64) parts {
 	if day == 0 || day == 6 {
 		load = load * weekend / 1000
 	}
-	noise := mix(w.hash ^ uint64(hour)*0x9e3779b97f4a7c15)
+	noise := Mix(w.hash ^ uint64(hour)*0x9e3779b97f4a7c15)
 	load = load * int64(600+noise%801) / 1000
 	n := load / 1000
 	// The rest of a request is made or not, so that small workloads have some.
@@ -83,7 +83,7 @@ func (w *workload) hour(hour int64) parts {
 	out[requests] = n
 	for i := 1; i < maxParts; i++ {
 		if w.perRequest[i] != 0 {
-			noise = mix(noise + uint64(i))
+			noise = Mix(noise + uint64(i))
 			out[i] = n * w.perRequest[i] / 1000 * int64(850+noise%301) / 1000
 		}
 	}
