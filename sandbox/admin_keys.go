@@ -1,5 +1,7 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 func adminKeyOperations() []operation {
 	return []operation{
 		get("/organization/admin_api_keys", listAdminKeys, limitParam(20, 100), afterParam(), orderParam()),
@@ -11,18 +13,18 @@ func adminKeyOperations() []operation {
 }
 
 type adminKeyView struct {
-	Object     string        `json:"object"`
-	ID         string        `json:"id"`
-	Name       *string       `json:"name"`
-	Redacted   string        `json:"redacted_value"`
-	CreatedAt  int64         `json:"created_at"`
-	ExpiresAt  *int64        `json:"expires_at"`
-	LastUsedAt *int64        `json:"last_used_at"`
-	Owner      AdminKeyOwner `json:"owner"`
-	Value      string        `json:"value,omitempty"`
+	Object     string             `json:"object"`
+	ID         string             `json:"id"`
+	Name       *string            `json:"name"`
+	Redacted   string             `json:"redacted_value"`
+	CreatedAt  int64              `json:"created_at"`
+	ExpiresAt  *int64             `json:"expires_at"`
+	LastUsedAt *int64             `json:"last_used_at"`
+	Owner      data.AdminKeyOwner `json:"owner"`
+	Value      string             `json:"value,omitempty"`
 }
 
-func viewAdminKey(k *AdminKey) adminKeyView {
+func viewAdminKey(k *data.AdminKey) adminKeyView {
 	return adminKeyView{
 		Object: "organization.admin_api_key", ID: k.ID, Name: k.Name, Redacted: k.Redacted,
 		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, Owner: k.Owner,
@@ -30,10 +32,10 @@ func viewAdminKey(k *AdminKey) adminKeyView {
 }
 
 // authenticate finds the key behind a bearer token.
-func authenticate(o *Organization, token string, now int64) (*AdminKey, *apiError) {
+func authenticate(o *data.Organization, token string, now int64) (*data.AdminKey, *apiError) {
 	k := o.AdminKey(token)
 	if k == nil {
-		return nil, unauthorized("Incorrect API key provided: " + Redact(token) + ".")
+		return nil, unauthorized("Incorrect API key provided: " + data.Redact(token) + ".")
 	}
 	if k.ExpiresAt != nil && now >= *k.ExpiresAt {
 		return nil, unauthorized("The API key has expired.")
@@ -42,10 +44,10 @@ func authenticate(o *Organization, token string, now int64) (*AdminKey, *apiErro
 }
 
 func listAdminKeys(c *call) (any, error) {
-	return listing[*AdminKey]{
+	return listing[*data.AdminKey]{
 		items: c.org.AdminKeys.All(),
-		id:    func(k *AdminKey) string { return k.ID },
-		view:  func(k *AdminKey) any { return viewAdminKey(k) },
+		id:    func(k *data.AdminKey) string { return k.ID },
+		view:  func(k *data.AdminKey) any { return viewAdminKey(k) },
 	}.byID(c.query)
 }
 
@@ -56,7 +58,7 @@ func createAdminKey(c *call) (any, error) {
 	if seconds := c.body.num("expires_in_seconds"); seconds > 0 {
 		k.ExpiresAt = new(c.now + seconds)
 	}
-	c.record("api_key.created", nil, CreatedPayload{k.ID, map[string]any{"scopes": []string{"api.management"}}}, k.ID)
+	c.record("api_key.created", nil, data.CreatedPayload{ID: k.ID, Data: map[string]any{"scopes": []string{"api.management"}}}, k.ID)
 	v := viewAdminKey(k)
 	v.Value = value
 	return v, nil
@@ -81,6 +83,6 @@ func deleteAdminKey(c *call) (any, error) {
 		return nil, badRequest("", "key_in_use", "An admin API key cannot delete itself.")
 	}
 	c.org.DeleteAdminKey(k)
-	c.record("api_key.deleted", nil, TargetPayload{k.ID}, k.ID)
+	c.record("api_key.deleted", nil, data.TargetPayload{ID: k.ID}, k.ID)
 	return deleted{"organization.admin_api_key.deleted", k.ID, true}, nil
 }

@@ -1,6 +1,10 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 func assignmentOperations() []operation {
 	var operations []operation
@@ -22,8 +26,8 @@ func assignmentOperations() []operation {
 
 // principal resolves the user or group of the path. In a project it has to
 // have access to that project.
-func (c *call) principal(scope roleScope) (Principal, error) {
-	p := Principal{Kind: "user", ID: c.path["user_id"]}
+func (c *call) principal(scope roleScope) (data.Principal, error) {
+	p := data.Principal{Kind: "user", ID: c.path["user_id"]}
 	var err error
 	if p.ID != "" {
 		_, err = c.user()
@@ -47,7 +51,7 @@ func (c *call) principal(scope roleScope) (Principal, error) {
 // held is a role as a principal has it, with the principals that it comes
 // from. No sources means that it is assigned directly and only so.
 type held struct {
-	role    *Role
+	role    *data.Role
 	sources []assignmentSource
 }
 
@@ -57,7 +61,7 @@ type assignmentSource struct {
 }
 
 // rolesOf lists what p holds, directly first, then through groups.
-func rolesOf(o *Organization, p Principal) []held {
+func rolesOf(o *data.Organization, p data.Principal) []held {
 	var out []held
 	at := make(map[string]int)
 	for _, a := range o.Assigned(p).All() {
@@ -71,7 +75,7 @@ func rolesOf(o *Organization, p Principal) []held {
 		if !g.Members.Has(p.ID) {
 			continue
 		}
-		for _, a := range o.Assigned(Principal{p.Project, "group", g.ID}).All() {
+		for _, a := range o.Assigned(data.Principal{Project: p.Project, Kind: "group", ID: g.ID}).All() {
 			i, known := at[a.Role.ID]
 			if !known {
 				i = len(out)
@@ -109,7 +113,7 @@ type creator struct {
 
 // viewHeld shows a predefined role without a maker and without metadata, as
 // nobody in the organization made it.
-func viewHeld(o *Organization, h held) assignedRole {
+func viewHeld(o *data.Organization, h held) assignedRole {
 	r := h.role
 	v := assignedRole{
 		ID: r.ID, Name: r.Name, Permissions: r.Permissions, ResourceType: r.ResourceType,
@@ -220,7 +224,7 @@ func unassignRole(c *call) (any, error) {
 	return deleted{Object: p.Kind + ".role.deleted", Deleted: true}, nil
 }
 
-func (c *call) recordAssignment(eventType string, scope roleScope, p Principal, r *Role) {
+func (c *call) recordAssignment(eventType string, scope roleScope, p data.Principal, r *data.Role) {
 	a := c.org.Assigned(p).Get(r.ID)
 	c.record(eventType, scope.project, map[string]string{
 		"id": a.ID, "principal_id": p.ID, "principal_type": p.Kind,

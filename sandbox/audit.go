@@ -3,6 +3,8 @@ package sandbox
 import (
 	"slices"
 	"strings"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // tenantScoped events belong to the tenant above the organization and are
@@ -15,7 +17,7 @@ func tenantScoped(eventType string) bool {
 func auditOperations() []operation {
 	return []operation{get("/organization/audit_logs", listAuditLogs,
 		obj("effective_at", num("gt"), num("gte"), num("lt"), num("lte")),
-		strList("project_ids"), listOf("event_types", str("").oneOf(AuditEventTypes()...)),
+		strList("project_ids"), listOf("event_types", str("").oneOf(data.AuditEventTypes()...)),
 		strList("actor_ids"), strList("actor_emails"), strList("resource_ids"), flag("tenant_only"),
 		limitParam(20, 100), afterParam(), beforeParam())}
 }
@@ -28,16 +30,16 @@ func listAuditLogs(c *call) (any, error) {
 				"Event type '%s' cannot be listed with tenant_only=%t.", t, tenant)
 		}
 	}
-	return listing[*AuditEvent]{
+	return listing[*data.AuditEvent]{
 		items:       c.org.AuditEvents(),
-		id:          func(e *AuditEvent) string { return e.ID },
-		view:        func(e *AuditEvent) any { return e },
+		id:          func(e *data.AuditEvent) string { return e.ID },
+		view:        func(e *data.AuditEvent) any { return e },
 		keep:        auditFilter(c.query, tenant),
 		newestFirst: true,
 	}.byID(c.query)
 }
 
-func auditFilter(query values, tenant bool) func(*AuditEvent) bool {
+func auditFilter(query values, tenant bool) func(*data.AuditEvent) bool {
 	span := query.object("effective_at")
 	// accepts says whether a filter is absent or names one of the candidates.
 	accepts := func(filter string, candidates ...string) bool {
@@ -47,7 +49,7 @@ func auditFilter(query values, tenant bool) func(*AuditEvent) bool {
 		wanted := query.strs(filter)
 		return slices.ContainsFunc(candidates, func(s string) bool { return slices.Contains(wanted, s) })
 	}
-	return func(e *AuditEvent) bool {
+	return func(e *data.AuditEvent) bool {
 		if tenantScoped(e.Type) != tenant ||
 			span.has("gt") && e.EffectiveAt <= span.num("gt") ||
 			span.has("gte") && e.EffectiveAt < span.num("gte") ||

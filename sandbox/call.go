@@ -1,26 +1,28 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 // call is one request that got through routing, authentication and checking,
 // with the organization locked for it: shared for a GET, alone otherwise.
 type call struct {
-	org   *Organization
+	org   *data.Organization
 	path  map[string]string
 	query values
 	body  values
-	key   *AdminKey // who calls
-	now   int64     // Unix seconds
+	key   *data.AdminKey // who calls
+	now   int64          // Unix seconds
 	// costsAsNumbers is Options.CostsAsNumbers.
 	costsAsNumbers bool
 }
 
 // project resolves {project_id}, archived or not.
-func (c *call) project() (*Project, error) {
+func (c *call) project() (*data.Project, error) {
 	return find(c.org.Projects, "project", c.path["project_id"])
 }
 
 // openProject resolves {project_id} for a change, which an archived project
 // refuses.
-func (c *call) openProject() (*Project, error) {
+func (c *call) openProject() (*data.Project, error) {
 	p, err := c.project()
 	if err != nil {
 		return nil, err
@@ -31,16 +33,16 @@ func (c *call) openProject() (*Project, error) {
 	return p, nil
 }
 
-func (c *call) user() (*User, error) {
+func (c *call) user() (*data.User, error) {
 	return find(c.org.Users, "user", c.path["user_id"])
 }
 
-func (c *call) group() (*Group, error) {
+func (c *call) group() (*data.Group, error) {
 	return find(c.org.Groups, "group", c.path["group_id"])
 }
 
 // record leaves an audit event by the calling admin key. A nil project means
 // that the action belongs to the organization.
-func (c *call) record(eventType string, p *Project, payload any, resources ...string) {
+func (c *call) record(eventType string, p *data.Project, payload any, resources ...string) {
 	c.org.Record(c.now, c.key, eventType, p, payload, resources...)
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"slices"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 const maxCertificates = 50
@@ -41,7 +43,7 @@ type certificateDetails struct {
 }
 
 // viewCertificate shows the certificate alone, as uploading and fetching show it.
-func viewCertificate(t *Certificate) certificateView {
+func viewCertificate(t *data.Certificate) certificateView {
 	return certificateView{
 		Object: "certificate", ID: t.ID, Name: t.Name, CreatedAt: t.CreatedAt,
 		Details: certificateDetails{ValidAt: t.ValidAt, ExpiresAt: t.ExpiresAt},
@@ -49,7 +51,7 @@ func viewCertificate(t *Certificate) certificateView {
 }
 
 // viewScoped adds whether it is active, for the organization (nil) or for p.
-func viewScoped(t *Certificate, p *Project) certificateView {
+func viewScoped(t *data.Certificate, p *data.Project) certificateView {
 	v := viewCertificate(t)
 	v.Object, v.Active = "organization.certificate", new(t.Active)
 	if p != nil {
@@ -76,16 +78,16 @@ func listCertificates(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*Certificate]{
+	return listing[*data.Certificate]{
 		items:       c.org.Certificates.All(),
-		id:          func(t *Certificate) string { return t.ID },
-		view:        func(t *Certificate) any { return viewScoped(t, p) },
+		id:          func(t *data.Certificate) string { return t.ID },
+		view:        func(t *data.Certificate) any { return viewScoped(t, p) },
 		newestFirst: true,
 	}.byID(c.query)
 }
 
 // scopeProject is the project of the path, nil when the path names none.
-func (c *call) scopeProject(writing bool) (*Project, error) {
+func (c *call) scopeProject(writing bool) (*data.Project, error) {
 	switch {
 	case c.path["project_id"] == "":
 		return nil, nil
@@ -105,10 +107,10 @@ func uploadCertificate(c *call) (any, error) {
 	if c.org.Certificates.Len() >= maxCertificates {
 		return nil, badRequest("", "too_many_certificates", "An organization can have at most %d certificates.", maxCertificates)
 	}
-	if c.org.Certificates.Any(func(t *Certificate) bool { return t.Content == content }) {
+	if c.org.Certificates.Any(func(t *data.Certificate) bool { return t.Content == content }) {
 		return nil, conflict("certificate_exists", "This certificate has been uploaded already.")
 	}
-	t := &Certificate{
+	t := &data.Certificate{
 		ID: c.org.NewID("cert_"), Name: c.body.optStr("name"), CreatedAt: c.now, Content: content,
 		ValidAt: parsed.NotBefore.Unix(), ExpiresAt: parsed.NotAfter.Unix(),
 	}
@@ -117,7 +119,7 @@ func uploadCertificate(c *call) (any, error) {
 	return viewCertificate(t), nil
 }
 
-func (c *call) certificate() (*Certificate, error) {
+func (c *call) certificate() (*data.Certificate, error) {
 	return find(c.org.Certificates, "certificate", c.path["certificate_id"])
 }
 
@@ -148,7 +150,7 @@ func deleteCertificate(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Active || c.org.Projects.Any(func(p *Project) bool { return p.Certificates[t.ID] }) {
+	if t.Active || c.org.Projects.Any(func(p *data.Project) bool { return p.Certificates[t.ID] }) {
 		return nil, badRequest("", "certificate_active",
 			"Certificate '%s' is active; deactivate it for the organization and all projects first.", t.ID)
 	}
@@ -170,7 +172,7 @@ func toggleCertificates(active bool) func(*call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		var targets []*Certificate
+		var targets []*data.Certificate
 		var resources []string
 		for _, id := range c.body.strs("certificate_ids") {
 			t, err := find(c.org.Certificates, "certificate", id)
@@ -189,7 +191,7 @@ func toggleCertificates(active bool) func(*call) (any, error) {
 		if active {
 			object, event = object[:len(object)-len("deactivation")]+"activation", "certificates.activated"
 		}
-		views, refs := []certificateView{}, []CertificateRef{}
+		views, refs := []certificateView{}, []data.CertificateRef{}
 		for _, t := range targets {
 			switch {
 			case p == nil:

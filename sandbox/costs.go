@@ -3,6 +3,8 @@ package sandbox
 import (
 	"encoding/json"
 	"slices"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 func costOperations() []operation {
@@ -33,15 +35,15 @@ func listCosts(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	filter := make(Filter)
+	filter := make(data.Filter)
 	if c.query.has("project_ids") {
-		filter[ByProject] = c.query.strs("project_ids")
+		filter[data.ByProject] = c.query.strs("project_ids")
 	}
 	if c.query.has("api_key_ids") {
-		filter[ByKey] = c.query.strs("api_key_ids")
+		filter[data.ByKey] = c.query.strs("api_key_ids")
 	}
-	var by []Dimension
-	for _, d := range []Dimension{ByProject, ByKey} {
+	var by []data.Dimension
+	for _, d := range []data.Dimension{data.ByProject, data.ByKey} {
 		if slices.Contains(c.query.strs("group_by"), d.Name()) {
 			by = append(by, d)
 		}
@@ -56,10 +58,10 @@ func listCosts(c *call) (any, error) {
 	return answer, nil
 }
 
-func viewCost(cost GroupCost, perLine, asNumber bool) costView {
+func viewCost(cost data.GroupCost, perLine, asNumber bool) costView {
 	v := costView{
 		Object: "organization.costs.result", Amount: costAmount{cost.Dollars, "usd"},
-		ProjectID: nonEmpty(cost.Key[ByProject]), APIKeyID: nonEmpty(cost.Key[ByKey]),
+		ProjectID: nonEmpty(cost.Key[data.ByProject]), APIKeyID: nonEmpty(cost.Key[data.ByKey]),
 	}
 	if asNumber {
 		v.Amount.Value = json.Number(cost.Dollars)

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"fmt"
 	"net/http"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // apiError is a refusal in the words of the upstream: a status and the body
@@ -61,7 +63,7 @@ func notFound(what, id string) *apiError {
 
 // find returns the item of the collection, or the upstream's 404 for an id that
 // the collection does not have.
-func find[T any](in *Collection[T], what, id string) (T, error) {
+func find[T any](in *data.Collection[T], what, id string) (T, error) {
 	if !in.Has(id) {
 		return in.Get(id), notFound(what, id)
 	}

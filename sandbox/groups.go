@@ -1,5 +1,7 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 func groupOperations() []operation {
 	name := str("name").between(1, 255).must()
 	return []operation{
@@ -28,13 +30,13 @@ type groupView struct {
 	Type      string `json:"group_type,omitempty"`
 }
 
-func viewGroup(g *Group) groupView {
+func viewGroup(g *data.Group) groupView {
 	return groupView{g.ID, g.Name, g.CreatedAt, g.SCIM, g.Type}
 }
 
 // ownGroup resolves {group_id} for a change; an identity provider owns the
 // others.
-func (c *call) ownGroup() (*Group, error) {
+func (c *call) ownGroup() (*data.Group, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
@@ -46,20 +48,20 @@ func (c *call) ownGroup() (*Group, error) {
 }
 
 func listGroups(c *call) (any, error) {
-	return listing[*Group]{
+	return listing[*data.Group]{
 		items: c.org.Groups.All(),
-		id:    func(g *Group) string { return g.ID },
-		view:  func(g *Group) any { return viewGroup(g) },
+		id:    func(g *data.Group) string { return g.ID },
+		view:  func(g *data.Group) any { return viewGroup(g) },
 	}.byNext(c.query)
 }
 
 func createGroup(c *call) (any, error) {
 	name := c.body.str("name")
-	if c.org.Groups.Any(func(g *Group) bool { return g.Name == name }) {
+	if c.org.Groups.Any(func(g *data.Group) bool { return g.Name == name }) {
 		return nil, conflict("group_exists", "A group named '%s' already exists.", name)
 	}
 	g := c.org.NewGroup(name, c.now)
-	c.record("group.created", nil, CreatedPayload{g.ID, map[string]string{"group_name": name}}, g.ID)
+	c.record("group.created", nil, data.CreatedPayload{ID: g.ID, Data: map[string]string{"group_name": name}}, g.ID)
 	return viewGroup(g), nil
 }
 
@@ -77,11 +79,11 @@ func updateGroup(c *call) (any, error) {
 		return nil, err
 	}
 	name := c.body.str("name")
-	if c.org.Groups.Any(func(other *Group) bool { return other != g && other.Name == name }) {
+	if c.org.Groups.Any(func(other *data.Group) bool { return other != g && other.Name == name }) {
 		return nil, conflict("group_exists", "A group named '%s' already exists.", name)
 	}
 	g.Name = name
-	c.record("group.updated", nil, ChangedPayload{g.ID, map[string]string{"group_name": name}}, g.ID)
+	c.record("group.updated", nil, data.ChangedPayload{ID: g.ID, Changes: map[string]string{"group_name": name}}, g.ID)
 	v := viewGroup(g)
 	v.Type = "" // the answer to an update does not have it
 	return v, nil
@@ -93,11 +95,11 @@ func deleteGroup(c *call) (any, error) {
 		return nil, err
 	}
 	c.org.Groups.Remove(g.ID)
-	c.org.UnassignAll(func(p Principal) bool { return p.Kind == "group" && p.ID == g.ID })
+	c.org.UnassignAll(func(p data.Principal) bool { return p.Kind == "group" && p.ID == g.ID })
 	for _, p := range c.org.Projects.All() {
 		p.Groups.Remove(g.ID)
 	}
-	c.record("group.deleted", nil, TargetPayload{g.ID}, g.ID)
+	c.record("group.deleted", nil, data.TargetPayload{ID: g.ID}, g.ID)
 	return deleted{"group.deleted", g.ID, true}, nil
 }
 
@@ -111,10 +113,10 @@ func listGroupUsers(c *call) (any, error) {
 		Name  string  `json:"name"`
 		Email *string `json:"email"`
 	}
-	return listing[*User]{
+	return listing[*data.User]{
 		items:       g.Members.All(),
-		id:          func(u *User) string { return u.ID },
-		view:        func(u *User) any { return view{u.ID, u.DisplayName(), u.Email} },
+		id:          func(u *data.User) string { return u.ID },
+		view:        func(u *data.User) any { return view{u.ID, u.DisplayName(), u.Email} },
 		newestFirst: true,
 	}.byNext(c.query)
 }

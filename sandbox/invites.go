@@ -1,17 +1,21 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 type inviteView struct {
-	Object     string          `json:"object"`
-	ID         string          `json:"id"`
-	Email      string          `json:"email"`
-	Role       string          `json:"role"`
-	Status     string          `json:"status"`
-	CreatedAt  int64           `json:"created_at"`
-	ExpiresAt  *int64          `json:"expires_at"`
-	AcceptedAt *int64          `json:"accepted_at"`
-	Projects   []InviteProject `json:"projects"`
+	Object     string               `json:"object"`
+	ID         string               `json:"id"`
+	Email      string               `json:"email"`
+	Role       string               `json:"role"`
+	Status     string               `json:"status"`
+	CreatedAt  int64                `json:"created_at"`
+	ExpiresAt  *int64               `json:"expires_at"`
+	AcceptedAt *int64               `json:"accepted_at"`
+	Projects   []data.InviteProject `json:"projects"`
 }
 
 func inviteOperations() []operation {
@@ -26,30 +30,30 @@ func inviteOperations() []operation {
 	}
 }
 
-func inviteStatus(i *Invite, now int64) string {
+func inviteStatus(i *data.Invite, now int64) string {
 	switch {
 	case i.AcceptedAt != nil:
 		return "accepted"
-	case now >= i.CreatedAt+InviteLife:
+	case now >= i.CreatedAt+data.InviteLife:
 		return "expired"
 	default:
 		return "pending"
 	}
 }
 
-func viewInvite(i *Invite, now int64) inviteView {
+func viewInvite(i *data.Invite, now int64) inviteView {
 	return inviteView{
 		Object: "organization.invite", ID: i.ID, Email: i.Email, Role: i.Role, Status: inviteStatus(i, now),
-		CreatedAt: i.CreatedAt, ExpiresAt: new(i.CreatedAt + InviteLife), AcceptedAt: i.AcceptedAt,
+		CreatedAt: i.CreatedAt, ExpiresAt: new(i.CreatedAt + data.InviteLife), AcceptedAt: i.AcceptedAt,
 		Projects: i.Projects,
 	}
 }
 
 func listInvites(c *call) (any, error) {
-	return listing[*Invite]{
+	return listing[*data.Invite]{
 		items: c.org.Invites.All(),
-		id:    func(i *Invite) string { return i.ID },
-		view:  func(i *Invite) any { return viewInvite(i, c.now) },
+		id:    func(i *data.Invite) string { return i.ID },
+		view:  func(i *data.Invite) any { return viewInvite(i, c.now) },
 	}.byID(c.query)
 }
 
@@ -58,26 +62,26 @@ func createInvite(c *call) (any, error) {
 	if at := strings.LastIndex(email, "@"); at < 1 || at == len(email)-1 {
 		return nil, badRequest("email", "invalid_value", "'%s' is not an email address.", email)
 	}
-	if c.org.Users.Any(func(u *User) bool { return strings.EqualFold(u.Address(), email) }) {
+	if c.org.Users.Any(func(u *data.User) bool { return strings.EqualFold(u.Address(), email) }) {
 		return nil, conflict("already_member", "'%s' is already a member of the organization.", email)
 	}
-	if c.org.Invites.Any(func(i *Invite) bool {
+	if c.org.Invites.Any(func(i *data.Invite) bool {
 		return strings.EqualFold(i.Email, email) && inviteStatus(i, c.now) == "pending"
 	}) {
 		return nil, conflict("already_invited", "'%s' already has a pending invite.", email)
 	}
-	i := &Invite{
+	i := &data.Invite{
 		ID: c.org.NewID("invite-"), Email: email, Role: c.body.str("role"),
-		CreatedAt: c.now, Projects: []InviteProject{},
+		CreatedAt: c.now, Projects: []data.InviteProject{},
 	}
 	for _, p := range c.body.objects("projects") {
 		if _, err := find(c.org.Projects, "project", p.str("id")); err != nil {
 			return nil, err
 		}
-		i.Projects = append(i.Projects, InviteProject{p.str("id"), p.str("role")})
+		i.Projects = append(i.Projects, data.InviteProject{ID: p.str("id"), Role: p.str("role")})
 	}
 	c.org.Invites.Add(i.ID, i)
-	c.record("invite.sent", nil, CreatedPayload{i.ID, map[string]string{"email": email, "role": i.Role}}, i.ID)
+	c.record("invite.sent", nil, data.CreatedPayload{ID: i.ID, Data: map[string]string{"email": email, "role": i.Role}}, i.ID)
 	return viewInvite(i, c.now), nil
 }
 
@@ -98,6 +102,6 @@ func deleteInvite(c *call) (any, error) {
 		return nil, badRequest("", "invite_accepted", "Invite '%s' has been accepted and cannot be deleted.", i.ID)
 	}
 	c.org.Invites.Remove(i.ID)
-	c.record("invite.deleted", nil, TargetPayload{i.ID}, i.ID)
+	c.record("invite.deleted", nil, data.TargetPayload{ID: i.ID}, i.ID)
 	return deleted{"organization.invite.deleted", i.ID, true}, nil
 }

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // newPEM is a certificate that no seed makes.
 func newPEM(t *testing.T, serial uint64) string {
 	t.Helper()
-	content, err := SelfSigned(1<<40+serial, 1_700_000_000, 1_800_000_000)
+	content, err := data.SelfSigned(1<<40+serial, 1_700_000_000, 1_800_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +34,7 @@ func TestInvites(t *testing.T) {
 	body := fmt.Sprintf(`{"email":"new@example.com","role":"reader","projects":[{"id":%q,"role":"owner"}]}`, project)
 	made := c.post("/organization/invites", body)
 	path := "/organization/invites/" + textAt(made, "id")
-	if made["status"] != "pending" || made["accepted_at"] != nil || number(t, made, "expires_at") != testNow.Unix()+InviteLife {
+	if made["status"] != "pending" || made["accepted_at"] != nil || number(t, made, "expires_at") != testNow.Unix()+data.InviteLife {
 		t.Errorf("made %v", made)
 	}
 	if diff := cmp.Diff(made, c.get(path)); diff != "" {
@@ -47,7 +49,7 @@ func TestInvites(t *testing.T) {
 	c.missing(path)
 
 	made = c.post("/organization/invites", body)
-	clock.Advance(InviteLife * time.Second)
+	clock.Advance(data.InviteLife * time.Second)
 	if got := c.get("/organization/invites/" + textAt(made, "id")); got["status"] != "expired" {
 		t.Errorf("after a week: %v", got["status"])
 	}

@@ -1,5 +1,7 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 func projectGroupOperations() []operation {
 	base := "/organization/projects/{project_id}/groups"
 	return []operation{
@@ -19,7 +21,7 @@ type projectGroupView struct {
 	CreatedAt int64  `json:"created_at"`
 }
 
-func viewProjectGroup(o *Organization, p *Project, pg *ProjectGroup) projectGroupView {
+func viewProjectGroup(o *data.Organization, p *data.Project, pg *data.ProjectGroup) projectGroupView {
 	g := o.Groups.Get(pg.GroupID)
 	return projectGroupView{"project.group", p.ID, g.ID, g.Name, g.Type, pg.CreatedAt}
 }
@@ -29,10 +31,10 @@ func listProjectGroups(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*ProjectGroup]{
+	return listing[*data.ProjectGroup]{
 		items: p.Groups.All(),
-		id:    func(pg *ProjectGroup) string { return pg.GroupID },
-		view:  func(pg *ProjectGroup) any { return viewProjectGroup(c.org, p, pg) },
+		id:    func(pg *data.ProjectGroup) string { return pg.GroupID },
+		view:  func(pg *data.ProjectGroup) any { return viewProjectGroup(c.org, p, pg) },
 	}.byNext(c.query)
 }
 
@@ -49,13 +51,13 @@ func addProjectGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pg := &ProjectGroup{g.ID, c.now}
+	pg := &data.ProjectGroup{GroupID: g.ID, CreatedAt: c.now}
 	if !p.Groups.Add(g.ID, pg) {
 		return nil, conflict("already_member", "Group '%s' is already in project '%s'.", g.ID, p.ID)
 	}
-	holder := Principal{p.ID, "group", g.ID}
+	holder := data.Principal{Project: p.ID, Kind: "group", ID: g.ID}
 	c.org.Assign(holder, r)
-	c.recordAssignment("role.assignment.created", roleScope{p.Roles, p, ProjectResource, p.ID}, holder, r)
+	c.recordAssignment("role.assignment.created", roleScope{p.Roles, p, data.ProjectResource, p.ID}, holder, r)
 	return viewProjectGroup(c.org, p, pg), nil
 }
 
@@ -87,11 +89,11 @@ func removeProjectGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	holder := Principal{p.ID, "group", pg.GroupID}
+	holder := data.Principal{Project: p.ID, Kind: "group", ID: pg.GroupID}
 	for _, a := range c.org.Assigned(holder).All() {
-		c.recordAssignment("role.assignment.deleted", roleScope{p.Roles, p, ProjectResource, p.ID}, holder, a.Role)
+		c.recordAssignment("role.assignment.deleted", roleScope{p.Roles, p, data.ProjectResource, p.ID}, holder, a.Role)
 	}
-	c.org.UnassignAll(func(p Principal) bool { return p == holder })
+	c.org.UnassignAll(func(p data.Principal) bool { return p == holder })
 	p.Groups.Remove(pg.GroupID)
 	return deleted{Object: "project.group.deleted", Deleted: true}, nil
 }

@@ -1,5 +1,7 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 func projectKeyOperations() []operation {
 	base := "/organization/projects/{project_id}/api_keys"
 	return []operation{
@@ -44,7 +46,7 @@ type keyOwnerAccount struct {
 
 // ownerAccess says whether the key's owner reaches the project now. A service
 // account without a role does not.
-func ownerAccess(o *Organization, p *Project, k *ProjectKey) string {
+func ownerAccess(o *data.Organization, p *data.Project, k *data.ProjectKey) string {
 	active := k.UserID != "" && hasAccess(o, p, k.UserID)
 	if a := p.Accounts.Get(k.AccountID); a != nil {
 		active = a.Role != "none"
@@ -55,7 +57,7 @@ func ownerAccess(o *Organization, p *Project, k *ProjectKey) string {
 	return "inactive"
 }
 
-func viewProjectKey(o *Organization, p *Project, k *ProjectKey) projectKeyView {
+func viewProjectKey(o *data.Organization, p *data.Project, k *data.ProjectKey) projectKeyView {
 	v := projectKeyView{
 		Object: "organization.project.api_key", ID: k.ID, Name: k.Name, Redacted: k.Redacted,
 		CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, Access: ownerAccess(o, p, k),
@@ -83,11 +85,11 @@ func listProjectKeys(c *call) (any, error) {
 	if want == "" {
 		want = "active"
 	}
-	return listing[*ProjectKey]{
+	return listing[*data.ProjectKey]{
 		items: p.Keys.All(),
-		id:    func(k *ProjectKey) string { return k.ID },
-		view:  func(k *ProjectKey) any { return viewProjectKey(c.org, p, k) },
-		keep:  func(k *ProjectKey) bool { return want == "any" || ownerAccess(c.org, p, k) == want },
+		id:    func(k *data.ProjectKey) string { return k.ID },
+		view:  func(k *data.ProjectKey) any { return viewProjectKey(c.org, p, k) },
+		keep:  func(k *data.ProjectKey) bool { return want == "any" || ownerAccess(c.org, p, k) == want },
 	}.byID(c.query)
 }
 
@@ -113,6 +115,6 @@ func deleteProjectKey(c *call) (any, error) {
 		return nil, err
 	}
 	p.Keys.Remove(k.ID)
-	c.record("api_key.deleted", p, TargetPayload{k.ID}, k.ID)
+	c.record("api_key.deleted", p, data.TargetPayload{ID: k.ID}, k.ID)
 	return deleted{"organization.project.api_key.deleted", k.ID, true}, nil
 }

@@ -1,6 +1,10 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 func projectUserOperations() []operation {
 	base := "/organization/projects/{project_id}/users"
@@ -23,18 +27,18 @@ type memberView struct {
 	AddedAt int64   `json:"added_at"`
 }
 
-func viewMember(o *Organization, m *Member) memberView {
+func viewMember(o *data.Organization, m *data.Member) memberView {
 	u := o.Users.Get(m.UserID)
 	return memberView{"organization.project.user", u.ID, u.Name, u.Email, m.Role, m.AddedAt}
 }
 
 // hasAccess says whether the user reaches the project, as a member or through
 // a group.
-func hasAccess(o *Organization, p *Project, userID string) bool {
+func hasAccess(o *data.Organization, p *data.Project, userID string) bool {
 	if p.Members.Has(userID) {
 		return true
 	}
-	return p.Groups.Any(func(pg *ProjectGroup) bool {
+	return p.Groups.Any(func(pg *data.ProjectGroup) bool {
 		g := o.Groups.Get(pg.GroupID)
 		return g != nil && g.Members.Has(userID)
 	})
@@ -45,16 +49,16 @@ func listProjectUsers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*Member]{
+	return listing[*data.Member]{
 		items: p.Members.All(),
-		id:    func(m *Member) string { return m.UserID },
-		view:  func(m *Member) any { return viewMember(c.org, m) },
+		id:    func(m *data.Member) string { return m.UserID },
+		view:  func(m *data.Member) any { return viewMember(c.org, m) },
 	}.byID(c.query)
 }
 
 // namedUser finds the organization member that a body names by user_id or by
 // email.
-func (c *call) namedUser() (*User, error) {
+func (c *call) namedUser() (*data.User, error) {
 	id, email := c.body.str("user_id"), c.body.str("email")
 	switch {
 	case id == "" && email == "":
@@ -82,15 +86,15 @@ func addProjectUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{u.ID, c.body.str("role"), c.now}
+	m := &data.Member{UserID: u.ID, Role: c.body.str("role"), AddedAt: c.now}
 	if !p.Members.Add(u.ID, m) {
 		return nil, conflict("already_member", "User '%s' is already in project '%s'.", u.ID, p.ID)
 	}
-	c.record("user.added", p, CreatedPayload{u.ID, map[string]string{"role": m.Role}}, u.ID, p.ID)
+	c.record("user.added", p, data.CreatedPayload{ID: u.ID, Data: map[string]string{"role": m.Role}}, u.ID, p.ID)
 	return viewMember(c.org, m), nil
 }
 
-func (c *call) member(p *Project) (*Member, error) {
+func (c *call) member(p *data.Project) (*data.Member, error) {
 	return find(p.Members, "project user", c.path["user_id"])
 }
 
@@ -118,7 +122,7 @@ func updateProjectUser(c *call) (any, error) {
 	if role := c.body.str("role"); role != "" {
 		m.Role = role
 	}
-	c.record("user.updated", p, ChangedPayload{m.UserID, map[string]string{"role": m.Role}}, m.UserID, p.ID)
+	c.record("user.updated", p, data.ChangedPayload{ID: m.UserID, Changes: map[string]string{"role": m.Role}}, m.UserID, p.ID)
 	return viewMember(c.org, m), nil
 }
 
@@ -133,9 +137,9 @@ func removeProjectUser(c *call) (any, error) {
 	}
 	p.Members.Remove(m.UserID)
 	if !hasAccess(c.org, p, m.UserID) {
-		left := Principal{p.ID, "user", m.UserID}
-		c.org.UnassignAll(func(p Principal) bool { return p == left })
+		left := data.Principal{Project: p.ID, Kind: "user", ID: m.UserID}
+		c.org.UnassignAll(func(p data.Principal) bool { return p == left })
 	}
-	c.record("user.deleted", p, TargetPayload{m.UserID}, m.UserID, p.ID)
+	c.record("user.deleted", p, data.TargetPayload{ID: m.UserID}, m.UserID, p.ID)
 	return deleted{"organization.project.user.deleted", m.UserID, true}, nil
 }

@@ -1,11 +1,13 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 func projectOperations() []operation {
 	return []operation{
 		get("/organization/projects", listProjects, limitParam(20, 100), afterParam(), flag("include_archived")),
 		post("/organization/projects", createProject,
 			str("name").between(1, 255).must(),
-			str("residency").oneOf(Residencies()...).orNull(), str("external_key_id").orNull()),
+			str("residency").oneOf(data.Residencies()...).orNull(), str("external_key_id").orNull()),
 		get("/organization/projects/{project_id}", getProject),
 		post("/organization/projects/{project_id}", updateProject,
 			str("name").between(1, 255).orNull(), str("external_key_id").orNull()),
@@ -24,7 +26,7 @@ type projectView struct {
 	Residency     string  `json:"residency"`
 }
 
-func viewProject(p *Project) projectView {
+func viewProject(p *data.Project) projectView {
 	return projectView{
 		"organization.project", p.ID, p.Name, p.CreatedAt, p.ArchivedAt, p.Status, p.ExternalKeyID, p.Residency,
 	}
@@ -32,11 +34,11 @@ func viewProject(p *Project) projectView {
 
 func listProjects(c *call) (any, error) {
 	archived := c.query.flag("include_archived")
-	return listing[*Project]{
+	return listing[*data.Project]{
 		items: c.org.Projects.All(),
-		id:    func(p *Project) string { return p.ID },
-		view:  func(p *Project) any { return viewProject(p) },
-		keep:  func(p *Project) bool { return archived || p.ArchivedAt == nil },
+		id:    func(p *data.Project) string { return p.ID },
+		view:  func(p *data.Project) any { return viewProject(p) },
+		keep:  func(p *data.Project) bool { return archived || p.ArchivedAt == nil },
 	}.byID(c.query)
 }
 
@@ -47,7 +49,7 @@ func createProject(c *call) (any, error) {
 		p.Residency = residency
 	}
 	name := p.DisplayName()
-	c.record("project.created", p, CreatedPayload{p.ID, map[string]string{"name": name, "title": name}}, p.ID)
+	c.record("project.created", p, data.CreatedPayload{ID: p.ID, Data: map[string]string{"name": name, "title": name}}, p.ID)
 	return viewProject(p), nil
 }
 
@@ -66,7 +68,7 @@ func updateProject(c *call) (any, error) {
 	}
 	c.body.assign("name", &p.Name)
 	c.body.assign("external_key_id", &p.ExternalKeyID)
-	c.record("project.updated", p, ChangedPayload{p.ID, map[string]string{"title": p.DisplayName()}}, p.ID)
+	c.record("project.updated", p, data.ChangedPayload{ID: p.ID, Changes: map[string]string{"title": p.DisplayName()}}, p.ID)
 	return viewProject(p), nil
 }
 
@@ -83,17 +85,17 @@ func archiveProject(c *call) (any, error) {
 	p.Accounts.Clear()
 	p.Keys.Clear()
 	clear(p.Certificates)
-	c.org.UnassignAll(func(holder Principal) bool { return holder.Project == p.ID })
-	c.record("project.archived", p, TargetPayload{p.ID}, p.ID)
+	c.org.UnassignAll(func(holder data.Principal) bool { return holder.Project == p.ID })
+	c.record("project.archived", p, data.TargetPayload{ID: p.ID}, p.ID)
 	return viewProject(p), nil
 }
 
 // recordSettings leaves the event of a change for which the audit log has no
 // type of its own.
-func (c *call) recordSettings(p *Project) {
+func (c *call) recordSettings(p *data.Project) {
 	if p == nil {
-		c.record("organization.updated", nil, ChangedPayload{c.org.ID, map[string]any{}}, c.org.ID)
+		c.record("organization.updated", nil, data.ChangedPayload{ID: c.org.ID, Changes: map[string]any{}}, c.org.ID)
 		return
 	}
-	c.record("project.updated", p, ChangedPayload{p.ID, map[string]any{}}, p.ID)
+	c.record("project.updated", p, data.ChangedPayload{ID: p.ID, Changes: map[string]any{}}, p.ID)
 }

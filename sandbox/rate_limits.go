@@ -1,6 +1,10 @@
 package sandbox
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 func rateLimitOperations() []operation {
 	base := "/organization/projects/{project_id}/rate_limits"
@@ -22,10 +26,10 @@ func listRateLimits(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[ModelLimit]{
+	return listing[data.ModelLimit]{
 		items: p.Limits(),
-		id:    func(l ModelLimit) string { return l.ID },
-		view:  func(l ModelLimit) any { return l },
+		id:    func(l data.ModelLimit) string { return l.ID },
+		view:  func(l data.ModelLimit) any { return l },
 	}.byID(c.query)
 }
 
@@ -35,7 +39,7 @@ func updateRateLimit(c *call) (any, error) {
 		return nil, err
 	}
 	limits := p.Limits()
-	at := slices.IndexFunc(limits, func(l ModelLimit) bool { return l.ID == c.path["rate_limit_id"] })
+	at := slices.IndexFunc(limits, func(l data.ModelLimit) bool { return l.ID == c.path["rate_limit_id"] })
 	if at < 0 {
 		return nil, notFound("rate limit", c.path["rate_limit_id"])
 	}
@@ -62,6 +66,6 @@ func updateRateLimit(c *call) (any, error) {
 		l.Tokens = c.body.num("max_tokens_per_1_minute")
 	}
 	p.SetLimit(l)
-	c.record("rate_limit.updated", p, ChangedPayload{l.ID, c.body}, l.ID)
+	c.record("rate_limit.updated", p, data.ChangedPayload{ID: l.ID, Changes: c.body}, l.ID)
 	return l, nil
 }

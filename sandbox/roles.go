@@ -1,6 +1,10 @@
 package sandbox
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 type roleView struct {
 	Object       string   `json:"object"`
@@ -12,7 +16,7 @@ type roleView struct {
 	Predefined   bool     `json:"predefined_role"`
 }
 
-func viewRole(r *Role) roleView {
+func viewRole(r *data.Role) roleView {
 	return roleView{"role", r.ID, r.Name, r.Description, r.Permissions, r.ResourceType, r.Predefined}
 }
 
@@ -41,15 +45,15 @@ func roleOperations() []operation {
 // roleScope is where a request's roles live: the organization, or the project
 // that the path names.
 type roleScope struct {
-	roles      *Collection[*Role]
-	project    *Project // nil for the organization
+	roles      *data.Collection[*data.Role]
+	project    *data.Project // nil for the organization
 	resource   string
 	resourceID string
 }
 
 func (c *call) roleScope(writing bool) (roleScope, error) {
 	if c.path["project_id"] == "" {
-		return roleScope{c.org.Roles, nil, OrganizationResource, c.org.ID}, nil
+		return roleScope{c.org.Roles, nil, data.OrganizationResource, c.org.ID}, nil
 	}
 	lookup := c.project
 	if writing {
@@ -59,7 +63,7 @@ func (c *call) roleScope(writing bool) (roleScope, error) {
 	if err != nil {
 		return roleScope{}, err
 	}
-	return roleScope{p.Roles, p, ProjectResource, p.ID}, nil
+	return roleScope{p.Roles, p, data.ProjectResource, p.ID}, nil
 }
 
 func listRoles(c *call) (any, error) {
@@ -67,15 +71,15 @@ func listRoles(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*Role]{
+	return listing[*data.Role]{
 		items: scope.roles.All(),
-		id:    func(r *Role) string { return r.ID },
-		view:  func(r *Role) any { return viewRole(r) },
+		id:    func(r *data.Role) string { return r.ID },
+		view:  func(r *data.Role) any { return viewRole(r) },
 	}.byNext(c.query)
 }
 
-func (s roleScope) nameTaken(name string, except *Role) bool {
-	return s.roles.Any(func(r *Role) bool { return r != except && r.Name == name })
+func (s roleScope) nameTaken(name string, except *data.Role) bool {
+	return s.roles.Any(func(r *data.Role) bool { return r != except && r.Name == name })
 }
 
 func createRole(c *call) (any, error) {
@@ -87,7 +91,7 @@ func createRole(c *call) (any, error) {
 	if scope.nameTaken(name, nil) {
 		return nil, conflict("role_exists", "A role named '%s' already exists.", name)
 	}
-	r := &Role{
+	r := &data.Role{
 		ID: c.org.NewID("role-"), Name: name, Description: c.body.optStr("description"),
 		Permissions: c.body.strs("permissions"), ResourceType: scope.resource,
 		CreatedAt: new(c.now), UpdatedAt: new(c.now), CreatedBy: nonEmpty(c.key.Owner.ID),
@@ -113,7 +117,7 @@ func getRole(c *call) (any, error) {
 }
 
 // customRole resolves {role_id} for a change.
-func (c *call) customRole(scope roleScope) (*Role, error) {
+func (c *call) customRole(scope roleScope) (*data.Role, error) {
 	r, err := find(scope.roles, "role", c.path["role_id"])
 	if err != nil {
 		return nil, err
@@ -152,7 +156,7 @@ func updateRole(c *call) (any, error) {
 		changes["description"] = *r.Description
 	}
 	r.UpdatedAt = new(c.now)
-	c.record("role.updated", scope.project, ChangedPayload{r.ID, changes}, r.ID)
+	c.record("role.updated", scope.project, data.ChangedPayload{ID: r.ID, Changes: changes}, r.ID)
 	return viewRole(r), nil
 }
 
@@ -177,6 +181,6 @@ func deleteRole(c *call) (any, error) {
 		return nil, err
 	}
 	c.org.DeleteRole(scope.roles, r.ID)
-	c.record("role.deleted", scope.project, TargetPayload{r.ID}, r.ID)
+	c.record("role.deleted", scope.project, data.TargetPayload{ID: r.ID}, r.ID)
 	return deleted{"role.deleted", r.ID, true}, nil
 }

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 const (
@@ -78,11 +80,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (o Options) seed() *Organization {
-	sizes := Sizes{
+func (o Options) seed() *data.Organization {
+	sizes := data.Sizes{
 		Users: o.Users, Projects: o.Projects, Groups: o.Groups, Invites: o.Invites, AuditEvents: o.AuditEvents,
 	}
-	return Seed(o.Seed, sizes, o.AdminKey, o.Now())
+	return data.Seed(o.Seed, sizes, o.AdminKey, o.Now())
 }
 
 // Sandbox serves the API under /v1 and its own controls under /_sandbox. It is
@@ -95,7 +97,7 @@ type Sandbox struct {
 	names   []string
 
 	mu  sync.RWMutex
-	org *Organization
+	org *data.Organization
 
 	faults    *faultList
 	journal   *journal
@@ -152,7 +154,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveControl(w, r)
 		return
 	}
-	id := fmt.Sprintf("req_%016x%016x", Mix(s.options.Seed), s.requestID.Add(1))
+	id := fmt.Sprintf("req_%016x%016x", data.Mix(s.options.Seed), s.requestID.Add(1))
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("Openai-Version", "2020-10-01")
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // dump is everything that a sandbox answers to a set of reads.
@@ -35,7 +37,7 @@ func dump(t *testing.T, s *Sandbox) []byte {
 	for _, c := range s.org.Certificates.All() {
 		read("/organization/certificates/" + c.ID + "?include[]=content")
 	}
-	for _, k := range UsageKinds() {
+	for _, k := range data.UsageKinds() {
 		read("/organization/usage/" + k.Name + "?start_time=1773000000&limit=3&group_by=project_id")
 	}
 	for _, p := range s.org.Projects.All() {
@@ -62,7 +64,7 @@ func TestSameSeedSameOrganization(t *testing.T) {
 		t.Error("two seeds make one organization")
 	}
 	// The people are the same for the rest of the month.
-	users := func(now time.Time) []*User {
+	users := func(now time.Time) []*data.User {
 		return New(Options{Now: func() time.Time { return now }}).org.Users.All()
 	}
 	afterwards := users(testNow.Add(5 * 24 * time.Hour))

@@ -1,5 +1,7 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 func serviceAccountOperations() []operation {
 	base := "/organization/projects/{project_id}/service_accounts"
 	createKey := post(base+"/{service_account_id}/api_keys", createServiceAccountKey,
@@ -22,10 +24,10 @@ func listServiceAccounts(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*ServiceAccount]{
+	return listing[*data.ServiceAccount]{
 		items: p.Accounts.All(),
-		id:    func(a *ServiceAccount) string { return a.ID },
-		view:  func(a *ServiceAccount) any { return a },
+		id:    func(a *data.ServiceAccount) string { return a.ID },
+		view:  func(a *data.ServiceAccount) any { return a },
 	}.byID(c.query)
 }
 
@@ -40,10 +42,10 @@ type shownKey struct {
 }
 
 // issueKey makes a key for the account and records it.
-func (c *call) issueKey(p *Project, a *ServiceAccount, name string, scopes []string) *shownKey {
+func (c *call) issueKey(p *data.Project, a *data.ServiceAccount, name string, scopes []string) *shownKey {
 	k, value := c.org.NewProjectKey(p, name, "sk-svcacct-", c.now)
 	k.AccountID = a.ID
-	c.record("api_key.created", p, CreatedPayload{k.ID, map[string]any{"scopes": scopes}}, k.ID, a.ID)
+	c.record("api_key.created", p, data.CreatedPayload{ID: k.ID, Data: map[string]any{"scopes": scopes}}, k.ID, a.ID)
 	return &shownKey{"organization.project.service_account.api_key", k.ID, name, value, c.now}
 }
 
@@ -57,18 +59,18 @@ func createServiceAccount(c *call) (any, error) {
 		role = "none"
 	}
 	a := c.org.NewServiceAccount(p, c.body.str("name"), role, c.now)
-	c.record("service_account.created", p, CreatedPayload{a.ID, map[string]string{"role": role}}, a.ID)
+	c.record("service_account.created", p, data.CreatedPayload{ID: a.ID, Data: map[string]string{"role": role}}, a.ID)
 	var key *shownKey
 	if role != "none" {
 		key = c.issueKey(p, a, "Secret Key", []string{})
 	}
 	return struct {
-		*ServiceAccount
+		*data.ServiceAccount
 		APIKey *shownKey `json:"api_key"`
 	}{a, key}, nil
 }
 
-func (c *call) account(p *Project) (*ServiceAccount, error) {
+func (c *call) account(p *data.Project) (*data.ServiceAccount, error) {
 	return find(p.Accounts, "service account", c.path["service_account_id"])
 }
 
@@ -99,7 +101,7 @@ func updateServiceAccount(c *call) (any, error) {
 	if role := c.body.str("role"); role != "" {
 		a.Role = role
 	}
-	c.record("service_account.updated", p, ChangedPayload{a.ID, map[string]string{"role": a.Role}}, a.ID)
+	c.record("service_account.updated", p, data.ChangedPayload{ID: a.ID, Changes: map[string]string{"role": a.Role}}, a.ID)
 	return a, nil
 }
 
@@ -116,11 +118,11 @@ func deleteServiceAccount(c *call) (any, error) {
 	for _, k := range p.Keys.All() {
 		if k.AccountID == a.ID {
 			p.Keys.Remove(k.ID)
-			c.record("api_key.deleted", p, TargetPayload{k.ID}, k.ID, a.ID)
+			c.record("api_key.deleted", p, data.TargetPayload{ID: k.ID}, k.ID, a.ID)
 		}
 	}
 	p.Accounts.Remove(a.ID)
-	c.record("service_account.deleted", p, TargetPayload{a.ID}, a.ID)
+	c.record("service_account.deleted", p, data.TargetPayload{ID: a.ID}, a.ID)
 	return deleted{"organization.project.service_account.deleted", a.ID, true}, nil
 }
 

@@ -1,5 +1,7 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 // dataRetention is the answer of both retention endpoints.
 type dataRetention struct {
 	Object string `json:"object"`
@@ -21,7 +23,7 @@ func retentionOperations() []operation {
 	}
 }
 
-func (c *call) retentionOf(p *Project) dataRetention {
+func (c *call) retentionOf(p *data.Project) dataRetention {
 	if p == nil {
 		return dataRetention{"organization.data_retention", c.org.Retention}
 	}
@@ -54,7 +56,7 @@ func permissionOperations() []operation {
 	models := "/organization/projects/{project_id}/model_permissions"
 	tools := "/organization/projects/{project_id}/hosted_tool_permissions"
 	var toolFields []field
-	for _, name := range HostedToolNames() {
+	for _, name := range data.HostedToolNames() {
 		toolFields = append(toolFields, obj(name, flag("enabled").must()).orNull())
 	}
 	return []operation{
@@ -84,7 +86,7 @@ func updateModelPermissions(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Models = &ModelPermissions{"project.model_permissions", c.body.str("mode"), c.body.strs("model_ids")}
+	p.Models = &data.ModelPermissions{Object: "project.model_permissions", Mode: c.body.str("mode"), ModelIDs: c.body.strs("model_ids")}
 	c.recordSettings(p)
 	return p.Models, nil
 }
@@ -118,7 +120,7 @@ func updateHostedTools(c *call) (any, error) {
 		return nil, err
 	}
 	for name := range c.body {
-		p.Tools[name] = ToolPermission{c.body.isNull(name) || c.body.object(name).flag("enabled")}
+		p.Tools[name] = data.ToolPermission{Enabled: c.body.isNull(name) || c.body.object(name).flag("enabled")}
 	}
 	c.recordSettings(p)
 	return p.Tools, nil

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"math/big"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 func spendOperations() []operation {
@@ -31,7 +33,7 @@ func spendOperations() []operation {
 }
 
 // alertScope is the alerts that a path speaks of and their object name.
-func (c *call) alertScope(writing bool) (alerts *Collection[*SpendAlert], p *Project, object string, err error) {
+func (c *call) alertScope(writing bool) (alerts *data.Collection[*data.SpendAlert], p *data.Project, object string, err error) {
 	p, err = c.scopeProject(writing)
 	switch {
 	case err != nil:
@@ -43,13 +45,13 @@ func (c *call) alertScope(writing bool) (alerts *Collection[*SpendAlert], p *Pro
 	}
 }
 
-func setAlert(a *SpendAlert, body values) {
+func setAlert(a *data.SpendAlert, body values) {
 	a.Threshold, a.Currency, a.Interval = body.num("threshold_amount"), body.str("currency"), body.str("interval")
 	channel := body.object("notification_channel")
-	a.Channel = AlertChannel{channel.str("type"), channel.strs("recipients"), channel.optStr("subject_prefix")}
+	a.Channel = data.AlertChannel{Type: channel.str("type"), Recipients: channel.strs("recipients"), SubjectPrefix: channel.optStr("subject_prefix")}
 }
 
-func (c *call) recordAlert(p *Project, a *SpendAlert) {
+func (c *call) recordAlert(p *data.Project, a *data.SpendAlert) {
 	if p == nil {
 		c.record("tenant.billing.alerts.updated", nil, nil, a.ID)
 		return
@@ -62,10 +64,10 @@ func listAlerts(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*SpendAlert]{
+	return listing[*data.SpendAlert]{
 		items: alerts.All(),
-		id:    func(a *SpendAlert) string { return a.ID },
-		view:  func(a *SpendAlert) any { return a },
+		id:    func(a *data.SpendAlert) string { return a.ID },
+		view:  func(a *data.SpendAlert) any { return a },
 	}.byID(c.query)
 }
 
@@ -74,7 +76,7 @@ func createAlert(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &SpendAlert{ID: c.org.NewID("alert_"), Object: object}
+	a := &data.SpendAlert{ID: c.org.NewID("alert_"), Object: object}
 	setAlert(a, c.body)
 	alerts.Add(a.ID, a)
 	c.recordAlert(p, a)
@@ -118,7 +120,7 @@ func deleteAlert(c *call) (any, error) {
 }
 
 // limitScope is where the path's spend limit is kept, and its object name.
-func (c *call) limitScope(writing bool) (limit **SpendLimit, p *Project, object string, err error) {
+func (c *call) limitScope(writing bool) (limit **data.SpendLimit, p *data.Project, object string, err error) {
 	p, err = c.scopeProject(writing)
 	switch {
 	case err != nil:
@@ -130,7 +132,7 @@ func (c *call) limitScope(writing bool) (limit **SpendLimit, p *Project, object 
 	}
 }
 
-func (c *call) recordLimit(p *Project) {
+func (c *call) recordLimit(p *data.Project) {
 	if p == nil {
 		c.record("tenant.billing.overage_limit.updated", nil, nil, c.org.ID)
 		return
@@ -139,12 +141,12 @@ func (c *call) recordLimit(p *Project) {
 }
 
 // limitView compares the limit with what the month has cost so far.
-func (c *call) limitView(object string, l *SpendLimit, p *Project) any {
+func (c *call) limitView(object string, l *data.SpendLimit, p *data.Project) any {
 	now := time.Unix(c.now, 0).UTC()
-	month := Span{time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Unix(), c.now}
-	filter := make(Filter)
+	month := data.Span{Start: time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Unix(), End: c.now}
+	filter := make(data.Filter)
 	if p != nil {
-		filter[ByProject] = []string{p.ID}
+		filter[data.ByProject] = []string{p.ID}
 	}
 	status := "inactive"
 	if c.org.Ledger.TotalCost(filter, month, c.now).Cmp(big.NewRat(l.Threshold, 100)) >= 0 {
@@ -162,7 +164,7 @@ func (c *call) limitView(object string, l *SpendLimit, p *Project) any {
 	}{object, l.Threshold, l.Currency, l.Interval, enforcement{status}}
 }
 
-func (c *call) noLimit(p *Project) error {
+func (c *call) noLimit(p *data.Project) error {
 	if p == nil {
 		return notFound("spend limit", c.org.ID)
 	}
@@ -185,7 +187,7 @@ func updateSpendLimit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	*limit = &SpendLimit{c.body.num("threshold_amount"), c.body.str("currency"), c.body.str("interval")}
+	*limit = &data.SpendLimit{Threshold: c.body.num("threshold_amount"), Currency: c.body.str("currency"), Interval: c.body.str("interval")}
 	c.recordLimit(p)
 	return c.limitView(object, *limit, p), nil
 }

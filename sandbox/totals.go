@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"strconv"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // UsageQuery selects usage for [Sandbox.UsageTotals] and [Sandbox.CostTotal].
@@ -19,12 +21,12 @@ type UsageQuery struct {
 	Batch      *bool
 }
 
-func (q UsageQuery) span() Span { return Span{q.Start.Unix(), q.End.Unix()} }
+func (q UsageQuery) span() data.Span { return data.Span{Start: q.Start.Unix(), End: q.End.Unix()} }
 
-func (q UsageQuery) filter() Filter {
-	filter := Filter{ByProject: q.ProjectIDs, ByUser: q.UserIDs, ByKey: q.APIKeyIDs, ByModel: q.Models}
+func (q UsageQuery) filter() data.Filter {
+	filter := data.Filter{data.ByProject: q.ProjectIDs, data.ByUser: q.UserIDs, data.ByKey: q.APIKeyIDs, data.ByModel: q.Models}
 	if q.Batch != nil {
-		filter[ByBatch] = []string{strconv.FormatBool(*q.Batch)}
+		filter[data.ByBatch] = []string{strconv.FormatBool(*q.Batch)}
 	}
 	return filter
 }
@@ -34,7 +36,7 @@ func (q UsageQuery) filter() Filter {
 // not go through buckets, pages or JSON, so tests can hold answers against it.
 // It fails for an unknown kind.
 func (s *Sandbox) UsageTotals(kind string, q UsageQuery) (map[string]int64, error) {
-	for _, k := range UsageKinds() {
+	for _, k := range data.UsageKinds() {
 		if k.Name == kind {
 			s.mu.RLock()
 			defer s.mu.RUnlock()

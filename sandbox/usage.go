@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // widths are the bucket widths with their page sizes.
@@ -19,7 +21,7 @@ const maxTime = 253402300799
 
 func usageOperations() []operation {
 	var operations []operation
-	for _, k := range UsageKinds() {
+	for _, k := range data.UsageKinds() {
 		query := []field{
 			num("start_time").between(0, maxTime).must(), num("end_time").between(0, maxTime),
 			str("bucket_width").oneOf("1m", "1h", "1d"),
@@ -40,25 +42,25 @@ func usageOperations() []operation {
 
 // dimensionField returns the query parameter that filters by the dimension; some
 // dimensions have none.
-func dimensionField(d Dimension) (field, bool) {
+func dimensionField(d data.Dimension) (field, bool) {
 	switch d {
-	case ByProject:
+	case data.ByProject:
 		return strList("project_ids"), true
-	case ByUser:
+	case data.ByUser:
 		return strList("user_ids"), true
-	case ByKey:
+	case data.ByKey:
 		return strList("api_key_ids"), true
-	case ByModel:
+	case data.ByModel:
 		return strList("models"), true
-	case ByBatch:
+	case data.ByBatch:
 		return flag("batch"), true
-	case BySize:
+	case data.BySize:
 		return listOf("sizes", str("").oneOf(d.Values()...)), true
-	case BySource:
+	case data.BySource:
 		return listOf("sources", str("").oneOf(d.Values()...)), true
-	case ByContext:
+	case data.ByContext:
 		return listOf("context_levels", str("").oneOf(d.Values()...)), true
-	case ByStore:
+	case data.ByStore:
 		return strList("vector_store_ids"), true
 	default:
 		return field{}, false
@@ -81,7 +83,7 @@ type bucketPage struct {
 }
 
 // newBucketPage returns a page of buckets without results.
-func newBucketPage(spans []Span, next *string) bucketPage {
+func newBucketPage(spans []data.Span, next *string) bucketPage {
 	page := bucketPage{"page", make([]bucketView, len(spans)), next != nil, next}
 	for i, span := range spans {
 		page.Data[i] = bucketView{"bucket", span.Start, span.End, []any{}}
@@ -93,7 +95,7 @@ func newBucketPage(spans []Span, next *string) bucketPage {
 // the page that the query asks for. The first and the last bucket are as short
 // as the range makes them. No bucket begins after now; without end_time the
 // range ends there.
-func buckets(query values, seconds, limit, now int64) (page []Span, next *string, err error) {
+func buckets(query values, seconds, limit, now int64) (page []data.Span, next *string, err error) {
 	start, end := query.num("start_time"), (now/seconds+1)*seconds
 	if query.has("end_time") {
 		if query.num("end_time") <= start {
@@ -109,7 +111,7 @@ func buckets(query values, seconds, limit, now int64) (page []Span, next *string
 		}
 	}
 	for at < end && int64(len(page)) < limit {
-		span := Span{at, min(end, (at/seconds+1)*seconds)}
+		span := data.Span{Start: at, End: min(end, (at/seconds+1)*seconds)}
 		page = append(page, span)
 		at = span.End
 	}
@@ -124,7 +126,7 @@ const cursorPrefix = "page_"
 func newCursor(at int64) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(at))
-	binary.BigEndian.PutUint64(b[8:], Mix(uint64(at)))
+	binary.BigEndian.PutUint64(b[8:], data.Mix(uint64(at)))
 	return cursorPrefix + base64.URLEncoding.EncodeToString(b[:])
 }
 
@@ -137,12 +139,12 @@ func parseCursor(s string) (at int64, ok bool) {
 		return 0, false
 	}
 	n := binary.BigEndian.Uint64(b)
-	return int64(n), binary.BigEndian.Uint64(b[8:]) == Mix(n)
+	return int64(n), binary.BigEndian.Uint64(b[8:]) == data.Mix(n)
 }
 
 // usageFilter returns the filter on the kind's dimensions that the query states.
-func usageFilter(k *UsageKind, query values) Filter {
-	filter := make(Filter)
+func usageFilter(k *data.UsageKind, query values) data.Filter {
+	filter := make(data.Filter)
 	for _, d := range k.Dimensions {
 		f, ok := dimensionField(d)
 		switch {
@@ -157,7 +159,7 @@ func usageFilter(k *UsageKind, query values) Filter {
 }
 
 // usage serves the endpoint of the kind.
-func usage(k *UsageKind) func(*call) (any, error) {
+func usage(k *data.UsageKind) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		name := c.query.str("bucket_width")
 		if name == "" {
@@ -175,7 +177,7 @@ func usage(k *UsageKind) func(*call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		var by []Dimension
+		var by []data.Dimension
 		for _, d := range k.Dimensions {
 			if slices.Contains(c.query.strs("group_by"), d.Name()) {
 				by = append(by, d)
@@ -192,7 +194,7 @@ func usage(k *UsageKind) func(*call) (any, error) {
 }
 
 // viewUsage shows a group; the dimensions that it is not grouped by are null.
-func viewUsage(k *UsageKind, group GroupUsage, by []Dimension) map[string]any {
+func viewUsage(k *data.UsageKind, group data.GroupUsage, by []data.Dimension) map[string]any {
 	out := map[string]any{"object": k.Object}
 	for name, n := range group.Metrics {
 		out[name] = n
@@ -201,7 +203,7 @@ func viewUsage(k *UsageKind, group GroupUsage, by []Dimension) map[string]any {
 		switch value := group.Key[d]; {
 		case !slices.Contains(by, d) || value == "":
 			out[d.Name()] = nil
-		case d == ByBatch:
+		case d == data.ByBatch:
 			out[d.Name()] = value == "true"
 		default:
 			out[d.Name()] = value

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // metricSums adds up what a usage walk reports.
@@ -52,7 +54,7 @@ func TestUsageAddsUp(t *testing.T) {
 	// Neither end is at an hour.
 	start, end := testNow.Add(-53*time.Hour-1234*time.Second), testNow.Add(-20*time.Minute)
 	spans := url.Values{"start_time": {fmt.Sprint(start.Unix())}, "end_time": {fmt.Sprint(end.Unix())}}
-	for _, k := range UsageKinds() {
+	for _, k := range data.UsageKinds() {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			sub := *c
@@ -262,21 +264,6 @@ func TestCostsFollowUsage(t *testing.T) {
 			if cached != usage["input_cached_tokens"] {
 				t.Errorf("group %q: paid for %d cached tokens of %d", group, cached, usage["input_cached_tokens"])
 			}
-		}
-	}
-}
-
-func TestDecimal(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ atto, want string }{
-		{"0", "0.000000000000000000"},
-		{"1", "0.000000000000000001"},
-		{"1000000000000000000", "1.000000000000000000"},
-		{"12345678901234567890123", "12345.678901234567890123"},
-	} {
-		n, _ := new(big.Int).SetString(tt.atto, 10)
-		if got := decimal(n); got != tt.want {
-			t.Errorf("decimal(%s) = %s, want %s", tt.atto, got, tt.want)
 		}
 	}
 }

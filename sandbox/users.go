@@ -3,6 +3,8 @@ package sandbox
 import (
 	"slices"
 	"strings"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 func userOperations() []operation {
@@ -58,7 +60,7 @@ type userProject struct {
 }
 
 // viewUser shows the user without their projects, as lists show them.
-func viewUser(u *User) userView {
+func viewUser(u *data.User) userView {
 	v := userView{
 		Object: "organization.user", ID: u.ID, Name: u.Name, Email: u.Email, Role: u.Role,
 		AddedAt: u.AddedAt, Created: u.Created, IsDefault: u.IsDefault, IsSCIMManaged: u.IsSCIMManaged,
@@ -72,7 +74,7 @@ func viewUser(u *User) userView {
 }
 
 // viewUserInFull adds the projects that the user is a member of.
-func viewUserInFull(o *Organization, u *User) userView {
+func viewUserInFull(o *data.Organization, u *data.User) userView {
 	v := viewUser(u)
 	v.Projects = &userProjects{Object: "list", Data: []userProject{}}
 	for _, p := range o.Projects.All() {
@@ -84,14 +86,14 @@ func viewUserInFull(o *Organization, u *User) userView {
 }
 
 func listUsers(c *call) (any, error) {
-	l := listing[*User]{
+	l := listing[*data.User]{
 		items: c.org.Users.All(),
-		id:    func(u *User) string { return u.ID },
-		view:  func(u *User) any { return viewUser(u) },
+		id:    func(u *data.User) string { return u.ID },
+		view:  func(u *data.User) any { return viewUser(u) },
 	}
 	if c.query.has("emails") {
 		emails := c.query.strs("emails")
-		l.keep = func(u *User) bool {
+		l.keep = func(u *data.User) bool {
 			return slices.ContainsFunc(emails, func(e string) bool {
 				return u.Email != nil && strings.EqualFold(e, *u.Email)
 			})
@@ -125,7 +127,7 @@ func updateUser(c *call) (any, error) {
 		if r.Predefined {
 			newRole = r.Name
 		} else {
-			c.org.Assign(Principal{Kind: "user", ID: u.ID}, r)
+			c.org.Assign(data.Principal{Kind: "user", ID: u.ID}, r)
 		}
 	}
 	if u.Role == "owner" && newRole == "reader" && owners(c.org) == 1 {
@@ -136,7 +138,7 @@ func updateUser(c *call) (any, error) {
 	}
 	c.body.assign("technical_level", &u.TechnicalLevel)
 	c.body.assign("developer_persona", &u.DeveloperPersona)
-	c.record("user.updated", nil, ChangedPayload{u.ID, map[string]string{"role": u.Role}}, u.ID)
+	c.record("user.updated", nil, data.ChangedPayload{ID: u.ID, Changes: map[string]string{"role": u.Role}}, u.ID)
 	return viewUserInFull(c.org, u), nil
 }
 
@@ -149,11 +151,11 @@ func deleteUser(c *call) (any, error) {
 		return nil, badRequest("", "last_owner", "The last owner of an organization cannot be removed.")
 	}
 	removeUser(c.org, u.ID)
-	c.record("user.deleted", nil, TargetPayload{u.ID}, u.ID)
+	c.record("user.deleted", nil, data.TargetPayload{ID: u.ID}, u.ID)
 	return deleted{"organization.user.deleted", u.ID, true}, nil
 }
 
-func owners(o *Organization) int {
+func owners(o *data.Organization) int {
 	n := 0
 	for _, u := range o.Users.All() {
 		if u.Role == "owner" {
@@ -165,9 +167,9 @@ func owners(o *Organization) int {
 
 // removeUser takes the user out of everything that refers to them: groups,
 // projects, role assignments, and the keys that only they could use.
-func removeUser(o *Organization, id string) {
+func removeUser(o *data.Organization, id string) {
 	o.Users.Remove(id)
-	o.UnassignAll(func(p Principal) bool { return p.Kind == "user" && p.ID == id })
+	o.UnassignAll(func(p data.Principal) bool { return p.Kind == "user" && p.ID == id })
 	for _, g := range o.Groups.All() {
 		g.Members.Remove(id)
 	}

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // The resource types that a role can belong to.
 const (

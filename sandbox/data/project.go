@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // Project is a project with everything that exists in it.
 type Project struct {

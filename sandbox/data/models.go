@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // model is something that a project can call and pay for. Prices are in
 // billionths of a dollar per unit: per token, image, second or character.

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // ModelPermissions is a project's list of allowed or denied models, as the API
 // shows it.

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // ModelLimit is what a project may do with one model, as the API shows it. Nil
 // means that the model does not have the bound.

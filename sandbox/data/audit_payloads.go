@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // eventPayload shapes the details of seeded events. Event types that are not here
 // have no details in the API.

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // SpendAlert sends mail when a month's spend passes a threshold, as the API
 // shows it.

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // User is a member of the organization.
 type User struct {

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // AdminKey calls the API. It is a credential until it is deleted or expires.
 type AdminKey struct {

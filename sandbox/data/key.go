@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // ServiceAccount is a bot user of one project, as the API shows it.
 type ServiceAccount struct {

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // Dimension is an attribute that usage can be filtered and grouped by.
 type Dimension int

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // parts are the quantities of one kind of usage, by part.
 type parts [maxParts]int64

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // maxParts bounds the independent quantities that one kind of usage has.
 const maxParts = 11

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // InviteLife is how long an invite can be accepted, in seconds.
 const InviteLife = 7 * 24 * 3600

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // Group is a set of users that can be given access as one.
 type Group struct {

@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 // AuditEventTypes returns the closed set that event_types accepts.
 func AuditEventTypes() []string {
