@@ -31,7 +31,7 @@ func viewAdminKey(k *data.AdminKey) adminKeyView {
 	}
 }
 
-// authenticate finds the key behind a bearer token.
+// authenticate returns the key that a bearer token names, unless it has expired.
 func authenticate(o *data.Organization, token string, now int64) (*data.AdminKey, *apiError) {
 	k := o.AdminKey(token)
 	if k == nil {
@@ -51,7 +51,7 @@ func listAdminKeys(c *call) (any, error) {
 	}.byID(c.query)
 }
 
-// createAdminKey makes a key that belongs to the owner of the calling one.
+// createAdminKey makes a key with the same owner as the calling key.
 func createAdminKey(c *call) (any, error) {
 	value := c.org.NewSecret("sk-admin-")
 	k := c.org.NewAdminKey(c.body.optStr("name"), value, c.key.Owner, c.now)
@@ -72,8 +72,8 @@ func getAdminKey(c *call) (any, error) {
 	return viewAdminKey(k), nil
 }
 
-// deleteAdminKey refuses to delete the key that asks, so that no call locks
-// its caller out.
+// deleteAdminKey refuses to delete the calling key, so that no caller locks
+// itself out.
 func deleteAdminKey(c *call) (any, error) {
 	k, err := find(c.org.AdminKeys, "admin API key", c.path["key_id"])
 	if err != nil {

@@ -48,8 +48,8 @@ func (c *call) principal(scope roleScope) (data.Principal, error) {
 	return p, nil
 }
 
-// held is a role as a principal has it, with the principals that it comes
-// from. No sources means that it is assigned directly and only so.
+// held is a role that a principal has, with the principals that it comes from.
+// A role without sources is assigned directly, and in no other way.
 type held struct {
 	role    *data.Role
 	sources []assignmentSource
@@ -60,7 +60,7 @@ type assignmentSource struct {
 	Type string `json:"principal_type"`
 }
 
-// rolesOf lists what p holds, directly first, then through groups.
+// rolesOf returns the roles of p: first the direct ones, then those of its groups.
 func rolesOf(o *data.Organization, p data.Principal) []held {
 	var out []held
 	at := make(map[string]int)
@@ -111,8 +111,8 @@ type creator struct {
 	Email *string `json:"email"`
 }
 
-// viewHeld shows a predefined role without a maker and without metadata, as
-// nobody in the organization made it.
+// viewHeld shows a predefined role without creator and metadata, because nobody
+// in the organization created it.
 func viewHeld(o *data.Organization, h held) assignedRole {
 	r := h.role
 	v := assignedRole{
@@ -204,8 +204,8 @@ func assignRole(c *call) (any, error) {
 	}{"group.role", summary{"group", g.ID, g.Name, g.CreatedAt, g.SCIM}, viewRole(r)}, nil
 }
 
-// unassignRole ends a direct assignment. A role that comes through a group
-// has to be taken from the group.
+// unassignRole ends a direct assignment. A role that comes through a group can
+// only be taken from the group.
 func unassignRole(c *call) (any, error) {
 	scope, err := c.roleScope(true)
 	if err != nil {

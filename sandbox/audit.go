@@ -7,8 +7,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// tenantScoped events belong to the tenant above the organization and are
-// listed only when they alone are asked for.
+// tenantScoped says whether events of the type belong to the tenant above the
+// organization. A list has either those events or the others.
 func tenantScoped(eventType string) bool {
 	return strings.HasPrefix(eventType, "tenant.") ||
 		eventType == "role.bound_to_resource" || eventType == "role.unbound_from_resource"

@@ -11,7 +11,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// newest is the latest event, tenant-scoped or not.
+// newest returns the latest event, tenant-scoped or not.
 func (c *client) newest(tenant bool) map[string]any {
 	c.t.Helper()
 	return items(c.get(fmt.Sprintf("/organization/audit_logs?limit=1&tenant_only=%t", tenant)))[0]
@@ -133,7 +133,7 @@ func TestWritesAreAudited(t *testing.T) {
 	}
 	for _, op := range c.sandbox.Operations() {
 		if op[:3] != "GET" && !driven[op] {
-			t.Errorf("%s was not driven", op)
+			t.Errorf("no step calls %s", op)
 		}
 	}
 	before := c.newest(false)

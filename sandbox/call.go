@@ -2,8 +2,8 @@ package sandbox
 
 import "github.com/admin-gateway/admin-gateway/sandbox/data"
 
-// call is one request that got through routing, authentication and checking,
-// with the organization locked for it: shared for a GET, alone otherwise.
+// call is one request after routing, authentication and checks. It holds the
+// organization's lock: shared for a GET, exclusive otherwise.
 type call struct {
 	org   *data.Organization
 	path  map[string]string
@@ -20,8 +20,8 @@ func (c *call) project() (*data.Project, error) {
 	return find(c.org.Projects, "project", c.path["project_id"])
 }
 
-// openProject resolves {project_id} for a change, which an archived project
-// refuses.
+// openProject resolves {project_id} for a change. An archived project refuses
+// changes.
 func (c *call) openProject() (*data.Project, error) {
 	p, err := c.project()
 	if err != nil {

@@ -42,7 +42,8 @@ type certificateDetails struct {
 	Content   *string `json:"content,omitempty"`
 }
 
-// viewCertificate shows the certificate alone, as uploading and fetching show it.
+// viewCertificate shows the certificate alone, as the answers to an upload and a
+// fetch do.
 func viewCertificate(t *data.Certificate) certificateView {
 	return certificateView{
 		Object: "certificate", ID: t.ID, Name: t.Name, CreatedAt: t.CreatedAt,
@@ -50,7 +51,8 @@ func viewCertificate(t *data.Certificate) certificateView {
 	}
 }
 
-// viewScoped adds whether it is active, for the organization (nil) or for p.
+// viewScoped adds whether the certificate is active, for p or, if p is nil, for
+// the organization.
 func viewScoped(t *data.Certificate, p *data.Project) certificateView {
 	v := viewCertificate(t)
 	v.Object, v.Active = "organization.certificate", new(t.Active)
@@ -86,7 +88,7 @@ func listCertificates(c *call) (any, error) {
 	}.byID(c.query)
 }
 
-// scopeProject is the project of the path, nil when the path names none.
+// scopeProject returns the project of the path, nil if the path has none.
 func (c *call) scopeProject(writing bool) (*data.Project, error) {
 	switch {
 	case c.path["project_id"] == "":
@@ -165,7 +167,7 @@ func deleteCertificate(c *call) (any, error) {
 }
 
 // toggleCertificates serves activation and deactivation, for the organization
-// and for projects. All of the ids change, or none does.
+// and for projects. Either all of the certificates change or none of them.
 func toggleCertificates(active bool) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		p, err := c.scopeProject(true)

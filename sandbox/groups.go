@@ -34,9 +34,9 @@ func viewGroup(g *data.Group) groupView {
 	return groupView{g.ID, g.Name, g.CreatedAt, g.SCIM, g.Type}
 }
 
-// ownGroup resolves {group_id} for a change; an identity provider owns the
-// others.
-func (c *call) ownGroup() (*data.Group, error) {
+// editableGroup resolves {group_id} for a change. An identity provider manages the
+// groups that cannot be changed here.
+func (c *call) editableGroup() (*data.Group, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func getGroup(c *call) (any, error) {
 }
 
 func updateGroup(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func updateGroup(c *call) (any, error) {
 }
 
 func deleteGroup(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func listGroupUsers(c *call) (any, error) {
 }
 
 func addGroupUser(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func getGroupUser(c *call) (any, error) {
 }
 
 func removeGroupUser(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}

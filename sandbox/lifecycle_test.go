@@ -14,7 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// newPEM is a certificate that no seed makes.
+// newPEM returns a certificate that no seed makes.
 func newPEM(t *testing.T, serial uint64) string {
 	t.Helper()
 	content, err := data.SelfSigned(1<<40+serial, 1_700_000_000, 1_800_000_000)
@@ -281,8 +281,8 @@ func TestRolesAndAssignments(t *testing.T) {
 		if got["assignment_sources"] != nil || got["created_at"] == nil || textAt(got, "created_by_user_obj", "id") == "" {
 			t.Errorf("direct %v", got)
 		}
-		// In the group, the user has the role twice over; without their own
-		// assignment, through the group alone.
+		// As a member of the group, the user has the role twice. Without the direct
+		// assignment, the role comes through the group alone.
 		c.post("/organization/groups/"+group+"/users", fmt.Sprintf(`{"user_id":%q}`, user))
 		if sources, _ := c.get(scope.user + "/roles/" + role)["assignment_sources"].([]any); len(sources) != 2 {
 			t.Errorf("sources %v", sources)

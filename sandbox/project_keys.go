@@ -44,8 +44,8 @@ type keyOwnerAccount struct {
 	Role      string `json:"role"`
 }
 
-// ownerAccess says whether the key's owner reaches the project now. A service
-// account without a role does not.
+// ownerAccess says whether the key's owner has access to the project now. A
+// service account without a role has none.
 func ownerAccess(o *data.Organization, p *data.Project, k *data.ProjectKey) string {
 	active := k.UserID != "" && hasAccess(o, p, k.UserID)
 	if a := p.Accounts.Get(k.AccountID); a != nil {
@@ -75,7 +75,8 @@ func viewProjectKey(o *data.Organization, p *data.Project, k *data.ProjectKey) p
 	return v
 }
 
-// listProjectKeys shows keys whose owner has access unless asked otherwise.
+// listProjectKeys shows the keys whose owner has access, unless the query asks for
+// others.
 func listProjectKeys(c *call) (any, error) {
 	p, err := c.project()
 	if err != nil {

@@ -32,8 +32,8 @@ func viewMember(o *data.Organization, m *data.Member) memberView {
 	return memberView{"organization.project.user", u.ID, u.Name, u.Email, m.Role, m.AddedAt}
 }
 
-// hasAccess says whether the user reaches the project, as a member or through
-// a group.
+// hasAccess says whether the user has access to the project, as a member or
+// through a group.
 func hasAccess(o *data.Organization, p *data.Project, userID string) bool {
 	if p.Members.Has(userID) {
 		return true
@@ -56,8 +56,7 @@ func listProjectUsers(c *call) (any, error) {
 	}.byID(c.query)
 }
 
-// namedUser finds the organization member that a body names by user_id or by
-// email.
+// namedUser returns the user that the body names by user_id or by email.
 func (c *call) namedUser() (*data.User, error) {
 	id, email := c.body.str("user_id"), c.body.str("email")
 	switch {

@@ -72,8 +72,8 @@ func updateProject(c *call) (any, error) {
 	return viewProject(p), nil
 }
 
-// archiveProject empties the project: an archived one has no users, groups,
-// service accounts or keys, and no roles held in it.
+// archiveProject empties the project: an archived project has no users, groups,
+// service accounts, keys or role assignments.
 func archiveProject(c *call) (any, error) {
 	p, err := c.openProject()
 	if err != nil {
@@ -91,7 +91,7 @@ func archiveProject(c *call) (any, error) {
 }
 
 // recordSettings leaves the event of a change for which the audit log has no
-// type of its own.
+// specific type.
 func (c *call) recordSettings(p *data.Project) {
 	if p == nil {
 		c.record("organization.updated", nil, data.ChangedPayload{ID: c.org.ID, Changes: map[string]any{}}, c.org.ID)

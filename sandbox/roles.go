@@ -42,8 +42,8 @@ func roleOperations() []operation {
 	return operations
 }
 
-// roleScope is where a request's roles live: the organization, or the project
-// that the path names.
+// roleScope is the owner of the roles that a request is about: the organization, or
+// the project that the path names.
 type roleScope struct {
 	roles      *data.Collection[*data.Role]
 	project    *data.Project // nil for the organization
@@ -160,7 +160,7 @@ func updateRole(c *call) (any, error) {
 	return viewRole(r), nil
 }
 
-// without is what a has and b lacks, never nil.
+// without returns the elements of a that b lacks, never nil.
 func without(a, b []string) []string {
 	out := []string{}
 	for _, s := range a {

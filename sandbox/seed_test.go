@@ -14,7 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// dump is everything that a sandbox answers to a set of reads.
+// dump returns the answers of a sandbox to a set of reads.
 func dump(t *testing.T, s *Sandbox) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -93,7 +93,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// Reads, writes, faults and resets at once; the race detector judges.
+// Reads, writes and faults run at once. The race detector is the check.
 func TestConcurrency(t *testing.T) {
 	t.Parallel()
 	c := dial(t, small())

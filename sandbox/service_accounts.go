@@ -31,8 +31,7 @@ func listServiceAccounts(c *call) (any, error) {
 	}.byID(c.query)
 }
 
-// shownKey is a service account's key at the one moment when its value can be
-// seen.
+// shownKey is a service account's key in the one answer that has its value.
 type shownKey struct {
 	Object    string `json:"object"`
 	ID        string `json:"id"`
@@ -105,7 +104,7 @@ func updateServiceAccount(c *call) (any, error) {
 	return a, nil
 }
 
-// deleteServiceAccount takes the account's keys with it.
+// deleteServiceAccount deletes the account's keys as well.
 func deleteServiceAccount(c *call) (any, error) {
 	p, err := c.openProject()
 	if err != nil {

@@ -69,7 +69,7 @@ func permissionOperations() []operation {
 	}
 }
 
-// getModelPermissions answers 404 while a project has no policy.
+// getModelPermissions answers 404 as long as the project has no list of models.
 func getModelPermissions(c *call) (any, error) {
 	p, err := c.project()
 	if err != nil {
@@ -112,8 +112,8 @@ func getHostedTools(c *call) (any, error) {
 	return p.Tools, nil
 }
 
-// updateHostedTools sets what is given; null puts a tool back to its default,
-// which is enabled.
+// updateHostedTools sets the tools that the body names. Null resets a tool to its
+// default, which is enabled.
 func updateHostedTools(c *call) (any, error) {
 	p, err := c.openProject()
 	if err != nil {

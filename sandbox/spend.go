@@ -32,7 +32,7 @@ func spendOperations() []operation {
 	return operations
 }
 
-// alertScope is the alerts that a path speaks of and their object name.
+// alertScope returns the alerts that the path is about and their object name.
 func (c *call) alertScope(writing bool) (alerts *data.Collection[*data.SpendAlert], p *data.Project, object string, err error) {
 	p, err = c.scopeProject(writing)
 	switch {
@@ -119,7 +119,7 @@ func deleteAlert(c *call) (any, error) {
 	return deleted{object + ".deleted", a.ID, true}, nil
 }
 
-// limitScope is where the path's spend limit is kept, and its object name.
+// limitScope returns the spend limit that the path is about and its object name.
 func (c *call) limitScope(writing bool) (limit **data.SpendLimit, p *data.Project, object string, err error) {
 	p, err = c.scopeProject(writing)
 	switch {
@@ -140,7 +140,7 @@ func (c *call) recordLimit(p *data.Project) {
 	c.recordSettings(p)
 }
 
-// limitView compares the limit with what the month has cost so far.
+// limitView compares the limit with the cost of the month so far.
 func (c *call) limitView(object string, l *data.SpendLimit, p *data.Project) any {
 	now := time.Unix(c.now, 0).UTC()
 	month := data.Span{Start: time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Unix(), End: c.now}

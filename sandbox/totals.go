@@ -10,8 +10,8 @@ import (
 )
 
 // UsageQuery selects usage for [Sandbox.UsageTotals] and [Sandbox.CostTotal].
-// Nil lists select everything. Usage is known by the minute: a minute counts
-// when it begins in [Start, End) and is over.
+// Nil lists select everything. Usage is measured by the minute: a minute counts if
+// it begins in [Start, End) and is over.
 type UsageQuery struct {
 	Start, End time.Time
 	ProjectIDs []string
@@ -33,8 +33,8 @@ func (q UsageQuery) filter() data.Filter {
 
 // UsageTotals adds up usage of one kind (the last segment of the endpoint's
 // path, for example "completions") over a time range, by metric name. It does
-// not go through buckets, pages or JSON, so tests can hold answers against it.
-// It fails for an unknown kind.
+// not use buckets, pages or JSON, so that tests can compare answers with it. It
+// returns an error for an unknown kind.
 func (s *Sandbox) UsageTotals(kind string, q UsageQuery) (map[string]int64, error) {
 	for _, k := range data.UsageKinds() {
 		if k.Name == kind {
@@ -43,10 +43,10 @@ func (s *Sandbox) UsageTotals(kind string, q UsageQuery) (map[string]int64, erro
 			return s.org.Ledger.TotalUsage(k, q.filter(), q.span(), s.options.Now().Unix()), nil
 		}
 	}
-	return nil, fmt.Errorf("sandbox: no usage of kind %q", kind)
+	return nil, fmt.Errorf("sandbox: unknown kind of usage %q", kind)
 }
 
-// CostTotal is the exact cost in dollars of all usage that the query selects.
+// CostTotal returns the exact cost in dollars of the selected usage.
 func (s *Sandbox) CostTotal(q UsageQuery) *big.Rat {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -91,10 +91,10 @@ func newBucketPage(spans []data.Span, next *string) bucketPage {
 	return page
 }
 
-// buckets cuts the asked range at multiples of the width, in UTC, and returns
-// the page that the query asks for. The first and the last bucket are as short
-// as the range makes them. No bucket begins after now; without end_time the
-// range ends there.
+// buckets cuts the range at multiples of the width, in UTC, and returns the
+// requested page. The first and the last bucket are as short as the range makes
+// them. No bucket begins after now. Without end_time the range ends with the
+// bucket of now.
 func buckets(query values, seconds, limit, now int64) (page []data.Span, next *string, err error) {
 	start, end := query.num("start_time"), (now/seconds+1)*seconds
 	if query.has("end_time") {

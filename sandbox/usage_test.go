@@ -14,7 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// metricSums adds up what a usage walk reports.
+// metricSums adds up the results of a walk.
 func (c *client) metricSums(kind string, query url.Values) map[string]int64 {
 	c.t.Helper()
 	sums, err := c.sandbox.UsageTotals(kind, UsageQuery{}) // Zero for each metric.
@@ -46,8 +46,8 @@ func (c *client) metricSums(kind string, query url.Values) map[string]int64 {
 	return nil
 }
 
-// Minutes, hours and days, grouped and not, with and without pages, all add up
-// to the same exact totals.
+// Minutes, hours and days add up to the same exact totals, with and without groups
+// and pages.
 func TestUsageAddsUp(t *testing.T) {
 	t.Parallel()
 	c := dial(t, small())
@@ -172,7 +172,7 @@ func TestUsageBuckets(t *testing.T) {
 	c.refuses(400, "invalid_value", "end_time", "GET", fmt.Sprintf("/organization/costs?start_time=%d&end_time=%d", start, start), "")
 	c.refuses(400, "invalid_value", "group_by[0]", "GET", fmt.Sprintf("/organization/usage/vector_stores?start_time=%d&group_by=model", start), "")
 
-	// Before the organization was founded there is nothing to report.
+	// There is no usage before the organization was founded.
 	for _, b := range items(c.get("/organization/usage/completions?start_time=1600000000")) {
 		if len(results(b)) != 0 {
 			t.Errorf("usage in 2020: %v", b)
@@ -180,7 +180,7 @@ func TestUsageBuckets(t *testing.T) {
 	}
 }
 
-// Work is done in office hours on weekdays, and more of it as months go by.
+// There is more usage in office hours, on weekdays, and in later months.
 func TestUsageHasAShape(t *testing.T) {
 	t.Parallel()
 	c := dial(t, Options{})
@@ -205,7 +205,7 @@ func TestUsageHasAShape(t *testing.T) {
 	}
 }
 
-// Costs are the price list applied to the usage, to the last digit.
+// Costs are exact products of usage and prices.
 func TestCostsFollowUsage(t *testing.T) {
 	t.Parallel()
 	for _, asNumbers := range []bool{false, true} {

@@ -165,8 +165,8 @@ func owners(o *data.Organization) int {
 	return n
 }
 
-// removeUser takes the user out of everything that refers to them: groups,
-// projects, role assignments, and the keys that only they could use.
+// removeUser removes the user, their memberships and role assignments, and the keys
+// that only they could use.
 func removeUser(o *data.Organization, id string) {
 	o.Users.Remove(id)
 	o.UnassignAll(func(p data.Principal) bool { return p.Kind == "user" && p.ID == id })

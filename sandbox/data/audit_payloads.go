@@ -1,10 +1,8 @@
 package data
 
-// eventPayload shapes the details of seeded events. Event types that are not here
-// have no details in the API.
-//
-// Target is the id that the event is about, email belongs to the person it
-// concerns.
+// eventPayload returns the payload of a seeded event, nil for a type that has none
+// in the API. Target is the id that the event is about; email is the address of the
+// person who acted.
 func eventPayload(eventType, target, email string, project *Project) any {
 	role := map[string]string{"role": "member"}
 	scopes := map[string]any{"scopes": []string{"api.model.request", "api.model.read"}}

@@ -1,7 +1,7 @@
 package data
 
-// model is something that a project can call and pay for. Prices are in
-// billionths of a dollar per unit: per token, image, second or character.
+// model is a model that projects call and pay for. Prices are in billionths of a
+// dollar per unit: per token, image, second or character.
 type model struct {
 	name   string
 	family string // text, embedding, moderation, image, audio
@@ -10,8 +10,8 @@ type model struct {
 	output int64
 }
 
-// models is what the organization may use. The prices have the order of
-// magnitude of real ones and are not theirs.
+// models are the models of the organization. The prices are invented, and have the
+// order of magnitude of real ones.
 var models = []model{
 	{"gpt-4.1", "text", 2000, 500, 8000},
 	{"gpt-4.1-mini", "text", 400, 100, 1600},

@@ -10,9 +10,9 @@ import (
 
 const day = 24 * 3600
 
-// seeder builds an organization out of random numbers. Everything happens in
-// the eighteen months before the current one began, so that an organization
-// stays the same for a month, whenever it is started.
+// seeder draws an organization from random numbers. Everything happens in the
+// eighteen months before the first of the current month, so that an organization
+// stays the same for a month.
 type seeder struct {
 	*Organization
 	seed     uint64
@@ -29,7 +29,7 @@ type Sizes struct {
 	Projects    int
 	Groups      int
 	Invites     int
-	AuditEvents int // at most 20000; more are as many
+	AuditEvents int // at most 20000; a larger number means 20000
 }
 
 // Seed draws an organization. It is a pure function of the arguments; adminKey is
@@ -57,7 +57,7 @@ func Seed(seed uint64, sizes Sizes, adminKey string, now time.Time) *Organizatio
 	return s.Organization
 }
 
-// times are n instants since `since`, in order.
+// times returns n instants between since and the anchor, in order.
 func (s *seeder) times(n int, since int64) []int64 {
 	out := make([]int64, n)
 	for i := range out {
@@ -67,12 +67,12 @@ func (s *seeder) times(n int, since int64) []int64 {
 	return out
 }
 
-// chance is true in percent of the cases.
+// chance returns true in the given percentage of cases.
 func (s *seeder) chance(percent int) bool { return s.random.IntN(100) < percent }
 
 func pick[T any](s *seeder, from []T) T { return from[s.random.IntN(len(from))] }
 
-// sample is n different items, in their order.
+// sample returns n different items, in their order.
 func sample[T any](s *seeder, from []T, n int) []T {
 	at := s.random.Perm(len(from))[:min(n, len(from))]
 	slices.Sort(at)
@@ -83,8 +83,8 @@ func sample[T any](s *seeder, from []T, n int) []T {
 	return out
 }
 
-// seedUsers makes one owner in thirty, the first being the founder, and some
-// users of whom the API knows neither name nor address.
+// seedUsers makes every thirtieth user an owner; the first one is the founder. Some
+// users have no name or address.
 func (s *seeder) seedUsers() {
 	for i, at := range s.times(s.sizes.Users, s.born) {
 		first, last := pick(s, firstNames), pick(s, lastNames)
@@ -115,13 +115,13 @@ func (s *seeder) seedUsers() {
 	}
 }
 
-// plain turns a name into what its owner's address has of it.
+// plain returns the form that a name has in an address.
 func plain(name string) string {
 	unaccented := strings.NewReplacer("á", "a", "é", "e", "ı", "i", "Ó", "o", " ", "")
 	return strings.ToLower(unaccented.Replace(name))
 }
 
-// seedAdminKeys makes the key of the options and two that nobody has.
+// seedAdminKeys makes the given key and two keys whose secret nobody knows.
 func (s *seeder) seedAdminKeys() {
 	founder := ownerOf(s.Users.All()[0])
 	main := s.NewAdminKey(new("Main admin key"), s.adminKey, founder, s.born)
@@ -160,7 +160,7 @@ func (s *seeder) customRole(name, description string, permissions []string, reso
 	return r
 }
 
-// seedGroups ends with two that an identity provider manages.
+// seedGroups makes groups; an identity provider manages the last two.
 func (s *seeder) seedGroups() {
 	at := s.times(s.sizes.Groups, s.born)
 	for i := range at {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// everyday are the event types that fill a real log, with the frequent ones
-// more often.
+// everyday are the event types of a real log; a frequent type is there more than
+// once.
 var everyday = []string{
 	"login.succeeded", "login.succeeded", "login.succeeded", "login.succeeded", "login.failed", "logout.succeeded",
 	"api_key.created", "api_key.created", "api_key.updated", "api_key.deleted", "user.added", "user.updated",
@@ -14,8 +14,8 @@ var everyday = []string{
 	"tenant.user.looked_up", "tenant.workload_identity.access_token.issued",
 }
 
-// seedAudit writes a history in which every event type occurs at least once.
-// Something that happens in a project happens after its creation.
+// seedAudit writes a history that has every event type at least once, if there are
+// enough events. Events of a project follow its creation.
 func (s *seeder) seedAudit() {
 	n := s.sizes.AuditEvents
 	if n == 0 {
@@ -62,8 +62,8 @@ func (s *seeder) targetOf(eventType string, about *Project) string {
 	}
 }
 
-// actor is mostly a session; now and then an API key of a user or of a service
-// account, and for what the system did itself, nobody.
+// actor is a session in most cases, otherwise an API key of a user or of a service
+// account. An event of the system itself has none.
 func (s *seeder) actor(eventType string) *auditActor {
 	u := pick(s, s.Users.All())
 	who := auditUser{u.ID, u.Address()}

@@ -2,11 +2,11 @@ package data
 
 import "fmt"
 
-// seedLedger gives every key something to do, and every live project storage
-// and tool calls.
+// seedLedger gives workloads to every key that was used, and storage and tool calls
+// to projects that are not archived.
 func (s *seeder) seedLedger() {
 	b := &ledgerBuilder{seeder: s, ledger: &Ledger{}, lineAt: make(map[string]int)}
-	// What the organization pays of the list price, in billionths.
+	// The share of the list price that the organization pays, in billionths.
 	b.discount = 850_000_001 + s.random.Int64N(99_999_998)
 	for _, p := range s.Projects.All() {
 		if p.ArchivedAt != nil {
@@ -30,8 +30,8 @@ type ledgerBuilder struct {
 	sharing  bool // a project has
 }
 
-// line is the index of a position of the price list; the price is in
-// billionths of a dollar before the discount. What is free has no line.
+// line returns the index of a position of the price list. The price is in
+// billionths of a dollar before the discount. A price of zero has no position.
 func (b *ledgerBuilder) line(name, unit string, price int64) int {
 	if price == 0 {
 		return noLine
@@ -45,7 +45,7 @@ func (b *ledgerBuilder) line(name, unit string, price int64) int {
 	return at
 }
 
-// add makes a workload that starts at an instant; rate is in thousandths of a
+// add adds a workload that starts at an instant. Rate is in thousandths of a
 // request per busy hour.
 func (b *ledgerBuilder) add(kind string, start int64, rate int64, steady bool, dims map[Dimension]string) *workload {
 	w := workload{kind: kind, from: start / 3600, rate: rate, steady: steady, hash: b.random.Uint64()}
@@ -69,7 +69,7 @@ func (b *ledgerBuilder) family(name string) []model {
 	return out
 }
 
-// archived keeps a project's history: usage until the day it was archived.
+// archived gives an archived project usage until it was archived.
 func (b *ledgerBuilder) archived(p *Project) {
 	user := pick(b.seeder, b.Users.All())
 	w := b.completions(p, &ProjectKey{ID: b.NewID("key_"), CreatedAt: p.CreatedAt, UserID: user.ID}, pick(b.seeder, b.family("text")))
@@ -80,8 +80,8 @@ func owned(p *Project, k *ProjectKey, m model) map[Dimension]string {
 	return map[Dimension]string{ByProject: p.ID, ByUser: k.UserID, ByKey: k.ID, ByModel: m.name}
 }
 
-// key gives a key that was ever used its workloads. The first one gets all
-// kinds, so that the smallest organization has something of everything.
+// key adds the workloads of a key that was used. The first key gets all kinds, so
+// that the smallest organization has usage of every kind.
 func (b *ledgerBuilder) key(p *Project, k *ProjectKey) {
 	if k.LastUsedAt == nil {
 		return
@@ -144,7 +144,7 @@ func (b *ledgerBuilder) audio(p *Project, k *ProjectKey, m model) {
 	w.lines[amount] = b.line(m.name, "duration_seconds", m.input)
 }
 
-// completions are mostly text; some keys send images or audio too, and some
+// completions adds a workload of text. Some keys send images or audio too, and some
 // run in batches at half the price.
 func (b *ledgerBuilder) completions(p *Project, k *ProjectKey, m model) *workload {
 	dims := owned(p, k, m)
@@ -193,14 +193,14 @@ func (b *ledgerBuilder) completions(p *Project, k *ProjectKey, m model) *workloa
 	return w
 }
 
-// shared is what a project uses as such, whoever calls.
+// shared adds the usage that belongs to a project and to no key.
 func (b *ledgerBuilder) shared(p *Project) {
 	first := !b.sharing
 	b.sharing = true
 	if b.chance(60) || first {
 		w := b.add("vector_stores", p.CreatedAt, 4000+b.random.Int64N(20_000), true, map[Dimension]string{ByProject: p.ID})
 		w.perRequest[amount] = 1000 * (1_000_000 + b.random.Int64N(40_000_000))
-		// 4e-12 dollars a byte: too small for the unit of line.
+		// 4e-12 dollars a byte are too little for the unit of line.
 		const name = "Vector store storage"
 		if _, known := b.lineAt[name]; !known {
 			b.lineAt[name] = len(b.ledger.lines)
@@ -214,7 +214,7 @@ func (b *ledgerBuilder) shared(p *Project) {
 	}
 }
 
-// String helps when a test prints a workload.
+// String makes a workload readable in the output of a test.
 func (w *workload) String() string {
 	return fmt.Sprintf("%s of %v from hour %d", w.kind, w.dims, w.from)
 }

@@ -2,8 +2,8 @@ package data
 
 import "fmt"
 
-// seedProjects fills projects with members, groups, service accounts and keys.
-// Every tenth is archived, and so empty.
+// seedProjects makes projects with members, groups, service accounts and keys.
+// Every tenth project is archived and therefore empty.
 func (s *seeder) seedProjects() {
 	for i, at := range s.times(s.sizes.Projects, s.born) {
 		p := s.NewProject(fmt.Sprintf("%s %s", pick(s, projectAreas), pick(s, projectPurposes)), at)
@@ -46,7 +46,7 @@ func (s *seeder) fillProject(i int, p *Project) {
 	for _, u := range sample(s, users, 2+s.random.IntN(5)) {
 		s.seedKey(p, "sk-proj-", max(p.CreatedAt, u.AddedAt)).UserID = u.ID
 	}
-	// One who has left the project and still has a key there.
+	// This user may have left the project, and still has a key there.
 	left := pick(s, s.Users.All())
 	s.seedKey(p, "sk-proj-", max(p.CreatedAt, left.AddedAt)).UserID = left.ID
 
@@ -70,7 +70,7 @@ func (s *seeder) fillProject(i int, p *Project) {
 	}
 }
 
-// seedKey makes a key that has been used, or one in four that never was.
+// seedKey makes a key. One key in four was never used.
 func (s *seeder) seedKey(p *Project, prefix string, at int64) *ProjectKey {
 	k, _ := s.NewProjectKey(p, pick(s, keyNames), prefix, at)
 	if !s.chance(25) {
@@ -79,8 +79,8 @@ func (s *seeder) seedKey(p *Project, prefix string, at int64) *ProjectKey {
 	return k
 }
 
-// seedCertificates makes self-signed certificates: an active one, two that
-// are not, and one without a name.
+// seedCertificates makes self-signed certificates: the first is active, and the
+// third has no name.
 func (s *seeder) seedCertificates() {
 	names := []*string{new("Edge proxy"), new("Batch cluster"), nil, new("Old edge proxy")}
 	for i, at := range s.times(len(names), s.born) {

@@ -19,7 +19,7 @@ const (
 	outputImage
 )
 
-// amount is the only part besides the requests that other kinds have.
+// amount is the only part that other kinds have besides the requests.
 const amount = 1
 
 // metric is a reported number: the sum of parts.
