@@ -24,11 +24,13 @@ func assignmentOperations() []operation {
 	return operations
 }
 
-// principal resolves the user or group of the path. In a project it has to
-// have access to that project.
-func (c *call) principal(scope roleScope) (data.Principal, error) {
-	p := data.Principal{Kind: "user", ID: c.path["user_id"]}
-	var err error
+// principal resolves the scope of the path, and its user or group. In a project
+// the latter has to have access to that project.
+func (c *call) principal(writing bool) (scope roleScope, p data.Principal, err error) {
+	if scope, err = c.roleScope(writing); err != nil {
+		return scope, p, err
+	}
+	p = data.Principal{Kind: "user", ID: c.path["user_id"]}
 	if p.ID != "" {
 		_, err = c.user()
 	} else {
@@ -36,16 +38,16 @@ func (c *call) principal(scope roleScope) (data.Principal, error) {
 		_, err = c.group()
 	}
 	if err != nil || scope.project == nil {
-		return p, err
+		return scope, p, err
 	}
 	p.Project = scope.project.ID
 	if p.Kind == "group" && !scope.project.Groups.Has(p.ID) {
-		return p, notFound("project group", p.ID)
+		return scope, p, notFound("project group", p.ID)
 	}
 	if p.Kind == "user" && !hasAccess(c.org, scope.project, p.ID) {
-		return p, notFound("project user", p.ID)
+		return scope, p, notFound("project user", p.ID)
 	}
-	return p, nil
+	return scope, p, nil
 }
 
 // held is a role that a principal has, with the principals that it comes from.
@@ -133,11 +135,7 @@ func viewHeld(o *data.Organization, h held) assignedRole {
 }
 
 func listAssignments(c *call) (any, error) {
-	scope, err := c.roleScope(false)
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.principal(scope)
+	_, p, err := c.principal(false)
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +147,7 @@ func listAssignments(c *call) (any, error) {
 }
 
 func getAssignment(c *call) (any, error) {
-	scope, err := c.roleScope(false)
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.principal(scope)
+	_, p, err := c.principal(false)
 	if err != nil {
 		return nil, err
 	}
@@ -166,11 +160,7 @@ func getAssignment(c *call) (any, error) {
 }
 
 func assignRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.principal(scope)
+	scope, p, err := c.principal(true)
 	if err != nil {
 		return nil, err
 	}
@@ -207,11 +197,7 @@ func assignRole(c *call) (any, error) {
 // unassignRole ends a direct assignment. A role that comes through a group can
 // only be taken from the group.
 func unassignRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.principal(scope)
+	scope, p, err := c.principal(true)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,22 @@ func (c *call) openProject() (*data.Project, error) {
 	return p, nil
 }
 
+// lookup is [call.project] or [call.openProject]: it says whether the request is
+// a change.
+type lookup func() (*data.Project, error)
+
+// findIn returns the project and the item of one of its collections, or the
+// upstream's refusal.
+func findIn[T any](
+	project lookup, items func(*data.Project) *data.Collection[T], what, id string,
+) (p *data.Project, item T, err error) {
+	if p, err = project(); err != nil {
+		return nil, item, err
+	}
+	item, err = find(items(p), what, id)
+	return p, item, err
+}
+
 func (c *call) user() (*data.User, error) {
 	return find(c.org.Users, "user", c.path["user_id"])
 }

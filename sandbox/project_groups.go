@@ -61,12 +61,14 @@ func addProjectGroup(c *call) (any, error) {
 	return viewProjectGroup(c.org, p, pg), nil
 }
 
+func (c *call) projectGroup(project lookup) (*data.Project, *data.ProjectGroup, error) {
+	return findIn(project, groupsOf, "project group", c.path["group_id"])
+}
+
+func groupsOf(p *data.Project) *data.Collection[*data.ProjectGroup] { return p.Groups }
+
 func getProjectGroup(c *call) (any, error) {
-	p, err := c.project()
-	if err != nil {
-		return nil, err
-	}
-	pg, err := find(p.Groups, "project group", c.path["group_id"])
+	p, pg, err := c.projectGroup(c.project)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +83,7 @@ func getProjectGroup(c *call) (any, error) {
 }
 
 func removeProjectGroup(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	pg, err := find(p.Groups, "project group", c.path["group_id"])
+	p, pg, err := c.projectGroup(c.openProject)
 	if err != nil {
 		return nil, err
 	}

@@ -94,12 +94,14 @@ func listProjectKeys(c *call) (any, error) {
 	}.byID(c.query)
 }
 
+func (c *call) projectKey(project lookup) (*data.Project, *data.ProjectKey, error) {
+	return findIn(project, keysOf, "API key", c.path["api_key_id"])
+}
+
+func keysOf(p *data.Project) *data.Collection[*data.ProjectKey] { return p.Keys }
+
 func getProjectKey(c *call) (any, error) {
-	p, err := c.project()
-	if err != nil {
-		return nil, err
-	}
-	k, err := find(p.Keys, "API key", c.path["api_key_id"])
+	p, k, err := c.projectKey(c.project)
 	if err != nil {
 		return nil, err
 	}
@@ -107,11 +109,7 @@ func getProjectKey(c *call) (any, error) {
 }
 
 func deleteProjectKey(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	k, err := find(p.Keys, "API key", c.path["api_key_id"])
+	p, k, err := c.projectKey(c.openProject)
 	if err != nil {
 		return nil, err
 	}

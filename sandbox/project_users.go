@@ -93,16 +93,14 @@ func addProjectUser(c *call) (any, error) {
 	return viewMember(c.org, m), nil
 }
 
-func (c *call) member(p *data.Project) (*data.Member, error) {
-	return find(p.Members, "project user", c.path["user_id"])
+func (c *call) member(project lookup) (*data.Project, *data.Member, error) {
+	return findIn(project, membersOf, "project user", c.path["user_id"])
 }
 
+func membersOf(p *data.Project) *data.Collection[*data.Member] { return p.Members }
+
 func getProjectUser(c *call) (any, error) {
-	p, err := c.project()
-	if err != nil {
-		return nil, err
-	}
-	m, err := c.member(p)
+	_, m, err := c.member(c.project)
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +108,7 @@ func getProjectUser(c *call) (any, error) {
 }
 
 func updateProjectUser(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	m, err := c.member(p)
+	p, m, err := c.member(c.openProject)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +120,7 @@ func updateProjectUser(c *call) (any, error) {
 }
 
 func removeProjectUser(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	m, err := c.member(p)
+	p, m, err := c.member(c.openProject)
 	if err != nil {
 		return nil, err
 	}

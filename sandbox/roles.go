@@ -105,35 +105,33 @@ func createRole(c *call) (any, error) {
 }
 
 func getRole(c *call) (any, error) {
-	scope, err := c.roleScope(false)
-	if err != nil {
-		return nil, err
-	}
-	r, err := find(scope.roles, "role", c.path["role_id"])
+	_, r, err := c.role(false)
 	if err != nil {
 		return nil, err
 	}
 	return viewRole(r), nil
 }
 
+// role resolves the scope of the path, and {role_id} in it.
+func (c *call) role(writing bool) (scope roleScope, r *data.Role, err error) {
+	if scope, err = c.roleScope(writing); err != nil {
+		return scope, nil, err
+	}
+	r, err = find(scope.roles, "role", c.path["role_id"])
+	return scope, r, err
+}
+
 // customRole resolves {role_id} for a change.
-func (c *call) customRole(scope roleScope) (*data.Role, error) {
-	r, err := find(scope.roles, "role", c.path["role_id"])
-	if err != nil {
-		return nil, err
+func (c *call) customRole() (roleScope, *data.Role, error) {
+	scope, r, err := c.role(true)
+	if err == nil && r.Predefined {
+		err = badRequest("", "predefined_role", "Role '%s' is predefined and cannot be changed.", r.ID)
 	}
-	if r.Predefined {
-		return nil, badRequest("", "predefined_role", "Role '%s' is predefined and cannot be changed.", r.ID)
-	}
-	return r, nil
+	return scope, r, err
 }
 
 func updateRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
-	if err != nil {
-		return nil, err
-	}
-	r, err := c.customRole(scope)
+	scope, r, err := c.customRole()
 	if err != nil {
 		return nil, err
 	}
@@ -172,11 +170,7 @@ func without(a, b []string) []string {
 }
 
 func deleteRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
-	if err != nil {
-		return nil, err
-	}
-	r, err := c.customRole(scope)
+	scope, r, err := c.customRole()
 	if err != nil {
 		return nil, err
 	}

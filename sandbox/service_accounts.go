@@ -69,16 +69,14 @@ func createServiceAccount(c *call) (any, error) {
 	}{a, key}, nil
 }
 
-func (c *call) account(p *data.Project) (*data.ServiceAccount, error) {
-	return find(p.Accounts, "service account", c.path["service_account_id"])
+func (c *call) account(project lookup) (*data.Project, *data.ServiceAccount, error) {
+	return findIn(project, accountsOf, "service account", c.path["service_account_id"])
 }
 
+func accountsOf(p *data.Project) *data.Collection[*data.ServiceAccount] { return p.Accounts }
+
 func getServiceAccount(c *call) (any, error) {
-	p, err := c.project()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.account(p)
+	_, a, err := c.account(c.project)
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +84,7 @@ func getServiceAccount(c *call) (any, error) {
 }
 
 func updateServiceAccount(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.account(p)
+	p, a, err := c.account(c.openProject)
 	if err != nil {
 		return nil, err
 	}
@@ -106,11 +100,7 @@ func updateServiceAccount(c *call) (any, error) {
 
 // deleteServiceAccount deletes the account's keys as well.
 func deleteServiceAccount(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.account(p)
+	p, a, err := c.account(c.openProject)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +116,7 @@ func deleteServiceAccount(c *call) (any, error) {
 }
 
 func createServiceAccountKey(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.account(p)
+	p, a, err := c.account(c.openProject)
 	if err != nil {
 		return nil, err
 	}
