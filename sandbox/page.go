@@ -53,13 +53,13 @@ func (l listing[T]) cut(query values) (page []T, more bool, err error) {
 		items = items[:at]
 	}
 	if l.keep != nil {
-		kept := make([]T, 0, len(items))
+		matching := make([]T, 0, len(items))
 		for _, item := range items {
 			if l.keep(item) {
-				kept = append(kept, item)
+				matching = append(matching, item)
 			}
 		}
-		items = kept
+		items = matching
 	}
 	limit := int(query.num("limit"))
 	if len(items) <= limit {

@@ -95,7 +95,7 @@ race=$(tools/race.sh)
 # binaries are linked in half the time.
 test_module . "$root_limit" ${race:+"$race"} -vet=off -ldflags=-w
 
-# These start nothing concurrent of their own, and the race detector would take
+# These start nothing concurrent, and the race detector would take
 # minutes to build their libraries once more. -count=1 because one of them builds
 # the gateway, which the cache of results does not notice.
 export CGO_ENABLED=0
