@@ -47,21 +47,9 @@ build: ## Build the static binary bin/gateway
 demo: build ## Run the demo: fake upstream and gateway (ARGS=--once ends after the sample calls)
 	bin/gateway demo $(ARGS)
 
-# The modules below tools/ start nothing concurrent of their own, and their
-# libraries would take minutes to build once more for the race detector. -count=1
-# because one of them builds the gateway, which the cache of results knows nothing
-# of. Vet is the linter's, which would do all of it again; without DWARF the test
-# binaries are linked in half the time.
 .PHONY: test
-test: ## Test every module, the product with the race detector
-	@tools/redis.sh >/dev/null
-	@race="$$(tools/race.sh)"; \
-	echo "go test $$race: ."; \
-	go test $$race -vet=off -ldflags=-w -timeout 10m ./...
-	@for module in $(TESTED); do \
-		echo "go test: $$module"; \
-		(cd "$$module" && CGO_ENABLED=0 go test -vet=off -ldflags=-w -count=1 -timeout 10m ./...); \
-	done
+test: ## Test every module, the product with the race detector (TEST_LIMIT=20m a package)
+	@tools/test.sh $(TESTED)
 
 .PHONY: conformance
 conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors and the bare library

@@ -1,20 +1,10 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
 
-// principal is who can hold roles in a scope: a user or a group, in the
-// organization (empty project) or in one project.
-type principal struct {
-	project string
-	kind    string // user or group
-	id      string
-}
-
-// assignment is one role that a principal holds directly.
-type assignment struct {
-	id   string
-	role *role
-}
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 func assignmentOperations() []operation {
 	var operations []operation
@@ -34,60 +24,36 @@ func assignmentOperations() []operation {
 	return operations
 }
 
-// assign gives p the role; it reports false when p holds it already.
-func (o *organization) assign(p principal, r *role) bool {
-	assigned := o.assignments[p]
-	if assigned == nil {
-		assigned = newCollection[*assignment]()
-		o.assignments[p] = assigned
+// principal resolves the scope of the path, and its user or group. In a project
+// the latter has to have access to that project.
+func (c *call) principal(writing bool) (scope roleScope, p data.Principal, err error) {
+	if scope, err = c.roleScope(writing); err != nil {
+		return scope, p, err
 	}
-	return assigned.add(r.ID, &assignment{id: o.newID("role_assignment_"), role: r})
-}
-
-// forgetPrincipal drops what a user or group holds, in every scope.
-func (o *organization) forgetPrincipal(kind, id string) {
-	for p := range o.assignments {
-		if p.kind == kind && p.id == id {
-			delete(o.assignments, p)
-		}
-	}
-}
-
-func (o *organization) assigned(p principal) []*assignment {
-	if c := o.assignments[p]; c != nil {
-		return c.all()
-	}
-	return nil
-}
-
-// principal resolves the user or group of the path. In a project it has to
-// have access to that project.
-func (c *call) principal(scope roleScope) (principal, error) {
-	p := principal{kind: "user", id: c.path["user_id"]}
-	var err error
-	if p.id != "" {
+	p = data.Principal{Kind: "user", ID: c.path["user_id"]}
+	if p.ID != "" {
 		_, err = c.user()
 	} else {
-		p.kind, p.id = "group", c.path["group_id"]
+		p.Kind, p.ID = "group", c.path["group_id"]
 		_, err = c.group()
 	}
 	if err != nil || scope.project == nil {
-		return p, err
+		return scope, p, err
 	}
-	p.project = scope.project.ID
-	if p.kind == "group" && !scope.project.groups.has(p.id) {
-		return p, notFound("project group", p.id)
+	p.Project = scope.project.ID
+	if p.Kind == "group" && !scope.project.Groups.Has(p.ID) {
+		return scope, p, notFound("project group", p.ID)
 	}
-	if p.kind == "user" && !c.org.hasAccess(scope.project, p.id) {
-		return p, notFound("project user", p.id)
+	if p.Kind == "user" && !hasAccess(c.org, scope.project, p.ID) {
+		return scope, p, notFound("project user", p.ID)
 	}
-	return p, nil
+	return scope, p, nil
 }
 
-// held is a role as a principal has it, with the principals that it comes
-// from. No sources means that it is assigned directly and only so.
+// held is a role that a principal has, with the principals that it comes from.
+// A role without sources is assigned directly, and in no other way.
 type held struct {
-	role    *role
+	role    *data.Role
 	sources []assignmentSource
 }
 
@@ -96,29 +62,29 @@ type assignmentSource struct {
 	Type string `json:"principal_type"`
 }
 
-// rolesOf lists what p holds, directly first, then through groups.
-func (o *organization) rolesOf(p principal) []held {
+// rolesOf returns the roles of p: first the direct ones, then those of its groups.
+func rolesOf(o *data.Organization, p data.Principal) []held {
 	var out []held
 	at := make(map[string]int)
-	for _, a := range o.assigned(p) {
-		at[a.role.ID] = len(out)
-		out = append(out, held{role: a.role})
+	for _, a := range o.Assigned(p).All() {
+		at[a.Role.ID] = len(out)
+		out = append(out, held{role: a.Role})
 	}
-	if p.kind != "user" {
+	if p.Kind != "user" {
 		return out
 	}
-	for _, g := range o.groups.all() {
-		if !g.members.has(p.id) {
+	for _, g := range o.Groups.All() {
+		if !g.Members.Has(p.ID) {
 			continue
 		}
-		for _, a := range o.assigned(principal{p.project, "group", g.ID}) {
-			i, known := at[a.role.ID]
+		for _, a := range o.Assigned(data.Principal{Project: p.Project, Kind: "group", ID: g.ID}).All() {
+			i, known := at[a.Role.ID]
 			if !known {
 				i = len(out)
-				at[a.role.ID] = i
-				out = append(out, held{role: a.role})
+				at[a.Role.ID] = i
+				out = append(out, held{role: a.Role})
 			} else if out[i].sources == nil {
-				out[i].sources = []assignmentSource{{p.id, "user"}}
+				out[i].sources = []assignmentSource{{p.ID, "user"}}
 			}
 			out[i].sources = append(out[i].sources, assignmentSource{g.ID, "group"})
 		}
@@ -147,21 +113,21 @@ type creator struct {
 	Email *string `json:"email"`
 }
 
-// heldView shows a predefined role without a maker and without metadata, as
-// nobody in the organization made it.
-func (o *organization) heldView(h held) assignedRole {
+// viewHeld shows a predefined role without creator and metadata, because nobody
+// in the organization created it.
+func viewHeld(o *data.Organization, h held) assignedRole {
 	r := h.role
 	v := assignedRole{
 		ID: r.ID, Name: r.Name, Permissions: r.Permissions, ResourceType: r.ResourceType,
 		Predefined: r.Predefined, Description: r.Description,
-		CreatedAt: r.createdAt, UpdatedAt: r.updatedAt, CreatedBy: r.createdBy, Sources: h.sources,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, CreatedBy: r.CreatedBy, Sources: h.sources,
 	}
 	if r.Predefined {
 		return v
 	}
 	v.Metadata = map[string]any{"managed_by": "admin_api", "revision": 1, "labels": []string{"custom"}}
-	if r.createdBy != nil {
-		if u, ok := o.users.byID[*r.createdBy]; ok {
+	if r.CreatedBy != nil {
+		if u := o.Users.Get(*r.CreatedBy); u != nil {
 			v.CreatedByUser = &creator{u.ID, u.Name, u.Email}
 		}
 	}
@@ -169,63 +135,51 @@ func (o *organization) heldView(h held) assignedRole {
 }
 
 func listAssignments(c *call) (any, error) {
-	scope, err := c.roleScope(false)
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.principal(scope)
+	_, p, err := c.principal(false)
 	if err != nil {
 		return nil, err
 	}
 	return listing[held]{
-		items: c.org.rolesOf(p),
+		items: rolesOf(c.org, p),
 		id:    func(h held) string { return h.role.ID },
-		view:  func(h held) any { return c.org.heldView(h) },
+		view:  func(h held) any { return viewHeld(c.org, h) },
 	}.byNext(c.query)
 }
 
 func getAssignment(c *call) (any, error) {
-	scope, err := c.roleScope(false)
+	_, p, err := c.principal(false)
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.principal(scope)
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range c.org.rolesOf(p) {
+	for _, h := range rolesOf(c.org, p) {
 		if h.role.ID == c.path["role_id"] {
-			return c.org.heldView(h), nil
+			return viewHeld(c.org, h), nil
 		}
 	}
 	return nil, notFound("role assignment", c.path["role_id"])
 }
 
 func assignRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
+	scope, p, err := c.principal(true)
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.principal(scope)
+	r, err := find(scope.roles, "role", c.body.str("role_id"))
 	if err != nil {
 		return nil, err
 	}
-	r, err := scope.roles.find("role", c.body.str("role_id"))
-	if err != nil {
-		return nil, err
-	}
-	if !c.org.assign(p, r) {
-		return nil, conflict("role_assigned", "Role '%s' is already assigned to %s '%s'.", r.ID, p.kind, p.id)
+	if !c.org.Assign(p, r) {
+		return nil, conflict("role_assigned", "Role '%s' is already assigned to %s '%s'.", r.ID, p.Kind, p.ID)
 	}
 	c.recordAssignment("role.assignment.created", scope, p, r)
-	if p.kind == "user" {
+	if p.Kind == "user" {
 		return struct {
 			Object string   `json:"object"`
 			User   userView `json:"user"`
 			Role   roleView `json:"role"`
-		}{"user.role", c.org.users.byID[p.id].view(), r.view()}, nil
+		}{"user.role", viewUser(c.org.Users.Get(p.ID)), viewRole(r)}, nil
 	}
-	g := c.org.groups.byID[p.id]
+	g := c.org.Groups.Get(p.ID)
 	type summary struct {
 		Object    string `json:"object"`
 		ID        string `json:"id"`
@@ -237,37 +191,29 @@ func assignRole(c *call) (any, error) {
 		Object string   `json:"object"`
 		Group  summary  `json:"group"`
 		Role   roleView `json:"role"`
-	}{"group.role", summary{"group", g.ID, g.Name, g.CreatedAt, g.SCIM}, r.view()}, nil
+	}{"group.role", summary{"group", g.ID, g.Name, g.CreatedAt, g.SCIM}, viewRole(r)}, nil
 }
 
-// unassignRole ends a direct assignment. A role that comes through a group
-// has to be taken from the group.
+// unassignRole ends a direct assignment. A role that comes through a group can
+// only be taken from the group.
 func unassignRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
+	scope, p, err := c.principal(true)
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.principal(scope)
+	a, err := find(c.org.Assigned(p), "role assignment", c.path["role_id"])
 	if err != nil {
 		return nil, err
 	}
-	assigned := c.org.assignments[p]
-	if assigned == nil || !assigned.has(c.path["role_id"]) {
-		return nil, notFound("role assignment", c.path["role_id"])
-	}
-	r := assigned.byID[c.path["role_id"]].role
-	c.recordAssignment("role.assignment.deleted", scope, p, r)
-	assigned.remove(r.ID)
-	if assigned.len() == 0 {
-		delete(c.org.assignments, p)
-	}
-	return deleted{Object: p.kind + ".role.deleted", Deleted: true}, nil
+	c.recordAssignment("role.assignment.deleted", scope, p, a.Role)
+	c.org.Unassign(p, a.Role.ID)
+	return deleted{Object: p.Kind + ".role.deleted", Deleted: true}, nil
 }
 
-func (c *call) recordAssignment(eventType string, scope roleScope, p principal, r *role) {
-	a := c.org.assignments[p].byID[r.ID]
+func (c *call) recordAssignment(eventType string, scope roleScope, p data.Principal, r *data.Role) {
+	a := c.org.Assigned(p).Get(r.ID)
 	c.record(eventType, scope.project, map[string]string{
-		"id": a.id, "principal_id": p.id, "principal_type": p.kind,
+		"id": a.ID, "principal_id": p.ID, "principal_type": p.Kind,
 		"resource_id": scope.resourceID, "resource_type": strings.TrimPrefix(scope.resource, "api."),
-	}, a.id, p.id, scope.resourceID)
+	}, a.ID, p.ID, scope.resourceID)
 }

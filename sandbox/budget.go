@@ -14,14 +14,15 @@ const maxArrivals = 10_000
 
 // Budget limits requests per operation in a sliding window.
 type Budget struct {
-	// Requests is how many a window admits; 0 admits all.
+	// Requests is the number of requests that a window admits; 0 admits all.
 	Requests int
-	// Window is its length; default one minute. Tests scale time with it.
+	// Window is the length of the window; default one minute. Tests scale time
+	// with it.
 	Window time.Duration
-	// Now is the budget's clock; default time.Now, whatever the
-	// organization's clock is.
+	// Now is the budget's clock; default time.Now. The organization has another
+	// clock, which may stand still.
 	Now func() time.Time
-	// InMessage names the wait in the message alone, without Retry-After.
+	// InMessage states the wait in the message alone, without Retry-After.
 	InMessage bool
 }
 
@@ -52,8 +53,8 @@ func (b *budget) clear() {
 	b.admitted, b.arrived, b.most = make(map[string][]time.Time), make(map[string][]time.Time), make(map[string]int)
 }
 
-// spend counts a request. Over the budget it says how long to wait until one
-// would be admitted.
+// spend counts a request. If the request is over the budget, spend returns the
+// wait until one would be admitted.
 func (b *budget) spend(op string) (wait time.Duration, over bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,7 +75,7 @@ func (b *budget) spend(op string) (wait time.Duration, over bool) {
 	return 0, false
 }
 
-// slide drops what is not after since.
+// slide drops the times that are not after since.
 func slide(times []time.Time, since time.Time) []time.Time {
 	for len(times) > 0 && !times[0].After(since) {
 		times = times[1:]
@@ -98,9 +99,8 @@ func rateLimited(wait string) *apiError {
 	}
 }
 
-// Peaks is the largest number of requests, admitted or not, that any window
-// has seen, by operation; at most 10000. It is measured with or without a
-// limit.
+// Peaks returns for each operation the largest number of requests in any window,
+// admitted or not; at most 10000. It counts with and without a limit.
 func (s *Sandbox) Peaks() map[string]int {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()

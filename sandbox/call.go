@@ -1,26 +1,28 @@
 package sandbox
 
-// call is one request that got through routing, authentication and checking,
-// with the organization locked for it: shared for a GET, alone otherwise.
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
+// call is one request after routing, authentication and checks. It holds the
+// organization's lock: shared for a GET, exclusive otherwise.
 type call struct {
-	org   *organization
+	org   *data.Organization
 	path  map[string]string
 	query values
 	body  values
-	key   *adminKey // who calls
-	now   int64     // Unix seconds
+	key   *data.AdminKey // who calls
+	now   int64          // Unix seconds
 	// costsAsNumbers is Options.CostsAsNumbers.
 	costsAsNumbers bool
 }
 
 // project resolves {project_id}, archived or not.
-func (c *call) project() (*project, error) {
-	return c.org.projects.find("project", c.path["project_id"])
+func (c *call) project() (*data.Project, error) {
+	return find(c.org.Projects, "project", c.path["project_id"])
 }
 
-// openProject resolves {project_id} for a change, which an archived project
-// refuses.
-func (c *call) openProject() (*project, error) {
+// openProject resolves {project_id} for a change. An archived project refuses
+// changes.
+func (c *call) openProject() (*data.Project, error) {
 	p, err := c.project()
 	if err != nil {
 		return nil, err
@@ -31,40 +33,32 @@ func (c *call) openProject() (*project, error) {
 	return p, nil
 }
 
-func (c *call) user() (*user, error) {
-	return c.org.users.find("user", c.path["user_id"])
+// lookup is [call.project] or [call.openProject]: it says whether the request is
+// a change.
+type lookup func() (*data.Project, error)
+
+// findIn returns the project and the item of one of its collections, or the
+// upstream's refusal.
+func findIn[T any](
+	project lookup, items func(*data.Project) *data.Collection[T], what, id string,
+) (p *data.Project, item T, err error) {
+	if p, err = project(); err != nil {
+		return nil, item, err
+	}
+	item, err = find(items(p), what, id)
+	return p, item, err
 }
 
-func (c *call) group() (*group, error) {
-	return c.org.groups.find("group", c.path["group_id"])
+func (c *call) user() (*data.User, error) {
+	return find(c.org.Users, "user", c.path["user_id"])
+}
+
+func (c *call) group() (*data.Group, error) {
+	return find(c.org.Groups, "group", c.path["group_id"])
 }
 
 // record leaves an audit event by the calling admin key. A nil project means
 // that the action belongs to the organization.
-func (c *call) record(eventType string, p *project, payload any, resources ...string) {
-	e := &auditEvent{
-		ID: c.org.newID("audit_log-"), Type: eventType, EffectiveAt: c.now,
-		Actor: c.org.keyActor(c.key), payload: payload, resources: resources,
-	}
-	if p != nil {
-		e.Project = &auditProject{ID: p.ID, Name: p.displayName()}
-	}
-	c.org.audit.add(e)
-}
-
-// ref is the payload of an event that names nothing but its target.
-type ref struct {
-	ID string `json:"id"`
-}
-
-// created is the payload of an event that carries what was asked for.
-type created struct {
-	ID   string `json:"id"`
-	Data any    `json:"data"`
-}
-
-// changed is the payload of an event that carries the requested changes.
-type changed struct {
-	ID      string `json:"id"`
-	Changes any    `json:"changes_requested"`
+func (c *call) record(eventType string, p *data.Project, payload any, resources ...string) {
+	c.org.Record(c.now, c.key, eventType, p, payload, resources...)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The list in testdata is the API's, written down apart from the code.
+// The list in testdata is a copy of the API's, independent of the code.
 func TestEveryOperationIsThere(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("testdata/operations.txt")

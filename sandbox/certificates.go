@@ -4,21 +4,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"slices"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 const maxCertificates = 50
-
-// certificate is uploaded once and activated for the organization, for
-// projects, or for both.
-type certificate struct {
-	ID        string
-	Name      *string
-	CreatedAt int64
-	validAt   int64
-	expiresAt int64
-	content   string
-	active    bool // for the organization
-}
 
 func certificateOperations() []operation {
 	base, projectBase := "/organization/certificates", "/organization/projects/{project_id}/certificates"
@@ -52,20 +42,22 @@ type certificateDetails struct {
 	Content   *string `json:"content,omitempty"`
 }
 
-// view is the certificate alone, as uploading and fetching show it.
-func (t *certificate) view() certificateView {
+// viewCertificate shows the certificate alone, as the answers to an upload and a
+// fetch do.
+func viewCertificate(t *data.Certificate) certificateView {
 	return certificateView{
 		Object: "certificate", ID: t.ID, Name: t.Name, CreatedAt: t.CreatedAt,
-		Details: certificateDetails{ValidAt: t.validAt, ExpiresAt: t.expiresAt},
+		Details: certificateDetails{ValidAt: t.ValidAt, ExpiresAt: t.ExpiresAt},
 	}
 }
 
-// scopedView adds whether it is active, for the organization (nil) or for p.
-func (t *certificate) scopedView(p *project) certificateView {
-	v := t.view()
-	v.Object, v.Active = "organization.certificate", new(t.active)
+// viewScoped adds whether the certificate is active, for p or, if p is nil, for
+// the organization.
+func viewScoped(t *data.Certificate, p *data.Project) certificateView {
+	v := viewCertificate(t)
+	v.Object, v.Active = "organization.certificate", new(t.Active)
 	if p != nil {
-		v.Object, v.Active = "organization.project.certificate", new(p.certificates[t.ID])
+		v.Object, v.Active = "organization.project.certificate", new(p.Certificates[t.ID])
 	}
 	return v
 }
@@ -88,16 +80,16 @@ func listCertificates(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*certificate]{
-		items:       c.org.certificates.all(),
-		id:          func(t *certificate) string { return t.ID },
-		view:        func(t *certificate) any { return t.scopedView(p) },
+	return listing[*data.Certificate]{
+		items:       c.org.Certificates.All(),
+		id:          func(t *data.Certificate) string { return t.ID },
+		view:        func(t *data.Certificate) any { return viewScoped(t, p) },
 		newestFirst: true,
 	}.byID(c.query)
 }
 
-// scopeProject is the project of the path, nil when the path names none.
-func (c *call) scopeProject(writing bool) (*project, error) {
+// scopeProject returns the project of the path, nil if the path has none.
+func (c *call) scopeProject(writing bool) (*data.Project, error) {
 	switch {
 	case c.path["project_id"] == "":
 		return nil, nil
@@ -114,37 +106,23 @@ func uploadCertificate(c *call) (any, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	if c.org.certificates.len() >= maxCertificates {
+	if c.org.Certificates.Len() >= maxCertificates {
 		return nil, badRequest("", "too_many_certificates", "An organization can have at most %d certificates.", maxCertificates)
 	}
-	if c.org.certificates.any(func(t *certificate) bool { return t.content == content }) {
+	if c.org.Certificates.Any(func(t *data.Certificate) bool { return t.Content == content }) {
 		return nil, conflict("certificate_exists", "This certificate has been uploaded already.")
 	}
-	t := &certificate{
-		ID: c.org.newID("cert_"), Name: c.body.optStr("name"), CreatedAt: c.now, content: content,
-		validAt: parsed.NotBefore.Unix(), expiresAt: parsed.NotAfter.Unix(),
+	t := &data.Certificate{
+		ID: c.org.NewID("cert_"), Name: c.body.optStr("name"), CreatedAt: c.now, Content: content,
+		ValidAt: parsed.NotBefore.Unix(), ExpiresAt: parsed.NotAfter.Unix(),
 	}
-	c.org.certificates.add(t.ID, t)
-	c.record("certificate.created", nil, t.named(), t.ID)
-	return t.view(), nil
+	c.org.Certificates.Add(t.ID, t)
+	c.record("certificate.created", nil, t.Ref(), t.ID)
+	return viewCertificate(t), nil
 }
 
-// certificateRef names a certificate in an audit event.
-type certificateRef struct {
-	ID      string `json:"id"`
-	Name    string `json:"name"`
-	Content string `json:"certificate,omitempty"`
-}
-
-func (t *certificate) named() certificateRef {
-	if t.Name == nil {
-		return certificateRef{ID: t.ID}
-	}
-	return certificateRef{ID: t.ID, Name: *t.Name}
-}
-
-func (c *call) certificate() (*certificate, error) {
-	return c.org.certificates.find("certificate", c.path["certificate_id"])
+func (c *call) certificate() (*data.Certificate, error) {
+	return find(c.org.Certificates, "certificate", c.path["certificate_id"])
 }
 
 func getCertificate(c *call) (any, error) {
@@ -152,9 +130,9 @@ func getCertificate(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := t.view()
+	v := viewCertificate(t)
 	if slices.Contains(c.query.strs("include"), "content") {
-		v.Details.Content = &t.content
+		v.Details.Content = &t.Content
 	}
 	return v, nil
 }
@@ -165,8 +143,8 @@ func updateCertificate(c *call) (any, error) {
 		return nil, err
 	}
 	c.body.assign("name", &t.Name)
-	c.record("certificate.updated", nil, t.named(), t.ID)
-	return t.view(), nil
+	c.record("certificate.updated", nil, t.Ref(), t.ID)
+	return viewCertificate(t), nil
 }
 
 func deleteCertificate(c *call) (any, error) {
@@ -174,13 +152,13 @@ func deleteCertificate(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.active || c.org.projects.any(func(p *project) bool { return p.certificates[t.ID] }) {
+	if t.Active || c.org.Projects.Any(func(p *data.Project) bool { return p.Certificates[t.ID] }) {
 		return nil, badRequest("", "certificate_active",
 			"Certificate '%s' is active; deactivate it for the organization and all projects first.", t.ID)
 	}
-	c.org.certificates.remove(t.ID)
-	payload := t.named()
-	payload.Content = t.content
+	c.org.Certificates.Remove(t.ID)
+	payload := t.Ref()
+	payload.Content = t.Content
 	c.record("certificate.deleted", nil, payload, t.ID)
 	return struct {
 		Object string `json:"object"`
@@ -189,20 +167,23 @@ func deleteCertificate(c *call) (any, error) {
 }
 
 // toggleCertificates serves activation and deactivation, for the organization
-// and for projects. All of the ids change, or none does.
+// and for projects. Either all of the certificates change or none of them.
 func toggleCertificates(active bool) func(*call) (any, error) {
 	return func(c *call) (any, error) {
 		p, err := c.scopeProject(true)
 		if err != nil {
 			return nil, err
 		}
-		targets := newCollection[*certificate]()
+		var targets []*data.Certificate
+		var resources []string
 		for _, id := range c.body.strs("certificate_ids") {
-			t, err := c.org.certificates.find("certificate", id)
+			t, err := find(c.org.Certificates, "certificate", id)
 			if err != nil {
 				return nil, err
 			}
-			targets.add(id, t)
+			if !slices.Contains(targets, t) {
+				targets, resources = append(targets, t), append(resources, id)
+			}
 		}
 		object, event := "organization.certificate", "certificates.deactivated"
 		if p != nil {
@@ -212,19 +193,19 @@ func toggleCertificates(active bool) func(*call) (any, error) {
 		if active {
 			object, event = object[:len(object)-len("deactivation")]+"activation", "certificates.activated"
 		}
-		views, refs := []certificateView{}, []certificateRef{}
-		for _, t := range targets.all() {
+		views, refs := []certificateView{}, []data.CertificateRef{}
+		for _, t := range targets {
 			switch {
 			case p == nil:
-				t.active = active
+				t.Active = active
 			case active:
-				p.certificates[t.ID] = true
+				p.Certificates[t.ID] = true
 			default:
-				delete(p.certificates, t.ID)
+				delete(p.Certificates, t.ID)
 			}
-			views, refs = append(views, t.scopedView(p)), append(refs, t.named())
+			views, refs = append(views, viewScoped(t, p)), append(refs, t.Ref())
 		}
-		c.record(event, p, map[string]any{"certificates": refs}, targets.ids...)
+		c.record(event, p, map[string]any{"certificates": refs}, resources...)
 		return struct {
 			Object string            `json:"object"`
 			Data   []certificateView `json:"data"`

@@ -37,7 +37,7 @@ func dial(t *testing.T, options Options) *client {
 	return &client{t, s, server.URL, hc}
 }
 
-// small is an organization that seeds fast.
+// small returns options for an organization that is seeded fast.
 func small() Options { return Options{Users: 40, Projects: 8, Groups: 4, Invites: 6, AuditEvents: 300} }
 
 // reply is an answer with its decoded body, if that is JSON.
@@ -48,7 +48,7 @@ type reply struct {
 	body   map[string]any
 }
 
-// try sends a request and returns what came, or the transport's error.
+// try sends a request and returns the reply, or the transport's error.
 func (c *client) try(method, path, body string) (reply, error) {
 	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
@@ -148,7 +148,7 @@ func number(t *testing.T, m map[string]any, name string) int64 {
 	return i
 }
 
-// objectAt is a member that has to be an object.
+// objectAt returns a member that has to be an object.
 func objectAt(t *testing.T, m map[string]any, name string) map[string]any {
 	t.Helper()
 	v, ok := m[name].(map[string]any)
@@ -158,10 +158,10 @@ func objectAt(t *testing.T, m map[string]any, name string) map[string]any {
 	return v
 }
 
-// results are those of a bucket.
+// results returns the results of a bucket.
 func results(bucket map[string]any) []map[string]any { return objects(bucket["results"]) }
 
-// items is the data of a list.
+// items returns the data of a list.
 func items(m map[string]any) []map[string]any {
 	return objects(m["data"])
 }
@@ -189,7 +189,7 @@ func ids(m map[string]any, member ...string) []string {
 	return out
 }
 
-// clock is a time that a test moves.
+// clock is a clock that the test advances.
 type clock struct {
 	start time.Time
 	moved atomic.Int64

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// controlPath is where the sandbox's own endpoints live. They ask for no
-// credential: the sandbox belongs on a loopback address.
+// controlPath is the prefix of the endpoints that control the sandbox. They need
+// no credential: the sandbox belongs on a loopback address.
 const controlPath = "/_sandbox/"
 
 func (s *Sandbox) serveControl(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func (s *Sandbox) controlInject(w http.ResponseWriter, r *http.Request) {
 	writeAnswer(w, answer{status: http.StatusCreated, body: encode(map[string]int{"id": id})})
 }
 
-// faultView is a set fault with what has happened to it.
+// faultView is a fault with the number of calls that it met and changed.
 type faultView struct {
 	ID    int `json:"id"`
 	Calls int `json:"calls"`
@@ -94,8 +94,8 @@ type requestView struct {
 	At     int64       `json:"at"`
 }
 
-// requestViews leave credentials out: somebody may have pointed a gateway with
-// a real key here by mistake.
+// requestViews leaves credentials out: a gateway with a real key may have been
+// pointed here by mistake.
 func (s *Sandbox) requestViews() []requestView {
 	out := []requestView{}
 	for _, r := range s.Requests() {

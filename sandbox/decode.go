@@ -14,9 +14,9 @@ import (
 // certificate chain of a few kilobytes.
 const maxBody = 1 << 20
 
-// decodeBody reads one strict JSON object. An operation without fields takes
-// no body, or an empty object, since generic clients send one; a body of its
-// own is refused. With optional set, an empty body is an empty object.
+// decodeBody reads one strict JSON object. An operation without fields takes no
+// body or an empty object, which generic clients send. With optional set, an
+// empty body is an empty object.
 func decodeBody(body []byte, fields []field, optional bool) (values, *apiError) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		if len(fields) == 0 || optional {
@@ -45,8 +45,8 @@ func notJSON() *apiError {
 }
 
 // decodeQuery checks a query string. A list is name[]=a&name[]=b or repeated
-// name=a; an object is name[member]=a. An empty value of free text counts as
-// absent, as clients send after= for the first page.
+// name=a; an object is name[member]=a. An empty text without an enum counts as
+// absent, because clients send after= for the first page.
 func decodeQuery(raw string, fields []field) (values, *apiError) {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
@@ -95,8 +95,8 @@ func (f field) memberKind(name string) kind {
 	return text
 }
 
-// queryValue is the JSON value that a piece of query text stands for. What
-// does not fit the kind stays a string, which check then refuses.
+// queryValue returns the JSON value that a text of a query stands for. A text that
+// does not fit the kind stays a string, and check refuses it.
 func queryValue(k kind, s string) any {
 	switch k {
 	default: // a string is itself; lists and objects come in pieces

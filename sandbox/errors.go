@@ -3,9 +3,11 @@ package sandbox
 import (
 	"fmt"
 	"net/http"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// apiError is a refusal in the words of the upstream: a status and the body
+// apiError is a refusal in the upstream's format: a status and the body
 // {"error":{"message","type","param","code"}}. An empty param or code is null
 // in the body.
 type apiError struct {
@@ -21,7 +23,7 @@ func (e *apiError) Error() string {
 	return fmt.Sprintf("%d %s: %s", e.status, e.kind, e.message)
 }
 
-// body is the JSON value that goes over the wire.
+// body returns the value that is sent as JSON.
 func (e *apiError) body() any {
 	type detail struct {
 		Message string  `json:"message"`
@@ -43,8 +45,7 @@ func nonEmpty(s string) *string {
 
 const invalidRequest = "invalid_request_error"
 
-// badRequest refuses one parameter; param may be empty when the request as a
-// whole is at fault.
+// badRequest refuses one parameter. Param is empty if the whole request is wrong.
 func badRequest(param, code, format string, args ...any) *apiError {
 	return &apiError{
 		status: http.StatusBadRequest, kind: invalidRequest,
@@ -57,6 +58,15 @@ func notFound(what, id string) *apiError {
 		status: http.StatusNotFound, kind: invalidRequest, code: "not_found",
 		message: fmt.Sprintf("No %s found with id '%s'.", what, id),
 	}
+}
+
+// find returns the item of the collection, or the upstream's 404 for an id that
+// the collection does not have.
+func find[T any](in *data.Collection[T], what, id string) (T, error) {
+	if !in.Has(id) {
+		return in.Get(id), notFound(what, id)
+	}
+	return in.Get(id), nil
 }
 
 func conflict(code, format string, args ...any) *apiError {

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// FaultKind names a way in which an answer goes wrong.
+// FaultKind names a kind of failure.
 type FaultKind string
 
-// The kinds of fault. Which members of [Fault] each of them reads is said
-// here; the others are ignored.
+// The kinds of fault. Each one names the members of [Fault] that it reads, and
+// ignores the others.
 const (
 	// Refuse answers Status (default 500) with the API's error body, made of
-	// Message and Code. Nothing is done.
+	// Message and Code. The operation does not run.
 	Refuse FaultKind = "refuse"
 	// RefuseFlat is Refuse with the body {"code","message"}.
 	RefuseFlat FaultKind = "refuse_flat"
@@ -26,11 +26,11 @@ const (
 	Delay FaultKind = "delay"
 	// Cut announces the whole body, sends half of it and closes.
 	Cut FaultKind = "cut"
-	// HTML answers Status (default 200) with a page. Nothing is done.
+	// HTML answers Status (default 200) with a page. The operation does not run.
 	HTML FaultKind = "html"
-	// WrongType does what was asked and answers JSON of another type. Variant
-	// is "array" (default), "string", "null" or "members": the right object
-	// whose numbers are strings and whose strings are numbers.
+	// WrongType runs the operation and answers JSON of another type. Variant is
+	// "array" (default), "string", "null" or "members": the right object, with
+	// strings for numbers and numbers for strings.
 	WrongType FaultKind = "wrong_type"
 	// Deep answers arrays nested Size levels (default 100000) deep.
 	Deep FaultKind = "deep"
@@ -42,9 +42,9 @@ const (
 	// Variant is "same_cursor" (default), "cycle" (two cursors in turn),
 	// "empty_page", "null_cursor" or "new_cursor" (another one every time).
 	Endless FaultKind = "endless"
-	// Lost does what was asked and closes the connection without an answer.
+	// Lost runs the operation and closes the connection without an answer.
 	Lost FaultKind = "lost"
-	// Drop closes the connection before doing anything.
+	// Drop closes the connection before the operation runs.
 	Drop FaultKind = "drop"
 	// Redirect answers Status (default 307) with Location.
 	Redirect FaultKind = "redirect"
@@ -53,18 +53,19 @@ const (
 	// StaleRead, on a GET, answers 404 to the first Times (default 1) reads of
 	// each thing created after the fault was set.
 	StaleRead FaultKind = "stale_read"
-	// Drift answers more than is documented. Variant is "fields", "enums" or
-	// "both" (default).
+	// Drift adds undocumented fields and enum values to the answer. Variant is
+	// "fields", "enums" or "both" (default).
 	Drift FaultKind = "drift"
 )
 
-// Fault is something that goes wrong on demand.
+// Fault is a failure on demand.
 type Fault struct {
 	// Op is the operation, as in [Sandbox.Operations], or "*" for all.
 	Op string `json:"op"`
-	// After lets so many calls of the operation pass first.
+	// After is the number of calls that pass before the fault happens.
 	After int `json:"after,omitempty"`
-	// Times is how often it happens; 0 means until it is removed.
+	// Times is the number of calls that the fault happens to; 0 means that it
+	// happens until it is removed.
 	Times int       `json:"times,omitempty"`
 	Kind  FaultKind `json:"kind"`
 
@@ -85,18 +86,18 @@ const (
 	maxDepth    = 16 << 20
 	maxCreated  = 10_000
 	allOps      = "*"
-	noSuchFault = "sandbox: no fault of kind %q"
+	noSuchFault = "sandbox: unknown kind of fault %q"
 )
 
-// validate refuses what could not happen, so that a test with a misspelt fault
-// fails instead of passing.
+// validate refuses a fault that cannot happen, so that a test with a misspelt
+// fault fails.
 func (f Fault) validate(operations []string) error {
 	known := f.Op == allOps
 	for _, op := range operations {
 		known = known || op == f.Op
 	}
 	if !known {
-		return fmt.Errorf("sandbox: no operation %q", f.Op)
+		return fmt.Errorf("sandbox: unknown operation %q", f.Op)
 	}
 	variants := []string{""}
 	switch f.Kind {
@@ -127,12 +128,12 @@ func (f Fault) validate(operations []string) error {
 	case f.Kind == Redirect && f.Location == "":
 		return fmt.Errorf("sandbox: a redirect needs a location")
 	case f.Kind == StaleRead && !strings.HasPrefix(f.Op, "GET ") && f.Op != allOps:
-		return fmt.Errorf("sandbox: %q is no read", f.Op)
+		return fmt.Errorf("sandbox: a stale read needs a GET, not %q", f.Op)
 	}
 	return nil
 }
 
-// armed is a fault with what has happened to it.
+// armed is a fault with its counts.
 type armed struct {
 	Fault
 	id    int
@@ -149,10 +150,10 @@ type faultList struct {
 	pages  int // of endless lists, for cursors never seen
 }
 
-// Inject sets a fault, behind those already set: of the faults that a call
-// meets, the first happens, and delays add up. It panics when the fault cannot
-// happen, for example because its operation does not exist: that is a mistake
-// in the test. Remove may be called more than once.
+// Inject adds a fault to the end of the list. Of the faults that match a call, the
+// first one happens, and delays add up. Inject panics if the fault cannot happen,
+// for example because its operation does not exist: the test has a mistake. Remove
+// may be called more than once.
 func (s *Sandbox) Inject(f Fault) (remove func()) {
 	id, err := s.inject(f)
 	if err != nil {
@@ -200,8 +201,8 @@ func (l *faultList) clear() {
 	l.armed = nil
 }
 
-// take decides what happens to one call. A fault that comes after the one that
-// happens does not count the call.
+// take returns the trouble of one call. Faults behind the one that happens do not
+// count the call.
 func (l *faultList) take(op, path string) trouble {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -233,8 +234,8 @@ func (l *faultList) take(op, path string) trouble {
 	return t
 }
 
-// staleRead uses up one of the reads that fail, if the path's last segment is
-// a thing just created.
+// staleRead uses up one of the failing reads if the last segment of the path is
+// the id of a new thing.
 func (a *armed) staleRead(op, path string) bool {
 	id := path[strings.LastIndex(path, "/")+1:]
 	if !strings.HasPrefix(op, "GET ") || a.stale[id] == 0 {
@@ -247,7 +248,7 @@ func (a *armed) staleRead(op, path string) bool {
 	return true
 }
 
-// created tells the stale reads about the answer to a create.
+// created lets the stale reads know the thing that a create has answered.
 func (l *faultList) created(body []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -85,7 +85,7 @@ func TestFaultsThatAnswer(t *testing.T) {
 	}
 }
 
-// A compressed bomb is small on the wire.
+// A compressed bomb is sent as few bytes.
 func TestGzipBombIsSmall(t *testing.T) {
 	t.Parallel()
 	c := dial(t, small())
@@ -166,7 +166,7 @@ func TestDelayEndsWithTheRequest(t *testing.T) {
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the cancellation", err)
 	}
-	// A delay that ends lets the answer through, with the next fault.
+	// After a delay, the next fault still happens.
 	c.sandbox.ClearFaults()
 	c.sandbox.Inject(Fault{Op: listUsersOp, Kind: Delay, DelayMS: 1})
 	c.sandbox.Inject(Fault{Op: listUsersOp, Kind: Created})

@@ -18,13 +18,13 @@ const (
 	object
 )
 
-// typeName says a kind the way an error message does.
+// typeName returns the kind's name in error messages.
 func (k kind) typeName() string {
 	return [...]string{"a string", "an integer", "a boolean", "an array", "an object"}[k]
 }
 
 // field declares one member of a request: of a body, of an object inside a
-// body, or of a query. What is not declared is refused.
+// body, or of a query. A member that is not declared is refused.
 type field struct {
 	name     string
 	kind     kind
@@ -39,8 +39,8 @@ type field struct {
 	bounded  bool
 	min, max int64
 
-	// fallback is what an absent number becomes. With zeroFallback an explicit
-	// 0 becomes it too: official clients send limit=0 and mean "unset".
+	// fallback replaces an absent number. With zeroFallback it replaces an
+	// explicit 0 too: official clients send limit=0 and mean "unset".
 	fallback     int64
 	zeroFallback bool
 }
@@ -79,7 +79,7 @@ func (v values) num(name string) int64     { n, _ := v[name].(int64); return n }
 func (v values) flag(name string) bool     { b, _ := v[name].(bool); return b }
 func (v values) object(name string) values { o, _ := v[name].(values); return o }
 
-// optStr is nil for an absent or null member.
+// optStr returns nil for an absent or null member.
 func (v values) optStr(name string) *string {
 	if s, ok := v[name].(string); ok {
 		return &s
@@ -109,16 +109,16 @@ func (v values) objects(name string) []values {
 	return out
 }
 
-// assign updates a nullable attribute the way the upstream does: null clears
-// it, absence leaves it.
+// assign updates a nullable attribute as the upstream does: null clears it, an
+// absent member leaves it.
 func (v values) assign(name string, target **string) {
 	if v.has(name) {
 		*target = v.optStr(name)
 	}
 }
 
-// checkObject checks every declared member of raw and refuses the others. At
-// is the path of the object in error messages, empty for the root.
+// checkObject checks every declared member of raw and refuses the others. At is
+// the path of the object in error messages, and empty for the root.
 func checkObject(at string, fields []field, raw map[string]any) (values, *apiError) {
 	out := make(values, len(raw))
 	for name := range raw {

@@ -1,19 +1,6 @@
 package sandbox
 
-// group is a set of users that can be given access as one.
-type group struct {
-	ID        string
-	Name      string
-	CreatedAt int64
-	SCIM      bool
-	Type      string // group or tenant_group
-	members   *collection[*groupMember]
-}
-
-// groupMember is a user's place in a group.
-type groupMember struct {
-	userID string
-}
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
 
 func groupOperations() []operation {
 	name := str("name").between(1, 255).must()
@@ -43,13 +30,13 @@ type groupView struct {
 	Type      string `json:"group_type,omitempty"`
 }
 
-func (g *group) view() groupView {
+func viewGroup(g *data.Group) groupView {
 	return groupView{g.ID, g.Name, g.CreatedAt, g.SCIM, g.Type}
 }
 
-// ownGroup resolves {group_id} for a change; an identity provider owns the
-// others.
-func (c *call) ownGroup() (*group, error) {
+// editableGroup resolves {group_id} for a change. An identity provider manages the
+// groups that cannot be changed here.
+func (c *call) editableGroup() (*data.Group, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
@@ -61,25 +48,21 @@ func (c *call) ownGroup() (*group, error) {
 }
 
 func listGroups(c *call) (any, error) {
-	return listing[*group]{
-		items: c.org.groups.all(),
-		id:    func(g *group) string { return g.ID },
-		view:  func(g *group) any { return g.view() },
+	return listing[*data.Group]{
+		items: c.org.Groups.All(),
+		id:    func(g *data.Group) string { return g.ID },
+		view:  func(g *data.Group) any { return viewGroup(g) },
 	}.byNext(c.query)
 }
 
 func createGroup(c *call) (any, error) {
 	name := c.body.str("name")
-	if c.org.groups.any(func(g *group) bool { return g.Name == name }) {
+	if c.org.Groups.Any(func(g *data.Group) bool { return g.Name == name }) {
 		return nil, conflict("group_exists", "A group named '%s' already exists.", name)
 	}
-	g := &group{
-		ID: c.org.newID("group_"), Name: name, CreatedAt: c.now,
-		Type: "group", members: newCollection[*groupMember](),
-	}
-	c.org.groups.add(g.ID, g)
-	c.record("group.created", nil, created{g.ID, map[string]string{"group_name": name}}, g.ID)
-	return g.view(), nil
+	g := c.org.NewGroup(name, c.now)
+	c.record("group.created", nil, data.CreatedPayload{ID: g.ID, Data: map[string]string{"group_name": name}}, g.ID)
+	return viewGroup(g), nil
 }
 
 func getGroup(c *call) (any, error) {
@@ -87,36 +70,36 @@ func getGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.view(), nil
+	return viewGroup(g), nil
 }
 
 func updateGroup(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}
 	name := c.body.str("name")
-	if c.org.groups.any(func(other *group) bool { return other != g && other.Name == name }) {
+	if c.org.Groups.Any(func(other *data.Group) bool { return other != g && other.Name == name }) {
 		return nil, conflict("group_exists", "A group named '%s' already exists.", name)
 	}
 	g.Name = name
-	c.record("group.updated", nil, changed{g.ID, map[string]string{"group_name": name}}, g.ID)
-	v := g.view()
+	c.record("group.updated", nil, data.ChangedPayload{ID: g.ID, Changes: map[string]string{"group_name": name}}, g.ID)
+	v := viewGroup(g)
 	v.Type = "" // the answer to an update does not have it
 	return v, nil
 }
 
 func deleteGroup(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}
-	c.org.groups.remove(g.ID)
-	c.org.forgetPrincipal("group", g.ID)
-	for _, p := range c.org.projects.all() {
-		p.groups.remove(g.ID)
+	c.org.Groups.Remove(g.ID)
+	c.org.UnassignAll(func(p data.Principal) bool { return p.Kind == "group" && p.ID == g.ID })
+	for _, p := range c.org.Projects.All() {
+		p.Groups.Remove(g.ID)
 	}
-	c.record("group.deleted", nil, ref{g.ID}, g.ID)
+	c.record("group.deleted", nil, data.TargetPayload{ID: g.ID}, g.ID)
 	return deleted{"group.deleted", g.ID, true}, nil
 }
 
@@ -130,27 +113,24 @@ func listGroupUsers(c *call) (any, error) {
 		Name  string  `json:"name"`
 		Email *string `json:"email"`
 	}
-	return listing[*groupMember]{
-		items: g.members.all(),
-		id:    func(m *groupMember) string { return m.userID },
-		view: func(m *groupMember) any {
-			u := c.org.users.byID[m.userID]
-			return view{u.ID, u.displayName(), u.Email}
-		},
+	return listing[*data.User]{
+		items:       g.Members.All(),
+		id:          func(u *data.User) string { return u.ID },
+		view:        func(u *data.User) any { return view{u.ID, u.DisplayName(), u.Email} },
 		newestFirst: true,
 	}.byNext(c.query)
 }
 
 func addGroupUser(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}
-	u, err := c.org.users.find("user", c.body.str("user_id"))
+	u, err := find(c.org.Users, "user", c.body.str("user_id"))
 	if err != nil {
 		return nil, err
 	}
-	if !g.members.add(u.ID, &groupMember{u.ID}) {
+	if !g.Members.Add(u.ID, u) {
 		return nil, conflict("already_member", "User '%s' is already in group '%s'.", u.ID, g.ID)
 	}
 	c.record("tenant.group.member.added", nil, nil, g.ID, u.ID)
@@ -166,10 +146,10 @@ func getGroupUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := g.members.find("group user", c.path["user_id"]); err != nil {
+	u, err := find(g.Members, "group user", c.path["user_id"])
+	if err != nil {
 		return nil, err
 	}
-	u := c.org.users.byID[c.path["user_id"]]
 	return struct {
 		ID               string  `json:"id"`
 		Name             string  `json:"name"`
@@ -177,19 +157,19 @@ func getGroupUser(c *call) (any, error) {
 		Picture          *string `json:"picture"`
 		IsServiceAccount *bool   `json:"is_service_account"`
 		UserType         string  `json:"user_type"`
-	}{u.ID, u.displayName(), u.Email, nil, new(false), "user"}, nil
+	}{u.ID, u.DisplayName(), u.Email, nil, new(false), "user"}, nil
 }
 
 func removeGroupUser(c *call) (any, error) {
-	g, err := c.ownGroup()
+	g, err := c.editableGroup()
 	if err != nil {
 		return nil, err
 	}
-	m, err := g.members.find("group user", c.path["user_id"])
+	u, err := find(g.Members, "group user", c.path["user_id"])
 	if err != nil {
 		return nil, err
 	}
-	g.members.remove(m.userID)
-	c.record("tenant.group.member.removed", nil, nil, g.ID, m.userID)
+	g.Members.Remove(u.ID)
+	c.record("tenant.group.member.removed", nil, nil, g.ID, u.ID)
 	return deleted{Object: "group.user.deleted", Deleted: true}, nil
 }

@@ -1,36 +1,21 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
 
-// inviteLife is how long an invite can be accepted, in seconds.
-const inviteLife = 7 * 24 * 3600
-
-// invite asks somebody into the organization. Nobody accepts invites here, so
-// those made through the API stay pending until they expire.
-type invite struct {
-	id         string
-	email      string
-	role       string
-	createdAt  int64
-	acceptedAt *int64
-	projects   []inviteProject
-}
-
-type inviteProject struct {
-	ID   string `json:"id"`
-	Role string `json:"role"`
-}
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 type inviteView struct {
-	Object     string          `json:"object"`
-	ID         string          `json:"id"`
-	Email      string          `json:"email"`
-	Role       string          `json:"role"`
-	Status     string          `json:"status"`
-	CreatedAt  int64           `json:"created_at"`
-	ExpiresAt  *int64          `json:"expires_at"`
-	AcceptedAt *int64          `json:"accepted_at"`
-	Projects   []inviteProject `json:"projects"`
+	Object     string               `json:"object"`
+	ID         string               `json:"id"`
+	Email      string               `json:"email"`
+	Role       string               `json:"role"`
+	Status     string               `json:"status"`
+	CreatedAt  int64                `json:"created_at"`
+	ExpiresAt  *int64               `json:"expires_at"`
+	AcceptedAt *int64               `json:"accepted_at"`
+	Projects   []data.InviteProject `json:"projects"`
 }
 
 func inviteOperations() []operation {
@@ -45,30 +30,30 @@ func inviteOperations() []operation {
 	}
 }
 
-func (i *invite) status(now int64) string {
+func inviteStatus(i *data.Invite, now int64) string {
 	switch {
-	case i.acceptedAt != nil:
+	case i.AcceptedAt != nil:
 		return "accepted"
-	case now >= i.createdAt+inviteLife:
+	case now >= i.CreatedAt+data.InviteLife:
 		return "expired"
 	default:
 		return "pending"
 	}
 }
 
-func (i *invite) view(now int64) inviteView {
+func viewInvite(i *data.Invite, now int64) inviteView {
 	return inviteView{
-		Object: "organization.invite", ID: i.id, Email: i.email, Role: i.role, Status: i.status(now),
-		CreatedAt: i.createdAt, ExpiresAt: new(i.createdAt + inviteLife), AcceptedAt: i.acceptedAt,
-		Projects: i.projects,
+		Object: "organization.invite", ID: i.ID, Email: i.Email, Role: i.Role, Status: inviteStatus(i, now),
+		CreatedAt: i.CreatedAt, ExpiresAt: new(i.CreatedAt + data.InviteLife), AcceptedAt: i.AcceptedAt,
+		Projects: i.Projects,
 	}
 }
 
 func listInvites(c *call) (any, error) {
-	return listing[*invite]{
-		items: c.org.invites.all(),
-		id:    func(i *invite) string { return i.id },
-		view:  func(i *invite) any { return i.view(c.now) },
+	return listing[*data.Invite]{
+		items: c.org.Invites.All(),
+		id:    func(i *data.Invite) string { return i.ID },
+		view:  func(i *data.Invite) any { return viewInvite(i, c.now) },
 	}.byID(c.query)
 }
 
@@ -77,46 +62,46 @@ func createInvite(c *call) (any, error) {
 	if at := strings.LastIndex(email, "@"); at < 1 || at == len(email)-1 {
 		return nil, badRequest("email", "invalid_value", "'%s' is not an email address.", email)
 	}
-	if c.org.users.any(func(u *user) bool { return strings.EqualFold(u.address(), email) }) {
+	if c.org.Users.Any(func(u *data.User) bool { return strings.EqualFold(u.Address(), email) }) {
 		return nil, conflict("already_member", "'%s' is already a member of the organization.", email)
 	}
-	if c.org.invites.any(func(i *invite) bool {
-		return strings.EqualFold(i.email, email) && i.status(c.now) == "pending"
+	if c.org.Invites.Any(func(i *data.Invite) bool {
+		return strings.EqualFold(i.Email, email) && inviteStatus(i, c.now) == "pending"
 	}) {
 		return nil, conflict("already_invited", "'%s' already has a pending invite.", email)
 	}
-	i := &invite{
-		id: c.org.newID("invite-"), email: email, role: c.body.str("role"),
-		createdAt: c.now, projects: []inviteProject{},
+	i := &data.Invite{
+		ID: c.org.NewID("invite-"), Email: email, Role: c.body.str("role"),
+		CreatedAt: c.now, Projects: []data.InviteProject{},
 	}
 	for _, p := range c.body.objects("projects") {
-		if _, err := c.org.projects.find("project", p.str("id")); err != nil {
+		if _, err := find(c.org.Projects, "project", p.str("id")); err != nil {
 			return nil, err
 		}
-		i.projects = append(i.projects, inviteProject{p.str("id"), p.str("role")})
+		i.Projects = append(i.Projects, data.InviteProject{ID: p.str("id"), Role: p.str("role")})
 	}
-	c.org.invites.add(i.id, i)
-	c.record("invite.sent", nil, created{i.id, map[string]string{"email": email, "role": i.role}}, i.id)
-	return i.view(c.now), nil
+	c.org.Invites.Add(i.ID, i)
+	c.record("invite.sent", nil, data.CreatedPayload{ID: i.ID, Data: map[string]string{"email": email, "role": i.Role}}, i.ID)
+	return viewInvite(i, c.now), nil
 }
 
 func getInvite(c *call) (any, error) {
-	i, err := c.org.invites.find("invite", c.path["invite_id"])
+	i, err := find(c.org.Invites, "invite", c.path["invite_id"])
 	if err != nil {
 		return nil, err
 	}
-	return i.view(c.now), nil
+	return viewInvite(i, c.now), nil
 }
 
 func deleteInvite(c *call) (any, error) {
-	i, err := c.org.invites.find("invite", c.path["invite_id"])
+	i, err := find(c.org.Invites, "invite", c.path["invite_id"])
 	if err != nil {
 		return nil, err
 	}
-	if i.acceptedAt != nil {
-		return nil, badRequest("", "invite_accepted", "Invite '%s' has been accepted and cannot be deleted.", i.id)
+	if i.AcceptedAt != nil {
+		return nil, badRequest("", "invite_accepted", "Invite '%s' has been accepted and cannot be deleted.", i.ID)
 	}
-	c.org.invites.remove(i.id)
-	c.record("invite.deleted", nil, ref{i.id}, i.id)
-	return deleted{"organization.invite.deleted", i.id, true}, nil
+	c.org.Invites.Remove(i.ID)
+	c.record("invite.deleted", nil, data.TargetPayload{ID: i.ID}, i.ID)
+	return deleted{"organization.invite.deleted", i.ID, true}, nil
 }

@@ -11,7 +11,7 @@ const (
 	// maxRequests and maxLoggedBody bound the request log to some megabytes.
 	maxRequests   = 1000
 	maxLoggedBody = 16 << 10
-	// unmatched counts requests that are no operation.
+	// unmatched is the name under which requests for no operation are counted.
 	unmatched = "unmatched"
 )
 
@@ -27,7 +27,7 @@ type Request struct {
 	At       time.Time
 }
 
-// journal counts what was asked, and keeps the last requests.
+// journal counts requests by operation and stores the last ones.
 type journal struct {
 	mu       sync.Mutex
 	counts   map[string]int
@@ -60,23 +60,23 @@ func (j *journal) clear() {
 	j.requests, j.next = nil, 0
 }
 
-// Count is how often the operation was asked for, whatever the answer.
+// Count returns how often the operation was called, whatever the answer.
 func (s *Sandbox) Count(op string) int {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	return s.journal.counts[op]
 }
 
-// Counts is Count by operation, without those never asked for. The key
-// "unmatched" counts requests that are no operation.
+// Counts returns the count of every operation that was called. The key
+// "unmatched" counts requests for no operation.
 func (s *Sandbox) Counts() map[string]int {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	return maps.Clone(s.journal.counts)
 }
 
-// Requests are the last 1000 requests, oldest first. The headers are complete,
-// credentials included.
+// Requests returns the last 1000 requests, oldest first. The headers are complete
+// and include credentials.
 func (s *Sandbox) Requests() []Request {
 	j := s.journal
 	j.mu.Lock()

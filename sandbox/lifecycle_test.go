@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// newPEM is a certificate that no seed makes.
+// newPEM returns a certificate that no seed makes.
 func newPEM(t *testing.T, serial uint64) string {
 	t.Helper()
-	content, err := selfSigned(1<<40+serial, 1_700_000_000, 1_800_000_000)
+	content, err := data.SelfSigned(1<<40+serial, 1_700_000_000, 1_800_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +34,7 @@ func TestInvites(t *testing.T) {
 	body := fmt.Sprintf(`{"email":"new@example.com","role":"reader","projects":[{"id":%q,"role":"owner"}]}`, project)
 	made := c.post("/organization/invites", body)
 	path := "/organization/invites/" + textAt(made, "id")
-	if made["status"] != "pending" || made["accepted_at"] != nil || number(t, made, "expires_at") != testNow.Unix()+inviteLife {
+	if made["status"] != "pending" || made["accepted_at"] != nil || number(t, made, "expires_at") != testNow.Unix()+data.InviteLife {
 		t.Errorf("made %v", made)
 	}
 	if diff := cmp.Diff(made, c.get(path)); diff != "" {
@@ -47,7 +49,7 @@ func TestInvites(t *testing.T) {
 	c.missing(path)
 
 	made = c.post("/organization/invites", body)
-	clock.Advance(inviteLife * time.Second)
+	clock.Advance(data.InviteLife * time.Second)
 	if got := c.get("/organization/invites/" + textAt(made, "id")); got["status"] != "expired" {
 		t.Errorf("after a week: %v", got["status"])
 	}
@@ -279,8 +281,8 @@ func TestRolesAndAssignments(t *testing.T) {
 		if got["assignment_sources"] != nil || got["created_at"] == nil || textAt(got, "created_by_user_obj", "id") == "" {
 			t.Errorf("direct %v", got)
 		}
-		// In the group, the user has the role twice over; without their own
-		// assignment, through the group alone.
+		// As a member of the group, the user has the role twice. Without the direct
+		// assignment, the role comes through the group alone.
 		c.post("/organization/groups/"+group+"/users", fmt.Sprintf(`{"user_id":%q}`, user))
 		if sources, _ := c.get(scope.user + "/roles/" + role)["assignment_sources"].([]any); len(sources) != 2 {
 			t.Errorf("sources %v", sources)
@@ -374,7 +376,7 @@ func TestCertificates(t *testing.T) {
 	}
 	c.delete(base + "/" + id)
 	c.missing(base + "/" + id)
-	for i := c.sandbox.org.certificates.len(); i < maxCertificates; i++ {
+	for i := c.sandbox.org.Certificates.Len(); i < maxCertificates; i++ {
 		c.post(base, fmt.Sprintf(`{"certificate":%q}`, newPEM(t, uint64(i+10))))
 	}
 	c.refuses(400, "too_many_certificates", "", "POST", base, upload)

@@ -2,7 +2,7 @@ package sandbox
 
 import "slices"
 
-// limitParam declares the page size: absent and 0 mean the default.
+// limitParam declares the page size. An absent one and 0 mean the default.
 func limitParam(fallback, maximum int64) field {
 	f := num("limit").between(0, maximum)
 	f.fallback, f.zeroFallback = fallback, true
@@ -13,23 +13,23 @@ func afterParam() field  { return str("after") }
 func beforeParam() field { return str("before") }
 func orderParam() field  { return str("order").oneOf("asc", "desc") }
 
-// listing is a list on its way to becoming a page. Items are in order of
-// creation; a nil keep keeps all.
+// listing is a list from which a page is cut. The items are in the order of their
+// creation. A nil keep selects all of them.
 type listing[T any] struct {
 	items []T
 	id    func(T) string
 	view  func(T) any
 	keep  func(T) bool
 
-	// newestFirst is the order when the request does not name one.
+	// newestFirst reverses the order if the request does not name one.
 	newestFirst bool
 }
 
-// cut selects the page that the query asks for and reports whether more
-// follow (or, when walking backwards with `before` alone, precede).
+// cut returns the requested page and whether more items follow it. With `before`
+// alone the walk goes backwards, and more means that items precede the page.
 //
-// A cursor is looked for among all items, kept or not, so that a page can be
-// continued after its last item stopped matching the filter.
+// A cursor may be any item, also one that the filter leaves out: a walk can go on
+// after its last item has stopped matching.
 func (l listing[T]) cut(query values) (page []T, more bool, err error) {
 	items := l.items
 	order := query.str("order")
@@ -53,13 +53,13 @@ func (l listing[T]) cut(query values) (page []T, more bool, err error) {
 		items = items[:at]
 	}
 	if l.keep != nil {
-		kept := make([]T, 0, len(items))
+		matching := make([]T, 0, len(items))
 		for _, item := range items {
 			if l.keep(item) {
-				kept = append(kept, item)
+				matching = append(matching, item)
 			}
 		}
-		items = kept
+		items = matching
 	}
 	limit := int(query.num("limit"))
 	if len(items) <= limit {
@@ -87,7 +87,7 @@ func (l listing[T]) views(page []T) []any {
 	return out
 }
 
-// byID answers in the style `after` ← `last_id`.
+// byID returns a page whose `last_id` is the next value of `after`.
 func (l listing[T]) byID(query values) (any, error) {
 	page, more, err := l.cut(query)
 	if err != nil {
@@ -106,7 +106,7 @@ func (l listing[T]) byID(query values) (any, error) {
 	}{"list", l.views(page), first, last, more}, nil
 }
 
-// byNext answers in the style `after` ← `next`.
+// byNext returns a page whose `next` is the next value of `after`.
 func (l listing[T]) byNext(query values) (any, error) {
 	page, more, err := l.cut(query)
 	if err != nil {
@@ -124,7 +124,7 @@ func (l listing[T]) byNext(query values) (any, error) {
 	}{"list", l.views(page), more, next}, nil
 }
 
-// deleted is the confirmation that most deletes answer with.
+// deleted is the answer of most deletes.
 type deleted struct {
 	Object  string `json:"object"`
 	ID      string `json:"id,omitempty"`

@@ -10,7 +10,7 @@ import (
 )
 
 // walk follows a list forwards to its end and returns a member of every item.
-// It stops a list that does not end.
+// It fails the test if the list does not end.
 func (c *client) walk(path, cursor, member string) []string {
 	c.t.Helper()
 	var out []string
@@ -34,7 +34,7 @@ func (c *client) walk(path, cursor, member string) []string {
 	return nil
 }
 
-// Whatever the page size, a walk meets every item once and in the same order.
+// With every page size, a walk meets each item once and in the same order.
 func TestWalksMeetEveryItemOnce(t *testing.T) {
 	t.Parallel()
 	c := dial(t, small())
@@ -54,7 +54,7 @@ func TestWalksMeetEveryItemOnce(t *testing.T) {
 		{"/organization/audit_logs?tenant_only=true&", "last_id", "id", 100, 50},
 		{"/organization/spend_alerts?order=desc&", "last_id", "id", 100, 3},
 		{"/organization/projects/" + project + "/users?", "last_id", "id", 100, 3},
-		{"/organization/projects/" + project + "/rate_limits?", "last_id", "id", 1000, len(models)},
+		{"/organization/projects/" + project + "/rate_limits?", "last_id", "id", 1000, len(c.sandbox.org.Projects.All()[0].Limits())},
 		{"/organization/projects/" + project + "/api_keys?owner_project_access=any&", "last_id", "id", 100, 3},
 		{"/organization/groups?order=desc&", "next", "id", 1000, 4},
 		{"/organization/groups/" + group + "/users?", "next", "id", 1000, 2},
@@ -132,7 +132,7 @@ func TestPageDefaults(t *testing.T) {
 	}
 }
 
-// A walk goes on after the item it stands on left the filter.
+// A walk goes on after its last item has stopped matching the filter.
 func TestWalkSurvivesArchiving(t *testing.T) {
 	t.Parallel()
 	c := dial(t, small())

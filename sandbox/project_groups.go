@@ -1,10 +1,6 @@
 package sandbox
 
-// projectGroup is a group's access to a project.
-type projectGroup struct {
-	groupID   string
-	CreatedAt int64
-}
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
 
 func projectGroupOperations() []operation {
 	base := "/organization/projects/{project_id}/groups"
@@ -25,8 +21,8 @@ type projectGroupView struct {
 	CreatedAt int64  `json:"created_at"`
 }
 
-func (o *organization) projectGroupView(p *project, pg *projectGroup) projectGroupView {
-	g := o.groups.byID[pg.groupID]
+func viewProjectGroup(o *data.Organization, p *data.Project, pg *data.ProjectGroup) projectGroupView {
+	g := o.Groups.Get(pg.GroupID)
 	return projectGroupView{"project.group", p.ID, g.ID, g.Name, g.Type, pg.CreatedAt}
 }
 
@@ -35,10 +31,10 @@ func listProjectGroups(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*projectGroup]{
-		items: p.groups.all(),
-		id:    func(pg *projectGroup) string { return pg.groupID },
-		view:  func(pg *projectGroup) any { return c.org.projectGroupView(p, pg) },
+	return listing[*data.ProjectGroup]{
+		items: p.Groups.All(),
+		id:    func(pg *data.ProjectGroup) string { return pg.GroupID },
+		view:  func(pg *data.ProjectGroup) any { return viewProjectGroup(c.org, p, pg) },
 	}.byNext(c.query)
 }
 
@@ -47,30 +43,32 @@ func addProjectGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := c.org.groups.find("group", c.body.str("group_id"))
+	g, err := find(c.org.Groups, "group", c.body.str("group_id"))
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.roles.find("role", c.body.str("role"))
+	r, err := find(p.Roles, "role", c.body.str("role"))
 	if err != nil {
 		return nil, err
 	}
-	pg := &projectGroup{g.ID, c.now}
-	if !p.groups.add(g.ID, pg) {
+	pg := &data.ProjectGroup{GroupID: g.ID, CreatedAt: c.now}
+	if !p.Groups.Add(g.ID, pg) {
 		return nil, conflict("already_member", "Group '%s' is already in project '%s'.", g.ID, p.ID)
 	}
-	holder := principal{p.ID, "group", g.ID}
-	c.org.assign(holder, r)
-	c.recordAssignment("role.assignment.created", roleScope{p.roles, p, projectResource, p.ID}, holder, r)
-	return c.org.projectGroupView(p, pg), nil
+	holder := data.Principal{Project: p.ID, Kind: "group", ID: g.ID}
+	c.org.Assign(holder, r)
+	c.recordAssignment("role.assignment.created", roleScope{p.Roles, p, data.ProjectResource, p.ID}, holder, r)
+	return viewProjectGroup(c.org, p, pg), nil
 }
 
+func (c *call) projectGroup(project lookup) (*data.Project, *data.ProjectGroup, error) {
+	return findIn(project, groupsOf, "project group", c.path["group_id"])
+}
+
+func groupsOf(p *data.Project) *data.Collection[*data.ProjectGroup] { return p.Groups }
+
 func getProjectGroup(c *call) (any, error) {
-	p, err := c.project()
-	if err != nil {
-		return nil, err
-	}
-	pg, err := p.groups.find("project group", c.path["group_id"])
+	p, pg, err := c.projectGroup(c.project)
 	if err != nil {
 		return nil, err
 	}
@@ -78,26 +76,22 @@ func getProjectGroup(c *call) (any, error) {
 	if want == "" {
 		want = "group"
 	}
-	if c.org.groups.byID[pg.groupID].Type != want {
-		return nil, notFound("project "+want, pg.groupID)
+	if c.org.Groups.Get(pg.GroupID).Type != want {
+		return nil, notFound("project "+want, pg.GroupID)
 	}
-	return c.org.projectGroupView(p, pg), nil
+	return viewProjectGroup(c.org, p, pg), nil
 }
 
 func removeProjectGroup(c *call) (any, error) {
-	p, err := c.openProject()
+	p, pg, err := c.projectGroup(c.openProject)
 	if err != nil {
 		return nil, err
 	}
-	pg, err := p.groups.find("project group", c.path["group_id"])
-	if err != nil {
-		return nil, err
+	holder := data.Principal{Project: p.ID, Kind: "group", ID: pg.GroupID}
+	for _, a := range c.org.Assigned(holder).All() {
+		c.recordAssignment("role.assignment.deleted", roleScope{p.Roles, p, data.ProjectResource, p.ID}, holder, a.Role)
 	}
-	holder := principal{p.ID, "group", pg.groupID}
-	for _, a := range c.org.assigned(holder) {
-		c.recordAssignment("role.assignment.deleted", roleScope{p.roles, p, projectResource, p.ID}, holder, a.role)
-	}
-	delete(c.org.assignments, holder)
-	p.groups.remove(pg.groupID)
+	c.org.UnassignAll(func(p data.Principal) bool { return p == holder })
+	p.Groups.Remove(pg.GroupID)
 	return deleted{Object: "project.group.deleted", Deleted: true}, nil
 }

@@ -1,16 +1,6 @@
 package sandbox
 
-// projectKey is an API key of a project, owned by a user or by a service
-// account. Its value is not kept: nothing here can be called with it.
-type projectKey struct {
-	ID         string
-	Name       string
-	redacted   string
-	createdAt  int64
-	lastUsedAt *int64
-	userID     string // or
-	accountID  string
-}
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
 
 func projectKeyOperations() []operation {
 	base := "/organization/projects/{project_id}/api_keys"
@@ -20,15 +10,6 @@ func projectKeyOperations() []operation {
 		get(base+"/{api_key_id}", getProjectKey),
 		del(base+"/{api_key_id}", deleteProjectKey),
 	}
-}
-
-// newProjectKey adds a key without an owner, which the caller sets, and
-// returns its value, which nothing keeps.
-func (o *organization) newProjectKey(p *project, name, prefix string, createdAt int64) (*projectKey, string) {
-	value, redacted := o.newSecret(prefix)
-	k := &projectKey{ID: o.newID("key_"), Name: name, redacted: redacted, createdAt: createdAt}
-	p.keys.add(k.ID, k)
-	return k, value
 }
 
 type projectKeyView struct {
@@ -63,11 +44,11 @@ type keyOwnerAccount struct {
 	Role      string `json:"role"`
 }
 
-// access says whether the key's owner reaches the project now. A service
-// account without a role does not.
-func (o *organization) access(p *project, k *projectKey) string {
-	active := k.userID != "" && o.hasAccess(p, k.userID)
-	if a := p.accounts.byID[k.accountID]; a != nil {
+// ownerAccess says whether the key's owner has access to the project now. A
+// service account without a role has none.
+func ownerAccess(o *data.Organization, p *data.Project, k *data.ProjectKey) string {
+	active := k.UserID != "" && hasAccess(o, p, k.UserID)
+	if a := p.Accounts.Get(k.AccountID); a != nil {
 		active = a.Role != "none"
 	}
 	if active {
@@ -76,25 +57,26 @@ func (o *organization) access(p *project, k *projectKey) string {
 	return "inactive"
 }
 
-func (o *organization) keyView(p *project, k *projectKey) projectKeyView {
+func viewProjectKey(o *data.Organization, p *data.Project, k *data.ProjectKey) projectKeyView {
 	v := projectKeyView{
-		Object: "organization.project.api_key", ID: k.ID, Name: k.Name, Redacted: k.redacted,
-		CreatedAt: k.createdAt, LastUsedAt: k.lastUsedAt, Access: o.access(p, k),
+		Object: "organization.project.api_key", ID: k.ID, Name: k.Name, Redacted: k.Redacted,
+		CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, Access: ownerAccess(o, p, k),
 	}
-	if a := p.accounts.byID[k.accountID]; a != nil {
+	if a := p.Accounts.Get(k.AccountID); a != nil {
 		v.Owner = keyOwner{Type: "service_account", ServiceAccount: &keyOwnerAccount{a.ID, a.Name, a.CreatedAt, a.Role}}
 		return v
 	}
-	u := o.users.byID[k.userID]
+	u := o.Users.Get(k.UserID)
 	role := "member"
-	if m := p.members.byID[u.ID]; m != nil {
+	if m := p.Members.Get(u.ID); m != nil {
 		role = m.Role
 	}
-	v.Owner = keyOwner{Type: "user", User: &keyOwnerUser{u.ID, u.address(), u.displayName(), u.Created, role}}
+	v.Owner = keyOwner{Type: "user", User: &keyOwnerUser{u.ID, u.Address(), u.DisplayName(), u.Created, role}}
 	return v
 }
 
-// listProjectKeys shows keys whose owner has access unless asked otherwise.
+// listProjectKeys shows the keys whose owner has access, unless the query asks for
+// others.
 func listProjectKeys(c *call) (any, error) {
 	p, err := c.project()
 	if err != nil {
@@ -104,36 +86,34 @@ func listProjectKeys(c *call) (any, error) {
 	if want == "" {
 		want = "active"
 	}
-	return listing[*projectKey]{
-		items: p.keys.all(),
-		id:    func(k *projectKey) string { return k.ID },
-		view:  func(k *projectKey) any { return c.org.keyView(p, k) },
-		keep:  func(k *projectKey) bool { return want == "any" || c.org.access(p, k) == want },
+	return listing[*data.ProjectKey]{
+		items: p.Keys.All(),
+		id:    func(k *data.ProjectKey) string { return k.ID },
+		view:  func(k *data.ProjectKey) any { return viewProjectKey(c.org, p, k) },
+		keep:  func(k *data.ProjectKey) bool { return want == "any" || ownerAccess(c.org, p, k) == want },
 	}.byID(c.query)
 }
 
+func (c *call) projectKey(project lookup) (*data.Project, *data.ProjectKey, error) {
+	return findIn(project, keysOf, "API key", c.path["api_key_id"])
+}
+
+func keysOf(p *data.Project) *data.Collection[*data.ProjectKey] { return p.Keys }
+
 func getProjectKey(c *call) (any, error) {
-	p, err := c.project()
+	p, k, err := c.projectKey(c.project)
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.keys.find("API key", c.path["api_key_id"])
-	if err != nil {
-		return nil, err
-	}
-	return c.org.keyView(p, k), nil
+	return viewProjectKey(c.org, p, k), nil
 }
 
 func deleteProjectKey(c *call) (any, error) {
-	p, err := c.openProject()
+	p, k, err := c.projectKey(c.openProject)
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.keys.find("API key", c.path["api_key_id"])
-	if err != nil {
-		return nil, err
-	}
-	p.keys.remove(k.ID)
-	c.record("api_key.deleted", p, ref{k.ID}, k.ID)
+	p.Keys.Remove(k.ID)
+	c.record("api_key.deleted", p, data.TargetPayload{ID: k.ID}, k.ID)
 	return deleted{"organization.project.api_key.deleted", k.ID, true}, nil
 }

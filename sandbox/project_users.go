@@ -1,13 +1,10 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
 
-// member is a user's place in a project.
-type member struct {
-	userID  string
-	Role    string
-	AddedAt int64
-}
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 func projectUserOperations() []operation {
 	base := "/organization/projects/{project_id}/users"
@@ -30,20 +27,20 @@ type memberView struct {
 	AddedAt int64   `json:"added_at"`
 }
 
-func (o *organization) memberView(m *member) memberView {
-	u := o.users.byID[m.userID]
+func viewMember(o *data.Organization, m *data.Member) memberView {
+	u := o.Users.Get(m.UserID)
 	return memberView{"organization.project.user", u.ID, u.Name, u.Email, m.Role, m.AddedAt}
 }
 
-// hasAccess says whether the user reaches the project, as a member or through
-// a group.
-func (o *organization) hasAccess(p *project, userID string) bool {
-	if p.members.has(userID) {
+// hasAccess says whether the user has access to the project, as a member or
+// through a group.
+func hasAccess(o *data.Organization, p *data.Project, userID string) bool {
+	if p.Members.Has(userID) {
 		return true
 	}
-	return p.groups.any(func(pg *projectGroup) bool {
-		g := o.groups.byID[pg.groupID]
-		return g != nil && g.members.has(userID)
+	return p.Groups.Any(func(pg *data.ProjectGroup) bool {
+		g := o.Groups.Get(pg.GroupID)
+		return g != nil && g.Members.Has(userID)
 	})
 }
 
@@ -52,16 +49,15 @@ func listProjectUsers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*member]{
-		items: p.members.all(),
-		id:    func(m *member) string { return m.userID },
-		view:  func(m *member) any { return c.org.memberView(m) },
+	return listing[*data.Member]{
+		items: p.Members.All(),
+		id:    func(m *data.Member) string { return m.UserID },
+		view:  func(m *data.Member) any { return viewMember(c.org, m) },
 	}.byID(c.query)
 }
 
-// namedUser finds the organization member that a body names by user_id or by
-// email.
-func (c *call) namedUser() (*user, error) {
+// namedUser returns the user that the body names by user_id or by email.
+func (c *call) namedUser() (*data.User, error) {
 	id, email := c.body.str("user_id"), c.body.str("email")
 	switch {
 	case id == "" && email == "":
@@ -70,10 +66,10 @@ func (c *call) namedUser() (*user, error) {
 	case id != "" && email != "":
 		return nil, badRequest("email", "invalid_value", "Give either 'user_id' or 'email', not both.")
 	case id != "":
-		return c.org.users.find("user", id)
+		return find(c.org.Users, "user", id)
 	}
-	for _, u := range c.org.users.all() {
-		if strings.EqualFold(u.address(), email) {
+	for _, u := range c.org.Users.All() {
+		if strings.EqualFold(u.Address(), email) {
 			return u, nil
 		}
 	}
@@ -89,59 +85,50 @@ func addProjectUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{u.ID, c.body.str("role"), c.now}
-	if !p.members.add(u.ID, m) {
+	m := &data.Member{UserID: u.ID, Role: c.body.str("role"), AddedAt: c.now}
+	if !p.Members.Add(u.ID, m) {
 		return nil, conflict("already_member", "User '%s' is already in project '%s'.", u.ID, p.ID)
 	}
-	c.record("user.added", p, created{u.ID, map[string]string{"role": m.Role}}, u.ID, p.ID)
-	return c.org.memberView(m), nil
+	c.record("user.added", p, data.CreatedPayload{ID: u.ID, Data: map[string]string{"role": m.Role}}, u.ID, p.ID)
+	return viewMember(c.org, m), nil
 }
 
-func (c *call) member(p *project) (*member, error) {
-	return p.members.find("project user", c.path["user_id"])
+func (c *call) member(project lookup) (*data.Project, *data.Member, error) {
+	return findIn(project, membersOf, "project user", c.path["user_id"])
 }
+
+func membersOf(p *data.Project) *data.Collection[*data.Member] { return p.Members }
 
 func getProjectUser(c *call) (any, error) {
-	p, err := c.project()
+	_, m, err := c.member(c.project)
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.member(p)
-	if err != nil {
-		return nil, err
-	}
-	return c.org.memberView(m), nil
+	return viewMember(c.org, m), nil
 }
 
 func updateProjectUser(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	m, err := c.member(p)
+	p, m, err := c.member(c.openProject)
 	if err != nil {
 		return nil, err
 	}
 	if role := c.body.str("role"); role != "" {
 		m.Role = role
 	}
-	c.record("user.updated", p, changed{m.userID, map[string]string{"role": m.Role}}, m.userID, p.ID)
-	return c.org.memberView(m), nil
+	c.record("user.updated", p, data.ChangedPayload{ID: m.UserID, Changes: map[string]string{"role": m.Role}}, m.UserID, p.ID)
+	return viewMember(c.org, m), nil
 }
 
 func removeProjectUser(c *call) (any, error) {
-	p, err := c.openProject()
+	p, m, err := c.member(c.openProject)
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.member(p)
-	if err != nil {
-		return nil, err
+	p.Members.Remove(m.UserID)
+	if !hasAccess(c.org, p, m.UserID) {
+		left := data.Principal{Project: p.ID, Kind: "user", ID: m.UserID}
+		c.org.UnassignAll(func(p data.Principal) bool { return p == left })
 	}
-	p.members.remove(m.userID)
-	if !c.org.hasAccess(p, m.userID) {
-		delete(c.org.assignments, principal{p.ID, "user", m.userID})
-	}
-	c.record("user.deleted", p, ref{m.userID}, m.userID, p.ID)
-	return deleted{"organization.project.user.deleted", m.userID, true}, nil
+	c.record("user.deleted", p, data.TargetPayload{ID: m.UserID}, m.UserID, p.ID)
+	return deleted{"organization.project.user.deleted", m.UserID, true}, nil
 }

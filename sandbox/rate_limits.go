@@ -1,20 +1,10 @@
 package sandbox
 
-import "strings"
+import (
+	"slices"
 
-// rateLimit is what a project may do with one model. Zero of an optional
-// bound means that the model does not have it.
-type rateLimit struct {
-	Object          string `json:"object"`
-	ID              string `json:"id"`
-	Model           string `json:"model"`
-	Requests        int64  `json:"max_requests_per_1_minute"`
-	Tokens          int64  `json:"max_tokens_per_1_minute"`
-	Images          *int64 `json:"max_images_per_1_minute,omitempty"`
-	AudioMegabytes  *int64 `json:"max_audio_megabytes_per_1_minute,omitempty"`
-	RequestsPerDay  *int64 `json:"max_requests_per_1_day,omitempty"`
-	BatchTokensADay *int64 `json:"batch_1_day_max_input_tokens,omitempty"`
-}
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 func rateLimitOperations() []operation {
 	base := "/organization/projects/{project_id}/rate_limits"
@@ -31,41 +21,15 @@ func rateLimitOperations() []operation {
 	}
 }
 
-// modelLimit is what a project gets for a model until somebody changes it.
-func modelLimit(m model) rateLimit {
-	l := rateLimit{
-		Object: "project.rate_limit", ID: "rl-" + m.name, Model: m.name,
-		Requests: 10_000, Tokens: 30_000_000,
-	}
-	switch m.family {
-	case "text":
-		l.RequestsPerDay, l.BatchTokensADay = new(int64(14_400_000)), new(int64(15_000_000_000))
-	case "image":
-		l.Tokens, l.Images = 8_000_000, new(int64(250))
-	case "audio":
-		l.Tokens, l.AudioMegabytes = 600_000, new(int64(1_200))
-	case "embedding":
-		l.Tokens, l.BatchTokensADay = 10_000_000, new(int64(4_000_000_000))
-	}
-	return l
-}
-
-func (p *project) limitFor(m model) rateLimit {
-	if l, ok := p.rateLimits[m.name]; ok {
-		return l
-	}
-	return modelLimit(m)
-}
-
 func listRateLimits(c *call) (any, error) {
 	p, err := c.project()
 	if err != nil {
 		return nil, err
 	}
-	return listing[model]{
-		items: models,
-		id:    func(m model) string { return "rl-" + m.name },
-		view:  func(m model) any { return p.limitFor(m) },
+	return listing[data.ModelLimit]{
+		items: p.Limits(),
+		id:    func(l data.ModelLimit) string { return l.ID },
+		view:  func(l data.ModelLimit) any { return l },
 	}.byID(c.query)
 }
 
@@ -74,12 +38,12 @@ func updateRateLimit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, ok := strings.CutPrefix(c.path["rate_limit_id"], "rl-")
-	m, known := modelNamed(name)
-	if !ok || !known {
+	limits := p.Limits()
+	at := slices.IndexFunc(limits, func(l data.ModelLimit) bool { return l.ID == c.path["rate_limit_id"] })
+	if at < 0 {
 		return nil, notFound("rate limit", c.path["rate_limit_id"])
 	}
-	l := p.limitFor(m)
+	l := limits[at]
 	optional := map[string]**int64{
 		"max_images_per_1_minute":          &l.Images,
 		"max_audio_megabytes_per_1_minute": &l.AudioMegabytes,
@@ -91,7 +55,7 @@ func updateRateLimit(c *call) (any, error) {
 			continue
 		}
 		if *target == nil {
-			return nil, badRequest(name, "invalid_value", "'%s' is not relevant for model '%s'.", name, m.name)
+			return nil, badRequest(name, "invalid_value", "'%s' is not relevant for model '%s'.", name, l.Model)
 		}
 		*target = new(c.body.num(name))
 	}
@@ -101,7 +65,7 @@ func updateRateLimit(c *call) (any, error) {
 	if c.body.has("max_tokens_per_1_minute") {
 		l.Tokens = c.body.num("max_tokens_per_1_minute")
 	}
-	p.rateLimits[m.name] = l
-	c.record("rate_limit.updated", p, changed{l.ID, c.body}, l.ID)
+	p.SetLimit(l)
+	c.record("rate_limit.updated", p, data.ChangedPayload{ID: l.ID, Changes: c.body}, l.ID)
 	return l, nil
 }

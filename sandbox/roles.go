@@ -1,25 +1,10 @@
 package sandbox
 
-import "slices"
+import (
+	"slices"
 
-const (
-	organizationResource = "api.organization"
-	projectResource      = "api.project"
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
-
-// role is a set of permissions, of the organization or of one project. The
-// predefined ones exist in every organization and cannot be changed.
-type role struct {
-	ID           string
-	Name         string
-	Description  *string
-	Permissions  []string
-	ResourceType string
-	Predefined   bool
-	createdAt    *int64
-	updatedAt    *int64
-	createdBy    *string
-}
 
 type roleView struct {
 	Object       string   `json:"object"`
@@ -31,7 +16,7 @@ type roleView struct {
 	Predefined   bool     `json:"predefined_role"`
 }
 
-func (r *role) view() roleView {
+func viewRole(r *data.Role) roleView {
 	return roleView{"role", r.ID, r.Name, r.Description, r.Permissions, r.ResourceType, r.Predefined}
 }
 
@@ -57,18 +42,18 @@ func roleOperations() []operation {
 	return operations
 }
 
-// roleScope is where a request's roles live: the organization, or the project
-// that the path names.
+// roleScope is the owner of the roles that a request is about: the organization, or
+// the project that the path names.
 type roleScope struct {
-	roles      *collection[*role]
-	project    *project // nil for the organization
+	roles      *data.Collection[*data.Role]
+	project    *data.Project // nil for the organization
 	resource   string
 	resourceID string
 }
 
 func (c *call) roleScope(writing bool) (roleScope, error) {
 	if c.path["project_id"] == "" {
-		return roleScope{c.org.roles, nil, organizationResource, c.org.id}, nil
+		return roleScope{c.org.Roles, nil, data.OrganizationResource, c.org.ID}, nil
 	}
 	lookup := c.project
 	if writing {
@@ -78,7 +63,7 @@ func (c *call) roleScope(writing bool) (roleScope, error) {
 	if err != nil {
 		return roleScope{}, err
 	}
-	return roleScope{p.roles, p, projectResource, p.ID}, nil
+	return roleScope{p.Roles, p, data.ProjectResource, p.ID}, nil
 }
 
 func listRoles(c *call) (any, error) {
@@ -86,15 +71,15 @@ func listRoles(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*role]{
-		items: scope.roles.all(),
-		id:    func(r *role) string { return r.ID },
-		view:  func(r *role) any { return r.view() },
+	return listing[*data.Role]{
+		items: scope.roles.All(),
+		id:    func(r *data.Role) string { return r.ID },
+		view:  func(r *data.Role) any { return viewRole(r) },
 	}.byNext(c.query)
 }
 
-func (s roleScope) nameTaken(name string, except *role) bool {
-	return s.roles.any(func(r *role) bool { return r != except && r.Name == name })
+func (s roleScope) nameTaken(name string, except *data.Role) bool {
+	return s.roles.Any(func(r *data.Role) bool { return r != except && r.Name == name })
 }
 
 func createRole(c *call) (any, error) {
@@ -106,49 +91,47 @@ func createRole(c *call) (any, error) {
 	if scope.nameTaken(name, nil) {
 		return nil, conflict("role_exists", "A role named '%s' already exists.", name)
 	}
-	r := &role{
-		ID: c.org.newID("role-"), Name: name, Description: c.body.optStr("description"),
+	r := &data.Role{
+		ID: c.org.NewID("role-"), Name: name, Description: c.body.optStr("description"),
 		Permissions: c.body.strs("permissions"), ResourceType: scope.resource,
-		createdAt: new(c.now), updatedAt: new(c.now), createdBy: nonEmpty(c.key.ownerID),
+		CreatedAt: new(c.now), UpdatedAt: new(c.now), CreatedBy: nonEmpty(c.key.Owner.ID),
 	}
-	scope.roles.add(r.ID, r)
+	scope.roles.Add(r.ID, r)
 	c.record("role.created", scope.project, map[string]any{
 		"id": r.ID, "role_name": name, "permissions": r.Permissions,
 		"resource_type": scope.resource, "resource_id": scope.resourceID,
 	}, r.ID)
-	return r.view(), nil
+	return viewRole(r), nil
 }
 
 func getRole(c *call) (any, error) {
-	scope, err := c.roleScope(false)
+	_, r, err := c.role(false)
 	if err != nil {
 		return nil, err
 	}
-	r, err := scope.roles.find("role", c.path["role_id"])
-	if err != nil {
-		return nil, err
+	return viewRole(r), nil
+}
+
+// role resolves the scope of the path, and {role_id} in it.
+func (c *call) role(writing bool) (scope roleScope, r *data.Role, err error) {
+	if scope, err = c.roleScope(writing); err != nil {
+		return scope, nil, err
 	}
-	return r.view(), nil
+	r, err = find(scope.roles, "role", c.path["role_id"])
+	return scope, r, err
 }
 
 // customRole resolves {role_id} for a change.
-func (c *call) customRole(scope roleScope) (*role, error) {
-	r, err := scope.roles.find("role", c.path["role_id"])
-	if err != nil {
-		return nil, err
+func (c *call) customRole() (roleScope, *data.Role, error) {
+	scope, r, err := c.role(true)
+	if err == nil && r.Predefined {
+		err = badRequest("", "predefined_role", "Role '%s' is predefined and cannot be changed.", r.ID)
 	}
-	if r.Predefined {
-		return nil, badRequest("", "predefined_role", "Role '%s' is predefined and cannot be changed.", r.ID)
-	}
-	return r, nil
+	return scope, r, err
 }
 
 func updateRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
-	if err != nil {
-		return nil, err
-	}
-	r, err := c.customRole(scope)
+	scope, r, err := c.customRole()
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +153,12 @@ func updateRole(c *call) (any, error) {
 	if r.Description != nil && c.body.has("description") {
 		changes["description"] = *r.Description
 	}
-	r.updatedAt = new(c.now)
-	c.record("role.updated", scope.project, changed{r.ID, changes}, r.ID)
-	return r.view(), nil
+	r.UpdatedAt = new(c.now)
+	c.record("role.updated", scope.project, data.ChangedPayload{ID: r.ID, Changes: changes}, r.ID)
+	return viewRole(r), nil
 }
 
-// without is what a has and b lacks, never nil.
+// without returns the elements of a that b lacks, never nil.
 func without(a, b []string) []string {
 	out := []string{}
 	for _, s := range a {
@@ -187,20 +170,11 @@ func without(a, b []string) []string {
 }
 
 func deleteRole(c *call) (any, error) {
-	scope, err := c.roleScope(true)
+	scope, r, err := c.customRole()
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.customRole(scope)
-	if err != nil {
-		return nil, err
-	}
-	scope.roles.remove(r.ID)
-	for p, assigned := range c.org.assignments {
-		if assigned.remove(r.ID) && assigned.len() == 0 {
-			delete(c.org.assignments, p)
-		}
-	}
-	c.record("role.deleted", scope.project, ref{r.ID}, r.ID)
+	c.org.DeleteRole(scope.roles, r.ID)
+	c.record("role.deleted", scope.project, data.TargetPayload{ID: r.ID}, r.ID)
 	return deleted{"role.deleted", r.ID, true}, nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// operation declares one endpoint: how it is called and what answers it.
+// operation declares one endpoint: its request and the function that serves it.
 type operation struct {
 	method string
 	path   string // as in the upstream's description, under the base path
@@ -18,7 +18,7 @@ type operation struct {
 	serve        func(*call) (any, error)
 }
 
-// name is what faults, counts and budgets call the operation by.
+// name identifies the operation in faults, counts and budgets.
 func (o *operation) name() string { return o.method + " " + o.path }
 
 func get(path string, serve func(*call) (any, error), query ...field) operation {
@@ -33,7 +33,7 @@ func del(path string, serve func(*call) (any, error)) operation {
 	return operation{method: http.MethodDelete, path: path, serve: serve}
 }
 
-// catalog is every operation of the Admin API.
+// catalog returns every operation of the Admin API.
 func catalog() []operation {
 	return slices.Concat(
 		adminKeyOperations(), auditOperations(), certificateOperations(),
@@ -91,7 +91,8 @@ func (n *routeNode) child(segment string) *routeNode {
 }
 
 // find resolves an escaped path below the base path. A path variable is one
-// non-empty segment, unescaped, so an escaped slash stays inside it.
+// non-empty segment. It is unescaped after the split, so that an escaped slash
+// stays inside it.
 func (r *router) find(method, escapedPath string) (*operation, map[string]string, *apiError) {
 	invalid := &apiError{
 		status: http.StatusNotFound, kind: invalidRequest, code: "unknown_url",

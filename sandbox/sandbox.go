@@ -1,9 +1,11 @@
 // Package sandbox is the whole OpenAI Admin API in memory: 119 operations over
-// one seeded organization, for demonstrations and tests.
+// one seeded organization, for demonstrations and tests. It owns the server, the
+// endpoints, the faults and the budget; the organization is in sandbox/data.
 //
 // It speaks JSON over HTTP and shares no code with the client that is tested
-// against it. What it does on demand to make a client's life hard is in
-// [Fault]; README.md describes the same over HTTP.
+// against it: it imports nothing of the project but sandbox/data. The demo,
+// `gateway sandbox` and tests use it. [Fault] lists the failures that it produces
+// on demand; README.md describes the same over HTTP.
 package sandbox
 
 import (
@@ -17,24 +19,25 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 const (
-	// basePath is where the API lives.
+	// basePath is the prefix of the API's paths.
 	basePath = "/v1"
-	// DefaultAdminKey is the credential when Options names none.
+	// DefaultAdminKey is the credential if Options names none.
 	DefaultAdminKey = "sk-admin-sandbox"
 )
 
-// Options say how large the organization is and which clock it lives by. The
-// zero value is a usable organization. Of the sizes, 0 means the default and a
-// negative number none.
+// Options describe the organization: its seed, its sizes, its clock. The zero value
+// is usable. A size of 0 means the default, and a negative size means none.
 type Options struct {
-	// Seed selects the organization: the same seed, sizes and time make the
-	// same one, byte for byte.
+	// Seed selects the organization. The same seed, sizes and time make the
+	// same organization, byte for byte.
 	Seed uint64
 
-	Users       int // default 300, at least 1: somebody has to own it
+	Users       int // default 300, at least 1: every organization has an owner
 	Projects    int // default 40
 	Groups      int // default 12
 	Invites     int // default 24
@@ -48,11 +51,11 @@ type Options struct {
 	// concurrent use.
 	Now func() time.Time
 
-	// CostsAsNumbers sends amounts as JSON numbers, as the documentation has
-	// it, where the API sends strings.
+	// CostsAsNumbers sends amounts as JSON numbers, as the documentation says.
+	// The API sends strings.
 	CostsAsNumbers bool
 
-	// Budget limits requests as the API does; the zero value does not.
+	// Budget limits requests as the API does. The zero value does not limit them.
 	Budget Budget
 }
 
@@ -69,7 +72,6 @@ func (o Options) withDefaults() Options {
 	size(&o.Invites, 24)
 	size(&o.AuditEvents, 1500)
 	o.Users = max(o.Users, 1)
-	o.AuditEvents = min(o.AuditEvents, maxAuditEvents)
 	if o.AdminKey == "" {
 		o.AdminKey = DefaultAdminKey
 	}
@@ -79,17 +81,24 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Sandbox serves the API under /v1 and its own controls under /_sandbox. It is
-// an [http.Handler] and safe for concurrent use. Faults that close a connection
-// panic with [http.ErrAbortHandler], which net/http expects; who calls the
-// handler without a server has to recover it.
+func (o Options) seed() *data.Organization {
+	sizes := data.Sizes{
+		Users: o.Users, Projects: o.Projects, Groups: o.Groups, Invites: o.Invites, AuditEvents: o.AuditEvents,
+	}
+	return data.Seed(o.Seed, sizes, o.AdminKey, o.Now())
+}
+
+// Sandbox serves the API under /v1 and its controls under /_sandbox. It is an
+// [http.Handler] and safe for concurrent use. Faults that close a connection
+// panic with [http.ErrAbortHandler], which net/http recovers; a caller without a
+// server has to recover it.
 type Sandbox struct {
 	options Options
 	router  *router
 	names   []string
 
 	mu  sync.RWMutex
-	org *organization
+	org *data.Organization
 
 	faults    *faultList
 	journal   *journal
@@ -97,14 +106,14 @@ type Sandbox struct {
 	requestID atomic.Uint64
 }
 
-// New makes a sandbox with a freshly seeded organization.
+// New returns a sandbox with a newly seeded organization.
 func New(options Options) *Sandbox {
 	options = options.withDefaults()
 	operations := catalog()
 	s := &Sandbox{
 		options: options,
 		router:  newRouter(operations),
-		org:     seedOrganization(options, options.Now()),
+		org:     options.seed(),
 		faults:  new(faultList),
 		journal: newJournal(),
 		budget:  newBudget(options.Budget),
@@ -115,8 +124,8 @@ func New(options Options) *Sandbox {
 	return s
 }
 
-// Operations lists what Fault.Op, Count and Counts call the operations, for
-// example "GET /organization/users/{user_id}".
+// Operations returns the names of the operations, as Fault.Op, Count and Counts use
+// them: for example "GET /organization/users/{user_id}".
 func (s *Sandbox) Operations() []string {
 	return append([]string(nil), s.names...)
 }
@@ -124,7 +133,7 @@ func (s *Sandbox) Operations() []string {
 // Reset seeds the organization anew and clears faults, counts, the request log
 // and the budget.
 func (s *Sandbox) Reset() {
-	org := seedOrganization(s.options, s.options.Now())
+	org := s.options.seed()
 	s.mu.Lock()
 	s.org = org
 	s.mu.Unlock()
@@ -133,7 +142,7 @@ func (s *Sandbox) Reset() {
 	s.budget.clear()
 }
 
-// answer is what goes out when no fault interferes.
+// answer is the response to a call, before a fault changes it.
 type answer struct {
 	status int
 	header http.Header
@@ -146,7 +155,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveControl(w, r)
 		return
 	}
-	id := fmt.Sprintf("req_%016x%016x", mix(s.options.Seed), s.requestID.Add(1))
+	id := fmt.Sprintf("req_%016x%016x", data.Mix(s.options.Seed), s.requestID.Add(1))
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("Openai-Version", "2020-10-01")
 
@@ -200,8 +209,8 @@ func (s *Sandbox) serveOperation(w http.ResponseWriter, r *http.Request, op *ope
 	fault.send(w, a)
 }
 
-// execute runs the operation under the organization's lock and encodes the
-// answer before letting go of it.
+// execute runs the operation and encodes the answer, both under the organization's
+// lock.
 func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, authorization string, body []byte) answer {
 	if op.method == http.MethodGet {
 		s.mu.RLock()
@@ -215,7 +224,7 @@ func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, 
 	if !isBearer || token == "" {
 		return refusal(unauthorized("You didn't provide an API key."))
 	}
-	key, refused := s.org.authenticate(token, now)
+	key, refused := authenticate(s.org, token, now)
 	if refused != nil {
 		return refusal(refused)
 	}
@@ -244,7 +253,7 @@ func refusal(e *apiError) answer {
 	return answer{status: e.status, header: e.header, body: encode(e.body())}
 }
 
-// encode keeps <, > and & as they are, as the API does.
+// encode does not escape <, > and &, as the API does not.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
-// dump is everything that a sandbox answers to a set of reads.
+// dump returns the answers of a sandbox to a set of reads.
 func dump(t *testing.T, s *Sandbox) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -32,17 +34,17 @@ func dump(t *testing.T, s *Sandbox) []byte {
 	} {
 		read(path)
 	}
-	for _, c := range s.org.certificates.ids {
-		read("/organization/certificates/" + c + "?include[]=content")
+	for _, c := range s.org.Certificates.All() {
+		read("/organization/certificates/" + c.ID + "?include[]=content")
 	}
-	for _, k := range usageKinds() {
-		read("/organization/usage/" + k.name + "?start_time=1773000000&limit=3&group_by=project_id")
+	for _, k := range data.UsageKinds() {
+		read("/organization/usage/" + k.Name + "?start_time=1773000000&limit=3&group_by=project_id")
 	}
-	for _, p := range s.org.projects.ids {
+	for _, p := range s.org.Projects.All() {
 		for _, list := range []string{"users", "groups", "service_accounts", "rate_limits", "spend_alerts", "certificates", "hosted_tool_permissions"} {
-			read("/organization/projects/" + p + "/" + list)
+			read("/organization/projects/" + p.ID + "/" + list)
 		}
-		read("/organization/projects/" + p + "/api_keys?limit=100&owner_project_access=any")
+		read("/organization/projects/" + p.ID + "/api_keys?limit=100&owner_project_access=any")
 	}
 	return out.Bytes()
 }
@@ -62,8 +64,8 @@ func TestSameSeedSameOrganization(t *testing.T) {
 		t.Error("two seeds make one organization")
 	}
 	// The people are the same for the rest of the month.
-	users := func(now time.Time) []*user {
-		return New(Options{Now: func() time.Time { return now }}).org.users.all()
+	users := func(now time.Time) []*data.User {
+		return New(Options{Now: func() time.Time { return now }}).org.Users.All()
 	}
 	afterwards := users(testNow.Add(5 * 24 * time.Hour))
 	for i, u := range users(testNow) {
@@ -84,14 +86,14 @@ func TestSizes(t *testing.T) {
 		{Options{Users: -1, Projects: -1, Groups: -1, Invites: -1, AuditEvents: -1}, 1, 0, 0, 0},
 	} {
 		o := New(tt.options).org
-		got := []int{o.users.len(), o.projects.len(), o.groups.len(), o.invites.len()}
+		got := []int{o.Users.Len(), o.Projects.Len(), o.Groups.Len(), o.Invites.Len()}
 		if diff := cmp.Diff([]int{tt.users, tt.projects, tt.groups, tt.invites}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
 }
 
-// Reads, writes, faults and resets at once; the race detector judges.
+// Reads, writes and faults run at once. The race detector is the check.
 func TestConcurrency(t *testing.T) {
 	t.Parallel()
 	c := dial(t, small())
@@ -121,7 +123,7 @@ func TestConcurrency(t *testing.T) {
 	if n := c.sandbox.Count(createProjectOp); n != 160 {
 		t.Errorf("%d creates counted, want 160", n)
 	}
-	if n := len(c.sandbox.org.projects.ids); n != 168 {
+	if n := c.sandbox.org.Projects.Len(); n != 168 {
 		t.Errorf("%d projects, want 168", n)
 	}
 }

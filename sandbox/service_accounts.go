@@ -1,13 +1,6 @@
 package sandbox
 
-// serviceAccount is a bot user of one project.
-type serviceAccount struct {
-	Object    string `json:"object"`
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	Role      string `json:"role"`
-	CreatedAt int64  `json:"created_at"`
-}
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
 
 func serviceAccountOperations() []operation {
 	base := "/organization/projects/{project_id}/service_accounts"
@@ -31,21 +24,14 @@ func listServiceAccounts(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*serviceAccount]{
-		items: p.accounts.all(),
-		id:    func(a *serviceAccount) string { return a.ID },
-		view:  func(a *serviceAccount) any { return a },
+	return listing[*data.ServiceAccount]{
+		items: p.Accounts.All(),
+		id:    func(a *data.ServiceAccount) string { return a.ID },
+		view:  func(a *data.ServiceAccount) any { return a },
 	}.byID(c.query)
 }
 
-func (o *organization) newServiceAccount(p *project, name, role string, createdAt int64) *serviceAccount {
-	a := &serviceAccount{"organization.project.service_account", o.newID("svc_acct_"), name, role, createdAt}
-	p.accounts.add(a.ID, a)
-	return a
-}
-
-// shownKey is a service account's key at the one moment when its value can be
-// seen.
+// shownKey is a service account's key in the one answer that has its value.
 type shownKey struct {
 	Object    string `json:"object"`
 	ID        string `json:"id"`
@@ -55,10 +41,10 @@ type shownKey struct {
 }
 
 // issueKey makes a key for the account and records it.
-func (c *call) issueKey(p *project, a *serviceAccount, name string, scopes []string) *shownKey {
-	k, value := c.org.newProjectKey(p, name, "sk-svcacct-", c.now)
-	k.accountID = a.ID
-	c.record("api_key.created", p, created{k.ID, map[string]any{"scopes": scopes}}, k.ID, a.ID)
+func (c *call) issueKey(p *data.Project, a *data.ServiceAccount, name string, scopes []string) *shownKey {
+	k, value := c.org.NewProjectKey(p, name, "sk-svcacct-", c.now)
+	k.AccountID = a.ID
+	c.record("api_key.created", p, data.CreatedPayload{ID: k.ID, Data: map[string]any{"scopes": scopes}}, k.ID, a.ID)
 	return &shownKey{"organization.project.service_account.api_key", k.ID, name, value, c.now}
 }
 
@@ -71,28 +57,26 @@ func createServiceAccount(c *call) (any, error) {
 	if c.body.flag("create_service_account_only") {
 		role = "none"
 	}
-	a := c.org.newServiceAccount(p, c.body.str("name"), role, c.now)
-	c.record("service_account.created", p, created{a.ID, map[string]string{"role": role}}, a.ID)
+	a := c.org.NewServiceAccount(p, c.body.str("name"), role, c.now)
+	c.record("service_account.created", p, data.CreatedPayload{ID: a.ID, Data: map[string]string{"role": role}}, a.ID)
 	var key *shownKey
 	if role != "none" {
 		key = c.issueKey(p, a, "Secret Key", []string{})
 	}
 	return struct {
-		*serviceAccount
+		*data.ServiceAccount
 		APIKey *shownKey `json:"api_key"`
 	}{a, key}, nil
 }
 
-func (c *call) account(p *project) (*serviceAccount, error) {
-	return p.accounts.find("service account", c.path["service_account_id"])
+func (c *call) account(project lookup) (*data.Project, *data.ServiceAccount, error) {
+	return findIn(project, accountsOf, "service account", c.path["service_account_id"])
 }
 
+func accountsOf(p *data.Project) *data.Collection[*data.ServiceAccount] { return p.Accounts }
+
 func getServiceAccount(c *call) (any, error) {
-	p, err := c.project()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.account(p)
+	_, a, err := c.account(c.project)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +84,7 @@ func getServiceAccount(c *call) (any, error) {
 }
 
 func updateServiceAccount(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.account(p)
+	p, a, err := c.account(c.openProject)
 	if err != nil {
 		return nil, err
 	}
@@ -114,37 +94,29 @@ func updateServiceAccount(c *call) (any, error) {
 	if role := c.body.str("role"); role != "" {
 		a.Role = role
 	}
-	c.record("service_account.updated", p, changed{a.ID, map[string]string{"role": a.Role}}, a.ID)
+	c.record("service_account.updated", p, data.ChangedPayload{ID: a.ID, Changes: map[string]string{"role": a.Role}}, a.ID)
 	return a, nil
 }
 
-// deleteServiceAccount takes the account's keys with it.
+// deleteServiceAccount deletes the account's keys as well.
 func deleteServiceAccount(c *call) (any, error) {
-	p, err := c.openProject()
+	p, a, err := c.account(c.openProject)
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.account(p)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range p.keys.all() {
-		if k.accountID == a.ID {
-			p.keys.remove(k.ID)
-			c.record("api_key.deleted", p, ref{k.ID}, k.ID, a.ID)
+	for _, k := range p.Keys.All() {
+		if k.AccountID == a.ID {
+			p.Keys.Remove(k.ID)
+			c.record("api_key.deleted", p, data.TargetPayload{ID: k.ID}, k.ID, a.ID)
 		}
 	}
-	p.accounts.remove(a.ID)
-	c.record("service_account.deleted", p, ref{a.ID}, a.ID)
+	p.Accounts.Remove(a.ID)
+	c.record("service_account.deleted", p, data.TargetPayload{ID: a.ID}, a.ID)
 	return deleted{"organization.project.service_account.deleted", a.ID, true}, nil
 }
 
 func createServiceAccountKey(c *call) (any, error) {
-	p, err := c.openProject()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.account(p)
+	p, a, err := c.account(c.openProject)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,7 @@
 package sandbox
 
+import "github.com/admin-gateway/admin-gateway/sandbox/data"
+
 // dataRetention is the answer of both retention endpoints.
 type dataRetention struct {
 	Object string `json:"object"`
@@ -21,11 +23,11 @@ func retentionOperations() []operation {
 	}
 }
 
-func (c *call) retentionOf(p *project) dataRetention {
+func (c *call) retentionOf(p *data.Project) dataRetention {
 	if p == nil {
-		return dataRetention{"organization.data_retention", c.org.retention}
+		return dataRetention{"organization.data_retention", c.org.Retention}
 	}
-	return dataRetention{"project.data_retention", p.retention}
+	return dataRetention{"project.data_retention", p.Retention}
 }
 
 func getRetention(c *call) (any, error) {
@@ -42,43 +44,19 @@ func updateRetention(c *call) (any, error) {
 		return nil, err
 	}
 	if p == nil {
-		c.org.retention = c.body.str("retention_type")
+		c.org.Retention = c.body.str("retention_type")
 	} else {
-		p.retention = c.body.str("retention_type")
+		p.Retention = c.body.str("retention_type")
 	}
 	c.recordSettings(p)
 	return c.retentionOf(p), nil
-}
-
-// modelPermissions is a project's list of allowed or denied models.
-type modelPermissions struct {
-	Object   string   `json:"object"`
-	Mode     string   `json:"mode"`
-	ModelIDs []string `json:"model_ids"`
-}
-
-// hostedTools maps a hosted tool to whether the project may use it.
-type hostedTools map[string]toolPermission
-
-type toolPermission struct {
-	Enabled bool `json:"enabled"`
-}
-
-var hostedToolNames = []string{"file_search", "web_search", "image_generation", "mcp", "code_interpreter"}
-
-func allHostedTools() hostedTools {
-	tools := make(hostedTools, len(hostedToolNames))
-	for _, name := range hostedToolNames {
-		tools[name] = toolPermission{true}
-	}
-	return tools
 }
 
 func permissionOperations() []operation {
 	models := "/organization/projects/{project_id}/model_permissions"
 	tools := "/organization/projects/{project_id}/hosted_tool_permissions"
 	var toolFields []field
-	for _, name := range hostedToolNames {
+	for _, name := range data.HostedToolNames() {
 		toolFields = append(toolFields, obj(name, flag("enabled").must()).orNull())
 	}
 	return []operation{
@@ -91,16 +69,16 @@ func permissionOperations() []operation {
 	}
 }
 
-// getModelPermissions answers 404 while a project has no policy.
+// getModelPermissions answers 404 as long as the project has no list of models.
 func getModelPermissions(c *call) (any, error) {
 	p, err := c.project()
 	if err != nil {
 		return nil, err
 	}
-	if p.models == nil {
+	if p.Models == nil {
 		return nil, notFound("model permissions", p.ID)
 	}
-	return p.models, nil
+	return p.Models, nil
 }
 
 func updateModelPermissions(c *call) (any, error) {
@@ -108,9 +86,9 @@ func updateModelPermissions(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.models = &modelPermissions{"project.model_permissions", c.body.str("mode"), c.body.strs("model_ids")}
+	p.Models = &data.ModelPermissions{Object: "project.model_permissions", Mode: c.body.str("mode"), ModelIDs: c.body.strs("model_ids")}
 	c.recordSettings(p)
-	return p.models, nil
+	return p.Models, nil
 }
 
 func deleteModelPermissions(c *call) (any, error) {
@@ -118,10 +96,10 @@ func deleteModelPermissions(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.models == nil {
+	if p.Models == nil {
 		return nil, notFound("model permissions", p.ID)
 	}
-	p.models = nil
+	p.Models = nil
 	c.recordSettings(p)
 	return deleted{Object: "project.model_permissions.deleted", Deleted: true}, nil
 }
@@ -131,19 +109,19 @@ func getHostedTools(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.tools, nil
+	return p.Tools, nil
 }
 
-// updateHostedTools sets what is given; null puts a tool back to its default,
-// which is enabled.
+// updateHostedTools sets the tools that the body names. Null resets a tool to its
+// default, which is enabled.
 func updateHostedTools(c *call) (any, error) {
 	p, err := c.openProject()
 	if err != nil {
 		return nil, err
 	}
 	for name := range c.body {
-		p.tools[name] = toolPermission{c.body.isNull(name) || c.body.object(name).flag("enabled")}
+		p.Tools[name] = data.ToolPermission{Enabled: c.body.isNull(name) || c.body.object(name).flag("enabled")}
 	}
 	c.recordSettings(p)
-	return p.tools, nil
+	return p.Tools, nil
 }

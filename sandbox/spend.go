@@ -3,30 +3,9 @@ package sandbox
 import (
 	"math/big"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
-
-// spendAlert sends mail when a month's spend passes a threshold.
-type spendAlert struct {
-	ID        string       `json:"id"`
-	Object    string       `json:"object"`
-	Threshold int64        `json:"threshold_amount"` // in cents
-	Currency  string       `json:"currency"`
-	Interval  string       `json:"interval"`
-	Channel   alertChannel `json:"notification_channel"`
-}
-
-type alertChannel struct {
-	Type          string   `json:"type"`
-	Recipients    []string `json:"recipients"`
-	SubjectPrefix *string  `json:"subject_prefix"`
-}
-
-// spendLimit stops spending at a threshold.
-type spendLimit struct {
-	threshold int64 // in cents
-	currency  string
-	interval  string
-}
 
 func spendOperations() []operation {
 	money := func(least int64) []field {
@@ -53,26 +32,26 @@ func spendOperations() []operation {
 	return operations
 }
 
-// alertScope is the alerts that a path speaks of and their object name.
-func (c *call) alertScope(writing bool) (alerts *collection[*spendAlert], p *project, object string, err error) {
+// alertScope returns the alerts that the path is about and their object name.
+func (c *call) alertScope(writing bool) (alerts *data.Collection[*data.SpendAlert], p *data.Project, object string, err error) {
 	p, err = c.scopeProject(writing)
 	switch {
 	case err != nil:
 		return nil, nil, "", err
 	case p == nil:
-		return c.org.alerts, nil, "organization.spend_alert", nil
+		return c.org.Alerts, nil, "organization.spend_alert", nil
 	default:
-		return p.alerts, p, "project.spend_alert", nil
+		return p.Alerts, p, "project.spend_alert", nil
 	}
 }
 
-func (a *spendAlert) set(body values) {
+func setAlert(a *data.SpendAlert, body values) {
 	a.Threshold, a.Currency, a.Interval = body.num("threshold_amount"), body.str("currency"), body.str("interval")
 	channel := body.object("notification_channel")
-	a.Channel = alertChannel{channel.str("type"), channel.strs("recipients"), channel.optStr("subject_prefix")}
+	a.Channel = data.AlertChannel{Type: channel.str("type"), Recipients: channel.strs("recipients"), SubjectPrefix: channel.optStr("subject_prefix")}
 }
 
-func (c *call) recordAlert(p *project, a *spendAlert) {
+func (c *call) recordAlert(p *data.Project, a *data.SpendAlert) {
 	if p == nil {
 		c.record("tenant.billing.alerts.updated", nil, nil, a.ID)
 		return
@@ -85,10 +64,10 @@ func listAlerts(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listing[*spendAlert]{
-		items: alerts.all(),
-		id:    func(a *spendAlert) string { return a.ID },
-		view:  func(a *spendAlert) any { return a },
+	return listing[*data.SpendAlert]{
+		items: alerts.All(),
+		id:    func(a *data.SpendAlert) string { return a.ID },
+		view:  func(a *data.SpendAlert) any { return a },
 	}.byID(c.query)
 }
 
@@ -97,9 +76,9 @@ func createAlert(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &spendAlert{ID: c.org.newID("alert_"), Object: object}
-	a.set(c.body)
-	alerts.add(a.ID, a)
+	a := &data.SpendAlert{ID: c.org.NewID("alert_"), Object: object}
+	setAlert(a, c.body)
+	alerts.Add(a.ID, a)
 	c.recordAlert(p, a)
 	return a, nil
 }
@@ -109,7 +88,7 @@ func getAlert(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return alerts.find("spend alert", c.path["alert_id"])
+	return find(alerts, "spend alert", c.path["alert_id"])
 }
 
 func updateAlert(c *call) (any, error) {
@@ -117,11 +96,11 @@ func updateAlert(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := alerts.find("spend alert", c.path["alert_id"])
+	a, err := find(alerts, "spend alert", c.path["alert_id"])
 	if err != nil {
 		return nil, err
 	}
-	a.set(c.body)
+	setAlert(a, c.body)
 	c.recordAlert(p, a)
 	return a, nil
 }
@@ -131,45 +110,46 @@ func deleteAlert(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := alerts.find("spend alert", c.path["alert_id"])
+	a, err := find(alerts, "spend alert", c.path["alert_id"])
 	if err != nil {
 		return nil, err
 	}
-	alerts.remove(a.ID)
+	alerts.Remove(a.ID)
 	c.recordAlert(p, a)
 	return deleted{object + ".deleted", a.ID, true}, nil
 }
 
-// limitScope is where the path's spend limit is kept, and its object name.
-func (c *call) limitScope(writing bool) (limit **spendLimit, p *project, object string, err error) {
+// limitScope returns the spend limit that the path is about and its object name.
+func (c *call) limitScope(writing bool) (limit **data.SpendLimit, p *data.Project, object string, err error) {
 	p, err = c.scopeProject(writing)
 	switch {
 	case err != nil:
 		return nil, nil, "", err
 	case p == nil:
-		return &c.org.spendLimit, nil, "organization.spend_limit", nil
+		return &c.org.SpendLimit, nil, "organization.spend_limit", nil
 	default:
-		return &p.spendLimit, p, "project.spend_limit", nil
+		return &p.SpendLimit, p, "project.spend_limit", nil
 	}
 }
 
-func (c *call) recordLimit(p *project) {
+func (c *call) recordLimit(p *data.Project) {
 	if p == nil {
-		c.record("tenant.billing.overage_limit.updated", nil, nil, c.org.id)
+		c.record("tenant.billing.overage_limit.updated", nil, nil, c.org.ID)
 		return
 	}
 	c.recordSettings(p)
 }
 
-// limitView compares the limit with what the month has cost so far.
-func (c *call) limitView(object string, l *spendLimit, p *project) any {
+// limitView compares the limit with the cost of the month so far.
+func (c *call) limitView(object string, l *data.SpendLimit, p *data.Project) any {
 	now := time.Unix(c.now, 0).UTC()
-	query := usageQuery{start: time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Unix(), end: c.now}
+	month := data.Span{Start: time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Unix(), End: c.now}
+	filter := make(data.Filter)
 	if p != nil {
-		query.filters[byProject] = []string{p.ID}
+		filter[data.ByProject] = []string{p.ID}
 	}
 	status := "inactive"
-	if c.org.ledger.cost(query, c.now).Cmp(big.NewRat(l.threshold, 100)) >= 0 {
+	if c.org.Ledger.TotalCost(filter, month, c.now).Cmp(big.NewRat(l.Threshold, 100)) >= 0 {
 		status = "enforcing"
 	}
 	type enforcement struct {
@@ -181,12 +161,12 @@ func (c *call) limitView(object string, l *spendLimit, p *project) any {
 		Currency    string      `json:"currency"`
 		Interval    string      `json:"interval"`
 		Enforcement enforcement `json:"enforcement"`
-	}{object, l.threshold, l.currency, l.interval, enforcement{status}}
+	}{object, l.Threshold, l.Currency, l.Interval, enforcement{status}}
 }
 
-func (c *call) noLimit(p *project) error {
+func (c *call) noLimit(p *data.Project) error {
 	if p == nil {
-		return notFound("spend limit", c.org.id)
+		return notFound("spend limit", c.org.ID)
 	}
 	return notFound("spend limit", p.ID)
 }
@@ -207,7 +187,7 @@ func updateSpendLimit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	*limit = &spendLimit{c.body.num("threshold_amount"), c.body.str("currency"), c.body.str("interval")}
+	*limit = &data.SpendLimit{Threshold: c.body.num("threshold_amount"), Currency: c.body.str("currency"), Interval: c.body.str("interval")}
 	c.recordLimit(p)
 	return c.limitView(object, *limit, p), nil
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// trouble is what the faults make of one call.
+// trouble is the effect of the faults on one call.
 type trouble struct {
 	delayMS int
 	fault   *Fault // nil: nothing but the delay
@@ -23,7 +23,7 @@ type trouble struct {
 
 func (t trouble) is(kind FaultKind) bool { return t.fault != nil && t.fault.Kind == kind }
 
-// wait reports false when the request ended first.
+// wait returns false if the request ended first.
 func (t trouble) wait(ctx context.Context) bool {
 	if t.delayMS == 0 {
 		return true
@@ -46,7 +46,8 @@ func or[T comparable](v, fallback T) T {
 	return v
 }
 
-// instead answers in place of the operation, and reports whether it did.
+// instead answers in place of the operation. It returns false if the operation
+// has to run.
 func (t trouble) instead(w http.ResponseWriter) bool {
 	if t.fault == nil {
 		return false
@@ -103,7 +104,7 @@ func (f *Fault) refusal() *apiError {
 	return e
 }
 
-// repeat reads as a text n times over without holding more than a block.
+// repeat returns a reader of n bytes of repeated text that holds one block only.
 func repeat(text string, n int64) io.Reader {
 	return io.LimitReader(&repeater{strings.Repeat(text, 32<<10)}, n)
 }
@@ -112,8 +113,8 @@ type repeater struct{ block string }
 
 func (r *repeater) Read(p []byte) (int, error) { return copy(p, r.block), nil }
 
-// stream sends a body that may be too large to hold. It stops when the client
-// does.
+// stream sends a body that may be too large for memory. It stops when the client
+// stops reading.
 func stream(w http.ResponseWriter, encoding string, body ...io.Reader) {
 	w.Header().Set("Content-Type", "application/json")
 	if encoding == "" {
@@ -127,7 +128,7 @@ func stream(w http.ResponseWriter, encoding string, body ...io.Reader) {
 	}
 }
 
-// transform changes the answer of an operation that was carried out.
+// transform changes the answer of an operation that has run.
 func (t trouble) transform(a *answer, query url.Values) {
 	if t.fault == nil || a.status != http.StatusOK {
 		return
@@ -248,11 +249,11 @@ func drift(v any, fields, enums bool) any {
 	}
 }
 
-// cursorParams are where the three page styles take the cursor.
+// cursorParams are the parameters that take the cursor in the three page styles.
 var cursorParams = []string{"after", "before", "page"}
 
-// withoutCursor lets an endless list serve its first page whatever it is asked
-// for.
+// withoutCursor removes the cursor, so that an endless list always serves its first
+// page.
 func withoutCursor(rawQuery string) string {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -264,7 +265,7 @@ func withoutCursor(rawQuery string) string {
 	return query.Encode()
 }
 
-// endless gives a page of a list a reason to go on.
+// endless makes a page of a list say that another one follows.
 func (t trouble) endless(page map[string]any, query url.Values) {
 	member := ""
 	for _, name := range []string{"last_id", "next", "next_page"} {

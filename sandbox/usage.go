@@ -4,6 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
+	"strconv"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
 )
 
 // widths are the bucket widths with their page sizes.
@@ -18,27 +21,51 @@ const maxTime = 253402300799
 
 func usageOperations() []operation {
 	var operations []operation
-	for _, k := range usageKinds() {
+	for _, k := range data.UsageKinds() {
 		query := []field{
 			num("start_time").between(0, maxTime).must(), num("end_time").between(0, maxTime),
 			str("bucket_width").oneOf("1m", "1h", "1d"),
 			num("limit").between(0, widths["1m"].maximum), str("page"),
 		}
 		var groups []string
-		for _, d := range k.dimensions {
-			groups = append(groups, d.groupName())
-			if f, ok := d.filter(); ok {
+		for _, d := range k.Dimensions {
+			groups = append(groups, d.Name())
+			if f, ok := dimensionField(d); ok {
 				query = append(query, f)
 			}
 		}
 		query = append(query, listOf("group_by", str("").oneOf(groups...)))
-		operations = append(operations, get("/organization/usage/"+k.name, k.serve, query...))
+		operations = append(operations, get("/organization/usage/"+k.Name, usage(k), query...))
 	}
 	return operations
 }
 
-// bucket is a span of seconds.
-type bucket struct{ start, end int64 }
+// dimensionField returns the query parameter that filters by the dimension; some
+// dimensions have none.
+func dimensionField(d data.Dimension) (field, bool) {
+	switch d {
+	case data.ByProject:
+		return strList("project_ids"), true
+	case data.ByUser:
+		return strList("user_ids"), true
+	case data.ByKey:
+		return strList("api_key_ids"), true
+	case data.ByModel:
+		return strList("models"), true
+	case data.ByBatch:
+		return flag("batch"), true
+	case data.BySize:
+		return listOf("sizes", str("").oneOf(d.Values()...)), true
+	case data.BySource:
+		return listOf("sources", str("").oneOf(d.Values()...)), true
+	case data.ByContext:
+		return listOf("context_levels", str("").oneOf(d.Values()...)), true
+	case data.ByStore:
+		return strList("vector_store_ids"), true
+	default:
+		return field{}, false
+	}
+}
 
 type bucketView struct {
 	Object  string `json:"object"`
@@ -55,11 +82,20 @@ type bucketPage struct {
 	NextPage *string      `json:"next_page"`
 }
 
-// buckets cuts the asked range at multiples of the width, in UTC, and returns
-// the page that the query asks for. The first and the last bucket are as short
-// as the range makes them. No bucket begins after now; without end_time the
-// range ends there.
-func buckets(query values, seconds, limit, now int64) (page []bucket, next *string, err error) {
+// newBucketPage returns a page of buckets without results.
+func newBucketPage(spans []data.Span, next *string) bucketPage {
+	page := bucketPage{"page", make([]bucketView, len(spans)), next != nil, next}
+	for i, span := range spans {
+		page.Data[i] = bucketView{"bucket", span.Start, span.End, []any{}}
+	}
+	return page
+}
+
+// buckets cuts the range at multiples of the width, in UTC, and returns the
+// requested page. The first and the last bucket are as short as the range makes
+// them. No bucket begins after now. Without end_time the range ends with the
+// bucket of now.
+func buckets(query values, seconds, limit, now int64) (page []data.Span, next *string, err error) {
 	start, end := query.num("start_time"), (now/seconds+1)*seconds
 	if query.has("end_time") {
 		if query.num("end_time") <= start {
@@ -75,9 +111,9 @@ func buckets(query values, seconds, limit, now int64) (page []bucket, next *stri
 		}
 	}
 	for at < end && int64(len(page)) < limit {
-		b := bucket{at, min(end, (at/seconds+1)*seconds)}
-		page = append(page, b)
-		at = b.end
+		span := data.Span{Start: at, End: min(end, (at/seconds+1)*seconds)}
+		page = append(page, span)
+		at = span.End
 	}
 	if at < end {
 		next = new(newCursor(at))
@@ -90,7 +126,7 @@ const cursorPrefix = "page_"
 func newCursor(at int64) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(at))
-	binary.BigEndian.PutUint64(b[8:], mix(uint64(at)))
+	binary.BigEndian.PutUint64(b[8:], data.Mix(uint64(at)))
 	return cursorPrefix + base64.URLEncoding.EncodeToString(b[:])
 }
 
@@ -103,130 +139,74 @@ func parseCursor(s string) (at int64, ok bool) {
 		return 0, false
 	}
 	n := binary.BigEndian.Uint64(b)
-	return int64(n), binary.BigEndian.Uint64(b[8:]) == mix(n)
+	return int64(n), binary.BigEndian.Uint64(b[8:]) == data.Mix(n)
 }
 
-// grouping assigns workloads to groups by the dimensions that are asked for.
-type grouping struct {
-	by     []dimension
-	keys   [][dimensions]string
-	groups map[[dimensions]string]int
-}
-
-func newGrouping(by []dimension) *grouping {
-	return &grouping{by: by, groups: make(map[[dimensions]string]int)}
-}
-
-func (g *grouping) of(w *workload) int {
-	var key [dimensions]string
-	for _, d := range g.by {
-		key[d] = w.dims[d]
-	}
-	at, known := g.groups[key]
-	if !known {
-		at = len(g.keys)
-		g.keys = append(g.keys, key)
-		g.groups[key] = at
-	}
-	return at
-}
-
-func (k *usageKind) query(query values) usageQuery {
-	q := usageQuery{kind: k.name}
-	for _, d := range k.dimensions {
-		f, ok := d.filter()
+// usageFilter returns the filter on the kind's dimensions that the query states.
+func usageFilter(k *data.UsageKind, query values) data.Filter {
+	filter := make(data.Filter)
+	for _, d := range k.Dimensions {
+		f, ok := dimensionField(d)
 		switch {
 		case !ok || !query.has(f.name):
-		case f.kind == boolean && query.flag(f.name):
-			q.filters[d] = []string{"true"}
 		case f.kind == boolean:
-			q.filters[d] = []string{"false"}
+			filter[d] = []string{strconv.FormatBool(query.flag(f.name))}
 		default:
-			q.filters[d] = query.strs(f.name)
+			filter[d] = query.strs(f.name)
 		}
 	}
-	return q
+	return filter
 }
 
-func (k *usageKind) serve(c *call) (any, error) {
-	name := c.query.str("bucket_width")
-	if name == "" {
-		name = "1d"
-	}
-	width, limit := widths[name], c.query.num("limit")
-	if limit > width.maximum {
-		return nil, badRequest("limit", "above_maximum",
-			"Invalid 'limit': its value is %d, expected at most %d for bucket_width %s.", limit, width.maximum, name)
-	}
-	if limit == 0 {
-		limit = width.fallback
-	}
-	page, next, err := buckets(c.query, width.seconds, limit, c.now)
-	if err != nil {
-		return nil, err
-	}
-	var by []dimension
-	for _, d := range k.dimensions {
-		if slices.Contains(c.query.strs("group_by"), d.groupName()) {
-			by = append(by, d)
+// usage serves the endpoint of the kind.
+func usage(k *data.UsageKind) func(*call) (any, error) {
+	return func(c *call) (any, error) {
+		name := c.query.str("bucket_width")
+		if name == "" {
+			name = "1d"
 		}
-	}
-	q := k.query(c.query)
-	groups := newGrouping(by)
-	var selected []*workload
-	var groupOf []int
-	for i := range c.org.ledger.workloads {
-		if w := &c.org.ledger.workloads[i]; q.matches(w) {
-			selected = append(selected, w)
-			groupOf = append(groupOf, groups.of(w))
+		width, limit := widths[name], c.query.num("limit")
+		if limit > width.maximum {
+			return nil, badRequest("limit", "above_maximum",
+				"Invalid 'limit': its value is %d, expected at most %d for bucket_width %s.", limit, width.maximum, name)
 		}
-	}
-	answer := bucketPage{"page", make([]bucketView, 0, len(page)), next != nil, next}
-	sums := make([]parts, len(groups.keys))
-	for _, b := range page {
-		clear(sums)
-		from, to := minutes(b.start, b.end, c.now)
-		for i, w := range selected {
-			sum := &sums[groupOf[i]]
-			for p, n := range w.between(from, to) {
-				sum[p] += n
+		if limit == 0 {
+			limit = width.fallback
+		}
+		spans, next, err := buckets(c.query, width.seconds, limit, c.now)
+		if err != nil {
+			return nil, err
+		}
+		var by []data.Dimension
+		for _, d := range k.Dimensions {
+			if slices.Contains(c.query.strs("group_by"), d.Name()) {
+				by = append(by, d)
 			}
 		}
-		view := bucketView{"bucket", b.start, b.end, []any{}}
-		for i, sum := range sums {
-			if sum != (parts{}) {
-				view.Results = append(view.Results, k.result(sum, by, groups.keys[i]))
+		answer := newBucketPage(spans, next)
+		for i, groups := range c.org.Ledger.Usage(k, usageFilter(k, c.query), by, spans, c.now) {
+			for _, group := range groups {
+				answer.Data[i].Results = append(answer.Data[i].Results, viewUsage(k, group, by))
 			}
 		}
-		answer.Data = append(answer.Data, view)
+		return answer, nil
 	}
-	return answer, nil
 }
 
-// result shows a sum; the dimensions that it is not grouped by are null.
-func (k *usageKind) result(sum parts, by []dimension, key [dimensions]string) map[string]any {
-	out := map[string]any{"object": k.object}
-	for name, n := range k.totals(sum) {
+// viewUsage shows a group; the dimensions that it is not grouped by are null.
+func viewUsage(k *data.UsageKind, group data.GroupUsage, by []data.Dimension) map[string]any {
+	out := map[string]any{"object": k.Object}
+	for name, n := range group.Metrics {
 		out[name] = n
 	}
-	for _, d := range k.dimensions {
-		switch {
-		case !slices.Contains(by, d) || key[d] == "":
-			out[d.groupName()] = nil
-		case d == byBatch:
-			out[d.groupName()] = key[d] == "true"
+	for _, d := range k.Dimensions {
+		switch value := group.Key[d]; {
+		case !slices.Contains(by, d) || value == "":
+			out[d.Name()] = nil
+		case d == data.ByBatch:
+			out[d.Name()] = value == "true"
 		default:
-			out[d.groupName()] = key[d]
-		}
-	}
-	return out
-}
-
-func (k *usageKind) totals(sum parts) map[string]int64 {
-	out := make(map[string]int64, len(k.metrics))
-	for _, m := range k.metrics {
-		for _, p := range m.parts {
-			out[m.name] += sum[p]
+			out[d.Name()] = value
 		}
 	}
 	return out

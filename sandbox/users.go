@@ -3,22 +3,9 @@ package sandbox
 import (
 	"slices"
 	"strings"
-)
 
-// user is a member of the organization.
-type user struct {
-	ID               string
-	Name             *string
-	Email            *string
-	Role             string
-	AddedAt          int64
-	Created          int64
-	IsDefault        bool
-	IsSCIMManaged    bool
-	KeyLastUsedAt    *int64
-	TechnicalLevel   *string
-	DeveloperPersona *string
-}
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
 
 func userOperations() []operation {
 	return []operation{
@@ -29,20 +16,6 @@ func userOperations() []operation {
 			str("technical_level").orNull(), str("developer_persona").orNull()),
 		del("/organization/users/{user_id}", deleteUser),
 	}
-}
-
-func (u *user) displayName() string {
-	if u.Name == nil {
-		return ""
-	}
-	return *u.Name
-}
-
-func (u *user) address() string {
-	if u.Email == nil {
-		return ""
-	}
-	return *u.Email
 }
 
 type userView struct {
@@ -86,8 +59,8 @@ type userProject struct {
 	Role string  `json:"role"`
 }
 
-// view is the user without their projects, as lists show them.
-func (u *user) view() userView {
+// viewUser shows the user without their projects, as lists show them.
+func viewUser(u *data.User) userView {
 	v := userView{
 		Object: "organization.user", ID: u.ID, Name: u.Name, Email: u.Email, Role: u.Role,
 		AddedAt: u.AddedAt, Created: u.Created, IsDefault: u.IsDefault, IsSCIMManaged: u.IsSCIMManaged,
@@ -100,12 +73,12 @@ func (u *user) view() userView {
 	return v
 }
 
-// fullView adds the projects that the user is a member of.
-func (o *organization) fullView(u *user) userView {
-	v := u.view()
+// viewUserInFull adds the projects that the user is a member of.
+func viewUserInFull(o *data.Organization, u *data.User) userView {
+	v := viewUser(u)
 	v.Projects = &userProjects{Object: "list", Data: []userProject{}}
-	for _, p := range o.projects.all() {
-		if m, ok := p.members.byID[u.ID]; ok {
+	for _, p := range o.Projects.All() {
+		if m := p.Members.Get(u.ID); m != nil {
 			v.Projects.Data = append(v.Projects.Data, userProject{p.ID, p.Name, m.Role})
 		}
 	}
@@ -113,14 +86,14 @@ func (o *organization) fullView(u *user) userView {
 }
 
 func listUsers(c *call) (any, error) {
-	l := listing[*user]{
-		items: c.org.users.all(),
-		id:    func(u *user) string { return u.ID },
-		view:  func(u *user) any { return u.view() },
+	l := listing[*data.User]{
+		items: c.org.Users.All(),
+		id:    func(u *data.User) string { return u.ID },
+		view:  func(u *data.User) any { return viewUser(u) },
 	}
 	if c.query.has("emails") {
 		emails := c.query.strs("emails")
-		l.keep = func(u *user) bool {
+		l.keep = func(u *data.User) bool {
 			return slices.ContainsFunc(emails, func(e string) bool {
 				return u.Email != nil && strings.EqualFold(e, *u.Email)
 			})
@@ -134,7 +107,7 @@ func getUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.org.fullView(u), nil
+	return viewUserInFull(c.org, u), nil
 }
 
 func updateUser(c *call) (any, error) {
@@ -147,17 +120,17 @@ func updateUser(c *call) (any, error) {
 		if newRole != "" {
 			return nil, badRequest("role_id", "invalid_value", "Give either 'role' or 'role_id', not both.")
 		}
-		r, err := c.org.roles.find("role", id)
+		r, err := find(c.org.Roles, "role", id)
 		if err != nil {
 			return nil, err
 		}
 		if r.Predefined {
 			newRole = r.Name
 		} else {
-			c.org.assign(principal{kind: "user", id: u.ID}, r)
+			c.org.Assign(data.Principal{Kind: "user", ID: u.ID}, r)
 		}
 	}
-	if u.Role == "owner" && newRole == "reader" && c.org.owners() == 1 {
+	if u.Role == "owner" && newRole == "reader" && owners(c.org) == 1 {
 		return nil, badRequest("role", "last_owner", "The last owner of an organization cannot be demoted.")
 	}
 	if newRole != "" {
@@ -165,8 +138,8 @@ func updateUser(c *call) (any, error) {
 	}
 	c.body.assign("technical_level", &u.TechnicalLevel)
 	c.body.assign("developer_persona", &u.DeveloperPersona)
-	c.record("user.updated", nil, changed{u.ID, map[string]string{"role": u.Role}}, u.ID)
-	return c.org.fullView(u), nil
+	c.record("user.updated", nil, data.ChangedPayload{ID: u.ID, Changes: map[string]string{"role": u.Role}}, u.ID)
+	return viewUserInFull(c.org, u), nil
 }
 
 func deleteUser(c *call) (any, error) {
@@ -174,17 +147,17 @@ func deleteUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Role == "owner" && c.org.owners() == 1 {
+	if u.Role == "owner" && owners(c.org) == 1 {
 		return nil, badRequest("", "last_owner", "The last owner of an organization cannot be removed.")
 	}
-	c.org.forgetUser(u.ID)
-	c.record("user.deleted", nil, ref{u.ID}, u.ID)
+	removeUser(c.org, u.ID)
+	c.record("user.deleted", nil, data.TargetPayload{ID: u.ID}, u.ID)
 	return deleted{"organization.user.deleted", u.ID, true}, nil
 }
 
-func (o *organization) owners() int {
+func owners(o *data.Organization) int {
 	n := 0
-	for _, u := range o.users.byID {
+	for _, u := range o.Users.All() {
 		if u.Role == "owner" {
 			n++
 		}
@@ -192,19 +165,19 @@ func (o *organization) owners() int {
 	return n
 }
 
-// forgetUser takes the user out of everything that refers to them: groups,
-// projects, role assignments, and the keys that only they could use.
-func (o *organization) forgetUser(id string) {
-	o.users.remove(id)
-	o.forgetPrincipal("user", id)
-	for _, g := range o.groups.all() {
-		g.members.remove(id)
+// removeUser removes the user, their memberships and role assignments, and the keys
+// that only they could use.
+func removeUser(o *data.Organization, id string) {
+	o.Users.Remove(id)
+	o.UnassignAll(func(p data.Principal) bool { return p.Kind == "user" && p.ID == id })
+	for _, g := range o.Groups.All() {
+		g.Members.Remove(id)
 	}
-	for _, p := range o.projects.all() {
-		p.members.remove(id)
-		for _, k := range p.keys.all() {
-			if k.userID == id {
-				p.keys.remove(k.ID)
+	for _, p := range o.Projects.All() {
+		p.Members.Remove(id)
+		for _, k := range p.Keys.All() {
+			if k.UserID == id {
+				p.Keys.Remove(k.ID)
 			}
 		}
 	}

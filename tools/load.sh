@@ -8,9 +8,8 @@ set -euo pipefail
 calls=${1:-40000}
 gateway=$PWD/bin/gateway
 
-if ! command -v h2load >/dev/null && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
-	echo "load.sh: no h2load, installing it" >&2
-	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends nghttp2-client; } </dev/null >&2 || true
+if ! command -v h2load >/dev/null; then
+	"${0%/*}/install.sh" h2load nghttp2-client || true
 fi
 command -v h2load >/dev/null || {
 	echo "load.sh: there is no h2load (Debian: apt-get install nghttp2-client)" >&2

@@ -15,12 +15,8 @@ works() {
 	return "$ok"
 }
 
-if ! works && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
-	echo "race.sh: no C compiler, installing gcc for the race detector" >&2
-	{
-		apt-get update -qq
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
-	} </dev/null >&2 || echo "race.sh: apt-get failed" >&2
+if ! works; then
+	"${0%/*}/install.sh" "the race detector" gcc libc6-dev || true
 fi
 
 # CGO_ENABLED=0 in the environment would have go refuse -race.

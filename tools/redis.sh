@@ -5,14 +5,8 @@ set -euo pipefail
 
 find_server() { command -v redis-server || command -v valkey-server; }
 
-if ! find_server >/dev/null && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
-	echo "redis.sh: no redis-server, installing it" >&2
-	# Nothing may start a server on the standard port: the tests bring their own.
-	export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
-	{
-		apt-get update -qq || true # Without a network, what is in the cache may do.
-		apt-get install -y -qq --no-install-recommends redis-server
-	} </dev/null >&2 || echo "redis.sh: apt-get failed" >&2
+if ! find_server >/dev/null; then
+	"${0%/*}/install.sh" "the tests of cache/" redis-server || true
 fi
 
 find_server || {

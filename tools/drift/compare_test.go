@@ -76,7 +76,7 @@ const (
 	message CostsRequest {
 		google.protobuf.Timestamp start_time = 1 [(buf.validate.field).required = true];
 		repeated string ids = 2;
-		optional int64 limit = 3 [(buf.validate.field).int64 = {gte: 0, lte: 100}];
+		optional int32 limit = 3 [(buf.validate.field).int32 = {gte: 0, lte: 100}];
 	}
 	message CostsResponse { repeated Cost data = 1; }
 	message Cost { string object = 1; string value = 2 [(admingateway.options.v1.field).decimal = true]; }
@@ -132,7 +132,7 @@ func TestEachKindOfDifference(t *testing.T) {
 			want:  []string{get + "proto\tquery.limit\tmaximum 50"},
 		},
 		"optional without presence": {
-			proto: [2]string{`optional int64 limit`, `int64 limit`},
+			proto: [2]string{`optional int32 limit`, `int32 limit`},
 			want:  []string{get + "openapi\tquery.limit\toptional; the field cannot tell absent from zero"},
 		},
 		"body property": {
@@ -205,9 +205,23 @@ func TestEachKindOfDifference(t *testing.T) {
 			proto: [2]string{`google.protobuf.Timestamp added_at`, `int64 added_at`},
 			want:  []string{post + "both\tresponse.added_at\tinstant; integer"},
 		},
-		"narrow integer": {
-			proto: [2]string{`optional int64 limit = 3 [(buf.validate.field).int64`, `optional int32 limit = 3 [(buf.validate.field).int32`},
-			want:  []string{get + "both\tquery.limit\tinteger; int32", get + "openapi\tquery.limit\tmaximum 100 in words"},
+		"narrow integer in a body": {
+			proto: [2]string{`int64 count = 3 [(buf.validate.field).int64`, `int32 count = 3 [(buf.validate.field).int32`},
+			want:  []string{post + "both\tbody.count\tinteger; int32"},
+		},
+		"narrow integer in a query": {
+			proto:   [2]string{`google.protobuf.Timestamp start_time = 1`, `int32 first = 1`},
+			openapi: [2]string{`"name": "start_time"`, `"name": "first"`},
+			want:    []string{get + "both\tquery.first\tinteger; int32"},
+		},
+		"narrow integer in a response": {
+			proto:   [2]string{`google.protobuf.Timestamp added_at = 2`, `int32 limit = 2`},
+			openapi: [2]string{`"email", "added_at"], "properties": {`, `"email", "limit"], "properties": {"limit": {"type": "integer"},`},
+			want:    []string{post + "both\tresponse.limit\tinteger; int32", post + "openapi\tresponse.added_at\tinstant"},
+		},
+		"page size as an int64": {
+			proto: [2]string{`optional int32 limit = 3 [(buf.validate.field).int32`, `optional int64 limit = 3 [(buf.validate.field).int64`},
+			want:  []string{""}, // It mirrors the description as well.
 		},
 		"inexact number": {
 			proto: [2]string{`string value = 2 [(admingateway.options.v1.field).decimal = true]`, `double value = 2`},

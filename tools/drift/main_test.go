@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/admin-gateway/admin-gateway/internal/openapitest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,28 +27,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // project that has one.
 const defaultDescription = "../../../shared/upstream/admin-openapi.json"
 
-// realDescription reads the vendor's description, or skips the test.
-func realDescription(t *testing.T) []byte {
-	t.Helper()
-	path := os.Getenv("ADMIN_OPENAPI")
-	named := path != ""
-	if !named {
-		path = defaultDescription
-	}
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && !named {
-		t.Skipf("no OpenAPI description at %s; ADMIN_OPENAPI names another", path)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
-
 func TestProtosMirrorTheDescription(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := check(&out, realDescription(t), allowed, protoregistry.GlobalFiles); err != nil {
+	if err := check(&out, openapitest.Description(t, defaultDescription), allowed, protoregistry.GlobalFiles); err != nil {
 		t.Errorf("%v:\n%s", err, &out)
 	}
 }
@@ -55,7 +38,7 @@ func TestProtosMirrorTheDescription(t *testing.T) {
 // A field taken from the real protos, and one renamed, are found, each once.
 func TestMutationOfTheRealProtosIsFound(t *testing.T) {
 	t.Parallel()
-	raw := realDescription(t)
+	raw := openapitest.Description(t, defaultDescription)
 	before := lines(t, raw, protoregistry.GlobalFiles)
 	set := &descriptorpb.FileDescriptorSet{}
 	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {

@@ -20,9 +20,12 @@ type mirror struct {
 	messages map[protoreflect.FullName]*shape
 }
 
-// pageSize is the parameter whose type is narrower than the upstream's: no page
-// has 2³¹ items, and int64 is an object of its own in JavaScript.
+// pageSize is the query parameter that an int32 mirrors: no page has 2³¹ items,
+// and an int64 is a bigint in JavaScript. Any other integer has to be an int64.
 const pageSize = "limit"
+
+// narrow is the kind of a field whose type is narrower than an upstream integer.
+const narrow kind = "int32"
 
 // readProto reads the operations that the services of a proto package declare.
 func readProto(files *protoregistry.Files, pkg protoreflect.FullName) (map[string]*operation, error) {
@@ -97,6 +100,11 @@ func (m mirror) operation(method protoreflect.MethodDescriptor) (*operation, err
 		op.body = rest[body].shape
 		delete(rest, body)
 		op.query = rest
+	}
+	if size := op.query[pageSize]; size != nil && size.kind == narrow {
+		widened := *size // A copy: the message may stand in a body as well.
+		widened.shape = &shape{kind: integer, bounds: size.bounds}
+		op.query[pageSize] = &widened
 	}
 	op.response = m.message(method.Output())
 	if name := rule.GetResponseBody(); name != "" {
@@ -224,11 +232,6 @@ func (m mirror) single(field protoreflect.FieldDescriptor, r rules) *shape {
 		return &shape{kind: integer, bounds: r.bounds()}
 	case protoreflect.BoolKind:
 		return &shape{kind: boolean}
-	case protoreflect.Int32Kind:
-		if field.Name() == pageSize {
-			return &shape{kind: integer, bounds: r.bounds()}
-		}
-		fallthrough
 	default:
 		// Narrower or inexact: the kind itself is the difference.
 		return &shape{kind: kind(field.Kind().String()), bounds: r.bounds()}

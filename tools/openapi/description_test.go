@@ -3,11 +3,8 @@ package openapi
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +14,8 @@ import (
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
 	validation "github.com/pb33f/libopenapi-validator/errors"
+
+	"github.com/admin-gateway/admin-gateway/internal/openapitest"
 )
 
 // defaultDescription is where the description lies beside a checkout of the
@@ -33,23 +32,14 @@ type description struct {
 // the test where there is none.
 func load(t *testing.T) *description {
 	t.Helper()
-	path := os.Getenv("ADMIN_OPENAPI")
-	if path == "" {
-		path = defaultDescription
-	}
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && os.Getenv("ADMIN_OPENAPI") == "" {
-		t.Skipf("no OpenAPI description at %s; ADMIN_OPENAPI names another", path)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := openapitest.Description(t, defaultDescription)
 	var root map[string]any
 	if err := json.Unmarshal(raw, &root); err != nil {
 		t.Fatal(err)
 	}
 	normalise(t, root)
-	if raw, err = json.Marshal(root); err != nil {
+	raw, err := json.Marshal(root)
+	if err != nil {
 		t.Fatal(err)
 	}
 	document, err := libopenapi.NewDocument(raw)

@@ -1,7 +1,7 @@
-package sandbox
+package data
 
-// model is something that a project can call and pay for. Prices are in
-// billionths of a dollar per unit: per token, image, second or character.
+// model is a model that projects call and pay for. Prices are in billionths of a
+// dollar per unit: per token, image, second or character.
 type model struct {
 	name   string
 	family string // text, embedding, moderation, image, audio
@@ -10,8 +10,8 @@ type model struct {
 	output int64
 }
 
-// models is what the organization may use. The prices have the order of
-// magnitude of real ones and are not theirs.
+// models are the models of the organization. The prices are invented, and have the
+// order of magnitude of real ones.
 var models = []model{
 	{"gpt-4.1", "text", 2000, 500, 8000},
 	{"gpt-4.1-mini", "text", 400, 100, 1600},
@@ -31,13 +31,4 @@ var models = []model{
 	{"whisper-1", "audio", 98_000, 0, 0},
 	{"gpt-4o-mini-tts", "audio", 0, 0, 12_000},
 	{"tts-1", "audio", 0, 0, 15_000},
-}
-
-func modelNamed(name string) (model, bool) {
-	for _, m := range models {
-		if m.name == name {
-			return m, true
-		}
-	}
-	return model{}, false
 }

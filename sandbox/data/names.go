@@ -1,4 +1,4 @@
-package sandbox
+package data
 
 var firstNames = []string{
 	"Aisha", "Alejandro", "Amara", "Anders", "Anika", "Beatriz", "Bogdan", "Camille", "Chidi", "Chiara",

@@ -1,12 +1,12 @@
-package sandbox
+package data
 
 import (
 	"fmt"
 	"slices"
 )
 
-// everyday are the event types that fill a real log, with the frequent ones
-// more often.
+// everyday are the event types of a real log; a frequent type is there more than
+// once.
 var everyday = []string{
 	"login.succeeded", "login.succeeded", "login.succeeded", "login.succeeded", "login.failed", "logout.succeeded",
 	"api_key.created", "api_key.created", "api_key.updated", "api_key.deleted", "user.added", "user.updated",
@@ -14,32 +14,32 @@ var everyday = []string{
 	"tenant.user.looked_up", "tenant.workload_identity.access_token.issued",
 }
 
-// seedAudit writes a history in which every event type occurs at least once.
-// Something that happens in a project happens after its creation.
+// seedAudit writes a history that has every event type at least once, if there are
+// enough events. Events of a project follow its creation.
 func (s *seeder) seedAudit() {
-	n := s.options.AuditEvents
+	n := s.sizes.AuditEvents
 	if n == 0 {
 		return
 	}
-	types := slices.Clone(auditEventTypes)
+	types := AuditEventTypes()
 	for len(types) < n {
 		types = append(types, pick(s, everyday))
 	}
 	types = types[:n]
 	s.random.Shuffle(len(types), func(i, j int) { types[i], types[j] = types[j], types[i] })
-	projects := s.projects.all()
+	projects := s.Projects.All()
 	for i, at := range s.times(len(types), s.born) {
-		e := &auditEvent{ID: s.newID("audit_log-"), Type: types[i], EffectiveAt: at, Actor: s.actor(types[i])}
-		about := &project{ID: "proj_none"}
+		e := &AuditEvent{ID: s.NewID("audit_log-"), Type: types[i], EffectiveAt: at, actor: s.actor(types[i])}
+		about := &Project{ID: "proj_none"}
 		if len(projects) > 0 {
 			about = pick(s, projects)
 		}
 		target := s.targetOf(types[i], about)
 		if about.CreatedAt <= at && about.Name != nil && inProject(types[i]) {
-			e.Project = &auditProject{about.ID, about.displayName()}
+			e.project = &auditProject{about.ID, about.DisplayName()}
 		}
-		e.payload = eventPayload(types[i], target, e.Actor.user().Email, about)
-		e.resources = []string{target}
+		e.payload = eventPayload(types[i], target, e.ActorEmail(), about)
+		e.Resources = []string{target}
 		s.audit.add(e)
 	}
 }
@@ -49,24 +49,24 @@ func inProject(eventType string) bool {
 		func(prefix string) bool { return len(eventType) > len(prefix) && eventType[:len(prefix)] == prefix })
 }
 
-func (s *seeder) targetOf(eventType string, about *project) string {
+func (s *seeder) targetOf(eventType string, about *Project) string {
 	switch {
 	case len(eventType) > 8 && eventType[:8] == "project.":
 		return about.ID
 	case len(eventType) > 5 && eventType[:5] == "user.":
-		return pick(s, s.users.ids)
+		return pick(s, s.Users.ids)
 	case eventType == "organization.updated":
-		return s.id
+		return s.ID
 	default:
 		return s.randomText(12)
 	}
 }
 
-// actor is mostly a session; now and then an API key of a user or of a service
-// account, and for what the system did itself, nobody.
+// actor is a session in most cases, otherwise an API key of a user or of a service
+// account. An event of the system itself has none.
 func (s *seeder) actor(eventType string) *auditActor {
-	u := pick(s, s.users.all())
-	who := auditUser{u.ID, u.address()}
+	u := pick(s, s.Users.All())
+	who := auditUser{u.ID, u.Address()}
 	if eventType == "tenant.migration.completed" {
 		return nil
 	}
@@ -76,10 +76,10 @@ func (s *seeder) actor(eventType string) *auditActor {
 		ip := fmt.Sprintf("198.51.100.%d", 1+s.random.IntN(250))
 		return &auditActor{Type: "session", Session: &auditSession{who, ip}}
 	case n < 9:
-		return &auditActor{Type: "api_key", APIKey: &auditKey{ID: s.newID("key_"), Type: "user", User: &who}}
+		return &auditActor{Type: "api_key", APIKey: &auditKey{ID: s.NewID("key_"), Type: "user", User: &who}}
 	default:
 		return &auditActor{Type: "api_key", APIKey: &auditKey{
-			ID: s.newID("key_"), Type: "service_account", ServiceAccount: &ref{s.newID("svc_acct_")},
+			ID: s.NewID("key_"), Type: "service_account", ServiceAccount: &TargetPayload{s.NewID("svc_acct_")},
 		}}
 	}
 }

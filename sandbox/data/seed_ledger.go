@@ -1,37 +1,37 @@
-package sandbox
+package data
 
 import "fmt"
 
-// seedLedger gives every key something to do, and every live project storage
-// and tool calls.
+// seedLedger gives workloads to every key that was used, and storage and tool calls
+// to projects that are not archived.
 func (s *seeder) seedLedger() {
-	b := &ledgerBuilder{seeder: s, ledger: &ledger{}, lineAt: make(map[string]int)}
-	// What the organization pays of the list price, in billionths.
+	b := &ledgerBuilder{seeder: s, ledger: &Ledger{}, lineAt: make(map[string]int)}
+	// The share of the list price that the organization pays, in billionths.
 	b.discount = 850_000_001 + s.random.Int64N(99_999_998)
-	for _, p := range s.projects.all() {
+	for _, p := range s.Projects.All() {
 		if p.ArchivedAt != nil {
 			b.archived(p)
 			continue
 		}
-		for _, k := range p.keys.all() {
+		for _, k := range p.Keys.All() {
 			b.key(p, k)
 		}
 		b.shared(p)
 	}
-	s.ledger = b.ledger
+	s.Ledger = b.ledger
 }
 
 type ledgerBuilder struct {
 	*seeder
-	ledger   *ledger
+	ledger   *Ledger
 	discount int64
 	lineAt   map[string]int
 	begun    bool // a key has its workloads
 	sharing  bool // a project has
 }
 
-// line is the index of a position of the price list; the price is in
-// billionths of a dollar before the discount. What is free has no line.
+// line returns the index of a position of the price list. The price is in
+// billionths of a dollar before the discount. A price of zero has no position.
 func (b *ledgerBuilder) line(name, unit string, price int64) int {
 	if price == 0 {
 		return noLine
@@ -45,9 +45,9 @@ func (b *ledgerBuilder) line(name, unit string, price int64) int {
 	return at
 }
 
-// add makes a workload that starts at an instant; rate is in thousandths of a
+// add adds a workload that starts at an instant. Rate is in thousandths of a
 // request per busy hour.
-func (b *ledgerBuilder) add(kind string, start int64, rate int64, steady bool, dims map[dimension]string) *workload {
+func (b *ledgerBuilder) add(kind string, start int64, rate int64, steady bool, dims map[Dimension]string) *workload {
 	w := workload{kind: kind, from: start / 3600, rate: rate, steady: steady, hash: b.random.Uint64()}
 	for d, v := range dims {
 		w.dims[d] = v
@@ -69,21 +69,21 @@ func (b *ledgerBuilder) family(name string) []model {
 	return out
 }
 
-// archived keeps a project's history: usage until the day it was archived.
-func (b *ledgerBuilder) archived(p *project) {
-	user := pick(b.seeder, b.users.all())
-	w := b.completions(p, &projectKey{ID: b.newID("key_"), createdAt: p.CreatedAt, userID: user.ID}, pick(b.seeder, b.family("text")))
+// archived gives an archived project usage until it was archived.
+func (b *ledgerBuilder) archived(p *Project) {
+	user := pick(b.seeder, b.Users.All())
+	w := b.completions(p, &ProjectKey{ID: b.NewID("key_"), CreatedAt: p.CreatedAt, UserID: user.ID}, pick(b.seeder, b.family("text")))
 	w.until = *p.ArchivedAt / 3600
 }
 
-func owned(p *project, k *projectKey, m model) map[dimension]string {
-	return map[dimension]string{byProject: p.ID, byUser: k.userID, byKey: k.ID, byModel: m.name}
+func owned(p *Project, k *ProjectKey, m model) map[Dimension]string {
+	return map[Dimension]string{ByProject: p.ID, ByUser: k.UserID, ByKey: k.ID, ByModel: m.name}
 }
 
-// key gives a key that was ever used its workloads. The first one gets all
-// kinds, so that the smallest organization has something of everything.
-func (b *ledgerBuilder) key(p *project, k *projectKey) {
-	if k.lastUsedAt == nil {
+// key adds the workloads of a key that was used. The first key gets all kinds, so
+// that the smallest organization has usage of every kind.
+func (b *ledgerBuilder) key(p *Project, k *ProjectKey) {
+	if k.LastUsedAt == nil {
 		return
 	}
 	first := !b.begun
@@ -94,20 +94,20 @@ func (b *ledgerBuilder) key(p *project, k *projectKey) {
 	}
 	if likely(35) {
 		m := pick(b.seeder, b.family("embedding"))
-		w := b.add("embeddings", k.createdAt, 2000+b.random.Int64N(200_000), k.accountID != "", owned(p, k, m))
+		w := b.add("embeddings", k.CreatedAt, 2000+b.random.Int64N(200_000), k.AccountID != "", owned(p, k, m))
 		w.perRequest[amount] = 1000 * (50 + b.random.Int64N(2000))
 		w.lines[amount] = b.line(m.name+", input", "tokens", m.input)
 	}
 	if likely(15) {
 		m := pick(b.seeder, b.family("moderation"))
-		w := b.add("moderations", k.createdAt, 5000+b.random.Int64N(90_000), true, owned(p, k, m))
+		w := b.add("moderations", k.CreatedAt, 5000+b.random.Int64N(90_000), true, owned(p, k, m))
 		w.perRequest[amount] = 1000 * (20 + b.random.Int64N(200))
 	}
 	if likely(15) {
 		m := pick(b.seeder, b.family("image"))
 		dims := owned(p, k, m)
-		dims[bySize], dims[bySource] = pick(b.seeder, imageSizes), pick(b.seeder, imageSources)
-		w := b.add("images", k.createdAt, 200+b.random.Int64N(8000), false, dims)
+		dims[BySize], dims[BySource] = pick(b.seeder, BySize.Values()), pick(b.seeder, BySource.Values())
+		w := b.add("images", k.CreatedAt, 200+b.random.Int64N(8000), false, dims)
 		w.perRequest[amount] = 1000 * (1 + b.random.Int64N(3))
 		w.lines[amount] = b.line(m.name, "images", m.output)
 	}
@@ -119,49 +119,49 @@ func (b *ledgerBuilder) key(p *project, k *projectKey) {
 	if likely(20) {
 		m := pick(b.seeder, b.family("text"))
 		dims := owned(p, k, m)
-		dims[byContext] = pick(b.seeder, contextLevels)
-		w := b.add("web_search_calls", k.createdAt, 500+b.random.Int64N(9000), false, dims)
+		dims[ByContext] = pick(b.seeder, ByContext.Values())
+		w := b.add("web_search_calls", k.CreatedAt, 500+b.random.Int64N(9000), false, dims)
 		w.perRequest[amount] = 1000 + b.random.Int64N(1000)
-		w.lines[amount] = b.line("Web search calls, "+dims[byContext], "", 10_000_000)
+		w.lines[amount] = b.line("Web search calls, "+dims[ByContext], "", 10_000_000)
 	}
 	if likely(20) {
-		w := b.add("file_search_calls", k.createdAt, 500+b.random.Int64N(9000), k.accountID != "", map[dimension]string{
-			byProject: p.ID, byUser: k.userID, byKey: k.ID, byStore: b.newID("vs_"),
+		w := b.add("file_search_calls", k.CreatedAt, 500+b.random.Int64N(9000), k.AccountID != "", map[Dimension]string{
+			ByProject: p.ID, ByUser: k.UserID, ByKey: k.ID, ByStore: b.NewID("vs_"),
 		})
 		w.lines[requests] = b.line("File search calls", "", 2_500_000)
 	}
 }
 
-func (b *ledgerBuilder) audio(p *project, k *projectKey, m model) {
+func (b *ledgerBuilder) audio(p *Project, k *ProjectKey, m model) {
 	if m.output != 0 {
-		w := b.add("audio_speeches", k.createdAt, 300+b.random.Int64N(9000), false, owned(p, k, m))
+		w := b.add("audio_speeches", k.CreatedAt, 300+b.random.Int64N(9000), false, owned(p, k, m))
 		w.perRequest[amount] = 1000 * (100 + b.random.Int64N(900))
 		w.lines[amount] = b.line(m.name, "characters", m.output)
 		return
 	}
-	w := b.add("audio_transcriptions", k.createdAt, 300+b.random.Int64N(9000), k.accountID != "", owned(p, k, m))
+	w := b.add("audio_transcriptions", k.CreatedAt, 300+b.random.Int64N(9000), k.AccountID != "", owned(p, k, m))
 	w.perRequest[amount] = 1000 * (10 + b.random.Int64N(300))
 	w.lines[amount] = b.line(m.name, "duration_seconds", m.input)
 }
 
-// completions are mostly text; some keys send images or audio too, and some
+// completions adds a workload of text. Some keys send images or audio too, and some
 // run in batches at half the price.
-func (b *ledgerBuilder) completions(p *project, k *projectKey, m model) *workload {
+func (b *ledgerBuilder) completions(p *Project, k *ProjectKey, m model) *workload {
 	dims := owned(p, k, m)
-	dims[byBatch], dims[byTier] = "false", "default"
-	machine := k.accountID != ""
+	dims[ByBatch], dims[ByTier] = "false", "default"
+	machine := k.AccountID != ""
 	rate := 500 + b.random.Int64N(20_000)
 	price, suffix := int64(2), ""
 	switch {
 	case machine && b.chance(30):
-		dims[byBatch], price, suffix = "true", 1, " batch"
+		dims[ByBatch], price, suffix = "true", 1, " batch"
 		rate *= 6
 	case machine:
 		rate *= 8
 	case b.chance(20):
-		dims[byTier] = pick(b.seeder, serviceTiers)
+		dims[ByTier] = pick(b.seeder, ByTier.Values())
 	}
-	w := b.add("completions", k.createdAt, rate, machine, dims)
+	w := b.add("completions", k.CreatedAt, rate, machine, dims)
 	input := 1000 * (300 + b.random.Int64N(3000))
 	w.perRequest[inputText] = input
 	w.perRequest[inputCachedText] = input * b.random.Int64N(80) / 100
@@ -193,14 +193,14 @@ func (b *ledgerBuilder) completions(p *project, k *projectKey, m model) *workloa
 	return w
 }
 
-// shared is what a project uses as such, whoever calls.
-func (b *ledgerBuilder) shared(p *project) {
+// shared adds the usage that belongs to a project and to no key.
+func (b *ledgerBuilder) shared(p *Project) {
 	first := !b.sharing
 	b.sharing = true
 	if b.chance(60) || first {
-		w := b.add("vector_stores", p.CreatedAt, 4000+b.random.Int64N(20_000), true, map[dimension]string{byProject: p.ID})
+		w := b.add("vector_stores", p.CreatedAt, 4000+b.random.Int64N(20_000), true, map[Dimension]string{ByProject: p.ID})
 		w.perRequest[amount] = 1000 * (1_000_000 + b.random.Int64N(40_000_000))
-		// 4e-12 dollars a byte: too small for the unit of line.
+		// 4e-12 dollars a byte are too little for the unit of line.
 		const name = "Vector store storage"
 		if _, known := b.lineAt[name]; !known {
 			b.lineAt[name] = len(b.ledger.lines)
@@ -209,12 +209,12 @@ func (b *ledgerBuilder) shared(p *project) {
 		w.lines[amount] = b.lineAt[name]
 	}
 	if b.chance(40) || first {
-		w := b.add("code_interpreter_sessions", p.CreatedAt, 500+b.random.Int64N(8000), false, map[dimension]string{byProject: p.ID})
+		w := b.add("code_interpreter_sessions", p.CreatedAt, 500+b.random.Int64N(8000), false, map[Dimension]string{ByProject: p.ID})
 		w.lines[requests] = b.line("Code interpreter sessions", "", 30_000_000)
 	}
 }
 
-// String helps when a test prints a workload.
+// String makes a workload readable in the output of a test.
 func (w *workload) String() string {
 	return fmt.Sprintf("%s of %v from hour %d", w.kind, w.dims, w.from)
 }

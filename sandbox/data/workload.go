@@ -1,22 +1,23 @@
-package sandbox
+package data
 
-// parts are the quantities of one kind of usage, by part.
+// parts are the quantities of one kind of usage.
 type parts [maxParts]int64
 
-// workload is a steady source of usage: one key calling one model for one
-// purpose. What it did in an hour is a pure function of the workload and the
-// hour, so months of usage need no memory.
+// workload is a source of usage: one key that calls one model for one purpose. Its
+// usage in an hour is a pure function of the workload and the hour, so that months
+// of usage need no memory.
 type workload struct {
 	kind string
 	dims [dimensions]string
 
-	// From and until bound its life, in hours since the epoch; until 0 is open.
+	// From and until are hours since the epoch; an until of 0 means no end.
 	from, until int64
-	// rate is the requests of a busy weekday hour at the start, in thousandths.
+	// rate is the number of requests in a busy weekday hour at the start, in
+	// thousandths.
 	rate int64
-	// steady workloads run around the clock: machines, not people.
+	// steady workloads run around the clock, because they belong to machines.
 	steady bool
-	// perRequest is what one request uses of each part, in thousandths.
+	// perRequest is the quantity of each part in one request, in thousandths.
 	perRequest parts
 	lines      [maxParts]int // index into the ledger's price list, or noLine
 	hash       uint64
@@ -39,23 +40,22 @@ var (
 // usageEpoch is the hour from which growth counts: 2024-01-01 UTC.
 const usageEpoch = 1704067200 / 3600
 
-// growth is the load relative to usageEpoch in thousandths: one percent more
+// growth returns the load relative to usageEpoch, in thousandths: one percent more
 // every four days, up to tenfold.
 func growth(hour int64) int64 {
 	days := max(0, (hour-usageEpoch)/24)
 	return min(1000+days*10/4, 10_000)
 }
 
-// mix is a finalizer in the manner of splitmix64: every input bit reaches
-// every output bit.
-func mix(x uint64) uint64 {
+// Mix is the finalizer of splitmix64: every input bit affects every output bit.
+func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
-// hour is what the workload did in one hour since the epoch.
+// hour returns the usage in one hour, counted since the epoch.
 func (w *workload) hour(hour int64) parts {
 	var out parts
 	if hour < w.from || w.until != 0 && hour >= w.until {
@@ -70,10 +70,11 @@ func (w *workload) hour(hour int64) parts {
 	if day == 0 || day == 6 {
 		load = load * weekend / 1000
 	}
-	noise := mix(w.hash ^ uint64(hour)*0x9e3779b97f4a7c15)
+	noise := Mix(w.hash ^ uint64(hour)*0x9e3779b97f4a7c15)
 	load = load * int64(600+noise%801) / 1000
 	n := load / 1000
-	// The rest of a request is made or not, so that small workloads have some.
+	// A fraction of a request becomes one or none, so that small workloads have
+	// requests too.
 	if int64(noise>>20%1000) < load%1000 {
 		n++
 	}
@@ -83,16 +84,16 @@ func (w *workload) hour(hour int64) parts {
 	out[requests] = n
 	for i := 1; i < maxParts; i++ {
 		if w.perRequest[i] != 0 {
-			noise = mix(noise + uint64(i))
+			noise = Mix(noise + uint64(i))
 			out[i] = n * w.perRequest[i] / 1000 * int64(850+noise%301) / 1000
 		}
 	}
 	return out
 }
 
-// between is what the workload did from one minute since the epoch up to
-// another. A part of an hour is a share of it, rounded so that the minutes of
-// an hour add up to the hour.
+// between returns the usage from one minute up to another, counted since the epoch.
+// A part of an hour is a share of it, rounded so that the minutes of an hour add up
+// to the hour.
 func (w *workload) between(from, to int64) parts {
 	var sum parts
 	from = max(from, w.from*60)

@@ -1,17 +1,15 @@
-package sandbox
+package data
 
-// eventPayload shapes the details of seeded events. Event types that are not here
-// have no details in the API.
-//
-// Target is the id that the event is about, email belongs to the person it
-// concerns.
-func eventPayload(eventType, target, email string, project *project) any {
+// eventPayload returns the payload of a seeded event, nil for a type that has none
+// in the API. Target is the id that the event is about; email is the address of the
+// person who acted.
+func eventPayload(eventType, target, email string, project *Project) any {
 	role := map[string]string{"role": "member"}
 	scopes := map[string]any{"scopes": []string{"api.model.request", "api.model.read"}}
 	ips := []string{"203.0.113.0/24", "198.51.100.17"}
 	failure := map[string]string{"error_code": "invalid_credentials", "error_message": "The password or code was wrong."}
-	configs := map[string]any{"configs": []certificateRef{{ID: target, Name: "Offices"}}}
-	certificates := map[string]any{"certificates": []certificateRef{{ID: target, Name: "Edge proxy"}}}
+	configs := map[string]any{"configs": []CertificateRef{{ID: target, Name: "Offices"}}}
+	certificates := map[string]any{"certificates": []CertificateRef{{ID: target, Name: "Edge proxy"}}}
 	held := map[string]string{
 		"id": target, "principal_id": "user-" + target, "principal_type": "user",
 		"resource_id": project.ID, "resource_type": "project",
@@ -24,17 +22,17 @@ func eventPayload(eventType, target, email string, project *project) any {
 	}
 	switch eventType {
 	case "api_key.created":
-		return created{target, scopes}
+		return CreatedPayload{target, scopes}
 	case "api_key.updated":
-		return changed{target, scopes}
+		return ChangedPayload{target, scopes}
 	case "checkpoint.permission.created":
-		return created{target, map[string]string{
+		return CreatedPayload{target, map[string]string{
 			"project_id": project.ID, "fine_tuned_model_checkpoint": "ft:gpt-4o-mini:tickets:" + target[:6],
 		}}
 	case "external_key.registered", "workload_identity_provider.created":
-		return created{target, map[string]any{"name": "Main", "kind": "aws_kms", "rotation_days": 90}}
+		return CreatedPayload{target, map[string]any{"name": "Main", "kind": "aws_kms", "rotation_days": 90}}
 	case "workload_identity_provider.updated":
-		return changed{target, map[string]any{"name": "Main", "audience": "https://tokens.example.com"}}
+		return ChangedPayload{target, map[string]any{"name": "Main", "audience": "https://tokens.example.com"}}
 	case "workload_identity_provider.deleted":
 		return map[string]string{"id": target, "name": "Main"}
 	case "workload_identity_provider_mapping.created":
@@ -53,11 +51,11 @@ func eventPayload(eventType, target, email string, project *project) any {
 			"project_id": project.ID, "service_account_id": "svc_acct_" + target,
 		}
 	case "group.created":
-		return created{target, map[string]string{"group_name": "Incident response"}}
+		return CreatedPayload{target, map[string]string{"group_name": "Incident response"}}
 	case "group.updated":
-		return changed{target, map[string]string{"group_name": "On call"}}
+		return ChangedPayload{target, map[string]string{"group_name": "On call"}}
 	case "invite.sent":
-		return created{target, map[string]string{"email": email, "role": "member"}}
+		return CreatedPayload{target, map[string]string{"email": email, "role": "member"}}
 	case "ip_allowlist.created", "ip_allowlist.deleted":
 		return map[string]any{"id": target, "name": "Offices", "allowed_ips": ips}
 	case "ip_allowlist.updated":
@@ -69,17 +67,17 @@ func eventPayload(eventType, target, email string, project *project) any {
 	case "login.failed", "logout.failed":
 		return failure
 	case "organization.updated":
-		return changed{target, map[string]string{
+		return ChangedPayload{target, map[string]string{
 			"title": "Example Industries", "name": "example-industries", "description": "Makes examples.",
 			"threads_ui_visibility": "OWNERS", "usage_dashboard_visibility": "ANY_ROLE",
 			"api_call_logging": "enabled_for_selected_projects", "api_call_logging_project_ids": project.ID,
 		}}
 	case "project.created":
-		return created{target, map[string]string{"name": project.displayName(), "title": project.displayName()}}
+		return CreatedPayload{target, map[string]string{"name": project.DisplayName(), "title": project.DisplayName()}}
 	case "project.updated":
-		return changed{target, map[string]string{"title": project.displayName()}}
+		return ChangedPayload{target, map[string]string{"title": project.DisplayName()}}
 	case "rate_limit.updated":
-		return changed{target, map[string]int64{
+		return ChangedPayload{target, map[string]int64{
 			"max_requests_per_1_minute": 5000, "max_tokens_per_1_minute": 2_000_000, "max_images_per_1_minute": 50,
 			"max_audio_megabytes_per_1_minute": 100, "max_requests_per_1_day": 1_000_000,
 			"batch_1_day_max_input_tokens": 5_000_000_000,
@@ -87,11 +85,11 @@ func eventPayload(eventType, target, email string, project *project) any {
 	case "role.created":
 		return map[string]any{
 			"id": target, "role_name": "Auditor", "permissions": []string{"api.audit_logs.read"},
-			"resource_type": organizationResource, "resource_id": "org-example",
+			"resource_type": OrganizationResource, "resource_id": "org-example",
 		}
 	case "role.updated":
-		return changed{target, map[string]any{
-			"role_name": "Auditor", "resource_id": "org-example", "resource_type": organizationResource,
+		return ChangedPayload{target, map[string]any{
+			"role_name": "Auditor", "resource_id": "org-example", "resource_type": OrganizationResource,
 			"permissions_added": []string{"api.usage.read"}, "permissions_removed": []string{},
 			"description": "Reads what happened.", "metadata": map[string]string{"team": "risk"},
 		}}
@@ -100,19 +98,19 @@ func eventPayload(eventType, target, email string, project *project) any {
 	case "role.bound_to_resource", "role.unbound_from_resource":
 		return bound
 	case "service_account.created", "user.added":
-		return created{target, role}
+		return CreatedPayload{target, role}
 	case "service_account.updated", "user.updated":
-		return changed{target, role}
+		return ChangedPayload{target, role}
 	case "certificate.created", "certificate.updated":
-		return certificateRef{ID: target, Name: "Edge proxy"}
+		return CertificateRef{ID: target, Name: "Edge proxy"}
 	case "certificate.deleted":
-		return certificateRef{ID: target, Name: "Edge proxy", Content: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"}
+		return CertificateRef{ID: target, Name: "Edge proxy", Content: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"}
 	case "certificates.activated", "certificates.deactivated":
 		return certificates
 	case "api_key.deleted", "checkpoint.permission.deleted", "external_key.removed", "group.deleted",
 		"scim.enabled", "scim.disabled", "invite.accepted", "invite.deleted", "project.archived", "project.deleted",
 		"rate_limit.deleted", "role.deleted", "service_account.deleted", "user.deleted":
-		return ref{target}
+		return TargetPayload{target}
 	default:
 		return nil
 	}

@@ -1,68 +1,10 @@
-package sandbox
-
-// dimension is something that usage can be filtered and grouped by.
-type dimension int
-
-const (
-	byProject dimension = iota
-	byUser
-	byKey
-	byModel
-	byBatch
-	byTier
-	bySize
-	bySource
-	byContext
-	byStore
-	dimensions // their number
-)
-
-// groupName is the dimension in group_by and in results.
-func (d dimension) groupName() string {
-	return [...]string{
-		"project_id", "user_id", "api_key_id", "model", "batch", "service_tier",
-		"size", "source", "context_level", "vector_store_id",
-	}[d]
-}
-
-// filter is the dimension's query parameter; not every dimension has one.
-func (d dimension) filter() (field, bool) {
-	switch d {
-	case byProject:
-		return strList("project_ids"), true
-	case byUser:
-		return strList("user_ids"), true
-	case byKey:
-		return strList("api_key_ids"), true
-	case byModel:
-		return strList("models"), true
-	case byBatch:
-		return flag("batch"), true
-	case bySize:
-		return listOf("sizes", str("").oneOf(imageSizes...)), true
-	case bySource:
-		return listOf("sources", str("").oneOf(imageSources...)), true
-	case byContext:
-		return listOf("context_levels", str("").oneOf(contextLevels...)), true
-	case byStore:
-		return strList("vector_store_ids"), true
-	default:
-		return field{}, false
-	}
-}
-
-var (
-	imageSizes    = []string{"256x256", "512x512", "1024x1024", "1792x1792", "1024x1792"}
-	imageSources  = []string{"image.generation", "image.edit", "image.variation"}
-	contextLevels = []string{"low", "medium", "high"}
-	serviceTiers  = []string{"default", "flex", "priority"}
-)
+package data
 
 // maxParts bounds the independent quantities that one kind of usage has.
 const maxParts = 11
 
-// The parts of a completion's usage. Everything the API reports of it is one
-// of these or a sum of them. Part 0 of every kind is its number of requests.
+// The parts of a completion's usage. Each number that the API reports is one of
+// them or a sum of them. Part 0 of every kind is its number of requests.
 const (
 	requests = iota
 	inputText
@@ -77,7 +19,7 @@ const (
 	outputImage
 )
 
-// amount is the only part besides the requests that other kinds have.
+// amount is the only part that other kinds have besides the requests.
 const amount = 1
 
 // metric is a reported number: the sum of parts.
@@ -86,22 +28,33 @@ type metric struct {
 	parts []int
 }
 
-// usageKind is one of the ten usage endpoints.
-type usageKind struct {
-	name       string // last segment of the path
-	object     string
-	dimensions []dimension
+// UsageKind is one of the ten kinds of usage that the API reports.
+type UsageKind struct {
+	Name       string // The last segment of the endpoint's path.
+	Object     string
+	Dimensions []Dimension
 	metrics    []metric
 }
 
-func usageKinds() []*usageKind {
-	perModel := []dimension{byProject, byUser, byKey, byModel}
+func (k *UsageKind) totals(sum parts) map[string]int64 {
+	out := make(map[string]int64, len(k.metrics))
+	for _, m := range k.metrics {
+		for _, p := range m.parts {
+			out[m.name] += sum[p]
+		}
+	}
+	return out
+}
+
+// UsageKinds returns all kinds of usage.
+func UsageKinds() []*UsageKind {
+	perModel := []Dimension{ByProject, ByUser, ByKey, ByModel}
 	count := metric{"num_model_requests", []int{requests}}
 	quantity := func(name string) metric { return metric{name, []int{amount}} }
-	return []*usageKind{
+	return []*UsageKind{
 		{
 			"completions", "organization.usage.completions.result",
-			[]dimension{byProject, byUser, byKey, byModel, byBatch, byTier},
+			[]Dimension{ByProject, ByUser, ByKey, ByModel, ByBatch, ByTier},
 			[]metric{
 				{"input_tokens", []int{
 					inputText, inputCachedText, inputAudio, inputCachedAudio, inputImage, inputCachedImage, inputCacheWrite,
@@ -126,25 +79,25 @@ func usageKinds() []*usageKind {
 		{"moderations", "organization.usage.moderations.result", perModel, []metric{quantity("input_tokens"), count}},
 		{
 			"images", "organization.usage.images.result",
-			[]dimension{byProject, byUser, byKey, byModel, bySize, bySource},
+			[]Dimension{ByProject, ByUser, ByKey, ByModel, BySize, BySource},
 			[]metric{quantity("images"), count},
 		},
 		{"audio_speeches", "organization.usage.audio_speeches.result", perModel, []metric{quantity("characters"), count}},
 		{"audio_transcriptions", "organization.usage.audio_transcriptions.result", perModel, []metric{quantity("seconds"), count}},
-		{"vector_stores", "organization.usage.vector_stores.result", []dimension{byProject}, []metric{quantity("usage_bytes")}},
+		{"vector_stores", "organization.usage.vector_stores.result", []Dimension{ByProject}, []metric{quantity("usage_bytes")}},
 		{
 			"code_interpreter_sessions", "organization.usage.code_interpreter_sessions.result",
-			[]dimension{byProject},
+			[]Dimension{ByProject},
 			[]metric{{"num_sessions", []int{requests}}},
 		},
 		{
 			"file_search_calls", "organization.usage.file_searches.result",
-			[]dimension{byProject, byUser, byKey, byStore},
+			[]Dimension{ByProject, ByUser, ByKey, ByStore},
 			[]metric{{"num_requests", []int{requests}}},
 		},
 		{
 			"web_search_calls", "organization.usage.web_searches.result",
-			[]dimension{byProject, byUser, byKey, byModel, byContext},
+			[]Dimension{ByProject, ByUser, ByKey, ByModel, ByContext},
 			[]metric{count, quantity("num_requests")},
 		},
 	}
