@@ -39,7 +39,7 @@ needs() {
 }
 
 # download COMMAND... runs a command that fetches packages, and skips the language
-# when it fails. What it says is in the log of the language.
+# when it fails.
 download() {
 	"$@" >"$work/download" 2>&1 || skip "its packages cannot be had: $(grep -v '^[[:space:]]*$' "$work/download" | tail -n 1)"
 }
@@ -102,8 +102,8 @@ stubs_go() {
 	go run .
 }
 
-# Debian has the plugin, Maven Central the compiler; NuGet, where a project would
-# get both, may be out of reach.
+# The compiler is of Maven Central. A project has it, and the plugin for services,
+# from Grpc.Tools of NuGet, which no other registry has.
 stubs_csharp() {
 	needs mvn
 	local version=4.36.2 platform
@@ -124,7 +124,7 @@ stubs_csharp() {
 	if command -v grpc_csharp_plugin >/dev/null; then
 		services=("--plugin=protoc-gen-grpc=$(command -v grpc_csharp_plugin)" --grpc_out=gen "--grpc_opt=base_namespace=")
 	else
-		echo "csharp: messages alone, because there is no grpc_csharp_plugin (Debian: protobuf-compiler-grpc)"
+		echo "csharp: messages alone, because there is no grpc_csharp_plugin (NuGet: Grpc.Tools)"
 	fi
 	local protos
 	mapfile -t protos < <(sources)

@@ -162,10 +162,14 @@ func (c *components) responses(op operation) object {
 	if text == "" {
 		text = "The answer of the upstream."
 	}
+	answer := c.message(op.answer, answered)
+	if op.answer == op.method.Output() {
+		c.page(op.answer)
+	}
 	responses := object{{"200", object{
 		{"description", text},
 		{"headers", headers},
-		{"content", jsonContent(c.message(op.answer, answered))},
+		{"content", jsonContent(answer)},
 	}}}
 	if !op.reads() {
 		responses.set("424", reference("responses", outcomeUnknown))

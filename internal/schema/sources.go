@@ -21,6 +21,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/rpc/code"
 	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
 	_ "google.golang.org/genproto/googleapis/rpc/status"
+
 	// The health service, which is served and imported by nothing.
 	_ "google.golang.org/grpc/health/grpc_health_v1"
 )

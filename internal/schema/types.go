@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -84,8 +85,7 @@ func (c *components) members(message protoreflect.MessageDescriptor, fields []pr
 			continue
 		}
 		properties.set(jsonName(field), c.field(field, to))
-		// A plain field has no form of absence, so the upstream always sends it.
-		if to == taken && isRequired(field) || to == answered && !field.HasPresence() {
+		if to == taken && isRequired(field) || to == answered && alwaysThere(field) {
 			required = append(required, jsonName(field))
 		}
 	}
@@ -97,6 +97,27 @@ func (c *components) members(message protoreflect.MessageDescriptor, fields []pr
 		schema.set("additionalProperties", false)
 	}
 	return schema
+}
+
+// alwaysThere tells whether an answer has the member for certain. A plain scalar
+// has no form of absence. An enum has one, its zero, and so has a list.
+func alwaysThere(field protoreflect.FieldDescriptor) bool {
+	return !field.HasPresence() && !field.IsList() && field.Enum() == nil && !mapping(field).GetDecimal()
+}
+
+// page makes the lists of an answer required: a page without its items is none.
+func (c *components) page(message protoreflect.MessageDescriptor) {
+	schema, _ := c.schemas.get(shortName(message)).(object)
+	required, _ := schema.get("required").([]string)
+	for i := range message.Fields().Len() {
+		if field := message.Fields().Get(i); field.IsList() && !slices.Contains(required, jsonName(field)) {
+			required = append(required, jsonName(field))
+		}
+	}
+	if len(required) > 0 {
+		schema.set("required", required)
+		c.schemas.set(shortName(message), schema)
+	}
 }
 
 // field describes a member of an object, or a parameter.

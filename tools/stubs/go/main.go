@@ -31,7 +31,8 @@ func main() {
 
 // run makes one call that is answered and two that are refused.
 func run(ctx context.Context) error {
-	transport := connecthttp.NewTransport(http.DefaultClient, os.Getenv("GATEWAY")) // http://host:port
+	client := &http.Client{Timeout: 10 * time.Second}
+	transport := connecthttp.NewTransport(client, os.Getenv("GATEWAY")) // http://host:port
 	projects := adminv1connect.NewProjectServiceClient(connect.NewClient(transport, authorize("Bearer "+os.Getenv("AUDITOR"))))
 
 	page, err := projects.ListProjects(ctx, &adminv1.ListProjectsRequest{Limit: proto.Int32(3)})
