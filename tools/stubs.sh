@@ -68,6 +68,7 @@ stubs_python() {
 	mapfile -t protos < <(sources)
 	venv/bin/python -m grpc_tools.protoc -I "$SCHEMA/proto" --python_out=stubs --pyi_out=stubs --grpc_python_out=stubs "${protos[@]}"
 	PYTHONPATH=stubs venv/bin/python main.py
+	OPENAI_BASE_URL=$GATEWAY/v1 OPENAI_ADMIN_KEY=$OPERATOR venv/bin/python rest.py | sed 's/^/python, REST: /'
 }
 
 stubs_typescript() {
@@ -75,6 +76,7 @@ stubs_typescript() {
 	download npm ci --ignore-scripts --no-audit --no-fund
 	rm -rf src/gen dist
 	npx --no buf generate "$SCHEMA/proto"
+	npx --no openapi-typescript "$SCHEMA/openapi.json" -o src/gen/rest.ts >openapi.log
 	npx --no tsc
 	node dist/main.js
 }
@@ -154,8 +156,9 @@ export SCHEMA=$work/schema
 "$root/bin/gateway" demo --listen 127.0.0.1:0 >"$work/demo" 2>&1 &
 demo=$!
 AUDITOR=$(await 'AUDITOR=\([^ ]*\)')
+OPERATOR=$(await 'OPERATOR=\([^ ]*\)')
 GATEWAY=$(await 'the gateway in front of it on \(http:[^ ]*\)\.')
-export AUDITOR GATEWAY
+export AUDITOR OPERATOR GATEWAY
 export -f skip needs download sources stubs_python stubs_typescript stubs_java stubs_rust stubs_go stubs_csharp
 export work
 

@@ -134,3 +134,19 @@ func TestSchemaDescribesTheDoorsErrors(t *testing.T) {
 		}
 	}
 }
+
+// The page shows the program that `make stubs` runs.
+func TestClientsPageShowsTheProgram(t *testing.T) {
+	t.Parallel()
+	program, err := os.ReadFile(filepath.Join("..", "..", "tools", "stubs", "python", "rest.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "clients.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(page, program) {
+		t.Error("docs/clients.md does not show tools/stubs/python/rest.py as it is")
+	}
+}

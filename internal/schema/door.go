@@ -13,6 +13,7 @@ const (
 	idempotencyReplayed = "Idempotency-Replayed"
 	retryAfter          = "Retry-After"
 	shouldRetry         = "X-Should-Retry"
+	authenticate        = "WWW-Authenticate"
 )
 
 func sharedParameters() object {
@@ -42,6 +43,7 @@ func sharedHeaders() object {
 		{cacheStatus, header("Where the answer comes from, as RFC 9211 writes it.", text)},
 		{idempotencyReplayed, header("The answer is that of an earlier request with the same key.", flag("true"))},
 		{retryAfter, header("Seconds to wait before the next try.", count)},
+		{authenticate, header("Which credential is missing, with the status 401.", text)},
 		{shouldRetry, header("A repetition could make the write twice, or would fail again.", flag("false"))},
 	}
 }
@@ -59,7 +61,7 @@ func sharedResponses() object {
 		}
 	}
 	return object{
-		{refused, response("The call was refused, or failed. `code` says why.", retryAfter, shouldRetry)},
+		{refused, response("The call was refused, or failed. `code` says why.", retryAfter, shouldRetry, authenticate)},
 		{outcomeUnknown, response("The write may have been made, or was made and could not be recorded. Read before you write again.", shouldRetry, idempotencyReplayed)},
 	}
 }
