@@ -15,6 +15,13 @@ patience=600 # seconds for one language, with all that it has to download
 languages=("$@")
 ((${#languages[@]} > 0)) || languages=(python typescript java rust go csharp)
 
+for language in "${languages[@]}"; do
+	if [[ ! -d tools/stubs/$language && $language != csharp ]]; then
+		echo "stubs: no language $language" >&2
+		exit 2
+	fi
+done
+
 work=$(mktemp -d)
 demo=
 finish() {
@@ -42,6 +49,11 @@ needs() {
 # when it fails.
 download() {
 	"$@" >"$work/download" 2>&1 || skip "its packages cannot be had: $(grep -v '^[[:space:]]*$' "$work/download" | tail -n 1)"
+}
+
+# maven runs Maven, and takes out the colours that it writes whatever it is told.
+maven() {
+	mvn -q -B -ntp "$@" 2>&1 | sed $'s/\e\\[[0-9;]*m//g'
 }
 
 # sources lists what stubs are made of. What is below google/ and grpc/ is in a
@@ -83,9 +95,9 @@ stubs_typescript() {
 
 stubs_java() {
 	needs java javac mvn
-	download mvn -q -B -ntp -Dstyle.color=never dependency:resolve
+	download maven dependency:resolve
 	rm -rf target
-	mvn -q -B -ntp -Dstyle.color=never compile exec:java
+	maven compile exec:java
 }
 
 stubs_rust() {
@@ -116,7 +128,7 @@ stubs_csharp() {
 	esac
 	local protoc=protoc-$version-$platform.exe
 	if [[ ! -x $protoc ]]; then
-		download mvn -q -B -ntp -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+		download maven org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
 			"-Dartifact=com.google.protobuf:protoc:$version:exe:$platform" -DoutputDirectory=.
 		chmod +x "$protoc"
 	fi
@@ -153,21 +165,18 @@ await() {
 
 export SCHEMA=$work/schema
 "$root/bin/gateway" schema -o "$SCHEMA" >/dev/null
+: >"$work/demo"
 "$root/bin/gateway" demo --listen 127.0.0.1:0 >"$work/demo" 2>&1 &
 demo=$!
 AUDITOR=$(await 'AUDITOR=\([^ ]*\)')
 OPERATOR=$(await 'OPERATOR=\([^ ]*\)')
 GATEWAY=$(await 'the gateway in front of it on \(http:[^ ]*\)\.')
 export AUDITOR OPERATOR GATEWAY
-export -f skip needs download sources stubs_python stubs_typescript stubs_java stubs_rust stubs_go stubs_csharp
+export -f skip needs download maven sources stubs_python stubs_typescript stubs_java stubs_rust stubs_go stubs_csharp
 export work
 
 failed=() ran=0 skipped=0
 for language in "${languages[@]}"; do
-	if [[ ! -d $root/tools/stubs/$language && $language != csharp ]]; then
-		echo "stubs: no language $language" >&2
-		exit 2
-	fi
 	mkdir -p "$cache/$language"
 	[[ $language == csharp ]] || cp -r "$root/tools/stubs/$language/." "$cache/$language/"
 	status=0
