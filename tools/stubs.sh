@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Generates stubs in other languages from what `gateway schema` writes, and from
-# nothing else, and calls the demo with them. What a language cannot do here is
-# said, with the reason; a language that fails fails the run.
+# nothing else, and calls the demo with them. A language that cannot be tried here
+# is skipped with a printed reason; one that fails fails the run.
 #
 #   tools/stubs.sh [LANGUAGE...]     python typescript java rust go csharp
 #
@@ -51,7 +51,7 @@ download() {
 	"$@" >"$work/download" 2>&1 || skip "its packages cannot be had: $(grep -v '^[[:space:]]*$' "$work/download" | tail -n 1)"
 }
 
-# maven runs Maven, and takes out the colours that it writes whatever it is told.
+# maven runs Maven, and takes out its colours, which no option turns off.
 maven() {
 	mvn -q -B -ntp "$@" 2>&1 | sed $'s/\e\\[[0-9;]*m//g'
 }

@@ -1,10 +1,12 @@
 package schema
 
 import (
+	"context"
 	"encoding/json"
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -30,9 +32,15 @@ func linkedFiles() []protoreflect.FileDescriptor {
 	return files
 }
 
-func newSchema(t *testing.T) *Schema {
+// shared is the gateway's schema, which never changes: compiling the sources is
+// most of the time of a test.
+var shared = sync.OnceValues(func() (*Schema, error) {
+	return New(context.Background(), linkedFiles(), proto.Sources)
+})
+
+func theSchema(t *testing.T) *Schema {
 	t.Helper()
-	s, err := New(t.Context(), linkedFiles(), proto.Sources)
+	s, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}

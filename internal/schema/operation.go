@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -105,6 +106,12 @@ func jsonName(field protoreflect.FieldDescriptor) string {
 func spelling(value protoreflect.EnumValueDescriptor) string {
 	s, _ := proto.GetExtension(value.Options(), optionsv1.E_JsonValue).(string)
 	return s
+}
+
+// isSegment tells whether a string has the rule path_id.
+func isSegment(rules *validate.StringRules) bool {
+	is, _ := proto.GetExtension(rules, optionsv1.E_PathId).(bool)
+	return is
 }
 
 // element returns the repeated field of a message that stands for a JSON array;

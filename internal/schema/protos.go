@@ -15,8 +15,8 @@ const wellKnown = "google/protobuf/"
 const printedNote = "// Printed from a descriptor, without the comments of the original.\n\n"
 
 // Protos returns the text of all files by their import paths, except those of
-// google/protobuf, which every Protobuf compiler brings along. The gateway's own
-// are their sources, byte for byte; the others are printed.
+// google/protobuf, which every Protobuf compiler brings along. The gateway's
+// files are their sources, byte for byte; the others are printed.
 func (s *Schema) Protos() (map[string][]byte, error) {
 	texts := make(map[string][]byte, len(s.files))
 	printer := protoprint.Printer{Compact: true}

@@ -6,8 +6,6 @@ import (
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
 // segmentPattern is the rule path_id in the words of JSON Schema. The rule also
@@ -61,7 +59,7 @@ func boundNumber(schema *object, rules protoreflect.Message) {
 }
 
 func boundString(schema *object, rules *validate.StringRules) {
-	if is, _ := proto.GetExtension(rules, optionsv1.E_PathId).(bool); is {
+	if isSegment(rules) {
 		schema.set("minLength", 1)
 		schema.set("maxLength", segmentMost)
 		schema.set("pattern", segmentPattern)

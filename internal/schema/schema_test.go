@@ -37,7 +37,7 @@ func bare(t *testing.T, file *descriptorpb.FileDescriptorProto) *descriptorpb.Fi
 // printing a descriptor loses nothing.
 func TestProtosMeanWhatIsLinked(t *testing.T) {
 	t.Parallel()
-	s := newSchema(t)
+	s := theSchema(t)
 	protos, err := s.Protos()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestProtosMeanWhatIsLinked(t *testing.T) {
 
 func TestProtosHoldWhatClientsNeed(t *testing.T) {
 	t.Parallel()
-	protos, err := newSchema(t).Protos()
+	protos, err := theSchema(t).Protos()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestProtosHoldWhatClientsNeed(t *testing.T) {
 
 func TestDescriptorsAreWhole(t *testing.T) {
 	t.Parallel()
-	set := newSchema(t).Descriptors()
+	set := theSchema(t).Descriptors()
 	files, err := protodesc.NewFiles(set)
 	if err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func (s *Schema) collect(files []protoreflect.FileDescriptor) {
 	}
 }
 
-// hasSource tells whether a file is the gateway's own.
+// hasSource tells whether a file is one of the gateway's.
 func (s *Schema) hasSource(path string) bool {
 	_, err := fs.Stat(s.sources, path)
 	return err == nil
@@ -202,7 +202,7 @@ func joins(line string) bool {
 }
 
 // Descriptors returns all files with their imports, each after what it imports.
-// The gateway's own have source information: comments and positions.
+// The gateway's files have source information: comments and positions.
 func (s *Schema) Descriptors() *descriptorpb.FileDescriptorSet {
 	set := &descriptorpb.FileDescriptorSet{File: make([]*descriptorpb.FileDescriptorProto, 0, len(s.files))}
 	for _, file := range s.files {

@@ -39,7 +39,7 @@ func put(t *testing.T, path, text string) {
 
 func TestWrite(t *testing.T) {
 	t.Parallel()
-	s := newSchema(t)
+	s := theSchema(t)
 	for _, test := range []struct{ name, folder string }{{"new", "a/b"}, {"empty", ""}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +66,7 @@ func TestWrite(t *testing.T) {
 
 func TestWriteIntoAFolderThatIsNotEmpty(t *testing.T) {
 	t.Parallel()
-	s, folder := newSchema(t), t.TempDir()
+	s, folder := theSchema(t), t.TempDir()
 	stale, other := filepath.Join(folder, ProtoFolder, "removed.proto"), filepath.Join(folder, "notes.txt")
 	put(t, stale, "old")
 	put(t, filepath.Join(folder, OpenAPIFile), "old")
@@ -143,7 +143,7 @@ func TestWriteWhereAFileIs(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
 	put(t, path, "text")
-	if err := newSchema(t).Write(path, "test", true); err == nil {
+	if err := theSchema(t).Write(path, "test", true); err == nil {
 		t.Error("no error")
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// describe is the gateway's own description of its REST door, decoded.
+// describe is the gateway's description of its REST door, decoded.
 func describe(t *testing.T) map[string]any {
 	t.Helper()
 	var files []protoreflect.FileDescriptor
@@ -41,10 +41,10 @@ func describe(t *testing.T) map[string]any {
 	return root
 }
 
-// loadOwn reads the gateway's own description, strictly. Nothing has to be put
-// right in it. Answers are judged by their bodies, which are the upstream's: the
-// REST door has headers of its own.
-func loadOwn(t *testing.T) *description {
+// loadGateway reads the gateway's description, strictly. Nothing has to be put
+// right in it. Answers are judged by their bodies, which are the upstream's, and
+// not by their headers, which at the REST door are the gateway's.
+func loadGateway(t *testing.T) *description {
 	t.Helper()
 	d := build(t, describe(t), config.WithStrictMode())
 	d.bodyAlone = true
@@ -54,7 +54,7 @@ func loadOwn(t *testing.T) *description {
 // The document as a whole is OpenAPI 3.1, by the specification's own schema.
 func TestTheGatewaysDescriptionIsOpenAPI(t *testing.T) {
 	t.Parallel()
-	d := loadOwn(t)
+	d := loadGateway(t)
 	valid, faults := d.validator.ValidateDocument()
 	for _, fault := range faults {
 		t.Errorf("%s: %s", fault.Message, fault.Reason)
@@ -71,13 +71,13 @@ func TestTheGatewaysDescriptionIsOpenAPI(t *testing.T) {
 // REST door answers with the bytes that the upstream sent.
 func TestSandboxKeepsToTheGatewaysDescription(t *testing.T) {
 	t.Parallel()
-	newDriver(t, loadOwn(t), sandbox.Options{Seed: 7}).everything()
+	newDriver(t, loadGateway(t), sandbox.Options{Seed: 7}).everything()
 }
 
 // The gateway's description judges as the vendor's does.
 func TestTheGatewaysDescriptionFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
-	described := loadOwn(t)
+	described := loadGateway(t)
 	d := newDriver(t, described, sandbox.Options{Users: 3, Projects: 2})
 	for _, tt := range []struct{ name, old, replacement string }{
 		{"null for a string", `"redacted_value":"`, `"redacted_value":null,"x-old":"`},
