@@ -15,6 +15,7 @@ VCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo auto 
 export GOFLAGS := $(filter-out -buildvcs% -trimpath,$(GOFLAGS)) -buildvcs=$(VCS) -trimpath
 
 ARGS ?=
+ONLY ?=
 BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
@@ -59,6 +60,10 @@ conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors 
 .PHONY: sdk
 sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 	@tools/sdk.sh
+
+.PHONY: stubs
+stubs: build $(BUF) ## Generate stubs in other languages from the schema, and call the demo (ONLY='python rust')
+	@BUF=$(abspath $(BUF)) tools/stubs.sh $(ONLY)
 
 .PHONY: golden
 golden: ## Write the inventory of RPCs anew, for review

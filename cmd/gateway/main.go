@@ -27,6 +27,7 @@ type program struct {
 	Can     canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
 	Token   tokenCommand     `cmd:"" help:"Make tokens for callers."`
 	Config  referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
+	Schema  schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
 	Version kong.VersionFlag `help:"Print the build's version and commit, and exit."`
 }
 
