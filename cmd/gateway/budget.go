@@ -15,42 +15,10 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// budgetConfig says how much of the upstream's request budget may be spent.
-type budgetConfig struct {
-	Organization limitConfig    `yaml:"organization"`
-	Default      limitConfig    `yaml:"default"`
-	Buckets      []bucketConfig `yaml:"buckets"`
-	// ReplicaShare is the part that each replica spends while Redis is lost.
-	ReplicaShare float64 `yaml:"replica_share"`
-}
-
-// limitConfig is what a bucket allows.
-type limitConfig struct {
-	CallsPerMinute float64 `yaml:"calls_per_minute"`
-	Burst          int     `yaml:"burst"`
-}
-
-// bucketConfig is what the bucket of a name allows.
-type bucketConfig struct {
-	Name           string  `yaml:"name"`
-	CallsPerMinute float64 `yaml:"calls_per_minute"`
-	Burst          int     `yaml:"burst"`
-}
-
-func (l limitConfig) limit() pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
-
-// defaultBudget is careful: nobody knows what a key may spend until it is
-// refused. docs/upstream.md says how to size it.
-func defaultBudget() budgetConfig {
-	return budgetConfig{
-		Organization: limitConfig{CallsPerMinute: 60, Burst: 5},
-		Default:      limitConfig{CallsPerMinute: 7, Burst: 2},
-		ReplicaShare: 1.0 / 3,
-	}
-}
+func (l Limit) limit() pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
 
 // options compiles it against the catalog: a name that no method spends is a slip.
-func (b budgetConfig) options(catalog *service.Catalog) (pace.Options, error) {
+func (b Budget) options(catalog *service.Catalog) (pace.Options, error) {
 	o := pace.Options{
 		Organization: b.Organization.limit(), Default: b.Default.limit(), Share: b.ReplicaShare,
 		Buckets: make(map[string]pace.Limit),
@@ -73,7 +41,7 @@ func (b budgetConfig) options(catalog *service.Catalog) (pace.Options, error) {
 //
 // What is counted together belongs to one base URL: a change of the admin key
 // leaves the organization and its budget what they are.
-func openBudget(ctx context.Context, b budgetConfig, shared cacheConfig, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
+func openBudget(ctx context.Context, b Budget, shared Cache, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
 	options, err := b.options(catalog)
 	if err != nil {
 		return nil, err

@@ -8,52 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
-
-// byteSize is a number of bytes, written as 64MiB, 512KiB, 1GiB or 1000000.
-type byteSize int64
-
-var errNoSize = errors.New("no size")
-
-// Form says how a size is written.
-func (byteSize) Form() string { return "a size such as 64MiB" }
-
-// String writes a size as it is read.
-func (b byteSize) String() string {
-	for _, unit := range []struct {
-		name  string
-		bytes byteSize
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if b > 0 && b%unit.bytes == 0 {
-			return strconv.FormatInt(int64(b/unit.bytes), 10) + unit.name
-		}
-	}
-	return strconv.FormatInt(int64(b), 10)
-}
-
-// UnmarshalText reads a size.
-func (b *byteSize) UnmarshalText(text []byte) error {
-	number, factor := string(text), int64(1)
-	for unit, value := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
-		if before, ok := strings.CutSuffix(number, unit); ok {
-			number, factor = before, value
-			break
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 32)
-	if err != nil || n < 0 {
-		return errNoSize
-	}
-	*b = byteSize(n * factor)
-	return nil
-}
 
 // writeLease is how long a write that is never closed, because its process died,
 // keeps what it touches out of the caches. No call takes as long.
@@ -72,7 +32,7 @@ type remembering struct {
 
 // openCache makes the cache that the config asks for: memory, over Redis if
 // there is one.
-func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.KeySource, catalog *service.Catalog, logger *slog.Logger) (*remembering, error) {
+func openCache(ctx context.Context, c Cache, baseURL string, key upstream.KeySource, catalog *service.Catalog, logger *slog.Logger) (*remembering, error) {
 	r := &remembering{
 		events: newCacheEvents(),
 		run:    func(context.Context) {}, close: func() {}, degraded: func() string { return "" },
@@ -133,7 +93,7 @@ func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.
 }
 
 // sealed encrypts what Redis is given.
-func sealed(ctx context.Context, store cache.Store, keys []keyConfig, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
+func sealed(ctx context.Context, store cache.Store, keys []SecretRef, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
 	raw, err := encryptionKeys(ctx, keys, logger)
 	if err != nil {
 		return nil, err
@@ -143,7 +103,7 @@ func sealed(ctx context.Context, store cache.Store, keys []keyConfig, events cac
 
 // encryptionKeys reads them. A key is 32 random bytes in base64, as `openssl rand
 // -base64 32` prints them.
-func encryptionKeys(ctx context.Context, keys []keyConfig, logger *slog.Logger) ([][]byte, error) {
+func encryptionKeys(ctx context.Context, keys []SecretRef, logger *slog.Logger) ([][]byte, error) {
 	var raw [][]byte
 	for i, key := range keys {
 		secret, err := key.source(logger).Key(ctx)
@@ -180,4 +140,19 @@ func organization(baseURL string, key upstream.KeySource) func(context.Context) 
 		last.Store(n)
 		return n.name, nil
 	}
+}
+
+// lives compiles them against the catalog.
+func (c Cache) lives(catalog *service.Catalog) (service.Lives, error) {
+	var overrides []service.LifeOverride
+	for _, l := range c.Lives {
+		overrides = append(overrides, service.LifeOverride{
+			Of: l.Of, Fresh: l.Fresh, WhileRevalidate: l.StaleWhileRevalidate, IfError: l.StaleIfError, Settled: l.Settled,
+		})
+	}
+	lives, err := catalog.Lives(overrides)
+	if err != nil {
+		return nil, fmt.Errorf("config key cache.lives: %w", err)
+	}
+	return lives, nil
 }

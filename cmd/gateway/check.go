@@ -21,11 +21,11 @@ type policyFlags struct {
 }
 
 func (f policyFlags) load(std streams) (*service.Catalog, *callers.Set, error) {
-	conf, strays, err := openConfig(f.Config, std)
+	conf, unknown, err := openConfig(f.Config, std)
 	if err != nil {
 		return nil, nil, err
 	}
-	strays.say(std.err)
+	unknown.Warn(std.err)
 	catalog, err := loadCatalog(nil)
 	if err != nil {
 		return nil, nil, err

@@ -23,12 +23,12 @@ func writeFile(t *testing.T, name, content string) string {
 func of(d time.Duration) *time.Duration { return &d }
 
 // loadConfig reads and checks.
-func loadConfig(path string, lookup func(string) (string, bool)) (config, error) {
-	c, err := readConfig(path, lookup)
+func loadConfig(path string, lookup func(string) (string, bool)) (Config, error) {
+	c, err := Read(path, lookup, defaults())
 	if err != nil {
 		return c, err
 	}
-	return c, c.check()
+	return c, c.Check(defaults())
 }
 
 func environment(variables map[string]string) func(string) (string, bool) {
@@ -102,65 +102,65 @@ telemetry:
 
 func TestLoadConfig(t *testing.T) {
 	t.Parallel()
-	whole := config{
+	whole := Config{
 		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2",
-		TLS: tlsConfig{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
-		Upstream: upstreamConfig{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: keyConfig{Env: "SOME_KEY"}, Budget: budgetConfig{
-			Organization: limitConfig{30, 3}, Default: limitConfig{5, 2}, Buckets: []bucketConfig{{"projects:read", 20, 4}}, ReplicaShare: 0.5,
+		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
+		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Budget: Budget{
+			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects:read", 20, 4}}, ReplicaShare: 0.5,
 		}},
-		Authn: authnConfig{Issuers: []issuerConfig{{
+		Authn: Authn{Issuers: []Issuer{{
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
-		Cache: cacheConfig{Memory: 16 << 20, RedisURL: "rediss://127.0.0.1:6379/0", RedisPassword: keyConfig{File: "/password"}, RedisCAFile: "/redis/ca.crt", RedisCertFile: "/redis/tls.crt", RedisKeyFile: "/redis/tls.key", EncryptionKeys: []keyConfig{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []lifeConfig{
+		Cache: Cache{Memory: 16 << 20, RedisURL: "rediss://127.0.0.1:6379/0", RedisPassword: SecretRef{File: "/password"}, RedisCAFile: "/redis/ca.crt", RedisCertFile: "/redis/tls.crt", RedisKeyFile: "/redis/tls.key", EncryptionKeys: []SecretRef{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []Life{
 			{Of: "projects.users", Fresh: of(30 * time.Second)},
 			{Of: "ProjectService/GetProject", Fresh: of(0), StaleWhileRevalidate: of(time.Second), StaleIfError: of(2 * time.Minute), Settled: of(time.Hour)},
 		}},
 		Policy: "/etc/policy.yaml",
-		Audit:  auditConfig{Path: "/var/log/audit.jsonl", Required: true},
-		OpsTLS: opsTLSConfig{CertFile: "/ops.crt", KeyFile: "/ops.key", ClientCAFile: "/ops-ca.crt"},
-		CORS:   corsConfig{AllowedOrigins: []string{"https://console.example", "http://localhost:3000"}, AllowCredentials: true, MaxAge: time.Hour},
-		Limits: limitsConfig{
+		Audit:  Audit{Path: "/var/log/audit.jsonl", Required: true},
+		OpsTLS: OpsTLS{CertFile: "/ops.crt", KeyFile: "/ops.key", ClientCAFile: "/ops-ca.crt"},
+		CORS:   CORS{AllowedOrigins: []string{"https://console.example", "http://localhost:3000"}, AllowCredentials: true, MaxAge: time.Hour},
+		Limits: Limits{
 			HeaderBytes: 8 << 10, RequestBytes: 2 << 20, ReadHeaderTimeout: time.Second, ReadTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
 			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
 		},
-		Inventory:  inventoryConfig{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
-		Reflection: true, Shutdown: shutdownConfig{Delay: time.Second, Timeout: 9 * time.Second},
-		Log: logConfig{Level: logLevel(slog.LevelDebug)},
-		Telemetry: telemetryConfig{
-			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []headerConfig{{Name: "authorization", Env: "OTLP"}},
+		Inventory:  Inventory{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
+		Reflection: true, Shutdown: Shutdown{Delay: time.Second, Timeout: 9 * time.Second},
+		Log: Log{Level: LogLevel(slog.LevelDebug)},
+		Telemetry: Telemetry{
+			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []Header{{Name: "authorization", Env: "OTLP"}},
 			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true,
 		},
 	}
-	withDefaults := defaultConfig()
+	withDefaults := New(defaults())
 	withDefaults.Upstream.AdminKey.File = "/run/key"
 	withDefaults.Policy = "p.yaml"
-	everyVariable := config{
+	everyVariable := Config{
 		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4",
-		TLS:      tlsConfig{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
-		Upstream: upstreamConfig{BaseURL: "http://b", AdminKey: keyConfig{File: "/key"}, Budget: whole.Upstream.Budget},
-		Authn:    authnConfig{Issuers: []issuerConfig{{URL: "https://other.example", Audiences: []string{"x"}}}},
-		Cache:    cacheConfig{Memory: 1 << 30, EncryptionKeys: []keyConfig{}, Jitter: 0.25, Lives: whole.Cache.Lives},
+		TLS:      TLS{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
+		Upstream: Upstream{BaseURL: "http://b", AdminKey: SecretRef{File: "/key"}, Budget: whole.Upstream.Budget},
+		Authn:    Authn{Issuers: []Issuer{{URL: "https://other.example", Audiences: []string{"x"}}}},
+		Cache:    Cache{Memory: 1 << 30, EncryptionKeys: []SecretRef{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",
-		Audit:    auditConfig{Path: "-", Required: false},
-		OpsTLS:   opsTLSConfig{},
-		CORS:     corsConfig{AllowedOrigins: []string{"*"}, MaxAge: time.Minute},
-		Limits: limitsConfig{
+		Audit:    Audit{Path: "-", Required: false},
+		OpsTLS:   OpsTLS{},
+		CORS:     CORS{AllowedOrigins: []string{"*"}, MaxAge: time.Minute},
+		Limits: Limits{
 			HeaderBytes: 16 << 10, RequestBytes: 4 << 20, ReadHeaderTimeout: 11 * time.Second, ReadTimeout: 13 * time.Second, IdleTimeout: 14 * time.Second,
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
 		},
-		Inventory: inventoryConfig{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
-		Shutdown:  shutdownConfig{Delay: 0, Timeout: 19 * time.Second},
-		Log:       logConfig{Level: logLevel(slog.LevelWarn)},
-		Telemetry: telemetryConfig{
-			OTLPEndpoint: "https://other.example", OTLPHeaders: []headerConfig{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
+		Inventory: Inventory{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
+		Shutdown:  Shutdown{Delay: 0, Timeout: 19 * time.Second},
+		Log:       Log{Level: LogLevel(slog.LevelWarn)},
+		Telemetry: Telemetry{
+			OTLPEndpoint: "https://other.example", OTLPHeaders: []Header{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
 		},
 	}
 	required := map[string]string{"GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/run/key", "GATEWAY_POLICY": "p.yaml"}
 	tests := []struct {
 		name, file string
 		env        map[string]string
-		want       config
+		want       Config
 	}{
 		{"file", wholeConfig, nil, whole},
 		{"part of a file", "policy: p.yaml\nupstream: {admin_key: {file: /run/key}}", nil, withDefaults},

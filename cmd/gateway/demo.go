@@ -42,7 +42,7 @@ func (demoKey) Key(context.Context) (upstream.Secret, error) {
 // Run starts the fake upstream and a gateway in front of it, makes the sample
 // calls, and serves on until a signal.
 func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
-	if err := checkLoopback(c.Listen); err != nil {
+	if err := CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
 	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
@@ -50,7 +50,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer fake.release()
-	level := logLevel(slog.LevelError).variable()
+	level := LogLevel(slog.LevelError).variable()
 	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
@@ -66,7 +66,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer authenticator.Close()
-	standard := defaultConfig()
+	standard := New(defaults())
 	memory, err := openCache(ctx, standard.Cache, fake.url(), demoKey{}, catalog, logger)
 	if err != nil {
 		return err
@@ -74,10 +74,10 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer memory.close()
 	// The fake admits every call. Those of the inventory wait a little, so that
 	// its progress can be seen.
-	spending, err := openBudget(ctx, budgetConfig{
-		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
-		Buckets: []bucketConfig{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
-	}, cacheConfig{}, fake.url(), catalog, logger)
+	spending, err := openBudget(ctx, Budget{
+		Organization: Limit{CallsPerMinute: 6000, Burst: 100}, Default: Limit{CallsPerMinute: 3000, Burst: 50},
+		Buckets: []Bucket{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
+	}, Cache{}, fake.url(), catalog, logger)
 	if err != nil {
 		return err
 	}

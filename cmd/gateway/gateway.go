@@ -33,9 +33,9 @@ type parts struct {
 	auditRequired bool
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
-	limits     limitsConfig
-	inventory  inventoryConfig
-	cors       corsConfig
+	limits     Limits
+	inventory  Inventory
+	cors       CORS
 	// ending is closed when the gateway is about to stop, so that streams come to
 	// an end.
 	ending <-chan struct{}

@@ -26,7 +26,7 @@ const (
 
 // withIdempotency adds what keeps the outcomes of keyed writes, and what closes
 // it. If it fails, all of r is closed.
-func (r *remembering) withIdempotency(ctx context.Context, c cacheConfig, baseURL string, key upstream.KeySource, logger *slog.Logger) (*remembering, error) {
+func (r *remembering) withIdempotency(ctx context.Context, c Cache, baseURL string, key upstream.KeySource, logger *slog.Logger) (*remembering, error) {
 	outcomes, closeOutcomes, err := openOutcomes(ctx, c, r.events, logger)
 	if err != nil {
 		r.close()
@@ -51,7 +51,7 @@ func (r *remembering) withIdempotency(ctx context.Context, c cacheConfig, baseUR
 // openOutcomes keeps outcomes in Redis if there is one, encrypted if there are
 // keys, and in memory if there is none: then encrypted with a key that ends with
 // the process.
-func openOutcomes(ctx context.Context, c cacheConfig, events cache.Metrics, logger *slog.Logger) (outcomes cache.Outcomes, closeOutcomes func(), err error) {
+func openOutcomes(ctx context.Context, c Cache, events cache.Metrics, logger *slog.Logger) (outcomes cache.Outcomes, closeOutcomes func(), err error) {
 	if c.RedisURL == "" {
 		memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
 		if err != nil {

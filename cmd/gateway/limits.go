@@ -1,23 +1,14 @@
 package main
 
-import (
-	"cmp"
-	"crypto/tls"
-	"log/slog"
-	"time"
+import "time"
 
-	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
-)
-
-// limitsConfig bounds what connections may ask, of each listener alike.
-type limitsConfig struct {
+// Limits bounds what connections may ask, of each listener alike.
+type Limits struct {
 	// HeaderBytes bounds the header of a request, or the metadata of a call.
-	HeaderBytes byteSize `yaml:"header_bytes"`
+	HeaderBytes ByteSize `yaml:"header_bytes"`
 	// RequestBytes bounds a message of a caller, as it is sent and as it is after
 	// decompression.
-	RequestBytes byteSize `yaml:"request_bytes"`
+	RequestBytes ByteSize `yaml:"request_bytes"`
 	// ReadHeaderTimeout is how long a header, or the beginning of a connection,
 	// may take.
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
@@ -35,8 +26,8 @@ type limitsConfig struct {
 	ConnectionAge time.Duration `yaml:"connection_age"`
 }
 
-// shutdownConfig says how the gateway ends.
-type shutdownConfig struct {
+// Shutdown says how the gateway ends.
+type Shutdown struct {
 	// Delay is how long it goes on as before, but for saying that it is not ready:
 	// whoever sends callers here has to hear of it first.
 	Delay time.Duration `yaml:"delay"`
@@ -44,16 +35,16 @@ type shutdownConfig struct {
 	Timeout time.Duration `yaml:"timeout"`
 }
 
-func defaultLimits() limitsConfig {
-	return limitsConfig{
+func defaultLimits(d Defaults) Limits {
+	return Limits{
 		HeaderBytes: 64 << 10, RequestBytes: 1 << 20,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
-		LongestCall:       service.DefaultLongestCall,
+		LongestCall:       d.LongestCall,
 		ConcurrentStreams: 100, Connections: 1024, ConnectionAge: 30 * time.Minute,
 	}
 }
 
-func (l *limitsConfig) settings() []setting {
+func (l *Limits) settings() []setting {
 	return []setting{
 		{"limits.header_bytes", &l.HeaderBytes},
 		{"limits.request_bytes", &l.RequestBytes},
@@ -68,20 +59,20 @@ func (l *limitsConfig) settings() []setting {
 }
 
 // check holds every value to its bounds.
-func (l *limitsConfig) check(fault func(key, format string, args ...any)) {
+func (l *Limits) check(fault func(key, format string, args ...any), longestCall time.Duration) {
 	within(fault, "limits.header_bytes", l.HeaderBytes, 4<<10, 1<<20)
 	within(fault, "limits.request_bytes", l.RequestBytes, 4<<10, 16<<20)
 	within(fault, "limits.read_header_timeout", l.ReadHeaderTimeout, 100*time.Millisecond, 2*time.Minute)
 	within(fault, "limits.read_timeout", l.ReadTimeout, 100*time.Millisecond, 10*time.Minute)
 	within(fault, "limits.idle_timeout", l.IdleTimeout, time.Second, time.Hour)
 	// What a write holds in the caches is given up after twice the longest call.
-	within(fault, "limits.longest_call", l.LongestCall, time.Second, service.DefaultLongestCall)
+	within(fault, "limits.longest_call", l.LongestCall, time.Second, longestCall)
 	within(fault, "limits.concurrent_streams", l.ConcurrentStreams, 1, 10_000)
 	within(fault, "limits.connections", l.Connections, 1, 65536)
 	within(fault, "limits.connection_age", l.ConnectionAge, time.Second, 24*time.Hour)
 }
 
-func (s *shutdownConfig) check(fault func(key, format string, args ...any)) {
+func (s *Shutdown) check(fault func(key, format string, args ...any)) {
 	within(fault, "shutdown.delay", s.Delay, 0, 5*time.Minute)
 	within(fault, "shutdown.timeout", s.Timeout, time.Second, 15*time.Minute)
 	if s.Timeout <= s.Delay {
@@ -89,38 +80,10 @@ func (s *shutdownConfig) check(fault func(key, format string, args ...any)) {
 	}
 }
 
-func within[T cmp.Ordered](fault func(key, format string, args ...any), key string, value, least, most T) {
-	if value < least || value > most {
-		fault(key, "%v is not within %v and %v", value, least, most)
-	}
-}
-
-// split says how long calls may take to end, and how long the last records after
+// Split says how long calls may take to end, and how long the last records after
 // them: a quarter of what is left after the delay, and no more than it takes.
-func (s shutdownConfig) split() (calls, flush time.Duration) {
+func (s Shutdown) Split() (calls, flush time.Duration) {
 	left := s.Timeout - s.Delay
 	flush = min(auditFlush, left/4)
 	return left - flush, flush
-}
-
-// port is the options of a listener of net/http.
-func (l limitsConfig) port(secure *tls.Config, drain time.Duration) httpdoor.Options {
-	return httpdoor.Options{
-		TLS: secure, MaxHeaderBytes: int(l.HeaderBytes), MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,
-		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, IdleTimeout: l.IdleTimeout,
-		// Who reads slowly has a minute more than the call.
-		WriteTimeout:     max(l.LongestCall, l.ReadTimeout) + time.Minute,
-		MaxConnectionAge: l.ConnectionAge, DrainTimeout: drain,
-	}
-}
-
-// fast is the options of the gRPC door, where a stream may last for longestStream.
-func (l limitsConfig) fast(secure *tls.Config, drain, longestStream time.Duration, logger *slog.Logger) grpcdoor.Options {
-	return grpcdoor.Options{
-		TLS: secure, Codec: service.BinaryCodec(), Logger: logger, MaxHeaderBytes: int(l.HeaderBytes), MaxRequestBytes: int(l.RequestBytes),
-		MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,
-		ConnectionTimeout: l.ReadHeaderTimeout, MaxConnectionIdle: l.IdleTimeout,
-		// An old connection gets no new calls, and keeps those that it has.
-		MaxConnectionAge: l.ConnectionAge, MaxConnectionAgeGrace: longestStream + time.Minute, DrainTimeout: drain,
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,51 +12,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
-// checkRedis reports a password that is in two places, or that nobody asks for.
-func (c cacheConfig) checkRedis(fault func(key, format string, args ...any)) {
-	const key = "cache.redis_password"
-	switch p := c.RedisPassword; {
-	case p == keyConfig{}:
-	case p.Env != "" && p.File != "":
-		fault(key, "either env or file")
-	case c.RedisURL == "":
-		fault(key, "goes with redis_url")
-	default:
-		if u, err := url.Parse(c.RedisURL); err == nil && u.User != nil {
-			if _, twice := u.User.Password(); twice {
-				fault(key, "redis_url has a password too")
-			}
-		}
-	}
-}
-
-// checkRedisTLS reports files that nobody would read, or that are half of what it
-// takes.
-func (c cacheConfig) checkRedisTLS(fault func(key, format string, args ...any)) {
-	for key, path := range map[string]string{
-		"cache.redis_ca_file": c.RedisCAFile, "cache.redis_cert_file": c.RedisCertFile, "cache.redis_key_file": c.RedisKeyFile,
-	} {
-		switch {
-		case path == "":
-		case c.RedisURL == "":
-			fault(key, "goes with redis_url")
-		case !strings.HasPrefix(c.RedisURL, "rediss"):
-			fault(key, "redis_url is not rediss://, rediss+sentinel:// or rediss+cluster://, so that there is no TLS to use it for")
-		}
-	}
-	switch {
-	case c.RedisCertFile != "" && c.RedisKeyFile == "":
-		fault("cache.redis_cert_file", "goes with redis_key_file, the private key of the certificate")
-	case c.RedisKeyFile != "" && c.RedisCertFile == "":
-		fault("cache.redis_key_file", "goes with redis_cert_file, the certificate of the key")
-	}
-}
-
 // redisClient makes a client of the Redis that the config names. base is what
 // the client needs besides.
-func (c cacheConfig) redisClient(ctx context.Context, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
+func (c Cache) redisClient(ctx context.Context, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
 	base.URL = c.RedisURL
-	if (c.RedisPassword != keyConfig{}) {
+	if (c.RedisPassword != SecretRef{}) {
 		source := c.RedisPassword.source(logger)
 		// One that cannot be read is an error now, and not as many failures of Redis.
 		if _, err := source.Key(ctx); err != nil {

@@ -116,7 +116,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 	server, clients := newAuthority(t), newAuthority(t)
 	locked := newLockedRedis(t, server, clients)
 	mine := server.write(server.issue("gateway.example")) // of an authority that Redis does not know
-	config := cacheConfig{
+	config := Cache{
 		RedisURL: locked.url, RedisCAFile: filepath.Join(mine, "ca.crt"), RedisCertFile: filepath.Join(mine, "tls.crt"), RedisKeyFile: filepath.Join(mine, "tls.key"),
 	}
 	client, err := config.redisClient(t.Context(), cache.RedisConfig{Patience: patience}, slog.New(slog.DiscardHandler))
@@ -143,7 +143,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 
 func TestRedisTLSFilesAreReadAtTheStart(t *testing.T) {
 	t.Parallel()
-	config := cacheConfig{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
+	config := Cache{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
 	_, err := config.redisClient(t.Context(), cache.RedisConfig{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "config keys cache.redis_ca_file") || !strings.Contains(err.Error(), config.RedisCAFile) {
 		t.Errorf("error %v", err)

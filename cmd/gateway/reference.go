@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"reflect"
@@ -13,26 +12,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 )
 
-type referenceCommand struct {
-	Format string `enum:"markdown,json" default:"markdown" help:"markdown or json."`
-}
-
-// Run prints what there is to configure.
-func (c *referenceCommand) Run(std streams) error {
-	keys := reference()
-	if c.Format == "json" {
-		encoder := json.NewEncoder(std.out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(keys)
-	}
-	return writeReference(std.out, keys)
-}
-
-// reference lists every key of gateway.yaml, in the order of the file. It is
+// Reference lists every key of gateway.yaml, in the order of the file. It is
 // made from the types that the file is read into, so none can be missing.
-func reference() []configKey {
+func Reference(d Defaults) []Key {
 	r := referencing{texts: keyTexts(), variables: make(map[string]string)}
-	c := defaultConfig()
+	c := New(d)
 	for _, s := range c.settings() {
 		r.variables[s.key] = s.variable()
 	}
@@ -40,8 +24,8 @@ func reference() []configKey {
 	return r.keys
 }
 
-// configKey is a key of gateway.yaml.
-type configKey struct {
+// Key is a key of gateway.yaml.
+type Key struct {
 	// Key is the path to it; "[]" follows the name of a list whose elements have
 	// keys of their own.
 	Key string `json:"key"`
@@ -55,7 +39,7 @@ type configKey struct {
 }
 
 // section is the first name of a key that has several; "" for one that has one.
-func (k configKey) section() string {
+func (k Key) section() string {
 	name, _, nested := strings.Cut(k.Key, ".")
 	if !nested {
 		return ""
@@ -66,7 +50,7 @@ func (k configKey) section() string {
 // referencing is one walk through the types of the config.
 type referencing struct {
 	texts, variables map[string]string
-	keys             []configKey
+	keys             []Key
 }
 
 func (r *referencing) object(prefix string, v reflect.Value) {
@@ -95,7 +79,7 @@ func (r *referencing) value(key string, v reflect.Value) {
 }
 
 func (r *referencing) leaf(key, form string, v reflect.Value) {
-	k := configKey{Key: key, Variable: r.variables[key], Form: form, Text: r.texts[key]}
+	k := Key{Key: key, Variable: r.variables[key], Form: form, Text: r.texts[key]}
 	if !strings.Contains(key, "[]") {
 		k.Default = written(v)
 	}
@@ -139,12 +123,12 @@ Each key is an environment variable too, and that wins. A list is written there 
 The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys and headers of telemetry are not.
 `
 
-// writeReference writes a table for each top-level key.
-func writeReference(w io.Writer, keys []configKey) error {
+// WriteMarkdown writes a table for each top-level key.
+func WriteMarkdown(w io.Writer, keys []Key) error {
 	var b strings.Builder
 	b.WriteString(referenceHead)
 	keys = slices.Clone(keys)
-	slices.SortStableFunc(keys, func(a, b configKey) int { return strings.Compare(a.section(), b.section()) })
+	slices.SortStableFunc(keys, func(a, b Key) int { return strings.Compare(a.section(), b.section()) })
 	section := "none yet"
 	for _, k := range keys {
 		if name := k.section(); name != section {

@@ -23,7 +23,7 @@ const referencePage = "../../docs/config.md"
 func TestReferencePage(t *testing.T) {
 	t.Parallel()
 	var want bytes.Buffer
-	if err := writeReference(&want, reference()); err != nil {
+	if err := WriteMarkdown(&want, Reference(defaults())); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
@@ -44,10 +44,10 @@ func TestReferencePage(t *testing.T) {
 // list, a variable; and nothing has a description or a variable that is no key.
 func TestReferenceIsWhole(t *testing.T) {
 	t.Parallel()
-	for _, fault := range referenceFaults(reference(), keyTexts(), new(config).settings()) {
+	for _, fault := range referenceFaults(Reference(defaults()), keyTexts(), new(Config).settings()) {
 		t.Error(fault)
 	}
-	c := defaultConfig()
+	c := New(defaults())
 	for _, s := range c.settings() {
 		v := reflect.ValueOf(s.value).Elem()
 		if _, described := v.Interface().(strictyaml.Described); !described {
@@ -59,7 +59,7 @@ func TestReferenceIsWhole(t *testing.T) {
 	}
 }
 
-func referenceFaults(keys []configKey, texts map[string]string, settings []setting) []string {
+func referenceFaults(keys []Key, texts map[string]string, settings []setting) []string {
 	var faults []string
 	texts = maps.Clone(texts)
 	variables := make(map[string]bool)
@@ -91,7 +91,7 @@ func referenceFaults(keys []configKey, texts map[string]string, settings []setti
 // TestReferenceFaults: the test above can fail.
 func TestReferenceFaults(t *testing.T) {
 	t.Parallel()
-	keys := []configKey{{Key: "a"}, {Key: "b"}, {Key: "l"}, {Key: "l[].x"}}
+	keys := []Key{{Key: "a"}, {Key: "b"}, {Key: "l"}, {Key: "l[].x"}}
 	settings := []setting{{key: "a"}, {key: "l"}, {key: "gone"}}
 	texts := map[string]string{"a": "one | two", "l": "list", "l[].x": "an element's", "old": "no more"}
 	got := referenceFaults(keys, texts, settings)
@@ -109,8 +109,8 @@ func TestReferenceFaults(t *testing.T) {
 
 func TestByteSizeString(t *testing.T) {
 	t.Parallel()
-	for size, want := range map[byteSize]string{0: "0", 1000: "1000", 1024: "1KiB", 64 << 20: "64MiB", 1536 << 20: "1536MiB", 2 << 30: "2GiB"} {
-		var back byteSize
+	for size, want := range map[ByteSize]string{0: "0", 1000: "1000", 1024: "1KiB", 64 << 20: "64MiB", 1536 << 20: "1536MiB", 2 << 30: "2GiB"} {
+		var back ByteSize
 		if got := size.String(); got != want || back.UnmarshalText([]byte(got)) != nil || back != size {
 			t.Errorf("%d is written %q, want %q, and read as %d", size, got, want, back)
 		}

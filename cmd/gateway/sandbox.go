@@ -19,7 +19,7 @@ type sandboxCommand struct {
 
 // Run serves the fake upstream until a signal.
 func (c *sandboxCommand) Run(ctx context.Context, std streams) error {
-	if err := checkLoopback(c.Listen); err != nil {
+	if err := CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
 	fake := sandbox.New(sandbox.Options{

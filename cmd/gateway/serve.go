@@ -28,14 +28,14 @@ type serveCommand struct {
 
 // Run serves until a signal.
 func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
-	conf, strays, err := openConfig(c.Config, std)
+	conf, unknown, err := openConfig(c.Config, std)
 	if err != nil {
 		return err
 	}
 	level := conf.Log.Level.variable()
 	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
-	if len(strays) > 0 {
-		logger.WarnContext(ctx, strayText, strays.attributes()...)
+	if len(unknown) > 0 {
+		logger.WarnContext(ctx, UnknownText, unknown.Attributes()...)
 	}
 	key := conf.Upstream.AdminKey.source(logger)
 	// A key that cannot be read is an error now, not at the first call.
@@ -72,7 +72,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() {
-		_, flush := conf.Shutdown.split()
+		_, flush := conf.Shutdown.Split()
 		err = closeAudit(ctx, records, flush, err)
 	}()
 	g, err := build(ctx, catalog, drift, parts{
@@ -87,20 +87,6 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	return conf.listenAndServe(ctx, g, beside{policy, records, memory}, logger)
 }
 
-// openCallers reads everything that tells who may call.
-func openCallers(conf config, catalog *service.Catalog, logger *slog.Logger) (*authn.Authenticator, *callers.Source, error) {
-	authenticator, err := authn.New(authn.Config{Issuers: conf.Authn.issuers(), Logger: logger})
-	if err != nil {
-		return nil, nil, err
-	}
-	policy, err := callers.Open(conf.Policy, callers.Rules{Methods: catalog.Access(), Issuers: conf.Authn.urls()}, logger)
-	if err != nil {
-		authenticator.Close()
-		return nil, nil, err
-	}
-	return authenticator, policy, nil
-}
-
 // beside is what runs beside the doors.
 type beside struct {
 	policy  *callers.Source
@@ -108,13 +94,13 @@ type beside struct {
 	memory  *remembering
 }
 
-func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger *slog.Logger) error {
+func (c Config) listenAndServe(ctx context.Context, g *gateway, b beside, logger *slog.Logger) error {
 	secure, closer, err := c.TLS.config(ctx, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }() // The process ends.
-	drain, _ := c.Shutdown.split()
+	drain, _ := c.Shutdown.Split()
 	doors, err := listen(ctx, c.Listen, g.doors, c.Limits.port(secure, drain))
 	if err != nil {
 		return err
@@ -131,7 +117,7 @@ func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger
 	}
 	defer ops.release()
 	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen} {
-		if host, _, _ := net.SplitHostPort(address); secure == nil && address != "" && !isLoopback(host) {
+		if host, _, _ := net.SplitHostPort(address); secure == nil && address != "" && !IsLoopback(host) {
 			logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", key)
 		}
 	}
@@ -151,7 +137,7 @@ func (c config) listenAndServe(ctx context.Context, g *gateway, b beside, logger
 }
 
 // listenOps opens the listener of operators, with certificates of its own.
-func (c config) listenOps(ctx context.Context, handler http.Handler, logger *slog.Logger) (listener, error) {
+func (c Config) listenOps(ctx context.Context, handler http.Handler, logger *slog.Logger) (listener, error) {
 	var secure *tls.Config
 	if t := c.OpsTLS; t.CertFile != "" {
 		var err error
@@ -170,7 +156,7 @@ const opsDrain = time.Second
 
 // config is nil when connections are not protected. The closer ends what
 // follows the certificates.
-func (t tlsConfig) config(ctx context.Context, logger *slog.Logger) (*tls.Config, io.Closer, error) {
+func (t TLS) config(ctx context.Context, logger *slog.Logger) (*tls.Config, io.Closer, error) {
 	switch {
 	case t.SPIFFESocket != "":
 		return authn.NewSPIFFE(ctx, t.SPIFFESocket, t.TrustDomains, logger)

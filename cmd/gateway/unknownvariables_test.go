@@ -14,13 +14,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-func TestStrays(t *testing.T) {
+func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
-	c := defaultConfig()
+	c := New(defaults())
 	c.Upstream.AdminKey.Env = "GATEWAY_KEY"
 	c.Cache.RedisPassword.Env = "GATEWAY_REDIS_SECRET"
-	c.Cache.EncryptionKeys = []keyConfig{{Env: "GATEWAY_NEW"}, {Env: "GATEWAY_OLD"}}
-	c.Telemetry.OTLPHeaders = []headerConfig{{Name: "a", Env: "GATEWAY_HEADER"}}
+	c.Cache.EncryptionKeys = []SecretRef{{Env: "GATEWAY_NEW"}, {Env: "GATEWAY_OLD"}}
+	c.Telemetry.OTLPHeaders = []Header{{Name: "a", Env: "GATEWAY_HEADER"}}
 	environ := []string{
 		"GATEWAY_KEY=x", "GATEWAY_REDIS_SECRET=x", "GATEWAY_NEW=x", "GATEWAY_OLD=x", "GATEWAY_HEADER=x",
 		"GATEWAY_UPSTREAM_BASE_URL=http://a", "GATEWAY_LIMITS_CONNECTIONS=1",
@@ -32,8 +32,8 @@ func TestStrays(t *testing.T) {
 		"GATEWAY_UPSTREM_BASE_URL=canary", "GATEWAY_POLICI=canary", "GATEWAY_=canary", "GATEWAY_PORTS=canary", "GATEWAY_POLICI=canary",
 		"GATEWAY_PORT_8080_TLS=canary", "GATEWAY_SERVICE_NAME=canary",
 	}
-	want := strayVariables{"GATEWAY_", "GATEWAY_POLICI", "GATEWAY_PORTS", "GATEWAY_PORT_8080_TLS", "GATEWAY_SERVICE_NAME", "GATEWAY_UPSTREM_BASE_URL"}
-	if diff := cmp.Diff(want, c.strays(environ)); diff != "" {
+	want := UnknownVariables{"GATEWAY_", "GATEWAY_POLICI", "GATEWAY_PORTS", "GATEWAY_PORT_8080_TLS", "GATEWAY_SERVICE_NAME", "GATEWAY_UPSTREM_BASE_URL"}
+	if diff := cmp.Diff(want, c.Unknown(environ)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -42,23 +42,23 @@ func TestStrays(t *testing.T) {
 // no key ends as a Service's variables do.
 func TestNoKeyLooksLikeAServiceLink(t *testing.T) {
 	t.Parallel()
-	for _, s := range new(config).settings() {
+	for _, s := range new(Config).settings() {
 		misspelled := strings.Replace(s.variable(), "GATEWAY_", "GATEWAY_X", 1)
-		if got := new(config).strays([]string{misspelled + "=x"}); len(got) != 1 {
+		if got := new(Config).Unknown([]string{misspelled + "=x"}); len(got) != 1 {
 			t.Errorf("%s would be ignored in silence", misspelled)
 		}
 	}
 }
 
 // TestVariablesOfSecretsAreKnown: whichever key says in which variable a secret
-// is, that variable is no stray.
+// is, that variable is not unknown.
 func TestVariablesOfSecretsAreKnown(t *testing.T) {
 	t.Parallel()
-	var c config
+	var c Config
 	c.Upstream.AdminKey.Env, c.Cache.RedisPassword.Env = "a", "a"
-	c.Cache.EncryptionKeys, c.Telemetry.OTLPHeaders = []keyConfig{{Env: "a"}}, []headerConfig{{Env: "a"}}
+	c.Cache.EncryptionKeys, c.Telemetry.OTLPHeaders = []SecretRef{{Env: "a"}}, []Header{{Env: "a"}}
 	keys := 0
-	for _, k := range reference() {
+	for _, k := range Reference(defaults()) {
 		if strings.HasSuffix(k.Key, ".env") {
 			keys++
 		}
@@ -68,26 +68,26 @@ func TestVariablesOfSecretsAreKnown(t *testing.T) {
 	}
 }
 
-// TestStraysAreBounded: not all are said, nor all of a long one.
-func TestStraysAreBounded(t *testing.T) {
+// TestUnknownVariablesAreBounded: not all are said, nor all of a long one.
+func TestUnknownVariablesAreBounded(t *testing.T) {
 	t.Parallel()
 	var environ []string
 	for i := range 1000 {
 		environ = append(environ, fmt.Sprintf("GATEWAY_%03d%s=x", i, strings.Repeat("\xff", 1000)))
 	}
 	var out bytes.Buffer
-	new(config).strays(environ).say(&out)
+	new(Config).Unknown(environ).Warn(&out)
 	if got := out.String(); len(got) > 2000 || !strings.HasSuffix(got, "and 990 more\n") || strings.Count(got, "GATEWAY_0") != 10 {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
-	strayVariables(nil).say(&out)
+	UnknownVariables(nil).Warn(&out)
 	if out.Len() != len(out.String()) || strings.Count(out.String(), "\n") != 1 {
 		t.Error("something is said of nothing")
 	}
 }
 
-// TestStraysAreSaid: by check, whether all is well or not, and by serve, once.
-func TestStraysAreSaid(t *testing.T) {
+// TestUnknownVariablesAreReported: by check, whether all is well or not, and by serve, once.
+func TestUnknownVariablesAreReported(t *testing.T) {
 	t.Setenv("GATEWAY_UPSTREM_BASE_URL", "https://canary.example")
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
 	t.Cleanup(fake.Close)
@@ -107,11 +107,11 @@ func TestStraysAreSaid(t *testing.T) {
 		Variables []string `json:"variables"`
 		More      int      `json:"more"`
 	}
-	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, strayText)), &said); err != nil {
+	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, UnknownText)), &said); err != nil {
 		t.Fatal(err)
 	}
 	c.err.line(t, c.ended, "ops_listen")
-	if !slices.Contains(said.Variables, "GATEWAY_UPSTREM_BASE_URL") || said.Level != "WARN" || strings.Contains(c.err.String(), "canary") || strings.Count(c.err.String(), strayText) != 1 {
+	if !slices.Contains(said.Variables, "GATEWAY_UPSTREM_BASE_URL") || said.Level != "WARN" || strings.Contains(c.err.String(), "canary") || strings.Count(c.err.String(), UnknownText) != 1 {
 		t.Errorf("said %s", c.err)
 	}
 	c.stop(t)

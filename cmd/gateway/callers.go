@@ -1,0 +1,41 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+)
+
+func (c Authn) issuers() []authn.Issuer {
+	var all []authn.Issuer
+	for _, i := range c.Issuers {
+		all = append(all, authn.Issuer{
+			URL: i.URL, Audiences: i.Audiences, Algorithms: i.Algorithms, JWKSURL: i.JWKSURL, CAFile: i.CAFile, TokenFile: i.TokenFile,
+		})
+	}
+	return all
+}
+
+func (c Authn) urls() []string {
+	var all []string
+	for _, i := range c.Issuers {
+		all = append(all, i.URL)
+	}
+	return all
+}
+
+// openCallers reads everything that tells who may call.
+func openCallers(conf Config, catalog *service.Catalog, logger *slog.Logger) (*authn.Authenticator, *callers.Source, error) {
+	authenticator, err := authn.New(authn.Config{Issuers: conf.Authn.issuers(), Logger: logger})
+	if err != nil {
+		return nil, nil, err
+	}
+	policy, err := callers.Open(conf.Policy, callers.Rules{Methods: catalog.Access(), Issuers: conf.Authn.urls()}, logger)
+	if err != nil {
+		authenticator.Close()
+		return nil, nil, err
+	}
+	return authenticator, policy, nil
+}

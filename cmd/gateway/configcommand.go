@@ -1,0 +1,37 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+)
+
+// openConfig reads the config of a command, and finds what of the environment was
+// meant for it and is not read. Where the config is at fault, it says the latter
+// at once: that may be why.
+func openConfig(path string, std streams) (Config, UnknownVariables, error) {
+	conf, err := Read(path, os.LookupEnv, defaults())
+	if err != nil {
+		return conf, nil, err
+	}
+	unknown := conf.Unknown(os.Environ())
+	if err := conf.Check(defaults()); err != nil {
+		unknown.Warn(std.err)
+		return conf, nil, err
+	}
+	return conf, unknown, nil
+}
+
+type referenceCommand struct {
+	Format string `enum:"markdown,json" default:"markdown" help:"markdown or json."`
+}
+
+// Run prints what there is to configure.
+func (c *referenceCommand) Run(std streams) error {
+	keys := Reference(defaults())
+	if c.Format == "json" {
+		encoder := json.NewEncoder(std.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(keys)
+	}
+	return WriteMarkdown(std.out, keys)
+}

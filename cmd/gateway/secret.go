@@ -1,0 +1,14 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+func (k SecretRef) source(logger *slog.Logger) upstream.KeySource {
+	if k.File != "" {
+		return upstream.FromFile(k.File, logger)
+	}
+	return upstream.FromEnv(k.Env)
+}
