@@ -15,12 +15,12 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-func (l Limit) limit() pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
+func paceLimit(l Limit) pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
 
-// options compiles it against the catalog: a name that no method spends is a slip.
-func (b Budget) options(catalog *service.Catalog) (pace.Options, error) {
+// paceOptions compiles it against the catalog: a name that no method spends is a slip.
+func paceOptions(b Budget, catalog *service.Catalog) (pace.Options, error) {
 	o := pace.Options{
-		Organization: b.Organization.limit(), Default: b.Default.limit(), Share: b.ReplicaShare,
+		Organization: paceLimit(b.Organization), Default: paceLimit(b.Default), Share: b.ReplicaShare,
 		Buckets: make(map[string]pace.Limit),
 	}
 	names := catalog.Budgets()
@@ -42,14 +42,14 @@ func (b Budget) options(catalog *service.Catalog) (pace.Options, error) {
 // What is counted together belongs to one base URL: a change of the admin key
 // leaves the organization and its budget what they are.
 func openBudget(ctx context.Context, b Budget, shared Cache, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
-	options, err := b.options(catalog)
+	options, err := paceOptions(b, catalog)
 	if err != nil {
 		return nil, err
 	}
 	opened := &budget{events: newPaceEvents(catalog.Budgets()), close: func() {}}
 	options.Logger, options.Metrics = logger, opened.events
 	if shared.RedisURL != "" {
-		client, err := shared.redisClient(ctx, cache.RedisConfig{}, logger)
+		client, err := redisClient(ctx, shared, cache.RedisConfig{}, logger)
 		if err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ func openCache(ctx context.Context, c Cache, baseURL string, key upstream.KeySou
 		events: newCacheEvents(),
 		run:    func(context.Context) {}, close: func() {}, degraded: func() string { return "" },
 	}
-	lives, err := c.lives(catalog)
+	declared, err := lives(c, catalog)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func openCache(ctx context.Context, c Cache, baseURL string, key upstream.KeySou
 	tiers := cache.TieredOptions{Memory: memory, Convert: catalog.Convert, Metrics: r.events}
 	var leases cache.Leases
 	if c.RedisURL != "" {
-		client, err := c.redisClient(ctx, cache.RedisConfig{}, logger)
+		client, err := redisClient(ctx, c, cache.RedisConfig{}, logger)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +79,7 @@ func openCache(ctx context.Context, c Cache, baseURL string, key upstream.KeySou
 	r.run = tiered.Run
 	release := r.close
 	r.cache, err = service.NewCache(service.CacheOptions{
-		Store: tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(baseURL, key), Lives: lives, Jitter: c.Jitter, Logger: logger,
+		Store: tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(baseURL, key), Lives: declared, Jitter: c.Jitter, Logger: logger,
 	})
 	if err != nil {
 		release()
@@ -106,7 +106,7 @@ func sealed(ctx context.Context, store cache.Store, keys []SecretRef, events cac
 func encryptionKeys(ctx context.Context, keys []SecretRef, logger *slog.Logger) ([][]byte, error) {
 	var raw [][]byte
 	for i, key := range keys {
-		secret, err := key.source(logger).Key(ctx)
+		secret, err := keySource(key, logger).Key(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
@@ -143,7 +143,7 @@ func organization(baseURL string, key upstream.KeySource) func(context.Context) 
 }
 
 // lives compiles them against the catalog.
-func (c Cache) lives(catalog *service.Catalog) (service.Lives, error) {
+func lives(c Cache, catalog *service.Catalog) (service.Lives, error) {
 	var overrides []service.LifeOverride
 	for _, l := range c.Lives {
 		overrides = append(overrides, service.LifeOverride{

@@ -8,7 +8,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-func (c Authn) issuers() []authn.Issuer {
+func issuers(c Authn) []authn.Issuer {
 	var all []authn.Issuer
 	for _, i := range c.Issuers {
 		all = append(all, authn.Issuer{
@@ -18,7 +18,7 @@ func (c Authn) issuers() []authn.Issuer {
 	return all
 }
 
-func (c Authn) urls() []string {
+func issuerURLs(c Authn) []string {
 	var all []string
 	for _, i := range c.Issuers {
 		all = append(all, i.URL)
@@ -28,11 +28,11 @@ func (c Authn) urls() []string {
 
 // openCallers reads everything that tells who may call.
 func openCallers(conf Config, catalog *service.Catalog, logger *slog.Logger) (*authn.Authenticator, *callers.Source, error) {
-	authenticator, err := authn.New(authn.Config{Issuers: conf.Authn.issuers(), Logger: logger})
+	authenticator, err := authn.New(authn.Config{Issuers: issuers(conf.Authn), Logger: logger})
 	if err != nil {
 		return nil, nil, err
 	}
-	policy, err := callers.Open(conf.Policy, callers.Rules{Methods: catalog.Access(), Issuers: conf.Authn.urls()}, logger)
+	policy, err := callers.Open(conf.Policy, callers.Rules{Methods: catalog.Access(), Issuers: issuerURLs(conf.Authn)}, logger)
 	if err != nil {
 		authenticator.Close()
 		return nil, nil, err

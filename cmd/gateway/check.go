@@ -30,10 +30,10 @@ func (f policyFlags) load(std streams) (*service.Catalog, *callers.Set, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := conf.Cache.lives(catalog); err != nil {
+	if _, err := lives(conf.Cache, catalog); err != nil {
 		return nil, nil, err
 	}
-	if _, err := conf.Upstream.Budget.options(catalog); err != nil {
+	if _, err := paceOptions(conf.Upstream.Budget, catalog); err != nil {
 		return nil, nil, err
 	}
 	authenticator, policy, err := openCallers(conf, catalog, slog.New(slog.DiscardHandler))

@@ -7,9 +7,9 @@ import (
 	"github.com/rs/cors"
 )
 
-// around lets the pages of the allowed origins call everything on the port. It
+// allowOrigins lets the pages of the allowed origins call everything on the port. It
 // passes the http.ResponseWriter on as it is.
-func (c CORS) around(port http.Handler) http.Handler {
+func allowOrigins(c CORS, port http.Handler) http.Handler {
 	if len(c.AllowedOrigins) == 0 {
 		return port
 	}

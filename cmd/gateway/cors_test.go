@@ -126,7 +126,7 @@ upstream:
 func TestCORSIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	handler := httpdoor.New(http.NotFoundHandler(), httpdoor.Options{})
-	if got := (CORS{MaxAge: time.Hour}).around(handler); got != http.Handler(handler) {
+	if got := allowOrigins(CORS{MaxAge: time.Hour}, handler); got != http.Handler(handler) {
 		t.Errorf("there is something around it: %T", got)
 	}
 }
@@ -137,7 +137,7 @@ func TestCredentialsAreAskedFor(t *testing.T) {
 	w := httptest.NewRecorder()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	request.Header.Set("Origin", "https://a.example")
-	CORS{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}.around(http.NotFoundHandler()).ServeHTTP(w, request)
+	allowOrigins(CORS{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}, http.NotFoundHandler()).ServeHTTP(w, request)
 	if w.Header().Get("Access-Control-Allow-Credentials") != "true" {
 		t.Errorf("answered %v", w.Header())
 	}

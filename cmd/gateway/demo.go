@@ -50,7 +50,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer fake.release()
-	level := LogLevel(slog.LevelError).variable()
+	level := levelVariable(LogLevel(slog.LevelError))
 	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
@@ -95,7 +95,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer g.client.Close()
-	doors, err := listen(ctx, c.Listen, g.doors, standard.Limits.port(nil, 0))
+	doors, err := listen(ctx, c.Listen, g.doors, portOptions(standard.Limits, nil, 0))
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift
 		Metrics:       registry,
 		Tracer:        p.telemetry.Tracer(),
 		Logger:        p.logger,
-		FanOut:        p.inventory.options(p.ending),
+		FanOut:        fanOutOptions(p.inventory, p.ending),
 	})
 	if err == nil {
 		err = p.telemetry.Export(ctx, registry)
@@ -91,7 +91,7 @@ func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift
 		return nil, err
 	}
 	doors := service.NewHTTPHandler(server, catalog, service.WithMaxRequestBytes(int(p.limits.RequestBytes)))
-	return &gateway{server: server, doors: p.cors.around(doors), ops: opsHandler(registry, ready, p), ready: ready, client: client}, nil
+	return &gateway{server: server, doors: allowOrigins(p.cors, doors), ops: opsHandler(registry, ready, p), ready: ready, client: client}, nil
 }
 
 // openUpstream makes the client, and the sender around it that tries again and

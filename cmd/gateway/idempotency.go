@@ -62,7 +62,7 @@ func openOutcomes(ctx context.Context, c Cache, events cache.Metrics, logger *sl
 		outcomes, err := cache.NewSealedOutcomes(memory, [][]byte{own}, events)
 		return outcomes, func() {}, err
 	}
-	client, err := c.redisClient(ctx, cache.RedisConfig{Patience: outcomesPatience}, logger)
+	client, err := redisClient(ctx, c, cache.RedisConfig{Patience: outcomesPatience}, logger)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,11 +48,11 @@ func TestInventoryOptions(t *testing.T) {
 	t.Parallel()
 	ending := make(chan struct{})
 	config := Inventory{Concurrency: 3, LongestStream: patience, OutermostItems: 200}
-	got := config.options(ending)
+	got := fanOutOptions(config, ending)
 	if got.Concurrency != 3 || got.Longest != patience || got.MaxOutermost != 200 || got.Ending() != (<-chan struct{})(ending) {
 		t.Errorf("%+v", got)
 	}
-	if fast := New(defaults()).Limits.fast(nil, 0, config.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
+	if fast := grpcOptions(New(defaults()).Limits, nil, 0, config.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
 		t.Errorf("an old connection is closed %s after its last call", fast.MaxConnectionAgeGrace)
 	}
 }

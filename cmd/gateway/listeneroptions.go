@@ -10,8 +10,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// port is the options of a listener of net/http.
-func (l Limits) port(secure *tls.Config, drain time.Duration) httpdoor.Options {
+// portOptions are those of a listener of net/http.
+func portOptions(l Limits, secure *tls.Config, drain time.Duration) httpdoor.Options {
 	return httpdoor.Options{
 		TLS: secure, MaxHeaderBytes: int(l.HeaderBytes), MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,
 		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, IdleTimeout: l.IdleTimeout,
@@ -21,8 +21,8 @@ func (l Limits) port(secure *tls.Config, drain time.Duration) httpdoor.Options {
 	}
 }
 
-// fast is the options of the gRPC door, where a stream may last for longestStream.
-func (l Limits) fast(secure *tls.Config, drain, longestStream time.Duration, logger *slog.Logger) grpcdoor.Options {
+// grpcOptions are those of the gRPC door, where a stream may last for longestStream.
+func grpcOptions(l Limits, secure *tls.Config, drain, longestStream time.Duration, logger *slog.Logger) grpcdoor.Options {
 	return grpcdoor.Options{
 		TLS: secure, Codec: service.BinaryCodec(), Logger: logger, MaxHeaderBytes: int(l.HeaderBytes), MaxRequestBytes: int(l.RequestBytes),
 		MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,

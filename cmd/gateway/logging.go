@@ -2,8 +2,8 @@ package main
 
 import "log/slog"
 
-// variable can be changed while the gateway runs.
-func (l LogLevel) variable() *slog.LevelVar {
+// levelVariable can be changed while the gateway runs.
+func levelVariable(l LogLevel) *slog.LevelVar {
 	v := new(slog.LevelVar)
 	v.Set(slog.Level(l))
 	return v

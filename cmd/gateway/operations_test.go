@@ -336,7 +336,7 @@ func TestDebugStaysHere(t *testing.T) {
 	s.stop(t)
 
 	mux := http.NewServeMux()
-	level := LogLevel(0).variable()
+	level := levelVariable(LogLevel(0))
 	mountDebug(mux, level, nil)
 	for _, from := range []string{"192.0.2.1:1234", "[2001:db8::1]:1234", "nobody", ""} {
 		for _, path := range append(paths, "/debug/pprof/profile?seconds=1") {

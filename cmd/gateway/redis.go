@@ -14,10 +14,10 @@ import (
 
 // redisClient makes a client of the Redis that the config names. base is what
 // the client needs besides.
-func (c Cache) redisClient(ctx context.Context, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
+func redisClient(ctx context.Context, c Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
 	base.URL = c.RedisURL
 	if (c.RedisPassword != SecretRef{}) {
-		source := c.RedisPassword.source(logger)
+		source := keySource(c.RedisPassword, logger)
 		// One that cannot be read is an error now, and not as many failures of Redis.
 		if _, err := source.Key(ctx); err != nil {
 			return nil, fmt.Errorf("config key cache.redis_password: %w", err)

@@ -119,7 +119,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 	config := Cache{
 		RedisURL: locked.url, RedisCAFile: filepath.Join(mine, "ca.crt"), RedisCertFile: filepath.Join(mine, "tls.crt"), RedisKeyFile: filepath.Join(mine, "tls.key"),
 	}
-	client, err := config.redisClient(t.Context(), cache.RedisConfig{Patience: patience}, slog.New(slog.DiscardHandler))
+	client, err := redisClient(t.Context(), config, cache.RedisConfig{Patience: patience}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 func TestRedisTLSFilesAreReadAtTheStart(t *testing.T) {
 	t.Parallel()
 	config := Cache{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
-	_, err := config.redisClient(t.Context(), cache.RedisConfig{}, slog.New(slog.DiscardHandler))
+	_, err := redisClient(t.Context(), config, cache.RedisConfig{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "config keys cache.redis_ca_file") || !strings.Contains(err.Error(), config.RedisCAFile) {
 		t.Errorf("error %v", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-func (k SecretRef) source(logger *slog.Logger) upstream.KeySource {
+func keySource(k SecretRef, logger *slog.Logger) upstream.KeySource {
 	if k.File != "" {
 		return upstream.FromFile(k.File, logger)
 	}

@@ -32,17 +32,17 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	level := conf.Log.Level.variable()
+	level := levelVariable(conf.Log.Level)
 	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
 	if len(unknown) > 0 {
 		logger.WarnContext(ctx, UnknownText, unknown.Attributes()...)
 	}
-	key := conf.Upstream.AdminKey.source(logger)
+	key := keySource(conf.Upstream.AdminKey, logger)
 	// A key that cannot be read is an error now, not at the first call.
 	if _, err := key.Key(ctx); err != nil {
 		return err
 	}
-	exports, err := conf.Telemetry.open(ctx, logger)
+	exports, err := openTelemetry(ctx, conf.Telemetry, logger)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer g.client.Close()
-	return conf.listenAndServe(ctx, g, beside{policy, records, memory}, logger)
+	return listenAndServe(ctx, conf, g, beside{policy, records, memory}, logger)
 }
 
 // beside is what runs beside the doors.
@@ -94,24 +94,24 @@ type beside struct {
 	memory  *remembering
 }
 
-func (c Config) listenAndServe(ctx context.Context, g *gateway, b beside, logger *slog.Logger) error {
-	secure, closer, err := c.TLS.config(ctx, logger)
+func listenAndServe(ctx context.Context, c Config, g *gateway, b beside, logger *slog.Logger) error {
+	secure, closer, err := callersTLS(ctx, c.TLS, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closer.Close() }() // The process ends.
 	drain, _ := c.Shutdown.Split()
-	doors, err := listen(ctx, c.Listen, g.doors, c.Limits.port(secure, drain))
+	doors, err := listen(ctx, c.Listen, g.doors, portOptions(c.Limits, secure, drain))
 	if err != nil {
 		return err
 	}
 	defer doors.release()
-	fast, err := openFastDoor(ctx, c.GRPCListen, g.server, c.Limits.fast(secure, drain, c.Inventory.LongestStream, logger))
+	fast, err := openFastDoor(ctx, c.GRPCListen, g.server, grpcOptions(c.Limits, secure, drain, c.Inventory.LongestStream, logger))
 	if err != nil {
 		return err
 	}
 	defer fast.release()
-	ops, err := c.listenOps(ctx, g.ops, logger)
+	ops, err := listenOps(ctx, c, g.ops, logger)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (c Config) listenAndServe(ctx context.Context, g *gateway, b beside, logger
 }
 
 // listenOps opens the listener of operators, with certificates of its own.
-func (c Config) listenOps(ctx context.Context, handler http.Handler, logger *slog.Logger) (listener, error) {
+func listenOps(ctx context.Context, c Config, handler http.Handler, logger *slog.Logger) (listener, error) {
 	var secure *tls.Config
 	if t := c.OpsTLS; t.CertFile != "" {
 		var err error
@@ -148,15 +148,15 @@ func (c Config) listenOps(ctx context.Context, handler http.Handler, logger *slo
 			handler = requireCertificate(handler, isProbe)
 		}
 	}
-	return listen(ctx, c.OpsListen, handler, c.Limits.port(secure, opsDrain))
+	return listen(ctx, c.OpsListen, handler, portOptions(c.Limits, secure, opsDrain))
 }
 
 // opsDrain is how long those who read metrics may take at the end.
 const opsDrain = time.Second
 
-// config is nil when connections are not protected. The closer ends what
+// callersTLS is nil when connections are not protected. The closer ends what
 // follows the certificates.
-func (t TLS) config(ctx context.Context, logger *slog.Logger) (*tls.Config, io.Closer, error) {
+func callersTLS(ctx context.Context, t TLS, logger *slog.Logger) (*tls.Config, io.Closer, error) {
 	switch {
 	case t.SPIFFESocket != "":
 		return authn.NewSPIFFE(ctx, t.SPIFFESocket, t.TrustDomains, logger)

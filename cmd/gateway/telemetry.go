@@ -18,9 +18,9 @@ const telemetryFlush = 5 * time.Second
 // maxHeaderValue bounds the value of a header in bytes.
 const maxHeaderValue = 8 << 10
 
-// value reads the header's value. Unlike a key it may have a space, as in
+// headerValue reads the header's value. Unlike a key it may have a space, as in
 // "Bearer …". The error says nothing of it.
-func (h Header) value() (string, error) {
+func headerValue(h Header) (string, error) {
 	value := os.Getenv(h.Env)
 	if h.File != "" {
 		content, err := os.ReadFile(h.File)
@@ -36,14 +36,14 @@ func (h Header) value() (string, error) {
 	return value, nil
 }
 
-// open returns nil where nothing is to be sent.
-func (c Telemetry) open(ctx context.Context, logger *slog.Logger) (*telemetry.Telemetry, error) {
+// openTelemetry returns nil where nothing is to be sent.
+func openTelemetry(ctx context.Context, c Telemetry, logger *slog.Logger) (*telemetry.Telemetry, error) {
 	if c.OTLPEndpoint == "" {
 		return nil, nil //nolint:nilnil // No telemetry is no error.
 	}
 	headers := map[string]string{}
 	for _, h := range c.OTLPHeaders {
-		value, err := h.value()
+		value, err := headerValue(h)
 		if err != nil {
 			return nil, fmt.Errorf("config key telemetry.otlp_headers: %s: %w", h.Name, err)
 		}

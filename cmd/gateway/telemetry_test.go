@@ -23,7 +23,7 @@ func TestHeaderValues(t *testing.T) {
 	} {
 		t.Setenv("GATEWAY_TEST_HEADER", test.text)
 		for _, h := range []Header{{Env: "GATEWAY_TEST_HEADER"}, {File: writeFile(t, "header", test.text)}} {
-			value, err := h.value()
+			value, err := headerValue(h)
 			if value != test.want || (err == nil) != (test.want != "") || err != nil && strings.Contains(err.Error(), "word") {
 				t.Errorf("%s: %q, error %v", name, value, err)
 			}
