@@ -11,14 +11,15 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-func paceLimit(l Limit) pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
+func paceLimit(l config.Limit) pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
 
 // paceOptions compiles it against the catalog: a name that no method spends is a slip.
-func paceOptions(b Budget, catalog *service.Catalog) (pace.Options, error) {
+func paceOptions(b config.Budget, catalog *service.Catalog) (pace.Options, error) {
 	o := pace.Options{
 		Organization: paceLimit(b.Organization), Default: paceLimit(b.Default), Share: b.ReplicaShare,
 		Buckets: make(map[string]pace.Limit),
@@ -41,7 +42,7 @@ func paceOptions(b Budget, catalog *service.Catalog) (pace.Options, error) {
 //
 // What is counted together belongs to one base URL: a change of the admin key
 // leaves the organization and its budget what they are.
-func openBudget(ctx context.Context, b Budget, shared Cache, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
+func openBudget(ctx context.Context, b config.Budget, shared config.Cache, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
 	options, err := paceOptions(b, catalog)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -32,7 +33,7 @@ type remembering struct {
 
 // openCache makes the cache that the config asks for: memory, over Redis if
 // there is one.
-func openCache(ctx context.Context, c Cache, baseURL string, key upstream.KeySource, catalog *service.Catalog, logger *slog.Logger) (*remembering, error) {
+func openCache(ctx context.Context, c config.Cache, baseURL string, key upstream.KeySource, catalog *service.Catalog, logger *slog.Logger) (*remembering, error) {
 	r := &remembering{
 		events: newCacheEvents(),
 		run:    func(context.Context) {}, close: func() {}, degraded: func() string { return "" },
@@ -93,7 +94,7 @@ func openCache(ctx context.Context, c Cache, baseURL string, key upstream.KeySou
 }
 
 // sealed encrypts what Redis is given.
-func sealed(ctx context.Context, store cache.Store, keys []SecretRef, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
+func sealed(ctx context.Context, store cache.Store, keys []config.SecretRef, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
 	raw, err := encryptionKeys(ctx, keys, logger)
 	if err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func sealed(ctx context.Context, store cache.Store, keys []SecretRef, events cac
 
 // encryptionKeys reads them. A key is 32 random bytes in base64, as `openssl rand
 // -base64 32` prints them.
-func encryptionKeys(ctx context.Context, keys []SecretRef, logger *slog.Logger) ([][]byte, error) {
+func encryptionKeys(ctx context.Context, keys []config.SecretRef, logger *slog.Logger) ([][]byte, error) {
 	var raw [][]byte
 	for i, key := range keys {
 		secret, err := keySource(key, logger).Key(ctx)
@@ -143,7 +144,7 @@ func organization(baseURL string, key upstream.KeySource) func(context.Context) 
 }
 
 // lives compiles them against the catalog.
-func lives(c Cache, catalog *service.Catalog) (service.Lives, error) {
+func lives(c config.Cache, catalog *service.Catalog) (service.Lives, error) {
 	var overrides []service.LifeOverride
 	for _, l := range c.Lives {
 		overrides = append(overrides, service.LifeOverride{

@@ -3,12 +3,13 @@ package main
 import (
 	"log/slog"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-func issuers(c Authn) []authn.Issuer {
+func issuers(c config.Authn) []authn.Issuer {
 	var all []authn.Issuer
 	for _, i := range c.Issuers {
 		all = append(all, authn.Issuer{
@@ -18,7 +19,7 @@ func issuers(c Authn) []authn.Issuer {
 	return all
 }
 
-func issuerURLs(c Authn) []string {
+func issuerURLs(c config.Authn) []string {
 	var all []string
 	for _, i := range c.Issuers {
 		all = append(all, i.URL)
@@ -27,7 +28,7 @@ func issuerURLs(c Authn) []string {
 }
 
 // openCallers reads everything that tells who may call.
-func openCallers(conf Config, catalog *service.Catalog, logger *slog.Logger) (*authn.Authenticator, *callers.Source, error) {
+func openCallers(conf config.Config, catalog *service.Catalog, logger *slog.Logger) (*authn.Authenticator, *callers.Source, error) {
 	authenticator, err := authn.New(authn.Config{Issuers: issuers(conf.Authn), Logger: logger})
 	if err != nil {
 		return nil, nil, err

@@ -3,13 +3,15 @@ package main
 import (
 	"encoding/json"
 	"os"
+
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
 // openConfig reads the config of a command, and finds what of the environment was
 // meant for it and is not read. Where the config is at fault, it says the latter
 // at once: that may be why.
-func openConfig(path string, std streams) (Config, UnknownVariables, error) {
-	conf, err := Read(path, os.LookupEnv, defaults())
+func openConfig(path string, std streams) (config.Config, config.UnknownVariables, error) {
+	conf, err := config.Read(path, os.LookupEnv, defaults())
 	if err != nil {
 		return conf, nil, err
 	}
@@ -27,11 +29,11 @@ type referenceCommand struct {
 
 // Run prints what there is to configure.
 func (c *referenceCommand) Run(std streams) error {
-	keys := Reference(defaults())
+	keys := config.Reference(defaults())
 	if c.Format == "json" {
 		encoder := json.NewEncoder(std.out)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(keys)
 	}
-	return WriteMarkdown(std.out, keys)
+	return config.WriteMarkdown(std.out, keys)
 }

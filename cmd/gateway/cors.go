@@ -5,11 +5,13 @@ import (
 
 	connectcors "connectrpc.com/cors"
 	"github.com/rs/cors"
+
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
 // allowOrigins lets the pages of the allowed origins call everything on the port. It
 // passes the http.ResponseWriter on as it is.
-func allowOrigins(c CORS, port http.Handler) http.Handler {
+func allowOrigins(c config.CORS, port http.Handler) http.Handler {
 	if len(c.AllowedOrigins) == 0 {
 		return port
 	}

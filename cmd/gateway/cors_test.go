@@ -13,6 +13,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -126,7 +127,7 @@ upstream:
 func TestCORSIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	handler := httpdoor.New(http.NotFoundHandler(), httpdoor.Options{})
-	if got := allowOrigins(CORS{MaxAge: time.Hour}, handler); got != http.Handler(handler) {
+	if got := allowOrigins(config.CORS{MaxAge: time.Hour}, handler); got != http.Handler(handler) {
 		t.Errorf("there is something around it: %T", got)
 	}
 }
@@ -137,7 +138,7 @@ func TestCredentialsAreAskedFor(t *testing.T) {
 	w := httptest.NewRecorder()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	request.Header.Set("Origin", "https://a.example")
-	allowOrigins(CORS{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}, http.NotFoundHandler()).ServeHTTP(w, request)
+	allowOrigins(config.CORS{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}, http.NotFoundHandler()).ServeHTTP(w, request)
 	if w.Header().Get("Access-Control-Allow-Credentials") != "true" {
 		t.Errorf("answered %v", w.Header())
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
 // maxLevelBytes is more than any level's name has.
@@ -19,7 +21,7 @@ func mountDebug(mux *http.ServeMux, level *slog.LevelVar, logger *slog.Logger) {
 	mux.HandleFunc("GET /loglevel", func(w http.ResponseWriter, _ *http.Request) { tellLevel(w, level) })
 	mux.Handle("PUT /loglevel", local(func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLevelBytes))
-		var wanted LogLevel
+		var wanted config.LogLevel
 		if err != nil || wanted.UnmarshalText([]byte(strings.TrimSpace(string(text)))) != nil {
 			http.Error(w, "a level is "+wanted.Form(), http.StatusBadRequest)
 			return
@@ -46,7 +48,7 @@ func tellLevel(w http.ResponseWriter, level *slog.LevelVar) {
 func local(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil || !IsLoopback(host) {
+		if err != nil || !config.IsLoopback(host) {
 			http.Error(w, "from a loopback address only", http.StatusForbidden)
 			return
 		}

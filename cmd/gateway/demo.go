@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
@@ -42,7 +43,7 @@ func (demoKey) Key(context.Context) (upstream.Secret, error) {
 // Run starts the fake upstream and a gateway in front of it, makes the sample
 // calls, and serves on until a signal.
 func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
-	if err := CheckLoopback(c.Listen); err != nil {
+	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
 	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
@@ -50,7 +51,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer fake.release()
-	level := levelVariable(LogLevel(slog.LevelError))
+	level := levelVariable(config.LogLevel(slog.LevelError))
 	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
 	drift := new(adminjson.Drift)
 	catalog, err := loadCatalog(drift)
@@ -66,7 +67,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer authenticator.Close()
-	standard := New(defaults())
+	standard := config.New(defaults())
 	memory, err := openCache(ctx, standard.Cache, fake.url(), demoKey{}, catalog, logger)
 	if err != nil {
 		return err
@@ -74,10 +75,10 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	defer memory.close()
 	// The fake admits every call. Those of the inventory wait a little, so that
 	// its progress can be seen.
-	spending, err := openBudget(ctx, Budget{
-		Organization: Limit{CallsPerMinute: 6000, Burst: 100}, Default: Limit{CallsPerMinute: 3000, Burst: 50},
-		Buckets: []Bucket{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
-	}, Cache{}, fake.url(), catalog, logger)
+	spending, err := openBudget(ctx, config.Budget{
+		Organization: config.Limit{CallsPerMinute: 6000, Burst: 100}, Default: config.Limit{CallsPerMinute: 3000, Burst: 50},
+		Buckets: []config.Bucket{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
+	}, config.Cache{}, fake.url(), catalog, logger)
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
+	defer func() { err = closeAudit(ctx, records, config.AuditFlush, err) }()
 	g, err := build(ctx, catalog, drift, parts{
 		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
 		limits: standard.Limits, inventory: standard.Inventory, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),

@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -33,9 +34,9 @@ type parts struct {
 	auditRequired bool
 	// reflection tells tools such as buf curl the schema.
 	reflection bool
-	limits     Limits
-	inventory  Inventory
-	cors       CORS
+	limits     config.Limits
+	inventory  config.Inventory
+	cors       config.CORS
 	// ending is closed when the gateway is about to stop, so that streams come to
 	// an end.
 	ending <-chan struct{}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -26,7 +27,7 @@ const (
 
 // withIdempotency adds what keeps the outcomes of keyed writes, and what closes
 // it. If it fails, all of r is closed.
-func (r *remembering) withIdempotency(ctx context.Context, c Cache, baseURL string, key upstream.KeySource, logger *slog.Logger) (*remembering, error) {
+func (r *remembering) withIdempotency(ctx context.Context, c config.Cache, baseURL string, key upstream.KeySource, logger *slog.Logger) (*remembering, error) {
 	outcomes, closeOutcomes, err := openOutcomes(ctx, c, r.events, logger)
 	if err != nil {
 		r.close()
@@ -51,7 +52,7 @@ func (r *remembering) withIdempotency(ctx context.Context, c Cache, baseURL stri
 // openOutcomes keeps outcomes in Redis if there is one, encrypted if there are
 // keys, and in memory if there is none: then encrypted with a key that ends with
 // the process.
-func openOutcomes(ctx context.Context, c Cache, events cache.Metrics, logger *slog.Logger) (outcomes cache.Outcomes, closeOutcomes func(), err error) {
+func openOutcomes(ctx context.Context, c config.Cache, events cache.Metrics, logger *slog.Logger) (outcomes cache.Outcomes, closeOutcomes func(), err error) {
 	if c.RedisURL == "" {
 		memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
 		if err != nil {

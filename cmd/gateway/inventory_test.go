@@ -8,6 +8,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -47,12 +48,12 @@ func TestServeBoundsInventories(t *testing.T) {
 func TestInventoryOptions(t *testing.T) {
 	t.Parallel()
 	ending := make(chan struct{})
-	config := Inventory{Concurrency: 3, LongestStream: patience, OutermostItems: 200}
-	got := fanOutOptions(config, ending)
+	conf := config.Inventory{Concurrency: 3, LongestStream: patience, OutermostItems: 200}
+	got := fanOutOptions(conf, ending)
 	if got.Concurrency != 3 || got.Longest != patience || got.MaxOutermost != 200 || got.Ending() != (<-chan struct{})(ending) {
 		t.Errorf("%+v", got)
 	}
-	if fast := grpcOptions(New(defaults()).Limits, nil, 0, config.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
+	if fast := grpcOptions(config.New(defaults()).Limits, nil, 0, conf.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
 		t.Errorf("an old connection is closed %s after its last call", fast.MaxConnectionAgeGrace)
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 // portOptions are those of a listener of net/http.
-func portOptions(l Limits, secure *tls.Config, drain time.Duration) httpdoor.Options {
+func portOptions(l config.Limits, secure *tls.Config, drain time.Duration) httpdoor.Options {
 	return httpdoor.Options{
 		TLS: secure, MaxHeaderBytes: int(l.HeaderBytes), MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,
 		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, IdleTimeout: l.IdleTimeout,
@@ -22,7 +23,7 @@ func portOptions(l Limits, secure *tls.Config, drain time.Duration) httpdoor.Opt
 }
 
 // grpcOptions are those of the gRPC door, where a stream may last for longestStream.
-func grpcOptions(l Limits, secure *tls.Config, drain, longestStream time.Duration, logger *slog.Logger) grpcdoor.Options {
+func grpcOptions(l config.Limits, secure *tls.Config, drain, longestStream time.Duration, logger *slog.Logger) grpcdoor.Options {
 	return grpcdoor.Options{
 		TLS: secure, Codec: service.BinaryCodec(), Logger: logger, MaxHeaderBytes: int(l.HeaderBytes), MaxRequestBytes: int(l.RequestBytes),
 		MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,

@@ -9,14 +9,15 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
 // redisClient makes a client of the Redis that the config names. base is what
 // the client needs besides.
-func redisClient(ctx context.Context, c Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
+func redisClient(ctx context.Context, c config.Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
 	base.URL = c.RedisURL
-	if (c.RedisPassword != SecretRef{}) {
+	if (c.RedisPassword != config.SecretRef{}) {
 		source := keySource(c.RedisPassword, logger)
 		// One that cannot be read is an error now, and not as many failures of Redis.
 		if _, err := source.Key(ctx); err != nil {

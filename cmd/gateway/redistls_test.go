@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
@@ -116,10 +117,10 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 	server, clients := newAuthority(t), newAuthority(t)
 	locked := newLockedRedis(t, server, clients)
 	mine := server.write(server.issue("gateway.example")) // of an authority that Redis does not know
-	config := Cache{
+	conf := config.Cache{
 		RedisURL: locked.url, RedisCAFile: filepath.Join(mine, "ca.crt"), RedisCertFile: filepath.Join(mine, "tls.crt"), RedisKeyFile: filepath.Join(mine, "tls.key"),
 	}
-	client, err := redisClient(t.Context(), config, cache.RedisConfig{Patience: patience}, slog.New(slog.DiscardHandler))
+	client, err := redisClient(t.Context(), conf, cache.RedisConfig{Patience: patience}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,9 +144,9 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 
 func TestRedisTLSFilesAreReadAtTheStart(t *testing.T) {
 	t.Parallel()
-	config := Cache{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
-	_, err := redisClient(t.Context(), config, cache.RedisConfig{}, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "config keys cache.redis_ca_file") || !strings.Contains(err.Error(), config.RedisCAFile) {
+	conf := config.Cache{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
+	_, err := redisClient(t.Context(), conf, cache.RedisConfig{}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "config keys cache.redis_ca_file") || !strings.Contains(err.Error(), conf.RedisCAFile) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
@@ -19,7 +20,7 @@ type sandboxCommand struct {
 
 // Run serves the fake upstream until a signal.
 func (c *sandboxCommand) Run(ctx context.Context, std streams) error {
-	if err := CheckLoopback(c.Listen); err != nil {
+	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
 	fake := sandbox.New(sandbox.Options{

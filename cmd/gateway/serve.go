@@ -12,15 +12,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
-
-// auditFlush is how long the last records may take at the end.
-const auditFlush = 5 * time.Second
 
 type serveCommand struct {
 	Config string `help:"Path of gateway.yaml; without it the defaults and the environment count." placeholder:"FILE" type:"existingfile"`
@@ -35,7 +33,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	level := levelVariable(conf.Log.Level)
 	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level})))
 	if len(unknown) > 0 {
-		logger.WarnContext(ctx, UnknownText, unknown.Attributes()...)
+		logger.WarnContext(ctx, config.UnknownText, unknown.Attributes()...)
 	}
 	key := keySource(conf.Upstream.AdminKey, logger)
 	// A key that cannot be read is an error now, not at the first call.
@@ -94,7 +92,7 @@ type beside struct {
 	memory  *remembering
 }
 
-func listenAndServe(ctx context.Context, c Config, g *gateway, b beside, logger *slog.Logger) error {
+func listenAndServe(ctx context.Context, c config.Config, g *gateway, b beside, logger *slog.Logger) error {
 	secure, closer, err := callersTLS(ctx, c.TLS, logger)
 	if err != nil {
 		return err
@@ -117,7 +115,7 @@ func listenAndServe(ctx context.Context, c Config, g *gateway, b beside, logger 
 	}
 	defer ops.release()
 	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen} {
-		if host, _, _ := net.SplitHostPort(address); secure == nil && address != "" && !IsLoopback(host) {
+		if host, _, _ := net.SplitHostPort(address); secure == nil && address != "" && !config.IsLoopback(host) {
 			logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", key)
 		}
 	}
@@ -137,7 +135,7 @@ func listenAndServe(ctx context.Context, c Config, g *gateway, b beside, logger 
 }
 
 // listenOps opens the listener of operators, with certificates of its own.
-func listenOps(ctx context.Context, c Config, handler http.Handler, logger *slog.Logger) (listener, error) {
+func listenOps(ctx context.Context, c config.Config, handler http.Handler, logger *slog.Logger) (listener, error) {
 	var secure *tls.Config
 	if t := c.OpsTLS; t.CertFile != "" {
 		var err error
@@ -156,7 +154,7 @@ const opsDrain = time.Second
 
 // callersTLS is nil when connections are not protected. The closer ends what
 // follows the certificates.
-func callersTLS(ctx context.Context, t TLS, logger *slog.Logger) (*tls.Config, io.Closer, error) {
+func callersTLS(ctx context.Context, t config.TLS, logger *slog.Logger) (*tls.Config, io.Closer, error) {
 	switch {
 	case t.SPIFFESocket != "":
 		return authn.NewSPIFFE(ctx, t.SPIFFESocket, t.TrustDomains, logger)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 )
 
@@ -20,7 +21,7 @@ const maxHeaderValue = 8 << 10
 
 // headerValue reads the header's value. Unlike a key it may have a space, as in
 // "Bearer …". The error says nothing of it.
-func headerValue(h Header) (string, error) {
+func headerValue(h config.Header) (string, error) {
 	value := os.Getenv(h.Env)
 	if h.File != "" {
 		content, err := os.ReadFile(h.File)
@@ -37,7 +38,7 @@ func headerValue(h Header) (string, error) {
 }
 
 // openTelemetry returns nil where nothing is to be sent.
-func openTelemetry(ctx context.Context, c Telemetry, logger *slog.Logger) (*telemetry.Telemetry, error) {
+func openTelemetry(ctx context.Context, c config.Telemetry, logger *slog.Logger) (*telemetry.Telemetry, error) {
 	if c.OTLPEndpoint == "" {
 		return nil, nil //nolint:nilnil // No telemetry is no error.
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/otlptest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
@@ -22,7 +23,7 @@ func TestHeaderValues(t *testing.T) {
 		"too long":     {strings.Repeat("word", maxHeaderValue), ""},
 	} {
 		t.Setenv("GATEWAY_TEST_HEADER", test.text)
-		for _, h := range []Header{{Env: "GATEWAY_TEST_HEADER"}, {File: writeFile(t, "header", test.text)}} {
+		for _, h := range []config.Header{{Env: "GATEWAY_TEST_HEADER"}, {File: writeFile(t, "header", test.text)}} {
 			value, err := headerValue(h)
 			if value != test.want || (err == nil) != (test.want != "") || err != nil && strings.Contains(err.Error(), "word") {
 				t.Errorf("%s: %q, error %v", name, value, err)

@@ -1,4 +1,4 @@
-package main
+package config
 
 // keyTexts say what each key of gateway.yaml is for, in a line each. A test
 // fails for a key that is not here.

@@ -1,4 +1,4 @@
-package main
+package config
 
 type Upstream struct {
 	BaseURL  string    `yaml:"base_url"`

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"log/slog"
@@ -21,6 +21,11 @@ func writeFile(t *testing.T, name, content string) string {
 }
 
 func of(d time.Duration) *time.Duration { return &d }
+
+// defaults are not those of the gateway's other packages, which may change.
+func defaults() Defaults {
+	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000}
+}
 
 // loadConfig reads and checks.
 func loadConfig(path string, lookup func(string) (string, bool)) (Config, error) {

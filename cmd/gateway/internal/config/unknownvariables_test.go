@@ -1,17 +1,13 @@
-package main
+package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
 func TestUnknownVariables(t *testing.T) {
@@ -84,35 +80,4 @@ func TestUnknownVariablesAreBounded(t *testing.T) {
 	if out.Len() != len(out.String()) || strings.Count(out.String(), "\n") != 1 {
 		t.Error("something is said of nothing")
 	}
-}
-
-// TestUnknownVariablesAreReported: by check, whether all is well or not, and by serve, once.
-func TestUnknownVariablesAreReported(t *testing.T) {
-	t.Setenv("GATEWAY_UPSTREM_BASE_URL", "https://canary.example")
-	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
-	t.Cleanup(fake.Close)
-	_, policy := readersPolicy(t)
-	good := "policy: " + policy + "\nlisten: 127.0.0.1:0\nops_listen: 127.0.0.1:0\nshutdown: {delay: 0s}\nupstream:\n  base_url: " + fake.URL + "\n"
-	config := writeFile(t, "gateway.yaml", good+"  admin_key: {file: "+writeFile(t, "key", sandbox.DefaultAdminKey)+"}\n")
-	for path, want := range map[string]int{config: 0, writeFile(t, "gateway.yaml", good): 1} {
-		var out, errs bytes.Buffer
-		code := run(t.Context(), []string{"check", "--config", path}, streams{&out, &errs})
-		if code != want || strings.Count(errs.String(), "GATEWAY_UPSTREM_BASE_URL") != 1 || strings.Contains(errs.String(), "canary") {
-			t.Errorf("exit code %d, and said %s", code, &errs)
-		}
-	}
-	c := start(t, "serve", "--config", config)
-	var said struct {
-		Level     string   `json:"level"`
-		Variables []string `json:"variables"`
-		More      int      `json:"more"`
-	}
-	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, UnknownText)), &said); err != nil {
-		t.Fatal(err)
-	}
-	c.err.line(t, c.ended, "ops_listen")
-	if !slices.Contains(said.Variables, "GATEWAY_UPSTREM_BASE_URL") || said.Level != "WARN" || strings.Contains(c.err.String(), "canary") || strings.Count(c.err.String(), UnknownText) != 1 {
-		t.Errorf("said %s", c.err)
-	}
-	c.stop(t)
 }

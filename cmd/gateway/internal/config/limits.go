@@ -1,4 +1,4 @@
-package main
+package config
 
 import "time"
 
@@ -80,10 +80,13 @@ func (s *Shutdown) check(fault func(key, format string, args ...any)) {
 	}
 }
 
+// AuditFlush is how long the last audit records may take at the end.
+const AuditFlush = 5 * time.Second
+
 // Split says how long calls may take to end, and how long the last records after
 // them: a quarter of what is left after the delay, and no more than it takes.
 func (s Shutdown) Split() (calls, flush time.Duration) {
 	left := s.Timeout - s.Delay
-	flush = min(auditFlush, left/4)
+	flush = min(AuditFlush, left/4)
 	return left - flush, flush
 }

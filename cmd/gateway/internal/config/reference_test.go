@@ -1,11 +1,8 @@
-package main
+package config
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,31 +11,6 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 )
-
-var update = flag.Bool("update", false, "write docs/config.md anew")
-
-const referencePage = "../../docs/config.md"
-
-// TestReferencePage: docs/config.md is what the code has.
-func TestReferencePage(t *testing.T) {
-	t.Parallel()
-	var want bytes.Buffer
-	if err := WriteMarkdown(&want, Reference(defaults())); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(referencePage, want.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(referencePage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
-		t.Errorf("docs/config.md is not current; make reference writes it (-want +got):\n%s", diff)
-	}
-}
 
 // TestReferenceIsWhole: every key has a description and, unless it is inside of a
 // list, a variable; and nothing has a description or a variable that is no key.

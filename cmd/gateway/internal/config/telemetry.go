@@ -1,4 +1,4 @@
-package main
+package config
 
 // Telemetry says where traces and metrics go besides /metrics.
 type Telemetry struct {
