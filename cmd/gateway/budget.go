@@ -8,23 +8,23 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
 func paceLimit(l config.Limit) pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
 
-// paceOptions compiles it against the catalog: a name that no method spends is a slip.
-func paceOptions(b config.Budget, catalog *service.Catalog) (pace.Options, error) {
+// paceOptions compiles it against the names of the catalog's budgets: any other
+// name is a slip.
+func paceOptions(b config.Budget, names []string) (pace.Options, error) {
 	o := pace.Options{
 		Organization: paceLimit(b.Organization), Default: paceLimit(b.Default), Share: b.ReplicaShare,
 		Buckets: make(map[string]pace.Limit),
 	}
-	names := catalog.Budgets()
 	for i, l := range b.Buckets {
 		switch _, twice := o.Buckets[l.Name]; {
 		case twice:
@@ -42,29 +42,28 @@ func paceOptions(b config.Budget, catalog *service.Catalog) (pace.Options, error
 //
 // What is counted together belongs to one base URL: a change of the admin key
 // leaves the organization and its budget what they are.
-func openBudget(ctx context.Context, b config.Budget, shared config.Cache, baseURL string, catalog *service.Catalog, logger *slog.Logger) (*budget, error) {
-	options, err := paceOptions(b, catalog)
+func openBudget(ctx context.Context, opened *closers, conf config.Config, names []string, logger *slog.Logger) (*budget, error) {
+	options, err := paceOptions(conf.Upstream.Budget, names)
 	if err != nil {
 		return nil, err
 	}
-	opened := &budget{events: newPaceEvents(catalog.Budgets()), close: func() {}}
-	options.Logger, options.Metrics = logger, opened.events
-	if shared.RedisURL != "" {
-		client, err := redisClient(ctx, shared, cache.RedisConfig{}, logger)
+	events := newPaceEvents(names)
+	options.Logger, options.Metrics = logger, events
+	if conf.Cache.RedisURL != "" {
+		client, err := openRedis(ctx, opened, conf.Cache, cache.RedisConfig{}, logger)
 		if err != nil {
 			return nil, err
 		}
-		opened.close = func() { _ = client.Close() } // The process ends.
-		if options.Shared, err = newSharedBudget(client, baseURL); err != nil {
-			opened.close()
+		if options.Shared, err = newSharedBudget(client, conf.Upstream.BaseURL); err != nil {
 			return nil, err
 		}
 	}
-	if opened.Pacer, err = pace.New(options); err != nil { //nolint:contextcheck // lives until it is closed
-		opened.close()
+	pacer, err := pace.New(options) //nolint:contextcheck // lives until it is closed
+	if err != nil {
 		return nil, fmt.Errorf("config key upstream.budget: %w", err)
 	}
-	return opened, nil
+	opened.add(pacer)
+	return &budget{pacer, events}, nil
 }
 
 func newSharedBudget(client redis.UniversalClient, baseURL string) (pace.Shared, error) {
@@ -72,15 +71,13 @@ func newSharedBudget(client redis.UniversalClient, baseURL string) (pace.Shared,
 	return pace.NewRedis(client, pace.RedisOptions{Organization: hex.EncodeToString(digest[:16])})
 }
 
-// budget is the pacer, as the sender and the operators see it.
+// budget is the pacer, and what it counts.
 type budget struct {
 	*pace.Pacer
+
 	events paceEvents
-	close  func()
 }
 
-// Close ends the pacer, and then what it shares.
-func (b *budget) Close() {
-	b.Pacer.Close()
-	b.close()
+func (b *budget) collectors() []prometheus.Collector {
+	return append(b.events.collectors(), newBudgetCollector(b))
 }

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
@@ -20,24 +17,17 @@ import (
 // keeps what it touches out of the caches. No call takes as long.
 const writeLease = 2 * service.DefaultLongestCall
 
-// remembering is the cache and what runs beside it.
-type remembering struct {
-	cache       *service.Cache
-	idempotency *service.Idempotency
-	events      cacheEvents
-	run         func(context.Context)
-	close       func()
-	// degraded says what does not work and can be done without; "" is nothing.
-	degraded func() string
+// readCache is the cache of answers: memory, over Redis where there is one.
+type readCache struct {
+	answers *service.Cache
+	tiered  *cache.Tiered
+	// shared is in Redis; nil without one.
+	shared *cache.Redis
+	events cacheEvents
 }
 
-// openCache makes the cache that the config asks for: memory, over Redis if
-// there is one.
-func openCache(ctx context.Context, c config.Cache, baseURL string, key upstream.KeySource, catalog *service.Catalog, logger *slog.Logger) (*remembering, error) {
-	r := &remembering{
-		events: newCacheEvents(),
-		run:    func(context.Context) {}, close: func() {}, degraded: func() string { return "" },
-	}
+func openCache(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, catalog *Catalog, logger *slog.Logger) (*readCache, error) {
+	c, r := conf.Cache, &readCache{events: newCacheEvents()}
 	declared, err := lives(c, catalog)
 	if err != nil {
 		return nil, err
@@ -49,52 +39,63 @@ func openCache(ctx context.Context, c config.Cache, baseURL string, key upstream
 	tiers := cache.TieredOptions{Memory: memory, Convert: catalog.Convert, Metrics: r.events}
 	var leases cache.Leases
 	if c.RedisURL != "" {
-		client, err := redisClient(ctx, c, cache.RedisConfig{}, logger)
+		client, err := openRedis(ctx, opened, c, cache.RedisConfig{}, logger)
 		if err != nil {
 			return nil, err
 		}
-		shared := cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // lives until it is closed
-		tiers.Shared, tiers.Bus, leases = shared, shared, shared
-		if len(c.EncryptionKeys) > 0 {
-			if tiers.Shared, err = sealed(ctx, shared, c.EncryptionKeys, r.events, logger); err != nil {
-				shared.Close()
-				return nil, errors.Join(fmt.Errorf("config key cache.encryption_keys: %w", err), client.Close())
-			}
-		}
-		r.degraded = func() string {
-			if shared.Available() {
-				return ""
-			}
-			return "Redis does not answer, and each replica remembers for itself"
-		}
-		r.close = func() {
-			shared.Close()
-			_ = client.Close() // The process ends.
+		r.shared = cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // lives until it is closed
+		opened.add(r.shared)
+		tiers.Bus, leases = r.shared, r.shared
+		if tiers.Shared, err = sealed(ctx, r.shared, c.EncryptionKeys, r.events, logger); err != nil {
+			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
 		}
 	}
-	tiered, err := cache.NewTiered(tiers)
-	if err != nil {
-		r.close()
+	if r.tiered, err = cache.NewTiered(tiers); err != nil {
 		return nil, err
 	}
-	r.run = tiered.Run
-	release := r.close
-	r.cache, err = service.NewCache(service.CacheOptions{
-		Store: tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(baseURL, key), Lives: declared, Jitter: c.Jitter, Logger: logger,
+	r.answers, err = service.NewCache(service.CacheOptions{
+		Store: r.tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(conf.Upstream.BaseURL, key), Lives: declared, Jitter: c.Jitter, Logger: logger,
 	})
 	if err != nil {
-		release()
 		return nil, err
 	}
-	r.close = func() {
-		r.cache.Close()
-		release()
-	}
-	return r.withIdempotency(ctx, c, baseURL, key, logger)
+	opened.add(r.answers)
+	return r, nil
 }
 
-// sealed encrypts what Redis is given.
+// Run hears of other replicas' writes until ctx ends.
+func (r *readCache) Run(ctx context.Context) error {
+	r.tiered.Run(ctx)
+	return nil
+}
+
+// degraded says what does not work and can be done without; "" is nothing.
+func (r *readCache) degraded() string {
+	if r.shared == nil || r.shared.Available() {
+		return ""
+	}
+	return "Redis does not answer, and each replica remembers for itself"
+}
+
+func (r *readCache) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		r.events.total,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gateway_degraded", Help: "1 while something does not work that can be done without, as /readyz tells.",
+		}, func() float64 {
+			if r.degraded() == "" {
+				return 0
+			}
+			return 1
+		}),
+	}
+}
+
+// sealed encrypts what Redis is given, where there are keys.
 func sealed(ctx context.Context, store cache.Store, keys []config.SecretRef, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
+	if len(keys) == 0 {
+		return store, nil
+	}
 	raw, err := encryptionKeys(ctx, keys, logger)
 	if err != nil {
 		return nil, err
@@ -102,49 +103,8 @@ func sealed(ctx context.Context, store cache.Store, keys []config.SecretRef, eve
 	return cache.NewSealed(store, raw, events)
 }
 
-// encryptionKeys reads them. A key is 32 random bytes in base64, as `openssl rand
-// -base64 32` prints them.
-func encryptionKeys(ctx context.Context, keys []config.SecretRef, logger *slog.Logger) ([][]byte, error) {
-	var raw [][]byte
-	for i, key := range keys {
-		secret, err := keySource(key, logger).Key(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("key %d: %w", i+1, err)
-		}
-		decoded, err := base64.StdEncoding.DecodeString(secret.Reveal())
-		if err != nil {
-			return nil, fmt.Errorf("key %d: it is not base64", i+1) // Without the error, which quotes.
-		}
-		raw = append(raw, decoded)
-	}
-	return raw, nil
-}
-
-// organization names whose data the admin key opens: other data, other name.
-// The name is worked out once for each key that there is.
-func organization(baseURL string, key upstream.KeySource) func(context.Context) (string, error) {
-	type named struct {
-		secret upstream.Secret
-		name   string
-	}
-	var last atomic.Pointer[named]
-	return func(ctx context.Context) (string, error) {
-		secret, err := key.Key(ctx)
-		if err != nil {
-			return "", err
-		}
-		if n := last.Load(); n != nil && n.secret.Equal(secret) {
-			return n.name, nil
-		}
-		digest := sha256.Sum256([]byte("admin-gateway organization\x00" + baseURL + "\x00" + secret.Reveal()))
-		n := &named{secret, hex.EncodeToString(digest[:16])}
-		last.Store(n)
-		return n.name, nil
-	}
-}
-
 // lives compiles them against the catalog.
-func lives(c config.Cache, catalog *service.Catalog) (service.Lives, error) {
+func lives(c config.Cache, catalog *Catalog) (service.Lives, error) {
 	var overrides []service.LifeOverride
 	for _, l := range c.Lives {
 		overrides = append(overrides, service.LifeOverride{

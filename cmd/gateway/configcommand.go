@@ -11,12 +11,12 @@ import (
 // meant for it and is not read. Where the config is at fault, it says the latter
 // at once: that may be why.
 func openConfig(path string, std streams) (config.Config, config.UnknownVariables, error) {
-	conf, err := config.Read(path, os.LookupEnv, defaults())
+	conf, err := config.Read(path, os.LookupEnv, Defaults())
 	if err != nil {
 		return conf, nil, err
 	}
 	unknown := conf.Unknown(os.Environ())
-	if err := conf.Check(defaults()); err != nil {
+	if err := conf.Check(Defaults()); err != nil {
 		unknown.Warn(std.err)
 		return conf, nil, err
 	}
@@ -29,7 +29,7 @@ type referenceCommand struct {
 
 // Run prints what there is to configure.
 func (c *referenceCommand) Run(std streams) error {
-	keys := config.Reference(defaults())
+	keys := config.Reference(Defaults())
 	if c.Format == "json" {
 		encoder := json.NewEncoder(std.out)
 		encoder.SetIndent("", "  ")

@@ -24,7 +24,7 @@ const referencePage = "../../docs/config.md"
 func TestReferencePage(t *testing.T) {
 	t.Parallel()
 	var want bytes.Buffer
-	if err := config.WriteMarkdown(&want, config.Reference(defaults())); err != nil {
+	if err := config.WriteMarkdown(&want, config.Reference(Defaults())); err != nil {
 		t.Fatal(err)
 	}
 	if *update {

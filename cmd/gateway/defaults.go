@@ -5,8 +5,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
-// defaults are those of the packages that apply the values.
-func defaults() config.Defaults {
+// Defaults are the values of config keys that belong to the packages which apply
+// them.
+func Defaults() config.Defaults {
 	return config.Defaults{
 		LongestCall:          service.DefaultLongestCall,
 		InventoryConcurrency: service.DefaultFanOutConcurrency,

@@ -21,25 +21,23 @@ callers:
 
 // demoCallers are the demo's two callers, with tokens that end with it.
 type demoCallers struct {
-	set               *callers.Set
-	operator, auditor string
+	operator, auditor string // their tokens
+
+	operatorHash, auditorHash string
 }
 
-// Current is the demo's one policy.
-func (d *demoCallers) Current() *callers.Set { return d.set }
+func newDemoCallers() (who *demoCallers, err error) {
+	who = new(demoCallers)
+	if who.operator, who.operatorHash, err = authn.NewToken(); err != nil {
+		return nil, err
+	}
+	if who.auditor, who.auditorHash, err = authn.NewToken(); err != nil {
+		return nil, err
+	}
+	return who, nil
+}
 
-func newDemoCallers(rules callers.Rules) (*demoCallers, error) {
-	operator, operatorHash, err := authn.NewToken()
-	if err != nil {
-		return nil, err
-	}
-	auditor, auditorHash, err := authn.NewToken()
-	if err != nil {
-		return nil, err
-	}
-	set, err := callers.Parse("the demo's policy", fmt.Appendf(nil, demoPolicy, operatorHash, auditorHash), rules)
-	if err != nil {
-		return nil, err
-	}
-	return &demoCallers{set, operator, auditor}, nil
+// policy is the demo's one policy.
+func (d *demoCallers) policy(rules callers.Rules) (*callers.Set, error) {
+	return callers.Parse("the demo's policy", fmt.Appendf(nil, demoPolicy, d.operatorHash, d.auditorHash), rules)
 }

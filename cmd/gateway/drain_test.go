@@ -18,7 +18,6 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
@@ -121,40 +120,40 @@ func wantHealth(t *testing.T, stream connect.ClientStream, want healthv1.HealthC
 	}
 }
 
-// TestLifeEndsInOrder, and at once where something fails.
-func TestLifeEndsInOrder(t *testing.T) {
+// TestLifecycleEndsInOrder, and at once where something fails.
+func TestLifecycleEndsInOrder(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
-		door, beside error // what they fail with; nil: they run until they are stopped
-	}{"signal": {}, "a door fails": {door: broken}, "what is beside fails": {beside: broken}} {
+		door, background error // what they fail with; nil: they run until they are stopped
+	}{"signal": {}, "a door fails": {door: broken}, "the background fails": {background: broken}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			events := make(chan string, 8)
-			part := func(what string, fails error) func(context.Context) error {
-				return func(ctx context.Context) error {
+			part := func(what string, fails error) runner {
+				return runFunc(func(ctx context.Context) error {
 					if fails != nil {
 						return fails
 					}
 					<-ctx.Done()
 					events <- what
 					return nil
-				}
+				})
 			}
-			r := &readiness{callers: policyOf{new(callers.Set)}, key: keyFunc(func() error { return nil }), degraded: func() string { return "" }, health: service.NewHealth()}
-			l := life{
+			r := newReadiness(keyFunc(func() error { return nil }), policyOf{new(callers.Set)}, func() string { return "" })
+			l := lifecycle{
 				ready: r, leave: func() { events <- "leave" },
-				doors:  []func(context.Context) error{part("door/0", test.door), part("door/1", nil)},
-				beside: []func(context.Context) error{part("beside/0", test.beside), part("beside/1", nil)},
+				doors:      []runner{part("door/0", test.door), part("door/1", nil)},
+				background: []runner{part("background/0", test.background), part("background/1", nil)},
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			want := "leave door/0 door/1 beside/0 beside/1"
+			want := "leave door/0 door/1 background/0 background/1"
 			switch {
 			case test.door != nil:
-				l.delay, want = time.Hour, "leave door/1 beside/0 beside/1"
-			case test.beside != nil:
-				l.delay, want = time.Hour, "" // What else is beside may end before or after.
+				l.delay, want = time.Hour, "leave door/1 background/0 background/1"
+			case test.background != nil:
+				l.delay, want = time.Hour, "" // The rest of it may end before or after.
 			default:
 				cancel()
 			}
@@ -166,10 +165,10 @@ func TestLifeEndsInOrder(t *testing.T) {
 			}
 			inTurn(order)
 			// A door that fails ends the other by itself.
-			if got := strings.Join(order, " "); want != "" && got != want && got != "door/1 leave beside/0 beside/1" {
+			if got := strings.Join(order, " "); want != "" && got != want && got != "door/1 leave background/0 background/1" {
 				t.Errorf("ended in the order %q, want %q", got, want)
 			}
-			if failed := test.door != nil || test.beside != nil; failed != errors.Is(err, broken) || !failed && err != nil {
+			if failed := test.door != nil || test.background != nil; failed != errors.Is(err, broken) || !failed && err != nil {
 				t.Errorf("ended with %v", err)
 			}
 			if r.look(t.Context()).Ready {
@@ -178,6 +177,12 @@ func TestLifeEndsInOrder(t *testing.T) {
 		})
 	}
 }
+
+// runFunc is a component of one function.
+type runFunc func(ctx context.Context) error
+
+// Run calls it.
+func (f runFunc) Run(ctx context.Context) error { return f(ctx) }
 
 // inTurn puts neighbours of one kind into their order: which ends first is chance.
 func inTurn(order []string) {

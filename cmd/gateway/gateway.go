@@ -3,121 +3,172 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"log/slog"
-	"net/http"
-	"time"
-
-	"connectrpc.com/connect/v2"
-	"github.com/prometheus/client_golang/prometheus"
+	"net"
+	"os"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
-	"github.com/admin-gateway/admin-gateway/internal/telemetry"
-	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/audit"
-	"github.com/admin-gateway/admin-gateway/service/authn"
-	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream"
-	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-// parts are what a gateway is built of; who builds it owns them.
-type parts struct {
-	baseURL       string
-	key           upstream.KeySource
-	memory        *remembering
-	budget        *budget
-	callers       service.Callers
-	authenticator *authn.Authenticator
-	audit         *audit.Log
-	auditRequired bool
-	// reflection tells tools such as buf curl the schema.
-	reflection bool
-	limits     config.Limits
-	inventory  config.Inventory
-	cors       config.CORS
-	// ending is closed when the gateway is about to stop, so that streams come to
-	// an end.
-	ending <-chan struct{}
-	// telemetry sends spans and metrics; nil sends nothing.
-	telemetry       *telemetry.Telemetry
-	sendTraceparent bool
-	level           *slog.LevelVar // of logger
-	logger          *slog.Logger
+// Options are what a gateway is built of.
+type Options struct {
+	// Config is one that has been checked.
+	Config config.Config
+	// Version is what the log and telemetry say of this build.
+	Version string
+	// Stdout takes the audit records when the config says so.
+	Stdout io.Writer
+	Logger *slog.Logger
+	// Level is the logger's, for operators to change.
+	Level *slog.LevelVar
+	// ReopenAudit asks for the audit file to be opened again; nil never does.
+	ReopenAudit <-chan os.Signal
+	// Stopping is closed when the gateway is about to stop, so that inventory
+	// streams come to an end.
+	Stopping <-chan struct{}
+
+	// AdminKey takes the place of the config's; nil is the config's.
+	AdminKey upstream.KeySource
+	// Policy compiles the policy in place of the config's file; nil reads the file.
+	Policy func(callers.Rules) (*callers.Set, error)
 }
 
-// gateway is the built house: the doors, and what has to be closed after them.
-type gateway struct {
-	server *connect.Server
-	doors  http.Handler
-	ops    http.Handler
-	ready  *readiness
-	client *upstream.Client
+// Gateway is a gateway that has been built: its addresses are taken, and nothing
+// is served before [Gateway.Run].
+type Gateway struct {
+	opened    closers
+	lifecycle lifecycle
+	config    config.Config
+	version   string
+	logger    *slog.Logger
+
+	// Components, in the order in which they are opened.
+	telemetry   *telemetryExport
+	access      *access
+	cache       *readCache
+	idempotency *idempotency
+	budget      *budget
+	audit       *auditLog
+	ready       *readiness
+	secure      bool // callers connect over TLS
+	http        *Listener
+	grpc        *grpcListener // nil without an address
+	ops         *Listener     // nil without an address
 }
 
-func build(ctx context.Context, catalog *service.Catalog, drift *adminjson.Drift, p parts) (*gateway, error) {
-	registry := newRegistry(drift, p)
-	client, sender, err := p.openUpstream(catalog, registry) //nolint:contextcheck // The breaker logs for no call.
-	if err != nil {
-		return nil, fmt.Errorf("config key upstream: %w", err)
+// New opens all components. When one fails, those before it are closed again.
+func New(ctx context.Context, o Options) (*Gateway, error) {
+	g := &Gateway{config: o.Config, version: o.Version, logger: o.Logger}
+	if err := g.open(ctx, o); err != nil {
+		return nil, errors.Join(err, g.Close())
 	}
-	ready := &readiness{key: p.key, callers: p.callers, degraded: p.memory.degraded, health: service.NewHealth()}
-	server, err := service.NewServer(catalog, service.Options{
-		Upstream:      sender,
-		Budget:        p.budget,
-		Cache:         p.memory.cache,
-		Idempotency:   p.memory.idempotency,
-		Callers:       p.callers,
-		Authenticator: p.authenticator,
-		Authenticated: func(ctx context.Context) {
-			httpdoor.Trust(ctx)
-			grpcdoor.Trust(ctx)
-		},
-		Audit:         p.audit,
-		AuditRequired: p.auditRequired,
-		Reflection:    p.reflection,
-		Health:        ready.health,
-		LongestCall:   p.limits.LongestCall,
-		Metrics:       registry,
-		Tracer:        p.telemetry.Tracer(),
-		Logger:        p.logger,
-		FanOut:        fanOutOptions(p.inventory, p.ending),
-	})
-	if err == nil {
-		err = p.telemetry.Export(ctx, registry)
-	}
-	if err != nil {
-		client.Close()
-		return nil, err
-	}
-	doors := service.NewHTTPHandler(server, catalog, service.WithMaxRequestBytes(int(p.limits.RequestBytes)))
-	return &gateway{server: server, doors: allowOrigins(p.cors, doors), ops: opsHandler(registry, ready, p), ready: ready, client: client}, nil
+	return g, nil
 }
 
-// openUpstream makes the client, and the sender around it that tries again and
-// gives the upstream a pause.
-func (p parts) openUpstream(catalog *service.Catalog, registry prometheus.Registerer) (*upstream.Client, *upstream.Sender, error) {
-	counters, tracer := telemetry.NewUpstream(registry), p.telemetry.Tracer()
-	client, err := upstream.New(upstream.Config{
-		BaseURL: p.baseURL, Key: p.key, Attempts: counters, Tracer: tracer, SendTraceparent: p.sendTraceparent, Logger: p.logger,
-	})
-	if err != nil {
-		return nil, nil, err
+func (g *Gateway) open(ctx context.Context, o Options) (err error) {
+	conf, key := o.Config, o.AdminKey
+	if key == nil {
+		key = keySource(conf.Upstream.AdminKey, o.Logger)
 	}
-	sender, err := upstream.NewSender(upstream.SenderOptions{
-		Client: client, Pacer: upstream.PacedBy(p.budget.Pacer), Bucket: catalog.BudgetOf, Metrics: counters, Tracer: tracer, Logger: p.logger,
-	})
-	if err != nil {
-		client.Close()
-		return nil, nil, err
+	// A key that cannot be read is an error now, not at the first call.
+	if _, err := key.Key(ctx); err != nil {
+		return err
 	}
-	return client, sender, nil
+	if g.telemetry, err = openTelemetry(ctx, &g.opened, conf.Telemetry, o.Version, o.Logger); err != nil {
+		return err
+	}
+	catalog, err := LoadCatalog()
+	if err != nil {
+		return err
+	}
+	if g.access, err = openAccess(&g.opened, conf, catalog, o.Policy, o.Logger); err != nil {
+		return err
+	}
+	if g.cache, err = openCache(ctx, &g.opened, conf, key, catalog, o.Logger); err != nil {
+		return err
+	}
+	if g.idempotency, err = openIdempotency(ctx, &g.opened, conf, key, g.cache.events, o.Logger); err != nil {
+		return err
+	}
+	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
+		return err
+	}
+	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
+		return err
+	}
+	g.ready = newReadiness(key, g.access.policy, g.cache.degraded)
+	return g.openDoors(ctx, o, key, catalog)
 }
 
-// closeAudit flushes what the calls left to be recorded.
-func closeAudit(ctx context.Context, log *audit.Log, flush time.Duration, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
-	defer cancel()
-	return errors.Join(err, log.Close(ctx))
+// openDoors makes the server of the components, and takes the addresses.
+func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
+	conf := o.Config
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.audit, g.access)
+	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs for no call.
+	if err != nil {
+		return err
+	}
+	server, err := g.openServer(conf, catalog, sender, registry, o.Stopping)
+	if err != nil {
+		return err
+	}
+	if err := g.telemetry.Export(ctx, registry); err != nil {
+		return err
+	}
+	secure, err := openTLS(ctx, &g.opened, conf.TLS, o.Logger)
+	if err != nil {
+		return err
+	}
+	g.secure = secure != nil
+	if g.http, err = openListener(ctx, &g.opened, conf, httpHandler(conf, server, catalog), secure); err != nil {
+		return err
+	}
+	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, o.Logger); err != nil {
+		return err
+	}
+	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(registry, g.ready, o.Level, o.Logger), o.Logger); err != nil {
+		return err
+	}
+	g.lifecycle = lifecycle{
+		ready: g.ready, delay: conf.Shutdown.Delay,
+		doors: []runner{g.http}, leave: g.http.port.Leave,
+		background: []runner{g.access, g.cache, g.ready, g.audit},
+	}
+	if g.grpc != nil {
+		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)
+	}
+	if g.ops != nil {
+		g.lifecycle.background = append(g.lifecycle.background, g.ops)
+	}
+	return nil
 }
+
+// URL is where callers without TLS find the gateway.
+func (g *Gateway) URL() string { return g.http.URL() }
+
+// Run serves until ctx ends or a component fails, and then lets calls in flight
+// finish. It is called once.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.warnOfPlaintext(ctx)
+	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "ops_listen", g.ops.Address(), "tls", g.secure,
+		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "version", g.version)
+	return g.lifecycle.run(ctx)
+}
+
+func (g *Gateway) warnOfPlaintext(ctx context.Context) {
+	if g.secure {
+		return
+	}
+	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}} {
+		if host, _, _ := net.SplitHostPort(l.address); l.address != "" && !config.IsLoopback(host) {
+			g.logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", l.key)
+		}
+	}
+}
+
+// Close closes all components, the last first, after [Gateway.Run] has returned.
+// An error says that audit records were lost.
+func (g *Gateway) Close() error { return g.opened.Close() }

@@ -25,64 +25,58 @@ const (
 	outcomesPatience = time.Second
 )
 
-// withIdempotency adds what keeps the outcomes of keyed writes, and what closes
-// it. If it fails, all of r is closed.
-func (r *remembering) withIdempotency(ctx context.Context, c config.Cache, baseURL string, key upstream.KeySource, logger *slog.Logger) (*remembering, error) {
-	outcomes, closeOutcomes, err := openOutcomes(ctx, c, r.events, logger)
+// idempotency keeps the outcomes of writes that come with a key.
+type idempotency struct{ *service.Idempotency }
+
+func openIdempotency(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, events cache.Metrics, logger *slog.Logger) (*idempotency, error) {
+	outcomes, err := openOutcomes(ctx, opened, conf.Cache, events, logger)
 	if err != nil {
-		r.close()
 		return nil, err
 	}
-	closeCache := r.close
-	r.close = func() {
-		closeOutcomes()
-		closeCache()
-	}
-	scope := sha256.Sum256([]byte("admin-gateway upstream\x00" + baseURL))
-	r.idempotency, err = service.NewIdempotency(service.IdempotencyOptions{
-		Outcomes: outcomes, Scope: hex.EncodeToString(scope[:16]), Org: organization(baseURL, key), Logger: logger,
+	scope := sha256.Sum256([]byte("admin-gateway upstream\x00" + conf.Upstream.BaseURL))
+	writes, err := service.NewIdempotency(service.IdempotencyOptions{
+		Outcomes: outcomes, Scope: hex.EncodeToString(scope[:16]), Org: organization(conf.Upstream.BaseURL, key), Logger: logger,
 	})
 	if err != nil {
-		r.close()
 		return nil, err
 	}
-	return r, nil
+	return &idempotency{writes}, nil
 }
 
 // openOutcomes keeps outcomes in Redis if there is one, encrypted if there are
-// keys, and in memory if there is none: then encrypted with a key that ends with
-// the process.
-func openOutcomes(ctx context.Context, c config.Cache, events cache.Metrics, logger *slog.Logger) (outcomes cache.Outcomes, closeOutcomes func(), err error) {
+// keys, and in memory if there is none.
+func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events cache.Metrics, logger *slog.Logger) (cache.Outcomes, error) {
 	if c.RedisURL == "" {
-		memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
-		if err != nil {
-			return nil, nil, err
-		}
-		own := make([]byte, cache.SealKeyBytes)
-		_, _ = rand.Read(own) // never fails
-		outcomes, err := cache.NewSealedOutcomes(memory, [][]byte{own}, events)
-		return outcomes, func() {}, err
+		return newMemoryOutcomes(events)
 	}
-	client, err := redisClient(ctx, c, cache.RedisConfig{Patience: outcomesPatience}, logger)
+	client, err := openRedis(ctx, opened, c, cache.RedisConfig{Patience: outcomesPatience}, logger)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: outcomesPatience, Metrics: events}) //nolint:contextcheck // lives until it is closed
-	closeOutcomes = func() {
-		shared.Close()
-		_ = client.Close() // The process ends.
-	}
-	outcomes = cache.NewRedisOutcomes(shared, 0)
+	opened.add(shared)
+	outcomes := cache.NewRedisOutcomes(shared, 0)
 	if len(c.EncryptionKeys) == 0 {
-		return outcomes, closeOutcomes, nil
+		return outcomes, nil
 	}
 	keys, err := encryptionKeys(ctx, c.EncryptionKeys, logger)
-	if err == nil {
-		outcomes, err = cache.NewSealedOutcomes(outcomes, keys, events)
-	}
 	if err != nil {
-		closeOutcomes()
-		return nil, nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
 	}
-	return outcomes, closeOutcomes, nil
+	encrypted, err := cache.NewSealedOutcomes(outcomes, keys, events)
+	if err != nil {
+		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+	}
+	return encrypted, nil
+}
+
+// newMemoryOutcomes encrypts with a key that ends with the process.
+func newMemoryOutcomes(events cache.Metrics) (cache.Outcomes, error) {
+	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, cache.SealKeyBytes)
+	_, _ = rand.Read(key) // never fails
+	return cache.NewSealedOutcomes(memory, [][]byte{key}, events)
 }

@@ -53,7 +53,7 @@ func TestInventoryOptions(t *testing.T) {
 	if got.Concurrency != 3 || got.Longest != patience || got.MaxOutermost != 200 || got.Ending() != (<-chan struct{})(ending) {
 		t.Errorf("%+v", got)
 	}
-	if fast := grpcOptions(config.New(defaults()).Limits, nil, 0, conf.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
+	if fast := grpcOptions(config.New(Defaults()).Limits, nil, 0, conf.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
 		t.Errorf("an old connection is closed %s after its last call", fast.MaxConnectionAgeGrace)
 	}
 }

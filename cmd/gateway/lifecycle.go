@@ -3,60 +3,29 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// listener is an address that a command serves.
-type listener struct {
-	net.Listener
-	port *httpdoor.Port
+// runner is a component that runs until ctx ends, and gives the error that ended
+// it before.
+type runner interface {
+	Run(ctx context.Context) error
 }
 
-func listen(ctx context.Context, address string, handler http.Handler, options httpdoor.Options) (listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return listener{}, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return listener{Listener: l, port: httpdoor.New(handler, options)}, nil
-}
-
-func (l listener) url() string { return "http://" + l.Addr().String() }
-
-// release gives the address back when it was never served; serve closes what it
-// has served itself.
-func (l listener) release() { _ = l.Close() }
-
-// serve serves until ctx ends, and then lets calls in flight finish.
-func (l listener) serve(ctx context.Context) error { return l.port.Serve(ctx, l.Listener) }
-
-// serve serves all listeners until ctx ends or one fails. All of its goroutines
-// have ended when it returns.
-func serve(ctx context.Context, listeners ...listener) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, l := range listeners {
-		group.Go(func() error { return l.serve(ctx) })
-	}
-	return group.Wait()
-}
-
-// life is a gateway that runs, from its first call to its last.
-type life struct {
+// lifecycle runs the components of a gateway, from its first call to its last.
+type lifecycle struct {
 	ready *readiness
+	// delay is how long the gateway goes on after it said that it is not ready.
 	delay time.Duration
-	// doors are where callers come in: they are closed first.
-	doors []func(context.Context) error
-	// leave asks those who come in to go elsewhere.
+	// doors are where calls come in. They end first.
+	doors []runner
+	// leave asks clients to connect elsewhere.
 	leave func()
-	// beside is what calls in flight need and operators look at: it ends when the
-	// last call has.
-	beside []func(context.Context) error
+	// background is what calls in flight need, and what operators look at. It ends
+	// after the last call.
+	background []runner
 }
 
 // run runs until ctx ends or something fails, and then ends in order:
@@ -68,22 +37,13 @@ type life struct {
 //
 // What fails has no delay: who would be told is gone already. All goroutines
 // have ended when it returns.
-func (l life) run(ctx context.Context) error {
-	// None of them ends by the signal itself.
-	beside, stopBeside := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopBeside()
-	others, besideEnds := errgroup.WithContext(beside)
-	for _, f := range l.beside {
-		others.Go(func() error { return f(besideEnds) })
-	}
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopServing()
-	callers, doorsEnd := errgroup.WithContext(serving)
-	for _, f := range l.doors {
-		callers.Go(func() error { return f(doorsEnd) })
-	}
-
-	failed := first(doorsEnd, besideEnds)
+func (l lifecycle) run(ctx context.Context) error {
+	// No component ends by the signal itself.
+	background, stopBackground := startAll(ctx, l.background)
+	defer stopBackground()
+	doors, stopDoors := startAll(ctx, l.doors)
+	defer stopDoors()
+	failed := first(doors.ended, background.ended)
 	select {
 	case <-ctx.Done():
 	case <-failed:
@@ -95,10 +55,26 @@ func (l life) run(ctx context.Context) error {
 	case <-failed:
 	}
 	l.ready.health.Stop()
-	stopServing()
-	err := callers.Wait()
-	stopBeside()
-	return errors.Join(err, others.Wait())
+	stopDoors()
+	err := doors.group.Wait()
+	stopBackground()
+	return errors.Join(err, background.group.Wait())
+}
+
+// running is a group of components. Its context ends with the first that fails.
+type running struct {
+	group *errgroup.Group
+	ended context.Context
+}
+
+// startAll runs components until stop is called, whatever becomes of ctx.
+func startAll(ctx context.Context, components []runner) (_ running, stop context.CancelFunc) {
+	ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
+	group, ended := errgroup.WithContext(ctx)
+	for _, c := range components {
+		group.Go(func() error { return c.Run(ended) })
+	}
+	return running{group, ended}, stop
 }
 
 // first is closed when one of two ends.

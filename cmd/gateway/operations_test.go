@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +17,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
@@ -337,7 +337,7 @@ func TestDebugStaysHere(t *testing.T) {
 	s.stop(t)
 
 	mux := http.NewServeMux()
-	level := levelVariable(config.LogLevel(0))
+	level := new(slog.LevelVar)
 	mountDebug(mux, level, nil)
 	for _, from := range []string{"192.0.2.1:1234", "[2001:db8::1]:1234", "nobody", ""} {
 		for _, path := range append(paths, "/debug/pprof/profile?seconds=1") {

@@ -19,11 +19,15 @@ const lookAgain = 5 * time.Second
 // readiness says whether callers should be sent here.
 type readiness struct {
 	key     upstream.KeySource
-	callers service.Callers
+	callers policySource
 	// degraded says what does not work and can be done without; "" is nothing.
 	degraded func() string
 	health   *service.Health
 	draining atomic.Bool
+}
+
+func newReadiness(key upstream.KeySource, policy policySource, degraded func() string) *readiness {
+	return &readiness{key: key, callers: policy, degraded: degraded, health: service.NewHealth()}
 }
 
 // finding is one thing that readiness looks at.
@@ -68,8 +72,8 @@ func (r *readiness) look(ctx context.Context) findings {
 	return all
 }
 
-// run looks until ctx ends.
-func (r *readiness) run(ctx context.Context) {
+// Run looks until ctx ends.
+func (r *readiness) Run(ctx context.Context) error {
 	ticker := time.NewTicker(lookAgain)
 	defer ticker.Stop()
 	for {
@@ -77,7 +81,7 @@ func (r *readiness) run(ctx context.Context) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -45,7 +44,7 @@ func TestReadyz(t *testing.T) {
 		"no policy": {good, policyOf{}, "", false, http.StatusServiceUnavailable, "not ready: no policy was ever loaded\n", "policy"},
 		"draining":  {good, policyOf{new(callers.Set)}, "", true, http.StatusServiceUnavailable, "not ready: the gateway stops\n", "serving"},
 	} {
-		r := &readiness{key: test.key, callers: test.policy, degraded: func() string { return test.degraded }, health: service.NewHealth()}
+		r := newReadiness(test.key, test.policy, func() string { return test.degraded })
 		if test.drain {
 			r.drain()
 		}

@@ -13,6 +13,16 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
+// openRedis makes a client with connections of its own, which opened closes.
+func openRedis(ctx context.Context, opened *closers, c config.Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
+	client, err := redisClient(ctx, c, base, logger)
+	if err != nil {
+		return nil, err
+	}
+	opened.addConnection(client)
+	return client, nil
+}
+
 // redisClient makes a client of the Redis that the config names. base is what
 // the client needs besides.
 func redisClient(ctx context.Context, c config.Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {

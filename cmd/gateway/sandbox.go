@@ -26,13 +26,14 @@ func (c *sandboxCommand) Run(ctx context.Context, std streams) error {
 	fake := sandbox.New(sandbox.Options{
 		Seed: c.Seed, Users: c.Users, Projects: c.Projects, Groups: c.Groups, CostsAsNumbers: c.CostsAsNumbers,
 	})
-	l, err := listen(ctx, c.Listen, fake, httpdoor.Options{})
+	l, err := Listen(ctx, c.Listen, fake, httpdoor.Options{})
 	if err != nil {
 		return err
 	}
+	defer l.Close()
 	if _, err := fmt.Fprintf(std.out, "The fake Admin API is on %s/v1, its controls on %s/_sandbox. Its admin key is %s. Try:\n\n  curl -sS -H 'Authorization: Bearer %s' '%s/v1/organization/users?limit=2'\n",
-		l.url(), l.url(), sandbox.DefaultAdminKey, sandbox.DefaultAdminKey, l.url()); err != nil {
+		l.URL(), l.URL(), sandbox.DefaultAdminKey, sandbox.DefaultAdminKey, l.URL()); err != nil {
 		return err
 	}
-	return serve(ctx, l)
+	return l.Run(ctx)
 }

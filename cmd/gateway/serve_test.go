@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -18,7 +19,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 // fetch gets a page and leaves no connection behind.
@@ -135,7 +135,7 @@ func TestServeErrors(t *testing.T) {
 	_, policy := readersPolicy(t)
 	head := "listen: 127.0.0.1:0\nops_listen: 127.0.0.1:0\npolicy: " + policy + "\n"
 	key := writeFile(t, "key", "sk-admin-1")
-	taken, err := listen(t.Context(), "127.0.0.1:0", nil, httpdoor.Options{})
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 )
@@ -37,10 +39,18 @@ func headerValue(h config.Header) (string, error) {
 	return value, nil
 }
 
-// openTelemetry returns nil where nothing is to be sent.
-func openTelemetry(ctx context.Context, c config.Telemetry, logger *slog.Logger) (*telemetry.Telemetry, error) {
+// telemetryExport sends spans and metrics to a collector; nothing where the
+// config names none.
+type telemetryExport struct {
+	*telemetry.Telemetry // nil sends nothing
+
+	logger *slog.Logger
+}
+
+func openTelemetry(ctx context.Context, opened *closers, c config.Telemetry, version string, logger *slog.Logger) (*telemetryExport, error) {
+	export := &telemetryExport{logger: logger}
 	if c.OTLPEndpoint == "" {
-		return nil, nil //nolint:nilnil // No telemetry is no error.
+		return export, nil
 	}
 	headers := map[string]string{}
 	for _, h := range c.OTLPHeaders {
@@ -50,21 +60,30 @@ func openTelemetry(ctx context.Context, c config.Telemetry, logger *slog.Logger)
 		}
 		headers[h.Name] = value
 	}
-	t, err := telemetry.Open(ctx, telemetry.Options{
+	var err error
+	export.Telemetry, err = telemetry.Open(ctx, telemetry.Options{
 		Endpoint: c.OTLPEndpoint, Insecure: c.OTLPInsecure, Headers: headers,
-		SampleRatio: c.SampleRatio, Service: c.ServiceName, Version: version(), Logger: logger,
+		SampleRatio: c.SampleRatio, Service: c.ServiceName, Version: version, Logger: logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("config key telemetry: %w", err)
 	}
-	return t, nil
+	opened.add(export)
+	return export, nil
 }
 
-// closeTelemetry sends what is left. Traces that are lost are no failed run.
-func closeTelemetry(ctx context.Context, t *telemetry.Telemetry, logger *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryFlush)
+// Close sends what is left. Traces that are lost are no failed run.
+func (e *telemetryExport) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), telemetryFlush)
 	defer cancel()
-	if err := t.Close(ctx); err != nil {
-		logger.WarnContext(ctx, "the last spans or metrics were not sent", "error", err.Error())
+	if err := e.Telemetry.Close(ctx); err != nil {
+		e.logger.WarnContext(ctx, "the last spans or metrics were not sent", "error", err.Error())
+	}
+}
+
+func (e *telemetryExport) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		newCounter("gateway_telemetry_unsent_spans_total", "Batches of spans that could not be sent.", e.UnsentSpans),
+		newCounter("gateway_telemetry_unsent_metrics_total", "Exports of metrics that could not be sent.", e.UnsentMetrics),
 	}
 }
