@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
@@ -18,13 +19,13 @@ type policyFlags struct {
 	Config string `help:"Path of gateway.yaml." placeholder:"FILE" type:"existingfile"`
 }
 
-func (f policyFlags) load(std streams) (*Catalog, *callers.Set, error) {
+func (f policyFlags) load(std streams) (*build.Catalog, *callers.Set, error) {
 	conf, unknown, err := openConfig(f.Config, std)
 	if err != nil {
 		return nil, nil, err
 	}
 	unknown.Warn(std.err)
-	return Check(conf)
+	return build.Check(conf)
 }
 
 type canCommand struct {
@@ -93,7 +94,7 @@ func verdict(d authz.Decision, withoutRequest bool) string {
 
 // find takes Service/Method, with or without the package, of a mirrored RPC or of
 // one of our own.
-func find(catalog *Catalog, name string) (procedure string, request protoreflect.MessageType, err error) {
+func find(catalog *build.Catalog, name string) (procedure string, request protoreflect.MessageType, err error) {
 	is := func(short, procedure string) bool {
 		return name == short || strings.TrimPrefix(name, "/") == strings.TrimPrefix(procedure, "/")
 	}

@@ -1,12 +1,14 @@
 package main
 
+import "github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
+
 type catalogCommand struct {
 	Format string `enum:"table,tsv,json" default:"table" help:"table, tsv or json."`
 }
 
 // Run prints the inventory.
 func (c *catalogCommand) Run(std streams) error {
-	catalog, err := LoadCatalog()
+	catalog, err := build.LoadCatalog()
 	if err != nil {
 		return err
 	}

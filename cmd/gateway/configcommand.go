@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
@@ -11,12 +12,12 @@ import (
 // meant for it and is not read. Where the config is at fault, it says the latter
 // at once: that may be why.
 func openConfig(path string, std streams) (config.Config, config.UnknownVariables, error) {
-	conf, err := config.Read(path, os.LookupEnv, Defaults())
+	conf, err := config.Read(path, os.LookupEnv, build.Defaults())
 	if err != nil {
 		return conf, nil, err
 	}
 	unknown := conf.Unknown(os.Environ())
-	if err := conf.Check(Defaults()); err != nil {
+	if err := conf.Check(build.Defaults()); err != nil {
 		unknown.Warn(std.err)
 		return conf, nil, err
 	}
@@ -29,7 +30,7 @@ type referenceCommand struct {
 
 // Run prints what there is to configure.
 func (c *referenceCommand) Run(std streams) error {
-	keys := config.Reference(Defaults())
+	keys := config.Reference(build.Defaults())
 	if c.Format == "json" {
 		encoder := json.NewEncoder(std.out)
 		encoder.SetIndent("", "  ")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
@@ -24,7 +25,7 @@ const referencePage = "../../docs/config.md"
 func TestReferencePage(t *testing.T) {
 	t.Parallel()
 	var want bytes.Buffer
-	if err := config.WriteMarkdown(&want, config.Reference(Defaults())); err != nil {
+	if err := config.WriteMarkdown(&want, config.Reference(build.Defaults())); err != nil {
 		t.Fatal(err)
 	}
 	if *update {

@@ -7,16 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 // browser sends a request as the page of an origin does.
@@ -121,25 +118,4 @@ upstream:
 		t.Errorf("the end: %v after %v", err, &status)
 	}
 	c.stop(t)
-}
-
-// TestCORSIsOffByDefault, and leaves the handler as it is.
-func TestCORSIsOffByDefault(t *testing.T) {
-	t.Parallel()
-	handler := httpdoor.New(http.NotFoundHandler(), httpdoor.Options{})
-	if got := allowOrigins(config.CORS{MaxAge: time.Hour}, handler); got != http.Handler(handler) {
-		t.Errorf("there is something around it: %T", got)
-	}
-}
-
-// TestCredentialsAreAskedFor where the config says so.
-func TestCredentialsAreAskedFor(t *testing.T) {
-	t.Parallel()
-	w := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
-	request.Header.Set("Origin", "https://a.example")
-	allowOrigins(config.CORS{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}, http.NotFoundHandler()).ServeHTTP(w, request)
-	if w.Header().Get("Access-Control-Allow-Credentials") != "true" {
-		t.Errorf("answered %v", w.Header())
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -38,7 +39,7 @@ func (demoKey) Key(context.Context) (upstream.Secret, error) {
 
 // demoConfig is the config of a gateway in front of the fake upstream.
 func demoConfig(listen, fake string) config.Config {
-	conf := config.New(Defaults())
+	conf := config.New(build.Defaults())
 	conf.Listen, conf.OpsListen = listen, ""
 	conf.Upstream.BaseURL = fake + "/v1"
 	// The fake admits every call. Those of the inventory wait a little, so that
@@ -59,7 +60,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
-	fake, err := Listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
+	fake, err := build.Listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelError)
-	g, err := New(ctx, Options{
+	g, err := build.New(ctx, build.Options{
 		Config: demoConfig(c.Listen, fake.URL()), Version: version(), Stdout: std.out,
 		Logger: slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})), Level: level,
 		Stopping: ctx.Done(), AdminKey: demoKey{}, Policy: who.policy,

@@ -5,20 +5,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/tlstest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
 // addresses are where a gateway says that it serves.
@@ -120,90 +118,16 @@ func wantHealth(t *testing.T, stream connect.ClientStream, want healthv1.HealthC
 	}
 }
 
-// TestLifecycleEndsInOrder, and at once where something fails.
-func TestLifecycleEndsInOrder(t *testing.T) {
-	t.Parallel()
-	broken := errors.New("broken")
-	for name, test := range map[string]struct {
-		door, background error // what they fail with; nil: they run until they are stopped
-	}{"signal": {}, "a door fails": {door: broken}, "the background fails": {background: broken}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			events := make(chan string, 8)
-			part := func(what string, fails error) runner {
-				return runFunc(func(ctx context.Context) error {
-					if fails != nil {
-						return fails
-					}
-					<-ctx.Done()
-					events <- what
-					return nil
-				})
-			}
-			r := newReadiness(keyFunc(func() error { return nil }), policyOf{new(callers.Set)}, func() string { return "" })
-			l := lifecycle{
-				ready: r, leave: func() { events <- "leave" },
-				doors:      []runner{part("door/0", test.door), part("door/1", nil)},
-				background: []runner{part("background/0", test.background), part("background/1", nil)},
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			want := "leave door/0 door/1 background/0 background/1"
-			switch {
-			case test.door != nil:
-				l.delay, want = time.Hour, "leave door/1 background/0 background/1"
-			case test.background != nil:
-				l.delay, want = time.Hour, "" // The rest of it may end before or after.
-			default:
-				cancel()
-			}
-			err := l.run(ctx)
-			close(events)
-			var order []string
-			for e := range events {
-				order = append(order, e)
-			}
-			inTurn(order)
-			// A door that fails ends the other by itself.
-			if got := strings.Join(order, " "); want != "" && got != want && got != "door/1 leave background/0 background/1" {
-				t.Errorf("ended in the order %q, want %q", got, want)
-			}
-			if failed := test.door != nil || test.background != nil; failed != errors.Is(err, broken) || !failed && err != nil {
-				t.Errorf("ended with %v", err)
-			}
-			if r.look(t.Context()).Ready {
-				t.Error("it says that it is ready")
-			}
-		})
-	}
-}
-
-// runFunc is a component of one function.
-type runFunc func(ctx context.Context) error
-
-// Run calls it.
-func (f runFunc) Run(ctx context.Context) error { return f(ctx) }
-
-// inTurn puts neighbours of one kind into their order: which ends first is chance.
-func inTurn(order []string) {
-	kind := func(s string) string { return strings.TrimRight(s, "/01") }
-	for i := range len(order) - 1 {
-		if kind(order[i]) == kind(order[i+1]) && order[i] > order[i+1] {
-			order[i], order[i+1] = order[i+1], order[i]
-		}
-	}
-}
-
 // TestOperatorsTLS: with authorities, probes are let in without a certificate,
 // and nobody else is.
 func TestOperatorsTLS(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
 	t.Cleanup(fake.Close)
-	ca := newAuthority(t)
-	files := ca.write(ca.issue("gateway.example"))
+	ca := tlstest.NewAuthority(t)
+	files := ca.Write(ca.Issue("gateway.example"))
 	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
+	roots.AddCert(ca.Certificate)
 	_, policy := readersPolicy(t)
 	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
 listen: 127.0.0.1:0
@@ -216,7 +140,7 @@ upstream:
   admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}
 `))
 	at := c.addresses(t)
-	for name, certificates := range map[string][]tls.Certificate{"nobody": nil, "prometheus": {ca.issue("prometheus.example")}} {
+	for name, certificates := range map[string][]tls.Certificate{"nobody": nil, "prometheus": {ca.Issue("prometheus.example")}} {
 		config := &tls.Config{RootCAs: roots, ServerName: "gateway.example", Certificates: certificates, MinVersion: tls.VersionTLS12}
 		transport := &http.Transport{TLSClientConfig: config}
 		client := &http.Client{Transport: transport, Timeout: patience}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -26,7 +27,7 @@ func (c *sandboxCommand) Run(ctx context.Context, std streams) error {
 	fake := sandbox.New(sandbox.Options{
 		Seed: c.Seed, Users: c.Users, Projects: c.Projects, Groups: c.Groups, CostsAsNumbers: c.CostsAsNumbers,
 	})
-	l, err := Listen(ctx, c.Listen, fake, httpdoor.Options{})
+	l, err := build.Listen(ctx, c.Listen, fake, httpdoor.Options{})
 	if err != nil {
 		return err
 	}

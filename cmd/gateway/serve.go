@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
@@ -20,14 +21,14 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	logger, level := NewLogger(std.err, conf.Log)
+	logger, level := build.NewLogger(std.err, conf.Log)
 	if len(unknown) > 0 {
 		logger.WarnContext(ctx, config.UnknownText, unknown.Attributes()...)
 	}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	g, err := New(ctx, Options{
+	g, err := build.New(ctx, build.Options{
 		Config: conf, Version: version(), Stdout: std.out, Logger: logger, Level: level, ReopenAudit: hangup, Stopping: ctx.Done(),
 	})
 	if err != nil {

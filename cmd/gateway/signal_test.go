@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
@@ -37,7 +38,7 @@ func (w *writer) write(ctx context.Context, n int) bool {
 		w.refused = append(w.refused, err)
 		return false
 	}
-	w.written[answer.GetProject().GetId()] = info.ResponseHeader().Get(requestIDHeader)
+	w.written[answer.GetProject().GetId()] = info.ResponseHeader().Get("X-Request-Id")
 	return true
 }
 
@@ -156,5 +157,28 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 				t.Error("the call was answered")
 			}
 		})
+	}
+}
+
+// waitForStatus asks until the answer has the status.
+func waitForStatus(tb testing.TB, url string, want int) {
+	tb.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	client := &http.Client{Transport: transport, Timeout: patience}
+	deadline := time.Now().Add(patience)
+	for got := 0; got != want; {
+		if time.Now().After(deadline) {
+			tb.Fatalf("%s gives %d, and not %d", url, got, want)
+		}
+		request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url, http.NoBody)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		got = response.StatusCode
+		_ = response.Body.Close()
 	}
 }

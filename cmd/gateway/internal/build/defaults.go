@@ -1,0 +1,17 @@
+package build
+
+import (
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/service"
+)
+
+// Defaults are the values of config keys that belong to the packages which apply
+// them.
+func Defaults() config.Defaults {
+	return config.Defaults{
+		LongestCall:          service.DefaultLongestCall,
+		InventoryConcurrency: service.DefaultFanOutConcurrency,
+		LongestStream:        service.DefaultLongestStream,
+		OutermostItems:       service.DefaultMaxOutermost,
+	}
+}

@@ -1,0 +1,174 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// Options are what a gateway is built of.
+type Options struct {
+	// Config is one that has been checked.
+	Config config.Config
+	// Version is what the log and telemetry say of this build.
+	Version string
+	// Stdout takes the audit records when the config says so.
+	Stdout io.Writer
+	Logger *slog.Logger
+	// Level is the logger's, for operators to change.
+	Level *slog.LevelVar
+	// ReopenAudit asks for the audit file to be opened again; nil never does.
+	ReopenAudit <-chan os.Signal
+	// Stopping is closed when the gateway is about to stop, so that inventory
+	// streams come to an end.
+	Stopping <-chan struct{}
+
+	// AdminKey takes the place of the config's; nil is the config's.
+	AdminKey upstream.KeySource
+	// Policy compiles the policy in place of the config's file; nil reads the file.
+	Policy func(callers.Rules) (*callers.Set, error)
+}
+
+// Gateway is a gateway that has been built: its addresses are taken, and nothing
+// is served before [Gateway.Run].
+type Gateway struct {
+	opened    closers
+	lifecycle lifecycle
+	config    config.Config
+	version   string
+	logger    *slog.Logger
+
+	// Components, in the order in which they are opened.
+	telemetry   *telemetryExport
+	access      *access
+	cache       *readCache
+	idempotency *idempotency
+	budget      *budget
+	audit       *auditLog
+	ready       *readiness
+	secure      bool // callers connect over TLS
+	http        *Listener
+	grpc        *grpcListener // nil without an address
+	ops         *Listener     // nil without an address
+}
+
+// New opens all components. When one fails, those before it are closed again.
+func New(ctx context.Context, o Options) (*Gateway, error) {
+	g := &Gateway{config: o.Config, version: o.Version, logger: o.Logger}
+	if err := g.open(ctx, o); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+func (g *Gateway) open(ctx context.Context, o Options) (err error) {
+	conf, key := o.Config, o.AdminKey
+	if key == nil {
+		key = keySource(conf.Upstream.AdminKey, o.Logger)
+	}
+	// A key that cannot be read is an error now, not at the first call.
+	if _, err := key.Key(ctx); err != nil {
+		return err
+	}
+	if g.telemetry, err = openTelemetry(ctx, &g.opened, conf.Telemetry, o.Version, o.Logger); err != nil {
+		return err
+	}
+	catalog, err := LoadCatalog()
+	if err != nil {
+		return err
+	}
+	if g.access, err = openAccess(&g.opened, conf, catalog, o.Policy, o.Logger); err != nil {
+		return err
+	}
+	if g.cache, err = openCache(ctx, &g.opened, conf, key, catalog, o.Logger); err != nil {
+		return err
+	}
+	if g.idempotency, err = openIdempotency(ctx, &g.opened, conf, key, g.cache.events, o.Logger); err != nil {
+		return err
+	}
+	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
+		return err
+	}
+	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
+		return err
+	}
+	g.ready = newReadiness(key, g.access.policy, g.cache.degraded)
+	return g.openDoors(ctx, o, key, catalog)
+}
+
+// openDoors makes the server of the components, and takes the addresses.
+func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
+	conf := o.Config
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.audit, g.access)
+	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs for no call.
+	if err != nil {
+		return err
+	}
+	server, err := g.openServer(conf, catalog, sender, registry, o.Stopping)
+	if err != nil {
+		return err
+	}
+	if err := g.telemetry.Export(ctx, registry); err != nil {
+		return err
+	}
+	secure, err := openTLS(ctx, &g.opened, conf.TLS, o.Logger)
+	if err != nil {
+		return err
+	}
+	g.secure = secure != nil
+	if g.http, err = openListener(ctx, &g.opened, conf, httpHandler(conf, server, catalog), secure); err != nil {
+		return err
+	}
+	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, o.Logger); err != nil {
+		return err
+	}
+	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(registry, g.ready, o.Level, o.Logger), o.Logger); err != nil {
+		return err
+	}
+	g.lifecycle = lifecycle{
+		ready: g.ready, delay: conf.Shutdown.Delay,
+		doors: []runner{g.http}, leave: g.http.port.Leave,
+		background: []runner{g.access, g.cache, g.ready, g.audit},
+	}
+	if g.grpc != nil {
+		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)
+	}
+	if g.ops != nil {
+		g.lifecycle.background = append(g.lifecycle.background, g.ops)
+	}
+	return nil
+}
+
+// URL is where callers without TLS find the gateway.
+func (g *Gateway) URL() string { return g.http.URL() }
+
+// Run serves until ctx ends or a component fails, and then lets calls in flight
+// finish. It is called once.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.warnOfPlaintext(ctx)
+	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "ops_listen", g.ops.Address(), "tls", g.secure,
+		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "version", g.version)
+	return g.lifecycle.run(ctx)
+}
+
+func (g *Gateway) warnOfPlaintext(ctx context.Context) {
+	if g.secure {
+		return
+	}
+	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}} {
+		if host, _, _ := net.SplitHostPort(l.address); l.address != "" && !config.IsLoopback(host) {
+			g.logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", l.key)
+		}
+	}
+}
+
+// Close closes all components, the last first, after [Gateway.Run] has returned.
+// An error says that audit records were lost.
+func (g *Gateway) Close() error { return g.opened.Close() }
