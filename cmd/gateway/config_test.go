@@ -57,17 +57,18 @@ func TestUnknownVariablesAreReported(t *testing.T) {
 			t.Errorf("exit code %d, and said %s", code, &errs)
 		}
 	}
+	const text = "environment variables that begin with GATEWAY_ are no key of the config, and have no effect"
 	c := start(t, "serve", "--config", path)
 	var said struct {
 		Level     string   `json:"level"`
 		Variables []string `json:"variables"`
 		More      int      `json:"more"`
 	}
-	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, config.UnknownText)), &said); err != nil {
+	if err := json.Unmarshal([]byte(c.err.line(t, c.ended, text)), &said); err != nil {
 		t.Fatal(err)
 	}
 	c.err.line(t, c.ended, "ops_listen")
-	if !slices.Contains(said.Variables, "GATEWAY_UPSTREM_BASE_URL") || said.Level != "WARN" || strings.Contains(c.err.String(), "canary") || strings.Count(c.err.String(), config.UnknownText) != 1 {
+	if !slices.Contains(said.Variables, "GATEWAY_UPSTREM_BASE_URL") || said.Level != "WARN" || strings.Contains(c.err.String(), "canary") || strings.Count(c.err.String(), text) != 1 {
 		t.Errorf("said %s", c.err)
 	}
 	c.stop(t)

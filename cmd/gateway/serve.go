@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
 type serveCommand struct {
@@ -22,9 +21,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	logger, level := build.NewLogger(std.err, conf.Log)
-	if len(unknown) > 0 {
-		logger.WarnContext(ctx, config.UnknownText, unknown.Attributes()...)
-	}
+	unknown.Log(ctx, logger)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)

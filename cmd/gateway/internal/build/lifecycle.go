@@ -39,11 +39,11 @@ type lifecycle struct {
 // have ended when it returns.
 func (l lifecycle) run(ctx context.Context) error {
 	// No component ends by the signal itself.
-	background, stopBackground := startAll(ctx, l.background)
+	background, backgroundEnds, stopBackground := startAll(ctx, l.background)
 	defer stopBackground()
-	doors, stopDoors := startAll(ctx, l.doors)
+	doors, doorsEnd, stopDoors := startAll(ctx, l.doors)
 	defer stopDoors()
-	failed := first(doors.ended, background.ended)
+	failed := first(doorsEnd, backgroundEnds)
 	select {
 	case <-ctx.Done():
 	case <-failed:
@@ -56,25 +56,20 @@ func (l lifecycle) run(ctx context.Context) error {
 	}
 	l.ready.health.Stop()
 	stopDoors()
-	err := doors.group.Wait()
+	err := doors.Wait()
 	stopBackground()
-	return errors.Join(err, background.group.Wait())
+	return errors.Join(err, background.Wait())
 }
 
-// running is a group of components. Its context ends with the first that fails.
-type running struct {
-	group *errgroup.Group
-	ended context.Context
-}
-
-// startAll runs components until stop is called, whatever becomes of ctx.
-func startAll(ctx context.Context, components []runner) (_ running, stop context.CancelFunc) {
+// startAll runs components until stop is called, whatever becomes of ctx. ended
+// is done earlier when one of them fails.
+func startAll(ctx context.Context, components []runner) (group *errgroup.Group, ended context.Context, stop context.CancelFunc) {
 	ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
-	group, ended := errgroup.WithContext(ctx)
+	group, ended = errgroup.WithContext(ctx)
 	for _, c := range components {
 		group.Go(func() error { return c.Run(ended) })
 	}
-	return running{group, ended}, stop
+	return group, ended, stop
 }
 
 // first is closed when one of two ends.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,7 +20,7 @@ const (
 	maxUnknownNamed = 10
 	maxUnknownName  = 100
 
-	UnknownText = "environment variables that begin with GATEWAY_ are no key of the config, and have no effect"
+	unknownText = "environment variables that begin with GATEWAY_ are no key of the config, and have no effect"
 )
 
 // Unknown finds them in an environment, sorted. Not among them is what the config
@@ -66,10 +67,13 @@ func (s UnknownVariables) named() (names []string, more int) {
 	return names, len(s) - len(names)
 }
 
-// Attributes say them in a log.
-func (s UnknownVariables) Attributes() []any {
+// Log writes one warning, or nothing when there are none.
+func (s UnknownVariables) Log(ctx context.Context, logger *slog.Logger) {
+	if len(s) == 0 {
+		return
+	}
 	names, more := s.named()
-	return []any{slog.Any("variables", names), slog.Int("more", more)}
+	logger.WarnContext(ctx, unknownText, "variables", names, "more", more)
 }
 
 // Warn tells them to who types commands; nothing if there are none.
@@ -78,7 +82,7 @@ func (s UnknownVariables) Warn(w io.Writer) {
 	if len(names) == 0 {
 		return
 	}
-	text := fmt.Sprintf("gateway: warning: %s: %q", UnknownText, names)
+	text := fmt.Sprintf("gateway: warning: %s: %q", unknownText, names)
 	if more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
