@@ -57,7 +57,7 @@ func TestUnknownVariablesAreReported(t *testing.T) {
 			t.Errorf("exit code %d, and said %s", code, &errs)
 		}
 	}
-	const text = "environment variables that begin with GATEWAY_ are no key of the config, and have no effect"
+	const text = "environment variables that begin with GATEWAY_ are not keys of the config, and have no effect"
 	c := start(t, "serve", "--config", path)
 	var said struct {
 		Level     string   `json:"level"`

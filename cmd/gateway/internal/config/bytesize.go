@@ -9,12 +9,12 @@ import (
 // ByteSize is a number of bytes, written as 64MiB, 512KiB, 1GiB or 1000000.
 type ByteSize int64
 
-var errNoSize = errors.New("no size")
+var errNoSize = errors.New("not a size")
 
-// Form says how a size is written.
+// Form describes the notation, for error messages and the reference.
 func (ByteSize) Form() string { return "a size such as 64MiB" }
 
-// String writes a size as it is read.
+// String returns the notation that UnmarshalText reads.
 func (b ByteSize) String() string {
 	for _, unit := range []struct {
 		name  string

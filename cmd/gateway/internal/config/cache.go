@@ -6,30 +6,29 @@ import (
 	"time"
 )
 
-// Cache bounds what is remembered, and says where replicas share it.
+// Cache bounds the cache of answers, and names the Redis that replicas share.
 type Cache struct {
 	Memory   ByteSize `yaml:"memory"`
 	RedisURL string   `yaml:"redis_url"`
-	// RedisPassword, where it is set, takes the place of the URL's.
+	// RedisPassword replaces the password of the URL.
 	RedisPassword SecretRef `yaml:"redis_password"`
-	// RedisCAFile has the authorities of Redis' certificate; "" is the system's.
+	// RedisCAFile holds the authorities that may sign the certificate of Redis. An
+	// empty path means those of the system.
 	RedisCAFile string `yaml:"redis_ca_file"`
-	// RedisCertFile and RedisKeyFile are by what the gateway is known to Redis; ""
-	// for neither.
+	// RedisCertFile and RedisKeyFile are the client certificate for Redis, if any.
 	RedisCertFile string `yaml:"redis_cert_file"`
 	RedisKeyFile  string `yaml:"redis_key_file"`
-	// EncryptionKeys are those with which what is in Redis is encrypted: the
-	// first encrypts, the second, if there is one, still decrypts.
+	// EncryptionKeys encrypt the data in Redis. The first key encrypts; the second,
+	// if any, only decrypts.
 	EncryptionKeys []SecretRef `yaml:"encryption_keys"`
-	// Lives are those of answers, where they are not as the catalog declares them.
+	// Lives override the declared lives of answers.
 	Lives []Life `yaml:"lives"`
-	// Jitter is the largest part of an answer's freshness that is taken off by
-	// chance.
+	// Jitter is the largest fraction of a fresh life that is subtracted at random.
 	Jitter float64 `yaml:"jitter"`
 }
 
-// Life changes how long the answers to a read, or to all reads of a
-// resource, may be used. What it leaves out stays as it is declared.
+// Life overrides the lives of the answers to one read, or to all reads of a
+// resource. A nil field leaves the declared value.
 type Life struct {
 	Of                   string         `yaml:"of"`
 	Fresh                *time.Duration `yaml:"fresh"`
@@ -38,13 +37,13 @@ type Life struct {
 	Settled              *time.Duration `yaml:"settled"`
 }
 
-// checkRedis reports a password that is in two places, or that nobody asks for.
+// checkRedis reports a password that is set twice, or without a Redis.
 func (c Cache) checkRedis(fault func(key, format string, args ...any)) {
 	const key = "cache.redis_password"
 	switch p := c.RedisPassword; {
 	case p == SecretRef{}:
 	case p.Env != "" && p.File != "":
-		fault(key, "either env or file")
+		fault(key, "set either env or file")
 	case c.RedisURL == "":
 		fault(key, "goes with redis_url")
 	default:
@@ -56,8 +55,7 @@ func (c Cache) checkRedis(fault func(key, format string, args ...any)) {
 	}
 }
 
-// checkRedisTLS reports files that nobody would read, or that are half of what it
-// takes.
+// checkRedisTLS reports files that would not be read, and halves of a pair.
 func (c Cache) checkRedisTLS(fault func(key, format string, args ...any)) {
 	for key, path := range map[string]string{
 		"cache.redis_ca_file": c.RedisCAFile, "cache.redis_cert_file": c.RedisCertFile, "cache.redis_key_file": c.RedisKeyFile,
@@ -67,7 +65,7 @@ func (c Cache) checkRedisTLS(fault func(key, format string, args ...any)) {
 		case c.RedisURL == "":
 			fault(key, "goes with redis_url")
 		case !strings.HasPrefix(c.RedisURL, "rediss"):
-			fault(key, "redis_url is not rediss://, rediss+sentinel:// or rediss+cluster://, so that there is no TLS to use it for")
+			fault(key, "redis_url is not rediss://, rediss+sentinel:// or rediss+cluster://, so the connection has no TLS")
 		}
 	}
 	switch {

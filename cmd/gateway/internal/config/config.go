@@ -1,14 +1,13 @@
 package config
 
-import (
-	"time"
-)
+import "time"
 
-// config is gateway.yaml. Every key is also an environment variable, which
-// wins: upstream.base_url is GATEWAY_UPSTREAM_BASE_URL.
+// Config is gateway.yaml. Every key is also an environment variable, which takes
+// precedence: upstream.base_url is GATEWAY_UPSTREAM_BASE_URL.
 type Config struct {
 	Listen string `yaml:"listen"`
-	// GRPCListen is the address of the door for gRPC alone; "" is no such door.
+	// GRPCListen is the address of the gRPC-only listener. An empty address disables
+	// it.
 	GRPCListen string   `yaml:"grpc_listen"`
 	OpsListen  string   `yaml:"ops_listen"`
 	TLS        TLS      `yaml:"tls"`
@@ -17,31 +16,31 @@ type Config struct {
 	Cache      Cache    `yaml:"cache"`
 	Policy     string   `yaml:"policy"`
 	Audit      Audit    `yaml:"audit"`
-	// OpsTLS protects what operators read, apart from TLS.
+	// OpsTLS protects the operators' listener. TLS does not apply to it.
 	OpsTLS OpsTLS `yaml:"ops_tls"`
 	CORS   CORS   `yaml:"cors"`
-	// Reflection tells callers that have the permission reflection.read the schema.
+	// Reflection shows the schema to callers with the permission reflection.read.
 	Reflection bool     `yaml:"reflection"`
 	Limits     Limits   `yaml:"limits"`
 	Shutdown   Shutdown `yaml:"shutdown"`
-	// Inventory bounds what one call makes of many reads.
+	// Inventory bounds streams that are made of many reads.
 	Inventory Inventory `yaml:"inventory"`
-	// Log and Telemetry are what operators get to see.
+	// Log and Telemetry configure what operators see.
 	Log       Log       `yaml:"log"`
 	Telemetry Telemetry `yaml:"telemetry"`
 }
 
-// OpsTLS protects the listener of operators; empty: not at all.
+// OpsTLS encrypts the operators' listener. The zero value does not.
 type OpsTLS struct {
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
-	// ClientCAFile asks for a certificate of these authorities, for everything but
-	// health: a probe has none.
+	// ClientCAFile requires a certificate of these authorities, except for health:
+	// a probe has no certificate.
 	ClientCAFile string `yaml:"client_ca_file"`
 }
 
-// TLS says how connections of callers are protected: by files, by what a
-// SPIFFE workload API gives, or, when it is empty, not at all.
+// TLS encrypts the connections of callers, with certificates from files or from a
+// SPIFFE workload API. The zero value does not encrypt.
 type TLS struct {
 	CertFile     string   `yaml:"cert_file"`
 	KeyFile      string   `yaml:"key_file"`
@@ -50,11 +49,12 @@ type TLS struct {
 	TrustDomains []string `yaml:"trust_domains"`
 }
 
+// Authn lists the issuers of JWTs.
 type Authn struct {
 	Issuers []Issuer `yaml:"issuers"`
 }
 
-// Issuer is somebody whose JWTs are accepted.
+// Issuer is an issuer whose JWTs are accepted.
 type Issuer struct {
 	URL        string   `yaml:"url"`
 	Audiences  []string `yaml:"audiences"`
@@ -64,25 +64,26 @@ type Issuer struct {
 	TokenFile  string   `yaml:"token_file"`
 }
 
+// Audit configures the audit log.
 type Audit struct {
 	Path     string `yaml:"path"`
 	Required bool   `yaml:"required"`
 }
 
-// Defaults are the values of keys whose meaning belongs to another package. That
-// package is their owner; the config is given them.
+// Defaults are the default values that other packages own, because they apply
+// them. The caller passes them in.
 type Defaults struct {
-	// LongestCall is limits.longest_call, and the most that it may be.
+	// LongestCall is the default of limits.longest_call, and its upper bound.
 	LongestCall time.Duration
-	// InventoryConcurrency is inventory.concurrency.
+	// InventoryConcurrency is the default of inventory.concurrency.
 	InventoryConcurrency int
-	// LongestStream is inventory.longest_stream.
+	// LongestStream is the default of inventory.longest_stream.
 	LongestStream time.Duration
-	// OutermostItems is inventory.outermost_items.
+	// OutermostItems is the default of inventory.outermost_items.
 	OutermostItems int
 }
 
-// New is the config of an empty file.
+// New returns the config of an empty file.
 func New(d Defaults) Config {
 	return Config{
 		Listen:    "127.0.0.1:8080",

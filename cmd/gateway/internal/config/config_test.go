@@ -259,15 +259,15 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"credentials for nobody", key + "cors: {allow_credentials: true}", []string{"config key cors.allow_credentials:", "allowed_origins"}},
 		{"preflight for ever", key + "cors: {max_age: 48h}", []string{"config key cors.max_age:", "48h0m0s", "24h0m0s"}},
 		{"limits too small", key + "limits: {header_bytes: 1KiB, request_bytes: 0, read_header_timeout: 0s, read_timeout: 0s, idle_timeout: 0s, longest_call: 0s, concurrent_streams: 0, connections: 0, connection_age: 0s}", []string{
-			"limits.header_bytes: 1KiB is not within 4KiB and 1MiB", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
+			"limits.header_bytes: 1KiB is not between 4KiB and 1MiB", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
 			"limits.longest_call", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
 		}},
 		{"limits too large", key + "limits: {header_bytes: 2MiB, request_bytes: 1GiB, read_header_timeout: 1h, read_timeout: 1h, idle_timeout: 2h, longest_call: 3m, concurrent_streams: 1000000, connections: 1000000, connection_age: 48h}", []string{
 			"limits.header_bytes", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
-			"limits.longest_call: 3m0s is not within 1s and 2m0s", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
+			"limits.longest_call: 3m0s is not between 1s and 2m0s", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
 		}},
 		{"inventories too small", key + "inventory: {concurrency: 0, longest_stream: 59s, outermost_items: 99}", []string{
-			"inventory.concurrency: 0 is not within 1 and 64", "inventory.longest_stream: 59s is not within 1m0s and 12h0m0s", "inventory.outermost_items: 99 is not",
+			"inventory.concurrency: 0 is not between 1 and 64", "inventory.longest_stream: 59s is not between 1m0s and 12h0m0s", "inventory.outermost_items: 99 is not",
 		}},
 		{"inventories too large", key + "inventory: {concurrency: 65, longest_stream: 13h, outermost_items: 1000001}", []string{
 			"inventory.concurrency", "inventory.longest_stream", "inventory.outermost_items",

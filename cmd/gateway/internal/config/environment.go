@@ -8,7 +8,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 )
 
-// settings lists every key with its value.
+// settings lists every key that has an environment variable.
 func (c *Config) settings() []setting {
 	return slices.Concat([]setting{
 		{"listen", &c.Listen},
@@ -71,9 +71,9 @@ func (s setting) variable() string {
 	return "GATEWAY_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
-// Read reads a file (none when the path is empty), then the environment,
-// where a list is written as YAML. An error names file, line and column, or the
-// variable. Whether the values make sense, [Config.Check] tells.
+// Read reads the file, if the path is not empty, and then the environment, where a
+// list is written as YAML. An error names file, line and column, or the variable.
+// Read does not judge the values; [Config.Check] does.
 func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, error) {
 	c := New(d)
 	if path != "" {

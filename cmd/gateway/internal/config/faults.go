@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// Check tells all that is wrong, each with the key.
+// Check reports every fault of the values at once, each with its key.
 func (c *Config) Check(d Defaults) error {
 	var faults []error
 	fault := func(key, format string, args ...any) {
@@ -15,28 +15,28 @@ func (c *Config) Check(d Defaults) error {
 	}
 	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen} {
 		if _, _, err := net.SplitHostPort(address); err != nil && (key != "grpc_listen" || address != "") {
-			fault(key, "%q is no host:port", address)
+			fault(key, "%q is not a host:port address", address)
 		}
 	}
 	if key := c.Upstream.AdminKey; (key.Env == "") == (key.File == "") {
-		fault("upstream.admin_key", "exactly one of env and file must say where the admin key is")
+		fault("upstream.admin_key", "set exactly one of env and file")
 	}
 	c.Cache.checkRedis(fault)
 	c.Cache.checkRedisTLS(fault)
 	for i, key := range c.Cache.EncryptionKeys {
 		if (key.Env == "") == (key.File == "") || i > 1 {
-			fault("cache.encryption_keys", "one or two, each with either env or file")
+			fault("cache.encryption_keys", "set one or two keys, each with either env or file")
 			break
 		}
 	}
 	if len(c.Cache.EncryptionKeys) > 0 && c.Cache.RedisURL == "" {
-		fault("cache.encryption_keys", "goes with redis_url: nothing else leaves the process")
+		fault("cache.encryption_keys", "has no effect without redis_url: only Redis gets encrypted data")
 	}
 	if c.Cache.Jitter < 0 || c.Cache.Jitter > 1 {
-		fault("cache.jitter", "a part, from 0 to 1")
+		fault("cache.jitter", "must be from 0 to 1")
 	}
 	if c.Policy == "" {
-		fault("policy", "the path of a policy file is missing; without one nobody may call")
+		fault("policy", "the path of the policy file is missing; without a policy nobody may call")
 	}
 	c.Telemetry.check(fault)
 	t := c.TLS
@@ -46,7 +46,7 @@ func (c *Config) Check(d Defaults) error {
 	case files && (t.CertFile == "" || t.KeyFile == ""):
 		fault("tls", "cert_file and key_file go together")
 	case len(t.TrustDomains) > 0 && t.SPIFFESocket == "":
-		fault("tls.trust_domains", "goes with spiffe_socket")
+		fault("tls.trust_domains", "has no effect without spiffe_socket")
 	}
 	if o := c.OpsTLS; (o.CertFile == "") != (o.KeyFile == "") || o.ClientCAFile != "" && o.CertFile == "" {
 		fault("ops_tls", "cert_file and key_file go together, and client_ca_file with them")
@@ -60,6 +60,6 @@ func (c *Config) Check(d Defaults) error {
 
 func within[T cmp.Ordered](fault func(key, format string, args ...any), key string, value, least, most T) {
 	if value < least || value > most {
-		fault(key, "%v is not within %v and %v", value, least, most)
+		fault(key, "%v is not between %v and %v", value, least, most)
 	}
 }

@@ -2,13 +2,13 @@ package config
 
 import "time"
 
-// Inventory bounds the streams that are made of many reads.
+// Inventory bounds streams that are made of many reads.
 type Inventory struct {
-	// Concurrency is how many reads of one stream are under way at a time.
+	// Concurrency is the number of concurrent reads of one stream.
 	Concurrency int `yaml:"concurrency"`
-	// LongestStream ends a stream, with a token to go on from.
+	// LongestStream is when a stream ends with a token for resuming it.
 	LongestStream time.Duration `yaml:"longest_stream"`
-	// OutermostItems is how many items of its outermost list a stream goes through.
+	// OutermostItems bounds the items of a stream's outermost list.
 	OutermostItems int `yaml:"outermost_items"`
 }
 
@@ -26,11 +26,11 @@ func (i *Inventory) settings() []setting {
 	}
 }
 
-// check holds every value to its bounds.
+// check reports values beyond their bounds.
 func (i *Inventory) check(fault func(key, format string, args ...any)) {
 	within(fault, "inventory.concurrency", i.Concurrency, 1, 64)
-	// The gRPC door's longest grace is a day.
+	// The gRPC listener gives an old connection a day at most.
 	within(fault, "inventory.longest_stream", i.LongestStream, time.Minute, 12*time.Hour)
-	// A page has a hundred, and a stream holds the names of all.
+	// A page has a hundred items, and a stream holds all their names in memory.
 	within(fault, "inventory.outermost_items", i.OutermostItems, 100, 1_000_000)
 }

@@ -2,36 +2,35 @@ package config
 
 import "time"
 
-// Limits bounds what connections may ask, of each listener alike.
+// Limits bounds connections and requests. Each listener applies them separately.
 type Limits struct {
 	// HeaderBytes bounds the header of a request, or the metadata of a call.
 	HeaderBytes ByteSize `yaml:"header_bytes"`
-	// RequestBytes bounds a message of a caller, as it is sent and as it is after
-	// decompression.
+	// RequestBytes bounds a request message, both compressed and decompressed.
 	RequestBytes ByteSize `yaml:"request_bytes"`
-	// ReadHeaderTimeout is how long a header, or the beginning of a connection,
-	// may take.
+	// ReadHeaderTimeout bounds the wait for a header, and the handshake of a
+	// connection.
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
-	// ReadTimeout is how long a whole request may take to come.
+	// ReadTimeout bounds the wait for a whole request.
 	ReadTimeout time.Duration `yaml:"read_timeout"`
 	// IdleTimeout closes a connection without requests.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
-	// LongestCall ends a call whose caller sets no earlier deadline.
+	// LongestCall is the deadline of a call whose caller sets no earlier one.
 	LongestCall time.Duration `yaml:"longest_call"`
 	// ConcurrentStreams bounds the calls on one HTTP/2 connection.
 	ConcurrentStreams int `yaml:"concurrent_streams"`
 	// Connections bounds the open connections of a listener.
 	Connections int `yaml:"connections"`
-	// ConnectionAge is when a client is asked to connect anew.
+	// ConnectionAge is when a client is asked to reconnect.
 	ConnectionAge time.Duration `yaml:"connection_age"`
 }
 
-// Shutdown says how the gateway ends.
+// Shutdown configures how the gateway stops.
 type Shutdown struct {
-	// Delay is how long it goes on as before, but for saying that it is not ready:
-	// whoever sends callers here has to hear of it first.
+	// Delay is how long the gateway serves on while it reports that it is not ready,
+	// so that load balancers notice.
 	Delay time.Duration `yaml:"delay"`
-	// Timeout bounds the end as a whole, with the delay.
+	// Timeout bounds the whole shutdown, including the delay.
 	Timeout time.Duration `yaml:"timeout"`
 }
 
@@ -58,14 +57,14 @@ func (l *Limits) settings() []setting {
 	}
 }
 
-// check holds every value to its bounds.
+// check reports values beyond their bounds.
 func (l *Limits) check(fault func(key, format string, args ...any), longestCall time.Duration) {
 	within(fault, "limits.header_bytes", l.HeaderBytes, 4<<10, 1<<20)
 	within(fault, "limits.request_bytes", l.RequestBytes, 4<<10, 16<<20)
 	within(fault, "limits.read_header_timeout", l.ReadHeaderTimeout, 100*time.Millisecond, 2*time.Minute)
 	within(fault, "limits.read_timeout", l.ReadTimeout, 100*time.Millisecond, 10*time.Minute)
 	within(fault, "limits.idle_timeout", l.IdleTimeout, time.Second, time.Hour)
-	// What a write holds in the caches is given up after twice the longest call.
+	// A write's lease in the caches expires after twice the longest call.
 	within(fault, "limits.longest_call", l.LongestCall, time.Second, longestCall)
 	within(fault, "limits.concurrent_streams", l.ConcurrentStreams, 1, 10_000)
 	within(fault, "limits.connections", l.Connections, 1, 65536)
@@ -76,17 +75,17 @@ func (s *Shutdown) check(fault func(key, format string, args ...any)) {
 	within(fault, "shutdown.delay", s.Delay, 0, 5*time.Minute)
 	within(fault, "shutdown.timeout", s.Timeout, time.Second, 15*time.Minute)
 	if s.Timeout <= s.Delay {
-		fault("shutdown.timeout", "%s leave no time after the delay of %s", s.Timeout, s.Delay)
+		fault("shutdown.timeout", "%s leaves no time after the delay of %s", s.Timeout, s.Delay)
 	}
 }
 
-// AuditFlush is how long the last audit records may take at the end.
-const AuditFlush = 5 * time.Second
+// auditFlush is the longest time for the last audit records.
+const auditFlush = 5 * time.Second
 
-// Split says how long calls may take to end, and how long the last records after
-// them: a quarter of what is left after the delay, and no more than it takes.
+// Split divides the time after the delay: first calls in flight finish, and then
+// the audit log is flushed. The flush gets a quarter, and at most five seconds.
 func (s Shutdown) Split() (calls, flush time.Duration) {
 	left := s.Timeout - s.Delay
-	flush = min(AuditFlush, left/4)
+	flush = min(auditFlush, left/4)
 	return left - flush, flush
 }

@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// Log says what is logged.
+// Log configures the log.
 type Log struct {
 	Level LogLevel `yaml:"level"`
 }
 
-// LogLevel is a [slog.Level], written as one of four words.
+// LogLevel is a [slog.Level], written as debug, info, warn or error.
 type LogLevel slog.Level
 
-var errNoLevel = errors.New("no log level")
+var errNoLevel = errors.New("not a log level")
 
-// Form says how a level is written.
+// Form describes the notation, for error messages and the reference.
 func (LogLevel) Form() string { return "debug, info, warn or error" }
 
-// String is the level as it is written.
+// String returns the notation that UnmarshalText reads.
 func (l LogLevel) String() string { return strings.ToLower(slog.Level(l).String()) }
 
 // UnmarshalText reads a level.

@@ -12,8 +12,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 )
 
-// Reference lists every key of gateway.yaml, in the order of the file. It is
-// made from the types that the file is read into, so none can be missing.
+// Reference lists every key of gateway.yaml, in the order of the file. It walks the
+// types that the file is decoded into, so no key can be missing.
 func Reference(d Defaults) []Key {
 	r := referencing{texts: keyTexts(), variables: make(map[string]string)}
 	c := New(d)
@@ -26,14 +26,15 @@ func Reference(d Defaults) []Key {
 
 // Key is a key of gateway.yaml.
 type Key struct {
-	// Key is the path to it; "[]" follows the name of a list whose elements have
-	// keys of their own.
+	// Key is the path of the key. "[]" follows the name of a list whose elements have
+	// keys.
 	Key string `json:"key"`
-	// Variable sets it too; "" for what is inside of a list, which is set as a whole.
+	// Variable is the environment variable. It is empty for keys of a list's
+	// elements, because a list is set as a whole.
 	Variable string `json:"variable,omitempty"`
-	// Form is how it is written.
+	// Form describes the notation of the value.
 	Form string `json:"form"`
-	// Default is what counts without it; "" is nothing.
+	// Default is the default value. It is empty where there is none.
 	Default string `json:"default,omitempty"`
 	Text    string `json:"text"`
 }

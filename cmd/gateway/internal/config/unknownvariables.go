@@ -10,22 +10,23 @@ import (
 	"strings"
 )
 
-// UnknownVariables are the names of environment variables that look like keys of
-// the config, and are none: a misspelled one would be ignored in silence. Values
-// are in none of it.
+// UnknownVariables are the names of environment variables that begin with GATEWAY_
+// and are not keys of the config. Without a warning, a misspelt key would be
+// ignored silently. Values are never reported.
 type UnknownVariables []string
 
 const (
-	// maxUnknownNamed is how many are named, and maxUnknownName how many bytes of each.
+	// maxUnknownNamed bounds the names in a report, and maxUnknownName the bytes of a
+	// name.
 	maxUnknownNamed = 10
 	maxUnknownName  = 100
 
-	unknownText = "environment variables that begin with GATEWAY_ are no key of the config, and have no effect"
+	unknownText = "environment variables that begin with GATEWAY_ are not keys of the config, and have no effect"
 )
 
-// Unknown finds them in an environment, sorted. Not among them is what the config
-// itself names, as in {env: GATEWAY_KEY}, and what Kubernetes sets for each Service
-// whose name begins with "gateway".
+// Unknown returns the unknown variables of an environment, sorted. It knows the
+// variables that the config names, as in {env: GATEWAY_KEY}, and those that
+// Kubernetes sets for Services whose name begins with "gateway".
 func (c *Config) Unknown(environ []string) UnknownVariables {
 	known := map[string]bool{}
 	for _, s := range c.settings() {
@@ -46,8 +47,7 @@ func (c *Config) Unknown(environ []string) UnknownVariables {
 	return slices.Compact(unknown)
 }
 
-// variables are the names of the environment variables in which the config says
-// that a secret is.
+// variables returns the names of the environment variables that hold secrets.
 func (c *Config) variables() []string {
 	names := []string{c.Upstream.AdminKey.Env, c.Cache.RedisPassword.Env}
 	for _, key := range c.Cache.EncryptionKeys {
@@ -59,7 +59,7 @@ func (c *Config) variables() []string {
 	return names
 }
 
-// named are those that are said, and how many more there are.
+// named returns the names to report, and the number of the others.
 func (s UnknownVariables) named() (names []string, more int) {
 	for _, name := range s[:min(len(s), maxUnknownNamed)] {
 		names = append(names, strings.ToValidUTF8(name[:min(len(name), maxUnknownName)], "?"))
@@ -67,7 +67,7 @@ func (s UnknownVariables) named() (names []string, more int) {
 	return names, len(s) - len(names)
 }
 
-// Log writes one warning, or nothing when there are none.
+// Log logs one warning, or nothing when the list is empty.
 func (s UnknownVariables) Log(ctx context.Context, logger *slog.Logger) {
 	if len(s) == 0 {
 		return
@@ -76,7 +76,7 @@ func (s UnknownVariables) Log(ctx context.Context, logger *slog.Logger) {
 	logger.WarnContext(ctx, unknownText, "variables", names, "more", more)
 }
 
-// Warn tells them to who types commands; nothing if there are none.
+// Warn writes one line for a terminal, or nothing when the list is empty.
 func (s UnknownVariables) Warn(w io.Writer) {
 	names, more := s.named()
 	if len(names) == 0 {
@@ -86,5 +86,5 @@ func (s UnknownVariables) Warn(w io.Writer) {
 	if more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	_, _ = fmt.Fprintln(w, text) // As in report.
+	_, _ = fmt.Fprintln(w, text) // A terminal that is gone needs no warning.
 }

@@ -1,41 +1,43 @@
 package config
 
+// Upstream is the Admin API: its address, its key, and its budget.
 type Upstream struct {
 	BaseURL  string    `yaml:"base_url"`
 	AdminKey SecretRef `yaml:"admin_key"`
 	Budget   Budget    `yaml:"budget"`
 }
 
-// SecretRef says where a secret is, never what it is.
+// SecretRef names the variable or the file that holds a secret. It never holds the
+// secret.
 type SecretRef struct {
 	Env  string `yaml:"env"`
 	File string `yaml:"file"`
 }
 
-// Budget says how much of the upstream's request budget may be spent.
+// Budget bounds the calls to the upstream.
 type Budget struct {
 	Organization Limit    `yaml:"organization"`
 	Default      Limit    `yaml:"default"`
 	Buckets      []Bucket `yaml:"buckets"`
-	// ReplicaShare is the part that each replica spends while Redis is lost.
+	// ReplicaShare is the fraction that one replica may spend while Redis is lost.
 	ReplicaShare float64 `yaml:"replica_share"`
 }
 
-// Limit is what a bucket allows.
+// Limit bounds the calls of a bucket.
 type Limit struct {
 	CallsPerMinute float64 `yaml:"calls_per_minute"`
 	Burst          int     `yaml:"burst"`
 }
 
-// Bucket is what the bucket of a name allows.
+// Bucket bounds the calls of a named bucket.
 type Bucket struct {
 	Name           string  `yaml:"name"`
 	CallsPerMinute float64 `yaml:"calls_per_minute"`
 	Burst          int     `yaml:"burst"`
 }
 
-// defaultBudget is careful: nobody knows what a key may spend until it is
-// refused. docs/upstream.md says how to size it.
+// defaultBudget is low: the budget of a key is unknown before the upstream refuses
+// a call. docs/upstream.md explains the sizing.
 func defaultBudget() Budget {
 	return Budget{
 		Organization: Limit{CallsPerMinute: 60, Burst: 5},
