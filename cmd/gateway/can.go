@@ -14,7 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-// policyFlags are what it takes to have a policy.
+// policyFlags are the flags of commands that need a policy.
 type policyFlags struct {
 	Config string `help:"Path of gateway.yaml." placeholder:"FILE" type:"existingfile"`
 }
@@ -35,10 +35,10 @@ type canCommand struct {
 	Request string `placeholder:"JSON" help:"The request as ProtoJSON; without it only the permission is looked at."`
 }
 
-// errDenied is the answer no, as an exit code.
+// errDenied makes the exit code 1 when the caller may not make the call.
 var errDenied = errors.New("denied")
 
-// Run prints the decision, and the grant that made it or what was missing.
+// Run prints the decision, with the grant that allowed it or the reason of a denial.
 func (c *canCommand) Run(_ context.Context, std streams) error {
 	catalog, set, err := c.load(std)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 	return nil
 }
 
-// verdict says a decision in one line.
+// verdict describes a decision in one line.
 func verdict(d authz.Decision, withoutRequest bool) string {
 	switch {
 	case d.Allowed && withoutRequest:
@@ -92,8 +92,7 @@ func verdict(d authz.Decision, withoutRequest bool) string {
 	return text
 }
 
-// find takes Service/Method, with or without the package, of a mirrored RPC or of
-// one of our own.
+// find looks up Service/Method, with or without the package.
 func find(catalog *build.Catalog, name string) (procedure string, request protoreflect.MessageType, err error) {
 	is := func(short, procedure string) bool {
 		return name == short || strings.TrimPrefix(name, "/") == strings.TrimPrefix(procedure, "/")

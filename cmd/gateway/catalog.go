@@ -6,7 +6,7 @@ type catalogCommand struct {
 	Format string `enum:"table,tsv,json" default:"table" help:"table, tsv or json."`
 }
 
-// Run prints the inventory.
+// Run prints the catalog.
 func (c *catalogCommand) Run(std streams) error {
 	catalog, err := build.LoadCatalog()
 	if err != nil {

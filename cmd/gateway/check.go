@@ -6,7 +6,7 @@ type checkCommand struct {
 	policyFlags
 }
 
-// Run reads config and policy as serve does, and says what is wrong with them.
+// Run reads config and policy as serve does, and reports their faults.
 func (c *checkCommand) Run(std streams) error {
 	_, set, err := c.load(std)
 	if err != nil {

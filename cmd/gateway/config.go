@@ -8,9 +8,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
-// openConfig reads the config of a command, and finds what of the environment was
-// meant for it and is not read. Where the config is at fault, it says the latter
-// at once: that may be why.
+// openConfig reads and checks the config of a command. It returns the unknown
+// environment variables, or writes them if the config is faulty: a misspelt
+// variable may be the cause.
 func openConfig(path string, std streams) (config.Config, config.UnknownVariables, error) {
 	conf, err := config.Read(path, os.LookupEnv, build.Defaults())
 	if err != nil {
@@ -28,7 +28,7 @@ type referenceCommand struct {
 	Format string `enum:"markdown,json" default:"markdown" help:"markdown or json."`
 }
 
-// Run prints what there is to configure.
+// Run prints every key of the config.
 func (c *referenceCommand) Run(std streams) error {
 	keys := config.Reference(build.Defaults())
 	if c.Format == "json" {

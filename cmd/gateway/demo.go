@@ -27,23 +27,23 @@ type demoCommand struct {
 	Once   bool   `help:"Exit after the sample calls; 0 when all went as they should."`
 }
 
-// errSamples is a demo in which a call did not do what it should.
-var errSamples = errors.New("a sample call did not do what it should")
+// errSamples makes the exit code 1 when a sample call had an unexpected result.
+var errSamples = errors.New("a sample call had an unexpected result")
 
-// demoKey is the fake upstream's admin key: the demo has nothing to protect.
+// demoKey is the admin key of the fake upstream. It is public.
 type demoKey struct{}
 
 func (demoKey) Key(context.Context) (upstream.Secret, error) {
 	return upstream.NewSecret(sandbox.DefaultAdminKey), nil
 }
 
-// demoConfig is the config of a gateway in front of the fake upstream.
+// demoConfig returns the config of a gateway in front of the fake upstream.
 func demoConfig(listen, fake string) config.Config {
 	conf := config.New(build.Defaults())
 	conf.Listen, conf.OpsListen = listen, ""
 	conf.Upstream.BaseURL = fake + "/v1"
-	// The fake admits every call. Those of the inventory wait a little, so that
-	// its progress can be seen.
+	// The fake admits every call. The calls of the inventory are slowed down so that
+	// its progress is visible.
 	conf.Upstream.Budget = config.Budget{
 		Organization: config.Limit{CallsPerMinute: 6000, Burst: 100}, Default: config.Limit{CallsPerMinute: 3000, Burst: 50},
 		Buckets: []config.Bucket{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},

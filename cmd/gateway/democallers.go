@@ -7,8 +7,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-// demoPolicy is the demo's policy file: one caller that may do everything, and
-// one that may read and otherwise nothing.
+// demoPolicy is the policy file of the demo: operator may do everything, and auditor
+// may only read.
 const demoPolicy = `
 callers:
   - name: operator
@@ -19,7 +19,7 @@ callers:
     grants: [{permissions: ["*.read"]}]
 `
 
-// demoCallers are the demo's two callers, with tokens that end with it.
+// demoCallers are the callers of the demo. Their tokens are random.
 type demoCallers struct {
 	operator, auditor string // their tokens
 
@@ -37,7 +37,7 @@ func newDemoCallers() (who *demoCallers, err error) {
 	return who, nil
 }
 
-// policy is the demo's one policy.
+// policy compiles the policy of the demo.
 func (d *demoCallers) policy(rules callers.Rules) (*callers.Set, error) {
 	return callers.Parse("the demo's policy", fmt.Appendf(nil, demoPolicy, d.operatorHash, d.auditorHash), rules)
 }

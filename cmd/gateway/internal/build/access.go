@@ -12,14 +12,14 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-// policySource has the policy in force; nil when none was ever loaded.
+// policySource returns the policy in force, or nil before one was loaded.
 type policySource interface{ Current() *callers.Set }
 
-// access decides who may call.
+// access is the authentication of callers and their policy.
 type access struct {
 	authenticator *authn.Authenticator
 	policy        policySource
-	// file is the policy's file, which is read again; nil for a fixed policy.
+	// file reloads the policy when its file changes. It is nil for a fixed policy.
 	file *callers.Source
 }
 
@@ -45,7 +45,7 @@ func openAccess(opened *closers, conf config.Config, catalog *Catalog, fixed fun
 	return &access{authenticator, file, file}, nil
 }
 
-// Run follows the policy file until ctx ends.
+// Run reloads the policy file when it changes, until ctx ends.
 func (a *access) Run(ctx context.Context) error {
 	if a.file != nil {
 		a.file.Run(ctx)
@@ -63,10 +63,10 @@ func (a *access) collectors() []prometheus.Collector {
 	}
 }
 
-// fixedPolicy never changes.
+// fixedPolicy is a policy without a file.
 type fixedPolicy struct{ set *callers.Set }
 
-// Current is the policy.
+// Current returns the policy.
 func (p fixedPolicy) Current() *callers.Set { return p.set }
 
 func issuers(c config.Authn) []authn.Issuer {

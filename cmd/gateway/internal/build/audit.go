@@ -13,13 +13,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/audit"
 )
 
-// auditLog is the audit log of a gateway.
+// auditLog is the audit log, with the lifetime of the gateway.
 type auditLog struct {
 	*audit.Log
 
-	// flush is how long the last records may take.
+	// flush bounds the time for the last records.
 	flush time.Duration
-	// reopen asks for the file to be opened again; nil never does.
+	// reopen receives a signal after the file was rotated. A nil channel never does.
 	reopen <-chan os.Signal
 	logger *slog.Logger
 }
@@ -35,8 +35,7 @@ func openAudit(opened *closers, conf config.Config, stdout io.Writer, reopen <-c
 	return records, nil
 }
 
-// Run opens the file again when it is asked to, until ctx ends: whoever rotates
-// the file moves it away and sends a signal.
+// Run reopens the file after each rotation, until ctx ends.
 func (l *auditLog) Run(ctx context.Context) error {
 	for {
 		select {
@@ -50,7 +49,7 @@ func (l *auditLog) Run(ctx context.Context) error {
 	}
 }
 
-// Close writes the records that the last calls left.
+// Close flushes the records of the last calls.
 func (l *auditLog) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), l.flush)
 	defer cancel()

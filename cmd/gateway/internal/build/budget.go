@@ -18,8 +18,8 @@ import (
 
 func paceLimit(l config.Limit) pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
 
-// paceOptions compiles it against the names of the catalog's budgets: any other
-// name is a slip.
+// paceOptions compiles the config against the budgets that the catalog names. Any
+// other name is an error.
 func paceOptions(b config.Budget, names []string) (pace.Options, error) {
 	o := pace.Options{
 		Organization: paceLimit(b.Organization), Default: paceLimit(b.Default), Share: b.ReplicaShare,
@@ -28,20 +28,20 @@ func paceOptions(b config.Budget, names []string) (pace.Options, error) {
 	for i, l := range b.Buckets {
 		switch _, twice := o.Buckets[l.Name]; {
 		case twice:
-			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: %q is there twice", i, l.Name)
+			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: %q is listed twice", i, l.Name)
 		case !slices.Contains(names, l.Name):
-			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: no method spends %q; gateway catalog lists the budgets", i, l.Name)
+			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: no method uses %q; gateway catalog lists the budgets", i, l.Name)
 		}
 		o.Buckets[l.Name] = pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst}
 	}
 	return o, nil
 }
 
-// openBudget makes the pacer that the config asks for: of this process, or
-// shared with other replicas where there is a Redis.
+// openBudget makes the pacer. Replicas share their counts where the config names a
+// Redis.
 //
-// What is counted together belongs to one base URL: a change of the admin key
-// leaves the organization and its budget what they are.
+// The counts belong to the base URL and not to the admin key: a new key has the
+// same organization, and the same budget.
 func openBudget(ctx context.Context, opened *closers, conf config.Config, names []string, logger *slog.Logger) (*budget, error) {
 	options, err := paceOptions(conf.Upstream.Budget, names)
 	if err != nil {
@@ -58,7 +58,7 @@ func openBudget(ctx context.Context, opened *closers, conf config.Config, names 
 			return nil, err
 		}
 	}
-	pacer, err := pace.New(options) //nolint:contextcheck // lives until it is closed
+	pacer, err := pace.New(options) //nolint:contextcheck // It lives until it is closed.
 	if err != nil {
 		return nil, fmt.Errorf("config key upstream.budget: %w", err)
 	}
@@ -71,7 +71,7 @@ func newSharedBudget(client redis.UniversalClient, baseURL string) (pace.Shared,
 	return pace.NewRedis(client, pace.RedisOptions{Organization: hex.EncodeToString(digest[:16])})
 }
 
-// budget is the pacer, and what it counts.
+// budget is the pacer with its metrics.
 type budget struct {
 	*pace.Pacer
 

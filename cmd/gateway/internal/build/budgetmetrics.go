@@ -9,8 +9,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// paceEvents count what the pacer does. All labels are closed sets: the buckets
-// are those of the catalog.
+// paceEvents count the events of the pacer. All labels have a closed set of values:
+// the buckets come from the catalog.
 type paceEvents struct {
 	waited    *prometheus.HistogramVec
 	exhausted *prometheus.CounterVec
@@ -19,8 +19,8 @@ type paceEvents struct {
 	shared    prometheus.Gauge
 }
 
-// newPaceEvents has the series of refusals from the start: an increase that
-// nobody saw begin is none to Prometheus.
+// newPaceEvents creates the series of refusals at the start. Prometheus does not
+// count the increase from a missing series to its first value.
 func newPaceEvents(budgets []string) paceEvents {
 	e := paceEvents{
 		waited: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -91,7 +91,7 @@ func (e paceEvents) Shared(available bool) {
 	e.shared.Set(value)
 }
 
-// budgetCollector shows the buckets as they are when somebody looks.
+// budgetCollector reads the state of the buckets at each scrape.
 type budgetCollector struct {
 	budget                *budget
 	rate, ceiling, queued *prometheus.Desc
@@ -106,7 +106,7 @@ func newBudgetCollector(b *budget) budgetCollector {
 	}
 }
 
-// snapshotTimeout bounds what a look at the buckets takes.
+// snapshotTimeout bounds the time for reading the buckets.
 const snapshotTimeout = time.Second
 
 // Describe implements prometheus.Collector.

@@ -13,15 +13,16 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// writeLease is how long a write that is never closed, because its process died,
-// keeps what it touches out of the caches. No call takes as long.
+// writeLease is how long an unfinished write, whose process died, keeps the answers
+// that it affects out of the caches. No call takes as long.
 const writeLease = 2 * service.DefaultLongestCall
 
-// readCache is the cache of answers: memory, over Redis where there is one.
+// readCache is the cache of answers: memory, in front of Redis where the config
+// names one.
 type readCache struct {
 	answers *service.Cache
 	tiered  *cache.Tiered
-	// shared is in Redis; nil without one.
+	// shared is the store in Redis. It is nil without Redis.
 	shared *cache.Redis
 	events cacheEvents
 }
@@ -43,7 +44,7 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 		if err != nil {
 			return nil, err
 		}
-		r.shared = cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // lives until it is closed
+		r.shared = cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // It lives until it is closed.
 		opened.add(r.shared)
 		tiers.Bus, leases = r.shared, r.shared
 		if tiers.Shared, err = sealed(ctx, r.shared, c.EncryptionKeys, r.events, logger); err != nil {
@@ -63,13 +64,14 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 	return r, nil
 }
 
-// Run hears of other replicas' writes until ctx ends.
+// Run receives the invalidations of other replicas until ctx ends.
 func (r *readCache) Run(ctx context.Context) error {
 	r.tiered.Run(ctx)
 	return nil
 }
 
-// degraded says what does not work and can be done without; "" is nothing.
+// degraded names an optional dependency that does not work. It returns "" when all
+// work.
 func (r *readCache) degraded() string {
 	if r.shared == nil || r.shared.Available() {
 		return ""
@@ -91,7 +93,7 @@ func (r *readCache) collectors() []prometheus.Collector {
 	}
 }
 
-// sealed encrypts what Redis is given, where there are keys.
+// sealed encrypts the data for Redis, if the config has keys.
 func sealed(ctx context.Context, store cache.Store, keys []config.SecretRef, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
 	if len(keys) == 0 {
 		return store, nil
@@ -103,7 +105,7 @@ func sealed(ctx context.Context, store cache.Store, keys []config.SecretRef, eve
 	return cache.NewSealed(store, raw, events)
 }
 
-// lives compiles them against the catalog.
+// lives compiles the lives of answers against the catalog.
 func lives(c config.Cache, catalog *Catalog) (service.Lives, error) {
 	var overrides []service.LifeOverride
 	for _, l := range c.Lives {

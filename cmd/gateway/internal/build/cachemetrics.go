@@ -6,15 +6,14 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 )
 
-// cacheEvents counts what the stores do.
+// cacheEvents counts the events of the stores.
 type cacheEvents struct{ total *prometheus.CounterVec }
 
 func newCacheEvents() cacheEvents {
 	c := cacheEvents{prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gateway_cache_events_total", Help: "What the stores of the cache did: hits, misses, invalidations, failures, alerts.",
 	}, []string{"store", "event"})}
-	// What an alert is about has its series from the start: an increase that
-	// nobody saw begin is none to Prometheus.
+	// Alerts need their series from the start: see newPaceEvents.
 	for event := range cache.Events {
 		if event.Alert() {
 			for _, store := range []string{"memory", "redis", "sealed"} {
@@ -25,7 +24,7 @@ func newCacheEvents() cacheEvents {
 	return c
 }
 
-// Count implements cache.Metrics. Both labels are closed sets.
+// Count implements cache.Metrics. Both labels have a closed set of values.
 func (c cacheEvents) Count(store string, e cache.Event) {
 	c.total.WithLabelValues(store, e.String()).Inc()
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-// Catalog is every RPC that this build has.
+// Catalog holds every RPC of this build.
 type Catalog struct {
 	*service.Catalog
 
-	// drift is filled by answers that are decoded with the catalog.
+	// drift counts members of answers that the schema lacks.
 	drift *adminjson.Drift
 }
 
-// LoadCatalog compiles the declarations. An error names every RPC at fault.
+// LoadCatalog compiles the declarations. Its error names every faulty RPC.
 func LoadCatalog() (*Catalog, error) {
 	drift := new(adminjson.Drift)
 	catalog, err := service.NewCatalog(service.Files(), drift)

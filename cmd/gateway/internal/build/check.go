@@ -7,8 +7,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-// Check compiles a config and its policy as [New] does. It opens nothing that
-// outlives the call, and asks no other server.
+// Check compiles a config and its policy as [New] does. It connects to no server,
+// and leaves nothing open.
 func Check(conf config.Config) (*Catalog, *callers.Set, error) {
 	catalog, err := LoadCatalog()
 	if err != nil {

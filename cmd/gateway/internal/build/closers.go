@@ -6,22 +6,22 @@ import (
 	"slices"
 )
 
-// closers are the components that have been opened. They are closed in reverse
-// order, whether the gateway has run or could not be built.
+// closers close components in the reverse of the order in which they were opened,
+// after a run as after a failed build.
 type closers struct{ opened []io.Closer }
 
-// add takes a component that loses nothing when it is closed.
+// add appends a component whose Close cannot fail.
 func (c *closers) add(component interface{ Close() }) {
 	c.opened = append(c.opened, infallible{component})
 }
 
-// addConnection takes a connection. Closing fails where it was lost before, and
-// that is not an error of the run.
+// addConnection appends a connection. Its error is dropped: closing fails when the
+// connection was already lost, and the run did not fail.
 func (c *closers) addConnection(component io.Closer) {
 	c.opened = append(c.opened, unreported{component})
 }
 
-// addWriter takes a component whose last writes can fail.
+// addWriter appends a component whose last writes can fail. Its error is returned.
 func (c *closers) addWriter(component io.Closer) {
 	c.opened = append(c.opened, component)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
-// allowOrigins lets the pages of the allowed origins call everything on the port. It
-// passes the http.ResponseWriter on as it is.
+// allowOrigins lets web pages of the allowed origins call port. It passes the
+// http.ResponseWriter through unwrapped.
 func allowOrigins(c config.CORS, port http.Handler) http.Handler {
 	if len(c.AllowedOrigins) == 0 {
 		return port
@@ -19,7 +19,7 @@ func allowOrigins(c config.CORS, port http.Handler) http.Handler {
 		AllowedOrigins:   c.AllowedOrigins,
 		AllowCredentials: c.AllowCredentials,
 		MaxAge:           int(c.MaxAge.Seconds()),
-		AllowedMethods:   append(connectcors.AllowedMethods(), http.MethodDelete), // The paths below /v1/ have DELETE.
+		AllowedMethods:   append(connectcors.AllowedMethods(), http.MethodDelete), // REST paths use DELETE.
 		AllowedHeaders: append(connectcors.AllowedHeaders(),
 			"Authorization", "Cache-Control", "Idempotency-Key", "Traceparent", "Tracestate", "Connect-Accept-Encoding", "Connect-Content-Encoding"),
 		ExposedHeaders: append(connectcors.ExposedHeaders(),
@@ -27,5 +27,5 @@ func allowOrigins(c config.CORS, port http.Handler) http.Handler {
 	}).Handler(port)
 }
 
-// requestIDHeader carries the id of a call back to its caller.
+// requestIDHeader returns the id of a call to its caller.
 const requestIDHeader = "X-Request-Id"

@@ -10,16 +10,16 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// TestCORSIsOffByDefault, and leaves the handler as it is.
+// TestCORSIsOffByDefault: without origins the handler is not wrapped.
 func TestCORSIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	handler := httpdoor.New(http.NotFoundHandler(), httpdoor.Options{})
 	if got := allowOrigins(config.CORS{MaxAge: time.Hour}, handler); got != http.Handler(handler) {
-		t.Errorf("there is something around it: %T", got)
+		t.Errorf("the handler is wrapped: %T", got)
 	}
 }
 
-// TestCredentialsAreAskedFor where the config says so.
+// TestCredentialsAreAskedFor: the config decides whether pages may send credentials.
 func TestCredentialsAreAskedFor(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()

@@ -11,12 +11,12 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
-// maxLevelBytes is more than any level's name has.
+// maxLevelBytes bounds the body of PUT /loglevel.
 const maxLevelBytes = 64
 
-// mountDebug adds what changes the process or costs it time. The operations'
-// port may be open to a cluster, for its probes; these are for who is on the
-// machine, or comes there by `kubectl port-forward`.
+// mountDebug adds endpoints that change the process or cost it time. The operators'
+// port may be open to a cluster, for its probes. These endpoints answer only on the
+// machine itself, which includes `kubectl port-forward`.
 func mountDebug(mux *http.ServeMux, level *slog.LevelVar, logger *slog.Logger) {
 	mux.HandleFunc("GET /loglevel", func(w http.ResponseWriter, _ *http.Request) { tellLevel(w, level) })
 	mux.Handle("PUT /loglevel", local(func(w http.ResponseWriter, r *http.Request) {
@@ -26,7 +26,7 @@ func mountDebug(mux *http.ServeMux, level *slog.LevelVar, logger *slog.Logger) {
 			http.Error(w, "a level is "+wanted.Form(), http.StatusBadRequest)
 			return
 		}
-		// At the level of errors, so that it is always said.
+		// An error is logged at every level.
 		logger.ErrorContext(r.Context(), "the log level is changed", "from", level.Level().String(), "to", slog.Level(wanted).String())
 		level.Set(slog.Level(wanted))
 		tellLevel(w, level)
@@ -40,11 +40,11 @@ func mountDebug(mux *http.ServeMux, level *slog.LevelVar, logger *slog.Logger) {
 }
 
 func tellLevel(w http.ResponseWriter, level *slog.LevelVar) {
-	// Who asked and has gone does not need the answer.
+	// A client that is gone needs no answer.
 	_, _ = io.WriteString(w, strings.ToLower(level.Level().String())+"\n")
 }
 
-// local refuses whoever comes from another machine.
+// local refuses requests from other machines.
 func local(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestDebugIsLocal: what costs time or changes the process is refused to other
-// machines.
+// TestDebugIsLocal: other machines cannot profile the process or change its level.
 func TestDebugIsLocal(t *testing.T) {
 	t.Parallel()
 	paths := []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/pprof/trace?seconds=0", "/loglevel"}

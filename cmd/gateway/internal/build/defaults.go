@@ -5,8 +5,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
-// Defaults are the values of config keys that belong to the packages which apply
-// them.
+// Defaults returns the default values that belong to the packages which apply them.
 func Defaults() config.Defaults {
 	return config.Defaults{
 		LongestCall:          service.DefaultLongestCall,

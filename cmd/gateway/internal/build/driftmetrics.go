@@ -6,8 +6,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-// driftCollector shows what the upstream's answers have that the schema lacks.
-// The set behind it is bounded, so the labels are.
+// driftCollector exports the members of upstream answers that the schema lacks. The
+// set is bounded, and so are the labels.
 type driftCollector struct {
 	drift *adminjson.Drift
 	desc  *prometheus.Desc

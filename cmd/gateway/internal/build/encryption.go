@@ -9,8 +9,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
-// encryptionKeys reads them. A key is 32 random bytes in base64, as `openssl rand
-// -base64 32` prints them.
+// encryptionKeys reads the keys. A key is 32 random bytes in base64, as printed by
+// `openssl rand -base64 32`.
 func encryptionKeys(ctx context.Context, keys []config.SecretRef, logger *slog.Logger) ([][]byte, error) {
 	var raw [][]byte
 	for i, key := range keys {
@@ -20,7 +20,7 @@ func encryptionKeys(ctx context.Context, keys []config.SecretRef, logger *slog.L
 		}
 		decoded, err := base64.StdEncoding.DecodeString(secret.Reveal())
 		if err != nil {
-			return nil, fmt.Errorf("key %d: it is not base64", i+1) // Without the error, which quotes.
+			return nil, fmt.Errorf("key %d: it is not base64", i+1) // The decoder's error would quote the key.
 		}
 		raw = append(raw, decoded)
 	}

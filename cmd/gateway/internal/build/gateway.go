@@ -13,31 +13,32 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// Options are what a gateway is built of.
+// Options are the inputs of [New].
 type Options struct {
-	// Config is one that has been checked.
+	// Config has passed its Check.
 	Config config.Config
-	// Version is what the log and telemetry say of this build.
+	// Version identifies this build in the log and in telemetry.
 	Version string
-	// Stdout takes the audit records when the config says so.
+	// Stdout receives audit records if audit.path is "-".
 	Stdout io.Writer
 	Logger *slog.Logger
-	// Level is the logger's, for operators to change.
+	// Level is the level of Logger. Operators can change it.
 	Level *slog.LevelVar
-	// ReopenAudit asks for the audit file to be opened again; nil never does.
+	// ReopenAudit receives a signal after the audit file was rotated. A nil channel
+	// never does.
 	ReopenAudit <-chan os.Signal
-	// Stopping is closed when the gateway is about to stop, so that inventory
-	// streams come to an end.
+	// Stopping is closed when the gateway begins to stop. Inventory streams then end
+	// with a token for resuming them.
 	Stopping <-chan struct{}
 
-	// AdminKey takes the place of the config's; nil is the config's.
+	// AdminKey replaces upstream.admin_key. Nil means the key of the config.
 	AdminKey upstream.KeySource
-	// Policy compiles the policy in place of the config's file; nil reads the file.
+	// Policy replaces the policy file. Nil means the file of the config.
 	Policy func(callers.Rules) (*callers.Set, error)
 }
 
-// Gateway is a gateway that has been built: its addresses are taken, and nothing
-// is served before [Gateway.Run].
+// Gateway is an assembled gateway. It listens on its addresses, and serves them in
+// [Gateway.Run].
 type Gateway struct {
 	opened    closers
 	lifecycle lifecycle
@@ -45,7 +46,7 @@ type Gateway struct {
 	version   string
 	logger    *slog.Logger
 
-	// Components, in the order in which they are opened.
+	// The components, in the order in which they are opened.
 	telemetry   *telemetryExport
 	access      *access
 	cache       *readCache
@@ -59,7 +60,8 @@ type Gateway struct {
 	ops         *Listener     // nil without an address
 }
 
-// New opens all components. When one fails, those before it are closed again.
+// New opens all components. If one fails, New closes the others. The caller closes
+// the gateway.
 func New(ctx context.Context, o Options) (*Gateway, error) {
 	g := &Gateway{config: o.Config, version: o.Version, logger: o.Logger}
 	if err := g.open(ctx, o); err != nil {
@@ -73,7 +75,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if key == nil {
 		key = keySource(conf.Upstream.AdminKey, o.Logger)
 	}
-	// A key that cannot be read is an error now, not at the first call.
+	// An unreadable key is an error now, and not at the first call.
 	if _, err := key.Key(ctx); err != nil {
 		return err
 	}
@@ -103,11 +105,11 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	return g.openDoors(ctx, o, key, catalog)
 }
 
-// openDoors makes the server of the components, and takes the addresses.
+// openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
 	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.audit, g.access)
-	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs for no call.
+	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
 	if err != nil {
 		return err
 	}
@@ -146,11 +148,11 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	return nil
 }
 
-// URL is where callers without TLS find the gateway.
+// URL returns the base URL for callers. It assumes that TLS is off.
 func (g *Gateway) URL() string { return g.http.URL() }
 
-// Run serves until ctx ends or a component fails, and then lets calls in flight
-// finish. It is called once.
+// Run serves until ctx ends or a component fails, and then drains calls in flight.
+// It must be called once.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.warnOfPlaintext(ctx)
 	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "ops_listen", g.ops.Address(), "tls", g.secure,
@@ -169,6 +171,6 @@ func (g *Gateway) warnOfPlaintext(ctx context.Context) {
 	}
 }
 
-// Close closes all components, the last first, after [Gateway.Run] has returned.
-// An error says that audit records were lost.
+// Close closes all components in reverse order. It must not be called before
+// [Gateway.Run] returns. An error means that audit records were lost.
 func (g *Gateway) Close() error { return g.opened.Close() }

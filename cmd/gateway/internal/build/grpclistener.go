@@ -15,16 +15,16 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
 
-// grpcListener serves gRPC alone, at an address of its own.
+// grpcListener serves gRPC alone on a separate address.
 type grpcListener struct {
 	listener net.Listener
 	door     *grpcdoor.Door
 }
 
-// openGRPCListener is nil when the config names no address.
+// openGRPCListener returns nil if the config names no address.
 func openGRPCListener(ctx context.Context, opened *closers, conf config.Config, server *connect.Server, secure *tls.Config, logger *slog.Logger) (*grpcListener, error) {
 	if conf.GRPCListen == "" {
-		return nil, nil //nolint:nilnil // No listener is no error.
+		return nil, nil //nolint:nilnil // The listener is optional.
 	}
 	drain, _ := conf.Shutdown.Split()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", conf.GRPCListen)
@@ -35,7 +35,7 @@ func openGRPCListener(ctx context.Context, opened *closers, conf config.Config, 
 	return &grpcListener{l, grpcdoor.New(server, grpcOptions(conf.Limits, secure, drain, conf.Inventory.LongestStream, logger))}, nil
 }
 
-// address is "" without a listener.
+// address returns "" for a nil listener.
 func (l *grpcListener) address() string {
 	if l == nil {
 		return ""
@@ -43,17 +43,17 @@ func (l *grpcListener) address() string {
 	return l.listener.Addr().String()
 }
 
-// Run serves until ctx ends, and then lets calls in flight finish.
+// Run serves until ctx ends, and then drains calls in flight.
 func (l *grpcListener) Run(ctx context.Context) error { return l.door.Serve(ctx, l.listener) }
 
-// grpcOptions apply the limits to the gRPC door, where a stream may last for
+// grpcOptions applies the limits to the gRPC listener, whose streams may last for
 // longestStream.
 func grpcOptions(l config.Limits, secure *tls.Config, drain, longestStream time.Duration, logger *slog.Logger) grpcdoor.Options {
 	return grpcdoor.Options{
 		TLS: secure, Codec: service.BinaryCodec(), Logger: logger, MaxHeaderBytes: int(l.HeaderBytes), MaxRequestBytes: int(l.RequestBytes),
 		MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,
 		ConnectionTimeout: l.ReadHeaderTimeout, MaxConnectionIdle: l.IdleTimeout,
-		// An old connection gets no new calls, and keeps those that it has.
+		// An old connection finishes its calls and gets no new ones.
 		MaxConnectionAge: l.ConnectionAge, MaxConnectionAgeGrace: longestStream + time.Minute, DrainTimeout: drain,
 	}
 }

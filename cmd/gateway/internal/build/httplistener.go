@@ -12,14 +12,14 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// Listener serves a handler over HTTP at one address.
+// Listener serves an HTTP handler on one address.
 type Listener struct {
 	listener net.Listener
 	port     *httpdoor.Port
 }
 
-// Listen takes the address. [Listener.Run] serves it, and [Listener.Close] gives
-// it back.
+// Listen listens on the address. [Listener.Run] serves it, and [Listener.Close]
+// releases it.
 func Listen(ctx context.Context, address string, handler http.Handler, options httpdoor.Options) (*Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -28,8 +28,7 @@ func Listen(ctx context.Context, address string, handler http.Handler, options h
 	return &Listener{listener: l, port: httpdoor.New(handler, options)}, nil
 }
 
-// Address is host:port, with the port that an address with port 0 got; "" where
-// there is no listener.
+// Address returns host:port with the real port, or "" for a nil listener.
 func (l *Listener) Address() string {
 	if l == nil {
 		return ""
@@ -37,16 +36,16 @@ func (l *Listener) Address() string {
 	return l.listener.Addr().String()
 }
 
-// URL is where clients without TLS find it.
+// URL returns the base URL for clients without TLS.
 func (l *Listener) URL() string { return "http://" + l.Address() }
 
-// Run serves until ctx ends, and then lets requests in flight finish.
+// Run serves until ctx ends, and then drains requests in flight.
 func (l *Listener) Run(ctx context.Context) error { return l.port.Serve(ctx, l.listener) }
 
-// Close gives the address back. Run has done so already where it was called.
+// Close releases the address. It has no effect after Run, which releases it too.
 func (l *Listener) Close() { _ = l.listener.Close() }
 
-// openListener listens for callers.
+// openListener opens the callers' listener.
 func openListener(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, secure *tls.Config) (*Listener, error) {
 	drain, _ := conf.Shutdown.Split()
 	l, err := Listen(ctx, conf.Listen, handler, httpOptions(conf.Limits, secure, drain))
@@ -57,12 +56,12 @@ func openListener(ctx context.Context, opened *closers, conf config.Config, hand
 	return l, nil
 }
 
-// httpOptions apply the limits to a listener of net/http.
+// httpOptions applies the limits to a listener of net/http.
 func httpOptions(l config.Limits, secure *tls.Config, drain time.Duration) httpdoor.Options {
 	return httpdoor.Options{
 		TLS: secure, MaxHeaderBytes: int(l.HeaderBytes), MaxConnections: l.Connections, MaxConcurrentStreams: l.ConcurrentStreams,
 		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, IdleTimeout: l.IdleTimeout,
-		// Who reads slowly has a minute more than the call.
+		// A slow reader gets a minute more than the call.
 		WriteTimeout:     max(l.LongestCall, l.ReadTimeout) + time.Minute,
 		MaxConnectionAge: l.ConnectionAge, DrainTimeout: drain,
 	}

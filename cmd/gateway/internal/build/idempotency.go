@@ -16,16 +16,15 @@ import (
 )
 
 const (
-	// outcomesMemory is what the outcomes of keyed writes may take where there is
-	// no Redis to keep them.
+	// outcomesMemory bounds the outcomes of keyed writes in memory, in bytes, where
+	// there is no Redis.
 	outcomesMemory = 32 << 20
-	// outcomesPatience is how long Redis may take to say whether a keyed write is
-	// to be made. A cache would not wait as long; but here no answer is a refusal,
-	// and a write takes its time anyway.
+	// outcomesPatience bounds the wait for Redis before a keyed write. It is longer
+	// than that of the cache, because without an answer the write is refused.
 	outcomesPatience = time.Second
 )
 
-// idempotency keeps the outcomes of writes that come with a key.
+// idempotency stores the outcomes of writes that have an idempotency key.
 type idempotency struct{ *service.Idempotency }
 
 func openIdempotency(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, events cache.Metrics, logger *slog.Logger) (*idempotency, error) {
@@ -43,8 +42,8 @@ func openIdempotency(ctx context.Context, opened *closers, conf config.Config, k
 	return &idempotency{writes}, nil
 }
 
-// openOutcomes keeps outcomes in Redis if there is one, encrypted if there are
-// keys, and in memory if there is none.
+// openOutcomes opens the store of outcomes: Redis, encrypted if the config has keys,
+// or memory without Redis.
 func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events cache.Metrics, logger *slog.Logger) (cache.Outcomes, error) {
 	if c.RedisURL == "" {
 		return newMemoryOutcomes(events)
@@ -53,7 +52,7 @@ func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events c
 	if err != nil {
 		return nil, err
 	}
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: outcomesPatience, Metrics: events}) //nolint:contextcheck // lives until it is closed
+	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: outcomesPatience, Metrics: events}) //nolint:contextcheck // It lives until it is closed.
 	opened.add(shared)
 	outcomes := cache.NewRedisOutcomes(shared, 0)
 	if len(c.EncryptionKeys) == 0 {
@@ -70,13 +69,13 @@ func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events c
 	return encrypted, nil
 }
 
-// newMemoryOutcomes encrypts with a key that ends with the process.
+// newMemoryOutcomes encrypts with a random key that only this process has.
 func newMemoryOutcomes(events cache.Metrics) (cache.Outcomes, error) {
 	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
 	if err != nil {
 		return nil, err
 	}
 	key := make([]byte, cache.SealKeyBytes)
-	_, _ = rand.Read(key) // never fails
+	_, _ = rand.Read(key) // It never fails.
 	return cache.NewSealedOutcomes(memory, [][]byte{key}, events)
 }

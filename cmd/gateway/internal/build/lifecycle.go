@@ -8,37 +8,35 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// runner is a component that runs until ctx ends, and gives the error that ended
-// it before.
+// runner is a component that runs until ctx ends. It returns earlier only with an
+// error, or if it has nothing to do.
 type runner interface {
 	Run(ctx context.Context) error
 }
 
-// lifecycle runs the components of a gateway, from its first call to its last.
+// lifecycle starts and stops the components of a gateway in order.
 type lifecycle struct {
 	ready *readiness
-	// delay is how long the gateway goes on after it said that it is not ready.
+	// delay is how long the gateway serves on after it reports that it is not ready.
 	delay time.Duration
-	// doors are where calls come in. They end first.
+	// doors accept calls. They stop first.
 	doors []runner
-	// leave asks clients to connect elsewhere.
+	// leave asks clients to reconnect elsewhere.
 	leave func()
-	// background is what calls in flight need, and what operators look at. It ends
-	// after the last call.
+	// background serves calls in flight and operators. It stops after the last call.
 	background []runner
 }
 
-// run runs until ctx ends or something fails, and then ends in order:
+// run runs until ctx ends or a component fails, and then stops in order:
 //
-//  1. The gateway says that it is not ready, while it goes on as before. Callers
-//     hear of it in their time, which is the delay.
-//  2. The doors are closed. Streams are told, calls in flight finish.
-//  3. What they needed ends.
+//  1. The gateway reports that it is not ready, and serves on for the delay, so
+//     that load balancers notice.
+//  2. The doors close. Streams end with an error, and calls in flight finish.
+//  3. The background components stop.
 //
-// What fails has no delay: who would be told is gone already. All goroutines
-// have ended when it returns.
+// After a failure there is no delay. All goroutines have ended when run returns.
 func (l lifecycle) run(ctx context.Context) error {
-	// No component ends by the signal itself.
+	// The end of ctx does not reach components: they are stopped in order.
 	background, backgroundEnds, stopBackground := startAll(ctx, l.background)
 	defer stopBackground()
 	doors, doorsEnd, stopDoors := startAll(ctx, l.doors)
@@ -61,8 +59,8 @@ func (l lifecycle) run(ctx context.Context) error {
 	return errors.Join(err, background.Wait())
 }
 
-// startAll runs components until stop is called, whatever becomes of ctx. ended
-// is done earlier when one of them fails.
+// startAll runs components until stop is called. It ignores the end of ctx. ended
+// is done when one of them fails, or after stop.
 func startAll(ctx context.Context, components []runner) (group *errgroup.Group, ended context.Context, stop context.CancelFunc) {
 	ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
 	group, ended = errgroup.WithContext(ctx)
@@ -72,7 +70,7 @@ func startAll(ctx context.Context, components []runner) (group *errgroup.Group, 
 	return group, ended, stop
 }
 
-// first is closed when one of two ends.
+// first returns a channel that is closed when a or b is done.
 func first(a, b context.Context) <-chan struct{} {
 	either, cancel := context.WithCancel(a)
 	context.AfterFunc(b, cancel)

@@ -10,12 +10,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-// TestLifecycleEndsInOrder, and at once where something fails.
+// TestLifecycleEndsInOrder: doors stop before the background, and a failure stops
+// both without a delay.
 func TestLifecycleEndsInOrder(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
-		door, background error // what they fail with; nil: they run until they are stopped
+		door, background error // nil: the component runs until it is stopped
 	}{"signal": {}, "a door fails": {door: broken}, "the background fails": {background: broken}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +55,7 @@ func TestLifecycleEndsInOrder(t *testing.T) {
 				order = append(order, e)
 			}
 			inTurn(order)
-			// A door that fails ends the other by itself.
+			// A failed door stops the other one.
 			if got := strings.Join(order, " "); want != "" && got != want && got != "door/1 leave background/0 background/1" {
 				t.Errorf("ended in the order %q, want %q", got, want)
 			}
@@ -74,7 +75,7 @@ type runFunc func(ctx context.Context) error
 // Run calls it.
 func (f runFunc) Run(ctx context.Context) error { return f(ctx) }
 
-// inTurn puts neighbours of one kind into their order: which ends first is chance.
+// inTurn sorts neighbours of one kind: they end in any order.
 func inTurn(order []string) {
 	kind := func(s string) string { return strings.TrimRight(s, "/01") }
 	for i := range len(order) - 1 {

@@ -8,8 +8,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
-// NewLogger writes JSON, a line an event, with the ids of the call that an event
-// belongs to. The level can be changed while the gateway runs.
+// NewLogger returns a logger that writes JSON lines, with the ids of the call in
+// each. The level can be changed at any time.
 func NewLogger(w io.Writer, c config.Log) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(slog.Level(c.Level))

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds a wait for what should be there at once.
+// patience bounds waits for events that should come at once.
 const patience = 30 * time.Second
 
 func writeFile(t *testing.T, name, content string) string {

@@ -8,7 +8,8 @@ import (
 // measured is a component with metrics.
 type measured interface{ collectors() []prometheus.Collector }
 
-// newRegistry has the metrics of the process and of components.
+// newRegistry returns a registry with the metrics of the process and of the
+// components.
 func newRegistry(components ...measured) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

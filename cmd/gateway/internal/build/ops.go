@@ -14,8 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
-// opsHandler is what operators and their machines read; it has a listener of
-// its own.
+// opsHandler serves operators and their monitoring.
 func opsHandler(registry *prometheus.Registry, ready http.Handler, level *slog.LevelVar, logger *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+healthPath, ok)
@@ -25,7 +24,7 @@ func opsHandler(registry *prometheus.Registry, ready http.Handler, level *slog.L
 	return mux
 }
 
-// What probes ask for.
+// Probes use these paths.
 const (
 	healthPath = "/healthz"
 	readyPath  = "/readyz"
@@ -33,8 +32,8 @@ const (
 
 func isProbe(path string) bool { return path == healthPath || path == readyPath }
 
-// requireCertificate refuses who shows none that crypto/tls has verified, but for
-// what is open.
+// requireCertificate refuses requests without a verified client certificate, except
+// for open paths.
 func requireCertificate(next http.Handler, open func(path string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !open(r.URL.Path) && !verified(r.TLS) {
@@ -48,18 +47,18 @@ func requireCertificate(next http.Handler, open func(path string) bool) http.Han
 func verified(state *tls.ConnectionState) bool { return state != nil && len(state.VerifiedChains) > 0 }
 
 func ok(w http.ResponseWriter, _ *http.Request) {
-	// Who asked and has gone does not need the answer.
+	// A client that is gone needs no answer.
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// opsDrain is how long those who read metrics may take at the end.
+// opsDrain bounds the requests of operators that are in flight at the end.
 const opsDrain = time.Second
 
-// openOps listens for operators, with certificates of its own. It is nil when the
-// config names no address.
+// openOps opens the operators' listener, which has separate certificates. It returns
+// nil if the config names no address.
 func openOps(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, logger *slog.Logger) (*Listener, error) {
 	if conf.OpsListen == "" {
-		return nil, nil //nolint:nilnil // No listener is no error.
+		return nil, nil //nolint:nilnil // The listener is optional.
 	}
 	secure, err := openOpsTLS(ctx, conf.OpsTLS, logger)
 	if err != nil {

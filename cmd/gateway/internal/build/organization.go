@@ -9,8 +9,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// organization names whose data the admin key opens: other data, other name.
-// The name is worked out once for each key that there is.
+// organization returns a name for the data that an admin key gives access to. Two
+// keys or two base URLs have different names. The name is computed once for each
+// key.
 func organization(baseURL string, key upstream.KeySource) func(context.Context) (string, error) {
 	type named struct {
 		secret upstream.Secret

@@ -12,15 +12,15 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// lookAgain is how often the gateway asks itself whether it is ready, for those
-// who watch its health.
-const lookAgain = 5 * time.Second
+// checkEvery is the interval of readiness checks. Watchers of grpc.health.v1 hear of
+// a change within it.
+const checkEvery = 5 * time.Second
 
-// readiness says whether callers should be sent here.
+// readiness reports whether load balancers should send callers here.
 type readiness struct {
 	key     upstream.KeySource
 	callers policySource
-	// degraded says what does not work and can be done without; "" is nothing.
+	// degraded names an optional dependency that does not work, or returns "".
 	degraded func() string
 	health   *service.Health
 	draining atomic.Bool
@@ -30,25 +30,24 @@ func newReadiness(key upstream.KeySource, policy policySource, degraded func() s
 	return &readiness{key: key, callers: policy, degraded: degraded, health: service.NewHealth()}
 }
 
-// finding is one thing that readiness looks at.
+// finding is the result of one check.
 type finding struct {
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
-	// Reason is why not, in words that hold nothing secret.
+	// Reason explains a failure. It contains no secret.
 	Reason string `json:"reason,omitempty"`
-	// Degraded is something that calls are answered without.
+	// Degraded means that calls are answered without the checked dependency.
 	Degraded bool `json:"degraded,omitempty"`
 }
 
-// findings is the answer of /readyz?verbose.
+// findings is the response of /readyz?verbose.
 type findings struct {
 	Ready    bool      `json:"ready"`
 	Findings []finding `json:"findings"`
 }
 
-// look finds out, and has the health follow. It asks nobody beyond this machine:
-// an upstream that is down is no reason to send callers elsewhere, where it is
-// down too.
+// look checks everything, and updates grpc.health.v1. It makes no network call: an
+// upstream that is down is down for every replica.
 func (r *readiness) look(ctx context.Context) findings {
 	serving := finding{Name: "serving", OK: !r.draining.Load()}
 	if !serving.OK {
@@ -72,9 +71,9 @@ func (r *readiness) look(ctx context.Context) findings {
 	return all
 }
 
-// Run looks until ctx ends.
+// Run repeats the checks until ctx ends.
 func (r *readiness) Run(ctx context.Context) error {
-	ticker := time.NewTicker(lookAgain)
+	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for {
 		r.look(ctx)
@@ -86,14 +85,14 @@ func (r *readiness) Run(ctx context.Context) error {
 	}
 }
 
-// drain says from now on that the gateway is not ready.
+// drain makes the gateway not ready for good.
 func (r *readiness) drain() {
 	r.draining.Store(true)
 	r.health.Set(false)
 }
 
-// ServeHTTP is /readyz: 200 or 503, and a line that says why; with ?verbose
-// everything that was looked at, as JSON.
+// ServeHTTP is /readyz: 200 or 503 with a line of text, or with ?verbose all
+// findings as JSON.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	found := r.look(request.Context())
 	status := http.StatusOK
@@ -104,7 +103,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if request.URL.Query().Has("verbose") {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(found) //nolint:errchkjson // Who asked and has gone does not need the answer.
+		_ = json.NewEncoder(w).Encode(found) //nolint:errchkjson // A client that is gone needs no answer.
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -112,7 +111,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_, _ = io.WriteString(w, found.line()+"\n") // As above.
 }
 
-// line is what was found in a few words.
+// line summarises the findings.
 func (r findings) line() string {
 	degraded := ""
 	for _, f := range r.Findings {

@@ -20,7 +20,7 @@ func (f keyFunc) Key(context.Context) (upstream.Secret, error) {
 	return upstream.NewSecret("sk-admin-canary"), f()
 }
 
-// policyOf is a policy that may be none.
+// policyOf is a policy source. Its policy may be nil.
 type policyOf struct{ set *callers.Set }
 
 func (p policyOf) Current() *callers.Set { return p.set }
@@ -35,7 +35,7 @@ func TestReadyz(t *testing.T) {
 		drain    bool
 		status   int
 		line     string
-		finding  string // the one that is not well
+		finding  string // the finding that is not OK
 	}{
 		"well":      {good, policyOf{new(callers.Set)}, "", false, http.StatusOK, "ok\n", ""},
 		"degraded":  {good, policyOf{new(callers.Set)}, "Redis does not answer", false, http.StatusOK, "ok, degraded: Redis does not answer\n", "cache"},

@@ -13,7 +13,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
-// openRedis makes a client with connections of its own, which opened closes.
+// openRedis makes a client with a separate pool of connections.
 func openRedis(ctx context.Context, opened *closers, c config.Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
 	client, err := redisClient(ctx, c, base, logger)
 	if err != nil {
@@ -23,19 +23,19 @@ func openRedis(ctx context.Context, opened *closers, c config.Cache, base cache.
 	return client, nil
 }
 
-// redisClient makes a client of the Redis that the config names. base is what
-// the client needs besides.
+// redisClient makes a client for the Redis of the config. base holds the settings
+// that are not in the config.
 func redisClient(ctx context.Context, c config.Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
 	base.URL = c.RedisURL
 	if (c.RedisPassword != config.SecretRef{}) {
 		source := keySource(c.RedisPassword, logger)
-		// One that cannot be read is an error now, and not as many failures of Redis.
+		// An unreadable password is an error now, and not many failures of Redis.
 		if _, err := source.Key(ctx); err != nil {
 			return nil, fmt.Errorf("config key cache.redis_password: %w", err)
 		}
 		user := redisUser(c.RedisURL)
-		base.Credentials = func() (string, string) { //nolint:contextcheck // asked long after ctx
-			// The source tells the logger of trouble, and goes on with the last one.
+		base.Credentials = func() (string, string) { //nolint:contextcheck // It is called long after ctx has ended.
+			// On an error the source logs it and returns the last password.
 			password, _ := source.Key(context.Background())
 			return user, password.Reveal()
 		}
@@ -54,11 +54,11 @@ func redisClient(ctx context.Context, c config.Cache, base cache.RedisConfig, lo
 	return client, nil
 }
 
-// redisUser is the user that a URL names; "" for none.
+// redisUser returns the user of a URL, or "".
 func redisUser(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "" // [cache.NewRedisClient] says so, without the URL.
+		return "" // [cache.NewRedisClient] reports the error without quoting the URL.
 	}
 	return u.User.Username()
 }

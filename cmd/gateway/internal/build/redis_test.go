@@ -13,13 +13,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/tlstest"
 )
 
-// TestRedisCertificateIsExchanged: a certificate that Redis does not take is
-// exchanged, and the same client gets through with its next connection.
+// TestRedisCertificateIsExchanged: Redis refuses a certificate. After its files are
+// replaced, the next connection of the same client succeeds.
 func TestRedisCertificateIsExchanged(t *testing.T) {
 	t.Parallel()
 	server, clients := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
 	locked := tlstest.StartRedis(t, server, clients)
-	mine := server.Write(server.Issue("gateway.example")) // of an authority that Redis does not know
+	mine := server.Write(server.Issue("gateway.example")) // Redis does not know the authority.
 	conf := config.Cache{
 		RedisURL: locked.URL, RedisCAFile: filepath.Join(mine, "ca.crt"), RedisCertFile: filepath.Join(mine, "tls.crt"), RedisKeyFile: filepath.Join(mine, "tls.key"),
 	}

@@ -13,8 +13,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// openServer makes the server of all doors. Inventory streams are asked to end
-// when stopping is closed.
+// openServer makes the server that all doors call.
 func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender service.Upstream, registry prometheus.Registerer, stopping <-chan struct{}) (*connect.Server, error) {
 	return service.NewServer(catalog.Catalog, service.Options{
 		Upstream:      sender,
@@ -39,14 +38,12 @@ func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender servic
 	})
 }
 
-// httpHandler serves Connect, gRPC, gRPC-Web and REST, to the pages of allowed
-// origins too.
+// httpHandler serves Connect, gRPC, gRPC-Web and REST, with CORS.
 func httpHandler(conf config.Config, server *connect.Server, catalog *Catalog) http.Handler {
 	return allowOrigins(conf.CORS, service.NewHTTPHandler(server, catalog.Catalog, service.WithMaxRequestBytes(int(conf.Limits.RequestBytes))))
 }
 
-// fanOutOptions bound inventory streams, which are asked to end when stopping is
-// closed.
+// fanOutOptions bounds inventory streams. They end early when stopping is closed.
 func fanOutOptions(i config.Inventory, stopping <-chan struct{}) service.FanOutOptions {
 	return service.FanOutOptions{
 		Concurrency: i.Concurrency, Longest: i.LongestStream, MaxOutermost: i.OutermostItems,

@@ -6,8 +6,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
-// TestInventoryOptions: each key goes where it belongs, and the gRPC door leaves
-// a stream its time.
+// TestInventoryOptions: each key reaches its option, and the gRPC listener does not
+// cut a stream short.
 func TestInventoryOptions(t *testing.T) {
 	t.Parallel()
 	ending := make(chan struct{})

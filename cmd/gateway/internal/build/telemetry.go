@@ -15,14 +15,14 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 )
 
-// telemetryFlush is how long the last spans and metrics may take at the end.
+// telemetryFlush bounds the time for the last spans and metrics.
 const telemetryFlush = 5 * time.Second
 
 // maxHeaderValue bounds the value of a header in bytes.
 const maxHeaderValue = 8 << 10
 
-// headerValue reads the header's value. Unlike a key it may have a space, as in
-// "Bearer …". The error says nothing of it.
+// headerValue reads the value of a header. Unlike a key it may contain a space, as
+// in "Bearer …". The error does not quote it.
 func headerValue(h config.Header) (string, error) {
 	value := os.Getenv(h.Env)
 	if h.File != "" {
@@ -34,13 +34,12 @@ func headerValue(h config.Header) (string, error) {
 	}
 	value = strings.TrimRight(value, "\r\n")
 	if value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "", errors.New("the value is not there, too long, or has what a header cannot have")
+		return "", errors.New("the value is missing, too long, or contains characters that a header cannot have")
 	}
 	return value, nil
 }
 
-// telemetryExport sends spans and metrics to a collector; nothing where the
-// config names none.
+// telemetryExport sends spans and metrics to a collector, if the config names one.
 type telemetryExport struct {
 	*telemetry.Telemetry // nil sends nothing
 
@@ -72,7 +71,7 @@ func openTelemetry(ctx context.Context, opened *closers, c config.Telemetry, ver
 	return export, nil
 }
 
-// Close sends what is left. Traces that are lost are no failed run.
+// Close flushes spans and metrics. Losing them is a warning and not an error.
 func (e *telemetryExport) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), telemetryFlush)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
-// openTLS is nil when the connections of callers are not encrypted.
+// openTLS returns nil if the connections of callers are not encrypted.
 func openTLS(ctx context.Context, opened *closers, t config.TLS, logger *slog.Logger) (*tls.Config, error) {
 	switch {
 	case t.SPIFFESocket != "":
@@ -22,11 +22,11 @@ func openTLS(ctx context.Context, opened *closers, t config.TLS, logger *slog.Lo
 	case t.CertFile != "":
 		return authn.NewTLS(ctx, authn.TLSFiles{CertFile: t.CertFile, KeyFile: t.KeyFile, ClientCAFile: t.ClientCAFile}, logger)
 	default:
-		return nil, nil //nolint:nilnil // No TLS is no error.
+		return nil, nil //nolint:nilnil // TLS is optional.
 	}
 }
 
-// openOpsTLS is the same for operators.
+// openOpsTLS returns nil if the connections of operators are not encrypted.
 func openOpsTLS(ctx context.Context, t config.OpsTLS, logger *slog.Logger) (*tls.Config, error) {
 	if t.CertFile == "" {
 		return nil, nil //nolint:nilnil // As above.

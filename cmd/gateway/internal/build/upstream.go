@@ -11,8 +11,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// openUpstream makes the client of the Admin API, and the sender around it that
-// paces and retries.
+// openUpstream makes the client of the Admin API, and the sender that paces and
+// retries its calls.
 func openUpstream(opened *closers, conf config.Config, key upstream.KeySource, catalog *Catalog, spending *budget, exports *telemetryExport, registry prometheus.Registerer, logger *slog.Logger) (*upstream.Sender, error) {
 	counters, tracer := telemetry.NewUpstream(registry), exports.Tracer()
 	client, err := upstream.New(upstream.Config{

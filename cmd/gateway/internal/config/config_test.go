@@ -22,7 +22,7 @@ func writeFile(t *testing.T, name, content string) string {
 
 func of(d time.Duration) *time.Duration { return &d }
 
-// defaults are not those of the gateway's other packages, which may change.
+// defaults are fixed, whatever the other packages of the gateway use.
 func defaults() Defaults {
 	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000}
 }

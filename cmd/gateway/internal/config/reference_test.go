@@ -13,7 +13,7 @@ import (
 )
 
 // TestReferenceIsWhole: every key has a description and, unless it is inside of a
-// list, a variable; and nothing has a description or a variable that is no key.
+// list, a variable; and every description and variable belongs to a key.
 func TestReferenceIsWhole(t *testing.T) {
 	t.Parallel()
 	for _, fault := range referenceFaults(Reference(defaults()), keyTexts(), new(Config).settings()) {

@@ -34,8 +34,8 @@ func TestUnknownVariables(t *testing.T) {
 	}
 }
 
-// TestNoKeyLooksLikeAServiceLink: the pattern hides no key's neighbours, because
-// no key ends as a Service's variables do.
+// TestNoKeyLooksLikeAServiceLink: no key ends like the variables of a Service, so a
+// misspelt key is always reported.
 func TestNoKeyLooksLikeAServiceLink(t *testing.T) {
 	t.Parallel()
 	for _, s := range new(Config).settings() {
@@ -46,8 +46,8 @@ func TestNoKeyLooksLikeAServiceLink(t *testing.T) {
 	}
 }
 
-// TestVariablesOfSecretsAreKnown: whichever key says in which variable a secret
-// is, that variable is not unknown.
+// TestVariablesOfSecretsAreKnown: a variable that holds a secret is not unknown,
+// whichever key names it.
 func TestVariablesOfSecretsAreKnown(t *testing.T) {
 	t.Parallel()
 	var c Config
@@ -64,7 +64,8 @@ func TestVariablesOfSecretsAreKnown(t *testing.T) {
 	}
 }
 
-// TestUnknownVariablesAreBounded: not all are said, nor all of a long one.
+// TestUnknownVariablesAreBounded: the report has a bounded number of names, each of
+// bounded length.
 func TestUnknownVariablesAreBounded(t *testing.T) {
 	t.Parallel()
 	var environ []string

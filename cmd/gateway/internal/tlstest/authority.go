@@ -1,5 +1,6 @@
-// Package tlstest owns the certificates of the tests of cmd/gateway, and a Redis
-// that asks for them. Only tests import it.
+// Package tlstest makes certificates for the tests of cmd/gateway, and starts a
+// Redis that requires them. Only tests of cmd/gateway and its internal packages
+// import it.
 package tlstest
 
 import (
@@ -20,14 +21,14 @@ import (
 
 // Authority signs certificates for a test.
 type Authority struct {
-	// Certificate is the authority's own.
+	// Certificate is the root certificate.
 	Certificate *x509.Certificate
 
 	t   *testing.T
 	key *ecdsa.PrivateKey
 }
 
-// NewAuthority makes one that is valid for an hour.
+// NewAuthority makes an authority that is valid for an hour.
 func NewAuthority(t *testing.T) *Authority {
 	t.Helper()
 	a := &Authority{t: t}
@@ -62,7 +63,7 @@ func (a *Authority) sign(template, parent *x509.Certificate, public *ecdsa.Publi
 	return cert
 }
 
-// Issue gives a certificate for a DNS name, for both ends of a connection.
+// Issue signs a certificate for a DNS name. Servers and clients can use it.
 func (a *Authority) Issue(name string) tls.Certificate {
 	a.t.Helper()
 	key := newKey(a.t)
@@ -74,7 +75,8 @@ func (a *Authority) Issue(name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
 }
 
-// Write puts certificate, key and authority into files of a folder.
+// Write writes tls.crt, tls.key and ca.crt into a temporary folder, and returns its
+// path.
 func (a *Authority) Write(pair tls.Certificate) string {
 	a.t.Helper()
 	folder := a.t.TempDir()
@@ -82,7 +84,7 @@ func (a *Authority) Write(pair tls.Certificate) string {
 	return folder
 }
 
-// WriteTo writes those that are named.
+// WriteTo writes the named files into folder: tls.crt, tls.key or ca.crt.
 func (a *Authority) WriteTo(folder string, pair tls.Certificate, names ...string) {
 	a.t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)

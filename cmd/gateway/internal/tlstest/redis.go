@@ -9,16 +9,16 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
-// Redis is one that is spoken to over TLS at URL, by who has a certificate
-// of clients. A client of the test's own sees it at its back door.
+// Redis is a server that requires TLS with a client certificate.
 type Redis struct {
+	// URL is the address with TLS.
 	URL string
-	// Back is a client that needs no certificate.
+	// Back is a client of a second port, without TLS.
 	Back *redis.Client
 }
 
-// StartRedis starts one with a certificate of server, for clients with one of
-// clients.
+// StartRedis starts a server whose certificate is from the authority server. It
+// accepts client certificates from the authority clients.
 func StartRedis(t *testing.T, server, clients *Authority) Redis {
 	t.Helper()
 	files, port := server.Write(server.Issue("redis.example")), redistest.FreePort(t)
