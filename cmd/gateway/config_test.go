@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write docs/config.md anew")
 
 const referencePage = "../../docs/config.md"
 
-// TestReferencePage: docs/config.md is what the code has.
+// TestReferencePage: docs/config.md lists the keys of the code.
 func TestReferencePage(t *testing.T) {
 	t.Parallel()
 	var want bytes.Buffer
@@ -42,7 +42,8 @@ func TestReferencePage(t *testing.T) {
 	}
 }
 
-// TestUnknownVariablesAreReported: by check, whether all is well or not, and by serve, once.
+// TestUnknownVariablesAreReported: check reports them for a good and for a faulty
+// config, and serve logs them once.
 func TestUnknownVariablesAreReported(t *testing.T) {
 	t.Setenv("GATEWAY_UPSTREM_BASE_URL", "https://canary.example")
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))

@@ -98,7 +98,7 @@ upstream:
 			t.Errorf("%s: the page of another origin is let in as %q", test.name, got)
 		}
 	}
-	// Who is no browser notices nothing, and streams are streams.
+	// Clients that are not browsers are not affected, nor are streams.
 	http2 := http2Client()
 	t.Cleanup(http2.CloseIdleConnections)
 	stream, err := connect.NewClient(connecthttp.NewTransport(http2, "http://"+at.Listen, connecthttp.WithGRPC())).CallServerStream(t.Context(),

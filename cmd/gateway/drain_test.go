@@ -34,7 +34,7 @@ func (c command) addresses(t *testing.T) (at addresses) {
 	return at
 }
 
-// TestServeDrains: told to end, a gateway first says so and goes on serving.
+// TestServeDrains: a gateway that is stopped first reports it, and serves on.
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
@@ -118,8 +118,7 @@ func wantHealth(t *testing.T, stream connect.ClientStream, want healthv1.HealthC
 	}
 }
 
-// TestOperatorsTLS: with authorities, probes are let in without a certificate,
-// and nobody else is.
+// TestOperatorsTLS: with authorities, only probes need no certificate.
 func TestOperatorsTLS(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))

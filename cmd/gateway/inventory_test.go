@@ -13,8 +13,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// TestServeBoundsInventories: a stream goes through as many projects as the
-// config says, and ends within the time that it says.
+// TestServeBoundsInventories: the config bounds the projects and the time of a
+// stream.
 func TestServeBoundsInventories(t *testing.T) {
 	t.Parallel()
 	s := startServedOf(t, sandbox.Options{Seed: 1, Projects: 250}, "inventory: {concurrency: 1, longest_stream: 1m, outermost_items: 100}\n")

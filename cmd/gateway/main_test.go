@@ -19,12 +19,12 @@ func TestMain(m *testing.M) {
 		main() // It does not return.
 	}
 	if name := os.Getenv(attackVariable); name != "" {
-		os.Exit(attackAlone(name)) //nolint:forbidigo // It is the main of that process.
+		os.Exit(attackAlone(name)) //nolint:forbidigo // It is the main function of that process.
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// patience bounds a wait for what should be there at once.
+// patience bounds waits for events that should come at once.
 const patience = 30 * time.Second
 
 func writeFile(t *testing.T, name, content string) string {
@@ -36,7 +36,7 @@ func writeFile(t *testing.T, name, content string) string {
 	return path
 }
 
-// output is what a command wrote, line by line as it comes.
+// output collects the output of a command, and wakes those who wait for a line.
 type output struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -99,7 +99,7 @@ func start(t *testing.T, args ...string) command {
 	return c
 }
 
-// stop ends the command as a signal does, and wants it to end well.
+// stop ends the command as a signal does, and expects the exit code 0.
 func (c command) stop(t *testing.T) {
 	t.Helper()
 	c.cancel()

@@ -14,8 +14,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/tlstest"
 )
 
-// TestServeWithRedisTLS: cache, its channel, keyed writes and the budget are all
-// shared through a Redis of a private authority that wants a certificate.
+// TestServeWithRedisTLS: the cache, its channel, keyed writes and the budget use a
+// Redis with a private authority that requires a certificate.
 func TestServeWithRedisTLS(t *testing.T) {
 	t.Parallel()
 	server, clients := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
@@ -29,7 +29,7 @@ cache:
   redis_key_file: `+mine+`/tls.key
 `)
 	authorization := []string{"Authorization", "Bearer " + s.who.operator, "Content-Type", "application/json"}
-	for { // A machine that stands still makes the gateway refuse keyed writes, and go on without the rest.
+	for { // On a machine that stalls, the gateway refuses keyed writes for a moment.
 		if status, text := ask(t, http.MethodPost, s.url+"/v1/organization/projects", `{"name": "one"}`, append(authorization, "Idempotency-Key", "k")...); status == http.StatusOK {
 			break
 		} else if status != http.StatusServiceUnavailable {
@@ -38,7 +38,7 @@ cache:
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	again := time.NewTicker(200 * time.Millisecond) // Callers have limits of their own.
+	again := time.NewTicker(200 * time.Millisecond) // Callers have rate limits.
 	defer again.Stop()
 	for i, missing := 1, "everything"; missing != ""; i++ {
 		select {
@@ -62,7 +62,8 @@ cache:
 	s.stop(t)
 }
 
-// missingIn names what a gateway has not left in Redis; "" is nothing.
+// missingIn names the data that a gateway has not yet written to Redis. It returns ""
+// when all is there.
 func missingIn(t *testing.T, client *redis.Client) string {
 	t.Helper()
 	heard, err := client.PubSubNumPat(t.Context()).Result()

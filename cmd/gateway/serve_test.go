@@ -112,8 +112,8 @@ upstream:
 	}
 }
 
-// readersPolicy is the path of a policy with one caller that may read, and the
-// caller's token.
+// readersPolicy writes a policy with one caller that may read. It returns the token
+// of the caller and the path.
 func readersPolicy(t *testing.T) (token, path string) {
 	t.Helper()
 	token, hash, err := authn.NewToken()
@@ -209,7 +209,7 @@ func TestDemoServesUntilStopped(t *testing.T) {
 	c.stop(t)
 }
 
-// A demo whose upstream fails is a failed demo.
+// TestSamplesFail: the demo fails when its upstream fails.
 func TestSamplesFail(t *testing.T) {
 	t.Parallel()
 	nobody := httptest.NewServer(http.NotFoundHandler())

@@ -11,8 +11,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// A call from outside is found in the collector, in its caller's trace, with all
-// that it came to; and nothing secret is there.
+// TestTelemetryArrives: the collector gets all spans of a call, in the trace of its
+// caller, and no secret.
 func TestTelemetryArrives(t *testing.T) {
 	t.Parallel()
 	const trace, header = "0af7651916cd43dd8448eb211c80319c", "Bearer of-the-collector"

@@ -26,8 +26,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// TestServeTLS: the same caller by certificate and by token, over gRPC, Connect,
-// REST and over the door for gRPC alone; and nobody with neither.
+// TestServeTLS: a caller authenticates by certificate or by token through every
+// door. Without either, the call is refused.
 func TestServeTLS(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
@@ -63,7 +63,7 @@ upstream:
 	for name, test := range map[string]struct {
 		certificate []tls.Certificate
 		token       string
-		want        connect.Code // 0: it may
+		want        connect.Code // 0: the call is allowed
 	}{
 		"certificate":                         {certificate: []tls.Certificate{ca.Issue("reader.example")}},
 		"token":                               {token: token},
