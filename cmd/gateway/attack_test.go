@@ -21,29 +21,28 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 )
 
-// beleaguered has limits small enough to be reached.
+// beleaguered has limits that an attack reaches.
 const beleaguered = `
 shutdown: {delay: 0s}
 limits: {connections: 150, read_header_timeout: 1s, read_timeout: 2s}
 `
 
 const (
-	// duringAttack is how many calls a neighbour makes while an attack goes on.
+	// duringAttack is the number of calls of a neighbour during an attack.
 	duringAttack = 15
-	// heapBound is what the heap of a gateway may hold, whatever is done to it: the
-	// memory of its cache is not used here.
+	// heapBound bounds the heap of a gateway under attack. Its cache stays small here.
 	heapBound = 96 << 20
-	// upstreamBound is the same while an answer of the upstream is read, which may
-	// have 32 MiB: a buffer that grows, and those that it has grown out of.
+	// upstreamBound bounds the heap while the gateway reads an answer of up to 32 MiB.
+	// A growing buffer leaves smaller ones behind.
 	upstreamBound = 320 << 20
-	// goroutineBound is how many more goroutines there may be than places for
-	// connections and for the calls of one: each has a few.
+	// goroutineBound bounds the additional goroutines: a few for each connection and
+	// for each stream of one connection.
 	goroutineBound = 3*150 + 3*100 + 100
 )
 
-// TestAttacks: while one goes on the gateway stays small and its neighbours get
-// their answers; afterwards nothing is left of it.
-func TestAttacks(t *testing.T) { //nolint:tparallel // As it says.
+// TestAttacks: during an attack the gateway stays small and answers its neighbours.
+// Afterwards its goroutines have ended.
+func TestAttacks(t *testing.T) { //nolint:tparallel // Attacks run one after the other.
 	t.Parallel()
 	squeezed()
 	for name, attack := range attacks() {
@@ -78,7 +77,7 @@ func TestAttacks(t *testing.T) { //nolint:tparallel // As it says.
 	}
 }
 
-// TestUpstreamBombs: what the upstream sends is bounded as well.
+// TestUpstreamBombs: compressed answers of the upstream are bounded too.
 func TestUpstreamBombs(t *testing.T) {
 	t.Parallel()
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -99,7 +98,7 @@ func TestUpstreamBombs(t *testing.T) {
 	}
 }
 
-// TestSmuggling: what two servers could take for different requests is none.
+// TestSmuggling: a request that two servers could parse differently is refused.
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, beleaguered)
@@ -122,8 +121,8 @@ func TestSmuggling(t *testing.T) {
 			t.Errorf("%s: %d", name, status)
 		}
 	}
-	// A length and chunks together: the chunks count (RFC 9112, 6.3), and nothing
-	// more is heard on the connection.
+	// With a length and chunks, the chunks count (RFC 9112, 6.3), and the connection
+	// is closed.
 	if status, err := c.say(t, head+c.token+"\r\nContent-Length: 1000\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"); err != nil || status != http.StatusOK && status < 400 {
 		t.Errorf("length and chunks: %d, %v", status, err)
 	}
@@ -132,7 +131,7 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-// say writes text on a connection of its own, and gives the status.
+// say writes text on a new connection, and returns the status.
 func (c *child) say(t *testing.T, text string) (int, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -152,8 +151,7 @@ func (c *child) say(t *testing.T, text string) (int, error) {
 	return strconv.Atoi(string(answer[len(answer)-3:]))
 }
 
-// neighbour is a caller who does nothing wrong: now with a connection that it has
-// had, now with a new one.
+// neighbour is a caller who behaves well. It uses an old and a new connection.
 type neighbour struct {
 	c    *child
 	kept adminv1connect.UserServiceClient
@@ -176,8 +174,8 @@ func (n *neighbour) call(ctx context.Context) error {
 	if _, err := n.kept.ListUsers(ctx, &adminv1.ListUsersRequest{}); err != nil {
 		return fmt.Errorf("on its connection: %w", err)
 	}
-	// A new one may lose its place before it has shown whose it is, while others
-	// are made faster than that.
+	// A new connection may be closed before it has authenticated, while an attacker
+	// opens many.
 	for tried := 0; ; tried++ {
 		client := http2Client()
 		_, err := n.c.users(client).ListUsers(ctx, &adminv1.ListUsersRequest{})
@@ -191,7 +189,7 @@ func (n *neighbour) call(ctx context.Context) error {
 	}
 }
 
-// metric reads one of the gateway's.
+// metric reads a metric of the gateway.
 func (c *child) metric(tb testing.TB, name string) float64 {
 	tb.Helper()
 	value, err := c.readMetric(tb.Context(), name)
@@ -225,7 +223,7 @@ func (c *child) readMetric(ctx context.Context, name string) (float64, error) {
 	return 0, fmt.Errorf("no metric %s", name)
 }
 
-// settles waits until no more goroutines than that are left.
+// settles waits until at most that many goroutines are left.
 func (c *child) settles(t *testing.T, most float64) {
 	t.Helper()
 	deadline := time.Now().Add(patience)

@@ -22,11 +22,11 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// attack is one way to do a gateway harm. It goes on until ctx ends, or until it
-// has done what it can, and gives what a client may see of it.
+// attack attacks a gateway until ctx ends or the attack is complete. Its error means
+// that the gateway did not defend itself.
 type attack func(ctx context.Context, c *child) error
 
-// attacks are by clients without a credential, and by one with.
+// attacks are made with and without a credential.
 func attacks() map[string]attack {
 	return map[string]attack{
 		"rapid reset":                     func(ctx context.Context, c *child) error { return rapidReset(ctx, c.Listen) },
@@ -65,7 +65,7 @@ func dialRaw(ctx context.Context, address string) (net.Conn, error) {
 	return conn, conn.SetDeadline(time.Now().Add(2 * patience))
 }
 
-// rapidReset opens calls and takes them back at once: CVE-2023-44487.
+// rapidReset opens calls and resets them at once: CVE-2023-44487.
 func rapidReset(ctx context.Context, address string) error {
 	for ctx.Err() == nil {
 		if err := resets(ctx, address); err != nil {
@@ -75,7 +75,7 @@ func rapidReset(ctx context.Context, address string) error {
 	return nil
 }
 
-// resets goes on until the other side has had enough.
+// resets does so on one connection until the server closes it.
 func resets(ctx context.Context, address string) error {
 	conn, frames, err := dialHTTP2(ctx, address)
 	if err != nil {
@@ -89,13 +89,13 @@ func resets(ctx context.Context, address string) error {
 			err = frames.WriteRSTStream(id, http2.ErrCodeCancel)
 		}
 		if err != nil {
-			return nil // It was thrown out: so it should be.
+			return nil // The server closed the connection, as it should.
 		}
 	}
 	return nil
 }
 
-// continuationFlood sends headers that have no end: CVE-2023-45288.
+// continuationFlood sends headers without an end: CVE-2023-45288.
 func continuationFlood(ctx context.Context, address string) error {
 	for ctx.Err() == nil {
 		conn, frames, err := dialHTTP2(ctx, address)
@@ -144,8 +144,8 @@ func headerBlock(pairs ...string) []byte {
 	return block.Bytes()
 }
 
-// slowloris opens many connections, says the beginning of a request on each, and
-// then a byte now and then.
+// slowloris opens many connections, and sends the beginning of a request and then
+// single bytes on each.
 func slowloris(ctx context.Context, address, begun string) error {
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -230,8 +230,8 @@ var squeezed = sync.OnceValue(func() []byte {
 	return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(whole, sum.Sum32()), mebibytes<<20)
 })
 
-// ignoreEnd is nil for what fails because the attack is over, or because the
-// gateway throws it out.
+// ignoreEnd drops errors that come from the end of the attack, or from the gateway
+// closing the connection.
 func ignoreEnd(ctx context.Context, err error) error {
 	if _, refused := errors.AsType[*net.OpError](err); ctx.Err() == nil && !refused && !errors.Is(err, io.EOF) {
 		return err

@@ -1,54 +1,12 @@
 package main
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"strings"
-
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/authz"
-	"github.com/admin-gateway/admin-gateway/service/callers"
-)
-
-// policyFlags are what it takes to have a policy.
-type policyFlags struct {
-	Config string `help:"Path of gateway.yaml." placeholder:"FILE" type:"existingfile"`
-}
-
-func (f policyFlags) load(std streams) (*service.Catalog, *callers.Set, error) {
-	conf, strays, err := openConfig(f.Config, std)
-	if err != nil {
-		return nil, nil, err
-	}
-	strays.say(std.err)
-	catalog, err := loadCatalog(nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := conf.Cache.lives(catalog); err != nil {
-		return nil, nil, err
-	}
-	if _, err := conf.Upstream.Budget.options(catalog); err != nil {
-		return nil, nil, err
-	}
-	authenticator, policy, err := openCallers(conf, catalog, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, nil, err
-	}
-	authenticator.Close()
-	return catalog, policy.Current(), nil
-}
+import "fmt"
 
 type checkCommand struct {
 	policyFlags
 }
 
-// Run reads config and policy as serve does, and says what is wrong with them.
+// Run reads config and policy as serve does, and reports their faults.
 func (c *checkCommand) Run(std streams) error {
 	_, set, err := c.load(std)
 	if err != nil {
@@ -56,87 +14,4 @@ func (c *checkCommand) Run(std streams) error {
 	}
 	_, err = fmt.Fprintf(std.out, "config and policy are good; callers: %d\n", len(set.Callers()))
 	return err
-}
-
-type canCommand struct {
-	policyFlags
-	Caller  string `required:"" placeholder:"NAME" help:"Caller, as the policy names it."`
-	RPC     string `required:"" placeholder:"SERVICE/METHOD" help:"RPC, such as ProjectService/GetProject."`
-	Request string `placeholder:"JSON" help:"The request as ProtoJSON; without it only the permission is looked at."`
-}
-
-// errDenied is the answer no, as an exit code.
-var errDenied = errors.New("denied")
-
-// Run prints the decision, and the grant that made it or what was missing.
-func (c *canCommand) Run(_ context.Context, std streams) error {
-	catalog, set, err := c.load(std)
-	if err != nil {
-		return err
-	}
-	procedure, message, err := find(catalog, c.RPC)
-	if err != nil {
-		return fmt.Errorf("flag --rpc: %w", err)
-	}
-	if set.Limiter(c.Caller) == nil {
-		return fmt.Errorf("flag --caller: the policy has no caller %q", c.Caller)
-	}
-	handle, ok := catalog.Access().Lookup(procedure)
-	if !ok {
-		return fmt.Errorf("flag --rpc: %s cannot be granted", c.RPC)
-	}
-	var d authz.Decision
-	if c.Request == "" {
-		d = set.Policy.MayCall(c.Caller, handle)
-	} else {
-		request := message.New()
-		if err := protojson.Unmarshal([]byte(c.Request), request.Interface()); err != nil {
-			return fmt.Errorf("flag --request: %w", err)
-		}
-		d = set.Policy.Decide(c.Caller, handle, request)
-	}
-	if _, err := fmt.Fprintln(std.out, verdict(d, c.Request == "")); err != nil {
-		return err
-	}
-	if !d.Allowed {
-		return errDenied
-	}
-	return nil
-}
-
-// verdict says a decision in one line.
-func verdict(d authz.Decision, withoutRequest bool) string {
-	switch {
-	case d.Allowed && withoutRequest:
-		return "allow: the permission " + d.Permission + " is granted; projects and conditions depend on the request (--request)"
-	case d.Allowed:
-		return "allow: " + d.Permission + " by " + d.Grant
-	}
-	text := "deny: " + d.Permission + ": " + strings.ReplaceAll(d.Reason.String(), "_", " ")
-	if d.Grant != "" {
-		text += ", by " + d.Grant
-	}
-	if d.Project != "" {
-		text += fmt.Sprintf(", project %q", d.Project)
-	}
-	return text
-}
-
-// find takes Service/Method, with or without the package, of a mirrored RPC or of
-// one of our own.
-func find(catalog *service.Catalog, name string) (procedure string, request protoreflect.MessageType, err error) {
-	is := func(short, procedure string) bool {
-		return name == short || strings.TrimPrefix(name, "/") == strings.TrimPrefix(procedure, "/")
-	}
-	for _, m := range catalog.Methods() {
-		if is(m.Name(), m.Procedure) {
-			return m.Procedure, m.Request, nil
-		}
-	}
-	for _, m := range catalog.Own() {
-		if is(m.Name(), m.Procedure) {
-			return m.Procedure, m.Request, nil
-		}
-	}
-	return "", nil, fmt.Errorf("there is no RPC %q; gateway catalog lists all of them", name)
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
-// Signals, and what an attack costs, concern a whole process: the test starts its
-// own binary, which is the gateway when this variable is set.
+// Signals and attacks concern a whole process. The test starts its binary again,
+// which is the gateway when this variable is set.
 const childVariable = "GATEWAY_TEST_CHILD"
 
-// child is a gateway in a process of its own, in front of a fake upstream.
+// child is a gateway in a separate process, in front of a fake upstream.
 type child struct {
 	cmd   *exec.Cmd
 	fake  *sandbox.Sandbox
@@ -37,7 +37,7 @@ type child struct {
 	OpsListen  string `json:"ops_listen"`
 }
 
-// plenty is a budget that nobody uses up.
+// plenty is a budget that no test exhausts.
 const plenty = `{organization: {calls_per_minute: 1e6, burst: 100000}, default: {calls_per_minute: 1e6, burst: 100000}}`
 
 // startChild starts it with one caller who may do everything. More is added to
@@ -129,7 +129,7 @@ func (c *child) signal(tb testing.TB, s os.Signal) {
 	}
 }
 
-// exit waits for the end, and gives the exit code.
+// exit waits for the end of the process, and returns the exit code.
 func (c *child) exit(tb testing.TB) int {
 	tb.Helper()
 	select {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 // browser sends a request as the page of an origin does.
@@ -100,7 +98,7 @@ upstream:
 			t.Errorf("%s: the page of another origin is let in as %q", test.name, got)
 		}
 	}
-	// Who is no browser notices nothing, and streams are streams.
+	// Clients that are not browsers are not affected, nor are streams.
 	http2 := http2Client()
 	t.Cleanup(http2.CloseIdleConnections)
 	stream, err := connect.NewClient(connecthttp.NewTransport(http2, "http://"+at.Listen, connecthttp.WithGRPC())).CallServerStream(t.Context(),
@@ -120,25 +118,4 @@ upstream:
 		t.Errorf("the end: %v after %v", err, &status)
 	}
 	c.stop(t)
-}
-
-// TestCORSIsOffByDefault, and leaves the handler as it is.
-func TestCORSIsOffByDefault(t *testing.T) {
-	t.Parallel()
-	handler := httpdoor.New(http.NotFoundHandler(), httpdoor.Options{})
-	if got := (corsConfig{MaxAge: time.Hour}).around(handler); got != http.Handler(handler) {
-		t.Errorf("there is something around it: %T", got)
-	}
-}
-
-// TestCredentialsAreAskedFor where the config says so.
-func TestCredentialsAreAskedFor(t *testing.T) {
-	t.Parallel()
-	w := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
-	request.Header.Set("Origin", "https://a.example")
-	corsConfig{AllowedOrigins: []string{"https://a.example"}, AllowCredentials: true}.around(http.NotFoundHandler()).ServeHTTP(w, request)
-	if w.Header().Get("Access-Control-Allow-Credentials") != "true" {
-		t.Errorf("answered %v", w.Header())
-	}
 }

@@ -12,13 +12,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service/audit"
-	"github.com/admin-gateway/admin-gateway/service/authn"
-	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/upstream"
-	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // demoTimeout bounds the sample calls together.
@@ -29,87 +27,69 @@ type demoCommand struct {
 	Once   bool   `help:"Exit after the sample calls; 0 when all went as they should."`
 }
 
-// errSamples is a demo in which a call did not do what it should.
-var errSamples = errors.New("a sample call did not do what it should")
+// errSamples makes the exit code 1 when a sample call had an unexpected result.
+var errSamples = errors.New("a sample call had an unexpected result")
 
-// demoKey is the fake upstream's admin key: the demo has nothing to protect.
+// demoKey is the admin key of the fake upstream. It is public.
 type demoKey struct{}
 
 func (demoKey) Key(context.Context) (upstream.Secret, error) {
 	return upstream.NewSecret(sandbox.DefaultAdminKey), nil
 }
 
+// demoConfig returns the config of a gateway in front of the fake upstream.
+func demoConfig(listen, fake string) config.Config {
+	conf := config.New(build.Defaults())
+	conf.Listen, conf.OpsListen = listen, ""
+	conf.Upstream.BaseURL = fake + "/v1"
+	// The fake admits every call. The calls of the inventory are slowed down so that
+	// its progress is visible.
+	conf.Upstream.Budget = config.Budget{
+		Organization: config.Limit{CallsPerMinute: 6000, Burst: 100}, Default: config.Limit{CallsPerMinute: 3000, Burst: 50},
+		Buckets: []config.Bucket{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
+	}
+	conf.Audit.Path = os.DevNull
+	conf.Reflection = true
+	conf.Shutdown = config.Shutdown{Delay: 0, Timeout: 20 * time.Second}
+	return conf
+}
+
 // Run starts the fake upstream and a gateway in front of it, makes the sample
 // calls, and serves on until a signal.
 func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
-	if err := checkLoopback(c.Listen); err != nil {
+	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
-	fake, err := listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
+	fake, err := build.Listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
 	if err != nil {
 		return err
 	}
-	defer fake.release()
-	level := logLevel(slog.LevelError).variable()
-	logger := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
-	drift := new(adminjson.Drift)
-	catalog, err := loadCatalog(drift)
+	defer fake.Close()
+	who, err := newDemoCallers()
 	if err != nil {
 		return err
 	}
-	who, err := newDemoCallers(callers.Rules{Methods: catalog.Access()})
-	if err != nil {
-		return err
-	}
-	authenticator, err := authn.New(authn.Config{Logger: logger})
-	if err != nil {
-		return err
-	}
-	defer authenticator.Close()
-	standard := defaultConfig()
-	memory, err := openCache(ctx, standard.Cache, fake.url(), demoKey{}, catalog, logger)
-	if err != nil {
-		return err
-	}
-	defer memory.close()
-	// The fake admits every call. Those of the inventory wait a little, so that
-	// its progress can be seen.
-	spending, err := openBudget(ctx, budgetConfig{
-		Organization: limitConfig{CallsPerMinute: 6000, Burst: 100}, Default: limitConfig{CallsPerMinute: 3000, Burst: 50},
-		Buckets: []bucketConfig{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
-	}, cacheConfig{}, fake.url(), catalog, logger)
-	if err != nil {
-		return err
-	}
-	defer spending.Close()
-	records, err := audit.Open(audit.Options{Path: os.DevNull, Logger: logger})
-	if err != nil {
-		return err
-	}
-	defer func() { err = closeAudit(ctx, records, auditFlush, err) }()
-	g, err := build(ctx, catalog, drift, parts{
-		baseURL: fake.url() + "/v1", key: demoKey{}, memory: memory, budget: spending, callers: who, authenticator: authenticator,
-		limits: standard.Limits, inventory: standard.Inventory, audit: records, reflection: true, level: level, logger: logger, ending: ctx.Done(),
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelError)
+	g, err := build.New(ctx, build.Options{
+		Config: demoConfig(c.Listen, fake.URL()), Version: version(), Stdout: std.out,
+		Logger: slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})), Level: level,
+		Stopping: ctx.Done(), AdminKey: demoKey{}, Policy: who.policy,
 	})
 	if err != nil {
 		return err
 	}
-	defer g.client.Close()
-	doors, err := listen(ctx, c.Listen, g.doors, standard.Limits.port(nil, 0))
-	if err != nil {
-		return err
-	}
-
-	defer doors.release()
+	defer func() { err = errors.Join(err, g.Close()) }()
 
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	group, serving := errgroup.WithContext(serving)
-	group.Go(func() error { return serve(serving, fake, doors) })
-	err = runSamples(serving, std.out, doors.url(), fake.url(), who)
+	group.Go(func() error { return fake.Run(serving) })
+	group.Go(func() error { return g.Run(serving) })
+	err = runSamples(serving, std.out, g.URL(), fake.URL(), who)
 	if err != nil || c.Once {
 		stop()
-	} else if err = printHints(std.out, doors.url(), who); err != nil {
+	} else if err = printHints(std.out, g.URL(), who); err != nil {
 		stop()
 	}
 	return errors.Join(err, group.Wait())

@@ -7,8 +7,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-// demoPolicy is the demo's policy file: one caller that may do everything, and
-// one that may read and otherwise nothing.
+// demoPolicy is the policy file of the demo: operator may do everything, and auditor
+// may only read.
 const demoPolicy = `
 callers:
   - name: operator
@@ -19,27 +19,25 @@ callers:
     grants: [{permissions: ["*.read"]}]
 `
 
-// demoCallers are the demo's two callers, with tokens that end with it.
+// demoCallers are the callers of the demo. Their tokens are random.
 type demoCallers struct {
-	set               *callers.Set
-	operator, auditor string
+	operator, auditor string // their tokens
+
+	operatorHash, auditorHash string
 }
 
-// Current is the demo's one policy.
-func (d *demoCallers) Current() *callers.Set { return d.set }
+func newDemoCallers() (who *demoCallers, err error) {
+	who = new(demoCallers)
+	if who.operator, who.operatorHash, err = authn.NewToken(); err != nil {
+		return nil, err
+	}
+	if who.auditor, who.auditorHash, err = authn.NewToken(); err != nil {
+		return nil, err
+	}
+	return who, nil
+}
 
-func newDemoCallers(rules callers.Rules) (*demoCallers, error) {
-	operator, operatorHash, err := authn.NewToken()
-	if err != nil {
-		return nil, err
-	}
-	auditor, auditorHash, err := authn.NewToken()
-	if err != nil {
-		return nil, err
-	}
-	set, err := callers.Parse("the demo's policy", fmt.Appendf(nil, demoPolicy, operatorHash, auditorHash), rules)
-	if err != nil {
-		return nil, err
-	}
-	return &demoCallers{set, operator, auditor}, nil
+// policy compiles the policy of the demo.
+func (d *demoCallers) policy(rules callers.Rules) (*callers.Set, error) {
+	return callers.Parse("the demo's policy", fmt.Appendf(nil, demoPolicy, d.operatorHash, d.auditorHash), rules)
 }

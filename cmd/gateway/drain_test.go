@@ -5,21 +5,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/tlstest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
 // addresses are where a gateway says that it serves.
@@ -37,7 +34,7 @@ func (c command) addresses(t *testing.T) (at addresses) {
 	return at
 }
 
-// TestServeDrains: told to end, a gateway first says so and goes on serving.
+// TestServeDrains: a gateway that is stopped first reports it, and serves on.
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
@@ -121,84 +118,15 @@ func wantHealth(t *testing.T, stream connect.ClientStream, want healthv1.HealthC
 	}
 }
 
-// TestLifeEndsInOrder, and at once where something fails.
-func TestLifeEndsInOrder(t *testing.T) {
-	t.Parallel()
-	broken := errors.New("broken")
-	for name, test := range map[string]struct {
-		door, beside error // what they fail with; nil: they run until they are stopped
-	}{"signal": {}, "a door fails": {door: broken}, "what is beside fails": {beside: broken}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			events := make(chan string, 8)
-			part := func(what string, fails error) func(context.Context) error {
-				return func(ctx context.Context) error {
-					if fails != nil {
-						return fails
-					}
-					<-ctx.Done()
-					events <- what
-					return nil
-				}
-			}
-			r := &readiness{callers: policyOf{new(callers.Set)}, key: keyFunc(func() error { return nil }), degraded: func() string { return "" }, health: service.NewHealth()}
-			l := life{
-				ready: r, leave: func() { events <- "leave" },
-				doors:  []func(context.Context) error{part("door/0", test.door), part("door/1", nil)},
-				beside: []func(context.Context) error{part("beside/0", test.beside), part("beside/1", nil)},
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			want := "leave door/0 door/1 beside/0 beside/1"
-			switch {
-			case test.door != nil:
-				l.delay, want = time.Hour, "leave door/1 beside/0 beside/1"
-			case test.beside != nil:
-				l.delay, want = time.Hour, "" // What else is beside may end before or after.
-			default:
-				cancel()
-			}
-			err := l.run(ctx)
-			close(events)
-			var order []string
-			for e := range events {
-				order = append(order, e)
-			}
-			inTurn(order)
-			// A door that fails ends the other by itself.
-			if got := strings.Join(order, " "); want != "" && got != want && got != "door/1 leave beside/0 beside/1" {
-				t.Errorf("ended in the order %q, want %q", got, want)
-			}
-			if failed := test.door != nil || test.beside != nil; failed != errors.Is(err, broken) || !failed && err != nil {
-				t.Errorf("ended with %v", err)
-			}
-			if r.look(t.Context()).Ready {
-				t.Error("it says that it is ready")
-			}
-		})
-	}
-}
-
-// inTurn puts neighbours of one kind into their order: which ends first is chance.
-func inTurn(order []string) {
-	kind := func(s string) string { return strings.TrimRight(s, "/01") }
-	for i := range len(order) - 1 {
-		if kind(order[i]) == kind(order[i+1]) && order[i] > order[i+1] {
-			order[i], order[i+1] = order[i+1], order[i]
-		}
-	}
-}
-
-// TestOperatorsTLS: with authorities, probes are let in without a certificate,
-// and nobody else is.
+// TestOperatorsTLS: with authorities, only probes need no certificate.
 func TestOperatorsTLS(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
 	t.Cleanup(fake.Close)
-	ca := newAuthority(t)
-	files := ca.write(ca.issue("gateway.example"))
+	ca := tlstest.NewAuthority(t)
+	files := ca.Write(ca.Issue("gateway.example"))
 	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
+	roots.AddCert(ca.Certificate)
 	_, policy := readersPolicy(t)
 	c := start(t, "serve", "--config", writeFile(t, "gateway.yaml", `
 listen: 127.0.0.1:0
@@ -211,7 +139,7 @@ upstream:
   admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}
 `))
 	at := c.addresses(t)
-	for name, certificates := range map[string][]tls.Certificate{"nobody": nil, "prometheus": {ca.issue("prometheus.example")}} {
+	for name, certificates := range map[string][]tls.Certificate{"nobody": nil, "prometheus": {ca.Issue("prometheus.example")}} {
 		config := &tls.Config{RootCAs: roots, ServerName: "gateway.example", Certificates: certificates, MinVersion: tls.VersionTLS12}
 		transport := &http.Transport{TLSClientConfig: config}
 		client := &http.Client{Transport: transport, Timeout: patience}

@@ -18,9 +18,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
-// TestServeKeepsOutcomes: a gateway as it is configured keeps what came of writes
-// that came with a key, and of those whose answer is a secret unless it would be
-// in Redis in the clear.
+// TestServeKeepsOutcomes: a configured gateway stores the outcomes of keyed writes. It
+// refuses to store secret answers in Redis without encryption.
 func TestServeKeepsOutcomes(t *testing.T) {
 	t.Parallel()
 	redisURL := "redis://" + redistest.Start(t)
@@ -64,8 +63,8 @@ func TestServeKeepsOutcomes(t *testing.T) {
 				info.RequestHeader().Set("Idempotency-Key", key)
 				return ctx
 			}
-			// A machine that stands still for a second makes the gateway refuse,
-			// which does no harm.
+			// On a machine that stalls for a second the gateway refuses keyed
+			// writes, which may be retried.
 			patiently := func(call func() error) error {
 				err := call()
 				for connect.CodeOf(err) == connect.CodeUnavailable && ctx.Err() == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// TestServeBoundsInventories: a stream goes through as many projects as the
-// config says, and ends within the time that it says.
+// TestServeBoundsInventories: the config bounds the projects and the time of a
+// stream.
 func TestServeBoundsInventories(t *testing.T) {
 	t.Parallel()
 	s := startServedOf(t, sandbox.Options{Seed: 1, Projects: 250}, "inventory: {concurrency: 1, longest_stream: 1m, outermost_items: 100}\n")
@@ -40,19 +40,4 @@ func TestServeBoundsInventories(t *testing.T) {
 		t.Errorf("after 100 of 250 projects: %v", end)
 	}
 	s.stop(t)
-}
-
-// TestInventoryOptions: each key goes where it belongs, and the gRPC door leaves
-// a stream its time.
-func TestInventoryOptions(t *testing.T) {
-	t.Parallel()
-	ending := make(chan struct{})
-	config := inventoryConfig{Concurrency: 3, LongestStream: patience, OutermostItems: 200}
-	got := config.options(ending)
-	if got.Concurrency != 3 || got.Longest != patience || got.MaxOutermost != 200 || got.Ending() != (<-chan struct{})(ending) {
-		t.Errorf("%+v", got)
-	}
-	if fast := defaultLimits().fast(nil, 0, config.LongestStream, nil); fast.MaxConnectionAgeGrace <= patience {
-		t.Errorf("an old connection is closed %s after its last call", fast.MaxConnectionAgeGrace)
-	}
 }

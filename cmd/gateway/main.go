@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log" //nolint:depguard // to silence it
+	"log" //nolint:depguard // It is silenced.
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -31,16 +31,15 @@ type program struct {
 	Version kong.VersionFlag `help:"Print the build's version and commit, and exit."`
 }
 
-// streams are where a command writes.
+// streams are the output streams of a command.
 type streams struct{ out, err io.Writer }
 
 func main() {
-	// net/http writes bytes of answers that nobody asked for to the standard
-	// logger, and they can hold the admin key. Nothing else writes there but
-	// OpenTelemetry's SDK, whose failures our exporters tell.
+	// net/http logs the bytes of unsolicited responses to the standard logger, and
+	// they can contain the admin key. Only the SDK of OpenTelemetry uses that logger
+	// too, and our exporters report its failures.
 	log.SetOutput(io.Discard)
-	// go-redis writes a line for every connection that fails, and has no other
-	// way; the metrics count them.
+	// go-redis logs every failed connection. The metrics count them.
 	redis.SetLogger(silence{})
 	ctx, end := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -48,27 +47,27 @@ func main() {
 	go func() {
 		<-signals
 		end()
-		// The second one ends the process at once. As the first process of a
-		// container it would survive what the system does for other processes.
+		// The second signal ends the process at once. The kernel's default action
+		// would not end the first process of a container.
 		os.Exit(killedBy(<-signals))
 	}()
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
-// killedBy is the exit code of a process that a signal ended: 130, 143.
+// killedBy returns the exit code for a signal, as a shell does: 130 or 143.
 func killedBy(s os.Signal) int {
 	number, _ := s.(syscall.Signal)
 	return 128 + int(number)
 }
 
-// silence is a logger of go-redis that says nothing.
+// silence discards the log of go-redis.
 type silence struct{}
 
 // Printf implements the logger.
 func (silence) Printf(context.Context, string, ...any) {}
 
-// run executes one command and gives the exit code: 0, 1 for a failure, 2 for a
-// command line that makes no sense.
+// run executes one command and returns the exit code: 0, 1 for a failure, or 2 for
+// a wrong command line.
 func run(ctx context.Context, args []string, std streams) int {
 	var cli program
 	exit, exited := 0, false
@@ -89,7 +88,7 @@ func run(ctx context.Context, args []string, std streams) int {
 		args = []string{"--help"}
 	}
 	command, err := parser.Parse(args)
-	if exited { // --help and --version have printed what they had to
+	if exited { // --help and --version have printed their text.
 		return exit
 	}
 	if err != nil {
@@ -103,13 +102,13 @@ func run(ctx context.Context, args []string, std streams) int {
 }
 
 func report(std streams, err error) int {
-	// Standard error is all there is to say it on.
+	// There is no other stream for the error.
 	_, _ = fmt.Fprintf(std.err, "gateway: %v\n", err)
 	return 1
 }
 
-// version is the module's version and the commit it was built from, where the
-// build knows them.
+// version returns the version of the module, the commit and the version of Go, as
+// far as the build has them.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

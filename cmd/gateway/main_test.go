@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,15 +19,24 @@ func TestMain(m *testing.M) {
 		main() // It does not return.
 	}
 	if name := os.Getenv(attackVariable); name != "" {
-		os.Exit(attackAlone(name)) //nolint:forbidigo // It is the main of that process.
+		os.Exit(attackAlone(name)) //nolint:forbidigo // It is the main function of that process.
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// patience bounds a wait for what should be there at once.
+// patience bounds waits for events that should come at once.
 const patience = 30 * time.Second
 
-// output is what a command wrote, line by line as it comes.
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// output collects the output of a command, and wakes those who wait for a line.
 type output struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -89,7 +99,7 @@ func start(t *testing.T, args ...string) command {
 	return c
 }
 
-// stop ends the command as a signal does, and wants it to end well.
+// stop ends the command as a signal does, and expects the exit code 0.
 func (c command) stop(t *testing.T) {
 	t.Helper()
 	c.cancel()
@@ -131,7 +141,7 @@ func TestRun(t *testing.T) {
 		{"can without caller", []string{"can", "--rpc", "a/b"}, 2, "", "--caller"},
 		{"demo for everybody", []string{"demo", "--once", "--listen", "0.0.0.0:0"}, 1, "", "not a loopback address"},
 		{"sandbox for everybody", []string{"sandbox", "--listen", ":0"}, 1, "", "not a loopback address"},
-		{"demo on no address", []string{"demo", "--once", "--listen", "localhost"}, 1, "", "no host:port"},
+		{"demo on no address", []string{"demo", "--once", "--listen", "localhost"}, 1, "", "not a host:port address"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,10 +21,10 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
 )
 
-// sample is one call of the demo, made as a client makes it.
+// sample is one call of the demo, made by a real client.
 type sample struct {
 	name, caller, over string
-	// call says in a few words what came back; an error is a failed demo.
+	// call returns a summary of the response. An error fails the demo.
 	call func(context.Context) (string, error)
 }
 
@@ -72,7 +72,7 @@ func http2Client() *http.Client {
 	}}
 }
 
-// tour holds the clients and what one call learns for the next.
+// tour holds the clients, and the results that later calls need.
 type tour struct {
 	users    adminv1connect.UserServiceClient
 	projects adminv1connect.ProjectServiceClient
@@ -81,11 +81,11 @@ type tour struct {
 	reading  adminv1connect.ProjectServiceClient
 	nobody   adminv1connect.UserServiceClient
 	stock    inventoryv1connect.InventoryServiceClient
-	shown    io.Writer // where an inventory says how far it is
+	shown    io.Writer // receives the progress of an inventory
 	project  string
 }
 
-// withToken sends a caller token with every call; none when it is empty.
+// withToken sends a caller token with every call, unless it is empty.
 func withToken(token string) connect.ClientInterceptor {
 	return func(next connect.ClientFunc) connect.ClientFunc {
 		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
@@ -125,7 +125,8 @@ func (t *tour) getProject(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%q, made %s", project.GetProject().GetName(), project.GetProject().GetCreatedAt().AsTime().Format(time.DateOnly)), nil
 }
 
-// cacheStatus reads the project, and how the gateway came by it (RFC 9211).
+// cacheStatus reads the project and returns the Cache-Status of the response (RFC
+// 9211).
 func (t *tour) cacheStatus(ctx context.Context) (string, error) {
 	ctx, info := connect.NewClientContext(ctx)
 	_, err := t.projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: t.project})
@@ -164,7 +165,7 @@ func (t *tour) createServiceAccount(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s with a key of %d characters, shown once and never stored", account.GetId(), len(secret)), nil
 }
 
-// inventory reads the keys of every project in one call, and shows how far it is.
+// inventory reads the keys of every project in one call, and shows its progress.
 func (t *tour) inventory(ctx context.Context) (string, error) {
 	stream, err := t.stock.ListApiKeys(ctx, &inventoryv1.ListApiKeysRequest{})
 	if err != nil {
@@ -215,7 +216,7 @@ func (t *tour) notKnown(ctx context.Context) (string, error) {
 	return refusal(err, connect.CodeUnauthenticated)
 }
 
-// refusal is what a call should come to that must not be made.
+// refusal checks that a call was refused with a code.
 func refusal(err error, want connect.Code) (string, error) {
 	if connect.CodeOf(err) != want {
 		return "", fmt.Errorf("should have been refused with %s, but: %w", want, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
@@ -19,19 +21,20 @@ type sandboxCommand struct {
 
 // Run serves the fake upstream until a signal.
 func (c *sandboxCommand) Run(ctx context.Context, std streams) error {
-	if err := checkLoopback(c.Listen); err != nil {
+	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
 	fake := sandbox.New(sandbox.Options{
 		Seed: c.Seed, Users: c.Users, Projects: c.Projects, Groups: c.Groups, CostsAsNumbers: c.CostsAsNumbers,
 	})
-	l, err := listen(ctx, c.Listen, fake, httpdoor.Options{})
+	l, err := build.Listen(ctx, c.Listen, fake, httpdoor.Options{})
 	if err != nil {
 		return err
 	}
+	defer l.Close()
 	if _, err := fmt.Fprintf(std.out, "The fake Admin API is on %s/v1, its controls on %s/_sandbox. Its admin key is %s. Try:\n\n  curl -sS -H 'Authorization: Bearer %s' '%s/v1/organization/users?limit=2'\n",
-		l.url(), l.url(), sandbox.DefaultAdminKey, sandbox.DefaultAdminKey, l.url()); err != nil {
+		l.URL(), l.URL(), sandbox.DefaultAdminKey, sandbox.DefaultAdminKey, l.URL()); err != nil {
 		return err
 	}
-	return serve(ctx, l)
+	return l.Run(ctx)
 }

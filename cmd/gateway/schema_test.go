@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 )
 
 // runSchema runs the command, and returns its exit code and what it complains of.
@@ -26,7 +28,7 @@ func TestSchema(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, complaint)
 	}
 	// Every RPC that is served is in it.
-	catalog, err := loadCatalog(nil)
+	catalog, err := build.LoadCatalog()
 	if err != nil {
 		t.Fatal(err)
 	}

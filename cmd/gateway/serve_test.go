@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -18,7 +19,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 // fetch gets a page and leaves no connection behind.
@@ -112,8 +112,8 @@ upstream:
 	}
 }
 
-// readersPolicy is the path of a policy with one caller that may read, and the
-// caller's token.
+// readersPolicy writes a policy with one caller that may read. It returns the token
+// of the caller and the path.
 func readersPolicy(t *testing.T) (token, path string) {
 	t.Helper()
 	token, hash, err := authn.NewToken()
@@ -135,7 +135,7 @@ func TestServeErrors(t *testing.T) {
 	_, policy := readersPolicy(t)
 	head := "listen: 127.0.0.1:0\nops_listen: 127.0.0.1:0\npolicy: " + policy + "\n"
 	key := writeFile(t, "key", "sk-admin-1")
-	taken, err := listen(t.Context(), "127.0.0.1:0", nil, httpdoor.Options{})
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestDemoServesUntilStopped(t *testing.T) {
 	c.stop(t)
 }
 
-// A demo whose upstream fails is a failed demo.
+// TestSamplesFail: the demo fails when its upstream fails.
 func TestSamplesFail(t *testing.T) {
 	t.Parallel()
 	nobody := httptest.NewServer(http.NotFoundHandler())

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
@@ -21,7 +22,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 )
 
-// writer creates projects until it is told to stop, or refused for good.
+// writer creates projects until a call is refused.
 type writer struct {
 	client  adminv1connect.ProjectServiceClient
 	name    string
@@ -29,7 +30,7 @@ type writer struct {
 	refused []error
 }
 
-// write makes one call; false when there is nobody any more.
+// write makes one call. It returns false when the call is refused.
 func (w *writer) write(ctx context.Context, n int) bool {
 	ctx, info := connect.NewClientContext(ctx)
 	answer, err := w.client.CreateProject(ctx, &adminv1.CreateProjectRequest{Name: fmt.Sprintf("%s %d", w.name, n)})
@@ -37,13 +38,12 @@ func (w *writer) write(ctx context.Context, n int) bool {
 		w.refused = append(w.refused, err)
 		return false
 	}
-	w.written[answer.GetProject().GetId()] = info.ResponseHeader().Get(requestIDHeader)
+	w.written[answer.GetProject().GetId()] = info.ResponseHeader().Get("X-Request-Id")
 	return true
 }
 
-// TestSIGTERMLosesNoWrite: while writes go on through all doors, the gateway is
-// told to end. What the upstream did its caller was told of, and once each it is
-// in the records.
+// TestSIGTERMLosesNoWrite: the gateway gets SIGTERM during writes through all doors.
+// Every write that the upstream made is answered, and recorded exactly once.
 func TestSIGTERMLosesNoWrite(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, "\nshutdown: {delay: 100ms, timeout: 20s}\n")
@@ -99,7 +99,7 @@ func TestSIGTERMLosesNoWrite(t *testing.T) {
 			told[id] = 0
 		}
 		for _, err := range w.refused {
-			// Or nobody was there to refuse it.
+			// Other errors mean that the connection was already closed.
 			if e, ok := errors.AsType[*connect.Error](err); ok && e.IsRemote() && e.Code() != connect.CodeUnavailable {
 				t.Errorf("%s was refused with %v", w.name, err)
 			}
@@ -122,8 +122,8 @@ func TestSIGTERMLosesNoWrite(t *testing.T) {
 	t.Logf("%d writes", made)
 }
 
-// TestSecondSignalEndsAtOnce, whatever is under way, with the code that a shell
-// would give.
+// TestSecondSignalEndsAtOnce: it does so during calls, with the exit code of a
+// shell.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	for signal, want := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
@@ -156,5 +156,28 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 				t.Error("the call was answered")
 			}
 		})
+	}
+}
+
+// waitForStatus repeats a request until the response has the status.
+func waitForStatus(tb testing.TB, url string, want int) {
+	tb.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	client := &http.Client{Transport: transport, Timeout: patience}
+	deadline := time.Now().Add(patience)
+	for got := 0; got != want; {
+		if time.Now().After(deadline) {
+			tb.Fatalf("%s gives %d, and not %d", url, got, want)
+		}
+		request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url, http.NoBody)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		got = response.StatusCode
+		_ = response.Body.Close()
 	}
 }

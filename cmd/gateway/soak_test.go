@@ -22,12 +22,12 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 )
 
-// held is what a gateway holds at a time.
+// held are the resources of a gateway at one time.
 type held struct{ rss, goroutines, descriptors float64 }
 
-// TestSoak keeps a gateway busy for as long as SOAK says (make soak), and wants it
-// to hold no more at the end than after the first third: readers and writers at
-// each door, callers who are refused, connections that come and go, watches.
+// TestSoak keeps a gateway busy for the duration of SOAK (make soak): readers and
+// writers at each door, refused callers, short connections, watches. It must not
+// hold more resources in the last third than in the second.
 func TestSoak(t *testing.T) {
 	duration, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
@@ -100,17 +100,17 @@ func (c *child) soak(ctx context.Context, worker int, calls, failed *atomic.Int6
 			switch i % 10 {
 			case 0:
 				_, err = projects.CreateProject(ctx, &adminv1.CreateProjectRequest{Name: fmt.Sprint("soak ", worker, n, i)})
-			case 1: // Somebody unknown.
+			case 1: // An unknown caller.
 				_, err = adminv1connect.NewProjectServiceClient(connect.NewClient(door, withToken("agw_no"))).GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 				if connect.CodeOf(err) == connect.CodeUnauthenticated {
 					err = nil
 				}
-			case 2: // Each one a key of its own in the cache.
+			case 2: // Each project has a separate key in the cache.
 				_, err = projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: fmt.Sprint("proj_", worker, "_", n, "_", i)})
 				if connect.CodeOf(err) == connect.CodeNotFound {
 					err = nil
 				}
-			case 3: // A watch that is left.
+			case 3: // A watch that the client abandons.
 				err = glance(ctx, door)
 			case 4:
 				err = c.rest(ctx, client)
@@ -129,7 +129,7 @@ func (c *child) soak(ctx context.Context, worker int, calls, failed *atomic.Int6
 	}
 }
 
-// glance watches the health, and goes away.
+// glance opens a health watch and abandons it.
 func glance(ctx context.Context, door connect.Transport) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -11,28 +11,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-func TestHeaderValues(t *testing.T) {
-	for name, test := range map[string]struct{ text, want string }{
-		"a token":      {"Bearer word", "Bearer word"},
-		"with its end": {"Bearer word\r\n", "Bearer word"},
-		"empty":        {"", ""},
-		"an end alone": {"\n", ""},
-		"two lines":    {"Bearer word\nX-Other: word", ""},
-		"beyond ASCII": {"Bearer wörd", ""},
-		"too long":     {strings.Repeat("word", maxHeaderValue), ""},
-	} {
-		t.Setenv("GATEWAY_TEST_HEADER", test.text)
-		for _, h := range []headerConfig{{Env: "GATEWAY_TEST_HEADER"}, {File: writeFile(t, "header", test.text)}} {
-			value, err := h.value()
-			if value != test.want || (err == nil) != (test.want != "") || err != nil && strings.Contains(err.Error(), "word") {
-				t.Errorf("%s: %q, error %v", name, value, err)
-			}
-		}
-	}
-}
-
-// A call from outside is found in the collector, in its caller's trace, with all
-// that it came to; and nothing secret is there.
+// TestTelemetryArrives: the collector gets all spans of a call, in the trace of its
+// caller, and no secret.
 func TestTelemetryArrives(t *testing.T) {
 	t.Parallel()
 	const trace, header = "0af7651916cd43dd8448eb211c80319c", "Bearer of-the-collector"

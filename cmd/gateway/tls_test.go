@@ -2,24 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
@@ -29,99 +20,20 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/tlstest"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// authority signs certificates for a test.
-type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{t: t}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.key = newKey(t)
-	a.cert = a.sign(template, template, &a.key.PublicKey)
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a *authority) sign(template, parent *x509.Certificate, public *ecdsa.PublicKey) *x509.Certificate {
-	a.t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return cert
-}
-
-// issue gives a certificate for a DNS name, for both ends of a connection.
-func (a *authority) issue(name string) tls.Certificate {
-	a.t.Helper()
-	key := newKey(a.t)
-	cert := a.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, a.cert, &key.PublicKey)
-	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
-}
-
-// write puts certificate, key and authority into files of a folder.
-func (a *authority) write(pair tls.Certificate) string {
-	a.t.Helper()
-	folder := a.t.TempDir()
-	a.writeTo(folder, pair, "tls.crt", "tls.key", "ca.crt")
-	return folder
-}
-
-// writeTo writes those that are named.
-func (a *authority) writeTo(folder string, pair tls.Certificate, names ...string) {
-	a.t.Helper()
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	blocks := map[string]*pem.Block{
-		"tls.crt": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
-		"tls.key": {Type: "PRIVATE KEY", Bytes: key},
-		"ca.crt":  {Type: "CERTIFICATE", Bytes: a.cert.Raw},
-	}
-	for _, name := range names {
-		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(blocks[name]), 0o600); err != nil {
-			a.t.Fatal(err)
-		}
-	}
-}
-
-// TestServeTLS: the same caller by certificate and by token, over gRPC, Connect,
-// REST and over the door for gRPC alone; and nobody with neither.
+// TestServeTLS: a caller authenticates by certificate or by token through every
+// door. Without either, the call is refused.
 func TestServeTLS(t *testing.T) {
 	t.Parallel()
 	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
 	t.Cleanup(fake.Close)
-	ca := newAuthority(t)
-	files := ca.write(ca.issue("gateway.example"))
+	ca := tlstest.NewAuthority(t)
+	files := ca.Write(ca.Issue("gateway.example"))
 	token, policy := readersPolicy(t)
 	extended, err := os.ReadFile(policy)
 	if err != nil {
@@ -147,16 +59,16 @@ upstream:
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
+	roots.AddCert(ca.Certificate)
 	for name, test := range map[string]struct {
 		certificate []tls.Certificate
 		token       string
-		want        connect.Code // 0: it may
+		want        connect.Code // 0: the call is allowed
 	}{
-		"certificate":                         {certificate: []tls.Certificate{ca.issue("reader.example")}},
+		"certificate":                         {certificate: []tls.Certificate{ca.Issue("reader.example")}},
 		"token":                               {token: token},
-		"certificate of another":              {certificate: []tls.Certificate{ca.issue("other.example")}, want: connect.CodeUnauthenticated},
-		"bad token in spite of a certificate": {certificate: []tls.Certificate{ca.issue("reader.example")}, token: "agw_x", want: connect.CodeUnauthenticated},
+		"certificate of another":              {certificate: []tls.Certificate{ca.Issue("other.example")}, want: connect.CodeUnauthenticated},
+		"bad token in spite of a certificate": {certificate: []tls.Certificate{ca.Issue("reader.example")}, token: "agw_x", want: connect.CodeUnauthenticated},
 		"neither":                             {want: connect.CodeUnauthenticated},
 	} {
 		config := &tls.Config{RootCAs: roots, Certificates: test.certificate, MinVersion: tls.VersionTLS12}

@@ -12,7 +12,7 @@ type tokenCommand struct {
 
 type tokenNewCommand struct{}
 
-// Run prints a token. It is nowhere else: whoever loses it makes another.
+// Run prints a token and its hash. The token is not stored anywhere.
 func (*tokenNewCommand) Run(std streams) error {
 	token, hash, err := authn.NewToken()
 	if err != nil {

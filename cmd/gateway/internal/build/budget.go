@@ -1,0 +1,83 @@
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
+)
+
+func paceLimit(l config.Limit) pace.Limit { return pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst} }
+
+// paceOptions compiles the config against the budgets that the catalog names. Any
+// other name is an error.
+func paceOptions(b config.Budget, names []string) (pace.Options, error) {
+	o := pace.Options{
+		Organization: paceLimit(b.Organization), Default: paceLimit(b.Default), Share: b.ReplicaShare,
+		Buckets: make(map[string]pace.Limit),
+	}
+	for i, l := range b.Buckets {
+		switch _, twice := o.Buckets[l.Name]; {
+		case twice:
+			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: %q is listed twice", i, l.Name)
+		case !slices.Contains(names, l.Name):
+			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: no method uses %q; gateway catalog lists the budgets", i, l.Name)
+		}
+		o.Buckets[l.Name] = pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst}
+	}
+	return o, nil
+}
+
+// openBudget makes the pacer. Replicas share their counts where the config names a
+// Redis.
+//
+// The counts belong to the base URL and not to the admin key: a new key has the
+// same organization, and the same budget.
+func openBudget(ctx context.Context, opened *closers, conf config.Config, names []string, logger *slog.Logger) (*budget, error) {
+	options, err := paceOptions(conf.Upstream.Budget, names)
+	if err != nil {
+		return nil, err
+	}
+	events := newPaceEvents(names)
+	options.Logger, options.Metrics = logger, events
+	if conf.Cache.RedisURL != "" {
+		client, err := openRedis(ctx, opened, conf.Cache, cache.RedisConfig{}, logger)
+		if err != nil {
+			return nil, err
+		}
+		if options.Shared, err = newSharedBudget(client, conf.Upstream.BaseURL); err != nil {
+			return nil, err
+		}
+	}
+	pacer, err := pace.New(options) //nolint:contextcheck // It lives until it is closed.
+	if err != nil {
+		return nil, fmt.Errorf("config key upstream.budget: %w", err)
+	}
+	opened.add(pacer)
+	return &budget{pacer, events}, nil
+}
+
+func newSharedBudget(client redis.UniversalClient, baseURL string) (pace.Shared, error) {
+	digest := sha256.Sum256([]byte("admin-gateway budget\x00" + baseURL))
+	return pace.NewRedis(client, pace.RedisOptions{Organization: hex.EncodeToString(digest[:16])})
+}
+
+// budget is the pacer with its metrics.
+type budget struct {
+	*pace.Pacer
+
+	events paceEvents
+}
+
+func (b *budget) collectors() []prometheus.Collector {
+	return append(b.events.collectors(), newBudgetCollector(b))
+}

@@ -1,0 +1,121 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// writeLease is how long an unfinished write, whose process died, keeps the answers
+// that it affects out of the caches. No call takes as long.
+const writeLease = 2 * service.DefaultLongestCall
+
+// readCache is the cache of answers: memory, in front of Redis where the config
+// names one.
+type readCache struct {
+	answers *service.Cache
+	tiered  *cache.Tiered
+	// shared is the store in Redis. It is nil without Redis.
+	shared *cache.Redis
+	events cacheEvents
+}
+
+func openCache(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, catalog *Catalog, logger *slog.Logger) (*readCache, error) {
+	c, r := conf.Cache, &readCache{events: newCacheEvents()}
+	declared, err := lives(c, catalog)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: int64(c.Memory), Lease: writeLease, Metrics: r.events})
+	if err != nil {
+		return nil, fmt.Errorf("config key cache.memory: %w", err)
+	}
+	tiers := cache.TieredOptions{Memory: memory, Convert: catalog.Convert, Metrics: r.events}
+	var leases cache.Leases
+	if c.RedisURL != "" {
+		client, err := openRedis(ctx, opened, c, cache.RedisConfig{}, logger)
+		if err != nil {
+			return nil, err
+		}
+		r.shared = cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // It lives until it is closed.
+		opened.add(r.shared)
+		tiers.Bus, leases = r.shared, r.shared
+		if tiers.Shared, err = sealed(ctx, r.shared, c.EncryptionKeys, r.events, logger); err != nil {
+			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+		}
+	}
+	if r.tiered, err = cache.NewTiered(tiers); err != nil {
+		return nil, err
+	}
+	r.answers, err = service.NewCache(service.CacheOptions{
+		Store: r.tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(conf.Upstream.BaseURL, key), Lives: declared, Jitter: c.Jitter, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	opened.add(r.answers)
+	return r, nil
+}
+
+// Run receives the invalidations of other replicas until ctx ends.
+func (r *readCache) Run(ctx context.Context) error {
+	r.tiered.Run(ctx)
+	return nil
+}
+
+// degraded names an optional dependency that does not work. It returns "" when all
+// work.
+func (r *readCache) degraded() string {
+	if r.shared == nil || r.shared.Available() {
+		return ""
+	}
+	return "Redis does not answer, and each replica remembers for itself"
+}
+
+func (r *readCache) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		r.events.total,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gateway_degraded", Help: "1 while something does not work that can be done without, as /readyz tells.",
+		}, func() float64 {
+			if r.degraded() == "" {
+				return 0
+			}
+			return 1
+		}),
+	}
+}
+
+// sealed encrypts the data for Redis, if the config has keys.
+func sealed(ctx context.Context, store cache.Store, keys []config.SecretRef, events cache.Metrics, logger *slog.Logger) (cache.Store, error) {
+	if len(keys) == 0 {
+		return store, nil
+	}
+	raw, err := encryptionKeys(ctx, keys, logger)
+	if err != nil {
+		return nil, err
+	}
+	return cache.NewSealed(store, raw, events)
+}
+
+// lives compiles the lives of answers against the catalog.
+func lives(c config.Cache, catalog *Catalog) (service.Lives, error) {
+	var overrides []service.LifeOverride
+	for _, l := range c.Lives {
+		overrides = append(overrides, service.LifeOverride{
+			Of: l.Of, Fresh: l.Fresh, WhileRevalidate: l.StaleWhileRevalidate, IfError: l.StaleIfError, Settled: l.Settled,
+		})
+	}
+	lives, err := catalog.Lives(overrides)
+	if err != nil {
+		return nil, fmt.Errorf("config key cache.lives: %w", err)
+	}
+	return lives, nil
+}

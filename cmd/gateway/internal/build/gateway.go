@@ -1,0 +1,176 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// Options are the inputs of [New].
+type Options struct {
+	// Config has passed its Check.
+	Config config.Config
+	// Version identifies this build in the log and in telemetry.
+	Version string
+	// Stdout receives audit records if audit.path is "-".
+	Stdout io.Writer
+	Logger *slog.Logger
+	// Level is the level of Logger. Operators can change it.
+	Level *slog.LevelVar
+	// ReopenAudit receives a signal after the audit file was rotated. A nil channel
+	// never does.
+	ReopenAudit <-chan os.Signal
+	// Stopping is closed when the gateway begins to stop. Inventory streams then end
+	// with a token for resuming them.
+	Stopping <-chan struct{}
+
+	// AdminKey replaces upstream.admin_key. Nil means the key of the config.
+	AdminKey upstream.KeySource
+	// Policy replaces the policy file. Nil means the file of the config.
+	Policy func(callers.Rules) (*callers.Set, error)
+}
+
+// Gateway is an assembled gateway. It listens on its addresses, and serves them in
+// [Gateway.Run].
+type Gateway struct {
+	opened    closers
+	lifecycle lifecycle
+	config    config.Config
+	version   string
+	logger    *slog.Logger
+
+	// The components, in the order in which they are opened.
+	telemetry   *telemetryExport
+	access      *access
+	cache       *readCache
+	idempotency *idempotency
+	budget      *budget
+	audit       *auditLog
+	ready       *readiness
+	secure      bool // callers connect over TLS
+	http        *Listener
+	grpc        *grpcListener // nil without an address
+	ops         *Listener     // nil without an address
+}
+
+// New opens all components. If one fails, New closes the others. The caller closes
+// the gateway.
+func New(ctx context.Context, o Options) (*Gateway, error) {
+	g := &Gateway{config: o.Config, version: o.Version, logger: o.Logger}
+	if err := g.open(ctx, o); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+func (g *Gateway) open(ctx context.Context, o Options) (err error) {
+	conf, key := o.Config, o.AdminKey
+	if key == nil {
+		key = keySource(conf.Upstream.AdminKey, o.Logger)
+	}
+	// An unreadable key is an error now, and not at the first call.
+	if _, err := key.Key(ctx); err != nil {
+		return err
+	}
+	if g.telemetry, err = openTelemetry(ctx, &g.opened, conf.Telemetry, o.Version, o.Logger); err != nil {
+		return err
+	}
+	catalog, err := LoadCatalog()
+	if err != nil {
+		return err
+	}
+	if g.access, err = openAccess(&g.opened, conf, catalog, o.Policy, o.Logger); err != nil {
+		return err
+	}
+	if g.cache, err = openCache(ctx, &g.opened, conf, key, catalog, o.Logger); err != nil {
+		return err
+	}
+	if g.idempotency, err = openIdempotency(ctx, &g.opened, conf, key, g.cache.events, o.Logger); err != nil {
+		return err
+	}
+	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
+		return err
+	}
+	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
+		return err
+	}
+	g.ready = newReadiness(key, g.access.policy, g.cache.degraded)
+	return g.openDoors(ctx, o, key, catalog)
+}
+
+// openDoors makes the server from the components, and listens on the addresses.
+func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
+	conf := o.Config
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.audit, g.access)
+	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
+	if err != nil {
+		return err
+	}
+	server, err := g.openServer(conf, catalog, sender, registry, o.Stopping)
+	if err != nil {
+		return err
+	}
+	if err := g.telemetry.Export(ctx, registry); err != nil {
+		return err
+	}
+	secure, err := openTLS(ctx, &g.opened, conf.TLS, o.Logger)
+	if err != nil {
+		return err
+	}
+	g.secure = secure != nil
+	if g.http, err = openListener(ctx, &g.opened, conf, httpHandler(conf, server, catalog), secure); err != nil {
+		return err
+	}
+	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, o.Logger); err != nil {
+		return err
+	}
+	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(registry, g.ready, o.Level, o.Logger), o.Logger); err != nil {
+		return err
+	}
+	g.lifecycle = lifecycle{
+		ready: g.ready, delay: conf.Shutdown.Delay,
+		doors: []runner{g.http}, leave: g.http.port.Leave,
+		background: []runner{g.access, g.cache, g.ready, g.audit},
+	}
+	if g.grpc != nil {
+		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)
+	}
+	if g.ops != nil {
+		g.lifecycle.background = append(g.lifecycle.background, g.ops)
+	}
+	return nil
+}
+
+// URL returns the base URL for callers. It assumes that TLS is off.
+func (g *Gateway) URL() string { return g.http.URL() }
+
+// Run serves until ctx ends or a component fails, and then drains calls in flight.
+// It must be called once.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.warnOfPlaintext(ctx)
+	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "ops_listen", g.ops.Address(), "tls", g.secure,
+		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "version", g.version)
+	return g.lifecycle.run(ctx)
+}
+
+func (g *Gateway) warnOfPlaintext(ctx context.Context) {
+	if g.secure {
+		return
+	}
+	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}} {
+		if host, _, _ := net.SplitHostPort(l.address); l.address != "" && !config.IsLoopback(host) {
+			g.logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", l.key)
+		}
+	}
+}
+
+// Close closes all components in reverse order. It must not be called before
+// [Gateway.Run] returns. An error means that audit records were lost.
+func (g *Gateway) Close() error { return g.opened.Close() }

@@ -1,0 +1,81 @@
+package build
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+const (
+	// outcomesMemory bounds the outcomes of keyed writes in memory, in bytes, where
+	// there is no Redis.
+	outcomesMemory = 32 << 20
+	// outcomesPatience bounds the wait for Redis before a keyed write. It is longer
+	// than that of the cache, because without an answer the write is refused.
+	outcomesPatience = time.Second
+)
+
+// idempotency stores the outcomes of writes that have an idempotency key.
+type idempotency struct{ *service.Idempotency }
+
+func openIdempotency(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, events cache.Metrics, logger *slog.Logger) (*idempotency, error) {
+	outcomes, err := openOutcomes(ctx, opened, conf.Cache, events, logger)
+	if err != nil {
+		return nil, err
+	}
+	scope := sha256.Sum256([]byte("admin-gateway upstream\x00" + conf.Upstream.BaseURL))
+	writes, err := service.NewIdempotency(service.IdempotencyOptions{
+		Outcomes: outcomes, Scope: hex.EncodeToString(scope[:16]), Org: organization(conf.Upstream.BaseURL, key), Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &idempotency{writes}, nil
+}
+
+// openOutcomes opens the store of outcomes: Redis, encrypted if the config has keys,
+// or memory without Redis.
+func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events cache.Metrics, logger *slog.Logger) (cache.Outcomes, error) {
+	if c.RedisURL == "" {
+		return newMemoryOutcomes(events)
+	}
+	client, err := openRedis(ctx, opened, c, cache.RedisConfig{Patience: outcomesPatience}, logger)
+	if err != nil {
+		return nil, err
+	}
+	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: outcomesPatience, Metrics: events}) //nolint:contextcheck // It lives until it is closed.
+	opened.add(shared)
+	outcomes := cache.NewRedisOutcomes(shared, 0)
+	if len(c.EncryptionKeys) == 0 {
+		return outcomes, nil
+	}
+	keys, err := encryptionKeys(ctx, c.EncryptionKeys, logger)
+	if err != nil {
+		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+	}
+	encrypted, err := cache.NewSealedOutcomes(outcomes, keys, events)
+	if err != nil {
+		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+	}
+	return encrypted, nil
+}
+
+// newMemoryOutcomes encrypts with a random key that only this process has.
+func newMemoryOutcomes(events cache.Metrics) (cache.Outcomes, error) {
+	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, cache.SealKeyBytes)
+	_, _ = rand.Read(key) // It never fails.
+	return cache.NewSealedOutcomes(memory, [][]byte{key}, events)
+}

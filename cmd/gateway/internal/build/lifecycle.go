@@ -1,0 +1,78 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// runner is a component that runs until ctx ends. It returns earlier only with an
+// error, or if it has nothing to do.
+type runner interface {
+	Run(ctx context.Context) error
+}
+
+// lifecycle starts and stops the components of a gateway in order.
+type lifecycle struct {
+	ready *readiness
+	// delay is how long the gateway serves on after it reports that it is not ready.
+	delay time.Duration
+	// doors accept calls. They stop first.
+	doors []runner
+	// leave asks clients to reconnect elsewhere.
+	leave func()
+	// background serves calls in flight and operators. It stops after the last call.
+	background []runner
+}
+
+// run runs until ctx ends or a component fails, and then stops in order:
+//
+//  1. The gateway reports that it is not ready, and serves on for the delay, so
+//     that load balancers notice.
+//  2. The doors close. Streams end with an error, and calls in flight finish.
+//  3. The background components stop.
+//
+// After a failure there is no delay. All goroutines have ended when run returns.
+func (l lifecycle) run(ctx context.Context) error {
+	// The end of ctx does not reach components: they are stopped in order.
+	background, backgroundEnds, stopBackground := startAll(ctx, l.background)
+	defer stopBackground()
+	doors, doorsEnd, stopDoors := startAll(ctx, l.doors)
+	defer stopDoors()
+	failed := first(doorsEnd, backgroundEnds)
+	select {
+	case <-ctx.Done():
+	case <-failed:
+	}
+	l.ready.drain()
+	l.leave()
+	select {
+	case <-time.After(l.delay):
+	case <-failed:
+	}
+	l.ready.health.Stop()
+	stopDoors()
+	err := doors.Wait()
+	stopBackground()
+	return errors.Join(err, background.Wait())
+}
+
+// startAll runs components until stop is called. It ignores the end of ctx. ended
+// is done when one of them fails, or after stop.
+func startAll(ctx context.Context, components []runner) (group *errgroup.Group, ended context.Context, stop context.CancelFunc) {
+	ctx, stop = context.WithCancel(context.WithoutCancel(ctx))
+	group, ended = errgroup.WithContext(ctx)
+	for _, c := range components {
+		group.Go(func() error { return c.Run(ended) })
+	}
+	return group, ended, stop
+}
+
+// first returns a channel that is closed when a or b is done.
+func first(a, b context.Context) <-chan struct{} {
+	either, cancel := context.WithCancel(a)
+	context.AfterFunc(b, cancel)
+	return either.Done()
+}

@@ -1,0 +1,65 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+)
+
+// Check reports every fault of the values at once, each with its key.
+func (c *Config) Check(d Defaults) error {
+	var faults []error
+	fault := func(key, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("config key "+key+": "+format, args...))
+	}
+	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (key != "grpc_listen" || address != "") {
+			fault(key, "%q is not a host:port address", address)
+		}
+	}
+	if key := c.Upstream.AdminKey; (key.Env == "") == (key.File == "") {
+		fault("upstream.admin_key", "set exactly one of env and file")
+	}
+	c.Cache.checkRedis(fault)
+	c.Cache.checkRedisTLS(fault)
+	for i, key := range c.Cache.EncryptionKeys {
+		if (key.Env == "") == (key.File == "") || i > 1 {
+			fault("cache.encryption_keys", "set one or two keys, each with either env or file")
+			break
+		}
+	}
+	if len(c.Cache.EncryptionKeys) > 0 && c.Cache.RedisURL == "" {
+		fault("cache.encryption_keys", "has no effect without redis_url: only Redis gets encrypted data")
+	}
+	if c.Cache.Jitter < 0 || c.Cache.Jitter > 1 {
+		fault("cache.jitter", "must be from 0 to 1")
+	}
+	if c.Policy == "" {
+		fault("policy", "the path of the policy file is missing; without a policy nobody may call")
+	}
+	c.Telemetry.check(fault)
+	t := c.TLS
+	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {
+	case files && t.SPIFFESocket != "":
+		fault("tls", "certificates come from files or from spiffe_socket, not from both")
+	case files && (t.CertFile == "" || t.KeyFile == ""):
+		fault("tls", "cert_file and key_file go together")
+	case len(t.TrustDomains) > 0 && t.SPIFFESocket == "":
+		fault("tls.trust_domains", "has no effect without spiffe_socket")
+	}
+	if o := c.OpsTLS; (o.CertFile == "") != (o.KeyFile == "") || o.ClientCAFile != "" && o.CertFile == "" {
+		fault("ops_tls", "cert_file and key_file go together, and client_ca_file with them")
+	}
+	c.CORS.check(fault)
+	c.Limits.check(fault, d.LongestCall)
+	c.Inventory.check(fault)
+	c.Shutdown.check(fault)
+	return errors.Join(faults...)
+}
+
+func within[T cmp.Ordered](fault func(key, format string, args ...any), key string, value, least, most T) {
+	if value < least || value > most {
+		fault(key, "%v is not between %v and %v", value, least, most)
+	}
+}
