@@ -19,6 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -72,14 +73,14 @@ func TestNobodyGetsPast(t *testing.T) {
 					}
 					err := as(name, transport).CallUnary(t.Context(), specOf(s.method), request, s.method.Response.New().Interface())
 					if connect.CodeOf(err) != code {
-						t.Errorf("%s by %q: %v, want %s", s.method.Name(), name, err, code)
+						t.Errorf("%s by %q: %v, want %s", s.method.ShortName(), name, err, code)
 					}
 					wantNothingTold(t, name, err)
 				}
-				called[s.method.Name()] = true
+				called[s.method.ShortName()] = true
 			}
-			if len(called) != len(m.catalog.Methods()) {
-				t.Errorf("%d of %d methods were called", len(called), len(m.catalog.Methods()))
+			if len(called) != len(m.catalog.Mirrored()) {
+				t.Errorf("%d of %d methods were called", len(called), len(m.catalog.Mirrored()))
 			}
 			for operation, n := range m.fake.Counts() {
 				if n > 0 {
@@ -117,7 +118,7 @@ func validWorld(t *testing.T) world {
 	return w
 }
 
-func specOf(m *service.Method) connect.Spec {
+func specOf(m *catalog.Method) connect.Spec {
 	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: m.Procedure, Schema: m.Descriptor}
 	if m.Read {
 		spec.IdempotencyLevel = connect.IdempotencyNoSideEffects
@@ -129,13 +130,13 @@ func specOf(m *service.Method) connect.Spec {
 // the methods whose requests name it, and nothing about the organization.
 func TestScopedCallerGetsItsProjects(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	var asked atomic.Int32
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{}`)}, nil
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Callers: newPolicy(t, catalog, `
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Callers: newPolicy(t, methods, `
 callers:
   - name: team
     authenticate: [{token_sha256: $team}]
@@ -143,14 +144,14 @@ callers:
     limits: $free
 `)})
 	client := as("team", service.InProcess(server))
-	for _, s := range readTour(t, catalog) {
+	for _, s := range readTour(t, methods) {
 		before := asked.Load()
 		request := s.message(t, validWorld(t))
-		projects := handleOf(t, catalog, s.method).Projects(request.ProtoReflect())
+		projects := handleOf(t, methods, s.method).Projects(request.ProtoReflect())
 		err := client.CallUnary(t.Context(), specOf(s.method), request, s.method.Response.New().Interface())
 		mine := len(projects) > 0 && !slices.ContainsFunc(projects, func(id string) bool { return id != "valid_1" })
 		if mine != (err == nil) || mine != (asked.Load() == before+1) {
-			t.Errorf("tour.txt:%d: %s names %q: %v", s.line, s.method.Name(), projects, err)
+			t.Errorf("tour.txt:%d: %s names %q: %v", s.line, s.method.ShortName(), projects, err)
 		}
 	}
 }
@@ -160,7 +161,7 @@ callers:
 // shares answers.
 func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	arrived, release := make(chan struct{}, 8), make(chan struct{})
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		arrived <- struct{}{}
@@ -170,7 +171,7 @@ func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 		}
 		return answerProject(ctx)
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Callers: newPolicy(t, catalog, rootPolicy+accessPolicy[len("\ncallers:\n"):])})
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Callers: newPolicy(t, methods, rootPolicy+accessPolicy[len("\ncallers:\n"):])})
 	get := func(name string) error {
 		_, err := adminv1connect.NewProjectServiceClient(as(name, service.InProcess(server))).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 		return err
@@ -203,9 +204,9 @@ func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 // TestUnknownMethodsAreRefused, whoever calls them.
 func TestUnknownMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	log := new(records)
-	server := open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject), Audit: log})
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: log})
 	for _, procedure := range []string{"/admingateway.admin.v1.ProjectService/Nope", "/nope", "/grpc.reflection.v1.ServerReflection/Nope"} {
 		for name, code := range map[string]connect.Code{"root": connect.CodeUnimplemented, "": connect.CodeUnauthenticated} {
 			err := as(name, service.InProcess(server)).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: procedure},
@@ -239,14 +240,14 @@ func TestRevocation(t *testing.T) {
 // wait, and another caller's are not.
 func TestCallerLimits(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	blocked, release := make(chan struct{}, 2), make(chan struct{})
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		blocked <- struct{}{}
 		<-release
 		return answerProject(ctx)
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Callers: newPolicy(t, catalog, `
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Callers: newPolicy(t, methods, `
 callers:
   - name: slow
     authenticate: [{token_sha256: $slow}]
@@ -279,8 +280,8 @@ callers:
 // and no more of it than a name could be.
 func TestDenialsAreShort(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
-	server := open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject), Callers: newPolicy(t, catalog, accessPolicy)})
+	methods := realCatalog(t)
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Callers: newPolicy(t, methods, accessPolicy)})
 	_, err := adminv1connect.NewCostServiceClient(as("elsewhere", service.InProcess(server))).ListCosts(t.Context(), &adminv1.ListCostsRequest{
 		StartTime: timestamppb.New(tourNow), ProjectIds: []string{"proj_elsewhere", strings.Repeat("é", 50_000)},
 	})
@@ -306,11 +307,11 @@ func wantLimited(t *testing.T, what string, err error) {
 // TestEveryCallIsRecorded: one record a call, with who, what, which and why.
 func TestEveryCallIsRecorded(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	log := new(records)
-	server := open(t, catalog, service.Options{
-		Upstream: upstreamFunc(answerProject), Audit: log,
-		Callers: newPolicy(t, catalog, rootPolicy+accessPolicy[len("\ncallers:\n"):]),
+	server := open(t, methods, service.Options{
+		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: log,
+		Callers: newPolicy(t, methods, rootPolicy+accessPolicy[len("\ncallers:\n"):]),
 	})
 	for _, test := range []struct {
 		caller, project string
@@ -343,13 +344,13 @@ func TestEveryCallIsRecorded(t *testing.T) {
 	}
 }
 
-func handleOf(t *testing.T, catalog *service.Catalog, m *service.Method) interface {
+func handleOf(t *testing.T, methods *catalog.Catalog, m *catalog.Method) interface {
 	Projects(request protoreflect.Message) []string
 } {
 	t.Helper()
-	h, ok := catalog.Access().Lookup(m.Procedure)
+	h, ok := methods.Access().Lookup(m.Procedure)
 	if !ok {
-		t.Fatalf("%s cannot be granted", m.Name())
+		t.Fatalf("%s cannot be granted", m.ShortName())
 	}
 	return h
 }

@@ -34,7 +34,7 @@ func auditedHouse(t *testing.T, failed func(*audit.Record) error) (*connect.Clie
 		asked.Add(1)
 		return &upstream.Reply{Status: http.StatusOK, RequestID: "up_1", Body: []byte(`{"id": "new_1", "value": "sk-` + secretWord + `"}`)}, nil
 	})
-	server := open(t, realCatalog(t), service.Options{Upstream: up, Audit: log, AuditRequired: true})
+	server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: true})
 	return as("root", service.InProcess(server)), log, &asked
 }
 
@@ -49,11 +49,11 @@ func TestUnrecordedWritesAreNotMade(t *testing.T) {
 		made := asked.Load() - before
 		switch {
 		case s.method.Read && (err != nil || made != 1):
-			t.Errorf("%s: %v, asked %d times", s.method.Name(), err, made)
+			t.Errorf("%s: %v, asked %d times", s.method.ShortName(), err, made)
 		case !s.method.Read && (connect.CodeOf(err) != connect.CodeUnavailable || made != 0):
-			t.Errorf("%s: %v, asked %d times", s.method.Name(), err, made)
+			t.Errorf("%s: %v, asked %d times", s.method.ShortName(), err, made)
 		case !s.method.Read && reason(t, err) != rpcerror.ReasonAuditUnavailable:
-			t.Errorf("%s: reason %s", s.method.Name(), reason(t, err))
+			t.Errorf("%s: reason %s", s.method.ShortName(), reason(t, err))
 		}
 	}
 }
@@ -75,20 +75,20 @@ func TestDoneAndNotRecorded(t *testing.T) {
 		before := asked.Load()
 		err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface())
 		if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != rpcerror.ReasonWriteNotRecorded || asked.Load() != before+1 {
-			t.Fatalf("%s: %v, asked %d times", s.method.Name(), err, asked.Load()-before)
+			t.Fatalf("%s: %v, asked %d times", s.method.ShortName(), err, asked.Load()-before)
 		}
 		done := details[*controlv1.WriteDone](t, err)
 		if len(done) != 1 || done[0].GetReason() != controlv1.WriteDone_REASON_NOT_RECORDED || done[0].GetUpstreamRequestId() != "up_1" {
-			t.Errorf("%s: detail %v", s.method.Name(), done)
+			t.Errorf("%s: detail %v", s.method.ShortName(), done)
 		} else if s.method.Secret && done[0].GetId() != "new_1" {
-			t.Errorf("%s: what was created is not named: %v", s.method.Name(), done)
+			t.Errorf("%s: what was created is not named: %v", s.method.ShortName(), done)
 		}
 		if strings.Contains(everything(err), secretWord) {
-			t.Errorf("%s: the error has the secret", s.method.Name())
+			t.Errorf("%s: the error has the secret", s.method.ShortName())
 		}
 		kept := log.all()
 		if intent := kept[len(kept)-1]; intent.Event != audit.EventIntent || intent.Decision != audit.DecisionAllowed || intent.Caller != "root" || intent.Code != "" {
-			t.Errorf("%s: announced as %+v", s.method.Name(), intent)
+			t.Errorf("%s: announced as %+v", s.method.ShortName(), intent)
 		}
 	}
 }
@@ -100,7 +100,7 @@ func TestRecordedWrites(t *testing.T) {
 	for _, s := range readTour(t, realCatalog(t)) {
 		before := len(log.all())
 		if err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface()); err != nil {
-			t.Fatalf("%s: %v", s.method.Name(), err)
+			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
 		var events []string
 		for _, r := range log.all()[before:] {
@@ -111,7 +111,7 @@ func TestRecordedWrites(t *testing.T) {
 			want = "call ok"
 		}
 		if got := strings.Join(events, ", "); got != want {
-			t.Errorf("%s: records %q, want %q", s.method.Name(), got, want)
+			t.Errorf("%s: records %q, want %q", s.method.ShortName(), got, want)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func TestBrokenSinks(t *testing.T) {
 					asked.Add(1)
 					return answerProject(ctx)
 				})
-				server := open(t, realCatalog(t), service.Options{Upstream: up, Audit: log, AuditRequired: required})
+				server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: required})
 				projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
 				if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
 					t.Errorf("a read: %v", err)

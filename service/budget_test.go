@@ -22,6 +22,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -32,9 +33,9 @@ type pacedGateway struct {
 	pacer  *pace.Pacer
 }
 
-func newPacedGateway(t *testing.T, fakeURL string, options pace.Options, remembers *service.Cache, log *records) pacedGateway {
+func newPacedGateway(t *testing.T, fakeURL string, options pace.Options, remembers *readcache.Cache, log *records) pacedGateway {
 	t.Helper()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	client, err := upstream.New(upstream.Config{BaseURL: fakeURL + "/v1", Key: sandboxKey{}})
 	if err != nil {
 		t.Fatal(err)
@@ -45,11 +46,11 @@ func newPacedGateway(t *testing.T, fakeURL string, options pace.Options, remembe
 		t.Fatal(err)
 	}
 	t.Cleanup(pacer.Close)
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(pacer), Bucket: catalog.BudgetOf})
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(pacer), Bucket: methods.BudgetOf})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := open(t, catalog, service.Options{Upstream: sender, Budget: pacer, Cache: remembers, Audit: log, LongestCall: time.Minute})
+	server := open(t, methods, service.Options{Upstream: sender, Budget: pacer, Cache: remembers, Audit: log, LongestCall: time.Minute})
 	return pacedGateway{as("root", service.InProcess(server)), pacer}
 }
 
@@ -114,7 +115,7 @@ func TestNoBudgetInTime(t *testing.T) {
 			fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
 			server := httptest.NewServer(fake)
 			t.Cleanup(server.Close)
-			var cached *service.Cache
+			var cached *readcache.Cache
 			if remembers {
 				cached = memoryCache(t, realCatalog(t), nil)
 			}
@@ -260,8 +261,8 @@ func withDeadline(t *testing.T, d time.Duration) context.Context {
 // TestWithoutPacing: a gateway that does not pace says so.
 func TestWithoutPacing(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
-	client := controlv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
+	methods := realCatalog(t)
+	client := controlv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
 	_, err := client.GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
 }

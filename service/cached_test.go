@@ -18,21 +18,23 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // memoryCache remembers in memory alone.
-func memoryCache(tb testing.TB, catalog *service.Catalog, now func() time.Time) *service.Cache {
+func memoryCache(tb testing.TB, methods *catalog.Catalog, now func() time.Time) *readcache.Cache {
 	tb.Helper()
 	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Now: now})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: catalog.Convert})
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: readcache.Converter(methods)})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c, err := service.NewCache(service.CacheOptions{
+	c, err := readcache.New(readcache.Options{
 		Store: tiered, Near: memory, Now: now, Org: func(context.Context) (string, error) { return "org", nil },
 	})
 	if err != nil {
@@ -44,7 +46,7 @@ func memoryCache(tb testing.TB, catalog *service.Catalog, now func() time.Time) 
 
 // rememberingHouse counts what reaches an upstream that knows every answer.
 type rememberingHouse struct {
-	catalog *service.Catalog
+	catalog *catalog.Catalog
 	client  *connect.Client
 	asked   *atomic.Int32
 	records *records
@@ -57,23 +59,23 @@ func newRememberingHouse(t *testing.T, now func() time.Time) rememberingHouse {
 		h.asked.Add(1)
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x"}`)}, nil
 	})
-	server := open(t, h.catalog, service.Options{Upstream: up, Cache: memoryCache(t, h.catalog, now), Audit: h.records})
+	server := open(t, h.catalog, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, h.catalog, now), Audit: h.records})
 	h.client = as("root", service.InProcess(server))
 	return h
 }
 
 // asks tells whether a call reaches the upstream.
-func (h rememberingHouse) asks(t *testing.T, m *service.Method, request proto.Message) bool {
+func (h rememberingHouse) asks(t *testing.T, m *catalog.Method, request proto.Message) bool {
 	t.Helper()
 	before := h.asked.Load()
 	if err := h.client.CallUnary(t.Context(), specOf(m), request, m.Response.New().Interface()); err != nil {
-		t.Fatalf("%s: %v", m.Name(), err)
+		t.Fatalf("%s: %v", m.ShortName(), err)
 	}
 	return h.asked.Load() != before
 }
 
 // requestsOf is a request for every method, about the things with one id.
-func requestsOf(t *testing.T, catalog *service.Catalog, id string) map[string]proto.Message {
+func requestsOf(t *testing.T, methods *catalog.Catalog, id string) map[string]proto.Message {
 	t.Helper()
 	w := newWorld(t)
 	for name := range validWorld(t) {
@@ -82,9 +84,9 @@ func requestsOf(t *testing.T, catalog *service.Catalog, id string) map[string]pr
 		}
 	}
 	all := make(map[string]proto.Message)
-	for _, s := range readTour(t, catalog) {
-		if all[s.method.Name()] == nil {
-			all[s.method.Name()] = s.message(t, w)
+	for _, s := range readTour(t, methods) {
+		if all[s.method.ShortName()] == nil {
+			all[s.method.ShortName()] = s.message(t, w)
 		}
 	}
 	return all
@@ -96,19 +98,19 @@ func TestReadsAreRemembered(t *testing.T) {
 	t.Parallel()
 	h := newRememberingHouse(t, nil)
 	requests := requestsOf(t, h.catalog, "a")
-	for _, m := range h.catalog.Methods() {
+	for _, m := range h.catalog.Mirrored() {
 		if !m.Read {
 			continue
 		}
-		if !h.asks(t, m, requests[m.Name()]) {
-			t.Errorf("%s: the first read asked nobody", m.Name())
+		if !h.asks(t, m, requests[m.ShortName()]) {
+			t.Errorf("%s: the first read asked nobody", m.ShortName())
 		}
-		if again := h.asks(t, m, requests[m.Name()]); again != (m.Life.Fresh == 0) {
-			t.Errorf("%s: the second read asked the upstream: %t", m.Name(), again)
+		if again := h.asks(t, m, requests[m.ShortName()]); again != (m.Life.Fresh == 0) {
+			t.Errorf("%s: the second read asked the upstream: %t", m.ShortName(), again)
 		}
 		kept := h.records.all()
 		if got := kept[len(kept)-2].Cache + " " + kept[len(kept)-1].Cache; m.Life.Fresh > 0 && got != "miss hit" {
-			t.Errorf("%s: recorded as %s", m.Name(), got)
+			t.Errorf("%s: recorded as %s", m.ShortName(), got)
 		}
 	}
 }
@@ -118,33 +120,33 @@ func TestReadsAreRemembered(t *testing.T) {
 // that names it.
 func TestWritesMakeStale(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
-	here, elsewhere := requestsOf(t, catalog, "a"), requestsOf(t, catalog, "b")
+	methods := realCatalog(t)
+	here, elsewhere := requestsOf(t, methods, "a"), requestsOf(t, methods, "b")
 	pairs, collisions := 0, 0
-	for _, write := range catalog.Methods() {
+	for _, write := range methods.Mirrored() {
 		if write.Read {
 			continue
 		}
 		h := newRememberingHouse(t, nil)
-		for _, read := range catalog.Methods() {
+		for _, read := range methods.Mirrored() {
 			if !read.Read || read.Life.Fresh == 0 {
 				continue
 			}
-			h.asks(t, read, here[read.Name()])
+			h.asks(t, read, here[read.ShortName()])
 		}
 		for _, about := range []map[string]proto.Message{elsewhere, here} {
-			h.asks(t, write, about[write.Name()])
-			for _, read := range catalog.Methods() {
+			h.asks(t, write, about[write.ShortName()])
+			for _, read := range methods.Mirrored() {
 				if !read.Read || read.Life.Fresh == 0 {
 					continue
 				}
-				changed, dependsOn := write.Tags(about[write.Name()].ProtoReflect()), read.Tags(here[read.Name()].ProtoReflect())
-				want, got := common(changed, dependsOn), h.asks(t, read, here[read.Name()])
+				changed, dependsOn := readcache.Tags(write, about[write.ShortName()].ProtoReflect()), readcache.Tags(read, here[read.ShortName()].ProtoReflect())
+				want, got := common(changed, dependsOn), h.asks(t, read, here[read.ShortName()])
 				pairs++
 				if got && !want && common(cache.NewTags("org", changed...).Slots(), cache.NewTags("org", dependsOn...).Slots()) {
 					collisions++ // Two tags in one slot: a miss too many, and never a wrong answer.
 				} else if got != want {
-					t.Errorf("after %s, %s asked again: %t, want %t", write.Name(), read.Name(), got, want)
+					t.Errorf("after %s, %s asked again: %t, want %t", write.ShortName(), read.ShortName(), got, want)
 				}
 			}
 		}
@@ -165,22 +167,22 @@ func TestAnswersGrowOld(t *testing.T) {
 	start := time.Now()
 	h := newRememberingHouse(t, func() time.Time { return start.Add(time.Duration(past.Load())) })
 	requests := requestsOf(t, h.catalog, "a")
-	for _, m := range h.catalog.Methods() {
+	for _, m := range h.catalog.Mirrored() {
 		if m.Life.Fresh == 0 {
 			continue
 		}
 		fresh := m.Life.Fresh
-		if end := requests[m.Name()].ProtoReflect(); m.Life.Settled > 0 && end.Has(end.Descriptor().Fields().ByName("end_time")) {
+		if end := requests[m.ShortName()].ProtoReflect(); m.Life.Settled > 0 && end.Has(end.Descriptor().Fields().ByName("end_time")) {
 			fresh = m.Life.Settled // The tour asks about the past.
 		}
-		h.asks(t, m, requests[m.Name()])
+		h.asks(t, m, requests[m.ShortName()])
 		past.Add(int64(fresh) - 1)
-		if h.asks(t, m, requests[m.Name()]) {
-			t.Errorf("%s asked again before %s were over", m.Name(), fresh)
+		if h.asks(t, m, requests[m.ShortName()]) {
+			t.Errorf("%s asked again before %s were over", m.ShortName(), fresh)
 		}
 		past.Add(int64(m.Life.WhileRevalidate) + 1)
-		if !h.asks(t, m, requests[m.Name()]) {
-			t.Errorf("%s was remembered after %s", m.Name(), fresh+m.Life.WhileRevalidate)
+		if !h.asks(t, m, requests[m.ShortName()]) {
+			t.Errorf("%s was remembered after %s", m.ShortName(), fresh+m.Life.WhileRevalidate)
 		}
 	}
 }
@@ -189,7 +191,7 @@ func TestAnswersGrowOld(t *testing.T) {
 // given to who asked, and to nobody who asks after the write.
 func TestWriteOvertakesRead(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	var name atomic.Value
 	name.Store("old")
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -204,7 +206,7 @@ func TestWriteOvertakesRead(t *testing.T) {
 		}
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + said + `"}`)}, nil
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil)})
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil)})
 	projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
 	get := func() string {
 		got, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "p"})
@@ -239,7 +241,7 @@ func TestOneFlight(t *testing.T) {
 
 func testOneFlight(t *testing.T) {
 	const callers = 200
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var asked atomic.Int32
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
@@ -250,7 +252,7 @@ func testOneFlight(t *testing.T) {
 		return answerProject(ctx)
 	})
 	log := new(records)
-	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil), Audit: log})
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil), Audit: log})
 	projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
 	get := func(ctx context.Context) error {
 		_, err := projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "p"})

@@ -15,6 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 const getProjectName = "admingateway.admin.v1.ProjectService/GetProject"
@@ -61,7 +62,7 @@ func TestGetEntry(t *testing.T) {
 	}
 	for field, request := range map[string]*controlv1.GetEntryRequest{
 		"method":              entryOf(t, "admingateway.admin.v1.ProjectService/CreateProject", nil),
-		"method: is no read ": {Method: "nothing"},
+		"method: is not a read ": {Method: "nothing"},
 		"request":             entryOf(t, getProjectName, map[string]any{"user_id": "p"}),
 		"project_id":          entryOf(t, getProjectName, nil),
 	} {
@@ -77,9 +78,9 @@ func TestGetEntry(t *testing.T) {
 // else is.
 func TestPurge(t *testing.T) {
 	t.Parallel()
-	catalog, up := realCatalog(t), newSlowUpstream(t)
+	methods, up := realCatalog(t), newSlowUpstream(t)
 	addr := redistest.Start(t)
-	here, other := newReplica(t, catalog, addr, up), newReplica(t, catalog, addr, up)
+	here, other := newReplica(t, methods, addr, up), newReplica(t, methods, addr, up)
 	var ids []string
 	for _, name := range []string{"a", "b"} {
 		created, err := here.projects.CreateProject(t.Context(), &adminv1.CreateProjectRequest{Name: name})
@@ -99,7 +100,7 @@ func TestPurge(t *testing.T) {
 	}
 	asks := func(r replica, name string) bool {
 		t.Helper()
-		m, _ := catalog.Lookup("/admingateway.admin.v1." + reads[name].method)
+		m, _ := methods.Lookup("/admingateway.admin.v1." + reads[name].method)
 		before := up.calls.Load()
 		if err := r.client.CallUnary(t.Context(), specOf(m), reads[name].request, m.Response.New().Interface()); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -150,8 +151,8 @@ func TestPurge(t *testing.T) {
 // TestWithoutCache: a gateway that keeps nothing says so.
 func TestWithoutCache(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
-	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject)}))))
+	methods := realCatalog(t)
+	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
 	_, err := client.GetEntry(t.Context(), entryOf(t, getProjectName, map[string]any{"project_id": "p"}))
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "keeps no answers")
 	_, err = client.Purge(t.Context(), &controlv1.PurgeRequest{What: &controlv1.PurgeRequest_All{All: true}})
@@ -173,10 +174,10 @@ callers:
     authenticate: [{token_sha256: $team}]
     grants: [{permissions: [cache.purge, cache.read], projects: [p]}]
 `
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	log := new(records)
-	server := open(t, catalog, service.Options{
-		Upstream: upstreamFunc(answerProject), Cache: memoryCache(t, catalog, nil), Callers: newPolicy(t, catalog, policy), Audit: log,
+	server := open(t, methods, service.Options{
+		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Cache: memoryCache(t, methods, nil), Callers: newPolicy(t, methods, policy), Audit: log,
 	})
 	for _, name := range []string{"", "reader", "team"} {
 		client := controlv1connect.NewCacheServiceClient(as(name, service.InProcess(server)))

@@ -11,14 +11,14 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
 // FuzzCatalog spoils the declarations of a real file, step by step as the input
 // says. Whatever is left, the catalog refuses it or every method is complete.
 func FuzzCatalog(f *testing.F) {
 	var files []protoreflect.FileDescriptor
-	for _, file := range service.Files() {
+	for _, file := range catalog.Files() {
 		if file.Services().Len() > 0 {
 			files = append(files, file)
 		}
@@ -38,15 +38,15 @@ func FuzzCatalog(f *testing.F) {
 			spoil(int(steps[0])%spoilers, methods[int(steps[1])%len(methods)], methods[int(steps[2])%len(methods)], int8(steps[2]), text)
 		}
 		file := d.build(t)
-		catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{file}, nil)
+		methods, err := catalog.New([]protoreflect.FileDescriptor{file}, nil)
 		if err != nil {
 			return
 		}
-		if declared := file.Services().Get(0).Methods().Len(); len(catalog.Methods()) != declared {
-			t.Errorf("%d methods were declared and %d are in the catalog, without an error", declared, len(catalog.Methods()))
+		if declared := file.Services().Get(0).Methods().Len(); len(methods.Mirrored()) != declared {
+			t.Errorf("%d methods were declared and %d are in the methods, without an error", declared, len(methods.Mirrored()))
 		}
 		routes := map[string]bool{}
-		for _, m := range catalog.Methods() {
+		for _, m := range methods.Mirrored() {
 			checkComplete(t, m)
 			route := m.Endpoint.Verb() + " " + withoutNames(m.Endpoint.Template())
 			if routes[route] {
@@ -58,28 +58,28 @@ func FuzzCatalog(f *testing.F) {
 }
 
 // checkComplete wants nothing of the method to be a default by absence.
-func checkComplete(t *testing.T, m *service.Method) {
+func checkComplete(t *testing.T, m *catalog.Method) {
 	t.Helper()
 	options, _ := m.Descriptor.Options().(*descriptorpb.MethodOptions)
 	policy, _ := proto.GetExtension(options, optionsv1.E_Policy).(*optionsv1.Policy)
 	if policy == nil || m.Permission == "" || m.Permission != policy.GetPermission() {
-		t.Errorf("%s has permission %q and policy %v", m.Name(), m.Permission, policy)
+		t.Errorf("%s has permission %q and policy %v", m.ShortName(), m.Permission, policy)
 	}
 	sideEffectFree := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
 	if m.Read != (m.Endpoint.Verb() == "GET") || m.Read != sideEffectFree {
-		t.Errorf("%s: %s, read %t, idempotency level %s", m.Name(), m.Endpoint, m.Read, options.GetIdempotencyLevel())
+		t.Errorf("%s: %s, read %t, idempotency level %s", m.ShortName(), m.Endpoint, m.Read, options.GetIdempotencyLevel())
 	}
 	if m.Life.Fresh < 0 || m.Life.Fresh > 0 && (m.Secret || !m.Read) {
-		t.Errorf("%s: cache life %s, secret %t, read %t", m.Name(), m.Life.Fresh, m.Secret, m.Read)
+		t.Errorf("%s: cache life %s, secret %t, read %t", m.ShortName(), m.Life.Fresh, m.Secret, m.Read)
 	}
 	if m.Read && (m.Life.Fresh > 0) == policy.GetCacheNothing() {
-		t.Errorf("%s: cache life %s, but the policy says %v", m.Name(), m.Life.Fresh, policy)
+		t.Errorf("%s: cache life %s, but the policy says %v", m.ShortName(), m.Life.Fresh, policy)
 	}
 	if m.Read && len(m.Invalidates) > 0 {
-		t.Errorf("%s is a read and invalidates %v", m.Name(), m.Invalidates)
+		t.Errorf("%s is a read and invalidates %v", m.ShortName(), m.Invalidates)
 	}
 	if !m.Read && (len(m.Invalidates) == 0) != policy.GetInvalidatesNothing() {
-		t.Errorf("%s invalidates %v, but the policy says %v", m.Name(), m.Invalidates, policy)
+		t.Errorf("%s invalidates %v, but the policy says %v", m.ShortName(), m.Invalidates, policy)
 	}
 }
 

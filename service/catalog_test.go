@@ -17,7 +17,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
 // declarations is a copy of a real file that a test may spoil.
@@ -222,12 +222,12 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 // wantFault wants the catalog to refuse the file with one fault, in the RPC.
 func wantFault(t *testing.T, d declarations, rpc, want string) {
 	t.Helper()
-	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	methods, err := catalog.New([]protoreflect.FileDescriptor{d.build(t)}, nil)
 	if err == nil {
-		t.Fatal("the catalog was built")
+		t.Fatal("the methods was built")
 	}
-	if catalog != nil {
-		t.Error("there is a catalog beside the error")
+	if methods != nil {
+		t.Error("there is a methods beside the error")
 	}
 	head := "rpc admingateway.admin.v1.ProjectUserService." + rpc + ":"
 	if !strings.HasPrefix(err.Error(), head) || strings.Count(err.Error(), "rpc ") != 1 {
@@ -269,8 +269,8 @@ func TestCatalogRefusesSharedRoutes(t *testing.T) {
 	t.Run("two files", func(t *testing.T) {
 		t.Parallel()
 		file := adminv1.File_admingateway_admin_v1_project_user_proto
-		if _, err := service.NewCatalog([]protoreflect.FileDescriptor{file, file}, nil); err == nil {
-			t.Error("the catalog was built from one file twice")
+		if _, err := catalog.New([]protoreflect.FileDescriptor{file, file}, nil); err == nil {
+			t.Error("the methods was built from one file twice")
 		}
 	})
 }
@@ -281,9 +281,9 @@ func TestCatalogTellsEveryFault(t *testing.T) {
 	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
 		proto.ClearExtension(d.method(t, rpc).GetOptions(), optionsv1.E_Policy)
 	}
-	_, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	_, err := catalog.New([]protoreflect.FileDescriptor{d.build(t)}, nil)
 	if err == nil {
-		t.Fatal("the catalog was built")
+		t.Fatal("the methods was built")
 	}
 	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
 		if !strings.Contains(err.Error(), "admingateway.admin.v1.ProjectUserService."+rpc+":") {
@@ -298,8 +298,8 @@ func TestCatalogRefusesNoRPCs(t *testing.T) {
 		"no files":    nil,
 		"no services": {adminv1.File_admingateway_admin_v1_common_proto},
 	} {
-		if _, err := service.NewCatalog(files, nil); err == nil {
-			t.Errorf("%s: the catalog was built", name)
+		if _, err := catalog.New(files, nil); err == nil {
+			t.Errorf("%s: the methods was built", name)
 		}
 	}
 }
@@ -318,18 +318,18 @@ func TestCatalogCompilesDeclarations(t *testing.T) {
 	editPolicy(t, d.method(t, updateRPC), func(p *optionsv1.Policy) {
 		p.Invalidates, p.InvalidatesExactly = []string{"/organization/*/{user_id}"}, []string{"/organization/users"}
 	})
-	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	methods, err := catalog.New([]protoreflect.FileDescriptor{d.build(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	find := func(rpc string) *service.Method {
-		m, ok := catalog.Lookup("/admingateway.admin.v1.ProjectUserService/" + rpc)
+	find := func(rpc string) *catalog.Method {
+		m, ok := methods.Lookup("/admingateway.admin.v1.ProjectUserService/" + rpc)
 		if !ok {
-			t.Fatalf("no %s in the catalog", rpc)
+			t.Fatalf("no %s in the methods", rpc)
 		}
 		return m
 	}
-	if m := find("ListProjectUsers"); !m.Read || m.Life.Fresh != 5*time.Minute || m.Permission != "projects.users.read" || m.Name() != "ProjectUserService/ListProjectUsers" {
+	if m := find("ListProjectUsers"); !m.Read || m.Life.Fresh != 5*time.Minute || m.Permission != "projects.users.read" || m.ShortName() != "ProjectUserService/ListProjectUsers" {
 		t.Errorf("ListProjectUsers is %+v", m)
 	}
 	if m := find(readRPC); !m.Read || !m.Secret || m.Life.Fresh != 0 {
@@ -338,18 +338,18 @@ func TestCatalogCompilesDeclarations(t *testing.T) {
 	if m := find(deleteRPC); m.Read || len(m.Invalidates) != 0 {
 		t.Errorf("%s is %+v", deleteRPC, m)
 	}
-	want := []service.Invalidation{{Template: "/organization/*/{user_id}"}, {Template: "/organization/users", Exact: true}}
+	want := []catalog.Invalidation{{Template: "/organization/*/{user_id}"}, {Template: "/organization/users", Exact: true}}
 	if m := find(updateRPC); !slices.Equal(m.Invalidates, want) {
 		t.Errorf("%s invalidates %v, want %v", updateRPC, m.Invalidates, want)
 	}
 	for _, procedure := range []string{"", "/", "admingateway.admin.v1.ProjectUserService/GetProjectUser", "/admingateway.admin.v1.ProjectUserService/Nope"} {
-		if m, ok := catalog.Lookup(procedure); ok || m != nil {
+		if m, ok := methods.Lookup(procedure); ok || m != nil {
 			t.Errorf("Lookup(%q) found %v", procedure, m)
 		}
 	}
-	methods := catalog.Methods()
-	methods[0] = nil
-	if catalog.Methods()[0] == nil {
+	all := methods.Methods()
+	all[0] = nil
+	if methods.Methods()[0] == nil {
 		t.Error("a caller of Methods can change the catalog")
 	}
 }

@@ -9,16 +9,17 @@ import (
 	"pgregory.net/rapid"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/readcache"
 )
 
 // TestTagsSayWhatTemplatesSay compares the tags, for any write and any read, with
 // what the declaration means when it is read slowly: segment by segment.
 func TestTagsSayWhatTemplatesSay(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
-	var reads, writes []*service.Method
-	for _, m := range catalog.Methods() {
+	methods := realCatalog(t)
+	var reads, writes []*catalog.Method
+	for _, m := range methods.Mirrored() {
 		if m.Read {
 			reads = append(reads, m)
 		} else {
@@ -28,24 +29,24 @@ func TestTagsSayWhatTemplatesSay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		write, read := rapid.SampledFrom(writes).Draw(t, "write"), rapid.SampledFrom(reads).Draw(t, "read")
 		written, asked := randomIDs(t, write, true), randomIDs(t, read, false)
-		want := slices.ContainsFunc(write.Invalidates, func(i service.Invalidation) bool {
+		want := slices.ContainsFunc(write.Invalidates, func(i catalog.Invalidation) bool {
 			return makesStale(i, written, pathOf(read, asked))
 		})
-		readTags := read.Tags(asked)
-		got := slices.ContainsFunc(write.Tags(written), func(tag string) bool { return slices.Contains(readTags, tag) })
+		readTags := readcache.Tags(read, asked)
+		got := slices.ContainsFunc(readcache.Tags(write, written), func(tag string) bool { return slices.Contains(readTags, tag) })
 		if got != want {
 			t.Fatalf("%s %v makes %s stale: %t by its tags %q and %q, %t by its templates %v",
-				write.Name(), written, pathOf(read, asked), got, write.Tags(written), readTags, want, write.Invalidates)
+				write.ShortName(), written, pathOf(read, asked), got, readcache.Tags(write, written), readTags, want, write.Invalidates)
 		}
 		if want && !slices.Contains(read.StaleBy(), write) {
-			t.Fatalf("%s is not among those that make %s stale", write.Name(), read.Name())
+			t.Fatalf("%s is not among those that make %s stale", write.ShortName(), read.ShortName())
 		}
 	})
 }
 
 // randomIDs fills the string fields from a few values, so that they often meet;
 // those of a write's body may be empty.
-func randomIDs(t *rapid.T, m *service.Method, mayBeEmpty bool) protoreflect.Message {
+func randomIDs(t *rapid.T, m *catalog.Method, mayBeEmpty bool) protoreflect.Message {
 	request := m.Request.New()
 	fields := request.Descriptor().Fields()
 	for i := range fields.Len() {
@@ -65,7 +66,7 @@ func randomIDs(t *rapid.T, m *service.Method, mayBeEmpty bool) protoreflect.Mess
 }
 
 // pathOf is where a read asks.
-func pathOf(m *service.Method, request protoreflect.Message) string {
+func pathOf(m *catalog.Method, request protoreflect.Message) string {
 	path := m.Endpoint.Template()
 	for _, variable := range m.Endpoint.Variables() {
 		path = strings.Replace(path, "{"+string(variable.Name())+"}", request.Get(variable).String(), 1)
@@ -74,7 +75,7 @@ func pathOf(m *service.Method, request protoreflect.Message) string {
 }
 
 // makesStale reads an invalidation as docs/architecture.md explains it.
-func makesStale(i service.Invalidation, written protoreflect.Message, path string) bool {
+func makesStale(i catalog.Invalidation, written protoreflect.Message, path string) bool {
 	template, segments := strings.Split(i.Template, "/"), strings.Split(path, "/")
 	if len(segments) < len(template) || i.Exact && len(segments) != len(template) {
 		return false
@@ -100,11 +101,11 @@ func TestInvalidationsMatchReads(t *testing.T) {
 	if err := realCatalog(t).CheckInvalidations(); err != nil {
 		t.Error(err)
 	}
-	catalog, err := service.NewCatalog([]protoreflect.FileDescriptor{adminv1.File_admingateway_admin_v1_project_user_proto}, nil)
+	methods, err := catalog.New([]protoreflect.FileDescriptor{adminv1.File_admingateway_admin_v1_project_user_proto}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = catalog.CheckInvalidations()
+	err = methods.CheckInvalidations()
 	if want := `rpc admingateway.admin.v1.ProjectUserService.CreateProjectUser: invalidates "/organization/users", which no read matches`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -113,7 +114,7 @@ func TestInvalidationsMatchReads(t *testing.T) {
 // TestStaleBy looks at a few that matter.
 func TestStaleBy(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	for read, write := range map[string]string{
 		"ProjectApiKeyService/ListProjectApiKeys":                             "ProjectServiceAccountService/DeleteProjectServiceAccount",
 		"ProjectServiceAccountService/GetProjectServiceAccount":               "ProjectService/ArchiveProject",
@@ -121,17 +122,17 @@ func TestStaleBy(t *testing.T) {
 		"UserRoleService/ListUserRoles":                                       "GroupRoleService/UnassignGroupRole",
 		"ProjectHostedToolPermissionsService/GetProjectHostedToolPermissions": "ProjectHostedToolPermissionsService/UpdateProjectHostedToolPermissions",
 	} {
-		m, ok := catalog.Lookup("/admingateway.admin.v1." + read)
-		if !ok || !slices.ContainsFunc(m.StaleBy(), func(w *service.Method) bool { return w.Name() == write }) {
+		m, ok := methods.Lookup("/admingateway.admin.v1." + read)
+		if !ok || !slices.ContainsFunc(m.StaleBy(), func(w *catalog.Method) bool { return w.ShortName() == write }) {
 			t.Errorf("%s is not made stale by %s", read, write)
 		}
 	}
 	// Every path of a read that is cached has something that makes it stale, but
 	// for what grows by itself.
-	for _, m := range catalog.Methods() {
+	for _, m := range methods.Mirrored() {
 		grows := strings.HasPrefix(m.Permission, "usage.") || strings.HasPrefix(m.Permission, "costs.") || strings.HasPrefix(m.Permission, "audit_logs.")
 		if m.Read && len(m.StaleBy()) == 0 != grows {
-			t.Errorf("%s is made stale by %d writes", m.Name(), len(m.StaleBy()))
+			t.Errorf("%s is made stale by %d writes", m.ShortName(), len(m.StaleBy()))
 		}
 	}
 }

@@ -1,8 +1,14 @@
-// Package service is the road that every call takes, and the doors onto it.
+// Package service is the gateway as one connect.Server: the interceptors in front of
+// every call, the one handler behind them, and the steps that answer. It composes the
+// packages below it and does nothing itself:
 //
-// There is no handler per RPC. [NewCatalog] turns the declarations in the
-// .proto files into immutable [Method] values and refuses to when one of them
-// is incomplete; [NewServer] registers one generic handler for all of them on a
-// connect.Server, behind one visible list of interceptors; a door is an adapter
-// from a wire protocol to that server, such as [NewHTTPHandler].
+//	server.go        what a server is made of, and the doors onto it
+//	interceptors.go  the list of interceptors, outermost first
+//	invoker.go       the list of steps that answer, first to last
+//	handler.go       receive, authorize, answer
+//	codec.go         how an answer is written
+//
+// There is no handler for each RPC: package catalog turns the declarations in the
+// .proto files into methods, and the handler serves all of them. Nothing below this
+// package imports it.
 package service

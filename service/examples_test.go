@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
@@ -91,15 +91,15 @@ func TestDocumentedExamples(t *testing.T) {
 	if err := json.Unmarshal(text, &api); err != nil {
 		t.Fatal(err)
 	}
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	ran := 0
-	for _, m := range catalog.Methods() {
+	for _, m := range methods.Mirrored() {
 		var operation struct {
 			Example *string `json:"x-example"`
 		}
 		raw, ok := api.Paths[m.Endpoint.Template()][strings.ToLower(m.Endpoint.Verb())]
 		if !ok {
-			t.Errorf("%s: the description has no %s", m.Name(), m.Endpoint)
+			t.Errorf("%s: the description has no %s", m.ShortName(), m.Endpoint)
 			continue
 		}
 		if err := json.Unmarshal(raw, &operation); err != nil {
@@ -107,7 +107,7 @@ func TestDocumentedExamples(t *testing.T) {
 		}
 		if operation.Example != nil {
 			ran++
-			t.Run(m.Name(), func(t *testing.T) {
+			t.Run(m.ShortName(), func(t *testing.T) {
 				t.Parallel()
 				throughMethod(t, m, withoutTrailingCommas(*operation.Example))
 			})
@@ -128,7 +128,7 @@ func TestDocumentedExamples(t *testing.T) {
 }
 
 // throughMethod takes an answer the way that the gateway takes it.
-func throughMethod(t *testing.T, m *service.Method, example []byte) {
+func throughMethod(t *testing.T, m *catalog.Method, example []byte) {
 	t.Helper()
 	wire, err := m.Endpoint.Decode(example)
 	if err != nil {
@@ -158,7 +158,7 @@ func throughSchema(t *testing.T, schema string, example []byte) {
 	if !ok {
 		name = protoreflect.Name(schema)
 	}
-	kind, err := protoregistry.GlobalTypes.FindMessageByName(service.MirrorPackage.Append(name))
+	kind, err := protoregistry.GlobalTypes.FindMessageByName(catalog.MirrorPackage.Append(name))
 	if err != nil {
 		t.Fatalf("the schema %s has no message: %v", schema, err)
 	}

@@ -14,6 +14,7 @@ import (
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // TestEveryInventory streams every inventory through every door, and holds it
@@ -31,7 +32,7 @@ func TestEveryInventory(t *testing.T) {
 			before := m.fake.Counts()
 			got, err := m.stream(t.Context(), d, "root", method, anyRequest(method))
 			if err != nil {
-				t.Errorf("%s over %s: %v", method.Name(), d.name, err)
+				t.Errorf("%s over %s: %v", method.ShortName(), d.name, err)
 				continue
 			}
 			asked := int64(0)
@@ -40,20 +41,20 @@ func TestEveryInventory(t *testing.T) {
 			}
 			last := got.progress[len(got.progress)-1]
 			if got.end.GetComplete() == nil || len(got.failures) > 0 {
-				t.Errorf("%s over %s: %v, %v", method.Name(), d.name, got, got.failures)
+				t.Errorf("%s over %s: %v, %v", method.ShortName(), d.name, got, got.failures)
 			}
 			if n := got.end.GetCalls(); n != asked || n != last.GetCallsDone() || n != last.GetCallsKnown() || !last.GetAllListed() {
-				t.Errorf("%s: %d calls, the upstream was asked %d times, the last progress says %v", method.Name(), n, asked, last)
+				t.Errorf("%s: %d calls, the upstream was asked %d times, the last progress says %v", method.ShortName(), n, asked, last)
 			}
 			total := 0
 			for _, n := range got.items {
 				total += n
 			}
 			if got.end.GetItems() != int64(total) || total == 0 {
-				t.Errorf("%s: %d items said, %d came", method.Name(), got.end.GetItems(), total)
+				t.Errorf("%s: %d items said, %d came", method.ShortName(), got.end.GetItems(), total)
 			}
 			if status := got.header.Get("Cache-Status"); status != "" {
-				t.Errorf("%s: the stream has a cache status: %s", method.Name(), status)
+				t.Errorf("%s: the stream has a cache status: %s", method.ShortName(), status)
 			}
 			if declared.GetBuckets() != nil || declared.GetView() != "" {
 				continue // What they say is compared in tests of their own.
@@ -61,7 +62,7 @@ func TestEveryInventory(t *testing.T) {
 			if len(declared.GetCalls()) > 1 { // Items of outer lists, where they are streamed too.
 				maps.DeleteFunc(got.items, func(item string, _ int) bool { return strings.HasPrefix(item, "Group ") })
 			}
-			same(t, method.Name()+" over "+d.name, m.expected(t, method, anyRequest(method)), got.items)
+			same(t, method.ShortName()+" over "+d.name, m.expected(t, method, anyRequest(method)), got.items)
 		}
 	}
 }
@@ -70,7 +71,7 @@ func TestEveryInventory(t *testing.T) {
 func TestInventoryThroughTheFastDoor(t *testing.T) {
 	t.Parallel()
 	log := new(records)
-	door := fastDoor(t, open(t, realCatalog(t), service.Options{Upstream: newManyProjects(), Audit: log}), nil, nil)
+	door := fastDoor(t, open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(newManyProjects()), Audit: log}), nil, nil)
 	for _, whole := range []bool{true, false} {
 		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tokenOf("root")))
 		stream, err := door.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/admingateway.inventory.v1.InventoryService/ListApiKeys")
@@ -121,7 +122,7 @@ callers:
 		for _, caller := range []string{"reader", "shell"} {
 			got, err := m.stream(t.Context(), doors[0], caller, method, anyRequest(method))
 			if connect.CodeOf(err) != connect.CodePermissionDenied {
-				t.Errorf("%s by %s: %v, %v", method.Name(), caller, got, err)
+				t.Errorf("%s by %s: %v, %v", method.ShortName(), caller, got, err)
 			}
 		}
 	}

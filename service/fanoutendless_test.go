@@ -19,7 +19,7 @@ func TestEndlessListsAreFailures(t *testing.T) {
 	reasons := map[string]pages.Reason{
 		"same_cursor": pages.SameCursor, "cycle": pages.Cycle, "empty_page": pages.EmptyPage, "null_cursor": pages.NoCursor, "new_cursor": pages.PageCap,
 	}
-	m := newMirror(t, sandbox.Options{Users: 8, Projects: 3, Groups: 2, AuditEvents: 20}, func(o *service.Options) { o.FanOut.MaxPages = 4 })
+	m := newMirror(t, sandbox.Options{Users: 8, Projects: 3, Groups: 2, AuditEvents: 20}, func(o *service.Options) { o.Inventory.MaxPages = 4 })
 	lists := 0
 	for _, method := range inventories(m.catalog) {
 		reads := declarationOf(method).GetCalls()
@@ -45,7 +45,7 @@ func TestEndlessListsAreFailures(t *testing.T) {
 				got, err := m.stream(t.Context(), doors[0], "root", method, request)
 				remove()
 				if err != nil || got.incomplete() == nil || len(got.failures) == 0 {
-					t.Errorf("%s with %s of %s: %v, %v", method.Name(), variant, read.Name(), got, err)
+					t.Errorf("%s with %s of %s: %v, %v", method.ShortName(), variant, read.ShortName(), got, err)
 					continue
 				}
 				found := false
@@ -59,16 +59,16 @@ func TestEndlessListsAreFailures(t *testing.T) {
 					again := len(reads) == 0 && (variant == "new_cursor" || variant == "cycle") && failure.GetReason() == upstream.ReasonBadResponse
 					found = found || says(reason) || again
 					if failure.GetMethod() != rpc || !endless && !again {
-						t.Errorf("%s with %s of %s: %v", method.Name(), variant, read.Name(), failure)
+						t.Errorf("%s with %s of %s: %v", method.ShortName(), variant, read.ShortName(), failure)
 					}
 				}
 				if !found {
-					t.Errorf("%s with %s of %s: none says so: %v", method.Name(), variant, read.Name(), got.failures)
+					t.Errorf("%s with %s of %s: none says so: %v", method.ShortName(), variant, read.ShortName(), got.failures)
 				}
 				for item, n := range got.names {
 					// What an outer list says again is not read again.
 					if len(reads) > 1 && (n > 4 || n > 1 && i == 0 && item != "") {
-						t.Errorf("%s with %s of %s: %q came %d times", method.Name(), variant, read.Name(), item, n)
+						t.Errorf("%s with %s of %s: %q came %d times", method.ShortName(), variant, read.ShortName(), item, n)
 					}
 				}
 			}

@@ -23,6 +23,8 @@ import (
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -30,14 +32,14 @@ import (
 var streamDoors = []door{doors[0], doors[2], doors[3]}
 
 // inventories are the RPCs that are made of many reads.
-func inventories(catalog *service.Catalog) []*service.OwnMethod {
-	return slices.DeleteFunc(catalog.Own(), func(m *service.OwnMethod) bool { return !m.EachCall })
+func inventories(methods *catalog.Catalog) []*catalog.Method {
+	return slices.DeleteFunc(methods.Methods(), func(m *catalog.Method) bool { return m.Source != catalog.FanOut })
 }
 
-func inventoryOf(t *testing.T, catalog *service.Catalog, name string) *service.OwnMethod {
+func inventoryOf(t *testing.T, methods *catalog.Catalog, name string) *catalog.Method {
 	t.Helper()
-	for _, m := range inventories(catalog) {
-		if m.Name() == "InventoryService/"+name {
+	for _, m := range inventories(methods) {
+		if m.ShortName() == "InventoryService/"+name {
 			return m
 		}
 	}
@@ -45,7 +47,7 @@ func inventoryOf(t *testing.T, catalog *service.Catalog, name string) *service.O
 	return nil
 }
 
-func declarationOf(m *service.OwnMethod) *optionsv1.FanOut {
+func declarationOf(m *catalog.Method) *optionsv1.FanOut {
 	declared, _ := proto.GetExtension(m.Descriptor.Options(), optionsv1.E_FanOut).(*optionsv1.FanOut)
 	return declared
 }
@@ -54,7 +56,7 @@ func declarationOf(m *service.OwnMethod) *optionsv1.FanOut {
 var rangeStart, rangeEnd = tourNow.AddDate(0, 0, -40), tourNow
 
 // anyRequest has what a request has to have.
-func anyRequest(m *service.OwnMethod) protoreflect.Message {
+func anyRequest(m *catalog.Method) protoreflect.Message {
 	request := m.Request.New()
 	switch request := request.Interface().(type) {
 	case *inventoryv1.ListAuditLogsRequest:
@@ -118,13 +120,13 @@ func (s streamed) failed() []string {
 }
 
 // open calls an inventory.
-func (m *mirror) open(ctx context.Context, d door, caller string, method *service.OwnMethod, request protoreflect.Message) (connect.ClientStream, error) {
+func (m *mirror) open(ctx context.Context, d door, caller string, method *catalog.Method, request protoreflect.Message) (connect.ClientStream, error) {
 	spec := connect.Spec{StreamType: connect.StreamTypeServer, Procedure: method.Procedure, Schema: method.Descriptor, IdempotencyLevel: connect.IdempotencyNoSideEffects}
 	return as(caller, connecthttp.NewTransport(m.client, m.url, d.options...)).CallServerStream(ctx, spec, request.Interface())
 }
 
 // stream calls an inventory and reads it to its end.
-func (m *mirror) stream(ctx context.Context, d door, caller string, method *service.OwnMethod, request protoreflect.Message) (streamed, error) {
+func (m *mirror) stream(ctx context.Context, d door, caller string, method *catalog.Method, request protoreflect.Message) (streamed, error) {
 	s := streamed{items: make(map[string]int), names: make(map[string]int)}
 	ctx, info := connect.NewClientContext(ctx)
 	stream, err := m.open(ctx, d, caller, method, request)
@@ -197,7 +199,7 @@ func textOf(m protoreflect.Message) string {
 
 // expected are the items that an inventory has to have, by the reads of its
 // declaration, each made by itself.
-func (m *mirror) expected(t *testing.T, method *service.OwnMethod, request protoreflect.Message) map[string]int {
+func (m *mirror) expected(t *testing.T, method *catalog.Method, request protoreflect.Message) map[string]int {
 	t.Helper()
 	items := make(map[string]int)
 	m.expectBelow(t, declarationOf(method).GetCalls(), request, map[string]string{}, "", items)
@@ -267,7 +269,7 @@ func same(t *testing.T, what string, want, got map[string]int) {
 
 // gate is an upstream that a test can stand in front of.
 type gate struct {
-	service.Upstream
+	inner        pacing.Upstream
 	asked, under atomic.Int64
 	before       func(ctx context.Context, n int64, endpoint *upstream.Endpoint, request *upstream.Request) error
 }
@@ -281,11 +283,17 @@ func (g *gate) Do(ctx context.Context, endpoint *upstream.Endpoint, request *ups
 			return nil, err
 		}
 	}
-	return g.Upstream.Do(ctx, endpoint, request)
+	delivery, err := g.inner.Admit(ctx, endpoint, request)
+	if err != nil {
+		return nil, err
+	}
+	return delivery.Send(ctx)
 }
 
 // through puts a gate in front of the upstream.
-func (g *gate) through(options *service.Options) { g.Upstream, options.Upstream = options.Upstream, g }
+func (g *gate) through(options *service.Options) {
+	g.inner, options.Upstream = options.Upstream, upstream.Unpaced(g)
+}
 
 // projects are the ids of the sandbox's projects.
 func (m *mirror) projects(t *testing.T) []string {

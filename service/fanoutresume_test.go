@@ -15,6 +15,8 @@ import (
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/inventory"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -90,14 +92,14 @@ func TestInterruptedAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole[method.Name()] = got
+		whole[method.ShortName()] = got
 	}
 	for _, reads := range []int64{1, 2, 5} {
 		t.Run(fmt.Sprint(reads), func(t *testing.T) {
 			t.Parallel()
 			i := new(interruption)
 			g := &gate{before: i.before}
-			m := newMirror(t, options, g.through, func(o *service.Options) { o.FanOut.Ending = i.ending })
+			m := newMirror(t, options, g.through, func(o *service.Options) { o.Inventory.Ending = i.ending })
 			for _, method := range inventories(m.catalog) {
 				request := anyRequest(method)
 				var all *streamed
@@ -105,10 +107,10 @@ func TestInterruptedAnywhere(t *testing.T) {
 					i.after(budget)
 					got, err := m.stream(t.Context(), doors[0], "root", method, request)
 					if err != nil {
-						t.Fatalf("%s: %v", method.Name(), err)
+						t.Fatalf("%s: %v", method.ShortName(), err)
 					}
 					if end := got.incomplete(); end != nil && (!slices.Equal(end.GetReasons(), []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_DRAINING}) || end.GetRepeats() || len(got.failures) > 0) {
-						t.Errorf("%s: %v, %v", method.Name(), got, got.failures)
+						t.Errorf("%s: %v, %v", method.ShortName(), got, got.failures)
 					}
 					with(request, "resume_token", got.incomplete().GetResumeToken())
 					if all == nil {
@@ -117,7 +119,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 						all.add(got)
 					}
 				}
-				same(t, method.Name(), whole[method.Name()].items, all.items)
+				same(t, method.ShortName(), whole[method.ShortName()].items, all.items)
 			}
 		})
 	}
@@ -168,7 +170,7 @@ func TestTimeIsOver(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.FanOut.Longest = 4 * time.Second })
+	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.Inventory.Longest = 4 * time.Second })
 	method := inventoryOf(t, m.catalog, "ListApiKeys")
 	for name, most := range map[string]time.Duration{"the gateway's": time.Hour, "the caller's": 3 * time.Second} {
 		g.asked.Store(0)
@@ -185,7 +187,7 @@ func TestTimeIsOver(t *testing.T) {
 // there are more, and the next one goes on behind them.
 func TestMoreThanOneStreamReads(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{Users: 20, Projects: 260}, func(o *service.Options) { o.FanOut.MaxOutermost = 100 })
+	m := newMirror(t, sandbox.Options{Users: 20, Projects: 260}, func(o *service.Options) { o.Inventory.MaxOutermost = 100 })
 	method, all := inventoryOf(t, m.catalog, "ListApiKeys"), m.projects(t)
 	var came []string
 	token := ""
@@ -223,7 +225,7 @@ func TestResumeTokenBelongsToItsCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := first.incomplete().GetResumeToken()
-	resume := func(caller string, method *service.OwnMethod, token string, archived bool) error {
+	resume := func(caller string, method *catalog.Method, token string, archived bool) error {
 		_, err := m.stream(t.Context(), doors[0], caller, method, with(with(anyRequest(method), "resume_token", token), "include_archived", archived))
 		return err
 	}
@@ -273,7 +275,7 @@ func TestCancelledInTheMiddle(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range service.DefaultFanOutConcurrency {
+		for range inventory.DefaultConcurrency {
 			<-began
 		}
 		hangUp()
@@ -283,7 +285,7 @@ func TestCancelledInTheMiddle(t *testing.T) {
 		if connect.CodeOf(err) != connect.CodeCanceled {
 			t.Errorf("%s: %v", d.name, err)
 		}
-		for range service.DefaultFanOutConcurrency { // All that were under way.
+		for range inventory.DefaultConcurrency { // All that were under way.
 			select {
 			case <-ended:
 			case <-time.After(30 * time.Second):

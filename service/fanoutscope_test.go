@@ -21,6 +21,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
@@ -60,40 +61,40 @@ callers:
 		listed := m.fake.Count(list)
 		got, err := m.stream(t.Context(), doors[0], "scoped", method, anyRequest(method))
 		if m.fake.Count(list) != listed {
-			t.Errorf("%s: the list of all projects was read", method.Name())
+			t.Errorf("%s: the list of all projects was read", method.ShortName())
 		}
 		if len(calls) == 0 || calls[len(calls)-1].GetRpc() == "admingateway.admin.v1.AuditLogService/ListAuditLogs" {
-			if err != nil || got.end.GetComplete() == nil || len(got.items) == 0 || len(got.items) >= len(whole.items) && method.Name() != "InventoryService/ListUsage" {
-				t.Errorf("%s: %v of %v, %v", method.Name(), got, whole, err)
+			if err != nil || got.end.GetComplete() == nil || len(got.items) == 0 || len(got.items) >= len(whole.items) && method.ShortName() != "InventoryService/ListUsage" {
+				t.Errorf("%s: %v of %v, %v", method.ShortName(), got, whole, err)
 			}
 			continue // What it filters by is looked at below.
 		}
 		if calls[0].GetGiven() == "" {
 			if connect.CodeOf(err) != connect.CodePermissionDenied {
-				t.Errorf("%s: %v, %v", method.Name(), got, err)
+				t.Errorf("%s: %v, %v", method.ShortName(), got, err)
 			}
 			continue
 		}
 		if err != nil || got.end.GetComplete() == nil {
-			t.Errorf("%s: %v, %v", method.Name(), got, err)
+			t.Errorf("%s: %v, %v", method.ShortName(), got, err)
 		}
 		maps.DeleteFunc(whole.items, func(item string, _ int) bool { return !slices.Contains(mine, projectOf(item)) })
-		same(t, method.Name(), whole.items, got.items)
+		same(t, method.ShortName(), whole.items, got.items)
 
 		// It may name fewer, but no other.
 		got, err = m.stream(t.Context(), doors[0], "scoped", method, with(anyRequest(method), "project_ids", elsewhere, mine[0]))
 		if err != nil || !slices.Equal(got.failed(), []string{elsewhere}) || got.failures[0].GetReason() != rpcerror.ReasonPermissionDenied {
-			t.Errorf("%s about another's project: %v, %v, %v", method.Name(), got, got.failures, err)
+			t.Errorf("%s about another's project: %v, %v, %v", method.ShortName(), got, got.failures, err)
 		}
 		if reasons := got.incomplete().GetReasons(); !slices.Equal(reasons, []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_DENIED}) {
-			t.Errorf("%s about another's project: %v", method.Name(), got.end)
+			t.Errorf("%s about another's project: %v", method.ShortName(), got.end)
 		}
 		maps.DeleteFunc(whole.items, func(item string, _ int) bool { return projectOf(item) != mine[0] })
-		same(t, method.Name(), whole.items, got.items)
+		same(t, method.ShortName(), whole.items, got.items)
 
 		got, err = m.stream(t.Context(), doors[0], "barred", method, anyRequest(method))
 		if err != nil || !slices.Equal(got.failed(), []string{barred}) || slices.Contains(got.projectsOf(), barred) {
-			t.Errorf("%s with a deny: %v, %v", method.Name(), got, err)
+			t.Errorf("%s with a deny: %v, %v", method.ShortName(), got, err)
 		}
 	}
 }
@@ -147,7 +148,7 @@ func TestPolicyChangesInAStream(t *testing.T) {
 		return nil
 	}}
 	log := new(records)
-	m = newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.FanOut.Concurrency, o.Audit = 1, log })
+	m = newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.Inventory.Concurrency, o.Audit = 1, log })
 	method := inventoryOf(t, m.catalog, "ListApiKeys")
 	got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
 	if err != nil || got.end.GetCalls() != after || len(got.failures) == 0 {
@@ -166,7 +167,7 @@ func TestPolicyChangesInAStream(t *testing.T) {
 
 // fakeBudget admits sixty calls a minute in each bucket, and 120 in all.
 type fakeBudget struct {
-	catalog *service.Catalog
+	catalog *catalog.Catalog
 	asked   func() // once somebody wants to know
 }
 

@@ -171,9 +171,9 @@ func TestUsageOfAYear(t *testing.T) {
 // asked for again, also not for another range that it is a piece of.
 func TestPiecesOfARange(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	m := newMirror(t, sandbox.Options{Users: 12, Projects: 4}, func(o *service.Options) {
-		o.Cache = memoryCache(t, catalog, func() time.Time { return tourNow })
+		o.Cache = memoryCache(t, methods, func() time.Time { return tourNow })
 	})
 	const op = "GET /organization/usage/completions"
 	ask := func(days int) int {

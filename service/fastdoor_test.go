@@ -22,6 +22,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // fastDoor opens the gRPC door of package grpcdoor onto server, and calls it with
@@ -117,11 +118,11 @@ func (c *grpcCall) Receive(msg any) error {
 // takes.
 func TestReflectionNeedsItsPermission(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	log := new(records)
-	server := open(t, catalog, service.Options{
-		Upstream: upstreamFunc(answerProject), Reflection: true, Audit: log,
-		Callers: newPolicy(t, catalog, rootPolicy+accessPolicy[len("\ncallers:\n"):]),
+	server := open(t, methods, service.Options{
+		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Reflection: true, Audit: log,
+		Callers: newPolicy(t, methods, rootPolicy+accessPolicy[len("\ncallers:\n"):]),
 	})
 	client := reflectionv1.NewServerReflectionClient(fastDoor(t, server, nil, nil).conn)
 	for name, want := range map[string]codes.Code{

@@ -3,128 +3,79 @@ package service
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/audit"
-	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/idempotency"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// Upstream sends one request to the Admin API.
-type Upstream interface {
-	// Do returns any 2xx answer whole; everything else is an *upstream.Error.
-	Do(ctx context.Context, endpoint *upstream.Endpoint, request *upstream.Request) (*upstream.Reply, error)
-}
+// answerer sends the answers to a request that was authorized.
+type answerer func(ctx context.Context, permit admission.Permit, send func(any) error) error
 
-// road serves every method of a catalog.
-type road struct {
-	catalog       *Catalog
-	methods       *authz.Methods
-	cache         *cacheStep
-	idempotency   *Idempotency
-	validator     Validator
-	callers       Callers
-	authenticator Authenticator
-	authenticated func(context.Context) // nil: nobody is told
-	audit         AuditLog
-	auditRequired bool
-	metrics       *metrics
-	health        *healthService // nil: none
-	logger        *slog.Logger
-	fan           FanOutOptions
-	budget        Budget
-	tracing       *tracing
-}
-
-// handler is the innermost step of the road for one method: decode, validate,
-// authorize with the whole request, answer.
-func (r *road) handler(m *Method) connect.ServerFunc {
+// handler is innermost for every method: receive, authorize with the whole request,
+// answer. An answerer gets a permit and not a request, so that nothing answers what
+// was not authorized.
+func (s *server) handler(m *catalog.Method, answer answerer) connect.ServerFunc {
 	return func(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
-		c := callOf(ctx)
-		c.outcome = audit.DecisionInvalid
 		request := m.Request.New()
 		if err := stream.Receive(request.Interface()); err != nil {
 			return err
 		}
-		if err := r.validator.Validate(request.Interface()); err != nil {
-			return err
-		}
-		permitted, err := r.authorize(ctx, c, request)
+		permit, err := s.admission.Authorize(ctx, m, request)
 		if err != nil {
 			return err
 		}
-		a, err := r.answer(ctx, permitted)
+		return answer(ctx, permit, stream.Send)
+	}
+}
+
+// upstream answers from the upstream, or from what is known of its answers.
+func (s *server) upstream(ctx context.Context, permit admission.Permit, send func(any) error) error {
+	info, ok := connect.CallInfoForServerContext(ctx)
+	if !ok {
+		return errors.New("service: a call without headers")
+	}
+	if !permit.Method().Read {
+		key, err := idempotency.KeyOf(info.RequestHeader())
 		if err != nil {
 			return err
 		}
-		return stream.Send(a)
+		if key != "" {
+			ctx = idempotency.WithKey(ctx, key)
+		}
 	}
-}
-
-// answer gets the answer to a request that was allowed, from wherever it is had.
-func (r *road) answer(ctx context.Context, p permit) (*answer, error) {
-	c := p.call
-	if c == nil || !c.decision.Allowed {
-		return nil, errors.New("a request without a permit")
+	response, err := s.chain.Invoke(ctx, permit)
+	call := accounting.From(ctx)
+	call.Cache.SetHeaders(info.ResponseHeader())
+	if call.Idempotency == idempotency.Replayed {
+		info.ResponseHeader().Set(idempotency.ReplayedHeader, "true")
 	}
-	step := r.once
-	if c.method.Read {
-		step = r.read
+	if _, unsendable := errors.AsType[*upstream.RequestError](err); unsendable {
+		call.Admission.Verdict = audit.DecisionInvalid
 	}
-	c.outcome = audit.DecisionAllowed
-	a, err := step(ctx, p)
-	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		c.upstreamRequestID = e.RequestID
-	} else if _, ok := errors.AsType[*upstream.RequestError](err); ok {
-		c.outcome = audit.DecisionInvalid
-	}
-	return a, err
-}
-
-func (r *road) read(ctx context.Context, p permit) (*answer, error) {
-	ctx, s := r.tracing.stage(ctx, stageCache)
-	a, err := r.cache.read(ctx, p)
-	outcome := p.call.cache
 	if err != nil {
-		outcome = cacheError
+		return err
 	}
-	s.ended(outcome, err)
-	r.metrics.read(p.call.method, outcome)
-	return a, err
+	return send(response)
 }
 
-func (r *road) write(ctx context.Context, p permit, request *upstream.Request) (*answer, error) {
-	c := p.call
-	if err := r.announce(ctx, c); err != nil {
-		return nil, err
-	}
-	setStatus(ctx, statusWrite)
-	reply, err := r.cache.write(ctx, p, request)
-	if err != nil {
-		e, ok := errors.AsType[*upstream.Error](err)
-		c.done = ok && e.Kind == upstream.OutcomeUnknown
-		return nil, err
-	}
-	c.upstreamRequestID, c.done = reply.RequestID, true
-	wire, err := decode(c.method, reply)
-	if err != nil {
-		return nil, err
-	}
-	return &answer{wire: wire, json: reply.Body, kind: c.method.Response}, nil
-}
-
-// spec is what the doors need to know of the method.
-func (m *Method) spec() connect.Spec {
-	level := connect.IdempotencyUnknown
-	if m.Read {
-		level = connect.IdempotencyNoSideEffects
-	}
-	return connect.Spec{
-		StreamType:       connect.StreamTypeUnary,
-		IdempotencyLevel: level,
-		Schema:           m.Descriptor,
-		Procedure:        m.Procedure,
+// local answers with code of the gateway.
+func (s *server) local(handler pipeline.Handler) answerer {
+	return func(ctx context.Context, permit admission.Permit, send func(any) error) error {
+		if !permit.Method().Read {
+			if err := s.recorder.Announce(ctx); err != nil {
+				return err
+			}
+			// Whatever it does, a record of it is due.
+			accounting.From(ctx).Upstream.Done = true
+		}
+		return handler(ctx, permit, func(m proto.Message) error { return send(m) })
 	}
 }

@@ -15,13 +15,16 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/admin-gateway/admin-gateway/service"
+	connections "github.com/admin-gateway/admin-gateway/service/door"
+	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-func openWithHealth(t *testing.T) (house, *service.Health, *records) {
+func openWithHealth(t *testing.T) (house, *health.Health, *records) {
 	t.Helper()
-	health, log := service.NewHealth(), new(records)
-	h := newHouseOf(t, service.Options{Upstream: upstreamFunc(answerProject), Health: health, Reflection: true, Audit: log})
+	health, log := health.New(), new(records)
+	h := newHouseOf(t, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Health: health, Reflection: true, Audit: log})
 	return h, health, log
 }
 
@@ -73,7 +76,7 @@ func TestNothingButHealthIsOpen(t *testing.T) {
 	}
 	for _, procedure := range procedures {
 		info := &connect.CallInfo{}
-		if err := h.server.Call(t.Context(), procedure, info, silentStream{}); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		if err := h.server.Call(connections.WithConnection(t.Context(), connections.InProcess{}), procedure, info, silentStream{}); connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Errorf("%q without a credential: %v", procedure, err)
 		}
 	}
@@ -164,8 +167,8 @@ func TestStopEndsStreamsThatWait(t *testing.T) {
 // names of their own, and the former do not dilute what is told of calls.
 func TestHealthIsCountedApart(t *testing.T) {
 	t.Parallel()
-	registry, health := prometheus.NewRegistry(), service.NewHealth()
-	h := newHouseOf(t, service.Options{Upstream: upstreamFunc(answerProject), Health: health, Reflection: true, Metrics: registry})
+	registry, health := prometheus.NewRegistry(), health.New()
+	h := newHouseOf(t, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Health: health, Reflection: true, Metrics: registry})
 	door := h.doors(t)["gRPC"]
 	for _, name := range []string{"", "", "nobody"} {
 		_, _ = check(t.Context(), door, name) // The last is not found.
@@ -183,10 +186,10 @@ func TestHealthIsCountedApart(t *testing.T) {
 		err = watched.Receive(new(healthv1.HealthCheckResponse))
 	}
 	want := map[string]float64{
-		"gateway_health_calls_total Health/Check ok": 2, "gateway_health_calls_total Health/Check not_found": 1, "gateway_health_calls_total Health/Check resource_exhausted": 0,
-		"gateway_health_calls_total Health/Watch ok": 0, "gateway_health_calls_total Health/Watch unavailable": 1, "gateway_health_calls_total Health/Watch resource_exhausted": 0,
-		"gateway_call_duration_seconds unknown unauthenticated":                               1,
-		"gateway_call_duration_seconds ServerReflection/ServerReflectionInfo unauthenticated": 1,
+		"gateway_health_calls_total grpc.health.v1.Health/Check ok": 2, "gateway_health_calls_total grpc.health.v1.Health/Check not_found": 1, "gateway_health_calls_total grpc.health.v1.Health/Check resource_exhausted": 0,
+		"gateway_health_calls_total grpc.health.v1.Health/Watch ok": 0, "gateway_health_calls_total grpc.health.v1.Health/Watch unavailable": 1, "gateway_health_calls_total grpc.health.v1.Health/Watch resource_exhausted": 0,
+		"gateway_call_duration_seconds unknown unauthenticated":                                                  1,
+		"gateway_call_duration_seconds grpc.reflection.v1.ServerReflection/ServerReflectionInfo unauthenticated": 1,
 	}
 	if diff := cmp.Diff(want, callsOf(t, registry)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -59,12 +59,12 @@ func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
 						err := m.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
 						if d.rest { // No path of the API is spelled so.
 							if code := reason(t, err); connect.CodeOf(err) != connect.CodeNotFound || code != rpcerror.ReasonUnknownMethod {
-								t.Errorf("%s with %s: got %v, want not found", s.method.Name(), what, err)
+								t.Errorf("%s with %s: got %v, want not found", s.method.ShortName(), what, err)
 							}
 							tried++
 							continue
 						}
-						wantViolation(t, s.method.Name()+" with "+what, err, string(variable.Name()))
+						wantViolation(t, s.method.ShortName()+" with "+what, err, string(variable.Name()))
 						tried++
 					}
 				}
@@ -113,10 +113,10 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Add("proj_abc")
 	f.Add("é b+c&d=e;f:g@h")
-	catalog := realCatalog(f)
+	methods := realCatalog(f)
 	up := new(pathRecorder)
-	client := as("root", service.InProcess(open(f, catalog, service.Options{Upstream: up})))
-	method, ok := catalog.Lookup(getProject)
+	client := as("root", service.InProcess(open(f, methods, service.Options{Upstream: upstream.Unpaced(up)})))
+	method, ok := methods.Lookup(getProject)
 	if !ok {
 		f.Fatal("no " + getProject)
 	}

@@ -15,9 +15,11 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
 // rootPolicy has one caller, that may do everything, as often as it likes.
@@ -42,14 +44,14 @@ var policyToken = regexp.MustCompile(`\$(\w+)`)
 
 // policySet compiles a policy in which "$name" is the hash of name's token, and
 // "$free" are limits that nobody reaches.
-func policySet(tb testing.TB, catalog *service.Catalog, text string) *callers.Set {
+func policySet(tb testing.TB, methods *catalog.Catalog, text string) *callers.Set {
 	tb.Helper()
 	text = strings.ReplaceAll(text, "$free", noLimits)
 	text = policyToken.ReplaceAllStringFunc(text, func(name string) string {
 		digest := sha256.Sum256([]byte(tokenOf(name[1:])))
 		return hex.EncodeToString(digest[:])
 	})
-	set, err := callers.Parse("policy.yaml", []byte(text), callers.Rules{Methods: catalog.Access()})
+	set, err := callers.Parse("policy.yaml", []byte(text), callers.Rules{Methods: methods.Access()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -61,10 +63,10 @@ type testPolicy struct{ current atomic.Pointer[callers.Set] }
 
 func (p *testPolicy) Current() *callers.Set { return p.current.Load() }
 
-func newPolicy(tb testing.TB, catalog *service.Catalog, text string) *testPolicy {
+func newPolicy(tb testing.TB, methods *catalog.Catalog, text string) *testPolicy {
 	tb.Helper()
 	p := new(testPolicy)
-	p.current.Store(policySet(tb, catalog, text))
+	p.current.Store(policySet(tb, methods, text))
 	return p
 }
 
@@ -99,14 +101,14 @@ func (r *records) all() []audit.Record {
 
 // compiledRules are the rules of requests, which all servers share: compiling
 // them is most of what the first call of a method costs.
-var compiledRules = sync.OnceValues(service.NewValidator)
+var compiledRules = sync.OnceValues(admission.NewValidator)
 
 // open builds a server; what the options lack is root's policy and an audit log
 // in memory.
-func open(tb testing.TB, catalog *service.Catalog, options service.Options) *connect.Server {
+func open(tb testing.TB, methods *catalog.Catalog, options service.Options) *connect.Server {
 	tb.Helper()
 	if options.Callers == nil {
-		options.Callers = newPolicy(tb, catalog, rootPolicy)
+		options.Callers = newPolicy(tb, methods, rootPolicy)
 	}
 	if options.Audit == nil {
 		options.Audit = new(records)
@@ -125,7 +127,7 @@ func open(tb testing.TB, catalog *service.Catalog, options service.Options) *con
 			tb.Fatal(err)
 		}
 	}
-	server, err := service.NewServer(catalog, options)
+	server, err := service.NewServer(methods, options)
 	if err != nil {
 		tb.Fatal(err)
 	}

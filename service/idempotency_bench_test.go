@@ -21,18 +21,18 @@ import (
 // used, in front of an upstream that answers at once; and a bare SET in the same
 // Redis, of which a keyed write has to make two.
 func BenchmarkKeyedWrite(b *testing.B) {
-	catalog := realCatalog(b)
+	methods := realCatalog(b)
 	addr := redistest.Start(b)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil
 	})
-	create, _ := catalog.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
+	create, _ := methods.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 8 << 30, MaxCount: 1 << 30, Share: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
 	run := func(name string, outcomes cache.Outcomes, key func(i int) string) {
-		client := as("root", service.InProcess(newKeyedReplica(b, catalog, up, outcomes).server))
+		client := as("root", service.InProcess(newKeyedReplica(b, methods, up, outcomes).server))
 		b.Run(name, func(b *testing.B) {
 			prefix := fmt.Sprint(b.N, "-", time.Now().UnixNano(), "-")
 			for i := 0; b.Loop(); i++ {

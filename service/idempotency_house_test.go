@@ -18,6 +18,8 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -68,19 +70,19 @@ type keyedReplica struct {
 	records *records
 	policy  *testPolicy
 	server  *connect.Server
-	catalog *service.Catalog
+	catalog *catalog.Catalog
 }
 
-func newKeyedReplica(tb testing.TB, catalog *service.Catalog, up service.Upstream, outcomes cache.Outcomes) keyedReplica {
+func newKeyedReplica(tb testing.TB, methods *catalog.Catalog, up upstream.Attempter, outcomes cache.Outcomes) keyedReplica {
 	tb.Helper()
-	r := keyedReplica{catalog: catalog, records: new(records), policy: newPolicy(tb, catalog, keyedPolicy)}
-	keyed, err := service.NewIdempotency(service.IdempotencyOptions{
+	r := keyedReplica{catalog: methods, records: new(records), policy: newPolicy(tb, methods, keyedPolicy)}
+	keyed, err := idempotency.New(idempotency.Options{
 		Outcomes: outcomes, Scope: "upstream", Org: func(context.Context) (string, error) { return "org", nil },
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r.server = open(tb, catalog, service.Options{Upstream: up, Idempotency: keyed, Callers: r.policy, Audit: r.records, AuditRequired: true})
+	r.server = open(tb, methods, service.Options{Upstream: upstream.Unpaced(up), Idempotency: keyed, Callers: r.policy, Audit: r.records, AuditRequired: true})
 	return r
 }
 
@@ -100,7 +102,7 @@ func (r keyedReplica) serve(t *testing.T, d door) connect.Transport {
 
 // callKeyed makes a call with a key, and tells whether it was answered from what
 // was kept.
-func callKeyed(ctx context.Context, t *testing.T, client *connect.Client, key string, m *service.Method, request proto.Message) (response proto.Message, replayed bool, err error) {
+func callKeyed(ctx context.Context, t *testing.T, client *connect.Client, key string, m *catalog.Method, request proto.Message) (response proto.Message, replayed bool, err error) {
 	t.Helper()
 	response = m.Response.New().Interface()
 	ctx, info := connect.NewClientContext(ctx)
@@ -125,10 +127,10 @@ func newSandbox(t *testing.T) (*sandbox.Sandbox, *upstream.Client) {
 // keyedStub is a replica in front of an upstream of one function.
 type keyedStub struct {
 	keyedReplica
-	catalog *service.Catalog
+	catalog *catalog.Catalog
 	asked   atomic.Int32
 	client  *connect.Client
-	create  *service.Method
+	create  *catalog.Method
 }
 
 // newKeyedStub counts what goes up; answer nil says that all is well.

@@ -12,6 +12,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -27,13 +28,13 @@ func TestKeysAreBound(t *testing.T) {
 	if _, _, err := s.createAs(t, "root", "k", "two"); connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != rpcerror.ReasonIdempotencyKeyReused {
 		t.Errorf("another request with the key: %v", err)
 	}
-	for _, m := range s.catalog.Methods() {
+	for _, m := range s.catalog.Mirrored() {
 		if m.Read {
 			continue
 		}
-		_, replayed, err := callKeyed(t.Context(), t, s.client, "k", m, requests[m.Name()])
+		_, replayed, err := callKeyed(t.Context(), t, s.client, "k", m, requests[m.ShortName()])
 		if connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != rpcerror.ReasonIdempotencyKeyReused || replayed {
-			t.Errorf("%s with the key: %v, replayed: %t", m.Name(), err, replayed)
+			t.Errorf("%s with the key: %v, replayed: %t", m.ShortName(), err, replayed)
 		}
 	}
 	if n := s.asked.Load(); n != 1 {
@@ -117,21 +118,21 @@ func TestKeysThatAreNone(t *testing.T) {
 func TestKeysWithoutAStore(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
-	server := open(t, realCatalog(t), service.Options{Upstream: upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+	server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
 		return answerProject(ctx)
-	})})
+	}))})
 	create, _ := realCatalog(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(server)), "k", create, &adminv1.CreateProjectRequest{Name: "one"})
 	if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNotConfigured || asked.Load() != 0 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
-	for name, o := range map[string]service.IdempotencyOptions{
+	for name, o := range map[string]idempotency.Options{
 		"no store": {Scope: "s", Org: func(context.Context) (string, error) { return "", nil }},
 		"no scope": {Outcomes: memoryOutcomes(t), Org: func(context.Context) (string, error) { return "", nil }},
 		"no org":   {Outcomes: memoryOutcomes(t), Scope: "s"},
 	} {
-		if _, err := service.NewIdempotency(o); err == nil {
+		if _, err := idempotency.New(o); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
@@ -141,21 +142,21 @@ func TestKeysWithoutAStore(t *testing.T) {
 // organization is the same, so a used key is neither replayed nor used again.
 func TestKeysOutliveTheAdminKey(t *testing.T) {
 	t.Parallel()
-	catalog, outcomes := realCatalog(t), memoryOutcomes(t)
+	methods, outcomes := realCatalog(t), memoryOutcomes(t)
 	var asked atomic.Int32
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
 		return answerProject(ctx)
 	})
-	create, _ := catalog.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
+	create, _ := methods.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	org, orgErr := "before", error(nil)
-	keyed, err := service.NewIdempotency(service.IdempotencyOptions{
+	keyed, err := idempotency.New(idempotency.Options{
 		Outcomes: outcomes, Scope: "upstream", Org: func(context.Context) (string, error) { return org, orgErr },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := as("root", service.InProcess(open(t, catalog, service.Options{Upstream: up, Idempotency: keyed})))
+	client := as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Idempotency: keyed})))
 	call := func() error {
 		_, _, err := callKeyed(t.Context(), t, client, "k", create, &adminv1.CreateProjectRequest{Name: "one"})
 		return err

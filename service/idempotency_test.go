@@ -42,12 +42,12 @@ func TestKeyedWrites(t *testing.T) {
 	for _, d := range append(doors[:4:4], doors[len(doors)-1]) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			catalog, addr := realCatalog(t), redistest.Start(t)
+			methods, addr := realCatalog(t), redistest.Start(t)
 			fake, up := newSandbox(t)
-			a, b := newKeyedReplica(t, catalog, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, catalog, up, sealedOutcomes(t, redisOutcomes(t, addr)))
+			a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
 			here, there := as("root", a.serve(t, d)), as("root", b.serve(t, d))
 			w, writes := newWorld(t), 0
-			for _, s := range readTour(t, catalog) {
+			for _, s := range readTour(t, methods) {
 				request, key := s.message(t, w), "a key for every read"
 				if !s.method.Read {
 					key = fmt.Sprintf("tour.txt:%d", s.line)
@@ -56,26 +56,26 @@ func TestKeyedWrites(t *testing.T) {
 				before, atA, atB := fake.Count(s.method.Endpoint.String()), len(a.records.all()), len(b.records.all())
 				first, replayed, err := callKeyed(t.Context(), t, here, key, s.method, request)
 				if err != nil || replayed {
-					t.Fatalf("tour.txt:%d: %s: %v, replayed: %t", s.line, s.method.Name(), err, replayed)
+					t.Fatalf("tour.txt:%d: %s: %v, replayed: %t", s.line, s.method.ShortName(), err, replayed)
 				}
 				second, replayed, err := callKeyed(t.Context(), t, there, key, s.method, request)
 				asked := fake.Count(s.method.Endpoint.String()) - before
 				if s.method.Read {
 					if replayed || asked != 2 {
-						t.Errorf("%s: a read was replayed: %t, asked %d times", s.method.Name(), replayed, asked)
+						t.Errorf("%s: a read was replayed: %t, asked %d times", s.method.ShortName(), replayed, asked)
 					}
 				} else if err != nil || !replayed || asked != 1 || !proto.Equal(first, second) {
-					t.Errorf("%s: %v, replayed: %t, asked %d times\n%v\n%v", s.method.Name(), err, replayed, asked, first, second)
+					t.Errorf("%s: %v, replayed: %t, asked %d times\n%v\n%v", s.method.ShortName(), err, replayed, asked, first, second)
 				}
 				wantA, wantB := "intent, ok first", "ok replayed"
 				if s.method.Read {
 					wantA, wantB = "ok", "ok"
 				}
 				if gotA, gotB := audited(a.records.all()[atA:]), audited(b.records.all()[atB:]); gotA != wantA || gotB != wantB {
-					t.Errorf("%s: recorded as %q and %q", s.method.Name(), gotA, gotB)
+					t.Errorf("%s: recorded as %q and %q", s.method.ShortName(), gotA, gotB)
 				}
 				if ids := []string{last(a.records).UpstreamRequestID, last(b.records).UpstreamRequestID}; !s.method.Read && (ids[0] != ids[1] || ids[0] == "") {
-					t.Errorf("%s: upstream ids %q", s.method.Name(), ids)
+					t.Errorf("%s: upstream ids %q", s.method.ShortName(), ids)
 				}
 				s.learn(t, w, first)
 			}
@@ -96,17 +96,17 @@ func last(r *records) audit.Record {
 // replica, and nothing is done again.
 func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
-	catalog, addr := realCatalog(t), redistest.Start(t)
+	methods, addr := realCatalog(t), redistest.Start(t)
 	fake, up := newSandbox(t)
-	a, b := newKeyedReplica(t, catalog, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, catalog, up, sealedOutcomes(t, redisOutcomes(t, addr)))
+	a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
 	here, there := as("root", a.serve(t, doors[0])), as("root", b.serve(t, doors[2]))
 	w := newWorld(t)
-	for _, s := range readTour(t, catalog) {
+	for _, s := range readTour(t, methods) {
 		request := s.message(t, w)
 		if s.method.Read || len(s.keep) > 0 { // The tour goes on with what is learned here.
 			response := s.method.Response.New().Interface()
 			if err := here.CallUnary(t.Context(), specOf(s.method), request, response); err != nil {
-				t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.Name(), err)
+				t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.ShortName(), err)
 			}
 			s.learn(t, w, response)
 		}
@@ -120,19 +120,19 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 		for i, client := range []*connect.Client{here, there, here} {
 			_, replayed, err := callKeyed(t.Context(), t, client, "tour.txt:"+fmt.Sprint(s.line), s.method, request)
 			if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != upstream.ReasonOutcomeUnknown || replayed != (i > 0) {
-				t.Errorf("%s: call %d: %v, replayed: %t", s.method.Name(), i, err, replayed)
+				t.Errorf("%s: call %d: %v, replayed: %t", s.method.ShortName(), i, err, replayed)
 			}
 			told = append(told, tellingsOf(t, err))
 		}
 		remove()
 		if told[0] != told[1] || told[0] != told[2] {
-			t.Errorf("%s: told %q", s.method.Name(), told)
+			t.Errorf("%s: told %q", s.method.ShortName(), told)
 		}
 		if n := fake.Count(op) - before; n != 1 {
-			t.Errorf("%s: asked %d times", s.method.Name(), n)
+			t.Errorf("%s: asked %d times", s.method.ShortName(), n)
 		}
 		if gotA, gotB := audited(a.records.all()[atA:]), audited(b.records.all()[atB:]); gotA != "intent, unknown first, unknown replayed" || gotB != "unknown replayed" {
-			t.Errorf("%s: recorded as %q and %q", s.method.Name(), gotA, gotB)
+			t.Errorf("%s: recorded as %q and %q", s.method.ShortName(), gotA, gotB)
 		}
 	}
 }
@@ -151,17 +151,17 @@ func tellingsOf(t *testing.T, err error) string {
 // else, cannot be read in Redis, and is not created where it could be.
 func TestKeyedSecrets(t *testing.T) {
 	t.Parallel()
-	catalog, addr := realCatalog(t), redistest.Start(t)
+	methods, addr := realCatalog(t), redistest.Start(t)
 	fake, up := newSandbox(t)
-	plain := newKeyedReplica(t, catalog, up, redisOutcomes(t, addr))
-	sealed := newKeyedReplica(t, catalog, up, sealedOutcomes(t, redisOutcomes(t, addr)))
+	plain := newKeyedReplica(t, methods, up, redisOutcomes(t, addr))
+	sealed := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
 	w, secrets := newWorld(t), []string{sandbox.DefaultAdminKey, tokenOf("root"), "key-of-"}
-	for _, s := range readTour(t, catalog) {
+	for _, s := range readTour(t, methods) {
 		request, key := s.message(t, w), fmt.Sprint("key-of-", s.line)
 		if !s.method.Secret {
 			response, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
 			if err != nil {
-				t.Fatalf("%s: %v", s.method.Name(), err)
+				t.Fatalf("%s: %v", s.method.ShortName(), err)
 			}
 			s.learn(t, w, response)
 			continue
@@ -169,19 +169,19 @@ func TestKeyedSecrets(t *testing.T) {
 		before := fake.Count(s.method.Endpoint.String())
 		_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
 		if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNeedsEncryption || fake.Count(s.method.Endpoint.String()) != before {
-			t.Errorf("%s without encryption: %v, asked %d times", s.method.Name(), err, fake.Count(s.method.Endpoint.String())-before)
+			t.Errorf("%s without encryption: %v, asked %d times", s.method.ShortName(), err, fake.Count(s.method.Endpoint.String())-before)
 		}
 		first, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
 		if err != nil {
-			t.Fatalf("%s: %v", s.method.Name(), err)
+			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
 		again, replayed, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
 		if err != nil || !replayed || !proto.Equal(first, again) {
-			t.Errorf("%s again: %v, replayed: %t", s.method.Name(), err, replayed)
+			t.Errorf("%s again: %v, replayed: %t", s.method.ShortName(), err, replayed)
 		}
 		others, replayed, err := callKeyed(t.Context(), t, as("boss", service.InProcess(sealed.server)), key, s.method, request)
 		if err == nil && (replayed || proto.Equal(first, others)) {
-			t.Errorf("%s: another caller got %v, replayed: %t", s.method.Name(), others, replayed)
+			t.Errorf("%s: another caller got %v, replayed: %t", s.method.ShortName(), others, replayed)
 		}
 		s.learn(t, w, first)
 		text, err := protojson.Marshal(first)

@@ -89,16 +89,16 @@ type house struct {
 
 func newHouse(t *testing.T, up upstreamFunc, longest time.Duration) house {
 	t.Helper()
-	return newHouseOf(t, service.Options{Upstream: up, LongestCall: longest})
+	return newHouseOf(t, service.Options{Upstream: upstream.Unpaced(up), LongestCall: longest})
 }
 
 func newHouseOf(t *testing.T, options service.Options) house {
 	t.Helper()
 	log := &logLines{}
 	options.Logger = slog.New(slog.NewJSONHandler(log, nil))
-	catalog := realCatalog(t)
-	server := open(t, catalog, options)
-	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server, catalog))
+	methods := realCatalog(t)
+	server := open(t, methods, options)
+	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server, methods))
 	httpServer.Config.Protocols = new(http.Protocols)
 	httpServer.Config.Protocols.SetHTTP1(true)
 	httpServer.Config.Protocols.SetUnencryptedHTTP2(true)
@@ -206,7 +206,7 @@ func TestEveryCallHasItsOwnID(t *testing.T) {
 	}
 	for _, line := range lines {
 		id, _ := line["request_id"].(string)
-		if seen[id] == "" || line["method"] != getProject || line["duration"] == nil {
+		if seen[id] == "" || line["method"] != getProject[1:] || line["duration"] == nil {
 			t.Errorf("line %v", line)
 		}
 		if line["code"] != "ok" && line["code"] != "invalid_argument" {

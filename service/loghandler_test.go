@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -17,13 +18,13 @@ import (
 func TestLogLinesNameTheCall(t *testing.T) {
 	t.Parallel()
 	lines := new(logLines)
-	logger := slog.New(service.NewLogHandler(slog.NewJSONHandler(lines, nil)))
+	logger := slog.New(accounting.NewLogHandler(slog.NewJSONHandler(lines, nil)))
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		logger.With("part", "upstream").InfoContext(ctx, "deep inside")
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
-	catalog := realCatalog(t)
-	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil), Logger: logger})
+	methods := realCatalog(t)
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil), Logger: logger})
 	ctx, info := connect.NewClientContext(t.Context())
 	info.RequestHeader().Set("Traceparent", callersTraceparent)
 	if err := listProjects(ctx, as("root", service.InProcess(server))); err != nil {
@@ -45,12 +46,12 @@ func TestLogLinesNameTheCall(t *testing.T) {
 // A handler around a handler would say everything twice.
 func TestLogHandlerOnce(t *testing.T) {
 	t.Parallel()
-	once := service.NewLogHandler(slog.NewJSONHandler(new(logLines), nil))
-	if service.NewLogHandler(once) != once {
+	once := accounting.NewLogHandler(slog.NewJSONHandler(new(logLines), nil))
+	if accounting.NewLogHandler(once) != once {
 		t.Error("a second handler is around the first")
 	}
 	lines := new(logLines)
-	grouped := slog.New(service.NewLogHandler(slog.NewJSONHandler(lines, nil))).WithGroup("g").With("a", 1)
+	grouped := slog.New(accounting.NewLogHandler(slog.NewJSONHandler(lines, nil))).WithGroup("g").With("a", 1)
 	grouped.InfoContext(t.Context(), "x", "b", 2)
 	var line struct{ G struct{ A, B int } }
 	if err := json.Unmarshal([]byte(lines.text()), &line); err != nil || line.G.A != 1 || line.G.B != 2 {

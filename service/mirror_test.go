@@ -27,6 +27,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -77,7 +78,7 @@ func TestMirror(t *testing.T) {
 
 // mirror is a gateway in front of a sandbox, both over HTTP.
 type mirror struct {
-	catalog *service.Catalog
+	catalog *catalog.Catalog
 	drift   *adminjson.Drift
 	fake    *sandbox.Sandbox
 	fakeURL string
@@ -117,7 +118,7 @@ func newMirror(t *testing.T, options sandbox.Options, adjust ...func(*service.Op
 	m.fakeURL, m.direct = fake.URL, fake.Client()
 
 	var err error
-	if m.catalog, err = service.NewCatalog(service.Files(), m.drift); err != nil {
+	if m.catalog, err = catalog.New(catalog.Files(), m.drift); err != nil {
 		t.Fatal(err)
 	}
 	var tracer trace.Tracer
@@ -132,8 +133,8 @@ func newMirror(t *testing.T, options sandbox.Options, adjust ...func(*service.Op
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.records.Close(context.Background()) }) // Closed twice where a test reads it.
-	config := service.Options{Upstream: client, Callers: m.policy, Audit: m.records, Metrics: m.metrics, Tracer: tracer, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))}
-	config.FanOut.Now = options.Now
+	config := service.Options{Upstream: upstream.Unpaced(client), Callers: m.policy, Audit: m.records, Metrics: m.metrics, Tracer: tracer, Logger: slog.New(slog.NewJSONHandler(m.logs, nil))}
+	config.Inventory.Now = options.Now
 	for _, adjust := range adjust {
 		adjust(&config)
 	}
@@ -201,7 +202,7 @@ func (m *mirror) last() (*http.Request, recorded) {
 }
 
 // call makes one call through a door.
-func (m *mirror) call(ctx context.Context, d door, method *service.Method, request, response proto.Message) error {
+func (m *mirror) call(ctx context.Context, d door, method *catalog.Method, request, response proto.Message) error {
 	return as("root", m.transport(d)).CallUnary(ctx, specOf(method), request, response)
 }
 
@@ -229,24 +230,24 @@ func (m *mirror) tour(t *testing.T, d door) {
 		before := m.fake.Counts()[s.method.Endpoint.String()]
 		request, response := s.message(t, w), s.method.Response.New()
 		if err := m.call(t.Context(), d, s.method, request, response.Interface()); err != nil {
-			t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.Name(), err)
+			t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.ShortName(), err)
 		}
 		asked, said := m.last()
 		if d.fast {
 			if asked != nil {
-				t.Fatalf("%s came over the other door", s.method.Name())
+				t.Fatalf("%s came over the other door", s.method.ShortName())
 			}
 		} else if get := d.get && s.method.Read; get != (asked.Method == http.MethodGet) {
-			t.Fatalf("%s came as %s", s.method.Name(), asked.Method)
+			t.Fatalf("%s came as %s", s.method.ShortName(), asked.Method)
 		} else if kind := asked.Header.Get("Content-Type"); !get && !strings.HasPrefix(kind, d.contentType) {
-			t.Fatalf("%s came as %s", s.method.Name(), kind)
+			t.Fatalf("%s came as %s", s.method.ShortName(), kind)
 		}
 		if n := m.fake.Counts()[s.method.Endpoint.String()] - before; n != 1 {
-			t.Errorf("%s: the sandbox was asked %d times, want once", s.method.Name(), n)
+			t.Errorf("%s: the sandbox was asked %d times, want once", s.method.ShortName(), n)
 		}
 		m.compare(t, s, said, response)
 		if d.rest && !bytes.Equal(m.heard.body, said.body) {
-			t.Errorf("%s: the REST door answered %s, the sandbox %s", s.method.Name(), m.heard.body, said.body)
+			t.Errorf("%s: the REST door answered %s, the sandbox %s", s.method.ShortName(), m.heard.body, said.body)
 		}
 		if !s.method.Read && m.readBack(t, s, said, response) {
 			readBack++
@@ -267,18 +268,18 @@ func (m *mirror) compare(t *testing.T, s stop, said recorded, response protorefl
 	var o oracle
 	o.object("$", decodeJSON(t, said.body), payload(s.method, response))
 	for _, fault := range o.faults {
-		t.Errorf("tour.txt:%d: %s: %s", s.line, s.method.Name(), fault)
+		t.Errorf("tour.txt:%d: %s: %s", s.line, s.method.ShortName(), fault)
 	}
 	if list := response.Descriptor().Fields().ByName("data"); list != nil && response.Get(list).List().Len() == 0 {
-		t.Errorf("tour.txt:%d: %s lists nothing: there was nothing to compare", s.line, s.method.Name())
+		t.Errorf("tour.txt:%d: %s lists nothing: there was nothing to compare", s.line, s.method.ShortName())
 	}
 	if o.leaves == 0 {
-		t.Errorf("tour.txt:%d: %s: not one value to compare", s.line, s.method.Name())
+		t.Errorf("tour.txt:%d: %s: not one value to compare", s.line, s.method.ShortName())
 	}
 }
 
 // payload is the message that the upstream's JSON fills.
-func payload(m *service.Method, response protoreflect.Message) protoreflect.Message {
+func payload(m *catalog.Method, response protoreflect.Message) protoreflect.Message {
 	rule, _ := proto.GetExtension(m.Descriptor.Options(), annotations.E_Http).(*annotations.HttpRule)
 	if name := rule.GetResponseBody(); name != "" {
 		return response.Get(response.Descriptor().Fields().ByName(protoreflect.Name(name))).Message()
@@ -305,12 +306,12 @@ func (m *mirror) readBack(t *testing.T, s stop, said recorded, response protoref
 	if s.method.Endpoint.Verb() == http.MethodDelete {
 		// What is a setting goes back to a default, or is gone too.
 		if object, _ := decodeJSON(t, held).(map[string]any); status != http.StatusNotFound && object["id"] != nil {
-			t.Errorf("%s: the sandbox still holds %s", s.method.Name(), held)
+			t.Errorf("%s: the sandbox still holds %s", s.method.ShortName(), held)
 		}
 		return true
 	}
 	if status != http.StatusOK {
-		t.Errorf("%s: reading %s gives %d", s.method.Name(), path, status)
+		t.Errorf("%s: reading %s gives %d", s.method.ShortName(), path, status)
 		return true
 	}
 	object, ok := decodeJSON(t, held).(map[string]any)
@@ -319,7 +320,7 @@ func (m *mirror) readBack(t *testing.T, s stop, said recorded, response protoref
 	}
 	var told map[string]any
 	if told, ok = decodeJSON(t, said.body).(map[string]any); !ok {
-		t.Fatalf("%s answered %s", s.method.Name(), said.body)
+		t.Fatalf("%s answered %s", s.method.ShortName(), said.body)
 	}
 	// The answer to a write may leave members out that a read has.
 	for name := range object {
@@ -328,7 +329,7 @@ func (m *mirror) readBack(t *testing.T, s stop, said recorded, response protoref
 		}
 	}
 	for _, fault := range lost("$", object, told) {
-		t.Errorf("%s: answered otherwise than the sandbox holds: %s", s.method.Name(), fault)
+		t.Errorf("%s: answered otherwise than the sandbox holds: %s", s.method.ShortName(), fault)
 	}
 	return true
 }
@@ -336,7 +337,7 @@ func (m *mirror) readBack(t *testing.T, s stop, said recorded, response protoref
 // readable tells whether a read has the template, whatever its variables are
 // called.
 func (m *mirror) readable(template string) bool {
-	for _, method := range m.catalog.Methods() {
+	for _, method := range m.catalog.Mirrored() {
 		if method.Read && pathVariable.ReplaceAllString(method.Endpoint.Template(), "{}") == pathVariable.ReplaceAllString(template, "{}") {
 			return true
 		}

@@ -25,6 +25,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -35,7 +37,7 @@ type replica struct {
 }
 
 // newReplica makes one; keys, if there are any, encrypt what is in Redis.
-func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up service.Upstream, keys ...[]byte) replica {
+func newReplica(t *testing.T, methods *catalog.Catalog, redisAddr string, up upstream.Attempter, keys ...[]byte) replica {
 	t.Helper()
 	// The machine of a test may stand still for longer than Redis may, and with
 	// Redis lost less is promised.
@@ -65,7 +67,7 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: store, Bus: shared, Convert: catalog.Convert})
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: store, Bus: shared, Convert: readcache.Converter(methods)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +75,14 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 	ended := make(chan struct{})
 	go func() { defer close(ended); tiered.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	remembers, err := service.NewCache(service.CacheOptions{
+	remembers, err := readcache.New(readcache.Options{
 		Store: tiered, Near: memory, Shared: store, Leases: shared, Org: func(context.Context) (string, error) { return "org", nil },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(remembers.Close)
-	server := open(t, catalog, service.Options{Upstream: up, Cache: remembers})
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: remembers})
 	caller := as("root", service.InProcess(server))
 	return replica{caller, adminv1connect.NewProjectServiceClient(caller)}
 }
@@ -121,11 +123,11 @@ func (u *slowUpstream) Do(ctx context.Context, e *upstream.Endpoint, r *upstream
 func TestReplicasAreCoherent(t *testing.T) {
 	t.Parallel()
 	const projects, readers, writes = 4, 4, 60
-	catalog, up := realCatalog(t), newSlowUpstream(t)
+	methods, up := realCatalog(t), newSlowUpstream(t)
 	addr := redistest.Start(t)
 	var replicas []replica
 	for range 3 {
-		replicas = append(replicas, newReplica(t, catalog, addr, up))
+		replicas = append(replicas, newReplica(t, methods, addr, up))
 	}
 	var operations atomic.Int64
 	var all sync.WaitGroup
@@ -241,7 +243,7 @@ func TestRedisHoldsNoSecret(t *testing.T) {
 	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, cache.SealKeyBytes)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			catalog, addr := realCatalog(t), redistest.Start(t)
+			methods, addr := realCatalog(t), redistest.Start(t)
 			fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 7, Users: 20, Projects: 4, AuditEvents: 50, Now: func() time.Time { return tourNow }}))
 			t.Cleanup(fake.Close)
 			up, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
@@ -249,12 +251,12 @@ func TestRedisHoldsNoSecret(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(up.Close)
-			r, w := newReplica(t, catalog, addr, up, keys...), newWorld(t)
+			r, w := newReplica(t, methods, addr, up, keys...), newWorld(t)
 			secrets := []string{sandbox.DefaultAdminKey, tokenOf("root")}
-			for _, s := range readTour(t, catalog) {
+			for _, s := range readTour(t, methods) {
 				response := s.method.Response.New().Interface()
 				if err := r.client.CallUnary(t.Context(), specOf(s.method), s.message(t, w), response); err != nil {
-					t.Fatalf("%s: %v", s.method.Name(), err)
+					t.Fatalf("%s: %v", s.method.ShortName(), err)
 				}
 				s.learn(t, w, response)
 				if s.method.Secret {
@@ -312,7 +314,7 @@ func everythingIn(t *testing.T, addr string) (text string, entries int) {
 // same at once cost one call, and not a thousand.
 func TestReplicasShareAFlight(t *testing.T) {
 	t.Parallel()
-	catalog, addr := realCatalog(t), redistest.Start(t)
+	methods, addr := realCatalog(t), redistest.Start(t)
 	release := make(chan struct{})
 	var asked atomic.Int32
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
@@ -322,7 +324,7 @@ func TestReplicasShareAFlight(t *testing.T) {
 	})
 	var started, all sync.WaitGroup
 	for range 3 {
-		r := newReplica(t, catalog, addr, up)
+		r := newReplica(t, methods, addr, up)
 		for range 334 {
 			started.Add(1)
 			all.Go(func() {

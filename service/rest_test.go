@@ -270,7 +270,7 @@ func TestRESTRequests(t *testing.T) {
 func TestRESTNeedsWhatIsRequired(t *testing.T) {
 	t.Parallel()
 	h := newRESTHouse(t, answerProject)
-	for _, m := range realCatalog(t).Methods() {
+	for _, m := range realCatalog(t).Mirrored() {
 		if !m.Endpoint.HasBody() {
 			continue
 		}
@@ -278,12 +278,12 @@ func TestRESTNeedsWhatIsRequired(t *testing.T) {
 		r := h.send(t, m.Endpoint.Verb(), "/v1"+pathVariable.ReplaceAllString(m.Endpoint.Template(), "id_1"), strings.NewReader(`{}`))
 		if len(required) == 0 {
 			if r.status != http.StatusOK {
-				t.Errorf("%s with nothing: %d %s", m.Name(), r.status, r.body)
+				t.Errorf("%s with nothing: %d %s", m.ShortName(), r.status, r.body)
 			}
 			continue
 		}
 		if _, _, param, _ := r.told(t); r.status != http.StatusBadRequest || !required[param] {
-			t.Errorf("%s with nothing: %d %s, want one of %v", m.Name(), r.status, r.body, required)
+			t.Errorf("%s with nothing: %d %s, want one of %v", m.ShortName(), r.status, r.body, required)
 		}
 	}
 }
@@ -325,15 +325,15 @@ func TestRESTAnswers(t *testing.T) {
 // TestRESTRemembers: what is kept is answered as it was said.
 func TestRESTRemembers(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	said := []byte(`{"object":"organization.project","id":"proj_1","name":"x","what":  "else"}`)
 	asked := new(atomic.Int32)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
 		return &upstream.Reply{Status: http.StatusOK, Body: said}, nil
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil)})
-	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, catalog))}}
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil)})
+	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, methods))}}
 	t.Cleanup(h.client.CloseIdleConnections)
 	for i, status := range []string{"fwd=miss", "hit"} {
 		r := h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil)
@@ -350,15 +350,15 @@ func TestRESTRemembers(t *testing.T) {
 // what it made, and not to make it again.
 func TestRESTWriteWithoutRecord(t *testing.T) {
 	t.Parallel()
-	catalog := realCatalog(t)
+	methods := realCatalog(t)
 	kept := &records{failed: func(r *audit.Record) error {
 		if r.Event == audit.EventCall {
 			return io.ErrShortWrite
 		}
 		return nil
 	}}
-	server := open(t, catalog, service.Options{Upstream: upstreamFunc(answerProject), Audit: kept, AuditRequired: true})
-	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, catalog))}}
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: kept, AuditRequired: true})
+	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, methods))}}
 	t.Cleanup(h.client.CloseIdleConnections)
 	r := h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`))
 	if _, kind, _, code := r.told(t); r.status != http.StatusFailedDependency || kind != "server_error" || code != "write_not_recorded" || r.header.Get("X-Should-Retry") != "false" {

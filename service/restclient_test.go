@@ -22,7 +22,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -30,7 +30,7 @@ import (
 // restTransport calls the REST door as a client of the upstream would, so that
 // what is tested through every door is tested through this one.
 type restTransport struct {
-	catalog *service.Catalog
+	catalog *catalog.Catalog
 	client  *http.Client
 	url     string
 	// said gets every answer; nil drops them.
@@ -41,7 +41,7 @@ type restTransport struct {
 func (c *restTransport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 	m, ok := c.catalog.Lookup(spec.Procedure)
 	if !ok {
-		return nil, fmt.Errorf("%s is not in the catalog", spec.Procedure)
+		return nil, fmt.Errorf("%s is not in the methods", spec.Procedure)
 	}
 	return &restCall{transport: c, ctx: ctx, method: m}, nil
 }
@@ -50,7 +50,7 @@ func (c *restTransport) NewClientStream(ctx context.Context, spec connect.Spec) 
 type restCall struct {
 	transport *restTransport
 	ctx       context.Context //nolint:containedctx // a call is made when its answer is asked for
-	method    *service.Method
+	method    *catalog.Method
 	request   proto.Message
 	done      bool
 }
@@ -116,7 +116,7 @@ func (c *restCall) Receive(msg any) error {
 
 // restRequest spells a message as a client of the upstream does. The path is
 // made here, whatever the ids are: what may not be sent is the door's to find.
-func restRequest(ctx context.Context, base string, m *service.Method, message protoreflect.Message) (*http.Request, error) {
+func restRequest(ctx context.Context, base string, m *catalog.Method, message protoreflect.Message) (*http.Request, error) {
 	plain := proto.Clone(message.Interface()).ProtoReflect()
 	path := m.Endpoint.Template()
 	for _, variable := range m.Endpoint.Variables() {
@@ -180,7 +180,7 @@ func restFault(status int, body []byte) error {
 }
 
 // requiredFields are the members that a body has to have.
-func requiredFields(m *service.Method) map[string]bool {
+func requiredFields(m *catalog.Method) map[string]bool {
 	names := map[string]bool{}
 	inPath := map[protoreflect.Name]bool{}
 	for _, variable := range m.Endpoint.Variables() {

@@ -52,13 +52,13 @@ func FuzzREST(f *testing.F) {
 			f.Add(verb, target, "")
 		}
 	}
-	catalog := realCatalog(f)
+	methods := realCatalog(f)
 	templates := make(map[*upstream.Endpoint]*regexp.Regexp)
-	for _, m := range catalog.Methods() {
+	for _, m := range methods.Mirrored() {
 		templates[m.Endpoint] = regexp.MustCompile("^/v1" + pathVariable.ReplaceAllString(m.Endpoint.Template(), "([^/]+)") + "$")
 	}
 	up, kept := new(lastAsked), new(lastRecord)
-	door := service.NewHTTPHandler(open(f, catalog, service.Options{Upstream: up, Audit: kept}), catalog)
+	door := service.NewHTTPHandler(open(f, methods, service.Options{Upstream: upstream.Unpaced(up), Audit: kept}), methods)
 	f.Fuzz(func(t *testing.T, verb, target, body string) {
 		*up = lastAsked{}
 		line := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
@@ -95,7 +95,7 @@ func FuzzREST(f *testing.F) {
 		if !bytes.Equal(reply.Body.Bytes(), []byte(`{}`)) || reply.Code != http.StatusOK {
 			t.Errorf("%s %s: %d %s", verb, target, reply.Code, reply.Body)
 		}
-		if last, ok := catalog.Lookup("/" + kept.Method); !ok || last.Endpoint != up.endpoint {
+		if last, ok := methods.Lookup("/" + kept.Method); !ok || last.Endpoint != up.endpoint {
 			t.Errorf("%s %s was recorded as %s", verb, target, kept.Method)
 		}
 	})

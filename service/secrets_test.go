@@ -33,7 +33,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 	for _, s := range readTour(t, m.catalog) {
 		request, response := s.message(t, w), s.method.Response.New().Interface()
 		if err := m.call(t.Context(), doors[1], s.method, request, response); err != nil {
-			t.Fatalf("%s: %v", s.method.Name(), err)
+			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
 		s.learn(t, w, response)
 		if s.method.Secret {

@@ -15,6 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -70,7 +71,7 @@ func (s *scissors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // for the upstream's word for the kind of thing. All of it is on record.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	catalog, log := realCatalog(t), new(records)
+	methods, log := realCatalog(t), new(records)
 	cutter := &scissors{fake: sandbox.New(sandbox.Options{
 		Seed: 7, Users: 60, Projects: 12, AuditEvents: 50, Now: func() time.Time { return tourNow },
 	})}
@@ -89,12 +90,12 @@ func TestLostAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := as("root", service.InProcess(open(t, catalog, service.Options{Upstream: sender, Audit: log})))
+	root := as("root", service.InProcess(open(t, methods, service.Options{Upstream: sender, Audit: log})))
 
 	w := newWorld(t)
 	posts, deletes, gone := 0, 0, 0
-	for _, s := range readTour(t, catalog) {
-		op, name := s.method.Endpoint.String(), s.method.Name()
+	for _, s := range readTour(t, methods) {
+		op, name := s.method.Endpoint.String(), s.method.ShortName()
 		got := s.method.Response.New().Interface()
 		if s.method.Read {
 			if err := root.CallUnary(t.Context(), specOf(s.method), s.message(t, w), got); err != nil {
@@ -131,7 +132,7 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-func lostAnswer(t *testing.T, m *service.Method, body []byte) proto.Message {
+func lostAnswer(t *testing.T, m *catalog.Method, body []byte) proto.Message {
 	t.Helper()
 	wire, err := m.Endpoint.Decode(body)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -48,12 +49,12 @@ func seriesOf(t *testing.T, registry *prometheus.Registry) (count int, said stri
 // many series as before, and no word of theirs is in one.
 func TestCallersMakeNoSeries(t *testing.T) {
 	t.Parallel()
-	registry, catalog := prometheus.NewRegistry(), realCatalog(t)
+	registry, methods := prometheus.NewRegistry(), realCatalog(t)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x", "object": "organization.project"}`)}, nil
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Audit: forgetful{}, Metrics: registry, Health: service.NewHealth()})
-	web := httptest.NewServer(service.NewHTTPHandler(server, catalog))
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Audit: forgetful{}, Metrics: registry, Health: health.New()})
+	web := httptest.NewServer(service.NewHTTPHandler(server, methods))
 	t.Cleanup(web.Close)
 	client := as("root", service.InProcess(server))
 
@@ -115,7 +116,7 @@ func TestCallersMakeNoSeries(t *testing.T) {
 	if before != after || strings.Contains(said, "canary") {
 		t.Errorf("%d series before, %d after; a caller's word is in one: %t", before, after, strings.Contains(said, "canary"))
 	}
-	if !strings.Contains(said, `value:"unknown"`) || !strings.Contains(said, `value:"Health/Check"`) {
+	if !strings.Contains(said, `value:"unknown"`) || !strings.Contains(said, `value:"grpc.health.v1.Health/Check"`) {
 		t.Error("nobody counted the procedures that there are not, or health checks")
 	}
 }

@@ -1,22 +1,33 @@
 package service
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connectgzip"
 	"connectrpc.com/connect/v2/connecthttp"
 	"connectrpc.com/grpcreflect/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/health"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
+	"github.com/admin-gateway/admin-gateway/service/idempotency"
+	"github.com/admin-gateway/admin-gateway/service/inventory"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/pacing"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/readcache"
+	"github.com/admin-gateway/admin-gateway/service/record"
+	"github.com/admin-gateway/admin-gateway/service/restdoor"
 )
 
 const (
@@ -32,24 +43,21 @@ const (
 // Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
 // required.
 type Options struct {
-	// Upstream answers what the gateway cannot.
-	Upstream Upstream
-	// Budget tells how the upstream's budget is spent; nil does not pace.
-	Budget Budget
-	// Cache remembers answers to reads; nil asks the upstream every time.
-	Cache *Cache
+	// Upstream sends requests to the Admin API.
+	Upstream pacing.Upstream
+	// Budget says how the upstream's budget is spent; nil does not pace.
+	Budget pacing.Budget
+	// Cache stores answers to reads; nil asks the upstream every time.
+	Cache *readcache.Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
 	// nil refuses these.
-	Idempotency *Idempotency
+	Idempotency *idempotency.Outcomes
 	// Callers holds the policy in force.
-	Callers Callers
-	// Authenticator tells who makes a call.
-	Authenticator Authenticator
-	// Authenticated is told of every call whose caller has shown who it is, with
-	// the context that the door gave it; nil: nobody is. It must not block.
-	Authenticated func(ctx context.Context)
+	Callers admission.Callers
+	// Authenticator says who makes a call.
+	Authenticator admission.Authenticator
 	// Audit keeps a record of every call.
-	Audit AuditLog
+	Audit record.Log
 	// AuditRequired refuses a write whose record cannot be kept.
 	AuditRequired bool
 	// Reflection serves gRPC server reflection, to callers that have the
@@ -57,7 +65,7 @@ type Options struct {
 	Reflection bool
 	// Health is served as grpc.health.v1, to everybody, and ends streams when the
 	// gateway stops; nil does neither.
-	Health *Health
+	Health *health.Health
 	// Metrics counts calls; nil counts for nobody.
 	Metrics prometheus.Registerer
 	// Tracer makes the spans of calls and of their stages; nil makes none.
@@ -66,75 +74,116 @@ type Options struct {
 	// discards it.
 	Logger *slog.Logger
 	// Validator checks requests; the default applies the rules that their schema
-	// declares. What it compiles of these is kept by it: servers of one process
-	// may share one.
-	Validator Validator
+	// declares. It keeps what it compiles of these: servers of one process may
+	// share one.
+	Validator admission.Validator
 	// LongestCall bounds every call but streams; default [DefaultLongestCall].
 	LongestCall time.Duration
-	// FanOut says how the RPCs go about it that are made of many reads.
-	FanOut FanOutOptions
+	// Inventory configures the RPCs that are made of many reads.
+	Inventory inventory.Options
+}
+
+// server is what the interceptors and the handler share. It does not change once it
+// is built.
+type server struct {
+	options   Options
+	admission *admission.Controller
+	recorder  *record.Recorder
+	health    *health.Service
+	metrics   *observe.Metrics
+	tracer    *observe.Tracer
+	chain     pipeline.Invoker
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
 // doors are transports that call it.
-func NewServer(catalog *Catalog, options Options) (*connect.Server, error) {
+func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, error) {
 	if options.Upstream == nil || options.Callers == nil || options.Authenticator == nil || options.Audit == nil {
 		return nil, errors.New("service: Options.Upstream, Callers, Authenticator and Audit are required")
 	}
-	options.Logger = callLogger(options.Logger)
+	options.Logger = accounting.Logger(options.Logger)
 	if options.LongestCall <= 0 {
 		options.LongestCall = DefaultLongestCall
 	}
-	options.FanOut.applyDefaults()
-	if options.Validator == nil {
-		validator, err := NewValidator()
-		if err != nil {
-			return nil, err
-		}
-		options.Validator = validator
+	options.Inventory = options.Inventory.WithDefaults()
+	s := &server{options: options, tracer: observe.NewTracer(options.Tracer, methods)}
+	s.recorder = record.New(options.Audit, options.AuditRequired, s.tracer)
+	if err := s.build(methods); err != nil {
+		return nil, fmt.Errorf("service: %w", err)
 	}
-	counters, err := newMetrics(options.Metrics, catalog)
+	plans, err := inventory.Compile(methods)
 	if err != nil {
-		return nil, fmt.Errorf("service: metrics: %w", err)
+		return nil, fmt.Errorf("service: %w", err)
 	}
-	tracing := newTracing(options.Tracer, counters.calls.names)
-	r := &road{
-		catalog:       catalog,
-		methods:       catalog.access,
-		cache:         &cacheStep{options.Cache, options.Upstream, tracing},
-		idempotency:   options.Idempotency,
-		validator:     options.Validator,
-		callers:       options.Callers,
-		authenticator: options.Authenticator,
-		authenticated: options.Authenticated,
-		audit:         options.Audit,
-		auditRequired: options.AuditRequired,
-		metrics:       counters,
-		logger:        options.Logger,
-		fan:           options.FanOut,
-		budget:        options.Budget,
-		tracing:       tracing,
+	inventories, err := inventory.New(inventory.Dependencies{
+		Plans: plans, Admission: s.admission, Invoker: s.chain, Budget: options.Budget, Logger: options.Logger,
+	}, options.Inventory)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
 	}
-	if options.Health != nil {
-		r.health = newHealthService(options.Health)
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers())
+}
+
+// build makes the parts that have metrics of their own.
+func (s *server) build(methods *catalog.Catalog) (err error) {
+	o := &s.options
+	if o.Validator == nil {
+		if o.Validator, err = admission.NewValidator(); err != nil {
+			return err
+		}
 	}
-	server := connect.NewServer(r.interceptors(options.LongestCall)...)
-	for _, m := range catalog.methods {
-		server.Register(connect.Method{Spec: m.spec(), Handler: r.handler(m)})
+	if s.metrics, err = observe.NewMetrics(o.Metrics, methods); err != nil {
+		return err
 	}
-	if err := r.registerOwn(server, cacheService{catalog, r.cache}.handlers(), budgetService{options.Budget}.handlers()); err != nil {
-		return nil, err
+	if s.admission, err = admission.New(admission.Options{
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Metrics: o.Metrics, Tracer: s.tracer,
+	}); err != nil {
+		return err
 	}
-	if options.Reflection {
-		grpcreflect.Register(server)
+	if o.Health != nil {
+		if s.health, err = health.NewService(o.Health, o.Metrics, o.Logger); err != nil {
+			return err
+		}
 	}
-	if r.health != nil {
-		r.health.register(server)
+	reads, err := readcache.NewMetrics(o.Metrics, methods)
+	if err != nil {
+		return err
 	}
-	server.SetUnknownHandler(func(context.Context, connect.Spec, connect.ServerStream) error {
-		return &rpcerror.Error{Code: connect.CodeUnimplemented, Reason: rpcerror.ReasonUnknownMethod, Message: "no such method"}
-	})
-	return server, nil
+	writes, err := idempotency.NewMetrics(o.Metrics)
+	if err != nil {
+		return err
+	}
+	s.chain = s.invoker(reads, writes)
+	return nil
+}
+
+// register serves every method of the catalog, and fails when nothing answers one. It
+// is the only place that registers with a connect.Server what callers may call.
+func (s *server) register(methods *catalog.Catalog, handlers ...pipeline.Handlers) (*connect.Server, error) {
+	all := make(pipeline.Handlers)
+	for _, some := range handlers {
+		maps.Copy(all, some)
+	}
+	registered := connect.NewServer(s.interceptors()...)
+	for _, m := range methods.Methods() {
+		answer := s.upstream
+		if m.Source != catalog.Upstream {
+			local := all[m.Procedure]
+			if local == nil {
+				return nil, fmt.Errorf("service: nothing answers %s", m.Name())
+			}
+			answer = s.local(local)
+		}
+		registered.Register(connect.Method{Spec: m.Spec(), Handler: s.handler(m, answer)})
+	}
+	if s.options.Reflection {
+		grpcreflect.Register(registered)
+	}
+	if s.health != nil {
+		s.health.Register(registered)
+	}
+	registered.SetUnknownHandler(func(context.Context, connect.Spec, connect.ServerStream) error { return admission.UnknownMethod() })
+	return registered, nil
 }
 
 // HTTPOption changes how [NewHTTPHandler] serves.
@@ -148,31 +197,25 @@ func WithMaxRequestBytes(n int) HTTPOption {
 	return func(s *httpSettings) { s.maxRequestBytes = n }
 }
 
-// newGzip compresses at the least cost: for a hit, compressing is most of the work,
-// and the levels above save a tenth of the bytes for a multiple of the time.
-func newGzip() connect.Compressor {
-	return connectgzip.New(connectgzip.WithLevel(gzip.BestSpeed))
-}
-
 // NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
 // upstream's own REST paths. gRPC needs HTTP/2, so the http.Server has to speak
 // it. The catalog is the one that server was made of. A request may have 1 MiB,
 // unless an option says otherwise.
-func NewHTTPHandler(server *connect.Server, catalog *Catalog, options ...HTTPOption) http.Handler {
+func NewHTTPHandler(server *connect.Server, methods *catalog.Catalog, options ...HTTPOption) http.Handler {
 	settings := httpSettings{maxRequestBytes: maxRequestBytes}
 	for _, option := range options {
 		option(&settings)
 	}
 	mux := http.NewServeMux()
-	connecthttp.Mount(doorMux{mux}, server,
+	connecthttp.Mount(httpdoor.Mux{ServeMux: mux}, server,
 		connecthttp.WithCodecs(codecs()...),
 		connecthttp.WithReadMaxBytes(settings.maxRequestBytes),
-		connecthttp.WithCompressors(newGzip()),
+		connecthttp.WithCompressors(httpdoor.Gzip()),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	)
-	rest := newRESTDoor(server, catalog, settings.maxRequestBytes)
-	return WithInterrupts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rest.takes(r) {
+	rest := restdoor.New(server, methods, settings.maxRequestBytes)
+	return httpdoor.WithConnection(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest.Takes(r) {
 			rest.ServeHTTP(w, r)
 			return
 		}

@@ -15,13 +15,15 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // agingHouse is a house whose clock and upstream the test moves.
 type agingHouse struct {
 	t       *testing.T
-	catalog *service.Catalog
+	catalog *catalog.Catalog
 	server  *connect.Server
 	client  *connect.Client
 	start   time.Time
@@ -49,7 +51,7 @@ callers:
     grants: [{permissions: ["*.read"]}, {permissions: [budget.spend], projects: [p]}]
 `
 
-func newAgingHouse(t *testing.T, change func(*service.CacheOptions, *service.Catalog)) *agingHouse {
+func newAgingHouse(t *testing.T, change func(*readcache.Options, *catalog.Catalog)) *agingHouse {
 	t.Helper()
 	h := &agingHouse{
 		t: t, catalog: realCatalog(t), start: time.Now(), past: new(atomic.Int64), asked: new(atomic.Int32), records: new(records),
@@ -59,15 +61,15 @@ func newAgingHouse(t *testing.T, change func(*service.CacheOptions, *service.Cat
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: h.catalog.Convert})
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: readcache.Converter(h.catalog)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := service.CacheOptions{Store: tiered, Near: memory, Now: h.now, Org: func(context.Context) (string, error) { return "org", nil }}
+	options := readcache.Options{Store: tiered, Near: memory, Now: h.now, Org: func(context.Context) (string, error) { return "org", nil }}
 	if change != nil {
 		change(&options, h.catalog)
 	}
-	remembers, err := service.NewCache(options)
+	remembers, err := readcache.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func newAgingHouse(t *testing.T, change func(*service.CacheOptions, *service.Cat
 		}
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + strings.Repeat("x", int(n)) + `"}`)}, nil
 	})
-	h.server = open(t, h.catalog, service.Options{Upstream: up, Cache: remembers, Callers: newPolicy(t, h.catalog, agingPolicy), Audit: h.records})
+	h.server = open(t, h.catalog, service.Options{Upstream: upstream.Unpaced(up), Cache: remembers, Callers: newPolicy(t, h.catalog, agingPolicy), Audit: h.records})
 	h.client = connect.NewClient(service.InProcess(h.server))
 	return h
 }
@@ -103,7 +105,7 @@ type reply struct {
 	asked            bool // the upstream, before the answer
 }
 
-func (h *agingHouse) method(name string) *service.Method {
+func (h *agingHouse) method(name string) *catalog.Method {
 	h.t.Helper()
 	m, ok := h.catalog.Lookup("/admingateway.admin.v1." + name)
 	if !ok {
@@ -331,7 +333,7 @@ func TestSettled(t *testing.T) {
 func TestJitter(t *testing.T) {
 	t.Parallel()
 	var draw atomic.Int64
-	h := newAgingHouse(t, func(o *service.CacheOptions, _ *service.Catalog) {
+	h := newAgingHouse(t, func(o *readcache.Options, _ *catalog.Catalog) {
 		o.Jitter, o.Random = 0.1, func() float64 { return float64(draw.Load()) / 100 }
 	})
 	for percent, want := range map[int64]string{0: "fwd=miss; ttl=300", 50: "fwd=miss; ttl=285", 99: "fwd=miss; ttl=270"} {
@@ -344,21 +346,21 @@ func TestJitter(t *testing.T) {
 func TestLifeOverrides(t *testing.T) {
 	t.Parallel()
 	of := func(d time.Duration) *time.Duration { return &d }
-	overrides := []service.LifeOverride{
+	overrides := []catalog.LifeOverride{
 		{Of: "ProjectService/GetProject", Fresh: of(time.Second), IfError: of(0)},
 		{Of: "projects", Fresh: of(time.Minute)},
 		{Of: "users", Fresh: of(0)},
 		{Of: "usage", Settled: of(time.Hour)},
 	}
-	var lives service.Lives
-	h := newAgingHouse(t, func(o *service.CacheOptions, catalog *service.Catalog) {
+	var lives catalog.Lives
+	h := newAgingHouse(t, func(o *readcache.Options, methods *catalog.Catalog) {
 		var err error
-		if lives, err = catalog.Lives(overrides); err != nil {
+		if lives, err = methods.Lives(overrides); err != nil {
 			t.Fatal(err)
 		}
 		o.Lives = lives
 	})
-	for name, want := range map[string]service.Life{
+	for name, want := range map[string]catalog.Life{
 		"ProjectService/GetProject":         {Fresh: time.Second, WhileRevalidate: time.Minute},
 		"ProjectService/ListProjects":       {Fresh: time.Minute, WhileRevalidate: time.Minute, IfError: time.Hour},
 		"UserService/GetUser":               {},
@@ -372,7 +374,7 @@ func TestLifeOverrides(t *testing.T) {
 	for range 2 {
 		h.want(h.read("root", "UserService/GetUser", &adminv1.GetUserRequest{UserId: "u"}), "bypass", "fwd=bypass")
 	}
-	for text, overrides := range map[string][]service.LifeOverride{
+	for text, overrides := range map[string][]catalog.LifeOverride{
 		"no read":         {{Of: "ProjectService/CreateProject", Fresh: of(1)}},
 		"no read that is": {{Of: "nothing", Fresh: of(1)}},
 		"twice":           {{Of: "projects", Fresh: of(1)}, {Of: "projects", Fresh: of(2)}},

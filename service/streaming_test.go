@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/admin-gateway/admin-gateway/internal/doortest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
@@ -28,7 +29,7 @@ const (
 // second message once the first was seen.
 func streamingURL(t *testing.T, seen <-chan struct{}) string {
 	t.Helper()
-	server := connect.NewServer(service.DoorInterceptors(slog.New(slog.DiscardHandler), service.DefaultLongestCall)...)
+	server := connect.NewServer(doortest.Interceptors(slog.New(slog.DiscardHandler), service.DefaultLongestCall)...)
 	server.Register(connect.Method{
 		Spec: connect.Spec{Procedure: echo, StreamType: connect.StreamTypeBidi},
 		Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {

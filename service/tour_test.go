@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"os"
 	"regexp"
@@ -21,13 +22,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
 // stop is a line of testdata/tour.txt.
 type stop struct {
 	line    int
-	method  *service.Method
+	method  *catalog.Method
 	request string            // ProtoJSON with "$name" in it
 	keep    map[string]string // name → path in the answer
 }
@@ -42,20 +43,17 @@ var (
 )
 
 // readTour reads the tour, which visits every method of the catalog.
-func readTour(t *testing.T, catalog *service.Catalog) []stop {
+func readTour(t *testing.T, methods *catalog.Catalog) []stop {
 	t.Helper()
 	text, err := os.ReadFile("testdata/tour.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	unvisited := make(map[string]*service.Method)
-	for _, m := range catalog.Methods() {
-		unvisited[m.Name()] = m
+	unvisited := make(map[string]*catalog.Method)
+	for _, m := range methods.Mirrored() {
+		unvisited[m.ShortName()] = m
 	}
-	methods := make(map[string]*service.Method, len(unvisited))
-	for name, m := range unvisited {
-		methods[name] = m
-	}
+	known := maps.Clone(unvisited)
 	var stops []stop
 	line := 0
 	for text := range strings.Lines(string(text)) {
@@ -65,10 +63,10 @@ func readTour(t *testing.T, catalog *service.Catalog) []stop {
 			continue
 		}
 		parts := tourLine.FindStringSubmatch(text)
-		if parts == nil || methods[parts[1]] == nil {
+		if parts == nil || known[parts[1]] == nil {
 			t.Fatalf("tour.txt:%d: not Service/Method {request} => name=path: %s", line, text)
 		}
-		s := stop{line: line, method: methods[parts[1]], request: parts[2], keep: make(map[string]string)}
+		s := stop{line: line, method: known[parts[1]], request: parts[2], keep: make(map[string]string)}
 		for pair := range strings.FieldsSeq(parts[3]) {
 			name, path, ok := strings.Cut(pair, "=")
 			if !ok {

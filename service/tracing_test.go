@@ -54,11 +54,11 @@ func listProjects(ctx context.Context, c *connect.Client) error {
 func tracedHouse(t *testing.T) (*tracetest.InMemoryExporter, connect.Transport, *records) {
 	t.Helper()
 	spans, tracer := inMemorySpans(t)
-	catalog, kept := realCatalog(t), new(records)
+	methods, kept := realCatalog(t), new(records)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
-	server := open(t, catalog, service.Options{Upstream: up, Cache: memoryCache(t, catalog, nil), Audit: kept, Tracer: tracer})
+	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil), Audit: kept, Tracer: tracer})
 	return spans, service.InProcess(server), kept
 }
 
@@ -91,14 +91,14 @@ func TestSpansOfTheRoad(t *testing.T) {
 			}
 		}
 		slices.Sort(names)
-		want := []string{"ProjectService/ListProjects", "audit", "authenticate", "authorize", "cache", "flight"}
+		want := []string{"admingateway.admin.v1.ProjectService/ListProjects", "audit", "authenticate", "authorize", "cache", "flight"}
 		if outcome == "hit" {
 			want = slices.DeleteFunc(want, func(name string) bool { return name == "flight" })
 		}
 		if !slices.Equal(names, want) {
 			t.Fatalf("%s: spans %v, want %v", outcome, names, want)
 		}
-		call, look := byName(all, "ProjectService/ListProjects"), byName(all, "cache")
+		call, look := byName(all, "admingateway.admin.v1.ProjectService/ListProjects"), byName(all, "cache")
 		if call.Parent.SpanID().String() != callersSpan || !call.Parent.IsRemote() || call.SpanKind != trace.SpanKindServer {
 			t.Errorf("the call is below %s", call.Parent.SpanID())
 		}
@@ -176,14 +176,14 @@ func TestSpansOfFailures(t *testing.T) {
 		reason string
 		status codes.Code
 	}{
-		"stranger": {"stranger", listProjects, "ProjectService/ListProjects", "unauthenticated", "unknown_token", codes.Unset},
+		"stranger": {"stranger", listProjects, "admingateway.admin.v1.ProjectService/ListProjects", "unauthenticated", "unknown_token", codes.Unset},
 		"no such method": {"root", func(ctx context.Context, c *connect.Client) error {
 			return c.CallUnary(ctx, connect.Spec{Procedure: "/" + secretWord + "/proj_1"}, &adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 		}, "unknown", "unimplemented", "", codes.Error},
 		"bad request": {"root", func(ctx context.Context, c *connect.Client) error {
 			_, err := adminv1connect.NewProjectServiceClient(c).GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "/" + secretWord})
 			return err
-		}, "ProjectService/GetProject", "invalid_argument", "", codes.Unset},
+		}, "admingateway.admin.v1.ProjectService/GetProject", "invalid_argument", "", codes.Unset},
 	} {
 		spans.Reset()
 		if err := tracedCall(t, as(test.caller, door), "", test.call); err == nil {
@@ -216,13 +216,13 @@ func TestSpansHoldNoValues(t *testing.T) {
 		"gateway.reason": {"unknown_token"}, "http.request.method": {"GET", "POST", "DELETE"}, "http.response.status_code": {"200", "500"},
 		"rpc.response.status_code": {"ok", "unauthenticated", "unavailable", "unknown", "not_found", "invalid_argument"}, "error.type": {"UNAVAILABLE", "OUTCOME_UNKNOWN"},
 	}
-	for _, method := range m.catalog.Methods() {
+	for _, method := range m.catalog.Mirrored() {
 		names = append(names, method.Name(), method.Endpoint.String())
 		values["rpc.method"] = append(values["rpc.method"], method.Name())
 		values["url.template"] = append(values["url.template"], method.Endpoint.Template())
 	}
 	all := m.spans.GetSpans()
-	if len(all) < 5*len(m.catalog.Methods()) {
+	if len(all) < 5*len(m.catalog.Mirrored()) {
 		t.Fatalf("only %d spans", len(all))
 	}
 	for _, s := range all {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
 // TestWalksThroughADoor walks every list of the mirror to its end: the items are
@@ -29,7 +29,7 @@ func TestWalksThroughADoor(t *testing.T) {
 		request := s.message(t, nil)
 		all, err := walk(t, m, s.method, request)
 		if err != nil || len(all) == 0 {
-			t.Errorf("%s: %d items, %v", s.method.Name(), len(all), err)
+			t.Errorf("%s: %d items, %v", s.method.ShortName(), len(all), err)
 			continue
 		}
 		// One item a page must come to the same.
@@ -38,12 +38,12 @@ func TestWalksThroughADoor(t *testing.T) {
 		small.ProtoReflect().Set(limit, protoreflect.ValueOfInt32(max(int32(len(all))/4, 1)))
 		again, err := walk(t, m, s.method, small)
 		if err != nil || len(again) != len(all) {
-			t.Errorf("%s: %d items in small pages, %d in large ones, %v", s.method.Name(), len(again), len(all), err)
+			t.Errorf("%s: %d items in small pages, %d in large ones, %v", s.method.ShortName(), len(again), len(all), err)
 			continue
 		}
 		for i := range all {
 			if !proto.Equal(all[i], again[i]) {
-				t.Errorf("%s: item %d differs between small and large pages", s.method.Name(), i)
+				t.Errorf("%s: item %d differs between small and large pages", s.method.ShortName(), i)
 				break
 			}
 		}
@@ -52,7 +52,7 @@ func TestWalksThroughADoor(t *testing.T) {
 			_, err := walk(t, m, s.method, small)
 			remove()
 			if _, endless := errors.AsType[*pages.EndlessError](err); !endless {
-				t.Errorf("%s with %s: %v, want an *EndlessError", s.method.Name(), variant, err)
+				t.Errorf("%s with %s: %v, want an *EndlessError", s.method.ShortName(), variant, err)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func TestWalksThroughADoor(t *testing.T) {
 }
 
 // walk collects a list over gRPC.
-func walk(t *testing.T, m *mirror, method *service.Method, request proto.Message) ([]proto.Message, error) {
+func walk(t *testing.T, m *mirror, method *catalog.Method, request proto.Message) ([]proto.Message, error) {
 	t.Helper()
 	return pages.Collect(pages.Walk[proto.Message](t.Context(), func(ctx context.Context, request proto.Message) (proto.Message, error) {
 		response := method.Response.New().Interface()

@@ -99,15 +99,68 @@ func NewSender(options SenderOptions) (*Sender, error) {
 // that of the attempt before; once a delete may have been done, it is never
 // less than OutcomeUnknown.
 func (s *Sender) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error) {
-	d := delivery{sender: s, endpoint: e, request: r}
+	d, err := s.Admit(ctx, e, r)
+	if err != nil {
+		return nil, err
+	}
+	return d.Send(ctx)
+}
+
+// Delivery is a request that may be sent now: its first attempt has been paid for.
+// One of its methods is called, once.
+type Delivery interface {
+	// Send sends the request, as [Sender.Do] does.
+	Send(ctx context.Context) (*Reply, error)
+	// Abandon ends a delivery that is not sent. What was paid is not given back.
+	Abandon()
+}
+
+// Admit waits until the first attempt of Do may be made. Its errors are those of Do
+// that say that nothing was sent.
+func (s *Sender) Admit(ctx context.Context, e *Endpoint, r *Request) (Delivery, error) {
+	d := &delivery{sender: s, endpoint: e, request: r}
 	if s.options.Bucket != nil {
 		d.bucket = s.options.Bucket(e)
 	}
+	done, refusal := d.admit(ctx)
+	if refusal != nil {
+		return nil, refusal
+	}
+	d.done = done
+	return d, nil
+}
+
+// Unpaced makes deliveries of an Attempter, whose first attempt may be made at any
+// time and is the only one.
+func Unpaced(client Attempter) Unlimited { return Unlimited{client} }
+
+// Unlimited is an [Attempter] without pacing; see [Unpaced].
+type Unlimited struct{ client Attempter }
+
+// Admit admits every request at once.
+func (u Unlimited) Admit(_ context.Context, e *Endpoint, r *Request) (Delivery, error) {
+	return single{u.client, e, r}, nil
+}
+
+// single is a delivery of one attempt.
+type single struct {
+	client   Attempter
+	endpoint *Endpoint
+	request  *Request
+}
+
+// Send implements [Delivery].
+func (s single) Send(ctx context.Context) (*Reply, error) {
+	return s.client.Do(ctx, s.endpoint, s.request)
+}
+
+// Abandon implements [Delivery].
+func (single) Abandon() {}
+
+// Send implements [Delivery].
+func (d *delivery) Send(ctx context.Context) (*Reply, error) {
+	done := d.done
 	for tried := 1; ; tried++ {
-		done, refusal := d.admit(ctx)
-		if refusal != nil {
-			return nil, d.verdict(refusal)
-		}
 		reply, err := d.attempt(ctx, done)
 		if err == nil {
 			return reply, nil
@@ -126,8 +179,15 @@ func (s *Sender) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error
 		if more, ended := d.again(ctx, tried); !more {
 			return nil, d.verdict(ended)
 		}
+		var refusal *Error
+		if done, refusal = d.admit(ctx); refusal != nil {
+			return nil, d.verdict(refusal)
+		}
 	}
 }
+
+// Abandon implements [Delivery].
+func (d *delivery) Abandon() { d.done(errNoEvidence) }
 
 // delivery is one call of a Sender.
 type delivery struct {
@@ -135,6 +195,7 @@ type delivery struct {
 	endpoint *Endpoint
 	request  *Request
 	bucket   string
+	done     func(error) // tells the breaker how the attempt ended that may be made
 
 	last *Error        // of the attempt before; nil: there was none
 	lost *Error        // since when the write may have been done; nil: it was not

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/service/authz"
@@ -31,7 +30,7 @@ func (f policyFlags) load(std streams) (*build.Catalog, *callers.Set, error) {
 type canCommand struct {
 	policyFlags
 	Caller  string `required:"" placeholder:"NAME" help:"Caller, as the policy names it."`
-	RPC     string `required:"" placeholder:"SERVICE/METHOD" help:"RPC, such as ProjectService/GetProject."`
+	RPC     string `required:"" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
 	Request string `placeholder:"JSON" help:"The request as ProtoJSON; without it only the permission is looked at."`
 }
 
@@ -40,30 +39,26 @@ var errDenied = errors.New("denied")
 
 // Run prints the decision, with the grant that allowed it or the reason of a denial.
 func (c *canCommand) Run(_ context.Context, std streams) error {
-	catalog, set, err := c.load(std)
+	methods, set, err := c.load(std)
 	if err != nil {
 		return err
 	}
-	procedure, message, err := find(catalog, c.RPC)
+	method, err := methods.Find(c.RPC)
 	if err != nil {
-		return fmt.Errorf("flag --rpc: %w", err)
+		return fmt.Errorf("flag --rpc: %w; gateway catalog lists all of them", err)
 	}
 	if set.Limiter(c.Caller) == nil {
 		return fmt.Errorf("flag --caller: the policy has no caller %q", c.Caller)
 	}
-	handle, ok := catalog.Access().Lookup(procedure)
-	if !ok {
-		return fmt.Errorf("flag --rpc: %s cannot be granted", c.RPC)
-	}
 	var d authz.Decision
 	if c.Request == "" {
-		d = set.Policy.MayCall(c.Caller, handle)
+		d = set.Policy.MayCall(c.Caller, method.Access())
 	} else {
-		request := message.New()
+		request := method.Request.New()
 		if err := protojson.Unmarshal([]byte(c.Request), request.Interface()); err != nil {
 			return fmt.Errorf("flag --request: %w", err)
 		}
-		d = set.Policy.Decide(c.Caller, handle, request)
+		d = set.Policy.Decide(c.Caller, method.Access(), request)
 	}
 	if _, err := fmt.Fprintln(std.out, verdict(d, c.Request == "")); err != nil {
 		return err
@@ -90,22 +85,4 @@ func verdict(d authz.Decision, withoutRequest bool) string {
 		text += fmt.Sprintf(", project %q", d.Project)
 	}
 	return text
-}
-
-// find looks up Service/Method, with or without the package.
-func find(catalog *build.Catalog, name string) (procedure string, request protoreflect.MessageType, err error) {
-	is := func(short, procedure string) bool {
-		return name == short || strings.TrimPrefix(name, "/") == strings.TrimPrefix(procedure, "/")
-	}
-	for _, m := range catalog.Methods() {
-		if is(m.Name(), m.Procedure) {
-			return m.Procedure, m.Request, nil
-		}
-	}
-	for _, m := range catalog.Own() {
-		if is(m.Name(), m.Procedure) {
-			return m.Procedure, m.Request, nil
-		}
-	}
-	return "", nil, fmt.Errorf("there is no RPC %q; gateway catalog lists all of them", name)
 }

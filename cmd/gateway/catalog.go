@@ -12,5 +12,5 @@ func (c *catalogCommand) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	return catalog.WriteInventory(std.out, c.Format)
+	return catalog.WriteListing(std.out, c.Format)
 }

@@ -134,7 +134,7 @@ func TestRun(t *testing.T) {
 		{"catalog", []string{"catalog"}, 0, "ProjectService/GetProject", ""},
 		{"catalog as table", []string{"catalog", "--format=table"}, 0, "ProjectService/GetProject  ", ""},
 		{"catalog as tsv", []string{"catalog", "--format=tsv"}, 0, "ProjectService/GetProject\tGET\t/organization/projects/{project_id}\tprojects.read\t", ""},
-		{"catalog as json", []string{"catalog", "--format=json"}, 0, `"rpc": "ProjectService/GetProject"`, ""},
+		{"catalog as json", []string{"catalog", "--format=json"}, 0, `"procedure": "admingateway.admin.v1.ProjectService/GetProject"`, ""},
 		{"config", []string{"config"}, 0, "| `upstream.base_url` | `GATEWAY_UPSTREAM_BASE_URL` |", ""},
 		{"config as json", []string{"config", "--format=json"}, 0, `"variable": "GATEWAY_UPSTREAM_BASE_URL"`, ""},
 		{"token", []string{"token", "new"}, 0, "policy: {token_sha256: ", ""},

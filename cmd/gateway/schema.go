@@ -7,7 +7,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/internal/schema"
 	"github.com/admin-gateway/admin-gateway/proto"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
 type schemaCommand struct {
@@ -17,7 +17,7 @@ type schemaCommand struct {
 
 // Run writes the schema.
 func (c *schemaCommand) Run(ctx context.Context, std streams) error {
-	described, err := schema.New(ctx, service.Files(), proto.Sources)
+	described, err := schema.New(ctx, catalog.Files(), proto.Sources)
 	if err != nil {
 		return err
 	}

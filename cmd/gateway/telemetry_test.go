@@ -37,13 +37,13 @@ telemetry:
 	}
 	s.stop(t)
 	spans := receiver.Names()
-	for _, name := range []string{"UserService/ListUsers", "authenticate", "authorize", "cache", "flight", "pace", "GET /organization/users", "audit"} {
+	for _, name := range []string{"admingateway.admin.v1.UserService/ListUsers", "authenticate", "authorize", "cache", "flight", "pace", "GET /organization/users", "audit"} {
 		if spans[name] == nil || hex.EncodeToString(spans[name].GetTraceId()) != trace {
 			t.Errorf("the span %q is %v", name, spans[name])
 		}
 	}
 	for child, parent := range map[string]string{
-		"authenticate": "UserService/ListUsers", "authorize": "UserService/ListUsers", "cache": "UserService/ListUsers", "audit": "UserService/ListUsers",
+		"authenticate": "admingateway.admin.v1.UserService/ListUsers", "authorize": "UserService/ListUsers", "cache": "UserService/ListUsers", "audit": "UserService/ListUsers",
 		"flight": "cache", "pace": "flight", "GET /organization/users": "flight",
 	} {
 		if string(spans[child].GetParentSpanId()) != string(spans[parent].GetSpanId()) {

@@ -8,15 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+
 	"google.golang.org/protobuf/proto"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
 // documented are the policies of docs/authorization.md, by caller.
-func documented(t *testing.T, catalog *service.Catalog) map[string]*callers.Set {
+func documented(t *testing.T, methods *catalog.Catalog) map[string]*callers.Set {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/authorization.md")
 	if err != nil {
@@ -29,7 +30,7 @@ func documented(t *testing.T, catalog *service.Catalog) map[string]*callers.Set 
 			continue
 		}
 		block = strings.ReplaceAll(block, "$TOKEN_SHA256", strings.Repeat("ab", 32))
-		set, err := callers.Parse(fmt.Sprintf("block %d", i), []byte(block), callers.Rules{Methods: catalog.Access()})
+		set, err := callers.Parse(fmt.Sprintf("block %d", i), []byte(block), callers.Rules{Methods: methods.Access()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,11 +72,11 @@ func TestExamplePolicies(t *testing.T) {
 // the page says and no more.
 func TestDocumentedPolicies(t *testing.T) {
 	t.Parallel()
-	catalog, err := service.NewCatalog(service.Files(), nil)
+	methods, err := catalog.New(catalog.Files(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sets := documented(t, catalog)
+	sets := documented(t, methods)
 	owner, member := adminv1.InviteProjectRole_INVITE_PROJECT_ROLE_OWNER, adminv1.InviteProjectRole_INVITE_PROJECT_ROLE_MEMBER
 	invite := func(role adminv1.InviteRole, projects ...adminv1.InviteProjectRole) *adminv1.CreateInviteRequest {
 		request := &adminv1.CreateInviteRequest{Email: "a@example.com", Role: role, Projects: &adminv1.InviteProjects{}}
@@ -119,11 +120,11 @@ func TestDocumentedPolicies(t *testing.T) {
 		{"inviter", "InviteService/CreateInvite", invite(organizationOwner), false},
 		{"inviter", "InviteService/DeleteInvite", &adminv1.DeleteInviteRequest{InviteId: "x"}, false},
 	} {
-		method, ok := catalog.Lookup("/admingateway.admin.v1." + test.rpc)
+		method, ok := methods.Lookup("/admingateway.admin.v1." + test.rpc)
 		if !ok || sets[test.caller] == nil {
 			t.Fatalf("no %s, or no caller %s", test.rpc, test.caller)
 		}
-		handle, _ := catalog.Access().Lookup(method.Procedure)
+		handle, _ := methods.Access().Lookup(method.Procedure)
 		if d := sets[test.caller].Policy.Decide(test.caller, handle, test.request.ProtoReflect()); d.Allowed != test.want {
 			t.Errorf("%s, %s, %v: %+v", test.caller, test.rpc, test.request, d)
 		}

@@ -13,11 +13,15 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+
+	"github.com/admin-gateway/admin-gateway/service/door"
 )
 
-// ServerInfo is the CallInfo.TransportInfo of a call through this door.
+// ServerInfo is the CallInfo.TransportInfo of a call through this door, and its
+// [door.Connection].
 type ServerInfo struct {
 	tls         *tls.ConnectionState
+	conn        *conn // nil: the call is on none of our listeners
 	once        sync.Once
 	interrupted chan struct{}
 }
@@ -30,6 +34,23 @@ func (i *ServerInfo) Interrupt() {
 		i.once.Do(func() { close(i.interrupted) })
 	}
 }
+
+// Waits says that a Receive can wait for the client.
+func (i *ServerInfo) Waits() bool { return true }
+
+// Trust says that the caller has been authenticated: it may take back as many calls
+// as it likes.
+func (i *ServerInfo) Trust() {
+	if i.conn != nil {
+		i.conn.Trust()
+	}
+}
+
+// ExtendTo does nothing: the door does not bound answers.
+func (i *ServerInfo) ExtendTo(time.Time) {}
+
+// AbandonRequest does nothing: HTTP/2 answers a request that has not come whole.
+func (i *ServerInfo) AbandonRequest() {}
 
 // TLS is the state of the connection, nil without TLS. The certificates in it are
 // those of all calls on the connection: nobody changes them.
@@ -58,7 +79,7 @@ func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 		reads:    reads,
 		over:     server.interrupted,
 	}
-	err := d.dispatch(ctx, s)
+	err := d.dispatch(door.WithConnection(ctx, server), s)
 	s.finish()
 	return toStatus(err)
 }
@@ -107,7 +128,7 @@ func (d *Door) info(ctx context.Context, procedure string) (*connect.CallInfo, *
 	md, _ := metadata.FromIncomingContext(ctx)
 	received(i.RequestHeader(), md)
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
-	server := &ServerInfo{interrupted: make(chan struct{})}
+	server := &ServerInfo{interrupted: make(chan struct{}), conn: connOf(ctx)}
 	if p, ok := peer.FromContext(ctx); ok {
 		i.PeerAddr = p.Addr.String()
 		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {

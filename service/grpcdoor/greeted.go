@@ -92,15 +92,6 @@ type address struct {
 // RemoteAddr is the client's.
 func (c *conn) RemoteAddr() net.Addr { return address{c.Conn.RemoteAddr(), c} }
 
-// Trust says that whoever makes the call that ctx is of has shown who it is: it
-// may take back as many calls as it likes. A context of no door is of no
-// consequence.
-func Trust(ctx context.Context) {
-	if c := connOf(ctx); c != nil {
-		c.Trust()
-	}
-}
-
 // count counts a call that has ended.
 func count(wire context.Context, begun time.Time) {
 	if c := connOf(wire); c != nil {

@@ -168,15 +168,6 @@ func (c *conn) end() {
 	c.requests.Add(-1)
 }
 
-// Trust says that whoever makes the request that ctx is of has shown who it is.
-// Its connection keeps its place for longer than those of strangers. A context
-// of no port is of no consequence.
-func Trust(ctx context.Context) {
-	if c, ok := ctx.Value(connKey{}).(*conn); ok {
-		c.Trust()
-	}
-}
-
 type connKey struct{}
 
 // withConn is an http.Server's ConnContext.

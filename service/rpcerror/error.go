@@ -1,7 +1,9 @@
 package rpcerror
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -172,4 +174,25 @@ func (e *Error) take(packed *connect.ErrorDetail) bool {
 		return false
 	}
 	return true
+}
+
+// Clip bounds a text that a caller chose and that is repeated, to the caller or in
+// the log.
+func Clip(s string) string {
+	const most = 256
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// WithCallerErrors is the interceptor that turns every error into what its caller
+// may see.
+func WithCallerErrors(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		if err := next(ctx, spec, stream); err != nil {
+			return ToCaller(err)
+		}
+		return nil
+	}
 }

@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, usage io.Writer)
 	flags.SetOutput(usage)
 	protos := flags.String("protos", "", "the `folder` of the suite's .proto files")
 	runner := flags.String("runner", "", "the suite's `program`")
-	name := flags.String("serve", "", "be the `server` under test: bare, road or fast")
+	name := flags.String("serve", "", "be the `server` under test: bare, port or fast")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	const allPass = "Total cases: 5\n5 passed, 0 failed\n"
 	for name, test := range map[string]struct {
-		bare, road, fast string
+		bare, port, fast string
 		regression, err  bool
 		says             string
 	}{
@@ -80,7 +80,7 @@ func TestRun(t *testing.T) {
 		"no end":                     {allPass, "panic\n", allPass, false, true, ""},
 	} {
 		var out strings.Builder
-		err := printing(t, map[string]string{"bare": test.bare, "road": test.road, "fast": test.fast}).run(t.Context(), &out)
+		err := printing(t, map[string]string{"bare": test.bare, "port": test.port, "fast": test.fast}).run(t.Context(), &out)
 		if errors.Is(err, errRegression) != test.regression || (err != nil) != test.err || !strings.Contains(out.String(), test.says) {
 			t.Errorf("%s: %v\n%s", name, err, out.String())
 		}

@@ -31,7 +31,7 @@ var features embed.FS
 // the others are held against.
 var targets = []target{
 	{"bare", "features/http.yaml", "connect on net/http, nothing else"},
-	{"road", "features/http.yaml", "the one-port door"},
+	{"port", "features/http.yaml", "the one-port door"},
 	{"fast", "features/grpc.yaml", "the fast gRPC door"},
 }
 

@@ -16,8 +16,10 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"github.com/admin-gateway/admin-gateway/internal/doortest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -32,7 +34,7 @@ type starter func(ctx context.Context, s schema, w wanted) (func(ctx context.Con
 // starters are the servers that are held against each other.
 var starters = map[string]starter{
 	"bare": startBare,
-	"road": startRoad,
+	"port": startPort,
 	"fast": startFast,
 }
 
@@ -56,10 +58,10 @@ func startBare(_ context.Context, s schema, w wanted) (func(context.Context, net
 	return serveHTTP(bare), nil
 }
 
-// startRoad is the one-port door, with all of the road that needs neither a
+// startPort is the one-port door, with all of the road that needs neither a
 // catalog nor callers; the REST door stands before it, as it does in the gateway.
-func startRoad(ctx context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
-	catalog, err := service.NewCatalog(service.Files(), new(adminjson.Drift))
+func startPort(ctx context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
+	methods, err := catalog.New(catalog.Files(), new(adminjson.Drift))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func startRoad(ctx context.Context, s schema, w wanted) (func(context.Context, n
 	if w.maxRequestBytes > 0 {
 		options = append(options, service.WithMaxRequestBytes(w.maxRequestBytes))
 	}
-	return httpdoor.New(service.NewHTTPHandler(s.road(), catalog, options...), httpdoor.Options{TLS: secure, DrainTimeout: drainTimeout}).Serve, nil
+	return httpdoor.New(service.NewHTTPHandler(s.server(), methods, options...), httpdoor.Options{TLS: secure, DrainTimeout: drainTimeout}).Serve, nil
 }
 
 // startFast is the gRPC door, with as much of the road.
@@ -80,15 +82,15 @@ func startFast(ctx context.Context, s schema, w wanted) (func(context.Context, n
 	if err != nil {
 		return nil, err
 	}
-	return grpcdoor.New(s.road(), grpcdoor.Options{
+	return grpcdoor.New(s.server(), grpcdoor.Options{
 		Codec: service.BinaryCodec(), TLS: secure, MaxRequestBytes: w.maxRequestBytes, DrainTimeout: drainTimeout,
 	}).Serve, nil
 }
 
-// road has the suite's service behind the gateway's interceptors.
-func (s schema) road() *connect.Server {
+// server has the suite's service behind the gateway's interceptors.
+func (s schema) server() *connect.Server {
 	logger := slog.New(slog.DiscardHandler)
-	server := connect.NewServer(append([]connect.ServerInterceptor{withClientDeadline}, service.DoorInterceptors(logger, service.DefaultLongestCall)...)...)
+	server := connect.NewServer(append([]connect.ServerInterceptor{withClientDeadline}, doortest.Interceptors(logger, service.DefaultLongestCall)...)...)
 	server.Register(s.methods()...)
 	return server
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -20,16 +22,16 @@ const writeLease = 2 * service.DefaultLongestCall
 // readCache is the cache of answers: memory, in front of Redis where the config
 // names one.
 type readCache struct {
-	answers *service.Cache
+	answers *readcache.Cache
 	tiered  *cache.Tiered
 	// shared is the store in Redis. It is nil without Redis.
 	shared *cache.Redis
 	events cacheEvents
 }
 
-func openCache(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, catalog *Catalog, logger *slog.Logger) (*readCache, error) {
+func openCache(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, methods *Catalog, logger *slog.Logger) (*readCache, error) {
 	c, r := conf.Cache, &readCache{events: newCacheEvents()}
-	declared, err := lives(c, catalog)
+	declared, err := lives(c, methods)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +39,7 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 	if err != nil {
 		return nil, fmt.Errorf("config key cache.memory: %w", err)
 	}
-	tiers := cache.TieredOptions{Memory: memory, Convert: catalog.Convert, Metrics: r.events}
+	tiers := cache.TieredOptions{Memory: memory, Convert: readcache.Converter(methods.Catalog), Metrics: r.events}
 	var leases cache.Leases
 	if c.RedisURL != "" {
 		client, err := openRedis(ctx, opened, c, cache.RedisConfig{}, logger)
@@ -54,7 +56,7 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 	if r.tiered, err = cache.NewTiered(tiers); err != nil {
 		return nil, err
 	}
-	r.answers, err = service.NewCache(service.CacheOptions{
+	r.answers, err = readcache.New(readcache.Options{
 		Store: r.tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(conf.Upstream.BaseURL, key), Lives: declared, Jitter: c.Jitter, Logger: logger,
 	})
 	if err != nil {
@@ -106,14 +108,14 @@ func sealed(ctx context.Context, store cache.Store, keys []config.SecretRef, eve
 }
 
 // lives compiles the lives of answers against the catalog.
-func lives(c config.Cache, catalog *Catalog) (service.Lives, error) {
-	var overrides []service.LifeOverride
+func lives(c config.Cache, methods *Catalog) (catalog.Lives, error) {
+	var overrides []catalog.LifeOverride
 	for _, l := range c.Lives {
-		overrides = append(overrides, service.LifeOverride{
+		overrides = append(overrides, catalog.LifeOverride{
 			Of: l.Of, Fresh: l.Fresh, WhileRevalidate: l.StaleWhileRevalidate, IfError: l.StaleIfError, Settled: l.Settled,
 		})
 	}
-	lives, err := catalog.Lives(overrides)
+	lives, err := methods.Lives(overrides)
 	if err != nil {
 		return nil, fmt.Errorf("config key cache.lives: %w", err)
 	}

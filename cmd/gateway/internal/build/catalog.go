@@ -1,16 +1,19 @@
 package build
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1" // the RPCs of the catalog
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/inventory"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // Catalog holds every RPC of this build.
 type Catalog struct {
-	*service.Catalog
+	*catalog.Catalog
 
 	// drift counts members of answers that the schema lacks.
 	drift *adminjson.Drift
@@ -19,11 +22,12 @@ type Catalog struct {
 // LoadCatalog compiles the declarations. Its error names every faulty RPC.
 func LoadCatalog() (*Catalog, error) {
 	drift := new(adminjson.Drift)
-	catalog, err := service.NewCatalog(service.Files(), drift)
+	methods, err := catalog.New(catalog.Files(), drift)
 	if err != nil {
 		return nil, err
 	}
-	return &Catalog{catalog, drift}, catalog.CheckInvalidations()
+	_, err = inventory.Compile(methods)
+	return &Catalog{methods, drift}, errors.Join(err, methods.CheckInvalidations())
 }
 
 func (c *Catalog) collectors() []prometheus.Collector {

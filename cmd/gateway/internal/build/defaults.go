@@ -3,14 +3,15 @@ package build
 import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/inventory"
 )
 
 // Defaults returns the default values that belong to the packages which apply them.
 func Defaults() config.Defaults {
 	return config.Defaults{
 		LongestCall:          service.DefaultLongestCall,
-		InventoryConcurrency: service.DefaultFanOutConcurrency,
-		LongestStream:        service.DefaultLongestStream,
-		OutermostItems:       service.DefaultMaxOutermost,
+		InventoryConcurrency: inventory.DefaultConcurrency,
+		LongestStream:        inventory.DefaultLongestStream,
+		OutermostItems:       inventory.DefaultMaxOutermost,
 	}
 }

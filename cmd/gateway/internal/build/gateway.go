@@ -50,7 +50,7 @@ type Gateway struct {
 	telemetry   *telemetryExport
 	access      *access
 	cache       *readCache
-	idempotency *idempotency
+	idempotency *keyedWrites
 	budget      *budget
 	audit       *auditLog
 	ready       *readiness

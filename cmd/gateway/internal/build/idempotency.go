@@ -11,7 +11,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -25,21 +25,21 @@ const (
 )
 
 // idempotency stores the outcomes of writes that have an idempotency key.
-type idempotency struct{ *service.Idempotency }
+type keyedWrites struct{ *idempotency.Outcomes }
 
-func openIdempotency(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, events cache.Metrics, logger *slog.Logger) (*idempotency, error) {
+func openIdempotency(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, events cache.Metrics, logger *slog.Logger) (*keyedWrites, error) {
 	outcomes, err := openOutcomes(ctx, opened, conf.Cache, events, logger)
 	if err != nil {
 		return nil, err
 	}
 	scope := sha256.Sum256([]byte("admin-gateway upstream\x00" + conf.Upstream.BaseURL))
-	writes, err := service.NewIdempotency(service.IdempotencyOptions{
+	writes, err := idempotency.New(idempotency.Options{
 		Outcomes: outcomes, Scope: hex.EncodeToString(scope[:16]), Org: organization(conf.Upstream.BaseURL, key), Logger: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &idempotency{writes}, nil
+	return &keyedWrites{writes}, nil
 }
 
 // openOutcomes opens the store of outcomes: Redis, encrypted if the config has keys,

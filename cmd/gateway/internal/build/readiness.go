@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -22,12 +22,12 @@ type readiness struct {
 	callers policySource
 	// degraded names an optional dependency that does not work, or returns "".
 	degraded func() string
-	health   *service.Health
+	health   *health.Health
 	draining atomic.Bool
 }
 
 func newReadiness(key upstream.KeySource, policy policySource, degraded func() string) *readiness {
-	return &readiness{key: key, callers: policy, degraded: degraded, health: service.NewHealth()}
+	return &readiness{key: key, callers: policy, degraded: degraded, health: health.New()}
 }
 
 // finding is the result of one check.

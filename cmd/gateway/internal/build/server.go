@@ -1,7 +1,6 @@
 package build
 
 import (
-	"context"
 	"net/http"
 
 	"connectrpc.com/connect/v2"
@@ -9,23 +8,19 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
-	"github.com/admin-gateway/admin-gateway/service/httpdoor"
+	"github.com/admin-gateway/admin-gateway/service/inventory"
+	"github.com/admin-gateway/admin-gateway/service/pacing"
 )
 
 // openServer makes the server that all doors call.
-func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender service.Upstream, registry prometheus.Registerer, stopping <-chan struct{}) (*connect.Server, error) {
+func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender pacing.Upstream, registry prometheus.Registerer, stopping <-chan struct{}) (*connect.Server, error) {
 	return service.NewServer(catalog.Catalog, service.Options{
 		Upstream:      sender,
 		Budget:        g.budget,
 		Cache:         g.cache.answers,
-		Idempotency:   g.idempotency.Idempotency,
+		Idempotency:   g.idempotency.Outcomes,
 		Callers:       g.access.policy,
 		Authenticator: g.access.authenticator,
-		Authenticated: func(ctx context.Context) {
-			httpdoor.Trust(ctx)
-			grpcdoor.Trust(ctx)
-		},
 		Audit:         g.audit,
 		AuditRequired: conf.Audit.Required,
 		Reflection:    conf.Reflection,
@@ -34,7 +29,7 @@ func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender servic
 		Metrics:       registry,
 		Tracer:        g.telemetry.Tracer(),
 		Logger:        g.logger,
-		FanOut:        fanOutOptions(conf.Inventory, stopping),
+		Inventory:     inventoryOptions(conf.Inventory, stopping),
 	})
 }
 
@@ -43,9 +38,9 @@ func httpHandler(conf config.Config, server *connect.Server, catalog *Catalog) h
 	return allowOrigins(conf.CORS, service.NewHTTPHandler(server, catalog.Catalog, service.WithMaxRequestBytes(int(conf.Limits.RequestBytes))))
 }
 
-// fanOutOptions bounds inventory streams. They end early when stopping is closed.
-func fanOutOptions(i config.Inventory, stopping <-chan struct{}) service.FanOutOptions {
-	return service.FanOutOptions{
+// inventoryOptions bounds inventory streams. They end early when stopping is closed.
+func inventoryOptions(i config.Inventory, stopping <-chan struct{}) inventory.Options {
+	return inventory.Options{
 		Concurrency: i.Concurrency, Longest: i.LongestStream, MaxOutermost: i.OutermostItems,
 		Ending: func() <-chan struct{} { return stopping },
 	}

@@ -12,7 +12,7 @@ func TestInventoryOptions(t *testing.T) {
 	t.Parallel()
 	ending := make(chan struct{})
 	conf := config.Inventory{Concurrency: 3, LongestStream: patience, OutermostItems: 200}
-	got := fanOutOptions(conf, ending)
+	got := inventoryOptions(conf, ending)
 	if got.Concurrency != 3 || got.Longest != patience || got.MaxOutermost != 200 || got.Ending() != (<-chan struct{})(ending) {
 		t.Errorf("%+v", got)
 	}

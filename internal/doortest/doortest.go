@@ -1,0 +1,57 @@
+// Package doortest has what a door can be tested with whose service is not the
+// gateway's. It is for tests and for the conformance suite.
+package doortest
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/door"
+	"github.com/admin-gateway/admin-gateway/service/health"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/record"
+)
+
+// Interceptors are those of the gateway that need neither a catalog nor callers, in
+// its order: a call is named, counted, logged, held back until it is recorded,
+// bounded (by longest), and its panic is its own failure. Nobody is authenticated,
+// records are kept nowhere, and errors reach the caller as the handler made them.
+func Interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
+	metrics, err := observe.NewMetrics(nil, nil)
+	if err != nil {
+		panic(err) // Nothing is registered, so nothing can fail.
+	}
+	var (
+		noTracer  *observe.Tracer
+		noHealth  *health.Health
+		noService *health.Service
+	)
+	return []connect.ServerInterceptor{
+		door.Require,
+		noService.WithHealth,
+		accounting.WithCall,
+		noTracer.WithSpan,
+		metrics.WithMetrics,
+		observe.WithLog(logger),
+		record.New(forgetful{}, false, nil).WithRecord,
+		observe.WithRecovery(logger),
+		door.WithDeadline(longest, longest),
+		noHealth.WithStop,
+		admission.WithFreshness,
+	}
+}
+
+// forgetful is an audit log that keeps nothing.
+type forgetful struct{}
+
+// Write implements [record.Log].
+func (forgetful) Write(context.Context, *audit.Record) error { return nil }
+
+// Offer implements [record.Log].
+func (forgetful) Offer(*audit.Record) {}

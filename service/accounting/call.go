@@ -1,0 +1,121 @@
+package accounting
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+)
+
+// RequestIDHeader carries the id of a call back to its caller.
+const RequestIDHeader = "X-Request-Id"
+
+// Call is the account of one call. Each part has one writer, which is named with
+// it. It belongs to the goroutine that serves the call, but for Reads.
+type Call struct {
+	// ID, Start and Procedure are written by [WithCall].
+	ID        string
+	Start     time.Time
+	Procedure string
+	// TraceID is the trace that the call belongs to: that of the caller's header,
+	// written by [WithCall], until the interceptor of spans makes a span; "" for
+	// none.
+	TraceID string
+
+	// Admission is written by package admission.
+	Admission Admission
+	// Cache is written by package readcache: how a read was answered.
+	Cache Cache
+	// Idempotency is written by package idempotency: how a write with a key was
+	// answered, "" without a key.
+	Idempotency string
+	// Upstream is written by the step that answers: readcache for reads, the one
+	// that sends for writes.
+	Upstream Upstream
+	// Reads counts what a call was made of; many goroutines may write.
+	Reads Reads
+}
+
+// Admission is who called what, and whether the call was allowed.
+type Admission struct {
+	// Identity is the caller; the zero value for a caller that has not been
+	// authenticated.
+	Identity authn.Identity
+	// Method is nil until it is known that there is such a method.
+	Method *catalog.Method
+	// Request is nil until it was authorized or denied.
+	Request protoreflect.Message
+	// Decision is the policy's.
+	Decision authz.Decision
+	// Verdict is one of the constants audit.Decision….
+	Verdict string
+	// Reason is why the call was not allowed: an authn or authz reason.
+	Reason string
+}
+
+// Upstream is what the upstream did.
+type Upstream struct {
+	// RequestID is the upstream's id of its part; "" where it had none.
+	RequestID string
+	// Done says that a write has been made, or that nobody knows.
+	Done bool
+}
+
+// Reads counts the reads that a call was made of, and those among them that its
+// caller may not make.
+type Reads struct{ Made, Refused atomic.Int64 }
+
+type contextKey struct{}
+
+// WithCall is the interceptor that begins the account of a call, and tells the
+// caller its id. The id is the gateway's: one that a caller chose could be another
+// call's.
+func WithCall(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		c := &Call{ID: "req_" + rand.Text(), Start: time.Now(), Procedure: spec.Procedure}
+		if info, ok := connect.CallInfoForServerContext(ctx); ok {
+			c.TraceID = traceID(info.RequestHeader().Get("Traceparent"))
+			info.ResponseHeader().Set(RequestIDHeader, c.ID)
+		}
+		return next(context.WithValue(ctx, contextKey{}, c), spec, stream)
+	}
+}
+
+// From is the account of the call that ctx belongs to. Without one, as in a test of
+// a single step, it is an account that nobody reads.
+func From(ctx context.Context) *Call {
+	if c, ok := ctx.Value(contextKey{}).(*Call); ok {
+		return c
+	}
+	return &Call{}
+}
+
+// Part begins the account of a read that is a part of the call of ctx. It has the
+// id and the trace of the call, for the log, and an account of its own, so that
+// parts may be made by several goroutines.
+func Part(ctx context.Context) (context.Context, *Call) {
+	whole := From(ctx)
+	c := &Call{ID: whole.ID, Start: time.Now(), Procedure: whole.Procedure, TraceID: whole.TraceID}
+	return context.WithValue(ctx, contextKey{}, c), c
+}
+
+// RequestID is the id of the call that ctx belongs to, or "".
+func RequestID(ctx context.Context) string { return From(ctx).ID }
+
+// traceID is that of a W3C traceparent (version-traceid-parent-flags); "" for
+// all else.
+func traceID(traceparent string) string {
+	parts := strings.Split(traceparent, "-")
+	if len(traceparent) > 128 || len(parts) < 4 || len(parts[1]) != 32 || strings.Trim(parts[1], "0123456789abcdef") != "" {
+		return ""
+	}
+	return parts[1]
+}

@@ -1,0 +1,136 @@
+package admission
+
+import (
+	"context"
+	"log/slog"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+)
+
+// Authorize validates a request and decides with the whole of it. It makes every
+// [Permit] that there is. The caller is that of ctx: of the call itself, or of a
+// context that [Controller.Part] made for what the call is made of.
+func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request protoreflect.Message) (Permit, error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	account := &accounting.From(ctx).Admission
+	if err := c.validator.Validate(request.Interface()); err != nil {
+		return nil, err
+	}
+	account.Method, account.Request = m, request
+	rules := c.rulesFor(p)
+	_, span := c.tracer.Stage(ctx, observe.StageAuthorize)
+	account.Decision = rules.Policy.Decide(p.identity.Caller, m.Access(), request)
+	span.End(nil)
+	if !account.Decision.Allowed {
+		account.Verdict = audit.DecisionDenied
+		return nil, c.denied(account)
+	}
+	account.Verdict = audit.DecisionAllowed
+	made := &permit{method: m, request: request, caller: p.identity.Caller, part: p.part}
+	if asked := freshnessOf(ctx); asked.Limited && m.Refresh() != nil {
+		made.freshness = asked
+		made.freshness.Ignored = !rules.Policy.Decide(p.identity.Caller, m.Refresh(), request).Allowed
+	}
+	return made, nil
+}
+
+// rulesFor are those that decide on a request.
+func (c *Controller) rulesFor(p *principal) *callers.Set {
+	if p.part {
+		return c.callers.Current()
+	}
+	return p.rules
+}
+
+// MayCall refuses when the caller of ctx may not call m with any request. The
+// refusal is that of the call of ctx.
+func (c *Controller) MayCall(ctx context.Context, m *catalog.Method) error {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return err
+	}
+	return c.refuse(ctx, c.rulesFor(p).Policy.MayCall(p.identity.Caller, m.Access()))
+}
+
+// Check refuses when the caller of ctx may not call m with the request. It makes no
+// Permit; it is for a call that would fail later. The refusal is that of the call of
+// ctx.
+func (c *Controller) Check(ctx context.Context, m *catalog.Method, request protoreflect.Message) error {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return err
+	}
+	return c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, m.Access(), request))
+}
+
+func (c *Controller) refuse(ctx context.Context, d authz.Decision) error {
+	if d.Allowed {
+		return nil
+	}
+	account := &accounting.From(ctx).Admission
+	account.Decision, account.Verdict = d, audit.DecisionDenied
+	return c.denied(account)
+}
+
+// Projects are the projects to which the policy limits the calls of m by the caller
+// of ctx; limited is false where it does not.
+func (c *Controller) Projects(ctx context.Context, m *catalog.Method) (ids []string, limited bool, err error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	ids, limited = c.rulesFor(p).Policy.Projects(p.identity.Caller, m.Access())
+	return ids, limited, nil
+}
+
+// denied tells the caller which permission, and which of the projects that it
+// named, is missing; nothing of the policy and of other callers.
+func (c *Controller) denied(account *accounting.Admission) error {
+	d := account.Decision
+	account.Reason = d.Reason.String()
+	c.metrics.denied.WithLabelValues(d.Reason.String()).Inc()
+	metadata := map[string]string{"permission": d.Permission}
+	message := "the caller lacks the permission " + d.Permission
+	switch d.Reason {
+	case authz.ProjectOutOfScope:
+		// The caller's own word, which may be of any length.
+		project := rpcerror.Clip(d.Project)
+		message += " in the project " + project
+		metadata["project"] = project
+	case authz.ProjectMissing:
+		message += " beyond some projects, and the request names none"
+	case authz.OrganizationWide:
+		message += " beyond some projects, and this method is about the whole organization"
+	case authz.ConditionFalse, authz.ConditionFailed:
+		message = "the caller has the permission " + d.Permission + " under a condition that this request does not meet"
+	case authz.Granted, authz.UnknownCaller, authz.NoPermission, authz.Denied:
+	}
+	return &rpcerror.Error{
+		Code: connect.CodePermissionDenied, Reason: rpcerror.ReasonPermissionDenied, Message: message, Metadata: metadata,
+		Cause: &denial{d},
+	}
+}
+
+// denial is what the log keeps of a refusal.
+type denial struct{ authz.Decision }
+
+func (d *denial) Error() string {
+	return "denied: " + d.Reason.String()
+}
+
+// LogValue implements [slog.LogValuer].
+func (d *denial) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("reason", d.Reason.String()), slog.String("grant", d.Grant))
+}

@@ -1,0 +1,135 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"buf.build/go/protovalidate"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+)
+
+// Callers holds the policy in force.
+type Callers interface {
+	// Current is asked once a call.
+	Current() *callers.Set
+}
+
+// Authenticator says who makes a call.
+type Authenticator interface {
+	// Authenticate fails with an *authn.Error.
+	Authenticate(ctx context.Context, table *authn.Table, evidence authn.Evidence) (authn.Identity, error)
+}
+
+// Validator checks a request against the rules of its schema.
+type Validator interface {
+	// Validate reports a broken rule as a *protovalidate.ValidationError.
+	Validate(msg proto.Message) error
+}
+
+// NewValidator makes one that applies buf.validate rules. It compiles those of a
+// message when it first meets it, and is safe for concurrent use. A rule that
+// cannot be evaluated is an internal error of the call, never a pass.
+func NewValidator() (Validator, error) {
+	rules, err := protovalidate.New()
+	if err != nil {
+		return nil, fmt.Errorf("admission: rules of requests: %w", err)
+	}
+	return requestValidator{rules}, nil
+}
+
+type requestValidator struct{ rules protovalidate.Validator }
+
+// Validate implements [Validator].
+func (v requestValidator) Validate(msg proto.Message) error { return v.rules.Validate(msg) }
+
+// Options configure [New]. Catalog, Callers, Authenticator and Validator are
+// required.
+type Options struct {
+	// Catalog has the methods that can be called.
+	Catalog *catalog.Catalog
+	// Callers holds the policy in force.
+	Callers Callers
+	// Authenticator says who makes a call.
+	Authenticator Authenticator
+	// Validator checks requests.
+	Validator Validator
+	// Metrics counts refusals; nil counts for nobody.
+	Metrics prometheus.Registerer
+	// Tracer makes the spans of the stages; nil makes none.
+	Tracer *observe.Tracer
+}
+
+// Controller decides who may call what. It is safe for concurrent use.
+type Controller struct {
+	catalog       *catalog.Catalog
+	callers       Callers
+	authenticator Authenticator
+	validator     Validator
+	metrics       *metrics
+	tracer        *observe.Tracer
+}
+
+// New makes a Controller.
+func New(o Options) (*Controller, error) {
+	if o.Catalog == nil || o.Callers == nil || o.Authenticator == nil || o.Validator == nil {
+		return nil, errors.New("admission: Options.Catalog, Callers, Authenticator and Validator are required")
+	}
+	counters, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("admission: metrics: %w", err)
+	}
+	return &Controller{
+		catalog: o.Catalog, callers: o.Callers, authenticator: o.Authenticator, validator: o.Validator, metrics: counters, tracer: o.Tracer,
+	}, nil
+}
+
+// principal is who makes a call, and the policy that was in force when it came: a
+// reload in the middle of a call must not mix two policies.
+type principal struct {
+	identity authn.Identity
+	rules    *callers.Set
+	// part says that the request is one of many that make up one answer. It is
+	// decided by the policy that is in force at the moment: a stream can outlast
+	// many.
+	part bool
+}
+
+type principalKey struct{}
+
+// errNobody is a chain without [Controller.WithAuthentication].
+var errNobody = errors.New("admission: the call has no principal")
+
+func principalOf(ctx context.Context) (*principal, error) {
+	p, ok := ctx.Value(principalKey{}).(*principal)
+	if !ok {
+		return nil, errNobody
+	}
+	return p, nil
+}
+
+// Part returns a context for the requests that a call is made of. Each of them is
+// authorized for the same caller, by the policy in force at its time, and waits for
+// the upstream's budget behind calls that somebody waits for.
+func (c *Controller) Part(ctx context.Context) (context.Context, error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return context.WithValue(ctx, principalKey{}, &principal{identity: p.identity, part: true}), nil
+}
+
+// Caller is the name of the caller of ctx, "" before it was authenticated.
+func Caller(ctx context.Context) string {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return ""
+	}
+	return p.identity.Caller
+}

@@ -1,0 +1,73 @@
+package admission
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect/v2"
+)
+
+// Freshness is what a caller asks of the age of an answer, with Cache-Control
+// (RFC 9111, section 5.2.1). The zero value takes what the declaration allows.
+type Freshness struct {
+	// Limited: the answer must be fresh, and no older than MaxAge.
+	Limited bool
+	// MaxAge counts from when the upstream was asked.
+	MaxAge time.Duration
+	// Ignored: the caller lacks the permission that this takes.
+	Ignored bool
+}
+
+// Limits says whether the caller may and does limit the age.
+func (f Freshness) Limits() bool { return f.Limited && !f.Ignored }
+
+// Reload says whether no stored answer will do.
+func (f Freshness) Reload() bool { return f.Limits() && f.MaxAge <= 0 }
+
+type freshnessKey struct{}
+
+// WithFreshness is the interceptor that reads Cache-Control, the one place that
+// does. What it found holds for the call and for all that the call is made of.
+func WithFreshness(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		if info, ok := connect.CallInfoForServerContext(ctx); ok {
+			if asked := parseCacheControl(info.RequestHeader().Values("Cache-Control")); asked.Limited {
+				ctx = context.WithValue(ctx, freshnessKey{}, asked)
+			}
+		}
+		return next(ctx, spec, stream)
+	}
+}
+
+// freshnessOf is what the caller of ctx asked for.
+func freshnessOf(ctx context.Context) Freshness {
+	asked, _ := ctx.Value(freshnessKey{}).(Freshness)
+	return asked
+}
+
+// parseCacheControl understands no-cache and max-age. Other directives, and values
+// that are malformed, ask for nothing.
+func parseCacheControl(lines []string) (asked Freshness) {
+	for _, line := range lines {
+		for directive := range strings.SplitSeq(line, ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			switch {
+			case strings.EqualFold(name, "no-cache"):
+				return Freshness{Limited: true}
+			case strings.EqualFold(name, "max-age"):
+				age, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
+				if err != nil {
+					continue
+				}
+				maxAge := time.Duration(age) * time.Second
+				if asked.Limited {
+					maxAge = min(maxAge, asked.MaxAge)
+				}
+				asked = Freshness{Limited: true, MaxAge: maxAge}
+			}
+		}
+	}
+	return asked
+}

@@ -1,0 +1,117 @@
+package admission
+
+import (
+	"context"
+	"errors"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/door"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+)
+
+// WithAuthentication is the interceptor that finds out who calls, for every door in
+// the same way. A caller that is not authenticated gets one error, whatever the
+// reason.
+func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		account := &accounting.From(ctx).Admission
+		account.Verdict = audit.DecisionUnauthenticated
+		info, headers := connect.CallInfoForServerContext(ctx)
+		connection, connected := door.ConnectionOf(ctx)
+		if !headers || !connected {
+			return errors.New("admission: a call without headers or connection")
+		}
+		p := &principal{rules: c.callers.Current()}
+		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization"), TLS: connection.TLS()}
+		authenticating, span := c.tracer.Stage(ctx, observe.StageAuthenticate)
+		var err error
+		p.identity, err = c.authenticator.Authenticate(authenticating, p.rules.Table, evidence)
+		span.End(err)
+		if err != nil {
+			reason := authn.ReasonMalformed
+			if refused, ok := errors.AsType[*authn.Error](err); ok {
+				reason = refused.Reason
+			}
+			account.Reason = string(reason)
+			c.metrics.unauthenticated.WithLabelValues(string(reason)).Inc()
+			info.ResponseHeader().Set("WWW-Authenticate", "Bearer")
+			return &rpcerror.Error{
+				Code: connect.CodeUnauthenticated, Reason: rpcerror.ReasonUnauthenticated,
+				Message: "no valid credential came with the call", Cause: err,
+			}
+		}
+		account.Identity = p.identity
+		connection.Trust()
+		return next(context.WithValue(ctx, principalKey{}, p), spec, stream)
+	}
+}
+
+// WithLimits is the interceptor that holds every caller to the rate and the number
+// of calls that its policy allows.
+func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		accounting.From(ctx).Admission.Verdict = audit.DecisionLimited
+		p, err := principalOf(ctx)
+		if err != nil {
+			return err
+		}
+		limiter := p.rules.Limiter(p.identity.Caller)
+		if limiter == nil {
+			return errors.New("admission: a caller without limits")
+		}
+		wait, ok := limiter.Start()
+		if !ok {
+			c.metrics.limited.Inc()
+			return &rpcerror.Error{
+				Code: connect.CodeResourceExhausted, Reason: rpcerror.ReasonCallerLimit, RetryAfter: wait,
+				Message: "the caller's own limit is reached",
+			}
+		}
+		defer limiter.Done()
+		return next(ctx, spec, stream)
+	}
+}
+
+// WithPermission is the interceptor that refuses a caller that may not call the
+// method at all, before anything of the request is decoded. It goes by the
+// procedure, never by a URL, and refuses procedures that the catalog does not have.
+func (c *Controller) WithPermission(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		account := &accounting.From(ctx).Admission
+		account.Verdict = audit.DecisionDenied
+		p, err := principalOf(ctx)
+		if err != nil {
+			return err
+		}
+		m, ok := c.catalog.Lookup(spec.Procedure)
+		if !ok {
+			return UnknownMethod()
+		}
+		account.Method = m
+		account.Decision = p.rules.Policy.MayCall(p.identity.Caller, m.Access())
+		if m.ClientStream && account.Decision.Allowed {
+			// There is no one request that a grant limited to some could be held
+			// against: only a grant without limits holds.
+			account.Decision = p.rules.Policy.Decide(p.identity.Caller, m.Access(), (&emptypb.Empty{}).ProtoReflect())
+		}
+		if !account.Decision.Allowed {
+			return c.denied(account)
+		}
+		account.Verdict = audit.DecisionInvalid // Until a request can be judged.
+		if m.ClientStream {
+			account.Verdict = audit.DecisionAllowed
+		}
+		return next(ctx, spec, stream)
+	}
+}
+
+// UnknownMethod is the error of a call of a procedure that does not exist.
+func UnknownMethod() error {
+	return &rpcerror.Error{Code: connect.CodeUnimplemented, Reason: rpcerror.ReasonUnknownMethod, Message: "no such method"}
+}

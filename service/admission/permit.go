@@ -1,0 +1,47 @@
+package admission
+
+import (
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
+)
+
+// Permit shows that a request was authorized. [Controller.Authorize] makes it, and
+// nothing else can: there is no literal of it outside of this package, and a nil
+// Permit answers nothing, because every method of it panics.
+//
+// It is immutable and may be used by any goroutine.
+type Permit = *permit
+
+type permit struct {
+	method    *catalog.Method
+	request   protoreflect.Message
+	caller    string
+	freshness Freshness
+	part      bool
+}
+
+// Method is the method that may be called.
+func (p *permit) Method() *catalog.Method { return p.method }
+
+// Request is the request with which it may be called. Nobody changes it.
+func (p *permit) Request() protoreflect.Message { return p.request }
+
+// Caller is the name that the policy gives to the caller.
+func (p *permit) Caller() string { return p.caller }
+
+// Freshness is what the caller asks of the age of an answer.
+func (p *permit) Freshness() Freshness { return p.freshness }
+
+// Flow is for whom the call waits for the upstream's budget, and how urgent it is.
+func (p *permit) Flow() pace.Flow {
+	flow := pace.Flow{Key: p.caller, Class: pace.Interactive}
+	switch {
+	case p.part:
+		flow.Class = pace.FanOut
+	case p.method.Revokes:
+		flow.Class = pace.Revocation
+	}
+	return flow
+}

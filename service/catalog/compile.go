@@ -1,0 +1,100 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
+)
+
+// compile reads the declaration of one RPC.
+func compile(pkg protoreflect.FullName, md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Method, error) {
+	options, _ := md.Options().(*descriptorpb.MethodOptions)
+	if !proto.HasExtension(options, optionsv1.E_Policy) {
+		return nil, errors.New("has no (admingateway.options.v1.policy)")
+	}
+	policy, _ := proto.GetExtension(options, optionsv1.E_Policy).(*optionsv1.Policy)
+	request, err := protoregistry.GlobalTypes.FindMessageByName(md.Input().FullName())
+	if err != nil {
+		return nil, fmt.Errorf("request type %s is not linked in: %w", md.Input().FullName(), err)
+	}
+	response, err := protoregistry.GlobalTypes.FindMessageByName(md.Output().FullName())
+	if err != nil {
+		return nil, fmt.Errorf("response type %s is not linked in: %w", md.Output().FullName(), err)
+	}
+	m := &Method{
+		Procedure:  "/" + string(md.Parent().FullName()) + "/" + string(md.Name()),
+		Descriptor: md,
+		Request:    request,
+		Response:   response,
+		Source:     Upstream,
+		Permission: policy.GetPermission(),
+		Secret:     policy.GetSecret(),
+	}
+	if pkg == ControlPackage || pkg == InventoryPackage {
+		m.Source = Local
+		return m, m.compileLocal(policy, options)
+	}
+	return m, m.compileMirror(policy, options, drift)
+}
+
+// compileMirror compiles an RPC that mirrors one operation of the upstream.
+func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.MethodOptions, drift *adminjson.Drift) (err error) {
+	if m.Descriptor.IsStreamingClient() || m.Descriptor.IsStreamingServer() {
+		return errors.New("streams; a mirror of one upstream call is unary")
+	}
+	if m.Endpoint, err = upstream.Compile(m.Descriptor, drift); err != nil {
+		return err
+	}
+	m.Read = m.Endpoint.Verb() == "GET"
+	if err := m.applyPolicy(policy, options); err != nil {
+		return err
+	}
+	if err := m.applyBudget(policy); err != nil {
+		return err
+	}
+	for _, variable := range m.Endpoint.Variables() {
+		if !hasPathID(variable) {
+			return fmt.Errorf("path variable {%s} lacks the rule (admingateway.options.v1.path_id)", variable.Name())
+		}
+	}
+	return nil
+}
+
+// compileLocal compiles an RPC that the gateway answers. It wants the same of a
+// declaration as of a mirror's, as far as that makes sense: such an answer is never
+// stored, and such a write makes no stored answer stale.
+func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.MethodOptions) (err error) {
+	if m.Descriptor.IsStreamingClient() {
+		return errors.New("takes a stream; a decision is about one request")
+	}
+	m.Read = options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	if !permissionForm.MatchString(m.Permission) {
+		return fmt.Errorf("permission %q is not a dotted resource and verb, such as cache.purge", m.Permission)
+	}
+	if m.Read && !policy.GetCacheNothing() || !m.Read && !policy.GetInvalidatesNothing() {
+		return errors.New("is answered here: a read says cache_nothing, a write invalidates_nothing")
+	}
+	if policy.GetEachCall() != proto.HasExtension(options, optionsv1.E_FanOut) {
+		return errors.New("has (admingateway.options.v1.fan_out) without the scope each_call, or the other way round")
+	}
+	if !policy.GetEachCall() {
+		m.Project, err = scopeOf(policy, m.Descriptor.Input())
+		return err
+	}
+	m.Source = FanOut
+	m.Reads, _ = proto.GetExtension(options, optionsv1.E_FanOut).(*optionsv1.FanOut)
+	for _, name := range projectFields {
+		if field := m.Descriptor.Input().Fields().ByName(name); field != nil && field.Kind() == protoreflect.StringKind && field.IsList() {
+			m.projects = append(m.projects, field)
+		}
+	}
+	return nil
+}

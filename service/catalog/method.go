@@ -1,0 +1,157 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// Source says where the answers of a method come from.
+type Source uint8
+
+const (
+	// Upstream: the method mirrors one operation of the Admin API.
+	Upstream Source = iota + 1
+	// Local: code of the gateway answers.
+	Local
+	// FanOut: the method is made of many reads of the mirror, each of which is
+	// authorized on its own.
+	FanOut
+)
+
+// String is "upstream", "local" or "fan_out".
+func (s Source) String() string {
+	switch s {
+	case Upstream:
+		return "upstream"
+	case Local:
+		return "local"
+	case FanOut:
+		return "fan_out"
+	default:
+		return "unknown"
+	}
+}
+
+// Method is one RPC, compiled from its declaration. It never changes once the
+// catalog is built.
+type Method struct {
+	// Procedure is the RPC's path, such as
+	// "/admingateway.admin.v1.ProjectService/GetProject".
+	Procedure string
+	// Descriptor is the RPC in the schema; nil for a procedure that is not
+	// declared here, such as server reflection.
+	Descriptor protoreflect.MethodDescriptor
+	// Request and Response are the types of its messages.
+	Request, Response protoreflect.MessageType
+	// Source is where its answers come from.
+	Source Source
+
+	// Permission is what a caller must have been granted.
+	Permission string
+	// Project is the path of the request's field that names the projects that
+	// the call concerns, such as "project_id" or "projects.values.id"; "" is the
+	// organization as a whole, or, for a FanOut, each of its reads.
+	Project string
+	// Secret says that the answer holds a credential.
+	Secret bool
+	// Read says that the call changes nothing.
+	Read bool
+	// ClientStream says that the caller streams requests. There is no one request
+	// for a decision, so only a grant without limits opens the method.
+	ClientStream bool
+
+	// Endpoint is where the call goes; nil for all but Upstream, as are the fields
+	// below.
+	Endpoint *upstream.Endpoint
+	// Life is how long an answer may be used, as it is declared.
+	Life Life
+	// Sensitive says that the answer tells who may do what, and is never served
+	// stale.
+	Sensitive bool
+	// Invalidates are the path templates that a write makes stale.
+	Invalidates []Invalidation
+	// Budget names the upstream's budget that the call spends, such as
+	// "projects.users:read".
+	Budget string
+	// Revokes says that the call takes access away, and waits before all others.
+	Revokes bool
+
+	// Reads declares what a FanOut is made of; nil for all others.
+	Reads *optionsv1.FanOut
+
+	// projects are the request's fields that name the projects of a FanOut.
+	projects []protoreflect.FieldDescriptor
+	tags     []TagPattern
+	staleBy  []*Method
+	settling *settling
+	access   *authz.Handle
+	refresh  *authz.Handle
+}
+
+// Name is the one spelling of an RPC for people and records: package, service and
+// method, such as "admingateway.admin.v1.ProjectService/GetProject".
+func (m *Method) Name() string { return strings.TrimPrefix(m.Procedure, "/") }
+
+// ShortName is the name without the package, such as "ProjectService/GetProject".
+// It is accepted wherever a name is, as long as it is unambiguous.
+func (m *Method) ShortName() string { return shortName(m.Name()) }
+
+func shortName(name string) string {
+	service, _, _ := strings.Cut(name, "/")
+	return name[strings.LastIndexByte(service, '.')+1:]
+}
+
+// Access is the method as a policy knows it.
+func (m *Method) Access() *authz.Handle { return m.access }
+
+// Refresh is the permission to have a read answered by the upstream although an
+// answer is stored; nil where none ever is.
+func (m *Method) Refresh() *authz.Handle { return m.refresh }
+
+// Stored says whether answers of the method are ever stored, as it is declared.
+func (m *Method) Stored() bool { return m.Life.Fresh > 0 }
+
+// StaleBy are the writes that can make the answer of a read stale, in the order
+// of the catalog.
+func (m *Method) StaleBy() []*Method { return slices.Clone(m.staleBy) }
+
+// ProjectsIn are the projects that a request of the method names, for the record
+// of the call.
+func (m *Method) ProjectsIn(request protoreflect.Message) []string {
+	ids := m.access.Projects(request)
+	for _, field := range m.projects {
+		list := request.Get(field).List()
+		for i := range list.Len() {
+			ids = append(ids, list.Get(i).String())
+		}
+	}
+	return ids
+}
+
+// Spec is what a door has to know of the method.
+func (m *Method) Spec() connect.Spec {
+	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Schema: m.Descriptor, Procedure: m.Procedure}
+	if m.Descriptor.IsStreamingServer() {
+		spec.StreamType = connect.StreamTypeServer
+	}
+	if m.Read {
+		spec.IdempotencyLevel = connect.IdempotencyNoSideEffects
+	}
+	return spec
+}
+
+// grantable is the method for the compiler of policies.
+func (m *Method) grantable() authz.Method {
+	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Request.Descriptor(), EachCall: m.Source == FanOut}
+	if m.Project != "" {
+		method.Projects = []string{m.Project}
+	}
+	return method
+}

@@ -1,0 +1,228 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+)
+
+// permissionForm is a dotted resource and a verb: "projects.users.update".
+var permissionForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
+
+// Invalidation is a path template whose stored answers a write makes stale.
+type Invalidation struct {
+	// Template has literal segments, variables in braces that are fields of
+	// the write's request, and `*`. A variable whose field is empty, and `*`,
+	// stand for every value.
+	Template string
+	// Exact leaves what lies below the path alone.
+	Exact bool
+}
+
+// String is the template, with "$" behind it where what lies below is left
+// alone.
+func (i Invalidation) String() string {
+	if i.Exact {
+		return i.Template + "$"
+	}
+	return i.Template
+}
+
+// applyPolicy checks the declaration and takes it over. Nothing in it is a
+// default by absence.
+func (m *Method) applyPolicy(policy *optionsv1.Policy, options *descriptorpb.MethodOptions) error {
+	if !permissionForm.MatchString(m.Permission) {
+		return fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", m.Permission)
+	}
+	var err error
+	if m.Project, err = scopeOf(policy, m.Descriptor.Input()); err != nil {
+		return err
+	}
+	sideEffectFree := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	if m.Read {
+		if !sideEffectFree {
+			return errors.New("is a read, so its idempotency_level must be NO_SIDE_EFFECTS")
+		}
+		return m.applyReadPolicy(policy)
+	}
+	if sideEffectFree {
+		return errors.New("is a write, so its idempotency_level cannot be NO_SIDE_EFFECTS")
+	}
+	return m.applyWritePolicy(policy)
+}
+
+// budgetForm is a dotted name.
+var budgetForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
+
+// applyBudget names what the call spends, and when its turn is.
+func (m *Method) applyBudget(policy *optionsv1.Policy) error {
+	name := policy.GetBudget()
+	if name == "" {
+		name = m.resource()
+	}
+	if !budgetForm.MatchString(name) {
+		return fmt.Errorf("budget %q is no dotted name, such as usage.completions", name)
+	}
+	kind := "write"
+	if m.Read {
+		kind = "read"
+	}
+	m.Budget = name + ":" + kind
+	m.Revokes = policy.GetRevokes() || m.Endpoint.Verb() == http.MethodDelete
+	if policy.GetRevokes() && m.Read {
+		return errors.New("is a read and revokes")
+	}
+	return nil
+}
+
+// resource is the permission without its verb.
+func (m *Method) resource() string { return m.Permission[:strings.LastIndexByte(m.Permission, '.')] }
+
+// projectFields are what the upstream calls the fields that name projects. One
+// that a declaration overlooks would open the method to callers of any project,
+// or close it to all of them.
+var projectFields = []protoreflect.Name{"project_id", "project_ids", "projects"}
+
+// scopeOf is the path of the request's field that names projects, "" for the
+// organization as a whole.
+func scopeOf(policy *optionsv1.Policy, request protoreflect.MessageDescriptor) (project string, err error) {
+	switch scope := policy.GetScope().(type) {
+	case *optionsv1.Policy_Project:
+		if err := checkFieldPath(request, scope.Project); err != nil {
+			return "", fmt.Errorf("project %q: %w", scope.Project, err)
+		}
+		project = scope.Project
+	case *optionsv1.Policy_Organization:
+		if !scope.Organization {
+			return "", errors.New("organization is false; say which field names the project instead")
+		}
+	default:
+		return "", errors.New("says neither project nor organization")
+	}
+	first, _, _ := strings.Cut(project, ".")
+	for _, name := range projectFields {
+		if request.Fields().ByName(name) != nil && first != string(name) {
+			return "", fmt.Errorf("has the request field %s, and its scope is another", name)
+		}
+	}
+	return project, nil
+}
+
+// checkFieldPath wants a path through messages to a string field.
+func checkFieldPath(message protoreflect.MessageDescriptor, path string) error {
+	name, rest, deeper := strings.Cut(path, ".")
+	field := message.Fields().ByName(protoreflect.Name(name))
+	switch {
+	case field == nil || field.IsMap():
+		return fmt.Errorf("%s has no field %q to go by", message.Name(), name)
+	case deeper && field.Message() == nil:
+		return fmt.Errorf("%s is no message", field.FullName())
+	case deeper:
+		return checkFieldPath(field.Message(), rest)
+	case field.Kind() != protoreflect.StringKind:
+		return fmt.Errorf("%s is no string", field.FullName())
+	default:
+		return nil
+	}
+}
+
+func (m *Method) applyReadPolicy(policy *optionsv1.Policy) error {
+	if len(policy.GetInvalidates())+len(policy.GetInvalidatesExactly()) > 0 || policy.GetInvalidatesNothing() {
+		return errors.New("is a read and declares what it invalidates")
+	}
+	switch life := policy.GetCacheLife().(type) {
+	case *optionsv1.Policy_Cache:
+		return m.applyLife(policy)
+	case *optionsv1.Policy_CacheNothing:
+		if !life.CacheNothing {
+			return errors.New("cache_nothing is false; say for how long to cache instead")
+		}
+		if policy.GetStaleness() != nil || policy.GetSettled() != nil {
+			return errors.New("has cache_nothing and says how long an answer may be used")
+		}
+		return nil
+	default:
+		return errors.New("is a read and says neither cache nor cache_nothing")
+	}
+}
+
+func (m *Method) applyWritePolicy(policy *optionsv1.Policy) error {
+	if policy.GetCacheLife() != nil || policy.GetStaleness() != nil || policy.GetSettled() != nil {
+		return errors.New("is a write and has a cache life")
+	}
+	for _, template := range policy.GetInvalidates() {
+		m.Invalidates = append(m.Invalidates, Invalidation{Template: template})
+	}
+	for _, template := range policy.GetInvalidatesExactly() {
+		m.Invalidates = append(m.Invalidates, Invalidation{Template: template, Exact: true})
+	}
+	if (len(m.Invalidates) == 0) != policy.GetInvalidatesNothing() {
+		return errors.New("is a write and must say what it invalidates, or invalidates_nothing, and not both")
+	}
+	for _, invalidation := range m.Invalidates {
+		if err := checkTemplate(invalidation.Template, m.Descriptor.Input()); err != nil {
+			return fmt.Errorf("invalidates %q: %w", invalidation.Template, err)
+		}
+	}
+	return nil
+}
+
+// checkTemplate wants an absolute path whose variables are string fields of the
+// request.
+func checkTemplate(template string, request protoreflect.MessageDescriptor) error {
+	path, ok := strings.CutPrefix(template, "/")
+	if !ok {
+		return errors.New("does not begin with a slash")
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		name, variable := cutVariable(segment)
+		switch {
+		case segment == "":
+			return errors.New("has an empty segment")
+		case segment == "*":
+		case !variable:
+			if strings.ContainsAny(segment, "{}*?#%") {
+				return fmt.Errorf("segment %q is neither literal, nor a variable, nor *", segment)
+			}
+		default:
+			field := request.Fields().ByName(protoreflect.Name(name))
+			if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
+				return fmt.Errorf("variable {%s} is no string field of %s", name, request.Name())
+			}
+		}
+	}
+	return nil
+}
+
+func cutVariable(segment string) (name string, ok bool) {
+	name, open := strings.CutPrefix(segment, "{")
+	name, closed := strings.CutSuffix(name, "}")
+	return name, open && closed
+}
+
+// anonymous replaces the names of a template's variables, which do not tell two
+// routes apart.
+func anonymous(template string) string {
+	segments := strings.Split(template, "/")
+	for i, segment := range segments {
+		if _, variable := cutVariable(segment); variable {
+			segments[i] = "{}"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+func hasPathID(field protoreflect.FieldDescriptor) bool {
+	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
+	set, _ := proto.GetExtension(rules.GetString(), optionsv1.E_PathId).(bool)
+	return set
+}

@@ -1,0 +1,117 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectinprocess"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/service/door"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// wireCodec is protobuf's binary form; an answer goes out as the bytes it is.
+type wireCodec struct{ *connectproto.BinaryCodec }
+
+// MarshalWrite writes an answer as it is, and encodes any other message.
+func (c wireCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) error {
+	if a, ok := msg.(*pipeline.Response); ok {
+		_, err := dst.Write(a.Wire())
+		return err
+	}
+	return c.BinaryCodec.MarshalWrite(ctx, dst, msg)
+}
+
+// jsonCodec is protobuf's JSON form with the upstream's member names, which are
+// the names of the fields. Requests with a member that the schema lacks are
+// refused: what policy cannot see must not pass.
+type jsonCodec struct{ *connectproto.JSONCodec }
+
+func newJSONCodec() jsonCodec {
+	c := connectproto.NewJSONCodec()
+	c.MarshalOptions = protojson.MarshalOptions{UseProtoNames: true}
+	c.UnmarshalOptions = protojson.UnmarshalOptions{DiscardUnknown: false}
+	return jsonCodec{c}
+}
+
+// MarshalWrite writes the JSON form of an answer or of any other message.
+func (c jsonCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) error {
+	if a, ok := msg.(*pipeline.Response); ok {
+		m, err := a.Message()
+		if err != nil {
+			return err
+		}
+		msg = m
+	}
+	return c.JSONCodec.MarshalWrite(ctx, dst, msg)
+}
+
+// UnmarshalRead reads a request. A field that is wrong comes as an
+// *upstream.RequestError that names it.
+func (c jsonCodec) UnmarshalRead(ctx context.Context, src io.Reader, msg any) error {
+	err := c.JSONCodec.UnmarshalRead(ctx, src, msg)
+	if err == nil {
+		return nil
+	}
+	// protojson has no typed errors; its words end in what can be told.
+	if found := jsonFault.FindStringSubmatch(err.Error()); found != nil {
+		if found[1] != "" {
+			return &upstream.RequestError{Field: found[1], Reason: "is no field of this request"}
+		}
+		return &upstream.RequestError{Field: found[3], Reason: "is not a valid " + found[2]}
+	}
+	if errors.Is(err, proto.Error) {
+		// Its words quote the request, which the log must not.
+		return fmt.Errorf("not the JSON form of the message %s", jsonPosition.FindString(err.Error()))
+	}
+	return err
+}
+
+// jsonPosition finds where protojson stopped to understand.
+var jsonPosition = regexp.MustCompile(`\(line [0-9]+:[0-9]+\)`)
+
+// jsonFault finds the field in what protojson says of a bad request.
+var jsonFault = regexp.MustCompile(`unknown field "([A-Za-z0-9_.\[\]-]{1,64})"|invalid value for ([a-z0-9]+) field ([A-Za-z0-9_]{1,64})`)
+
+// BinaryCodec is protobuf's binary form for doors outside of this package. An
+// answer goes out as the wire bytes that it is kept in.
+func BinaryCodec() connect.Codec { return wireCodec{connectproto.NewBinaryCodec()} }
+
+// codecs are the forms of a message on the HTTP doors.
+func codecs() []connect.Codec {
+	return []connect.Codec{BinaryCodec(), newJSONCodec()}
+}
+
+// InProcess is a door without a wire: calls go straight to server, through all
+// interceptors.
+func InProcess(server *connect.Server) connect.Transport {
+	return inProcess{connectinprocess.New(server, connectinprocess.WithCopyFunc(copyMessage))}
+}
+
+// inProcess gives calls their connection, which is none.
+type inProcess struct{ connect.Transport }
+
+// NewClientStream implements [connect.Transport].
+func (t inProcess) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	return t.Transport.NewClientStream(door.WithConnection(ctx, door.InProcess{}), spec)
+}
+
+func copyMessage(dst, src any) error {
+	a, ok := src.(*pipeline.Response)
+	if !ok {
+		return connectinprocess.ProtoCopy(dst, src)
+	}
+	m, ok := dst.(proto.Message)
+	if !ok {
+		return fmt.Errorf("receiving into %T, which is no message", dst)
+	}
+	return proto.Unmarshal(a.Wire(), m)
+}

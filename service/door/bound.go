@@ -1,0 +1,83 @@
+package door
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"connectrpc.com/connect/v2"
+)
+
+// farewell is how long after the end of a stream its last message may take.
+const farewell = 30 * time.Second
+
+// WithDeadline is the interceptor that ends a call whose caller set no earlier
+// deadline: after longest, or, where the answer is a stream, after longestStream;
+// also a call that waits for its client.
+func WithDeadline(longest, longestStream time.Duration) connect.ServerInterceptor {
+	return func(next connect.ServerFunc) connect.ServerFunc {
+		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+			most := longest
+			if spec.StreamType == connect.StreamTypeServer {
+				most = longestStream
+			}
+			ctx, cancel := context.WithTimeout(ctx, most)
+			defer cancel()
+			connection, ok := ConnectionOf(ctx)
+			if ok && spec.StreamType == connect.StreamTypeServer {
+				end, _ := ctx.Deadline()
+				connection.ExtendTo(end.Add(farewell))
+				defer func() { connection.ExtendTo(time.Now().Add(farewell)) }()
+			}
+			bound := &BoundStream{ServerStream: stream, ctx: ctx}
+			err := next(ctx, spec, bound)
+			if err != nil && ok && !bound.begun {
+				connection.AbandonRequest()
+			}
+			return err
+		}
+	}
+}
+
+// BoundStream is a stream that waits for its client no longer than a context
+// lasts. A Receive that fails after that has failed because of it, whatever the door
+// calls it.
+type BoundStream struct {
+	connect.ServerStream
+	ctx context.Context
+	// begun tells that something was read or written.
+	begun bool
+}
+
+// Bind makes a stream end with ctx, which is made of the call's.
+func Bind(ctx context.Context, stream connect.ServerStream) *BoundStream {
+	return &BoundStream{ServerStream: stream, ctx: ctx}
+}
+
+// SendHeaders sends them.
+func (s *BoundStream) SendHeaders() error {
+	s.begun = true
+	return s.ServerStream.SendHeaders()
+}
+
+// Send sends a message.
+func (s *BoundStream) Send(msg any) error {
+	s.begun = true
+	return s.ServerStream.Send(msg)
+}
+
+// Receive waits for a message, at most until the end of the context.
+func (s *BoundStream) Receive(msg any) error {
+	s.begun = true
+	// For the time of the wait alone: it costs a goroutine when a client goes away,
+	// and no client is waited for whose call is not allowed.
+	if connection, ok := ConnectionOf(s.ctx); ok && connection.Waits() {
+		defer context.AfterFunc(s.ctx, connection.Interrupt)()
+	}
+	err := s.ServerStream.Receive(msg)
+	if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	return err
+}

@@ -1,0 +1,7 @@
+// Package door is what every door offers to the interceptors: a [Connection], in the
+// context of each call. A door is an adapter from a wire protocol to calls of one
+// connect.Server.
+//
+// It imports nothing of the project, so that doors and interceptors can both import
+// it.
+package door

@@ -1,0 +1,116 @@
+package httpdoor
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/service/door"
+)
+
+// WithConnection gives every request of next its [door.Connection]. Calls then end
+// with their deadline, also while they wait for the body of their request:
+// connecthttp waits in a Read that knows no deadline. The http.ResponseWriter is
+// passed on as it is.
+func WithConnection(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &connection{writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
+		c.port, _ = r.Context().Value(connKey{}).(*conn)
+		ctx := door.WithConnection(r.Context(), c)
+		if r.Body == nil || r.Body == http.NoBody {
+			next.ServeHTTP(w, r.WithContext(ctx))
+			return
+		}
+		c.body = r.Body
+		defer c.end()
+		r = r.WithContext(ctx)
+		r.Body = c
+		next.ServeHTTP(w, r)
+	})
+}
+
+// connection is that of one request, and the body of it.
+type connection struct {
+	writer http.ResponseWriter
+	tls    *tls.ConnectionState
+	port   *conn         // nil: the connection is on none of our ports
+	body   io.ReadCloser // nil: the request has none
+	http1  bool
+
+	mu                 sync.Mutex
+	ended, interrupted bool
+}
+
+// TLS implements [door.Connection].
+func (c *connection) TLS() *tls.ConnectionState { return c.tls }
+
+// Trust implements [door.Connection]: the connection keeps its place for longer than
+// those of anonymous callers.
+func (c *connection) Trust() {
+	if c.port != nil {
+		c.port.Trust()
+	}
+}
+
+// Waits implements [door.Connection].
+func (c *connection) Waits() bool { return c.body != nil }
+
+// Read reads the body, and notices its end.
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.body.Read(p)
+	if err != nil && c.end() && c.http1 {
+		// The deadline may have struck what net/http reads once a body is
+		// through, and then nothing more can come on this connection. The body
+		// of an HTTP/1.1 request is read by who answers it.
+		c.writer.Header().Set("Connection", "close")
+	}
+	return n, err
+}
+
+// Close closes the body.
+func (c *connection) Close() error { return c.body.Close() }
+
+// end tells whether the body was interrupted before.
+func (c *connection) end() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	return c.interrupted
+}
+
+// Interrupt implements [door.Connection]. Once the body is through it does nothing:
+// on HTTP/1.1 the deadline would be that of the next request.
+func (c *connection) Interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.body == nil || c.ended || c.interrupted {
+		return
+	}
+	c.interrupted = true
+	_ = http.NewResponseController(c.writer).SetReadDeadline(time.Unix(1, 0)) // A writer that cannot belongs to no http.Server, and has no client to wait for.
+}
+
+// ExtendTo implements [door.Connection]: an http.Server bounds every answer.
+func (c *connection) ExtendTo(end time.Time) {
+	_ = http.NewResponseController(c.writer).SetWriteDeadline(end) // As above.
+}
+
+// restOfRefused is how long the rest of a request is waited for that was refused
+// unread.
+const restOfRefused = time.Second
+
+// AbandonRequest implements [door.Connection]. It is for a call of which nothing was
+// read, and nothing answered yet: later the deadline could be that of the next
+// request. On HTTP/1.1 net/http reads up to 256 KiB of what is left before the
+// answer goes out, because a client that is still sending would find the connection
+// closed and not the answer. A client without a credential could have it wait for
+// long.
+func (c *connection) AbandonRequest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.http1 && c.body != nil && !c.ended && !c.interrupted {
+		_ = http.NewResponseController(c.writer).SetReadDeadline(time.Now().Add(restOfRefused)) // As above.
+	}
+}

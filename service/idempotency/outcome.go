@@ -1,0 +1,74 @@
+package idempotency
+
+import (
+	"encoding/binary"
+
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+)
+
+// outcome is what came of a write: what the upstream said, which every door
+// has its own form of, or the error that the caller was told.
+type outcome struct {
+	json      []byte
+	err       error
+	requestID string // of the upstream
+}
+
+// response is what its caller is told again.
+func (o outcome) response(permit admission.Permit) (*pipeline.Response, error) {
+	if o.err != nil {
+		return nil, o.err
+	}
+	wire, err := permit.Method().Endpoint.Decode(o.json)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.NewResponse(permit, wire, o.json, o.requestID), nil
+}
+
+// The encoding: version ‖ kind ‖ length of the upstream's id ‖ id ‖ rest, which is
+// the JSON of the answer, or the wire bytes of a google.rpc.Status.
+const (
+	outcomeVersion = 1
+	outcomeAnswer  = 'A'
+	outcomeError   = 'E'
+)
+
+// encodeOutcome makes bytes of an outcome. Of an error it takes what its caller
+// may see, and no cause.
+func encodeOutcome(o outcome) []byte {
+	kind, rest := byte(outcomeAnswer), o.json
+	if o.err != nil {
+		kind, rest = outcomeError, rpcerror.Encode(o.err)
+	}
+	b := binary.AppendUvarint([]byte{outcomeVersion, kind}, uint64(len(o.requestID)))
+	b = append(b, o.requestID...)
+	return append(b, rest...)
+}
+
+// decodeOutcome is false for what this build cannot read.
+func decodeOutcome(b []byte) (outcome, bool) {
+	if len(b) < 2 || b[0] != outcomeVersion {
+		return outcome{}, false
+	}
+	length, n := binary.Uvarint(b[2:])
+	rest := b[2+max(n, 0):]
+	if n <= 0 || length > uint64(len(rest)) {
+		return outcome{}, false
+	}
+	o := outcome{requestID: string(rest[:length])}
+	rest = rest[length:]
+	switch b[1] {
+	case outcomeAnswer:
+		o.json = rest
+		return o, true
+	case outcomeError:
+		if failure, err := rpcerror.Decode(rest); err == nil {
+			o.err = failure
+			return o, true
+		}
+	}
+	return outcome{}, false
+}

@@ -1,0 +1,266 @@
+package idempotency
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+const (
+	// leaseMargin is how long after its deadline a call may take to say what came
+	// of it, before it is taken for dead.
+	leaseMargin = 10 * time.Second
+	// ReplayedHeader marks an answer to a call that made no write itself.
+	ReplayedHeader = "Idempotency-Replayed"
+)
+
+// How a write with a key was answered, in records and in the log.
+const (
+	First    = "first"
+	Replayed = "replayed"
+)
+
+// Options configure [New]. Outcomes, Scope and Org are required.
+type Options struct {
+	// Outcomes stores what came of writes. Answers that hold a secret go to a
+	// [cache.SealedOutcomes] and to nothing else.
+	Outcomes cache.Outcomes
+	// Scope names the upstream: keys of one scope are one set, for all replicas.
+	// It must outlive the admin key, so that a key that was used before that one
+	// was exchanged is still known to have been used.
+	Scope string
+	// Org names whose data the admin key opens, as readcache.Options has it. It is
+	// part of what a key is bound to: with another admin key the same request is
+	// another one, because nobody can know whether it is for the same
+	// organization.
+	Org func(ctx context.Context) (string, error)
+	// Logger gets a line for an outcome that cannot be stored; nil discards it.
+	Logger *slog.Logger
+}
+
+// Outcomes remembers what came of writes that came with a key. It is safe for
+// concurrent use.
+type Outcomes struct {
+	options Options
+	// secrets says that the store may be given some.
+	secrets bool
+}
+
+// New returns Outcomes over a store; the error is about the options.
+func New(o Options) (*Outcomes, error) {
+	if o.Outcomes == nil || o.Scope == "" || o.Org == nil {
+		return nil, errors.New("idempotency: Options.Outcomes, Scope and Org are required")
+	}
+	o.Logger = accounting.Logger(o.Logger)
+	_, sealed := o.Outcomes.(*cache.SealedOutcomes)
+	return &Outcomes{o, sealed}, nil
+}
+
+// Metrics count writes with a key.
+type Metrics struct{ total *prometheus.CounterVec }
+
+// NewMetrics registers the metrics; a nil registerer counts for nobody.
+func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{total: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by what came of the key: first, released, unkept, replayed, lost, reused or refused.",
+	}, []string{"outcome"})}
+	for _, outcome := range []string{"first", "released", "unkept", "replayed", "lost", "reused", "refused"} {
+		m.total.WithLabelValues(outcome)
+	}
+	return m, observe.Register(registerer, m.total)
+}
+
+func (m *Metrics) count(outcome string) { m.total.WithLabelValues(outcome).Inc() }
+
+// Step is the step that makes a write with a key ([WithKey]) once. Without Outcomes
+// it refuses such a write. A write without a key passes, as do reads.
+func Step(o *Outcomes, metrics *Metrics) pipeline.Decorator {
+	return func(next pipeline.Invoker) pipeline.Invoker {
+		return &step{Outcomes: o, metrics: metrics, next: next}
+	}
+}
+
+type step struct {
+	*Outcomes
+	metrics *Metrics
+	next    pipeline.Invoker
+}
+
+// Invoke implements [pipeline.Invoker].
+func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
+	key := keyOf(ctx)
+	if key == "" || permit.Method().Read {
+		return s.next.Invoke(ctx, permit)
+	}
+	begun, err := s.begin(ctx, permit, key)
+	if err != nil {
+		return nil, err
+	}
+	account := accounting.From(ctx)
+	switch begun.State {
+	case cache.OutcomeBegun:
+		account.Idempotency = First
+		return s.run(ctx, permit, begun.Claim)
+	case cache.OutcomeKept:
+		if o, ok := decodeOutcome(begun.Body); ok {
+			account.Idempotency = Replayed
+			s.metrics.count("replayed")
+			account.Upstream.RequestID = o.requestID
+			return o.response(permit)
+		}
+		s.options.Logger.ErrorContext(ctx, "an outcome cannot be read", "method", permit.Method().Name())
+	case cache.OutcomeOther:
+		s.metrics.count("reused")
+		return nil, &rpcerror.Error{
+			Code: connect.CodeInvalidArgument, Reason: rpcerror.ReasonIdempotencyKeyReused,
+			Message: "this " + Header + " came with another request before: a new request needs a new key",
+		}
+	case cache.OutcomeLost:
+	}
+	account.Idempotency = Replayed
+	s.metrics.count("lost")
+	return nil, outcomeUnknown()
+}
+
+// begin asks for the right to make the write, or for what came of it.
+func (s *step) begin(ctx context.Context, permit admission.Permit, key string) (cache.Outcome, error) {
+	refused := func(code connect.Code, reason, message string, cause error) error {
+		s.metrics.count("refused")
+		return &rpcerror.Error{Code: code, Reason: reason, Message: message, Cause: cause}
+	}
+	m := permit.Method()
+	request, err := m.Endpoint.Request(permit.Request())
+	if err != nil {
+		return cache.Outcome{}, err
+	}
+	switch {
+	case s.Outcomes == nil:
+		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNotConfigured,
+			"this gateway keeps no "+Header+"; the call was not made", nil)
+	case m.Secret && !s.secrets:
+		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNeedsEncryption,
+			"the answer to this method holds a secret, and this gateway has no encryption key to keep it with; the call was not made", nil)
+	}
+	org, err := s.options.Org(ctx)
+	if err != nil {
+		s.options.Logger.ErrorContext(ctx, "the admin key cannot be read", "error", err.Error())
+		return cache.Outcome{}, &upstream.Error{Kind: upstream.CredentialRejected, Reason: upstream.ReasonCredentialUnreadable}
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return cache.Outcome{}, errors.New("idempotency: a write without a deadline")
+	}
+	begun, err := s.options.Outcomes.Begin(ctx, s.key(permit, key), fingerprintOf(org, m.Procedure, request), time.Until(deadline)+leaseMargin)
+	switch {
+	case err == nil:
+		return begun, nil
+	case ctx.Err() != nil:
+		return cache.Outcome{}, ctx.Err()
+	case errors.Is(err, cache.ErrOutcomesShare):
+		return cache.Outcome{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
+			"what came of this caller's calls with an "+Header+", with those that are under way, takes all the room that one caller may have, so the call was not made", err)
+	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, cache.ErrOutcomesFull):
+		return cache.Outcome{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
+			"what comes of the call cannot be kept at the moment, so it was not made", err)
+	}
+	return cache.Outcome{}, err
+}
+
+// run makes a write that is this call's to make, and stores what came of it.
+func (s *step) run(ctx context.Context, permit admission.Permit, claim cache.Claim) (*pipeline.Response, error) {
+	account := &accounting.From(ctx).Upstream
+	// What is left where the write panics: nobody knows.
+	known := outcome{err: outcomeUnknown()}
+	released := false
+	defer func() {
+		if !released {
+			s.store(ctx, permit, claim, known)
+		}
+	}()
+	response, err := s.next.Invoke(ctx, permit)
+	known = outcome{err: err, requestID: account.RequestID}
+	if err == nil {
+		known.json = response.JSON()
+	}
+	if err != nil && undone(account, err) {
+		released = true
+		s.release(ctx, permit, claim)
+	}
+	return response, err
+}
+
+// undone tells whether a write that failed has changed nothing, as the table of
+// errors has it: then its key is good for another try. An error that is not the
+// upstream's comes from the gateway itself, before the upstream is asked.
+func undone(account *accounting.Upstream, err error) bool {
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		return e.Kind != upstream.OutcomeUnknown
+	}
+	_, own := errors.AsType[*rpcerror.Error](err)
+	return own && !account.Done
+}
+
+// store remembers what came of a write. If that fails, the caller gets its answer
+// all the same, and the key is lost when its lease is over.
+func (s *step) store(ctx context.Context, permit admission.Permit, claim cache.Claim, known outcome) {
+	err := claim.Finish(ctx, encodeOutcome(known))
+	if errors.Is(err, cache.ErrTooLarge) {
+		// That it was done is stored at least.
+		err = errors.Join(err, claim.Finish(ctx, encodeOutcome(outcome{err: outcomeUnknown()})))
+	}
+	if err != nil {
+		s.metrics.count("unkept")
+		s.options.Logger.ErrorContext(ctx, "what came of a write cannot be kept", "method", permit.Method().Name(), "error", err.Error())
+		return
+	}
+	s.metrics.count("first")
+}
+
+// release gives the key back.
+func (s *step) release(ctx context.Context, permit admission.Permit, claim cache.Claim) {
+	s.metrics.count("released")
+	if err := claim.Abandon(ctx); err != nil {
+		s.options.Logger.WarnContext(ctx, "the key of a write that was not made cannot be given back", "method", permit.Method().Name(), "error", err.Error())
+	}
+}
+
+// key is the caller's own: no other caller has it, whatever it calls it, nor the
+// room that it takes.
+func (o *Outcomes) key(permit admission.Permit, key string) cache.OutcomeKey {
+	caller := permit.Caller()
+	canonical := binary.AppendUvarint(nil, uint64(len(caller)))
+	canonical = append(canonical, caller...)
+	return cache.OutcomeKey{Key: cache.Key{Org: o.options.Scope, Canonical: string(append(canonical, key...))}, Owner: caller}
+}
+
+// fingerprintOf is a digest of all that a write is to do.
+func fingerprintOf(org, procedure string, request *upstream.Request) cache.Fingerprint {
+	var b []byte
+	for _, part := range []string{org, procedure, request.Verb, request.Path, request.Query} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
+	}
+	return sha256.Sum256(append(b, request.Body...))
+}
+
+// outcomeUnknown is the error of a write of which nobody knows what came of it.
+func outcomeUnknown() error {
+	return &rpcerror.Error{
+		Code: connect.CodeUnknown, Reason: upstream.ReasonOutcomeUnknown,
+		Message: "what came of the call that this " + Header + " was for is not known: the change may have been made; look before you make it with another key",
+	}
+}

@@ -1,0 +1,292 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/pages"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+)
+
+const (
+	// tokenField is the request's field with a resume token.
+	tokenField = protoreflect.Name("resume_token")
+	// widestPage is how many items to ask for where the upstream states no most.
+	widestPage = 100
+)
+
+// compiler compiles one declaration.
+type compiler struct {
+	catalog *catalog.Catalog
+	plan    *plan
+	request protoreflect.MessageDescriptor
+	// taken are the fields of the request that have a use.
+	taken map[protoreflect.Name]bool
+	// members are those of the response's oneof that hold items, and filled what
+	// has a use of the messages that they are.
+	members []protoreflect.FieldDescriptor
+	filled  map[protoreflect.FullName]bool
+}
+
+// Plans are the compiled declarations, by method.
+type Plans map[*catalog.Method]*plan
+
+// Compile compiles the declarations of all methods of a catalog whose source is
+// catalog.FanOut. It wants the reads to be there, to fit below each other, and to fit
+// the RPC's own messages. The error holds every fault, each a [*DeclarationError] with
+// the name of its RPC.
+func Compile(methods *catalog.Catalog) (Plans, error) {
+	plans := make(Plans)
+	var faults []error
+	for _, m := range methods.Methods() {
+		if m.Source != catalog.FanOut {
+			continue
+		}
+		p, err := compile(methods, m)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("rpc %s: %w", m.Descriptor.FullName(), err))
+			continue
+		}
+		plans[m] = p
+	}
+	return plans, errors.Join(faults...)
+}
+
+func compile(methods *catalog.Catalog, m *catalog.Method) (*plan, error) {
+	declared := m.Reads
+	f := &compiler{
+		catalog: methods, plan: &plan{rpc: m, response: m.Response}, request: m.Request.Descriptor(),
+		taken: map[protoreflect.Name]bool{tokenField: true}, filled: make(map[protoreflect.FullName]bool),
+	}
+	if err := f.shape(); err != nil {
+		return nil, err
+	}
+	if name := declared.GetView(); name != "" {
+		view, ok := itemViews()[name]
+		if !ok {
+			return nil, &DeclarationError{NoView, name}
+		}
+		f.plan.view = &view
+		for _, field := range view.fields {
+			f.taken[field] = true
+		}
+	}
+	var err error
+	if declared.GetBuckets() != nil {
+		err = f.bucketCalls(declared.GetBuckets())
+	} else {
+		err = f.nestedCalls(declared.GetCalls())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.plan, f.leftovers()
+}
+
+// shape finds what the RPC's own messages have to have.
+func (f *compiler) shape() error {
+	wrong := func(what string) error { return &DeclarationError{Shape, what} }
+	p, response := f.plan, f.plan.response.Descriptor()
+	if !p.rpc.Read || !p.rpc.Descriptor.IsStreamingServer() {
+		return wrong("it is no read that streams")
+	}
+	if p.token = f.request.Fields().ByName(tokenField); p.token == nil || p.token.Kind() != protoreflect.StringKind || p.token.IsList() {
+		return wrong(fmt.Sprintf("%s has no string %s", f.request.Name(), tokenField))
+	}
+	if response.Oneofs().Len() != 1 || response.Oneofs().Get(0).Fields().Len() != response.Fields().Len() {
+		return wrong(fmt.Sprintf("%s is not a oneof", response.Name()))
+	}
+	for i := range response.Fields().Len() {
+		field := response.Fields().Get(i)
+		switch {
+		case field.Message() == nil:
+			return wrong(fmt.Sprintf("%s is no message", field.FullName()))
+		case field.Message().FullName() == fullName(&inventoryv1.Progress{}):
+			p.progress = field
+		case field.Message().FullName() == fullName(&inventoryv1.Failure{}):
+			p.failure = field
+		case field.Message().FullName() == fullName(&inventoryv1.End{}):
+			p.end = field
+		default:
+			f.members = append(f.members, field)
+		}
+	}
+	if p.progress == nil || p.failure == nil || p.end == nil {
+		return wrong(fmt.Sprintf("%s lacks progress, failure or end", response.Name()))
+	}
+	return nil
+}
+
+func fullName(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
+
+// nestedCalls compiles reads that are one below the other.
+func (f *compiler) nestedCalls(declared []*optionsv1.FanOutCall) error {
+	if len(declared) == 0 {
+		return &DeclarationError{Shape, "it is made of no read"}
+	}
+	for i, d := range declared {
+		call, err := f.call(d.GetRpc(), d.GetWith())
+		if err != nil {
+			return err
+		}
+		last := i == len(declared)-1
+		switch {
+		case call.list == nil && !last, call.list == nil && i == 0:
+			return &DeclarationError{NoList, d.GetRpc()}
+		case d.GetMayBeAbsent() && call.list != nil:
+			return &DeclarationError{Shape, d.GetRpc() + " is a list and may be absent"}
+		case last != (d.GetKey() == "") || last != (d.GetAs() == ""):
+			return &DeclarationError{Shape, d.GetRpc() + ": each read but the last has a key and says what it is called"}
+		case d.GetGiven() != "" && (i > 0 || last):
+			return &DeclarationError{Shape, d.GetRpc() + ": only the outermost of several can be given"}
+		}
+		call.mayBeAbsent = d.GetMayBeAbsent()
+		if !last {
+			if err := f.name(call, d); err != nil {
+				return err
+			}
+		}
+		if err := f.bind(call); err != nil {
+			return err
+		}
+		if err := f.place(call, last); err != nil {
+			return err
+		}
+		f.plan.reads = append(f.plan.reads, call)
+	}
+	return nil
+}
+
+// call compiles what any read needs.
+func (f *compiler) call(rpc, with string) (*read, error) {
+	method, ok := f.catalog.Lookup("/" + rpc)
+	if !ok || method.Source != catalog.Upstream {
+		return nil, &DeclarationError{UnknownRPC, rpc}
+	}
+	if !method.Read || method.Secret {
+		return nil, &DeclarationError{NoRead, rpc}
+	}
+	c := &read{method: method, base: method.Request.New().Interface()}
+	if err := prototext.Unmarshal([]byte(with), c.base); err != nil {
+		return nil, &DeclarationError{NoField, fmt.Sprintf("%s with %q", rpc, with)}
+	}
+	response := method.Response.Descriptor()
+	if list, err := pages.ListOf(method.Request.Descriptor(), response); err == nil {
+		c.list, c.items = &list, list.Items()
+		if limit := method.Request.Descriptor().Fields().ByName("limit"); limit != nil {
+			c.base.ProtoReflect().Set(limit, protoreflect.ValueOfInt32(mostOf(limit)))
+		}
+	} else if response.Fields().Len() == 1 && response.Fields().Get(0).Message() != nil && !response.Fields().Get(0).IsList() {
+		c.items = response.Fields().Get(0)
+	} else {
+		return nil, &DeclarationError{NoList, rpc}
+	}
+	if field := method.Request.Descriptor().Fields().ByName(protoreflect.Name(method.Project)); field != nil && field.IsList() {
+		c.scope = field
+	}
+	return c, f.take(c)
+}
+
+// mostOf is the largest page that the schema allows.
+func mostOf(limit protoreflect.FieldDescriptor) int32 {
+	rules, _ := proto.GetExtension(limit.Options(), validate.E_Field).(*validate.FieldRules)
+	if rules.GetInt32().HasLte() {
+		return rules.GetInt32().GetLte()
+	}
+	return widestPage
+}
+
+// take pairs the fields of our request with those of the read's that have the
+// same name.
+func (f *compiler) take(c *read) error {
+	for i := range f.request.Fields().Len() {
+		from := f.request.Fields().Get(i)
+		to := c.method.Request.Descriptor().Fields().ByName(from.Name())
+		if to == nil || from.Name() == tokenField || f.plan.buckets.has(from.Name()) {
+			continue
+		}
+		t, err := compileTaking(from, to)
+		if err != nil {
+			return err
+		}
+		c.takes = append(c.takes, t)
+		f.taken[from.Name()] = true
+	}
+	return nil
+}
+
+// name takes over what the items of a list are called.
+func (f *compiler) name(c *read, d *optionsv1.FanOutCall) error {
+	key := c.itemType().Fields().ByName(protoreflect.Name(d.GetKey()))
+	switch {
+	case key == nil:
+		return &DeclarationError{NoField, fmt.Sprintf("%s.%s", c.itemType().FullName(), d.GetKey())}
+	case key.Kind() != protoreflect.StringKind || key.IsList():
+		return &DeclarationError{WrongType, string(key.FullName())}
+	}
+	c.key, c.as = key, protoreflect.Name(d.GetAs())
+	failure := (&inventoryv1.Failure{}).ProtoReflect().Descriptor()
+	if field := failure.Fields().ByName(c.as); field == nil || field.Kind() != protoreflect.StringKind {
+		return &DeclarationError{NoField, fmt.Sprintf("%s.%s", failure.FullName(), c.as)}
+	}
+	if d.GetGiven() == "" {
+		return nil
+	}
+	given := f.request.Fields().ByName(protoreflect.Name(d.GetGiven()))
+	switch {
+	case given == nil:
+		return &DeclarationError{NoField, fmt.Sprintf("%s.%s", f.request.FullName(), d.GetGiven())}
+	case given.Kind() != protoreflect.StringKind || !given.IsList():
+		return &DeclarationError{WrongType, string(given.FullName())}
+	}
+	f.plan.given, f.taken[given.Name()] = given, true
+	return nil
+}
+
+// bind finds where the names of the outer items go, and wants every variable of
+// the path to have one.
+func (f *compiler) bind(c *read) error {
+	bound := make(map[protoreflect.Name]bool)
+	for level, outer := range f.plan.reads {
+		to := c.method.Request.Descriptor().Fields().ByName(outer.as)
+		if to == nil {
+			continue
+		}
+		if to.Kind() != protoreflect.StringKind || to.IsList() {
+			return &DeclarationError{WrongType, string(to.FullName())}
+		}
+		c.binds = append(c.binds, binding{to, level})
+		bound[to.Name()] = true
+	}
+	for _, variable := range c.method.Endpoint.Variables() {
+		if !bound[variable.Name()] {
+			return &DeclarationError{Unbound, string(variable.FullName())}
+		}
+	}
+	return nil
+}
+
+// leftovers wants everything to be of some use.
+func (f *compiler) leftovers() error {
+	for i := range f.request.Fields().Len() {
+		if field := f.request.Fields().Get(i); !f.taken[field.Name()] && !f.plan.buckets.has(field.Name()) {
+			return &DeclarationError{Untaken, string(field.FullName())}
+		}
+	}
+	for _, member := range f.members {
+		fields := member.Message().Fields()
+		for i := range fields.Len() {
+			if field := fields.Get(i); !f.filled[field.FullName()] {
+				return &DeclarationError{Unfilled, string(field.FullName())}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/pages"
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/pacing"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+)
+
+// Options configure the RPCs that are made of many reads. The zero value is usable.
+type Options struct {
+	// Concurrency is how many reads of one stream are under way at a time; 0
+	// means [DefaultConcurrency].
+	Concurrency int
+	// Longest bounds a stream; 0 means [DefaultLongestStream]. Shortly before it is
+	// over, the stream ends with a resume token.
+	Longest time.Duration
+	// MaxPages bounds each list; 0 means pages.DefaultMaxPages.
+	MaxPages int
+	// MaxOutermost bounds the items of the outermost list, such as projects, that
+	// one stream goes through, because it holds their names: it ends with a resume
+	// token after the page on which there are so many. 0 means
+	// [DefaultMaxOutermost].
+	MaxOutermost int
+	// Ending is asked at the start of a stream for what is closed when the stream
+	// is to end, as when the gateway stops: it then ends with a resume token. Nil
+	// is never.
+	Ending func() <-chan struct{}
+	// Now is the clock by which things are old, such as a key; nil: time.Now.
+	Now func() time.Time
+}
+
+const (
+	// DefaultConcurrency is how many reads of one stream are under way at a time.
+	DefaultConcurrency = 8
+	// DefaultLongestStream bounds a stream.
+	DefaultLongestStream = 6 * time.Hour
+	// DefaultMaxOutermost is how many items of the outermost list one stream goes
+	// through.
+	DefaultMaxOutermost = 100_000
+)
+
+// WithDefaults fills in what is not set.
+func (o Options) WithDefaults() Options {
+	if o.Concurrency <= 0 {
+		o.Concurrency = DefaultConcurrency
+	}
+	if o.Longest <= 0 {
+		o.Longest = DefaultLongestStream
+	}
+	if o.MaxPages <= 0 {
+		o.MaxPages = pages.DefaultMaxPages
+	}
+	if o.MaxOutermost <= 0 {
+		o.MaxOutermost = DefaultMaxOutermost
+	}
+	if o.Ending == nil {
+		o.Ending = func() <-chan struct{} { return nil }
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Dependencies are what an [Engine] works with. All but Budget are required.
+type Dependencies struct {
+	// Plans are the compiled declarations.
+	Plans Plans
+	// Admission authorizes every read.
+	Admission *admission.Controller
+	// Invoker makes the reads.
+	Invoker pipeline.Invoker
+	// Budget says how long the reads that are left will take; nil: nobody knows.
+	Budget pacing.Budget
+	// Logger gets the stack of a panic; nil discards it.
+	Logger *slog.Logger
+}
+
+// Engine answers the RPCs of a set of plans. It is safe for concurrent use.
+type Engine struct {
+	Dependencies
+	options Options
+}
+
+// New makes an Engine.
+func New(d Dependencies, o Options) (*Engine, error) {
+	if d.Plans == nil || d.Admission == nil || d.Invoker == nil {
+		return nil, errors.New("inventory: Dependencies.Plans, Admission and Invoker are required")
+	}
+	d.Logger = accounting.Logger(d.Logger)
+	return &Engine{d, o.WithDefaults()}, nil
+}
+
+// Handlers answer the RPCs of the plans.
+func (e *Engine) Handlers() pipeline.Handlers {
+	handlers := make(pipeline.Handlers, len(e.Plans))
+	for m, p := range e.Plans {
+		handlers[m.Procedure] = func(ctx context.Context, permit admission.Permit, send func(proto.Message) error) error {
+			return e.serve(ctx, p, permit, send)
+		}
+	}
+	return handlers
+}
+
+// serve answers one call.
+func (e *Engine) serve(ctx context.Context, p *plan, permit admission.Permit, send func(proto.Message) error) error {
+	q, todo, err := e.newQuery(ctx, p, permit)
+	if err != nil {
+		return err
+	}
+	s := newScheduler(q)
+	if err := s.start(ctx, todo); err != nil {
+		return err
+	}
+	return s.run(ctx, send)
+}

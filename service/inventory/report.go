@@ -1,0 +1,174 @@
+package inventory
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
+)
+
+// report counts what was sent, for the progress and the end of a stream. It belongs
+// to the goroutine of the call.
+type report struct {
+	items, failures, denied int64
+	// repeats says that a resume token begins earlier than the stream ended.
+	repeats bool
+}
+
+func (r *report) add(e event) {
+	r.items += e.items
+	if e.failed {
+		r.failures++
+	}
+	if e.denied {
+		r.denied++
+	}
+}
+
+// progress is how far the stream is.
+func (s *scheduler) progress(ctx context.Context) proto.Message {
+	progress := &inventoryv1.Progress{Items: s.report.items, Failures: s.report.failures, AllListed: !s.listing}
+	left := make(map[string]int64) // by budget
+	for i, r := range s.plan.reads {
+		done := s.walker.counts[i].done.Load()
+		total := max(s.walker.counts[i].known.Load(), done)
+		progress.CallsDone += done
+		progress.CallsKnown += total
+		left[r.method.Budget] += total - done
+	}
+	if s.Budget != nil {
+		progress.TimeLeft = durationpb.New(s.timeLeft(ctx, left))
+	}
+	return s.plan.responseOf(s.plan.progress, progress)
+}
+
+// timeLeft is how long the calls that are left will take at the rates of now.
+// Budgets are spent beside each other; the organization's is spent by all calls.
+func (s *scheduler) timeLeft(ctx context.Context, left map[string]int64) (longest time.Duration) {
+	rates := make(map[string]float64)
+	for _, state := range s.Budget.Snapshot(ctx) {
+		rates[state.Bucket] = state.Rate
+	}
+	organization := int64(0)
+	for bucket, calls := range left {
+		if calls > 0 {
+			organization += calls
+			wait := s.Budget.Estimate(bucket, pace.Flow{Key: s.caller, Class: pace.FanOut})
+			longest = max(longest, wait, minutesOf(calls, rates[bucket]))
+		}
+	}
+	return max(longest, minutesOf(organization, rates[""]))
+}
+
+// minutesOf is how long calls take at a rate in a minute; 0 at an unknown one.
+func minutesOf(calls int64, rate float64) time.Duration {
+	if rate <= 0 {
+		return 0
+	}
+	return time.Duration(min(float64(calls)/rate*float64(time.Minute), float64(DefaultLongestStream)*100))
+}
+
+// responseOf is the message of the stream with one member.
+func (p *plan) responseOf(member protoreflect.FieldDescriptor, m proto.Message) proto.Message {
+	response := p.response.New()
+	response.Set(member, protoreflect.ValueOfMessage(m.ProtoReflect()))
+	return response.Interface()
+}
+
+// end is the last message, after so many calls.
+func (s *scheduler) end(calls int64, late bool) proto.Message {
+	end := &inventoryv1.End{Calls: calls, Items: s.report.items, Failures: s.report.failures}
+	positions := s.remaining()
+	if len(positions) == 0 {
+		end.Outcome = &inventoryv1.End_Complete{Complete: &inventoryv1.Complete{}}
+		return s.plan.responseOf(s.plan.end, end)
+	}
+	incomplete := &inventoryv1.Incomplete{}
+	for _, reason := range []struct {
+		holds  bool
+		reason inventoryv1.Incomplete_Reason
+	}{
+		{s.report.failures > s.report.denied, inventoryv1.Incomplete_REASON_FAILED},
+		{s.report.denied > 0, inventoryv1.Incomplete_REASON_DENIED},
+		{late && !s.draining, inventoryv1.Incomplete_REASON_OUT_OF_TIME},
+		{s.draining, inventoryv1.Incomplete_REASON_DRAINING},
+		{s.walker.tooMany.Load(), inventoryv1.Incomplete_REASON_TOO_MANY},
+	} {
+		if reason.holds {
+			incomplete.Reasons = append(incomplete.Reasons, reason.reason)
+		}
+	}
+	incomplete.ResumeToken = s.token(positions)
+	incomplete.Repeats = s.report.repeats
+	end.Outcome = &inventoryv1.End_Incomplete{Incomplete: incomplete}
+	return s.plan.responseOf(s.plan.end, end)
+}
+
+// remaining is what was not read, in the order of the outermost list. Pages of
+// it that nothing was begun of are one position: that of the list behind them.
+func (s *scheduler) remaining() []position {
+	left := s.left
+	untouched := len(s.cursors)
+	for _, p := range s.queue {
+		if p.page > s.deepest && len(p.keys) > 0 {
+			untouched = min(untouched, p.page)
+		} else {
+			left = append(left, p)
+		}
+	}
+	if untouched < len(s.cursors) {
+		left = slices.DeleteFunc(left, func(p position) bool { return len(p.keys) == 0 })
+		left = append(left, position{cursor: s.cursors[untouched]})
+	}
+	slices.SortStableFunc(left, func(a, b position) int { return s.order(a) - s.order(b) })
+	return left
+}
+
+// order is the page of a position, or of the list's own position the last.
+func (s *scheduler) order(p position) int {
+	if len(p.keys) == 0 {
+		return len(s.cursors)
+	}
+	return p.page
+}
+
+// token is a resume token for what remains. Where that is too much to be named,
+// it begins earlier: with all of an item in place of what it lacks, then with the
+// page of the list that the first item was on that does not fit, then anew.
+func (s *scheduler) token(positions []position) string {
+	todo := rest{s.now.Unix(), positions}
+	if token, ok := s.scope.token(todo); ok {
+		return token
+	}
+	s.report.repeats = true
+	todo.positions = nil
+	for _, p := range positions {
+		if n := len(todo.positions); n > 0 && len(p.keys) > 0 && slices.Equal(todo.positions[n-1].keys, p.keys[:1]) {
+			continue
+		}
+		if len(p.keys) > 0 {
+			p = position{keys: p.keys[:1], page: p.page}
+		}
+		todo.positions = append(todo.positions, p)
+	}
+	if token, ok := s.scope.token(todo); ok {
+		return token
+	}
+	// A page at a time, from the end.
+	for page := len(s.cursors) - 1; page >= 0; page-- {
+		todo.positions = slices.DeleteFunc(todo.positions, func(p position) bool { return len(p.keys) == 0 || p.page >= page })
+		todo.positions = append(todo.positions, position{cursor: s.cursors[page]})
+		if token, ok := s.scope.token(todo); ok {
+			return token
+		}
+	}
+	todo.positions = []position{{}}
+	token, _ := s.scope.token(todo)
+	return token
+}

@@ -1,0 +1,182 @@
+package inventory
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/service/admission"
+)
+
+const (
+	// maxToken bounds a resume token, in characters.
+	maxToken = 64 << 10
+	// maxCursor bounds a cursor of the upstream's that goes into one, and maxKey
+	// the name of an item, in bytes.
+	maxCursor = 4 << 10
+	maxKey    = 256
+
+	tokenVersion = 1
+	tokenSum     = 16
+)
+
+// rest is what of a stream is left to be read, as a resume token holds it.
+//
+// A token holds no secret and opens nothing: whoever brings one is authorized
+// for every read anew. So its checksum is not against forgery, but against a
+// token that belongs to another caller, RPC or request, or that got cut.
+type rest struct {
+	// now is when the first stream began, in Unix seconds: an open range of time
+	// ends there.
+	now       int64
+	positions []position
+}
+
+// The fields of a token's body: Protobuf's wire format.
+const (
+	tokenNow      = protowire.Number(1)
+	tokenPosition = protowire.Number(2)
+	positionKey   = protowire.Number(1)
+	positionAt    = protowire.Number(2)
+)
+
+// tokenScope is what a token belongs to.
+type tokenScope struct {
+	caller, procedure string
+	request           []byte // without its token
+}
+
+func scopeOfToken(p *plan, permit admission.Permit) (tokenScope, error) {
+	bare := proto.Clone(permit.Request().Interface())
+	bare.ProtoReflect().Clear(p.token)
+	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
+	return tokenScope{permit.Caller(), permit.Method().Procedure, wire}, err
+}
+
+// sum is over what the token belongs to and what it says.
+func (s tokenScope) sum(body []byte) []byte {
+	digest := sha256.New()
+	for _, part := range [][]byte{[]byte(s.caller), []byte(s.procedure), s.request, body} {
+		digest.Write(protowire.AppendBytes(nil, part))
+	}
+	return digest.Sum(nil)[:tokenSum]
+}
+
+func (r rest) appendBody(b []byte) []byte {
+	b = protowire.AppendVarint(protowire.AppendTag(b, tokenNow, protowire.VarintType), uint64(r.now))
+	for _, p := range r.positions {
+		var inner []byte
+		for _, key := range p.keys {
+			inner = protowire.AppendString(protowire.AppendTag(inner, positionKey, protowire.BytesType), key)
+		}
+		if p.cursor != "" {
+			inner = protowire.AppendString(protowire.AppendTag(inner, positionAt, protowire.BytesType), p.cursor)
+		}
+		b = protowire.AppendBytes(protowire.AppendTag(b, tokenPosition, protowire.BytesType), inner)
+	}
+	return b
+}
+
+// token is the rest in one word; false where it does not fit.
+func (s tokenScope) token(r rest) (string, bool) {
+	body := r.appendBody(nil)
+	b := append([]byte{tokenVersion}, s.sum(body)...)
+	token := base64.RawURLEncoding.EncodeToString(append(b, body...))
+	return token, len(token) <= maxToken
+}
+
+var errToken = errors.New("is not a resume token")
+
+// parse reads a token. It fails for one that is not this scope's, and for what is
+// none.
+func (s tokenScope) parse(token string, depth int) (rest, error) {
+	var r rest
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < 1+tokenSum || raw[0] != tokenVersion {
+		return r, errToken
+	}
+	body := raw[1+tokenSum:]
+	if !bytes.Equal(s.sum(body), raw[1:1+tokenSum]) {
+		return r, errToken
+	}
+	err = fields(body, func(number protowire.Number, n uint64, value []byte) error {
+		switch {
+		case number == tokenNow && value == nil:
+			r.now = int64(n)
+			return nil
+		case number == tokenPosition && value != nil:
+			p, err := parsePosition(value, depth)
+			r.positions = append(r.positions, p)
+			return err
+		default:
+			return errToken
+		}
+	})
+	if err != nil || len(r.positions) == 0 || r.now < 0 {
+		return r, errToken
+	}
+	lists := 0
+	for _, p := range r.positions {
+		if len(p.keys) == 0 {
+			lists++
+		}
+	}
+	if lists > 1 {
+		return r, errToken
+	}
+	return r, nil
+}
+
+func parsePosition(b []byte, depth int) (position, error) {
+	p := position{page: -1}
+	err := fields(b, func(number protowire.Number, _ uint64, value []byte) error {
+		switch {
+		case number == positionKey && len(value) > 0 && len(value) <= maxKey && len(p.keys) < depth && p.cursor == "":
+			p.keys = append(p.keys, string(value))
+			return nil
+		case number == positionAt && len(value) > 0 && len(value) <= maxCursor && p.cursor == "":
+			p.cursor = string(value)
+			return nil
+		default:
+			return errToken
+		}
+	})
+	return p, err
+}
+
+// fields goes through a message on the wire that has numbers and bytes. Value is
+// nil for a number.
+func fields(b []byte, each func(number protowire.Number, n uint64, value []byte) error) error {
+	for len(b) > 0 {
+		number, kind, length := protowire.ConsumeTag(b)
+		if length < 0 {
+			return errToken
+		}
+		b = b[length:]
+		var n uint64
+		var value []byte
+		switch kind {
+		case protowire.VarintType:
+			n, length = protowire.ConsumeVarint(b)
+		case protowire.BytesType:
+			value, length = protowire.ConsumeBytes(b)
+			if value == nil {
+				value = []byte{}
+			}
+		default:
+			return errToken
+		}
+		if length < 0 {
+			return errToken
+		}
+		b = b[length:]
+		if err := each(number, n, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

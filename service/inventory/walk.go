@@ -1,0 +1,248 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/pages"
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/upstream"
+)
+
+// walker makes the reads of one call, on as many goroutines as the scheduler starts.
+// These share nothing but the query, which does not change, the channel, and the
+// atomics.
+type walker struct {
+	*query
+	events  chan event
+	counts  []readCount // by read
+	tooMany atomic.Bool // the outermost list has more items than a stream goes through
+}
+
+// readCount is how many calls of a read there are, as far as is known, and how
+// many were made.
+type readCount struct{ known, done atomic.Int64 }
+
+// event is what a walker hands to the scheduler.
+type event struct {
+	message proto.Message // to send; nil for none
+	items   int64
+	failed  bool
+	denied  bool
+	// listed are the names on a page of the outermost list, and at its cursor.
+	listed []string
+	at     string
+	// done is the end of a walk, top of that of the outermost list, and left what
+	// it did not get to.
+	done, top bool
+	left      []position
+}
+
+func newWalker(q *query) *walker {
+	return &walker{query: q, events: make(chan event), counts: make([]readCount, len(q.plan.reads))}
+}
+
+// walk reads a list to its end, and everything that lies below it, and returns
+// what it did not get. The outermost one leaves what lies below to others.
+func (w *walker) walk(ctx context.Context, p position, top bool) (left []position) {
+	number := w.plan.at(p)
+	r := w.plan.reads[number]
+	var trail *pages.Trail
+	if r.list != nil {
+		trail = r.list.Trail(p.cursor, w.options.MaxPages)
+	}
+	edge, outermost := int64(0), 0
+	for {
+		page, err := w.ask(ctx, number, p, trail, &edge)
+		if err != nil {
+			w.fail(ctx, r, p, err)
+			return append(left, p)
+		}
+		e := event{message: page.message, items: page.items}
+		if top {
+			e.listed, e.at = page.keys, p.cursor
+		}
+		if (e.message != nil || e.listed != nil) && !w.hand(ctx, e) {
+			return append(left, p)
+		}
+		if !top {
+			w.counts[min(number+1, len(w.counts)-1)].known.Add(int64(len(page.keys)))
+			for _, key := range page.keys {
+				left = append(left, w.walk(ctx, p.inside(key), false)...)
+			}
+		}
+		if page.next == "" {
+			return left
+		}
+		p.cursor = page.next
+		if top {
+			if outermost += len(page.keys); outermost >= w.options.MaxOutermost {
+				w.tooMany.Store(true)
+				return append(left, p)
+			}
+		}
+		w.counts[number].known.Add(1)
+	}
+}
+
+// itemPage is a page of a list, or what a read has.
+type itemPage struct {
+	message proto.Message // with its items; nil where they are not streamed
+	items   int64
+	keys    []string
+	next    string
+}
+
+// uselessPage is the error of a page that cannot be gone on with: its cursor, or the
+// name of an item, is not one that the upstream could have given.
+func uselessPage() error {
+	return &upstream.Error{Kind: upstream.Unavailable, Reason: upstream.ReasonBadResponse}
+}
+
+// ask makes one read. Edge is where the buckets of the pages before ended.
+func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.Trail, edge *int64) (page itemPage, err error) {
+	defer observe.Recover(ctx, w.Logger, &err)
+	if err := ctx.Err(); err != nil {
+		return itemPage{}, err
+	}
+	defer w.counts[number].done.Add(1)
+	r := w.plan.reads[number]
+	response, err := w.readWhenAdmitted(ctx, r.method, w.requestAt(r, number, p))
+	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.NotFound && r.mayBeAbsent {
+		page.message, page.items = w.plan.message(r, p, nil, nil)
+		return page, nil
+	}
+	if err != nil {
+		return itemPage{}, err
+	}
+	decoded, err := response.Message()
+	if err != nil {
+		return itemPage{}, err
+	}
+	said := decoded.ProtoReflect()
+	if r.list != nil {
+		if page.next, err = trail.Next(said); err != nil {
+			return itemPage{}, err
+		}
+		if len(page.next) > maxCursor {
+			return itemPage{}, uselessPage()
+		}
+	}
+	if r.bucketed != nil {
+		if *edge, err = r.bucketed.check(w.cuts[number], bucketKeyPiece(p.keys[0]), *edge, said.Get(r.items).List()); err != nil {
+			return itemPage{}, err
+		}
+	}
+	page.keys = r.keysOf(said)
+	if slices.ContainsFunc(page.keys, func(key string) bool { return key == "" || len(key) > maxKey }) {
+		return itemPage{}, uselessPage()
+	}
+	page.message, page.items = w.plan.message(r, p, said, w.through)
+	return page, nil
+}
+
+// readWhenAdmitted makes a read as soon as there is budget for it: a stream waits for
+// longer than a call may.
+func (w *walker) readWhenAdmitted(ctx context.Context, m *catalog.Method, request protoreflect.Message) (*pipeline.Response, error) {
+	for {
+		response, err := w.read(ctx, m, request)
+		wait, waits := notSentYet(err)
+		if !waits {
+			return response, err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// read makes a read on behalf of the caller, through the whole pipeline: validated,
+// decided on its own by the policy that is in force at the moment, cached. The call
+// has the one record, and counts its reads.
+func (w *walker) read(ctx context.Context, m *catalog.Method, request protoreflect.Message) (*pipeline.Response, error) {
+	whole := accounting.From(ctx)
+	ctx, part := accounting.Part(ctx)
+	permit, err := w.Admission.Authorize(ctx, m, request)
+	if err != nil {
+		if part.Admission.Request != nil { // It was judged, and denied.
+			whole.Reads.Refused.Add(1)
+		}
+		return nil, err
+	}
+	whole.Reads.Made.Add(1)
+	response, err := w.Invoker.Invoke(ctx, permit)
+	if _, waits := notSentYet(err); waits {
+		whole.Reads.Made.Add(-1)
+	}
+	return response, err
+}
+
+// notSentYet tells for how long to wait with a read that was not sent, because
+// the budget has no call for it within the time that one read may take.
+func notSentYet(err error) (wait time.Duration, ok bool) {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok || e.Reason != upstream.ReasonNoBudget {
+		return 0, false
+	}
+	return max(e.RetryAfter, shortestWait), true
+}
+
+// shortestWait is how long to wait at the least before a read is tried again that
+// was not sent.
+const shortestWait = 100 * time.Millisecond
+
+// hand hands something over; false when the time was over first.
+func (w *walker) hand(ctx context.Context, e event) bool {
+	select {
+	case w.events <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// fail reports a read that failed, as its caller would have seen it. One that did
+// not come to an end because the stream did has not failed.
+func (w *walker) fail(ctx context.Context, r *read, p position, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	failure := &inventoryv1.Failure{Method: r.method.Name()}
+	said := failure.ProtoReflect()
+	for level, key := range p.keys {
+		if name := w.plan.reads[level].as; r.bucketed == nil && name != "" {
+			said.Set(said.Descriptor().Fields().ByName(name), protoreflect.ValueOfString(key))
+		}
+	}
+	if r.bucketed != nil {
+		start, end := w.cuts[w.plan.at(p)].piece(bucketKeyPiece(p.keys[0]))
+		failure.UsageKind = inventoryv1.UsageKind(r.bucketed.kind.Number())
+		failure.StartTime, failure.EndTime = &timestamppb.Timestamp{Seconds: start}, &timestamppb.Timestamp{Seconds: end}
+	}
+	seen := rpcerror.ToCaller(err)
+	failure.Code, failure.Reason, failure.Message = int32(seen.Code), seen.Reason, seen.Message
+	if seen.RetryAfter > 0 {
+		failure.RetryDelay = durationpb.New(seen.RetryAfter)
+	}
+	w.hand(ctx, event{
+		failed: true, denied: seen.Code == connect.CodePermissionDenied, message: w.plan.responseOf(w.plan.failure, failure),
+	})
+}

@@ -1,0 +1,113 @@
+package pacing
+
+import (
+	"context"
+	"errors"
+
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
+)
+
+// Upstream sends requests to the Admin API within its budget.
+type Upstream interface {
+	// Admit returns when the request may be sent, or fails with an *upstream.Error
+	// and has sent nothing. [upstream.Delivery.Send] returns any 2xx answer whole;
+	// everything else is an *upstream.Error.
+	Admit(ctx context.Context, endpoint *upstream.Endpoint, request *upstream.Request) (upstream.Delivery, error)
+}
+
+type deliveryKey struct{}
+
+// Pace is the step that waits until the request may be sent. A write waits in the
+// flow of its permit; a read waits in the flow that its context has, because
+// somebody more urgent can come to wait for it too.
+func Pace(up Upstream) pipeline.Decorator {
+	return func(next pipeline.Invoker) pipeline.Invoker {
+		return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
+			m := permit.Method()
+			request, err := m.Endpoint.Request(permit.Request())
+			if err != nil {
+				return nil, err
+			}
+			if !m.Read {
+				ctx = pace.WithFlow(ctx, permit.Flow())
+			}
+			delivery, err := up.Admit(ctx, m.Endpoint, request)
+			if err != nil {
+				return nil, err
+			}
+			once := &once{delivery: delivery}
+			defer once.abandon()
+			return next.Invoke(context.WithValue(ctx, deliveryKey{}, once), permit)
+		})
+	}
+}
+
+// once is a delivery that is sent at most once. It belongs to one goroutine.
+type once struct {
+	delivery upstream.Delivery
+	sent     bool
+}
+
+func (o *once) send(ctx context.Context) (*upstream.Reply, error) {
+	if o.sent {
+		return nil, errSentTwice
+	}
+	o.sent = true
+	return o.delivery.Send(ctx)
+}
+
+// abandon gives up a delivery that a step between the two did not let through.
+func (o *once) abandon() {
+	if !o.sent {
+		o.delivery.Abandon()
+	}
+}
+
+var (
+	errSentTwice   = errors.New("pacing: a request would be sent twice")
+	errNotAdmitted = errors.New("pacing: a request was not admitted")
+)
+
+// Send is the last step: it sends the request that [Pace] admitted, and decodes the
+// answer.
+func Send() pipeline.Invoker {
+	return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
+		admitted, ok := ctx.Value(deliveryKey{}).(*once)
+		if !ok {
+			return nil, errNotAdmitted
+		}
+		m := permit.Method()
+		reply, err := admitted.send(ctx)
+		if !m.Read {
+			account(ctx, reply, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		wire, err := m.Endpoint.Decode(reply.Body)
+		if err != nil {
+			if bad, ok := errors.AsType[*upstream.Error](err); ok {
+				bad.Status, bad.RequestID = reply.Status, reply.RequestID
+			}
+			return nil, err
+		}
+		return pipeline.NewResponse(permit, wire, reply.Body, reply.RequestID), nil
+	})
+}
+
+// account writes down what became of a write, on the goroutine of its call. A read
+// may be made by another, for several calls.
+func account(ctx context.Context, reply *upstream.Reply, err error) {
+	done := &accounting.From(ctx).Upstream
+	if err == nil {
+		done.RequestID, done.Done = reply.RequestID, true
+		return
+	}
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		done.RequestID, done.Done = e.RequestID, e.Kind == upstream.OutcomeUnknown
+	}
+}

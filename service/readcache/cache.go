@@ -1,0 +1,182 @@
+package readcache
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
+)
+
+// Store stores answers to reads, as long as no write makes them stale.
+type Store interface {
+	cache.Store
+	// Version changes with every invalidation of the tags.
+	Version(tags cache.Tags) uint64
+}
+
+// Options configure a [Cache]. Store, Near and Org are required.
+type Options struct {
+	// Store stores answers. The answers that it loads have the form that callers get
+	// as their Local ([Converter]).
+	Store Store
+	// Near is the part of Store that is in this process: an answer there needs no
+	// flight, and for one that is not there Store is asked once for all callers.
+	Near cache.Store
+	// Shared is the part of Store that replicas share, for CacheService; nil for a
+	// gateway that is alone.
+	Shared cache.Store
+	// Leases let one of several replicas fetch what all of them miss; nil for a
+	// gateway that is alone.
+	Leases cache.Leases
+	// Org names whose data it is, for the keys: a digest, and no key of the
+	// upstream's.
+	Org func(ctx context.Context) (string, error)
+	// Lives are those that are not as they are declared; nil: none.
+	Lives catalog.Lives
+	// Jitter is the largest part of the time for which an answer is fresh that is
+	// taken off by chance: 0 to 1, where 1 is no freshness at all.
+	Jitter float64
+	// Random draws from [0, 1); nil: math/rand.
+	Random func() float64
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Logger gets a line for an answer that cannot be stored; nil discards it.
+	Logger *slog.Logger
+}
+
+// Cache stores answers to reads. Close it after the server.
+type Cache struct {
+	options Options
+	flights *cache.Flight[stored]
+	// refreshing bounds the fetches that nobody waits for.
+	refreshing chan struct{}
+	keyBuffers sync.Pool // of *[]byte
+}
+
+const (
+	// flightTimeout bounds a fetch that several callers may be waiting for.
+	flightTimeout = time.Minute
+	// maxRefreshing bounds the fetches that nobody waits for.
+	maxRefreshing = 32
+	// lastLook bounds a look into the stores after the time for an answer is over.
+	lastLook = time.Second
+)
+
+// New returns a Cache over a store; the error is about the options.
+func New(o Options) (*Cache, error) {
+	if o.Store == nil || o.Near == nil || o.Org == nil {
+		return nil, errors.New("readcache: Options.Store, Near and Org are required")
+	}
+	if o.Jitter < 0 || o.Jitter > 1 {
+		return nil, errors.New("readcache: Options.Jitter is a part, from 0 to 1")
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Logger = accounting.Logger(o.Logger)
+	return &Cache{
+		options:    o,
+		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Joined: raise}),
+		refreshing: make(chan struct{}, maxRefreshing),
+	}, nil
+}
+
+// Close ends the fetches that are under way, and waits for their end.
+func (c *Cache) Close() { c.flights.Close() }
+
+// raise makes a fetch that an inventory or nobody waits for as urgent as the call
+// that comes to wait for it.
+func raise(flight, joiner context.Context) { pace.Raise(flight, pace.FlowFrom(joiner)) }
+
+// stored is an answer that several callers may get.
+type stored struct {
+	entry     cache.Entry
+	requestID string // of the upstream; "" for one that was loaded
+	fetched   bool
+	// failure is why a stale answer is served although a new one was asked for.
+	failure *upstream.Error
+}
+
+// lookup is a read whose answer may be stored.
+type lookup struct {
+	permit admission.Permit
+	key    cache.Key
+	tags   cache.Tags
+}
+
+// lifeOf is how long an answer of a method may be used.
+func (c *Cache) lifeOf(m *catalog.Method) catalog.Life {
+	if life, ok := c.options.Lives[m]; ok {
+		return life
+	}
+	return m.Life
+}
+
+// lifeNow is how long an answer to the request, asked for now, may be used. Up to
+// jitter of it, drawn each time, is taken off, so that answers that were stored
+// together are not asked for again together.
+func (c *Cache) lifeNow(permit admission.Permit, now time.Time) cache.Life {
+	life := c.lifeOf(permit.Method())
+	fresh := permit.Method().LifeAt(life, permit.Request(), now)
+	fresh -= time.Duration(float64(fresh) * c.options.Jitter * c.options.Random())
+	return cache.Life{Fresh: fresh, Stale: life.WhileRevalidate, StaleIfError: life.IfError}
+}
+
+// accepts tells whether an answer will do. A fetched one does.
+func (c *Cache) accepts(s stored, f admission.Freshness) bool {
+	now := c.options.Now()
+	switch {
+	case s.fetched:
+		return true
+	case f.Limits():
+		return f.MaxAge > 0 && s.entry.Fresh(now) && s.entry.Age(now) <= f.MaxAge
+	default:
+		return s.entry.StaleWhileRevalidate(now)
+	}
+}
+
+// load finds what a store has, fresh or not.
+func (c *Cache) load(ctx context.Context, store cache.Store, l lookup) (stored, bool) {
+	entry, ok, err := store.Load(ctx, l.key, l.tags)
+	if err != nil && !errors.Is(err, cache.ErrUnavailable) {
+		c.options.Logger.WarnContext(ctx, "an answer cannot be loaded", "error", err.Error())
+	}
+	return stored{entry: entry}, ok
+}
+
+// organization fails as the call itself would: without the admin key there is
+// none.
+func (c *Cache) organization(ctx context.Context) (string, error) {
+	org, err := c.options.Org(ctx)
+	if err != nil {
+		c.options.Logger.ErrorContext(ctx, "the admin key cannot be read", "error", err.Error())
+		return "", &upstream.Error{Kind: upstream.CredentialRejected, Reason: upstream.ReasonCredentialUnreadable}
+	}
+	return org, nil
+}
+
+// Converter turns the upstream's JSON of a stored answer into the form that callers
+// get, for the store.
+func Converter(methods *catalog.Catalog) func(key cache.Key, body []byte) ([]byte, error) {
+	return func(key cache.Key, body []byte) ([]byte, error) {
+		procedure, _, _ := strings.Cut(key.Canonical, "\n")
+		m, ok := methods.Lookup(procedure)
+		if !ok || m.Source != catalog.Upstream {
+			return nil, errors.New("an answer of no method")
+		}
+		return m.Endpoint.Decode(body)
+	}
+}

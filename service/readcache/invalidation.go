@@ -1,0 +1,42 @@
+package readcache
+
+import (
+	"context"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+)
+
+// Invalidation is the step that makes stale what a write declares, from just before
+// it is sent until after its answer or the lack of one. It stands behind the wait for
+// the budget: a write that is never sent makes nothing stale. Reads pass.
+func Invalidation(c *Cache) pipeline.Decorator {
+	return func(next pipeline.Invoker) pipeline.Invoker {
+		if c == nil {
+			return next
+		}
+		return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
+			m := permit.Method()
+			if m.Read || len(m.Invalidates) == 0 {
+				return next.Invoke(ctx, permit)
+			}
+			org, err := c.organization(ctx)
+			if err != nil {
+				return nil, err
+			}
+			closed, err := c.options.Store.Open(ctx, cache.NewTags(org, Tags(m, permit.Request())...))
+			c.warnOfDelay(ctx, m, err)
+			defer func() { c.warnOfDelay(ctx, m, closed(context.WithoutCancel(ctx))) }()
+			return next.Invoke(ctx, permit)
+		})
+	}
+}
+
+// warnOfDelay logs that other replicas learn of a write late.
+func (c *Cache) warnOfDelay(ctx context.Context, m *catalog.Method, err error) {
+	if err != nil {
+		c.options.Logger.WarnContext(ctx, "an invalidation did not reach the shared cache yet", "method", m.Name(), "error", err.Error())
+	}
+}

@@ -1,0 +1,82 @@
+package readcache
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+)
+
+// lookup says under which key the answer to a request is stored, and what it
+// depends on.
+func (c *Cache) lookup(ctx context.Context, permit admission.Permit) (lookup, error) {
+	org, err := c.organization(ctx)
+	if err != nil {
+		return lookup{}, err
+	}
+	key, err := c.key(org, permit.Method(), permit.Request())
+	return lookup{permit: permit, key: key, tags: readTags(org, permit.Method(), permit.Request())}, err
+}
+
+// key holds everything that an answer depends on: the request in its canonical
+// form, and the method, which says how the answer is read.
+func (c *Cache) key(org string, m *catalog.Method, request protoreflect.Message) (cache.Key, error) {
+	buffer, ok := c.keyBuffers.Get().(*[]byte)
+	if !ok {
+		buffer = new([]byte)
+	}
+	b := append(append((*buffer)[:0], m.Procedure...), '\n')
+	b, err := m.Endpoint.AppendCanonical(b, request)
+	key := cache.Key{Org: org, Canonical: string(b)}
+	if cap(b) <= maxKeyBuffer {
+		*buffer = b
+		c.keyBuffers.Put(buffer)
+	}
+	return key, err
+}
+
+// maxKeyBuffer bounds the buffers that are reused for keys.
+const maxKeyBuffer = 4 << 10
+
+// An answer also depends on its method, on the projects that its request names, and
+// on everything, so that each of these can be purged.
+const (
+	methodTag  = "method "
+	projectTag = "project "
+)
+
+// readTags are [Tags] of a read, without a string for each.
+func readTags(org string, m *catalog.Method, request protoreflect.Message) cache.Tags {
+	var room [512]byte
+	tags := cache.BuildTags(org, len(m.Tags())+4)
+	tags.Add(append(append(room[:0], methodTag...), m.Procedure...))
+	tags.Add([]byte(cache.Everything))
+	for _, pattern := range m.Tags() {
+		tags.Add(pattern.Append(room[:0], request))
+	}
+	var ids [4]string
+	for _, project := range m.Access().AppendProjects(ids[:0], request) {
+		tags.Add(append(append(room[:0], projectTag...), project...))
+	}
+	return tags.Tags()
+}
+
+// Tags names what the answer to a read depends on, or what a write makes stale: a
+// write and a read that have a tag in common must not share a stored answer. A read
+// also has tags by which it can be purged.
+func Tags(m *catalog.Method, request protoreflect.Message) []string {
+	tags := make([]string, 0, len(m.Tags())+3)
+	for _, pattern := range m.Tags() {
+		tags = append(tags, string(pattern.Append(nil, request)))
+	}
+	if !m.Read {
+		return tags
+	}
+	for _, project := range m.Access().Projects(request) {
+		tags = append(tags, projectTag+project)
+	}
+	return append(tags, methodTag+m.Procedure, cache.Everything)
+}

@@ -1,0 +1,255 @@
+package readcache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
+)
+
+// The values of Cache-Status (RFC 9211), behind the cache's name.
+const (
+	statusHit    = "hit"
+	statusMiss   = "fwd=miss"
+	statusShared = "fwd=miss; collapsed"
+	statusReload = "fwd=request"
+	statusFailed = "fwd=stale"
+	statusBypass = "fwd=bypass"
+	statusWrite  = "fwd=method"
+)
+
+// Step is the step that answers reads from what is stored. Without a Cache it asks
+// the steps behind it every time. Writes pass.
+func Step(c *Cache, metrics *Metrics, tracer *observe.Tracer) pipeline.Decorator {
+	return func(next pipeline.Invoker) pipeline.Invoker {
+		return &step{Cache: c, metrics: metrics, tracer: tracer, next: next}
+	}
+}
+
+type step struct {
+	*Cache
+	metrics *Metrics
+	tracer  *observe.Tracer
+	next    pipeline.Invoker
+}
+
+// Invoke implements [pipeline.Invoker].
+func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
+	account := accounting.From(ctx)
+	if !permit.Method().Read {
+		account.Cache = accounting.Cache{Status: statusWrite}
+		return s.next.Invoke(ctx, permit)
+	}
+	ctx, span := s.tracer.Stage(ctx, observe.StageCache)
+	response, err := s.read(ctx, permit, &account.Cache)
+	outcome := account.Cache.Outcome
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		account.Upstream.RequestID = e.RequestID
+		account.Cache.ForwardStatus = e.Status
+	}
+	if err != nil {
+		outcome = accounting.CacheError
+	} else {
+		account.Upstream.RequestID = response.UpstreamRequestID()
+	}
+	span.EndRead(outcome, err)
+	s.metrics.read(permit.Method(), outcome)
+	return response, err
+}
+
+// read answers from the store, from a flight that is on its way, or from the
+// upstream.
+func (s *step) read(ctx context.Context, permit admission.Permit, told *accounting.Cache) (*pipeline.Response, error) {
+	if s.Cache == nil || s.lifeOf(permit.Method()).Fresh <= 0 {
+		*told = accounting.Cache{Outcome: accounting.CacheBypass, Status: statusBypass}
+		return s.next.Invoke(pace.WithFlow(ctx, permit.Flow()), permit)
+	}
+	l, err := s.lookup(ctx, permit)
+	if err != nil {
+		return nil, err
+	}
+	if found, ok := s.load(ctx, s.options.Near, l); ok && s.accepts(found, permit.Freshness()) {
+		outcome := accounting.CacheHit
+		if !found.entry.Fresh(s.options.Now()) {
+			outcome = accounting.CacheStale
+			s.refresh(pace.WithFlow(ctx, permit.Flow()), l)
+		}
+		*told = s.describe(found, outcome, statusHit, permit)
+		return found.response(permit), nil
+	}
+	found, outcome, status, err := s.obtain(pace.WithFlow(ctx, permit.Flow()), l)
+	if err != nil {
+		*told = accounting.Cache{Outcome: outcome, Status: status}
+		return nil, err
+	}
+	*told = s.describe(found, outcome, status, permit)
+	return found.response(permit), nil
+}
+
+func (s stored) response(permit admission.Permit) *pipeline.Response {
+	return pipeline.NewResponse(permit, s.entry.Local, s.entry.Body, s.requestID)
+}
+
+// describe is the account of an answer that may be stored.
+func (s *step) describe(found stored, outcome accounting.CacheOutcome, status string, permit admission.Permit) accounting.Cache {
+	age := found.entry.Age(s.options.Now())
+	told := accounting.Cache{
+		Outcome: outcome, Status: status, Stored: true,
+		Age: age, TTL: found.entry.Life.Fresh - age, Ignored: permit.Freshness().Ignored,
+	}
+	if found.failure != nil {
+		told.ForwardStatus = found.failure.Status
+	}
+	return told
+}
+
+// obtain gets what the memory does not have, and tells how.
+func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome accounting.CacheOutcome, status string, err error) {
+	freshness := l.permit.Freshness()
+	if freshness.Reload() {
+		found, err = s.fetchAndSave(ctx, l)
+		return found, accounting.CacheMiss, statusReload, err
+	}
+	found, shared, err := s.fly(ctx, l)
+	if shared && hadMoreTime(ctx, err) {
+		// Those who began the flight could not wait as long as this one.
+		found, shared, err = s.fly(ctx, l)
+	}
+	switch {
+	case err != nil:
+		return stored{}, accounting.CacheMiss, statusMiss, err
+	case !s.accepts(found, freshness) && found.failure == nil || found.failure != nil && freshness.Limits():
+		// Good enough for those who began the flight, and not for this one.
+		found, err = s.fetchAndSave(ctx, l)
+		return found, accounting.CacheMiss, statusReload, err
+	case found.failure != nil:
+		return found, accounting.CacheStale, statusFailed, nil
+	case !found.fetched && !found.entry.Fresh(s.options.Now()):
+		s.refresh(ctx, l)
+		return found, accounting.CacheStale, statusHit, nil
+	case !found.fetched: // It was in the shared store.
+		return found, accounting.CacheHit, statusHit, nil
+	case shared:
+		return found, accounting.CacheCoalesced, statusShared, nil
+	default:
+		return found, accounting.CacheMiss, statusMiss, nil
+	}
+}
+
+func (s *step) fly(ctx context.Context, l lookup) (stored, bool, error) {
+	return s.flights.Do(ctx, l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
+		return s.inFlight(ctx, l, s.find)
+	})
+}
+
+// inFlight shows what a flight does in the trace of the call that began it.
+func (s *step) inFlight(ctx context.Context, l lookup, do func(context.Context, lookup) (stored, error)) (stored, error) {
+	ctx, span := s.tracer.Stage(ctx, observe.StageFlight)
+	found, err := do(ctx, l)
+	span.End(err)
+	return found, err
+}
+
+// hadMoreTime tells whether a flight failed for want of time that this caller has.
+func hadMoreTime(ctx context.Context, err error) bool {
+	failure, ok := errors.AsType[*upstream.Error](err)
+	if !ok || failure.Reason != upstream.ReasonNoBudget {
+		return false
+	}
+	deadline, limited := ctx.Deadline()
+	return !limited || time.Until(deadline) > failure.RetryAfter
+}
+
+// find is what a flight does: look again, also in what replicas share, and ask the
+// upstream for what is not stored.
+func (s *step) find(ctx context.Context, l lookup) (stored, error) {
+	if found, ok := s.load(ctx, s.options.Store, l); ok && found.entry.StaleWhileRevalidate(s.options.Now()) {
+		return found, nil
+	}
+	return s.renew(ctx, l)
+}
+
+// renew asks the upstream, unless another replica does. Where it fails, a stale
+// answer may do.
+func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
+	fetch := func(ctx context.Context) (stored, error) { return s.fetchAndSave(ctx, l) }
+	fresh := func(ctx context.Context) (stored, bool) {
+		found, ok := s.load(ctx, s.options.Store, l)
+		return found, ok && found.entry.Fresh(s.options.Now())
+	}
+	var found stored
+	var err error
+	if s.options.Leases == nil {
+		found, err = fetch(ctx)
+	} else {
+		found, err = cache.Across(ctx, s.options.Leases, l.key, 0, fresh, fetch)
+	}
+	failure, ok := errors.AsType[*upstream.Error](err)
+	if !ok || !cannotAnswer(failure.Kind) {
+		return found, err
+	}
+	// Only now, so that a write that came meanwhile counts. The call that failed
+	// may have used up all of the time.
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	if found, ok := s.load(looking, s.options.Store, l); ok && found.entry.StaleIfError(s.options.Now()) {
+		found.failure = failure
+		return found, nil
+	}
+	return stored{}, err
+}
+
+// cannotAnswer tells the failures for which RFC 5861 lets a stale answer stand
+// in: those in which the upstream said nothing about what was asked.
+func cannotAnswer(kind upstream.Kind) bool {
+	return kind == upstream.Unavailable || kind == upstream.RateLimited || kind == upstream.DeadlineExceeded
+}
+
+// refresh fetches a new answer for the next caller, if not too many are being
+// fetched.
+func (s *step) refresh(ctx context.Context, l lookup) {
+	select {
+	case s.refreshing <- struct{}{}:
+	default:
+		return
+	}
+	if !s.flights.Begin(unhurried(ctx), l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
+		defer func() { <-s.refreshing }()
+		return s.inFlight(ctx, l, s.renew)
+	}) {
+		<-s.refreshing
+	}
+}
+
+// unhurried is the context of a fetch that nobody waits for.
+func unhurried(ctx context.Context) context.Context {
+	flow := pace.FlowFrom(ctx)
+	flow.Class = pace.FanOut
+	return pace.WithFlow(ctx, flow)
+}
+
+// fetchAndSave takes note of the generations before the upstream is asked, so
+// that an answer that a write has overtaken is not stored.
+func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
+	began := s.options.Now()
+	at, snapshotErr := s.options.Store.Snapshot(ctx, l.tags)
+	response, err := s.next.Invoke(ctx, l.permit)
+	if err != nil {
+		return stored{}, err
+	}
+	entry := cache.Entry{Body: response.JSON(), Local: response.Wire(), StoredAt: began, Life: s.lifeNow(l.permit, began)}
+	if snapshotErr == nil {
+		err := s.options.Store.Save(ctx, l.key, entry, at)
+		if err != nil && !errors.Is(err, cache.ErrInvalidated) && !errors.Is(err, cache.ErrUnavailable) {
+			s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
+		}
+	}
+	return stored{entry: entry, requestID: response.UpstreamRequestID(), fetched: true}, nil
+}

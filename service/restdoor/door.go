@@ -1,0 +1,77 @@
+package restdoor
+
+import (
+	"errors"
+	"net/http"
+	"path"
+	"strings"
+
+	"connectrpc.com/connect/v2"
+
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
+)
+
+const (
+	// prefix is what the upstream's own paths begin with.
+	prefix = "/v1"
+	// unrouted stands for every path that is not the API's: no procedure has this
+	// name, and the path that a stranger asked for is not worth a label.
+	unrouted = prefix
+	// compressMinBytes is where compressing an answer begins to pay.
+	compressMinBytes = 1 << 10
+)
+
+// Door serves the Admin API's own paths, for the vendor's SDKs and whatever else
+// speaks to it. It answers with what the upstream said, byte for byte.
+type Door struct {
+	server  *connect.Server
+	catalog *catalog.Catalog
+	gzip    connect.Compressor
+	most    int // bytes of a body
+}
+
+// New makes a door onto server, which serves the methods of the catalog. A body may
+// have maxRequestBytes.
+func New(server *connect.Server, methods *catalog.Catalog, maxRequestBytes int) *Door {
+	return &Door{server, methods, httpdoor.Gzip(), maxRequestBytes}
+}
+
+// Takes tells whether a request belongs here: one below the prefix, and any that a
+// mux would clean and redirect. A redirect would send a client, its credential and
+// perhaps its write to a path that it did not ask for.
+func (d *Door) Takes(r *http.Request) bool {
+	asked := r.URL.EscapedPath()
+	return asked == prefix || strings.HasPrefix(asked, prefix+"/") || asked != path.Clean(asked)
+}
+
+// ServeHTTP makes one call of the server. The context of the request has its
+// connection (httpdoor.WithConnection). A path that matches no declared one takes
+// the pipeline as well, as a method that does not exist: it is authenticated and
+// recorded like any other, and ends before anything of it is decoded.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := &stream{writer: w, request: r, most: d.most}
+	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: "rest", Codec: "json"}
+	procedure := unrouted
+	if below, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix); ok {
+		s.method, s.match = d.catalog.Match(r.Method, below)
+	}
+	if s.method != nil {
+		procedure, info.Spec = s.method.Procedure, s.method.Spec()
+	}
+	for name, values := range r.Header {
+		info.RequestHeader().SetValues(name, values)
+	}
+	err := d.server.Call(r.Context(), procedure, info, s)
+	for name, values := range info.ResponseHeader().All() {
+		w.Header()[name] = values
+	}
+	if err == nil && s.response == nil {
+		err = errors.New("a call without an answer")
+	}
+	if err != nil {
+		d.refuse(w, r, s, err)
+		return
+	}
+	d.write(w, r, http.StatusOK, s.response.JSON())
+}
