@@ -14,6 +14,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
 // storeRedis is what Metrics are told.
@@ -60,7 +62,7 @@ func (o RedisOptions) withDefaults() RedisOptions {
 		}
 	}
 	or(&o.Lease, DefaultLease)
-	or(&o.CallTimeout, redisCallTimeout)
+	or(&o.CallTimeout, redisclient.DefaultCallTimeout)
 	or(&o.SlowCall, o.CallTimeout/5)
 	or(&o.BreakerPause, time.Second)
 	or(&o.RepairInterval, 250*time.Millisecond)
@@ -104,7 +106,7 @@ var (
 	_ Leases = (*Redis)(nil)
 )
 
-// NewRedis returns a store on client, which should be made by [NewRedisClient]
+// NewRedis returns a store on client, which should be made by [redisclient.New]
 // and stays the caller's to close. It connects when it is used. Close it.
 func NewRedis(client redis.UniversalClient, options RedisOptions) *Redis {
 	options = options.withDefaults()

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
@@ -78,7 +79,7 @@ func TestRedisACL(t *testing.T) {
 	}
 	set("on >first " + redisACL)
 	var asked atomic.Int64
-	config := RedisConfig{
+	config := redisclient.Config{
 		URL: "redis://" + server.addr,
 		Credentials: func() (string, string) {
 			if asked.Add(1) == 1 {
@@ -92,7 +93,7 @@ func TestRedisACL(t *testing.T) {
 	if _, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a")); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("with a wrong password: %v", err)
 	}
-	useAll(t, r, newPatient(t, RedisConfig{URL: "redis://gateway:first@" + server.addr}, RedisOptions{}))
+	useAll(t, r, newPatient(t, redisclient.Config{URL: "redis://gateway:first@" + server.addr}, RedisOptions{}))
 	if got, err := server.client.Keys(t.Context(), "*").Result(); err != nil || len(got) == 0 {
 		t.Error(got, err)
 	}
@@ -104,7 +105,7 @@ func TestRedisTLS(t *testing.T) {
 	roots := writeCertificate(t, dir)
 	port := redistest.FreePort(t)
 	newRedisServer(t, tlsArgs(dir, port, "no")...)
-	config := RedisConfig{URL: "rediss://127.0.0.1:" + port, TLS: staticTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})}
+	config := redisclient.Config{URL: "rediss://127.0.0.1:" + port, TLS: staticTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})}
 	useAll(t, newPatient(t, config, RedisOptions{}), newPatient(t, config, RedisOptions{}))
 
 	config.TLS = nil // The system does not know who signed it.
@@ -138,7 +139,7 @@ func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
 	newRedisServer(t, append([]string{file, "--sentinel"}, tlsArgs(dir, sentinelPort, "yes")...)...)
 	for _, url := range []string{"rediss://127.0.0.1:" + port, "rediss+sentinel://127.0.0.1:" + sentinelPort + "/1?master_name=gw"} {
 		var asked atomic.Int64
-		config := RedisConfig{URL: url, TLS: func(context.Context) *tls.Config {
+		config := redisclient.Config{URL: url, TLS: func(context.Context) *tls.Config {
 			c := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 			if asked.Add(1) > 1 { // The first has no certificate yet.
 				c.Certificates = []tls.Certificate{pair}
@@ -219,7 +220,7 @@ func TestRedisCluster(t *testing.T) {
 		}
 	}
 	meet(t, nodes)
-	config := RedisConfig{URL: "redis+cluster://" + nodes[0].addr + "?addr=" + nodes[1].addr}
+	config := redisclient.Config{URL: "redis+cluster://" + nodes[0].addr + "?addr=" + nodes[1].addr}
 	useAll(t, newPatient(t, config, RedisOptions{Org: redisTestOrg}), newPatient(t, config, RedisOptions{Org: redisTestOrg}))
 	r := newPatient(t, config, RedisOptions{})
 	for _, org := range []string{"org_1", "org_2", "org_3", "org_4", "org_5", "org_6"} {
@@ -278,7 +279,7 @@ func TestRedisFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	sentinel := newRedisServer(t, file, "--sentinel")
-	r := newPatient(t, RedisConfig{URL: "redis+sentinel://" + sentinel.addr + "?master_name=gw"}, RedisOptions{})
+	r := newPatient(t, redisclient.Config{URL: "redis+sentinel://" + sentinel.addr + "?master_name=gw"}, RedisOptions{})
 	key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
 	storeOne(t, r, key, tags, "before")
 	eventually(t, "the replica is in step, and the sentinel knows it", func() bool {
@@ -329,6 +330,6 @@ func TestRedisSentinel(t *testing.T) {
 		t.Fatal(err)
 	}
 	sentinel := newRedisServer(t, file, "--sentinel")
-	config := RedisConfig{URL: "redis+sentinel://" + sentinel.addr + "?master_name=gw"}
+	config := redisclient.Config{URL: "redis+sentinel://" + sentinel.addr + "?master_name=gw"}
 	useAll(t, newPatient(t, config, RedisOptions{}), newPatient(t, config, RedisOptions{}))
 }

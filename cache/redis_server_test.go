@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
@@ -31,21 +32,19 @@ func newRedisServer(tb testing.TB, args ...string) *redisServer {
 // another replica of the gateway has one. It is patient.
 func newReplica(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
-	return newPatient(tb, RedisConfig{URL: "redis://" + addr}, options)
+	return newPatient(tb, redisclient.Config{URL: "redis://" + addr}, options)
 }
 
 // newPatient returns a store that waits for longer than Redis may take: the
 // machine that tests run on may stand still.
-func newPatient(tb testing.TB, config RedisConfig, options RedisOptions) *Redis {
+func newPatient(tb testing.TB, config redisclient.Config, options RedisOptions) *Redis {
 	tb.Helper()
 	const patience = 10 * time.Second
-	o, err := redisOptions(config)
+	config.Patience, options.CallTimeout = patience, patience
+	client, err := redisclient.New(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
-	options.CallTimeout = patience
-	client := redis.NewUniversalClient(o)
 	tb.Cleanup(func() { _ = client.Close() })
 	r := NewRedis(client, options)
 	tb.Cleanup(r.Close)
@@ -55,7 +54,7 @@ func newPatient(tb testing.TB, config RedisConfig, options RedisOptions) *Redis 
 // newHasty returns a store with the timeouts that it has in earnest.
 func newHasty(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
-	client, err := NewRedisClient(RedisConfig{URL: "redis://" + addr})
+	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -44,7 +45,7 @@ func redisOutcomes(tb testing.TB, addr string) cache.Outcomes {
 	tb.Helper()
 	// The machine of a test may stand still for longer than Redis may.
 	const patience = 20 * time.Second
-	client, err := cache.NewRedisClient(cache.RedisConfig{URL: "redis://" + addr, Patience: patience})
+	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr, Patience: patience})
 	if err != nil {
 		tb.Fatal(err)
 	}

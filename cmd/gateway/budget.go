@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -81,7 +81,7 @@ func openBudget(ctx context.Context, b budgetConfig, shared cacheConfig, baseURL
 	opened := &budget{events: newPaceEvents(catalog.Budgets()), close: func() {}}
 	options.Logger, options.Metrics = logger, opened.events
 	if shared.RedisURL != "" {
-		client, err := shared.redisClient(ctx, cache.RedisConfig{}, logger)
+		client, err := shared.redisClient(ctx, redisclient.Config{}, logger)
 		if err != nil {
 			return nil, err
 		}

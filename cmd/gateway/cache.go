@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -88,7 +89,7 @@ func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.
 	tiers := cache.TieredOptions{Memory: memory, Convert: catalog.Convert, Metrics: r.events}
 	var leases cache.Leases
 	if c.RedisURL != "" {
-		client, err := c.redisClient(ctx, cache.RedisConfig{}, logger)
+		client, err := c.redisClient(ctx, redisclient.Config{}, logger)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -62,7 +63,7 @@ func openOutcomes(ctx context.Context, c cacheConfig, events cache.Metrics, logg
 		outcomes, err := cache.NewSealedOutcomes(memory, [][]byte{own}, events)
 		return outcomes, func() {}, err
 	}
-	client, err := c.redisClient(ctx, cache.RedisConfig{Patience: outcomesPatience}, logger)
+	client, err := c.redisClient(ctx, redisclient.Config{Patience: outcomesPatience}, logger)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
@@ -55,7 +55,7 @@ func (c cacheConfig) checkRedisTLS(fault func(key, format string, args ...any)) 
 
 // redisClient makes a client of the Redis that the config names. base is what
 // the client needs besides.
-func (c cacheConfig) redisClient(ctx context.Context, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
+func (c cacheConfig) redisClient(ctx context.Context, base redisclient.Config, logger *slog.Logger) (redis.UniversalClient, error) {
 	base.URL = c.RedisURL
 	if (c.RedisPassword != keyConfig{}) {
 		source := c.RedisPassword.source(logger)
@@ -77,7 +77,7 @@ func (c cacheConfig) redisClient(ctx context.Context, base cache.RedisConfig, lo
 			return nil, fmt.Errorf("config keys cache.redis_ca_file, redis_cert_file and redis_key_file: %w", err)
 		}
 	}
-	client, err := cache.NewRedisClient(base)
+	client, err := redisclient.New(base)
 	if err != nil {
 		return nil, fmt.Errorf("config key cache.redis_url: %w", err)
 	}
@@ -88,7 +88,7 @@ func (c cacheConfig) redisClient(ctx context.Context, base cache.RedisConfig, lo
 func redisUser(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "" // [cache.NewRedisClient] says so, without the URL.
+		return "" // [redisclient.New] says so, without the URL.
 	}
 	return u.User.Username()
 }

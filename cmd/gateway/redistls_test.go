@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
@@ -119,7 +119,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 	config := cacheConfig{
 		RedisURL: locked.url, RedisCAFile: filepath.Join(mine, "ca.crt"), RedisCertFile: filepath.Join(mine, "tls.crt"), RedisKeyFile: filepath.Join(mine, "tls.key"),
 	}
-	client, err := config.redisClient(t.Context(), cache.RedisConfig{Patience: patience}, slog.New(slog.DiscardHandler))
+	client, err := config.redisClient(t.Context(), redisclient.Config{Patience: patience}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 func TestRedisTLSFilesAreReadAtTheStart(t *testing.T) {
 	t.Parallel()
 	config := cacheConfig{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
-	_, err := config.redisClient(t.Context(), cache.RedisConfig{}, slog.New(slog.DiscardHandler))
+	_, err := config.redisClient(t.Context(), redisclient.Config{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "config keys cache.redis_ca_file") || !strings.Contains(err.Error(), config.RedisCAFile) {
 		t.Errorf("error %v", err)
 	}

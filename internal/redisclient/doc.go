@@ -1,0 +1,2 @@
+// Package redisclient reaches Redis.
+package redisclient
