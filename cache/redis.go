@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/sony/gobreaker/v2"
 
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
@@ -62,13 +61,10 @@ func (o RedisOptions) withDefaults() RedisOptions {
 		}
 	}
 	or(&o.Lease, DefaultLease)
-	or(&o.CallTimeout, redisclient.DefaultCallTimeout)
-	or(&o.SlowCall, o.CallTimeout/5)
-	or(&o.BreakerPause, time.Second)
 	or(&o.RepairInterval, 250*time.Millisecond)
 	or(&o.Heartbeat, time.Second)
 	if o.Prefix == "" {
-		o.Prefix = "gw"
+		o.Prefix = redisclient.DefaultPrefix
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -87,7 +83,7 @@ type Redis struct {
 	client  redis.UniversalClient
 	options RedisOptions
 	scripts redisScripts
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	guard   *redisclient.Guard
 	// sender names this replica, to know its own messages.
 	sender string
 	tokens atomic.Uint64
@@ -115,12 +111,16 @@ func NewRedis(client redis.UniversalClient, options RedisOptions) *Redis {
 		client:  client,
 		options: options,
 		scripts: newRedisScripts(),
-		breaker: newBreaker(options.BreakerPause),
-		sender:  rand.Text(),
-		orgs:    make(map[string]*redisOrg),
-		repair:  make(chan struct{}, 1),
-		cancel:  cancel,
-		ended:   make(chan struct{}),
+		guard: redisclient.NewGuard(redisclient.GuardOptions{
+			CallTimeout:  options.CallTimeout,
+			SlowCall:     max(options.SlowCall, 0),
+			BreakerPause: options.BreakerPause,
+		}),
+		sender: rand.Text(),
+		orgs:   make(map[string]*redisOrg),
+		repair: make(chan struct{}, 1),
+		cancel: cancel,
+		ended:  make(chan struct{}),
 	}
 	go func() {
 		defer close(r.ended)
@@ -138,7 +138,7 @@ func (r *Redis) Close() {
 
 // Available tells whether Redis is being asked: false is a reason to report the
 // gateway as degraded, not as out of order.
-func (r *Redis) Available() bool { return r.breaker.State() == gobreaker.StateClosed }
+func (r *Redis) Available() bool { return r.guard.Available() }
 
 // Owing returns how many slots are still to be invalidated in Redis.
 func (r *Redis) Owing() int {
@@ -295,6 +295,14 @@ func (r *Redis) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
 		return ErrInvalidated
 	}
 	r.count(Saved)
+	return nil
+}
+
+// call makes a call to Redis. Its error wraps ErrUnavailable.
+func (r *Redis) call(ctx context.Context, f func(context.Context) error) error {
+	if err := r.guard.Call(ctx, f); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	return nil
 }
 

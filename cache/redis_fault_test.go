@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
 // redisEvents counts what a store counts.
@@ -59,7 +61,7 @@ func TestRedisFaults(t *testing.T) {
 			key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
 			storeOne(t, other, key, tags, "before")
 			eventually(t, "it works to begin with", func() bool {
-				r.breaker = newBreaker(time.Hour) // A slow machine may have opened it.
+				r.guard = redisclient.NewGuard(redisclient.GuardOptions{BreakerPause: time.Hour}) // A slow machine may have opened it.
 				_, ok, err := r.Load(t.Context(), key, tags)
 				return err == nil && ok
 			})
@@ -102,7 +104,7 @@ func TestRedisFaults(t *testing.T) {
 			}
 
 			fault.end(t, proxy)
-			r.breaker = newBreaker(time.Nanosecond) // The hour is over.
+			r.guard = redisclient.NewGuard(redisclient.GuardOptions{BreakerPause: time.Nanosecond}) // The hour is over.
 			// This replica does not read what only it knows to be stale.
 			if got := loaded(t, r, key, tags); got != "" {
 				t.Errorf("loaded %q, which was written since", got)
@@ -327,7 +329,7 @@ func TestRedisBreakerIgnoresCallersThatLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r.breaker.State() != gobreaker.StateClosed {
+	if !r.Available() {
 		t.Error("callers that left opened the breaker")
 	}
 }

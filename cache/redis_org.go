@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
 // maxRedisOrgs bounds what a Redis remembers. A gateway has one organization.
@@ -49,7 +51,7 @@ type redisWrite struct {
 }
 
 func newRedisOrg(prefix, org string) *redisOrg {
-	base := prefix + ":{" + org + "}:"
+	base := redisclient.KeyPrefix(prefix, org)
 	o := &redisOrg{
 		slotsKey:      base + "g",
 		channel:       base + "bus",

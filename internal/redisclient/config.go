@@ -15,14 +15,10 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// How long Redis may keep a caller waiting. A cache that is slower than this is
-// worth less than no cache.
+// A cache that takes longer than this is worth less than no cache.
 const (
 	dialTimeout = 50 * time.Millisecond
 	ioTimeout   = 30 * time.Millisecond
-	// The most that one operation takes, with the wait for a connection, its
-	// set-up and every redirect of a cluster.
-	DefaultCallTimeout = 40 * time.Millisecond
 	poolSize    = 64
 )
 

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/sony/gobreaker/v2"
+
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
 // RedisOptions are the settings of a [Redis].
@@ -42,7 +43,7 @@ type Redis struct {
 	client  redis.UniversalClient
 	options RedisOptions
 	scripts redisScripts
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	guard   *redisclient.Guard
 	// replica names this one among those that wait.
 	replica string
 	base    string
@@ -75,38 +76,40 @@ type encodedRules struct {
 	text  string
 }
 
-// NewRedis returns a budget on client, which stays the caller's to close. The
-// client should try nothing twice and give connections up that are late. It
-// connects when it is used.
+// NewRedis returns a budget on client, which should be made by [redisclient.New]
+// and stays the caller's to close. It connects when it is used.
 func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error) {
 	if options.Organization == "" || strings.ContainsAny(options.Organization, "{}") {
 		return nil, errors.New("pace: Organization is empty or has a brace")
 	}
 	if options.Prefix == "" {
-		options.Prefix = "gw"
+		options.Prefix = redisclient.DefaultPrefix
 	}
-	or := func(d *time.Duration, standard time.Duration) {
-		if *d <= 0 {
-			*d = standard
-		}
+	if options.Expire <= 0 {
+		options.Expire = 24 * time.Hour
 	}
-	or(&options.Expire, 24*time.Hour)
-	or(&options.Grace, 250*time.Millisecond)
-	or(&options.CallTimeout, 40*time.Millisecond)
-	or(&options.BreakerPause, time.Second)
+	if options.Grace <= 0 {
+		options.Grace = 250 * time.Millisecond
+	}
 	return &Redis{
 		client:  client,
 		options: options,
 		scripts: newRedisScripts(),
-		breaker: newBreaker(options.BreakerPause),
+		guard: redisclient.NewGuard(redisclient.GuardOptions{
+			CallTimeout: options.CallTimeout,
+			// Calls wait for their turn anyway: a late reply costs them less than a
+			// budget that each replica spends alone.
+			SlowCall:     redisclient.NeverSlow,
+			BreakerPause: options.BreakerPause,
+		}),
 		replica: rand.Text(),
-		base:    options.Prefix + ":{" + options.Organization + "}:p",
+		base:    redisclient.KeyPrefix(options.Prefix, options.Organization) + "p",
 	}, nil
 }
 
 // Available tells whether Redis is being asked: false is a reason to report the
 // gateway as degraded, not as out of order.
-func (r *Redis) Available() bool { return r.breaker.State() == gobreaker.StateClosed }
+func (r *Redis) Available() bool { return r.guard.Available() }
 
 // Take implements [Shared].
 func (r *Redis) Take(ctx context.Context, ask Ask) (Answer, error) {
@@ -245,6 +248,14 @@ func (r *reply) state() State {
 	s := State{Rate: r.float(), RefusedRate: r.float(), Tokens: r.float(), Epoch: uint64(r.float())}
 	s.Closed, s.Refused, s.Waiting = r.time(), r.time(), int(r.float())
 	return s
+}
+
+// call makes a call to Redis. Its error wraps ErrUnavailable.
+func (r *Redis) call(ctx context.Context, f func(context.Context) error) error {
+	if err := r.guard.Call(ctx, f); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // run runs a script over buckets and calls read with what it returns.

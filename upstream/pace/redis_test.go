@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
@@ -23,11 +23,10 @@ const jittery = 0.12
 
 func newClient(tb testing.TB, addr string, timeout time.Duration) redis.UniversalClient {
 	tb.Helper()
-	client := redis.NewClient(&redis.Options{
-		Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
-		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, PoolTimeout: timeout,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr, Patience: timeout})
+	if err != nil {
+		tb.Fatal(err)
+	}
 	tb.Cleanup(func() { _ = client.Close() })
 	return client
 }
