@@ -8,11 +8,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-func newMemory(tb testing.TB, c *clock) *Memory {
+func newMemory(tb testing.TB, c *timetest.Clock) *Memory {
 	tb.Helper()
-	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Now: c.now, Lease: time.Minute})
+	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Now: c.Now, Lease: time.Minute})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -21,9 +23,9 @@ func newMemory(tb testing.TB, c *clock) *Memory {
 
 func newMemorySubject(tb testing.TB) (subject, *Memory) {
 	tb.Helper()
-	c := newClock()
+	c := timetest.NewClock()
 	m := newMemory(tb, c)
-	return subject{store: m, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute}, m
+	return subject{store: m, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute}, m
 }
 
 func TestMemoryContract(t *testing.T) {
@@ -137,12 +139,12 @@ func TestMemoryVersion(t *testing.T) {
 func TestMemoryMetrics(t *testing.T) {
 	t.Parallel()
 	var c counts
-	now := newClock()
-	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: now.now, Metrics: &c})
+	now := timetest.NewClock()
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: now.Now, Metrics: &c})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := subject{store: m, now: now.now}
+	s := subject{store: m, now: now.Now}
 	tags := s.tags("a")
 	s.wantMiss(t, "k", tags)
 	at := s.snapshot(t, tags)
@@ -152,7 +154,7 @@ func TestMemoryMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantHit(t, "k", "body", tags)
-	now.advance(contractLife)
+	now.Advance(contractLife)
 	s.wantHit(t, "k", "body", tags)
 	s.open(t, tags)()
 	s.wantRefused(t, "k", at)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 const shareOwners = 4 // As many as there are shares.
@@ -17,7 +19,7 @@ const shareOwners = 4 // As many as there are shares.
 // itself, as large as a share.
 type sharing struct {
 	tb     testing.TB
-	clock  *clock
+	clock  *timetest.Clock
 	shared *MemoryOutcomes
 	alone  [shareOwners]*MemoryOutcomes
 	claims []sharedClaim
@@ -32,9 +34,9 @@ type sharedClaim struct {
 
 func newSharing(tb testing.TB, count int) *sharing {
 	tb.Helper()
-	s := &sharing{tb: tb, clock: newClock(), taken: map[string]bool{}}
+	s := &sharing{tb: tb, clock: timetest.NewClock(), taken: map[string]bool{}}
 	open := func(o MemoryOutcomesOptions) *MemoryOutcomes {
-		o.Life, o.Now = outcomesLife, s.clock.now
+		o.Life, o.Now = outcomesLife, s.clock.Now
 		m, err := NewMemoryOutcomes(o)
 		if err != nil {
 			tb.Fatal(err)
@@ -82,7 +84,7 @@ func (s *sharing) beginOne(t *rapid.T, owner int, name string) {
 func (s *sharing) forget() {
 	for _, m := range append(s.alone[:], s.shared) {
 		m.mu.Lock()
-		m.forget(s.clock.now())
+		m.forget(s.clock.Now())
 		m.mu.Unlock()
 	}
 }
@@ -115,7 +117,7 @@ func (s *sharing) abandon(t *rapid.T) {
 }
 
 func (s *sharing) wait(t *rapid.T) {
-	s.clock.advance(time.Duration(rapid.IntRange(1, int(outcomesLife/time.Second)/3).Draw(t, "seconds")) * time.Second)
+	s.clock.Advance(time.Duration(rapid.IntRange(1, int(outcomesLife/time.Second)/3).Draw(t, "seconds")) * time.Second)
 }
 
 // check wants the books to be right, and nobody beyond a share.

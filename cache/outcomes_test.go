@@ -11,19 +11,22 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 func newMemoryOutcomesSubject(tb testing.TB) (outcomesSubject, *MemoryOutcomes) {
 	tb.Helper()
-	c := newClock()
-	m, err := NewMemoryOutcomes(MemoryOutcomesOptions{MaxBytes: 8 << 20, Life: outcomesLife, Now: c.now})
+	c := timetest.NewClock()
+	m, err := NewMemoryOutcomes(MemoryOutcomesOptions{MaxBytes: 8 << 20, Life: outcomesLife, Now: c.Now})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return outcomesSubject{
 		replica:   func(testing.TB) Outcomes { return m },
-		endLeases: func(testing.TB) { c.advance(outcomesLease) },
-		endLives:  func(testing.TB) { c.advance(outcomesLife) },
+		endLeases: func(testing.TB) { c.Advance(outcomesLease) },
+		endLives:  func(testing.TB) { c.Advance(outcomesLife) },
 		clocked:   true,
 	}, m
 }
@@ -123,8 +126,8 @@ func TestOutcomesBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newClock()
-			options.Life, options.Now = outcomesLife, c.now
+			c := timetest.NewClock()
+			options.Life, options.Now = outcomesLife, c.Now
 			m, err := NewMemoryOutcomes(options)
 			if err != nil {
 				t.Fatal(err)
@@ -149,7 +152,7 @@ func TestOutcomesBounds(t *testing.T) {
 			for i := range n {
 				wantState(t, begin(t, m, fmt.Sprint(i), 1), OutcomeKept, body)
 			}
-			c.advance(outcomesLife)
+			c.Advance(outcomesLife)
 			finish(t, wantState(t, begin(t, m, "new", 1), OutcomeBegun, ""), "one")
 			if len(m.named) != 1 || m.order.Len() != 1 || m.bytes != outcomeOverhead+3 {
 				t.Errorf("%d, %d, %d bytes are left of what is over", len(m.named), m.order.Len(), m.bytes)
@@ -233,13 +236,13 @@ func TestRedisOutcomesUnreadable(t *testing.T) {
 func TestRedisOutcomesFaults(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
-	proxy := newFaultProxy(t, server.addr)
-	o := NewRedisOutcomes(newHasty(t, proxy.addr, RedisOptions{BreakerPause: time.Millisecond}), outcomesLife)
+	proxy := faultproxy.New(t, server.addr)
+	o := NewRedisOutcomes(newHasty(t, proxy.Addr(), RedisOptions{BreakerPause: time.Millisecond}), outcomesLife)
 	subject := newRedisOutcomesSubject(server, "gw")
 	other := subject.replica(t)
 	tries := 0
 	hasty := func() (name string, outcome Outcome) {
-		eventually(t, "something is begun", func() bool {
+		timetest.Eventually(t, "something is begun", func() bool {
 			var err error
 			tries++ // One that was too slow may be lost.
 			name = fmt.Sprint("try ", tries)
@@ -250,7 +253,7 @@ func TestRedisOutcomesFaults(t *testing.T) {
 	}
 	unendedName, unended := hasty()
 	ungivenName, ungiven := hasty()
-	proxy.refuse()
+	proxy.Refuse()
 	if _, err := o.Begin(t.Context(), outcomeKey("b"), fingerprint(1), outcomesLease); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("Begin: %v", err)
 	}
@@ -268,14 +271,14 @@ func TestRedisOutcomesFaults(t *testing.T) {
 
 	// A claim that was made, and whose answer was lost, is given back or lost,
 	// and never somebody's.
-	proxy.listen(t)
+	proxy.Listen(t)
 	hasty()
-	proxy.set(faultHold)
+	proxy.Set(faultproxy.Hold)
 	_, err := o.Begin(t.Context(), outcomeKey("held"), fingerprint(1), outcomesLease)
 	if !errors.Is(err, ErrUnavailable) {
 		t.Errorf("Begin without an answer: %v", err)
 	}
-	proxy.set(faultNone)
+	proxy.Set(faultproxy.None)
 	subject.endLeases(t)
 	if got := begin(t, other, "held", 1); got.State != OutcomeBegun && got.State != OutcomeLost {
 		t.Errorf("state %d", got.State)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 )
 
 // hearing is a Listener that writes down what it hears.
@@ -152,18 +154,18 @@ func TestRedisBusMessages(t *testing.T) {
 func TestRedisBusGaps(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
-	proxy := newFaultProxy(t, server.addr)
+	proxy := faultproxy.New(t, server.addr)
 	writer := newReplica(t, server.addr, RedisOptions{})
-	heard := newHearing(t, newReplica(t, proxy.addr, RedisOptions{Heartbeat: 50 * time.Millisecond}))
+	heard := newHearing(t, newReplica(t, proxy.Addr(), RedisOptions{Heartbeat: 50 * time.Millisecond}))
 	tags := NewTags(redisTestOrg, "/a")
 	for _, fault := range []struct {
 		name       string
 		begin, end func()
 	}{
-		{"cut", proxy.cut, func() {}},
-		{"refused", proxy.refuse, func() { proxy.listen(t) }},
-		{"silent", func() { proxy.set(faultBlackHole) }, func() { proxy.set(faultNone) }},
-		{"answers lost", func() { proxy.set(faultHold) }, func() { proxy.set(faultNone) }},
+		{"cut", proxy.Cut, func() {}},
+		{"refused", proxy.Refuse, func() { proxy.Listen(t) }},
+		{"silent", func() { proxy.Set(faultproxy.BlackHole) }, func() { proxy.Set(faultproxy.None) }},
+		{"answers lost", func() { proxy.Set(faultproxy.Hold) }, func() { proxy.Set(faultproxy.None) }},
 	} {
 		heard.drain()
 		fault.begin()

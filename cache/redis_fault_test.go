@@ -13,7 +13,9 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 // redisEvents counts what a store counts.
@@ -26,41 +28,43 @@ func (c *redisEvents) Count(_ string, e Event) { c[e].Add(1) }
 // meanwhile.
 func TestRedisFaults(t *testing.T) {
 	t.Parallel()
-	faults := map[string]struct{ begin, end func(*testing.T, *faultProxy) }{
+	faults := map[string]struct {
+		begin, end func(*testing.T, *faultproxy.Proxy)
+	}{
 		"black hole": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultBlackHole) },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.BlackHole) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 		// Idle connections die too, and new ones are accepted and then silent.
 		"black hole for new connections": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultBlackHole); p.cut() },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.BlackHole); p.Cut() },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 		"reset": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultReset) },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.Reset) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 		"refused": {
-			func(_ *testing.T, p *faultProxy) { p.refuse() },
-			func(t *testing.T, p *faultProxy) { t.Helper(); p.listen(t) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Refuse() },
+			func(t *testing.T, p *faultproxy.Proxy) { t.Helper(); p.Listen(t) },
 		},
 		"answers held back": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultHold) },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.Hold) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newRedisServer(t)
-			proxy := newFaultProxy(t, server.addr)
+			proxy := faultproxy.New(t, server.addr)
 			// The breaker stays open until the test has seen that it is.
-			r := newHasty(t, proxy.addr, RedisOptions{BreakerPause: time.Hour})
+			r := newHasty(t, proxy.Addr(), RedisOptions{BreakerPause: time.Hour})
 			r.Close() // The test repairs by hand.
 			other := newReplica(t, server.addr, RedisOptions{})
 			key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
 			storeOne(t, other, key, tags, "before")
-			eventually(t, "it works to begin with", func() bool {
+			timetest.Eventually(t, "it works to begin with", func() bool {
 				r.guard = redisclient.NewGuard(redisclient.GuardOptions{BreakerPause: time.Hour}) // A slow machine may have opened it.
 				_, ok, err := r.Load(t.Context(), key, tags)
 				return err == nil && ok
@@ -88,7 +92,7 @@ func TestRedisFaults(t *testing.T) {
 			if r.Available() {
 				t.Error("still asked after 20 failures")
 			}
-			chunks, conns := proxy.received.Load(), proxy.accepted.Load()
+			chunks, conns := proxy.Received(), proxy.Accepted()
 			closed, err := r.Open(t.Context(), tags)
 			if !errors.Is(err, ErrUnavailable) {
 				t.Errorf("open: %v", err)
@@ -96,7 +100,7 @@ func TestRedisFaults(t *testing.T) {
 			if err := closed(t.Context()); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("close: %v", err)
 			}
-			if proxy.received.Load() != chunks || proxy.accepted.Load() != conns {
+			if proxy.Received() != chunks || proxy.Accepted() != conns {
 				t.Error("Redis was asked although the breaker is open")
 			}
 			if r.Owing() != len(tags.slots) {
@@ -115,12 +119,12 @@ func TestRedisFaults(t *testing.T) {
 			if err := r.Save(t.Context(), key, redisTestEntry("x"), Snapshot{tags: tags, epoch: 1, generations: []uint64{0}}); err == nil {
 				t.Error("saved what only this replica knows to be stale")
 			}
-			eventually(t, "the debt is paid", func() bool { r.repairAll(t.Context()); return r.Owing() == 0 })
+			timetest.Eventually(t, "the debt is paid", func() bool { r.repairAll(t.Context()); return r.Owing() == 0 })
 			if got := loaded(t, other, key, tags); got != "" {
 				t.Errorf("another replica loaded %q after the repair", got)
 			}
 			storeOne(t, other, key, tags, "after")
-			eventually(t, "it is used again", func() bool {
+			timetest.Eventually(t, "it is used again", func() bool {
 				e, ok, err := r.Load(t.Context(), key, tags)
 				return err == nil && ok && string(e.Body) == "after" && r.Available()
 			})
@@ -132,11 +136,11 @@ func TestRedisFaults(t *testing.T) {
 func TestRedisReopens(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
-	proxy := newFaultProxy(t, server.addr)
-	writer := newReplica(t, proxy.addr, RedisOptions{RepairInterval: time.Millisecond, BreakerPause: time.Millisecond})
+	proxy := faultproxy.New(t, server.addr)
+	writer := newReplica(t, proxy.Addr(), RedisOptions{RepairInterval: time.Millisecond, BreakerPause: time.Millisecond})
 	reader := newReplica(t, server.addr, RedisOptions{})
 	tags := NewTags(redisTestOrg, "/a")
-	proxy.refuse()
+	proxy.Refuse()
 	closed, err := writer.Open(t.Context(), tags)
 	if !errors.Is(err, ErrUnavailable) {
 		t.Fatal(err)
@@ -144,12 +148,12 @@ func TestRedisReopens(t *testing.T) {
 	if _, err := reader.Snapshot(t.Context(), tags); err != nil {
 		t.Fatal(err)
 	}
-	proxy.listen(t)
-	eventually(t, "the write is known", func() bool {
+	proxy.Listen(t)
+	timetest.Eventually(t, "the write is known", func() bool {
 		_, err := reader.Snapshot(t.Context(), tags)
 		return errors.Is(err, ErrWriting)
 	})
-	eventually(t, "the write ends", func() bool { return writer.Owing() == 0 })
+	timetest.Eventually(t, "the write ends", func() bool { return writer.Owing() == 0 })
 	if err := closed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +251,7 @@ func TestRedisReadOnly(t *testing.T) {
 	if err := server.client.Do(t.Context(), "replicaof", "no", "one").Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the purge is told", func() bool { return r.Owing() == 0 })
+	timetest.Eventually(t, "the purge is told", func() bool { return r.Owing() == 0 })
 	storeOne(t, r, key, tags, "after")
 	if got := loaded(t, r, key, tags); got != "after" {
 		t.Errorf("loaded %q, want after", got)
@@ -260,16 +264,16 @@ func TestRedisCancelledCalls(t *testing.T) {
 	t.Parallel()
 	const calls, workers, keys = 10_000, 32, 200
 	server := newRedisServer(t)
-	proxy := newFaultProxy(t, server.addr)
-	proxy.delay.Store(int64(2 * time.Millisecond))
+	proxy := faultproxy.New(t, server.addr)
+	proxy.SetDelay(2 * time.Millisecond)
 	events := new(redisEvents)
-	r := newReplica(t, proxy.addr, RedisOptions{Metrics: events, BreakerPause: time.Millisecond})
+	r := newReplica(t, proxy.Addr(), RedisOptions{Metrics: events, BreakerPause: time.Millisecond})
 	direct := newReplica(t, server.addr, RedisOptions{})
 	tags := NewTags(redisTestOrg, "/a")
 	for i := range keys {
 		storeOne(t, direct, redisTestKey(i), tags, fmt.Sprint("body of ", i))
 	}
-	proxy.set(faultSlow)
+	proxy.Set(faultproxy.Slow)
 
 	var cancelled, answered, rejected, next atomic.Int64
 	var all sync.WaitGroup
@@ -308,7 +312,7 @@ func TestRedisCancelledCalls(t *testing.T) {
 	}
 	all.Wait()
 	t.Logf("%d calls: %d cut off, %d answered, %d not made; %d connections",
-		next.Load(), cancelled.Load(), answered.Load(), rejected.Load(), proxy.accepted.Load())
+		next.Load(), cancelled.Load(), answered.Load(), rejected.Load(), proxy.Accepted())
 	if cancelled.Load() < calls || answered.Load() < calls/100 {
 		t.Error("too few of either to say anything")
 	}

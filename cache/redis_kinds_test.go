@@ -20,6 +20,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 // redisACL is what docs tell the operator to allow, and no more.
@@ -150,7 +151,7 @@ func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
 		if _, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a")); !errors.Is(err, ErrUnavailable) {
 			t.Fatalf("%s: without a certificate: %v", url, err)
 		}
-		eventually(t, "the certificate is used", func() bool {
+		timetest.Eventually(t, "the certificate is used", func() bool {
 			_, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a"))
 			return err == nil
 		})
@@ -254,7 +255,7 @@ func meet(t *testing.T, nodes []*redisServer) {
 		}
 	}
 	for _, node := range nodes {
-		eventually(t, "the cluster is complete", func() bool {
+		timetest.Eventually(t, "the cluster is complete", func() bool {
 			info, err := node.client.ClusterInfo(t.Context()).Result()
 			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_size:3")
 		})
@@ -282,7 +283,7 @@ func TestRedisFailover(t *testing.T) {
 	r := newPatient(t, redisclient.Config{URL: "redis+sentinel://" + sentinel.addr + "?master_name=gw"}, RedisOptions{})
 	key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
 	storeOne(t, r, key, tags, "before")
-	eventually(t, "the replica is in step, and the sentinel knows it", func() bool {
+	timetest.Eventually(t, "the replica is in step, and the sentinel knows it", func() bool {
 		in, err := nodes[0].client.Do(t.Context(), "wait", 1, 100).Int()
 		known, sentinelErr := sentinel.client.Do(t.Context(), "sentinel", "replicas", "gw").Slice()
 		return err == nil && in == 1 && sentinelErr == nil && len(known) == 1
@@ -290,15 +291,15 @@ func TestRedisFailover(t *testing.T) {
 	if err := r.Purge(t.Context(), tags); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the sentinel begins", func() bool { return sentinel.client.Do(t.Context(), "sentinel", "failover", "gw").Err() == nil })
-	eventually(t, "the replica is the master", func() bool {
+	timetest.Eventually(t, "the sentinel begins", func() bool { return sentinel.client.Do(t.Context(), "sentinel", "failover", "gw").Err() == nil })
+	timetest.Eventually(t, "the replica is the master", func() bool {
 		role, err := nodes[1].client.Do(t.Context(), "role").Slice()
 		return err == nil && len(role) > 0 && role[0] == "master"
 	})
 	if _, err := nodes[0].client.Shutdown(t.Context()).Result(); err == nil {
 		t.Error("the old master did not end")
 	}
-	eventually(t, "the new master is used", func() bool {
+	timetest.Eventually(t, "the new master is used", func() bool {
 		if got := loadedOrNot(t, r, key, tags); got == "before" {
 			t.Fatal("what was purged before the failover is served after it")
 		}

@@ -94,18 +94,3 @@ func (s *redisServer) eachState(tb testing.TB, prefix, org string, change func(s
 		}
 	}
 }
-
-// eventually waits until ok says so.
-func eventually(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			tb.Fatal("never: " + what)
-		}
-	}
-}

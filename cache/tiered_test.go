@@ -6,6 +6,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 // handBus is a bus whose news the test delivers by hand.
@@ -79,7 +81,7 @@ type tierReplica struct {
 }
 
 // newTierReplica returns one over shared that has heard from its bus.
-func newTierReplica(t *testing.T, c *clock, shared Store, convert func(Key, []byte) ([]byte, error)) tierReplica {
+func newTierReplica(t *testing.T, c *timetest.Clock, shared Store, convert func(Key, []byte) ([]byte, error)) tierReplica {
 	t.Helper()
 	memory, bus := newMemory(t, c), newHandBus()
 	tiered, err := NewTiered(TieredOptions{Memory: memory, Shared: shared, Bus: bus, Convert: convert})
@@ -101,7 +103,7 @@ func newTierReplica(t *testing.T, c *clock, shared Store, convert func(Key, []by
 	l.Up()
 	return tierReplica{
 		subject: subject{
-			store: tiered, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute,
+			store: tiered, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute,
 		},
 		tiered: tiered, memory: memory, bus: l, stop: stop,
 	}
@@ -109,11 +111,11 @@ func newTierReplica(t *testing.T, c *clock, shared Store, convert func(Key, []by
 
 func TestTieredContract(t *testing.T) {
 	t.Parallel()
-	for name, shared := range map[string]func(t *testing.T, c *clock) Store{
-		"alone":             func(*testing.T, *clock) Store { return nil },
-		"over a shared one": func(t *testing.T, c *clock) Store { t.Helper(); return newMemory(t, c) },
-		"over a sealed one": func(t *testing.T, c *clock) Store { t.Helper(); return newSealed(t, newMemory(t, c), 1) },
-		"over a second tier": func(t *testing.T, c *clock) Store {
+	for name, shared := range map[string]func(t *testing.T, c *timetest.Clock) Store{
+		"alone":             func(*testing.T, *timetest.Clock) Store { return nil },
+		"over a shared one": func(t *testing.T, c *timetest.Clock) Store { t.Helper(); return newMemory(t, c) },
+		"over a sealed one": func(t *testing.T, c *timetest.Clock) Store { t.Helper(); return newSealed(t, newMemory(t, c), 1) },
+		"over a second tier": func(t *testing.T, c *timetest.Clock) Store {
 			t.Helper()
 			return newTierReplica(t, c, newMemory(t, c), nil).tiered
 		},
@@ -122,7 +124,7 @@ func TestTieredContract(t *testing.T) {
 			t.Parallel()
 			testStoreContract(t, func(t *testing.T) subject {
 				t.Helper()
-				c := newClock()
+				c := timetest.NewClock()
 				if store := shared(t, c); store != nil {
 					return newTierReplica(t, c, store, nil).subject
 				}
@@ -133,7 +135,7 @@ func TestTieredContract(t *testing.T) {
 				if tiered.Isolated() {
 					t.Error("the memory alone is isolated from nobody")
 				}
-				return subject{store: tiered, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute}
+				return subject{store: tiered, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute}
 			})
 		})
 	}
@@ -141,7 +143,7 @@ func TestTieredContract(t *testing.T) {
 
 func TestTieredOptions(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	for name, o := range map[string]TieredOptions{
 		"no memory":              {Shared: newMemory(t, c)},
 		"negative cap":           {Memory: newMemory(t, c), Cap: -1},
@@ -155,7 +157,7 @@ func TestTieredOptions(t *testing.T) {
 
 func TestTieredFillsMemory(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -181,7 +183,7 @@ func TestTieredFillsMemory(t *testing.T) {
 // heard yet.
 func TestTieredRefusedByShared(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := newMemory(t, c)
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -198,7 +200,7 @@ func TestTieredRefusedByShared(t *testing.T) {
 // on the entry that it returns.
 func TestTieredInvalidatedWhileLoading(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &hooked{Store: newMemory(t, c)}
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -228,7 +230,7 @@ func (h *hooked) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 
 func TestTieredCap(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	r := newTierReplica(t, c, shared, nil)
 	tags := r.tags("a")
@@ -242,7 +244,7 @@ func TestTieredCap(t *testing.T) {
 	// Up: no cap, whatever the shared store does.
 	r.put(t, "k", "body", tags)
 	shared.fails = true
-	c.advance(10 * DefaultCap)
+	c.Advance(10 * DefaultCap)
 	r.wantHit(t, "k", "body", tags)
 
 	// Down: what was coherent until now lives for the cap, and a second Down does
@@ -251,21 +253,21 @@ func TestTieredCap(t *testing.T) {
 	if !r.tiered.Isolated() {
 		t.Error("down and not isolated")
 	}
-	c.advance(DefaultCap - 1)
+	c.Advance(DefaultCap - 1)
 	r.wantHit(t, "k", "body", tags)
 	r.bus.Down()
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("after the cap")
 
 	// Stored while down: for the cap, counted from the beginning of the fetch.
 	at := r.snapshot(t, tags)
-	c.advance(time.Second)
+	c.Advance(time.Second)
 	if err := r.store.Save(t.Context(), r.key("k"), r.entry("body"), at); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(DefaultCap - time.Second - 1)
+	c.Advance(DefaultCap - time.Second - 1)
 	r.wantHit(t, "k", "body", tags)
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("a new one after the cap")
 
 	// Up again: everything may have been missed.
@@ -278,9 +280,9 @@ func TestTieredCap(t *testing.T) {
 
 	// Up, but the shared store did not confirm it: for the cap.
 	r.put(t, "k", "body", tags)
-	c.advance(DefaultCap - 1)
+	c.Advance(DefaultCap - 1)
 	r.wantHit(t, "k", "body", tags)
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("unconfirmed after the cap")
 
 	// The shared store fails between snapshot and save: the same.
@@ -290,9 +292,9 @@ func TestTieredCap(t *testing.T) {
 	if err := r.store.Save(t.Context(), r.key("k"), r.entry("body"), at); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("Save = %v", err)
 	}
-	c.advance(DefaultCap - 1)
+	c.Advance(DefaultCap - 1)
 	r.wantHit(t, "k", "body", tags)
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("not saved there, after the cap")
 
 	// Nobody listens any more: the cap holds.
@@ -300,20 +302,20 @@ func TestTieredCap(t *testing.T) {
 	r.put(t, "k", "body", tags)
 	r.stop()
 	shared.fails = true
-	c.advance(DefaultCap)
+	c.Advance(DefaultCap)
 	wantMiss("after the end of Run")
 }
 
 func TestTieredWithoutBus(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := newMemory(t, c)
 	tiered, err := NewTiered(TieredOptions{Memory: newMemory(t, c), Shared: shared, Cap: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	tiered.Run(t.Context()) // Returns at once.
-	s := subject{store: tiered, now: c.now, advance: c.advance}
+	s := subject{store: tiered, now: c.Now, advance: c.Advance}
 	tags := s.tags("a")
 	s.put(t, "k", "old", tags)
 	end, err := shared.Open(t.Context(), tags) // Another replica.
@@ -323,16 +325,16 @@ func TestTieredWithoutBus(t *testing.T) {
 	if err := end(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(time.Second - 1)
+	c.Advance(time.Second - 1)
 	s.wantHit(t, "k", "old", tags)
-	c.advance(1)
+	c.Advance(1)
 	s.wantMiss(t, "k", tags)
 }
 
 // A write that cannot be told to the shared store goes on, and holds here.
 func TestTieredWriteWithoutShared(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	r := newTierReplica(t, c, shared, nil)
 	tags := r.tags("a")
@@ -360,7 +362,7 @@ func TestTieredWriteWithoutShared(t *testing.T) {
 // Another replica's new answer is taken before a stale one of our own.
 func TestTieredStale(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -374,18 +376,18 @@ func TestTieredStale(t *testing.T) {
 	}
 	save(a, "first")
 	b.wantHit(t, "k", "first", tags)
-	c.advance(2 * time.Minute)
+	c.Advance(2 * time.Minute)
 	b.wantHit(t, "k", "first", tags) // Stale, and there is nothing better.
 	save(a, "second")
 	b.wantHit(t, "k", "second", tags)
-	c.advance(2 * time.Minute)
+	c.Advance(2 * time.Minute)
 	shared.fails = true
 	b.wantHit(t, "k", "second", tags) // Stale, from memory.
 }
 
 func TestTieredConvert(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := newMemory(t, c)
 	convert := func(_ Key, body []byte) ([]byte, error) {
 		if string(body) == "odd" {
@@ -394,7 +396,7 @@ func TestTieredConvert(t *testing.T) {
 		return bytes.ToUpper(body), nil
 	}
 	a, b := newTierReplica(t, c, shared, convert), newTierReplica(t, c, shared, convert)
-	far := subject{store: shared, now: c.now}
+	far := subject{store: shared, now: c.Now}
 	tags := a.tags("a")
 	wantLocal := func(r tierReplica, name, body, local string) {
 		t.Helper()
@@ -437,7 +439,7 @@ func (h heeding) Open(ctx context.Context, tags Tags) (closed func(context.Conte
 // all the same.
 func TestTieredCloseAfterCallerLeft(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	r := newTierReplica(t, c, heeding{newMemory(t, c)}, nil)
 	end, err := r.store.Open(t.Context(), r.tags("a"))
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 )
 
 // BenchmarkTrouble is what Redis in trouble adds to a miss: all that a gateway
@@ -14,20 +16,20 @@ import (
 func BenchmarkTrouble(b *testing.B) {
 	for _, trouble := range []struct {
 		name  string
-		begin func(*faultProxy)
+		begin func(*faultproxy.Proxy)
 	}{
-		{"none", func(*faultProxy) {}},
-		{"black hole", func(p *faultProxy) { p.set(faultBlackHole) }},
-		{"slow", func(p *faultProxy) { p.delay.Store(int64(30 * time.Millisecond)); p.set(faultSlow) }},
-		{"reset", func(p *faultProxy) { p.set(faultReset) }},
-		{"refused", func(p *faultProxy) { p.refuse() }},
-		{"answers held back", func(p *faultProxy) { p.set(faultHold) }},
+		{"none", func(*faultproxy.Proxy) {}},
+		{"black hole", func(p *faultproxy.Proxy) { p.Set(faultproxy.BlackHole) }},
+		{"slow", func(p *faultproxy.Proxy) { p.SetDelay(30 * time.Millisecond); p.Set(faultproxy.Slow) }},
+		{"reset", func(p *faultproxy.Proxy) { p.Set(faultproxy.Reset) }},
+		{"refused", func(p *faultproxy.Proxy) { p.Refuse() }},
+		{"answers held back", func(p *faultproxy.Proxy) { p.Set(faultproxy.Hold) }},
 	} {
 		b.Run(trouble.name, func(b *testing.B) {
 			const misses = 1000
 			server := newRedisServer(b)
-			proxy := newFaultProxy(b, server.addr)
-			r := newHasty(b, proxy.addr, RedisOptions{})
+			proxy := faultproxy.New(b, server.addr)
+			r := newHasty(b, proxy.Addr(), RedisOptions{})
 			memory, err := NewMemory(MemoryOptions{MaxBytes: 16 << 20})
 			if err != nil {
 				b.Fatal(err)

@@ -3,7 +3,6 @@ package pace
 import (
 	"context"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 )
@@ -32,21 +31,6 @@ func waitingIn(p *Pacer) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waiting
-}
-
-// eventually waits until ok says so.
-func eventually(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			tb.Fatal("never: " + what)
-		}
-	}
 }
 
 func termsOf(p *Pacer, bucket string) Terms {

@@ -12,8 +12,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 // jittery is a margin for windows of seconds. A machine that stands still for a
@@ -134,7 +136,7 @@ func replicaOrder(t *testing.T, addr string, count [2]int, class [2]Class) strin
 				went = append(went, string("AB"[i]))
 			})
 		}
-		eventually(t, "the replica is in turn", func() bool {
+		timetest.Eventually(t, "the replica is in turn", func() bool {
 			states, err := looker.Look(t.Context(), p.rules, []Terms{termsOf(p, "b")})
 			return err == nil && states[0].Waiting > i
 		})
@@ -236,7 +238,7 @@ func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 		} else {
 			now = now.Add(quiet)
 			local.learned.raise(now, terms, rules.Learning)
-			eventually(t, "the rate is raised", func() bool {
+			timetest.Eventually(t, "the rate is raised", func() bool {
 				answer, err := r.Take(t.Context(), Ask{Rules: rules, Bucket: terms, Organization: organization, Class: FanOut})
 				shared = answer.Bucket
 				return err != nil || shared.Rate >= local.learned.rate
@@ -262,13 +264,13 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup
-	replicas, proxies := make([]*Pacer, 3), make([]*proxy, 3)
+	replicas, proxies := make([]*Pacer, 3), make([]*faultproxy.Proxy, 3)
 	for i := range replicas {
-		proxies[i] = newProxy(t, addr)
+		proxies[i] = faultproxy.New(t, addr)
 		replicas[i] = newPacer(t, Options{
 			Window: window, Margin: jittery, Organization: Limit{1000, 10}, Default: Limit{budget, 3},
 			Share: 1.0 / 3, Recheck: 20 * time.Millisecond,
-			Shared: newShared(t, proxies[i].addr, RedisOptions{CallTimeout: 40 * time.Millisecond, BreakerPause: 50 * time.Millisecond}),
+			Shared: newShared(t, proxies[i].Addr(), RedisOptions{CallTimeout: 40 * time.Millisecond, BreakerPause: 50 * time.Millisecond}),
 		})
 		for flow := range 5 {
 			all.Go(func() {
@@ -289,18 +291,18 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 	more := func(n int) {
 		t.Helper()
 		before, _ := m.count()
-		eventually(t, "calls go on", func() bool { now, _ := m.count(); return now >= before+n })
+		timetest.Eventually(t, "calls go on", func() bool { now, _ := m.count(); return now >= before+n })
 	}
 	more(2 * budget)
 	for _, p := range proxies {
-		p.lose()
+		p.Set(faultproxy.BlackHole)
 	}
-	eventually(t, "Redis is lost", all3(false))
+	timetest.Eventually(t, "Redis is lost", all3(false))
 	more(2 * budget)
 	for _, p := range proxies {
-		p.find()
+		p.Set(faultproxy.None)
 	}
-	eventually(t, "Redis is back", all3(true))
+	timetest.Eventually(t, "Redis is back", all3(true))
 	more(2 * budget)
 	stop()
 	all.Wait()
@@ -455,7 +457,7 @@ func TestTokenIsSpokenFor(t *testing.T) {
 	take("second", FanOut)
 	take("third", FanOut)
 	take("urgent", Interactive)
-	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	timetest.Eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
 	for _, name := range []string{"first", "third", "second"} {
 		if answer := take(name, FanOut); answer.Granted || answer.BucketWait <= 0 || answer.Bucket.Waiting == 0 {
 			t.Errorf("%s: %+v", name, answer)
@@ -467,7 +469,7 @@ func TestTokenIsSpokenFor(t *testing.T) {
 	for _, name := range []string{"third", "second", "first"} {
 		take(name, FanOut) // They come when they were told to.
 	}
-	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	timetest.Eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
 	for _, name := range []string{"watching", "first", "third"} {
 		if take(name, FanOut).Granted {
 			t.Errorf("%s went before the second", name)
