@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
 // SealedOutcomes is an [Outcomes] over another that sees neither outcomes nor
@@ -12,14 +14,14 @@ import (
 // outcome, so that it cannot be exchanged for another's.
 type SealedOutcomes struct {
 	outcomes Outcomes
-	sealer   sealer
+	sealer   seal.Sealer
 	metrics  Metrics
 }
 
 // NewSealedOutcomes returns a SealedOutcomes over outcomes. keys are as for
 // [NewSealed]; metrics may be nil. No error has any of a key in it.
 func NewSealedOutcomes(outcomes Outcomes, keys [][]byte, metrics Metrics) (*SealedOutcomes, error) {
-	sealer, err := newSealer(keys)
+	sealer, err := seal.New(keys)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func (s *SealedOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint 
 	case OutcomeBegun:
 		outcome.Claim = &sealedClaim{outcome.Claim, s.sealer, associated}
 	case OutcomeKept:
-		body, ok := s.sealer.open(outcome.Body, associated)
+		body, ok := s.sealer.Open(outcome.Body, associated)
 		if !ok {
 			s.metrics.Count(storeSealed, Tampered)
 			return Outcome{State: OutcomeLost}, nil
@@ -58,19 +60,19 @@ func (s *SealedOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint 
 
 type sealedClaim struct {
 	Claim
-	sealer     sealer
+	sealer     seal.Sealer
 	associated []byte
 }
 
 // Finish implements [Claim].
 func (c *sealedClaim) Finish(ctx context.Context, body []byte) error {
-	return c.Claim.Finish(ctx, c.sealer.seal(body, c.associated))
+	return c.Claim.Finish(ctx, c.sealer.Seal(body, c.associated))
 }
 
 // outcomeAssociated is what is authenticated with an outcome. No entry of a
 // [Sealed] has the like, so that neither passes for the other under one key.
 func outcomeAssociated(digest Digest, fingerprint Fingerprint) []byte {
-	b := append([]byte("outcome\x00"), sealedVersion)
+	b := append([]byte("outcome\x00"), seal.Version)
 	b = append(b, digest[:]...)
 	return append(b, fingerprint[:]...)
 }

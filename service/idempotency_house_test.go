@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -57,7 +58,7 @@ func redisOutcomes(tb testing.TB, addr string) cache.Outcomes {
 
 func sealedOutcomes(tb testing.TB, outcomes cache.Outcomes) cache.Outcomes {
 	tb.Helper()
-	sealed, err := cache.NewSealedOutcomes(outcomes, [][]byte{bytes.Repeat([]byte{7}, cache.SealKeyBytes)}, nil)
+	sealed, err := cache.NewSealedOutcomes(outcomes, [][]byte{bytes.Repeat([]byte{7}, seal.KeyBytes)}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
@@ -238,7 +239,7 @@ func raise(least *atomic.Int64, n int64) {
 // read where it is encrypted.
 func TestRedisHoldsNoSecret(t *testing.T) {
 	t.Parallel()
-	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, cache.SealKeyBytes)}} {
+	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, seal.KeyBytes)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			catalog, addr := realCatalog(t), redistest.Start(t)

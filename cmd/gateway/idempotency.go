@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -58,7 +59,7 @@ func openOutcomes(ctx context.Context, c cacheConfig, events cache.Metrics, logg
 		if err != nil {
 			return nil, nil, err
 		}
-		own := make([]byte, cache.SealKeyBytes)
+		own := make([]byte, seal.KeyBytes)
 		_, _ = rand.Read(own) // never fails
 		outcomes, err := cache.NewSealedOutcomes(memory, [][]byte{own}, events)
 		return outcomes, func() {}, err

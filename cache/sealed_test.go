@@ -5,9 +5,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
-func sealKey(n byte) []byte { return bytes.Repeat([]byte{n}, SealKeyBytes) }
+func sealKey(n byte) []byte { return bytes.Repeat([]byte{n}, seal.KeyBytes) }
 
 func newSealed(tb testing.TB, store Store, keys ...byte) *Sealed {
 	tb.Helper()

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
 // Sealed is a [Store] over another that sees neither bodies nor keys in the
@@ -14,18 +16,14 @@ import (
 // or exchanged; that an older entry is put back is for the generations to notice.
 type Sealed struct {
 	store   Store
-	sealer  sealer
+	sealer  seal.Sealer
 	metrics Metrics
 }
 
-// NewSealed returns a Sealed over store. Each key has SealKeyBytes random bytes.
-// The first one encrypts; all of them, and there may be two, decrypt, so that
-// keys can be exchanged one replica after the other: the new one is added as
-// second, then made first, then the old one is removed. metrics may be nil.
-//
-// No error has any of a key in it.
+// NewSealed returns a Sealed over store. keys are as for [seal.New]; metrics may
+// be nil. No error has any of a key in it.
 func NewSealed(store Store, keys [][]byte, metrics Metrics) (*Sealed, error) {
-	sealer, err := newSealer(keys)
+	sealer, err := seal.New(keys)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +47,7 @@ func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	body, ok := s.sealer.open(e.Body, associated(key, e))
+	body, ok := s.sealer.Open(e.Body, associated(key, e))
 	if !ok {
 		s.metrics.Count(storeSealed, Tampered)
 		return Entry{}, false, nil
@@ -63,7 +61,7 @@ func (s *Sealed) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	e.Body = s.sealer.seal(e.Body, associated(key, e))
+	e.Body = s.sealer.Seal(e.Body, associated(key, e))
 	e.Local = nil
 	return s.store.Save(ctx, sealedKey(key), e, at)
 }
@@ -86,7 +84,7 @@ func sealedKey(key Key) Key {
 func associated(key Key, e Entry) []byte {
 	digest := key.Digest()
 	b := make([]byte, 0, 1+sha256.Size+4*8)
-	b = append(b, sealedVersion)
+	b = append(b, seal.Version)
 	b = append(b, digest[:]...)
 	for _, n := range []int64{
 		e.StoredAt.UnixNano(), int64(e.Life.Fresh), int64(e.Life.Stale), int64(e.Life.StaleIfError),
