@@ -22,10 +22,8 @@ type redisServer struct {
 // the loopback interface, and ends it with the test.
 func newRedisServer(tb testing.TB, args ...string) *redisServer {
 	tb.Helper()
-	s := &redisServer{addr: redistest.Start(tb, args...)}
-	s.client = redis.NewClient(&redis.Options{Addr: s.addr})
-	tb.Cleanup(func() { _ = s.client.Close() })
-	return s
+	addr := redistest.Start(tb, args...)
+	return &redisServer{addr: addr, client: redistest.Client(tb, addr)}
 }
 
 // newReplica returns a Redis store of its own over the server at addr, as
