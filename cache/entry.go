@@ -82,7 +82,7 @@ func (e Entry) validate() error {
 
 // validateSave is what every store checks of the arguments of Save.
 func validateSave(key Key, e Entry, at Snapshot) error {
-	if err := key.validate(); err != nil {
+	if err := key.Validate(); err != nil {
 		return err
 	}
 	if err := at.tags.validate(); err != nil {
@@ -96,7 +96,7 @@ func validateSave(key Key, e Entry, at Snapshot) error {
 
 // validateLoad is what every store checks of the arguments of Load.
 func validateLoad(key Key, tags Tags) error {
-	if err := key.validate(); err != nil {
+	if err := key.Validate(); err != nil {
 		return err
 	}
 	if err := tags.validate(); err != nil {

@@ -91,7 +91,7 @@ func NewFlight[T any](o FlightOptions) *Flight[T] {
 	if o.Joined == nil {
 		o.Joined = func(context.Context, context.Context) {}
 	}
-	o.Metrics = metricsOr(o.Metrics)
+	o.Metrics = OrDiscard(o.Metrics)
 	base, cancel := context.WithCancel(context.Background()) //nolint:gosec // Close calls it.
 	return &Flight[T]{
 		options: o,
@@ -122,7 +122,7 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 		return answer, false, err
 	}
 	if shared {
-		f.options.Metrics.Count(storeFlight, Coalesced)
+		f.options.Metrics.Count(StoreFlight, Coalesced)
 		call.joined(ctx) // Without the lock, which who asks the flight's deadline needs.
 	}
 	select {

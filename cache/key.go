@@ -34,7 +34,9 @@ func (k Key) Digest() Digest {
 	return sha256.Sum256(b)
 }
 
-func (k Key) validate() error {
+// Validate returns an error if a part of the key is empty, or ErrTooLarge if the
+// key is longer than MaxKeyBytes.
+func (k Key) Validate() error {
 	if k.Org == "" || k.Canonical == "" {
 		return errEmptyKey
 	}

@@ -12,13 +12,6 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// The names of the stores, as [Metrics] has them.
-const (
-	storeMemory = "memory"
-	storeSealed = "sealed"
-	storeFlight = "flight"
-)
-
 // MemoryOptions configure a [Memory].
 type MemoryOptions struct {
 	// MaxBytes bounds what all entries take together, with their keys and about
@@ -102,7 +95,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		generations: newGenerations(o.Lease, func() time.Duration { return o.Now().Sub(start) }),
 		maxBytes:    uint64(o.MaxBytes),
 		now:         o.Now,
-		metrics:     metricsOr(o.Metrics),
+		metrics:     OrDiscard(o.Metrics),
 	}, nil
 }
 
@@ -137,13 +130,13 @@ func (m *Memory) Load(_ context.Context, key Key, tags Tags) (Entry, bool, error
 	now := m.now()
 	found, ok := m.entries.GetIfPresent(key)
 	if !ok || !m.valid(found, tags.slots, now) {
-		m.metrics.Count(storeMemory, Miss)
+		m.metrics.Count(StoreMemory, Miss)
 		return Entry{}, false, nil
 	}
 	if found.entry.Fresh(now) {
-		m.metrics.Count(storeMemory, Hit)
+		m.metrics.Count(StoreMemory, Hit)
 	} else {
-		m.metrics.Count(storeMemory, Stale)
+		m.metrics.Count(StoreMemory, Stale)
 	}
 	return found.entry, true, nil
 }
@@ -202,7 +195,7 @@ func (m *Memory) save(key Key, e Entry, at Snapshot, confined time.Duration) err
 		return ErrTooLarge
 	}
 	if !m.generations.current(i.slots, i.generations) {
-		m.metrics.Count(storeMemory, Refused)
+		m.metrics.Count(StoreMemory, Refused)
 		return ErrInvalidated
 	}
 	if e.remaining(now) <= 0 {
@@ -216,19 +209,19 @@ func (m *Memory) save(key Key, e Entry, at Snapshot, confined time.Duration) err
 		}
 		return i, otter.WriteOp
 	})
-	m.metrics.Count(storeMemory, Saved)
+	m.metrics.Count(StoreMemory, Saved)
 	return nil
 }
 
 // Open implements [Store]. It does not fail.
 func (m *Memory) Open(_ context.Context, tags Tags) (closed func(context.Context) error, err error) {
 	window := m.generations.open(tags.slots)
-	m.metrics.Count(storeMemory, Invalidation)
+	m.metrics.Count(StoreMemory, Invalidation)
 	var once sync.Once
 	return func(context.Context) error {
 		once.Do(func() {
 			m.generations.close(tags.slots, window)
-			m.metrics.Count(storeMemory, Invalidation)
+			m.metrics.Count(StoreMemory, Invalidation)
 		})
 		return nil
 	}, nil
@@ -237,7 +230,7 @@ func (m *Memory) Open(_ context.Context, tags Tags) (closed func(context.Context
 // Purge implements [Store]. It does not fail.
 func (m *Memory) Purge(_ context.Context, tags Tags) error {
 	m.generations.bump(tags.slots)
-	m.metrics.Count(storeMemory, Invalidation)
+	m.metrics.Count(StoreMemory, Invalidation)
 	return nil
 }
 

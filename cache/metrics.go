@@ -50,22 +50,31 @@ func (e Event) String() string {
 // Alert tells whether the event should not happen at all.
 func (e Event) Alert() bool { return e == WrongKey || e == Malformed || e == Tampered }
 
+// The stores for which [Metrics] counts.
+const (
+	StoreMemory = "memory"
+	StoreRedis  = "redis"
+	StoreSealed = "sealed"
+	StoreFlight = "flight"
+)
+
 // Metrics counts events. Its method may be called from any goroutine and does
 // not block.
 type Metrics interface {
-	// Count counts one event in a store: "memory", "redis", "sealed" or "flight".
+	// Count counts one event in a store, which is one of the constants above.
 	Count(store string, event Event)
 }
 
-// nowhere counts nothing.
-type nowhere struct{}
+// discard is Metrics that counts nothing.
+type discard struct{}
 
 // Count implements [Metrics].
-func (nowhere) Count(string, Event) {}
+func (discard) Count(string, Event) {}
 
-func metricsOr(m Metrics) Metrics {
+// OrDiscard returns m, or Metrics that counts nothing if m is nil.
+func OrDiscard(m Metrics) Metrics {
 	if m == nil {
-		return nowhere{}
+		return discard{}
 	}
 	return m
 }

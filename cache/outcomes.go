@@ -110,7 +110,7 @@ var (
 var errOutcomeLease = errors.New("cache: a lease that is not positive, or not shorter than an outcome's life")
 
 func validateBegin(ctx context.Context, key OutcomeKey, lease, life time.Duration) error {
-	if err := key.validate(); err != nil {
+	if err := key.Validate(); err != nil {
 		return err
 	}
 	if lease <= 0 || lease >= life {

@@ -25,7 +25,7 @@ func NewSealedOutcomes(outcomes Outcomes, keys [][]byte, metrics Metrics) (*Seal
 	if err != nil {
 		return nil, err
 	}
-	return &SealedOutcomes{outcomes, sealer, metricsOr(metrics)}, nil
+	return &SealedOutcomes{outcomes, sealer, OrDiscard(metrics)}, nil
 }
 
 var _ Outcomes = (*SealedOutcomes)(nil)
@@ -33,7 +33,7 @@ var _ Outcomes = (*SealedOutcomes)(nil)
 // Begin implements [Outcomes]. An outcome that cannot be decrypted is lost, and
 // counted as Tampered.
 func (s *SealedOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
-	if err := key.validate(); err != nil {
+	if err := key.Validate(); err != nil {
 		return Outcome{}, err
 	}
 	digest := key.Digest()
@@ -49,7 +49,7 @@ func (s *SealedOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint 
 	case OutcomeKept:
 		body, ok := s.sealer.Open(outcome.Body, associated)
 		if !ok {
-			s.metrics.Count(storeSealed, Tampered)
+			s.metrics.Count(StoreSealed, Tampered)
 			return Outcome{State: OutcomeLost}, nil
 		}
 		outcome.Body = body

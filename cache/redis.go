@@ -17,9 +17,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
-// storeRedis is what Metrics are told.
-const storeRedis = "redis"
-
 // RedisOptions are the settings of a [Redis]. The zero value is good.
 type RedisOptions struct {
 	// Prefix begins the name of every key and channel. "gw" if empty.
@@ -69,7 +66,7 @@ func (o RedisOptions) withDefaults() RedisOptions {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.Metrics = metricsOr(o.Metrics)
+	o.Metrics = OrDiscard(o.Metrics)
 	return o
 }
 
@@ -316,7 +313,7 @@ func (r *Redis) failed(err error) (Entry, bool, error) {
 	return Entry{}, false, err
 }
 
-func (r *Redis) count(e Event) { r.options.Metrics.Count(storeRedis, e) }
+func (r *Redis) count(e Event) { r.options.Metrics.Count(StoreRedis, e) }
 
 func (r *Redis) countUnreadable(err error) {
 	switch {

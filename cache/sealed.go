@@ -27,7 +27,7 @@ func NewSealed(store Store, keys [][]byte, metrics Metrics) (*Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sealed{store: store, sealer: sealer, metrics: metricsOr(metrics)}, nil
+	return &Sealed{store: store, sealer: sealer, metrics: OrDiscard(metrics)}, nil
 }
 
 var _ Store = (*Sealed)(nil)
@@ -49,7 +49,7 @@ func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 	}
 	body, ok := s.sealer.Open(e.Body, associated(key, e))
 	if !ok {
-		s.metrics.Count(storeSealed, Tampered)
+		s.metrics.Count(StoreSealed, Tampered)
 		return Entry{}, false, nil
 	}
 	e.Body = body

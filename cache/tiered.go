@@ -61,7 +61,7 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 	}
 	t := &Tiered{
 		memory: o.Memory, shared: o.Shared, bus: o.Bus,
-		limit: o.Cap, convert: o.Convert, metrics: metricsOr(o.Metrics),
+		limit: o.Cap, convert: o.Convert, metrics: OrDiscard(o.Metrics),
 	}
 	if t.shared != nil {
 		t.memory.isolate(t.limit)
@@ -90,7 +90,7 @@ func (l listener) Invalidated(slots []Slot) { l.t.memory.generations.bump(slots)
 // Up implements [Listener].
 func (l listener) Up() {
 	l.t.memory.rejoin()
-	l.t.metrics.Count(storeMemory, Gap)
+	l.t.metrics.Count(StoreMemory, Gap)
 }
 
 // Down implements [Listener].
@@ -153,7 +153,7 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 		return Entry{}, false, err
 	}
 	if e.Local, err = t.convert(key, e.Body); err != nil {
-		t.metrics.Count(storeMemory, Malformed)
+		t.metrics.Count(StoreMemory, Malformed)
 		return Entry{}, false, nil //nolint:nilerr // Counted, and a miss.
 	}
 	// Whether memory keeps it or not, it was valid when it was loaded.
