@@ -41,11 +41,4 @@
 // [Flight] lets concurrent misses of a process share one fetch, and [Across]
 // those of all replicas. A caller who came after a write never joins a fetch that
 // began before its end, because the generations are part of what a flight is for.
-//
-// # Outcomes
-//
-// [Outcomes] keeps what came of operations that must not be done twice, and has
-// nothing to do with the rest: nothing makes an outcome stale, nothing is
-// forgotten to make room, and where it cannot be asked, nothing is done.
-// [MemoryOutcomes], [RedisOutcomes] and [SealedOutcomes] keep one contract, too.
 package cache

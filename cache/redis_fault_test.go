@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-
 	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
@@ -302,7 +300,7 @@ func TestRedisCancelledCalls(t *testing.T) {
 					t.Errorf("key %d is a miss", i%keys)
 				}
 				switch {
-				case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+				case errors.Is(err, redisclient.ErrOpen):
 					rejected.Add(1)
 				case left:
 					cancelled.Add(1)

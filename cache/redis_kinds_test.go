@@ -46,12 +46,6 @@ func useAll(t *testing.T, r, other *Redis) {
 	if err := release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	outcomes := NewRedisOutcomes(r, outcomesLife)
-	if err := begin(t, outcomes, "a", 1).Claim.Abandon(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	finish(t, begin(t, outcomes, "a", 1), "one")
-	wantState(t, begin(t, NewRedisOutcomes(other, outcomesLife), "a", 1), OutcomeKept, "one")
 }
 
 func TestRedisACL(t *testing.T) {

@@ -16,7 +16,7 @@ const maxRedisOrgs = 64
 
 // redisOrg is what this replica knows of an organization in Redis.
 type redisOrg struct {
-	slotsKey, channel, entryPrefix, leasePrefix, outcomePrefix string
+	slotsKey, channel, entryPrefix, leasePrefix string
 
 	era atomic.Pointer[redisEra]
 	// blocked is how many slots are owed or written to, so that reads need no
@@ -53,13 +53,12 @@ type redisWrite struct {
 func newRedisOrg(prefix, org string) *redisOrg {
 	base := redisclient.KeyPrefix(prefix, org)
 	o := &redisOrg{
-		slotsKey:      base + "g",
-		channel:       base + "bus",
-		entryPrefix:   base + "e:",
-		leasePrefix:   base + "l:",
-		outcomePrefix: base + "o:",
-		owed:          make(map[Slot]uint64),
-		writes:        make(map[*redisWrite]bool),
+		slotsKey:    base + "g",
+		channel:     base + "bus",
+		entryPrefix: base + "e:",
+		leasePrefix: base + "l:",
+		owed:        make(map[Slot]uint64),
+		writes:      make(map[*redisWrite]bool),
 	}
 	o.era.Store(new(redisEra))
 	return o
@@ -73,11 +72,6 @@ func (o *redisOrg) entryKey(key Key) string {
 func (o *redisOrg) leaseKey(key Key) string {
 	d := key.Digest()
 	return o.leasePrefix + hex.EncodeToString(d[:])
-}
-
-func (o *redisOrg) outcomeKey(key Key) string {
-	d := key.Digest()
-	return o.outcomePrefix + hex.EncodeToString(d[:])
 }
 
 // isBlocked tells whether one of slots is owed or being written by this replica:

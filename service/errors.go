@@ -128,16 +128,16 @@ func (t *told) Error() string { return t.err.Error() }
 // Unwrap gives the doors the error that they serialize.
 func (t *told) Unwrap() error { return t.err }
 
-// outcome is a row of the table: the code that a caller sees for what the
+// errorRow is a row of the table: the code that a caller sees for what the
 // upstream did, and what it is told when the upstream said nothing that may be
 // passed on.
-type outcome struct {
+type errorRow struct {
 	code    connect.Code
 	message string
 }
 
 // outcomes is the table.
-var outcomes = map[upstream.Kind]outcome{
+var outcomes = map[upstream.Kind]errorRow{
 	upstream.InvalidArgument:    {connect.CodeInvalidArgument, "the upstream refused the request"},
 	upstream.NotFound:           {connect.CodeNotFound, "not found upstream"},
 	upstream.Conflict:           {connect.CodeAborted, "the upstream's state does not allow it"},
@@ -201,7 +201,7 @@ func toCaller(err error) error {
 func fromUpstream(e *upstream.Error) error {
 	row, ok := outcomes[e.Kind]
 	if !ok {
-		row = outcome{connect.CodeInternal, "internal error"}
+		row = errorRow{connect.CodeInternal, "internal error"}
 	}
 	// The upstream's words explain what the request did wrong. What befell the
 	// call itself is explained here.

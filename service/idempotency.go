@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -33,8 +34,8 @@ const (
 // required.
 type IdempotencyOptions struct {
 	// Outcomes keeps what came of writes. Answers that hold a secret go to a
-	// [cache.SealedOutcomes] and to nothing else.
-	Outcomes cache.Outcomes
+	// [outcome.Sealed] and to nothing else.
+	Outcomes outcome.Store
 	// Scope names the upstream: keys of one scope are one set, for all replicas.
 	// It must outlive the admin key, so that a key that was used before that one
 	// was exchanged is still known to have been used.
@@ -62,7 +63,7 @@ func NewIdempotency(o IdempotencyOptions) (*Idempotency, error) {
 		return nil, errors.New("service: IdempotencyOptions.Outcomes, Scope and Org are required")
 	}
 	o.Logger = callLogger(o.Logger)
-	_, sealed := o.Outcomes.(*cache.SealedOutcomes)
+	_, sealed := o.Outcomes.(*outcome.Sealed)
 	return &Idempotency{o, sealed}, nil
 }
 
@@ -85,30 +86,30 @@ func (r *road) once(ctx context.Context, p permit) (*answer, error) {
 		return nil, err
 	}
 	switch begun.State {
-	case cache.OutcomeBegun:
+	case outcome.Claimed:
 		p.call.idempotency = idempotencyFirst
 		return r.run(ctx, p, request, begun.Claim)
-	case cache.OutcomeKept:
+	case outcome.Completed:
 		if o, ok := decodeOutcome(begun.Body); ok {
 			r.replayed(ctx, p.call, idempotencyReplayed)
 			p.call.upstreamRequestID = o.requestID
 			return o.answer(p.call.method)
 		}
 		r.idempotency.Logger.ErrorContext(ctx, "an outcome cannot be read", "method", p.call.method.Name())
-	case cache.OutcomeOther:
+	case outcome.Mismatch:
 		r.metrics.keyed("reused")
 		return nil, fault{
 			code: connect.CodeInvalidArgument, reason: ReasonIdempotencyKeyReused,
 			message: "this " + idempotencyHeader + " came with another request before: a new request needs a new key",
 		}.err()
-	case cache.OutcomeLost:
+	case outcome.Lost:
 	}
 	r.replayed(ctx, p.call, "lost")
 	return nil, outcomeUnknown()
 }
 
 // begin asks for the right to make the write, or for what came of it.
-func (r *road) begin(ctx context.Context, c *call, key string, request *upstream.Request) (cache.Outcome, error) {
+func (r *road) begin(ctx context.Context, c *call, key string, request *upstream.Request) (outcome.Result, error) {
 	i := r.idempotency
 	refused := func(code connect.Code, reason, message string, cause error) error {
 		r.metrics.keyed("refused")
@@ -116,39 +117,39 @@ func (r *road) begin(ctx context.Context, c *call, key string, request *upstream
 	}
 	switch {
 	case i == nil:
-		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, ReasonIdempotencyNotConfigured,
+		return outcome.Result{}, refused(connect.CodeFailedPrecondition, ReasonIdempotencyNotConfigured,
 			"this gateway keeps no "+idempotencyHeader+"; the call was not made", nil)
 	case c.method.Secret && !i.secrets:
-		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, ReasonIdempotencyNeedsEncryption,
+		return outcome.Result{}, refused(connect.CodeFailedPrecondition, ReasonIdempotencyNeedsEncryption,
 			"the answer to this method holds a secret, and this gateway has no encryption key to keep it with; the call was not made", nil)
 	}
 	org, err := i.Org(ctx)
 	if err != nil {
 		i.Logger.ErrorContext(ctx, "the admin key cannot be read", "error", err.Error())
-		return cache.Outcome{}, &upstream.Error{Kind: upstream.CredentialRejected, Reason: upstream.ReasonCredentialUnreadable}
+		return outcome.Result{}, &upstream.Error{Kind: upstream.CredentialRejected, Reason: upstream.ReasonCredentialUnreadable}
 	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return cache.Outcome{}, errors.New("a write without a deadline")
+		return outcome.Result{}, errors.New("a write without a deadline")
 	}
 	begun, err := i.Outcomes.Begin(ctx, i.key(c, key), fingerprintOf(org, c.procedure, request), time.Until(deadline)+leaseMargin)
 	switch {
 	case err == nil:
 		return begun, nil
 	case ctx.Err() != nil:
-		return cache.Outcome{}, ctx.Err()
-	case errors.Is(err, cache.ErrOutcomesShare):
-		return cache.Outcome{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
+		return outcome.Result{}, ctx.Err()
+	case errors.Is(err, outcome.ErrOwnerFull):
+		return outcome.Result{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
 			"what came of this caller's calls with an "+idempotencyHeader+", with those that are under way, takes all the room that one caller may have, so the call was not made", err)
-	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, cache.ErrOutcomesFull):
-		return cache.Outcome{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
+	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, outcome.ErrFull):
+		return outcome.Result{}, refused(connect.CodeUnavailable, ReasonIdempotencyUnavailable,
 			"what comes of the call cannot be kept at the moment, so it was not made", err)
 	}
-	return cache.Outcome{}, err
+	return outcome.Result{}, err
 }
 
 // run makes a write that is this call's to make, and keeps what came of it.
-func (r *road) run(ctx context.Context, p permit, request *upstream.Request, claim cache.Claim) (*answer, error) {
+func (r *road) run(ctx context.Context, p permit, request *upstream.Request, claim outcome.Claim) (*answer, error) {
 	// What is left where the write panics: nobody knows.
 	kept := keptOutcome{err: outcomeUnknown()}
 	released := false
@@ -185,7 +186,7 @@ func undone(c *call, err error) bool {
 
 // keep remembers what came of a write. If that fails, the caller gets its answer
 // all the same, and the key is lost when its lease is over.
-func (r *road) keep(ctx context.Context, c *call, claim cache.Claim, kept keptOutcome) {
+func (r *road) keep(ctx context.Context, c *call, claim outcome.Claim, kept keptOutcome) {
 	err := claim.Finish(ctx, encodeOutcome(kept))
 	if errors.Is(err, cache.ErrTooLarge) {
 		// That it was done is kept at least.
@@ -200,7 +201,7 @@ func (r *road) keep(ctx context.Context, c *call, claim cache.Claim, kept keptOu
 }
 
 // release gives the key back.
-func (r *road) release(ctx context.Context, c *call, claim cache.Claim) {
+func (r *road) release(ctx context.Context, c *call, claim outcome.Claim) {
 	r.metrics.keyed("released")
 	if err := claim.Abandon(ctx); err != nil {
 		r.idempotency.Logger.WarnContext(ctx, "the key of a write that was not made cannot be given back", "method", c.method.Name(), "error", err.Error())
@@ -218,14 +219,14 @@ func (r *road) replayed(ctx context.Context, c *call, counted string) {
 
 // key is the caller's own: no other caller has it, whatever it calls it, nor the
 // room that it takes.
-func (i *Idempotency) key(c *call, key string) cache.OutcomeKey {
+func (i *Idempotency) key(c *call, key string) outcome.Key {
 	canonical := binary.AppendUvarint(nil, uint64(len(c.identity.Caller)))
 	canonical = append(canonical, c.identity.Caller...)
-	return cache.OutcomeKey{Key: cache.Key{Org: i.Scope, Canonical: string(append(canonical, key...))}, Owner: c.identity.Caller}
+	return outcome.Key{Key: cache.Key{Org: i.Scope, Canonical: string(append(canonical, key...))}, Owner: c.identity.Caller}
 }
 
 // fingerprintOf is a digest of all that a write is to do.
-func fingerprintOf(org, procedure string, request *upstream.Request) cache.Fingerprint {
+func fingerprintOf(org, procedure string, request *upstream.Request) outcome.Fingerprint {
 	var b []byte
 	for _, part := range []string{org, procedure, request.Verb, request.Path, request.Query} {
 		b = binary.AppendUvarint(b, uint64(len(part)))

@@ -14,7 +14,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
@@ -32,9 +32,9 @@ const keyedPolicy = rootPolicy + `
 `
 
 // memoryOutcomes keep outcomes as a gateway without Redis does.
-func memoryOutcomes(tb testing.TB) cache.Outcomes {
+func memoryOutcomes(tb testing.TB) outcome.Store {
 	tb.Helper()
-	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 32 << 20})
+	memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: 32 << 20})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func memoryOutcomes(tb testing.TB) cache.Outcomes {
 }
 
 // redisOutcomes are those of one replica.
-func redisOutcomes(tb testing.TB, addr string) cache.Outcomes {
+func redisOutcomes(tb testing.TB, addr string) outcome.Store {
 	tb.Helper()
 	// The machine of a test may stand still for longer than Redis may.
 	const patience = 20 * time.Second
@@ -51,14 +51,12 @@ func redisOutcomes(tb testing.TB, addr string) cache.Outcomes {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: patience})
-	tb.Cleanup(shared.Close)
-	return cache.NewRedisOutcomes(shared, 0)
+	return outcome.NewRedis(client, outcome.RedisOptions{CallTimeout: patience})
 }
 
-func sealedOutcomes(tb testing.TB, outcomes cache.Outcomes) cache.Outcomes {
+func sealedOutcomes(tb testing.TB, outcomes outcome.Store) outcome.Store {
 	tb.Helper()
-	sealed, err := cache.NewSealedOutcomes(outcomes, [][]byte{bytes.Repeat([]byte{7}, seal.KeyBytes)}, nil)
+	sealed, err := outcome.NewSealed(outcomes, [][]byte{bytes.Repeat([]byte{7}, seal.KeyBytes)}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -73,7 +71,7 @@ type keyedReplica struct {
 	catalog *service.Catalog
 }
 
-func newKeyedReplica(tb testing.TB, catalog *service.Catalog, up service.Upstream, outcomes cache.Outcomes) keyedReplica {
+func newKeyedReplica(tb testing.TB, catalog *service.Catalog, up service.Upstream, outcomes outcome.Store) keyedReplica {
 	tb.Helper()
 	r := keyedReplica{catalog: catalog, records: new(records), policy: newPolicy(tb, catalog, keyedPolicy)}
 	keyed, err := service.NewIdempotency(service.IdempotencyOptions{
@@ -134,7 +132,7 @@ type keyedStub struct {
 }
 
 // newKeyedStub counts what goes up; answer nil says that all is well.
-func newKeyedStub(t *testing.T, outcomes cache.Outcomes, answer upstreamFunc) *keyedStub {
+func newKeyedStub(t *testing.T, outcomes outcome.Store, answer upstreamFunc) *keyedStub {
 	t.Helper()
 	s := &keyedStub{catalog: realCatalog(t)}
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {

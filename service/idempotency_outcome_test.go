@@ -11,7 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"pgregory.net/rapid"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -81,7 +81,7 @@ func TestErrorsThatCannotBeEncoded(t *testing.T) {
 // into each other.
 func TestFingerprints(t *testing.T) {
 	t.Parallel()
-	seen := map[cache.Fingerprint]string{}
+	seen := map[outcome.Fingerprint]string{}
 	for _, parts := range [][6]string{
 		{"org", "procedure", "POST", "/path", "query", "body"},
 		{"orgp", "rocedure", "POST", "/path", "query", "body"}, {"org", "procedureP", "OST", "/path", "query", "body"},

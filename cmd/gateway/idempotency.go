@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -53,33 +54,29 @@ func (r *remembering) withIdempotency(ctx context.Context, c cacheConfig, baseUR
 // openOutcomes keeps outcomes in Redis if there is one, encrypted if there are
 // keys, and in memory if there is none: then encrypted with a key that ends with
 // the process.
-func openOutcomes(ctx context.Context, c cacheConfig, events cache.Metrics, logger *slog.Logger) (outcomes cache.Outcomes, closeOutcomes func(), err error) {
+func openOutcomes(ctx context.Context, c cacheConfig, events cache.Metrics, logger *slog.Logger) (outcomes outcome.Store, closeOutcomes func(), err error) {
 	if c.RedisURL == "" {
-		memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
+		memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: outcomesMemory})
 		if err != nil {
 			return nil, nil, err
 		}
 		own := make([]byte, seal.KeyBytes)
 		_, _ = rand.Read(own) // never fails
-		outcomes, err := cache.NewSealedOutcomes(memory, [][]byte{own}, events)
+		outcomes, err := outcome.NewSealed(memory, [][]byte{own}, events)
 		return outcomes, func() {}, err
 	}
 	client, err := c.redisClient(ctx, redisclient.Config{Patience: outcomesPatience}, logger)
 	if err != nil {
 		return nil, nil, err
 	}
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: outcomesPatience, Metrics: events}) //nolint:contextcheck // lives until it is closed
-	closeOutcomes = func() {
-		shared.Close()
-		_ = client.Close() // The process ends.
-	}
-	outcomes = cache.NewRedisOutcomes(shared, 0)
+	closeOutcomes = func() { _ = client.Close() } // The process ends.
+	outcomes = outcome.NewRedis(client, outcome.RedisOptions{CallTimeout: outcomesPatience, Metrics: events})
 	if len(c.EncryptionKeys) == 0 {
 		return outcomes, closeOutcomes, nil
 	}
 	keys, err := encryptionKeys(ctx, c.EncryptionKeys, logger)
 	if err == nil {
-		outcomes, err = cache.NewSealedOutcomes(outcomes, keys, events)
+		outcomes, err = outcome.NewSealed(outcomes, keys, events)
 	}
 	if err != nil {
 		closeOutcomes()

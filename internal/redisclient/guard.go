@@ -24,6 +24,9 @@ const (
 	breakerFailures = 5
 )
 
+// ErrOpen is the error of a call that was not made because the breaker is open.
+var ErrOpen = errors.New("redisclient: circuit breaker is open")
+
 // errCallerLeft tells the breaker that a call says nothing about Redis.
 var errCallerLeft = errors.New("caller left")
 
@@ -75,9 +78,9 @@ func NewGuard(o GuardOptions) *Guard {
 // Available tells whether the breaker is closed.
 func (g *Guard) Available() bool { return g.breaker.State() == gobreaker.StateClosed }
 
-// Call runs f with a deadline, unless the breaker is open. A caller that left
-// does not count as a failure of Redis. The error has no more of a reply than
-// its kind.
+// Call runs f with a deadline, unless the breaker is open: then the error is
+// [ErrOpen]. A caller that left does not count as a failure of Redis. The error
+// has no more of a reply than its kind.
 //
 // Connections need no care here: go-redis gives up one on which a read or write
 // timed out or was cut off by the end of a context, and so never takes a late
@@ -85,7 +88,7 @@ func (g *Guard) Available() bool { return g.breaker.State() == gobreaker.StateCl
 func (g *Guard) Call(ctx context.Context, f func(context.Context) error) error {
 	done, err := g.breaker.Allow()
 	if err != nil {
-		return err
+		return ErrOpen
 	}
 	timed, cancel := context.WithTimeout(ctx, g.callTimeout)
 	defer cancel()

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/sony/gobreaker/v2"
 )
 
 // replyError is an error that Redis replied.
@@ -88,7 +86,7 @@ func TestGuardOpensAfterFailuresInARow(t *testing.T) {
 					return
 				}
 				asked := func(context.Context) error { t.Error("asked while open"); return nil }
-				if err := g.Call(t.Context(), asked); !errors.Is(err, gobreaker.ErrOpenState) {
+				if err := g.Call(t.Context(), asked); !errors.Is(err, ErrOpen) {
 					t.Errorf("while open: %v", err)
 				}
 				<-time.After(defaultBreakerPause + 1)

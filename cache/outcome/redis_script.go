@@ -1,4 +1,4 @@
-package cache
+package outcome
 
 import "github.com/redis/go-redis/v9"
 
@@ -12,8 +12,8 @@ import "github.com/redis/go-redis/v9"
 // when it is D (done); L (lost) has none. An outcome of another version is lost
 // to this one, which must not do again what it cannot read.
 
-// outcomeVersion begins each of them.
-const outcomeVersion = "1"
+// version begins each of them.
+const version = "1"
 
 // scriptBegin claims what nobody has claimed, and says what is known of the
 // rest: B (it is the caller's now), R, D with the outcome, L, or O (another
@@ -65,10 +65,10 @@ if held and held:sub(2, 2) == 'R' and held:sub(35, 60) == ARGV[1] then return re
 return 0
 `
 
-type outcomeScripts struct{ begin, finish, abandon *redis.Script }
+type scripts struct{ begin, finish, abandon *redis.Script }
 
-func newOutcomeScripts() outcomeScripts {
-	return outcomeScripts{
+func newScripts() scripts {
+	return scripts{
 		begin:   redis.NewScript(scriptBegin),
 		finish:  redis.NewScript(scriptFinish),
 		abandon: redis.NewScript(scriptAbandon),

@@ -1,4 +1,4 @@
-package cache
+package outcome
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// outcomesModel is what an Outcomes should be: for each key what is known of it,
+// model is what an Store should be: for each key what is known of it,
 // who has the claim, and who waits. Callers of several replicas come, end what is
 // theirs, leave, or die, in an order that rapid draws.
-type outcomesModel struct {
+type model struct {
 	t        *rapid.T
 	tb       testing.TB
-	subject  outcomesSubject
-	replicas []Outcomes
+	subject  subject
+	replicas []Store
 	keys     map[string]*modelKey
 	claims   []*modelClaim
 	numbers  int
@@ -25,7 +25,7 @@ type outcomesModel struct {
 }
 
 type modelKey struct {
-	state       OutcomeState // 0: nothing is known
+	state       State // 0: nothing is known
 	fingerprint byte
 	body        string
 	claim       *modelClaim
@@ -44,19 +44,19 @@ type modelClaim struct {
 
 type modelWaiter struct {
 	leave context.CancelFunc
-	got   chan Outcome
+	got   chan Result
 }
 
 // begin comes with a key. Whoever has to wait, waits.
-func (m *outcomesModel) begin(t *rapid.T) {
+func (m *model) begin(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")
 	n := rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "fingerprint")
 	o := rapid.SampledFrom(m.replicas).Draw(t, "replica")
 	key := m.keys[name]
 	ctx, leave := context.WithCancel(m.tb.Context())
-	w := &modelWaiter{leave, make(chan Outcome, 1)}
+	w := &modelWaiter{leave, make(chan Result, 1)}
 	go func() {
-		outcome, err := o.Begin(ctx, outcomeKey(name), fingerprint(n), outcomesLease)
+		outcome, err := o.Begin(ctx, testKey(name), fingerprint(n), testLease)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			m.tb.Errorf("Begin: %v", err)
 		}
@@ -65,21 +65,21 @@ func (m *outcomesModel) begin(t *rapid.T) {
 	switch {
 	case key.state == 0:
 		key.fingerprint = n
-		m.claimed(name, m.receive(w, OutcomeBegun, ""))
+		m.claimed(name, m.receive(w, Claimed, ""))
 	case key.fingerprint != n:
-		m.receive(w, OutcomeOther, "")
-	case key.state == OutcomeBegun && key.claim.dead:
-		key.state = OutcomeLost
-		m.receive(w, OutcomeLost, "")
+		m.receive(w, Mismatch, "")
+	case key.state == Claimed && key.claim.dead:
+		key.state = Lost
+		m.receive(w, Lost, "")
 		m.release(key)
-	case key.state == OutcomeBegun:
+	case key.state == Claimed:
 		key.waiting = append(key.waiting, w)
 	default:
 		m.receive(w, key.state, key.body)
 	}
 }
 
-func (m *outcomesModel) receive(w *modelWaiter, state OutcomeState, body string) Outcome {
+func (m *model) receive(w *modelWaiter, state State, body string) Result {
 	got := <-w.got
 	w.leave()
 	if got.State != state || string(got.Body) != body {
@@ -88,17 +88,17 @@ func (m *outcomesModel) receive(w *modelWaiter, state OutcomeState, body string)
 	return got
 }
 
-func (m *outcomesModel) claimed(name string, got Outcome) {
+func (m *model) claimed(name string, got Result) {
 	key := m.keys[name]
 	if key.done++; key.done > 1 {
 		m.t.Fatalf("%s is done a second time", name)
 	}
-	key.state, key.claim = OutcomeBegun, &modelClaim{key: name, claim: got.Claim}
+	key.state, key.claim = Claimed, &modelClaim{key: name, claim: got.Claim}
 	m.claims = append(m.claims, key.claim)
 }
 
 // release lets all who wait be told what there is.
-func (m *outcomesModel) release(key *modelKey) {
+func (m *model) release(key *modelKey) {
 	for _, w := range key.waiting {
 		m.receive(w, key.state, key.body)
 	}
@@ -106,7 +106,7 @@ func (m *outcomesModel) release(key *modelKey) {
 }
 
 // claim takes one of those that are not ended, on time or late.
-func (m *outcomesModel) claim(t *rapid.T) (*modelClaim, *modelKey) {
+func (m *model) claim(t *rapid.T) (*modelClaim, *modelKey) {
 	if len(m.claims) == 0 {
 		t.Skip("there is no claim")
 	}
@@ -116,12 +116,12 @@ func (m *outcomesModel) claim(t *rapid.T) (*modelClaim, *modelKey) {
 	return c, m.keys[c.key]
 }
 
-func (m *outcomesModel) finish(t *rapid.T) {
+func (m *model) finish(t *rapid.T) {
 	c, key := m.claim(t)
 	m.numbers++
 	body := fmt.Sprint("outcome ", m.numbers)
 	err := c.claim.Finish(m.tb.Context(), []byte(body))
-	if key.state == OutcomeLost && key.claim == c {
+	if key.state == Lost && key.claim == c {
 		if !errors.Is(err, ErrClaimOver) {
 			t.Fatalf("finishing what was lost: %v", err)
 		}
@@ -130,17 +130,17 @@ func (m *outcomesModel) finish(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("Finish: %v", err)
 	}
-	key.state, key.body = OutcomeKept, body
+	key.state, key.body = Completed, body
 	// Of those who waited when a lease ended, some may have noticed it in time.
 	m.release(key)
 }
 
-func (m *outcomesModel) abandon(t *rapid.T) {
+func (m *model) abandon(t *rapid.T) {
 	c, key := m.claim(t)
 	if err := c.claim.Abandon(m.tb.Context()); err != nil {
 		t.Fatalf("Abandon: %v", err)
 	}
-	if key.state == OutcomeLost {
+	if key.state == Lost {
 		return
 	}
 	key.done--
@@ -168,11 +168,11 @@ func (m *outcomesModel) abandon(t *rapid.T) {
 	i := <-next
 	w := key.waiting[i]
 	key.waiting = append(key.waiting[:i], key.waiting[i+1:]...)
-	m.claimed(c.key, m.receive(w, OutcomeBegun, ""))
+	m.claimed(c.key, m.receive(w, Claimed, ""))
 }
 
 // leave is a caller who waits no longer.
-func (m *outcomesModel) leave(t *rapid.T) {
+func (m *model) leave(t *rapid.T) {
 	for _, name := range []string{"a", "b"} {
 		key := m.keys[name]
 		if len(key.waiting) > 0 {
@@ -188,14 +188,14 @@ func (m *outcomesModel) leave(t *rapid.T) {
 
 // die lets the leases of all claims end. That is noticed at once where somebody
 // waits, and otherwise by who comes next.
-func (m *outcomesModel) die(t *rapid.T) {
-	if m.deaths++; time.Duration(m.deaths)*outcomesLease >= outcomesLife {
+func (m *model) die(t *rapid.T) {
+	if m.deaths++; time.Duration(m.deaths)*testLease >= testLife {
 		t.Skip("lives would end, too")
 	}
 	m.subject.endLeases(m.tb)
 	for _, name := range []string{"a", "b"} {
 		key := m.keys[name]
-		if key.state != OutcomeBegun {
+		if key.state != Claimed {
 			continue
 		}
 		key.claim.dead = true
@@ -203,17 +203,17 @@ func (m *outcomesModel) die(t *rapid.T) {
 			continue
 		}
 		if m.subject.clocked {
-			got, err := m.replicas[0].Begin(m.tb.Context(), outcomeKey(name), fingerprint(key.fingerprint), outcomesLease)
-			if err != nil || got.State != OutcomeLost {
+			got, err := m.replicas[0].Begin(m.tb.Context(), testKey(name), fingerprint(key.fingerprint), testLease)
+			if err != nil || got.State != Lost {
 				t.Fatalf("after its lease: state %d, %v", got.State, err)
 			}
 		}
-		key.state = OutcomeLost
+		key.state = Lost
 		m.release(key)
 	}
 }
 
-func (m *outcomesModel) close() {
+func (m *model) close() {
 	for _, key := range m.keys {
 		for _, w := range key.waiting {
 			w.leave()
@@ -226,14 +226,14 @@ func (m *outcomesModel) close() {
 // operation is done at most once, and everybody is told the same of it.
 func TestOutcomesModel(t *testing.T) {
 	t.Parallel()
-	for name, newSubject := range outcomesSubjects(t) {
+	for name, newSubject := range subjects(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pool := newSubject(t)
-			replicas := []Outcomes{pool.replica(t), pool.replica(t), pool.replica(t)}
+			replicas := []Store{pool.replica(t), pool.replica(t), pool.replica(t)}
 			rapid.Check(t, func(rt *rapid.T) {
 				pool.endLives(t) // Of the run before.
-				m := &outcomesModel{t: rt, tb: t, subject: pool, replicas: replicas, keys: map[string]*modelKey{"a": {}, "b": {}}}
+				m := &model{t: rt, tb: t, subject: pool, replicas: replicas, keys: map[string]*modelKey{"a": {}, "b": {}}}
 				defer m.close()
 				rt.Repeat(map[string]func(*rapid.T){
 					"begin": m.begin, "begin too": m.begin, "finish": m.finish, "abandon": m.abandon, "leave": m.leave, "die": m.die,

@@ -1,59 +1,60 @@
-package cache
+package outcome
 
 import (
 	"context"
 	"encoding/hex"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
-// SealedOutcomes is an [Outcomes] over another that sees neither outcomes nor
+// Sealed is an [Store] over another that sees neither outcomes nor
 // keys in the clear: outcomes are encrypted as those of [Sealed] are, keys are
 // replaced by their digest. Owners it sees. Key and fingerprint are authenticated with an
 // outcome, so that it cannot be exchanged for another's.
-type SealedOutcomes struct {
-	outcomes Outcomes
+type Sealed struct {
+	outcomes Store
 	sealer   seal.Sealer
-	metrics  Metrics
+	metrics  cache.Metrics
 }
 
-// NewSealedOutcomes returns a SealedOutcomes over outcomes. keys are as for
+// NewSealed returns a Sealed over outcomes. keys are as for
 // [NewSealed]; metrics may be nil. No error has any of a key in it.
-func NewSealedOutcomes(outcomes Outcomes, keys [][]byte, metrics Metrics) (*SealedOutcomes, error) {
+func NewSealed(outcomes Store, keys [][]byte, metrics cache.Metrics) (*Sealed, error) {
 	sealer, err := seal.New(keys)
 	if err != nil {
 		return nil, err
 	}
-	return &SealedOutcomes{outcomes, sealer, OrDiscard(metrics)}, nil
+	return &Sealed{outcomes, sealer, cache.OrDiscard(metrics)}, nil
 }
 
-var _ Outcomes = (*SealedOutcomes)(nil)
+var _ Store = (*Sealed)(nil)
 
-// Begin implements [Outcomes]. An outcome that cannot be decrypted is lost, and
-// counted as Tampered.
-func (s *SealedOutcomes) Begin(ctx context.Context, key OutcomeKey, fingerprint Fingerprint, lease time.Duration) (Outcome, error) {
+// Begin implements [Store]. An outcome that cannot be decrypted is lost, and
+// counted as cache.Tampered.
+func (s *Sealed) Begin(ctx context.Context, key Key, fingerprint Fingerprint, lease time.Duration) (Result, error) {
 	if err := key.Validate(); err != nil {
-		return Outcome{}, err
+		return Result{}, err
 	}
 	digest := key.Digest()
 	key.Canonical = hex.EncodeToString(digest[:])
 	outcome, err := s.outcomes.Begin(ctx, key, fingerprint, lease)
 	if err != nil {
-		return Outcome{}, err
+		return Result{}, err
 	}
-	associated := outcomeAssociated(digest, fingerprint)
+	associated := associatedData(digest, fingerprint)
 	switch outcome.State {
-	case OutcomeBegun:
+	case Claimed:
 		outcome.Claim = &sealedClaim{outcome.Claim, s.sealer, associated}
-	case OutcomeKept:
+	case Completed:
 		body, ok := s.sealer.Open(outcome.Body, associated)
 		if !ok {
-			s.metrics.Count(StoreSealed, Tampered)
-			return Outcome{State: OutcomeLost}, nil
+			s.metrics.Count(cache.StoreSealed, cache.Tampered)
+			return Result{State: Lost}, nil
 		}
 		outcome.Body = body
-	case OutcomeLost, OutcomeOther:
+	case Lost, Mismatch:
 	}
 	return outcome, nil
 }
@@ -69,9 +70,9 @@ func (c *sealedClaim) Finish(ctx context.Context, body []byte) error {
 	return c.Claim.Finish(ctx, c.sealer.Seal(body, c.associated))
 }
 
-// outcomeAssociated is what is authenticated with an outcome. No entry of a
+// associatedData is what is authenticated with an outcome. No entry of a
 // [Sealed] has the like, so that neither passes for the other under one key.
-func outcomeAssociated(digest Digest, fingerprint Fingerprint) []byte {
+func associatedData(digest cache.Digest, fingerprint Fingerprint) []byte {
 	b := append([]byte("outcome\x00"), seal.Version)
 	b = append(b, digest[:]...)
 	return append(b, fingerprint[:]...)
