@@ -25,5 +25,6 @@ var (
 	errWrongKey  = errors.New("cache: entry of another key")
 	errMalformed = errors.New("cache: malformed entry")
 	errVersion   = errors.New("cache: entry of another version")
+	errNoLease   = errors.New("cache: the lease of a write must be positive")
 	errLife      = errors.New("cache: entry without a time of storing or with a lifetime that is negative or empty")
 )

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -17,8 +16,9 @@ type MemoryOptions struct {
 	// MaxBytes bounds what all entries take together, with their keys and about
 	// as much as their bookkeeping needs. It must be at least MinMemory.
 	MaxBytes int64
-	// Lease is how long at least a write that is never closed stays open (at most
-	// twice as long). DefaultLease if zero.
+	// Lease is how long at least a write stays open that is never closed, because
+	// its caller panicked or hangs; at most twice as long. It must be longer than
+	// any write takes, and positive.
 	Lease time.Duration
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
@@ -73,11 +73,8 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 	if o.MaxBytes < MinMemory {
 		return nil, fmt.Errorf("cache: %d bytes of memory, need at least %d", o.MaxBytes, int64(MinMemory))
 	}
-	if o.Lease < 0 {
-		return nil, errors.New("cache: negative lease")
-	}
-	if o.Lease == 0 {
-		o.Lease = DefaultLease
+	if o.Lease <= 0 {
+		return nil, errNoLease
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -39,13 +39,18 @@ func TestMemoryContract(t *testing.T) {
 
 func TestMemoryOptions(t *testing.T) {
 	t.Parallel()
-	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory - 1}); err == nil {
+	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory - 1, Lease: testLease}); err == nil {
 		t.Error("too little memory was accepted")
 	}
-	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Lease: -1}); err == nil {
-		t.Error("a negative lease was accepted")
+	for _, lease := range []time.Duration{-1, 0} {
+		if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Lease: lease}); err == nil {
+			t.Errorf("lease %v was accepted", lease)
+		}
+		if _, err := NewRedis(nil, RedisOptions{Lease: lease}); err == nil {
+			t.Errorf("lease %v was accepted for Redis", lease)
+		}
 	}
-	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory})
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Lease: testLease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +145,7 @@ func TestMemoryMetrics(t *testing.T) {
 	t.Parallel()
 	var c counts
 	now := timetest.NewClock()
-	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: now.Now, Metrics: &c})
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: now.Now, Lease: testLease, Metrics: &c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +176,7 @@ func TestMemoryMetrics(t *testing.T) {
 // Not parallel: it looks at the heap of the process.
 func TestMemoryBound(t *testing.T) {
 	const limit = 16 << 20
-	m, err := NewMemory(MemoryOptions{MaxBytes: limit})
+	m, err := NewMemory(MemoryOptions{MaxBytes: limit, Lease: testLease})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
-// RedisOptions are the settings of a [Redis]. The zero value is good.
+// RedisOptions are the settings of a [Redis]. Lease is required.
 type RedisOptions struct {
 	// Prefix begins the name of every key and channel. "gw" if empty.
 	Prefix string
@@ -25,8 +25,8 @@ type RedisOptions struct {
 	// listens to all of them. Set it with a cluster: the subscription is then at
 	// the node that publishes, and no message depends on the bus between nodes.
 	Org string
-	// Lease is how long a write stays open that is never closed.
-	// [DefaultLease] if not positive.
+	// Lease is how long a write stays open that is never closed, because its
+	// process died. It must be longer than any write takes, and positive.
 	Lease time.Duration
 	// Metrics, if set, counts.
 	Metrics Metrics
@@ -57,7 +57,6 @@ func (o RedisOptions) withDefaults() RedisOptions {
 			*d = standard
 		}
 	}
-	or(&o.Lease, DefaultLease)
 	or(&o.RepairInterval, 250*time.Millisecond)
 	or(&o.Heartbeat, time.Second)
 	if o.Prefix == "" {
@@ -101,7 +100,10 @@ var (
 
 // NewRedis returns a store on client, which should be made by [redisclient.New]
 // and stays the caller's to close. It connects when it is used. Close it.
-func NewRedis(client redis.UniversalClient, options RedisOptions) *Redis {
+func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error) {
+	if options.Lease <= 0 {
+		return nil, errNoLease
+	}
 	options = options.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Redis{
@@ -123,7 +125,7 @@ func NewRedis(client redis.UniversalClient, options RedisOptions) *Redis {
 		defer close(r.ended)
 		r.repairLoop(ctx)
 	}()
-	return r
+	return r, nil
 }
 
 // Close ends what Redis does in the background. Invalidations that could not be

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -44,9 +45,7 @@ func newPatient(tb testing.TB, config redisclient.Config, options RedisOptions) 
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
-	r := NewRedis(client, options)
-	tb.Cleanup(r.Close)
-	return r
+	return newRedis(tb, client, options)
 }
 
 // newHasty returns a store with the timeouts that it has in earnest.
@@ -57,7 +56,19 @@ func newHasty(tb testing.TB, addr string, options RedisOptions) *Redis {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
-	r := NewRedis(client, options)
+	return newRedis(tb, client, options)
+}
+
+// testLease is longer than any write of a test takes.
+const testLease = 30 * time.Second
+
+func newRedis(tb testing.TB, client redis.UniversalClient, options RedisOptions) *Redis {
+	tb.Helper()
+	options.Lease = cmp.Or(options.Lease, testLease)
+	r, err := NewRedis(client, options)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	tb.Cleanup(r.Close)
 	return r
 }

@@ -1,14 +1,6 @@
 package cache
 
-import (
-	"context"
-	"time"
-)
-
-// DefaultLease is how long a write keeps its tags open if it is never closed,
-// because the process died. It must be longer than any write takes. A store may
-// keep them open for up to twice as long.
-const DefaultLease = 30 * time.Second
+import "context"
 
 // Store keeps entries, and the generations that say which of them still hold.
 // Its methods may be called from any goroutine, and return within a bound of

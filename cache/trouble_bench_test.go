@@ -30,7 +30,7 @@ func BenchmarkTrouble(b *testing.B) {
 			server := newRedisServer(b)
 			proxy := faultproxy.New(b, server.addr)
 			r := newHasty(b, proxy.Addr(), RedisOptions{})
-			memory, err := NewMemory(MemoryOptions{MaxBytes: 16 << 20})
+			memory, err := NewMemory(MemoryOptions{MaxBytes: 16 << 20, Lease: testLease})
 			if err != nil {
 				b.Fatal(err)
 			}

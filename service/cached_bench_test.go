@@ -31,7 +31,7 @@ func BenchmarkMemoryHit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20})
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Lease: time.Minute})
 	if err != nil {
 		b.Fatal(err)
 	}

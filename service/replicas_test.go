@@ -47,7 +47,10 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 	})
 	t.Cleanup(func() { _ = client.Close() })
 	failures := new(failures)
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: patience, SlowCall: patience, Metrics: failures})
+	shared, err := cache.NewRedis(client, cache.RedisOptions{Lease: time.Minute, CallTimeout: patience, SlowCall: patience, Metrics: failures})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		shared.Close()
 		if n := failures.Load(); n > 0 {
@@ -62,7 +65,7 @@ func newReplica(t *testing.T, catalog *service.Catalog, redisAddr string, up ser
 		}
 		store = encrypted
 	}
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20})
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20, Lease: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

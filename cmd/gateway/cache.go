@@ -57,7 +57,10 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 }
 
 // writeLease is how long a write that is never closed, because its process died,
-// keeps what it touches out of the caches. No call takes as long.
+// keeps what it touches out of the caches. It follows from the longest call that
+// can be configured: a lease that ends before its write would let a read store
+// what the write is about to change. Twice as long leaves time to close the
+// write after a call that took all of its time.
 const writeLease = 2 * service.DefaultLongestCall
 
 // remembering is the cache and what runs beside it.
@@ -93,7 +96,10 @@ func openCache(ctx context.Context, c cacheConfig, baseURL string, key upstream.
 		if err != nil {
 			return nil, err
 		}
-		shared := cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // lives until it is closed
+		shared, err := cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // lives until it is closed
+		if err != nil {
+			return nil, errors.Join(err, client.Close())
+		}
 		tiers.Shared, tiers.Bus, leases = shared, shared, shared
 		if len(c.EncryptionKeys) > 0 {
 			if tiers.Shared, err = sealed(ctx, shared, c.EncryptionKeys, r.events, logger); err != nil {
