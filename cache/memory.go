@@ -231,14 +231,6 @@ func (m *Memory) Purge(_ context.Context, tags Tags) error {
 	return nil
 }
 
-// Bytes is about how much the entries take, including those that are no longer
-// valid and have not been removed yet.
-func (m *Memory) Bytes() uint64 { return m.entries.WeightedSize() }
-
-// Len is how many entries there are, including those that are no longer valid
-// and have not been removed yet.
-func (m *Memory) Len() int { return m.entries.EstimatedSize() }
-
 // isolate bounds the life of every entry to limit, counted from now or from the
 // moment that its fetch began, whichever is later: invalidations by others may be
 // missed from now on. While isolated it changes nothing.

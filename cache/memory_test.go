@@ -198,15 +198,15 @@ func TestMemoryBound(t *testing.T) {
 					return
 				}
 				if i%1000 == 0 {
-					over.Store(m.Bytes(), true)
+					over.Store(m.bytes(), true)
 				}
 			}
 		})
 	}
 	all.Wait()
 	m.entries.CleanUp()
-	if got := m.Bytes(); got > limit || got < limit*9/10 {
-		t.Errorf("%d bytes in %d entries, limit %d", got, m.Len(), limit)
+	if got := m.bytes(); got > limit || got < limit*9/10 {
+		t.Errorf("%d bytes in %d entries, limit %d", got, m.len(), limit)
 	}
 	var most uint64
 	over.Range(func(bytes, _ any) bool {
@@ -217,7 +217,7 @@ func TestMemoryBound(t *testing.T) {
 		t.Errorf("%d bytes on the way, limit %d", most, limit)
 	}
 	grown := heap() - before
-	t.Logf("%d entries of %d bytes, heap grew by %d, most on the way %d", m.Len(), m.Bytes(), grown, most)
+	t.Logf("%d entries of %d bytes, heap grew by %d, most on the way %d", m.len(), m.bytes(), grown, most)
 	if grown > limit*3/2 {
 		t.Errorf("the heap grew by %d bytes, limit %d", grown, limit)
 	}

@@ -129,7 +129,7 @@ func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error
 }
 
 // Close ends what Redis does in the background. Invalidations that could not be
-// told are lost then; see Owing.
+// told are lost then.
 func (r *Redis) Close() {
 	r.cancel()
 	<-r.ended
@@ -138,16 +138,6 @@ func (r *Redis) Close() {
 // Available tells whether Redis is being asked: false is a reason to report the
 // gateway as degraded, not as out of order.
 func (r *Redis) Available() bool { return r.guard.Available() }
-
-// Owing returns how many slots are still to be invalidated in Redis.
-func (r *Redis) Owing() int {
-	n := 0
-	for _, o := range r.listOrgs() {
-		slots, _ := o.debts()
-		n += len(slots)
-	}
-	return n
-}
 
 // Load implements [Store]. Entry and generations are asked for in one round
 // trip.

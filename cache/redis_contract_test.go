@@ -75,7 +75,7 @@ func runTiered(tb testing.TB, o TieredOptions) *Tiered {
 		cancel()
 		<-ended
 	})
-	timetest.Eventually(tb, "the bus is heard", func() bool { return !tiered.Isolated() })
+	timetest.Eventually(tb, "the bus is heard", func() bool { return !tiered.isolated() })
 	return tiered
 }
 

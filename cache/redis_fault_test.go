@@ -101,8 +101,8 @@ func TestRedisFaults(t *testing.T) {
 			if proxy.Received() != chunks || proxy.Accepted() != conns {
 				t.Error("Redis was asked although the breaker is open")
 			}
-			if r.Owing() != len(tags.slots) {
-				t.Errorf("owing %d slots", r.Owing())
+			if r.owing() != len(tags.slots) {
+				t.Errorf("owing %d slots", r.owing())
 			}
 
 			fault.end(t, proxy)
@@ -117,7 +117,7 @@ func TestRedisFaults(t *testing.T) {
 			if err := r.Save(t.Context(), key, redisTestEntry("x"), Snapshot{tags: tags, epoch: 1, generations: []uint64{0}}); err == nil {
 				t.Error("saved what only this replica knows to be stale")
 			}
-			timetest.Eventually(t, "the debt is paid", func() bool { r.repairAll(t.Context()); return r.Owing() == 0 })
+			timetest.Eventually(t, "the debt is paid", func() bool { r.repairAll(t.Context()); return r.owing() == 0 })
 			if got := loaded(t, other, key, tags); got != "" {
 				t.Errorf("another replica loaded %q after the repair", got)
 			}
@@ -151,7 +151,7 @@ func TestRedisReopens(t *testing.T) {
 		_, err := reader.Snapshot(t.Context(), tags)
 		return errors.Is(err, ErrWriting)
 	})
-	timetest.Eventually(t, "the write ends", func() bool { return writer.Owing() == 0 })
+	timetest.Eventually(t, "the write ends", func() bool { return writer.owing() == 0 })
 	if err := closed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestRedisReadOnly(t *testing.T) {
 	if err := server.client.Do(t.Context(), "replicaof", "no", "one").Err(); err != nil {
 		t.Fatal(err)
 	}
-	timetest.Eventually(t, "the purge is told", func() bool { return r.Owing() == 0 })
+	timetest.Eventually(t, "the purge is told", func() bool { return r.owing() == 0 })
 	storeOne(t, r, key, tags, "after")
 	if got := loaded(t, r, key, tags); got != "after" {
 		t.Errorf("loaded %q, want after", got)

@@ -119,7 +119,7 @@ func TestRedisGoesBack(t *testing.T) {
 	if got := loaded(t, writer, key, tags); got != "" {
 		t.Errorf("the replica that wrote loaded %q", got)
 	}
-	timetest.Eventually(t, "the write is made known again", func() bool { return writer.Owing() == 0 })
+	timetest.Eventually(t, "the write is made known again", func() bool { return writer.owing() == 0 })
 	if got := loaded(t, other, key, tags); got != "" {
 		t.Errorf("another replica loaded %q after the repair", got)
 	}

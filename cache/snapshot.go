@@ -20,9 +20,6 @@ type Snapshot struct {
 	shared *Snapshot
 }
 
-// Tags returns what the snapshot is of.
-func (s Snapshot) Tags() Tags { return s.tags }
-
 // sameGenerations tells whether both are of the same slots at the same
 // generations. An entry is valid if its own snapshot and the current one are.
 func (s Snapshot) sameGenerations(other Snapshot) bool {

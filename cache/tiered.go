@@ -96,10 +96,6 @@ func (l listener) Up() {
 // Down implements [Listener].
 func (l listener) Down() { l.t.memory.isolate(l.t.limit) }
 
-// Isolated tells whether invalidations by other replicas cannot be heard, so
-// that entries in memory live no longer than the cap.
-func (t *Tiered) Isolated() bool { return t.memory.isolation.Load() != nil }
-
 // Version is [Memory.Version] of the memory.
 func (t *Tiered) Version(tags Tags) uint64 { return t.memory.Version(tags) }
 

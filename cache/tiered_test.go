@@ -132,7 +132,7 @@ func TestTieredContract(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if tiered.Isolated() {
+				if tiered.isolated() {
 					t.Error("the memory alone is isolated from nobody")
 				}
 				return subject{store: tiered, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute}
@@ -250,7 +250,7 @@ func TestTieredCap(t *testing.T) {
 	// Down: what was coherent until now lives for the cap, and a second Down does
 	// not lengthen it.
 	r.bus.Down()
-	if !r.tiered.Isolated() {
+	if !r.tiered.isolated() {
 		t.Error("down and not isolated")
 	}
 	c.Advance(DefaultCap - 1)
