@@ -310,3 +310,36 @@ func TestRedisLease(t *testing.T) {
 		t.Fatalf("after its release: %v, %v", ok, err)
 	}
 }
+
+// The number of organizations is bounded. What is one too many is refused without
+// a call to Redis.
+func TestRedisBoundsOrganizations(t *testing.T) {
+	t.Parallel()
+	r, err := NewRedis(nil, RedisOptions{Lease: testLease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	for i := range maxRedisOrgs {
+		if _, err := r.org(fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, tags := Key{Org: "one too many", Canonical: "GET /"}, NewTags("one too many", "/a")
+	at := Snapshot{tags: tags, epoch: 1, generations: []uint64{0}}
+	for name, call := range map[string]func() error{
+		"Load":     func() error { _, _, err := r.Load(t.Context(), key, tags); return err },
+		"Snapshot": func() error { _, err := r.Snapshot(t.Context(), tags); return err },
+		"Save":     func() error { return r.Save(t.Context(), key, redisTestEntry("x"), at) },
+		"Purge":    func() error { return r.Purge(t.Context(), tags) },
+		"Acquire":  func() error { _, _, err := r.Acquire(t.Context(), key, time.Minute); return err },
+		"Open": func() error {
+			closed, err := r.Open(t.Context(), tags)
+			return errors.Join(err, closed(t.Context()))
+		},
+	} {
+		if err := call(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

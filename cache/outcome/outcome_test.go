@@ -344,6 +344,17 @@ func TestRedisOutcomesForgotten(t *testing.T) {
 	wantState(t, begin(t, o, "b", 1), Completed, "second")
 }
 
+func TestRedisOutcomesDefaults(t *testing.T) {
+	t.Parallel()
+	r := NewRedis(nil, RedisOptions{Life: -1})
+	if r.life != DefaultLife || r.name(testKey("a"))[:len("gw:{org_1}:o:")] != "gw:{org_1}:o:" {
+		t.Errorf("%v, %s", r.life, r.name(testKey("a")))
+	}
+	if _, err := NewSealed(r, nil, nil); err == nil {
+		t.Error("no keys are accepted")
+	}
+}
+
 // A claim and its end, against the bare commands that the least careful keeping
 // of a key would need: SET NX before, SET after.
 func BenchmarkOutcomes(b *testing.B) {

@@ -101,3 +101,23 @@ func TestRedisURLRefused(t *testing.T) {
 		t.Error("TLS was configured, and would not have been used")
 	}
 }
+
+// A client does not connect before it is used.
+func TestNewDoesNotConnect(t *testing.T) {
+	t.Parallel()
+	for url, config := range map[string]func(context.Context) *tls.Config{
+		"redis://127.0.0.1:1":  nil,
+		"rediss://127.0.0.1:1": func(context.Context) *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} },
+	} {
+		client, err := New(Config{URL: url, TLS: config, SentinelCredentials: func() (string, string) { return "user", "password" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Ping(t.Context()).Err(); err == nil {
+			t.Errorf("%s: there is a server on port 1", url)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
