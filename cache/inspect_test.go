@@ -1,8 +1,8 @@
 package cache
 
-// What only tests ask of the stores.
+// State of the stores that only tests look at.
 
-// owing returns how many slots are still to be invalidated in Redis.
+// owing is the number of slots whose invalidation has not reached Redis.
 func (r *Redis) owing() int {
 	n := 0
 	for _, o := range r.listOrgs() {
@@ -12,14 +12,13 @@ func (r *Redis) owing() int {
 	return n
 }
 
-// bytes is about how much the entries take, including those that are no longer
-// valid and have not been removed yet.
+// bytes is an estimate of the memory of all entries, also of invalid ones that have
+// not been removed yet.
 func (m *Memory) bytes() uint64 { return m.entries.WeightedSize() }
 
-// len is how many entries there are, including those that are no longer valid
-// and have not been removed yet.
+// len is the number of entries, also of invalid ones that have not been removed
+// yet.
 func (m *Memory) len() int { return m.entries.EstimatedSize() }
 
-// isolated tells whether invalidations by other replicas cannot be heard, so
-// that entries in memory live no longer than the cap.
+// isolated reports whether the cap applies.
 func (t *Tiered) isolated() bool { return t.memory.isolation.Load() != nil }

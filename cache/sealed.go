@@ -9,11 +9,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
-// Sealed is a [Store] over another that sees neither bodies nor keys in the
-// clear: bodies are encrypted (AES-256-GCM with a random nonce; a key is good for
-// 2³² saves), keys are replaced by their digest. Organization, key, time of
-// storing and life are authenticated with the body, so that none can be changed
-// or exchanged; that an older entry is put back is for the generations to notice.
+// Sealed is a [Store] over another one, which sees neither bodies nor keys in the
+// clear: bodies are encrypted by [seal] (a key is good for 2³² saves), and keys are
+// replaced by their digest. Organization, key, StoredAt and life are authenticated
+// with the body, so that none can be changed or exchanged. Generations protect
+// against the replay of an older entry.
 type Sealed struct {
 	store   Store
 	sealer  seal.Sealer
@@ -21,7 +21,7 @@ type Sealed struct {
 }
 
 // NewSealed returns a Sealed over store. keys are as for [seal.New]; metrics may
-// be nil. No error has any of a key in it.
+// be nil. No error contains any part of a key.
 func NewSealed(store Store, keys [][]byte, metrics Metrics) (*Sealed, error) {
 	sealer, err := seal.New(keys)
 	if err != nil {
@@ -37,8 +37,8 @@ func (s *Sealed) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	return s.store.Snapshot(ctx, tags)
 }
 
-// Load implements [Store]. An entry that cannot be decrypted, or is not what was
-// saved under this key, is a miss and counted as Tampered.
+// Load implements [Store]. An entry that cannot be decrypted, or that was saved
+// under another key, is a miss and counted as Tampered.
 func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
 	if err := validateLoad(key, tags); err != nil {
 		return Entry{}, false, err
@@ -74,13 +74,13 @@ func (s *Sealed) Open(ctx context.Context, tags Tags) (closed func(context.Conte
 // Purge implements [Store].
 func (s *Sealed) Purge(ctx context.Context, tags Tags) error { return s.store.Purge(ctx, tags) }
 
-// sealedKey is the key under which the store below knows an entry.
+// sealedKey is the key of an entry in the store below.
 func sealedKey(key Key) Key {
 	digest := key.Digest()
 	return Key{Org: key.Org, Canonical: hex.EncodeToString(digest[:])}
 }
 
-// associated is what is authenticated with a body.
+// associated is authenticated with a body.
 func associated(key Key, e Entry) []byte {
 	digest := key.Digest()
 	b := make([]byte, 0, 1+sha256.Size+4*8)

@@ -12,42 +12,41 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 )
 
-// MinMemory is the smallest bound for a [Memory] that makes sense.
+// MinMemory is the smallest value of [MemoryOptions].MaxBytes.
 const MinMemory = 1 << 20
 
 // MemoryOptions configure a [Memory].
 type MemoryOptions struct {
-	// MaxBytes bounds what all outcomes take together, with about as much as
-	// their bookkeeping needs, and with room for the one that is still to come of
-	// each operation that is under way. It must be at least MinMemory.
+	// MaxBytes bounds the memory of all outcomes, with an estimate of their
+	// bookkeeping, and with room for the longest outcome of each claimed operation.
+	// It must be at least MinMemory.
 	MaxBytes int64
-	// MaxCount bounds how many there are. A hundred thousand if not positive.
+	// MaxCount bounds the number of outcomes. 100,000 if not positive.
 	MaxCount int
-	// Share is the part of both that the outcomes of one owner may take, and no
-	// less than one that is under way. A quarter if it is not above 0 and at most 1.
+	// Share is the part of both bounds that one owner may use; an owner may always
+	// have one outcome. A quarter if it is not above 0 and at most 1.
 	Share float64
-	// Life is how long an outcome is kept. DefaultLife if not positive.
+	// Life is how long an outcome is stored. DefaultLife if not positive.
 	Life time.Duration
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }
 
-// Memory is the [Store] of one process: what is begun is forgotten
-// with it. It starts no goroutine and needs no closing.
+// Memory is the [Store] of one process, and its outcomes are gone with the process.
+// It starts no goroutine and needs no closing.
 type Memory struct {
 	options MemoryOptions
 
 	mu     sync.Mutex
 	named  map[cache.Digest]*record
-	owners map[cache.Digest]*ownerUsage // those who have an outcome, by a digest of their text
-	// order has those that were touched last at its end. All live equally long
-	// from then on, so that those to forget are at its front.
+	owners map[cache.Digest]*ownerUsage // of all outcomes, by a digest of the owner
+	// order is the records by the time of their last change. All have the same
+	// life from then on, so that the first ones expire first.
 	order list.List
 	bytes int64
 }
 
-// record is what is known of one key. Its fields are under the lock of
-// its Memory.
+// record is the state of one key. The lock of its Memory guards it.
 type record struct {
 	name        cache.Digest
 	owner       *ownerUsage
@@ -58,21 +57,21 @@ type record struct {
 	leaseEnd    time.Time
 	forgetAt    time.Time
 	weight      int64
-	ended       chan struct{} // closed when it is begun no more
+	ended       chan struct{} // closed when it is no longer claimed
 }
 
-// ownerUsage is what the outcomes of one owner take.
+// ownerUsage is the room that the outcomes of one owner use.
 type ownerUsage struct {
 	name  cache.Digest
 	count int
 	bytes int64
 }
 
-// overhead is about what an outcome costs beside its body: itself, its
-// places in map and list, and an owner of its own.
+// overhead is an estimate of the memory of an outcome beside its body: the record,
+// its places in map and list, and an owner.
 const overhead = int64(unsafe.Sizeof(record{})) + 160 + int64(unsafe.Sizeof(ownerUsage{})) + 80
 
-// reserved is the room that is kept for an operation's outcome until it is there.
+// reserved is the room that a claimed operation uses until its outcome is stored.
 const reserved = overhead + MaxBodyBytes
 
 // NewMemory returns an empty Memory.
@@ -121,7 +120,7 @@ func (m *Memory) Begin(ctx context.Context, key Key, fingerprint Fingerprint, le
 	}
 }
 
-// running is an operation of another's that is to be waited for.
+// running is a claimed operation of another caller.
 type running struct {
 	ended <-chan struct{}
 	left  time.Duration
@@ -151,8 +150,8 @@ func (m *Memory) begin(name, owner cache.Digest, fingerprint Fingerprint, lease 
 	return Result{State: o.state, Body: o.body}, running{}, nil
 }
 
-// claim makes an outcome that is begun, if there is room for what is to come of
-// it. It is called with the lock held, like all below.
+// claim adds a claimed record, if there is room for its outcome. The caller holds
+// the lock, as for all methods below.
 func (m *Memory) claim(name, ownerName cache.Digest, now time.Time) (*record, error) {
 	owner := m.owners[ownerName]
 	if owner == nil {
@@ -172,22 +171,22 @@ func (m *Memory) claim(name, ownerName cache.Digest, now time.Time) (*record, er
 	return o, nil
 }
 
-// hasShare tells whether an owner may have another outcome, whatever room there
-// is; the first one always.
+// hasShare reports whether another outcome fits into an owner's share. The first
+// one always does.
 func (m *Memory) hasShare(owner *ownerUsage) bool {
 	share := func(of int64) int64 { return int64(m.options.Share * float64(of)) }
 	return owner.count == 0 ||
 		int64(owner.count) < share(int64(m.options.MaxCount)) && owner.bytes+reserved <= share(m.options.MaxBytes)
 }
 
-// weigh notes what an outcome takes from now on.
+// weigh sets the room that an outcome uses.
 func (m *Memory) weigh(o *record, weight int64) {
 	m.bytes += weight - o.weight
 	o.owner.bytes += weight - o.weight
 	o.weight = weight
 }
 
-// end notes what came of an operation that is begun.
+// end sets the outcome of a claimed operation.
 func (m *Memory) end(o *record, state State, body []byte, now time.Time) {
 	m.weigh(o, overhead+int64(cap(body)))
 	o.state, o.body, o.forgetAt = state, body, now.Add(m.options.Life)
@@ -195,8 +194,8 @@ func (m *Memory) end(o *record, state State, body []byte, now time.Time) {
 	close(o.ended)
 }
 
-// forget removes those whose life is over. One that is still begun by then was
-// never ended, and nobody asked for it.
+// forget removes expired records. A record that is still claimed by then was never
+// ended, and no other caller asked for it.
 func (m *Memory) forget(now time.Time) {
 	for front := m.order.Front(); front != nil; front = m.order.Front() {
 		o, ok := front.Value.(*record)
@@ -216,7 +215,7 @@ func (m *Memory) remove(o *record) {
 	}
 }
 
-// memoryClaim is the claim to an outcome that is begun.
+// memoryClaim is the claim of a record.
 type memoryClaim struct {
 	outcomes *Memory
 	outcome  *record
@@ -227,15 +226,15 @@ func (c *memoryClaim) Finish(_ context.Context, body []byte) error {
 	if len(body) > MaxBodyBytes {
 		return cache.ErrTooLarge
 	}
-	kept := make([]byte, len(body))
-	copy(kept, body)
+	stored := make([]byte, len(body))
+	copy(stored, body)
 	m := c.outcomes
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !c.stands() {
 		return ErrClaimOver
 	}
-	m.end(c.outcome, Completed, kept, m.options.Now())
+	m.end(c.outcome, Completed, stored, m.options.Now())
 	return nil
 }
 

@@ -20,24 +20,21 @@ import (
 type RedisOptions struct {
 	// Prefix begins the name of every key. [redisclient.DefaultPrefix] if empty.
 	Prefix string
-	// Life is how long an outcome is kept. [DefaultLife] if not positive.
+	// Life is how long an outcome is stored. [DefaultLife] if not positive.
 	Life time.Duration
-	// CallTimeout bounds one call to Redis. [redisclient.DefaultCallTimeout] if
-	// not positive.
-	CallTimeout time.Duration
-	// BreakerPause is how long nothing is asked after Redis failed five times in
-	// a row; then one call is let through to see. 1 s if not positive.
+	// CallTimeout and BreakerPause are those of [redisclient.GuardOptions].
+	CallTimeout  time.Duration
 	BreakerPause time.Duration
-	// Metrics, if set, counts.
+	// Metrics may be nil.
 	Metrics cache.Metrics
 }
 
-// Redis is the [Store] that replicas share. It keeps what it promises
-// as long as Redis does: a key that Redis evicts, or loses in a failover or a
-// restart, is forgotten. The room is Redis', and no owner has a share of it.
+// Redis is the [Store] that replicas share. Its guarantees end where Redis loses
+// data: an outcome that Redis evicts, or loses in a failover or a restart, is
+// forgotten. Redis bounds the room, and owners have no shares of it.
 //
-// An operation is waited for by looking for it, 10 ms after the first look and
-// 250 ms after the later ones.
+// While another caller has the claim, Begin polls: after 10 ms at first, and every
+// 250 ms at last.
 type Redis struct {
 	client  redis.UniversalClient
 	guard   *redisclient.Guard
@@ -72,12 +69,12 @@ func (s *Redis) Begin(ctx context.Context, key Key, fingerprint Fingerprint, lea
 		return Result{}, err
 	}
 	claim := &redisClaim{store: s, name: s.name(key), fingerprint: fingerprint, token: rand.Text()}
-	for look := firstLook; ; look = min(2*look, lastLook) {
+	for wait := firstPoll; ; wait = min(2*wait, lastPoll) {
 		outcome, err := claim.begin(ctx, max(lease.Milliseconds(), 1))
 		if err != nil || outcome.State != 0 {
 			return outcome, err
 		}
-		timer := time.NewTimer(look)
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -103,14 +100,14 @@ func (s *Redis) call(ctx context.Context, f func(context.Context) error) error {
 
 func (s *Redis) count(e cache.Event) { s.metrics.Count(cache.StoreRedis, e) }
 
-// How long Begin waits before it asks again for the outcome of another caller's
-// operation, and Finish before it tries again.
+// The first and the longest wait of Begin between two polls. Finish waits a
+// multiple of the first before it tries again.
 const (
-	firstLook = 10 * time.Millisecond
-	lastLook  = 250 * time.Millisecond
+	firstPoll = 10 * time.Millisecond
+	lastPoll  = 250 * time.Millisecond
 )
 
-// redisClaim is a claim, or what may become one.
+// redisClaim is a claim, or an attempt to get one.
 type redisClaim struct {
 	store       *Redis
 	name        string
@@ -119,7 +116,7 @@ type redisClaim struct {
 	over        atomic.Bool
 }
 
-// begin asks once; no state is an operation of another's that is under way.
+// begin asks once. The state is zero while another caller has the claim.
 func (c *redisClaim) begin(ctx context.Context, lease int64) (Result, error) {
 	r := c.store
 	var reply []string
@@ -131,8 +128,8 @@ func (c *redisClaim) begin(ctx context.Context, lease int64) (Result, error) {
 	if err != nil {
 		r.count(cache.Failed)
 		if !errors.Is(err, redisclient.ErrOpen) {
-			// The claim may have been made and its answer lost. If it cannot be
-			// given back either, it ends as lost.
+			// The claim may have been made although the reply was lost. If giving
+			// it back fails too, the operation is lost when the lease is over.
 			_ = c.giveBack(ctx)
 		}
 		if ctx.Err() != nil {
@@ -141,7 +138,7 @@ func (c *redisClaim) begin(ctx context.Context, lease int64) (Result, error) {
 		return Result{}, err
 	}
 	if len(reply) == 0 {
-		return Result{}, fmt.Errorf("%w: it says nothing of an outcome", cache.ErrUnavailable)
+		return Result{}, fmt.Errorf("%w: empty reply", cache.ErrUnavailable)
 	}
 	switch reply[0] {
 	case "B":
@@ -161,8 +158,8 @@ func (c *redisClaim) begin(ctx context.Context, lease int64) (Result, error) {
 	return Result{State: Lost}, nil
 }
 
-// finishTries is how often an outcome is tried to be kept. Nothing else of Redis
-// is tried twice; but this one is a promise that can be kept at no other time.
+// finishTries is the number of attempts to store an outcome. No other call to Redis
+// is retried, but an outcome that is not stored now is lost.
 const finishTries = 3
 
 // Finish implements [Claim].
@@ -176,14 +173,14 @@ func (c *redisClaim) Finish(ctx context.Context, body []byte) error {
 	r := c.store
 	ctx = context.WithoutCancel(ctx)
 	for try := 1; ; try++ {
-		var kept int
+		var stored int
 		err := r.call(ctx, func(ctx context.Context) (err error) {
-			kept, err = r.scripts.finish.Run(ctx, r.client, []string{c.name},
+			stored, err = r.scripts.finish.Run(ctx, r.client, []string{c.name},
 				version, c.fingerprint[:], c.token, body, r.life.Milliseconds()).Int()
 			return err
 		})
 		switch {
-		case err == nil && kept == 0:
+		case err == nil && stored == 0:
 			return ErrClaimOver
 		case err == nil:
 			return nil
@@ -192,7 +189,7 @@ func (c *redisClaim) Finish(ctx context.Context, body []byte) error {
 		if try == finishTries {
 			return err
 		}
-		<-time.After(time.Duration(try) * firstLook)
+		<-time.After(time.Duration(try) * firstPoll)
 	}
 }
 

@@ -9,18 +9,18 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
-// Sealed is an [Store] over another that sees neither outcomes nor
-// keys in the clear: outcomes are encrypted as those of [Sealed] are, keys are
-// replaced by their digest. Owners it sees. Key and fingerprint are authenticated with an
-// outcome, so that it cannot be exchanged for another's.
+// Sealed is a [Store] over another one, which sees neither outcomes nor keys in the
+// clear: outcomes are encrypted by [seal], and keys are replaced by their digest.
+// The other store sees owners. Key and fingerprint are authenticated with an
+// outcome, so that it cannot be exchanged for the outcome of another operation.
 type Sealed struct {
 	outcomes Store
 	sealer   seal.Sealer
 	metrics  cache.Metrics
 }
 
-// NewSealed returns a Sealed over outcomes. keys are as for
-// [NewSealed]; metrics may be nil. No error has any of a key in it.
+// NewSealed returns a Sealed over outcomes. keys are as for [seal.New]; metrics may
+// be nil. No error contains any part of a key.
 func NewSealed(outcomes Store, keys [][]byte, metrics cache.Metrics) (*Sealed, error) {
 	sealer, err := seal.New(keys)
 	if err != nil {
@@ -70,8 +70,8 @@ func (c *sealedClaim) Finish(ctx context.Context, body []byte) error {
 	return c.Claim.Finish(ctx, c.sealer.Seal(body, c.associated))
 }
 
-// associatedData is what is authenticated with an outcome. No entry of a
-// [Sealed] has the like, so that neither passes for the other under one key.
+// associatedData is authenticated with an outcome. That of a cache entry never
+// equals it, so that neither passes for the other under one key.
 func associatedData(digest cache.Digest, fingerprint Fingerprint) []byte {
 	b := append([]byte("outcome\x00"), seal.Version)
 	b = append(b, digest[:]...)

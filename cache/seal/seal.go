@@ -24,7 +24,7 @@ type Sealer struct {
 // exchanged one replica after the other: the new one is added as second, then
 // made first, then the old one is removed.
 //
-// No error has any of a key in it.
+// No error contains any part of a key.
 func New(keys [][]byte) (Sealer, error) {
 	if len(keys) < 1 || len(keys) > 2 {
 		return Sealer{}, fmt.Errorf("seal: %d keys to encrypt with, want one or two", len(keys))

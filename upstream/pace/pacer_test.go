@@ -416,3 +416,13 @@ func TestRaise(t *testing.T) {
 		p.Close()
 	})
 }
+
+// Names of reasons are labels of metrics, and the error has nothing of a caller.
+func TestExhausted(t *testing.T) {
+	for reason, want := range map[Reason]string{TooLate: "too_late", QueueFull: "queue_full", 0: "unknown"} {
+		e := &Exhausted{Bucket: "b", Reason: reason, RetryAfter: 1500 * time.Millisecond}
+		if got := e.Error(); got != "pace: no budget in b ("+want+"): retry after 1.5s" {
+			t.Error(got)
+		}
+	}
+}
