@@ -63,8 +63,7 @@ func TestMemoryOptions(t *testing.T) {
 	}
 }
 
-// A writer that died must not keep a collection out of the cache for as long as
-// others write to it.
+// A writer that died must not keep a slot open for as long as others write to it.
 func TestMemoryDeadWriterAmongOthers(t *testing.T) {
 	t.Parallel()
 	s, _ := newMemorySubject(t)
@@ -90,13 +89,14 @@ func TestMemoryLeaseOfOverlappingWrites(t *testing.T) {
 	s.advance(59 * time.Second)
 	s.wantWriting(t, tags) // Not a lease long yet.
 	s.advance(2 * time.Second)
-	// The first is over. The second has been open for a minute and may be.
+	// The first write is over. The second one has been open for a minute, which is
+	// within its lease.
 	end()
 	s.put(t, "k", "body", tags)
 }
 
-// Two fetches without a write between them may be saved in the other order: what
-// came later stays.
+// Two fetches without a write between them may be saved in reverse order: the later
+// response stays.
 func TestMemoryKeepsTheLater(t *testing.T) {
 	t.Parallel()
 	s, _ := newMemorySubject(t)
@@ -189,7 +189,7 @@ func TestMemoryBound(t *testing.T) {
 	for worker := range 4 {
 		all.Go(func() {
 			for i := range boundKeys / 4 {
-				// The key and the body are this entry's own, as they are in life.
+				// Each entry has a key and a body of its own, as in production.
 				key := s.key(fmt.Sprintf("GET /organization/projects/proj_%d_%d/users?limit=100", worker, i))
 				e := s.entry("")
 				e.Body = make([]byte, 64+i%512)

@@ -45,12 +45,12 @@ type modelReplica struct {
 	bus    listener
 	down   bool
 	queue  []message
-	// owed is what reads that begin now must see, of either item.
+	// owed is the least version of each item that reads must see from now on.
 	owed [2]int
 	due  []debt
 }
 
-// message is an end or a beginning of a write; a beginning owes nothing.
+// message is the beginning or the end of a write. A beginning requires nothing.
 type message struct {
 	slots         []Slot
 	item, version int
@@ -69,14 +69,14 @@ type actor struct {
 	paused chan struct{}
 	done   bool
 	item   int
-	// version is what a writer wrote.
+	// version is the version that a writer wrote.
 	version int
 	replica *modelReplica
 }
 
 type actorKey struct{}
 
-// pause lets others move, and tells whether what comes next is to fail.
+// pause lets other actors move, and reports whether the next call is to fail.
 func pause(ctx context.Context) (fail bool) {
 	a, ok := ctx.Value(actorKey{}).(*actor)
 	if !ok {
@@ -108,7 +108,7 @@ func (m *model) step(i int, fail bool) {
 	}
 }
 
-// modelShared is the shared store as one replica sees it.
+// modelShared is the shared store from the view of one replica.
 type modelShared struct {
 	Store
 	model   *model
@@ -182,7 +182,7 @@ func (m *model) publish(from *modelReplica, said message) {
 	}
 }
 
-// lose is for a message that will not arrive any more since the bus went down.
+// lose notes a message that does not arrive because the bus went down.
 func (r *modelReplica) lose(said message, down time.Time) {
 	if down.Before(said.at) {
 		down = said.at
@@ -208,7 +208,7 @@ func (r *modelReplica) goDown(now time.Time) {
 	r.queue = nil
 }
 
-// comeBack also stands for a connection that was lost and made again unnoticed.
+// comeBack also stands for an unnoticed reconnection.
 func (r *modelReplica) comeBack() {
 	r.down = false
 	r.bus.Up()
@@ -287,7 +287,7 @@ func (m *model) read(ctx context.Context, a *actor) {
 			m.failure = fmt.Sprintf("replica %d read %s (hit: %v): item %d is %d, and must be at least %d",
 				m.number(r), name, hit, item, seen[item], owed[item])
 		}
-		// Whoever reads after this one sees what this replica wrote and this one saw.
+		// Later reads see at least the writes of this replica that this one saw.
 		for version := seen[item]; version > 0; version-- {
 			if m.writer[item][version-1] == m.number(r) {
 				r.owe(item, version)
@@ -320,7 +320,7 @@ func newModel(org string, replicas int, faults bool, c *timetest.Clock, shared f
 	return m
 }
 
-// run draws what happens, and stops at the first read that is wrong.
+// run draws the actions, and stops at the first wrong read.
 func (m *model) run(t *rapid.T, steps int) {
 	defer func() {
 		for len(m.actors) > 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 )
 
-// hearing is a Listener that writes down what it hears.
+// hearing is a Listener that records its calls.
 type hearing struct {
 	t      testing.TB
 	events chan heardEvent
@@ -99,8 +99,7 @@ func TestRedisBus(t *testing.T) {
 			if diff := cmp.Diff(others.slots, heard.wait("invalidated").slots); diff != "" {
 				t.Error(diff)
 			}
-			// Nobody is told what it did itself, or what nobody understands is
-			// taken for everything.
+			// A replica ignores its messages; an unknown message invalidates all.
 			if err := server.client.Publish(t.Context(), newRedisOrg("gw", redisTestOrg).channel, "later build").Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -149,8 +148,8 @@ func TestRedisBusMessages(t *testing.T) {
 	}
 }
 
-// A listener is told of every time in which it may have missed something, also
-// when the connection does not break but falls silent.
+// A listener is down whenever it may miss invalidations, also when the connection
+// does not break but falls silent.
 func TestRedisBusGaps(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)

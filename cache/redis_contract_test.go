@@ -10,7 +10,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-// newRedisSubject returns a store of its own in server.
+// newRedisSubject returns a store under a prefix of server.
 func newRedisSubject(t *testing.T, server *redisServer, prefix string) (subject, *Redis, *timetest.Clock) {
 	t.Helper()
 	c := timetest.NewClock()
@@ -58,7 +58,7 @@ func TestRedisContract(t *testing.T) {
 	}
 }
 
-// runTiered returns a Tiered that hears from its bus, until the test ends.
+// runTiered returns a Tiered that listens to its bus until the test ends.
 func runTiered(tb testing.TB, o TieredOptions) *Tiered {
 	tb.Helper()
 	tiered, err := NewTiered(o)
@@ -79,7 +79,7 @@ func runTiered(tb testing.TB, o TieredOptions) *Tiered {
 	return tiered
 }
 
-// Redis forgets an entry by itself when its life is over.
+// Redis expires an entry when its life is over.
 func TestRedisExpiry(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)

@@ -16,13 +16,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-// redisEvents counts what a store counts.
+// redisEvents are Metrics that count by event.
 type redisEvents [Events]atomic.Int64
 
 func (c *redisEvents) Count(_ string, e Event) { c[e].Add(1) }
 
-// Whatever happens to Redis, a call ends within its bound, soon nobody asks any
-// more, and when it is well again it is used again, without what was invalidated
+// Under each fault of Redis, a call ends within its timeout and the breaker opens.
+// When Redis works again it is used again, without the entries that were invalidated
 // meanwhile.
 func TestRedisFaults(t *testing.T) {
 	t.Parallel()
@@ -82,8 +82,7 @@ func TestRedisFaults(t *testing.T) {
 				}
 			}
 			t.Logf("slowest call: %v", slowest)
-			// The bound is 40 ms; a default of go-redis that came through would be
-			// seconds.
+			// The timeout is 40 ms. A default of go-redis would be seconds.
 			if slowest > time.Second {
 				t.Errorf("a call took %v", slowest)
 			}
@@ -107,7 +106,7 @@ func TestRedisFaults(t *testing.T) {
 
 			fault.end(t, proxy)
 			r.guard = redisclient.NewGuard(redisclient.GuardOptions{BreakerPause: time.Nanosecond}) // The hour is over.
-			// This replica does not read what only it knows to be stale.
+			// This replica does not load entries that only it knows to be invalid.
 			if got := loaded(t, r, key, tags); got != "" {
 				t.Errorf("loaded %q, which was written since", got)
 			}
@@ -130,7 +129,7 @@ func TestRedisFaults(t *testing.T) {
 	}
 }
 
-// A write that Redis did not hear of is told while it still goes on.
+// A write whose open did not reach Redis is opened there while it goes on.
 func TestRedisReopens(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -160,7 +159,7 @@ func TestRedisReopens(t *testing.T) {
 	}
 }
 
-// The caller of a write leaves, and its end is told all the same.
+// A write is closed in Redis although its caller has left.
 func TestRedisCloseOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -180,7 +179,7 @@ func TestRedisCloseOutlivesItsCaller(t *testing.T) {
 	}
 }
 
-// Redis is full: nothing can be stored, and what is written is not served.
+// Redis is full: no entry can be stored, and invalidated ones are not served.
 func TestRedisOutOfMemory(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t, "--maxmemory-policy", "noeviction")
@@ -230,7 +229,7 @@ func TestRedisOutOfMemory(t *testing.T) {
 	}
 }
 
-// What was the master is now a replica, and refuses to be written.
+// A former master is a replica now, and refuses writes.
 func TestRedisReadOnly(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -249,15 +248,15 @@ func TestRedisReadOnly(t *testing.T) {
 	if err := server.client.Do(t.Context(), "replicaof", "no", "one").Err(); err != nil {
 		t.Fatal(err)
 	}
-	timetest.Eventually(t, "the purge is told", func() bool { return r.owing() == 0 })
+	timetest.Eventually(t, "the purge reaches Redis", func() bool { return r.owing() == 0 })
 	storeOne(t, r, key, tags, "after")
 	if got := loaded(t, r, key, tags); got != "after" {
 		t.Errorf("loaded %q, want after", got)
 	}
 }
 
-// Calls are cut off at any point, their answers come late, and no other call
-// ever gets one of them.
+// Calls are cancelled at any point and their replies come late, and no other call
+// gets one of these replies.
 func TestRedisCancelledCalls(t *testing.T) {
 	t.Parallel()
 	const calls, workers, keys = 10_000, 32, 200
@@ -319,7 +318,7 @@ func TestRedisCancelledCalls(t *testing.T) {
 	}
 }
 
-// One who gave up says nothing about Redis; Redis's own failures do.
+// A caller that leaves is no failure of Redis.
 func TestRedisBreakerIgnoresCallersThatLeave(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-// useAll does everything that a store does.
+// useAll uses all operations of a store.
 func useAll(t *testing.T, r, other *Redis) {
 	t.Helper()
 	key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a", "/b")
@@ -63,7 +63,7 @@ func TestRedisACL(t *testing.T) {
 		},
 	}
 	r := newPatient(t, config, RedisOptions{})
-	// A password that is not right yet is asked for anew.
+	// The password is asked for again after a wrong one.
 	if _, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a")); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("with a wrong password: %v", err)
 	}
@@ -91,9 +91,8 @@ func TestRedisTLS(t *testing.T) {
 	}
 }
 
-// The configuration is asked for at each new connection, also to a sentinel, to
-// the master that it names, and to what is subscribed; who asks for a certificate
-// gets it.
+// The configuration is asked for at each new connection: to a sentinel, to its
+// master, and of a subscription. The client presents its certificate.
 func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,13 +126,13 @@ func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
 	}
 }
 
-// staticTLS is a configuration that stays as it is.
+// staticTLS always returns config.
 func staticTLS(config *tls.Config) func(context.Context) *tls.Config {
 	return func(context.Context) *tls.Config { return config }
 }
 
-// Three nodes, each with a third of the slots: all keys of an organization are
-// together, and organizations are spread.
+// In a cluster, the keys of an organization are on one node, and organizations are
+// spread over the nodes.
 func TestRedisCluster(t *testing.T) {
 	t.Parallel()
 	nodes := redistest.StartCluster(t)
@@ -154,8 +153,8 @@ func TestRedisCluster(t *testing.T) {
 	}
 }
 
-// When another becomes the master, it is used, and nothing is served that a write
-// made stale before: not even what the new master still has.
+// A new master is used, and entries that were invalidated before the failover are not
+// served, even if the new master still has them.
 func TestRedisFailover(t *testing.T) {
 	t.Parallel()
 	nodes := []*redisServer{newRedisServer(t), newRedisServer(t)}
@@ -199,14 +198,14 @@ func TestRedisFailover(t *testing.T) {
 	}
 }
 
-// loadedOrNot is the body that is loaded, "" where none is, whatever the reason.
+// loadedOrNot returns the loaded body, or "" after a miss or an error.
 func loadedOrNot(t *testing.T, r *Redis, key Key, tags Tags) string {
 	t.Helper()
 	e, _, _ := r.Load(t.Context(), key, tags) // A failure is a miss.
 	return string(e.Body)
 }
 
-// A sentinel says who the master is.
+// A sentinel names the master.
 func TestRedisSentinel(t *testing.T) {
 	t.Parallel()
 	sentinel := redistest.StartSentinel(t, redistest.Start(t), "")

@@ -12,7 +12,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
-// redisServer is a redis-server of a test's own.
+// redisServer is the redis-server of a test.
 type redisServer struct {
 	addr string
 	// client is for looking at it from outside, and waits as long as it takes.
@@ -27,8 +27,8 @@ func newRedisServer(tb testing.TB, args ...string) *redisServer {
 	return &redisServer{addr: addr, client: redistest.Client(tb, addr)}
 }
 
-// newReplica returns a Redis store of its own over the server at addr, as
-// another replica of the gateway has one. It is patient.
+// newReplica returns a store over the server at addr, as another replica of the
+// gateway has one. It is patient.
 func newReplica(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
 	return newPatient(tb, redisclient.Config{URL: "redis://" + addr}, options)
@@ -48,7 +48,7 @@ func newPatient(tb testing.TB, config redisclient.Config, options RedisOptions) 
 	return newRedis(tb, client, options)
 }
 
-// newHasty returns a store with the timeouts that it has in earnest.
+// newHasty returns a store with the timeouts of production.
 func newHasty(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
 	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr})
@@ -86,7 +86,7 @@ func (s *redisServer) expireLeases(tb testing.TB, prefix, org string) {
 	})
 }
 
-// eachState changes what the hash says of each slot.
+// eachState changes the state of each slot in the hash.
 func (s *redisServer) eachState(tb testing.TB, prefix, org string, change func(string) string) {
 	tb.Helper()
 	name := newRedisOrg(prefix, org).slotsKey

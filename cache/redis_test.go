@@ -88,8 +88,8 @@ func TestRedisLosesItsMemory(t *testing.T) {
 	}
 }
 
-// A failover to a server that had not heard of the last write yet, and still has
-// the entry from before it.
+// A failover to a server that lacks the last write and still has the entry from
+// before it.
 func TestRedisGoesBack(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -151,8 +151,7 @@ func TestRedisDeadWriter(t *testing.T) {
 	if err := snapshot(); err != nil {
 		t.Fatalf("snapshot after the lease: %v", err)
 	}
-	// The first write after that counts from one, and the dead one is not dead
-	// after all, but slow.
+	// The next write counts from one, and the writer that seemed dead was slow.
 	third := newReplica(t, server.addr, RedisOptions{})
 	second := mustOpen(third)
 	if err := late(t.Context()); err != nil {
@@ -169,7 +168,7 @@ func TestRedisDeadWriter(t *testing.T) {
 	}
 }
 
-// The list of writes is bounded; beyond that nothing opens too early.
+// The list of writes is bounded; beyond the bound no slot closes too early.
 func TestRedisManyWriters(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -228,8 +227,7 @@ func TestRedisKeepsTheLaterFetch(t *testing.T) {
 	if got := loaded(t, r, key, tags); got != "latest" {
 		t.Errorf("loaded %q, want latest", got)
 	}
-	// What is no longer valid does not stand in the way, whatever the clocks of
-	// replicas say.
+	// An invalid entry does not prevent a save, whatever the clocks of replicas say.
 	if err := r.Purge(t.Context(), tags); err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +285,7 @@ func TestRedisLease(t *testing.T) {
 	if _, ok, err := b.Acquire(t.Context(), redisTestKey(2), time.Hour); err != nil || !ok {
 		t.Fatalf("another key: %v, %v", ok, err)
 	}
-	// Its holder is thought dead, and another takes over.
+	// The lease expires, and another replica takes over.
 	if err := server.client.Del(t.Context(), newRedisOrg("gw", redisTestOrg).leaseKey(key)).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -311,8 +309,8 @@ func TestRedisLease(t *testing.T) {
 	}
 }
 
-// The number of organizations is bounded. What is one too many is refused without
-// a call to Redis.
+// The number of organizations is bounded. One too many is refused without a call to
+// Redis.
 func TestRedisBoundsOrganizations(t *testing.T) {
 	t.Parallel()
 	r, err := NewRedis(nil, RedisOptions{Lease: testLease})

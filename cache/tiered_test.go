@@ -10,7 +10,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-// handBus is a bus whose news the test delivers by hand.
+// handBus is a bus whose messages the test delivers.
 type handBus struct {
 	listening chan Listener
 }
@@ -71,7 +71,7 @@ func (b *broken) Purge(ctx context.Context, tags Tags) error {
 	return errors.Join(b.err(), b.Store.Purge(ctx, tags))
 }
 
-// tierReplica is a Tiered with the parts that a test reaches for.
+// tierReplica is a Tiered with its parts.
 type tierReplica struct {
 	subject
 	tiered *Tiered
@@ -80,7 +80,7 @@ type tierReplica struct {
 	stop   func()
 }
 
-// newTierReplica returns one over shared that has heard from its bus.
+// newTierReplica returns one over shared whose bus is up.
 func newTierReplica(t *testing.T, c *timetest.Clock, shared Store, convert func(Key, []byte) ([]byte, error)) tierReplica {
 	t.Helper()
 	memory, bus := newMemory(t, c), newHandBus()
@@ -169,7 +169,7 @@ func TestTieredFillsMemory(t *testing.T) {
 	if shared.asked != asked {
 		t.Error("the shared store was asked for what is in memory")
 	}
-	// A write on a: b hears of it, and asks again.
+	// A write on a invalidates the entry of b.
 	a.open(t, tags)()
 	b.wantHit(t, "k", "body", tags) // Not yet.
 	b.bus.Invalidated(tags.Slots())
@@ -178,9 +178,9 @@ func TestTieredFillsMemory(t *testing.T) {
 	a.wantHit(t, "k", "new", tags)
 }
 
-// What another replica writes between a fetch and its save must be refused by the
-// shared store, and then the memory must not keep it either, though it has not
-// heard yet.
+// After a write of another replica between a fetch and its save, the shared store
+// refuses the save, and the memory does not store it either, although the message of
+// the bus has not arrived.
 func TestTieredRefusedByShared(t *testing.T) {
 	t.Parallel()
 	c := timetest.NewClock()
@@ -196,8 +196,8 @@ func TestTieredRefusedByShared(t *testing.T) {
 	b.wantMiss(t, "k", tags)
 }
 
-// An invalidation that arrives while the shared store answers must not be lost
-// on the entry that it returns.
+// An invalidation that arrives during a load from the shared store applies to the
+// loaded entry.
 func TestTieredInvalidatedWhileLoading(t *testing.T) {
 	t.Parallel()
 	c := timetest.NewClock()
@@ -213,7 +213,7 @@ func TestTieredInvalidatedWhileLoading(t *testing.T) {
 	b.wantMiss(t, "k", tags)
 }
 
-// hooked calls something once, when the entry is loaded and not returned yet.
+// hooked calls a function once, between the load of an entry and its return.
 type hooked struct {
 	Store
 	afterLoad func()
@@ -241,14 +241,13 @@ func TestTieredCap(t *testing.T) {
 		}
 	}
 
-	// Up: no cap, whatever the shared store does.
+	// Up: no cap, also when the shared store fails.
 	r.put(t, "k", "body", tags)
 	shared.fails = true
 	c.Advance(10 * DefaultCap)
 	r.wantHit(t, "k", "body", tags)
 
-	// Down: what was coherent until now lives for the cap, and a second Down does
-	// not lengthen it.
+	// Down: entries live for the cap, which a second Down does not extend.
 	r.bus.Down()
 	if !r.tiered.isolated() {
 		t.Error("down and not isolated")
@@ -259,7 +258,7 @@ func TestTieredCap(t *testing.T) {
 	c.Advance(1)
 	wantMiss("after the cap")
 
-	// Stored while down: for the cap, counted from the beginning of the fetch.
+	// Stored while down: for the cap, from the beginning of the fetch.
 	at := r.snapshot(t, tags)
 	c.Advance(time.Second)
 	if err := r.store.Save(t.Context(), r.key("k"), r.entry("body"), at); err != nil {
@@ -270,7 +269,7 @@ func TestTieredCap(t *testing.T) {
 	c.Advance(1)
 	wantMiss("a new one after the cap")
 
-	// Up again: everything may have been missed.
+	// Up again: any invalidation may have been missed.
 	r.put(t, "k", "body", tags)
 	r.wantHit(t, "k", "body", tags)
 	at = r.snapshot(t, tags)
@@ -297,7 +296,7 @@ func TestTieredCap(t *testing.T) {
 	c.Advance(1)
 	wantMiss("not saved there, after the cap")
 
-	// Nobody listens any more: the cap holds.
+	// Run has returned: the cap applies.
 	shared.fails = false
 	r.put(t, "k", "body", tags)
 	r.stop()
@@ -331,7 +330,7 @@ func TestTieredWithoutBus(t *testing.T) {
 	s.wantMiss(t, "k", tags)
 }
 
-// A write that cannot be told to the shared store goes on, and holds here.
+// A write that cannot be opened in the shared store goes on, and invalidates here.
 func TestTieredWriteWithoutShared(t *testing.T) {
 	t.Parallel()
 	c := timetest.NewClock()
@@ -359,7 +358,7 @@ func TestTieredWriteWithoutShared(t *testing.T) {
 	}
 }
 
-// Another replica's new answer is taken before a stale one of our own.
+// A fresh response of another replica is preferred to a stale one in memory.
 func TestTieredStale(t *testing.T) {
 	t.Parallel()
 	c := timetest.NewClock()
@@ -411,7 +410,7 @@ func TestTieredConvert(t *testing.T) {
 	wantLocal(b, "k", "body", "BODY")
 	wantLocal(b, "k", "body", "BODY")
 
-	// The form that memory keeps, if it is there already.
+	// Entry.Local is not converted again if it is set.
 	e := a.entry("two")
 	e.Local = []byte("zwei")
 	if err := a.store.Save(t.Context(), a.key("k2"), e, a.snapshot(t, tags)); err != nil {
@@ -427,7 +426,7 @@ func TestTieredConvert(t *testing.T) {
 	}
 }
 
-// heeding is a store whose closes heed the end of their context.
+// heeding is a store whose closes fail when their context has ended.
 type heeding struct{ Store }
 
 func (h heeding) Open(ctx context.Context, tags Tags) (closed func(context.Context) error, err error) {
@@ -435,8 +434,7 @@ func (h heeding) Open(ctx context.Context, tags Tags) (closed func(context.Conte
 	return func(ctx context.Context) error { return errors.Join(ctx.Err(), end(ctx)) }, err
 }
 
-// The caller of a write may be gone when it ends; others must learn of its end
-// all the same.
+// A write is closed for other replicas although its caller has left.
 func TestTieredCloseAfterCallerLeft(t *testing.T) {
 	t.Parallel()
 	c := timetest.NewClock()

@@ -10,9 +10,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 )
 
-// BenchmarkTrouble is what Redis in trouble adds to a miss: all that a gateway
-// asks of it for one, the fetch itself taking no time, at 200 misses a second.
-// Beside it is the same with a Redis that is well.
+// BenchmarkTrouble measures how much a faulty Redis adds to a miss, beside a healthy
+// one: all calls of a miss, with a fetch that takes no time, at 200 misses a second.
 func BenchmarkTrouble(b *testing.B) {
 	for _, trouble := range []struct {
 		name  string
@@ -62,7 +61,7 @@ func BenchmarkTrouble(b *testing.B) {
 	}
 }
 
-// missOnce does with the stores what a gateway does for one miss.
+// missOnce makes the calls that a gateway makes for one miss.
 func missOnce(b *testing.B, store *Tiered, leases Leases, n int) {
 	b.Helper()
 	key, tags := redisTestKey(n), NewTags(redisTestOrg, "/a")

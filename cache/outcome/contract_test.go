@@ -14,14 +14,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 )
 
-// subject is an Store under the contract test.
+// subject is a Store under the contract test.
 type subject struct {
-	// replica gives an Store over the same store, as another replica has one.
+	// replica returns a Store over the same data, as another replica has one.
 	replica func(tb testing.TB) Store
-	// endLeases lets all leases end that have begun, as time would, and
-	// endLives all lives.
+	// endLeases ends all leases, as time would, and endLives all lives.
 	endLeases, endLives func(tb testing.TB)
-	// clocked is false where time is real, and a wait is over by itself.
+	// clocked is false if time is real: then waits end without a step of the test.
 	clocked bool
 }
 
@@ -67,7 +66,7 @@ func testContract(t *testing.T, newSubject func(t *testing.T) subject) {
 		name string
 		run  func(t *testing.T, s subject)
 	}{
-		{"done once, told to all", contractOnce},
+		{"done once, and one outcome for all", contractOnce},
 		{"outcomes come back whole", contractWhole},
 		{"other keys, organizations and fingerprints", contractOthers},
 		{"given back", contractAbandon},
@@ -106,7 +105,7 @@ func contractWhole(t *testing.T, s subject) {
 	}
 	for i, body := range []string{"", "\x00", string(all), strings.Repeat("\r\n", 20_000)} {
 		name := fmt.Sprint(i)
-		// Every byte at every place of a fingerprint.
+		// Each byte value at each place of a fingerprint.
 		var f Fingerprint
 		copy(f[:], all[i*32:])
 		outcome, err := o.Begin(t.Context(), testKey(name), f, testLease)
@@ -160,7 +159,7 @@ func contractDead(t *testing.T, s subject) {
 		wantState(t, begin(t, o, "seen", 1), Lost, "")
 		wantState(t, begin(t, o, "seen", 2), Mismatch, "")
 	}
-	// What was told stays true.
+	// A reported result stays true.
 	if err := late.Claim.Finish(t.Context(), []byte("late")); !errors.Is(err, ErrClaimOver) {
 		t.Errorf("finishing what was lost: %v", err)
 	}
@@ -172,7 +171,7 @@ func contractDead(t *testing.T, s subject) {
 	wantState(t, begin(t, other, "unseen", 1), Completed, "late, and nobody knows")
 }
 
-// waiting begins "a", which is under way.
+// waiting begins "a", which another caller has claimed.
 func waiting(ctx context.Context, t *testing.T, o Store) <-chan Result {
 	t.Helper()
 	got := make(chan Result, 1)
@@ -321,9 +320,8 @@ func contractRefused(t *testing.T, s subject) {
 	wantState(t, begin(t, o, "a", 1), Completed, "it was too large")
 }
 
-// contractMany lets many callers of several replicas go for few keys at once.
-// Each operation is done once, also where the first ones who get it give it
-// back.
+// contractMany lets many callers of several replicas begin few keys at once. Each
+// operation is done once, also if the first callers abandon their claims.
 func contractMany(t *testing.T, s subject) {
 	const keys, callers = 4, 24
 	replicas := []Store{s.replica(t), s.replica(t), s.replica(t)}
@@ -346,7 +344,7 @@ func contractMany(t *testing.T, s subject) {
 					t.Error(err)
 				}
 			case outcome.State != Completed || string(outcome.Body) != fmt.Sprint("outcome of ", key):
-				t.Errorf("told %d, %q", outcome.State, outcome.Body)
+				t.Errorf("got state %d, %q", outcome.State, outcome.Body)
 			}
 		})
 	}

@@ -10,9 +10,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model is what an Store should be: for each key what is known of it,
-// who has the claim, and who waits. Callers of several replicas come, end what is
-// theirs, leave, or die, in an order that rapid draws.
+// model is the reference of a Store: for each key its state, its claim and its
+// waiters. Callers of several replicas begin, end claims, leave or die, in an order
+// that rapid draws.
 type model struct {
 	t        *rapid.T
 	tb       testing.TB
@@ -30,15 +30,14 @@ type modelKey struct {
 	body        string
 	claim       *modelClaim
 	waiting     []*modelWaiter
-	// done is how often somebody did the operation and did not say that it was
-	// not done.
+	// done is the number of claims that were not abandoned.
 	done int
 }
 
 type modelClaim struct {
 	key   string
 	claim Claim
-	// dead tells that its lease was over before it ended.
+	// dead is set if the lease ended before the claim.
 	dead bool
 }
 
@@ -47,7 +46,7 @@ type modelWaiter struct {
 	got   chan Result
 }
 
-// begin comes with a key. Whoever has to wait, waits.
+// begin begins a key, and waits if it is claimed.
 func (m *model) begin(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")
 	n := rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "fingerprint")
@@ -83,7 +82,7 @@ func (m *model) receive(w *modelWaiter, state State, body string) Result {
 	got := <-w.got
 	w.leave()
 	if got.State != state || string(got.Body) != body {
-		m.t.Fatalf("told state %d, %q, want %d, %q", got.State, got.Body, state, body)
+		m.t.Fatalf("got state %d, %q, want %d, %q", got.State, got.Body, state, body)
 	}
 	return got
 }
@@ -97,7 +96,7 @@ func (m *model) claimed(name string, got Result) {
 	m.claims = append(m.claims, key.claim)
 }
 
-// release lets all who wait be told what there is.
+// release lets all waiters receive the state.
 func (m *model) release(key *modelKey) {
 	for _, w := range key.waiting {
 		m.receive(w, key.state, key.body)
@@ -105,7 +104,7 @@ func (m *model) release(key *modelKey) {
 	key.waiting = nil
 }
 
-// claim takes one of those that are not ended, on time or late.
+// claim draws a claim that has not ended, with or without a lease left.
 func (m *model) claim(t *rapid.T) (*modelClaim, *modelKey) {
 	if len(m.claims) == 0 {
 		t.Skip("there is no claim")
@@ -131,7 +130,7 @@ func (m *model) finish(t *rapid.T) {
 		t.Fatalf("Finish: %v", err)
 	}
 	key.state, key.body = Completed, body
-	// Of those who waited when a lease ended, some may have noticed it in time.
+	// Waiters may not have noticed the end of a lease.
 	m.release(key)
 }
 
@@ -148,7 +147,7 @@ func (m *model) abandon(t *rapid.T) {
 	if len(key.waiting) == 0 {
 		return
 	}
-	// One of them takes over, and nobody knows which.
+	// Any one of them takes over.
 	next := make(chan int)
 	stop := make(chan struct{})
 	defer close(stop)
@@ -171,7 +170,7 @@ func (m *model) abandon(t *rapid.T) {
 	m.claimed(c.key, m.receive(w, Claimed, ""))
 }
 
-// leave is a caller who waits no longer.
+// leave ends the context of a waiter.
 func (m *model) leave(t *rapid.T) {
 	for _, name := range []string{"a", "b"} {
 		key := m.keys[name]
@@ -186,8 +185,8 @@ func (m *model) leave(t *rapid.T) {
 	t.Skip("nobody waits")
 }
 
-// die lets the leases of all claims end. That is noticed at once where somebody
-// waits, and otherwise by who comes next.
+// die ends the leases of all claims. Waiters notice it at once, and otherwise the
+// next caller does.
 func (m *model) die(t *rapid.T) {
 	if m.deaths++; time.Duration(m.deaths)*testLease >= testLife {
 		t.Skip("lives would end, too")
@@ -222,8 +221,8 @@ func (m *model) close() {
 	}
 }
 
-// TestOutcomesModel: whatever order callers come, end, leave and die in, an
-// operation is done at most once, and everybody is told the same of it.
+// TestOutcomesModel: in any order of events, an operation is done at most once, and
+// all callers get the same result.
 func TestOutcomesModel(t *testing.T) {
 	t.Parallel()
 	for name, newSubject := range subjects(t) {

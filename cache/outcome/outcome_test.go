@@ -91,7 +91,7 @@ func newSealed(tb testing.TB, o Store, metrics cache.Metrics, keys ...byte) *Sea
 	return sealed
 }
 
-// subjects are all that there are.
+// subjects are all implementations.
 func subjects(t *testing.T) map[string]func(t *testing.T) subject {
 	t.Helper()
 	server := newServer(t)
@@ -118,7 +118,7 @@ func TestOutcomesContract(t *testing.T) {
 	}
 }
 
-// TestOutcomesBounds: what is full refuses new keys, and forgets none.
+// TestOutcomesBounds: a full store refuses new keys, and forgets none.
 func TestOutcomesBounds(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]MemoryOptions{
@@ -166,7 +166,7 @@ func TestOutcomesBounds(t *testing.T) {
 }
 
 // TestSealedOutcomes: a dump of Redis shows neither outcomes nor keys, an outcome
-// under another's key is none, and keys can be exchanged.
+// under another key is lost, and encryption keys can be exchanged.
 func TestSealedOutcomes(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -204,7 +204,8 @@ func swap(t *testing.T, server *testServer, a, b string) {
 	}
 }
 
-// TestRedisOutcomesUnreadable: what cannot be read is not done again.
+// TestRedisOutcomesUnreadable: an operation with an unreadable outcome is not done
+// again.
 func TestRedisOutcomesUnreadable(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -231,8 +232,8 @@ func TestRedisOutcomesUnreadable(t *testing.T) {
 	}
 }
 
-// TestRedisOutcomesFaults: without Redis nothing is claimed, and a claim whose
-// end cannot be told is lost.
+// TestRedisOutcomesFaults: without Redis no operation is claimed, and a claim whose
+// end does not reach Redis is lost.
 func TestRedisOutcomesFaults(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -269,8 +270,7 @@ func TestRedisOutcomesFaults(t *testing.T) {
 	}
 	wantState(t, begin(t, other, "b", 1), Claimed, "")
 
-	// A claim that was made, and whose answer was lost, is given back or lost,
-	// and never somebody's.
+	// A claim whose reply was lost is given back or lost, and no caller has it.
 	proxy.Listen(t)
 	hasty()
 	proxy.Set(faultproxy.Hold)
@@ -305,8 +305,8 @@ func (l *lostReply) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// TestRedisOutcomesLostReplies: a claim that was made, and whose reply was lost,
-// is nobody's and is given back; an end whose reply was lost is told again.
+// TestRedisOutcomesLostReplies: a claim whose reply was lost is given back; an end
+// whose reply was lost is sent again.
 func TestRedisOutcomesLostReplies(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -324,8 +324,8 @@ func TestRedisOutcomesLostReplies(t *testing.T) {
 	wantState(t, begin(t, o, "a", 2), Completed, "one")
 }
 
-// TestRedisOutcomesForgotten: what Redis lost while an operation was under way is
-// put back by its end; and a claim that somebody else got meanwhile is not.
+// TestRedisOutcomesForgotten: if Redis loses a claim, its end still stores the outcome,
+// unless another caller has claimed the operation meanwhile.
 func TestRedisOutcomesForgotten(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
@@ -355,8 +355,8 @@ func TestRedisOutcomesDefaults(t *testing.T) {
 	}
 }
 
-// A claim and its end, against the bare commands that the least careful keeping
-// of a key would need: SET NX before, SET after.
+// A claim and its end, against the two bare commands of the simplest implementation:
+// SET NX before the operation, SET after it.
 func BenchmarkOutcomes(b *testing.B) {
 	server := newServer(b)
 	shared := newReplica(b, server.addr, RedisOptions{})

@@ -16,8 +16,8 @@ import (
 
 const shareOwners = 4 // As many as there are shares.
 
-// sharing is a store that owners share, and for each of them one that it has to
-// itself, as large as a share.
+// sharing is a store that owners share, and for each owner a store as large as a
+// share.
 type sharing struct {
 	tb     testing.TB
 	clock  *timetest.Clock
@@ -51,7 +51,7 @@ func newSharing(tb testing.TB, count int) *sharing {
 	return s
 }
 
-// begin comes with some of an owner's keys, that nobody would be waited for with.
+// begin begins some keys of an owner that are not claimed.
 func (s *sharing) begin(t *rapid.T) {
 	s.forget()
 	owner := rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "owner")
@@ -69,19 +69,19 @@ func (s *sharing) beginOne(t *rapid.T, owner int, name string) {
 	alone, aloneErr := s.alone[owner].Begin(s.tb.Context(), key, fingerprint(1), testLease)
 	switch {
 	case (errors.Is(err, ErrOwnerFull) || errors.Is(err, ErrFull)) && errors.Is(aloneErr, ErrFull):
-		// With all shares used up, what is full is full.
+		// If all shares are used, the store is full.
 	case err != nil || aloneErr != nil:
 		t.Fatalf("%v, and alone %v", err, aloneErr)
 	case shared.State != alone.State || string(shared.Body) != string(alone.Body):
-		t.Fatalf("told %d, and alone %d", shared.State, alone.State)
+		t.Fatalf("got state %d, and alone %d", shared.State, alone.State)
 	case shared.State == Claimed:
 		s.claims = append(s.claims, sharedClaim{name, shared.Claim, alone.Claim})
 		s.taken[name] = true
 	}
 }
 
-// forget has all stores forget what is over: each does so when somebody begins
-// something, which is not the same moment for those that have one owner.
+// forget removes expired records of all stores. Begin does so too, but not at the same
+// moment in all of them.
 func (s *sharing) forget() {
 	for _, m := range append(s.alone[:], s.shared) {
 		m.mu.Lock()
@@ -90,7 +90,7 @@ func (s *sharing) forget() {
 	}
 }
 
-// claim takes one that is to be ended.
+// claim draws a claim to end.
 func (s *sharing) claim(t *rapid.T) sharedClaim {
 	if len(s.claims) == 0 {
 		t.Skip("there is no claim")
@@ -121,7 +121,7 @@ func (s *sharing) wait(t *rapid.T) {
 	s.clock.Advance(time.Duration(rapid.IntRange(1, int(testLife/time.Second)/3).Draw(t, "seconds")) * time.Second)
 }
 
-// check wants the books to be right, and nobody beyond a share.
+// check verifies the accounts, and that no owner uses more than a share.
 func (s *sharing) check(t *rapid.T) {
 	m := s.shared
 	m.mu.Lock()
@@ -144,8 +144,8 @@ func (s *sharing) check(t *rapid.T) {
 	}
 }
 
-// TestOutcomesShares: as long as the shares of all fit, whatever the others do, an owner is told what it would be
-// told if it were alone with its share.
+// TestOutcomesShares: while all shares fit into the store, an owner gets the results
+// that it would get alone in a store of the size of its share.
 func TestOutcomesShares(t *testing.T) {
 	t.Parallel()
 	for name, count := range map[string]int{"bytes": 1000, "count": 6} {
@@ -161,8 +161,8 @@ func TestOutcomesShares(t *testing.T) {
 	}
 }
 
-// TestOutcomesOfManyOwners: where the shares of all are more than there is, what
-// is full is full, and the first outcome of an owner needs no share.
+// TestOutcomesOfManyOwners: if the shares do not all fit, a full store refuses every
+// owner, and the first outcome of an owner needs no share.
 func TestOutcomesOfManyOwners(t *testing.T) {
 	t.Parallel()
 	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Share: 1e-9})

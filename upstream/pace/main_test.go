@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// roomy is an organization that never is what is waited for.
+// roomy is a limit of an organization that no call waits for.
 var roomy = Limit{Calls: 1e5, Burst: 1000}
 
 func newPacer(tb testing.TB, options Options) *Pacer {

@@ -33,8 +33,8 @@ func newClient(tb testing.TB, addr string, timeout time.Duration) redis.Universa
 	return client
 }
 
-// newShared returns a budget in the Redis at addr, as another replica has it. It
-// is patient: the machine that tests run on may stand still.
+// newShared returns a budget in the Redis at addr, as another replica has it. It is
+// patient: the machine that tests run on may stand still.
 func newShared(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
 	const patience = 10 * time.Second
@@ -107,7 +107,7 @@ func TestReplicasKeepTheOrganizationsBudget(t *testing.T) {
 	}
 }
 
-// replicaOrder lets calls wait at two replicas and returns which went, in order.
+// replicaOrder lets calls wait at two replicas and returns the order of their grants.
 func replicaOrder(t *testing.T, addr string, count [2]int, class [2]Class) string {
 	t.Helper()
 	var replicas [2]*Pacer
@@ -168,7 +168,7 @@ func TestReplicasTakeTurns(t *testing.T) {
 func TestClassesGoInOrderBetweenReplicas(t *testing.T) {
 	t.Parallel()
 	order := replicaOrder(t, redistest.Start(t), [2]int{10, 3}, [2]Class{FanOut, Revocation})
-	// One of A's may have been on its way.
+	// A may have had a call under way.
 	if strings.LastIndex(order, "B") > 4 {
 		t.Errorf("went %s", order)
 	}
@@ -191,8 +191,8 @@ func TestReplicasLearnTogether(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	// A replica that is new learns it with its first call, and that call does
-	// not wait for its deadline.
+	// A new replica learns the state with its first call, which fails without a
+	// wait for its deadline.
 	options.Shared = newShared(t, addr, RedisOptions{})
 	c := newPacer(t, options)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
@@ -201,7 +201,7 @@ func TestReplicasLearnTogether(t *testing.T) {
 	if exhausted(t, err, TooLate); ctx.Err() != nil {
 		t.Error("it waited")
 	}
-	// The floor holds there too.
+	// The floor applies in Redis too.
 	for epoch := range uint64(20) {
 		state, err := options.Shared.Refuse(ctx, Refusal{Rules: c.rules, Bucket: termsOf(c, "b"), Epoch: epoch + 1})
 		if err != nil || state.Rate < 3 {
@@ -213,7 +213,7 @@ func TestReplicasLearnTogether(t *testing.T) {
 	}
 }
 
-// What the scripts learn is what a replica that is alone learns.
+// The scripts compute the same rates as a replica alone.
 func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 	const quiet = 50 * time.Millisecond
 	r := newShared(t, redistest.Start(t), RedisOptions{})
@@ -248,14 +248,14 @@ func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 			t.Fatalf("step %d: Redis %+v, local %+v", step, shared, local.learned)
 		}
 		if step >= 3 && local.learned.rate > 465 {
-			return // What was refused is kept below.
+			return // The rate stays below the refused one.
 		}
 	}
 	t.Error("it was never raised to what was refused")
 }
 
-// Three replicas lose Redis and find it again, in a network that swallows what is
-// sent and delivers it late.
+// Three replicas lose Redis and find it again, in a network that holds packets back
+// and delivers them late.
 func TestRedisIsLostAndComesBack(t *testing.T) {
 	t.Parallel()
 	const budget, window = 18, 2 * time.Second
@@ -309,7 +309,7 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 	m.check(t, budget)
 }
 
-// Whatever Redis forgets, there is no burst.
+// After a loss of data in Redis there is no burst.
 func TestRedisForgets(t *testing.T) {
 	t.Parallel()
 	const budget, window = 20, 2 * time.Second
@@ -370,11 +370,11 @@ func TestCancelStorm(t *testing.T) {
 	all.Wait()
 	m.check(t, 5000)
 	if waitingIn(p) != 0 || len(p.turns) != 0 {
-		t.Error("somebody is left")
+		t.Error("calls are left")
 	}
-	// It goes on.
+	// The pacer still works.
 	drain(t, p, "b")
-	// All is in one slot, and all of it expires.
+	// All keys are in one slot, and all expire.
 	keys, err := client.Keys(t.Context(), "*").Result()
 	if err != nil || len(keys) != 2 {
 		t.Fatal(keys, err)
@@ -410,7 +410,7 @@ func TestReturnGivesBackWhatNobodyTookAfter(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	second := take()
-	// The first has one after it, and the second can be returned once.
+	// The first token cannot be returned after the second; the second can, once.
 	for i, returned := range []Answer{first, second, second} {
 		if err := r.Return(t.Context(), ask, returned); err != nil {
 			t.Fatal(err)
@@ -423,8 +423,7 @@ func TestReturnGivesBackWhatNobodyTookAfter(t *testing.T) {
 	}
 }
 
-// A token is for the replica whose turn it is: the most urgent, then whoever came
-// first.
+// A token is for the replica whose turn it is: by class, then by arrival.
 func TestTokenIsSpokenFor(t *testing.T) {
 	t.Parallel()
 	addr := redistest.Start(t)
@@ -438,7 +437,7 @@ func TestTokenIsSpokenFor(t *testing.T) {
 		t.Helper()
 		r := replicas[name]
 		if r == nil {
-			// Nobody loses a turn for a second.
+			// No replica loses its turn within a second.
 			r = newShared(t, addr, RedisOptions{Grace: time.Hour})
 			replicas[name] = r
 		}
@@ -467,7 +466,7 @@ func TestTokenIsSpokenFor(t *testing.T) {
 		t.Errorf("%+v", answer)
 	}
 	for _, name := range []string{"third", "second", "first"} {
-		take(name, FanOut) // They come when they were told to.
+		take(name, FanOut) // Each asks again when it is due.
 	}
 	timetest.Eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
 	for _, name := range []string{"watching", "first", "third"} {
