@@ -1,6 +1,3 @@
-// Package faultproxy is a TCP proxy that is a bad network: it delays, holds back
-// or resets what it passes on. It imports the standard library alone and is
-// imported by tests alone.
 package faultproxy
 
 import (

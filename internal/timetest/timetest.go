@@ -1,6 +1,3 @@
-// Package timetest is time in tests: a clock that a test moves, and a bounded
-// wait for an event. It imports the standard library alone and is imported by
-// tests alone.
 package timetest
 
 import (
