@@ -64,7 +64,7 @@ func benchStore(b *testing.B, store Store) {
 }
 
 func BenchmarkMemory(b *testing.B) {
-	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20})
+	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Lease: testLease})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func BenchmarkMemory(b *testing.B) {
 func BenchmarkTiered(b *testing.B) {
 	var of [2]*Memory
 	for i := range of {
-		m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20})
+		m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Lease: testLease})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func BenchmarkTiered(b *testing.B) {
 }
 
 func BenchmarkSealedMemory(b *testing.B) {
-	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20})
+	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Lease: testLease})
 	if err != nil {
 		b.Fatal(err)
 	}

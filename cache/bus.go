@@ -2,23 +2,23 @@ package cache
 
 import "context"
 
-// Bus tells a replica what others invalidate. Redis is one.
+// Bus carries the invalidations of other replicas. Redis is one.
 type Bus interface {
-	// Listen tells l what happens until ctx ends, and then returns. It connects,
-	// and connects again, by itself. Calls of l come one at a time, and none
-	// after Listen returned. It may be called once at a time.
+	// Listen calls l until ctx ends, and then returns. It connects and reconnects
+	// by itself. Calls of l come one at a time, and none after Listen has returned.
+	// There may be one Listen at a time.
 	Listen(ctx context.Context, l Listener)
 }
 
-// Listener is told what a [Bus] hears. Its methods do not block.
+// Listener receives the events of a [Bus]. Its methods do not block.
 type Listener interface {
-	// Invalidated says that another replica opened, closed or purged these
-	// slots. It need not be called for what this replica did itself.
+	// Invalidated means that another replica opened, closed or purged these slots.
+	// It need not be called for the writes of this replica.
 	Invalidated(slots []Slot)
-	// Up says that from now on nothing will be missed; what happened before may
-	// have been. It comes once the subscription is confirmed, and again after
-	// each reconnection, with or without a Down before it.
+	// Up means that from now on no invalidation is missed; earlier ones may have
+	// been. It comes when the subscription is confirmed, and again after each
+	// reconnection, with or without a Down before it.
 	Up()
-	// Down says that from now on invalidations may be missed.
+	// Down means that from now on invalidations may be missed.
 	Down()
 }

@@ -19,10 +19,10 @@ type subject struct {
 	// advance lets time pass, for lives and for leases: by a clock that the test
 	// owns, or by waiting where there is none.
 	advance func(d time.Duration)
-	// short is a life that ends soon enough to wait for, and long enough to be
-	// met by what happens at once.
+	// short is a life that ends soon enough to wait for, and long enough for steps
+	// without a wait.
 	short time.Duration
-	// lease is after how long at the latest a write that is never closed is over.
+	// lease is the longest time after which a write that is never closed is over.
 	lease time.Duration
 }
 
@@ -45,7 +45,7 @@ func (s subject) snapshot(t *testing.T, tags Tags) Snapshot {
 	return at
 }
 
-// put fetches and saves undisturbed.
+// put fetches and saves, with no write in between.
 func (s subject) put(t *testing.T, canonical, body string, tags Tags) {
 	t.Helper()
 	at := s.snapshot(t, tags)
@@ -157,7 +157,7 @@ func contractWhole(t *testing.T, s subject) {
 		if !ok || err != nil {
 			t.Fatalf("Load: %v, %v", ok, err)
 		}
-		// The same instant; a clock's monotonic reading does not travel.
+		// The same instant: an encoded time has no monotonic reading.
 		if !got.StoredAt.Equal(want.StoredAt) {
 			t.Errorf("stored at %v, want %v", got.StoredAt, want.StoredAt)
 		}
@@ -179,7 +179,7 @@ func contractOthers(t *testing.T, s subject) {
 	if _, ok, err := s.store.Load(t.Context(), other, NewTags("org_2", "a", "b")); ok || err != nil {
 		t.Errorf("another organization: %v, %v", ok, err)
 	}
-	// Nor do its writes matter here.
+	// Its writes do not invalidate entries of this one.
 	end, err := s.store.Open(t.Context(), NewTags("org_2", "a", "b"))
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func contractExpiry(t *testing.T, s subject) {
 		s.advance(s.short)
 		s.wantMiss(t, key, tags)
 	}
-	// Over before it is stored: nothing happens.
+	// An entry that has expired before its Save is not stored.
 	e := s.entry("body")
 	e.StoredAt = e.StoredAt.Add(-2 * contractLife)
 	if err := s.store.Save(t.Context(), s.key("late"), e, s.snapshot(t, tags)); err != nil {
@@ -305,7 +305,7 @@ func contractDeadWriter(t *testing.T, s subject) {
 	s.put(t, "k", "new", tags)
 	s.wantHit(t, "k", "new", tags)
 
-	// The next writer is alone.
+	// The next write is the only open one.
 	end := s.open(t, tags)
 	s.wantWriting(t, tags)
 	end()
@@ -327,7 +327,7 @@ func contractLateClose(t *testing.T, s subject) {
 	s.wantRefused(t, "k", at)
 	s.put(t, "k", "new", tags)
 
-	// A late close alone invalidates as well: the write may have ended just now.
+	// A late close invalidates too: the write may have ended just now.
 	late = s.open(t, tags)
 	s.advance(s.lease)
 	s.put(t, "k", "during", tags)

@@ -1,51 +1,53 @@
-// Package cache keeps answers as bytes under keys, for a life, as long as nothing
-// was written that they depend on. It knows no RPC.
+// Package cache stores responses as bytes under keys, for a lifetime, until a write
+// changes what they depend on. It owns keys, lifetimes, generations, entries, the
+// stores, the bus between replicas, and the flights and leases of fetches. It
+// knows no RPC. RFC 9111 and RFC 5861 define its terms: fresh, stale, age, stored
+// response.
 //
 // # Coherence
 //
-// An answer depends on [Tags], and a write makes tags stale. Tags are hashed onto
-// a fixed number of slots, each of which has a generation. A write opens its
-// tags before the upstream is called and closes them after, whatever came of it;
-// both move their slots to the next generation, and between the two nothing that
+// An entry depends on [Tags], and a write invalidates tags. Tags are hashed onto
+// a fixed number of slots, each of which has a generation. A write opens its tags
+// before the call upstream and closes them after it, whatever its outcome. Both
+// move the slots to their next generations, and between the two no entry that
 // depends on them is served or stored. A read takes a [Snapshot] of the
-// generations before it fetches, and its answer is served only while they are
-// still the same. What a read that began before the end of a write may have seen
-// is therefore never served after it. This is decided when an entry is loaded;
-// that saving is refused too only spares the room.
+// generations before it fetches, and its entry is served only while the
+// generations are the same. A response that may predate the end of a write is
+// therefore never served after that end. The check is made when an entry is
+// loaded; the check at Save only saves room.
 //
 // # Stores
 //
-//   - [Memory] is bounded by bytes and has generations of its own.
-//   - Redis is shared by all replicas, and checks generations in one step with
-//     what it loads or stores.
-//   - [Tiered] is the one over the other, and what a replica uses. Its memory
-//     learns through the [Bus] what other replicas write. While the bus is down,
-//     an entry lives in memory for no longer than a short cap; when it is back,
-//     everything in memory is taken for stale, because anything may have been
-//     missed.
-//   - [Sealed] encrypts what a store below it is given.
+//   - [Memory] is bounded by bytes and has generations in the process.
+//   - [Redis] is shared by all replicas, and checks generations in one step with
+//     a load or a save.
+//   - [Tiered] is the one over the other, and the store of a replica. The [Bus]
+//     invalidates its memory when other replicas write. While the bus is down,
+//     entries live in memory for at most a short cap. When the bus is up again,
+//     all entries in memory are invalid, because invalidations may have been lost.
+//   - [Sealed] encrypts the entries of a store below it.
 //
 // All keep one contract, that of [Store].
 //
-// # What Tiered guarantees
+// # Guarantees of Tiered
 //
-//   - A read that begins after a write was closed on the same replica does not
-//     see what was before it.
-//   - On other replicas, neither, once the bus has delivered: in milliseconds
-//     while it is up, and after the cap if it is not.
-//   - Without the shared store each replica serves from memory what it fetched
-//     itself, for no longer than the cap.
+//   - A read that begins after the end of a write on the same replica does not see
+//     the state before the write.
+//   - The same holds on other replicas once the bus has delivered: within
+//     milliseconds while it is up, and within the cap while it is down.
+//   - Without the shared store, a replica serves its own fetches from memory, for
+//     at most the cap.
 //
 // # Flights
 //
-// [Flight] lets concurrent misses of a process share one fetch, and [Across]
-// those of all replicas. A caller who came after a write never joins a fetch that
-// began before its end, because the generations are part of what a flight is for.
+// [Flight] lets concurrent misses of a process share one fetch, and [Across] those
+// of all replicas. A caller that came after a write never joins a fetch that began
+// before its end, because the generations are part of the key of a flight.
 //
-// # Outcomes
+// # Imports
 //
-// [Outcomes] keeps what came of operations that must not be done twice, and has
-// nothing to do with the rest: nothing makes an outcome stale, nothing is
-// forgotten to make room, and where it cannot be asked, nothing is done.
-// [MemoryOutcomes], [RedisOutcomes] and [SealedOutcomes] keep one contract, too.
+// Of the gateway it imports cache/seal and internal/redisclient and nothing else.
+// Its callers are service, which decides what is stored and invalidated,
+// cmd/gateway, which makes the stores, and cache/outcome, which uses keys and
+// metrics.
 package cache

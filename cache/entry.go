@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// MaxBodyBytes is the longest body that is stored.
+// MaxBodyBytes is the length of the longest body that is stored.
 const MaxBodyBytes = 16 << 20
 
-// Life says how long an entry may be used, from the moment it was stored (RFC
-// 9111 and 5861 terms). No part is negative.
+// Life is how long an entry may be used after it was stored, in the terms of RFC
+// 9111 and RFC 5861. No part is negative.
 type Life struct {
-	// Fresh is how long it is as good as a new answer. It must be positive.
+	// Fresh is the freshness lifetime. It must be positive.
 	Fresh time.Duration
-	// Stale is how long after that it may still be served while a new answer is
-	// being fetched (stale-while-revalidate).
+	// Stale is how long after Fresh the entry may be served while a new response
+	// is being fetched (stale-while-revalidate).
 	Stale time.Duration
-	// StaleIfError is how long after Fresh it may be served if a new answer
-	// cannot be had.
+	// StaleIfError is how long after Fresh the entry may be served if a fetch fails
+	// (stale-if-error).
 	StaleIfError time.Duration
 }
 
-// Total is how long an entry is kept: after that no use of it is left.
+// Total is how long an entry is stored: after it the entry has no use.
 func (l Life) Total() time.Duration {
 	after := max(l.Stale, l.StaleIfError)
 	if l.Fresh > math.MaxInt64-after {
@@ -31,43 +31,44 @@ func (l Life) Total() time.Duration {
 	return l.Fresh + after
 }
 
-// Entry is an answer that is stored.
+// Entry is a stored response.
 type Entry struct {
-	// Body is the answer. What a store returned must not be modified, nor what
-	// was handed to one.
+	// Body is the response. It must not be modified after a store returned it or
+	// was given it.
 	Body []byte
-	// Local is the same answer in the form that callers get. It never leaves the
-	// process: the memory keeps it beside Body, a shared store does not, and a
-	// [Tiered] makes it anew of what it loads from there. Nil where there is none.
+	// Local is the same response in the form that callers get. It never leaves the
+	// process: the memory stores it beside Body, a shared store does not, and a
+	// [Tiered] converts the body of each entry that it loads from there. It may be
+	// nil.
 	Local []byte
-	// StoredAt is when the fetch of the answer began: it says nothing about what
-	// happened later.
+	// StoredAt is the time at which the fetch of the response began: the response
+	// may predate anything that happened later.
 	StoredAt time.Time
 	// Life counts from StoredAt.
 	Life Life
 }
 
-// Age is how old the entry is at now, and zero if it seems to be from the
-// future (the clock of another replica).
+// Age is the age of the entry at now, and zero if StoredAt is in the future, by the
+// clock of another replica.
 func (e Entry) Age(now time.Time) time.Duration { return max(0, now.Sub(e.StoredAt)) }
 
-// Fresh tells whether the entry is as good as a new answer.
+// Fresh reports whether the entry is fresh.
 func (e Entry) Fresh(now time.Time) bool { return e.Age(now) < e.Life.Fresh }
 
-// StaleWhileRevalidate tells whether the entry may be served while a new answer
-// is being fetched. A fresh one may.
+// StaleWhileRevalidate reports whether the entry may be served while a new response
+// is being fetched. A fresh entry may.
 func (e Entry) StaleWhileRevalidate(now time.Time) bool {
 	return e.Age(now)-e.Life.Fresh < e.Life.Stale || e.Fresh(now)
 }
 
-// StaleIfError tells whether the entry may be served if a new answer cannot be
-// had. A fresh one may.
+// StaleIfError reports whether the entry may be served if a fetch fails. A fresh
+// entry may.
 func (e Entry) StaleIfError(now time.Time) bool {
 	return e.Age(now)-e.Life.Fresh < e.Life.StaleIfError || e.Fresh(now)
 }
 
-// remaining is how long the entry is still to be kept; not positive when it is
-// over. Redis expires it after as long.
+// remaining is the rest of the life of the entry, after which Redis expires it. It
+// is not positive when the life is over.
 func (e Entry) remaining(now time.Time) time.Duration { return e.Life.Total() - e.Age(now) }
 
 func (e Entry) validate() error {
@@ -80,9 +81,9 @@ func (e Entry) validate() error {
 	return nil
 }
 
-// validateSave is what every store checks of the arguments of Save.
+// validateSave checks the arguments of Save, for every store.
 func validateSave(key Key, e Entry, at Snapshot) error {
-	if err := key.validate(); err != nil {
+	if err := key.Validate(); err != nil {
 		return err
 	}
 	if err := at.tags.validate(); err != nil {
@@ -94,9 +95,9 @@ func validateSave(key Key, e Entry, at Snapshot) error {
 	return e.validate()
 }
 
-// validateLoad is what every store checks of the arguments of Load.
+// validateLoad checks the arguments of Load, for every store.
 func validateLoad(key Key, tags Tags) error {
-	if err := key.validate(); err != nil {
+	if err := key.Validate(); err != nil {
 		return err
 	}
 	if err := tags.validate(); err != nil {
@@ -108,13 +109,12 @@ func validateLoad(key Key, tags Tags) error {
 	return nil
 }
 
-// encodingVersion is the first byte of an encoded entry. A build that changes
-// the encoding, or the meaning of a body, changes it, and takes the entries of
-// others for misses.
+// encodingVersion is the first byte of an encoded entry. A build that changes the
+// encoding, or the meaning of a body, changes it; entries of other versions are
+// misses.
 const encodingVersion = 1
 
-// encodeEntry writes an entry, the snapshot that it was saved at and the whole
-// key that it was saved under.
+// encodeEntry encodes an entry, the snapshot of its fetch and its whole key.
 func encodeEntry(key Key, e Entry, at Snapshot) []byte {
 	b := make([]byte, 0, 1+5*8+2+10*len(at.generations)+3*binary.MaxVarintLen32+
 		len(key.Org)+len(key.Canonical)+len(e.Body))
@@ -181,8 +181,8 @@ func decodeEntry(data []byte, key Key) (Entry, Snapshot, error) {
 	return e, at, nil
 }
 
-// reader takes an encoded entry apart. Once something is missing it has failed,
-// and gives zeros.
+// reader reads an encoded entry. After the first missing byte it has failed, and
+// returns zeros.
 type reader struct {
 	rest   []byte
 	failed bool

@@ -49,7 +49,7 @@ func TestEncodeEntry(t *testing.T) {
 		if !gotAt.sameGenerations(at) || !at.sameGenerations(gotAt) || gotAt.tags.org != key.Org {
 			t.Fatalf("got %v, want %v", gotAt, at)
 		}
-		// Whatever is missing or too much is noticed.
+		// Missing bytes and extra bytes are errors.
 		if _, _, err := decodeEntry(data[:rapid.IntRange(0, len(data)-1).Draw(t, "cut")], key); !errors.Is(err, errMalformed) {
 			t.Fatalf("cut off: %v", err)
 		}
@@ -79,7 +79,7 @@ func TestDecodeWrongKey(t *testing.T) {
 	}
 }
 
-// Two snapshots are the same only if all of them is.
+// Two snapshots are equal only if all parts are.
 func TestSameGenerations(t *testing.T) {
 	t.Parallel()
 	base := func() Snapshot {
@@ -116,7 +116,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What is accepted says the same when written again.
+		// An accepted entry is encoded to the same bytes again.
 		again, againAt, err := decodeEntry(encodeEntry(key, e, at), key)
 		if err != nil || !bytes.Equal(e.Body, again.Body) || e.Life != again.Life ||
 			!e.StoredAt.Equal(again.StoredAt) || !at.sameGenerations(againAt) {
@@ -175,7 +175,7 @@ func TestTags(t *testing.T) {
 			}
 		}
 	})
-	// They spread: of 4096 names in as many slots, about 63 % of the slots are hit.
+	// Names spread evenly: 4096 of them use about 63 % of as many slots.
 	used := map[Slot]bool{}
 	for i := range Slots {
 		used[NewTags("org", "/organization/projects/proj_"+strings.Repeat("x", i%7)+time.Duration(i).String()).Slots()[0]] = true

@@ -9,15 +9,14 @@ import (
 	"time"
 )
 
-// DefaultFlightTimeout bounds a flight that no other timeout was given for.
+// DefaultFlightTimeout is the timeout of a flight if the options set none.
 const DefaultFlightTimeout = 30 * time.Second
 
 // ErrFlightsClosed is the error of a call after Close.
-var ErrFlightsClosed = errors.New("cache: no more flights")
+var ErrFlightsClosed = errors.New("cache: flights are closed")
 
-// Flight makes calls that ask the same at the same time share one answer. Each
-// caller must have been authorized on its own before. It is for use from any
-// goroutine.
+// Flight lets concurrent calls for the same key share one response. Each caller
+// must have been authorized before. It may be used from any goroutine.
 type Flight[T any] struct {
 	options FlightOptions
 
@@ -41,15 +40,16 @@ type flightCall[T any] struct {
 	end    time.Time // of the flight at the latest
 	answer T
 	err    error
-	// waiting is how many want the answer, and until when the most patient of
-	// them waits; [Flight.mu] guards them.
+	// waiting is the number of callers that wait, and until the latest of their
+	// deadlines; [Flight.mu] guards both.
 	waiting int
 	until   time.Time
 }
 
-// flightContext is a flight's: its deadline is that of the caller who waits the
-// longest, so that what cannot be had by then is not begun, and moves when one
-// joins who waits longer. It does not end by itself then: the caller leaves.
+// flightContext is the context of a flight. Its deadline is the latest deadline of
+// its callers, so that the fetch begins no work that ends later, and it moves when
+// a caller with a later deadline joins. The context does not end at the deadline;
+// it ends when the last caller leaves.
 type flightContext struct {
 	context.Context
 	mu    *sync.Mutex
@@ -63,7 +63,7 @@ func (c flightContext) Deadline() (time.Time, bool) {
 	return *c.until, true
 }
 
-// until is how long a caller waits for a flight, no longer than last.
+// until is the deadline of a caller, or last if that is earlier.
 func until(ctx context.Context, last time.Time) time.Time {
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(last) {
 		return deadline
@@ -71,15 +71,14 @@ func until(ctx context.Context, last time.Time) time.Time {
 	return last
 }
 
-// FlightOptions configure a [Flight]. All may be left out.
+// FlightOptions are the settings of a [Flight]. The zero value is good.
 type FlightOptions struct {
-	// Timeout is how long a flight takes at the most; [DefaultFlightTimeout] if not
-	// positive.
+	// Timeout bounds a flight. [DefaultFlightTimeout] if not positive.
 	Timeout time.Duration
-	// Metrics is told of calls that joined others; nil for nobody.
+	// Metrics counts calls that joined a flight. It may be nil.
 	Metrics Metrics
-	// Joined is called, before it waits, with the context of a caller who joins a
-	// flight that another began, and with the flight's own; nil for nothing.
+	// Joined, if set, is called when a caller joins the flight of another one,
+	// before it waits, with the contexts of the flight and of the caller.
 	Joined func(flight, joiner context.Context)
 }
 
@@ -91,7 +90,7 @@ func NewFlight[T any](o FlightOptions) *Flight[T] {
 	if o.Joined == nil {
 		o.Joined = func(context.Context, context.Context) {}
 	}
-	o.Metrics = metricsOr(o.Metrics)
+	o.Metrics = OrDiscard(o.Metrics)
 	base, cancel := context.WithCancel(context.Background()) //nolint:gosec // Close calls it.
 	return &Flight[T]{
 		options: o,
@@ -101,19 +100,18 @@ func NewFlight[T any](o FlightOptions) *Flight[T] {
 	}
 }
 
-// Do returns the answer of fetch, or that of a call for the same key and version
-// that is on its way; shared tells which. Callers who share an answer must not
-// modify it.
+// Do returns the answer of fetch, or that of a flight for the same key and version;
+// shared reports which. Callers that share an answer must not modify it.
 //
-// version is what [Memory.Version] or [Tiered.Version] said of the key's tags
-// when this caller came. A caller who came after a write therefore does not join
-// a fetch that began before its end.
+// version is the value of [Memory.Version] or [Tiered.Version] for the tags of the
+// key when this caller came. A caller that came after a write therefore does not
+// join a fetch that began before its end.
 //
-// fetch runs on a goroutine of its own with the values of ctx but not its end:
-// when the caller who started it leaves, the others still get their answer. It
-// ends with the flight's timeout, and when nobody waits for it any more, and has
-// the deadline of the caller who waits the longest. Do itself returns when ctx ends. A panic of fetch is an error for everyone in the
-// flight.
+// fetch runs on a goroutine of the flight, with the values of ctx but not its end:
+// when the caller that started it leaves, the others still get their answer. Its
+// context ends after the timeout of the flight, or when the last caller has left,
+// and has the latest deadline of all callers. Do returns when ctx ends. A panic of
+// fetch is an error for all callers of the flight.
 func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	fetch func(context.Context) (T, error),
 ) (answer T, shared bool, err error) {
@@ -122,8 +120,8 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 		return answer, false, err
 	}
 	if shared {
-		f.options.Metrics.Count(storeFlight, Coalesced)
-		call.joined(ctx) // Without the lock, which who asks the flight's deadline needs.
+		f.options.Metrics.Count(StoreFlight, Coalesced)
+		call.joined(ctx) // Without the lock, which the deadline of the flight needs.
 	}
 	select {
 	case <-call.done:
@@ -134,11 +132,11 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	}
 }
 
-// Begin starts fetch for whoever asks next, unless one for the same key and
-// version is on its way or Close was called, and does not wait; it returns
-// whether it did. The fetch goes on when those who join it leave.
+// Begin starts a flight for later callers, and does not wait. It returns false if
+// there is a flight for the same key and version, or after Close. The fetch goes on
+// when the callers that join it leave.
 func (f *Flight[T]) Begin(ctx context.Context, key Key, version uint64, fetch func(context.Context) (T, error)) bool {
-	// Nobody ever leaves for the one who is counted as waiting here.
+	// join counts a waiting caller here, and that one never leaves.
 	_, shared, err := f.join(ctx, flightKey{key, version}, fetch)
 	return err == nil && !shared
 }
@@ -169,13 +167,12 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 	return call, false, nil
 }
 
-// leave ends a flight that nobody waits for: it would spend the upstream's
-// budget for nobody.
+// leave ends a flight without callers: its fetch would waste the upstream's budget.
 func (f *Flight[T]) leave(key flightKey, call *flightCall[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if call.waiting--; call.waiting == 0 {
-		// Out of the table first: nobody joins what is about to end.
+		// Out of the table first, so that no caller joins a flight that ends.
 		f.forget(key, call)
 		call.cancel()
 	}
@@ -192,12 +189,13 @@ func (f *Flight[T]) run(ctx context.Context, key flightKey, call *flightCall[T],
 	fetch func(context.Context) (T, error),
 ) {
 	defer call.cancel()
-	defer context.AfterFunc(f.base, call.cancel)() //nolint:contextcheck // It is what ends flights at Close, beside their own contexts.
+	defer context.AfterFunc(f.base, call.cancel)() //nolint:contextcheck // Close ends flights through base, beside their contexts.
 	defer func() {
 		if p := recover(); p != nil {
 			call.err = fmt.Errorf("cache: fetch panicked: %v\n%s", p, debug.Stack())
 		}
-		// Out of the table first: who sees the answer and asks again starts anew.
+		// Out of the table first: a caller that has the answer and asks again starts
+		// a new flight.
 		f.mu.Lock()
 		f.forget(key, call)
 		f.mu.Unlock()
@@ -215,37 +213,37 @@ func (f *Flight[T]) Close() {
 	f.all.Wait()
 }
 
-// Leases are taken by one replica at a time. Redis gives them.
+// Leases gives leases, each to one replica at a time. Redis implements it.
 type Leases interface {
-	// Acquire takes the lease of key for ttl, after which it is over by itself.
-	// ok is false while another has it. release gives it back, if it is still
-	// this one's, is not nil if ok, and is not stopped by the end of its ctx. The
-	// error wraps ErrUnavailable.
+	// Acquire takes the lease of key for ttl, after which it expires. ok is false
+	// while another caller has it. release, which is not nil if ok, gives the lease
+	// back if it has not expired, and ignores the end of its ctx. The error wraps
+	// ErrUnavailable.
 	Acquire(ctx context.Context, key Key, ttl time.Duration) (release func(context.Context) error, ok bool, err error)
 }
 
-// The lease of a fetch, and how often who waits for it looks.
+// The lease of a fetch, and the first and the longest wait between two polls of the
+// replicas that wait for it.
 const (
-	// DefaultFetchLease is how long a replica that died keeps others from
-	// fetching the same.
+	// DefaultFetchLease is how long a replica that died prevents others from
+	// fetching the same response.
 	DefaultFetchLease = 10 * time.Second
-	firstLook         = 10 * time.Millisecond
-	lastLook          = 250 * time.Millisecond
+	firstPoll         = 10 * time.Millisecond
+	lastPoll          = 250 * time.Millisecond
 )
 
-// Across makes one replica fetch what several miss. Whoever has the lease of key
-// fetches; the others look for its answer with load, which asks the shared
-// store, and take over once the lease is free. If no lease can be had because
-// the store that gives them is unavailable, it fetches. ttl is the lease's
-// length, [DefaultFetchLease] if not positive. It is meant to run in a [Flight],
-// and ends with ctx.
+// Across lets replicas that miss the same key share one fetch. The replica with the
+// lease of key fetches. The others poll load, which asks the shared store, and take
+// over once the lease is free. If leases are unavailable, Across fetches without
+// one. ttl is the length of the lease, [DefaultFetchLease] if not positive. Across
+// is meant to run in a [Flight], and ends with ctx.
 func Across[T any](ctx context.Context, leases Leases, key Key, ttl time.Duration,
 	load func(context.Context) (T, bool), fetch func(context.Context) (T, error),
 ) (T, error) {
 	if ttl <= 0 {
 		ttl = DefaultFetchLease
 	}
-	for look := firstLook; ; look = min(2*look, lastLook) {
+	for wait := firstPoll; ; wait = min(2*wait, lastPoll) {
 		release, ok, err := leases.Acquire(ctx, key, ttl)
 		if err != nil {
 			return fetch(ctx)
@@ -253,7 +251,7 @@ func Across[T any](ctx context.Context, leases Leases, key Key, ttl time.Duratio
 		if ok {
 			return fetchHolding(ctx, release, load, fetch)
 		}
-		timer := time.NewTimer(look)
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -267,12 +265,12 @@ func Across[T any](ctx context.Context, leases Leases, key Key, ttl time.Duratio
 	}
 }
 
-// fetchHolding looks once more, because the lease may have become free by an
-// answer that was saved meanwhile.
+// fetchHolding loads once more before it fetches, because the lease may be free
+// because another replica has saved the response.
 func fetchHolding[T any](ctx context.Context, release func(context.Context) error,
 	load func(context.Context) (T, bool), fetch func(context.Context) (T, error),
 ) (T, error) {
-	// The lease ends by itself if it cannot be given back.
+	// The lease expires if it cannot be given back.
 	defer func() { _ = release(context.WithoutCancel(ctx)) }()
 	if answer, ok := load(ctx); ok {
 		return answer, nil

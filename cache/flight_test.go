@@ -89,8 +89,8 @@ func TestFlightLeaderLeaves(t *testing.T) {
 	})
 }
 
-// Nobody waits: what is left would spend the upstream's budget for nobody, and
-// who comes next must not join what is about to end.
+// A flight without callers ends, because its fetch would waste the upstream's
+// budget, and the next caller must not join it.
 func TestFlightEveryoneLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,8 +126,8 @@ func TestFlightEveryoneLeaves(t *testing.T) {
 	})
 }
 
-// The deadline of a flight is that of the most patient, and of nobody who is not
-// there: what cannot be had by then need not be begun.
+// The deadline of a flight is the latest one of its callers: the fetch begins no
+// work that ends later.
 func TestFlightDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestFlightDeadline(t *testing.T) {
 		look, seen := make(chan struct{}), make(chan time.Duration)
 		fetch := func(ctx context.Context) (string, error) {
 			for range look {
-				// Contexts that are made of it go by it too.
+				// Derived contexts have the same deadline.
 				derived, cancel := context.WithTimeout(ctx, time.Hour)
 				deadline, _ := derived.Deadline()
 				cancel()
@@ -176,7 +176,7 @@ func TestFlightDeadline(t *testing.T) {
 	})
 }
 
-// What was begun for whoever comes next does not end with those who joined it.
+// A flight of Begin does not end when the callers that joined it leave.
 func TestFlightBegin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestFlightBegin(t *testing.T) {
 	})
 }
 
-// Who came after a write must not get what was fetched before its end.
+// A caller that came after a write must not get a response from before its end.
 func TestFlightAfterWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -301,7 +301,7 @@ func TestFlightClose(t *testing.T) {
 	})
 }
 
-// tableLeases are leases in memory that end by themselves.
+// tableLeases are leases in memory that expire.
 type tableLeases struct {
 	mu    sync.Mutex
 	until map[Key]time.Time
@@ -329,7 +329,7 @@ func (l *tableLeases) Acquire(_ context.Context, key Key, ttl time.Duration) (fu
 	}, true, nil
 }
 
-// across is three replicas that miss the same at once.
+// across lets three replicas miss the same key at once.
 func across(t *testing.T, leases *tableLeases, first func(ctx context.Context) (string, error)) (fetches int64) {
 	t.Helper()
 	var saved atomic.Pointer[string]
@@ -413,7 +413,7 @@ func TestAcrossCallerLeaves(t *testing.T) {
 	})
 }
 
-// The lease may be free because somebody saved an answer since it was missed.
+// The lease may be free because another replica saved a response after the miss.
 func TestAcrossLooksAgain(t *testing.T) {
 	t.Parallel()
 	leases := &tableLeases{until: map[Key]time.Time{}}
@@ -425,8 +425,8 @@ func TestAcrossLooksAgain(t *testing.T) {
 	}
 }
 
-// TestFlightJoined: a flight is told who joins it, while it may be asked for its
-// deadline.
+// TestFlightJoined: Joined is called for each caller that joins, and may ask for the
+// deadline of the flight.
 func TestFlightJoined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// generations is the table of slots of one process. Reading takes no lock.
+// generations is the table of the slots of one process. Reads take no lock.
 type generations struct {
 	lease time.Duration
-	// now is the time since the process began to count: it never goes back.
+	// now is the time since the table was made. It never goes back.
 	now   func() time.Duration
-	mu    sync.Mutex // held by whoever changes a slot
+	mu    sync.Mutex // held to change a slot
 	slots [Slots]slotState
 }
 
 // slotState is one generation and the writes that are open on it.
 //
-// Writes are counted by the window of time, one lease long, in which they began,
-// and those of a window are over with the next one. So a write that is never
-// closed keeps the slot open for one to two leases, however many others begin
-// and end meanwhile; and a close that comes later than that finds that its
-// window is gone, and takes nothing from a write that began since.
+// Writes are counted by the window of time, one lease long, in which they began, and
+// the writes of a window expire at the end of the next one. So a write that is never
+// closed keeps the slot open for one to two leases, however many others begin and
+// end meanwhile. A later close finds its window gone, and does not close a write
+// that began since.
 type slotState struct {
 	generation atomic.Uint64
-	// openUntil is when the last window with an open write is over, on the clock
-	// of now; zero if no write is open.
+	// openUntil is the time, by now, at which the last window with an open write
+	// expires; zero if no write is open.
 	openUntil atomic.Int64
 	windows   [2]window
 }
@@ -39,13 +39,13 @@ func newGenerations(lease time.Duration, now func() time.Duration) *generations 
 	return &generations{lease: lease, now: now}
 }
 
-// read returns the generations of slots. open tells that one of them is being
-// written.
+// read returns the generations of slots. open reports whether a write to one of
+// them is open.
 func (g *generations) read(slots []Slot) (at []uint64, open bool) {
 	at = make([]uint64, len(slots))
 	for i, slot := range slots {
-		// The generation before the open writes: whoever sees the generation that
-		// a write moved to sees that it is open as well.
+		// The generation before the open writes: a reader that sees the generation
+		// of a write also sees that the slot is open.
 		at[i] = g.slots[slot].generation.Load()
 		if g.isOpen(slot) {
 			return nil, true
@@ -54,8 +54,8 @@ func (g *generations) read(slots []Slot) (at []uint64, open bool) {
 	return at, false
 }
 
-// current tells whether the slots are still at the generations that read gave.
-// Then none is open either: opening one moves it.
+// current reports whether the slots are still at the generations that read
+// returned. Then none is open either, because opening a slot moves it.
 func (g *generations) current(slots []Slot, at []uint64) bool {
 	if len(slots) != len(at) {
 		return false
@@ -70,10 +70,10 @@ func (g *generations) current(slots []Slot, at []uint64) bool {
 
 func (g *generations) isOpen(slot Slot) bool {
 	until := g.slots[slot].openUntil.Load()
-	return until != 0 && int64(g.now()) < until // Mostly it is zero, and the clock is not read.
+	return until != 0 && int64(g.now()) < until // Zero in most cases, without a look at the clock.
 }
 
-// version is a number that grows with every change of one of the slots.
+// version is a number that grows with each change of one of the slots.
 func (g *generations) version(slots []Slot) uint64 {
 	var sum uint64
 	for _, slot := range slots {
@@ -82,7 +82,7 @@ func (g *generations) version(slots []Slot) uint64 {
 	return sum
 }
 
-// open begins a write and returns the window that it counts in.
+// open begins a write and returns its window.
 func (g *generations) open(slots []Slot) int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -94,20 +94,20 @@ func (g *generations) open(slots []Slot) int64 {
 			*w = window{number: number}
 		}
 		w.writes++
-		// Open first, then the next generation: nobody sees the new one closed.
+		// Open first, then the next generation: no reader sees the new one closed.
 		s.openUntil.Store(int64(g.lease) * (number + 1))
 		s.generation.Add(1)
 	}
 	return number
 }
 
-// close ends a write that open began in window number.
+// close ends a write of window number.
 func (g *generations) close(slots []Slot, number int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, slot := range slots {
 		s := &g.slots[slot]
-		// The next generation first: nobody sees the old one closed.
+		// The next generation first: no reader sees the old one closed.
 		s.generation.Add(1)
 		if w := &s.windows[number%2]; w.number == number && w.writes > 0 {
 			w.writes--

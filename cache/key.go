@@ -5,28 +5,28 @@ import (
 	"encoding/binary"
 )
 
-// MaxKeyBytes is the longest Key, organization and canonical request together.
-// A longer one is never stored.
+// MaxKeyBytes is the length of the longest Key, organization and canonical request
+// together. A response with a longer one is never stored.
 const MaxKeyBytes = 64 << 10
 
-// Key says what was asked, completely: two requests that may be answered
-// differently have different keys, and two that mean the same have the same one.
+// Key identifies a request completely: two requests that may have different
+// responses have different keys, and two requests that mean the same have one key.
 type Key struct {
 	// Org names whose data it is: a digest of the upstream's base URL and of the
 	// identity of the admin key, never the key itself. It must not be empty.
 	Org string
-	// Canonical is the upstream request in canonical form, with everything that
-	// the answer depends on.
+	// Canonical is the upstream request in canonical form, with all parts that the
+	// response depends on.
 	Canonical string
 }
 
 // Digest names a Key in 32 bytes.
 type Digest [sha256.Size]byte
 
-// Digest returns the SHA-256 digest of the key. Keys that differ in either part
-// have different digests, wherever the border between the parts lies.
+// Digest returns the SHA-256 digest of the key. Its input includes the length of
+// the organization, so that no two keys have the same input.
 func (k Key) Digest() Digest {
-	// Almost every key fits on the stack.
+	// Almost all keys fit into this array on the stack.
 	var room [512]byte
 	b := binary.AppendUvarint(room[:0], uint64(len(k.Org)))
 	b = append(b, k.Org...)
@@ -34,7 +34,9 @@ func (k Key) Digest() Digest {
 	return sha256.Sum256(b)
 }
 
-func (k Key) validate() error {
+// Validate returns an error if a part of the key is empty, or ErrTooLarge if the
+// key is longer than MaxKeyBytes.
+func (k Key) Validate() error {
 	if k.Org == "" || k.Canonical == "" {
 		return errEmptyKey
 	}

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,20 +11,14 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// The names of the stores, as [Metrics] has them.
-const (
-	storeMemory = "memory"
-	storeSealed = "sealed"
-	storeFlight = "flight"
-)
-
-// MemoryOptions configure a [Memory].
+// MemoryOptions are the settings of a [Memory]. MaxBytes and Lease are required.
 type MemoryOptions struct {
-	// MaxBytes bounds what all entries take together, with their keys and about
-	// as much as their bookkeeping needs. It must be at least MinMemory.
+	// MaxBytes bounds the memory of all entries, with their keys and an estimate of
+	// their bookkeeping. It must be at least MinMemory.
 	MaxBytes int64
-	// Lease is how long at least a write that is never closed stays open (at most
-	// twice as long). DefaultLease if zero.
+	// Lease is how long at least a write stays open that is never closed, because
+	// its caller panicked or hangs; at most twice as long. It must be longer than
+	// any write takes, and positive.
 	Lease time.Duration
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
@@ -33,41 +26,41 @@ type MemoryOptions struct {
 	Metrics Metrics
 }
 
-// MinMemory is the smallest bound for a Memory that makes sense.
+// MinMemory is the smallest value of [MemoryOptions].MaxBytes.
 const MinMemory = 1 << 20
 
-// Memory is the store of one process. It starts no goroutine that outlives a
-// call for long, and needs no closing. Entries beyond their life stay until room
-// is needed or they are replaced, and are not served.
+// Memory is the store of one process. It needs no closing: its goroutines end soon
+// after a call. Expired entries are not served, and stay until they are replaced or
+// their room is needed.
 type Memory struct {
 	entries     *otter.Cache[Key, *item]
 	generations *generations
 	maxBytes    uint64
 	now         func() time.Time
 	metrics     Metrics
-	// isolation is not nil while invalidations by others may be missed.
+	// isolation is not nil while invalidations by other replicas may be missed.
 	isolation atomic.Pointer[isolation]
 }
 
-// isolation bounds the lives of entries while others cannot be heard.
+// isolation bounds the lives of entries while the bus is down.
 type isolation struct {
 	since time.Time
 	limit time.Duration
 }
 
-// item is an entry as it is kept.
+// item is an entry in memory.
 type item struct {
 	entry       Entry
 	slots       []Slot
 	generations []uint64
 	taken       time.Time
-	// confined is how long after taken it may be used; zero if there is no limit
-	// but the entry's own.
+	// confined, if not zero, is how long after taken the entry may be used, within
+	// its life.
 	confined time.Duration
 }
 
-// overhead is about what an entry costs beside key, body and generations: the
-// item, and otter's node and places in its tables.
+// overhead is an estimate of the memory of an entry beside key, body and
+// generations: the item, and otter's node and places in its tables.
 const overhead = int(unsafe.Sizeof(item{})) + 160
 
 func (i *item) weight(key Key) uint32 {
@@ -80,11 +73,8 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 	if o.MaxBytes < MinMemory {
 		return nil, fmt.Errorf("cache: %d bytes of memory, need at least %d", o.MaxBytes, int64(MinMemory))
 	}
-	if o.Lease < 0 {
-		return nil, errors.New("cache: negative lease")
-	}
-	if o.Lease == 0 {
-		o.Lease = DefaultLease
+	if o.Lease <= 0 {
+		return nil, errNoLease
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -102,7 +92,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		generations: newGenerations(o.Lease, func() time.Duration { return o.Now().Sub(start) }),
 		maxBytes:    uint64(o.MaxBytes),
 		now:         o.Now,
-		metrics:     metricsOr(o.Metrics),
+		metrics:     OrDiscard(o.Metrics),
 	}, nil
 }
 
@@ -125,8 +115,8 @@ func (m *Memory) snapshot(tags Tags) (Snapshot, error) {
 	return Snapshot{tags: tags, generations: at, taken: taken}, nil
 }
 
-// Version is a number that is another one after every change of one of the tags:
-// an Open, its end, a Purge, or news of another replica's. See [Flight.Do].
+// Version is a number that differs after each invalidation of one of the tags: by
+// an Open, its close or a Purge, here or in another replica. See [Flight.Do].
 func (m *Memory) Version(tags Tags) uint64 { return m.generations.version(tags.slots) }
 
 // Load implements [Store]. It does not allocate.
@@ -137,18 +127,18 @@ func (m *Memory) Load(_ context.Context, key Key, tags Tags) (Entry, bool, error
 	now := m.now()
 	found, ok := m.entries.GetIfPresent(key)
 	if !ok || !m.valid(found, tags.slots, now) {
-		m.metrics.Count(storeMemory, Miss)
+		m.metrics.Count(StoreMemory, Miss)
 		return Entry{}, false, nil
 	}
 	if found.entry.Fresh(now) {
-		m.metrics.Count(storeMemory, Hit)
+		m.metrics.Count(StoreMemory, Hit)
 	} else {
-		m.metrics.Count(storeMemory, Stale)
+		m.metrics.Count(StoreMemory, Stale)
 	}
 	return found.entry, true, nil
 }
 
-// valid tells whether i may be used now by who depends on slots.
+// valid reports whether i may be served now for a load with slots.
 func (m *Memory) valid(i *item, slots []Slot, now time.Time) bool {
 	if i.entry.remaining(now) <= 0 || !sameSlots(i.slots, slots) {
 		return false
@@ -156,10 +146,10 @@ func (m *Memory) valid(i *item, slots []Slot, now time.Time) bool {
 	if i.confined > 0 && now.Sub(i.taken) >= i.confined {
 		return false
 	}
-	// The isolation before the generations: who sees that it is over sees the
-	// generations that ended it.
+	// The isolation before the generations: a reader that sees the end of the
+	// isolation also sees the generations that rejoin moved.
 	if is := m.isolation.Load(); is != nil {
-		// What was stored before the isolation was told of everything until then.
+		// Until the isolation began, an entry missed no invalidation.
 		heard := i.taken
 		if is.since.After(heard) {
 			heard = is.since
@@ -188,8 +178,8 @@ func (m *Memory) Save(_ context.Context, key Key, e Entry, at Snapshot) error {
 	return m.save(key, e, at, 0)
 }
 
-// save stores an entry that may be used for no longer than confined after the
-// snapshot was taken; zero is no limit.
+// save stores an entry that may be used for at most confined after its snapshot was
+// taken; zero is no limit.
 func (m *Memory) save(key Key, e Entry, at Snapshot, confined time.Duration) error {
 	if err := validateSave(key, e, at); err != nil {
 		return err
@@ -202,33 +192,33 @@ func (m *Memory) save(key Key, e Entry, at Snapshot, confined time.Duration) err
 		return ErrTooLarge
 	}
 	if !m.generations.current(i.slots, i.generations) {
-		m.metrics.Count(storeMemory, Refused)
+		m.metrics.Count(StoreMemory, Refused)
 		return ErrInvalidated
 	}
 	if e.remaining(now) <= 0 {
 		return nil
 	}
-	// What becomes invalid between the check and here is not served: Load checks
-	// again, and generations never come back.
+	// An entry that became invalid since the check is not served: Load checks again,
+	// and generations never come back.
 	m.entries.Compute(key, func(old *item, found bool) (*item, otter.ComputeOp) {
 		if found && old.entry.StoredAt.After(e.StoredAt) && m.valid(old, i.slots, now) {
 			return old, otter.CancelOp
 		}
 		return i, otter.WriteOp
 	})
-	m.metrics.Count(storeMemory, Saved)
+	m.metrics.Count(StoreMemory, Saved)
 	return nil
 }
 
 // Open implements [Store]. It does not fail.
 func (m *Memory) Open(_ context.Context, tags Tags) (closed func(context.Context) error, err error) {
 	window := m.generations.open(tags.slots)
-	m.metrics.Count(storeMemory, Invalidation)
+	m.metrics.Count(StoreMemory, Invalidation)
 	var once sync.Once
 	return func(context.Context) error {
 		once.Do(func() {
 			m.generations.close(tags.slots, window)
-			m.metrics.Count(storeMemory, Invalidation)
+			m.metrics.Count(StoreMemory, Invalidation)
 		})
 		return nil
 	}, nil
@@ -237,27 +227,19 @@ func (m *Memory) Open(_ context.Context, tags Tags) (closed func(context.Context
 // Purge implements [Store]. It does not fail.
 func (m *Memory) Purge(_ context.Context, tags Tags) error {
 	m.generations.bump(tags.slots)
-	m.metrics.Count(storeMemory, Invalidation)
+	m.metrics.Count(StoreMemory, Invalidation)
 	return nil
 }
 
-// Bytes is about how much the entries take, including those that are no longer
-// valid and have not been removed yet.
-func (m *Memory) Bytes() uint64 { return m.entries.WeightedSize() }
-
-// Len is how many entries there are, including those that are no longer valid
-// and have not been removed yet.
-func (m *Memory) Len() int { return m.entries.EstimatedSize() }
-
-// isolate bounds the life of every entry to limit, counted from now or from the
-// moment that its fetch began, whichever is later: invalidations by others may be
-// missed from now on. While isolated it changes nothing.
+// isolate bounds the life of each entry to limit after now, or after the beginning
+// of its fetch if that is later: from now on, invalidations by other replicas may be
+// missed. During an isolation it does nothing.
 func (m *Memory) isolate(limit time.Duration) {
 	m.isolation.CompareAndSwap(nil, &isolation{since: m.now(), limit: limit})
 }
 
-// rejoin ends an isolation. Whatever may have been missed is assumed to have
-// happened.
+// rejoin ends an isolation, and invalidates all entries because invalidations may
+// have been missed.
 func (m *Memory) rejoin() {
 	m.generations.bumpAll()
 	m.isolation.Store(nil)

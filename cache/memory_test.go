@@ -8,11 +8,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-func newMemory(tb testing.TB, c *clock) *Memory {
+func newMemory(tb testing.TB, c *timetest.Clock) *Memory {
 	tb.Helper()
-	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Now: c.now, Lease: time.Minute})
+	m, err := NewMemory(MemoryOptions{MaxBytes: 64 << 20, Now: c.Now, Lease: time.Minute})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -21,9 +23,9 @@ func newMemory(tb testing.TB, c *clock) *Memory {
 
 func newMemorySubject(tb testing.TB) (subject, *Memory) {
 	tb.Helper()
-	c := newClock()
+	c := timetest.NewClock()
 	m := newMemory(tb, c)
-	return subject{store: m, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute}, m
+	return subject{store: m, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute}, m
 }
 
 func TestMemoryContract(t *testing.T) {
@@ -37,13 +39,18 @@ func TestMemoryContract(t *testing.T) {
 
 func TestMemoryOptions(t *testing.T) {
 	t.Parallel()
-	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory - 1}); err == nil {
+	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory - 1, Lease: testLease}); err == nil {
 		t.Error("too little memory was accepted")
 	}
-	if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Lease: -1}); err == nil {
-		t.Error("a negative lease was accepted")
+	for _, lease := range []time.Duration{-1, 0} {
+		if _, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Lease: lease}); err == nil {
+			t.Errorf("lease %v was accepted", lease)
+		}
+		if _, err := NewRedis(nil, RedisOptions{Lease: lease}); err == nil {
+			t.Errorf("lease %v was accepted for Redis", lease)
+		}
 	}
-	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory})
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Lease: testLease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +63,7 @@ func TestMemoryOptions(t *testing.T) {
 	}
 }
 
-// A writer that died must not keep a collection out of the cache for as long as
-// others write to it.
+// A writer that died must not keep a slot open for as long as others write to it.
 func TestMemoryDeadWriterAmongOthers(t *testing.T) {
 	t.Parallel()
 	s, _ := newMemorySubject(t)
@@ -83,13 +89,14 @@ func TestMemoryLeaseOfOverlappingWrites(t *testing.T) {
 	s.advance(59 * time.Second)
 	s.wantWriting(t, tags) // Not a lease long yet.
 	s.advance(2 * time.Second)
-	// The first is over. The second has been open for a minute and may be.
+	// The first write is over. The second one has been open for a minute, which is
+	// within its lease.
 	end()
 	s.put(t, "k", "body", tags)
 }
 
-// Two fetches without a write between them may be saved in the other order: what
-// came later stays.
+// Two fetches without a write between them may be saved in reverse order: the later
+// response stays.
 func TestMemoryKeepsTheLater(t *testing.T) {
 	t.Parallel()
 	s, _ := newMemorySubject(t)
@@ -137,12 +144,12 @@ func TestMemoryVersion(t *testing.T) {
 func TestMemoryMetrics(t *testing.T) {
 	t.Parallel()
 	var c counts
-	now := newClock()
-	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: now.now, Metrics: &c})
+	now := timetest.NewClock()
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: now.Now, Lease: testLease, Metrics: &c})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := subject{store: m, now: now.now}
+	s := subject{store: m, now: now.Now}
 	tags := s.tags("a")
 	s.wantMiss(t, "k", tags)
 	at := s.snapshot(t, tags)
@@ -152,7 +159,7 @@ func TestMemoryMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantHit(t, "k", "body", tags)
-	now.advance(contractLife)
+	now.Advance(contractLife)
 	s.wantHit(t, "k", "body", tags)
 	s.open(t, tags)()
 	s.wantRefused(t, "k", at)
@@ -169,7 +176,7 @@ func TestMemoryMetrics(t *testing.T) {
 // Not parallel: it looks at the heap of the process.
 func TestMemoryBound(t *testing.T) {
 	const limit = 16 << 20
-	m, err := NewMemory(MemoryOptions{MaxBytes: limit})
+	m, err := NewMemory(MemoryOptions{MaxBytes: limit, Lease: testLease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +189,7 @@ func TestMemoryBound(t *testing.T) {
 	for worker := range 4 {
 		all.Go(func() {
 			for i := range boundKeys / 4 {
-				// The key and the body are this entry's own, as they are in life.
+				// Each entry has a key and a body of its own, as in production.
 				key := s.key(fmt.Sprintf("GET /organization/projects/proj_%d_%d/users?limit=100", worker, i))
 				e := s.entry("")
 				e.Body = make([]byte, 64+i%512)
@@ -191,15 +198,15 @@ func TestMemoryBound(t *testing.T) {
 					return
 				}
 				if i%1000 == 0 {
-					over.Store(m.Bytes(), true)
+					over.Store(m.bytes(), true)
 				}
 			}
 		})
 	}
 	all.Wait()
 	m.entries.CleanUp()
-	if got := m.Bytes(); got > limit || got < limit*9/10 {
-		t.Errorf("%d bytes in %d entries, limit %d", got, m.Len(), limit)
+	if got := m.bytes(); got > limit || got < limit*9/10 {
+		t.Errorf("%d bytes in %d entries, limit %d", got, m.len(), limit)
 	}
 	var most uint64
 	over.Range(func(bytes, _ any) bool {
@@ -210,7 +217,7 @@ func TestMemoryBound(t *testing.T) {
 		t.Errorf("%d bytes on the way, limit %d", most, limit)
 	}
 	grown := heap() - before
-	t.Logf("%d entries of %d bytes, heap grew by %d, most on the way %d", m.Len(), m.Bytes(), grown, most)
+	t.Logf("%d entries of %d bytes, heap grew by %d, most on the way %d", m.len(), m.bytes(), grown, most)
 	if grown > limit*3/2 {
 		t.Errorf("the heap grew by %d bytes, limit %d", grown, limit)
 	}

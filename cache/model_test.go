@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 // The model: replicas, each a Tiered, over one shared store; an upstream with two
@@ -26,7 +28,7 @@ import (
 //   - nor than a write of the same replica that an earlier read there saw. With
 //     one replica this is: time does not go back.
 type model struct {
-	clock    *clock
+	clock    *timetest.Clock
 	org      string
 	upstream [2]int
 	writer   [2][]int // who wrote each version
@@ -43,12 +45,12 @@ type modelReplica struct {
 	bus    listener
 	down   bool
 	queue  []message
-	// owed is what reads that begin now must see, of either item.
+	// owed is the least version of each item that reads must see from now on.
 	owed [2]int
 	due  []debt
 }
 
-// message is an end or a beginning of a write; a beginning owes nothing.
+// message is the beginning or the end of a write. A beginning requires nothing.
 type message struct {
 	slots         []Slot
 	item, version int
@@ -67,14 +69,14 @@ type actor struct {
 	paused chan struct{}
 	done   bool
 	item   int
-	// version is what a writer wrote.
+	// version is the version that a writer wrote.
 	version int
 	replica *modelReplica
 }
 
 type actorKey struct{}
 
-// pause lets others move, and tells whether what comes next is to fail.
+// pause lets other actors move, and reports whether the next call is to fail.
 func pause(ctx context.Context) (fail bool) {
 	a, ok := ctx.Value(actorKey{}).(*actor)
 	if !ok {
@@ -98,7 +100,7 @@ func (m *model) start(a *actor, run func(ctx context.Context, a *actor)) {
 
 func (m *model) step(i int, fail bool) {
 	a := m.actors[i]
-	m.clock.advance(time.Millisecond)
+	m.clock.Advance(time.Millisecond)
 	a.resume <- fail
 	<-a.paused
 	if a.done {
@@ -106,7 +108,7 @@ func (m *model) step(i int, fail bool) {
 	}
 }
 
-// modelShared is the shared store as one replica sees it.
+// modelShared is the shared store from the view of one replica.
 type modelShared struct {
 	Store
 	model   *model
@@ -167,7 +169,7 @@ func (s *modelShared) Open(ctx context.Context, tags Tags) (closed func(context.
 }
 
 func (m *model) publish(from *modelReplica, said message) {
-	said.at = m.clock.now()
+	said.at = m.clock.Now()
 	for _, to := range m.replicas {
 		if to == from {
 			continue
@@ -180,7 +182,7 @@ func (m *model) publish(from *modelReplica, said message) {
 	}
 }
 
-// lose is for a message that will not arrive any more since the bus went down.
+// lose notes a message that does not arrive because the bus went down.
 func (r *modelReplica) lose(said message, down time.Time) {
 	if down.Before(said.at) {
 		down = said.at
@@ -206,7 +208,7 @@ func (r *modelReplica) goDown(now time.Time) {
 	r.queue = nil
 }
 
-// comeBack also stands for a connection that was lost and made again unnoticed.
+// comeBack also stands for an unnoticed reconnection.
 func (r *modelReplica) comeBack() {
 	r.down = false
 	r.bus.Up()
@@ -247,7 +249,7 @@ func (m *model) number(r *modelReplica) int {
 // read is a reader of an item, or of both (the list) if its item is 2.
 func (m *model) read(ctx context.Context, a *actor) {
 	r := a.replica
-	now := m.clock.now()
+	now := m.clock.Now()
 	for _, d := range r.due {
 		if !d.at.After(now) {
 			r.owe(d.item, d.version)
@@ -269,7 +271,7 @@ func (m *model) read(ctx context.Context, a *actor) {
 		m.hits++
 	} else {
 		at, err := r.tiered.Snapshot(ctx, tags)
-		began := m.clock.now()
+		began := m.clock.Now()
 		pause(ctx)
 		seen = m.upstream
 		pause(ctx)
@@ -285,7 +287,7 @@ func (m *model) read(ctx context.Context, a *actor) {
 			m.failure = fmt.Sprintf("replica %d read %s (hit: %v): item %d is %d, and must be at least %d",
 				m.number(r), name, hit, item, seen[item], owed[item])
 		}
-		// Whoever reads after this one sees what this replica wrote and this one saw.
+		// Later reads see at least the writes of this replica that this one saw.
 		for version := seen[item]; version > 0; version-- {
 			if m.writer[item][version-1] == m.number(r) {
 				r.owe(item, version)
@@ -295,11 +297,11 @@ func (m *model) read(ctx context.Context, a *actor) {
 	}
 }
 
-func newModel(org string, replicas int, faults bool, c *clock, shared func(replica int) Store) *model {
+func newModel(org string, replicas int, faults bool, c *timetest.Clock, shared func(replica int) Store) *model {
 	m := &model{clock: c, org: org, faults: faults}
 	for i := range replicas {
 		r := &modelReplica{}
-		memory, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: c.now, Lease: 1000 * time.Hour})
+		memory, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: c.Now, Lease: 1000 * time.Hour})
 		if err != nil {
 			panic(err)
 		}
@@ -318,7 +320,7 @@ func newModel(org string, replicas int, faults bool, c *clock, shared func(repli
 	return m
 }
 
-// run draws what happens, and stops at the first read that is wrong.
+// run draws the actions, and stops at the first wrong read.
 func (m *model) run(t *rapid.T, steps int) {
 	defer func() {
 		for len(m.actors) > 0 {
@@ -336,11 +338,11 @@ func (m *model) run(t *rapid.T, steps int) {
 		case what < 27 && len(r.queue) > 0:
 			r.deliver()
 		case what == 27 && !r.down:
-			r.goDown(m.clock.now())
+			r.goDown(m.clock.Now())
 		case what == 28:
 			r.comeBack()
 		case what == 29:
-			m.clock.advance(time.Duration(pick("seconds", 4)) * time.Second)
+			m.clock.Advance(time.Duration(pick("seconds", 4)) * time.Second)
 		case len(m.actors) > 0:
 			m.step(pick("actor", len(m.actors)), pick("fail", 12) == 0)
 		}
@@ -375,10 +377,10 @@ func TestModel(t *testing.T) {
 			t.Parallel()
 			reads, hits := 0, 0
 			rapid.Check(t, func(t *rapid.T) {
-				c := newClock()
+				c := timetest.NewClock()
 				var shared Store
 				if test.shared {
-					memory, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: c.now, Lease: 1000 * time.Hour})
+					memory, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: c.Now, Lease: 1000 * time.Hour})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -2,5 +2,5 @@
 
 package cache
 
-// boundKeys is how many distinct keys a memory is offered that has not the room.
+// boundKeys is the number of keys for a memory that has no room for all of them.
 const boundKeys = 1_000_000

@@ -13,43 +13,39 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/sony/gobreaker/v2"
+
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
-// storeRedis is what Metrics are told.
-const storeRedis = "redis"
-
-// RedisOptions are the settings of a [Redis]. The zero value is good.
+// RedisOptions are the settings of a [Redis]. Lease is required.
 type RedisOptions struct {
 	// Prefix begins the name of every key and channel. "gw" if empty.
 	Prefix string
-	// Org, if set, is the one organization that Listen listens to; if not, it
-	// listens to all of them. Set it with a cluster: the subscription is then at
-	// the node that publishes, and no message depends on the bus between nodes.
+	// Org, if set, is the only organization that Listen subscribes to. Without it
+	// Listen subscribes to all of them. Set it with a cluster: the subscription is
+	// then at the node that publishes, and needs no bus between nodes.
 	Org string
-	// Lease is how long a write stays open that is never closed.
-	// [DefaultLease] if not positive.
+	// Lease is how long a write stays open that is never closed, because its
+	// process died. It must be longer than any write takes, and positive.
 	Lease time.Duration
-	// Metrics, if set, counts.
+	// Metrics may be nil.
 	Metrics Metrics
-	// Now, if set, is the clock that tells the age of entries, and how long this
-	// replica waits for its own writes. In Redis everything goes by Redis's own.
+	// Now is the clock for the age of entries and for the leases of writes of this
+	// replica; time.Now if nil. In Redis, leases go by the clock of Redis.
 	Now func() time.Time
 
-	// CallTimeout bounds one operation. 40 ms if not positive.
-	CallTimeout time.Duration
-	// SlowCall is how long an operation may take until it counts as a failure,
-	// although its answer is good: a miss takes several, and they add up to what
-	// a caller waits. A fifth of CallTimeout if not positive.
-	SlowCall time.Duration
-	// BreakerPause is how long nothing is asked after Redis failed five times in
-	// a row; then one call is let through to see. 1 s if not positive.
+	// CallTimeout and BreakerPause are those of [redisclient.GuardOptions].
+	CallTimeout  time.Duration
 	BreakerPause time.Duration
-	// RepairInterval is how often invalidations that did not reach Redis are
-	// tried again. 250 ms if not positive.
+	// SlowCall is how long a call may take before it counts as a failure although
+	// its reply is good: a miss makes several calls, and a caller waits for all of
+	// them. A fifth of CallTimeout if not positive.
+	SlowCall time.Duration
+	// RepairInterval is the time between two attempts to repeat invalidations that
+	// did not reach Redis. 250 ms if not positive.
 	RepairInterval time.Duration
-	// Heartbeat is how often Listen makes sure that its connection lives; it
-	// gives it up after three without an answer. 1 s if not positive.
+	// Heartbeat is the interval at which Listen checks its connection. After three
+	// without a reply it reconnects. 1 s if not positive.
 	Heartbeat time.Duration
 }
 
@@ -59,41 +55,37 @@ func (o RedisOptions) withDefaults() RedisOptions {
 			*d = standard
 		}
 	}
-	or(&o.Lease, DefaultLease)
-	or(&o.CallTimeout, redisCallTimeout)
-	or(&o.SlowCall, o.CallTimeout/5)
-	or(&o.BreakerPause, time.Second)
 	or(&o.RepairInterval, 250*time.Millisecond)
 	or(&o.Heartbeat, time.Second)
 	if o.Prefix == "" {
-		o.Prefix = "gw"
+		o.Prefix = redisclient.DefaultPrefix
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.Metrics = metricsOr(o.Metrics)
+	o.Metrics = OrDiscard(o.Metrics)
 	return o
 }
 
 // Redis is a [Store] that replicas share, the [Bus] between them and the
 // [Leases] of their fetches.
 //
-// An operation takes no longer than 40 ms, and no time at all for a while after
-// several have failed. What this replica could not invalidate it remembers: until
-// Redis knows, none of it is loaded here.
+// A call to Redis takes at most CallTimeout. After several failures, calls fail at
+// once for a while. The store remembers invalidations that did not reach Redis:
+// until they do, it loads nothing that depends on their slots.
 type Redis struct {
 	client  redis.UniversalClient
 	options RedisOptions
 	scripts redisScripts
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	// sender names this replica, to know its own messages.
+	guard   *redisclient.Guard
+	// sender names this replica, which ignores messages of the same name.
 	sender string
 	tokens atomic.Uint64
 
 	mu   sync.Mutex
 	orgs map[string]*redisOrg
 
-	repair chan struct{} // holds one: there is something to repair
+	repair chan struct{} // holds one while there is an invalidation to repeat
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
@@ -104,52 +96,48 @@ var (
 	_ Leases = (*Redis)(nil)
 )
 
-// NewRedis returns a store on client, which should be made by [NewRedisClient]
+// NewRedis returns a store on client, which should be made by [redisclient.New]
 // and stays the caller's to close. It connects when it is used. Close it.
-func NewRedis(client redis.UniversalClient, options RedisOptions) *Redis {
+func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error) {
+	if options.Lease <= 0 {
+		return nil, errNoLease
+	}
 	options = options.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Redis{
 		client:  client,
 		options: options,
 		scripts: newRedisScripts(),
-		breaker: newBreaker(options.BreakerPause),
-		sender:  rand.Text(),
-		orgs:    make(map[string]*redisOrg),
-		repair:  make(chan struct{}, 1),
-		cancel:  cancel,
-		ended:   make(chan struct{}),
+		guard: redisclient.NewGuard(redisclient.GuardOptions{
+			CallTimeout:  options.CallTimeout,
+			SlowCall:     max(options.SlowCall, 0),
+			BreakerPause: options.BreakerPause,
+		}),
+		sender: rand.Text(),
+		orgs:   make(map[string]*redisOrg),
+		repair: make(chan struct{}, 1),
+		cancel: cancel,
+		ended:  make(chan struct{}),
 	}
 	go func() {
 		defer close(r.ended)
 		r.repairLoop(ctx)
 	}()
-	return r
+	return r, nil
 }
 
-// Close ends what Redis does in the background. Invalidations that could not be
-// told are lost then; see Owing.
+// Close ends the goroutine of the store. Invalidations that have not reached Redis
+// are lost then.
 func (r *Redis) Close() {
 	r.cancel()
 	<-r.ended
 }
 
-// Available tells whether Redis is being asked: false is a reason to report the
-// gateway as degraded, not as out of order.
-func (r *Redis) Available() bool { return r.breaker.State() == gobreaker.StateClosed }
+// Available reports whether Redis is being called. False is a reason to report the
+// gateway as degraded, not as failed.
+func (r *Redis) Available() bool { return r.guard.Available() }
 
-// Owing returns how many slots are still to be invalidated in Redis.
-func (r *Redis) Owing() int {
-	n := 0
-	for _, o := range r.listOrgs() {
-		slots, _ := o.debts()
-		n += len(slots)
-	}
-	return n
-}
-
-// Load implements [Store]. Entry and generations are asked for in one round
-// trip.
+// Load implements [Store]. It gets entry and generations in one round trip.
 func (r *Redis) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
 	if err := validateLoad(key, tags); err != nil {
 		return Entry{}, false, err
@@ -198,7 +186,7 @@ func (r *Redis) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, erro
 		return r.miss()
 	}
 	now := r.options.Now()
-	// A write of this replica that began since was not in Redis's answer.
+	// Redis's reply may not include a write of this replica that began since.
 	blocked, _ := o.isBlocked(tags.slots, now)
 	if blocked || !at.sameGenerations(current) || e.remaining(now) <= 0 {
 		return r.miss()
@@ -223,7 +211,7 @@ func (r *Redis) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	if blocked, writing := o.isBlocked(tags.slots, r.options.Now()); writing {
 		return Snapshot{}, ErrWriting
 	} else if blocked {
-		return Snapshot{}, fmt.Errorf("%w: it does not know of an invalidation yet", ErrUnavailable)
+		return Snapshot{}, fmt.Errorf("%w: an invalidation has not reached Redis", ErrUnavailable)
 	}
 	era := o.era.Load()
 	seen := era.seenAt(tags.slots)
@@ -249,14 +237,14 @@ func (r *Redis) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	}
 	if era.wentBack(current, seen) {
 		r.oweAll(o, tags.slots)
-		return Snapshot{}, fmt.Errorf("%w: it lost invalidations", ErrUnavailable)
+		return Snapshot{}, fmt.Errorf("%w: Redis lost invalidations", ErrUnavailable)
 	}
 	current.taken = taken
 	return current, nil
 }
 
-// Save implements [Store]. That the snapshot still holds is checked in Redis, in
-// one step with the storing.
+// Save implements [Store]. Redis checks the snapshot and stores the entry in one
+// step.
 func (r *Redis) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
 	if err := validateSave(key, e, at); err != nil {
 		return err
@@ -296,6 +284,14 @@ func (r *Redis) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
 	return nil
 }
 
+// call makes a call to Redis. Its error wraps ErrUnavailable.
+func (r *Redis) call(ctx context.Context, f func(context.Context) error) error {
+	if err := r.guard.Call(ctx, f); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
 func (r *Redis) miss() (Entry, bool, error) {
 	r.count(Miss)
 	return Entry{}, false, nil
@@ -306,7 +302,7 @@ func (r *Redis) failed(err error) (Entry, bool, error) {
 	return Entry{}, false, err
 }
 
-func (r *Redis) count(e Event) { r.options.Metrics.Count(storeRedis, e) }
+func (r *Redis) count(e Event) { r.options.Metrics.Count(StoreRedis, e) }
 
 func (r *Redis) countUnreadable(err error) {
 	switch {
@@ -317,7 +313,7 @@ func (r *Redis) countUnreadable(err error) {
 	}
 }
 
-// org returns what is known of an organization.
+// org returns the state of an organization, which it adds if it is new.
 func (r *Redis) org(name string) (*redisOrg, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -342,8 +338,8 @@ func (r *Redis) listOrgs() []*redisOrg {
 	return orgs
 }
 
-// parseStates reads epoch and generations. closed is false if one of the slots
-// is open, or if there is no epoch, and so nothing that could be valid.
+// parseStates reads epoch and generations. closed is false if one of the slots is
+// open, or if there is no epoch: then no entry is valid.
 func parseStates(states []any, tags Tags) (current Snapshot, closed bool) {
 	if len(states) != 1+len(tags.slots) {
 		return Snapshot{}, false
@@ -359,7 +355,7 @@ func parseStates(states []any, tags Tags) (current Snapshot, closed bool) {
 	current = Snapshot{tags: tags, epoch: number, generations: make([]uint64, len(tags.slots))}
 	for i, state := range states[1:] {
 		if state == nil {
-			continue // Never moved.
+			continue // Generation 0.
 		}
 		text, ok := state.(string)
 		if !ok {
@@ -382,7 +378,7 @@ func fieldNames(slots []Slot) []string {
 	return names
 }
 
-// newEpoch draws the name of an epoch, for the case that there is none.
+// newEpoch draws the name of an epoch, which Redis uses if it has none.
 func newEpoch() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails

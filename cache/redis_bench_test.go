@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A hit in Redis against a bare GET of as many bytes, both through the same
-// client. The bare one reads what the other does: the encoded entry.
+// A hit in Redis against a bare GET of the same encoded entry, both through one
+// client.
 func BenchmarkRedis(b *testing.B) {
 	server := newRedisServer(b)
 	r := newReplica(b, server.addr, RedisOptions{})

@@ -9,13 +9,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// How long Listen waits before it connects again.
+// The shortest and the longest time that Listen waits before it reconnects.
 const (
 	firstReconnect = 20 * time.Millisecond
 	lastReconnect  = time.Second
 )
 
-// missedHeartbeats is after how many silent heartbeats a connection is given up.
+// missedHeartbeats is the number of heartbeats without a reply after which a
+// connection is closed.
 const missedHeartbeats = 3
 
 // Listen implements [Bus].
@@ -39,14 +40,14 @@ func (r *Redis) Listen(ctx context.Context, l Listener) {
 	}
 }
 
-// listenOnce listens on one connection until that fails, and tells whether it
-// ever worked.
+// listenOnce listens on one connection until it fails, and reports whether the
+// subscription was ever confirmed.
 func (r *Redis) listenOnce(ctx context.Context, l Listener) (worked bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	subscription := r.client.Subscribe(ctx) // connects when there is a channel
+	subscription := r.client.Subscribe(ctx) // connects with the first channel
 	defer func() { _ = subscription.Close() }()
-	// Nothing else interrupts a read.
+	// The end of ctx does not interrupt a read.
 	defer context.AfterFunc(ctx, func() { _ = subscription.Close() })()
 
 	if r.subscribe(ctx, subscription) != nil {
@@ -63,16 +64,16 @@ func (r *Redis) listenOnce(ctx context.Context, l Listener) (worked bool) {
 	}()
 
 	for {
-		// Pongs come in between, so that silence means that the connection is
-		// dead. After a timeout the connection must not be used: it may have been
-		// in the middle of a message.
+		// Pongs come in between, so that silence means a dead connection. After a
+		// timeout the connection must not be used: the read may have stopped in the
+		// middle of a message.
 		message, err := subscription.ReceiveTimeout(ctx, missedHeartbeats*r.options.Heartbeat)
 		if err != nil || ctx.Err() != nil {
 			return worked
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:
-			// The first, or that of a connection that go-redis made by itself.
+			// The first confirmation, or that of a reconnection by go-redis.
 			worked = true
 			l.Up()
 		case *redis.Message:
@@ -82,7 +83,7 @@ func (r *Redis) listenOnce(ctx context.Context, l Listener) (worked bool) {
 }
 
 func (r *Redis) subscribe(ctx context.Context, subscription *redis.PubSub) error {
-	// Longer than a call, because nobody waits for it.
+	// Longer than a call, because no caller waits for it.
 	ctx, cancel := context.WithTimeout(ctx, 2*r.options.Heartbeat)
 	defer cancel()
 	if r.options.Org != "" {
@@ -91,12 +92,12 @@ func (r *Redis) subscribe(ctx context.Context, subscription *redis.PubSub) error
 	return subscription.PSubscribe(ctx, globEscape(r.options.Prefix)+":{*}:bus")
 }
 
-// globEscape makes a pattern that matches s alone.
+// globEscape returns a pattern that matches s alone.
 func globEscape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-// ping asks for an answer at every heartbeat, until ctx ends.
+// ping sends a PING at each heartbeat, until ctx ends.
 func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub) {
 	ticker := time.NewTicker(r.options.Heartbeat)
 	defer ticker.Stop()
@@ -110,24 +111,24 @@ func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub) {
 		err := subscription.Ping(timed)
 		cancel()
 		if err != nil {
-			// The connection was replaced, or could not be: begin anew.
+			// The connection is broken, or go-redis has replaced it: start again.
 			_ = subscription.Close()
 			return
 		}
 	}
 }
 
-// hear passes on what scriptMove published: the sender, and the epoch and
-// "slot:generation" for each slot; or * if the hash was dropped.
+// hear passes on a message of scriptMove: the sender, then the epoch and
+// "slot:generation" for each slot, or * if the hash was dropped.
 func (r *Redis) hear(m *redis.Message, l Listener) {
 	sender, rest, _ := strings.Cut(m.Payload, " ")
 	if sender == r.sender {
-		return // It knew before Redis did.
+		return // This replica has invalidated already.
 	}
 	epoch, moved, ok := strings.Cut(rest, " ")
 	number, err := strconv.ParseUint(epoch, 16, 64)
 	if !ok || err != nil {
-		l.Up() // Everything, or something that a later build says.
+		l.Up() // All slots, or a message of a later build.
 		return
 	}
 	fields := strings.Fields(moved)

@@ -8,9 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 )
 
-// hearing is a Listener that writes down what it hears.
+// hearing is a Listener that records its calls.
 type hearing struct {
 	t      testing.TB
 	events chan heardEvent
@@ -97,8 +99,7 @@ func TestRedisBus(t *testing.T) {
 			if diff := cmp.Diff(others.slots, heard.wait("invalidated").slots); diff != "" {
 				t.Error(diff)
 			}
-			// Nobody is told what it did itself, or what nobody understands is
-			// taken for everything.
+			// A replica ignores its messages; an unknown message invalidates all.
 			if err := server.client.Publish(t.Context(), newRedisOrg("gw", redisTestOrg).channel, "later build").Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -147,23 +148,23 @@ func TestRedisBusMessages(t *testing.T) {
 	}
 }
 
-// A listener is told of every time in which it may have missed something, also
-// when the connection does not break but falls silent.
+// A listener is down whenever it may miss invalidations, also when the connection
+// does not break but falls silent.
 func TestRedisBusGaps(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
-	proxy := newFaultProxy(t, server.addr)
+	proxy := faultproxy.New(t, server.addr)
 	writer := newReplica(t, server.addr, RedisOptions{})
-	heard := newHearing(t, newReplica(t, proxy.addr, RedisOptions{Heartbeat: 50 * time.Millisecond}))
+	heard := newHearing(t, newReplica(t, proxy.Addr(), RedisOptions{Heartbeat: 50 * time.Millisecond}))
 	tags := NewTags(redisTestOrg, "/a")
 	for _, fault := range []struct {
 		name       string
 		begin, end func()
 	}{
-		{"cut", proxy.cut, func() {}},
-		{"refused", proxy.refuse, func() { proxy.listen(t) }},
-		{"silent", func() { proxy.set(faultBlackHole) }, func() { proxy.set(faultNone) }},
-		{"answers lost", func() { proxy.set(faultHold) }, func() { proxy.set(faultNone) }},
+		{"cut", proxy.Cut, func() {}},
+		{"refused", proxy.Refuse, func() { proxy.Listen(t) }},
+		{"silent", func() { proxy.Set(faultproxy.BlackHole) }, func() { proxy.Set(faultproxy.None) }},
+		{"answers lost", func() { proxy.Set(faultproxy.Hold) }, func() { proxy.Set(faultproxy.None) }},
 	} {
 		heard.drain()
 		fault.begin()

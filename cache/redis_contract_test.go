@@ -6,18 +6,20 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-// newRedisSubject returns a store of its own in server.
-func newRedisSubject(t *testing.T, server *redisServer, prefix string) (subject, *Redis, *clock) {
+// newRedisSubject returns a store under a prefix of server.
+func newRedisSubject(t *testing.T, server *redisServer, prefix string) (subject, *Redis, *timetest.Clock) {
 	t.Helper()
-	c := newClock()
-	r := newReplica(t, server.addr, RedisOptions{Prefix: prefix, Now: c.now, Lease: time.Minute})
+	c := timetest.NewClock()
+	r := newReplica(t, server.addr, RedisOptions{Prefix: prefix, Now: c.Now, Lease: time.Minute})
 	return subject{
 		store: r,
-		now:   c.now,
+		now:   c.Now,
 		advance: func(d time.Duration) {
-			c.advance(d)
+			c.Advance(d)
 			if d >= time.Minute {
 				server.expireLeases(t, prefix, "org_1")
 			}
@@ -32,14 +34,14 @@ func TestRedisContract(t *testing.T) {
 	server := newRedisServer(t)
 	var stores atomic.Int64
 	prefix := func() string { return fmt.Sprint("test", stores.Add(1)) }
-	for name, wrap := range map[string]func(t *testing.T, r *Redis, c *clock) Store{
-		"itself": func(_ *testing.T, r *Redis, _ *clock) Store { return r },
-		"sealed": func(t *testing.T, r *Redis, _ *clock) Store { t.Helper(); return newSealed(t, r, 1, 2) },
-		"below memory": func(t *testing.T, r *Redis, c *clock) Store {
+	for name, wrap := range map[string]func(t *testing.T, r *Redis, c *timetest.Clock) Store{
+		"itself": func(_ *testing.T, r *Redis, _ *timetest.Clock) Store { return r },
+		"sealed": func(t *testing.T, r *Redis, _ *timetest.Clock) Store { t.Helper(); return newSealed(t, r, 1, 2) },
+		"below memory": func(t *testing.T, r *Redis, c *timetest.Clock) Store {
 			t.Helper()
 			return runTiered(t, TieredOptions{Memory: newMemory(t, c), Shared: r, Bus: r})
 		},
-		"sealed below memory": func(t *testing.T, r *Redis, c *clock) Store {
+		"sealed below memory": func(t *testing.T, r *Redis, c *timetest.Clock) Store {
 			t.Helper()
 			return runTiered(t, TieredOptions{Memory: newMemory(t, c), Shared: newSealed(t, r, 1), Bus: r})
 		},
@@ -56,7 +58,7 @@ func TestRedisContract(t *testing.T) {
 	}
 }
 
-// runTiered returns a Tiered that hears from its bus, until the test ends.
+// runTiered returns a Tiered that listens to its bus until the test ends.
 func runTiered(tb testing.TB, o TieredOptions) *Tiered {
 	tb.Helper()
 	tiered, err := NewTiered(o)
@@ -73,11 +75,11 @@ func runTiered(tb testing.TB, o TieredOptions) *Tiered {
 		cancel()
 		<-ended
 	})
-	eventually(tb, "the bus is heard", func() bool { return !tiered.Isolated() })
+	timetest.Eventually(tb, "the bus is heard", func() bool { return !tiered.isolated() })
 	return tiered
 }
 
-// Redis forgets an entry by itself when its life is over.
+// Redis expires an entry when its life is over.
 func TestRedisExpiry(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)

@@ -11,55 +11,59 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-// redisEvents counts what a store counts.
+// redisEvents are Metrics that count by event.
 type redisEvents [Events]atomic.Int64
 
 func (c *redisEvents) Count(_ string, e Event) { c[e].Add(1) }
 
-// Whatever happens to Redis, a call ends within its bound, soon nobody asks any
-// more, and when it is well again it is used again, without what was invalidated
+// Under each fault of Redis, a call ends within its timeout and the breaker opens.
+// When Redis works again it is used again, without the entries that were invalidated
 // meanwhile.
 func TestRedisFaults(t *testing.T) {
 	t.Parallel()
-	faults := map[string]struct{ begin, end func(*testing.T, *faultProxy) }{
+	faults := map[string]struct {
+		begin, end func(*testing.T, *faultproxy.Proxy)
+	}{
 		"black hole": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultBlackHole) },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.BlackHole) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 		// Idle connections die too, and new ones are accepted and then silent.
 		"black hole for new connections": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultBlackHole); p.cut() },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.BlackHole); p.Cut() },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 		"reset": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultReset) },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.Reset) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 		"refused": {
-			func(_ *testing.T, p *faultProxy) { p.refuse() },
-			func(t *testing.T, p *faultProxy) { t.Helper(); p.listen(t) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Refuse() },
+			func(t *testing.T, p *faultproxy.Proxy) { t.Helper(); p.Listen(t) },
 		},
 		"answers held back": {
-			func(_ *testing.T, p *faultProxy) { p.set(faultHold) },
-			func(_ *testing.T, p *faultProxy) { p.set(faultNone) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.Hold) },
+			func(_ *testing.T, p *faultproxy.Proxy) { p.Set(faultproxy.None) },
 		},
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newRedisServer(t)
-			proxy := newFaultProxy(t, server.addr)
+			proxy := faultproxy.New(t, server.addr)
 			// The breaker stays open until the test has seen that it is.
-			r := newHasty(t, proxy.addr, RedisOptions{BreakerPause: time.Hour})
+			r := newHasty(t, proxy.Addr(), RedisOptions{BreakerPause: time.Hour})
 			r.Close() // The test repairs by hand.
 			other := newReplica(t, server.addr, RedisOptions{})
 			key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
 			storeOne(t, other, key, tags, "before")
-			eventually(t, "it works to begin with", func() bool {
-				r.breaker = newBreaker(time.Hour) // A slow machine may have opened it.
+			timetest.Eventually(t, "it works to begin with", func() bool {
+				r.guard = redisclient.NewGuard(redisclient.GuardOptions{BreakerPause: time.Hour}) // A slow machine may have opened it.
 				_, ok, err := r.Load(t.Context(), key, tags)
 				return err == nil && ok
 			})
@@ -78,15 +82,14 @@ func TestRedisFaults(t *testing.T) {
 				}
 			}
 			t.Logf("slowest call: %v", slowest)
-			// The bound is 40 ms; a default of go-redis that came through would be
-			// seconds.
+			// The timeout is 40 ms. A default of go-redis would be seconds.
 			if slowest > time.Second {
 				t.Errorf("a call took %v", slowest)
 			}
 			if r.Available() {
 				t.Error("still asked after 20 failures")
 			}
-			chunks, conns := proxy.received.Load(), proxy.accepted.Load()
+			chunks, conns := proxy.Received(), proxy.Accepted()
 			closed, err := r.Open(t.Context(), tags)
 			if !errors.Is(err, ErrUnavailable) {
 				t.Errorf("open: %v", err)
@@ -94,16 +97,16 @@ func TestRedisFaults(t *testing.T) {
 			if err := closed(t.Context()); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("close: %v", err)
 			}
-			if proxy.received.Load() != chunks || proxy.accepted.Load() != conns {
+			if proxy.Received() != chunks || proxy.Accepted() != conns {
 				t.Error("Redis was asked although the breaker is open")
 			}
-			if r.Owing() != len(tags.slots) {
-				t.Errorf("owing %d slots", r.Owing())
+			if r.owing() != len(tags.slots) {
+				t.Errorf("owing %d slots", r.owing())
 			}
 
 			fault.end(t, proxy)
-			r.breaker = newBreaker(time.Nanosecond) // The hour is over.
-			// This replica does not read what only it knows to be stale.
+			r.guard = redisclient.NewGuard(redisclient.GuardOptions{BreakerPause: time.Nanosecond}) // The hour is over.
+			// This replica does not load entries that only it knows to be invalid.
 			if got := loaded(t, r, key, tags); got != "" {
 				t.Errorf("loaded %q, which was written since", got)
 			}
@@ -113,12 +116,12 @@ func TestRedisFaults(t *testing.T) {
 			if err := r.Save(t.Context(), key, redisTestEntry("x"), Snapshot{tags: tags, epoch: 1, generations: []uint64{0}}); err == nil {
 				t.Error("saved what only this replica knows to be stale")
 			}
-			eventually(t, "the debt is paid", func() bool { r.repairAll(t.Context()); return r.Owing() == 0 })
+			timetest.Eventually(t, "the debt is paid", func() bool { r.repairAll(t.Context()); return r.owing() == 0 })
 			if got := loaded(t, other, key, tags); got != "" {
 				t.Errorf("another replica loaded %q after the repair", got)
 			}
 			storeOne(t, other, key, tags, "after")
-			eventually(t, "it is used again", func() bool {
+			timetest.Eventually(t, "it is used again", func() bool {
 				e, ok, err := r.Load(t.Context(), key, tags)
 				return err == nil && ok && string(e.Body) == "after" && r.Available()
 			})
@@ -126,15 +129,15 @@ func TestRedisFaults(t *testing.T) {
 	}
 }
 
-// A write that Redis did not hear of is told while it still goes on.
+// A write whose open did not reach Redis is opened there while it goes on.
 func TestRedisReopens(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
-	proxy := newFaultProxy(t, server.addr)
-	writer := newReplica(t, proxy.addr, RedisOptions{RepairInterval: time.Millisecond, BreakerPause: time.Millisecond})
+	proxy := faultproxy.New(t, server.addr)
+	writer := newReplica(t, proxy.Addr(), RedisOptions{RepairInterval: time.Millisecond, BreakerPause: time.Millisecond})
 	reader := newReplica(t, server.addr, RedisOptions{})
 	tags := NewTags(redisTestOrg, "/a")
-	proxy.refuse()
+	proxy.Refuse()
 	closed, err := writer.Open(t.Context(), tags)
 	if !errors.Is(err, ErrUnavailable) {
 		t.Fatal(err)
@@ -142,12 +145,12 @@ func TestRedisReopens(t *testing.T) {
 	if _, err := reader.Snapshot(t.Context(), tags); err != nil {
 		t.Fatal(err)
 	}
-	proxy.listen(t)
-	eventually(t, "the write is known", func() bool {
+	proxy.Listen(t)
+	timetest.Eventually(t, "the write is known", func() bool {
 		_, err := reader.Snapshot(t.Context(), tags)
 		return errors.Is(err, ErrWriting)
 	})
-	eventually(t, "the write ends", func() bool { return writer.Owing() == 0 })
+	timetest.Eventually(t, "the write ends", func() bool { return writer.owing() == 0 })
 	if err := closed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +159,7 @@ func TestRedisReopens(t *testing.T) {
 	}
 }
 
-// The caller of a write leaves, and its end is told all the same.
+// A write is closed in Redis although its caller has left.
 func TestRedisCloseOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -176,7 +179,7 @@ func TestRedisCloseOutlivesItsCaller(t *testing.T) {
 	}
 }
 
-// Redis is full: nothing can be stored, and what is written is not served.
+// Redis is full: no entry can be stored, and invalidated ones are not served.
 func TestRedisOutOfMemory(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t, "--maxmemory-policy", "noeviction")
@@ -226,7 +229,7 @@ func TestRedisOutOfMemory(t *testing.T) {
 	}
 }
 
-// What was the master is now a replica, and refuses to be written.
+// A former master is a replica now, and refuses writes.
 func TestRedisReadOnly(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -245,29 +248,29 @@ func TestRedisReadOnly(t *testing.T) {
 	if err := server.client.Do(t.Context(), "replicaof", "no", "one").Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the purge is told", func() bool { return r.Owing() == 0 })
+	timetest.Eventually(t, "the purge reaches Redis", func() bool { return r.owing() == 0 })
 	storeOne(t, r, key, tags, "after")
 	if got := loaded(t, r, key, tags); got != "after" {
 		t.Errorf("loaded %q, want after", got)
 	}
 }
 
-// Calls are cut off at any point, their answers come late, and no other call
-// ever gets one of them.
+// Calls are cancelled at any point and their replies come late, and no other call
+// gets one of these replies.
 func TestRedisCancelledCalls(t *testing.T) {
 	t.Parallel()
 	const calls, workers, keys = 10_000, 32, 200
 	server := newRedisServer(t)
-	proxy := newFaultProxy(t, server.addr)
-	proxy.delay.Store(int64(2 * time.Millisecond))
+	proxy := faultproxy.New(t, server.addr)
+	proxy.SetDelay(2 * time.Millisecond)
 	events := new(redisEvents)
-	r := newReplica(t, proxy.addr, RedisOptions{Metrics: events, BreakerPause: time.Millisecond})
+	r := newReplica(t, proxy.Addr(), RedisOptions{Metrics: events, BreakerPause: time.Millisecond})
 	direct := newReplica(t, server.addr, RedisOptions{})
 	tags := NewTags(redisTestOrg, "/a")
 	for i := range keys {
 		storeOne(t, direct, redisTestKey(i), tags, fmt.Sprint("body of ", i))
 	}
-	proxy.set(faultSlow)
+	proxy.Set(faultproxy.Slow)
 
 	var cancelled, answered, rejected, next atomic.Int64
 	var all sync.WaitGroup
@@ -296,7 +299,7 @@ func TestRedisCancelledCalls(t *testing.T) {
 					t.Errorf("key %d is a miss", i%keys)
 				}
 				switch {
-				case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+				case errors.Is(err, redisclient.ErrOpen):
 					rejected.Add(1)
 				case left:
 					cancelled.Add(1)
@@ -306,7 +309,7 @@ func TestRedisCancelledCalls(t *testing.T) {
 	}
 	all.Wait()
 	t.Logf("%d calls: %d cut off, %d answered, %d not made; %d connections",
-		next.Load(), cancelled.Load(), answered.Load(), rejected.Load(), proxy.accepted.Load())
+		next.Load(), cancelled.Load(), answered.Load(), rejected.Load(), proxy.Accepted())
 	if cancelled.Load() < calls || answered.Load() < calls/100 {
 		t.Error("too few of either to say anything")
 	}
@@ -315,7 +318,7 @@ func TestRedisCancelledCalls(t *testing.T) {
 	}
 }
 
-// One who gave up says nothing about Redis; Redis's own failures do.
+// A caller that leaves is no failure of Redis.
 func TestRedisBreakerIgnoresCallersThatLeave(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -327,7 +330,7 @@ func TestRedisBreakerIgnoresCallersThatLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r.breaker.State() != gobreaker.StateClosed {
+	if !r.Available() {
 		t.Error("callers that left opened the breaker")
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // Acquire implements [Leases].
 func (r *Redis) Acquire(ctx context.Context, key Key, ttl time.Duration) (func(context.Context) error, bool, error) {
-	if err := key.validate(); err != nil {
+	if err := key.Validate(); err != nil {
 		return nil, false, err
 	}
 	o, err := r.org(key.Org)

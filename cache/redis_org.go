@@ -7,32 +7,35 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
-// maxRedisOrgs bounds what a Redis remembers. A gateway has one organization.
+// maxRedisOrgs bounds the memory of a Redis. A gateway has one organization for each
+// admin key that it has used.
 const maxRedisOrgs = 64
 
-// redisOrg is what this replica knows of an organization in Redis.
+// redisOrg is the state of an organization in Redis, as this replica knows it.
 type redisOrg struct {
-	slotsKey, channel, entryPrefix, leasePrefix, outcomePrefix string
+	slotsKey, channel, entryPrefix, leasePrefix string
 
 	era atomic.Pointer[redisEra]
-	// blocked is how many slots are owed or written to, so that reads need no
-	// lock when there is none, which is almost always.
+	// blocked is the number of owed slots and open writes. While it is zero, which
+	// is almost always, reads need no lock.
 	blocked atomic.Int64
 
 	mu sync.Mutex
-	// owed are slots that have to be moved in Redis and, as far as is known,
-	// were not. Each has the number of the debt, to tell it from a later one.
+	// owed are slots whose invalidation may not have reached Redis. Each has the
+	// number of the debt, which tells it from a later one.
 	owed map[Slot]uint64
 	last uint64
-	// writes are those of this replica that are open. Of those that are false
-	// Redis does not know.
+	// writes are the open writes of this replica. The value is true once Redis knows
+	// of the write.
 	writes map[*redisWrite]bool
 }
 
-// redisEra is the time of one epoch: the generations that Redis was seen at in
-// it. If it goes back behind them, a failover or a restart lost invalidations.
+// redisEra is one epoch and the highest generations that were seen in it. If Redis
+// returns lower ones, a failover or a restart has lost invalidations.
 type redisEra struct {
 	epoch uint64
 	seen  [Slots]atomic.Uint64
@@ -44,20 +47,19 @@ type redisWrite struct {
 	slots []Slot
 	until time.Time // the end of its lease
 
-	mu     sync.Mutex // held while Redis is told
+	mu     sync.Mutex // held during a call to Redis
 	closed bool
 }
 
 func newRedisOrg(prefix, org string) *redisOrg {
-	base := prefix + ":{" + org + "}:"
+	base := redisclient.KeyPrefix(prefix, org)
 	o := &redisOrg{
-		slotsKey:      base + "g",
-		channel:       base + "bus",
-		entryPrefix:   base + "e:",
-		leasePrefix:   base + "l:",
-		outcomePrefix: base + "o:",
-		owed:          make(map[Slot]uint64),
-		writes:        make(map[*redisWrite]bool),
+		slotsKey:    base + "g",
+		channel:     base + "bus",
+		entryPrefix: base + "e:",
+		leasePrefix: base + "l:",
+		owed:        make(map[Slot]uint64),
+		writes:      make(map[*redisWrite]bool),
 	}
 	o.era.Store(new(redisEra))
 	return o
@@ -73,14 +75,8 @@ func (o *redisOrg) leaseKey(key Key) string {
 	return o.leasePrefix + hex.EncodeToString(d[:])
 }
 
-func (o *redisOrg) outcomeKey(key Key) string {
-	d := key.Digest()
-	return o.outcomePrefix + hex.EncodeToString(d[:])
-}
-
-// isBlocked tells whether one of slots is owed or being written by this replica:
-// then Redis's word on it is not worth having. writing says that it is the
-// latter.
+// isBlocked reports whether one of slots is owed or has an open write of this
+// replica: then Redis's reply may be out of date. writing reports an open write.
 func (o *redisOrg) isBlocked(slots []Slot, now time.Time) (blocked, writing bool) {
 	if o.blocked.Load() == 0 {
 		return false, false
@@ -96,8 +92,7 @@ func (o *redisOrg) isBlocked(slots []Slot, now time.Time) (blocked, writing bool
 	return slices.ContainsFunc(slots, func(slot Slot) bool { _, owed := o.owed[slot]; return owed }), false
 }
 
-// forgetDead forgets writes that were never closed. It is called with the lock
-// held.
+// forgetDead forgets writes whose lease is over. The caller holds the lock.
 func (o *redisOrg) forgetDead(now time.Time) {
 	for w := range o.writes {
 		if !now.Before(w.until) {
@@ -112,7 +107,7 @@ func (w *redisWrite) touches(slot Slot) bool {
 	return found
 }
 
-// owe notes that slots have to be moved, and returns the number of the debt.
+// owe notes that slots must be moved, and returns the number of the debt.
 func (o *redisOrg) owe(slots []Slot) uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -124,8 +119,8 @@ func (o *redisOrg) owe(slots []Slot) uint64 {
 	return o.last
 }
 
-// settle notes that slots were moved after debt number was noted. Later debts
-// stay.
+// settle notes that Redis moved slots after debt number was noted. Later debts
+// remain.
 func (o *redisOrg) settle(slots []Slot, number uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -137,7 +132,7 @@ func (o *redisOrg) settle(slots []Slot, number uint64) {
 	o.count()
 }
 
-// debts returns the slots that are owed, and the number of the latest debt.
+// debts returns the owed slots and the number of the latest debt.
 func (o *redisOrg) debts() ([]Slot, uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -148,7 +143,7 @@ func (o *redisOrg) debts() ([]Slot, uint64) {
 	return slots, o.last
 }
 
-// begin notes a write of which Redis does not know yet.
+// begin notes a write that Redis does not know of yet.
 func (o *redisOrg) begin(w *redisWrite, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -186,17 +181,17 @@ func (o *redisOrg) listUnopened() []*redisWrite {
 	return unopened
 }
 
-// count is called with the lock held.
+// count updates blocked. The caller holds the lock.
 func (o *redisOrg) count() { o.blocked.Store(int64(len(o.owed) + len(o.writes))) }
 
-// saw notes at which generations Redis is. They count from then on only: a
-// reply that was on its way may be behind them.
+// saw notes generations of Redis. They count for later calls only: a reply that is
+// under way may have lower ones.
 func (o *redisOrg) saw(epoch uint64, slots []Slot, generations []uint64) {
 	era := o.era.Load()
 	if era.epoch != epoch {
 		next := &redisEra{epoch: epoch}
 		if !o.era.CompareAndSwap(era, next) {
-			return // Somebody else saw a new one; this costs no more than a check.
+			return // Another call noted a new epoch. All that is lost here is a check.
 		}
 		era = next
 	}
@@ -210,7 +205,7 @@ func (o *redisOrg) saw(epoch uint64, slots []Slot, generations []uint64) {
 	}
 }
 
-// seenAt returns at which generations Redis has been seen.
+// seenAt returns the highest generations that were seen.
 func (e *redisEra) seenAt(slots []Slot) []uint64 {
 	generations := make([]uint64, len(slots))
 	for i, slot := range slots {
@@ -219,11 +214,11 @@ func (e *redisEra) seenAt(slots []Slot) []uint64 {
 	return generations
 }
 
-// wentBack tells whether current, asked for after seen was taken from e, shows
-// that Redis lost something.
+// wentBack reports whether current, which was requested after seen was taken from e,
+// shows that Redis lost invalidations.
 func (e *redisEra) wentBack(current Snapshot, seen []uint64) bool {
 	if current.epoch != e.epoch {
-		return false // Whatever was stored in this epoch is gone with it.
+		return false // The entries of e are invalid in another epoch.
 	}
 	for i, generation := range current.generations {
 		if generation < seen[i] {

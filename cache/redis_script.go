@@ -2,33 +2,32 @@ package cache
 
 import "github.com/redis/go-redis/v9"
 
-// What Redis holds of an organization, all in one slot of a cluster because of
-// the {}:
+// The keys of an organization, all in one slot of a cluster because of the {}:
 //
 //	PREFIX:{ORG}:g         a hash: the generations of its slots
 //	PREFIX:{ORG}:e:DIGEST  a string that expires: an entry, see encodeEntry
-//	PREFIX:{ORG}:bus       a channel: what is opened, closed and purged
+//	PREFIX:{ORG}:l:DIGEST  a string that expires: the lease of a fetch
+//	PREFIX:{ORG}:bus       a channel: the slots that are opened, closed and purged
 //
-// A field of the hash is a slot's number, and its value the generation, followed
-// by " token:end" for each write that is open; end is when its lease is over, in
-// Unix milliseconds by Redis's clock. No field is generation 0. The field e is
-// the epoch: it is drawn when the hash is created, so that a hash that was lost
-// (flushed, evicted, not persisted) cannot be mistaken for its successor.
+// A field of the hash is the number of a slot. Its value is the generation, followed
+// by " token:end" for each open write; end is the end of its lease, in Unix
+// milliseconds by Redis's clock. An absent field is generation 0. The field e is the
+// epoch: it is drawn when the hash is created, so that a hash that was lost (flushed,
+// evicted, not persisted) cannot be mistaken for its successor.
 //
-// Writes are counted by their tokens and not by a number, so that one whose
-// lease is over cannot close another's, and one whose open was lost on the way
-// can still be closed.
+// Writes have tokens and are not just counted, so that a write whose lease is over
+// cannot close another one, and a write whose open was lost can still be closed.
 
-// scriptMove moves slots to their next generation.
+// scriptMove moves slots to their next generations.
 //
 //	KEYS  hash
-//	ARGV  "open", "close" or "purge"; an epoch if there is none; the write's
-//	      token; its lease in ms; channel; sender; then for each slot its number
-//	      and the least that its generation was seen at
+//	ARGV  "open", "close" or "purge"; an epoch if there is none; the token of the
+//	      write; its lease in ms; channel; sender; then for each slot its number
+//	      and the highest generation that was seen
 //
-// It returns the epoch and the new generations, or nothing at all if it had to
-// drop the hash: Redis is out of memory, and an invalidation must not be lost.
-// The hash without any epoch invalidates everything.
+// It returns the epoch and the new generations, or nothing if it had to drop the
+// hash: Redis is out of memory, and an invalidation must not be lost. Without an
+// epoch, all entries are invalid.
 const scriptMove = `
 local op, token, channel, sender = ARGV[1], ARGV[3], ARGV[5], ARGV[6]
 local time = redis.call('TIME')
@@ -57,7 +56,7 @@ for i = 2, #fields do
 		last = math.max(last, now + tonumber(ARGV[4]))
 		writes[#writes + 1] = ' ' .. token .. ':' .. number(now + tonumber(ARGV[4]))
 		if #writes > max_writes then
-			-- Nobody's token: open until the last lease is over.
+			-- A token of no write: open until the last lease is over.
 			writes = {' _:' .. number(last)}
 		end -- if
 	end
@@ -76,9 +75,9 @@ redis.call('PUBLISH', channel, table.concat(message, ' '))
 return reply
 `
 
-// scriptSnapshot returns the epoch and the generations of slots, or nothing if
-// one of them is open. Leases that are over it takes away, so that what only
-// compares (loading and saving) need not know the time.
+// scriptSnapshot returns the epoch and the generations of slots, or nothing if one
+// of them is open. It removes expired leases, so that a load or a save compares
+// values without a look at the clock.
 //
 //	KEYS  hash
 //	ARGV  an epoch if there is none; then the slots' numbers
@@ -112,13 +111,12 @@ return reply
 `
 
 // scriptSave stores an entry if epoch and generations are still those of its
-// snapshot, and returns 1 if they are. An entry that is valid itself and whose
-// fetch began later is left in place. It reads just enough of the encoding of
-// entries to tell; see the offsets below.
+// snapshot, and returns 1 if they are. It does not replace a valid entry whose fetch
+// began later. It reads the encoding of entries at the offsets below.
 //
 //	KEYS  hash, entry
-//	ARGV  encoded entry; its remaining life in ms; where its snapshot ends;
-//	      epoch; then for each slot its number and generation
+//	ARGV  encoded entry; its remaining life in ms; the offset of the end of its
+//	      snapshot; epoch; then for each slot its number and generation
 const scriptSave = `
 local fields = {'e'}
 for i = 5, #ARGV, 2 do fields[#fields + 1] = ARGV[i] end
@@ -141,15 +139,15 @@ redis.call('SET', KEYS[2], entry, 'PX', ARGV[2])
 return 1
 `
 
-// scriptRelease gives a lease back if it is still the caller's.
+// scriptRelease gives a lease back if the caller still has it.
 const scriptRelease = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 `
 
-// Where encodeEntry puts what scriptSave reads: the version in byte 0, the time
-// of storing in bytes 1 to 8, big-endian, and the snapshot, which is epoch,
-// count and slots with their generations, from byte 33 on. (Lua counts from 1.)
+// The offsets at which scriptSave reads an encoded entry: the version in byte 0,
+// StoredAt in bytes 1 to 8, big-endian, and the snapshot (epoch, count, and slots
+// with their generations) from byte 33 on. Lua counts from 1.
 const encodedSnapshotOffset = 33
 
 func encodedSnapshotEnd(at Snapshot) int {

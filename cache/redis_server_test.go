@@ -1,16 +1,18 @@
 package cache
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 )
 
-// redisServer is a redis-server of a test's own.
+// redisServer is the redis-server of a test.
 type redisServer struct {
 	addr string
 	// client is for looking at it from outside, and waits as long as it takes.
@@ -21,46 +23,52 @@ type redisServer struct {
 // the loopback interface, and ends it with the test.
 func newRedisServer(tb testing.TB, args ...string) *redisServer {
 	tb.Helper()
-	s := &redisServer{addr: redistest.Start(tb, args...)}
-	s.client = redis.NewClient(&redis.Options{Addr: s.addr})
-	tb.Cleanup(func() { _ = s.client.Close() })
-	return s
+	addr := redistest.Start(tb, args...)
+	return &redisServer{addr: addr, client: redistest.Client(tb, addr)}
 }
 
-// newReplica returns a Redis store of its own over the server at addr, as
-// another replica of the gateway has one. It is patient.
+// newReplica returns a store over the server at addr, as another replica of the
+// gateway has one. It is patient.
 func newReplica(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
-	return newPatient(tb, RedisConfig{URL: "redis://" + addr}, options)
+	return newPatient(tb, redisclient.Config{URL: "redis://" + addr}, options)
 }
 
 // newPatient returns a store that waits for longer than Redis may take: the
 // machine that tests run on may stand still.
-func newPatient(tb testing.TB, config RedisConfig, options RedisOptions) *Redis {
+func newPatient(tb testing.TB, config redisclient.Config, options RedisOptions) *Redis {
 	tb.Helper()
 	const patience = 10 * time.Second
-	o, err := redisOptions(config)
+	config.Patience, options.CallTimeout = patience, patience
+	client, err := redisclient.New(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
-	options.CallTimeout = patience
-	client := redis.NewUniversalClient(o)
 	tb.Cleanup(func() { _ = client.Close() })
-	r := NewRedis(client, options)
-	tb.Cleanup(r.Close)
-	return r
+	return newRedis(tb, client, options)
 }
 
-// newHasty returns a store with the timeouts that it has in earnest.
+// newHasty returns a store with the timeouts of production.
 func newHasty(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
-	client, err := NewRedisClient(RedisConfig{URL: "redis://" + addr})
+	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
-	r := NewRedis(client, options)
+	return newRedis(tb, client, options)
+}
+
+// testLease is longer than any write of a test takes.
+const testLease = 30 * time.Second
+
+func newRedis(tb testing.TB, client redis.UniversalClient, options RedisOptions) *Redis {
+	tb.Helper()
+	options.Lease = cmp.Or(options.Lease, testLease)
+	r, err := NewRedis(client, options)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	tb.Cleanup(r.Close)
 	return r
 }
@@ -78,7 +86,7 @@ func (s *redisServer) expireLeases(tb testing.TB, prefix, org string) {
 	})
 }
 
-// eachState changes what the hash says of each slot.
+// eachState changes the state of each slot in the hash.
 func (s *redisServer) eachState(tb testing.TB, prefix, org string, change func(string) string) {
 	tb.Helper()
 	name := newRedisOrg(prefix, org).slotsKey
@@ -92,21 +100,6 @@ func (s *redisServer) eachState(tb testing.TB, prefix, org string, change func(s
 		}
 		if err := s.client.HSet(tb.Context(), name, field, change(state)).Err(); err != nil {
 			tb.Fatal(err)
-		}
-	}
-}
-
-// eventually waits until ok says so.
-func eventually(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			tb.Fatal("never: " + what)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 const redisTestOrg = "org"
@@ -86,8 +88,8 @@ func TestRedisLosesItsMemory(t *testing.T) {
 	}
 }
 
-// A failover to a server that had not heard of the last write yet, and still has
-// the entry from before it.
+// A failover to a server that lacks the last write and still has the entry from
+// before it.
 func TestRedisGoesBack(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -117,7 +119,7 @@ func TestRedisGoesBack(t *testing.T) {
 	if got := loaded(t, writer, key, tags); got != "" {
 		t.Errorf("the replica that wrote loaded %q", got)
 	}
-	eventually(t, "the write is made known again", func() bool { return writer.Owing() == 0 })
+	timetest.Eventually(t, "the write is made known again", func() bool { return writer.owing() == 0 })
 	if got := loaded(t, other, key, tags); got != "" {
 		t.Errorf("another replica loaded %q after the repair", got)
 	}
@@ -149,8 +151,7 @@ func TestRedisDeadWriter(t *testing.T) {
 	if err := snapshot(); err != nil {
 		t.Fatalf("snapshot after the lease: %v", err)
 	}
-	// The first write after that counts from one, and the dead one is not dead
-	// after all, but slow.
+	// The next write counts from one, and the writer that seemed dead was slow.
 	third := newReplica(t, server.addr, RedisOptions{})
 	second := mustOpen(third)
 	if err := late(t.Context()); err != nil {
@@ -167,7 +168,7 @@ func TestRedisDeadWriter(t *testing.T) {
 	}
 }
 
-// The list of writes is bounded; beyond that nothing opens too early.
+// The list of writes is bounded; beyond the bound no slot closes too early.
 func TestRedisManyWriters(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -226,8 +227,7 @@ func TestRedisKeepsTheLaterFetch(t *testing.T) {
 	if got := loaded(t, r, key, tags); got != "latest" {
 		t.Errorf("loaded %q, want latest", got)
 	}
-	// What is no longer valid does not stand in the way, whatever the clocks of
-	// replicas say.
+	// An invalid entry does not prevent a save, whatever the clocks of replicas say.
 	if err := r.Purge(t.Context(), tags); err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestRedisLease(t *testing.T) {
 	if _, ok, err := b.Acquire(t.Context(), redisTestKey(2), time.Hour); err != nil || !ok {
 		t.Fatalf("another key: %v, %v", ok, err)
 	}
-	// Its holder is thought dead, and another takes over.
+	// The lease expires, and another replica takes over.
 	if err := server.client.Del(t.Context(), newRedisOrg("gw", redisTestOrg).leaseKey(key)).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -306,5 +306,38 @@ func TestRedisLease(t *testing.T) {
 	}
 	if _, ok, err := a.Acquire(t.Context(), key, time.Hour); err != nil || !ok {
 		t.Fatalf("after its release: %v, %v", ok, err)
+	}
+}
+
+// The number of organizations is bounded. One too many is refused without a call to
+// Redis.
+func TestRedisBoundsOrganizations(t *testing.T) {
+	t.Parallel()
+	r, err := NewRedis(nil, RedisOptions{Lease: testLease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	for i := range maxRedisOrgs {
+		if _, err := r.org(fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, tags := Key{Org: "one too many", Canonical: "GET /"}, NewTags("one too many", "/a")
+	at := Snapshot{tags: tags, epoch: 1, generations: []uint64{0}}
+	for name, call := range map[string]func() error{
+		"Load":     func() error { _, _, err := r.Load(t.Context(), key, tags); return err },
+		"Snapshot": func() error { _, err := r.Snapshot(t.Context(), tags); return err },
+		"Save":     func() error { return r.Save(t.Context(), key, redisTestEntry("x"), at) },
+		"Purge":    func() error { return r.Purge(t.Context(), tags) },
+		"Acquire":  func() error { _, _, err := r.Acquire(t.Context(), key, time.Minute); return err },
+		"Open": func() error {
+			closed, err := r.Open(t.Context(), tags)
+			return errors.Join(err, closed(t.Context()))
+		},
+	} {
+		if err := call(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// What scriptMove is asked to do.
+// The operations of scriptMove.
 const (
 	moveOpen  = "open"
 	moveClose = "close"
 	movePurge = "purge"
 )
 
-// repairBatch is how many slots are moved in one call when debts are paid.
+// repairBatch is the number of slots in one call of payDebts.
 const repairBatch = 512
 
 // Open implements [Store].
@@ -38,9 +38,9 @@ func (r *Redis) Open(ctx context.Context, tags Tags) (func(context.Context) erro
 	return func(ctx context.Context) error { return r.closeWrite(ctx, o, w) }, err
 }
 
-// open tells Redis of a write. The caller holds its lock.
+// open opens a write in Redis. The caller holds the lock of the write.
 func (r *Redis) open(ctx context.Context, o *redisOrg, w *redisWrite) error {
-	// Owed first: what was opened and not acknowledged may still have to be.
+	// Owed first: without a reply, the slots may not have been moved.
 	debt := o.owe(w.slots)
 	if err := r.move(ctx, o, moveOpen, w.token, w.slots); err != nil {
 		return err
@@ -50,8 +50,8 @@ func (r *Redis) open(ctx context.Context, o *redisOrg, w *redisWrite) error {
 	return nil
 }
 
-// closeWrite ends a write. It is not stopped by the end of ctx: that the caller
-// left does not undo what was written.
+// closeWrite ends a write. It ignores the end of ctx: the write has happened, also
+// when its caller has left.
 func (r *Redis) closeWrite(ctx context.Context, o *redisOrg, w *redisWrite) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,7 +107,7 @@ func (r *Redis) move(ctx context.Context, o *redisOrg, op, token string, slots [
 	}
 	r.count(Invalidation)
 	if len(reply) != 1+len(slots) {
-		return nil // The hash was dropped, which invalidates everything.
+		return nil // The hash was dropped, which invalidates all entries.
 	}
 	epoch, err := strconv.ParseUint(reply[0], 16, 64)
 	if err != nil {
@@ -127,7 +127,7 @@ func (r *Redis) newToken() string {
 	return r.sender + "_" + strconv.FormatUint(r.tokens.Add(1), 36)
 }
 
-// oweAll notes that slots have to be moved, and has it done.
+// oweAll notes that slots must be moved, and starts a repair.
 func (r *Redis) oweAll(o *redisOrg, slots []Slot) {
 	o.owe(slots)
 	r.wakeRepair()
@@ -136,11 +136,11 @@ func (r *Redis) oweAll(o *redisOrg, slots []Slot) {
 func (r *Redis) wakeRepair() {
 	select {
 	case r.repair <- struct{}{}:
-	default: // It is awake already.
+	default: // A signal is pending.
 	}
 }
 
-// repairLoop tells Redis what it does not know yet, until it does.
+// repairLoop repeats invalidations that did not reach Redis, until they do.
 func (r *Redis) repairLoop(ctx context.Context) {
 	timer := time.NewTimer(r.options.RepairInterval)
 	defer timer.Stop()
@@ -161,7 +161,7 @@ func (r *Redis) repairLoop(ctx context.Context) {
 	}
 }
 
-// repairAll tells whether nothing is left to repair.
+// repairAll repeats all of them, and reports whether that succeeded.
 func (r *Redis) repairAll(ctx context.Context) bool {
 	for _, o := range r.listOrgs() {
 		if r.reopen(ctx, o) != nil || r.payDebts(ctx, o) != nil {
@@ -171,7 +171,7 @@ func (r *Redis) repairAll(ctx context.Context) bool {
 	return true
 }
 
-// reopen tells Redis of the writes that are still open and that it missed.
+// reopen opens the writes in Redis that are open here and not there.
 func (r *Redis) reopen(ctx context.Context, o *redisOrg) error {
 	for _, w := range o.listUnopened() {
 		if err := r.reopenOne(ctx, o, w); err != nil {

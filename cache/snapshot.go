@@ -2,29 +2,25 @@ package cache
 
 import "time"
 
-// Snapshot is what the generations of some tags were at a moment. It is taken
-// before a fetch begins and handed over when its answer is saved, to the store
-// that gave it. The zero Snapshot saves nothing.
+// Snapshot is the generations of tags at a moment. It is taken before a fetch, and
+// given to Save of the same store with the response. Save refuses the zero Snapshot.
 type Snapshot struct {
 	tags Tags
 	// generations are those of tags.slots, in that order.
 	generations []uint64
-	// epoch tells apart the lives of a store that can lose its generations
-	// (Redis restarted empty, or the hash evicted): generations of different
-	// epochs are never equal. Zero where they cannot be lost.
+	// epoch changes when a store loses its generations, as when Redis restarts empty
+	// or evicts the hash. Generations of different epochs are never equal. It is
+	// zero for stores that cannot lose them.
 	epoch uint64
-	// taken is when, by this process's clock.
+	// taken is the time of the snapshot by the clock of this process.
 	taken time.Time
-	// shared is what the store below said, in a Tiered; nil when it could not be
-	// asked, and then nothing is saved there.
+	// shared is the snapshot of the shared store, in a Tiered. It is nil if that
+	// store was unavailable; then the entry is not saved there.
 	shared *Snapshot
 }
 
-// Tags returns what the snapshot is of.
-func (s Snapshot) Tags() Tags { return s.tags }
-
-// sameGenerations tells whether both are of the same slots at the same
-// generations. An entry is valid if its own snapshot and the current one are.
+// sameGenerations reports whether both have the same slots at the same generations.
+// An entry is valid while its snapshot and the current one have.
 func (s Snapshot) sameGenerations(other Snapshot) bool {
 	if s.epoch != other.epoch || len(s.generations) != len(other.generations) ||
 		len(s.tags.slots) != len(other.tags.slots) {

@@ -6,25 +6,26 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Slots is how many generations there are. Tags share them by hash, so that
-// they take a fixed amount of room and none ever has to be evicted. Two tags in
-// one slot are invalidated together, which costs a miss and is never wrong.
+// Slots is the number of generations. Tags share them by hash, so that they take a
+// fixed amount of room and none has to be evicted. Two tags in one slot are
+// invalidated together, which costs a miss and is never wrong.
 const Slots = hashedSlots + 1
 
-// hashedSlots are those that names share; the last one is that of [Everything].
+// hashedSlots is the number of slots that names share. The last slot is that of
+// [Everything].
 const hashedSlots = 4096
 
 // Slot is the number of a generation, below [Slots]. A tag has the same slot in
 // every replica and every build.
 type Slot uint16
 
-// Everything is the name of a tag with a slot of its own. Where every entry has
-// it, purging it makes all of them misses.
+// Everything is the name of a tag that shares its slot with no other. Where all
+// entries have it, its purge invalidates all of them.
 const Everything = ""
 
-// Tags are what an answer depends on, or what a write makes stale: names of
-// collections and items, such as "/organization/projects/proj_a/users". The
-// zero Tags are none. Tags do not change.
+// Tags are the collections and items that a response depends on, or that a write
+// invalidates, such as "/organization/projects/proj_a/users". The zero Tags are
+// none. Tags do not change.
 type Tags struct {
 	org   string
 	slots []Slot // ascending, each once
@@ -40,8 +41,7 @@ func NewTags(org string, names ...string) Tags {
 	return b.Tags()
 }
 
-// TagsBuilder makes Tags of names that are not strings yet, without a string
-// for each.
+// TagsBuilder builds Tags from names in bytes, without an allocation for each.
 type TagsBuilder struct {
 	org   string
 	slots []Slot
@@ -52,7 +52,7 @@ func BuildTags(org string, room int) TagsBuilder {
 	return TagsBuilder{org: org, slots: make([]Slot, 0, room)}
 }
 
-// Add adds a name, which it does not keep.
+// Add adds a name. It does not retain the slice.
 func (b *TagsBuilder) Add(name []byte) {
 	b.slots = append(b.slots, slotOf(b.org, name))
 }
@@ -82,8 +82,8 @@ func slotOf(org string, name []byte) Slot {
 	return Slot(h.Sum64() % hashedSlots)
 }
 
-// validate tells whether an entry can depend on the tags: one that depends on
-// nothing could never be made stale.
+// validate returns an error if an entry cannot depend on the tags: no write could
+// invalidate an entry without tags.
 func (t Tags) validate() error {
 	if t.org == "" || len(t.slots) == 0 {
 		return ErrNoTags

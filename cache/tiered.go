@@ -7,33 +7,32 @@ import (
 	"time"
 )
 
-// DefaultCap is how long an entry may live in memory while the invalidations of
-// other replicas cannot be heard.
+// DefaultCap is how long an entry may live in memory while the bus is down.
 const DefaultCap = 5 * time.Second
 
-// TieredOptions configure a [Tiered].
+// TieredOptions are the settings of a [Tiered]. Memory is required.
 type TieredOptions struct {
-	// Memory is the near store, and belongs to the Tiered from then on.
+	// Memory is the near store. The Tiered owns it from then on.
 	Memory *Memory
-	// Shared is the store that all replicas share. Nil if there is none: then the
+	// Shared is the store that all replicas share; nil if there is none. Then the
 	// memory alone serves, without a cap.
 	Shared Store
-	// Bus tells what other replicas invalidate. With Shared and no Bus the cap
-	// holds all the time.
+	// Bus carries the invalidations of other replicas. With Shared and no Bus the
+	// cap always applies.
 	Bus Bus
 	// Cap is how long an entry may live in memory while the bus is down, or when
 	// Shared could not confirm it. DefaultCap if zero.
 	Cap time.Duration
-	// Convert makes Entry.Local of an entry's body. Nil makes none. An error makes
-	// the entry a miss.
+	// Convert converts the body of an entry to Entry.Local; nil converts none. With
+	// an error the entry is a miss.
 	Convert func(key Key, body []byte) ([]byte, error)
 	// Metrics may be nil.
 	Metrics Metrics
 }
 
-// Tiered is the memory of a replica over a store that all replicas share: it
-// answers from memory, fills the memory from the shared store, and tells both of
-// writes. Nothing that Shared does is waited for longer than its own bound.
+// Tiered is the memory of a replica over a store that all replicas share: it loads
+// from memory, fills the memory from the shared store, and invalidates both. It
+// waits for the shared store no longer than that store's timeout.
 type Tiered struct {
 	memory  *Memory
 	shared  Store
@@ -47,7 +46,7 @@ type Tiered struct {
 func NewTiered(o TieredOptions) (*Tiered, error) {
 	switch {
 	case o.Memory == nil:
-		return nil, errors.New("cache: a Tiered without memory")
+		return nil, errors.New("cache: TieredOptions.Memory is required")
 	case o.Cap < 0:
 		return nil, errors.New("cache: negative cap")
 	case o.Bus != nil && o.Shared == nil:
@@ -61,7 +60,7 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 	}
 	t := &Tiered{
 		memory: o.Memory, shared: o.Shared, bus: o.Bus,
-		limit: o.Cap, convert: o.Convert, metrics: metricsOr(o.Metrics),
+		limit: o.Cap, convert: o.Convert, metrics: OrDiscard(o.Metrics),
 	}
 	if t.shared != nil {
 		t.memory.isolate(t.limit)
@@ -71,8 +70,8 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 
 var _ Store = (*Tiered)(nil)
 
-// Run listens to the bus until ctx ends. Until it hears from the bus, and after
-// its end, the cap holds. Without a bus it does nothing.
+// Run listens to the bus until ctx ends. The cap applies until the bus is up, and
+// after Run has returned. Without a bus Run does nothing.
 func (t *Tiered) Run(ctx context.Context) {
 	if t.bus == nil {
 		return
@@ -81,7 +80,7 @@ func (t *Tiered) Run(ctx context.Context) {
 	t.bus.Listen(ctx, listener{t})
 }
 
-// listener is what the bus tells a Tiered.
+// listener is the [Listener] of a Tiered.
 type listener struct{ t *Tiered }
 
 // Invalidated implements [Listener].
@@ -90,21 +89,17 @@ func (l listener) Invalidated(slots []Slot) { l.t.memory.generations.bump(slots)
 // Up implements [Listener].
 func (l listener) Up() {
 	l.t.memory.rejoin()
-	l.t.metrics.Count(storeMemory, Gap)
+	l.t.metrics.Count(StoreMemory, Gap)
 }
 
 // Down implements [Listener].
 func (l listener) Down() { l.t.memory.isolate(l.t.limit) }
 
-// Isolated tells whether invalidations by other replicas cannot be heard, so
-// that entries in memory live no longer than the cap.
-func (t *Tiered) Isolated() bool { return t.memory.isolation.Load() != nil }
-
-// Version is [Memory.Version] of the memory.
+// Version is the [Memory.Version] of the memory.
 func (t *Tiered) Version(tags Tags) uint64 { return t.memory.Version(tags) }
 
-// Snapshot implements [Store]. If the shared store cannot be reached, the
-// snapshot is good for the memory alone and there is no error.
+// Snapshot implements [Store]. If the shared store is unavailable, the snapshot is
+// valid for the memory alone, without an error.
 func (t *Tiered) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	at, err := t.memory.snapshot(tags)
 	if err != nil || t.shared == nil {
@@ -122,9 +117,9 @@ func (t *Tiered) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 }
 
 // Load implements [Store]: first from memory, then from the shared store, which
-// fills the memory. What is no longer fresh in memory may have been fetched anew
-// by another replica, so the shared store is asked then too. Its error is
-// returned if there is nothing in memory, and is a miss.
+// fills the memory. If the entry in memory is stale, another replica may have
+// fetched a new one, so the shared store is asked too. Its error is returned if the
+// memory has no entry.
 func (t *Tiered) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
 	near, ok, err := t.memory.Load(ctx, key, tags)
 	if err != nil || t.shared == nil || (ok && near.Fresh(t.memory.now())) {
@@ -141,11 +136,11 @@ func (t *Tiered) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 }
 
 func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
-	// Before the shared store is asked: what is invalidated while it answers is
-	// not kept.
+	// Before the shared store is asked: an entry that is invalidated meanwhile is
+	// not stored in memory.
 	at, err := t.memory.snapshot(tags)
 	if err != nil {
-		// A write of this replica is in progress: there is nothing to serve.
+		// A write of this replica is open: no entry is valid.
 		return Entry{}, false, nil //nolint:nilerr // A miss is no error.
 	}
 	e, ok, err := t.shared.Load(ctx, key, tags)
@@ -153,18 +148,17 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 		return Entry{}, false, err
 	}
 	if e.Local, err = t.convert(key, e.Body); err != nil {
-		t.metrics.Count(storeMemory, Malformed)
+		t.metrics.Count(StoreMemory, Malformed)
 		return Entry{}, false, nil //nolint:nilerr // Counted, and a miss.
 	}
-	// Whether memory keeps it or not, it was valid when it was loaded.
+	// The entry was valid when it was loaded, whether or not memory stores it.
 	_ = t.memory.save(key, e, at, 0)
 	return e, true, nil
 }
 
-// Save implements [Store]. It stores the entry in the shared store, which may
-// refuse it because of what another replica did, and then in memory. An error of
-// the shared store other than that is returned, and the memory keeps the entry
-// for no longer than the cap.
+// Save implements [Store]. It stores the entry in the shared store, which may refuse
+// it because another replica has invalidated it, and then in memory. Any other error
+// of the shared store is returned, and the cap applies to the entry in memory.
 func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
 	if err := validateSave(key, e, at); err != nil {
 		return err
@@ -180,7 +174,7 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 		return t.memory.save(key, e, at, 0)
 	}
 	if at.shared == nil {
-		// Nobody knows what other replicas did since.
+		// Other replicas may have invalidated it since.
 		return t.memory.save(key, e, at, t.limit)
 	}
 	near := e

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
-// handBus is a bus whose news the test delivers by hand.
+// handBus is a bus whose messages the test delivers.
 type handBus struct {
 	listening chan Listener
 }
@@ -69,7 +71,7 @@ func (b *broken) Purge(ctx context.Context, tags Tags) error {
 	return errors.Join(b.err(), b.Store.Purge(ctx, tags))
 }
 
-// tierReplica is a Tiered with the parts that a test reaches for.
+// tierReplica is a Tiered with its parts.
 type tierReplica struct {
 	subject
 	tiered *Tiered
@@ -78,8 +80,8 @@ type tierReplica struct {
 	stop   func()
 }
 
-// newTierReplica returns one over shared that has heard from its bus.
-func newTierReplica(t *testing.T, c *clock, shared Store, convert func(Key, []byte) ([]byte, error)) tierReplica {
+// newTierReplica returns one over shared whose bus is up.
+func newTierReplica(t *testing.T, c *timetest.Clock, shared Store, convert func(Key, []byte) ([]byte, error)) tierReplica {
 	t.Helper()
 	memory, bus := newMemory(t, c), newHandBus()
 	tiered, err := NewTiered(TieredOptions{Memory: memory, Shared: shared, Bus: bus, Convert: convert})
@@ -101,7 +103,7 @@ func newTierReplica(t *testing.T, c *clock, shared Store, convert func(Key, []by
 	l.Up()
 	return tierReplica{
 		subject: subject{
-			store: tiered, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute,
+			store: tiered, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute,
 		},
 		tiered: tiered, memory: memory, bus: l, stop: stop,
 	}
@@ -109,11 +111,11 @@ func newTierReplica(t *testing.T, c *clock, shared Store, convert func(Key, []by
 
 func TestTieredContract(t *testing.T) {
 	t.Parallel()
-	for name, shared := range map[string]func(t *testing.T, c *clock) Store{
-		"alone":             func(*testing.T, *clock) Store { return nil },
-		"over a shared one": func(t *testing.T, c *clock) Store { t.Helper(); return newMemory(t, c) },
-		"over a sealed one": func(t *testing.T, c *clock) Store { t.Helper(); return newSealed(t, newMemory(t, c), 1) },
-		"over a second tier": func(t *testing.T, c *clock) Store {
+	for name, shared := range map[string]func(t *testing.T, c *timetest.Clock) Store{
+		"alone":             func(*testing.T, *timetest.Clock) Store { return nil },
+		"over a shared one": func(t *testing.T, c *timetest.Clock) Store { t.Helper(); return newMemory(t, c) },
+		"over a sealed one": func(t *testing.T, c *timetest.Clock) Store { t.Helper(); return newSealed(t, newMemory(t, c), 1) },
+		"over a second tier": func(t *testing.T, c *timetest.Clock) Store {
 			t.Helper()
 			return newTierReplica(t, c, newMemory(t, c), nil).tiered
 		},
@@ -122,7 +124,7 @@ func TestTieredContract(t *testing.T) {
 			t.Parallel()
 			testStoreContract(t, func(t *testing.T) subject {
 				t.Helper()
-				c := newClock()
+				c := timetest.NewClock()
 				if store := shared(t, c); store != nil {
 					return newTierReplica(t, c, store, nil).subject
 				}
@@ -130,10 +132,10 @@ func TestTieredContract(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if tiered.Isolated() {
+				if tiered.isolated() {
 					t.Error("the memory alone is isolated from nobody")
 				}
-				return subject{store: tiered, now: c.now, advance: c.advance, short: time.Second, lease: 2 * time.Minute}
+				return subject{store: tiered, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute}
 			})
 		})
 	}
@@ -141,7 +143,7 @@ func TestTieredContract(t *testing.T) {
 
 func TestTieredOptions(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	for name, o := range map[string]TieredOptions{
 		"no memory":              {Shared: newMemory(t, c)},
 		"negative cap":           {Memory: newMemory(t, c), Cap: -1},
@@ -155,7 +157,7 @@ func TestTieredOptions(t *testing.T) {
 
 func TestTieredFillsMemory(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -167,7 +169,7 @@ func TestTieredFillsMemory(t *testing.T) {
 	if shared.asked != asked {
 		t.Error("the shared store was asked for what is in memory")
 	}
-	// A write on a: b hears of it, and asks again.
+	// A write on a invalidates the entry of b.
 	a.open(t, tags)()
 	b.wantHit(t, "k", "body", tags) // Not yet.
 	b.bus.Invalidated(tags.Slots())
@@ -176,12 +178,12 @@ func TestTieredFillsMemory(t *testing.T) {
 	a.wantHit(t, "k", "new", tags)
 }
 
-// What another replica writes between a fetch and its save must be refused by the
-// shared store, and then the memory must not keep it either, though it has not
-// heard yet.
+// After a write of another replica between a fetch and its save, the shared store
+// refuses the save, and the memory does not store it either, although the message of
+// the bus has not arrived.
 func TestTieredRefusedByShared(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := newMemory(t, c)
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -194,11 +196,11 @@ func TestTieredRefusedByShared(t *testing.T) {
 	b.wantMiss(t, "k", tags)
 }
 
-// An invalidation that arrives while the shared store answers must not be lost
-// on the entry that it returns.
+// An invalidation that arrives during a load from the shared store applies to the
+// loaded entry.
 func TestTieredInvalidatedWhileLoading(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &hooked{Store: newMemory(t, c)}
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -211,7 +213,7 @@ func TestTieredInvalidatedWhileLoading(t *testing.T) {
 	b.wantMiss(t, "k", tags)
 }
 
-// hooked calls something once, when the entry is loaded and not returned yet.
+// hooked calls a function once, between the load of an entry and its return.
 type hooked struct {
 	Store
 	afterLoad func()
@@ -228,7 +230,7 @@ func (h *hooked) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 
 func TestTieredCap(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	r := newTierReplica(t, c, shared, nil)
 	tags := r.tags("a")
@@ -239,36 +241,35 @@ func TestTieredCap(t *testing.T) {
 		}
 	}
 
-	// Up: no cap, whatever the shared store does.
+	// Up: no cap, also when the shared store fails.
 	r.put(t, "k", "body", tags)
 	shared.fails = true
-	c.advance(10 * DefaultCap)
+	c.Advance(10 * DefaultCap)
 	r.wantHit(t, "k", "body", tags)
 
-	// Down: what was coherent until now lives for the cap, and a second Down does
-	// not lengthen it.
+	// Down: entries live for the cap, which a second Down does not extend.
 	r.bus.Down()
-	if !r.tiered.Isolated() {
+	if !r.tiered.isolated() {
 		t.Error("down and not isolated")
 	}
-	c.advance(DefaultCap - 1)
+	c.Advance(DefaultCap - 1)
 	r.wantHit(t, "k", "body", tags)
 	r.bus.Down()
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("after the cap")
 
-	// Stored while down: for the cap, counted from the beginning of the fetch.
+	// Stored while down: for the cap, from the beginning of the fetch.
 	at := r.snapshot(t, tags)
-	c.advance(time.Second)
+	c.Advance(time.Second)
 	if err := r.store.Save(t.Context(), r.key("k"), r.entry("body"), at); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(DefaultCap - time.Second - 1)
+	c.Advance(DefaultCap - time.Second - 1)
 	r.wantHit(t, "k", "body", tags)
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("a new one after the cap")
 
-	// Up again: everything may have been missed.
+	// Up again: any invalidation may have been missed.
 	r.put(t, "k", "body", tags)
 	r.wantHit(t, "k", "body", tags)
 	at = r.snapshot(t, tags)
@@ -278,9 +279,9 @@ func TestTieredCap(t *testing.T) {
 
 	// Up, but the shared store did not confirm it: for the cap.
 	r.put(t, "k", "body", tags)
-	c.advance(DefaultCap - 1)
+	c.Advance(DefaultCap - 1)
 	r.wantHit(t, "k", "body", tags)
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("unconfirmed after the cap")
 
 	// The shared store fails between snapshot and save: the same.
@@ -290,30 +291,30 @@ func TestTieredCap(t *testing.T) {
 	if err := r.store.Save(t.Context(), r.key("k"), r.entry("body"), at); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("Save = %v", err)
 	}
-	c.advance(DefaultCap - 1)
+	c.Advance(DefaultCap - 1)
 	r.wantHit(t, "k", "body", tags)
-	c.advance(1)
+	c.Advance(1)
 	wantMiss("not saved there, after the cap")
 
-	// Nobody listens any more: the cap holds.
+	// Run has returned: the cap applies.
 	shared.fails = false
 	r.put(t, "k", "body", tags)
 	r.stop()
 	shared.fails = true
-	c.advance(DefaultCap)
+	c.Advance(DefaultCap)
 	wantMiss("after the end of Run")
 }
 
 func TestTieredWithoutBus(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := newMemory(t, c)
 	tiered, err := NewTiered(TieredOptions{Memory: newMemory(t, c), Shared: shared, Cap: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	tiered.Run(t.Context()) // Returns at once.
-	s := subject{store: tiered, now: c.now, advance: c.advance}
+	s := subject{store: tiered, now: c.Now, advance: c.Advance}
 	tags := s.tags("a")
 	s.put(t, "k", "old", tags)
 	end, err := shared.Open(t.Context(), tags) // Another replica.
@@ -323,16 +324,16 @@ func TestTieredWithoutBus(t *testing.T) {
 	if err := end(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(time.Second - 1)
+	c.Advance(time.Second - 1)
 	s.wantHit(t, "k", "old", tags)
-	c.advance(1)
+	c.Advance(1)
 	s.wantMiss(t, "k", tags)
 }
 
-// A write that cannot be told to the shared store goes on, and holds here.
+// A write that cannot be opened in the shared store goes on, and invalidates here.
 func TestTieredWriteWithoutShared(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	r := newTierReplica(t, c, shared, nil)
 	tags := r.tags("a")
@@ -357,10 +358,10 @@ func TestTieredWriteWithoutShared(t *testing.T) {
 	}
 }
 
-// Another replica's new answer is taken before a stale one of our own.
+// A fresh response of another replica is preferred to a stale one in memory.
 func TestTieredStale(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := &broken{Store: newMemory(t, c)}
 	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
 	tags := a.tags("a")
@@ -374,18 +375,18 @@ func TestTieredStale(t *testing.T) {
 	}
 	save(a, "first")
 	b.wantHit(t, "k", "first", tags)
-	c.advance(2 * time.Minute)
+	c.Advance(2 * time.Minute)
 	b.wantHit(t, "k", "first", tags) // Stale, and there is nothing better.
 	save(a, "second")
 	b.wantHit(t, "k", "second", tags)
-	c.advance(2 * time.Minute)
+	c.Advance(2 * time.Minute)
 	shared.fails = true
 	b.wantHit(t, "k", "second", tags) // Stale, from memory.
 }
 
 func TestTieredConvert(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	shared := newMemory(t, c)
 	convert := func(_ Key, body []byte) ([]byte, error) {
 		if string(body) == "odd" {
@@ -394,7 +395,7 @@ func TestTieredConvert(t *testing.T) {
 		return bytes.ToUpper(body), nil
 	}
 	a, b := newTierReplica(t, c, shared, convert), newTierReplica(t, c, shared, convert)
-	far := subject{store: shared, now: c.now}
+	far := subject{store: shared, now: c.Now}
 	tags := a.tags("a")
 	wantLocal := func(r tierReplica, name, body, local string) {
 		t.Helper()
@@ -409,7 +410,7 @@ func TestTieredConvert(t *testing.T) {
 	wantLocal(b, "k", "body", "BODY")
 	wantLocal(b, "k", "body", "BODY")
 
-	// The form that memory keeps, if it is there already.
+	// Entry.Local is not converted again if it is set.
 	e := a.entry("two")
 	e.Local = []byte("zwei")
 	if err := a.store.Save(t.Context(), a.key("k2"), e, a.snapshot(t, tags)); err != nil {
@@ -425,7 +426,7 @@ func TestTieredConvert(t *testing.T) {
 	}
 }
 
-// heeding is a store whose closes heed the end of their context.
+// heeding is a store whose closes fail when their context has ended.
 type heeding struct{ Store }
 
 func (h heeding) Open(ctx context.Context, tags Tags) (closed func(context.Context) error, err error) {
@@ -433,11 +434,10 @@ func (h heeding) Open(ctx context.Context, tags Tags) (closed func(context.Conte
 	return func(ctx context.Context) error { return errors.Join(ctx.Err(), end(ctx)) }, err
 }
 
-// The caller of a write may be gone when it ends; others must learn of its end
-// all the same.
+// A write is closed for other replicas although its caller has left.
 func TestTieredCloseAfterCallerLeft(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := timetest.NewClock()
 	r := newTierReplica(t, c, heeding{newMemory(t, c)}, nil)
 	end, err := r.store.Open(t.Context(), r.tags("a"))
 	if err != nil {

@@ -6,29 +6,30 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
 )
 
-// BenchmarkTrouble is what Redis in trouble adds to a miss: all that a gateway
-// asks of it for one, the fetch itself taking no time, at 200 misses a second.
-// Beside it is the same with a Redis that is well.
+// BenchmarkTrouble measures how much a faulty Redis adds to a miss, beside a healthy
+// one: all calls of a miss, with a fetch that takes no time, at 200 misses a second.
 func BenchmarkTrouble(b *testing.B) {
 	for _, trouble := range []struct {
 		name  string
-		begin func(*faultProxy)
+		begin func(*faultproxy.Proxy)
 	}{
-		{"none", func(*faultProxy) {}},
-		{"black hole", func(p *faultProxy) { p.set(faultBlackHole) }},
-		{"slow", func(p *faultProxy) { p.delay.Store(int64(30 * time.Millisecond)); p.set(faultSlow) }},
-		{"reset", func(p *faultProxy) { p.set(faultReset) }},
-		{"refused", func(p *faultProxy) { p.refuse() }},
-		{"answers held back", func(p *faultProxy) { p.set(faultHold) }},
+		{"none", func(*faultproxy.Proxy) {}},
+		{"black hole", func(p *faultproxy.Proxy) { p.Set(faultproxy.BlackHole) }},
+		{"slow", func(p *faultproxy.Proxy) { p.SetDelay(30 * time.Millisecond); p.Set(faultproxy.Slow) }},
+		{"reset", func(p *faultproxy.Proxy) { p.Set(faultproxy.Reset) }},
+		{"refused", func(p *faultproxy.Proxy) { p.Refuse() }},
+		{"answers held back", func(p *faultproxy.Proxy) { p.Set(faultproxy.Hold) }},
 	} {
 		b.Run(trouble.name, func(b *testing.B) {
 			const misses = 1000
 			server := newRedisServer(b)
-			proxy := newFaultProxy(b, server.addr)
-			r := newHasty(b, proxy.addr, RedisOptions{})
-			memory, err := NewMemory(MemoryOptions{MaxBytes: 16 << 20})
+			proxy := faultproxy.New(b, server.addr)
+			r := newHasty(b, proxy.Addr(), RedisOptions{})
+			memory, err := NewMemory(MemoryOptions{MaxBytes: 16 << 20, Lease: testLease})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -60,7 +61,7 @@ func BenchmarkTrouble(b *testing.B) {
 	}
 }
 
-// missOnce does with the stores what a gateway does for one miss.
+// missOnce makes the calls that a gateway makes for one miss.
 func missOnce(b *testing.B, store *Tiered, leases Leases, n int) {
 	b.Helper()
 	key, tags := redisTestKey(n), NewTags(redisTestOrg, "/a")

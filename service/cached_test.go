@@ -26,7 +26,7 @@ import (
 // memoryCache remembers in memory alone.
 func memoryCache(tb testing.TB, methods *catalog.Catalog, now func() time.Time) *readcache.Cache {
 	tb.Helper()
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Now: now})
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Lease: time.Minute, Now: now})
 	if err != nil {
 		tb.Fatal(err)
 	}

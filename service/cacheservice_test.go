@@ -61,10 +61,10 @@ func TestGetEntry(t *testing.T) {
 		t.Errorf("of another request: %v", got)
 	}
 	for field, request := range map[string]*controlv1.GetEntryRequest{
-		"method":              entryOf(t, "admingateway.admin.v1.ProjectService/CreateProject", nil),
+		"method":                 entryOf(t, "admingateway.admin.v1.ProjectService/CreateProject", nil),
 		"method: is not a read ": {Method: "nothing"},
-		"request":             entryOf(t, getProjectName, map[string]any{"user_id": "p"}),
-		"project_id":          entryOf(t, getProjectName, nil),
+		"request":                entryOf(t, getProjectName, map[string]any{"user_id": "p"}),
+		"project_id":             entryOf(t, getProjectName, nil),
 	} {
 		_, err := client.GetEntry(t.Context(), request)
 		wantRefusal(t, err, connect.CodeInvalidArgument, field)

@@ -10,7 +10,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -27,11 +27,11 @@ func BenchmarkKeyedWrite(b *testing.B) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil
 	})
 	create, _ := methods.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
-	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 8 << 30, MaxCount: 1 << 30, Share: 1})
+	memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: 8 << 30, MaxCount: 1 << 30, Share: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
-	run := func(name string, outcomes cache.Outcomes, key func(i int) string) {
+	run := func(name string, outcomes outcome.Store, key func(i int) string) {
 		client := as("root", service.InProcess(newKeyedReplica(b, methods, up, outcomes).server))
 		b.Run(name, func(b *testing.B) {
 			prefix := fmt.Sprint(b.N, "-", time.Now().UnixNano(), "-")

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -220,23 +221,23 @@ func endLeases(t *testing.T, addr string) {
 
 // brokenOutcomes fail where a test wants them to.
 type brokenOutcomes struct {
-	cache.Outcomes
+	outcome.Store
 	begin, finish error
 }
 
-func (b *brokenOutcomes) Begin(ctx context.Context, key cache.OutcomeKey, f cache.Fingerprint, lease time.Duration) (cache.Outcome, error) {
+func (b *brokenOutcomes) Begin(ctx context.Context, key outcome.Key, f outcome.Fingerprint, lease time.Duration) (outcome.Result, error) {
 	if b.begin != nil {
-		return cache.Outcome{}, b.begin
+		return outcome.Result{}, b.begin
 	}
-	outcome, err := b.Outcomes.Begin(ctx, key, f, lease)
-	if outcome.Claim != nil && b.finish != nil {
-		outcome.Claim = brokenClaim{outcome.Claim, b.finish}
+	begun, err := b.Store.Begin(ctx, key, f, lease)
+	if begun.Claim != nil && b.finish != nil {
+		begun.Claim = brokenClaim{begun.Claim, b.finish}
 	}
-	return outcome, err
+	return begun, err
 }
 
 type brokenClaim struct {
-	cache.Claim
+	outcome.Claim
 	err error
 }
 
@@ -247,9 +248,9 @@ func (c brokenClaim) Finish(context.Context, []byte) error { return c.err }
 // time.
 func TestOutcomesUnavailable(t *testing.T) {
 	t.Parallel()
-	broken := &brokenOutcomes{Outcomes: memoryOutcomes(t)}
+	broken := &brokenOutcomes{Store: memoryOutcomes(t)}
 	s := newKeyedStub(t, broken, nil)
-	for _, broken.begin = range []error{fmt.Errorf("%w: gone", cache.ErrUnavailable), cache.ErrOutcomesFull, cache.ErrOutcomesShare} {
+	for _, broken.begin = range []error{fmt.Errorf("%w: gone", cache.ErrUnavailable), outcome.ErrFull, outcome.ErrOwnerFull} {
 		_, _, err := s.createAs(t, "root", "k", "one")
 		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != rpcerror.ReasonIdempotencyUnavailable || s.asked.Load() != 0 {
 			t.Errorf("%v, asked %d times", err, s.asked.Load())
@@ -277,7 +278,7 @@ func TestOutcomesUnavailable(t *testing.T) {
 // so, keeps what it has, and takes nothing from another.
 func TestOneCallerTakesNoMoreThanAShare(t *testing.T) {
 	t.Parallel()
-	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: cache.MinOutcomesMemory, MaxCount: 8})
+	memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: outcome.MinMemory, MaxCount: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +304,7 @@ func TestOneCallerTakesNoMoreThanAShare(t *testing.T) {
 func TestAnswersTooLargeToKeep(t *testing.T) {
 	t.Parallel()
 	s := newKeyedStub(t, memoryOutcomes(t), func(context.Context) (*upstream.Reply, error) {
-		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "name": "` + strings.Repeat("x", cache.MaxOutcomeBytes) + `"}`)}, nil
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "name": "` + strings.Repeat("x", outcome.MaxBodyBytes) + `"}`)}, nil
 	})
 	if id, _, err := s.createAs(t, "root", "k", "one"); err != nil || id != "proj_1" {
 		t.Fatal(id, err)

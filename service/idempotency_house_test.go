@@ -14,8 +14,10 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
@@ -32,9 +34,9 @@ const keyedPolicy = rootPolicy + `
 `
 
 // memoryOutcomes keep outcomes as a gateway without Redis does.
-func memoryOutcomes(tb testing.TB) cache.Outcomes {
+func memoryOutcomes(tb testing.TB) outcome.Store {
 	tb.Helper()
-	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: 32 << 20})
+	memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: 32 << 20})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -42,23 +44,21 @@ func memoryOutcomes(tb testing.TB) cache.Outcomes {
 }
 
 // redisOutcomes are those of one replica.
-func redisOutcomes(tb testing.TB, addr string) cache.Outcomes {
+func redisOutcomes(tb testing.TB, addr string) outcome.Store {
 	tb.Helper()
 	// The machine of a test may stand still for longer than Redis may.
 	const patience = 20 * time.Second
-	client, err := cache.NewRedisClient(cache.RedisConfig{URL: "redis://" + addr, Patience: patience})
+	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr, Patience: patience})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: patience})
-	tb.Cleanup(shared.Close)
-	return cache.NewRedisOutcomes(shared, 0)
+	return outcome.NewRedis(client, outcome.RedisOptions{CallTimeout: patience})
 }
 
-func sealedOutcomes(tb testing.TB, outcomes cache.Outcomes) cache.Outcomes {
+func sealedOutcomes(tb testing.TB, outcomes outcome.Store) outcome.Store {
 	tb.Helper()
-	sealed, err := cache.NewSealedOutcomes(outcomes, [][]byte{bytes.Repeat([]byte{7}, cache.SealKeyBytes)}, nil)
+	sealed, err := outcome.NewSealed(outcomes, [][]byte{bytes.Repeat([]byte{7}, seal.KeyBytes)}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -73,7 +73,7 @@ type keyedReplica struct {
 	catalog *catalog.Catalog
 }
 
-func newKeyedReplica(tb testing.TB, methods *catalog.Catalog, up upstream.Attempter, outcomes cache.Outcomes) keyedReplica {
+func newKeyedReplica(tb testing.TB, methods *catalog.Catalog, up upstream.Attempter, outcomes outcome.Store) keyedReplica {
 	tb.Helper()
 	r := keyedReplica{catalog: methods, records: new(records), policy: newPolicy(tb, methods, keyedPolicy)}
 	keyed, err := idempotency.New(idempotency.Options{
@@ -134,7 +134,7 @@ type keyedStub struct {
 }
 
 // newKeyedStub counts what goes up; answer nil says that all is well.
-func newKeyedStub(t *testing.T, outcomes cache.Outcomes, answer upstreamFunc) *keyedStub {
+func newKeyedStub(t *testing.T, outcomes outcome.Store, answer upstreamFunc) *keyedStub {
 	t.Helper()
 	s := &keyedStub{catalog: realCatalog(t)}
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
@@ -48,7 +49,10 @@ func newReplica(t *testing.T, methods *catalog.Catalog, redisAddr string, up ups
 	})
 	t.Cleanup(func() { _ = client.Close() })
 	failures := new(failures)
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: patience, SlowCall: patience, Metrics: failures})
+	shared, err := cache.NewRedis(client, cache.RedisOptions{Lease: time.Minute, CallTimeout: patience, SlowCall: patience, Metrics: failures})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		shared.Close()
 		if n := failures.Load(); n > 0 {
@@ -63,7 +67,7 @@ func newReplica(t *testing.T, methods *catalog.Catalog, redisAddr string, up ups
 		}
 		store = encrypted
 	}
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20})
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20, Lease: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +244,7 @@ func raise(least *atomic.Int64, n int64) {
 // read where it is encrypted.
 func TestRedisHoldsNoSecret(t *testing.T) {
 	t.Parallel()
-	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, cache.SealKeyBytes)}} {
+	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, seal.KeyBytes)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			methods, addr := realCatalog(t), redistest.Start(t)

@@ -57,7 +57,7 @@ func newAgingHouse(t *testing.T, change func(*readcache.Options, *catalog.Catalo
 		t: t, catalog: realCatalog(t), start: time.Now(), past: new(atomic.Int64), asked: new(atomic.Int32), records: new(records),
 		answers: new(atomic.Pointer[func(context.Context) error]), arrived: make(chan struct{}, 100),
 	}
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Now: h.now})
+	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Lease: time.Minute, Now: h.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ telemetry:
 		}
 	}
 	for child, parent := range map[string]string{
-		"authenticate": "admingateway.admin.v1.UserService/ListUsers", "authorize": "UserService/ListUsers", "cache": "UserService/ListUsers", "audit": "UserService/ListUsers",
+		"authenticate": "admingateway.admin.v1.UserService/ListUsers", "authorize": "admingateway.admin.v1.UserService/ListUsers", "cache": "admingateway.admin.v1.UserService/ListUsers", "audit": "admingateway.admin.v1.UserService/ListUsers",
 		"flight": "cache", "pace": "flight", "GET /organization/users": "flight",
 	} {
 		if string(spans[child].GetParentSpanId()) != string(spans[parent].GetSpanId()) {

@@ -1,4 +1,3 @@
-// Package redistest starts real Redis servers for tests.
 package redistest
 
 import (

@@ -8,16 +8,16 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// outcome is what came of a write: what the upstream said, which every door
+// storedOutcome is what came of a write: what the upstream said, which every door
 // has its own form of, or the error that the caller was told.
-type outcome struct {
+type storedOutcome struct {
 	json      []byte
 	err       error
 	requestID string // of the upstream
 }
 
 // response is what its caller is told again.
-func (o outcome) response(permit admission.Permit) (*pipeline.Response, error) {
+func (o storedOutcome) response(permit admission.Permit) (*pipeline.Response, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
@@ -38,7 +38,7 @@ const (
 
 // encodeOutcome makes bytes of an outcome. Of an error it takes what its caller
 // may see, and no cause.
-func encodeOutcome(o outcome) []byte {
+func encodeOutcome(o storedOutcome) []byte {
 	kind, rest := byte(outcomeAnswer), o.json
 	if o.err != nil {
 		kind, rest = outcomeError, rpcerror.Encode(o.err)
@@ -49,16 +49,16 @@ func encodeOutcome(o outcome) []byte {
 }
 
 // decodeOutcome is false for what this build cannot read.
-func decodeOutcome(b []byte) (outcome, bool) {
+func decodeOutcome(b []byte) (storedOutcome, bool) {
 	if len(b) < 2 || b[0] != outcomeVersion {
-		return outcome{}, false
+		return storedOutcome{}, false
 	}
 	length, n := binary.Uvarint(b[2:])
 	rest := b[2+max(n, 0):]
 	if n <= 0 || length > uint64(len(rest)) {
-		return outcome{}, false
+		return storedOutcome{}, false
 	}
-	o := outcome{requestID: string(rest[:length])}
+	o := storedOutcome{requestID: string(rest[:length])}
 	rest = rest[length:]
 	switch b[1] {
 	case outcomeAnswer:
@@ -70,5 +70,5 @@ func decodeOutcome(b []byte) (outcome, bool) {
 			return o, true
 		}
 	}
-	return outcome{}, false
+	return storedOutcome{}, false
 }

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"pgregory.net/rapid"
 
-	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -21,7 +21,7 @@ import (
 func TestOutcomesComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		want := outcome{requestID: rapid.String().Draw(t, "id"), json: rapid.SliceOf(rapid.Byte()).Draw(t, "json")}
+		want := storedOutcome{requestID: rapid.String().Draw(t, "id"), json: rapid.SliceOf(rapid.Byte()).Draw(t, "json")}
 		if rapid.Bool().Draw(t, "failed") {
 			want.json, want.err = nil, &rpcerror.Error{
 				Code: connect.Code(rapid.IntRange(1, 16).Draw(t, "code")), Reason: "REASON", Message: rapid.String().Draw(t, "message"),
@@ -51,8 +51,8 @@ func TestOutcomesComeBack(t *testing.T) {
 // TestOtherOutcomesAreNotRead: what this build cannot read is nobody's answer.
 func TestOtherOutcomesAreNotRead(t *testing.T) {
 	t.Parallel()
-	answer := encodeOutcome(outcome{json: []byte("{}"), requestID: "up_1"})
-	failure := encodeOutcome(outcome{err: &upstream.Error{Kind: upstream.OutcomeUnknown, Reason: upstream.ReasonOutcomeUnknown}})
+	answer := encodeOutcome(storedOutcome{json: []byte("{}"), requestID: "up_1"})
+	failure := encodeOutcome(storedOutcome{err: &upstream.Error{Kind: upstream.OutcomeUnknown, Reason: upstream.ReasonOutcomeUnknown}})
 	for name, b := range map[string][]byte{
 		"nothing": nil, "a version alone": {outcomeVersion}, "no length": {outcomeVersion, outcomeAnswer},
 		"another version": append([]byte{outcomeVersion + 1}, answer[1:]...), "another kind": append([]byte{outcomeVersion, 'X'}, answer[2:]...),
@@ -72,7 +72,7 @@ func TestOtherOutcomesAreNotRead(t *testing.T) {
 func TestErrorsThatCannotBeEncoded(t *testing.T) {
 	t.Parallel()
 	e := &rpcerror.Error{Code: connect.CodeUnknown, Message: "no \xff UTF-8" + strings.Repeat("x", 10)}
-	got, ok := decodeOutcome(encodeOutcome(outcome{err: e}))
+	got, ok := decodeOutcome(encodeOutcome(storedOutcome{err: e}))
 	if !ok || connect.CodeOf(got.err) != connect.CodeUnknown {
 		t.Errorf("%v, %t", got.err, ok)
 	}
@@ -82,7 +82,7 @@ func TestErrorsThatCannotBeEncoded(t *testing.T) {
 // into each other.
 func TestFingerprints(t *testing.T) {
 	t.Parallel()
-	seen := map[cache.Fingerprint]string{}
+	seen := map[outcome.Fingerprint]string{}
 	for _, parts := range [][6]string{
 		{"org", "procedure", "POST", "/path", "query", "body"},
 		{"orgp", "rocedure", "POST", "/path", "query", "body"}, {"org", "procedureP", "OST", "/path", "query", "body"},

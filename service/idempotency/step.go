@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
+
 	"connectrpc.com/connect/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -37,8 +39,8 @@ const (
 // Options configure [New]. Outcomes, Scope and Org are required.
 type Options struct {
 	// Outcomes stores what came of writes. Answers that hold a secret go to a
-	// [cache.SealedOutcomes] and to nothing else.
-	Outcomes cache.Outcomes
+	// [outcome.Sealed] and to nothing else.
+	Outcomes outcome.Store
 	// Scope names the upstream: keys of one scope are one set, for all replicas.
 	// It must outlive the admin key, so that a key that was used before that one
 	// was exchanged is still known to have been used.
@@ -66,7 +68,7 @@ func New(o Options) (*Outcomes, error) {
 		return nil, errors.New("idempotency: Options.Outcomes, Scope and Org are required")
 	}
 	o.Logger = accounting.Logger(o.Logger)
-	_, sealed := o.Outcomes.(*cache.SealedOutcomes)
+	_, sealed := o.Outcomes.(*outcome.Sealed)
 	return &Outcomes{o, sealed}, nil
 }
 
@@ -112,10 +114,10 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 	}
 	account := accounting.From(ctx)
 	switch begun.State {
-	case cache.OutcomeBegun:
+	case outcome.Claimed:
 		account.Idempotency = First
 		return s.run(ctx, permit, begun.Claim)
-	case cache.OutcomeKept:
+	case outcome.Completed:
 		if o, ok := decodeOutcome(begun.Body); ok {
 			account.Idempotency = Replayed
 			s.metrics.count("replayed")
@@ -123,13 +125,13 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 			return o.response(permit)
 		}
 		s.options.Logger.ErrorContext(ctx, "an outcome cannot be read", "method", permit.Method().Name())
-	case cache.OutcomeOther:
+	case outcome.Mismatch:
 		s.metrics.count("reused")
 		return nil, &rpcerror.Error{
 			Code: connect.CodeInvalidArgument, Reason: rpcerror.ReasonIdempotencyKeyReused,
 			Message: "this " + Header + " came with another request before: a new request needs a new key",
 		}
-	case cache.OutcomeLost:
+	case outcome.Lost:
 	}
 	account.Idempotency = Replayed
 	s.metrics.count("lost")
@@ -137,7 +139,7 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 }
 
 // begin asks for the right to make the write, or for what came of it.
-func (s *step) begin(ctx context.Context, permit admission.Permit, key string) (cache.Outcome, error) {
+func (s *step) begin(ctx context.Context, permit admission.Permit, key string) (outcome.Result, error) {
 	refused := func(code connect.Code, reason, message string, cause error) error {
 		s.metrics.count("refused")
 		return &rpcerror.Error{Code: code, Reason: reason, Message: message, Cause: cause}
@@ -145,46 +147,46 @@ func (s *step) begin(ctx context.Context, permit admission.Permit, key string) (
 	m := permit.Method()
 	request, err := m.Endpoint.Request(permit.Request())
 	if err != nil {
-		return cache.Outcome{}, err
+		return outcome.Result{}, err
 	}
 	switch {
 	case s.Outcomes == nil:
-		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNotConfigured,
+		return outcome.Result{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNotConfigured,
 			"this gateway keeps no "+Header+"; the call was not made", nil)
 	case m.Secret && !s.secrets:
-		return cache.Outcome{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNeedsEncryption,
+		return outcome.Result{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNeedsEncryption,
 			"the answer to this method holds a secret, and this gateway has no encryption key to keep it with; the call was not made", nil)
 	}
 	org, err := s.options.Org(ctx)
 	if err != nil {
 		s.options.Logger.ErrorContext(ctx, "the admin key cannot be read", "error", err.Error())
-		return cache.Outcome{}, &upstream.Error{Kind: upstream.CredentialRejected, Reason: upstream.ReasonCredentialUnreadable}
+		return outcome.Result{}, &upstream.Error{Kind: upstream.CredentialRejected, Reason: upstream.ReasonCredentialUnreadable}
 	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return cache.Outcome{}, errors.New("idempotency: a write without a deadline")
+		return outcome.Result{}, errors.New("idempotency: a write without a deadline")
 	}
 	begun, err := s.options.Outcomes.Begin(ctx, s.key(permit, key), fingerprintOf(org, m.Procedure, request), time.Until(deadline)+leaseMargin)
 	switch {
 	case err == nil:
 		return begun, nil
 	case ctx.Err() != nil:
-		return cache.Outcome{}, ctx.Err()
-	case errors.Is(err, cache.ErrOutcomesShare):
-		return cache.Outcome{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
+		return outcome.Result{}, ctx.Err()
+	case errors.Is(err, outcome.ErrOwnerFull):
+		return outcome.Result{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
 			"what came of this caller's calls with an "+Header+", with those that are under way, takes all the room that one caller may have, so the call was not made", err)
-	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, cache.ErrOutcomesFull):
-		return cache.Outcome{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
+	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, outcome.ErrFull):
+		return outcome.Result{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
 			"what comes of the call cannot be kept at the moment, so it was not made", err)
 	}
-	return cache.Outcome{}, err
+	return outcome.Result{}, err
 }
 
 // run makes a write that is this call's to make, and stores what came of it.
-func (s *step) run(ctx context.Context, permit admission.Permit, claim cache.Claim) (*pipeline.Response, error) {
+func (s *step) run(ctx context.Context, permit admission.Permit, claim outcome.Claim) (*pipeline.Response, error) {
 	account := &accounting.From(ctx).Upstream
 	// What is left where the write panics: nobody knows.
-	known := outcome{err: outcomeUnknown()}
+	known := storedOutcome{err: outcomeUnknown()}
 	released := false
 	defer func() {
 		if !released {
@@ -192,7 +194,7 @@ func (s *step) run(ctx context.Context, permit admission.Permit, claim cache.Cla
 		}
 	}()
 	response, err := s.next.Invoke(ctx, permit)
-	known = outcome{err: err, requestID: account.RequestID}
+	known = storedOutcome{err: err, requestID: account.RequestID}
 	if err == nil {
 		known.json = response.JSON()
 	}
@@ -216,11 +218,11 @@ func undone(account *accounting.Upstream, err error) bool {
 
 // store remembers what came of a write. If that fails, the caller gets its answer
 // all the same, and the key is lost when its lease is over.
-func (s *step) store(ctx context.Context, permit admission.Permit, claim cache.Claim, known outcome) {
+func (s *step) store(ctx context.Context, permit admission.Permit, claim outcome.Claim, known storedOutcome) {
 	err := claim.Finish(ctx, encodeOutcome(known))
 	if errors.Is(err, cache.ErrTooLarge) {
 		// That it was done is stored at least.
-		err = errors.Join(err, claim.Finish(ctx, encodeOutcome(outcome{err: outcomeUnknown()})))
+		err = errors.Join(err, claim.Finish(ctx, encodeOutcome(storedOutcome{err: outcomeUnknown()})))
 	}
 	if err != nil {
 		s.metrics.count("unkept")
@@ -231,7 +233,7 @@ func (s *step) store(ctx context.Context, permit admission.Permit, claim cache.C
 }
 
 // release gives the key back.
-func (s *step) release(ctx context.Context, permit admission.Permit, claim cache.Claim) {
+func (s *step) release(ctx context.Context, permit admission.Permit, claim outcome.Claim) {
 	s.metrics.count("released")
 	if err := claim.Abandon(ctx); err != nil {
 		s.options.Logger.WarnContext(ctx, "the key of a write that was not made cannot be given back", "method", permit.Method().Name(), "error", err.Error())
@@ -240,15 +242,15 @@ func (s *step) release(ctx context.Context, permit admission.Permit, claim cache
 
 // key is the caller's own: no other caller has it, whatever it calls it, nor the
 // room that it takes.
-func (o *Outcomes) key(permit admission.Permit, key string) cache.OutcomeKey {
+func (o *Outcomes) key(permit admission.Permit, key string) outcome.Key {
 	caller := permit.Caller()
 	canonical := binary.AppendUvarint(nil, uint64(len(caller)))
 	canonical = append(canonical, caller...)
-	return cache.OutcomeKey{Key: cache.Key{Org: o.options.Scope, Canonical: string(append(canonical, key...))}, Owner: caller}
+	return outcome.Key{Key: cache.Key{Org: o.options.Scope, Canonical: string(append(canonical, key...))}, Owner: caller}
 }
 
 // fingerprintOf is a digest of all that a write is to do.
-func fingerprintOf(org, procedure string, request *upstream.Request) cache.Fingerprint {
+func fingerprintOf(org, procedure string, request *upstream.Request) outcome.Fingerprint {
 	var b []byte
 	for _, part := range []string{org, procedure, request.Verb, request.Path, request.Query} {
 		b = binary.AppendUvarint(b, uint64(len(part)))

@@ -2,11 +2,11 @@ package pace
 
 import "time"
 
-// alone tells whether this replica counts for itself.
+// alone reports whether this replica counts without a shared budget.
 func (p *Pacer) alone() bool { return p.options.Shared == nil || p.lost }
 
-// priceAlone is what a call costs while this replica counts for itself: of a
-// budget that is lost, its share.
+// priceAlone is the price of a call while this replica counts alone. While a
+// shared budget is lost, it is the price at this replica's share.
 func (p *Pacer) priceAlone(b *bucket) price {
 	if p.options.Shared == nil {
 		return p.rules.priceOf(b.terms.Limit, b.learned.rate)
@@ -15,8 +15,8 @@ func (p *Pacer) priceAlone(b *bucket) price {
 	return p.rules.priceOf(limit, shareOf(b.learned.rate, p.options.Share))
 }
 
-// limiterOf returns the limiter of b. One that begins where the shared budget
-// ended is empty then: other replicas may just have spent it.
+// limiterOf returns the limiter of b. A limiter that replaces the shared budget
+// begins empty: other replicas may just have spent the tokens.
 func (p *Pacer) limiterOf(b *bucket, now time.Time) *limiter {
 	price := p.priceAlone(b)
 	if b.limiter == nil {
@@ -31,8 +31,8 @@ func (p *Pacer) limiterOf(b *bucket, now time.Time) *limiter {
 	return b.limiter
 }
 
-// takeAlone takes a token from b and from the organization if both have one. If
-// not, it returns how long it takes until each of them has.
+// takeAlone takes a token from b and from the organization if both have one.
+// Otherwise it returns the time until each has one.
 func (p *Pacer) takeAlone(b *bucket, now time.Time) (byBucket, byOrganization time.Duration) {
 	b.learned.raise(now, b.terms, p.rules.Learning)
 	own, all := p.limiterOf(b, now), p.limiterOf(p.organization, now)

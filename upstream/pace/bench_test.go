@@ -14,8 +14,7 @@ import (
 // plenty never waits.
 var plenty = Limit{Calls: 1e6, Burst: 5e5}
 
-// Wait with tokens there, in the process, beside the two limiters that it takes
-// from.
+// Wait with tokens in the process, beside the two bare limiters.
 func BenchmarkWait(b *testing.B) {
 	b.Run("two bare limiters", func(b *testing.B) {
 		x, y := rate.NewLimiter(1e9, 1e9), rate.NewLimiter(1e9, 1e9)
@@ -38,8 +37,8 @@ func BenchmarkWait(b *testing.B) {
 	})
 }
 
-// Wait with tokens there, in Redis, beside what is least: a script that does
-// nothing, through the same client.
+// Wait with tokens in Redis, beside a script that does nothing, through the same
+// client.
 func BenchmarkRedis(b *testing.B) {
 	addr := redistest.Start(b)
 	client := newClient(b, addr, time.Second)
@@ -80,8 +79,8 @@ func BenchmarkRedis(b *testing.B) {
 	}
 }
 
-// How long calls take that wait, beside what the budget allows: 1 is a window's
-// calls at once, again and again. The margin of the default is in it.
+// The time that waiting calls take, relative to the budget: 1 is the ideal, where each
+// window has as many calls as it may. The default margin is included.
 func BenchmarkCompletion(b *testing.B) {
 	const budget, window, calls = 10, 250 * time.Millisecond, 1000
 	for _, replicas := range []int{0, 1, 3} {

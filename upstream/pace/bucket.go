@@ -2,7 +2,7 @@ package pace
 
 import "time"
 
-// bucket is a budget and what waits for it. The Pacer's lock guards it.
+// bucket is a budget and the calls that wait for it. The Pacer's lock guards it.
 type bucket struct {
 	terms   Terms
 	learned learned
@@ -11,18 +11,19 @@ type bucket struct {
 	// limiter is nil while the shared budget counts.
 	limiter *limiter
 
-	// due is when there may be a token, as far as is known. asked is the class
-	// that was refused until then: for a more urgent one, and for none before,
-	// it is worth to ask at once, to be in turn among replicas.
+	// due is the earliest time of a token, according to the last answer. asked is
+	// the class that was answered so. A more urgent call asks again at once, to
+	// take its turn among the replicas.
 	due   time.Time
 	asked Class
-	// waiting is how many other replicas wait, as of the last answer.
+	// waiting is the number of other replicas that wait, as of the last answer.
 	waiting int
-	// tokens is how many there were then.
+	// tokens is the number of tokens, as of the last answer.
 	tokens float64
 
-	// granted is when a call was let go last, and owing that the shared budget
-	// does not know of it. refusal is one that it does not know.
+	// granted is the time of the last grant. owing is set while the shared budget
+	// does not know of it. refusal, if not nil, is a refusal that the shared
+	// budget does not know of.
 	granted time.Time
 	owing   bool
 	refusal *Refusal
@@ -35,7 +36,7 @@ func newBucket(name string, limit Limit, floor float64) *bucket {
 	}
 }
 
-// debt is what the shared budget has to be told.
+// debt classifies the calls of the last window for the shared budget.
 func (b *bucket) debt(now time.Time, window time.Duration) Debt {
 	switch {
 	case now.Sub(b.granted) >= window:
@@ -47,7 +48,7 @@ func (b *bucket) debt(now time.Time, window time.Duration) Debt {
 	}
 }
 
-// learn takes over what the shared budget says.
+// learn takes over the state of the shared budget.
 func (b *bucket) learn(s State, now time.Time) {
 	l := &b.learned
 	if l.rate != s.Rate || l.epoch != s.Epoch {

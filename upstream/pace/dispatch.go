@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// anyClass is more than every class: whoever comes, it is worth to ask.
+// anyClass is above every class: a call of any class asks at once.
 const anyClass = FanOut + 1
 
-// idle is how long the dispatcher sleeps when nobody waits; it is woken.
+// idle is how long the dispatcher sleeps while no call waits, unless it is woken.
 const idle = time.Hour
 
-// run lets calls go. Only it takes tokens while somebody waits, so that the order
-// is decided in one place.
+// run dispatches calls. While a call waits, only run takes tokens, so that one
+// place decides the order.
 func (p *Pacer) run(ctx context.Context) {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
@@ -32,7 +32,7 @@ func (p *Pacer) run(ctx context.Context) {
 	}
 }
 
-// step does one thing, or returns how long there is nothing to do.
+// step does one piece of work, or returns how long there will be none.
 func (p *Pacer) step(ctx context.Context) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -40,7 +40,7 @@ func (p *Pacer) step(ctx context.Context) time.Duration {
 		r := p.returns[0]
 		p.returns = p.returns[1:]
 		p.unlocked(func() {
-			// If it is not to be had, the token is lost, which is safe.
+			// If this fails, the token is lost, which is safe.
 			_ = p.options.Shared.Return(ctx, r.ask, r.answer)
 		})
 		return 0
@@ -65,8 +65,8 @@ func (p *Pacer) unlocked(f func()) {
 	f()
 }
 
-// pick returns whose turn it is of those for whom there may be tokens. If there
-// is nobody, it returns when to look again.
+// pick returns the first call in order among those for which there may be tokens.
+// If there is none, it returns the time until it has to be called again.
 func (p *Pacer) pick(now time.Time) (best *waiter, until time.Duration) {
 	until = idle
 	if p.waiting == 0 {
@@ -92,11 +92,12 @@ func (p *Pacer) pick(now time.Time) (best *waiter, until time.Duration) {
 	return best, until
 }
 
-// untilAsk is when it is worth to ask for a token for w.
+// untilAsk is the earliest time at which a token for w can be asked for with
+// success.
 func (p *Pacer) untilAsk(w *waiter) time.Time {
 	own, all := w.bucket.due, p.organization.due
 	if !p.alone() {
-		// To be in turn among replicas, one has to have asked.
+		// A replica takes its turn by asking.
 		if w.flow.Class < w.bucket.asked {
 			own = time.Time{}
 		}
@@ -110,7 +111,7 @@ func (p *Pacer) untilAsk(w *waiter) time.Time {
 	return all
 }
 
-// before tells whether w goes before other, of another bucket.
+// before reports whether w goes before other, of another bucket.
 func (p *Pacer) before(w, other *waiter) bool {
 	return cmp.Or(
 		cmp.Compare(w.flow.Class, other.flow.Class),
@@ -119,7 +120,7 @@ func (p *Pacer) before(w, other *waiter) bool {
 	) < 0
 }
 
-// goAlone lets a call go if this replica's own limiters have tokens.
+// goAlone grants w if the limiters of this replica have tokens.
 func (p *Pacer) goAlone(w *waiter, now time.Time) {
 	b := w.bucket
 	byBucket, byOrganization := p.takeAlone(b, now)
@@ -128,11 +129,11 @@ func (p *Pacer) goAlone(w *waiter, now time.Time) {
 		return
 	}
 	b.queue.pop()
-	p.told(w, outcome{grant: p.grant(b, now)})
+	p.deliver(w, outcome{grant: p.grant(b, now)})
 }
 
-// goShared asks the shared budget for a token in w's bucket, and lets whoever is
-// next by then go with it.
+// goShared asks the shared budget for a token in w's bucket, and grants it to the
+// call that is next in the bucket when the answer arrives.
 func (p *Pacer) goShared(ctx context.Context, w *waiter, now time.Time) {
 	b, class := w.bucket, w.flow.Class
 	if b.refusal != nil && !p.tellRefusal(ctx, b, now) {
@@ -170,15 +171,15 @@ func (p *Pacer) goShared(ctx context.Context, w *waiter, now time.Time) {
 	}
 }
 
-// await notes that there are no tokens for some time, and refuses the calls that
-// end before that.
+// await notes the times of the next tokens, and refuses the calls whose deadline
+// comes before them.
 func (p *Pacer) await(b *bucket, class Class, byBucket, byOrganization time.Duration, now time.Time) {
 	b.due, p.organization.due = now.Add(byBucket), now.Add(byOrganization)
 	b.asked, p.organization.asked = class, class
 	p.expire(b, max(byBucket, byOrganization), now)
 }
 
-// expire refuses the calls in b whose deadline is before there is a token.
+// expire refuses the calls in b whose deadline passes within wait.
 func (p *Pacer) expire(b *bucket, wait time.Duration, now time.Time) {
 	if wait <= 0 {
 		return
@@ -195,11 +196,11 @@ func (p *Pacer) grant(b *bucket, now time.Time) Grant {
 	return Grant{Bucket: b.terms.Bucket, Rate: b.learned.rate, bucket: b, epoch: b.learned.epoch}
 }
 
-// lose notes that the shared budget does not answer.
+// lose notes that the shared budget has failed.
 func (p *Pacer) lose(ctx context.Context, err error, now time.Time) {
 	p.recheck = now.Add(p.options.Recheck)
 	if p.lost {
-		// Some came to see whether it is back.
+		// Calls with near deadlines were admitted in the hope that it is back.
 		for _, b := range p.ordered {
 			p.expire(b, max(p.untilToken(b, now), p.untilToken(p.organization, now)), now)
 		}
@@ -215,7 +216,7 @@ func (p *Pacer) lose(ctx context.Context, err error, now time.Time) {
 		slog.Float64("share", p.options.Share), slog.Any("error", err))
 }
 
-// regain notes that it does again.
+// regain notes that the shared budget works again.
 func (p *Pacer) regain(ctx context.Context) {
 	if !p.lost {
 		return
@@ -226,7 +227,7 @@ func (p *Pacer) regain(ctx context.Context) {
 	p.options.Logger.InfoContext(ctx, "shared budget is back")
 }
 
-// startOver forgets what was known of tokens, as somebody else counts them now.
+// startOver forgets the state of tokens: from now on they are counted elsewhere.
 func (p *Pacer) startOver() {
 	for _, b := range p.all() {
 		b.limiter, b.due, b.asked, b.waiting = nil, time.Time{}, anyClass, 0

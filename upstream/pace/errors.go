@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// ErrClosed is the error of a call that waited, or came, when the Pacer was
-// closed.
+// ErrClosed is the error of a call that waits when the Pacer is closed, or that
+// comes later.
 var ErrClosed = errors.New("pace: closed")
 
-// ErrUnavailable is the error of a [Shared] that cannot be reached, or that was
-// not asked because it could not be reached a moment ago.
+// ErrUnavailable is the error of a [Shared] that cannot be reached, or that is not
+// called because it has just failed several times.
 var ErrUnavailable = errors.New("pace: shared budget unavailable")
 
-// Reason says why there is nothing left for a call.
+// Reason says why a call is refused.
 type Reason uint8
 
 // The reasons.
 const (
 	// TooLate is a call whose turn comes after its deadline.
 	TooLate Reason = iota + 1
-	// QueueFull is a call that found as many waiting as may wait.
+	// QueueFull is a call that found the queue of its bucket full.
 	QueueFull
 )
 
@@ -39,16 +39,16 @@ func (r Reason) String() string {
 
 // Exhausted is the error of a call that cannot be made in time. It spent nothing.
 type Exhausted struct { //nolint:errname // pace.Exhausted says it
-	// Bucket is the one that has nothing left.
+	// Bucket is the bucket without budget.
 	Bucket string
 	// Reason says why.
 	Reason Reason
-	// RetryAfter is when the same call is likely to be made at once, as far as
-	// can be told now.
+	// RetryAfter is an estimate of the time after which the same call is made
+	// without a wait.
 	RetryAfter time.Duration
 }
 
-// Error implements error. It repeats nothing of a caller.
+// Error implements error. It contains nothing that a caller sent.
 func (e *Exhausted) Error() string {
 	return fmt.Sprintf("pace: no budget in %s (%s): retry after %s", e.Bucket, e.Reason, e.RetryAfter.Round(time.Millisecond))
 }

@@ -2,8 +2,8 @@ package pace
 
 import "time"
 
-// Estimate returns how long a call would wait that flow made now, as far as can
-// be told: others may come that go first, and calls that wait may be given up.
+// Estimate returns the likely wait of a call that flow makes now. More urgent
+// calls may come, and waiting calls may leave.
 func (p *Pacer) Estimate(bucket string, flow Flow) time.Duration {
 	flow.Class = flow.Class.valid()
 	p.mu.Lock()
@@ -17,8 +17,8 @@ func (p *Pacer) estimate(b *bucket, flow Flow, now time.Time) time.Duration {
 	if ahead == 0 {
 		return first
 	}
-	// The buckets in which somebody waits who does not go after this one share
-	// the organization's tokens with it.
+	// Buckets whose next call is at least as urgent share the organization's
+	// tokens with this one.
 	busy := 1
 	for _, other := range p.ordered {
 		if w := other.queue.peek(); w != nil && other != b && w.flow.Class <= flow.Class {
@@ -26,12 +26,12 @@ func (p *Pacer) estimate(b *bucket, flow Flow, now time.Time) time.Duration {
 		}
 	}
 	interval := max(p.interval(b), time.Duration(busy)*p.interval(p.organization))
-	// No call waits for a day, and a product that large could overflow.
+	// No call waits for a day, and a larger product could overflow.
 	return first + time.Duration(min(float64(ahead)*float64(interval), float64(24*time.Hour)))
 }
 
-// untilToken is how long it takes until there is a token in b. When a budget that
-// was lost is to be asked again, that is not known: there may be one.
+// untilToken is the time until b has a token. It is zero when a lost budget is due
+// to be asked again, because that budget may have one.
 func (p *Pacer) untilToken(b *bucket, now time.Time) time.Duration {
 	closed := max(0, b.learned.closed.Sub(now))
 	if p.lost && !now.Before(p.recheck) {
@@ -44,7 +44,8 @@ func (p *Pacer) untilToken(b *bucket, now time.Time) time.Duration {
 	return wait
 }
 
-// interval is how long b takes for a call here, as others wait too.
+// interval is the time between two calls of this replica in b, while the waiting
+// replicas take turns.
 func (p *Pacer) interval(b *bucket) time.Duration {
 	if p.alone() {
 		return p.priceAlone(b).interval

@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// Class says how urgent a call is. A value that is not one of the constants, such
-// as zero, is taken for FanOut.
+// Class is the urgency of a call. A value that is not one of the constants, such
+// as zero, counts as FanOut.
 type Class uint8
 
 // The classes, in the order in which they go.
 const (
 	// Revocation takes access away: deletes of keys, users, roles.
 	Revocation Class = iota + 1
-	// Interactive is a call that somebody waits for.
+	// Interactive is a call whose answer a user waits for.
 	Interactive
 	// FanOut is one of many calls that make up one answer.
 	FanOut
 )
 
-// classes is how many there are, and one more: they are indices.
+// classes is the length of an array that has classes as its indices.
 const classes = int(FanOut) + 1
 
 // String returns the name of the class, as a metric's label has it.
@@ -41,7 +41,8 @@ func (c Class) valid() Class {
 	return c
 }
 
-// Flow is whom a call is made for. Flows of a class share what there is equally.
+// Flow identifies on whose behalf a call is made. Flows of a class share tokens
+// equally.
 type Flow struct {
 	// Key tells flows apart, such as a caller's name. It is not logged.
 	Key string
@@ -51,23 +52,24 @@ type Flow struct {
 
 type flowKey struct{}
 
-// errand is what a context carries: the flow of its calls, which may rise.
-type errand struct {
+// contextFlow is the flow of the calls of a context. Its class may rise.
+type contextFlow struct {
 	mu   sync.Mutex
 	flow Flow
-	// moved are the calls of the errand that wait now.
-	moved map[*waiter]func(Flow)
+	// waiting has a function for each waiting call of the context, which moves the
+	// call to another flow.
+	waiting map[*waiter]func(Flow)
 }
 
 // WithFlow returns a context whose calls are made for flow.
 func WithFlow(ctx context.Context, flow Flow) context.Context {
-	return context.WithValue(ctx, flowKey{}, &errand{flow: flow})
+	return context.WithValue(ctx, flowKey{}, &contextFlow{flow: flow})
 }
 
 // FlowFrom returns the flow of ctx. Without one it is the unnamed flow, of class
 // Interactive.
 func FlowFrom(ctx context.Context) Flow {
-	e, ok := ctx.Value(flowKey{}).(*errand)
+	e, ok := ctx.Value(flowKey{}).(*contextFlow)
 	if !ok {
 		return Flow{Class: Interactive}
 	}
@@ -78,14 +80,14 @@ func FlowFrom(ctx context.Context) Flow {
 	return flow
 }
 
-// Raise makes the calls of ctx, those that wait and those to come, as urgent as
-// flow, for whom they are made from now on; where they are that already, it does
-// nothing. It is for somebody who comes to wait for what others have begun. It
-// concerns all contexts that are made of the one that [WithFlow] returned.
+// Raise moves the calls of ctx, waiting and future ones, to flow if its class is
+// more urgent than theirs; otherwise it does nothing. It is for a caller that
+// joins a call of another flow. It applies to all contexts that are derived from
+// the one that [WithFlow] returned.
 func Raise(ctx context.Context, flow Flow) {
-	e, ok := ctx.Value(flowKey{}).(*errand)
+	e, ok := ctx.Value(flowKey{}).(*contextFlow)
 	if !ok {
-		return // It is Interactive, and no revocation waits for others' calls.
+		return // Such calls are Interactive, and no revocation joins a call of others.
 	}
 	flow.Class = flow.Class.valid()
 	e.mu.Lock()
@@ -94,26 +96,26 @@ func Raise(ctx context.Context, flow Flow) {
 		return
 	}
 	e.flow = flow
-	for _, move := range e.moved {
+	for _, move := range e.waiting {
 		move(flow)
 	}
 }
 
-// follow has move called with every flow that the errand rises to, until the
-// function that it returns is called.
-func (e *errand) follow(w *waiter, from Flow, move func(Flow)) (leave func()) {
+// follow calls move with every flow that the calls are raised to, until leave is
+// called.
+func (e *contextFlow) follow(w *waiter, from Flow, move func(Flow)) (leave func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.moved == nil {
-		e.moved = make(map[*waiter]func(Flow))
+	if e.waiting == nil {
+		e.waiting = make(map[*waiter]func(Flow))
 	}
-	e.moved[w] = move
-	if to := e.flow; to.Class.valid() < from.Class { // Meanwhile.
+	e.waiting[w] = move
+	if to := e.flow; to.Class.valid() < from.Class { // Raised since FlowFrom.
 		move(to)
 	}
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		delete(e.moved, w)
+		delete(e.waiting, w)
 	}
 }

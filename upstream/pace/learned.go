@@ -4,26 +4,26 @@ import (
 	"time"
 )
 
-// learned is what is known of a bucket's real budget. scriptTerms and
-// scriptRefuse have the same in Lua.
+// learned is the state of a bucket's rate as refusals and quiet time change it.
+// scriptTerms and scriptRefuse are the same in Lua.
 type learned struct {
-	// rate is how many calls are made in a window.
+	// rate is the number of calls in a window.
 	rate float64
-	// epoch counts how often the rate was lowered.
+	// epoch is the number of times that the rate was lowered.
 	epoch uint64
-	// closed is until when no call is made.
+	// closed is the time until which no call is made.
 	closed time.Time
-	// refused is when a call was refused last, and refusedRate at which rate
-	// one was when the rate was last lowered.
+	// refused is the time of the last refusal, and refusedRate the rate that was
+	// refused when the rate was last lowered.
 	refused     time.Time
 	refusedRate float64
-	// raised is when the rate was changed last.
+	// raised is the time of the last change of the rate.
 	raised time.Time
 }
 
-// refuse notes that a call was refused that was made in an epoch. It tells
-// whether the rate was lowered: what is refused of calls that were made before
-// that was to be expected.
+// refuse notes the refusal of a call that was granted in an epoch, and reports
+// whether it lowered the rate. The refusal of a call that was granted before the
+// rate was last lowered does not lower it again.
 func (l *learned) refuse(now time.Time, closed time.Duration, epoch uint64, terms Terms, rules Learning) (lowered bool) {
 	if until := now.Add(closed); until.After(l.closed) {
 		l.closed = until
@@ -39,7 +39,7 @@ func (l *learned) refuse(now time.Time, closed time.Duration, epoch uint64, term
 	return true
 }
 
-// raise raises the rate by a step if it was quiet for long enough.
+// raise raises the rate by a step after enough quiet time.
 func (l *learned) raise(now time.Time, terms Terms, rules Learning) {
 	if l.rate >= terms.Limit.Calls || now.Sub(l.raised) < rules.Quiet || now.Sub(l.refused) < rules.Quiet || now.Before(l.closed) {
 		return
@@ -52,13 +52,13 @@ func (l *learned) raise(now time.Time, terms Terms, rules Learning) {
 	l.raised = now
 }
 
-// Terms are what a bucket is configured to: the same in all replicas.
+// Terms are the configuration of a bucket. They are the same in all replicas.
 type Terms struct {
 	// Bucket is its name; empty for the organization's.
 	Bucket string
-	// Limit is the most that it allows.
+	// Limit is its configured limit.
 	Limit Limit
-	// Floor is the least rate that it learns, in calls per window.
+	// Floor is the lowest rate that refusals lower it to, in calls per window.
 	Floor float64
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// busy keeps callers calling bucket b for a time, and tells p what m refuses.
+// busy calls bucket b for a time, and reports refusals of m to p.
 func busy(tb testing.TB, p *Pacer, m *model, callers int, d time.Duration) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), d)
@@ -54,8 +54,8 @@ func TestLearnsTheRealBudget(t *testing.T) {
 		if refusals == 0 || refusals > 6 || learned.Rate > 10 || learned.Rate < 5 {
 			t.Fatalf("%d refusals until %g", refusals, learned.Rate)
 		}
-		// As long as it remembers what was refused it is not refused again,
-		// while it makes more of the budget step by step.
+		// While it remembers the refused rate there is no further refusal, and the
+		// rate rises step by step.
 		busy(t, p, m, 5, 49*time.Minute)
 		if refusals := m.forget(); refusals != 0 {
 			t.Errorf("%d more refusals", refusals)
@@ -64,7 +64,7 @@ func TestLearnsTheRealBudget(t *testing.T) {
 		if later.Rate <= learned.Rate || later.Rate > 10 {
 			t.Errorf("from %g to %g", learned.Rate, later.Rate)
 		}
-		// From then on it tries what was refused, and is seldom wrong.
+		// After that it tries the refused rate, and is seldom refused.
 		busy(t, p, m, 5, 10*time.Hour)
 		total, _ := m.count()
 		if refusals := m.forget(); refusals > 20 {
@@ -102,7 +102,7 @@ func TestRefusalsOfOneRateCountOnce(t *testing.T) {
 		for _, grant := range grants[:3] {
 			p.Limited(t.Context(), grant, time.Second)
 		}
-		// Also one that is answered late, when the bucket is long open again.
+		// A late refusal counts too, when the bucket has been open for long.
 		next := drain(t, p, "b")
 		p.Limited(t.Context(), grants[4], 0)
 		if s := stateOf(t, p); s.Rate != 14 {

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// Limited says that the other side refused the call of a grant for lack of
-// budget, and named the time after which to come again; zero or less if it named
-// none. The bucket is closed for that long and its rate lowered, once for all
-// calls that were let go before it was. Calls that wait and end before it opens
-// fail at once.
+// Limited reports that the upstream refused the call of a grant for lack of
+// budget. retryAfter is the time that the upstream named, and not positive if it
+// named none. The bucket is closed for that time and its rate lowered, once for
+// all calls that were granted before. Waiting calls whose deadline comes before
+// the bucket opens fail at once.
 //
-// It returns when the other replicas can know, or after the short time in which
-// a [Shared] gives up.
+// Limited returns when the shared budget knows of the refusal, or has failed.
 func (p *Pacer) Limited(ctx context.Context, grant Grant, retryAfter time.Duration) {
 	b, rules := grant.bucket, p.rules.Learning
 	if b == nil {
@@ -31,7 +30,7 @@ func (p *Pacer) Limited(ctx context.Context, grant Grant, retryAfter time.Durati
 	rate := b.learned.rate
 	p.mu.Unlock()
 	if shared := p.options.Shared; shared != nil {
-		// The news is for others, whatever became of the caller.
+		// Other replicas need to know, also when the caller has left.
 		state, err := shared.Refuse(context.WithoutCancel(ctx), Refusal{
 			Rules: p.rules, Bucket: b.terms, Closed: retryAfter, Epoch: grant.epoch,
 		})
@@ -49,7 +48,7 @@ func (p *Pacer) Limited(ctx context.Context, grant Grant, retryAfter time.Durati
 		slog.Duration("closed", retryAfter), slog.Bool("lowered", lowered), slog.Float64("rate", rate))
 }
 
-// reopen makes b wait until it opens, with one token and no burst.
+// reopen holds the calls of b back until it opens, with one token and no burst.
 func (p *Pacer) reopen(b *bucket, now time.Time) {
 	if p.alone() {
 		p.limiterOf(b, now).reopen(b.learned.closed)
@@ -60,21 +59,21 @@ func (p *Pacer) reopen(b *bucket, now time.Time) {
 	p.expire(b, b.learned.closed.Sub(now), now)
 }
 
-// owe notes that the shared budget does not know of a refusal.
+// owe notes a refusal that the shared budget does not know of.
 func (p *Pacer) owe(b *bucket, epoch uint64, lowered bool) {
 	owed := b.refusal
 	if owed == nil {
 		owed = &Refusal{Rules: p.rules, Bucket: b.terms, Epoch: epoch}
 	}
-	next := *owed // A copy: the other one may be on its way.
+	next := *owed // A copy: a call to the shared budget may be using the other.
 	if lowered {
 		next.Rate = b.learned.rate
 	}
 	b.refusal = &next
 }
 
-// tellRefusal tells the shared budget what it does not know of b, and whether
-// that worked.
+// tellRefusal sends the refusal that the shared budget does not know of, and
+// reports whether that succeeded.
 func (p *Pacer) tellRefusal(ctx context.Context, b *bucket, now time.Time) bool {
 	owed := b.refusal
 	refusal := *owed

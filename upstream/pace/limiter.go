@@ -6,7 +6,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// grains are what a call takes from a limiter. A rate.Limiter's burst is a whole
+// grains is how many units of a rate.Limiter make a token. Its burst is a whole
 // number, and slack is a fraction of a token.
 const grains = 1000
 
@@ -31,7 +31,7 @@ func (p price) grains() int {
 	return p.burst*grains + int(grains*float64(p.slack)/float64(p.interval))
 }
 
-// set changes the price of what is taken from now on.
+// set changes the price of the tokens that are taken from now on.
 func (l *limiter) set(p price, now time.Time) {
 	if p == l.price {
 		return
@@ -41,14 +41,14 @@ func (l *limiter) set(p price, now time.Time) {
 	l.tokens.SetBurstAt(now, p.grains())
 }
 
-// reopen leaves one token at a time to come.
+// reopen takes tokens so that no more than one is there at a later time.
 func (l *limiter) reopen(at time.Time) {
 	if more := int(l.tokens.TokensAt(at)) - grains; more > 0 {
 		l.tokens.AllowN(at, more)
 	}
 }
 
-// wait is how long it takes until there is a token.
+// wait is the time until there is a token.
 func (l *limiter) wait(now time.Time) time.Duration {
 	missing := grains - l.tokens.TokensAt(now)
 	if missing <= 0 {
@@ -58,10 +58,10 @@ func (l *limiter) wait(now time.Time) time.Duration {
 	return time.Duration(missing/grains*float64(l.price.interval)) + time.Microsecond
 }
 
-// take takes a token, which must be there.
+// take takes a token. There must be one.
 func (l *limiter) take(now time.Time) { l.tokens.AllowN(now, grains) }
 
-// count is how many tokens there are.
+// count is the number of tokens.
 func (l *limiter) count(now time.Time) float64 {
 	return max(0, min(l.tokens.TokensAt(now)/grains, float64(l.price.burst)))
 }

@@ -1,7 +1,7 @@
 package pace
 
-// list is a doubly linked list whose nodes know it, so that one that leaves from
-// the middle costs no search.
+// list is a doubly linked list. Each node knows its list, so that a node is removed
+// without a search.
 type list[T any] struct {
 	first, last *node[T]
 	size        int

@@ -3,14 +3,13 @@ package pace
 import (
 	"context"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// roomy is an organization that never is what is waited for.
+// roomy is a limit of an organization that no call waits for.
 var roomy = Limit{Calls: 1e5, Burst: 1000}
 
 func newPacer(tb testing.TB, options Options) *Pacer {
@@ -32,21 +31,6 @@ func waitingIn(p *Pacer) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waiting
-}
-
-// eventually waits until ok says so.
-func eventually(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			tb.Fatal("never: " + what)
-		}
-	}
 }
 
 func termsOf(p *Pacer, bucket string) Terms {

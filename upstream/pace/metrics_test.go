@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// notes are what metrics were told.
+// notes are Metrics that record their calls.
 type notes struct {
 	mu   sync.Mutex
 	told []string
@@ -74,7 +74,7 @@ func TestMetricsAreTold(t *testing.T) {
 			"limited b false", "exhausted b revocation too_late", "shared true", "granted b interactive 0s",
 		}
 		if !slices.Equal(told.told, want) {
-			t.Errorf("told %q\nwant %q", told.told, want)
+			t.Errorf("got %q\nwant %q", told.told, want)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func newModel(budget int, window time.Duration) *model {
 	}
 }
 
-// arrive counts a call. Over the budget it returns how long to wait.
+// arrive counts a call. Over the budget it returns the time to wait.
 func (m *model) arrive(bucket string) (retryAfter time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,8 +62,7 @@ func (m *model) check(tb testing.TB, most int) {
 	}
 }
 
-// forget begins to measure anew: what has arrived still counts for what is
-// admitted.
+// forget restarts the measurement. Earlier calls still count for the budget.
 func (m *model) forget() (refusals int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -8,59 +8,59 @@ import (
 	"time"
 )
 
-// Limit is what a bucket allows.
+// Limit is the budget of a bucket.
 type Limit struct {
-	// Calls is how many are made in a window at the most; at least 1.
+	// Calls is the largest number of calls in a window; at least 1.
 	Calls float64
 	// Burst is how many of them may be made at once after a pause: at least 1,
-	// at most Calls. The others then come slower: after a burst of b, a call
-	// every Window/(Calls-b+1). So 1 makes the most of a budget, and more makes
-	// single calls wait less.
+	// at most Calls. The others come slower: after a burst of b, a call every
+	// Window/(Calls-b+1). So 1 gives the highest throughput, and a larger burst
+	// makes single calls wait less.
 	Burst int
 }
 
 // Learning says how a refusal changes a bucket's rate.
 type Learning struct {
-	// Floor is the least number of calls in a window that is ever learned;
-	// default 1.
+	// Floor is the lowest rate that refusals lower a bucket to, in calls per
+	// window; default 1.
 	Floor float64
-	// Lower is what a refusal multiplies the rate with; default 0.7.
+	// Lower is the factor by which a refusal multiplies the rate; default 0.7.
 	Lower float64
-	// Step is what quiet time adds to the rate, as a part of the configured one;
-	// default 0.05.
+	// Step is the amount by which quiet time raises the rate, as a part of the
+	// configured rate; default 0.05.
 	Step float64
-	// Quiet is how long there must have been no refusal and no step before a
-	// step; default 10 min.
+	// Quiet is the time without a refusal or a step that a step needs before it;
+	// default 10 min.
 	Quiet time.Duration
-	// Memory is how long a rate that was refused is kept below; default 1 h.
+	// Memory is how long the rate stays below a refused rate; default 1 h.
 	Memory time.Duration
 	// Closed is how long a bucket is closed by a refusal that names no time;
 	// default 10 s.
 	Closed time.Duration
-	// MaxClosed bounds what a refusal names; default 1 h.
+	// MaxClosed bounds the time that a refusal names; default 1 h.
 	MaxClosed time.Duration
 }
 
-// Bounds of what a Pacer holds.
+// Bounds are the bounds of a Pacer's memory.
 type Bounds struct {
-	// Calls is how many wait in one bucket; default 4096.
+	// Calls is how many calls may wait in one bucket; default 4096.
 	Calls int
-	// Flows is how many distinct flows wait in one class of a bucket; default
-	// 1024. Those that come on top share one.
+	// Flows is how many flows may wait in one class of a bucket; default 1024.
+	// Further flows share one queue.
 	Flows int
-	// Buckets is how many there are, with those that are configured; default
-	// 256. Names that come on top share one.
+	// Buckets is the number of buckets, with the configured ones; default 256.
+	// Further names share [OtherBucket].
 	Buckets int
 }
 
-// OtherBucket is where the calls go whose bucket would be one too many.
+// OtherBucket is the bucket of calls whose bucket would be one too many.
 const OtherBucket = "other"
 
-// Options are the settings of a [Pacer]. The zero value is careful: what a key
-// can be expected to have whose budget is unknown. Zero is a default, and a
-// negative value is an error.
+// Options are the settings of a [Pacer]. The zero value suits a key whose budget
+// is unknown, and is low. Zero selects a default, and a negative value is an
+// error.
 type Options struct {
-	// Window is what a Limit counts over; default 1 min.
+	// Window is the time over which a Limit counts; default 1 min.
 	Window time.Duration
 	// Organization limits all calls together; default 60, of them 5 at once.
 	Organization Limit
@@ -69,33 +69,33 @@ type Options struct {
 	Default Limit
 	// Buckets are limits by name.
 	Buckets map[string]Limit
-	// Margin is the part by which calls are spaced wider than the budget says,
-	// because what the network delays differently arrives closer together;
+	// Margin is the part by which calls are spaced wider than the budget demands,
+	// because the network delays calls unequally and some arrive closer together;
 	// default 0.025. In a window, calls may be late by two thirds of it.
 	Margin float64
 
-	// Learning says how refusals change a rate.
+	// Learning sets how refusals change a rate.
 	Learning Learning
-	// Bounds bounds what waits.
+	// Bounds bounds the waiting calls.
 	Bounds Bounds
 
-	// Shared is the budget that replicas share; nil is none.
+	// Shared is the budget that replicas share; nil if there is none.
 	Shared Shared
 	// Share is the part of each rate that this replica spends while Shared is
 	// lost, at most 1; default 1/3. The budget holds when the shares of all
 	// replicas add up to 1 at the most.
 	Share float64
-	// Recheck is how soon a lost Shared is asked again; default 1 s.
+	// Recheck is the time after which a lost Shared is asked again; default 1 s.
 	Recheck time.Duration
 
-	// Metrics counts; nil does not.
+	// Metrics counts events; nil discards them.
 	Metrics Metrics
-	// Logger is told what is learned, and of the loss of Shared; nil discards.
+	// Logger gets refusals and the loss of Shared; nil discards them.
 	Logger *slog.Logger
 }
 
-// Rules are the settings that all buckets have in common. They are the same in
-// all replicas.
+// Rules are the settings that all buckets share. They are the same in all
+// replicas.
 type Rules struct {
 	// Window and Margin are those of [Options].
 	Window time.Duration
@@ -138,7 +138,7 @@ func (o *Options) setDefaults() error {
 		if *f.value == 0 {
 			*f.value = f.or
 		}
-		if !(*f.value > f.min && *f.value <= f.max) { // NaN is neither
+		if !(*f.value > f.min && *f.value <= f.max) { // False for NaN.
 			return fmt.Errorf("%s is not above %g and at most %g", f.name, f.min, f.max)
 		}
 	}
@@ -159,7 +159,7 @@ func (o *Options) setDefaults() error {
 		}
 	}
 	if o.Metrics == nil {
-		o.Metrics = nowhere{}
+		o.Metrics = discard{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -195,7 +195,7 @@ func (o *Options) checkLimits() error {
 }
 
 func (l Limit) check() error {
-	// What is above, a timer could not pace, and no budget is.
+	// Timers cannot pace calls at a higher rate, and no budget is higher.
 	const most = 1e6
 	switch {
 	case !(l.Calls >= 1 && l.Calls <= most):

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Pacer holds calls back until there is budget for them. It is safe for use by
-// many goroutines. Close it.
+// Pacer holds calls back until there is budget for them. It may be used from any
+// goroutine, and must be closed.
 type Pacer struct {
 	options Options
 	rules   Rules
@@ -15,18 +15,18 @@ type Pacer struct {
 	mu           sync.Mutex
 	organization *bucket
 	buckets      map[string]*bucket
-	ordered      []*bucket // as buckets, in the order of their coming
+	ordered      []*bucket // the same buckets, in the order in which they were added
 	waiting      int       // in all buckets
 	turns        map[string]*turn
 	clock        uint64 // of turns
 	closed       bool
 
-	// lost tells that the shared budget does not answer: since when, and when
-	// it is asked again.
+	// lost is set while the shared budget fails. lostAt is the time of the first
+	// failure, and recheck the time of the next attempt.
 	lost    bool
 	lostAt  time.Time
 	recheck time.Time
-	// returns are tokens of callers that were gone.
+	// returns are tokens of callers that left before they got them.
 	returns []receipt
 
 	wake  chan struct{} // holds one: there is something to do
@@ -34,27 +34,27 @@ type Pacer struct {
 	ended chan struct{}
 }
 
-// turn is when a flow got a token last, as flows in different buckets take turns
-// too for the organization's.
+// turn is the last time, by the clock of turns, at which a flow got a token. Flows
+// take turns across buckets for the organization's tokens.
 type turn struct {
 	last    uint64
 	waiting int // in all buckets
 }
 
-// receipt is a token to be given back.
+// receipt identifies a token that is given back.
 type receipt struct {
 	ask    Ask
 	answer Answer
 }
 
-// maxReturns bounds the receipts. One more is a token lost.
+// maxReturns bounds the receipts. Tokens beyond it are lost.
 const maxReturns = 64
 
 // Grant is the permission for one call.
 type Grant struct {
-	// Bucket is what was asked for.
+	// Bucket is the bucket that the call was paid from.
 	Bucket string
-	// Rate is the one at which the call was let go, in calls per window.
+	// Rate is the rate of the bucket at the time of the grant, in calls per window.
 	Rate float64
 
 	bucket  *bucket
@@ -62,7 +62,7 @@ type Grant struct {
 	receipt *receipt // nil: it cannot be given back
 }
 
-// New returns a Pacer. It fails if the options are out of their bounds.
+// New returns a Pacer. The error says which option is out of its bounds.
 func New(options Options) (*Pacer, error) {
 	if err := options.setDefaults(); err != nil {
 		return nil, err
@@ -88,8 +88,8 @@ func New(options Options) (*Pacer, error) {
 	return p, nil
 }
 
-// Close fails what waits with ErrClosed, and ends what the Pacer does in the
-// background. A second time it does nothing.
+// Close fails waiting calls with ErrClosed, and ends the goroutine of the Pacer.
+// Further calls of it do nothing.
 func (p *Pacer) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -101,12 +101,12 @@ func (p *Pacer) Close() {
 	<-p.ended
 }
 
-// Wait returns when a call may be made now in bucket, for the flow of ctx. The
-// call is paid for then, whether it is made or not.
+// Wait returns when a call may be made in bucket, for the flow of ctx. The call is
+// paid for then, whether it is made or not.
 //
-// Its error is an [*Exhausted], at once, when the deadline of ctx cannot be met
-// or too many wait; the error of ctx when that ends first; or ErrClosed. A call
-// that fails has spent nothing.
+// The error is an [*Exhausted], at once, if the deadline of ctx cannot be met or
+// too many calls wait; the error of ctx, if ctx ends first; or ErrClosed. With an
+// error no token was spent.
 func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return Grant{}, err
@@ -116,7 +116,7 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 	p.mu.Lock()
 	b := p.bucket(bucket)
 	if p.options.Shared == nil && p.waiting == 0 && !p.closed {
-		// Nobody has to be asked, and nobody waits.
+		// There is no queue to respect and no shared budget to ask.
 		if byBucket, byOrganization := p.takeAlone(b, now); byBucket <= 0 && byOrganization <= 0 {
 			grant := p.grant(b, now)
 			p.mu.Unlock()
@@ -131,7 +131,7 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 		return Grant{}, err
 	}
 	p.signal()
-	if e, ok := ctx.Value(flowKey{}).(*errand); ok {
+	if e, ok := ctx.Value(flowKey{}).(*contextFlow); ok {
 		defer e.follow(w, flow, func(to Flow) { p.raise(w, to) })()
 	}
 	select {
@@ -155,7 +155,7 @@ func (p *Pacer) count(b *bucket, class Class, since time.Time, err error) {
 	}
 }
 
-// enter queues a call, unless there is no point in it.
+// enter queues a call, unless it cannot succeed in time.
 func (p *Pacer) enter(ctx context.Context, b *bucket, flow Flow, now time.Time) (*waiter, error) {
 	if p.closed {
 		return nil, ErrClosed
@@ -175,7 +175,7 @@ func (p *Pacer) enter(ctx context.Context, b *bucket, flow Flow, now time.Time) 
 	return w, nil
 }
 
-// remember puts w at the end of its flow.
+// remember queues w at the end of its flow.
 func (p *Pacer) remember(w *waiter) {
 	w.bucket.queue.push(w, p.options.Bounds.Flows)
 	p.waiting++
@@ -188,7 +188,7 @@ func (p *Pacer) remember(w *waiter) {
 	t.waiting++
 }
 
-// raise has w wait in a more urgent flow, if it still waits.
+// raise moves w to a more urgent flow, if it still waits.
 func (p *Pacer) raise(w *waiter, to Flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,8 +202,8 @@ func (p *Pacer) raise(w *waiter, to Flow) {
 	p.signal()
 }
 
-// leave takes out a call whose context ended, and tells the class it was in. If it
-// was let go at that moment, another goes in its place.
+// leave removes a call whose context ended, and returns its class. If the call was
+// granted at the same moment, the grant passes to another.
 func (p *Pacer) leave(w *waiter) Class {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,19 +212,19 @@ func (p *Pacer) leave(w *waiter) Class {
 		p.forget(w)
 		return w.flow.Class
 	}
-	out := <-w.done // There is one, since it is not in the queue.
+	out := <-w.done // Not in the queue: its outcome is there.
 	if out.err == nil {
 		p.passOn(w.bucket, out.grant)
 	}
 	return w.flow.Class
 }
 
-// passOn lets whose turn it is in b go with a grant; if there is nobody, it is
-// given back.
+// passOn gives a grant to the next call in b. If none waits, the token goes back to
+// the shared budget.
 func (p *Pacer) passOn(b *bucket, grant Grant) {
 	if w := b.queue.peek(); w != nil {
 		b.queue.pop()
-		p.told(w, outcome{grant: grant})
+		p.deliver(w, outcome{grant: grant})
 		return
 	}
 	if grant.receipt != nil && len(p.returns) < maxReturns {
@@ -233,21 +233,21 @@ func (p *Pacer) passOn(b *bucket, grant Grant) {
 	}
 }
 
-// settle takes w out of its queue and tells it out.
+// settle removes w from its queue and delivers its outcome.
 func (p *Pacer) settle(w *waiter, out outcome) {
 	w.bucket.queue.remove(w)
-	p.told(w, out)
+	p.deliver(w, out)
 }
 
-// told tells w, which has just left its queue.
-func (p *Pacer) told(w *waiter, out outcome) {
+// deliver sends the outcome of w, which has just left its queue.
+func (p *Pacer) deliver(w *waiter, out outcome) {
 	if out.err == nil {
 		p.clock++
 		p.turns[w.flow.Key].last = p.clock
 	}
 	p.forget(w)
 	out.class = w.flow.Class
-	w.done <- out // It has room for one, and is told once.
+	w.done <- out // It has room for one, and gets one.
 }
 
 func (p *Pacer) forget(w *waiter) {
@@ -258,7 +258,7 @@ func (p *Pacer) forget(w *waiter) {
 	}
 }
 
-// bucket returns the bucket of a name, or the one that is for all others.
+// bucket returns the bucket of a name, or OtherBucket.
 func (p *Pacer) bucket(name string) *bucket {
 	if b := p.buckets[name]; b != nil {
 		return b
@@ -279,7 +279,7 @@ func (p *Pacer) add(name string, limit Limit) *bucket {
 	return b
 }
 
-// all are the buckets, the organization's first.
+// all returns all buckets, the organization's first.
 func (p *Pacer) all() []*bucket { return append([]*bucket{p.organization}, p.ordered...) }
 
 func (p *Pacer) signal() {

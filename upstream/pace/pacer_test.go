@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// told is what became of a call.
+// told is the result of a call.
 type told struct {
 	name  string
 	grant Grant
@@ -43,7 +43,7 @@ func (s *script) wait(ctx context.Context, p *Pacer, bucket, name string) {
 	synctest.Wait()
 }
 
-// order is who was told of a grant, in order; it waits for n.
+// order waits for n grants and returns the calls in the order of their grants.
 func (s *script) order(n int) string {
 	s.tb.Helper()
 	var names []string
@@ -64,7 +64,7 @@ func (s *script) want(order string) {
 	}
 }
 
-// drain takes the tokens that there are.
+// drain takes all tokens.
 func drain(tb testing.TB, p *Pacer, bucket string) Grant {
 	tb.Helper()
 	grant, err := p.Wait(tb.Context(), bucket)
@@ -103,14 +103,14 @@ func TestBudgetHoldsAndIsUsed(t *testing.T) {
 					})
 				}
 				all.Wait()
-				// Full windows after a first that may come at once.
+				// Full windows, after a first one that may come at once.
 				ideal := time.Minute * time.Duration(calls) / time.Duration(limit.Calls)
 				sustained := float64(limit.Calls) / (limit.Calls - float64(limit.Burst) + 1)
 				if took := time.Since(start); float64(took) > 1.05*sustained*float64(ideal) {
 					t.Errorf("took %s, and ideal is %s", took, ideal)
 				}
 				m.check(t, int(limit.Calls+0.5))
-				// Nothing more comes of a pause than a burst.
+				// A pause allows no more than a burst.
 				time.Sleep(time.Hour) //nolint:forbidigo // the time of the bubble
 				m.forget()
 				for range limit.Burst + 1 {
@@ -159,8 +159,8 @@ func TestFlowsTakeTurns(t *testing.T) {
 	})
 }
 
-// Flows take turns between buckets too, when the organization's is what they
-// wait for: a flow is not served more for waiting in many.
+// Flows that wait for the organization's tokens take turns across buckets: a flow
+// gets no more tokens by waiting in many.
 func TestFlowsTakeTurnsBetweenBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newPacer(t, Options{Organization: Limit{10, 1}, Default: Limit{1000, 100}}), newScript(t)
@@ -203,8 +203,8 @@ func TestLateRevocationGoesFirst(t *testing.T) {
 	})
 }
 
-// A revocation in one bucket has the organization's token before a fan-out in
-// another that came earlier.
+// A revocation in one bucket gets the organization's token before an earlier fan-out
+// in another.
 func TestClassesGoInOrderBetweenBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newPacer(t, Options{Organization: Limit{10, 1}, Default: Limit{1000, 100}}), newScript(t)
@@ -238,7 +238,7 @@ func TestDeadlineThatCannotBeMet(t *testing.T) {
 		if _, err := p.Wait(ctx, "other bucket"); err != nil {
 			t.Error(err)
 		}
-		// Nothing was spent: who can wait goes as soon as the bucket opens.
+		// No token was spent: a call without a deadline goes when the bucket opens.
 		drain(t, p, "b")
 		if took := time.Since(start); took != 30*time.Second {
 			t.Errorf("opened after %s", took)
@@ -246,7 +246,8 @@ func TestDeadlineThatCannotBeMet(t *testing.T) {
 	})
 }
 
-// What waits when a bucket closes and would end before it opens ends now.
+// When a bucket closes, waiting calls whose deadline comes before it opens fail at
+// once.
 func TestWaitersThatAreClosedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newPacer(t, Options{Organization: roomy, Default: Limit{10, 1}}), newScript(t)
@@ -385,8 +386,8 @@ func TestOptionsOutOfBounds(t *testing.T) {
 	}
 }
 
-// TestRaise: who comes to wait for a call of others gives it their turn, whether
-// it waits already or is still to come, and never takes a turn away.
+// TestRaise: a caller that joins a call raises it to its class, whether the call waits
+// already or comes later, and never lowers it.
 func TestRaise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newPacer(t, Options{Organization: roomy, Default: Limit{10, 1}}), newScript(t)
@@ -407,7 +408,7 @@ func TestRaise(t *testing.T) {
 		Raise(later, Flow{"R", Revocation})
 		s.wait(later, p, "b", "revocation")
 		s.want("revocation,i1,raised,i2,fan,fan")
-		// Nothing is left of it, and nothing happens to what is over.
+		// No state is left, and raising a finished call does nothing.
 		Raise(inventory, Flow{"R", Revocation})
 		if p.mu.Lock(); len(p.turns) != 0 || p.waiting != 0 {
 			t.Errorf("%d turns, %d wait", len(p.turns), p.waiting)
@@ -415,4 +416,14 @@ func TestRaise(t *testing.T) {
 		p.mu.Unlock()
 		p.Close()
 	})
+}
+
+// Names of reasons are labels of metrics, and the error has nothing of a caller.
+func TestExhausted(t *testing.T) {
+	for reason, want := range map[Reason]string{TooLate: "too_late", QueueFull: "queue_full", 0: "unknown"} {
+		e := &Exhausted{Bucket: "b", Reason: reason, RetryAfter: 1500 * time.Millisecond}
+		if got := e.Error(); got != "pace: no budget in b ("+want+"): retry after 1.5s" {
+			t.Error(got)
+		}
+	}
 }

@@ -2,23 +2,23 @@ package pace
 
 import "time"
 
-// waiter is a call that waits. All but done is guarded by the Pacer's lock.
+// waiter is a call that waits. The Pacer's lock guards all fields but done.
 type waiter struct {
 	flow     Flow
 	bucket   *bucket
 	entered  time.Time
 	deadline time.Time // zero: none
 	done     chan outcome
-	// lane is the flow that it waits in; nil once it waits no more.
+	// lane is the queue of its flow; nil when it no longer waits.
 	lane *lane
 	node node[*waiter]
 }
 
-// outcome is what a waiter is told, once.
+// outcome is the result of a wait. A waiter gets one.
 type outcome struct {
 	grant Grant
 	err   error
-	class Class // in which it waited last
+	class Class // its class at the end of the wait
 }
 
 // queue holds the waiters of a bucket: by class, and in a class by flow.
@@ -32,8 +32,8 @@ type queue struct {
 	}
 }
 
-// lane is the calls of a flow in a class of a queue, in the order of their
-// coming. A lane that is empty is not kept.
+// lane holds the calls of a flow in a class of a queue, in the order of arrival.
+// An empty lane is removed.
 type lane struct {
 	key   string
 	class Class
@@ -44,7 +44,7 @@ type lane struct {
 // sharedLane is the key of the lane for flows beyond the bound.
 const sharedLane = "\x00others"
 
-// push adds w at the end of its flow. A flow that is new goes last.
+// push adds w at the end of its lane. A new lane goes last.
 func (q *queue) push(w *waiter, maxLanes int) {
 	class := &q.classes[w.flow.Class]
 	if class.lanes == nil {
@@ -68,7 +68,7 @@ func (q *queue) push(w *waiter, maxLanes int) {
 	q.size++
 }
 
-// remove takes w out, wherever it is.
+// remove removes w, wherever it is.
 func (q *queue) remove(w *waiter) {
 	class := &q.classes[w.flow.Class]
 	l := w.lane
@@ -82,7 +82,7 @@ func (q *queue) remove(w *waiter) {
 	}
 }
 
-// peek returns whose turn it is; nil if nobody waits.
+// peek returns the next call in order; nil if none waits.
 func (q *queue) peek() *waiter {
 	for class := Revocation; class <= FanOut; class++ {
 		if l := q.classes[class].turns.first; l != nil {
@@ -92,7 +92,7 @@ func (q *queue) peek() *waiter {
 	return nil
 }
 
-// pop takes out whose turn it is, and puts its flow last.
+// pop removes the next call in order, and puts its lane last.
 func (q *queue) pop() *waiter {
 	w := q.peek()
 	if w == nil {
@@ -107,7 +107,7 @@ func (q *queue) pop() *waiter {
 	return w
 }
 
-// ahead returns how many go before a call that flow would make now.
+// ahead returns the number of calls that go before a new call of flow.
 func (q *queue) ahead(flow Flow) int {
 	n := 0
 	for class := Revocation; class < flow.Class; class++ {
@@ -128,7 +128,7 @@ func (q *queue) ahead(flow Flow) int {
 	return n
 }
 
-// each calls f for all that wait, in no order. f may remove the one it is given.
+// each calls f for all waiters, in no order. f may remove its argument.
 func (q *queue) each(f func(*waiter)) {
 	for class := range q.classes {
 		for _, l := range q.classes[class].lanes {

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A queue behaves as the lists that it stands for: whoever is in it comes out
-// once, more urgent classes first, flows in turn, calls of a flow in order.
+// A queue behaves like the lists of the model: each call comes out once, more urgent
+// classes first, flows in turn, calls of a flow in order.
 func TestQueueIsItsModel(t *testing.T) {
 	const lanes = 3
 	rapid.Check(t, func(t *rapid.T) {
@@ -81,7 +81,7 @@ func TestQueueIsItsModel(t *testing.T) {
 	})
 }
 
-// ahead is what pop does.
+// ahead agrees with pop.
 func TestAheadIsHowManyGoBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
@@ -101,7 +101,7 @@ func TestAheadIsHowManyGoBefore(t *testing.T) {
 		for q.pop() != last {
 			n++
 		}
-		// Flows whose turn comes after that of its own may go once less.
+		// Flows whose turn comes after that of this flow may go once less.
 		if n > ahead || n < ahead-4 {
 			t.Fatalf("%d went before, and %d were ahead", n, ahead)
 		}

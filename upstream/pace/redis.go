@@ -12,41 +12,40 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/sony/gobreaker/v2"
+
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
 // RedisOptions are the settings of a [Redis].
 type RedisOptions struct {
 	// Prefix begins the name of every key. "gw" if empty.
 	Prefix string
-	// Organization names whose budget it is; required. It is part of the name of
-	// every key, in braces, so that all are in one slot of a cluster.
+	// Organization names the organization whose budget it is; required. Every key
+	// has it in braces, so that all are in one slot of a cluster.
 	Organization string
-	// Expire is how long a bucket is remembered that is not used, with what was
-	// learned of it. 24 h if not positive.
+	// Expire is how long Redis remembers the state of an unused bucket. 24 h if
+	// not positive.
 	Expire time.Duration
-	// Grace is how long a token waits for the replica whose turn it is; it is
-	// never more than a quarter of the time between two. 250 ms if not positive.
+	// Grace is how long a token waits for the replica whose turn it is, and at
+	// most a quarter of the interval between two tokens. 250 ms if not positive.
 	Grace time.Duration
-	// CallTimeout bounds one operation. 40 ms if not positive.
-	CallTimeout time.Duration
-	// BreakerPause is how long nothing is asked after Redis failed five times in
-	// a row; then one call is let through to see. 1 s if not positive.
+	// CallTimeout and BreakerPause are those of [redisclient.GuardOptions].
+	CallTimeout  time.Duration
 	BreakerPause time.Duration
 }
 
-// Redis is a [Shared] budget in Redis: each bucket a GCRA, by Redis's clock. An
-// operation is one script, takes no longer than 40 ms, and no time at all for a
-// while after several have failed.
+// Redis is a [Shared] budget in Redis: each bucket is a GCRA, by Redis's clock. An
+// operation is one script and takes at most CallTimeout. After several failures,
+// operations fail at once for a while.
 type Redis struct {
 	client  redis.UniversalClient
 	options RedisOptions
 	scripts redisScripts
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	// replica names this one among those that wait.
+	guard   *redisclient.Guard
+	// replica names this replica among those that wait.
 	replica string
 	base    string
-	// encoded are the rules of the last call: they do not change.
+	// encoded caches the rules of the last call, which rarely differ.
 	encoded atomic.Pointer[encodedRules]
 }
 
@@ -75,38 +74,40 @@ type encodedRules struct {
 	text  string
 }
 
-// NewRedis returns a budget on client, which stays the caller's to close. The
-// client should try nothing twice and give connections up that are late. It
-// connects when it is used.
+// NewRedis returns a budget on client, which should be made by [redisclient.New]
+// and stays the caller's to close. It connects when it is used.
 func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error) {
 	if options.Organization == "" || strings.ContainsAny(options.Organization, "{}") {
 		return nil, errors.New("pace: Organization is empty or has a brace")
 	}
 	if options.Prefix == "" {
-		options.Prefix = "gw"
+		options.Prefix = redisclient.DefaultPrefix
 	}
-	or := func(d *time.Duration, standard time.Duration) {
-		if *d <= 0 {
-			*d = standard
-		}
+	if options.Expire <= 0 {
+		options.Expire = 24 * time.Hour
 	}
-	or(&options.Expire, 24*time.Hour)
-	or(&options.Grace, 250*time.Millisecond)
-	or(&options.CallTimeout, 40*time.Millisecond)
-	or(&options.BreakerPause, time.Second)
+	if options.Grace <= 0 {
+		options.Grace = 250 * time.Millisecond
+	}
 	return &Redis{
 		client:  client,
 		options: options,
 		scripts: newRedisScripts(),
-		breaker: newBreaker(options.BreakerPause),
+		guard: redisclient.NewGuard(redisclient.GuardOptions{
+			CallTimeout: options.CallTimeout,
+			// Calls wait for their turn anyway: a late reply costs them less than a
+			// budget that each replica spends alone.
+			SlowCall:     redisclient.NeverSlow,
+			BreakerPause: options.BreakerPause,
+		}),
 		replica: rand.Text(),
-		base:    options.Prefix + ":{" + options.Organization + "}:p",
+		base:    redisclient.KeyPrefix(options.Prefix, options.Organization) + "p",
 	}, nil
 }
 
-// Available tells whether Redis is being asked: false is a reason to report the
-// gateway as degraded, not as out of order.
-func (r *Redis) Available() bool { return r.breaker.State() == gobreaker.StateClosed }
+// Available reports whether Redis is being called. False is a reason to report
+// the gateway as degraded, not as failed.
+func (r *Redis) Available() bool { return r.guard.Available() }
 
 // Take implements [Shared].
 func (r *Redis) Take(ctx context.Context, ask Ask) (Answer, error) {
@@ -203,13 +204,14 @@ func encode(v any) string {
 	return string(text)
 }
 
-// reply is what a script returned, read from the front. Its first fault sticks.
+// reply reads the values that a script returned, from the front. err is set once a
+// value is missing or malformed.
 type reply struct {
 	values []string
 	err    error
 }
 
-var errReply = errors.New("redis answered something else")
+var errReply = errors.New("a script returned an unexpected reply")
 
 func (r *reply) text() string {
 	if len(r.values) == 0 {
@@ -229,10 +231,10 @@ func (r *reply) float() float64 {
 	return f
 }
 
-// maxTime is more than any time that a script means, and fits a Duration.
+// maxTime is above any time that a script returns, and fits a Duration.
 const maxTime = 365 * 24 * time.Hour
 
-// time reads microseconds, rounded up: one that is asked too early asks twice.
+// time reads microseconds, rounded up: asking too early means asking twice.
 func (r *reply) time() time.Duration {
 	f := r.float()
 	if f > 0 {
@@ -247,7 +249,15 @@ func (r *reply) state() State {
 	return s
 }
 
-// run runs a script over buckets and calls read with what it returns.
+// call makes a call to Redis. Its error wraps ErrUnavailable.
+func (r *Redis) call(ctx context.Context, f func(context.Context) error) error {
+	if err := r.guard.Call(ctx, f); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// run runs a script over buckets and calls read with its reply.
 func (r *Redis) run(ctx context.Context, script *redis.Script, buckets []Terms, args []any, read func(*reply)) error {
 	return r.call(ctx, func(ctx context.Context) error {
 		values, err := script.Run(ctx, r.client, r.keys(buckets), args...).StringSlice()

@@ -2,32 +2,31 @@ package pace
 
 import "github.com/redis/go-redis/v9"
 
-// What Redis holds of an organization, all in one slot of a cluster because of
-// the {}:
+// The keys of an organization, all in one slot of a cluster because of the {}:
 //
 //	PREFIX:{ORG}:p         a hash: the organization's bucket
 //	PREFIX:{ORG}:p:BUCKET  a hash: a bucket
 //
-// Each expires when it was not used for long. Its fields are
+// A hash expires when it is not used for long. Its fields are
 //
 //	tat           when the bucket is full again: the theoretical arrival time
 //	              of GCRA, later by an interval with each call
-//	rate          what was learned, in calls per window; none: what is configured
-//	epoch         how often it was lowered
-//	raised        when it was changed
-//	refused       when a call was refused, and refused_rate at which rate one
-//	              was when the rate was lowered
-//	closed        until when no call is made
-//	w:REPLICA     class:since:due, of a replica that was told to wait until due
+//	rate          the rate in calls per window; the configured one if absent
+//	epoch         the number of times that the rate was lowered
+//	raised        the time of the last change of the rate
+//	refused       the time of the last refusal
+//	refused_rate  the rate that was refused when the rate was last lowered
+//	closed        the time until which no call is made
+//	w:REPLICA     class:since:due, of a replica that waits until due
 //
 // Instants are Unix microseconds by Redis's clock.
 //
-// Replicas that wait are in turn: by class, then by since. One that does not come
-// within a grace after its due loses its turn, so one that died, or for which
-// nobody waits any more, costs no more than that.
+// Waiting replicas take turns: by class, then by since. A replica that does not
+// ask within the grace after its due loses its turn, so a replica that died or
+// has no waiting calls left delays the others by no more than the grace.
 
-// scriptTerms is what the scripts have in common. It has the arithmetic of
-// Rules.priceOf and of learned in Lua.
+// scriptTerms is the common part of the scripts: the arithmetic of Rules.priceOf
+// and of learned in Lua.
 //
 //	ARGV  rules, as redisRules
 const scriptTerms = `
@@ -64,7 +63,7 @@ end
 
 local tat = function(b) return math.max(b.tat or 0, now - b.slack) end
 
--- How long there is no token.
+-- The time until there is a token.
 local wait = function(b)
 	return math.max(tat(b) - (b.burst - 1) * b.interval, b.closed) - now
 end
@@ -94,14 +93,14 @@ local state = function(b, reply, me)
 end
 `
 
-// scriptTake takes a token from both buckets, or puts this replica in turn for
-// the one that it has to wait for.
+// scriptTake takes a token from both buckets, or registers this replica as waiting
+// for the bucket without one.
 //
 //	KEYS  bucket, organization
 //	ARGV  rules; terms of both; this replica; class; debts of both
 //
-// It returns whether it took them, how long it takes until there is one (more) in
-// each, the state of both, and what scriptReturn needs.
+// It returns whether it took them, the time until each bucket has a token (another
+// one), the states of both, and the arguments of scriptReturn.
 const scriptTake = scriptTerms + `
 local me, class = ARGV[4], tonumber(ARGV[5])
 
@@ -125,7 +124,7 @@ local pay = function(b, debt)
 	end -- of a debt
 end
 
--- Whether all tokens are for replicas whose turn is before this one's.
+-- Whether all tokens are for replicas that go before this one.
 local spoken_for = function(b)
 	local since, ahead = now, 0
 	local mine = b.turns[me]
@@ -185,10 +184,10 @@ return reply
 `
 
 // scriptReturn gives a token back to each bucket from which none was taken since.
-// It is as if it had not been taken, and no more than that.
+// It restores the state before the token was taken.
 //
 //	KEYS  bucket, organization
-//	ARGV  for each, where it was left, and where it was before
+//	ARGV  for each, its tat after the token was taken, and before
 const scriptReturn = `
 for i, key in ipairs(KEYS) do
 	if redis.call('HGET', key, 'tat') == ARGV[2 * i - 1] then
@@ -201,8 +200,8 @@ return 1
 // scriptRefuse closes a bucket and lowers its rate.
 //
 //	KEYS  bucket
-//	ARGV  rules; its terms; for how long; epoch of the call; a rate that was
-//	      learned elsewhere, or 0
+//	ARGV  rules; its terms; how long it is closed; epoch of the call; a rate to
+//	      which a replica lowered it alone, or 0
 //
 // It returns the state, and whether the rate was lowered.
 const scriptRefuse = scriptTerms + `

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 // jittery is a margin for windows of seconds. A machine that stands still for a
@@ -23,17 +25,16 @@ const jittery = 0.12
 
 func newClient(tb testing.TB, addr string, timeout time.Duration) redis.UniversalClient {
 	tb.Helper()
-	client := redis.NewClient(&redis.Options{
-		Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
-		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, PoolTimeout: timeout,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr, Patience: timeout})
+	if err != nil {
+		tb.Fatal(err)
+	}
 	tb.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
-// newShared returns a budget in the Redis at addr, as another replica has it. It
-// is patient: the machine that tests run on may stand still.
+// newShared returns a budget in the Redis at addr, as another replica has it. It is
+// patient: the machine that tests run on may stand still.
 func newShared(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
 	const patience = 10 * time.Second
@@ -106,7 +107,7 @@ func TestReplicasKeepTheOrganizationsBudget(t *testing.T) {
 	}
 }
 
-// replicaOrder lets calls wait at two replicas and returns which went, in order.
+// replicaOrder lets calls wait at two replicas and returns the order of their grants.
 func replicaOrder(t *testing.T, addr string, count [2]int, class [2]Class) string {
 	t.Helper()
 	var replicas [2]*Pacer
@@ -135,7 +136,7 @@ func replicaOrder(t *testing.T, addr string, count [2]int, class [2]Class) strin
 				went = append(went, string("AB"[i]))
 			})
 		}
-		eventually(t, "the replica is in turn", func() bool {
+		timetest.Eventually(t, "the replica is in turn", func() bool {
 			states, err := looker.Look(t.Context(), p.rules, []Terms{termsOf(p, "b")})
 			return err == nil && states[0].Waiting > i
 		})
@@ -167,7 +168,7 @@ func TestReplicasTakeTurns(t *testing.T) {
 func TestClassesGoInOrderBetweenReplicas(t *testing.T) {
 	t.Parallel()
 	order := replicaOrder(t, redistest.Start(t), [2]int{10, 3}, [2]Class{FanOut, Revocation})
-	// One of A's may have been on its way.
+	// A may have had a call under way.
 	if strings.LastIndex(order, "B") > 4 {
 		t.Errorf("went %s", order)
 	}
@@ -190,8 +191,8 @@ func TestReplicasLearnTogether(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	// A replica that is new learns it with its first call, and that call does
-	// not wait for its deadline.
+	// A new replica learns the state with its first call, which fails without a
+	// wait for its deadline.
 	options.Shared = newShared(t, addr, RedisOptions{})
 	c := newPacer(t, options)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
@@ -200,7 +201,7 @@ func TestReplicasLearnTogether(t *testing.T) {
 	if exhausted(t, err, TooLate); ctx.Err() != nil {
 		t.Error("it waited")
 	}
-	// The floor holds there too.
+	// The floor applies in Redis too.
 	for epoch := range uint64(20) {
 		state, err := options.Shared.Refuse(ctx, Refusal{Rules: c.rules, Bucket: termsOf(c, "b"), Epoch: epoch + 1})
 		if err != nil || state.Rate < 3 {
@@ -212,7 +213,7 @@ func TestReplicasLearnTogether(t *testing.T) {
 	}
 }
 
-// What the scripts learn is what a replica that is alone learns.
+// The scripts compute the same rates as a replica alone.
 func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 	const quiet = 50 * time.Millisecond
 	r := newShared(t, redistest.Start(t), RedisOptions{})
@@ -237,7 +238,7 @@ func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 		} else {
 			now = now.Add(quiet)
 			local.learned.raise(now, terms, rules.Learning)
-			eventually(t, "the rate is raised", func() bool {
+			timetest.Eventually(t, "the rate is raised", func() bool {
 				answer, err := r.Take(t.Context(), Ask{Rules: rules, Bucket: terms, Organization: organization, Class: FanOut})
 				shared = answer.Bucket
 				return err != nil || shared.Rate >= local.learned.rate
@@ -247,14 +248,14 @@ func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 			t.Fatalf("step %d: Redis %+v, local %+v", step, shared, local.learned)
 		}
 		if step >= 3 && local.learned.rate > 465 {
-			return // What was refused is kept below.
+			return // The rate stays below the refused one.
 		}
 	}
 	t.Error("it was never raised to what was refused")
 }
 
-// Three replicas lose Redis and find it again, in a network that swallows what is
-// sent and delivers it late.
+// Three replicas lose Redis and find it again, in a network that holds packets back
+// and delivers them late.
 func TestRedisIsLostAndComesBack(t *testing.T) {
 	t.Parallel()
 	const budget, window = 18, 2 * time.Second
@@ -263,13 +264,13 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup
-	replicas, proxies := make([]*Pacer, 3), make([]*proxy, 3)
+	replicas, proxies := make([]*Pacer, 3), make([]*faultproxy.Proxy, 3)
 	for i := range replicas {
-		proxies[i] = newProxy(t, addr)
+		proxies[i] = faultproxy.New(t, addr)
 		replicas[i] = newPacer(t, Options{
 			Window: window, Margin: jittery, Organization: Limit{1000, 10}, Default: Limit{budget, 3},
 			Share: 1.0 / 3, Recheck: 20 * time.Millisecond,
-			Shared: newShared(t, proxies[i].addr, RedisOptions{CallTimeout: 40 * time.Millisecond, BreakerPause: 50 * time.Millisecond}),
+			Shared: newShared(t, proxies[i].Addr(), RedisOptions{CallTimeout: 40 * time.Millisecond, BreakerPause: 50 * time.Millisecond}),
 		})
 		for flow := range 5 {
 			all.Go(func() {
@@ -290,25 +291,25 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 	more := func(n int) {
 		t.Helper()
 		before, _ := m.count()
-		eventually(t, "calls go on", func() bool { now, _ := m.count(); return now >= before+n })
+		timetest.Eventually(t, "calls go on", func() bool { now, _ := m.count(); return now >= before+n })
 	}
 	more(2 * budget)
 	for _, p := range proxies {
-		p.lose()
+		p.Set(faultproxy.BlackHole)
 	}
-	eventually(t, "Redis is lost", all3(false))
+	timetest.Eventually(t, "Redis is lost", all3(false))
 	more(2 * budget)
 	for _, p := range proxies {
-		p.find()
+		p.Set(faultproxy.None)
 	}
-	eventually(t, "Redis is back", all3(true))
+	timetest.Eventually(t, "Redis is back", all3(true))
 	more(2 * budget)
 	stop()
 	all.Wait()
 	m.check(t, budget)
 }
 
-// Whatever Redis forgets, there is no burst.
+// After a loss of data in Redis there is no burst.
 func TestRedisForgets(t *testing.T) {
 	t.Parallel()
 	const budget, window = 20, 2 * time.Second
@@ -369,11 +370,11 @@ func TestCancelStorm(t *testing.T) {
 	all.Wait()
 	m.check(t, 5000)
 	if waitingIn(p) != 0 || len(p.turns) != 0 {
-		t.Error("somebody is left")
+		t.Error("calls are left")
 	}
-	// It goes on.
+	// The pacer still works.
 	drain(t, p, "b")
-	// All is in one slot, and all of it expires.
+	// All keys are in one slot, and all expire.
 	keys, err := client.Keys(t.Context(), "*").Result()
 	if err != nil || len(keys) != 2 {
 		t.Fatal(keys, err)
@@ -409,7 +410,7 @@ func TestReturnGivesBackWhatNobodyTookAfter(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	second := take()
-	// The first has one after it, and the second can be returned once.
+	// The first token cannot be returned after the second; the second can, once.
 	for i, returned := range []Answer{first, second, second} {
 		if err := r.Return(t.Context(), ask, returned); err != nil {
 			t.Fatal(err)
@@ -422,8 +423,7 @@ func TestReturnGivesBackWhatNobodyTookAfter(t *testing.T) {
 	}
 }
 
-// A token is for the replica whose turn it is: the most urgent, then whoever came
-// first.
+// A token is for the replica whose turn it is: by class, then by arrival.
 func TestTokenIsSpokenFor(t *testing.T) {
 	t.Parallel()
 	addr := redistest.Start(t)
@@ -437,7 +437,7 @@ func TestTokenIsSpokenFor(t *testing.T) {
 		t.Helper()
 		r := replicas[name]
 		if r == nil {
-			// Nobody loses a turn for a second.
+			// No replica loses its turn within a second.
 			r = newShared(t, addr, RedisOptions{Grace: time.Hour})
 			replicas[name] = r
 		}
@@ -456,7 +456,7 @@ func TestTokenIsSpokenFor(t *testing.T) {
 	take("second", FanOut)
 	take("third", FanOut)
 	take("urgent", Interactive)
-	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	timetest.Eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
 	for _, name := range []string{"first", "third", "second"} {
 		if answer := take(name, FanOut); answer.Granted || answer.BucketWait <= 0 || answer.Bucket.Waiting == 0 {
 			t.Errorf("%s: %+v", name, answer)
@@ -466,9 +466,9 @@ func TestTokenIsSpokenFor(t *testing.T) {
 		t.Errorf("%+v", answer)
 	}
 	for _, name := range []string{"third", "second", "first"} {
-		take(name, FanOut) // They come when they were told to.
+		take(name, FanOut) // Each asks again when it is due.
 	}
-	eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
+	timetest.Eventually(t, "there is a token", func() bool { return take("watching", FanOut).Bucket.Tokens == 1 })
 	for _, name := range []string{"watching", "first", "third"} {
 		if take(name, FanOut).Granted {
 			t.Errorf("%s went before the second", name)

@@ -6,90 +6,94 @@ import (
 )
 
 // Shared is a budget that replicas share. Its methods may be called from any
-// goroutine, take no longer than a short time of their own, and try nothing
-// twice. Their errors wrap [ErrUnavailable].
+// goroutine, have a short timeout beside ctx, and do not retry. Their errors wrap
+// [ErrUnavailable].
 type Shared interface {
-	// Take takes a token from both buckets, or none. When it fails it may have
-	// taken them.
+	// Take takes a token from both buckets, or none. After an error the tokens may
+	// have been taken.
 	Take(ctx context.Context, ask Ask) (Answer, error)
-	// Return gives back what Take took, if nothing has been taken since.
+	// Return gives back the tokens of a Take, from each bucket from which none has
+	// been taken since.
 	Return(ctx context.Context, ask Ask, answer Answer) error
-	// Refuse says that a call was refused, and returns what is known then.
+	// Refuse reports that the upstream refused a call, and returns the state of
+	// the bucket after that.
 	Refuse(ctx context.Context, refusal Refusal) (State, error)
-	// Look returns what is known of buckets, in their order, and takes nothing.
+	// Look returns the states of buckets, in their order, and changes nothing.
 	Look(ctx context.Context, rules Rules, buckets []Terms) ([]State, error)
 }
 
-// Debt is what a replica took from a bucket that the shared budget may not know.
+// Debt classifies the calls that a replica made in the last window, of which the
+// shared budget may not know.
 type Debt uint8
 
 // The debts.
 const (
-	// NoDebt is nothing.
+	// NoDebt is no call.
 	NoDebt Debt = iota
-	// DebtIfLost is a call within the last window, of which the shared budget
-	// was told. It counts if all was lost since.
+	// DebtIfLost is a call that the shared budget knew of. It counts if the shared
+	// budget has lost its state since.
 	DebtIfLost
-	// DebtOwed is a call within the last window that was made without asking.
-	// The bucket is emptied, and a token more is taken for calls of other
-	// replicas that may have been made at the same moment.
+	// DebtOwed is a call that was made without the shared budget. The bucket is
+	// emptied, and one more token is taken for calls that other replicas may have
+	// made at the same moment.
 	DebtOwed
 )
 
-// Ask is a question for a token.
+// Ask is a request for a token.
 type Ask struct {
 	// Rules are those of all buckets.
 	Rules Rules
 	// Bucket and Organization are the buckets to take from.
 	Bucket, Organization Terms
-	// Class is the most urgent that waits here for the bucket.
+	// Class is the most urgent class that waits in this replica for the bucket.
 	Class Class
-	// BucketDebt and OrganizationDebt are to be noted first.
+	// BucketDebt and OrganizationDebt are settled first.
 	BucketDebt, OrganizationDebt Debt
 }
 
-// Answer is what an [Ask] comes to.
+// Answer is the answer to an [Ask].
 type Answer struct {
-	// Granted tells whether a token was taken from both buckets.
+	// Granted reports whether a token was taken from both buckets.
 	Granted bool
-	// BucketWait and OrganizationWait are how long there is none (more), or is
-	// one that is another replica's turn.
+	// BucketWait and OrganizationWait are the times until each bucket has a token
+	// (another one, if Granted) that is not for another replica.
 	BucketWait, OrganizationWait time.Duration
-	// Bucket and Organization are what is known of both.
+	// Bucket and Organization are the states of both buckets.
 	Bucket, Organization State
 	// Receipt is for Return.
 	Receipt string
 }
 
-// Refusal is the news of a call that was refused.
+// Refusal reports a call that the upstream refused.
 type Refusal struct {
 	// Rules are those of all buckets.
 	Rules Rules
-	// Bucket refused.
+	// Bucket is the bucket of the call.
 	Bucket Terms
-	// Closed is for how long it is closed.
+	// Closed is how long the bucket is closed.
 	Closed time.Duration
 	// Epoch is that of the call's [Grant].
 	Epoch uint64
-	// Rate, if positive, is a rate that was learned without the shared budget.
+	// Rate, if positive, is the rate that the replica lowered the bucket to while
+	// the shared budget was lost.
 	Rate float64
 }
 
-// State is what is known of a bucket.
+// State is the state of a bucket.
 type State struct {
-	// Rate is how many calls are made in a window, and RefusedRate at which rate
-	// one was refused when it was lowered last.
+	// Rate is the number of calls in a window, and RefusedRate the rate that was
+	// refused when it was last lowered.
 	Rate, RefusedRate float64
-	// Tokens is how many calls could be made at once.
+	// Tokens is the number of calls that could be made at once.
 	Tokens float64
-	// Epoch counts how often the rate was lowered.
+	// Epoch is the number of times that the rate was lowered.
 	Epoch uint64
-	// Closed is for how long no call is made.
+	// Closed is how long no call is made.
 	Closed time.Duration
-	// Refused is how long ago a call was refused; negative if none is known.
+	// Refused is the time since the last refusal; negative if none is known.
 	Refused time.Duration
-	// Waiting is how many other replicas wait.
+	// Waiting is the number of other replicas that wait.
 	Waiting int
-	// Lowered tells of a [Refusal] whether the rate was lowered for it.
+	// Lowered reports, after a [Refusal], whether it lowered the rate.
 	Lowered bool
 }

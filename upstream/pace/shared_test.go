@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// fakeShared is a shared budget in the process, which does what the test says.
+// fakeShared is a shared budget in the process whose answers the test sets.
 type fakeShared struct {
 	take func(Ask) (Answer, error)
 
@@ -54,7 +54,7 @@ func (f *fakeShared) Look(context.Context, Rules, []Terms) ([]State, error) {
 	return nil, ErrUnavailable
 }
 
-// Who goes is chosen when the token is there: also when it took time to get it.
+// The next call is chosen when the token arrives, also if that took time.
 func TestRevocationThatComesWhileRedisIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
@@ -102,8 +102,8 @@ func TestTokenOfWhoLeftGoesToTheNextOrBack(t *testing.T) {
 	})
 }
 
-// An answer that was lost may have been a token: it is not asked for again
-// before the budget has come to it once more.
+// A lost answer may have been a token. The replica asks for no other one before the
+// budget has earned it again.
 func TestLostAnswerCountsAsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &fakeShared{take: func(Ask) (Answer, error) { return Answer{}, ErrUnavailable }}
@@ -148,7 +148,7 @@ func TestShareIsNeverExceededAndReturnIsPaidFor(t *testing.T) {
 		if total, _ := m.count(); total < 50 {
 			t.Errorf("%d calls in 20 minutes", total)
 		}
-		// A call that would have to wait for the share finds that it is back.
+		// A call that cannot wait for the share finds the shared budget again.
 		shared.asks, down = nil, false
 		time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble
 		busy(t, p, m, 1, 13*time.Second)
@@ -161,8 +161,8 @@ func TestShareIsNeverExceededAndReturnIsPaidFor(t *testing.T) {
 	})
 }
 
-// A call that cannot wait for the share is refused, also when it comes at a time
-// to see whether the shared budget is back.
+// A call that cannot wait for the share is refused, also when it is used to ask for
+// the shared budget.
 func TestShortDeadlinesWhileSharedIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &fakeShared{take: func(Ask) (Answer, error) { return Answer{}, ErrUnavailable }}
@@ -199,11 +199,11 @@ func TestRefusalIsToldWhenSharedIsBack(t *testing.T) {
 		shared.refuse = nil
 		drain(t, p, "b")
 		if len(shared.refusals) != 1 || shared.refusals[0].Rate != 7 {
-			t.Errorf("told %+v", shared.refusals)
+			t.Errorf("got %+v", shared.refusals)
 		}
 		drain(t, p, "b")
 		if len(shared.refusals) != 1 {
-			t.Error("told twice")
+			t.Error("reported twice")
 		}
 	})
 }

@@ -5,35 +5,34 @@ import (
 	"time"
 )
 
-// BucketState is what a bucket is like at a moment.
+// BucketState is the state of a bucket at a moment.
 type BucketState struct {
 	// Bucket is its name; empty for the organization's.
 	Bucket string
-	// Rate and Ceiling are how many calls are made in a window, and how many at
-	// the most.
+	// Rate is the number of calls in a window, and Ceiling the configured one.
 	Rate, Ceiling float64
-	// Burst is how many calls are made at once at the most.
+	// Burst is the largest number of calls at once.
 	Burst int
-	// Tokens is how many could be made now.
+	// Tokens is the number of calls that could be made now.
 	Tokens float64
-	// Queued is how many wait in this replica; the organization's are all that
-	// do.
+	// Queued is the number of calls that wait in this replica. The organization's
+	// is the sum of all buckets.
 	Queued Queued
 	// ClosedUntil is when it opens; zero if it is open.
 	ClosedUntil time.Time
-	// LastLimited is when a call was refused last; zero if none is known.
+	// LastLimited is the time of the last refusal; zero if none is known.
 	LastLimited time.Time
-	// Shared tells that all replicas count together. False beside a Shared means
-	// that it is lost, and Rate what this replica makes of its share.
+	// Shared reports whether all replicas count together. While a shared budget is
+	// lost it is false, and Rate is the rate of this replica's share.
 	Shared bool
 }
 
-// Queued is how many calls wait, by class.
+// Queued is the number of waiting calls, by class.
 type Queued struct{ Revocation, Interactive, FanOut int }
 
-// Snapshot returns the state of all buckets, the organization's first, then those
-// that are configured or were used. It asks the shared budget once, and where
-// that fails tells what is known here.
+// Snapshot returns the states of all buckets: the organization's first, then those
+// that are configured or were used. It asks the shared budget once; if that fails,
+// the states are those that this replica knows.
 func (p *Pacer) Snapshot(ctx context.Context) []BucketState {
 	p.mu.Lock()
 	buckets := p.all()

@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
@@ -50,7 +50,7 @@ func openBudget(ctx context.Context, opened *closers, conf config.Config, names 
 	events := newPaceEvents(names)
 	options.Logger, options.Metrics = logger, events
 	if conf.Cache.RedisURL != "" {
-		client, err := openRedis(ctx, opened, conf.Cache, cache.RedisConfig{}, logger)
+		client, err := openRedis(ctx, opened, conf.Cache, redisclient.Config{}, logger)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
@@ -16,7 +17,10 @@ import (
 )
 
 // writeLease is how long an unfinished write, whose process died, keeps the answers
-// that it affects out of the caches. No call takes as long.
+// that it affects out of the caches. It follows from the longest call that can be
+// configured: a lease that ends before its write would let a read store what the
+// write is about to change. Twice as long leaves time to close the write after a
+// call that took all of its time.
 const writeLease = 2 * service.DefaultLongestCall
 
 // readCache is the cache of answers: memory, in front of Redis where the config
@@ -42,11 +46,13 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 	tiers := cache.TieredOptions{Memory: memory, Convert: readcache.Converter(methods.Catalog), Metrics: r.events}
 	var leases cache.Leases
 	if c.RedisURL != "" {
-		client, err := openRedis(ctx, opened, c, cache.RedisConfig{}, logger)
+		client, err := openRedis(ctx, opened, c, redisclient.Config{}, logger)
 		if err != nil {
 			return nil, err
 		}
-		r.shared = cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}) //nolint:contextcheck // It lives until it is closed.
+		if r.shared, err = cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}); err != nil { //nolint:contextcheck // It lives until it is closed.
+			return nil, err
+		}
 		opened.add(r.shared)
 		tiers.Bus, leases = r.shared, r.shared
 		if tiers.Shared, err = sealed(ctx, r.shared, c.EncryptionKeys, r.events, logger); err != nil {

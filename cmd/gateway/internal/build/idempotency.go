@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/cache/outcome"
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -44,17 +47,15 @@ func openIdempotency(ctx context.Context, opened *closers, conf config.Config, k
 
 // openOutcomes opens the store of outcomes: Redis, encrypted if the config has keys,
 // or memory without Redis.
-func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events cache.Metrics, logger *slog.Logger) (cache.Outcomes, error) {
+func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events cache.Metrics, logger *slog.Logger) (outcome.Store, error) {
 	if c.RedisURL == "" {
 		return newMemoryOutcomes(events)
 	}
-	client, err := openRedis(ctx, opened, c, cache.RedisConfig{Patience: outcomesPatience}, logger)
+	client, err := openRedis(ctx, opened, c, redisclient.Config{Patience: outcomesPatience}, logger)
 	if err != nil {
 		return nil, err
 	}
-	shared := cache.NewRedis(client, cache.RedisOptions{CallTimeout: outcomesPatience, Metrics: events}) //nolint:contextcheck // It lives until it is closed.
-	opened.add(shared)
-	outcomes := cache.NewRedisOutcomes(shared, 0)
+	outcomes := outcome.NewRedis(client, outcome.RedisOptions{CallTimeout: outcomesPatience, Metrics: events})
 	if len(c.EncryptionKeys) == 0 {
 		return outcomes, nil
 	}
@@ -62,7 +63,7 @@ func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events c
 	if err != nil {
 		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
 	}
-	encrypted, err := cache.NewSealedOutcomes(outcomes, keys, events)
+	encrypted, err := outcome.NewSealed(outcomes, keys, events)
 	if err != nil {
 		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
 	}
@@ -70,12 +71,12 @@ func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events c
 }
 
 // newMemoryOutcomes encrypts with a random key that only this process has.
-func newMemoryOutcomes(events cache.Metrics) (cache.Outcomes, error) {
-	memory, err := cache.NewMemoryOutcomes(cache.MemoryOutcomesOptions{MaxBytes: outcomesMemory})
+func newMemoryOutcomes(events cache.Metrics) (outcome.Store, error) {
+	memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: outcomesMemory})
 	if err != nil {
 		return nil, err
 	}
-	key := make([]byte, cache.SealKeyBytes)
+	key := make([]byte, seal.KeyBytes)
 	_, _ = rand.Read(key) // It never fails.
-	return cache.NewSealedOutcomes(memory, [][]byte{key}, events)
+	return outcome.NewSealed(memory, [][]byte{key}, events)
 }

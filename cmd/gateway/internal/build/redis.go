@@ -8,13 +8,13 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
 // openRedis makes a client with a separate pool of connections.
-func openRedis(ctx context.Context, opened *closers, c config.Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
+func openRedis(ctx context.Context, opened *closers, c config.Cache, base redisclient.Config, logger *slog.Logger) (redis.UniversalClient, error) {
 	client, err := redisClient(ctx, c, base, logger)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func openRedis(ctx context.Context, opened *closers, c config.Cache, base cache.
 
 // redisClient makes a client for the Redis of the config. base holds the settings
 // that are not in the config.
-func redisClient(ctx context.Context, c config.Cache, base cache.RedisConfig, logger *slog.Logger) (redis.UniversalClient, error) {
+func redisClient(ctx context.Context, c config.Cache, base redisclient.Config, logger *slog.Logger) (redis.UniversalClient, error) {
 	base.URL = c.RedisURL
 	if (c.RedisPassword != config.SecretRef{}) {
 		source := keySource(c.RedisPassword, logger)
@@ -47,7 +47,7 @@ func redisClient(ctx context.Context, c config.Cache, base cache.RedisConfig, lo
 			return nil, fmt.Errorf("config keys cache.redis_ca_file, redis_cert_file and redis_key_file: %w", err)
 		}
 	}
-	client, err := cache.NewRedisClient(base)
+	client, err := redisclient.New(base)
 	if err != nil {
 		return nil, fmt.Errorf("config key cache.redis_url: %w", err)
 	}
@@ -58,7 +58,7 @@ func redisClient(ctx context.Context, c config.Cache, base cache.RedisConfig, lo
 func redisUser(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "" // [cache.NewRedisClient] reports the error without quoting the URL.
+		return "" // [redisclient.New] reports the error without quoting the URL.
 	}
 	return u.User.Username()
 }

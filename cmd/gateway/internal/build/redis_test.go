@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/tlstest"
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 )
 
 // TestRedisCertificateIsExchanged: Redis refuses a certificate. After its files are
@@ -23,7 +23,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 	conf := config.Cache{
 		RedisURL: locked.URL, RedisCAFile: filepath.Join(mine, "ca.crt"), RedisCertFile: filepath.Join(mine, "tls.crt"), RedisKeyFile: filepath.Join(mine, "tls.key"),
 	}
-	client, err := redisClient(t.Context(), conf, cache.RedisConfig{Patience: patience}, slog.New(slog.DiscardHandler))
+	client, err := redisClient(t.Context(), conf, redisclient.Config{Patience: patience}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestRedisCertificateIsExchanged(t *testing.T) {
 func TestRedisTLSFilesAreReadAtTheStart(t *testing.T) {
 	t.Parallel()
 	conf := config.Cache{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
-	_, err := redisClient(t.Context(), conf, cache.RedisConfig{}, slog.New(slog.DiscardHandler))
+	_, err := redisClient(t.Context(), conf, redisclient.Config{}, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "config keys cache.redis_ca_file") || !strings.Contains(err.Error(), conf.RedisCAFile) {
 		t.Errorf("error %v", err)
 	}

@@ -1,4 +1,4 @@
-package cache
+package faultproxy
 
 import (
 	"math/rand/v2"
@@ -9,44 +9,46 @@ import (
 	"time"
 )
 
-// fault is what a faultProxy does to what it is to pass on.
-type fault int32
+// Fault is what a Proxy does to the bytes that it passes on.
+type Fault int32
 
+// The faults.
 const (
-	faultNone      fault = iota
-	faultBlackHole       // accepts, reads, and answers nothing
-	faultReset           // resets every connection at its first byte
-	faultSlow            // answers after up to faultProxy.delay
-	faultHold            // answers when the mode changes
+	None      Fault = iota
+	BlackHole       // accepts and reads; delivers everything when the fault changes
+	Reset           // resets every connection at its first byte
+	Slow            // delays replies by up to SetDelay
+	Hold            // delivers replies when the fault changes
 )
 
-// faultProxy stands between a client and a server and is a bad network.
-type faultProxy struct {
+// Proxy stands between clients and a server. It may be used from any goroutine.
+type Proxy struct {
 	addr, backend string
-	mode          atomic.Int32
+	fault         atomic.Int32
 	delay         atomic.Int64 // nanoseconds
-	accepted      atomic.Int64 // connections
-	received      atomic.Int64 // chunks from clients
+	accepted      atomic.Int64
+	received      atomic.Int64
 
 	mu       sync.Mutex
-	changed  chan struct{} // closed at the next change of mode
+	changed  chan struct{} // closed at the next change of fault
 	listener net.Listener  // nil while connections are refused
 	conns    map[net.Conn]struct{}
 	closed   bool
 	all      sync.WaitGroup
 }
 
-func newFaultProxy(tb testing.TB, backend string) *faultProxy {
+// New returns a Proxy before the server at backend. It ends with the test.
+func New(tb testing.TB, backend string) *Proxy {
 	tb.Helper()
-	p := &faultProxy{
+	p := &Proxy{
 		addr:    "127.0.0.1:0",
 		backend: backend,
 		changed: make(chan struct{}),
 		conns:   make(map[net.Conn]struct{}),
 	}
-	p.listen(tb)
+	p.Listen(tb)
 	tb.Cleanup(func() {
-		p.refuse()
+		p.Refuse()
 		p.mu.Lock()
 		p.closed = true
 		close(p.changed)
@@ -56,8 +58,8 @@ func newFaultProxy(tb testing.TB, backend string) *faultProxy {
 	return p
 }
 
-// listen ends a refuse.
-func (p *faultProxy) listen(tb testing.TB) {
+// Listen accepts connections again after Refuse, at the same address.
+func (p *Proxy) Listen(tb testing.TB) {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", p.addr)
 	if err != nil {
@@ -69,8 +71,8 @@ func (p *faultProxy) listen(tb testing.TB) {
 	p.all.Go(func() { p.accept(l) })
 }
 
-// refuse closes all connections, and refuses new ones.
-func (p *faultProxy) refuse() {
+// Refuse closes all connections, and refuses new ones.
+func (p *Proxy) Refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.listener != nil {
@@ -80,28 +82,41 @@ func (p *faultProxy) refuse() {
 	p.closeAll()
 }
 
-// cut closes all connections.
-func (p *faultProxy) cut() {
+// Cut closes all connections.
+func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closeAll()
 }
 
-func (p *faultProxy) closeAll() {
+func (p *Proxy) closeAll() {
 	for c := range p.conns {
 		_ = c.Close()
 	}
 }
 
-func (p *faultProxy) set(mode fault) {
+// Addr is where clients connect.
+func (p *Proxy) Addr() string { return p.addr }
+
+// Accepted is how many connections clients have made.
+func (p *Proxy) Accepted() int64 { return p.accepted.Load() }
+
+// Received is how many chunks have arrived from clients.
+func (p *Proxy) Received() int64 { return p.received.Load() }
+
+// SetDelay sets the longest delay of [Slow].
+func (p *Proxy) SetDelay(d time.Duration) { p.delay.Store(int64(d)) }
+
+// Set sets the fault. Bytes that the fault before it held back are delivered.
+func (p *Proxy) Set(fault Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mode.Store(int32(mode))
+	p.fault.Store(int32(fault))
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-func (p *faultProxy) accept(l net.Listener) {
+func (p *Proxy) accept(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -112,7 +127,7 @@ func (p *faultProxy) accept(l net.Listener) {
 	}
 }
 
-func (p *faultProxy) serve(c net.Conn) {
+func (p *Proxy) serve(c net.Conn) {
 	b, err := net.Dial("tcp", p.backend) //nolint:noctx // on loopback, and closed with the proxy
 	if err != nil {
 		_ = c.Close()
@@ -132,7 +147,7 @@ func (p *faultProxy) serve(c net.Conn) {
 	there.Wait()
 }
 
-func (p *faultProxy) track(conns ...net.Conn) bool {
+func (p *Proxy) track(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {
@@ -145,7 +160,7 @@ func (p *faultProxy) track(conns ...net.Conn) bool {
 	return p.listener != nil
 }
 
-func (p *faultProxy) untrack(conns ...net.Conn) {
+func (p *Proxy) untrack(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {
@@ -154,7 +169,7 @@ func (p *faultProxy) untrack(conns ...net.Conn) {
 	}
 }
 
-func (p *faultProxy) copy(to, from net.Conn, request bool) {
+func (p *Proxy) copy(to, from net.Conn, request bool) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -175,8 +190,8 @@ func (p *faultProxy) copy(to, from net.Conn, request bool) {
 	}
 }
 
-// pass waits as long as the fault has it, and tells whether to go on.
-func (p *faultProxy) pass(from net.Conn, request bool) bool {
+// pass delays a chunk as the fault demands, and tells whether to go on.
+func (p *Proxy) pass(from net.Conn, request bool) bool {
 	for {
 		p.mu.Lock()
 		changed, closed := p.changed, p.closed
@@ -184,16 +199,16 @@ func (p *faultProxy) pass(from net.Conn, request bool) bool {
 		if closed {
 			return false
 		}
-		switch mode := fault(p.mode.Load()); {
-		case mode == faultBlackHole, mode == faultHold && !request:
+		switch fault := Fault(p.fault.Load()); {
+		case fault == BlackHole, fault == Hold && !request:
 			<-changed // A black hole ends by delivering everything late.
-		case mode == faultReset:
+		case fault == Reset:
 			if tcp, ok := from.(*net.TCPConn); ok {
 				_ = tcp.SetLinger(0)
 			}
 			return false
-		case mode == faultSlow && !request:
-			timer := time.NewTimer(time.Duration(rand.Int64N(p.delay.Load() + 1)))
+		case fault == Slow && !request:
+			timer := time.NewTimer(time.Duration(rand.Int64N(p.delay.Load() + 1))) //nolint:gosec // The delay of a test.
 			defer timer.Stop()
 			select {
 			case <-timer.C:

@@ -1,24 +1,23 @@
-package cache
+package outcome
 
 import "github.com/redis/go-redis/v9"
 
-// What Redis holds of an outcome, under PREFIX:{ORG}:o:DIGEST, a string that
-// expires:
+// An outcome in Redis is a string that expires, under PREFIX:{ORG}:o:DIGEST:
 //
 //	version ‖ state ‖ fingerprint (32 bytes) ‖ token (26) ‖ rest
 //
-// The token is that of the claim, and the rest the end of its lease, in Unix
-// milliseconds by Redis's clock, while the state is R (begun), or the outcome
-// when it is D (done); L (lost) has none. An outcome of another version is lost
-// to this one, which must not do again what it cannot read.
+// The token is that of the claim. In state R (claimed) the rest is the end of the
+// lease, in Unix milliseconds by Redis's clock; in state D (completed) it is the
+// outcome; in state L (lost) it is empty. An outcome of another version counts as
+// lost, because this build cannot read it and must not repeat its operation.
 
-// outcomeVersion begins each of them.
-const outcomeVersion = "1"
+// version is the first byte of each outcome.
+const version = "1"
 
-// scriptBegin claims what nobody has claimed, and says what is known of the
-// rest: B (it is the caller's now), R, D with the outcome, L, or O (another
-// fingerprint). That a lease is over is noted when it is first seen, so that it
-// is true for everybody from then on.
+// scriptBegin claims an operation that is not known, and returns B. Otherwise it
+// returns the state: R, D with the outcome, L, O (another fingerprint) or V
+// (another version). The first call after the end of a lease changes R to L, so
+// that all callers agree from then on.
 //
 //	KEYS  outcome
 //	ARGV  version; fingerprint; token; lease and life in ms
@@ -42,9 +41,9 @@ end
 return {state}
 `
 
-// scriptFinish keeps an outcome if the claim still stands, and returns 1 if it
-// does. What Redis has lost meanwhile is put back. Keeping twice what was kept,
-// because the answer to the first time was lost, is as good as once.
+// scriptFinish stores an outcome if the claim is still valid, and returns 1 if it is.
+// An outcome that Redis has lost meanwhile is stored too. Storing it twice, after
+// the reply to the first call was lost, does no harm.
 //
 //	KEYS  outcome
 //	ARGV  version; fingerprint; token; outcome; life in ms
@@ -55,7 +54,7 @@ redis.call('SET', KEYS[1], ARGV[1] .. 'D' .. ARGV[2] .. ARGV[3] .. ARGV[4], 'PX'
 return 1
 `
 
-// scriptAbandon gives a claim back if it still stands.
+// scriptAbandon gives a claim back if it is still valid.
 //
 //	KEYS  outcome
 //	ARGV  token
@@ -65,10 +64,10 @@ if held and held:sub(2, 2) == 'R' and held:sub(35, 60) == ARGV[1] then return re
 return 0
 `
 
-type outcomeScripts struct{ begin, finish, abandon *redis.Script }
+type scripts struct{ begin, finish, abandon *redis.Script }
 
-func newOutcomeScripts() outcomeScripts {
-	return outcomeScripts{
+func newScripts() scripts {
+	return scripts{
 		begin:   redis.NewScript(scriptBegin),
 		finish:  redis.NewScript(scriptFinish),
 		abandon: redis.NewScript(scriptAbandon),

@@ -1,4 +1,4 @@
-package cache
+package redisclient
 
 import (
 	"context"
@@ -15,19 +15,15 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// How long Redis may keep a caller waiting. A cache that is slower than this is
-// worth less than no cache.
+// A cache that takes longer than this is worth less than no cache.
 const (
-	redisDialTimeout = 50 * time.Millisecond
-	redisIOTimeout   = 30 * time.Millisecond
-	// The most that one operation takes, with the wait for a connection, its
-	// set-up and every redirect of a cluster.
-	redisCallTimeout = 40 * time.Millisecond
-	redisPoolSize    = 64
+	dialTimeout = 50 * time.Millisecond
+	ioTimeout   = 30 * time.Millisecond
+	poolSize    = 64
 )
 
-// RedisConfig says where Redis is and how to reach it.
-type RedisConfig struct {
+// Config says where Redis is and how to reach it.
+type Config struct {
 	// URL is required, and one of
 	//
 	//	redis://[user[:password]@]host[:port][/database]
@@ -57,19 +53,19 @@ type RedisConfig struct {
 	SentinelCredentials func() (user, password string)
 }
 
-// NewRedisClient returns a client for c. It does not connect yet. The caller
+// New returns a client for c. It does not connect yet. The caller
 // closes it, after everything that uses it.
 //
 // An error never has any of the URL's user and password in it.
-func NewRedisClient(c RedisConfig) (redis.UniversalClient, error) {
-	o, err := redisOptions(c)
+func New(c Config) (redis.UniversalClient, error) {
+	o, err := options(c)
 	if err != nil {
 		return nil, fmt.Errorf("redis url: %w", err)
 	}
 	return redis.NewUniversalClient(o), nil
 }
 
-func redisOptions(c RedisConfig) (*redis.UniversalOptions, error) {
+func options(c Config) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
 		// What url.Parse says quotes the URL, and with it the password.
@@ -80,13 +76,13 @@ func redisOptions(c RedisConfig) (*redis.UniversalOptions, error) {
 		// wait for it twice.
 		MaxRetries:            -1,
 		DialerRetries:         1,
-		DialTimeout:           redisDialTimeout,
-		ReadTimeout:           redisIOTimeout,
-		WriteTimeout:          redisIOTimeout,
-		PoolTimeout:           redisIOTimeout,
+		DialTimeout:           dialTimeout,
+		ReadTimeout:           ioTimeout,
+		WriteTimeout:          ioTimeout,
+		PoolTimeout:           ioTimeout,
 		ContextTimeoutEnabled: true,
-		PoolSize:              redisPoolSize,
-		MaxActiveConns:        redisPoolSize,
+		PoolSize:              poolSize,
+		MaxActiveConns:        poolSize,
 		// Pipelines of two commands need no connections of their own, with
 		// buffers for hundreds.
 		PipelinePoolSize: -1,
@@ -103,14 +99,14 @@ func redisOptions(c RedisConfig) (*redis.UniversalOptions, error) {
 	if c.SentinelCredentials != nil {
 		o.SentinelUsername, o.SentinelPassword = c.SentinelCredentials()
 	}
-	if err := setRedisServer(o, u); err != nil {
+	if err := setServer(o, u); err != nil {
 		return nil, err
 	}
-	return o, setRedisTLS(o, u, c.TLS)
+	return o, setTLS(o, u, c.TLS)
 }
 
-// setRedisServer takes scheme, addresses, database and master from u.
-func setRedisServer(o *redis.UniversalOptions, u *url.URL) error {
+// setServer takes scheme, addresses, database and master from u.
+func setServer(o *redis.UniversalOptions, u *url.URL) error {
 	query := u.Query()
 	take := func(name string) []string {
 		values := query[name]
@@ -129,15 +125,15 @@ func setRedisServer(o *redis.UniversalOptions, u *url.URL) error {
 	case base != "redis" && base != "rediss":
 		return errors.New("the scheme must be redis, rediss or unix")
 	case mode == "":
-		o.Addrs = []string{redisAddr(u.Host, "6379")}
+		o.Addrs = []string{address(u.Host, "6379")}
 	case mode == "sentinel":
-		o.Addrs = []string{redisAddr(u.Host, "26379")}
+		o.Addrs = []string{address(u.Host, "26379")}
 		o.MasterName = strings.Join(take("master_name"), "")
 		if o.MasterName == "" {
 			return errors.New("sentinel: master_name is missing")
 		}
 	case mode == "cluster":
-		o.Addrs = []string{redisAddr(u.Host, "6379")}
+		o.Addrs = []string{address(u.Host, "6379")}
 		o.IsClusterMode = true
 		if database != "" {
 			return errors.New("cluster: there is no database to choose")
@@ -167,8 +163,8 @@ func setRedisServer(o *redis.UniversalOptions, u *url.URL) error {
 	return nil
 }
 
-// redisAddr completes what a URL has as its host.
-func redisAddr(host, port string) string {
+// address completes what a URL has as its host.
+func address(host, port string) string {
 	u := url.URL{Host: host}
 	name := u.Hostname()
 	if name == "" {
@@ -180,7 +176,7 @@ func redisAddr(host, port string) string {
 	return net.JoinHostPort(name, port)
 }
 
-func setRedisTLS(o *redis.UniversalOptions, u *url.URL, config func(context.Context) *tls.Config) error {
+func setTLS(o *redis.UniversalOptions, u *url.URL, config func(context.Context) *tls.Config) error {
 	switch {
 	case !strings.HasPrefix(u.Scheme, "rediss"):
 		if config != nil {
@@ -190,7 +186,7 @@ func setRedisTLS(o *redis.UniversalOptions, u *url.URL, config func(context.Cont
 	case config != nil:
 		// All connections are dialled by it: to sentinels, to every node of a
 		// cluster, and those that are subscribed.
-		o.Dialer = dialRedisTLS(o.DialTimeout, config)
+		o.Dialer = dialTLS(o.DialTimeout, config)
 	default:
 		// Without a ServerName it is the host of the connection, which in a
 		// cluster differs from one connection to the next.
@@ -199,8 +195,8 @@ func setRedisTLS(o *redis.UniversalOptions, u *url.URL, config func(context.Cont
 	return nil
 }
 
-// dialRedisTLS connects, and makes the handshake, within timeout.
-func dialRedisTLS(timeout time.Duration, config func(context.Context) *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialTLS connects, and makes the handshake, within timeout.
+func dialTLS(timeout time.Duration, config func(context.Context) *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: timeout}, Config: config(ctx)}
 		return dialer.DialContext(ctx, network, addr)

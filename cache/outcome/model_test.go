@@ -1,4 +1,4 @@
-package cache
+package outcome
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// outcomesModel is what an Outcomes should be: for each key what is known of it,
-// who has the claim, and who waits. Callers of several replicas come, end what is
-// theirs, leave, or die, in an order that rapid draws.
-type outcomesModel struct {
+// model is the reference of a Store: for each key its state, its claim and its
+// waiters. Callers of several replicas begin, end claims, leave or die, in an order
+// that rapid draws.
+type model struct {
 	t        *rapid.T
 	tb       testing.TB
-	subject  outcomesSubject
-	replicas []Outcomes
+	subject  subject
+	replicas []Store
 	keys     map[string]*modelKey
 	claims   []*modelClaim
 	numbers  int
@@ -25,38 +25,37 @@ type outcomesModel struct {
 }
 
 type modelKey struct {
-	state       OutcomeState // 0: nothing is known
+	state       State // 0: nothing is known
 	fingerprint byte
 	body        string
 	claim       *modelClaim
 	waiting     []*modelWaiter
-	// done is how often somebody did the operation and did not say that it was
-	// not done.
+	// done is the number of claims that were not abandoned.
 	done int
 }
 
 type modelClaim struct {
 	key   string
 	claim Claim
-	// dead tells that its lease was over before it ended.
+	// dead is set if the lease ended before the claim.
 	dead bool
 }
 
 type modelWaiter struct {
 	leave context.CancelFunc
-	got   chan Outcome
+	got   chan Result
 }
 
-// begin comes with a key. Whoever has to wait, waits.
-func (m *outcomesModel) begin(t *rapid.T) {
+// begin begins a key, and waits if it is claimed.
+func (m *model) begin(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")
 	n := rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "fingerprint")
 	o := rapid.SampledFrom(m.replicas).Draw(t, "replica")
 	key := m.keys[name]
 	ctx, leave := context.WithCancel(m.tb.Context())
-	w := &modelWaiter{leave, make(chan Outcome, 1)}
+	w := &modelWaiter{leave, make(chan Result, 1)}
 	go func() {
-		outcome, err := o.Begin(ctx, outcomeKey(name), fingerprint(n), outcomesLease)
+		outcome, err := o.Begin(ctx, testKey(name), fingerprint(n), testLease)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			m.tb.Errorf("Begin: %v", err)
 		}
@@ -65,48 +64,48 @@ func (m *outcomesModel) begin(t *rapid.T) {
 	switch {
 	case key.state == 0:
 		key.fingerprint = n
-		m.claimed(name, m.receive(w, OutcomeBegun, ""))
+		m.claimed(name, m.receive(w, Claimed, ""))
 	case key.fingerprint != n:
-		m.receive(w, OutcomeOther, "")
-	case key.state == OutcomeBegun && key.claim.dead:
-		key.state = OutcomeLost
-		m.receive(w, OutcomeLost, "")
+		m.receive(w, Mismatch, "")
+	case key.state == Claimed && key.claim.dead:
+		key.state = Lost
+		m.receive(w, Lost, "")
 		m.release(key)
-	case key.state == OutcomeBegun:
+	case key.state == Claimed:
 		key.waiting = append(key.waiting, w)
 	default:
 		m.receive(w, key.state, key.body)
 	}
 }
 
-func (m *outcomesModel) receive(w *modelWaiter, state OutcomeState, body string) Outcome {
+func (m *model) receive(w *modelWaiter, state State, body string) Result {
 	got := <-w.got
 	w.leave()
 	if got.State != state || string(got.Body) != body {
-		m.t.Fatalf("told state %d, %q, want %d, %q", got.State, got.Body, state, body)
+		m.t.Fatalf("got state %d, %q, want %d, %q", got.State, got.Body, state, body)
 	}
 	return got
 }
 
-func (m *outcomesModel) claimed(name string, got Outcome) {
+func (m *model) claimed(name string, got Result) {
 	key := m.keys[name]
 	if key.done++; key.done > 1 {
 		m.t.Fatalf("%s is done a second time", name)
 	}
-	key.state, key.claim = OutcomeBegun, &modelClaim{key: name, claim: got.Claim}
+	key.state, key.claim = Claimed, &modelClaim{key: name, claim: got.Claim}
 	m.claims = append(m.claims, key.claim)
 }
 
-// release lets all who wait be told what there is.
-func (m *outcomesModel) release(key *modelKey) {
+// release lets all waiters receive the state.
+func (m *model) release(key *modelKey) {
 	for _, w := range key.waiting {
 		m.receive(w, key.state, key.body)
 	}
 	key.waiting = nil
 }
 
-// claim takes one of those that are not ended, on time or late.
-func (m *outcomesModel) claim(t *rapid.T) (*modelClaim, *modelKey) {
+// claim draws a claim that has not ended, with or without a lease left.
+func (m *model) claim(t *rapid.T) (*modelClaim, *modelKey) {
 	if len(m.claims) == 0 {
 		t.Skip("there is no claim")
 	}
@@ -116,12 +115,12 @@ func (m *outcomesModel) claim(t *rapid.T) (*modelClaim, *modelKey) {
 	return c, m.keys[c.key]
 }
 
-func (m *outcomesModel) finish(t *rapid.T) {
+func (m *model) finish(t *rapid.T) {
 	c, key := m.claim(t)
 	m.numbers++
 	body := fmt.Sprint("outcome ", m.numbers)
 	err := c.claim.Finish(m.tb.Context(), []byte(body))
-	if key.state == OutcomeLost && key.claim == c {
+	if key.state == Lost && key.claim == c {
 		if !errors.Is(err, ErrClaimOver) {
 			t.Fatalf("finishing what was lost: %v", err)
 		}
@@ -130,17 +129,17 @@ func (m *outcomesModel) finish(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("Finish: %v", err)
 	}
-	key.state, key.body = OutcomeKept, body
-	// Of those who waited when a lease ended, some may have noticed it in time.
+	key.state, key.body = Completed, body
+	// Waiters may not have noticed the end of a lease.
 	m.release(key)
 }
 
-func (m *outcomesModel) abandon(t *rapid.T) {
+func (m *model) abandon(t *rapid.T) {
 	c, key := m.claim(t)
 	if err := c.claim.Abandon(m.tb.Context()); err != nil {
 		t.Fatalf("Abandon: %v", err)
 	}
-	if key.state == OutcomeLost {
+	if key.state == Lost {
 		return
 	}
 	key.done--
@@ -148,7 +147,7 @@ func (m *outcomesModel) abandon(t *rapid.T) {
 	if len(key.waiting) == 0 {
 		return
 	}
-	// One of them takes over, and nobody knows which.
+	// Any one of them takes over.
 	next := make(chan int)
 	stop := make(chan struct{})
 	defer close(stop)
@@ -168,11 +167,11 @@ func (m *outcomesModel) abandon(t *rapid.T) {
 	i := <-next
 	w := key.waiting[i]
 	key.waiting = append(key.waiting[:i], key.waiting[i+1:]...)
-	m.claimed(c.key, m.receive(w, OutcomeBegun, ""))
+	m.claimed(c.key, m.receive(w, Claimed, ""))
 }
 
-// leave is a caller who waits no longer.
-func (m *outcomesModel) leave(t *rapid.T) {
+// leave ends the context of a waiter.
+func (m *model) leave(t *rapid.T) {
 	for _, name := range []string{"a", "b"} {
 		key := m.keys[name]
 		if len(key.waiting) > 0 {
@@ -186,16 +185,16 @@ func (m *outcomesModel) leave(t *rapid.T) {
 	t.Skip("nobody waits")
 }
 
-// die lets the leases of all claims end. That is noticed at once where somebody
-// waits, and otherwise by who comes next.
-func (m *outcomesModel) die(t *rapid.T) {
-	if m.deaths++; time.Duration(m.deaths)*outcomesLease >= outcomesLife {
+// die ends the leases of all claims. Waiters notice it at once, and otherwise the
+// next caller does.
+func (m *model) die(t *rapid.T) {
+	if m.deaths++; time.Duration(m.deaths)*testLease >= testLife {
 		t.Skip("lives would end, too")
 	}
 	m.subject.endLeases(m.tb)
 	for _, name := range []string{"a", "b"} {
 		key := m.keys[name]
-		if key.state != OutcomeBegun {
+		if key.state != Claimed {
 			continue
 		}
 		key.claim.dead = true
@@ -203,17 +202,17 @@ func (m *outcomesModel) die(t *rapid.T) {
 			continue
 		}
 		if m.subject.clocked {
-			got, err := m.replicas[0].Begin(m.tb.Context(), outcomeKey(name), fingerprint(key.fingerprint), outcomesLease)
-			if err != nil || got.State != OutcomeLost {
+			got, err := m.replicas[0].Begin(m.tb.Context(), testKey(name), fingerprint(key.fingerprint), testLease)
+			if err != nil || got.State != Lost {
 				t.Fatalf("after its lease: state %d, %v", got.State, err)
 			}
 		}
-		key.state = OutcomeLost
+		key.state = Lost
 		m.release(key)
 	}
 }
 
-func (m *outcomesModel) close() {
+func (m *model) close() {
 	for _, key := range m.keys {
 		for _, w := range key.waiting {
 			w.leave()
@@ -222,18 +221,18 @@ func (m *outcomesModel) close() {
 	}
 }
 
-// TestOutcomesModel: whatever order callers come, end, leave and die in, an
-// operation is done at most once, and everybody is told the same of it.
+// TestOutcomesModel: in any order of events, an operation is done at most once, and
+// all callers get the same result.
 func TestOutcomesModel(t *testing.T) {
 	t.Parallel()
-	for name, newSubject := range outcomesSubjects(t) {
+	for name, newSubject := range subjects(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pool := newSubject(t)
-			replicas := []Outcomes{pool.replica(t), pool.replica(t), pool.replica(t)}
+			replicas := []Store{pool.replica(t), pool.replica(t), pool.replica(t)}
 			rapid.Check(t, func(rt *rapid.T) {
 				pool.endLives(t) // Of the run before.
-				m := &outcomesModel{t: rt, tb: t, subject: pool, replicas: replicas, keys: map[string]*modelKey{"a": {}, "b": {}}}
+				m := &model{t: rt, tb: t, subject: pool, replicas: replicas, keys: map[string]*modelKey{"a": {}, "b": {}}}
 				defer m.close()
 				rt.Repeat(map[string]func(*rapid.T){
 					"begin": m.begin, "begin too": m.begin, "finish": m.finish, "abandon": m.abandon, "leave": m.leave, "die": m.die,

@@ -1,4 +1,4 @@
-package cache
+package outcome
 
 import (
 	"errors"
@@ -9,17 +9,20 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/admin-gateway/admin-gateway/cache"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 const shareOwners = 4 // As many as there are shares.
 
-// sharing is a store that owners share, and for each of them one that it has to
-// itself, as large as a share.
+// sharing is a store that owners share, and for each owner a store as large as a
+// share.
 type sharing struct {
 	tb     testing.TB
-	clock  *clock
-	shared *MemoryOutcomes
-	alone  [shareOwners]*MemoryOutcomes
+	clock  *timetest.Clock
+	shared *Memory
+	alone  [shareOwners]*Memory
 	claims []sharedClaim
 	taken  map[string]bool // keys of claims
 }
@@ -32,23 +35,23 @@ type sharedClaim struct {
 
 func newSharing(tb testing.TB, count int) *sharing {
 	tb.Helper()
-	s := &sharing{tb: tb, clock: newClock(), taken: map[string]bool{}}
-	open := func(o MemoryOutcomesOptions) *MemoryOutcomes {
-		o.Life, o.Now = outcomesLife, s.clock.now
-		m, err := NewMemoryOutcomes(o)
+	s := &sharing{tb: tb, clock: timetest.NewClock(), taken: map[string]bool{}}
+	open := func(o MemoryOptions) *Memory {
+		o.Life, o.Now = testLife, s.clock.Now
+		m, err := NewMemory(o)
 		if err != nil {
 			tb.Fatal(err)
 		}
 		return m
 	}
-	s.shared = open(MemoryOutcomesOptions{MaxBytes: shareOwners * MinOutcomesMemory, MaxCount: shareOwners * count})
+	s.shared = open(MemoryOptions{MaxBytes: shareOwners * MinMemory, MaxCount: shareOwners * count})
 	for i := range s.alone {
-		s.alone[i] = open(MemoryOutcomesOptions{MaxBytes: MinOutcomesMemory, MaxCount: count, Share: 1})
+		s.alone[i] = open(MemoryOptions{MaxBytes: MinMemory, MaxCount: count, Share: 1})
 	}
 	return s
 }
 
-// begin comes with some of an owner's keys, that nobody would be waited for with.
+// begin begins some keys of an owner that are not claimed.
 func (s *sharing) begin(t *rapid.T) {
 	s.forget()
 	owner := rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "owner")
@@ -61,33 +64,33 @@ func (s *sharing) begin(t *rapid.T) {
 }
 
 func (s *sharing) beginOne(t *rapid.T, owner int, name string) {
-	key := OutcomeKey{Key: Key{Org: "org_1", Canonical: name}, Owner: fmt.Sprint("owner ", owner)}
-	shared, err := s.shared.Begin(s.tb.Context(), key, fingerprint(1), outcomesLease)
-	alone, aloneErr := s.alone[owner].Begin(s.tb.Context(), key, fingerprint(1), outcomesLease)
+	key := Key{Key: cache.Key{Org: "org_1", Canonical: name}, Owner: fmt.Sprint("owner ", owner)}
+	shared, err := s.shared.Begin(s.tb.Context(), key, fingerprint(1), testLease)
+	alone, aloneErr := s.alone[owner].Begin(s.tb.Context(), key, fingerprint(1), testLease)
 	switch {
-	case (errors.Is(err, ErrOutcomesShare) || errors.Is(err, ErrOutcomesFull)) && errors.Is(aloneErr, ErrOutcomesFull):
-		// With all shares used up, what is full is full.
+	case (errors.Is(err, ErrOwnerFull) || errors.Is(err, ErrFull)) && errors.Is(aloneErr, ErrFull):
+		// If all shares are used, the store is full.
 	case err != nil || aloneErr != nil:
 		t.Fatalf("%v, and alone %v", err, aloneErr)
 	case shared.State != alone.State || string(shared.Body) != string(alone.Body):
-		t.Fatalf("told %d, and alone %d", shared.State, alone.State)
-	case shared.State == OutcomeBegun:
+		t.Fatalf("got state %d, and alone %d", shared.State, alone.State)
+	case shared.State == Claimed:
 		s.claims = append(s.claims, sharedClaim{name, shared.Claim, alone.Claim})
 		s.taken[name] = true
 	}
 }
 
-// forget has all stores forget what is over: each does so when somebody begins
-// something, which is not the same moment for those that have one owner.
+// forget removes expired records of all stores. Begin does so too, but not at the same
+// moment in all of them.
 func (s *sharing) forget() {
 	for _, m := range append(s.alone[:], s.shared) {
 		m.mu.Lock()
-		m.forget(s.clock.now())
+		m.forget(s.clock.Now())
 		m.mu.Unlock()
 	}
 }
 
-// claim takes one that is to be ended.
+// claim draws a claim to end.
 func (s *sharing) claim(t *rapid.T) sharedClaim {
 	if len(s.claims) == 0 {
 		t.Skip("there is no claim")
@@ -101,7 +104,7 @@ func (s *sharing) claim(t *rapid.T) sharedClaim {
 
 func (s *sharing) finish(t *rapid.T) {
 	c := s.claim(t)
-	body := []byte(strings.Repeat("x", rapid.SampledFrom([]int{0, 500, MaxOutcomeBytes}).Draw(t, "bytes")))
+	body := []byte(strings.Repeat("x", rapid.SampledFrom([]int{0, 500, MaxBodyBytes}).Draw(t, "bytes")))
 	if err, alone := c.shared.Finish(s.tb.Context(), body), c.alone.Finish(s.tb.Context(), body); !errors.Is(err, alone) {
 		t.Fatalf("Finish: %v, and alone %v", err, alone)
 	}
@@ -115,15 +118,15 @@ func (s *sharing) abandon(t *rapid.T) {
 }
 
 func (s *sharing) wait(t *rapid.T) {
-	s.clock.advance(time.Duration(rapid.IntRange(1, int(outcomesLife/time.Second)/3).Draw(t, "seconds")) * time.Second)
+	s.clock.Advance(time.Duration(rapid.IntRange(1, int(testLife/time.Second)/3).Draw(t, "seconds")) * time.Second)
 }
 
-// check wants the books to be right, and nobody beyond a share.
+// check verifies the accounts, and that no owner uses more than a share.
 func (s *sharing) check(t *rapid.T) {
 	m := s.shared
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	bytes, count := map[*memoryOwner]int64{}, map[*memoryOwner]int{}
+	bytes, count := map[*ownerUsage]int64{}, map[*ownerUsage]int{}
 	all := int64(0)
 	for _, o := range m.named {
 		bytes[o.owner] += o.weight
@@ -141,8 +144,8 @@ func (s *sharing) check(t *rapid.T) {
 	}
 }
 
-// TestOutcomesShares: as long as the shares of all fit, whatever the others do, an owner is told what it would be
-// told if it were alone with its share.
+// TestOutcomesShares: while all shares fit into the store, an owner gets the results
+// that it would get alone in a store of the size of its share.
 func TestOutcomesShares(t *testing.T) {
 	t.Parallel()
 	for name, count := range map[string]int{"bytes": 1000, "count": 6} {
@@ -158,33 +161,33 @@ func TestOutcomesShares(t *testing.T) {
 	}
 }
 
-// TestOutcomesOfManyOwners: where the shares of all are more than there is, what
-// is full is full, and the first outcome of an owner needs no share.
+// TestOutcomesOfManyOwners: if the shares do not all fit, a full store refuses every
+// owner, and the first outcome of an owner needs no share.
 func TestOutcomesOfManyOwners(t *testing.T) {
 	t.Parallel()
-	m, err := NewMemoryOutcomes(MemoryOutcomesOptions{MaxBytes: MinOutcomesMemory, Share: 1e-9})
+	m, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Share: 1e-9})
 	if err != nil {
 		t.Fatal(err)
 	}
 	begin := func(owner, name string) error {
-		_, err := m.Begin(t.Context(), OutcomeKey{Key: Key{Org: "org_1", Canonical: owner + name}, Owner: owner}, fingerprint(1), outcomesLease)
+		_, err := m.Begin(t.Context(), Key{Key: cache.Key{Org: "org_1", Canonical: owner + name}, Owner: owner}, fingerprint(1), testLease)
 		return err
 	}
-	owners := int(MinOutcomesMemory / underWay)
+	owners := int(MinMemory / reserved)
 	for i := range owners {
 		owner := fmt.Sprint(i)
 		if err := begin(owner, "first"); err != nil {
 			t.Fatal(err)
 		}
-		want := ErrOutcomesShare
+		want := ErrOwnerFull
 		if i == owners-1 {
-			want = ErrOutcomesFull
+			want = ErrFull
 		}
 		if err := begin(owner, "second"); !errors.Is(err, want) {
 			t.Errorf("the second of owner %d: %v", i, err)
 		}
 	}
-	if err := begin("one too many", "first"); !errors.Is(err, ErrOutcomesFull) {
+	if err := begin("one too many", "first"); !errors.Is(err, ErrFull) {
 		t.Errorf("beyond the room: %v", err)
 	}
 }

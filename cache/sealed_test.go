@@ -5,9 +5,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
-func sealKey(n byte) []byte { return bytes.Repeat([]byte{n}, SealKeyBytes) }
+func sealKey(n byte) []byte { return bytes.Repeat([]byte{n}, seal.KeyBytes) }
 
 func newSealed(tb testing.TB, store Store, keys ...byte) *Sealed {
 	tb.Helper()
@@ -166,7 +168,7 @@ func TestEntryUse(t *testing.T) {
 	if total := (Life{Fresh: 1<<63 - 1, Stale: 1}).Total(); total < 0 {
 		t.Errorf("total %d", total)
 	}
-	// A life without a next use ends with Fresh.
+	// Without stale use, a life ends with Fresh.
 	if (Entry{StoredAt: at, Life: Life{Fresh: 10}}).StaleIfError(at.Add(10)) {
 		t.Error("stale without a Stale")
 	}

@@ -1,6 +1,8 @@
-package cache
+package redisclient
 
 import (
+	"context"
+	"crypto/tls"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +36,7 @@ func TestRedisURL(t *testing.T) {
 			Addrs: []string{"s:26379", "t:1", "u:2"}, DB: 4, User: "gw", Password: "pw", Master: "m",
 		},
 	} {
-		o, err := redisOptions(RedisConfig{URL: url})
+		o, err := options(Config{URL: url})
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 			continue
@@ -44,8 +46,8 @@ func TestRedisURL(t *testing.T) {
 			t.Errorf("%s: %s", url, diff)
 		}
 		if !o.ContextTimeoutEnabled || o.MaxRetries != -1 || o.DialerRetries != 1 ||
-			o.ReadTimeout != redisIOTimeout || o.WriteTimeout != redisIOTimeout ||
-			o.DialTimeout != redisDialTimeout || o.PoolTimeout != redisIOTimeout {
+			o.ReadTimeout != ioTimeout || o.WriteTimeout != ioTimeout ||
+			o.DialTimeout != dialTimeout || o.PoolTimeout != ioTimeout {
 			t.Errorf("%s: may wait for longer than the bound: %+v", url, o)
 		}
 	}
@@ -55,7 +57,7 @@ func TestRedisURL(t *testing.T) {
 func TestRedisPatience(t *testing.T) {
 	t.Parallel()
 	const patience = 3 * time.Second
-	o, err := redisOptions(RedisConfig{URL: "redis://a", Patience: patience})
+	o, err := options(Config{URL: "redis://a", Patience: patience})
 	if err != nil || o.ReadTimeout != patience || o.WriteTimeout != patience || o.DialTimeout != patience || o.PoolTimeout != patience || o.MaxRetries != -1 {
 		t.Errorf("%+v, %v", o, err)
 	}
@@ -85,7 +87,7 @@ func TestRedisURLRefused(t *testing.T) {
 		"redis+cluster://gw:hunter2@r/1",
 		"redis://gw:hunter2\x00@r",
 	} {
-		client, err := NewRedisClient(RedisConfig{URL: url})
+		client, err := New(Config{URL: url})
 		if err == nil {
 			_ = client.Close()
 			t.Errorf("%q was accepted", url)
@@ -95,7 +97,27 @@ func TestRedisURLRefused(t *testing.T) {
 			t.Errorf("%q: the error gives the password away: %v", url, err)
 		}
 	}
-	if _, err := NewRedisClient(RedisConfig{URL: "redis://r", TLS: staticTLS(nil)}); err == nil {
+	if _, err := New(Config{URL: "redis://r", TLS: func(context.Context) *tls.Config { return nil }}); err == nil {
 		t.Error("TLS was configured, and would not have been used")
+	}
+}
+
+// A client does not connect before it is used.
+func TestNewDoesNotConnect(t *testing.T) {
+	t.Parallel()
+	for url, config := range map[string]func(context.Context) *tls.Config{
+		"redis://127.0.0.1:1":  nil,
+		"rediss://127.0.0.1:1": func(context.Context) *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS12} },
+	} {
+		client, err := New(Config{URL: url, TLS: config, SentinelCredentials: func() (string, string) { return "user", "password" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Ping(t.Context()).Err(); err == nil {
+			t.Errorf("%s: there is a server on port 1", url)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

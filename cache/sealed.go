@@ -5,31 +5,29 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+
+	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
-// Sealed is a [Store] over another that sees neither bodies nor keys in the
-// clear: bodies are encrypted (AES-256-GCM with a random nonce; a key is good for
-// 2³² saves), keys are replaced by their digest. Organization, key, time of
-// storing and life are authenticated with the body, so that none can be changed
-// or exchanged; that an older entry is put back is for the generations to notice.
+// Sealed is a [Store] over another one, which sees neither bodies nor keys in the
+// clear: bodies are encrypted by [seal] (a key is good for 2³² saves), and keys are
+// replaced by their digest. Organization, key, StoredAt and life are authenticated
+// with the body, so that none can be changed or exchanged. Generations protect
+// against the replay of an older entry.
 type Sealed struct {
 	store   Store
-	sealer  sealer
+	sealer  seal.Sealer
 	metrics Metrics
 }
 
-// NewSealed returns a Sealed over store. Each key has SealKeyBytes random bytes.
-// The first one encrypts; all of them, and there may be two, decrypt, so that
-// keys can be exchanged one replica after the other: the new one is added as
-// second, then made first, then the old one is removed. metrics may be nil.
-//
-// No error has any of a key in it.
+// NewSealed returns a Sealed over store. keys are as for [seal.New]; metrics may
+// be nil. No error contains any part of a key.
 func NewSealed(store Store, keys [][]byte, metrics Metrics) (*Sealed, error) {
-	sealer, err := newSealer(keys)
+	sealer, err := seal.New(keys)
 	if err != nil {
 		return nil, err
 	}
-	return &Sealed{store: store, sealer: sealer, metrics: metricsOr(metrics)}, nil
+	return &Sealed{store: store, sealer: sealer, metrics: OrDiscard(metrics)}, nil
 }
 
 var _ Store = (*Sealed)(nil)
@@ -39,8 +37,8 @@ func (s *Sealed) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	return s.store.Snapshot(ctx, tags)
 }
 
-// Load implements [Store]. An entry that cannot be decrypted, or is not what was
-// saved under this key, is a miss and counted as Tampered.
+// Load implements [Store]. An entry that cannot be decrypted, or that was saved
+// under another key, is a miss and counted as Tampered.
 func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
 	if err := validateLoad(key, tags); err != nil {
 		return Entry{}, false, err
@@ -49,9 +47,9 @@ func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	body, ok := s.sealer.open(e.Body, associated(key, e))
+	body, ok := s.sealer.Open(e.Body, associated(key, e))
 	if !ok {
-		s.metrics.Count(storeSealed, Tampered)
+		s.metrics.Count(StoreSealed, Tampered)
 		return Entry{}, false, nil
 	}
 	e.Body = body
@@ -63,7 +61,7 @@ func (s *Sealed) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	e.Body = s.sealer.seal(e.Body, associated(key, e))
+	e.Body = s.sealer.Seal(e.Body, associated(key, e))
 	e.Local = nil
 	return s.store.Save(ctx, sealedKey(key), e, at)
 }
@@ -76,17 +74,17 @@ func (s *Sealed) Open(ctx context.Context, tags Tags) (closed func(context.Conte
 // Purge implements [Store].
 func (s *Sealed) Purge(ctx context.Context, tags Tags) error { return s.store.Purge(ctx, tags) }
 
-// sealedKey is the key under which the store below knows an entry.
+// sealedKey is the key of an entry in the store below.
 func sealedKey(key Key) Key {
 	digest := key.Digest()
 	return Key{Org: key.Org, Canonical: hex.EncodeToString(digest[:])}
 }
 
-// associated is what is authenticated with a body.
+// associated is authenticated with a body.
 func associated(key Key, e Entry) []byte {
 	digest := key.Digest()
 	b := make([]byte, 0, 1+sha256.Size+4*8)
-	b = append(b, sealedVersion)
+	b = append(b, seal.Version)
 	b = append(b, digest[:]...)
 	for _, n := range []int64{
 		e.StoredAt.UnixNano(), int64(e.Life.Fresh), int64(e.Life.Stale), int64(e.Life.StaleIfError),

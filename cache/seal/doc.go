@@ -1,0 +1,5 @@
+// Package seal encrypts what leaves the process for a store that must not read
+// it. It owns the cipher, the form of sealed bytes and the exchange of keys. It
+// imports the standard library alone; cache and cache/outcome call it, each with
+// associated bytes that the other never uses.
+package seal
