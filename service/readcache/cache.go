@@ -135,12 +135,10 @@ func (c *Cache) lifeNow(permit admission.Permit, now time.Time) cache.Life {
 	return cache.Life{Fresh: fresh, Stale: life.WhileRevalidate, StaleIfError: life.IfError}
 }
 
-// accepts tells whether an answer will do. A fetched one does.
+// accepts tells whether an answer will do that was not fetched for this call.
 func (c *Cache) accepts(s stored, f admission.Freshness) bool {
 	now := c.options.Now()
 	switch {
-	case s.fetched:
-		return true
 	case f.Limits():
 		return f.MaxAge > 0 && s.entry.Fresh(now) && s.entry.Age(now) <= f.MaxAge
 	default:

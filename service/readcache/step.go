@@ -125,10 +125,16 @@ func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome acco
 	switch {
 	case err != nil:
 		return stored{}, accounting.CacheMiss, statusMiss, err
-	case !s.accepts(found, freshness) && found.failure == nil || found.failure != nil && freshness.Limits():
+	case !shared && found.fetched:
+		return found, accounting.CacheMiss, statusMiss, nil
+	case found.failure != nil && freshness.Limits(), found.failure == nil && !s.accepts(found, freshness):
 		// Good enough for those who began the flight, and not for this one.
+		status = statusMiss
+		if freshness.Limits() {
+			status = statusReload
+		}
 		found, err = s.fetchAndSave(ctx, l)
-		return found, accounting.CacheMiss, statusReload, err
+		return found, accounting.CacheMiss, status, err
 	case found.failure != nil:
 		return found, accounting.CacheStale, statusFailed, nil
 	case !found.fetched && !found.entry.Fresh(s.options.Now()):
@@ -136,10 +142,8 @@ func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome acco
 		return found, accounting.CacheStale, statusHit, nil
 	case !found.fetched: // It was in the shared store.
 		return found, accounting.CacheHit, statusHit, nil
-	case shared:
-		return found, accounting.CacheCoalesced, statusShared, nil
 	default:
-		return found, accounting.CacheMiss, statusMiss, nil
+		return found, accounting.CacheCoalesced, statusShared, nil
 	}
 }
 
@@ -222,6 +226,9 @@ func (s *step) refresh(ctx context.Context, l lookup) {
 	}
 	if !s.flights.Begin(unhurried(ctx), l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
 		defer func() { <-s.refreshing }()
+		if found, ok := s.load(ctx, s.options.Near, l); ok && found.entry.Fresh(s.options.Now()) {
+			return found, nil // Another refresh ended since the caller looked.
+		}
 		return s.inFlight(ctx, l, s.renew)
 	}) {
 		<-s.refreshing
