@@ -174,7 +174,7 @@ func (s *server) register(methods *catalog.Catalog, handlers ...pipeline.Handler
 			}
 			answer = s.local(local)
 		}
-		registered.Register(connect.Method{Spec: m.Spec(), Handler: s.handler(m, answer)})
+		registered.Register(connect.Method{Spec: m.Spec(), Handler: s.handler(m, answer)}) //nolint:forbidigo // This is the place.
 	}
 	if s.options.Reflection {
 		grpcreflect.Register(registered)

@@ -16,11 +16,11 @@ import (
 type Source uint8
 
 const (
-	// Upstream: the method mirrors one operation of the Admin API.
+	// Upstream methods mirror one operation of the Admin API each.
 	Upstream Source = iota + 1
-	// Local: code of the gateway answers.
+	// Local methods are answered by code of the gateway.
 	Local
-	// FanOut: the method is made of many reads of the mirror, each of which is
+	// FanOut methods are made of many reads of the mirror, each of which is
 	// authorized on its own.
 	FanOut
 )

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc/peer"
 
-	"github.com/admin-gateway/admin-gateway/internal/strangers"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
 // greeted is a listener that knows which of its connections have not yet become
@@ -31,7 +31,7 @@ func (g *greeted) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: strangers.NewConn(accepted), of: g}
+	c := &conn{Conn: connguard.NewConn(accepted), of: g}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -63,7 +63,7 @@ func (g *greeted) forget(c *conn) {
 
 // conn is a connection of a greeted listener.
 type conn struct {
-	*strangers.Conn
+	*connguard.Conn
 	of *greeted
 }
 

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/internal/strangers"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
 // conns is a listener that holds its connections to a number. It never makes
@@ -39,7 +39,7 @@ func (s *conns) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		now := time.Now()
-		c := &conn{Conn: strangers.NewConn(accepted), of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+		c := &conn{Conn: connguard.NewConn(accepted), of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
 		c.quiet.Store(now.UnixNano())
 		if s.admit(c) {
 			return c, nil
@@ -133,7 +133,7 @@ func (s *conns) forget(c *conn) {
 
 // conn is a connection of conns.
 type conn struct {
-	*strangers.Conn
+	*connguard.Conn
 	of  *conns
 	old time.Time // when it is
 

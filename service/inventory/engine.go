@@ -75,7 +75,7 @@ func (o Options) WithDefaults() Options {
 type Dependencies struct {
 	// Plans are the compiled declarations.
 	Plans Plans
-	// Admission authorizes every read.
+	// Admission decides on every read.
 	Admission *admission.Controller
 	// Invoker makes the reads.
 	Invoker pipeline.Invoker

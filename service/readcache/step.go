@@ -122,9 +122,17 @@ func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome acco
 		// Those who began the flight could not wait as long as this one.
 		found, shared, err = s.fly(ctx, l)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return stored{}, accounting.CacheMiss, statusMiss, err
+	}
+	return s.settle(ctx, l, found, shared)
+}
+
+// settle finds out whether what a flight brought will do for this caller, who may
+// not be the one for whom it was begun.
+func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) (_ stored, outcome accounting.CacheOutcome, status string, err error) {
+	freshness := l.permit.Freshness()
+	switch {
 	case !shared && found.fetched:
 		return found, accounting.CacheMiss, statusMiss, nil
 	case found.failure != nil && freshness.Limits(), found.failure == nil && !s.accepts(found, freshness):

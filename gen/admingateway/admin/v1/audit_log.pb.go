@@ -2019,7 +2019,7 @@ var File_admingateway_admin_v1_audit_log_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/admin/v1/audit_log.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+admingateway/admin/v1/audit_log_event.proto\x1a2admingateway/admin/v1/audit_log_event_access.proto\x1a4admingateway/admin/v1/audit_log_event_security.proto\"\xc7\x01\n" +
+	"%admingateway/admin/v1/audit_log.proto\x12\x15admingateway.admin.v1\x1a+admingateway/admin/v1/audit_log_event.proto\x1a2admingateway/admin/v1/audit_log_event_access.proto\x1a4admingateway/admin/v1/audit_log_event_security.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x01\n" +
 	"\x11AuditLogTimeRange\x12*\n" +
 	"\x02gt\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02gt\x12,\n" +
 	"\x03gte\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03gte\x12*\n" +

@@ -558,7 +558,7 @@ var File_admingateway_admin_v1_cost_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\n" +
-	" admingateway/admin/v1/cost.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x01\n" +
+	" admingateway/admin/v1/cost.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x01\n" +
 	"\vCostsBucket\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x129\n" +
 	"\n" +

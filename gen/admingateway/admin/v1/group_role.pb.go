@@ -637,7 +637,7 @@ var File_admingateway_admin_v1_group_role_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_group_role_proto_rawDesc = "" +
 	"\n" +
-	"&admingateway/admin/v1/group_role.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\"\x9a\x01\n" +
+	"&admingateway/admin/v1/group_role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n" +
 	"\x13GroupRoleAssignment\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12:\n" +
 	"\x05group\x18\x02 \x01(\v2$.admingateway.admin.v1.AssigneeGroupR\x05group\x12/\n" +

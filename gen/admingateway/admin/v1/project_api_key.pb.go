@@ -935,7 +935,7 @@ var File_admingateway_admin_v1_project_api_key_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\n" +
-	"+admingateway/admin/v1/project_api_key.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x03\n" +
+	"+admingateway/admin/v1/project_api_key.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x03\n" +
 	"\rProjectApiKey\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12%\n" +
 	"\x0eredacted_value\x18\x02 \x01(\tR\rredactedValue\x12\x17\n" +

@@ -408,7 +408,7 @@ var File_admingateway_admin_v1_project_certificate_proto protoreflect.FileDescri
 
 const file_admingateway_admin_v1_project_certificate_proto_rawDesc = "" +
 	"\n" +
-	"/admingateway/admin/v1/project_certificate.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\"\xf5\x01\n" +
+	"/admingateway/admin/v1/project_certificate.proto\x12\x15admingateway.admin.v1\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xf5\x01\n" +
 	"\x1eListProjectCertificatesRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12$\n" +

@@ -525,7 +525,7 @@ var File_admingateway_admin_v1_project_group_role_proto protoreflect.FileDescrip
 
 const file_admingateway_admin_v1_project_group_role_proto_rawDesc = "" +
 	"\n" +
-	".admingateway/admin/v1/project_group_role.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\"admingateway/admin/v1/common.proto\x1a&admingateway/admin/v1/group_role.proto\x1a admingateway/admin/v1/role.proto\"\x9d\x02\n" +
+	".admingateway/admin/v1/project_group_role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a&admingateway/admin/v1/group_role.proto\x1a admingateway/admin/v1/role.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x9d\x02\n" +
 	"\x1cListProjectGroupRolesRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12'\n" +

@@ -449,7 +449,7 @@ var File_admingateway_admin_v1_project_hosted_tool_permissions_proto protoreflec
 
 const file_admingateway_admin_v1_project_hosted_tool_permissions_proto_rawDesc = "" +
 	"\n" +
-	";admingateway/admin/v1/project_hosted_tool_permissions.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\"\xa7\x03\n" +
+	";admingateway/admin/v1/project_hosted_tool_permissions.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\"\xa7\x03\n" +
 	"\x1cProjectHostedToolPermissions\x12L\n" +
 	"\vfile_search\x18\x01 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionR\n" +
 	"fileSearch\x12J\n" +

@@ -452,7 +452,7 @@ var File_admingateway_admin_v1_project_model_permissions_proto protoreflect.File
 
 const file_admingateway_admin_v1_project_model_permissions_proto_rawDesc = "" +
 	"\n" +
-	"5admingateway/admin/v1/project_model_permissions.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x8f\x01\n" +
+	"5admingateway/admin/v1/project_model_permissions.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x8f\x01\n" +
 	"\x17ProjectModelPermissions\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12?\n" +
 	"\x04mode\x18\x02 \x01(\x0e2+.admingateway.admin.v1.ModelPermissionsModeR\x04mode\x12\x1b\n" +

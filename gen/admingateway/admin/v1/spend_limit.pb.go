@@ -544,7 +544,7 @@ var File_admingateway_admin_v1_spend_limit_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_spend_limit_proto_rawDesc = "" +
 	"\n" +
-	"'admingateway/admin/v1/spend_limit.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xd7\x01\n" +
+	"'admingateway/admin/v1/spend_limit.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xd7\x01\n" +
 	"\n" +
 	"SpendLimit\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12)\n" +

@@ -26,7 +26,7 @@ var File_admingateway_admin_v1_usage_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"!admingateway/admin/v1/usage.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto2\xd2\x15\n" +
+	"!admingateway/admin/v1/usage.proto\x12\x15admingateway.admin.v1\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto2\xd2\x15\n" +
 	"\fUsageService\x12\x8f\x02\n" +
 	"\x16ListAudioSpeechesUsage\x124.admingateway.admin.v1.ListAudioSpeechesUsageRequest\x1a5.admingateway.admin.v1.ListAudioSpeechesUsageResponse\"\x87\x01\xb2\xff\x18V\n" +
 	"\n" +

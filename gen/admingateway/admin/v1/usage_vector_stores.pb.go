@@ -397,7 +397,7 @@ var File_admingateway_admin_v1_usage_vector_stores_proto protoreflect.FileDescri
 
 const file_admingateway_admin_v1_usage_vector_stores_proto_rawDesc = "" +
 	"\n" +
-	"/admingateway/admin/v1/usage_vector_stores.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"admingateway/admin/v1/common.proto\"\xed\x01\n" +
+	"/admingateway/admin/v1/usage_vector_stores.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x01\n" +
 	"\x17VectorStoresUsageBucket\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x129\n" +
 	"\n" +

@@ -553,7 +553,7 @@ var File_admingateway_admin_v1_user_role_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_user_role_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/admin/v1/user_role.proto\x12\x15admingateway.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\x1a admingateway/admin/v1/user.proto\"\x8e\x01\n" +
+	"%admingateway/admin/v1/user_role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\x1a admingateway/admin/v1/user.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x8e\x01\n" +
 	"\x12UserRoleAssignment\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12/\n" +
 	"\x04user\x18\x02 \x01(\v2\x1b.admingateway.admin.v1.UserR\x04user\x12/\n" +

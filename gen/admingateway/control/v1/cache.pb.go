@@ -485,7 +485,7 @@ var File_admingateway_control_v1_cache_proto protoreflect.FileDescriptor
 
 const file_admingateway_control_v1_cache_proto_rawDesc = "" +
 	"\n" +
-	"#admingateway/control/v1/cache.proto\x12\x17admingateway.control.v1\x1a\x1bbuf/validate/validate.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"h\n" +
+	"#admingateway/control/v1/cache.proto\x12\x17admingateway.control.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"h\n" +
 	"\x0fGetEntryRequest\x12\"\n" +
 	"\x06method\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06method\x121\n" +

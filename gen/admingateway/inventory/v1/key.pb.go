@@ -278,7 +278,7 @@ var File_admingateway_inventory_v1_key_proto protoreflect.FileDescriptor
 
 const file_admingateway_inventory_v1_key_proto_rawDesc = "" +
 	"\n" +
-	"#admingateway/inventory/v1/key.proto\x12\x19admingateway.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+admingateway/admin/v1/project_api_key.proto\"\x92\x04\n" +
+	"#admingateway/inventory/v1/key.proto\x12\x19admingateway.inventory.v1\x1a+admingateway/admin/v1/project_api_key.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x04\n" +
 	"\bKeyEntry\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12%\n" +

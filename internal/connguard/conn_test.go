@@ -1,4 +1,4 @@
-package strangers_test
+package connguard_test
 
 import (
 	"errors"
@@ -8,20 +8,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/internal/strangers"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
 // pair is a watched connection and its client's end.
-func pair(t *testing.T) (*strangers.Conn, net.Conn) {
+func pair(t *testing.T) (*connguard.Conn, net.Conn) {
 	t.Helper()
 	server, client := net.Pipe()
-	c := strangers.NewConn(server)
+	c := connguard.NewConn(server)
 	t.Cleanup(func() { _, _ = c.Close(), client.Close() })
 	return c, client
 }
 
 // takeBack ends so many requests at once, of which so many are taken back.
-func takeBack(c *strangers.Conn, requests, back int) {
+func takeBack(c *connguard.Conn, requests, back int) {
 	for i := range requests {
 		c.Ended(time.Now(), i < back)
 	}
@@ -35,7 +35,7 @@ func TestHeldUp(t *testing.T) {
 		c, client := pair(t)
 		takeBack(c, 20, 11)
 		began := time.Now()
-		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) || time.Since(began) != strangers.HeldUp {
+		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) || time.Since(began) != connguard.HeldUp {
 			t.Errorf("read %d, %v after %s", n, err, time.Since(began))
 		}
 		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
@@ -48,11 +48,11 @@ func TestHeldUp(t *testing.T) {
 // a while before, and who has not asked much.
 func TestNotHeldUp(t *testing.T) {
 	t.Parallel()
-	for name, use := range map[string]func(*strangers.Conn){
-		"trusted": func(c *strangers.Conn) { c.Trust(); takeBack(c, 1000, 1000) },
-		"half":    func(c *strangers.Conn) { takeBack(c, 1000, 0); takeBack(c, 1000, 1000) },
-		"few":     func(c *strangers.Conn) { takeBack(c, 19, 19) },
-		"patient": func(c *strangers.Conn) {
+	for name, use := range map[string]func(*connguard.Conn){
+		"trusted": func(c *connguard.Conn) { c.Trust(); takeBack(c, 1000, 1000) },
+		"half":    func(c *connguard.Conn) { takeBack(c, 1000, 0); takeBack(c, 1000, 1000) },
+		"few":     func(c *connguard.Conn) { takeBack(c, 19, 19) },
+		"patient": func(c *connguard.Conn) {
 			for range 100 {
 				c.Ended(time.Now().Add(-time.Second), true)
 			}

@@ -1,6 +1,6 @@
-// Package strangers holds up connections on which nobody has shown who they are,
+// Package connguard holds up connections on which nobody has shown who they are,
 // and most of what is asked is taken back at once.
-package strangers
+package connguard
 
 import (
 	"net"
