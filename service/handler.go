@@ -17,7 +17,7 @@ import (
 )
 
 // answerer sends the answers to a request that was authorized.
-type answerer func(ctx context.Context, permit admission.Permit, send func(any) error) error
+type answerer func(ctx context.Context, permit admission.Permit, stream connect.ServerStream) error
 
 // handler is innermost for every method: receive, authorize with the whole request,
 // answer. An answerer gets a permit and not a request, so that nothing answers what
@@ -32,12 +32,12 @@ func (s *server) handler(m *catalog.Method, answer answerer) connect.ServerFunc 
 		if err != nil {
 			return err
 		}
-		return answer(ctx, permit, stream.Send)
+		return answer(ctx, permit, stream)
 	}
 }
 
 // upstream answers from the upstream, or from what is known of its answers.
-func (s *server) upstream(ctx context.Context, permit admission.Permit, send func(any) error) error {
+func (s *server) upstream(ctx context.Context, permit admission.Permit, stream connect.ServerStream) error {
 	info, ok := connect.CallInfoForServerContext(ctx)
 	if !ok {
 		return errors.New("service: a call without headers")
@@ -63,12 +63,12 @@ func (s *server) upstream(ctx context.Context, permit admission.Permit, send fun
 	if err != nil {
 		return err
 	}
-	return send(response)
+	return stream.Send(response)
 }
 
 // local answers with code of the gateway.
 func (s *server) local(handler pipeline.Handler) answerer {
-	return func(ctx context.Context, permit admission.Permit, send func(any) error) error {
+	return func(ctx context.Context, permit admission.Permit, stream connect.ServerStream) error {
 		if !permit.Method().Read {
 			if err := s.recorder.Announce(ctx); err != nil {
 				return err
@@ -76,6 +76,6 @@ func (s *server) local(handler pipeline.Handler) answerer {
 			// Whatever it does, a record of it is due.
 			accounting.From(ctx).Upstream.Done = true
 		}
-		return handler(ctx, permit, func(m proto.Message) error { return send(m) })
+		return handler(ctx, permit, func(m proto.Message) error { return stream.Send(m) })
 	}
 }

@@ -75,17 +75,32 @@ type Reads struct{ Made, Refused atomic.Int64 }
 
 type contextKey struct{}
 
+// accountContext is a context with an account, in one allocation.
+type accountContext struct {
+	context.Context
+	call Call
+}
+
+// Value implements [context.Context].
+func (c *accountContext) Value(key any) any {
+	if key == (contextKey{}) {
+		return &c.call
+	}
+	return c.Context.Value(key)
+}
+
 // WithCall is the interceptor that begins the account of a call, and tells the
 // caller its id. The id is the gateway's: one that a caller chose could be another
 // call's.
 func WithCall(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		c := &Call{ID: "req_" + rand.Text(), Start: time.Now(), Procedure: spec.Procedure}
+		begun := &accountContext{Context: ctx, call: Call{ID: "req_" + rand.Text(), Start: time.Now(), Procedure: spec.Procedure}}
+		c := &begun.call
 		if info, ok := connect.CallInfoForServerContext(ctx); ok {
 			c.TraceID = traceID(info.RequestHeader().Get("Traceparent"))
 			info.ResponseHeader().Set(RequestIDHeader, c.ID)
 		}
-		return next(context.WithValue(ctx, contextKey{}, c), spec, stream)
+		return next(begun, spec, stream)
 	}
 }
 
@@ -103,8 +118,8 @@ func From(ctx context.Context) *Call {
 // parts may be made by several goroutines.
 func Part(ctx context.Context) (context.Context, *Call) {
 	whole := From(ctx)
-	c := &Call{ID: whole.ID, Start: time.Now(), Procedure: whole.Procedure, TraceID: whole.TraceID}
-	return context.WithValue(ctx, contextKey{}, c), c
+	c := &accountContext{Context: ctx, call: Call{ID: whole.ID, Start: time.Now(), Procedure: whole.Procedure, TraceID: whole.TraceID}}
+	return c, &c.call
 }
 
 // RequestID is the id of the call that ctx belongs to, or "".

@@ -90,9 +90,10 @@ func New(o Options) (*Controller, error) {
 	}, nil
 }
 
-// principal is who makes a call, and the policy that was in force when it came: a
+// principal is a context that says who makes a call, and the policy that was in force when it came: a
 // reload in the middle of a call must not mix two policies.
 type principal struct {
+	context.Context
 	identity authn.Identity
 	rules    *callers.Set
 	// part says that the request is one of many that make up one answer. It is
@@ -102,6 +103,14 @@ type principal struct {
 }
 
 type principalKey struct{}
+
+// Value implements [context.Context].
+func (p *principal) Value(key any) any {
+	if key == (principalKey{}) {
+		return p
+	}
+	return p.Context.Value(key)
+}
 
 // errNobody is a chain without [Controller.WithAuthentication].
 var errNobody = errors.New("admission: the call has no principal")
@@ -122,7 +131,7 @@ func (c *Controller) Part(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	return context.WithValue(ctx, principalKey{}, &principal{identity: p.identity, part: true}), nil
+	return &principal{Context: ctx, identity: p.identity, part: true}, nil
 }
 
 // Caller is the name of the caller of ctx, "" before it was authenticated.

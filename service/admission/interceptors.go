@@ -27,7 +27,7 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 		if !headers || !connected {
 			return errors.New("admission: a call without headers or connection")
 		}
-		p := &principal{rules: c.callers.Current()}
+		p := &principal{Context: ctx, rules: c.callers.Current()}
 		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization"), TLS: connection.TLS()}
 		authenticating, span := c.tracer.Stage(ctx, observe.StageAuthenticate)
 		var err error
@@ -48,7 +48,7 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 		}
 		account.Identity = p.identity
 		connection.Trust()
-		return next(context.WithValue(ctx, principalKey{}, p), spec, stream)
+		return next(p, spec, stream)
 	}
 }
 

@@ -31,6 +31,9 @@ func WithLog(logger *slog.Logger) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			err := next(ctx, spec, stream)
+			if !logger.Enabled(ctx, level(err)) {
+				return err
+			}
 			call := accounting.From(ctx)
 			if call.Admission.Identity.Caller == "" && !anonymous.Allow() {
 				leftOut.Add(1)

@@ -130,19 +130,19 @@ func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome acco
 
 // settle finds out whether what a flight brought will do for this caller, who may
 // not be the one for whom it was begun.
-func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) (_ stored, outcome accounting.CacheOutcome, status string, err error) {
+func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) (stored, accounting.CacheOutcome, string, error) {
 	freshness := l.permit.Freshness()
 	switch {
 	case !shared && found.fetched:
 		return found, accounting.CacheMiss, statusMiss, nil
 	case found.failure != nil && freshness.Limits(), found.failure == nil && !s.accepts(found, freshness):
 		// Good enough for those who began the flight, and not for this one.
-		status = statusMiss
+		status := statusMiss
 		if freshness.Limits() {
 			status = statusReload
 		}
-		found, err = s.fetchAndSave(ctx, l)
-		return found, accounting.CacheMiss, status, err
+		anew, err := s.fetchAndSave(ctx, l)
+		return anew, accounting.CacheMiss, status, err
 	case found.failure != nil:
 		return found, accounting.CacheStale, statusFailed, nil
 	case !found.fetched && !found.entry.Fresh(s.options.Now()):
