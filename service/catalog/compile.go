@@ -53,7 +53,7 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if m.Endpoint, err = upstream.Compile(m.Descriptor, drift); err != nil {
 		return err
 	}
-	m.Read = m.Endpoint.Verb() == "GET"
+	m.Read, m.variables = m.Endpoint.Verb() == "GET", m.Endpoint.Variables()
 	if err := m.applyPolicy(policy, options); err != nil {
 		return err
 	}

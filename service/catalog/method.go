@@ -88,11 +88,13 @@ type Method struct {
 
 	// projects are the request's fields that name the projects of a FanOut.
 	projects []protoreflect.FieldDescriptor
-	tags     []TagPattern
-	staleBy  []*Method
-	settling *settling
-	access   *authz.Handle
-	refresh  *authz.Handle
+	// variables are the request's fields that are in the path.
+	variables []protoreflect.FieldDescriptor
+	tags      []TagPattern
+	staleBy   []*Method
+	settling  *settling
+	access    *authz.Handle
+	refresh   *authz.Handle
 }
 
 // Name is the one spelling of an RPC for people and records: package, service and
@@ -134,6 +136,10 @@ func (m *Method) ProjectsIn(request protoreflect.Message) []string {
 	}
 	return ids
 }
+
+// Variables are the request's fields that are in the path, in its order; none for
+// all but Upstream. The slice is the method's own: it is not changed.
+func (m *Method) Variables() []protoreflect.FieldDescriptor { return m.variables }
 
 // Spec is what a door has to know of the method.
 func (m *Method) Spec() connect.Spec {

@@ -31,6 +31,9 @@ func WithDeadline(longest, longestStream time.Duration) connect.ServerIntercepto
 				defer func() { connection.ExtendTo(time.Now().Add(farewell)) }()
 			}
 			bound := &BoundStream{ServerStream: stream, ctx: ctx}
+			if ok && connection.Waits() {
+				bound.connection = connection
+			}
 			err := next(ctx, spec, bound)
 			if err != nil && ok && !bound.begun {
 				connection.AbandonRequest()
@@ -46,13 +49,19 @@ func WithDeadline(longest, longestStream time.Duration) connect.ServerIntercepto
 type BoundStream struct {
 	connect.ServerStream
 	ctx context.Context
+	// connection is nil where Receive does not wait.
+	connection Connection
 	// begun tells that something was read or written.
 	begun bool
 }
 
 // Bind makes a stream end with ctx, which is made of the call's.
 func Bind(ctx context.Context, stream connect.ServerStream) *BoundStream {
-	return &BoundStream{ServerStream: stream, ctx: ctx}
+	bound := &BoundStream{ServerStream: stream, ctx: ctx}
+	if connection, ok := ConnectionOf(ctx); ok && connection.Waits() {
+		bound.connection = connection
+	}
+	return bound
 }
 
 // SendHeaders sends them.
@@ -72,8 +81,8 @@ func (s *BoundStream) Receive(msg any) error {
 	s.begun = true
 	// For the time of the wait alone: it costs a goroutine when a client goes away,
 	// and no client is waited for whose call is not allowed.
-	if connection, ok := ConnectionOf(s.ctx); ok && connection.Waits() {
-		defer context.AfterFunc(s.ctx, connection.Interrupt)()
+	if s.connection != nil {
+		defer context.AfterFunc(s.ctx, s.connection.Interrupt)()
 	}
 	err := s.ServerStream.Receive(msg)
 	if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() != nil {

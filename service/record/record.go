@@ -11,7 +11,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/audit"
-	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -161,10 +160,8 @@ func recordOf(call *accounting.Call, event, code string) *audit.Record {
 		return r
 	}
 	r.Projects = a.Method.ProjectsIn(a.Request)
-	if a.Method.Source == catalog.Upstream {
-		for _, variable := range a.Method.Endpoint.Variables() {
-			r.Resources = append(r.Resources, audit.Resource{Name: string(variable.Name()), ID: a.Request.Get(variable).String()})
-		}
+	for _, variable := range a.Method.Variables() {
+		r.Resources = append(r.Resources, audit.Resource{Name: string(variable.Name()), ID: a.Request.Get(variable).String()})
 	}
 	return r
 }
