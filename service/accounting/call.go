@@ -122,9 +122,6 @@ func Part(ctx context.Context) (context.Context, *Call) {
 	return c, &c.call
 }
 
-// RequestID is the id of the call that ctx belongs to, or "".
-func RequestID(ctx context.Context) string { return From(ctx).ID }
-
 // traceID is that of a W3C traceparent (version-traceid-parent-flags); "" for
 // all else.
 func traceID(traceparent string) string {

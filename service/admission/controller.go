@@ -133,12 +133,3 @@ func (c *Controller) Part(ctx context.Context) (context.Context, error) {
 	}
 	return &principal{Context: ctx, identity: p.identity, part: true}, nil
 }
-
-// Caller is the name of the caller of ctx, "" before it was authenticated.
-func Caller(ctx context.Context) string {
-	p, err := principalOf(ctx)
-	if err != nil {
-		return ""
-	}
-	return p.identity.Caller
-}

@@ -25,20 +25,6 @@ const (
 	FanOut
 )
 
-// String is "upstream", "local" or "fan_out".
-func (s Source) String() string {
-	switch s {
-	case Upstream:
-		return "upstream"
-	case Local:
-		return "local"
-	case FanOut:
-		return "fan_out"
-	default:
-		return "unknown"
-	}
-}
-
 // Method is one RPC, compiled from its declaration. It never changes once the
 // catalog is built.
 type Method struct {
