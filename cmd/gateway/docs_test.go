@@ -12,7 +12,7 @@ import (
 	"unicode"
 )
 
-// repository is the folder of the repository.
+// repository is its folder, seen from this package.
 const repository = "../.."
 
 // TestPagesNameWhatExists: the names in the pages are names of the tree. Prose is not
@@ -30,8 +30,8 @@ func TestPagesNameWhatExists(t *testing.T) {
 		}
 	}
 
-	wrong := "`service/house.go` `service.NewHouse` `TestOfNobody` `ProjectService/PaintProject` `gateway_house_total` `cache.house` `house_key` " +
-		"`make house` `gateway house` [x](house.md) [x](#house)\n```sh\nmake house\n```\n"
+	wrong := "`service/barn.go` `service.NewBarn` `TestOfNobody` `ProjectService/PaintProject` `gateway_barn_total` `cache.barn` `barn_key` " +
+		"`make barn` `gateway barn` [x](barn.md) [x](#barn)\n```sh\nmake barn\n```\n"
 	if faults := tree.faults("docs/doors.md", wrong); len(faults) != 12 {
 		t.Errorf("12 wrong names are %d faults: %q", len(faults), faults)
 	}
@@ -70,20 +70,20 @@ var (
 	rpcPattern      = regexp.MustCompile(`^(?:[a-z0-9.]+\.)?(\w+Service)/(\w+)$`)
 	goNamePattern   = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?$`)
 	dottedPattern   = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`)
-	// identifierPattern is a word that no sentence has: with an underscore, or a capital
-	// inside.
+	// identifierPattern matches words that are not English: with an underscore, or with
+	// a capital inside.
 	identifierPattern = regexp.MustCompile(`^[A-Za-z]\w*(?:_|[a-z][A-Z])\w*$`)
-	// made is the variable of a config key, which is made of its name, or one of
+	// made matches variables that no source spells out: those of config keys, and of
 	// OpenTelemetry's SDK.
 	made = regexp.MustCompile(`^(GATEWAY|OTEL)_`)
-	// examplePattern is the endpoint that CONTRIBUTING.md adds, which the tree has not.
+	// examplePattern matches the endpoint that CONTRIBUTING.md adds as an example.
 	examplePattern = regexp.MustCompile(`PauseProject`)
 )
 
 // protocolWords are words of gRPC and HTTP/2 that the sources do not use.
 var protocolWords = []string{"ENHANCE_YOUR_CALM", "FAILED_PRECONDITION", "REFUSED_STREAM", "SERVICE_UNKNOWN"}
 
-// tree is what there is to be named.
+// tree has the names of the repository.
 type tree struct {
 	pages    []string
 	tests    map[string]bool
