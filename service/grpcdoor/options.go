@@ -1,13 +1,14 @@
 package grpcdoor
 
 import (
-	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
+
+	"github.com/admin-gateway/admin-gateway/internal/bounds"
 )
 
 // Options configure a [Door]. The zero value is a working door without TLS. A
@@ -77,8 +78,6 @@ type Options struct {
 	DrainTimeout time.Duration
 }
 
-const day = 24 * time.Hour
-
 // settled fills defaults in and holds values to their bounds.
 func (o Options) settled() Options {
 	if o.Codec == nil {
@@ -90,29 +89,21 @@ func (o Options) settled() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	settle(&o.MaxRequestBytes, 1<<20, 64<<20)
-	settle(&o.CompressMinBytes, 1<<10, 64<<20)
-	settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
-	settle(&o.MaxConnections, 1024, 65536)
-	settle(&o.MaxConcurrentStreams, 250, 10_000)
-	settle(&o.ReadBufferBytes, 32<<10, 1<<20)
-	settle(&o.WriteBufferBytes, 32<<10, 1<<20)
-	settle(&o.ConnectionTimeout, 10*time.Second, 2*time.Minute)
-	settle(&o.MaxConnectionIdle, 5*time.Minute, day)
-	settle(&o.MaxConnectionAge, 30*time.Minute, day)
-	settle(&o.MaxConnectionAgeGrace, 3*time.Minute, day)
-	settle(&o.PingAfter, time.Minute, day)
+	bounds.Settle(&o.MaxRequestBytes, 1<<20, 64<<20)
+	bounds.Settle(&o.CompressMinBytes, 1<<10, 64<<20)
+	bounds.Settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
+	bounds.Settle(&o.MaxConnections, 1024, 65536)
+	bounds.Settle(&o.MaxConcurrentStreams, 250, 10_000)
+	bounds.Settle(&o.ReadBufferBytes, 32<<10, 1<<20)
+	bounds.Settle(&o.WriteBufferBytes, 32<<10, 1<<20)
+	bounds.Settle(&o.ConnectionTimeout, 10*time.Second, 2*time.Minute)
+	bounds.Settle(&o.MaxConnectionIdle, 5*time.Minute, bounds.Day)
+	bounds.Settle(&o.MaxConnectionAge, 30*time.Minute, bounds.Day)
+	bounds.Settle(&o.MaxConnectionAgeGrace, 3*time.Minute, bounds.Day)
+	bounds.Settle(&o.PingAfter, time.Minute, bounds.Day)
 	o.PingAfter = max(o.PingAfter, time.Second)
-	settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
-	settle(&o.MinClientPing, 10*time.Second, time.Hour)
-	settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
+	bounds.Settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
+	bounds.Settle(&o.MinClientPing, 10*time.Second, time.Hour)
+	bounds.Settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
 	return o
-}
-
-func settle[T cmp.Ordered](value *T, standard, most T) {
-	var zero T
-	if *value <= zero {
-		*value = standard
-	}
-	*value = min(*value, most)
 }

@@ -1,9 +1,10 @@
 package httpdoor
 
 import (
-	"cmp"
 	"crypto/tls"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/bounds"
 )
 
 // Options configure a [Port]. The zero value is a working port without TLS. A
@@ -54,31 +55,21 @@ type Options struct {
 	DrainTimeout time.Duration
 }
 
-const day = 24 * time.Hour
-
 // settled fills defaults in and holds values to their bounds.
 func (o Options) settled() Options {
 	if o.TLS != nil {
 		o.TLS = o.TLS.Clone() // An http.Server adds to it.
 	}
-	settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
-	settle(&o.MaxConnections, 1024, 65536)
-	settle(&o.MaxConcurrentStreams, 250, 10_000)
-	settle(&o.ReadHeaderTimeout, 10*time.Second, 2*time.Minute)
-	settle(&o.ReadTimeout, 2*time.Minute, time.Hour)
-	settle(&o.WriteTimeout, 3*time.Minute, day)
-	settle(&o.IdleTimeout, 2*time.Minute, day)
-	settle(&o.MaxConnectionAge, 30*time.Minute, day)
-	settle(&o.PingAfter, time.Minute, day)
-	settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
-	settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
+	bounds.Settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
+	bounds.Settle(&o.MaxConnections, 1024, 65536)
+	bounds.Settle(&o.MaxConcurrentStreams, 250, 10_000)
+	bounds.Settle(&o.ReadHeaderTimeout, 10*time.Second, 2*time.Minute)
+	bounds.Settle(&o.ReadTimeout, 2*time.Minute, time.Hour)
+	bounds.Settle(&o.WriteTimeout, 3*time.Minute, bounds.Day)
+	bounds.Settle(&o.IdleTimeout, 2*time.Minute, bounds.Day)
+	bounds.Settle(&o.MaxConnectionAge, 30*time.Minute, bounds.Day)
+	bounds.Settle(&o.PingAfter, time.Minute, bounds.Day)
+	bounds.Settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
+	bounds.Settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
 	return o
-}
-
-func settle[T cmp.Ordered](value *T, standard, most T) {
-	var zero T
-	if *value <= zero {
-		*value = standard
-	}
-	*value = min(*value, most)
 }
