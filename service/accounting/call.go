@@ -3,11 +3,12 @@ package accounting
 import (
 	"context"
 	"crypto/rand"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/service/authn"
@@ -29,6 +30,9 @@ type Call struct {
 	// written by [WithCall], until the interceptor of spans makes a span; "" for
 	// none.
 	TraceID string
+	// Parent is the span of the caller's traceparent header, written by [WithCall];
+	// the zero value where the header is missing or invalid.
+	Parent trace.SpanContext
 
 	// Admission is written by package admission.
 	Admission Admission
@@ -82,7 +86,10 @@ func WithCall(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		c := &Call{ID: "req_" + rand.Text(), Start: time.Now(), Procedure: spec.Procedure}
 		if info, ok := connect.CallInfoForServerContext(ctx); ok {
-			c.TraceID = traceID(info.RequestHeader().Get("Traceparent"))
+			c.Parent = parent(info.RequestHeader().Get("Traceparent"))
+			if c.Parent.HasTraceID() {
+				c.TraceID = c.Parent.TraceID().String()
+			}
 			info.ResponseHeader().Set(RequestIDHeader, c.ID)
 		}
 		return next(context.WithValue(ctx, contextKey{}, c), spec, stream)
@@ -110,12 +117,8 @@ func Part(ctx context.Context) (context.Context, *Call) {
 // RequestID is the id of the call that ctx belongs to, or "".
 func RequestID(ctx context.Context) string { return From(ctx).ID }
 
-// traceID is that of a W3C traceparent (version-traceid-parent-flags); "" for
-// all else.
-func traceID(traceparent string) string {
-	parts := strings.Split(traceparent, "-")
-	if len(traceparent) > 128 || len(parts) < 4 || len(parts[1]) != 32 || strings.Trim(parts[1], "0123456789abcdef") != "" {
-		return ""
-	}
-	return parts[1]
+// parent reads a W3C traceparent, and no tracestate.
+func parent(traceparent string) trace.SpanContext {
+	carrier := propagation.MapCarrier{"traceparent": traceparent}
+	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
 }
