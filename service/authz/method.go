@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
 
 // Method is what a decision needs to know of an RPC.
@@ -82,7 +84,7 @@ func newHandle(method Method) (*Handle, error) {
 	switch {
 	case method.Procedure == "":
 		return nil, errors.New("has no name")
-	case !isPermission(method.Permission):
+	case !permission.Valid(method.Permission):
 		return nil, fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", method.Permission)
 	case method.Request == nil:
 		return nil, errors.New("has no request type")

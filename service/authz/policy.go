@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
 
 // Grant is what a caller may do, or, in a list of denies, may not.
@@ -118,14 +120,14 @@ func (c *compiler) permissions(patterns []string) []bool {
 	}
 	for i, text := range patterns {
 		c.at.Item = i
-		p, ok := parsePattern(text)
+		p, ok := permission.ParsePattern(text)
 		if !ok {
-			c.fault("%s: %s", quote(text), patternForm)
+			c.fault("%s: %s", quote(text), permission.PatternForm)
 			continue
 		}
 		known := false
 		for number, handle := range c.methods.handles {
-			if p.matches(handle.permission) {
+			if p.Matches(handle.permission) {
 				matches[number], known = true, true
 			}
 		}

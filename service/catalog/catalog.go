@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -89,7 +90,7 @@ func New(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog,
 
 // claimRoute refuses a verb and path that another RPC has.
 func claimRoute(routes map[string]*Method, m *Method) error {
-	route := m.Endpoint.Verb() + " " + anonymous(m.Endpoint.Template())
+	route := m.Endpoint.Verb() + " " + pathtemplate.Shape(m.path)
 	if other := routes[route]; other != nil {
 		return fmt.Errorf("%s %s is already %s", m.Endpoint.Verb(), m.Endpoint.Template(), other.Descriptor.FullName())
 	}

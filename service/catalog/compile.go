@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -53,6 +55,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if m.Endpoint, err = upstream.Compile(m.Descriptor, drift); err != nil {
 		return err
 	}
+	if m.path, err = pathtemplate.Parse(m.Endpoint.Template()); err != nil {
+		return err
+	}
 	m.Read = m.Endpoint.Verb() == "GET"
 	if err := m.applyPolicy(policy, options); err != nil {
 		return err
@@ -76,7 +81,7 @@ func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.Me
 		return errors.New("takes a stream; a decision is about one request")
 	}
 	m.Read = options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
-	if !permissionForm.MatchString(m.Permission) {
+	if !permission.Valid(m.Permission) {
 		return fmt.Errorf("permission %q is not a dotted resource and verb, such as cache.purge", m.Permission)
 	}
 	if m.Read && !policy.GetCacheNothing() || !m.Read && !policy.GetInvalidatesNothing() {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
 
 // Life is how long an answer may be used, in the terms of RFC 9111 and RFC 5861.
@@ -158,7 +159,7 @@ func (c *Catalog) override(lives Lives, name string, o LifeOverride) error {
 	}
 	matched := false
 	for _, m := range c.methods {
-		if !m.Stored() || (name != m.Name() && name != m.resource()) {
+		if !m.Stored() || (name != m.Name() && name != permission.Resource(m.Permission)) {
 			continue
 		}
 		matched = true

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -86,6 +87,8 @@ type Method struct {
 	// Reads declares what a FanOut is made of; nil for all others.
 	Reads *optionsv1.FanOut
 
+	// path is the endpoint's template.
+	path []pathtemplate.Segment
 	// projects are the request's fields that name the projects of a FanOut.
 	projects []protoreflect.FieldDescriptor
 	tags     []TagPattern
