@@ -25,7 +25,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
 
-// client is an HTTP/2 client that does what it is told, frame by frame.
+// client is an HTTP/2 client that a test controls, frame by frame.
 type client struct {
 	net.Conn
 	*http2.Framer
@@ -112,8 +112,8 @@ func (c *client) goodbye(t *testing.T) (code http2.ErrCode, debug string) {
 	return code, debug
 }
 
-// TestTooManyPings: who pings more often than allowed is told so and
-// disconnected.
+// TestTooManyPings: a client that pings more often than allowed gets an error
+// and disconnected.
 func TestTooManyPings(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, serve(t, serving(echo), grpcdoor.Options{}).address)
@@ -253,11 +253,11 @@ func TestDrain(t *testing.T) {
 	if _, err := io.ReadFull(silent, make([]byte, 9)); err != nil { // The door speaks first.
 		t.Fatal(err)
 	}
-	told := newClient(t, o.address)
-	if err := told.call(1); err != nil {
+	served := newClient(t, o.address)
+	if err := served.call(1); err != nil {
 		t.Fatal(err)
 	}
-	if err := told.WriteData(1, true, envelope(false, nil)); err != nil {
+	if err := served.WriteData(1, true, envelope(false, nil)); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, "the call", inside)
@@ -272,8 +272,8 @@ func TestDrain(t *testing.T) {
 	}()
 	wait(t, "the call", inside)
 	o.stop()
-	if code, _ := told.goodbye(t); code != http2.ErrCodeNo {
-		t.Errorf("clients were told %s", code)
+	if code, _ := served.goodbye(t); code != http2.ErrCodeNo {
+		t.Errorf("clients got a GOAWAY with %s", code)
 	}
 	if _, err := invoke(t, dial(t, o.address), "new"); status.Code(err) != codes.Unavailable {
 		t.Errorf("a new client got %v", err)
@@ -290,7 +290,7 @@ func TestDrain(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the call in flight: %v", err)
 	}
-	if err := told.until(func(f http2.Frame) bool {
+	if err := served.until(func(f http2.Frame) bool {
 		return f.Header().StreamID == 1 && f.Header().Flags.Has(http2.FlagHeadersEndStream)
 	}); err != nil {
 		t.Errorf("the other call in flight: %v", err)

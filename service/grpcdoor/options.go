@@ -17,9 +17,9 @@ import (
 type Options struct {
 	// Codec is protobuf's binary form; default [connectproto.NewBinaryCodec].
 	Codec connect.Codec
-	// TLS protects the connections, and may ask for certificates of clients;
-	// what it verified is what the call's [ServerInfo] shows. [New] copies it. nil:
-	// HTTP/2 with prior knowledge, without TLS.
+	// TLS protects the connections, and may ask for certificates of clients; the
+	// call's [ServerInfo] has the verified state. [New] copies it. nil: HTTP/2 with
+	// prior knowledge, without TLS.
 	TLS *tls.Config
 	// Logger gets panics that no interceptor recovered; the default discards
 	// them.
@@ -27,9 +27,8 @@ type Options struct {
 
 	// MaxRequestBytes bounds a message of a client, as it is sent and as it is
 	// after decompression; default 1 MiB, at most 64 MiB. A larger one is
-	// RESOURCE_EXHAUSTED. Up to twice the bound it is read, so that it can be
-	// refused as the road refuses; beyond that grpc-go refuses it unread, in its
-	// own words.
+	// RESOURCE_EXHAUSTED. Up to twice the bound it is read, so that the pipeline
+	// can refuse it; beyond that grpc-go refuses it unread, with its own message.
 	MaxRequestBytes int
 	// CompressMinBytes is the least size of an answer that is compressed, where
 	// the request came compressed; default 1 KiB, at most 64 MiB.
@@ -62,15 +61,15 @@ type Options struct {
 	// 3 min, which is more than the longest call, at most a day.
 	MaxConnectionAge      time.Duration
 	MaxConnectionAgeGrace time.Duration
-	// PingAfter is how long a connection may be silent before the door asks
-	// whether the client is there; default 1 min, at least 1 s, at most a day. A
-	// client that does not answer within PingTimeout is gone; default 20 s, at
-	// most 5 min.
+	// PingAfter is how long a connection may be silent before the door sends a
+	// ping; default 1 min, at least 1 s, at most a day. A connection whose client
+	// does not answer within PingTimeout is closed; default 20 s, at most 5 min.
 	PingAfter   time.Duration
 	PingTimeout time.Duration
 	// MinClientPing is the shortest time between pings that a client may send,
-	// with calls or without; who sends more is disconnected (too_many_pings).
-	// Default 10 s, which is the least that grpc-go's clients send; at most 1 h.
+	// with calls or without; a client that sends more is disconnected
+	// (too_many_pings). Default 10 s, which is the least that grpc-go's clients
+	// send; at most 1 h.
 	MinClientPing time.Duration
 
 	// DrainTimeout is how long calls in flight may take to end when the door is

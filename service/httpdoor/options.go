@@ -19,9 +19,10 @@ type Options struct {
 	// default 64 KiB, at most 1 MiB.
 	MaxHeaderBytes int
 	// MaxConnections bounds the open connections. Once they are reached, a new
-	// one takes the place of one that has no request: of a stranger's first (see
-	// [Trust]), and of those of the one that has had none for the longest time.
-	// When all have one, the new one is closed. Default 1024, at most 65536.
+	// one takes the place of one that has no request: of a connection that is not
+	// trusted first, and of those of the one that has had none for the longest
+	// time. When all have one, the new one is closed. Default 1024, at most
+	// 65536.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the requests on one HTTP/2 connection; default
 	// 250, at most 10000.
@@ -44,9 +45,9 @@ type Options struct {
 	// under way), so that clients find new replicas and show a certificate again.
 	// Default 30 min, at most a day.
 	MaxConnectionAge time.Duration
-	// PingAfter is how long an HTTP/2 connection may be silent before the client
-	// is asked whether it is there, and PingTimeout how long it may take to say
-	// so. Default 1 min and 20 s, at most a day and 5 min.
+	// PingAfter is how long an HTTP/2 connection may be silent before the port
+	// sends a ping, and PingTimeout how long the client may take to answer it.
+	// Default 1 min and 20 s, at most a day and 5 min.
 	PingAfter   time.Duration
 	PingTimeout time.Duration
 

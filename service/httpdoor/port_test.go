@@ -269,9 +269,9 @@ func TestStrangersGoFirst(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	for range 5 {
-		stranger := dial(t, o.address)
-		stranger.write(t, ask)
-		if got, err := stranger.answer(); got != "200 hello" {
+		anonymous := dial(t, o.address)
+		anonymous.write(t, ask)
+		if got, err := anonymous.answer(); got != "200 hello" {
 			t.Fatal(got, err)
 		}
 	}
