@@ -44,11 +44,11 @@ type Call struct {
 	// Upstream is written by the step that answers: readcache for reads, the one
 	// that sends for writes.
 	Upstream Upstream
-	// Reads counts what a call was made of; many goroutines may write.
+	// Reads counts the reads of a fan-out; many goroutines may write.
 	Reads Reads
 }
 
-// Admission is who called what, and whether the call was allowed.
+// Admission is the caller, the request and the decision.
 type Admission struct {
 	// Identity is the caller; the zero value for a caller that has not been
 	// authenticated.
@@ -65,11 +65,11 @@ type Admission struct {
 	Reason string
 }
 
-// Upstream is what the upstream did.
+// Upstream is the part of the upstream.
 type Upstream struct {
 	// RequestID is the upstream's id of its part; "" where it had none.
 	RequestID string
-	// Done says that a write has been made, or that nobody knows.
+	// Done says that a write has been made, or may have been.
 	Done bool
 }
 
@@ -79,14 +79,14 @@ type Reads struct{ Made, Refused atomic.Int64 }
 
 type contextKey struct{}
 
-// WithCall is the interceptor that begins the account of a call, and tells the
-// caller its id. The id is the gateway's: one that a caller chose could be another
+// WithCall is the interceptor that begins the account of a call, and sends its id
+// to the caller. The id is the gateway's: one that a caller chose could be another
 // call's.
 func WithCall(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		c := &Call{ID: "req_" + rand.Text(), Start: time.Now(), Procedure: spec.Procedure}
 		if info, ok := connect.CallInfoForServerContext(ctx); ok {
-			c.Parent = parent(info.RequestHeader().Get("Traceparent"))
+			c.Parent = parent(info.RequestHeader().Get("Traceparent")) //nolint:contextcheck // The span of the header, and not that of the context.
 			if c.Parent.HasTraceID() {
 				c.TraceID = c.Parent.TraceID().String()
 			}
@@ -97,7 +97,7 @@ func WithCall(next connect.ServerFunc) connect.ServerFunc {
 }
 
 // From is the account of the call that ctx belongs to. Without one, as in a test of
-// a single step, it is an account that nobody reads.
+// a single step, it is an account that is discarded.
 func From(ctx context.Context) *Call {
 	if c, ok := ctx.Value(contextKey{}).(*Call); ok {
 		return c

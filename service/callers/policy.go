@@ -60,7 +60,7 @@ type Rules struct {
 type Set struct {
 	// Table authenticates callers.
 	Table *authn.Table
-	// Policy authorizes their calls.
+	// Policy decides on their calls.
 	Policy *authz.Policy
 
 	names    []string

@@ -21,8 +21,8 @@ const (
 	Upstream Source = iota + 1
 	// Local methods are answered by code of the gateway.
 	Local
-	// FanOut methods are made of many reads of the mirror, each of which is
-	// authorized on its own.
+	// FanOut methods make many reads of the mirror, each of which is authorized
+	// on its own.
 	FanOut
 )
 
@@ -54,7 +54,7 @@ type Method struct {
 	// Source is where its answers come from.
 	Source Source
 
-	// Permission is what a caller must have been granted.
+	// Permission is the permission that a caller needs.
 	Permission string
 	// Project is the path of the request's field that names the projects that
 	// the call concerns, such as "project_id" or "projects.values.id"; "" is the
@@ -73,7 +73,7 @@ type Method struct {
 	Endpoint *upstream.Endpoint
 	// Life is how long an answer may be used, as it is declared.
 	Life Life
-	// Sensitive says that the answer tells who may do what, and is never served
+	// Sensitive says that the answer shows access rights, and is never served
 	// stale.
 	Sensitive bool
 	// Invalidates are the path templates that a write makes stale.
@@ -84,7 +84,7 @@ type Method struct {
 	// Revokes says that the call takes access away, and waits before all others.
 	Revokes bool
 
-	// Reads declares what a FanOut is made of; nil for all others.
+	// Reads declares the reads of a FanOut; nil for all others.
 	Reads *optionsv1.FanOut
 
 	// path is the endpoint's template.
@@ -111,11 +111,11 @@ func shortName(name string) string {
 	return name[strings.LastIndexByte(service, '.')+1:]
 }
 
-// Access is the method as a policy knows it.
+// Access is the method for decisions of the policy.
 func (m *Method) Access() *authz.Handle { return m.access }
 
 // Refresh is the permission to have a read answered by the upstream although an
-// answer is stored; nil where none ever is.
+// answer is stored; nil where answers are never stored.
 func (m *Method) Refresh() *authz.Handle { return m.refresh }
 
 // Stored says whether answers of the method are ever stored, as it is declared.
@@ -138,7 +138,7 @@ func (m *Method) ProjectsIn(request protoreflect.Message) []string {
 	return ids
 }
 
-// Spec is what a door has to know of the method.
+// Spec describes the method to doors.
 func (m *Method) Spec() connect.Spec {
 	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Schema: m.Descriptor, Procedure: m.Procedure}
 	if m.Descriptor.IsStreamingServer() {

@@ -23,12 +23,11 @@ type Invalidation struct {
 	// the write's request, and `*`. A variable whose field is empty, and `*`,
 	// stand for every value.
 	Template string
-	// Exact leaves what lies below the path alone.
+	// Exact limits it to the path itself, without the paths below it.
 	Exact bool
 }
 
-// String is the template, with "$" behind it where what lies below is left
-// alone.
+// String is the template, with "$" behind it where it is exact.
 func (i Invalidation) String() string {
 	if i.Exact {
 		return i.Template + "$"
@@ -36,7 +35,7 @@ func (i Invalidation) String() string {
 	return i.Template
 }
 
-// applyPolicy checks the declaration and takes it over. Nothing in it is a
+// applyPolicy checks the declaration and copies it. Nothing in it is a
 // default by absence.
 func (m *Method) applyPolicy(policy *optionsv1.Policy, options *descriptorpb.MethodOptions) error {
 	if !permission.Valid(m.Permission) {
@@ -59,7 +58,7 @@ func (m *Method) applyPolicy(policy *optionsv1.Policy, options *descriptorpb.Met
 	return m.applyWritePolicy(policy)
 }
 
-// applyBudget names what the call spends, and when its turn is.
+// applyBudget sets the budget and the urgency of the call.
 func (m *Method) applyBudget(policy *optionsv1.Policy) error {
 	name := policy.GetBudget()
 	if name == "" {
@@ -80,7 +79,7 @@ func (m *Method) applyBudget(policy *optionsv1.Policy) error {
 	return nil
 }
 
-// projectFields are what the upstream calls the fields that name projects. One
+// projectFields are the names of the upstream's fields that name projects. One
 // that a declaration overlooks would open the method to callers of any project,
 // or close it to all of them.
 var projectFields = []protoreflect.Name{"project_id", "project_ids", "projects"}

@@ -10,11 +10,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 )
 
-// A write makes stale what its templates match. So that nobody has to search for
-// that, both sides name it: a write's tags and those of a read have one in common
-// exactly when the write makes the read's answer stale. A tag is a template with
-// values in place of its variables, "*" where any value is meant, and "$" behind
-// it where what lies below is left alone.
+// A write makes stale the answers of the reads that its templates match. To find
+// them without a search, both sides have tags: a write's tags and those of a read
+// have one in common exactly when the write makes the read's answer stale. A tag
+// is a template with values in place of its variables, "*" where any value is
+// meant, and "$" behind it where the paths below it are excluded.
 
 // TagPattern makes one tag of a request. It is immutable.
 type TagPattern struct {
@@ -47,13 +47,13 @@ func (p TagPattern) Append(b []byte, request protoreflect.Message) []byte {
 	return b
 }
 
-// Tags are the patterns of what the answer to a read depends on, or of what a
-// write makes stale: a write and a read that have a tag in common must not share a
-// stored answer. The slice is the method's own: it is not changed.
+// Tags are the patterns of the tags on which the answer to a read depends, or
+// which a write makes stale: a write and a read that have a tag in common must not
+// share a stored answer. The slice must not be changed.
 func (m *Method) Tags() []TagPattern { return m.tags }
 
-// connectReadsAndWrites compiles the tags of all methods, and finds what is
-// wrong with a whole catalog.
+// connectReadsAndWrites compiles the tags of all methods, and finds
+// invalidations that match no read.
 func (c *Catalog) connectReadsAndWrites() {
 	for _, write := range c.Mirrored() {
 		for _, invalidation := range write.Invalidates {
@@ -73,9 +73,9 @@ func (c *Catalog) connectReadsAndWrites() {
 }
 
 // CheckInvalidations wants every invalidation to match a read. One that matches
-// none is a slip of the pen more often than foresight, and the read that was meant
-// would go stale. It is for a catalog that has all files: the reads of a write may
-// be in another one.
+// none is more often a mistake than intended, and the read that was meant would
+// stay stale. It is for a catalog that has all files: the reads of a write may be
+// in another one.
 func (c *Catalog) CheckInvalidations() error { return errors.Join(c.unmatched...) }
 
 // writePattern is an invalidation over the fields of the write's request.

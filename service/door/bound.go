@@ -46,7 +46,7 @@ func WithDeadline(longest, longestStream time.Duration) connect.ServerIntercepto
 type BoundStream struct {
 	connect.ServerStream
 	ctx context.Context
-	// begun tells that something was read or written.
+	// begun says that something was read or written.
 	begun bool
 }
 
@@ -71,7 +71,7 @@ func (s *BoundStream) Send(msg any) error {
 func (s *BoundStream) Receive(msg any) error {
 	s.begun = true
 	// For the time of the wait alone: it costs a goroutine when a client goes away,
-	// and no client is waited for whose call is not allowed.
+	// and calls that are not allowed do not wait for their client.
 	if connection, ok := ConnectionOf(s.ctx); ok && connection.Waits() {
 		defer context.AfterFunc(s.ctx, connection.Interrupt)()
 	}

@@ -61,8 +61,8 @@ func (i *ServerInfo) TLS() *tls.ConnectionState {
 	return i.tls
 }
 
-// call serves one call. Reads are the calls that its client has cancelled
-// unanswered.
+// call serves one call. Reads counts the reads that still wait for a client
+// after their call has ended.
 func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 	ctx, release := withOwnDeadline(wire.Context())
 	defer release()

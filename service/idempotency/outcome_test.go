@@ -17,7 +17,7 @@ import (
 )
 
 // TestOutcomesComeBack: an answer byte by byte, and an error with all that its
-// caller was told and nothing else.
+// caller got and nothing else.
 func TestOutcomesComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -43,7 +43,7 @@ func TestOutcomesComeBack(t *testing.T) {
 			t.Fatalf("%v became %v", before, after)
 		}
 		if bytes.Contains(encoded, []byte("the cause")) || errors.Unwrap(after) != nil {
-			t.Fatal("the cause is kept")
+			t.Fatal("the cause is stored")
 		}
 	})
 }
