@@ -239,7 +239,7 @@ func (d *decoding) scalar(node *yaml.Node, into reflect.Value) {
 
 // Described is a value that describes its form.
 type Described interface {
-	// Form is what it looks like: "a size such as 64MiB".
+	// Form describes it: "a size such as 64MiB".
 	Form() string
 }
 

@@ -177,7 +177,7 @@ func TestHostileHeadersAllocateLittle(t *testing.T) { //nolint:paralleltest // I
 	}
 }
 
-// The evidence is passed about with the call; whoever prints it prints nothing.
+// Printing the evidence of a call prints no credential.
 func TestEvidenceIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	const canary = "agw_CANARY"

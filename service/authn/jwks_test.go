@@ -28,7 +28,7 @@ func refreshed(t *testing.T, a *Authenticator, issuer string) {
 	<-flight
 }
 
-// unavailable is what an issuer answers that is down.
+// unavailable is the answer of an issuer that is down.
 func unavailable(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }
 
 // However many tokens name keys that do not exist, the issuer is asked once in
@@ -128,7 +128,8 @@ func TestIdleForDays(t *testing.T) {
 	}
 }
 
-// An Authenticator can be made, and tokens be checked, when nobody is there.
+// An Authenticator can be made, and tokens be checked, when the issuer is
+// down.
 func TestIssuerUnreachableAtStart(t *testing.T) {
 	t.Parallel()
 	clock := newHandClock()

@@ -129,8 +129,8 @@ func TestClientCertificates(t *testing.T) {
 
 func edits(edits ...func(*x509.Certificate)) []func(*x509.Certificate) { return edits }
 
-// A server that asks for certificates and verifies none must authenticate nobody
-// by them, however it came to be configured.
+// A server that asks for certificates and verifies none must not authenticate a
+// caller by them, however it came to be configured.
 func TestUnverifiedCertificateIsNobody(t *testing.T) {
 	t.Parallel()
 	root, foreign := newAuthority(t, "root"), newAuthority(t, "foreign")
@@ -151,7 +151,7 @@ func TestUnverifiedCertificateIsNobody(t *testing.T) {
 	}
 }
 
-// Roots that hold nobody believe nobody, not whom the system believes.
+// Empty roots accept no certificate, not those of the system's authorities.
 func TestEmptyRoots(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, "root")
@@ -176,7 +176,7 @@ func TestNoTLS(t *testing.T) {
 	}
 }
 
-// The zero Table knows nobody, and does not fail over it.
+// The zero Table has no callers, and refuses without a panic.
 func TestZeroTableKnowsNoCertificate(t *testing.T) {
 	t.Parallel()
 	leaf := newAuthority(t, "root").issue(t, withDNS("a.example.org"), withURIs(t, uriA)).Leaf
@@ -236,7 +236,7 @@ func TestExpiryOnAnOpenConnection(t *testing.T) {
 }
 
 // Whatever names a certificate has: it is that caller's to whom all known names
-// belong, and nobody's when they belong to several.
+// belong, and no caller's when they belong to several.
 func TestNamesProperty(t *testing.T) {
 	t.Parallel()
 	table := testTable(t)

@@ -326,7 +326,7 @@ func TestSPIFFEWatchGoesOn(t *testing.T) {
 	}
 }
 
-// After Close nobody watches, and the server goes on with what it has.
+// After Close the watching has ended, and the server keeps its last state.
 func TestSPIFFEClose(t *testing.T) {
 	t.Parallel()
 	home := newAuthority(t, "home")

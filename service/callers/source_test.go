@@ -176,8 +176,8 @@ func TestSymlinkSwap(t *testing.T) {
 	w.want("swapped", "b")
 }
 
-// TestLimitersSurvive: a reload gives nobody a fresh burst, and new limits hold
-// at once.
+// TestLimitersSurvive: a reload gives no caller a fresh burst, and new limits
+// hold at once.
 func TestLimitersSurvive(t *testing.T) {
 	t.Parallel()
 	w := watch(t, policyFileOf(t, "a"))

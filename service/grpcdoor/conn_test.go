@@ -75,8 +75,8 @@ func (c *client) call(stream uint32, metadata ...[2]string) error {
 	return c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.headers.Bytes(), EndHeaders: true})
 }
 
-// until reads frames until one is what is looked for, and answers pings as
-// every client does.
+// until reads frames until one matches, and answers pings as every client
+// does.
 func (c *client) until(found func(http2.Frame) bool) error {
 	for {
 		f, err := c.ReadFrame()
@@ -156,7 +156,7 @@ func TestConnectionsDoNotLastForever(t *testing.T) {
 	if err := c.until(func(http2.Frame) bool { return false }); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the connection ended with %v", err)
 	}
-	// A real client has three connections, and nobody notices.
+	// A real client has three connections, and no call fails.
 	conn := dial(t, o.address)
 	for range 3 {
 		if _, err := invoke(t, conn, "x"); err != nil {
@@ -238,8 +238,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDrain: calls in flight end as if nothing had happened, and nobody new is
-// let in. A connection that never said anything holds nobody up.
+// TestDrain: calls in flight end as if nothing had happened, and no new
+// connection is accepted. A connection that never sent anything delays no
+// other.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	inside, release := make(chan struct{}, 1), make(chan struct{})

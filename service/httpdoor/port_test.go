@@ -121,8 +121,8 @@ func TestLeaveSendsClientsElsewhere(t *testing.T) {
 	}
 }
 
-// TestRequestsInFlightFinish when the port is closed; who has said nothing is not
-// waited for.
+// TestRequestsInFlightFinish when the port is closed; a connection that has sent
+// nothing is not waited for.
 func TestRequestsInFlightFinish(t *testing.T) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
@@ -253,9 +253,9 @@ func trust(r *http.Request) {
 	})).ServeHTTP(nil, r)
 }
 
-// TestStrangersGoFirst: a connection on which somebody has shown who it is keeps
-// its place, however long it has been quiet.
-func TestStrangersGoFirst(t *testing.T) {
+// TestAnonymousGoFirst: a connection with an authenticated caller keeps its
+// place, however long it has been quiet.
+func TestAnonymousGoFirst(t *testing.T) {
 	t.Parallel()
 	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/known" {

@@ -48,7 +48,8 @@ func TestOutcomesComeBack(t *testing.T) {
 	})
 }
 
-// TestOtherOutcomesAreNotRead: what this build cannot read is nobody's answer.
+// TestOtherOutcomesAreNotRead: bytes that this build cannot read are not an
+// answer.
 func TestOtherOutcomesAreNotRead(t *testing.T) {
 	t.Parallel()
 	answer := encodeOutcome(storedOutcome{json: []byte("{}"), requestID: "up_1"})

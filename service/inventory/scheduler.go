@@ -25,7 +25,7 @@ const (
 // stream too. It starts walkers, at most as many as there may be reads at a time:
 // one walks the outermost list, each other walks the lists within one of its items.
 // They hand over the pages through a channel, a page at a time, and wait until it
-// is taken; so a slow caller slows the walks down, and nobody holds more than a
+// is taken; so a slow caller slows the walks down, and no walker holds more than a
 // page.
 type scheduler struct {
 	*query

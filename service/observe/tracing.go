@@ -48,8 +48,8 @@ func NewTracer(tracer trace.Tracer, methods *catalog.Catalog) *Tracer {
 }
 
 // WithSpan is the interceptor that makes the span of the call, below that of the
-// caller. The caller decides which trace it is and whether it is kept, and nothing
-// else: its tracestate and its baggage go nowhere.
+// caller. The caller decides on the trace and on sampling, and nothing else: its
+// tracestate and its baggage go nowhere.
 func (t *Tracer) WithSpan(next connect.ServerFunc) connect.ServerFunc {
 	if t == nil {
 		return next

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// prefix is what the upstream's own paths begin with.
+	// prefix begins the upstream's paths.
 	prefix = "/v1"
 	// unrouted stands for every path that is not the API's: no procedure has this
 	// name, and an unknown path must not become a label.

@@ -24,7 +24,7 @@ import (
 // canary is a text that no caller may ever read.
 const canary = "canary-a41f"
 
-// heard is what a caller gets of an error.
+// heard is the error as a caller gets it.
 type heard struct {
 	Code    connect.Code
 	Message string
