@@ -30,7 +30,7 @@ func (s Secret) Reveal() string {
 	return s.reveal()
 }
 
-// Equal tells whether both hold the same credential, in a time that depends on
+// Equal reports whether both hold the same credential, in a time that depends on
 // neither's content.
 func (s Secret) Equal(other Secret) bool {
 	a, b := sha256.Sum256([]byte(s.Reveal())), sha256.Sum256([]byte(other.Reveal()))

@@ -60,7 +60,7 @@ func invalid(json []byte, strict bool) error {
 		return &SyntaxError{Offset: r.InputOffset()} // Something follows the value.
 	}
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
-		return &FieldError{Path: pointerPath(s.JSONPointer), Reason: "must not be there twice"}
+		return &FieldError{Path: pointerPath(s.JSONPointer), Reason: "must not occur twice"}
 	}
 	return syntaxError(err)
 }
@@ -127,7 +127,7 @@ func (d *decoder) object(p *plan) error {
 // unknown passes over a member that the message does not have.
 func (d *decoder) unknown(p *plan, name []byte) error {
 	if d.strict {
-		return within(d.fail("is not known"), clean(string(name)))
+		return within(d.fail("is unknown"), clean(string(name)))
 	}
 	if d.drift != nil {
 		d.drift.add(p.desc.FullName(), string(name), UnknownField)
@@ -172,7 +172,7 @@ func (d *decoder) member(p *plan, f *field, fr *frame) error {
 // second is called for a member of a oneof that already has one.
 func (d *decoder) second(p *plan, f *field) error {
 	if d.strict {
-		return d.fail("must not be there together with another of " + string(f.desc.ContainingOneof().Name()))
+		return d.fail("must not occur together with another of " + string(f.desc.ContainingOneof().Name()))
 	}
 	d.drift.add(p.desc.FullName(), f.name, SecondOneof)
 	return nil

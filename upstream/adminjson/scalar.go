@@ -65,7 +65,7 @@ func (d *decoder) enum(p *plan, f *field) (v uint64, known bool, err error) {
 		return uint64(int64(n)), true, nil
 	}
 	if d.strict {
-		return 0, false, d.fail("has a value that is not known")
+		return 0, false, d.fail("has an unknown value")
 	}
 	d.drift.add(p.desc.FullName(), f.name, UnknownEnum)
 	return 0, false, nil
