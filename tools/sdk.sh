@@ -8,7 +8,7 @@ cache=$PWD/.cache
 mkdir -p "$cache"
 ran=0
 
-# beside COMMAND... runs it with the house in its environment.
+# beside COMMAND... runs it with the testbed in its environment.
 beside() {
 	(cd tools/sdk-go && CGO_ENABLED=0 timeout --kill-after=10 180 go run . "$@")
 	ran=$((ran + 1))

@@ -1,4 +1,4 @@
-// Command sdk-go runs a command beside a house: the Admin API as it is, and the
+// Command sdk-go runs a command beside a testbed: the Admin API as it is, and the
 // same behind a gateway. The command finds both in its environment:
 //
 //	DIRECT_URL   DIRECT_KEY      the API, and its admin key
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// beside runs a command in an environment that names the house.
+// beside runs a command in an environment that names the testbed.
 func beside(ctx context.Context, command []string) (err error) {
 	if len(command) == 0 {
 		return errors.New("usage: sdk-go COMMAND [ARGUMENT...]")
@@ -50,7 +50,7 @@ func beside(ctx context.Context, command []string) (err error) {
 	if err != nil {
 		return err
 	}
-	h, err := openHouse(ctx, binary, folder)
+	h, err := openTestbed(ctx, binary, folder)
 	if err != nil {
 		return err
 	}

@@ -34,9 +34,9 @@ func client(p place) openai.Client {
 	return openai.NewClient(option.WithBaseURL(p.url), option.WithAdminAPIKey(p.key))
 }
 
-func open(t *testing.T) *house {
+func open(t *testing.T) *testbed {
 	t.Helper()
-	h, err := openHouse(t.Context(), binary, t.TempDir())
+	h, err := openTestbed(t.Context(), binary, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 // Does every admin operation with the vendor's SDK for Node, past the gateway and
 // through it, and compares what the SDK returns.
 //
-// Run it beside a house: see tools/sdk-go, which has the operations and says what
+// Run it beside a testbed: see tools/sdk-go, which has the operations and says what
 // is in the environment.
 
 import assert from 'node:assert/strict';

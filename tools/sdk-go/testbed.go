@@ -32,9 +32,9 @@ const patience = 30 * time.Second
 // place is where a client may call, and as whom.
 type place struct{ url, key string }
 
-// house is the Admin API twice, the same to the letter: once as it is, and once
+// testbed is the Admin API twice, the same to the letter: once as it is, and once
 // behind a gateway, which runs in a process of its own.
-type house struct {
+type testbed struct {
 	direct, gateway place
 	// reader is the gateway for a caller that may read.
 	reader place
@@ -55,9 +55,9 @@ func buildGateway(ctx context.Context, folder string) (binary string, err error)
 	return binary, run(ctx, "go", "build", "-C", filepath.Join("..", ".."), "-o", binary, "./cmd/gateway")
 }
 
-// openHouse starts all three. Their files are in folder.
-func openHouse(ctx context.Context, binary, folder string) (_ *house, err error) {
-	h := &house{ended: make(chan struct{})}
+// openTestbed starts all three. Their files are in folder.
+func openTestbed(ctx context.Context, binary, folder string) (_ *testbed, err error) {
+	h := &testbed{ended: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -78,7 +78,7 @@ func openHouse(ctx context.Context, binary, folder string) (_ *house, err error)
 }
 
 // play serves a new sandbox, whose clock stands still.
-func (h *house) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
+func (h *testbed) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
 	now := time.Date(2026, time.March, 18, 15, 30, 20, 0, time.UTC)
 	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 60, Projects: 12, AuditEvents: 400, Now: func() time.Time { return now }})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -92,7 +92,7 @@ func (h *house) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
 }
 
 // start starts the gateway and waits until it serves.
-func (h *house) start(ctx context.Context, binary, folder string) error {
+func (h *testbed) start(ctx context.Context, binary, folder string) error {
 	policy := "callers:\n"
 	for _, caller := range []struct {
 		name, permission string
@@ -143,7 +143,7 @@ policy: %s
 }
 
 // follow reads the gateway's log to its end.
-func (h *house) follow(logs io.Reader, listening chan<- string) {
+func (h *testbed) follow(logs io.Reader, listening chan<- string) {
 	defer close(h.ended)
 	lines := bufio.NewScanner(logs)
 	for lines.Scan() {
@@ -155,7 +155,7 @@ func (h *house) follow(logs io.Reader, listening chan<- string) {
 }
 
 // close ends everything that was started, and waits for it.
-func (h *house) close() error {
+func (h *testbed) close() error {
 	var errs []error
 	if h.process != nil {
 		errs = append(errs, h.process.Process.Signal(syscall.SIGTERM))
