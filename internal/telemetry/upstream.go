@@ -56,20 +56,20 @@ func NewUpstream(registerer prometheus.Registerer) *Upstream {
 			Name: "gateway_upstream_attempts_in_flight", Help: "Requests that the upstream has not answered yet.",
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_upstream_attempt_duration_seconds", Help: "Requests to the upstream by endpoint and class of the answer's status, and what they took.",
+			Name: "gateway_upstream_attempt_duration_seconds", Help: "Duration of requests to the upstream, by endpoint and class of the answer's status.",
 			Buckets: attemptBuckets(),
 		}, []string{"endpoint", "status"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_upstream_results_total", Help: "Requests to the upstream by what came of them: OK, or a kind of failure.",
+			Name: "gateway_upstream_results_total", Help: "Requests to the upstream by result: OK, or a kind of failure.",
 		}, []string{"result"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_upstream_retries_total", Help: "Requests to the upstream that were made again, by reason.",
 		}, []string{"reason"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_upstream_retries_refused_total", Help: "Requests that might have been made again, and were not, by what spoke against it.",
+			Name: "gateway_upstream_retries_refused_total", Help: "Requests that might have been made again, and were not, by the bound that refused it.",
 		}, []string{"by"}),
 		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "gateway_upstream_breaker_state", Help: "1 for the state in which the upstream's circuit breaker is, 0 for the others.",
+			Name: "gateway_upstream_breaker_state", Help: "1 for the current state of the upstream's circuit breaker, 0 for the others.",
 		}, []string{"state"}),
 	}
 	for _, result := range results() {
