@@ -9,7 +9,7 @@ import (
 // Reason says why a list cannot be walked to its end.
 type Reason string
 
-// What a server can do to a walk.
+// The faults of a server.
 const (
 	// SameCursor: the page names the cursor it was itself asked for with.
 	SameCursor Reason = "same cursor"

@@ -86,7 +86,7 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return all, nil
 }
 
-// walker is what a walk knows before its first call.
+// walker is the state of a walk before its first call.
 type walker struct {
 	maxPages int
 	forward  forward

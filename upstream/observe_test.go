@@ -40,7 +40,7 @@ func tracer(tb testing.TB) (*tracetest.InMemoryExporter, trace.Tracer, context.C
 	return spans, provider.Tracer("test"), trace.ContextWithSpanContext(baggage.ContextWithBaggage(tb.Context(), all), parent)
 }
 
-// attempted notes what an [upstream.AttemptMetrics] is told.
+// attempted records the calls of an [upstream.AttemptMetrics].
 type attempted struct {
 	mu       sync.Mutex
 	underWay int
@@ -62,8 +62,8 @@ func (a *attempted) Ended(e *upstream.Endpoint, status int, took time.Duration) 
 	}
 }
 
-// An attempt is a span below the call's, which knows the route and how it ended,
-// and it is counted with both.
+// An attempt is a child span of the call's, with the route and the result, and it is
+// counted with both.
 func TestAttemptIsObserved(t *testing.T) {
 	t.Parallel()
 	const route = "GET /organization/projects/{project_id}"
@@ -115,8 +115,8 @@ func TestAttemptIsObserved(t *testing.T) {
 	}
 }
 
-// The upstream is a third party: it is told nothing of a trace, or, where the
-// operator wants it, the two ids.
+// The upstream is a third party: it gets nothing of a trace or, where the operator
+// wants it, the two ids.
 func TestTraceparentOnlyWhereConfigured(t *testing.T) {
 	t.Parallel()
 	for _, told := range []bool{false, true} {

@@ -21,8 +21,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-// TestParseInvertsRequest: whatever is sent for a message, is read as that
-// message, and found at the endpoint that it was sent to.
+// TestParseInvertsRequest: the request of a message is read as that message, at the
+// endpoint that it was sent to.
 func TestParseInvertsRequest(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -255,8 +255,8 @@ func TestParseBody(t *testing.T) {
 	}
 }
 
-// TestNullsReachTheUpstream: each member that may be null is null up there when
-// a client says so, and what a client does not mention stays out.
+// TestNullsReachTheUpstream: a nullable member is sent as null when a client sends
+// null, and is not sent when a client does not send it.
 func TestNullsReachTheUpstream(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -293,8 +293,8 @@ func TestNullsReachTheUpstream(t *testing.T) {
 	}
 }
 
-// TestEmptyListsAreNotLost: to a message an empty list is none, so a body has
-// only lists that are always sent.
+// TestEmptyListsAreNotLost: a message cannot distinguish an empty list from an absent
+// one, so a body has only lists that are always sent.
 func TestEmptyListsAreNotLost(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -321,8 +321,8 @@ func TestEmptyListsAreNotLost(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is read of a query and a body goes out with the same meaning,
-// or is refused; nothing of it is ignored.
+// FuzzParse: a query and a body are sent on with the same meaning, or refused; nothing
+// of them is ignored.
 func FuzzParse(f *testing.F) {
 	a := newAPI(f)
 	for i, query := range []string{"limit=1", "project_ids[]=a&project_ids=b", "effective_at[gt]=1", "a=%", "order=asc&after=x", "start_time=1&group_by[]=x"} {

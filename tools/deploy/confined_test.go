@@ -11,7 +11,7 @@ import (
 // nonroot is the user of the image.
 const nonroot = 65532
 
-// TestConfined: what a taken-over process could reach is as little as there is.
+// TestConfined: a process that was taken over reaches as little as possible.
 func TestConfined(t *testing.T) {
 	t.Parallel()
 	i := build(t)

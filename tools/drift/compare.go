@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// side says which description has what the other lacks.
+// side is the description that has a thing which the other lacks.
 type side string
 
 const (
@@ -109,7 +109,7 @@ func (c *comparison) members(path string, in place, want, got map[string]*member
 	}
 }
 
-// presence compares what the two sides say of an absent value.
+// presence compares how the two sides treat an absent value.
 func (c *comparison) presence(at string, in place, want, got *member) {
 	absent := !want.required || want.nullable
 	if in == response {
@@ -168,6 +168,6 @@ func (c *comparison) shapes(at string, in place, want, got *shape) {
 	}
 }
 
-// isSet says whether s is a set of strings, which a string under a rule is as
-// well as an enum. A constant is a set of one.
+// isSet reports whether s is a set of strings: an enum, or a string under a rule. A
+// constant is a set of one.
 func isSet(s *shape) bool { return s.kind == closed || s.kind == text && len(s.values) > 0 }

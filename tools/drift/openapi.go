@@ -41,9 +41,9 @@ type content struct {
 	} `json:"content"`
 }
 
-// readOpenAPI reads the operations of an OpenAPI 3.1 document in JSON. What it
-// does not understand of a schema is an error: a keyword passed over would be a
-// difference never reported.
+// readOpenAPI reads the operations of an OpenAPI 3.1 document in JSON. A keyword of a
+// schema that it does not understand is an error: skipped, it would be a difference
+// that is never reported.
 func readOpenAPI(r io.Reader) (map[string]*operation, error) {
 	var doc document
 	if err := json.NewDecoder(r).Decode(&doc); err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// schema is what is read of a JSON Schema.
+// schema is the part of a JSON Schema that is read.
 type schema struct {
 	Ref           string             `json:"$ref"`
 	Type          typeNames          `json:"type"`

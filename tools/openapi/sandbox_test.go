@@ -186,7 +186,7 @@ func (d *driver) everything() {
 	}
 }
 
-// organization drives what belongs to the organization as such.
+// organization drives the operations of the organization itself.
 func (d *driver) organization(users []map[string]any, content string) {
 	d.t.Helper()
 	d.list("/organization/admin_api_keys?limit=1")
@@ -293,7 +293,7 @@ func (d *driver) assign(holder, role string) {
 	d.delete(holder + "/roles/" + role)
 }
 
-// project drives all that a project has, and archives it.
+// project drives the operations of a project, and archives it.
 func (d *driver) project(users []map[string]any, content string) {
 	d.t.Helper()
 	user := id(users[0])
@@ -388,7 +388,7 @@ func TestCostsAsNumbers(t *testing.T) {
 	}
 }
 
-// The judge judges: answers that are wrong in one place each are found wrong.
+// The validator finds answers that are wrong in one place each.
 func TestWrongAnswersAreFound(t *testing.T) {
 	t.Parallel()
 	described := load(t)

@@ -31,7 +31,7 @@ func main() {
 }
 
 func run(folder string) error {
-	// What a .proto of ours may import. What these import in turn comes along.
+	// The imports that a .proto of ours may have. Their own imports are collected too.
 	wanted := []string{
 		"buf/validate/validate.proto",
 		"google/api/annotations.proto",

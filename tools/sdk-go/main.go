@@ -2,10 +2,10 @@
 // same behind a gateway. The command finds both in its environment:
 //
 //	DIRECT_URL   DIRECT_KEY      the API, and its admin key
-//	GATEWAY_URL  GATEWAY_TOKEN   the gateway, and the token of who may do all
-//	READER_TOKEN                 the token of who may read
-//	UPSTREAM_URL                 what the gateway calls: /_sandbox has its controls
-//	CERTIFICATE                  one that the API takes
+//	GATEWAY_URL  GATEWAY_TOKEN   the gateway, and the token of a caller that may do everything
+//	READER_TOKEN                 the token of a caller that may read
+//	UPSTREAM_URL                 the gateway's upstream: /_sandbox has its controls
+//	CERTIFICATE                  one that the API accepts
 //	OPERATIONS                   the path of operations.txt
 //
 // The tests of this module do the same with the vendor's SDK for Go.

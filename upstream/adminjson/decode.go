@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Reasons of errors that have no one place.
+// The reasons that several errors have.
 const (
 	reasonRange = "is out of range"
 	reasonWhole = "must be a whole number"
@@ -65,7 +65,7 @@ func invalid(json []byte, strict bool) error {
 	return syntaxError(err)
 }
 
-// fail is the error that there is at the place where the decoder is.
+// fail returns an error at the decoder's position.
 func (d *decoder) fail(reason string) error {
 	if d.strict {
 		return &FieldError{Reason: reason}
@@ -80,12 +80,12 @@ func (d *decoder) enter() error {
 	return nil
 }
 
-// frame is what is known of an object while it is read.
+// frame is the state of an object that is being read.
 type frame struct {
 	base   int // Where its records start.
 	seen   [maxFields / 64]uint64
 	oneofs uint64
-	// stale says of a field up to where its records no longer count.
+	// stale has, for a field, the end of its records that no longer count.
 	stale map[protowire.Number]int
 	mask  presentMask
 }
@@ -306,16 +306,16 @@ func (d *decoder) single(p *plan, f *field, zero bool) error {
 	}
 }
 
-// open appends a tag and room for a length of one byte. What close is to be
-// given is where the content starts.
+// open appends a tag and one byte for a length, and returns the start of the content,
+// for close.
 func (d *decoder) open(tag []byte) (start int) {
 	d.dst = append(d.dst, tag...)
 	d.dst = append(d.dst, 0)
 	return len(d.dst)
 }
 
-// close writes the length of what was appended since open, and makes more room
-// for it where one byte is not enough.
+// close writes the length of the content that was appended since open, and inserts
+// bytes for it where one is not enough.
 func (d *decoder) close(start int) {
 	n := len(d.dst) - start
 	if n < 0x80 {

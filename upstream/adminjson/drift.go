@@ -93,7 +93,7 @@ func (d *Drift) add(message protoreflect.FullName, member string, kind DriftKind
 	n.Add(1)
 }
 
-// entry returns the counter of a key, nil when there is no room for it.
+// entry returns the counter of a key, nil when the table is full.
 func (d *Drift) entry(k driftKey) *atomic.Uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
