@@ -37,7 +37,7 @@ func MaxPages(n int) Option {
 //   - the call's own error, as it is;
 //   - the context's, when it ends between two pages;
 //   - an [*EndlessError], when the server's pages lead nowhere;
-//   - an [*UnsupportedError], when this is no list, its items are no T, or req
+//   - an [*UnsupportedError], when the call is not a list, its items are not of type T, or req
 //     has `before` set (backwards there is no end to walk to: the pages before
 //     an item and those after the last of them are not one list).
 //

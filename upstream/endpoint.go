@@ -42,8 +42,8 @@ type Request struct {
 	Body []byte
 }
 
-// RequestError is a message that cannot be sent, because of what it says. It
-// never repeats the value.
+// RequestError is a message that cannot be sent, because of a value in it. It never
+// repeats the value.
 type RequestError struct {
 	// Field is the path of the field in the request message.
 	Field string
@@ -51,7 +51,7 @@ type RequestError struct {
 	Reason string
 }
 
-// Error names the field and what is wrong with it.
+// Error names the field and the fault.
 func (e *RequestError) Error() string { return fmt.Sprintf("field %s: %s", e.Field, e.Reason) }
 
 // Compile makes an Endpoint of a method that has a google.api.http rule. drift counts

@@ -16,7 +16,7 @@ type AttemptMetrics interface {
 	// Began counts an attempt that is under way.
 	Began()
 	// Ended counts its end: the endpoint, the status of the answer or 0 where
-	// there was none, and what it took.
+	// there was none, and the duration.
 	Ended(e *Endpoint, status int, took time.Duration)
 }
 

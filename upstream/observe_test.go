@@ -108,8 +108,8 @@ func TestAttemptIsObserved(t *testing.T) {
 			if s := all[0]; s.Name != route || s.SpanKind != trace.SpanKindClient || s.Parent.TraceID() != (trace.TraceID{1}) || fmt.Sprint(said) != fmt.Sprint(want) {
 				t.Errorf("span %s below %s says %v, want %v", s.Name, s.Parent.TraceID(), said, want)
 			}
-			if told := fmt.Sprintf("%+v", all); strings.Contains(told, canary) || strings.Contains(told, "proj_1") {
-				t.Errorf("the span tells a value: %s", told)
+			if text := fmt.Sprintf("%+v", all); strings.Contains(text, canary) || strings.Contains(text, "proj_1") {
+				t.Errorf("the span has a value: %s", text)
 			}
 		})
 	}
@@ -119,8 +119,8 @@ func TestAttemptIsObserved(t *testing.T) {
 // wants it, the two ids.
 func TestTraceparentOnlyWhereConfigured(t *testing.T) {
 	t.Parallel()
-	for _, told := range []bool{false, true} {
-		t.Run(fmt.Sprint(told), func(t *testing.T) {
+	for _, send := range []bool{false, true} {
+		t.Run(fmt.Sprint(send), func(t *testing.T) {
 			t.Parallel()
 			spans, tracer, ctx := tracer(t)
 			got := make(chan http.Header, 1)
@@ -128,18 +128,18 @@ func TestTraceparentOnlyWhereConfigured(t *testing.T) {
 				got <- r.Header
 				status(http.StatusOK, `{"id": "proj_1"}`)(w, r)
 			})
-			client := newClient(t, base, func(c *upstream.Config) { c.Tracer, c.SendTraceparent = tracer, told })
+			client := newClient(t, base, func(c *upstream.Config) { c.Tracer, c.SendTraceparent = tracer, send })
 			if _, err := getProject(t).do(ctx, client); err != nil {
 				t.Fatal(err)
 			}
 			header := <-got
 			want := ""
-			if told {
+			if send {
 				s := spans.GetSpans()[0].SpanContext
 				want = "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-01"
 			}
 			if header.Get("Traceparent") != want || header.Get("Tracestate") != "" || header.Get("Baggage") != "" {
-				t.Errorf("the upstream was told %v, want the traceparent %q", header, want)
+				t.Errorf("the upstream got %v, want the traceparent %q", header, want)
 			}
 		})
 	}
@@ -154,7 +154,7 @@ func TestTraceparentOnlyWhereConfigured(t *testing.T) {
 			t.Fatal(err)
 		}
 		if header := <-got; header.Get("Traceparent") != "" {
-			t.Errorf("the upstream was told of no trace: %v", header)
+			t.Errorf("the upstream got headers of a trace: %v", header)
 		}
 	})
 }

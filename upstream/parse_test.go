@@ -243,10 +243,10 @@ func TestParseBody(t *testing.T) {
 			t.Errorf("%q: got %v, want a syntax error", body, err)
 		}
 	}
-	for _, nobody := range []*upstream.Endpoint{endpoint(t, "ProjectService.ArchiveProject"), endpoint(t, "ProjectService.GetProject"), endpoint(t, "UserService.DeleteUser")} {
-		m := dynamicpb.NewMessage(nobody.Variables()[0].ContainingMessage())
-		if bad, ok := errors.AsType[*upstream.RequestError](parse(nobody, m, "", "{}", "x")); !ok || bad.Field != "body" {
-			t.Errorf("%s has a body", nobody)
+	for _, bodiless := range []*upstream.Endpoint{endpoint(t, "ProjectService.ArchiveProject"), endpoint(t, "ProjectService.GetProject"), endpoint(t, "UserService.DeleteUser")} {
+		m := dynamicpb.NewMessage(bodiless.Variables()[0].ContainingMessage())
+		if bad, ok := errors.AsType[*upstream.RequestError](parse(bodiless, m, "", "{}", "x")); !ok || bad.Field != "body" {
+			t.Errorf("%s has a body", bodiless)
 		}
 	}
 	m := &adminv1.UpdateProjectRequest{Name: proto.String("from before")}
@@ -312,7 +312,7 @@ func TestEmptyListsAreNotLost(t *testing.T) {
 			lists++
 			declared, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
 			if len(declared) == 0 || declared[0] != annotations.FieldBehavior_REQUIRED {
-				t.Errorf("%s: an empty list cannot be told from none", field.FullName())
+				t.Errorf("%s: an empty list is the same as an absent one", field.FullName())
 			}
 		}
 	}

@@ -54,7 +54,7 @@ type world struct {
 	asked   []time.Duration // when, since began
 	late    int             // attempts after the caller's context had ended
 	done    int             // how often a write was done
-	missing bool            // the API has said that there is no such thing
+	missing bool            // the API has said that the resource does not exist
 	caller  context.Context //nolint:containedctx // to see whether it has ended
 }
 

@@ -69,7 +69,7 @@ func unconfined(i *installation) []string {
 	for _, e := range gateway.Env {
 		want(e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil, e.Name+" is a secret in the environment")
 	}
-	want(len(gateway.EnvFrom) == 0, "has variables that nobody sees here")
+	want(len(gateway.EnvFrom) == 0, "has variables that are not in the manifest")
 	for _, text := range i.config.Data {
 		want(!strings.Contains(text, "sk-"), "the config looks as if a key were in it")
 	}

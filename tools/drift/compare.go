@@ -115,7 +115,7 @@ func (c *comparison) presence(at string, in place, want, got *member) {
 	if in == response {
 		switch {
 		case absent && got.presence == implicit:
-			c.report(onlyOpenAPI, at, "may be absent or null; the field cannot tell")
+			c.report(onlyOpenAPI, at, "may be absent or null; the field has no presence")
 		case !absent && got.presence == explicit && got.kind != instant:
 			c.report(onlyProto, at, "always present; the field is optional")
 		}
@@ -128,7 +128,7 @@ func (c *comparison) presence(at string, in place, want, got *member) {
 		c.report(onlyProto, at, "optional; the proto requires it")
 	case !want.required && got.presence == implicit && (in == body || got.kind != array):
 		// An array in a query is absent when it is empty.
-		c.report(onlyOpenAPI, at, "optional; the field cannot tell absent from zero")
+		c.report(onlyOpenAPI, at, "optional; the field has no presence")
 	}
 	if in == body && want.nullable && !got.nullable {
 		c.report(onlyOpenAPI, at, "takes null; the field does not send it")

@@ -25,7 +25,7 @@ type shape struct {
 	values   []string           // Of a closed set; of a string, the only ones allowed.
 	members  map[string]*member // Of an object, by JSON name.
 	element  *shape             // Of an array.
-	variants map[string]*shape  // Of a union, by the constant that tells them apart.
+	variants map[string]*shape  // Of a union, by the constant that distinguishes them.
 	bounds   bounds
 	prose    string // What the description says in words.
 }

@@ -110,7 +110,7 @@ ops_listen: 127.0.0.1:0
 upstream:
   base_url: %s/v1
   admin_key: {file: %s}
-  # The sandbox has no budget, and nobody is to wait for one.
+  # The sandbox has no budget, and no test has to wait for one.
   budget: {organization: {calls_per_minute: 100000, burst: 10000}, default: {calls_per_minute: 100000, burst: 10000}}
 policy: %s
 `, b.behindURL, filepath.Join(folder, "key"), filepath.Join(folder, "policy.yaml"))

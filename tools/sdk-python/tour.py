@@ -30,7 +30,7 @@ def operations():
 
 
 def fill(value, world):
-    """Replaces "$name" by what is known of it."""
+    """Replaces "$name" by its value."""
     if isinstance(value, dict):
         return {name: fill(member, world) for name, member in value.items()}
     if isinstance(value, list):

@@ -21,8 +21,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// maxDepth is how deep objects and arrays may nest, in what is read into a
-// message and in what is written. Members that are skipped have no such limit.
+// maxDepth bounds the nesting of objects and arrays, in members that are read into a
+// message and in members that are written. Members that are skipped have no bound.
 const maxDepth = 64
 
 // Codec reads and writes one message type. It is immutable and safe for
@@ -151,7 +151,7 @@ func (c *Codec) unmarshal(json []byte, m proto.Message, strict bool) error {
 	return err
 }
 
-// maxPooled is the largest buffer, in bytes, that is kept for the next message.
+// maxPooled is the largest buffer, in bytes, that is reused for the next message.
 const maxPooled = 1 << 20
 
 // AppendJSON appends the upstream's JSON of m to dst, and returns dst as it was

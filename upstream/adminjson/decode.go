@@ -52,7 +52,7 @@ func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
 	return d.dst, nil
 }
 
-// invalid finds out what is wrong with JSON that is not valid.
+// invalid returns the error of JSON that is not valid.
 func invalid(json []byte, strict bool) error {
 	r := jsontext.NewDecoder(bytes.NewReader(json), jsontext.AllowDuplicateNames(!strict))
 	_, err := r.ReadValue()
@@ -136,7 +136,7 @@ func (d *decoder) unknown(p *plan, name []byte) error {
 	return nil
 }
 
-// member reads the value of a member and keeps track of what it replaces.
+// member reads the value of a member and keeps track of the records it replaces.
 func (d *decoder) member(p *plan, f *field, fr *frame) error {
 	word, bit := f.index/64, uint64(1)<<(f.index%64)
 	if fr.seen[word]&bit != 0 {
@@ -274,7 +274,7 @@ func (d *decoder) element(p *plan, f *field) error {
 }
 
 // single reads one value as a record. A scalar that is zero has one only when
-// zero is to be told from absent.
+// zero and absent differ.
 func (d *decoder) single(p *plan, f *field, zero bool) error {
 	switch f.kind {
 	case kindString:

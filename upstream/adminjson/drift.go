@@ -18,7 +18,7 @@ const (
 	UnknownField DriftKind = "unknown_field"
 	// UnknownEnum is a string that the enum has no value for.
 	UnknownEnum DriftKind = "unknown_enum"
-	// UnexpectedNull is a null where the message cannot tell absent from zero.
+	// UnexpectedNull is a null where absent and zero are the same in the message.
 	UnexpectedNull DriftKind = "null"
 	// SecondOneof is a member of a oneof of which another member came before.
 	SecondOneof DriftKind = "second_oneof"
@@ -56,7 +56,7 @@ type driftKey struct {
 	kind    DriftKind
 }
 
-// Snapshot returns what was counted so far, ordered by message, member, kind.
+// Snapshot returns the counts so far, ordered by message, member, kind.
 func (d *Drift) Snapshot() []DriftEntry {
 	d.mu.RLock()
 	entries := make([]DriftEntry, 0, len(d.seen))

@@ -48,7 +48,7 @@ func (e *SyntaxError) Unwrap() error {
 type TypeError struct {
 	// Path is the member, such as "data[3].created_at"; empty at the top.
 	Path string
-	// Reason is what is wrong, as the end of a sentence that starts with Path.
+	// Reason is the fault, as the end of a sentence that starts with Path.
 	Reason string
 }
 
@@ -62,7 +62,7 @@ func (e *TypeError) within(path string) { e.Path = join(path, e.Path) }
 type FieldError struct {
 	// Path is the member, such as "limits[0].amount"; empty for the whole.
 	Path string
-	// Reason is what is wrong, as the end of a sentence that starts with Path.
+	// Reason is the fault, as the end of a sentence that starts with Path.
 	Reason string
 }
 
@@ -124,7 +124,7 @@ func pointerPath(p jsontext.Pointer) string {
 	return path
 }
 
-// maxName is how many bytes of a name that somebody else chose are kept.
+// maxName bounds the part of an unknown name that is kept, in bytes.
 const maxName = 64
 
 // clean makes a name from outside fit to be logged: short, printable, UTF-8.

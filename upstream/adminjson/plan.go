@@ -68,7 +68,7 @@ type plan struct {
 	fields []field
 	// byName finds a member by its name in JSON.
 	byName map[string]int
-	// mask is the field that says what is sent; nil in most messages.
+	// mask is the field that names the fields to send; nil in most messages.
 	mask protoreflect.FieldDescriptor
 	// array is set when the message stands for a JSON array: its only field.
 	array *field
