@@ -18,7 +18,7 @@ const DefaultMaxPages = 10_000
 type Option func(*walker)
 
 // MaxPages bounds a walk to n pages: when the n-th says that there are more,
-// the walk ends with an [*EndlessError]. It is what ends a walk through cursors
+// the walk ends with an [*EndlessError]. It ends a walk through cursors
 // that are always new. A value below 1 means 1.
 func MaxPages(n int) Option {
 	return func(w *walker) { w.maxPages = max(n, 1) }

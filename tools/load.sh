@@ -86,7 +86,7 @@ spent() {
 }
 
 # measure NAME URL HEADER... reports a door: its rate, and the processor time of a
-# call, which does not depend on what else the machine does, in proportion to the
+# call, which does not depend on the other load of the machine, in proportion to the
 # first door.
 base=
 measure() {

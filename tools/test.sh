@@ -5,7 +5,7 @@
 # prints an excerpt; the whole output is in .cache/test.
 #
 # A limit is the time for the tests of one package, compilation not counted. It
-# exists for tests that hang. It is four times what a machine needs that runs
+# exists for tests that hang. It is four times the time on a machine that runs
 # something else seven times over, because a limit that strikes a busy machine
 # hides the fault. $TEST_LIMIT (as in 20m) replaces it.
 set -euo pipefail

@@ -59,7 +59,7 @@ func (e *RequestError) Error() string { return fmt.Sprintf("field %s: %s", e.Fie
 //
 // It accepts one rule per method: get and delete without a body, post with the
 // body "*" or, when all fields are in the path, none. An error names the method
-// and what is wrong with it.
+// and the fault.
 func Compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoint, error) {
 	e, err := compile(md, drift)
 	if err != nil {

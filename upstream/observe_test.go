@@ -17,7 +17,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// tracer is one whose ended spans are kept, and the context of a call that has a
+// tracer returns a tracer whose ended spans are recorded, and the context of a call that has a
 // span, a state and baggage of others.
 func tracer(tb testing.TB) (*tracetest.InMemoryExporter, trace.Tracer, context.Context) {
 	tb.Helper()

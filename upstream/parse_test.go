@@ -55,7 +55,7 @@ func TestParseInvertsRequest(t *testing.T) {
 	}
 }
 
-// drawFields fills a message with what can be sent. Messages in a query have a
+// drawFields fills a message with values that can be sent. Messages in a query have a
 // field that is set: an empty one leaves no trace there.
 func drawFields(t *rapid.T, m protoreflect.Message, inBody bool, depth int) {
 	fields := m.Descriptor().Fields()

@@ -30,7 +30,7 @@ type Pacer interface {
 	Wait(ctx context.Context, bucket string) (limited func(ctx context.Context, retryAfter time.Duration), err error)
 }
 
-// SendMetrics counts what a [Sender] does. Every argument is of a closed set.
+// SendMetrics counts the events of a [Sender]. Every argument is of a closed set.
 // The methods must not block, nor call the Sender.
 type SendMetrics interface {
 	// Attempt counts an attempt by its result: "OK", or the name of a [Kind].
@@ -110,7 +110,7 @@ func (s *Sender) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error
 type Delivery interface {
 	// Send sends the request, as [Sender.Do] does.
 	Send(ctx context.Context) (*Reply, error)
-	// Abandon ends a delivery that is not sent. What was paid is not given back.
+	// Abandon ends a delivery that is not sent. Its payment is not given back.
 	Abandon()
 }
 

@@ -22,7 +22,7 @@ type SenderOptions struct {
 	Retry RetryOptions
 	// Breaker sets when calls stop because the upstream is failing.
 	Breaker BreakerOptions
-	// Metrics count what happens; nil counts nothing.
+	// Metrics count the events; nil counts nothing.
 	Metrics SendMetrics
 	// Tracer makes a span of each wait for the Pacer; nil makes none.
 	Tracer trace.Tracer

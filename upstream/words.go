@@ -65,9 +65,9 @@ func text(raw json.RawMessage) string {
 }
 
 // clean makes one bounded line of s: control and formatting characters become
-// spaces, and what looks like a key is masked.
+// spaces, and anything like a key is masked.
 func clean(s string) string {
-	// What lies far beyond the bound is not worth the work; masking happens
+	// Text far beyond the bound is not worth the work; masking happens
 	// before the cut, so that no key is halved out of recognition.
 	if len(s) > 4*maxWords {
 		s = s[:4*maxWords]

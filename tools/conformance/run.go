@@ -44,7 +44,7 @@ var errRegression = errors.New("a door fails cases that the bare library passes"
 type suiteRun struct {
 	runner, protos string
 	self           string // this program, which is the servers
-	folder         string // for what the runner reads
+	folder         string // for the files that the runner reads
 }
 
 // run prints a line for each server, and the cases that fail at a door and not with the

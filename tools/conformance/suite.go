@@ -141,8 +141,8 @@ func (x *exchange) answerAll(definition message, duplex bool) error {
 }
 
 func (x *exchange) send(definition message, data []byte) error {
-	// The wait is as long as asked for, deadline or not: to be late is what the
-	// cases about deadlines ask for. An error at the deadline itself would meet
+	// The wait is as long as asked for, deadline or not: the cases about
+	// deadlines need late answers. An error at the deadline itself would meet
 	// the client giving up, and now and then reach it in half.
 	<-time.After(time.Duration(definition.get("response_delay_ms").Uint()) * time.Millisecond)
 	answer := newMessage(x.method.Output())

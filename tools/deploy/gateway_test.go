@@ -194,5 +194,5 @@ func exists(file string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// drain reads what is left, so that the writer is not held up.
+// drain reads the rest, so that the writer is not held up.
 func drain(r io.Reader) { _, _ = io.Copy(io.Discard, r) }

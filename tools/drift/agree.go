@@ -41,7 +41,7 @@ func (c *comparison) values(at string, in place, want, got *shape) {
 	}
 }
 
-// bounds compares limits on what a caller sends.
+// bounds compares limits on values that a caller sends.
 func (c *comparison) bounds(at string, want, got *member) {
 	for _, name := range slices.Sorted(maps.Keys(want.bounds)) {
 		limit, ok := got.bounds[name]

@@ -56,7 +56,8 @@ func compare(openapi, proto map[string]*operation) []difference {
 	return all
 }
 
-// place is where a value stands: what its absence means, and who sets limits.
+// place is the position of a value: it decides the meaning of its absence, and which side
+// sets limits.
 type place int
 
 const (

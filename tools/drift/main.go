@@ -6,7 +6,7 @@
 // It prints a line for each difference, of four columns with tabs between them:
 //
 //	operation   GET /organization/users
-//	side        openapi or proto, the one that has what the other lacks; both,
+//	side        openapi or proto, the one that has a thing which the other lacks; both,
 //	            where both have it and do not agree
 //	path        query.limit, body.name, response.data[].id; "-" for the operation
 //	what        the type, enum value, limit or presence

@@ -27,7 +27,7 @@ type shape struct {
 	element  *shape             // Of an array.
 	variants map[string]*shape  // Of a union, by the constant that distinguishes them.
 	bounds   bounds
-	prose    string // What the description says in words.
+	prose    string // The description's text.
 }
 
 // member is a named value: a property or a parameter, a field.

@@ -40,7 +40,7 @@ func load(t *testing.T) *description {
 		t.Fatal(err)
 	}
 	normalise(t, root)
-	// Strict: what the description does not declare is an error as well.
+	// Strict: a member that the description does not declare is an error too.
 	return build(t, root, config.WithStrictMode())
 }
 

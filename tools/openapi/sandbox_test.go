@@ -136,7 +136,7 @@ func objects(v any) []map[string]any {
 func id(v map[string]any) string { s, _ := v["id"].(string); return s }
 
 // Every operation answers as the description says, on a seeded organization
-// and on what the operations themselves made.
+// and on objects that the operations made.
 func TestSandboxKeepsToTheDescription(t *testing.T) {
 	t.Parallel()
 	newDriver(t, load(t), sandbox.Options{Seed: 7}).everything()
@@ -253,7 +253,7 @@ func (d *driver) spend(scope string) {
 	d.delete(scope + "/spend_limit")
 }
 
-// access drives groups, roles and who has them, in the organization.
+// access drives groups, roles and their assignments, in the organization.
 func (d *driver) access(users []map[string]any) {
 	d.t.Helper()
 	for _, g := range d.list("/organization/groups?limit=5") {

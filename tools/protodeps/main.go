@@ -1,8 +1,8 @@
 // Command protodeps writes the .proto files that ours import, as they are in
 // the Go modules pinned beside it, into the folder given as its argument.
 //
-// No schema registry is needed for it, and what buf compiles against is what
-// the generated code is linked with.
+// No schema registry is needed for it, and buf compiles against the files that the
+// generated code is linked with.
 package main
 
 import (

@@ -18,7 +18,7 @@ const (
 )
 
 // decoder writes the wire form of the JSON in src to dst. It walks JSON that
-// jsontext has found to be valid: it need not look for what cannot be there.
+// jsontext has found to be valid, so it does not check the syntax again.
 type decoder struct {
 	scanner
 	dst    []byte
@@ -191,7 +191,7 @@ func (d *decoder) null(p *plan, f *field) error {
 }
 
 // forget removes the records that a later member of the same name replaced:
-// the wire form would merge or join what JSON replaces.
+// the wire form would merge or join values that JSON replaces.
 func (d *decoder) forget(fr *frame) {
 	if fr.stale == nil {
 		return

@@ -39,7 +39,7 @@ type DriftEntry struct {
 	Count uint64
 }
 
-// Drift counts what answers had and the schema lacks, so that an upstream that
+// Drift counts members and values of answers that the schema lacks, so that an upstream that
 // grows is noticed before anybody misses a field. It keeps at most
 // [MaxDriftEntries] entries, whatever answers hold; a difference that comes
 // later is only counted in [Drift.Dropped]. The zero value is ready for use and

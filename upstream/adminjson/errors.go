@@ -56,7 +56,7 @@ func (e *TypeError) Error() string { return prefix(e.Path) + e.Reason }
 
 func (e *TypeError) within(path string) { e.Path = join(path, e.Path) }
 
-// FieldError says what a caller must change in a request: in the JSON that
+// FieldError names the value that a caller must change in a request: in the JSON that
 // [Codec.UnmarshalStrict] read, or in the message that [Codec.AppendJSON] was
 // to write. It never holds the value.
 type FieldError struct {
@@ -78,7 +78,7 @@ func prefix(path string) string {
 }
 
 // within puts a path in front of the path of an error, so that a path is made
-// only on the way out of what failed.
+// only after a failure.
 func within(err error, path string) error {
 	if e, ok := err.(interface{ within(path string) }); ok {
 		e.within(path)
@@ -97,7 +97,7 @@ func join(outer, inner string) string {
 	return outer + "." + inner
 }
 
-// syntaxError repeats the place, and nothing else, of what jsontext found.
+// syntaxError repeats the place of jsontext's error, and nothing else.
 func syntaxError(err error) *SyntaxError {
 	e := &SyntaxError{truncated: errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)}
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {

@@ -79,7 +79,7 @@ type field struct {
 	desc     protoreflect.FieldDescriptor
 	name     string // In JSON.
 	key      []byte // The name as it is written, with its colon.
-	tag      []byte // What a record on the wire starts with.
+	tag      []byte // The start of a record on the wire.
 	index    int    // In plan.fields.
 	kind     kind
 	list     bool
