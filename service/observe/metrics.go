@@ -33,7 +33,7 @@ func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog) (*Me
 			Name: "gateway_calls_in_flight", Help: "Calls that are being served.",
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_call_duration_seconds", Help: "Calls by RPC, by the code that the caller saw and by door, and how long they took.",
+			Name: "gateway_call_duration_seconds", Help: "Duration of calls, by RPC, by the code that the caller saw and by door.",
 			Buckets: callBuckets(),
 		}, []string{"rpc", "code", "door"}),
 	}

@@ -26,22 +26,22 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// patience bounds every wait for something that should come at once.
+// patience bounds every wait for an event that should come at once.
 const patience = 30 * time.Second
 
-// place is where a client may call, and as whom.
+// place is a URL for clients, with a credential.
 type place struct{ url, key string }
 
-// house is the Admin API twice, the same to the letter: once as it is, and once
+// testbed is the Admin API twice, the same to the letter: once as it is, and once
 // behind a gateway, which runs in a process of its own.
-type house struct {
+type testbed struct {
 	direct, gateway place
 	// reader is the gateway for a caller that may read.
 	reader place
-	// behind is what the gateway calls.
+	// behind is the gateway's upstream.
 	behind    *sandbox.Sandbox
 	behindURL string
-	// pem is a certificate that the API takes.
+	// pem is a certificate that the API accepts.
 	pem string
 
 	servers []*http.Server
@@ -55,30 +55,30 @@ func buildGateway(ctx context.Context, folder string) (binary string, err error)
 	return binary, run(ctx, "go", "build", "-C", filepath.Join("..", ".."), "-o", binary, "./cmd/gateway")
 }
 
-// openHouse starts all three. Their files are in folder.
-func openHouse(ctx context.Context, binary, folder string) (_ *house, err error) {
-	h := &house{ended: make(chan struct{})}
+// openTestbed starts both sandboxes and the gateway. Their files are in folder.
+func openTestbed(ctx context.Context, binary, folder string) (_ *testbed, err error) {
+	b := &testbed{ended: make(chan struct{})}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, h.close())
+			err = errors.Join(err, b.close())
 		}
 	}()
-	if h.pem, err = newCertificate(); err != nil {
+	if b.pem, err = newCertificate(); err != nil {
 		return nil, err
 	}
-	if _, h.direct.url, err = h.play(ctx); err != nil {
+	if _, b.direct.url, err = b.play(ctx); err != nil {
 		return nil, err
 	}
-	if h.behind, h.behindURL, err = h.play(ctx); err != nil {
+	if b.behind, b.behindURL, err = b.play(ctx); err != nil {
 		return nil, err
 	}
-	h.direct.url += "/v1"
-	h.direct.key = sandbox.DefaultAdminKey
-	return h, h.start(ctx, binary, folder)
+	b.direct.url += "/v1"
+	b.direct.key = sandbox.DefaultAdminKey
+	return b, b.start(ctx, binary, folder)
 }
 
 // play serves a new sandbox, whose clock stands still.
-func (h *house) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
+func (b *testbed) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
 	now := time.Date(2026, time.March, 18, 15, 30, 20, 0, time.UTC)
 	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 60, Projects: 12, AuditEvents: 400, Now: func() time.Time { return now }})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -86,18 +86,18 @@ func (h *house) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
 		return nil, "", err
 	}
 	server := &http.Server{Handler: fake, ReadHeaderTimeout: patience}
-	h.servers = append(h.servers, server)
+	b.servers = append(b.servers, server)
 	go func() { _ = server.Serve(listener) }() // Ends with close.
 	return fake, "http://" + listener.Addr().String(), nil
 }
 
 // start starts the gateway and waits until it serves.
-func (h *house) start(ctx context.Context, binary, folder string) error {
+func (b *testbed) start(ctx context.Context, binary, folder string) error {
 	policy := "callers:\n"
 	for _, caller := range []struct {
 		name, permission string
 		at               *place
-	}{{"operator", "*", &h.gateway}, {"auditor", "*.read", &h.reader}} {
+	}{{"operator", "*", &b.gateway}, {"auditor", "*.read", &b.reader}} {
 		token, hash, err := newToken(ctx, binary)
 		if err != nil {
 			return err
@@ -110,32 +110,32 @@ ops_listen: 127.0.0.1:0
 upstream:
   base_url: %s/v1
   admin_key: {file: %s}
-  # The sandbox has no budget, and nobody is to wait for one.
+  # The sandbox has no budget, and no test has to wait for one.
   budget: {organization: {calls_per_minute: 100000, burst: 10000}, default: {calls_per_minute: 100000, burst: 10000}}
 policy: %s
-`, h.behindURL, filepath.Join(folder, "key"), filepath.Join(folder, "policy.yaml"))
+`, b.behindURL, filepath.Join(folder, "key"), filepath.Join(folder, "policy.yaml"))
 	for name, text := range map[string]string{"key": sandbox.DefaultAdminKey, "policy.yaml": policy, "gateway.yaml": config} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
-	h.process = exec.Command(binary, "serve", "--config", filepath.Join(folder, "gateway.yaml")) //nolint:noctx,gosec // built above; close ends it
-	logs, err := h.process.StderrPipe()
+	b.process = exec.Command(binary, "serve", "--config", filepath.Join(folder, "gateway.yaml")) //nolint:noctx,gosec // built above; close ends it
+	logs, err := b.process.StderrPipe()
 	if err != nil {
 		return err
 	}
-	if err := h.process.Start(); err != nil {
-		h.process = nil
+	if err := b.process.Start(); err != nil {
+		b.process = nil
 		return err
 	}
 	listening := make(chan string, 1)
-	go h.follow(logs, listening)
+	go b.follow(logs, listening)
 	select {
 	case address := <-listening:
-		h.gateway.url = "http://" + address + "/v1"
-		h.reader.url = h.gateway.url
+		b.gateway.url = "http://" + address + "/v1"
+		b.reader.url = b.gateway.url
 		return nil
-	case <-h.ended:
+	case <-b.ended:
 		return errors.New("the gateway ended before it served")
 	case <-time.After(patience):
 		return errors.New("the gateway does not serve")
@@ -143,8 +143,8 @@ policy: %s
 }
 
 // follow reads the gateway's log to its end.
-func (h *house) follow(logs io.Reader, listening chan<- string) {
-	defer close(h.ended)
+func (b *testbed) follow(logs io.Reader, listening chan<- string) {
+	defer close(b.ended)
 	lines := bufio.NewScanner(logs)
 	for lines.Scan() {
 		var line struct{ Msg, Listen string }
@@ -155,25 +155,25 @@ func (h *house) follow(logs io.Reader, listening chan<- string) {
 }
 
 // close ends everything that was started, and waits for it.
-func (h *house) close() error {
+func (b *testbed) close() error {
 	var errs []error
-	if h.process != nil {
-		errs = append(errs, h.process.Process.Signal(syscall.SIGTERM))
+	if b.process != nil {
+		errs = append(errs, b.process.Process.Signal(syscall.SIGTERM))
 		select {
-		case <-h.ended:
+		case <-b.ended:
 		case <-time.After(patience):
-			errs = append(errs, errors.New("the gateway had to be killed"), h.process.Process.Kill())
-			<-h.ended
+			errs = append(errs, errors.New("the gateway had to be killed"), b.process.Process.Kill())
+			<-b.ended
 		}
-		errs = append(errs, h.process.Wait())
+		errs = append(errs, b.process.Wait())
 	}
-	for _, server := range h.servers {
+	for _, server := range b.servers {
 		errs = append(errs, server.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// newToken asks the gateway for a token, and what the policy has of it.
+// newToken asks the gateway for a token, and returns its hash for the policy too.
 func newToken(ctx context.Context, binary string) (token, hash string, err error) {
 	out, err := exec.CommandContext(ctx, binary, "token", "new").Output()
 	if err != nil {
