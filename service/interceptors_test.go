@@ -378,7 +378,7 @@ func TestBadRequestsAreNotRepeated(t *testing.T) {
 		{"JSON of another type", getProject, asJSON, `["` + secretWord + `"]`, http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
 		{"broken protobuf", getProject, asProto, "\x0a\x7f" + secretWord, http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
 		{"protobuf that is not UTF-8", getProject, asProto, "\x0a\x0d" + secretWord + "\xff\xfe", http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
-		{"unknown field", getProject, asJSON, `{"nobody": "` + secretWord + `"}`, http.StatusBadRequest, "nobody: is no field of this request"},
+		{"unknown field", getProject, asJSON, `{"nobody": "` + secretWord + `"}`, http.StatusBadRequest, "nobody: is not a field of this request"},
 		{"field of another type", "/admingateway.admin.v1.ProjectService/ListProjects", asJSON, `{"limit": "` + secretWord + `"}`, http.StatusBadRequest, "limit"},
 		{"broken rule", getProject, asJSON, `{"project_id": "../` + secretWord + `"}`, http.StatusBadRequest, "project_id"},
 		{"too large", getProject, asJSON, `{"project_id": "` + strings.Repeat(secretWord, 1<<17) + `"}`, http.StatusTooManyRequests, rpcerror.ReasonMalformedRequest},
