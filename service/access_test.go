@@ -16,6 +16,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -130,7 +131,7 @@ func specOf(m *catalog.Method) connect.Spec {
 // the methods whose requests name it, and nothing about the organization.
 func TestScopedCallerGetsItsProjects(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	var asked atomic.Int32
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
@@ -161,7 +162,7 @@ callers:
 // shares answers.
 func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	arrived, release := make(chan struct{}, 8), make(chan struct{})
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		arrived <- struct{}{}
@@ -204,7 +205,7 @@ func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 // TestUnknownMethodsAreRefused, whoever calls them.
 func TestUnknownMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	log := new(records)
 	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: log})
 	for _, procedure := range []string{"/admingateway.admin.v1.ProjectService/Nope", "/nope", "/grpc.reflection.v1.ServerReflection/Nope"} {
@@ -240,7 +241,7 @@ func TestRevocation(t *testing.T) {
 // wait, and another caller's are not.
 func TestCallerLimits(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	blocked, release := make(chan struct{}, 2), make(chan struct{})
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		blocked <- struct{}{}
@@ -280,7 +281,7 @@ callers:
 // and no more of it than a name could be.
 func TestDenialsAreShort(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Callers: newPolicy(t, methods, accessPolicy)})
 	_, err := adminv1connect.NewCostServiceClient(as("elsewhere", service.InProcess(server))).ListCosts(t.Context(), &adminv1.ListCostsRequest{
 		StartTime: timestamppb.New(tourNow), ProjectIds: []string{"proj_elsewhere", strings.Repeat("é", 50_000)},
@@ -307,7 +308,7 @@ func wantLimited(t *testing.T, what string, err error) {
 // TestEveryCallIsRecorded: one record a call, with who, what, which and why.
 func TestEveryCallIsRecorded(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	log := new(records)
 	server := open(t, methods, service.Options{
 		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: log,

@@ -16,6 +16,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -34,7 +35,7 @@ func auditedHouse(t *testing.T, failed func(*audit.Record) error) (*connect.Clie
 		asked.Add(1)
 		return &upstream.Reply{Status: http.StatusOK, RequestID: "up_1", Body: []byte(`{"id": "new_1", "value": "sk-` + secretWord + `"}`)}, nil
 	})
-	server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: true})
+	server := open(t, catalogtest.Gateway(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: true})
 	return as("root", service.InProcess(server)), log, &asked
 }
 
@@ -43,7 +44,7 @@ func auditedHouse(t *testing.T, failed func(*audit.Record) error) (*connect.Clie
 func TestUnrecordedWritesAreNotMade(t *testing.T) {
 	t.Parallel()
 	client, _, asked := auditedHouse(t, func(*audit.Record) error { return errSinkFull })
-	for _, s := range readTour(t, realCatalog(t)) {
+	for _, s := range readTour(t, catalogtest.Gateway(t)) {
 		before := asked.Load()
 		err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface())
 		made := asked.Load() - before
@@ -68,7 +69,7 @@ func TestDoneAndNotRecorded(t *testing.T) {
 		}
 		return nil
 	})
-	for _, s := range readTour(t, realCatalog(t)) {
+	for _, s := range readTour(t, catalogtest.Gateway(t)) {
 		if s.method.Read {
 			continue
 		}
@@ -97,7 +98,7 @@ func TestDoneAndNotRecorded(t *testing.T) {
 func TestRecordedWrites(t *testing.T) {
 	t.Parallel()
 	client, log, _ := auditedHouse(t, nil)
-	for _, s := range readTour(t, realCatalog(t)) {
+	for _, s := range readTour(t, catalogtest.Gateway(t)) {
 		before := len(log.all())
 		if err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface()); err != nil {
 			t.Fatalf("%s: %v", s.method.ShortName(), err)
@@ -138,7 +139,7 @@ func TestBrokenSinks(t *testing.T) {
 					asked.Add(1)
 					return answerProject(ctx)
 				})
-				server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: required})
+				server := open(t, catalogtest.Gateway(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: required})
 				projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
 				if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
 					t.Errorf("a read: %v", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -35,7 +36,7 @@ type pacedGateway struct {
 
 func newPacedGateway(t *testing.T, fakeURL string, options pace.Options, remembers *readcache.Cache, log *records) pacedGateway {
 	t.Helper()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	client, err := upstream.New(upstream.Config{BaseURL: fakeURL + "/v1", Key: sandboxKey{}})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestNoBudgetInTime(t *testing.T) {
 			t.Cleanup(server.Close)
 			var cached *readcache.Cache
 			if remembers {
-				cached = memoryCache(t, realCatalog(t), nil)
+				cached = memoryCache(t, catalogtest.Gateway(t), nil)
 			}
 			gateway := newPacedGateway(t, server.URL, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, cached, new(records))
 			users := adminv1connect.NewUserServiceClient(gateway.client)
@@ -261,7 +262,7 @@ func withDeadline(t *testing.T, d time.Duration) context.Context {
 // TestWithoutPacing: a gateway that does not pace says so.
 func TestWithoutPacing(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	client := controlv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
 	_, err := client.GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
@@ -276,7 +277,7 @@ func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
 	t.Cleanup(server.Close)
 	gateway := newPacedGateway(t, server.URL, pace.Options{
 		Window: 10 * time.Second, Organization: pace.Limit{Calls: 1, Burst: 1}, Default: pace.Limit{Calls: 1, Burst: 1},
-	}, memoryCache(t, realCatalog(t), nil), new(records))
+	}, memoryCache(t, catalogtest.Gateway(t), nil), new(records))
 	users := adminv1connect.NewUserServiceClient(gateway.client)
 	// It takes what there is.
 	if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: "user_none"}); connect.CodeOf(err) != connect.CodeNotFound {

@@ -16,6 +16,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
@@ -54,7 +55,7 @@ type rememberingHouse struct {
 
 func newRememberingHouse(t *testing.T, now func() time.Time) rememberingHouse {
 	t.Helper()
-	h := rememberingHouse{catalog: realCatalog(t), asked: new(atomic.Int32), records: new(records)}
+	h := rememberingHouse{catalog: catalogtest.Gateway(t), asked: new(atomic.Int32), records: new(records)}
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		h.asked.Add(1)
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x"}`)}, nil
@@ -120,7 +121,7 @@ func TestReadsAreRemembered(t *testing.T) {
 // that names it.
 func TestWritesMakeStale(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	here, elsewhere := requestsOf(t, methods, "a"), requestsOf(t, methods, "b")
 	pairs, collisions := 0, 0
 	for _, write := range methods.Mirrored() {
@@ -191,7 +192,7 @@ func TestAnswersGrowOld(t *testing.T) {
 // given to who asked, and to nobody who asks after the write.
 func TestWriteOvertakesRead(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	var name atomic.Value
 	name.Store("old")
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -241,7 +242,7 @@ func TestOneFlight(t *testing.T) {
 
 func testOneFlight(t *testing.T) {
 	const callers = 200
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var asked atomic.Int32
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {

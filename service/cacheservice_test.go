@@ -13,6 +13,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -78,7 +79,7 @@ func TestGetEntry(t *testing.T) {
 // else is.
 func TestPurge(t *testing.T) {
 	t.Parallel()
-	methods, up := realCatalog(t), newSlowUpstream(t)
+	methods, up := catalogtest.Gateway(t), newSlowUpstream(t)
 	addr := redistest.Start(t)
 	here, other := newReplica(t, methods, addr, up), newReplica(t, methods, addr, up)
 	var ids []string
@@ -151,7 +152,7 @@ func TestPurge(t *testing.T) {
 // TestWithoutCache: a gateway that keeps nothing says so.
 func TestWithoutCache(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
 	_, err := client.GetEntry(t.Context(), entryOf(t, getProjectName, map[string]any{"project_id": "p"}))
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "keeps no answers")
@@ -174,7 +175,7 @@ callers:
     authenticate: [{token_sha256: $team}]
     grants: [{permissions: [cache.purge, cache.read], projects: [p]}]
 `
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	log := new(records)
 	server := open(t, methods, service.Options{
 		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Cache: memoryCache(t, methods, nil), Callers: newPolicy(t, methods, policy), Audit: log,

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -71,7 +72,7 @@ func TestEveryInventory(t *testing.T) {
 func TestInventoryThroughTheFastDoor(t *testing.T) {
 	t.Parallel()
 	log := new(records)
-	door := fastDoor(t, open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(newManyProjects()), Audit: log}), nil, nil)
+	door := fastDoor(t, open(t, catalogtest.Gateway(t), service.Options{Upstream: upstream.Unpaced(newManyProjects()), Audit: log}), nil, nil)
 	for _, whole := range []bool{true, false} {
 		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tokenOf("root")))
 		stream, err := door.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/admingateway.inventory.v1.InventoryService/ListApiKeys")

@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -76,7 +77,7 @@ func liveHeap() int64 {
 // BenchmarkInventory streams the 160,000 keys of 1,000 projects, and reports the
 // most that was held on the way beyond what was held before.
 func BenchmarkInventory(b *testing.B) {
-	server := open(b, realCatalog(b), service.Options{Upstream: upstream.Unpaced(newManyProjects())})
+	server := open(b, catalogtest.Gateway(b), service.Options{Upstream: upstream.Unpaced(newManyProjects())})
 	var most int64
 	for b.Loop() {
 		most = max(most, streamMany(b, server))
@@ -87,7 +88,7 @@ func BenchmarkInventory(b *testing.B) {
 // TestInventoryIsNotHeld: what is held while 160,000 keys go by is a few pages
 // and the names of the projects. Held whole they take more than 100 MiB.
 func TestInventoryIsNotHeld(t *testing.T) { //nolint:paralleltest // It looks at the memory of the whole process.
-	server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(newManyProjects())})
+	server := open(t, catalogtest.Gateway(t), service.Options{Upstream: upstream.Unpaced(newManyProjects())})
 	if most := streamMany(t, server); most > 32<<20 {
 		t.Errorf("%d MiB are held on the way", most>>20)
 	}

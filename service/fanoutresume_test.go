@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
@@ -357,7 +358,7 @@ func TestPanicIsOneBranch(t *testing.T) {
 		}}
 		m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) {
 			if cached {
-				o.Cache = memoryCache(t, realCatalog(t), nil)
+				o.Cache = memoryCache(t, catalogtest.Gateway(t), nil)
 			}
 		})
 		all := m.projects(t)

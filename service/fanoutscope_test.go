@@ -18,6 +18,7 @@ import (
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -206,7 +207,7 @@ func TestStreamsArePacedAndEstimated(t *testing.T) {
 		return nil
 	}}
 	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) {
-		o.Budget = fakeBudget{realCatalog(t), sync.OnceFunc(func() { close(progress) })}
+		o.Budget = fakeBudget{catalogtest.Gateway(t), sync.OnceFunc(func() { close(progress) })}
 	})
 	method := inventoryOf(t, m.catalog, "ListUserRoles")
 	got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
@@ -244,7 +245,7 @@ func TestInventoryUnderATinyBudget(t *testing.T) {
 	t.Cleanup(server.Close)
 	gateway := newPacedGateway(t, server.URL, pace.Options{
 		Window: window, Organization: pace.Limit{Calls: 100, Burst: 1}, Default: pace.Limit{Calls: budget, Burst: 1},
-	}, memoryCache(t, realCatalog(t), nil), new(records))
+	}, memoryCache(t, catalogtest.Gateway(t), nil), new(records))
 	stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.client).ListApiKeys(t.Context(), &inventoryv1.ListApiKeysRequest{})
 	if err != nil {
 		t.Fatal(err)

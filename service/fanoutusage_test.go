@@ -14,6 +14,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 )
@@ -171,7 +172,7 @@ func TestUsageOfAYear(t *testing.T) {
 // asked for again, also not for another range that it is a piece of.
 func TestPiecesOfARange(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	m := newMirror(t, sandbox.Options{Users: 12, Projects: 4}, func(o *service.Options) {
 		o.Cache = memoryCache(t, methods, func() time.Time { return tourNow })
 	})

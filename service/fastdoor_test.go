@@ -20,6 +20,7 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -118,7 +119,7 @@ func (c *grpcCall) Receive(msg any) error {
 // takes.
 func TestReflectionNeedsItsPermission(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	log := new(records)
 	server := open(t, methods, service.Options{
 		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Reflection: true, Audit: log,

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -113,7 +114,7 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Add("proj_abc")
 	f.Add("é b+c&d=e;f:g@h")
-	methods := realCatalog(f)
+	methods := catalogtest.Gateway(f)
 	up := new(pathRecorder)
 	client := as("root", service.InProcess(open(f, methods, service.Options{Upstream: upstream.Unpaced(up)})))
 	method, ok := methods.Lookup(getProject)

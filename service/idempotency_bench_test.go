@@ -12,6 +12,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -21,7 +22,7 @@ import (
 // used, in front of an upstream that answers at once; and a bare SET in the same
 // Redis, of which a keyed write has to make two.
 func BenchmarkKeyedWrite(b *testing.B) {
-	methods := realCatalog(b)
+	methods := catalogtest.Gateway(b)
 	addr := redistest.Start(b)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil

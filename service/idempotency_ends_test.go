@@ -14,6 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -81,9 +82,9 @@ func TestSameKeyAtOnce(t *testing.T) {
 func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 	t.Parallel()
 	fake, up := newSandbox(t)
-	s := newKeyedReplica(t, realCatalog(t), up, memoryOutcomes(t))
+	s := newKeyedReplica(t, catalogtest.Gateway(t), up, memoryOutcomes(t))
 	client := as("root", service.InProcess(s.server))
-	create, _ := realCatalog(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
+	create, _ := catalogtest.Gateway(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	for i, fault := range []sandbox.Fault{
 		{Kind: sandbox.RateLimit},
 		{Kind: sandbox.Refuse, Status: 400}, {Kind: sandbox.Refuse, Status: 404}, {Kind: sandbox.Refuse, Status: 409}, {Kind: sandbox.Refuse, Status: 401},

@@ -17,6 +17,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -136,7 +137,7 @@ type keyedStub struct {
 // newKeyedStub counts what goes up; answer nil says that all is well.
 func newKeyedStub(t *testing.T, outcomes outcome.Store, answer upstreamFunc) *keyedStub {
 	t.Helper()
-	s := &keyedStub{catalog: realCatalog(t)}
+	s := &keyedStub{catalog: catalogtest.Gateway(t)}
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		n := s.asked.Add(1)
 		if answer != nil {

@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
@@ -118,11 +119,11 @@ func TestKeysThatAreNone(t *testing.T) {
 func TestKeysWithoutAStore(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
-	server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+	server := open(t, catalogtest.Gateway(t), service.Options{Upstream: upstream.Unpaced(upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
 		return answerProject(ctx)
 	}))})
-	create, _ := realCatalog(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
+	create, _ := catalogtest.Gateway(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(server)), "k", create, &adminv1.CreateProjectRequest{Name: "one"})
 	if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNotConfigured || asked.Load() != 0 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
@@ -142,7 +143,7 @@ func TestKeysWithoutAStore(t *testing.T) {
 // organization is the same, so a used key is neither replayed nor used again.
 func TestKeysOutliveTheAdminKey(t *testing.T) {
 	t.Parallel()
-	methods, outcomes := realCatalog(t), memoryOutcomes(t)
+	methods, outcomes := catalogtest.Gateway(t), memoryOutcomes(t)
 	var asked atomic.Int32
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		asked.Add(1)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -42,7 +43,7 @@ func TestKeyedWrites(t *testing.T) {
 	for _, d := range append(doors[:4:4], doors[len(doors)-1]) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			methods, addr := realCatalog(t), redistest.Start(t)
+			methods, addr := catalogtest.Gateway(t), redistest.Start(t)
 			fake, up := newSandbox(t)
 			a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
 			here, there := as("root", a.serve(t, d)), as("root", b.serve(t, d))
@@ -96,7 +97,7 @@ func last(r *records) audit.Record {
 // replica, and nothing is done again.
 func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
-	methods, addr := realCatalog(t), redistest.Start(t)
+	methods, addr := catalogtest.Gateway(t), redistest.Start(t)
 	fake, up := newSandbox(t)
 	a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
 	here, there := as("root", a.serve(t, doors[0])), as("root", b.serve(t, doors[2]))
@@ -151,7 +152,7 @@ func tellingsOf(t *testing.T, err error) string {
 // else, cannot be read in Redis, and is not created where it could be.
 func TestKeyedSecrets(t *testing.T) {
 	t.Parallel()
-	methods, addr := realCatalog(t), redistest.Start(t)
+	methods, addr := catalogtest.Gateway(t), redistest.Start(t)
 	fake, up := newSandbox(t)
 	plain := newKeyedReplica(t, methods, up, redisOutcomes(t, addr))
 	sealed := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))

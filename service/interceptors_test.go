@@ -23,6 +23,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -96,7 +97,7 @@ func newHouseOf(t *testing.T, options service.Options) house {
 	t.Helper()
 	log := &logLines{}
 	options.Logger = slog.New(slog.NewJSONHandler(log, nil))
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	server := open(t, methods, options)
 	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server, methods))
 	httpServer.Config.Protocols = new(http.Protocols)
@@ -470,7 +471,7 @@ func TestUnknownMethodsOverHTTP1(t *testing.T) {
 
 func TestServerWantsAnUpstream(t *testing.T) {
 	t.Parallel()
-	if _, err := service.NewServer(realCatalog(t), service.Options{}); err == nil {
+	if _, err := service.NewServer(catalogtest.Gateway(t), service.Options{}); err == nil {
 		t.Error("a server was built without an upstream")
 	}
 }

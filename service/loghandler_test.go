@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -23,7 +24,7 @@ func TestLogLinesNameTheCall(t *testing.T) {
 		logger.With("part", "upstream").InfoContext(ctx, "deep inside")
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil), Logger: logger})
 	ctx, info := connect.NewClientContext(t.Context())
 	info.RequestHeader().Set("Traceparent", callersTraceparent)

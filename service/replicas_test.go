@@ -23,6 +23,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -127,7 +128,7 @@ func (u *slowUpstream) Do(ctx context.Context, e *upstream.Endpoint, r *upstream
 func TestReplicasAreCoherent(t *testing.T) {
 	t.Parallel()
 	const projects, readers, writes = 4, 4, 60
-	methods, up := realCatalog(t), newSlowUpstream(t)
+	methods, up := catalogtest.Gateway(t), newSlowUpstream(t)
 	addr := redistest.Start(t)
 	var replicas []replica
 	for range 3 {
@@ -247,7 +248,7 @@ func TestRedisHoldsNoSecret(t *testing.T) {
 	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, seal.KeyBytes)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			methods, addr := realCatalog(t), redistest.Start(t)
+			methods, addr := catalogtest.Gateway(t), redistest.Start(t)
 			fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 7, Users: 20, Projects: 4, AuditEvents: 50, Now: func() time.Time { return tourNow }}))
 			t.Cleanup(fake.Close)
 			up, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
@@ -318,7 +319,7 @@ func everythingIn(t *testing.T, addr string) (text string, entries int) {
 // same at once cost one call, and not a thousand.
 func TestReplicasShareAFlight(t *testing.T) {
 	t.Parallel()
-	methods, addr := realCatalog(t), redistest.Start(t)
+	methods, addr := catalogtest.Gateway(t), redistest.Start(t)
 	release := make(chan struct{})
 	var asked atomic.Int32
 	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -270,7 +271,7 @@ func TestRESTRequests(t *testing.T) {
 func TestRESTNeedsWhatIsRequired(t *testing.T) {
 	t.Parallel()
 	h := newRESTHouse(t, answerProject)
-	for _, m := range realCatalog(t).Mirrored() {
+	for _, m := range catalogtest.Gateway(t).Mirrored() {
 		if !m.Endpoint.HasBody() {
 			continue
 		}
@@ -325,7 +326,7 @@ func TestRESTAnswers(t *testing.T) {
 // TestRESTRemembers: what is kept is answered as it was said.
 func TestRESTRemembers(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	said := []byte(`{"object":"organization.project","id":"proj_1","name":"x","what":  "else"}`)
 	asked := new(atomic.Int32)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
@@ -350,7 +351,7 @@ func TestRESTRemembers(t *testing.T) {
 // what it made, and not to make it again.
 func TestRESTWriteWithoutRecord(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	kept := &records{failed: func(r *audit.Record) error {
 		if r.Event == audit.EventCall {
 			return io.ErrShortWrite

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -29,7 +30,7 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 // BenchmarkDoorHit is a list of 100 projects that is kept, from the request's
 // headers to the answer's last byte, without a network: REST beside its peers.
 func BenchmarkDoorHit(b *testing.B) {
-	methods := realCatalog(b)
+	methods := catalogtest.Gateway(b)
 	var list bytes.Buffer
 	list.WriteString(`{"object":"list","data":[`)
 	for i := range 100 {

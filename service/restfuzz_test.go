@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -52,7 +53,7 @@ func FuzzREST(f *testing.F) {
 			f.Add(verb, target, "")
 		}
 	}
-	methods := realCatalog(f)
+	methods := catalogtest.Gateway(f)
 	templates := make(map[*upstream.Endpoint]*regexp.Regexp)
 	for _, m := range methods.Mirrored() {
 		templates[m.Endpoint] = regexp.MustCompile("^/v1" + pathVariable.ReplaceAllString(m.Endpoint.Template(), "([^/]+)") + "$")

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -71,7 +72,7 @@ func (s *scissors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // for the upstream's word for the kind of thing. All of it is on record.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	methods, log := realCatalog(t), new(records)
+	methods, log := catalogtest.Gateway(t), new(records)
 	cutter := &scissors{fake: sandbox.New(sandbox.Options{
 		Seed: 7, Users: 60, Projects: 12, AuditEvents: 50, Now: func() time.Time { return tourNow },
 	})}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/health"
@@ -49,7 +50,7 @@ func seriesOf(t *testing.T, registry *prometheus.Registry) (count int, said stri
 // many series as before, and no word of theirs is in one.
 func TestCallersMakeNoSeries(t *testing.T) {
 	t.Parallel()
-	registry, methods := prometheus.NewRegistry(), realCatalog(t)
+	registry, methods := prometheus.NewRegistry(), catalogtest.Gateway(t)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x", "object": "organization.project"}`)}, nil
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
@@ -54,7 +55,7 @@ callers:
 func newAgingHouse(t *testing.T, change func(*readcache.Options, *catalog.Catalog)) *agingHouse {
 	t.Helper()
 	h := &agingHouse{
-		t: t, catalog: realCatalog(t), start: time.Now(), past: new(atomic.Int64), asked: new(atomic.Int32), records: new(records),
+		t: t, catalog: catalogtest.Gateway(t), start: time.Now(), past: new(atomic.Int64), asked: new(atomic.Int32), records: new(records),
 		answers: new(atomic.Pointer[func(context.Context) error]), arrived: make(chan struct{}, 100),
 	}
 	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Lease: time.Minute, Now: h.now})

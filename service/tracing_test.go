@@ -15,6 +15,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -54,7 +55,7 @@ func listProjects(ctx context.Context, c *connect.Client) error {
 func tracedHouse(t *testing.T) (*tracetest.InMemoryExporter, connect.Transport, *records) {
 	t.Helper()
 	spans, tracer := inMemorySpans(t)
-	methods, kept := realCatalog(t), new(records)
+	methods, kept := catalogtest.Gateway(t), new(records)
 	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
