@@ -3,7 +3,6 @@ package service_test
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,40 +18,19 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
-	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// pacedGateway is a gateway that paces its calls to a sandbox.
-type pacedGateway struct {
-	client *connect.Client
-	pacer  *pace.Pacer
-}
-
-func newPacedGateway(t *testing.T, fakeURL string, options pace.Options, remembers *readcache.Cache, log *records) pacedGateway {
+// newPacedGateway is a gateway that paces its calls to a sandbox.
+func newPacedGateway(t *testing.T, fake *gatewaytest.Sandbox, pacing pace.Options, options ...gatewaytest.Option) *gatewaytest.Gateway {
 	t.Helper()
-	methods := catalogtest.Gateway(t)
-	client, err := upstream.New(upstream.Config{BaseURL: fakeURL + "/v1", Key: sandboxKey{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	pacer, err := pace.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pacer.Close)
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(pacer), Bucket: methods.BudgetOf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := open(t, methods, service.Options{Upstream: sender, Budget: pacer, Cache: remembers, Audit: log, LongestCall: time.Minute})
-	return pacedGateway{as("root", service.InProcess(server)), pacer}
+	return gatewaytest.New(t, append(options, gatewaytest.WithSandbox(fake), gatewaytest.WithPacing(pacing),
+		gatewaytest.WithOptions(func(o *service.Options) { o.LongestCall = time.Minute }))...)
 }
 
 // TestReplicasKeepOneBudget: a hundred callers at three replicas never ask for
@@ -62,11 +40,9 @@ func TestReplicasKeepOneBudget(t *testing.T) {
 	// The sandbox measures arrivals, and the machine of a test may stand still
 	// between a departure and its arrival: hence a wide margin.
 	const budget, calls, window = 10, 45, time.Second
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1, Budget: sandbox.Budget{Requests: budget, Window: window}})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1, Budget: sandbox.Budget{Requests: budget, Window: window}})
 	addr := redistest.Start(t)
-	var gateways []pacedGateway
+	var gateways []*gatewaytest.Gateway
 	for range 3 {
 		client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, ContextTimeoutEnabled: true})
 		t.Cleanup(func() { _ = client.Close() })
@@ -74,14 +50,14 @@ func TestReplicasKeepOneBudget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gateways = append(gateways, newPacedGateway(t, server.URL, pace.Options{
+		gateways = append(gateways, newPacedGateway(t, fake, pace.Options{
 			Window: window, Margin: 0.3, Organization: pace.Limit{Calls: 100, Burst: 1}, Default: pace.Limit{Calls: budget, Burst: 1}, Shared: shared,
-		}, nil, new(records)))
+		}))
 	}
 	var failed atomic.Int32
 	var all sync.WaitGroup
 	for i := range calls {
-		users := adminv1connect.NewUserServiceClient(gateways[i%len(gateways)].client)
+		users := adminv1connect.NewUserServiceClient(gateways[i%len(gateways)].Client("root"))
 		all.Go(func() {
 			if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: fmt.Sprintf("user_%d", i)}); connect.CodeOf(err) != connect.CodeNotFound {
 				failed.Add(1)
@@ -112,16 +88,14 @@ func TestNoBudgetInTime(t *testing.T) {
 	for _, remembers := range []bool{false, true} {
 		t.Run(fmt.Sprintf("remembers: %t", remembers), func(t *testing.T) {
 			t.Parallel()
-			fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+			fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 			fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
-			server := httptest.NewServer(fake)
-			t.Cleanup(server.Close)
-			var cached *readcache.Cache
+			var options []gatewaytest.Option
 			if remembers {
-				cached = memoryCache(t, catalogtest.Gateway(t), nil)
+				options = append(options, gatewaytest.WithMemoryCache(nil))
 			}
-			gateway := newPacedGateway(t, server.URL, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, cached, new(records))
-			users := adminv1connect.NewUserServiceClient(gateway.client)
+			gateway := newPacedGateway(t, fake, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, options...)
+			users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 			for call, want := range []struct {
 				reason string
 				asked  int
@@ -162,14 +136,12 @@ func retryOf(t *testing.T, err error) time.Duration {
 // TestRevocationsGoFirst: what takes access away does not wait behind reads.
 func TestRevocationsGoFirst(t *testing.T) {
 	t.Parallel()
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 	// The organization's bucket is what all wait for.
-	gateway := newPacedGateway(t, server.URL, pace.Options{
+	gateway := newPacedGateway(t, fake, pace.Options{
 		Window: time.Second, Organization: pace.Limit{Calls: 5, Burst: 1}, Default: pace.Limit{Calls: 100, Burst: 10},
-	}, nil, new(records))
-	users := adminv1connect.NewUserServiceClient(gateway.client)
+	})
+	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	order := make(chan string, 20)
 	var all sync.WaitGroup
 	for range 6 {
@@ -181,7 +153,7 @@ func TestRevocationsGoFirst(t *testing.T) {
 			order <- "read"
 		})
 	}
-	eventually(t, "the reads wait", func() bool { return gateway.pacer.Snapshot(t.Context())[0].Queued.Interactive >= 4 })
+	eventually(t, "the reads wait", func() bool { return gateway.Pacer.Snapshot(t.Context())[0].Queued.Interactive >= 4 })
 	all.Go(func() {
 		_, err := users.DeleteUser(t.Context(), &adminv1.DeleteUserRequest{UserId: "user_none"})
 		if connect.CodeOf(err) != connect.CodeNotFound {
@@ -221,19 +193,17 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // TestGetBudget: operators see the buckets, what was refused and for how long.
 func TestGetBudget(t *testing.T) {
 	t.Parallel()
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 	fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	gateway := newPacedGateway(t, server.URL, pace.Options{
+	gateway := newPacedGateway(t, fake, pace.Options{
 		Default: pace.Limit{Calls: 100, Burst: 10}, Buckets: map[string]pace.Limit{"users:write": {Calls: 20, Burst: 2}},
-	}, nil, new(records))
-	users := adminv1connect.NewUserServiceClient(gateway.client)
+	})
+	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	_, err := users.DeleteUser(withDeadline(t, 3*time.Second), &adminv1.DeleteUserRequest{UserId: "user_none"})
 	if connect.CodeOf(err) != connect.CodeResourceExhausted {
 		t.Fatal(err)
 	}
-	got, err := controlv1connect.NewBudgetServiceClient(gateway.client).GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
+	got, err := controlv1connect.NewBudgetServiceClient(gateway.Client("root")).GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,8 +232,7 @@ func withDeadline(t *testing.T, d time.Duration) context.Context {
 // TestWithoutPacing: a gateway that does not pace says so.
 func TestWithoutPacing(t *testing.T) {
 	t.Parallel()
-	methods := catalogtest.Gateway(t)
-	client := controlv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
+	client := controlv1connect.NewBudgetServiceClient(gatewaytest.New(t).Client("root"))
 	_, err := client.GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
 }
@@ -272,13 +241,11 @@ func TestWithoutPacing(t *testing.T) {
 // as urgent as the caller who asks for the same.
 func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
 	t.Parallel()
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	gateway := newPacedGateway(t, server.URL, pace.Options{
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
+	gateway := newPacedGateway(t, fake, pace.Options{
 		Window: 10 * time.Second, Organization: pace.Limit{Calls: 1, Burst: 1}, Default: pace.Limit{Calls: 1, Burst: 1},
-	}, memoryCache(t, catalogtest.Gateway(t), nil), new(records))
-	users := adminv1connect.NewUserServiceClient(gateway.client)
+	}, gatewaytest.WithMemoryCache(nil))
+	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	// It takes what there is.
 	if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: "user_none"}); connect.CodeOf(err) != connect.CodeNotFound {
 		t.Fatal(err)
@@ -286,12 +253,12 @@ func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() {
-		stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.client).ListUsers(ctx, &inventoryv1.ListUsersRequest{})
+		stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.Client("root")).ListUsers(ctx, &inventoryv1.ListUsersRequest{})
 		for err == nil {
 			_, err = stream.Receive()
 		}
 	})
-	queued := func() pace.Queued { return gateway.pacer.Snapshot(t.Context())[0].Queued }
+	queued := func() pace.Queued { return gateway.Pacer.Snapshot(t.Context())[0].Queued }
 	eventually(t, "the inventory waits", func() bool { return queued() == pace.Queued{FanOut: 1} })
 	all.Go(func() { _, _ = users.ListUsers(ctx, &adminv1.ListUsersRequest{Limit: new(int32(100))}) })
 	eventually(t, "its read waits as somebody's", func() bool { return queued() == pace.Queued{Interactive: 1} })

@@ -12,9 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -41,12 +41,12 @@ func audited(records []audit.Record) string {
 func TestKeyedWrites(t *testing.T) {
 	t.Parallel()
 	for _, d := range append(doors[:4:4], doors[len(doors)-1]) {
-		t.Run(d.name, func(t *testing.T) {
+		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
 			methods, addr := catalogtest.Gateway(t), redistest.Start(t)
-			fake, up := newSandbox(t)
-			a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
-			here, there := as("root", a.serve(t, d)), as("root", b.serve(t, d))
+			fake, up := newTourSandbox(t)
+			a, b := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr))), newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
+			here, there := gatewaytest.As("root", a.Transport(d)), gatewaytest.As("root", b.Transport(d))
 			w, writes := newWorld(t), 0
 			for _, s := range readTour(t, methods) {
 				request, key := s.message(t, w), "a key for every read"
@@ -54,7 +54,7 @@ func TestKeyedWrites(t *testing.T) {
 					key = fmt.Sprintf("tour.txt:%d", s.line)
 					writes++
 				}
-				before, atA, atB := fake.Count(s.method.Endpoint.String()), len(a.records.all()), len(b.records.all())
+				before, atA, atB := fake.Count(s.method.Endpoint.String()), len(a.Records.All()), len(b.Records.All())
 				first, replayed, err := callKeyed(t.Context(), t, here, key, s.method, request)
 				if err != nil || replayed {
 					t.Fatalf("tour.txt:%d: %s: %v, replayed: %t", s.line, s.method.ShortName(), err, replayed)
@@ -72,10 +72,10 @@ func TestKeyedWrites(t *testing.T) {
 				if s.method.Read {
 					wantA, wantB = "ok", "ok"
 				}
-				if gotA, gotB := audited(a.records.all()[atA:]), audited(b.records.all()[atB:]); gotA != wantA || gotB != wantB {
+				if gotA, gotB := audited(a.Records.All()[atA:]), audited(b.Records.All()[atB:]); gotA != wantA || gotB != wantB {
 					t.Errorf("%s: recorded as %q and %q", s.method.ShortName(), gotA, gotB)
 				}
-				if ids := []string{last(a.records).UpstreamRequestID, last(b.records).UpstreamRequestID}; !s.method.Read && (ids[0] != ids[1] || ids[0] == "") {
+				if ids := []string{a.Records.Last().UpstreamRequestID, b.Records.Last().UpstreamRequestID}; !s.method.Read && (ids[0] != ids[1] || ids[0] == "") {
 					t.Errorf("%s: upstream ids %q", s.method.ShortName(), ids)
 				}
 				s.learn(t, w, first)
@@ -87,8 +87,8 @@ func TestKeyedWrites(t *testing.T) {
 	}
 }
 
-func last(r *records) audit.Record {
-	all := r.all()
+func last(r *gatewaytest.Records) audit.Record {
+	all := r.All()
 	return all[len(all)-1]
 }
 
@@ -98,15 +98,15 @@ func last(r *records) audit.Record {
 func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	methods, addr := catalogtest.Gateway(t), redistest.Start(t)
-	fake, up := newSandbox(t)
-	a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
-	here, there := as("root", a.serve(t, doors[0])), as("root", b.serve(t, doors[2]))
+	fake, up := newTourSandbox(t)
+	a, b := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr))), newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
+	here, there := gatewaytest.As("root", a.Transport(doors[0])), gatewaytest.As("root", b.Transport(doors[2]))
 	w := newWorld(t)
 	for _, s := range readTour(t, methods) {
 		request := s.message(t, w)
 		if s.method.Read || len(s.keep) > 0 { // The tour goes on with what is learned here.
 			response := s.method.Response.New().Interface()
-			if err := here.CallUnary(t.Context(), specOf(s.method), request, response); err != nil {
+			if err := here.CallUnary(t.Context(), s.method.Spec(), request, response); err != nil {
 				t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.ShortName(), err)
 			}
 			s.learn(t, w, response)
@@ -115,7 +115,7 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 			continue
 		}
 		op := s.method.Endpoint.String()
-		before, atA, atB := fake.Count(op), len(a.records.all()), len(b.records.all())
+		before, atA, atB := fake.Count(op), len(a.Records.All()), len(b.Records.All())
 		remove := fake.Inject(sandbox.Fault{Op: op, Kind: sandbox.Lost})
 		var told []string
 		for i, client := range []*connect.Client{here, there, here} {
@@ -132,7 +132,7 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 		if n := fake.Count(op) - before; n != 1 {
 			t.Errorf("%s: asked %d times", s.method.ShortName(), n)
 		}
-		if gotA, gotB := audited(a.records.all()[atA:]), audited(b.records.all()[atB:]); gotA != "intent, unknown first, unknown replayed" || gotB != "unknown replayed" {
+		if gotA, gotB := audited(a.Records.All()[atA:]), audited(b.Records.All()[atB:]); gotA != "intent, unknown first, unknown replayed" || gotB != "unknown replayed" {
 			t.Errorf("%s: recorded as %q and %q", s.method.ShortName(), gotA, gotB)
 		}
 	}
@@ -153,14 +153,14 @@ func tellingsOf(t *testing.T, err error) string {
 func TestKeyedSecrets(t *testing.T) {
 	t.Parallel()
 	methods, addr := catalogtest.Gateway(t), redistest.Start(t)
-	fake, up := newSandbox(t)
-	plain := newKeyedReplica(t, methods, up, redisOutcomes(t, addr))
-	sealed := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
-	w, secrets := newWorld(t), []string{sandbox.DefaultAdminKey, tokenOf("root"), "key-of-"}
+	fake, up := newTourSandbox(t)
+	plain := newKeyedGateway(t, up, gatewaytest.RedisOutcomes(t, addr))
+	sealed := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
+	w, secrets := newWorld(t), []string{sandbox.DefaultAdminKey, gatewaytest.TokenOf("root"), "key-of-"}
 	for _, s := range readTour(t, methods) {
 		request, key := s.message(t, w), fmt.Sprint("key-of-", s.line)
 		if !s.method.Secret {
-			response, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
+			response, _, err := callKeyed(t.Context(), t, plain.Client("root"), key, s.method, request)
 			if err != nil {
 				t.Fatalf("%s: %v", s.method.ShortName(), err)
 			}
@@ -168,19 +168,19 @@ func TestKeyedSecrets(t *testing.T) {
 			continue
 		}
 		before := fake.Count(s.method.Endpoint.String())
-		_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
+		_, _, err := callKeyed(t.Context(), t, plain.Client("root"), key, s.method, request)
 		if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNeedsEncryption || fake.Count(s.method.Endpoint.String()) != before {
 			t.Errorf("%s without encryption: %v, asked %d times", s.method.ShortName(), err, fake.Count(s.method.Endpoint.String())-before)
 		}
-		first, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
+		first, _, err := callKeyed(t.Context(), t, sealed.Client("root"), key, s.method, request)
 		if err != nil {
 			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
-		again, replayed, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
+		again, replayed, err := callKeyed(t.Context(), t, sealed.Client("root"), key, s.method, request)
 		if err != nil || !replayed || !proto.Equal(first, again) {
 			t.Errorf("%s again: %v, replayed: %t", s.method.ShortName(), err, replayed)
 		}
-		others, replayed, err := callKeyed(t.Context(), t, as("boss", service.InProcess(sealed.server)), key, s.method, request)
+		others, replayed, err := callKeyed(t.Context(), t, sealed.Client("boss"), key, s.method, request)
 		if err == nil && (replayed || proto.Equal(first, others)) {
 			t.Errorf("%s: another caller got %v, replayed: %t", s.method.ShortName(), others, replayed)
 		}
@@ -200,7 +200,7 @@ func TestKeyedSecrets(t *testing.T) {
 			t.Errorf("Redis holds %.8s…", secret)
 		}
 	}
-	if log := fmt.Sprint(sealed.records.all(), plain.records.all()); slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(log, s) }) {
+	if log := fmt.Sprint(sealed.Records.All(), plain.Records.All()); slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(log, s) }) {
 		t.Error("a record holds a secret, or a key")
 	}
 }

@@ -8,35 +8,34 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// restHouse is a gateway in front of an upstream that a test plays.
-type restHouse struct {
-	house
-	asked  *atomic.Int32
+// restGateway is a gateway and a client of its REST door.
+type restGateway struct {
+	*gatewaytest.Gateway
 	client *http.Client
 }
 
-func newRESTHouse(t *testing.T, up upstreamFunc) restHouse {
+func newRESTGateway(t *testing.T, options ...gatewaytest.Option) restGateway {
 	t.Helper()
-	asked := new(atomic.Int32)
-	h := restHouse{asked: asked, client: &http.Client{
+	h := restGateway{Gateway: gatewaytest.New(t, options...), client: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	h.house = newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
-		asked.Add(1)
-		return up(ctx)
-	}, 0)
 	t.Cleanup(h.client.CloseIdleConnections)
 	return h
 }
@@ -50,11 +49,11 @@ type restReply struct {
 
 // send makes a call as root. A header "Name: value" replaces what is sent
 // otherwise; one without a value is not sent.
-func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, headers ...string) restReply {
+func (h restGateway) send(t *testing.T, verb, target string, body io.Reader, headers ...string) restReply {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, verb, h.url, body)
+	request, err := http.NewRequestWithContext(ctx, verb, h.HTTP().URL, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +61,7 @@ func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, heade
 	if request.URL.Path, err = url.PathUnescape(request.URL.RawPath); err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
+	request.Header.Set("Authorization", "Bearer "+gatewaytest.TokenOf("root"))
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -134,7 +133,7 @@ func TestRESTErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newRESTHouse(t, func(context.Context) (*upstream.Reply, error) { return nil, test.err })
+			h := newRESTGateway(t, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) { return nil, test.err })))
 			for what, r := range map[string]restReply{
 				test.readAgain: h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil),
 				test.again:     h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`)),
@@ -147,7 +146,7 @@ func TestRESTErrors(t *testing.T) {
 					t.Errorf("headers are %v, want Retry-After %q and X-Should-Retry %q", r.header, test.wait, what)
 				}
 			}
-			if h.asked.Load() < 2 {
+			if h.Asked.Load() < 2 {
 				t.Error("the upstream was not asked")
 			}
 		})
@@ -158,7 +157,7 @@ func TestRESTErrors(t *testing.T) {
 // asks, and is neither cleaned nor redirected.
 func TestRESTPaths(t *testing.T) {
 	t.Parallel()
-	h := newRESTHouse(t, answerProject)
+	h := newRESTGateway(t)
 	const project = "/v1/organization/projects/proj_1"
 	for _, path := range []string{
 		"/v1", "/v1/", "/v1//", "/v2" + project[3:] + "/", "/V1" + project[3:] + "/", "//v1" + project[3:], "/v1/" + project[3:], project + "/", project + "//",
@@ -188,10 +187,10 @@ func TestRESTPaths(t *testing.T) {
 	if r := h.send(t, http.MethodHead, project, nil); r.status != http.StatusMethodNotAllowed || len(r.body) > 0 {
 		t.Errorf("HEAD: got %d %s", r.status, r.body)
 	}
-	if n := h.asked.Load(); n != 0 {
+	if n := h.Asked.Load(); n != 0 {
 		t.Errorf("the upstream was asked %d times", n)
 	}
-	if r := h.send(t, http.MethodGet, project, nil); r.status != http.StatusOK || h.asked.Load() != 1 {
+	if r := h.send(t, http.MethodGet, project, nil); r.status != http.StatusOK || h.Asked.Load() != 1 {
 		t.Errorf("the right path: got %d %s", r.status, r.body)
 	}
 }
@@ -203,7 +202,7 @@ func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte(
 
 func TestRESTRequests(t *testing.T) {
 	t.Parallel()
-	h := newRESTHouse(t, answerProject)
+	h := newRESTGateway(t)
 	zipped := func() io.Reader {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
@@ -253,9 +252,9 @@ func TestRESTRequests(t *testing.T) {
 		"deep":                      {"GET", "/v1/organization/audit_logs?" + strings.Repeat("effective_at[gt]", 1000) + "=1", nil, nil, 400, strings.Repeat("effective_at[gt]", 4), "invalid_request"},
 		"huge":                      {"GET", projects + "?after=" + strings.Repeat("x", 100_000), nil, nil, 400, "query", "invalid_request"},
 	} {
-		before := h.asked.Load()
+		before := h.Asked.Load()
 		r := h.send(t, test.verb, test.target, test.body, test.headers...)
-		if asked := h.asked.Load() > before; r.status != test.status || asked != (test.status == http.StatusOK) {
+		if asked := h.Asked.Load() > before; r.status != test.status || asked != (test.status == http.StatusOK) {
 			t.Errorf("%s: got %d %s, want %d; asked the upstream: %t", name, r.status, r.body, test.status, asked)
 			continue
 		}
@@ -270,7 +269,7 @@ func TestRESTRequests(t *testing.T) {
 // TestRESTNeedsWhatIsRequired: a member that has to be there is not made up.
 func TestRESTNeedsWhatIsRequired(t *testing.T) {
 	t.Parallel()
-	h := newRESTHouse(t, answerProject)
+	h := newRESTGateway(t)
 	for _, m := range catalogtest.Gateway(t).Mirrored() {
 		if !m.Endpoint.HasBody() {
 			continue
@@ -293,9 +292,9 @@ func TestRESTNeedsWhatIsRequired(t *testing.T) {
 func TestRESTAnswers(t *testing.T) {
 	t.Parallel()
 	long := []byte(`{ "object":"organization.project",  "id":"proj_1","unknown":[1.0,1e2],"name":"` + strings.Repeat("é", 2000) + "\"}\n")
-	h := newRESTHouse(t, func(context.Context) (*upstream.Reply, error) {
+	h := newRESTGateway(t, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusCreated, Body: long, RequestID: "req_theirs"}, nil
-	})
+	})))
 	for accept, zipped := range map[string]bool{
 		"gzip": true, "br, GZIP;q=0.5": true, "*": true, "gzip;q=0": false, "*, gzip;q=0": false, "gzip;q=x": false, "identity": false, "": false, "*;q=0": false, "gzip;q=0.000": false,
 	} {
@@ -326,20 +325,15 @@ func TestRESTAnswers(t *testing.T) {
 // TestRESTRemembers: what is kept is answered as it was said.
 func TestRESTRemembers(t *testing.T) {
 	t.Parallel()
-	methods := catalogtest.Gateway(t)
 	said := []byte(`{"object":"organization.project","id":"proj_1","name":"x","what":  "else"}`)
-	asked := new(atomic.Int32)
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		asked.Add(1)
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: said}, nil
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil)})
-	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, methods))}}
-	t.Cleanup(h.client.CloseIdleConnections)
+	h := newRESTGateway(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil))
 	for i, status := range []string{"fwd=miss", "hit"} {
 		r := h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil)
-		if r.status != http.StatusOK || !bytes.Equal(r.body, said) || asked.Load() != 1 {
-			t.Errorf("call %d: %d %s, the upstream was asked %d times", i, r.status, r.body, asked.Load())
+		if r.status != http.StatusOK || !bytes.Equal(r.body, said) || h.Asked.Load() != 1 {
+			t.Errorf("call %d: %d %s, the upstream was asked %d times", i, r.status, r.body, h.Asked.Load())
 		}
 		if got := r.header.Get("Cache-Status"); !strings.HasPrefix(got, "admin-gateway; "+status) || r.header.Get("Age") != "0" {
 			t.Errorf("call %d: headers are %v", i, r.header)
@@ -351,16 +345,13 @@ func TestRESTRemembers(t *testing.T) {
 // what it made, and not to make it again.
 func TestRESTWriteWithoutRecord(t *testing.T) {
 	t.Parallel()
-	methods := catalogtest.Gateway(t)
-	kept := &records{failed: func(r *audit.Record) error {
+	kept := &gatewaytest.Records{Fail: func(r *audit.Record) error {
 		if r.Event == audit.EventCall {
 			return io.ErrShortWrite
 		}
 		return nil
 	}}
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: kept, AuditRequired: true})
-	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, methods))}}
-	t.Cleanup(h.client.CloseIdleConnections)
+	h := newRESTGateway(t, gatewaytest.WithAudit(kept), gatewaytest.WithRequiredAudit())
 	r := h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`))
 	if _, kind, _, code := r.told(t); r.status != http.StatusFailedDependency || kind != "server_error" || code != "write_not_recorded" || r.header.Get("X-Should-Retry") != "false" {
 		t.Errorf("got %d %s", r.status, r.body)
@@ -369,4 +360,21 @@ func TestRESTWriteWithoutRecord(t *testing.T) {
 	if err := json.Unmarshal(r.body, &told); err != nil || told.Error.ID == "" {
 		t.Errorf("%s does not say what was made: %v", r.body, err)
 	}
+}
+
+// requiredFields are the members that a body has to have.
+func requiredFields(m *catalog.Method) map[string]bool {
+	names := map[string]bool{}
+	inPath := map[protoreflect.Name]bool{}
+	for _, variable := range m.Endpoint.Variables() {
+		inPath[variable.Name()] = true
+	}
+	fields := m.Descriptor.Input().Fields()
+	for i := range fields.Len() {
+		declared, _ := proto.GetExtension(fields.Get(i).Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+		if slices.Contains(declared, annotations.FieldBehavior_REQUIRED) && !inPath[fields.Get(i).Name()] {
+			names[string(fields.Get(i).Name())] = true
+		}
+	}
+	return names
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -59,11 +60,11 @@ func FuzzREST(f *testing.F) {
 		templates[m.Endpoint] = regexp.MustCompile("^/v1" + pathVariable.ReplaceAllString(m.Endpoint.Template(), "([^/]+)") + "$")
 	}
 	up, kept := new(lastAsked), new(lastRecord)
-	door := service.NewHTTPHandler(open(f, methods, service.Options{Upstream: upstream.Unpaced(up), Audit: kept}), methods)
+	door := service.NewHTTPHandler(gatewaytest.New(f, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(kept)).Server, methods)
 	f.Fuzz(func(t *testing.T, verb, target, body string) {
 		*up = lastAsked{}
 		line := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			verb, target, tokenOf("root"), len(body), body)
+			verb, target, gatewaytest.TokenOf("root"), len(body), body)
 		request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line)))
 		if err != nil || request.URL.Host != "" && request.URL.Host != "elsewhere" || len(request.Header) != 3 {
 			return // No HTTP, or another request than this one.

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -72,13 +72,13 @@ func (s *scissors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // for the upstream's word for the kind of thing. All of it is on record.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	methods, log := catalogtest.Gateway(t), new(records)
+	methods, log := catalogtest.Gateway(t), new(gatewaytest.Records)
 	cutter := &scissors{fake: sandbox.New(sandbox.Options{
 		Seed: 7, Users: 60, Projects: 12, AuditEvents: 50, Now: func() time.Time { return tourNow },
 	})}
 	server := httptest.NewServer(cutter)
 	t.Cleanup(server.Close)
-	client, err := upstream.New(upstream.Config{BaseURL: server.URL + "/v1", Key: sandboxKey{}})
+	client, err := upstream.New(upstream.Config{BaseURL: server.URL + "/v1", Key: gatewaytest.SandboxKey{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestLostAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := as("root", service.InProcess(open(t, methods, service.Options{Upstream: sender, Audit: log})))
+	root := gatewaytest.New(t, gatewaytest.WithSender(sender), gatewaytest.WithAudit(log)).Client("root")
 
 	w := newWorld(t)
 	posts, deletes, gone := 0, 0, 0
@@ -99,7 +99,7 @@ func TestLostAnswers(t *testing.T) {
 		op, name := s.method.Endpoint.String(), s.method.ShortName()
 		got := s.method.Response.New().Interface()
 		if s.method.Read {
-			if err := root.CallUnary(t.Context(), specOf(s.method), s.message(t, w), got); err != nil {
+			if err := root.CallUnary(t.Context(), s.method.Spec(), s.message(t, w), got); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			s.learn(t, w, got)
@@ -107,7 +107,7 @@ func TestLostAnswers(t *testing.T) {
 		}
 		before := cutter.fake.Count(op)
 		cutter.arm()
-		err := root.CallUnary(t.Context(), specOf(s.method), s.message(t, w), got)
+		err := root.CallUnary(t.Context(), s.method.Spec(), s.message(t, w), got)
 		want := lostAnswer(t, s.method, cutter.lost(t).Body.Bytes())
 		asked, code := cutter.fake.Count(op)-before, "ok"
 		if s.method.Endpoint.Verb() == http.MethodDelete {
@@ -122,7 +122,7 @@ func TestLostAnswers(t *testing.T) {
 				t.Errorf("%s: asked %d times: %v", name, asked, err)
 			}
 		}
-		kept := log.all()
+		kept := log.All()
 		if last := kept[len(kept)-1]; last.Event != audit.EventCall || "/"+last.Method != s.method.Procedure || last.Code != code {
 			t.Errorf("%s: recorded as %s of %s: %s", name, last.Event, last.Method, last.Code)
 		}

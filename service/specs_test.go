@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -83,13 +84,13 @@ func runSpec(t *testing.T, methods *catalog.Catalog, m *catalog.Method, s spec) 
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	road := open(t, methods, service.Options{Upstream: upstream.Unpaced(client)})
+	road := gatewaytest.New(t, gatewaytest.WithUpstream(client)).Server
 
 	request, response := m.Request.New().Interface(), m.Response.New().Interface()
 	if err := protojson.Unmarshal(s.Request, request); err != nil {
 		t.Fatalf("the spec's request is no %s: %v", m.Request.Descriptor().Name(), err)
 	}
-	err = as("root", service.InProcess(road)).CallUnary(t.Context(), connect.Spec{
+	err = gatewaytest.As("root", service.InProcess(road)).CallUnary(t.Context(), connect.Spec{
 		StreamType: connect.StreamTypeUnary,
 		Procedure:  m.Procedure,
 		Schema:     m.Descriptor,
