@@ -16,6 +16,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -51,9 +52,9 @@ callers:
 // with a request that would succeed. The sandbox must not hear of it.
 func TestNobodyGetsPast(t *testing.T) {
 	t.Parallel()
-	strangers := map[string]connect.Code{
+	refused := map[string]connect.Code{
 		"":          connect.CodeUnauthenticated, // no credential
-		"stranger":  connect.CodeUnauthenticated, // a wrong one
+		"unknown":   connect.CodeUnauthenticated, // a wrong one
 		"powerless": connect.CodePermissionDenied,
 		"elsewhere": connect.CodePermissionDenied,
 		"forbidden": connect.CodePermissionDenied,
@@ -67,10 +68,10 @@ func TestNobodyGetsPast(t *testing.T) {
 			transport := gw.Transport(d)
 			called := map[string]bool{}
 			for _, s := range readTour(t, gw.Catalog) {
-				request := s.message(t, validWorld(t))
-				for name, code := range strangers {
-					if i > 0 && name != "stranger" && name != "powerless" {
-						continue // The doors lead to one road: the rest of it is tried behind the first.
+				request := s.message(t, validTourValues(t))
+				for name, code := range refused {
+					if i > 0 && name != "unknown" && name != "powerless" {
+						continue // All doors lead to one pipeline: the other callers are tested at the first door.
 					}
 					err := gatewaytest.As(name, transport).CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
 					if connect.CodeOf(err) != code {
@@ -109,10 +110,10 @@ func wantNothingTold(t *testing.T, name string, err error) {
 	}
 }
 
-// validWorld has an id for everything that a tour's requests need.
-func validWorld(t *testing.T) world {
+// validTourValues has a valid id for every variable of a tour's requests.
+func validTourValues(t *testing.T) tourValues {
 	t.Helper()
-	w := newWorld(t)
+	w := newTourValues(t)
 	for _, name := range []string{"user", "other", "email", "group", "role", "busy", "project", "invite", "prole", "account", "bare", "akey", "akey2", "adminkey", "cert", "limit", "alert", "palert"} {
 		w[name] = "valid_1"
 	}
@@ -147,7 +148,7 @@ callers:
 	client := gateway.Client("team")
 	for _, s := range readTour(t, methods) {
 		before := asked.Load()
-		request := s.message(t, validWorld(t))
+		request := s.message(t, validTourValues(t))
 		projects := handleOf(t, methods, s.method).Projects(request.ProtoReflect())
 		err := client.CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
 		mine := len(projects) > 0 && !slices.ContainsFunc(projects, func(id string) bool { return id != "valid_1" })
@@ -171,7 +172,7 @@ func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 		}
 		return gatewaytest.AnswerProject(ctx)
 	})
-	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(gatewaytest.RootPolicy+accessPolicy[len("\ncallers:\n"):]))
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(admissiontest.RootPolicy+accessPolicy[len("\ncallers:\n"):]))
 	get := func(name string) error {
 		_, err := adminv1connect.NewProjectServiceClient(gateway.Client(name)).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 		return err
@@ -183,8 +184,8 @@ func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 				t.Errorf("%s: %s got %v", when, name, err)
 			}
 		}
-		if err := get("stranger"); connect.CodeOf(err) != connect.CodeUnauthenticated {
-			t.Errorf("%s: a stranger got %v", when, err)
+		if err := get("unknown"); connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Errorf("%s: an unknown caller got %v", when, err)
 		}
 	}
 	done := make(chan error)
@@ -251,7 +252,7 @@ callers:
     authenticate: [{token_sha256: $slow}]
     grants: [{permissions: ["*"]}]
     limits: {requests_per_second: 0.001, burst: 2, concurrent: 1}
-`+gatewaytest.RootPolicy[len("\ncallers:\n"):]))
+`+admissiontest.RootPolicy[len("\ncallers:\n"):]))
 	get := func(name string) error {
 		_, err := adminv1connect.NewProjectServiceClient(gateway.Client(name)).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 		return err
@@ -305,7 +306,7 @@ func wantLimited(t *testing.T, what string, err error) {
 func TestEveryCallIsRecorded(t *testing.T) {
 	t.Parallel()
 	log := new(gatewaytest.Records)
-	gateway := gatewaytest.New(t, gatewaytest.WithAudit(log), gatewaytest.WithPolicy(gatewaytest.RootPolicy+accessPolicy[len("\ncallers:\n"):]))
+	gateway := gatewaytest.New(t, gatewaytest.WithAudit(log), gatewaytest.WithPolicy(admissiontest.RootPolicy+accessPolicy[len("\ncallers:\n"):]))
 	for _, test := range []struct {
 		caller, project string
 		want            audit.Record

@@ -45,7 +45,7 @@ func TestUnrecordedWritesAreNotMade(t *testing.T) {
 	client, _, asked := newAuditedGateway(t, func(*audit.Record) error { return errSinkFull })
 	for _, s := range readTour(t, catalogtest.Gateway(t)) {
 		before := asked.Load()
-		err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validWorld(t)), s.method.Response.New().Interface())
+		err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validTourValues(t)), s.method.Response.New().Interface())
 		made := asked.Load() - before
 		switch {
 		case s.method.Read && (err != nil || made != 1):
@@ -73,7 +73,7 @@ func TestDoneAndNotRecorded(t *testing.T) {
 			continue
 		}
 		before := asked.Load()
-		err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validWorld(t)), s.method.Response.New().Interface())
+		err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validTourValues(t)), s.method.Response.New().Interface())
 		if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != rpcerror.ReasonWriteNotRecorded || asked.Load() != before+1 {
 			t.Fatalf("%s: %v, asked %d times", s.method.ShortName(), err, asked.Load()-before)
 		}
@@ -99,7 +99,7 @@ func TestRecordedWrites(t *testing.T) {
 	client, log, _ := newAuditedGateway(t, nil)
 	for _, s := range readTour(t, catalogtest.Gateway(t)) {
 		before := len(log.All())
-		if err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validWorld(t)), s.method.Response.New().Interface()); err != nil {
+		if err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validTourValues(t)), s.method.Response.New().Interface()); err != nil {
 			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
 		var events []string

@@ -158,9 +158,9 @@ func TestWithoutCache(t *testing.T) {
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "keeps no answers")
 }
 
-// TestOwnMethodsAreGuarded: the RPCs that the gateway answers itself are behind
+// TestLocalMethodsAreAuthorized: the RPCs that the gateway answers itself are behind
 // the same policy: by permission, and by project where the request names one.
-func TestOwnMethodsAreGuarded(t *testing.T) {
+func TestLocalMethodsAreAuthorized(t *testing.T) {
 	t.Parallel()
 	const policy = `
 callers:

@@ -53,8 +53,8 @@ func (h cachedGateway) asks(t *testing.T, m *catalog.Method, request proto.Messa
 // requestsOf is a request for every method, about the things with one id.
 func requestsOf(t *testing.T, methods *catalog.Catalog, id string) map[string]proto.Message {
 	t.Helper()
-	w := newWorld(t)
-	for name := range validWorld(t) {
+	w := newTourValues(t)
+	for name := range validTourValues(t) {
 		if name != "pem" {
 			w[name] = id
 		}

@@ -25,10 +25,10 @@ var tourNow = time.Date(2026, time.March, 18, 15, 30, 20, 0, time.UTC)
 // doors are the ways to call a gateway over a connection with TLS.
 var doors = gatewaytest.Doors()
 
-// TestMirror calls every RPC through every door, and compares every field of
+// TestEveryRPCThroughEveryDoor calls every RPC through every door, and compares every field of
 // every answer with what the sandbox said, and what was written with what the
 // sandbox holds afterwards.
-func TestMirror(t *testing.T) {
+func TestEveryRPCThroughEveryDoor(t *testing.T) {
 	t.Parallel()
 	for _, d := range doors {
 		t.Run(d.Name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func (gw *tourGateway) call(ctx context.Context, d gatewaytest.Door, method *cat
 
 func (gw *tourGateway) tour(t *testing.T, d gatewaytest.Door) {
 	t.Helper()
-	w := newWorld(t)
+	w := newTourValues(t)
 	readBack := 0
 	for _, s := range readTour(t, gw.Catalog) {
 		before := gw.Sandbox.Counts()[s.method.Endpoint.String()]

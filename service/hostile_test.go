@@ -50,7 +50,7 @@ func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
 			gw := newTourGateway(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
-			w := validWorld(t)
+			w := validTourValues(t)
 			tried := 0
 			for _, s := range readTour(t, gw.Catalog) {
 				for _, variable := range s.method.Endpoint.Variables() {
@@ -106,7 +106,7 @@ func (r *pathRecorder) Do(_ context.Context, _ *upstream.Endpoint, request *upst
 	return nil, &upstream.Error{Kind: upstream.NotFound, Reason: upstream.ReasonNotFound, Status: http.StatusNotFound}
 }
 
-// FuzzIDs sends any id down the road: it is refused, or it is one whole segment
+// FuzzIDs sends any id through the pipeline: it is refused, or it is one whole segment
 // of the path.
 func FuzzIDs(f *testing.F) {
 	for _, id := range hostileIDs {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -21,7 +22,7 @@ import (
 )
 
 // keyedPolicy has two callers who may do everything, with names of one length.
-const keyedPolicy = gatewaytest.RootPolicy + `
+const keyedPolicy = admissiontest.RootPolicy + `
   - name: boss
     authenticate: [{token_sha256: $boss}]
     grants: [{permissions: ["*"]}]

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
@@ -47,7 +48,7 @@ func TestKeyedWrites(t *testing.T) {
 			fake, up := newTourSandbox(t)
 			a, b := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr))), newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
 			here, there := gatewaytest.As("root", a.Transport(d)), gatewaytest.As("root", b.Transport(d))
-			w, writes := newWorld(t), 0
+			w, writes := newTourValues(t), 0
 			for _, s := range readTour(t, methods) {
 				request, key := s.message(t, w), "a key for every read"
 				if !s.method.Read {
@@ -101,7 +102,7 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 	fake, up := newTourSandbox(t)
 	a, b := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr))), newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
 	here, there := gatewaytest.As("root", a.Transport(doors[0])), gatewaytest.As("root", b.Transport(doors[2]))
-	w := newWorld(t)
+	w := newTourValues(t)
 	for _, s := range readTour(t, methods) {
 		request := s.message(t, w)
 		if s.method.Read || len(s.keep) > 0 { // The tour goes on with what is learned here.
@@ -156,7 +157,7 @@ func TestKeyedSecrets(t *testing.T) {
 	fake, up := newTourSandbox(t)
 	plain := newKeyedGateway(t, up, gatewaytest.RedisOutcomes(t, addr))
 	sealed := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
-	w, secrets := newWorld(t), []string{sandbox.DefaultAdminKey, gatewaytest.TokenOf("root"), "key-of-"}
+	w, secrets := newTourValues(t), []string{sandbox.DefaultAdminKey, admissiontest.TokenOf("root"), "key-of-"}
 	for _, s := range readTour(t, methods) {
 		request, key := s.message(t, w), fmt.Sprint("key-of-", s.line)
 		if !s.method.Secret {

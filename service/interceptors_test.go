@@ -19,6 +19,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -256,7 +257,7 @@ func post(t *testing.T, url, contentType, body string) (int, string) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Authorization", "Bearer "+gatewaytest.TokenOf("root"))
+	request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	reply, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Do(request)

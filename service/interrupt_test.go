@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -61,7 +62,7 @@ func TestCallsEndThoughTheirRequestNeverComes(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
 				defer cancel()
 			}
-			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+gatewaytest.TokenOf("root"))
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+admissiontest.TokenOf("root"))
 			stream, err := h.FastGRPC().Conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, getProject)
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +87,7 @@ func callWithoutEnd(t *testing.T, client *http.Client, url, contentType, begun s
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Authorization", "Bearer "+gatewaytest.TokenOf("root"))
+	request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 	if deadline {
 		request.Header.Set("Connect-Timeout-Ms", "200")
 		request.Header.Set("Grpc-Timeout", "200m")
@@ -132,7 +133,7 @@ func TestInterruptsLeaveTheNextRequestAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Authorization", "Bearer "+gatewaytest.TokenOf("root"))
+		request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +172,7 @@ func TestTheNextRequestIsWhole(t *testing.T) {
 		if contentType != "application/json" {
 			body = "\x00\x00\x00\x00\x08\x0a\x06proj_1"
 		}
-		for i, token := range []string{"agw_nobody", gatewaytest.TokenOf("root"), "agw_nobody", gatewaytest.TokenOf("root")} {
+		for i, token := range []string{"agw_nobody", admissiontest.TokenOf("root"), "agw_nobody", admissiontest.TokenOf("root")} {
 			if i == 3 {
 				slow <- struct{}{}
 			}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -213,7 +214,7 @@ func TestMoreThanOneStreamReads(t *testing.T) {
 func TestResumeTokenBelongsToItsCall(t *testing.T) {
 	t.Parallel()
 	gw := newTourGateway(t, sandbox.Options{})
-	gw.Policy.Set(t, gatewaytest.RootPolicy+`
+	gw.Policy.Set(t, admissiontest.RootPolicy+`
   - name: other
     authenticate: [{token_sha256: $other}]
     grants: [{permissions: ["*"]}]

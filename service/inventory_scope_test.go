@@ -17,6 +17,7 @@ import (
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -144,7 +145,7 @@ func TestPolicyChangesInAStream(t *testing.T) {
 	var gw *tourGateway
 	g := &gatewaytest.Gate{Before: func(_ context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
 		if n == after {
-			gw.Policy.Set(t, gatewaytest.RootPolicy+"    denies: [{permissions: [projects.api_keys.read]}]\n")
+			gw.Policy.Set(t, admissiontest.RootPolicy+"    denies: [{permissions: [projects.api_keys.read]}]\n")
 		}
 		return nil
 	}}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
@@ -66,13 +67,13 @@ func TestEveryInventory(t *testing.T) {
 	}
 }
 
-// TestInventoryThroughTheFastDoor, whole and given up half way.
-func TestInventoryThroughTheFastDoor(t *testing.T) {
+// TestInventoryThroughTheGRPCDoor, whole and given up half way.
+func TestInventoryThroughTheGRPCDoor(t *testing.T) {
 	t.Parallel()
 	log := new(gatewaytest.Records)
 	door := gatewaytest.New(t, gatewaytest.WithUpstream(newManyProjects()), gatewaytest.WithAudit(log)).FastGRPC()
 	for _, whole := range []bool{true, false} {
-		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+gatewaytest.TokenOf("root")))
+		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+admissiontest.TokenOf("root")))
 		stream, err := door.Conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/admingateway.inventory.v1.InventoryService/ListApiKeys")
 		if err != nil {
 			t.Fatal(err)

@@ -12,25 +12,26 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
-// TestReflectionNeedsItsPermission: a stream takes the road that a unary call
-// takes.
+// TestReflectionNeedsItsPermission: a stream passes the same interceptors as a unary
+// call.
 func TestReflectionNeedsItsPermission(t *testing.T) {
 	t.Parallel()
 	log := new(gatewaytest.Records)
-	gateway := gatewaytest.New(t, gatewaytest.WithAudit(log), gatewaytest.WithPolicy(gatewaytest.RootPolicy+accessPolicy[len("\ncallers:\n"):]), gatewaytest.WithOptions(func(o *service.Options) { o.Reflection = true }))
+	gateway := gatewaytest.New(t, gatewaytest.WithAudit(log), gatewaytest.WithPolicy(admissiontest.RootPolicy+accessPolicy[len("\ncallers:\n"):]), gatewaytest.WithOptions(func(o *service.Options) { o.Reflection = true }))
 	client := reflectionv1.NewServerReflectionClient(gateway.FastGRPC().Conn)
 	for name, want := range map[string]codes.Code{
 		"root": codes.OK, "powerless": codes.OK, "elsewhere": codes.PermissionDenied, "forbidden": codes.PermissionDenied,
-		"stranger": codes.Unauthenticated, "": codes.Unauthenticated,
+		"unknown": codes.Unauthenticated, "": codes.Unauthenticated,
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		if name != "" {
-			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+gatewaytest.TokenOf(name))
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+admissiontest.TokenOf(name))
 		}
 		stream, err := client.ServerReflectionInfo(ctx)
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
@@ -182,8 +183,8 @@ func TestRedisHoldsNoSecret(t *testing.T) {
 			t.Parallel()
 			methods, addr := catalogtest.Gateway(t), redistest.Start(t)
 			up := gatewaytest.NewSandbox(t, sandbox.Options{Users: 20, Projects: 4, AuditEvents: 50, Now: func() time.Time { return tourNow }}).Upstream(t)
-			r, w := newReplica(t, addr, up, keys...), newWorld(t)
-			secrets := []string{sandbox.DefaultAdminKey, gatewaytest.TokenOf("root")}
+			r, w := newReplica(t, addr, up, keys...), newTourValues(t)
+			secrets := []string{sandbox.DefaultAdminKey, admissiontest.TokenOf("root")}
 			for _, s := range readTour(t, methods) {
 				response := s.method.Response.New().Interface()
 				if err := r.client.CallUnary(t.Context(), s.method.Spec(), s.message(t, w), response); err != nil {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -73,7 +74,7 @@ func BenchmarkDoorHit(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				request.Header.Set("Authorization", "Bearer "+gatewaytest.TokenOf("root"))
+				request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 				if way.kind != "" {
 					request.Header.Set("Content-Type", way.kind)
 				}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -64,7 +65,7 @@ func FuzzREST(f *testing.F) {
 	f.Fuzz(func(t *testing.T, verb, target, body string) {
 		*up = lastAsked{}
 		line := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			verb, target, gatewaytest.TokenOf("root"), len(body), body)
+			verb, target, admissiontest.TokenOf("root"), len(body), body)
 		request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line)))
 		if err != nil || request.URL.Host != "" && request.URL.Host != "elsewhere" || len(request.Header) != 3 {
 			return // No HTTP, or another request than this one.

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -61,7 +62,7 @@ func (h restGateway) send(t *testing.T, verb, target string, body io.Reader, hea
 	if request.URL.Path, err = url.PathUnescape(request.URL.RawPath); err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+gatewaytest.TokenOf("root"))
+	request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

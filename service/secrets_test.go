@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
@@ -28,7 +29,7 @@ import (
 func TestSecretsAreNotTold(t *testing.T) {
 	t.Parallel()
 	gw := newTourGateway(t, sandbox.Options{})
-	w := newWorld(t)
+	w := newTourValues(t)
 	secrets := []string{sandbox.DefaultAdminKey} // which the upstream knows
 	var told strings.Builder
 	for _, s := range readTour(t, gw.Catalog) {
@@ -66,13 +67,13 @@ func TestSecretsAreNotTold(t *testing.T) {
 				continue // Some answers survive members of another type.
 			}
 			told.WriteString(everything(err))
-			told.WriteString(everything(gatewaytest.As("stranger", connecthttp.NewTransport(gw.HTTPS().Client, gw.HTTPS().URL)).
+			told.WriteString(everything(gatewaytest.As("unknown", connecthttp.NewTransport(gw.HTTPS().Client, gw.HTTPS().URL)).
 				CallUnary(t.Context(), s.method.Spec(), s.message(t, w), s.method.Response.New().Interface())))
 		}
 		remove()
 	}
 	told.WriteString(gw.kept(t))
-	for _, secret := range append(secrets, gatewaytest.TokenOf("root"), gatewaytest.TokenOf("stranger")) {
+	for _, secret := range append(secrets, admissiontest.TokenOf("root"), admissiontest.TokenOf("unknown")) {
 		if at := strings.Index(told.String(), secret); at >= 0 {
 			t.Errorf("%.8s… was told: %s", secret, told.String()[max(0, at-200):min(told.Len(), at+100)])
 		}
@@ -97,7 +98,7 @@ func (gw *tourGateway) kept(t *testing.T) string {
 		"log": gw.Logs.Text(), "audit log": string(lines), "metrics": metrics.Body.String(), "exported metrics": exported, "spans": spans,
 	} {
 		if !strings.Contains(text, "unauthenticated") {
-			t.Errorf("the %s does not know of the strangers: %.300s", what, text)
+			t.Errorf("the %s says nothing of the unauthenticated calls: %.300s", what, text)
 		}
 	}
 	return gw.Logs.Text() + string(lines) + metrics.Body.String() + exported + spans

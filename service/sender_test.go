@@ -93,7 +93,7 @@ func TestLostAnswers(t *testing.T) {
 	}
 	root := gatewaytest.New(t, gatewaytest.WithSender(sender), gatewaytest.WithAudit(log)).Client("root")
 
-	w := newWorld(t)
+	w := newTourValues(t)
 	posts, deletes, gone := 0, 0, 0
 	for _, s := range readTour(t, methods) {
 		op, name := s.method.Endpoint.String(), s.method.ShortName()

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -84,7 +85,7 @@ func TestCallersMakeNoSeries(t *testing.T) {
 		request.Header.Set("User-Agent", word)
 		request.Header.Set("Content-Type", []string{"application/json", "application/grpc", "application/grpc-web", "application/" + word}[i/4%4])
 		if i%3 > 0 {
-			request.Header.Set("Authorization", "Bearer "+[]string{word, gatewaytest.TokenOf("root")}[i%3-1])
+			request.Header.Set("Authorization", "Bearer "+[]string{word, admissiontest.TokenOf("root")}[i%3-1])
 		}
 		response, err := web.Client().Do(request)
 		if err != nil {

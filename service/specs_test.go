@@ -20,7 +20,6 @@ import (
 
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -45,7 +44,7 @@ type spec struct {
 	Answer json.RawMessage `json:"answer"`
 }
 
-// TestSpecs sends every RPC down the whole road, from a caller in the process to
+// TestSpecs sends every RPC through the whole gateway, from a caller in the process to
 // an HTTP server in the upstream's place.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
@@ -84,13 +83,13 @@ func runSpec(t *testing.T, methods *catalog.Catalog, m *catalog.Method, s spec) 
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	road := gatewaytest.New(t, gatewaytest.WithUpstream(client)).Server
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(client))
 
 	request, response := m.Request.New().Interface(), m.Response.New().Interface()
 	if err := protojson.Unmarshal(s.Request, request); err != nil {
 		t.Fatalf("the spec's request is no %s: %v", m.Request.Descriptor().Name(), err)
 	}
-	err = gatewaytest.As("root", service.InProcess(road)).CallUnary(t.Context(), connect.Spec{
+	err = gateway.Client("root").CallUnary(t.Context(), connect.Spec{
 		StreamType: connect.StreamTypeUnary,
 		Procedure:  m.Procedure,
 		Schema:     m.Descriptor,

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
@@ -96,7 +97,7 @@ func (h *agingGateway) read(caller, name string, request proto.Message, headers 
 	h.t.Helper()
 	m, before := h.method(name), h.Asked.Load()
 	ctx, info := connect.NewClientContext(h.t.Context())
-	info.RequestHeader().Set("Authorization", "Bearer "+gatewaytest.TokenOf(caller))
+	info.RequestHeader().Set("Authorization", "Bearer "+admissiontest.TokenOf(caller))
 	for i := 0; i < len(headers); i += 2 {
 		info.RequestHeader().Add(headers[i], headers[i+1])
 	}

@@ -62,7 +62,7 @@ func byName(spans tracetest.SpanStubs, name string) tracetest.SpanStub {
 
 // A call is a child of its caller's span, and the stages are children of the
 // call's: first with a flight, then without.
-func TestSpansOfTheRoad(t *testing.T) {
+func TestSpansOfACall(t *testing.T) {
 	t.Parallel()
 	g := newTracedGateway(t)
 	spans, door, kept := g.Spans, g.InProcess(), g.Records
@@ -167,7 +167,7 @@ func TestSpansOfFailures(t *testing.T) {
 		reason string
 		status codes.Code
 	}{
-		"stranger": {"stranger", listProjects, "admingateway.admin.v1.ProjectService/ListProjects", "unauthenticated", "unknown_token", codes.Unset},
+		"unknown": {"unknown", listProjects, "admingateway.admin.v1.ProjectService/ListProjects", "unauthenticated", "unknown_token", codes.Unset},
 		"no such method": {"root", func(ctx context.Context, c *connect.Client) error {
 			return c.CallUnary(ctx, connect.Spec{Procedure: "/" + secretWord + "/proj_1"}, &adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 		}, "unknown", "unimplemented", "", codes.Error},
@@ -195,9 +195,9 @@ func TestSpansHoldNoValues(t *testing.T) {
 	gw.tour(t, doors[0])
 	remove := gw.Sandbox.Inject(sandbox.Fault{Kind: sandbox.Refuse, Op: "*", Status: http.StatusInternalServerError, Message: secretWord})
 	defer remove()
-	w := validWorld(t)
+	w := validTourValues(t)
 	for _, s := range readTour(t, gw.Catalog) {
-		for _, caller := range []string{"root", "stranger"} {
+		for _, caller := range []string{"root", "unknown"} {
 			_ = gatewaytest.As(caller, gw.Transport(doors[2])).CallUnary(t.Context(), s.method.Spec(), s.message(t, w), s.method.Response.New().Interface())
 		}
 	}

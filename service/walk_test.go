@@ -14,7 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// TestWalksThroughADoor walks every list of the mirror to its end: the items are
+// TestWalksThroughADoor walks every list of the upstream to its end: the items are
 // those that the sandbox has, each once, and a list that has no end is an error.
 func TestWalksThroughADoor(t *testing.T) {
 	t.Parallel()

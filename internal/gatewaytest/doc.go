@@ -3,7 +3,6 @@
 // is for tests alone.
 //
 //	gateway.go   the builder and its options
-//	policy.go    policies and the tokens of their callers
 //	upstream.go  upstreams: a function, a sandbox, a gate in front of either
 //	stores.go    caches and outcomes, in memory and in Redis
 //	audit.go     audit logs and logs in memory

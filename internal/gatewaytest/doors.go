@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/service"
 )
 
@@ -170,7 +171,7 @@ func As(caller string, door connect.Transport) *connect.Client {
 				return nil, fmt.Errorf("%s: no call info", spec.Procedure)
 			}
 			if caller != "" {
-				info.RequestHeader().Set("Authorization", "Bearer "+TokenOf(caller))
+				info.RequestHeader().Set("Authorization", "Bearer "+admissiontest.TokenOf(caller))
 			}
 			return next(ctx, spec)
 		}

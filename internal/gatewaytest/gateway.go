@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/admission"
@@ -36,7 +37,7 @@ type Gateway struct {
 	Catalog *catalog.Catalog
 	Server  *connect.Server
 	// Policy is the policy in force; a test may replace it.
-	Policy *Policy
+	Policy *admissiontest.Policy
 	// Asked counts the requests that reached the upstream of [WithUpstream].
 	Asked atomic.Int32
 	// Records is the audit log; nil with [WithAudit] and [WithAuditFile].
@@ -112,8 +113,8 @@ func WithPacing(options pace.Options) Option { return func(s *settings) { s.paci
 // WithGate puts a gate in front of the upstream.
 func WithGate(gate *Gate) Option { return func(s *settings) { s.gate = gate } }
 
-// WithPolicy sets the policy, in the form of [ParsePolicy]. The default is
-// [RootPolicy].
+// WithPolicy sets the policy, in the form of [admissiontest.ParsePolicy]. The default is
+// [admissiontest.RootPolicy].
 func WithPolicy(text string) Option { return func(s *settings) { s.policy = text } }
 
 // WithMemoryCache stores answers in memory. A clock of the test may be given. The
@@ -182,7 +183,7 @@ var compiledRules = sync.OnceValues(admission.NewValidator)
 // memory. Its doors are opened when they are first used, and closed with the test.
 func New(tb testing.TB, options ...Option) *Gateway {
 	tb.Helper()
-	s := settings{policy: RootPolicy}
+	s := settings{policy: admissiontest.RootPolicy}
 	for _, option := range options {
 		option(&s)
 	}
@@ -196,7 +197,7 @@ func New(tb testing.TB, options ...Option) *Gateway {
 	}
 	g.observe(&s)
 	g.connect(&s)
-	g.Policy = NewPolicy(tb, g.Catalog, s.policy)
+	g.Policy = admissiontest.NewPolicy(tb, g.Catalog, s.policy)
 	s.options.Callers = g.Policy
 	if s.cache != nil {
 		s.options.Cache = s.cache(tb, g.Catalog)

@@ -1,4 +1,4 @@
-package gatewaytest
+package admissiontest
 
 import (
 	"crypto/sha256"
