@@ -129,15 +129,6 @@ func TestKeysWithoutAStore(t *testing.T) {
 	if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNotConfigured || asked.Load() != 0 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
-	for name, o := range map[string]idempotency.Options{
-		"no store": {Scope: "s", Org: func(context.Context) (string, error) { return "", nil }},
-		"no scope": {Outcomes: gatewaytest.MemoryOutcomes(t), Org: func(context.Context) (string, error) { return "", nil }},
-		"no org":   {Outcomes: gatewaytest.MemoryOutcomes(t), Scope: "s"},
-	} {
-		if _, err := idempotency.New(o); err == nil {
-			t.Errorf("%s is accepted", name)
-		}
-	}
 }
 
 // TestKeysOutliveTheAdminKey: with another admin key nobody knows whether the

@@ -2,7 +2,6 @@ package service_test
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -40,21 +39,5 @@ func TestLogLinesNameTheCall(t *testing.T) {
 	logger.WarnContext(t.Context(), "outside")
 	if found := lines.Of(t, "outside"); len(found) != 1 || found[0]["request_id"] != nil {
 		t.Errorf("what belongs to no call: %v", found)
-	}
-}
-
-// A handler around a handler would say everything twice.
-func TestLogHandlerOnce(t *testing.T) {
-	t.Parallel()
-	once := accounting.NewLogHandler(slog.NewJSONHandler(new(gatewaytest.Logs), nil))
-	if accounting.NewLogHandler(once) != once {
-		t.Error("a second handler is around the first")
-	}
-	lines := new(gatewaytest.Logs)
-	grouped := slog.New(accounting.NewLogHandler(slog.NewJSONHandler(lines, nil))).WithGroup("g").With("a", 1)
-	grouped.InfoContext(t.Context(), "x", "b", 2)
-	var line struct{ G struct{ A, B int } }
-	if err := json.Unmarshal([]byte(lines.Text()), &line); err != nil || line.G.A != 1 || line.G.B != 2 {
-		t.Errorf("line %s, error %v", lines.Text(), err)
 	}
 }
