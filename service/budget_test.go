@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
@@ -264,4 +266,58 @@ func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
 	eventually(t, "its read waits as somebody's", func() bool { return queued() == pace.Queued{Interactive: 1} })
 	cancel()
 	all.Wait()
+}
+
+// TestUnsentWritesMakeNothingStale: a write that is refused for budget, or whose
+// caller gives up while it waits for budget, was never sent. What it would have made
+// stale is still answered from memory.
+func TestUnsentWritesMakeNothingStale(t *testing.T) {
+	t.Parallel()
+	update := catalogtest.Method(t, "ProjectService/UpdateProject")
+	unlimited := pace.Limit{Calls: 10_000, Burst: 1000}
+	gateway := gatewaytest.New(t, gatewaytest.WithMemoryCache(nil), gatewaytest.WithPacing(pace.Options{
+		Window: 50 * time.Second, Organization: unlimited, Default: unlimited, Buckets: map[string]pace.Limit{update.Budget: {Calls: 1, Burst: 1}},
+	}))
+	projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
+	read := func(when, want string) {
+		t.Helper()
+		before := gateway.Asked.Load()
+		if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		if got, asked := gateway.Records.Last().Cache, gateway.Asked.Load()-before; got != want || asked > 0 != (want == "miss") {
+			t.Errorf("%s: the read was a %s and asked the upstream %d times, want a %s", when, got, asked, want)
+		}
+	}
+	write := func(ctx context.Context, id string) error {
+		_, err := projects.UpdateProject(ctx, &adminv1.UpdateProjectRequest{ProjectId: id, Name: new("x")})
+		return err
+	}
+	read("at first", "miss")
+	// A write of another project spends the budget.
+	if err := write(t.Context(), "proj_2"); err != nil {
+		t.Fatal(err)
+	}
+	read("after a write of another project", "hit")
+	if err := write(withDeadline(t, 3*time.Second), "proj_1"); reason(t, err) != upstream.ReasonNoBudget {
+		t.Errorf("without budget: %v", err)
+	}
+	read("after a write without budget", "hit")
+	ctx, giveUp := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- write(ctx, "proj_1") }()
+	eventually(t, "the write waits", func() bool {
+		return slices.ContainsFunc(gateway.Pacer.Snapshot(t.Context()), func(s pace.BucketState) bool {
+			return s.Bucket == update.Budget && s.Queued.Interactive == 1
+		})
+	})
+	read("while a write waits", "hit")
+	giveUp()
+	if err := <-ended; connect.CodeOf(err) != connect.CodeCanceled {
+		t.Errorf("given up: %v", err)
+	}
+	read("after a write that was given up", "hit")
+	if n := gateway.Asked.Load(); n != 2 {
+		t.Errorf("the upstream was asked %d times", n)
+	}
 }
