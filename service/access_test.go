@@ -48,9 +48,9 @@ callers:
     grants: [{permissions: ["*"], when: "1 == 2"}]
 `
 
-// TestNobodyGetsPast calls every RPC through every door as somebody who may not,
-// with a request that would succeed. The sandbox must not hear of it.
-func TestNobodyGetsPast(t *testing.T) {
+// TestRefusedCallersReachNothing calls every RPC through every door as callers that
+// are not allowed to, with a request that would succeed. None reaches the sandbox.
+func TestRefusedCallersReachNothing(t *testing.T) {
 	t.Parallel()
 	refused := map[string]connect.Code{
 		"":          connect.CodeUnauthenticated, // no credential
@@ -77,7 +77,7 @@ func TestNobodyGetsPast(t *testing.T) {
 					if connect.CodeOf(err) != code {
 						t.Errorf("%s by %q: %v, want %s", s.method.ShortName(), name, err, code)
 					}
-					wantNothingTold(t, name, err)
+					wantNoLeak(t, name, err)
 				}
 				called[s.method.ShortName()] = true
 			}
@@ -93,19 +93,19 @@ func TestNobodyGetsPast(t *testing.T) {
 	}
 }
 
-// wantNothingTold: who has no credential learns one thing; who has no permission
+// wantNoLeak: who has no credential learns one thing; who has no permission
 // learns which, and of nobody else.
-func wantNothingTold(t *testing.T, name string, err error) {
+func wantNoLeak(t *testing.T, name string, err error) {
 	t.Helper()
 	text := everything(err)
 	for _, secret := range []string{"proj_elsewhere", "grants[", "denies[", "token_sha256", sandbox.DefaultAdminKey} {
 		if strings.Contains(text, secret) {
-			t.Errorf("%q was told %q: %s", name, secret, text)
+			t.Errorf("%q sees %q: %s", name, secret, text)
 		}
 	}
 	for _, other := range []string{"elsewhere", "powerless", "forbidden"} {
 		if other != name && strings.Contains(text, other) {
-			t.Errorf("%q was told of %q: %s", name, other, text)
+			t.Errorf("%q sees the name of %q: %s", name, other, text)
 		}
 	}
 }
@@ -118,14 +118,6 @@ func validTourValues(t *testing.T) tourValues {
 		w[name] = "valid_1"
 	}
 	return w
-}
-
-func specOf(m *catalog.Method) connect.Spec {
-	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: m.Procedure, Schema: m.Descriptor}
-	if m.Read {
-		spec.IdempotencyLevel = connect.IdempotencyNoSideEffects
-	}
-	return spec
 }
 
 // TestScopedCallerGetsItsProjects: a grant limited to a project opens exactly
@@ -275,8 +267,8 @@ callers:
 	wantLimited(t, "a third call", get("slow"))
 }
 
-// TestDenialsAreShort: what is told of a project is what the caller itself named,
-// and no more of it than a name could be.
+// TestDenialsAreShort: an error names only a project that the caller itself named, and
+// no more of it than a name could be.
 func TestDenialsAreShort(t *testing.T) {
 	t.Parallel()
 	gateway := gatewaytest.New(t, gatewaytest.WithPolicy(accessPolicy))

@@ -58,8 +58,8 @@ func TestUnrecordedWritesAreNotMade(t *testing.T) {
 	}
 }
 
-// TestDoneAndNotRecorded: a caller whose write was made is told so, with what it
-// needs to find it, and in a way that nobody takes for an invitation to repeat.
+// TestDoneAndNotRecorded: the error of a write that was made and not recorded says
+// that it was made, and how to find it, and does not invite to repeat it.
 func TestDoneAndNotRecorded(t *testing.T) {
 	t.Parallel()
 	client, log, asked := newAuditedGateway(t, func(r *audit.Record) error {

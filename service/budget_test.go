@@ -83,17 +83,17 @@ func TestReplicasKeepOneBudget(t *testing.T) {
 }
 
 // TestNoBudgetInTime: a call that cannot be made before its deadline fails at
-// once, and neither waits nor spends: also where its answer would be kept, and
-// also for who joins the fetch of another.
+// once, and neither waits nor spends: also where its answer would be stored, and
+// also for a caller that joins the fetch of another.
 func TestNoBudgetInTime(t *testing.T) {
 	t.Parallel()
-	for _, remembers := range []bool{false, true} {
-		t.Run(fmt.Sprintf("remembers: %t", remembers), func(t *testing.T) {
+	for _, cached := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cached: %t", cached), func(t *testing.T) {
 			t.Parallel()
 			fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 			fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
 			var options []gatewaytest.Option
-			if remembers {
+			if cached {
 				options = append(options, gatewaytest.WithMemoryCache(nil))
 			}
 			gateway := newPacedGateway(t, fake, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, options...)
@@ -239,9 +239,9 @@ func TestWithoutPacing(t *testing.T) {
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
 }
 
-// TestWhoJoinsAnInventoryDoesNotWaitAsOne: a read that an inventory has begun is
-// as urgent as the caller who asks for the same.
-func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
+// TestJoiningAnInventorysReadRaisesIt: a read that an inventory has begun is
+// as urgent as the most urgent caller that waits for it.
+func TestJoiningAnInventorysReadRaisesIt(t *testing.T) {
 	t.Parallel()
 	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 	gateway := newPacedGateway(t, fake, pace.Options{

@@ -29,7 +29,7 @@ func entryOf(t *testing.T, method string, request map[string]any) *controlv1.Get
 	return &controlv1.GetEntryRequest{Method: method, Request: fields}
 }
 
-// TestGetEntry: how old an answer is that is kept, and where, and nothing else.
+// TestGetEntry: the age and the place of a stored answer, and nothing else.
 func TestGetEntry(t *testing.T) {
 	t.Parallel()
 	h := newAgingGateway(t)

@@ -68,9 +68,9 @@ func requestsOf(t *testing.T, methods *catalog.Catalog, id string) map[string]pr
 	return all
 }
 
-// TestReadsAreRemembered: a second read asks nobody, unless the declaration says
-// so; and the record says how it was answered.
-func TestReadsAreRemembered(t *testing.T) {
+// TestReadsAreCached: a second read does not ask the upstream, unless the
+// declaration says so; and the record says how it was answered.
+func TestReadsAreCached(t *testing.T) {
 	t.Parallel()
 	h := newCachedGateway(t, nil)
 	requests := requestsOf(t, h.Catalog, "a")
@@ -79,7 +79,7 @@ func TestReadsAreRemembered(t *testing.T) {
 			continue
 		}
 		if !h.asks(t, m, requests[m.ShortName()]) {
-			t.Errorf("%s: the first read asked nobody", m.ShortName())
+			t.Errorf("%s: the first read did not ask the upstream", m.ShortName())
 		}
 		if again := h.asks(t, m, requests[m.ShortName()]); again != (m.Life.Fresh == 0) {
 			t.Errorf("%s: the second read asked the upstream: %t", m.ShortName(), again)
@@ -136,8 +136,8 @@ func common[T comparable](a, b []T) bool {
 	return slices.ContainsFunc(a, func(tag T) bool { return slices.Contains(b, tag) })
 }
 
-// TestAnswersGrowOld: after its life an answer is asked for anew.
-func TestAnswersGrowOld(t *testing.T) {
+// TestAnswersExpire: after its life an answer is fetched again.
+func TestAnswersExpire(t *testing.T) {
 	t.Parallel()
 	var past atomic.Int64
 	start := time.Now()
@@ -158,13 +158,13 @@ func TestAnswersGrowOld(t *testing.T) {
 		}
 		past.Add(int64(m.Life.WhileRevalidate) + 1)
 		if !h.asks(t, m, requests[m.ShortName()]) {
-			t.Errorf("%s was remembered after %s", m.ShortName(), fresh+m.Life.WhileRevalidate)
+			t.Errorf("%s was still served after %s", m.ShortName(), fresh+m.Life.WhileRevalidate)
 		}
 	}
 }
 
 // TestWriteOvertakesRead: an answer that was on its way when a write was made is
-// given to who asked, and to nobody who asks after the write.
+// given to its caller, and to nobody who asks after the write.
 func TestWriteOvertakesRead(t *testing.T) {
 	t.Parallel()
 	var name atomic.Value

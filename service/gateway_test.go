@@ -57,7 +57,7 @@ func details[T proto.Message](t *testing.T, err error) []T {
 	t.Helper()
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok {
-		t.Fatalf("%v is no *connect.Error", err)
+		t.Fatalf("%v is not a *connect.Error", err)
 	}
 	var found []T
 	for _, detail := range e.Details() {

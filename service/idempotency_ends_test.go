@@ -244,9 +244,8 @@ type brokenClaim struct {
 
 func (c brokenClaim) Finish(context.Context, []byte) error { return c.err }
 
-// TestOutcomesUnavailable: a write whose outcome cannot be kept is not made; one
-// whose outcome cannot be kept after it was made is answered, and made no second
-// time.
+// TestOutcomesUnavailable: a write whose outcome cannot be stored is not made; one
+// whose outcome cannot be stored after it was made is answered, and not made again.
 func TestOutcomesUnavailable(t *testing.T) {
 	t.Parallel()
 	broken := &brokenOutcomes{Store: gatewaytest.MemoryOutcomes(t)}
@@ -257,7 +256,7 @@ func TestOutcomesUnavailable(t *testing.T) {
 			t.Errorf("%v, asked %d times", err, s.Asked.Load())
 		}
 	}
-	// Without a key nothing is to be kept.
+	// Without a key there is nothing to store.
 	if err := s.client.CallUnary(t.Context(), s.create.Spec(), &adminv1.CreateProjectRequest{Name: "x"}, s.create.Response.New().Interface()); err != nil {
 		t.Errorf("without a key: %v", err)
 	}
@@ -275,8 +274,8 @@ func TestOutcomesUnavailable(t *testing.T) {
 	}
 }
 
-// TestOneCallerTakesNoMoreThanAShare: who has had its share of the room is told
-// so, keeps what it has, and takes nothing from another.
+// TestOneCallerTakesNoMoreThanAShare: a caller that has used its share of the store is
+// refused, keeps its outcomes, and takes no room from another.
 func TestOneCallerTakesNoMoreThanAShare(t *testing.T) {
 	t.Parallel()
 	memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: outcome.MinMemory, MaxCount: 8})

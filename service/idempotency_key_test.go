@@ -54,9 +54,9 @@ func TestKeysAreBound(t *testing.T) {
 	}
 }
 
-// TestKeysAreCheckedAnew: who has lost a permission gets nothing that it was told
-// when it had it.
-func TestKeysAreCheckedAnew(t *testing.T) {
+// TestKeysAreAuthorizedAgain: a caller that has lost a permission does not get the
+// stored outcome of a call that it made with the permission.
+func TestKeysAreAuthorizedAgain(t *testing.T) {
 	t.Parallel()
 	s := newKeyedStub(t, gatewaytest.MemoryOutcomes(t), nil)
 	if _, _, err := s.createAs(t, "root", "k", "one"); err != nil {
@@ -82,8 +82,8 @@ func TestKeysAreCheckedAnew(t *testing.T) {
 	}
 }
 
-// TestKeysThatAreNone are refused, and nothing is done.
-func TestKeysThatAreNone(t *testing.T) {
+// TestInvalidKeys are refused, and nothing is sent.
+func TestInvalidKeys(t *testing.T) {
 	t.Parallel()
 	s := newKeyedStub(t, gatewaytest.MemoryOutcomes(t), nil)
 	call := func(keys ...string) error {
@@ -115,8 +115,8 @@ func TestKeysThatAreNone(t *testing.T) {
 	}
 }
 
-// TestKeysWithoutAStore are refused rather than ignored: who sends one relies on
-// it.
+// TestKeysWithoutAStore are refused rather than ignored: their callers rely on
+// them.
 func TestKeysWithoutAStore(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32

@@ -88,11 +88,6 @@ func TestKeyedWrites(t *testing.T) {
 	}
 }
 
-func last(r *gatewaytest.Records) audit.Record {
-	all := r.All()
-	return all[len(all)-1]
-}
-
 // TestKeyedWriteWhoseAnswerIsLost: the connection is cut after the sandbox did
 // what it was asked. OUTCOME_UNKNOWN is said as often as is asked, by any
 // replica, and nothing is done again.
@@ -124,11 +119,11 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 			if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != upstream.ReasonOutcomeUnknown || replayed != (i > 0) {
 				t.Errorf("%s: call %d: %v, replayed: %t", s.method.ShortName(), i, err, replayed)
 			}
-			told = append(told, tellingsOf(t, err))
+			told = append(told, errorText(t, err))
 		}
 		remove()
 		if told[0] != told[1] || told[0] != told[2] {
-			t.Errorf("%s: told %q", s.method.ShortName(), told)
+			t.Errorf("%s: errors %q", s.method.ShortName(), told)
 		}
 		if n := fake.Count(op) - before; n != 1 {
 			t.Errorf("%s: asked %d times", s.method.ShortName(), n)
@@ -139,8 +134,8 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
-// tellingsOf is all of an error that does not depend on the door.
-func tellingsOf(t *testing.T, err error) string {
+// errorText is all of an error that does not depend on the door.
+func errorText(t *testing.T, err error) string {
 	t.Helper()
 	text := err.Error()
 	for _, info := range details[*errdetails.ErrorInfo](t, err) {

@@ -41,12 +41,12 @@ func TestOrderOfInterceptors(t *testing.T) {
 		"WithMetrics",        //
 		"WithLog",            // The line has the code that the caller sees.
 		"WithRecord",         // The record too, and the answer waits for it.
-		"WithCallerErrors",   // Whatever fails below is mapped once.
+		"WithCallerErrors",   // Every error of the handler is mapped once.
 		"WithRecovery",       // A panic is an error like others.
 		"WithDeadline",       // Authentication may wait for an issuer's keys.
 		"WithStop",           //
 		"WithFreshness",      //
-		"WithAuthentication", // Nobody is limited or allowed before it is known who calls.
+		"WithAuthentication", // Limits and permissions are those of a caller.
 		"WithLimits",         //
 		"WithPermission",     // Last: nothing is decoded before.
 	}

@@ -73,7 +73,7 @@ func TestPanicIsOneFailedCall(t *testing.T) {
 		broken.Clear()
 		_, id, err := get(t, door, "proj_1")
 		if connect.CodeOf(err) != connect.CodeInternal || reason(t, err) != rpcerror.ReasonInternal {
-			t.Errorf("%s: a panic is told as %v", name, err)
+			t.Errorf("%s: a panic is shown as %v", name, err)
 		}
 		if text := everything(err); strings.Contains(text, secretWord) || strings.Contains(text, "panic") {
 			t.Errorf("%s: a caller reads %q", name, text)
@@ -102,7 +102,7 @@ func TestPanicIsOneFailedCall(t *testing.T) {
 	}
 }
 
-func TestUnknownErrorsAreNotTold(t *testing.T) {
+func TestUnknownErrorsAreHidden(t *testing.T) {
 	t.Parallel()
 	h := newGateway(t, func(context.Context) (*upstream.Reply, error) { return nil, errors.New(secretWord) }, 0)
 	for name, door := range h.PlainDoors() {
@@ -272,7 +272,7 @@ func TestUnknownMethods(t *testing.T) {
 		err := gatewaytest.As("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/admingateway.admin.v1.ProjectService/Nope"},
 			&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 		if connect.CodeOf(err) != connect.CodeUnimplemented || reason(t, err) != rpcerror.ReasonUnknownMethod {
-			t.Errorf("%s: an unknown method is told as %v", name, err)
+			t.Errorf("%s: an unknown method is shown as %v", name, err)
 		}
 	}
 }

@@ -249,7 +249,7 @@ func TestResumeTokenBelongsToItsCall(t *testing.T) {
 	}
 }
 
-// TestCancelledInTheMiddle: when the caller hangs up, nothing below goes on.
+// TestCancelledInTheMiddle: when the caller hangs up, no read of the call goes on.
 func TestCancelledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	for _, d := range streamDoors[:2] {
@@ -305,8 +305,7 @@ func TestCancelledInTheMiddle(t *testing.T) {
 }
 
 // TestHungUpWhileItFlows: a caller that goes away while there is something to
-// send takes everything below along. What is left behind would be found by
-// goleak.
+// send ends all reads of its call. goleak would find one that is left.
 func TestHungUpWhileItFlows(t *testing.T) {
 	t.Parallel()
 	log, g := new(gatewaytest.Records), new(gatewaytest.Gate)
@@ -333,8 +332,8 @@ func TestHungUpWhileItFlows(t *testing.T) {
 	}
 }
 
-// awaitRecord waits for one more record, which is made when everything below a
-// call has ended.
+// awaitRecord waits for one more record, which is made when all reads of a
+// call have ended.
 func awaitRecord(t *testing.T, log *gatewaytest.Records, before int) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); len(log.All()) == before; {
@@ -345,7 +344,7 @@ func awaitRecord(t *testing.T, log *gatewaytest.Records, before int) {
 	}
 }
 
-// TestPanicIsOneBranch: a panic below one project is that project's failure,
+// TestPanicIsOneBranch: a panic in a read of one project is that project's failure,
 // with a cache and without.
 func TestPanicIsOneBranch(t *testing.T) {
 	t.Parallel()

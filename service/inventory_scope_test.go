@@ -69,7 +69,7 @@ callers:
 			if err != nil || got.end.GetComplete() == nil || len(got.items) == 0 || len(got.items) >= len(whole.items) && method.ShortName() != "InventoryService/ListUsage" {
 				t.Errorf("%s: %v of %v, %v", method.ShortName(), got, whole, err)
 			}
-			continue // What it filters by is looked at below.
+			continue // There is no list of projects to limit. TestScopedCallersUsage tests the filter of ListUsage.
 		}
 		if calls[0].GetGiven() == "" {
 			if connect.CodeOf(err) != connect.CodePermissionDenied {

@@ -37,14 +37,14 @@ func TestReflectionNeedsItsPermission(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Who is refused may be told so before this is sent.
+		// A refusal may arrive before this is sent.
 		_ = stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}})
 		answer, err := stream.Recv()
 		if status.Code(err) != want {
 			t.Errorf("%q got %v, want %s", name, err, want)
 		}
 		if services := answer.GetListServicesResponse().GetService(); want == codes.OK && len(services) < 30 {
-			t.Errorf("%q was told of %d services", name, len(services))
+			t.Errorf("%q sees %d services", name, len(services))
 		}
 		_ = stream.CloseSend() // The refused have none.
 		if _, err := stream.Recv(); want == codes.OK && !errors.Is(err, io.EOF) {

@@ -96,7 +96,7 @@ func TestReplicasAreCoherent(t *testing.T) {
 		t.Errorf("only %d operations", n)
 	}
 	if up.calls.Load() >= operations.Load() {
-		t.Error("nothing was remembered")
+		t.Error("nothing was cached")
 	}
 }
 

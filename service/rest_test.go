@@ -84,8 +84,8 @@ func (h restGateway) send(t *testing.T, verb, target string, body io.Reader, hea
 	return restReply{response.StatusCode, response.Header, raw}
 }
 
-// told is what an error says; it wants the four members that the upstream has.
-func (r restReply) told(t *testing.T) (message, kind, param, code string) {
+// errorBody is an error with the four members that the upstream's have.
+func (r restReply) errorBody(t *testing.T) (message, kind, param, code string) {
 	t.Helper()
 	var outer map[string]map[string]any
 	if err := json.Unmarshal(r.body, &outer); err != nil || len(outer) != 1 || r.header.Get("Content-Type") != "application/json" {
@@ -139,7 +139,7 @@ func TestRESTErrors(t *testing.T) {
 				test.readAgain: h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil),
 				test.again:     h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`)),
 			} {
-				message, kind, param, code := r.told(t)
+				message, kind, param, code := r.errorBody(t)
 				if r.status != test.status || kind != test.kind || param != test.param || code != test.code || message == "" {
 					t.Errorf("got %d %s, want %d %s %s %s", r.status, r.body, test.status, test.kind, test.param, test.code)
 				}
@@ -169,7 +169,7 @@ func TestRESTPaths(t *testing.T) {
 		"/v1/admingateway.admin.v1.ProjectService/GetProject", "/v1/../admingateway.admin.v1.ProjectService/GetProject",
 	} {
 		r := h.send(t, http.MethodGet, path, nil)
-		if _, kind, _, code := r.told(t); r.status != http.StatusNotFound || code != "unknown_method" || kind != "invalid_request_error" || r.header.Get("Location") != "" {
+		if _, kind, _, code := r.errorBody(t); r.status != http.StatusNotFound || code != "unknown_method" || kind != "invalid_request_error" || r.header.Get("Location") != "" {
 			t.Errorf("%s: got %d %s", path, r.status, r.body)
 		}
 		if r := h.send(t, http.MethodGet, path, nil, "Authorization"); r.status != http.StatusUnauthorized {
@@ -181,7 +181,7 @@ func TestRESTPaths(t *testing.T) {
 		if r.status != http.StatusMethodNotAllowed || r.header.Get("Allow") != "GET, POST" {
 			t.Errorf("%s: got %d, Allow %q", verb, r.status, r.header.Get("Allow"))
 		}
-		if _, _, _, code := r.told(t); code != "unknown_method" {
+		if _, _, _, code := r.errorBody(t); code != "unknown_method" {
 			t.Errorf("%s: %s", verb, r.body)
 		}
 	}
@@ -260,15 +260,15 @@ func TestRESTRequests(t *testing.T) {
 			continue
 		}
 		if test.status != http.StatusOK {
-			if _, _, param, code := r.told(t); param != test.param || code != test.code {
+			if _, _, param, code := r.errorBody(t); param != test.param || code != test.code {
 				t.Errorf("%s: got %s, want %s that names %q", name, r.body, test.code, test.param)
 			}
 		}
 	}
 }
 
-// TestRESTNeedsWhatIsRequired: a member that has to be there is not made up.
-func TestRESTNeedsWhatIsRequired(t *testing.T) {
+// TestRESTRequiresMembers: a required member has no default.
+func TestRESTRequiresMembers(t *testing.T) {
 	t.Parallel()
 	h := newRESTGateway(t)
 	for _, m := range catalogtest.Gateway(t).Mirrored() {
@@ -283,7 +283,7 @@ func TestRESTNeedsWhatIsRequired(t *testing.T) {
 			}
 			continue
 		}
-		if _, _, param, _ := r.told(t); r.status != http.StatusBadRequest || !required[param] {
+		if _, _, param, _ := r.errorBody(t); r.status != http.StatusBadRequest || !required[param] {
 			t.Errorf("%s with nothing: %d %s, want one of %v", m.ShortName(), r.status, r.body, required)
 		}
 	}
@@ -323,8 +323,8 @@ func TestRESTAnswers(t *testing.T) {
 	}
 }
 
-// TestRESTRemembers: what is kept is answered as it was said.
-func TestRESTRemembers(t *testing.T) {
+// TestRESTCache: a stored answer is sent byte for byte.
+func TestRESTCache(t *testing.T) {
 	t.Parallel()
 	said := []byte(`{"object":"organization.project","id":"proj_1","name":"x","what":  "else"}`)
 	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
@@ -342,8 +342,8 @@ func TestRESTRemembers(t *testing.T) {
 	}
 }
 
-// TestRESTWriteWithoutRecord: who made a write that cannot be recorded is told
-// what it made, and not to make it again.
+// TestRESTWriteWithoutRecord: the error of a write that was made and not recorded
+// names the thing, and says not to repeat the call.
 func TestRESTWriteWithoutRecord(t *testing.T) {
 	t.Parallel()
 	kept := &gatewaytest.Records{Fail: func(r *audit.Record) error {
@@ -354,12 +354,12 @@ func TestRESTWriteWithoutRecord(t *testing.T) {
 	}}
 	h := newRESTGateway(t, gatewaytest.WithAudit(kept), gatewaytest.WithRequiredAudit())
 	r := h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`))
-	if _, kind, _, code := r.told(t); r.status != http.StatusFailedDependency || kind != "server_error" || code != "write_not_recorded" || r.header.Get("X-Should-Retry") != "false" {
+	if _, kind, _, code := r.errorBody(t); r.status != http.StatusFailedDependency || kind != "server_error" || code != "write_not_recorded" || r.header.Get("X-Should-Retry") != "false" {
 		t.Errorf("got %d %s", r.status, r.body)
 	}
 	var told struct{ Error struct{ ID string } }
 	if err := json.Unmarshal(r.body, &told); err != nil || told.Error.ID == "" {
-		t.Errorf("%s does not say what was made: %v", r.body, err)
+		t.Errorf("%s does not name the thing that was made: %v", r.body, err)
 	}
 }
 

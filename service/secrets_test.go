@@ -22,11 +22,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// TestSecretsAreNotTold makes every call with and without faults, and as callers
-// who may not, and looks for the admin key, the callers' tokens and every created
+// TestSecretsAreHidden makes every call with and without faults, and as callers
+// that are not allowed to, and looks for the admin key, the callers' tokens and every created
 // key in all that the gateway says: its log, its metrics, its spans, its audit log
 // and its errors, and every answer but the one that shows the key.
-func TestSecretsAreNotTold(t *testing.T) {
+func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	gw := newTourGateway(t, sandbox.Options{})
 	w := newTourValues(t)
@@ -72,16 +72,16 @@ func TestSecretsAreNotTold(t *testing.T) {
 		}
 		remove()
 	}
-	told.WriteString(gw.kept(t))
+	told.WriteString(gw.written(t))
 	for _, secret := range append(secrets, admissiontest.TokenOf("root"), admissiontest.TokenOf("unknown")) {
 		if at := strings.Index(told.String(), secret); at >= 0 {
-			t.Errorf("%.8s… was told: %s", secret, told.String()[max(0, at-200):min(told.Len(), at+100)])
+			t.Errorf("%.8s… was shown: %s", secret, told.String()[max(0, at-200):min(told.Len(), at+100)])
 		}
 	}
 }
 
-// kept is all that the gateway has written down.
-func (gw *tourGateway) kept(t *testing.T) string {
+// written is the log, the audit log, the metrics and the spans of the gateway.
+func (gw *tourGateway) written(t *testing.T) string {
 	t.Helper()
 	if err := gw.AuditFile.Close(t.Context()); err != nil {
 		t.Fatal(err)

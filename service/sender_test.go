@@ -66,7 +66,7 @@ func (s *scissors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestLostAnswers makes every write of the catalog, and cuts the connection once
-// the sandbox has done it. A POST has been asked for once, and its caller is told
+// the sandbox has done it. A POST has been asked for once, and its error says
 // that the outcome is not known. A DELETE is asked for again; that it is gone
 // then is what its caller wanted, and the answer is the one that was lost, but
 // for the upstream's word for the kind of thing. All of it is on record.

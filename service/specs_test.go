@@ -58,7 +58,7 @@ func TestSpecs(t *testing.T) {
 		specs[name+".json"] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runSpec(t, methods, m, readSpec(t, filepath.Join(specsDir, name+".json")))
+			runSpec(t, m, readSpec(t, filepath.Join(specsDir, name+".json")))
 		})
 	}
 	entries, err := os.ReadDir(specsDir)
@@ -73,7 +73,7 @@ func TestSpecs(t *testing.T) {
 }
 
 // runSpec compares what the upstream was asked, and what the caller got.
-func runSpec(t *testing.T, methods *catalog.Catalog, m *catalog.Method, s spec) {
+func runSpec(t *testing.T, m *catalog.Method, s spec) {
 	t.Helper()
 	up := &recorder{status: s.Reply.Status, body: s.Reply.Body}
 	server := httptest.NewServer(up)
@@ -87,7 +87,7 @@ func runSpec(t *testing.T, methods *catalog.Catalog, m *catalog.Method, s spec) 
 
 	request, response := m.Request.New().Interface(), m.Response.New().Interface()
 	if err := protojson.Unmarshal(s.Request, request); err != nil {
-		t.Fatalf("the spec's request is no %s: %v", m.Request.Descriptor().Name(), err)
+		t.Fatalf("the spec's request is not a %s: %v", m.Request.Descriptor().Name(), err)
 	}
 	err = gateway.Client("root").CallUnary(t.Context(), connect.Spec{
 		StreamType: connect.StreamTypeUnary,

@@ -240,8 +240,8 @@ func TestWriteOvertakesStaleIfError(t *testing.T) {
 	}
 }
 
-// TestCacheControl: who may spend budget gets answers as new as it asks for, and
-// who may not is told that it was not heeded.
+// TestCacheControl: a caller that may spend budget gets answers as new as it asks
+// for; for any other the header is ignored, and the answer says so.
 func TestCacheControl(t *testing.T) {
 	t.Parallel()
 	h := newAgingGateway(t)

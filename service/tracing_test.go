@@ -89,16 +89,16 @@ func TestSpansOfACall(t *testing.T) {
 		}
 		call, look := byName(all, "admingateway.admin.v1.ProjectService/ListProjects"), byName(all, "cache")
 		if call.Parent.SpanID().String() != callersSpan || !call.Parent.IsRemote() || call.SpanKind != trace.SpanKindServer {
-			t.Errorf("the call is below %s", call.Parent.SpanID())
+			t.Errorf("the parent of the call is %s", call.Parent.SpanID())
 		}
 		if outcome == "miss" && byName(all, "flight").Parent.SpanID() != look.SpanContext.SpanID() {
-			t.Error("the flight is not below the look for an answer")
+			t.Error("the flight is not a child of the look for an answer")
 		}
 		if look.Parent.SpanID() != call.SpanContext.SpanID() || attributeOf(look, "gateway.cache.outcome") != outcome {
-			t.Errorf("%s is told as %v", outcome, look.Attributes)
+			t.Errorf("%s has %v", outcome, look.Attributes)
 		}
 		if attributeOf(call, "rpc.response.status_code") != "ok" || attributeOf(call, "gateway.door") != "inprocess" {
-			t.Errorf("the call is told as %v", call.Attributes)
+			t.Errorf("the call has %v", call.Attributes)
 		}
 	}
 	for _, r := range kept.All() {
@@ -154,7 +154,7 @@ func TestTraceOfCaller(t *testing.T) {
 	}
 }
 
-// A caller that errs is no error of this side's.
+// An error of a caller is not an error of the gateway.
 func TestSpansOfFailures(t *testing.T) {
 	t.Parallel()
 	g := newTracedGateway(t)

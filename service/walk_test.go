@@ -23,7 +23,7 @@ func TestWalksThroughADoor(t *testing.T) {
 	for _, s := range readTour(t, gw.Catalog) {
 		response := s.method.Response.Descriptor()
 		if response.Fields().ByName("has_more") == nil || strings.Contains(s.request, "$") {
-			continue // A list below something needs that something; the style is the same.
+			continue // A list in a project or group needs its id; the style is the same.
 		}
 		lists++
 		request := s.message(t, nil)
