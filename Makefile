@@ -67,7 +67,7 @@ stubs: build $(BUF) ## Generate stubs in other languages from the schema, and ca
 
 .PHONY: golden
 golden: ## Write the inventory of RPCs anew, for review
-	go test ./service -run Golden -update
+	go test ./service/catalog -run Golden -update
 
 .PHONY: reference
 reference: ## Write docs/config.md anew, from the config that the code has

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -19,9 +20,9 @@ func TestEndlessListsAreFailures(t *testing.T) {
 	reasons := map[string]pages.Reason{
 		"same_cursor": pages.SameCursor, "cycle": pages.Cycle, "empty_page": pages.EmptyPage, "null_cursor": pages.NoCursor, "new_cursor": pages.PageCap,
 	}
-	m := newMirror(t, sandbox.Options{Users: 8, Projects: 3, Groups: 2, AuditEvents: 20}, func(o *service.Options) { o.Inventory.MaxPages = 4 })
+	gw := newTourGateway(t, sandbox.Options{Users: 8, Projects: 3, Groups: 2, AuditEvents: 20}, gatewaytest.WithOptions(func(o *service.Options) { o.Inventory.MaxPages = 4 }))
 	lists := 0
-	for _, method := range inventories(m.catalog) {
+	for _, method := range inventories(gw.Catalog) {
 		reads := declarationOf(method).GetCalls()
 		var rpcs []string
 		for _, read := range reads {
@@ -31,18 +32,18 @@ func TestEndlessListsAreFailures(t *testing.T) {
 			rpcs = append(rpcs, list.GetRpc())
 		}
 		for i, rpc := range rpcs {
-			read, _ := m.catalog.Lookup("/" + rpc)
+			read, _ := gw.Catalog.Lookup("/" + rpc)
 			if read.Response.Descriptor().Fields().ByName("has_more") == nil {
 				continue
 			}
 			lists++
 			for variant, reason := range reasons {
-				remove := m.fake.Inject(sandbox.Fault{Op: read.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
+				remove := gw.Sandbox.Inject(sandbox.Fault{Op: read.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
 				request := anyRequest(method)
 				if usage, ok := request.Interface().(*inventoryv1.ListUsageRequest); ok {
 					usage.Kinds = usage.Kinds[i : i+1] // Both are in the order of the declaration.
 				}
-				got, err := m.stream(t.Context(), doors[0], "root", method, request)
+				got, err := gw.stream(t.Context(), doors[0], "root", method, request)
 				remove()
 				if err != nil || got.incomplete() == nil || len(got.failures) == 0 {
 					t.Errorf("%s with %s of %s: %v, %v", method.ShortName(), variant, read.ShortName(), got, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,9 @@ import (
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -32,10 +34,10 @@ import (
 // organization.
 func TestScopedCallersInventory(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{Users: 24, Projects: 8, AuditEvents: 400})
-	all := m.projects(t)
+	gw := newTourGateway(t, sandbox.Options{Users: 24, Projects: 8, AuditEvents: 400})
+	all := gw.projects(t)
 	mine, barred, elsewhere := all[2:5], all[4], all[0]
-	m.policy.current.Store(policySet(t, m.catalog, fmt.Sprintf(`
+	gw.Policy.Set(t, fmt.Sprintf(`
 callers:
   - name: root
     authenticate: [{token_sha256: $root}]
@@ -50,24 +52,24 @@ callers:
     grants: [{permissions: ["*"], projects: [%s]}]
     denies: [{permissions: ["projects.*"], projects: [%s]}]
     limits: $free
-`, strings.Join(mine, ", "), strings.Join(mine, ", "), barred)))
+`, strings.Join(mine, ", "), strings.Join(mine, ", "), barred))
 	const list = "GET /organization/projects"
-	for _, method := range inventories(m.catalog) {
+	for _, method := range inventories(gw.Catalog) {
 		calls := declarationOf(method).GetCalls()
-		whole, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
+		whole, err := gw.stream(t.Context(), doors[0], "root", method, anyRequest(method))
 		if err != nil {
 			t.Fatal(err)
 		}
-		listed := m.fake.Count(list)
-		got, err := m.stream(t.Context(), doors[0], "scoped", method, anyRequest(method))
-		if m.fake.Count(list) != listed {
+		listed := gw.Sandbox.Count(list)
+		got, err := gw.stream(t.Context(), doors[0], "scoped", method, anyRequest(method))
+		if gw.Sandbox.Count(list) != listed {
 			t.Errorf("%s: the list of all projects was read", method.ShortName())
 		}
 		if len(calls) == 0 || calls[len(calls)-1].GetRpc() == "admingateway.admin.v1.AuditLogService/ListAuditLogs" {
 			if err != nil || got.end.GetComplete() == nil || len(got.items) == 0 || len(got.items) >= len(whole.items) && method.ShortName() != "InventoryService/ListUsage" {
 				t.Errorf("%s: %v of %v, %v", method.ShortName(), got, whole, err)
 			}
-			continue // What it filters by is looked at below.
+			continue // There is no list of projects to limit. TestScopedCallersUsage tests the filter of ListUsage.
 		}
 		if calls[0].GetGiven() == "" {
 			if connect.CodeOf(err) != connect.CodePermissionDenied {
@@ -82,7 +84,7 @@ callers:
 		same(t, method.ShortName(), whole.items, got.items)
 
 		// It may name fewer, but no other.
-		got, err = m.stream(t.Context(), doors[0], "scoped", method, with(anyRequest(method), "project_ids", elsewhere, mine[0]))
+		got, err = gw.stream(t.Context(), doors[0], "scoped", method, with(anyRequest(method), "project_ids", elsewhere, mine[0]))
 		if err != nil || !slices.Equal(got.failed(), []string{elsewhere}) || got.failures[0].GetReason() != rpcerror.ReasonPermissionDenied {
 			t.Errorf("%s about another's project: %v, %v, %v", method.ShortName(), got, got.failures, err)
 		}
@@ -92,7 +94,7 @@ callers:
 		maps.DeleteFunc(whole.items, func(item string, _ int) bool { return projectOf(item) != mine[0] })
 		same(t, method.ShortName(), whole.items, got.items)
 
-		got, err = m.stream(t.Context(), doors[0], "barred", method, anyRequest(method))
+		got, err = gw.stream(t.Context(), doors[0], "barred", method, anyRequest(method))
 		if err != nil || !slices.Equal(got.failed(), []string{barred}) || slices.Contains(got.projectsOf(), barred) {
 			t.Errorf("%s with a deny: %v, %v", method.ShortName(), got, err)
 		}
@@ -103,24 +105,24 @@ callers:
 // own projects; another's are refused.
 func TestScopedCallersUsage(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
-	mine := m.projects(t)[:2]
-	m.policy.current.Store(policySet(t, m.catalog, `
+	gw := newTourGateway(t, sandbox.Options{})
+	mine := gw.projects(t)[:2]
+	gw.Policy.Set(t, `
 callers:
   - name: scoped
     authenticate: [{token_sha256: $scoped}]
     grants: [{permissions: ["*"], projects: [`+strings.Join(mine, ", ")+`]}]
     limits: $free
-`))
+`)
 	request := &inventoryv1.ListUsageRequest{
 		Kinds: []inventoryv1.UsageKind{inventoryv1.UsageKind_USAGE_KIND_COMPLETIONS}, StartTime: timestamppb.New(rangeStart), EndTime: timestamppb.New(rangeEnd),
 		GroupBy: []inventoryv1.UsageGroupBy{inventoryv1.UsageGroupBy_USAGE_GROUP_BY_PROJECT_ID},
 	}
 	y := newTally()
-	if end, _, err := m.usage(t, "scoped", request, y); err != nil || end.GetComplete() == nil {
+	if end, _, err := gw.usage(t, "scoped", request, y); err != nil || end.GetComplete() == nil {
 		t.Fatalf("%v, %v", end, err)
 	}
-	want, err := m.fake.UsageTotals("completions", sandbox.UsageQuery{Start: rangeStart, End: rangeEnd, ProjectIDs: mine})
+	want, err := gw.Sandbox.UsageTotals("completions", sandbox.UsageQuery{Start: rangeStart, End: rangeEnd, ProjectIDs: mine})
 	if err != nil || !maps.Equal(want, y.counts["completions"]) {
 		t.Errorf("%v, want %v, %v", y.counts["completions"], want, err)
 	}
@@ -129,8 +131,8 @@ callers:
 			t.Errorf("usage of %s", id)
 		}
 	}
-	request.ProjectIds = []string{mine[0], m.fake.Operations()[0]}
-	if _, _, err := m.usage(t, "scoped", request, newTally()); connect.CodeOf(err) != connect.CodePermissionDenied {
+	request.ProjectIds = []string{mine[0], gw.Sandbox.Operations()[0]}
+	if _, _, err := gw.usage(t, "scoped", request, newTally()); connect.CodeOf(err) != connect.CodePermissionDenied {
 		t.Errorf("another's project: %v", err)
 	}
 }
@@ -140,17 +142,17 @@ callers:
 func TestPolicyChangesInAStream(t *testing.T) {
 	t.Parallel()
 	const after = 5
-	var m *mirror
-	g := &gate{before: func(_ context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+	var gw *tourGateway
+	g := &gatewaytest.Gate{Before: func(_ context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
 		if n == after {
-			m.policy.current.Store(policySet(t, m.catalog, rootPolicy+"    denies: [{permissions: [projects.api_keys.read]}]\n"))
+			gw.Policy.Set(t, admissiontest.RootPolicy+"    denies: [{permissions: [projects.api_keys.read]}]\n")
 		}
 		return nil
 	}}
-	log := new(records)
-	m = newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.Inventory.Concurrency, o.Audit = 1, log })
-	method := inventoryOf(t, m.catalog, "ListApiKeys")
-	got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
+	log := new(gatewaytest.Records)
+	gw = newTourGateway(t, sandbox.Options{}, gatewaytest.WithGate(g), gatewaytest.WithOptions(func(o *service.Options) { o.Inventory.Concurrency, o.Audit = 1, log }))
+	method := inventoryOf(t, gw.Catalog, "ListApiKeys")
+	got, err := gw.stream(t.Context(), doors[0], "root", method, anyRequest(method))
 	if err != nil || got.end.GetCalls() != after || len(got.failures) == 0 {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -159,7 +161,7 @@ func TestPolicyChangesInAStream(t *testing.T) {
 			t.Errorf("%v", failure)
 		}
 	}
-	kept := log.all()
+	kept := log.All()
 	if len(kept) != 1 || kept[0].Decision != audit.DecisionAllowed || kept[0].Calls != after || kept[0].Refused != int64(len(got.failures)) {
 		t.Errorf("recorded as %+v", kept)
 	}
@@ -193,7 +195,7 @@ func (fakeBudget) Estimate(_ string, flow pace.Flow) time.Duration {
 func TestStreamsArePacedAndEstimated(t *testing.T) {
 	t.Parallel()
 	progress := make(chan struct{})
-	g := &gate{before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+	g := &gatewaytest.Gate{Before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
 		if n == 4 { // Takes until the stream has said how far it is.
 			<-progress
 		}
@@ -205,16 +207,16 @@ func TestStreamsArePacedAndEstimated(t *testing.T) {
 		}
 		return nil
 	}}
-	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) {
-		o.Budget = fakeBudget{realCatalog(t), sync.OnceFunc(func() { close(progress) })}
-	})
-	method := inventoryOf(t, m.catalog, "ListUserRoles")
-	got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
+	gw := newTourGateway(t, sandbox.Options{}, gatewaytest.WithGate(g), gatewaytest.WithOptions(func(o *service.Options) {
+		o.Budget = fakeBudget{catalogtest.Gateway(t), sync.OnceFunc(func() { close(progress) })}
+	}))
+	method := inventoryOf(t, gw.Catalog, "ListUserRoles")
+	got, err := gw.stream(t.Context(), doors[0], "root", method, anyRequest(method))
 	asked := 0
-	for _, n := range m.fake.Counts() {
+	for _, n := range gw.Sandbox.Counts() {
 		asked += n
 	}
-	if err != nil || got.end.GetComplete() == nil || got.end.GetCalls() != int64(asked) || g.asked.Load() <= int64(asked) {
+	if err != nil || got.end.GetComplete() == nil || got.end.GetCalls() != int64(asked) || g.Asked.Load() <= int64(asked) {
 		t.Errorf("%v of %d calls, %v", got, asked, err)
 	}
 	waiting := 0
@@ -239,13 +241,11 @@ func TestStreamsArePacedAndEstimated(t *testing.T) {
 func TestInventoryUnderATinyBudget(t *testing.T) {
 	t.Parallel()
 	const budget, window = 8, 300 * time.Millisecond
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 10, Projects: 30, AuditEvents: 1})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	gateway := newPacedGateway(t, server.URL, pace.Options{
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 10, Projects: 30, AuditEvents: 1})
+	gateway := newPacedGateway(t, fake, pace.Options{
 		Window: window, Organization: pace.Limit{Calls: 100, Burst: 1}, Default: pace.Limit{Calls: budget, Burst: 1},
-	}, memoryCache(t, realCatalog(t), nil), new(records))
-	stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.client).ListApiKeys(t.Context(), &inventoryv1.ListApiKeysRequest{})
+	}, gatewaytest.WithMemoryCache(nil))
+	stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.Client("root")).ListApiKeys(t.Context(), &inventoryv1.ListApiKeysRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,36 +12,36 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // TestEveryInventory streams every inventory through every door, and holds it
 // against the reads of its declaration, each made by itself.
 func TestEveryInventory(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{Users: 30, Projects: 7, AuditEvents: 250})
-	all := inventories(m.catalog)
+	gw := newTourGateway(t, sandbox.Options{Users: 30, Projects: 7, AuditEvents: 250})
+	all := inventories(gw.Catalog)
 	if len(all) < 20 {
 		t.Errorf("%d inventories", len(all))
 	}
 	for _, method := range all {
 		declared := declarationOf(method)
 		for _, d := range streamDoors {
-			before := m.fake.Counts()
-			got, err := m.stream(t.Context(), d, "root", method, anyRequest(method))
+			before := gw.Sandbox.Counts()
+			got, err := gw.stream(t.Context(), d, "root", method, anyRequest(method))
 			if err != nil {
-				t.Errorf("%s over %s: %v", method.ShortName(), d.name, err)
+				t.Errorf("%s over %s: %v", method.ShortName(), d.Name, err)
 				continue
 			}
 			asked := int64(0)
-			for op, n := range m.fake.Counts() {
+			for op, n := range gw.Sandbox.Counts() {
 				asked += int64(n - before[op])
 			}
 			last := got.progress[len(got.progress)-1]
 			if got.end.GetComplete() == nil || len(got.failures) > 0 {
-				t.Errorf("%s over %s: %v, %v", method.ShortName(), d.name, got, got.failures)
+				t.Errorf("%s over %s: %v, %v", method.ShortName(), d.Name, got, got.failures)
 			}
 			if n := got.end.GetCalls(); n != asked || n != last.GetCallsDone() || n != last.GetCallsKnown() || !last.GetAllListed() {
 				t.Errorf("%s: %d calls, the upstream was asked %d times, the last progress says %v", method.ShortName(), n, asked, last)
@@ -62,19 +62,19 @@ func TestEveryInventory(t *testing.T) {
 			if len(declared.GetCalls()) > 1 { // Items of outer lists, where they are streamed too.
 				maps.DeleteFunc(got.items, func(item string, _ int) bool { return strings.HasPrefix(item, "Group ") })
 			}
-			same(t, method.ShortName()+" over "+d.name, m.expected(t, method, anyRequest(method)), got.items)
+			same(t, method.ShortName()+" over "+d.Name, gw.expected(t, method, anyRequest(method)), got.items)
 		}
 	}
 }
 
-// TestInventoryThroughTheFastDoor, whole and given up half way.
-func TestInventoryThroughTheFastDoor(t *testing.T) {
+// TestInventoryThroughTheGRPCDoor, whole and given up half way.
+func TestInventoryThroughTheGRPCDoor(t *testing.T) {
 	t.Parallel()
-	log := new(records)
-	door := fastDoor(t, open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(newManyProjects()), Audit: log}), nil, nil)
+	log := new(gatewaytest.Records)
+	door := gatewaytest.New(t, gatewaytest.WithUpstream(newManyProjects()), gatewaytest.WithAudit(log)).FastGRPC()
 	for _, whole := range []bool{true, false} {
-		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tokenOf("root")))
-		stream, err := door.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/admingateway.inventory.v1.InventoryService/ListApiKeys")
+		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+admissiontest.TokenOf("root")))
+		stream, err := door.Conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/admingateway.inventory.v1.InventoryService/ListApiKeys")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestInventoryThroughTheFastDoor(t *testing.T) {
 		if err := errors.Join(stream.SendMsg(request), stream.CloseSend()); err != nil {
 			t.Fatal(err)
 		}
-		before := len(log.all())
+		before := len(log.All())
 		var end *inventoryv1.End
 		for came := 0; whole && end == nil || !whole && came < 50; came++ {
 			response := &inventoryv1.ListApiKeysResponse{}
@@ -105,8 +105,8 @@ func TestInventoryThroughTheFastDoor(t *testing.T) {
 // TestInventoriesNeedTheirPermission: each has one of its own.
 func TestInventoriesNeedTheirPermission(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
-	m.policy.current.Store(policySet(t, m.catalog, `
+	gw := newTourGateway(t, sandbox.Options{})
+	gw.Policy.Set(t, `
 callers:
   - name: reader
     authenticate: [{token_sha256: $reader}]
@@ -117,16 +117,16 @@ callers:
     authenticate: [{token_sha256: $shell}]
     grants: [{permissions: ["inventory.*"]}]
     limits: $free
-`))
-	for _, method := range inventories(m.catalog) {
+`)
+	for _, method := range inventories(gw.Catalog) {
 		for _, caller := range []string{"reader", "shell"} {
-			got, err := m.stream(t.Context(), doors[0], caller, method, anyRequest(method))
+			got, err := gw.stream(t.Context(), doors[0], caller, method, anyRequest(method))
 			if connect.CodeOf(err) != connect.CodePermissionDenied {
 				t.Errorf("%s by %s: %v, %v", method.ShortName(), caller, got, err)
 			}
 		}
 	}
-	if n := len(m.fake.Counts()); n > 0 {
-		t.Errorf("the upstream was asked: %v", m.fake.Counts())
+	if n := len(gw.Sandbox.Counts()); n > 0 {
+		t.Errorf("the upstream was asked: %v", gw.Sandbox.Counts())
 	}
 }

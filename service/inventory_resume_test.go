@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
@@ -28,31 +30,31 @@ const listKeys = "GET /organization/projects/{project_id}/api_keys"
 func TestFailuresAndTheRest(t *testing.T) {
 	t.Parallel()
 	const projects, failures = 1000, 20
-	m := newMirror(t, sandbox.Options{Users: 12, Projects: projects, AuditEvents: 10})
-	method := inventoryOf(t, m.catalog, "ListApiKeys")
-	all := m.projects(t)
+	gw := newTourGateway(t, sandbox.Options{Users: 12, Projects: projects, AuditEvents: 10})
+	method := inventoryOf(t, gw.Catalog, "ListApiKeys")
+	all := gw.projects(t)
 	if len(all) < projects*9/10 {
 		t.Fatalf("%d projects", len(all))
 	}
-	whole, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
+	whole, err := gw.stream(t.Context(), doors[0], "root", method, anyRequest(method))
 	if err != nil || whole.end.GetComplete() == nil || !slices.Equal(whole.projectsOf(), all) {
 		t.Fatalf("%v, %v", whole, err)
 	}
 	for _, d := range streamDoors[:2] {
 		for i := range failures {
-			m.fake.Inject(sandbox.Fault{Op: listKeys, Kind: sandbox.Refuse, Status: 404, Message: "gone fishing", After: i * 40, Times: 1})
+			gw.Sandbox.Inject(sandbox.Fault{Op: listKeys, Kind: sandbox.Refuse, Status: 404, Message: "gone fishing", After: i * 40, Times: 1})
 		}
-		first, err := m.stream(t.Context(), d, "root", method, anyRequest(method))
+		first, err := gw.stream(t.Context(), d, "root", method, anyRequest(method))
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.fake.ClearFaults()
+		gw.Sandbox.ClearFaults()
 		failed := first.failed()
 		if len(failed) != failures || first.end.GetFailures() != failures {
-			t.Errorf("%s: %d failures, %v", d.name, len(failed), first)
+			t.Errorf("%s: %d failures, %v", d.Name, len(failed), first)
 		}
 		if came := first.projectsOf(); len(came)+len(failed) != len(all) || slices.ContainsFunc(failed, func(id string) bool { return slices.Contains(came, id) }) {
-			t.Errorf("%s: %d projects came and %d failed, of %d", d.name, len(came), len(failed), len(all))
+			t.Errorf("%s: %d projects came and %d failed, of %d", d.Name, len(came), len(failed), len(all))
 		}
 		for _, failure := range first.failures {
 			want := &inventoryv1.Failure{
@@ -60,22 +62,22 @@ func TestFailuresAndTheRest(t *testing.T) {
 				Code: int32(connect.CodeNotFound), Reason: upstream.ReasonNotFound, Message: "gone fishing",
 			}
 			if !proto.Equal(want, failure) {
-				t.Errorf("%s: %v", d.name, failure)
+				t.Errorf("%s: %v", d.Name, failure)
 			}
 		}
 		if reasons := first.incomplete().GetReasons(); !slices.Equal(reasons, []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_FAILED}) || first.incomplete().GetRepeats() {
-			t.Errorf("%s: %v", d.name, first.end)
+			t.Errorf("%s: %v", d.Name, first.end)
 		}
-		before := m.fake.Counts()
-		again, err := m.stream(t.Context(), d, "root", method, with(anyRequest(method), "resume_token", first.incomplete().GetResumeToken()))
+		before := gw.Sandbox.Counts()
+		again, err := gw.stream(t.Context(), d, "root", method, with(anyRequest(method), "resume_token", first.incomplete().GetResumeToken()))
 		if err != nil || again.end.GetComplete() == nil || !slices.Equal(again.projectsOf(), failed) {
-			t.Errorf("%s: resumed: %v, %v", d.name, again, err)
+			t.Errorf("%s: resumed: %v, %v", d.Name, again, err)
 		}
-		if n := m.fake.Counts()["GET /organization/projects"] - before["GET /organization/projects"]; n > 0 {
-			t.Errorf("%s: resuming listed the projects %d times", d.name, n)
+		if n := gw.Sandbox.Counts()["GET /organization/projects"] - before["GET /organization/projects"]; n > 0 {
+			t.Errorf("%s: resuming listed the projects %d times", d.Name, n)
 		}
 		first.add(again)
-		same(t, d.name, whole.items, first.items)
+		same(t, d.Name, whole.items, first.items)
 	}
 }
 
@@ -85,9 +87,9 @@ func TestFailuresAndTheRest(t *testing.T) {
 func TestInterruptedAnywhere(t *testing.T) {
 	t.Parallel()
 	options := sandbox.Options{Users: 14, Projects: 9, Groups: 4, AuditEvents: 230}
-	undisturbed := newMirror(t, options)
+	undisturbed := newTourGateway(t, options)
 	whole := make(map[string]streamed)
-	for _, method := range inventories(undisturbed.catalog) {
+	for _, method := range inventories(undisturbed.Catalog) {
 		got, err := undisturbed.stream(t.Context(), doors[0], "root", method, anyRequest(method))
 		if err != nil {
 			t.Fatal(err)
@@ -98,14 +100,14 @@ func TestInterruptedAnywhere(t *testing.T) {
 		t.Run(fmt.Sprint(reads), func(t *testing.T) {
 			t.Parallel()
 			i := new(interruption)
-			g := &gate{before: i.before}
-			m := newMirror(t, options, g.through, func(o *service.Options) { o.Inventory.Ending = i.ending })
-			for _, method := range inventories(m.catalog) {
+			g := &gatewaytest.Gate{Before: i.before}
+			gw := newTourGateway(t, options, gatewaytest.WithGate(g), gatewaytest.WithOptions(func(o *service.Options) { o.Inventory.Ending = i.ending }))
+			for _, method := range inventories(gw.Catalog) {
 				request := anyRequest(method)
 				var all *streamed
 				for budget := reads; all == nil || all.end.GetComplete() == nil; budget += budget/2 + 1 {
 					i.after(budget)
-					got, err := m.stream(t.Context(), doors[0], "root", method, request)
+					got, err := gw.stream(t.Context(), doors[0], "root", method, request)
 					if err != nil {
 						t.Fatalf("%s: %v", method.ShortName(), err)
 					}
@@ -163,19 +165,19 @@ func (i *interruption) before(ctx context.Context, _ int64, _ *upstream.Endpoint
 // is under way is nobody's failure.
 func TestTimeIsOver(t *testing.T) {
 	t.Parallel()
-	g := &gate{before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+	g := &gatewaytest.Gate{Before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
 		if n <= 2 {
 			return nil
 		}
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) { o.Inventory.Longest = 4 * time.Second })
-	method := inventoryOf(t, m.catalog, "ListApiKeys")
+	gw := newTourGateway(t, sandbox.Options{}, gatewaytest.WithGate(g), gatewaytest.WithOptions(func(o *service.Options) { o.Inventory.Longest = 4 * time.Second }))
+	method := inventoryOf(t, gw.Catalog, "ListApiKeys")
 	for name, most := range map[string]time.Duration{"the gateway's": time.Hour, "the caller's": 3 * time.Second} {
-		g.asked.Store(0)
+		g.Asked.Store(0)
 		ctx, cancel := context.WithTimeout(t.Context(), most)
-		got, err := m.stream(ctx, doors[0], "root", method, anyRequest(method))
+		got, err := gw.stream(ctx, doors[0], "root", method, anyRequest(method))
 		cancel()
 		if err != nil || len(got.failures) > 0 || !slices.Equal(got.incomplete().GetReasons(), []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_OUT_OF_TIME}) {
 			t.Errorf("%s: %v, %v", name, got, err)
@@ -187,12 +189,12 @@ func TestTimeIsOver(t *testing.T) {
 // there are more, and the next one goes on behind them.
 func TestMoreThanOneStreamReads(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{Users: 20, Projects: 260}, func(o *service.Options) { o.Inventory.MaxOutermost = 100 })
-	method, all := inventoryOf(t, m.catalog, "ListApiKeys"), m.projects(t)
+	gw := newTourGateway(t, sandbox.Options{Users: 20, Projects: 260}, gatewaytest.WithOptions(func(o *service.Options) { o.Inventory.MaxOutermost = 100 }))
+	method, all := inventoryOf(t, gw.Catalog, "ListApiKeys"), gw.projects(t)
 	var came []string
 	token := ""
 	for range (len(all) + 99) / 100 {
-		got, err := m.stream(t.Context(), doors[0], "root", method, with(anyRequest(method), "resume_token", token))
+		got, err := gw.stream(t.Context(), doors[0], "root", method, with(anyRequest(method), "resume_token", token))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,22 +213,22 @@ func TestMoreThanOneStreamReads(t *testing.T) {
 // TestResumeTokenBelongsToItsCall: a token is worth nothing anywhere else.
 func TestResumeTokenBelongsToItsCall(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
-	m.policy.current.Store(policySet(t, m.catalog, rootPolicy+`
+	gw := newTourGateway(t, sandbox.Options{})
+	gw.Policy.Set(t, admissiontest.RootPolicy+`
   - name: other
     authenticate: [{token_sha256: $other}]
     grants: [{permissions: ["*"]}]
     limits: $free
-`))
-	keys, users := inventoryOf(t, m.catalog, "ListApiKeys"), inventoryOf(t, m.catalog, "ListProjectUsers")
-	m.fake.Inject(sandbox.Fault{Op: listKeys, Kind: sandbox.Refuse, Status: 404, Times: 1})
-	first, err := m.stream(t.Context(), doors[0], "root", keys, anyRequest(keys))
+`)
+	keys, users := inventoryOf(t, gw.Catalog, "ListApiKeys"), inventoryOf(t, gw.Catalog, "ListProjectUsers")
+	gw.Sandbox.Inject(sandbox.Fault{Op: listKeys, Kind: sandbox.Refuse, Status: 404, Times: 1})
+	first, err := gw.stream(t.Context(), doors[0], "root", keys, anyRequest(keys))
 	if err != nil {
 		t.Fatal(err)
 	}
 	token := first.incomplete().GetResumeToken()
 	resume := func(caller string, method *catalog.Method, token string, archived bool) error {
-		_, err := m.stream(t.Context(), doors[0], caller, method, with(with(anyRequest(method), "resume_token", token), "include_archived", archived))
+		_, err := gw.stream(t.Context(), doors[0], caller, method, with(with(anyRequest(method), "resume_token", token), "include_archived", archived))
 		return err
 	}
 	if err := resume("root", keys, token, false); err != nil {
@@ -247,12 +249,12 @@ func TestResumeTokenBelongsToItsCall(t *testing.T) {
 	}
 }
 
-// TestCancelledInTheMiddle: when the caller hangs up, nothing below goes on.
+// TestCancelledInTheMiddle: when the caller hangs up, no read of the call goes on.
 func TestCancelledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	for _, d := range streamDoors[:2] {
 		began, ended := make(chan struct{}, 64), make(chan struct{}, 64)
-		g := &gate{before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
+		g := &gatewaytest.Gate{Before: func(ctx context.Context, n int64, _ *upstream.Endpoint, _ *upstream.Request) error {
 			if n <= 20 {
 				return nil
 			}
@@ -261,11 +263,11 @@ func TestCancelledInTheMiddle(t *testing.T) {
 			ended <- struct{}{}
 			return ctx.Err()
 		}}
-		log := new(records)
-		m := newMirror(t, sandbox.Options{Users: 20, Projects: 60}, g.through, func(o *service.Options) { o.Audit = log })
-		method := inventoryOf(t, m.catalog, "ListApiKeys")
+		log := new(gatewaytest.Records)
+		gw := newTourGateway(t, sandbox.Options{Users: 20, Projects: 60}, gatewaytest.WithGate(g), gatewaytest.WithAudit(log))
+		method := inventoryOf(t, gw.Catalog, "ListApiKeys")
 		ctx, hangUp := context.WithCancel(t.Context())
-		stream, err := m.open(ctx, d, "root", method, anyRequest(method))
+		stream, err := gw.open(ctx, d, "root", method, anyRequest(method))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,37 +285,36 @@ func TestCancelledInTheMiddle(t *testing.T) {
 			err = stream.Receive(response)
 		}
 		if connect.CodeOf(err) != connect.CodeCanceled {
-			t.Errorf("%s: %v", d.name, err)
+			t.Errorf("%s: %v", d.Name, err)
 		}
 		for range inventory.DefaultConcurrency { // All that were under way.
 			select {
 			case <-ended:
 			case <-time.After(30 * time.Second):
-				t.Fatalf("%s: %d calls are still under way", d.name, g.under.Load())
+				t.Fatalf("%s: %d calls are still under way", d.Name, g.InFlight.Load())
 			}
 		}
 		awaitRecord(t, log, 0)
-		if n := g.under.Load(); n != 0 {
-			t.Errorf("%s: %d calls are under way after the end", d.name, n)
+		if n := g.InFlight.Load(); n != 0 {
+			t.Errorf("%s: %d calls are under way after the end", d.Name, n)
 		}
-		if record := log.all()[0]; record.Code != "canceled" || record.Calls != g.asked.Load() {
-			t.Errorf("%s: %+v after %d calls", d.name, record, g.asked.Load())
+		if record := log.All()[0]; record.Code != "canceled" || record.Calls != g.Asked.Load() {
+			t.Errorf("%s: %+v after %d calls", d.Name, record, g.Asked.Load())
 		}
 	}
 }
 
 // TestHungUpWhileItFlows: a caller that goes away while there is something to
-// send takes everything below along. What is left behind would be found by
-// goleak.
+// send ends all reads of its call. goleak would find one that is left.
 func TestHungUpWhileItFlows(t *testing.T) {
 	t.Parallel()
-	log, g := new(records), new(gate)
-	m := newMirror(t, sandbox.Options{Users: 20, Projects: 400}, g.through, func(o *service.Options) { o.Audit = log })
-	method := inventoryOf(t, m.catalog, "ListApiKeys")
+	log, g := new(gatewaytest.Records), new(gatewaytest.Gate)
+	gw := newTourGateway(t, sandbox.Options{Users: 20, Projects: 400}, gatewaytest.WithGate(g), gatewaytest.WithAudit(log))
+	method := inventoryOf(t, gw.Catalog, "ListApiKeys")
 	for range 20 {
-		before := len(log.all())
+		before := len(log.All())
 		ctx, hangUp := context.WithCancel(t.Context())
-		stream, err := m.open(ctx, doors[0], "root", method, anyRequest(method))
+		stream, err := gw.open(ctx, doors[0], "root", method, anyRequest(method))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,17 +326,17 @@ func TestHungUpWhileItFlows(t *testing.T) {
 		}
 		hangUp()
 		awaitRecord(t, log, before)
-		if n := g.under.Load(); n != 0 {
+		if n := g.InFlight.Load(); n != 0 {
 			t.Errorf("%d calls are under way after the end", n)
 		}
 	}
 }
 
-// awaitRecord waits for one more record, which is made when everything below a
-// call has ended.
-func awaitRecord(t *testing.T, log *records, before int) {
+// awaitRecord waits for one more record, which is made when all reads of a
+// call have ended.
+func awaitRecord(t *testing.T, log *gatewaytest.Records, before int) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); len(log.all()) == before; {
+	for deadline := time.Now().Add(30 * time.Second); len(log.All()) == before; {
 		if time.Now().After(deadline) {
 			t.Fatal("the call does not end")
 		}
@@ -343,27 +344,27 @@ func awaitRecord(t *testing.T, log *records, before int) {
 	}
 }
 
-// TestPanicIsOneBranch: a panic below one project is that project's failure,
+// TestPanicIsOneBranch: a panic in a read of one project is that project's failure,
 // with a cache and without.
 func TestPanicIsOneBranch(t *testing.T) {
 	t.Parallel()
 	for _, cached := range []bool{false, true} {
 		var broken string
-		g := &gate{before: func(_ context.Context, _ int64, endpoint *upstream.Endpoint, request *upstream.Request) error {
+		g := &gatewaytest.Gate{Before: func(_ context.Context, _ int64, endpoint *upstream.Endpoint, request *upstream.Request) error {
 			if endpoint.String() == listKeys && strings.Contains(request.Path, broken) {
 				panic(secretWord)
 			}
 			return nil
 		}}
-		m := newMirror(t, sandbox.Options{}, g.through, func(o *service.Options) {
-			if cached {
-				o.Cache = memoryCache(t, realCatalog(t), nil)
-			}
-		})
-		all := m.projects(t)
+		options := []gatewaytest.Option{gatewaytest.WithGate(g)}
+		if cached {
+			options = append(options, gatewaytest.WithMemoryCache(nil))
+		}
+		gw := newTourGateway(t, sandbox.Options{}, options...)
+		all := gw.projects(t)
 		broken = all[3]
-		method := inventoryOf(t, m.catalog, "ListApiKeys")
-		got, err := m.stream(t.Context(), doors[0], "root", method, anyRequest(method))
+		method := inventoryOf(t, gw.Catalog, "ListApiKeys")
+		got, err := gw.stream(t.Context(), doors[0], "root", method, anyRequest(method))
 		if err != nil || !slices.Equal(got.failed(), []string{broken}) || len(got.projectsOf()) != len(all)-1 {
 			t.Fatalf("cached %t: %v, %v, %v", cached, got, got.failures, err)
 		}

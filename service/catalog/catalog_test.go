@@ -1,4 +1,4 @@
-package service_test
+package catalog_test
 
 import (
 	"slices"
@@ -9,67 +9,15 @@ import (
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
-
-// declarations is a copy of a real file that a test may spoil.
-type declarations struct {
-	file *descriptorpb.FileDescriptorProto
-}
-
-func copyOf(file protoreflect.FileDescriptor) declarations {
-	return declarations{proto.CloneOf(protodesc.ToFileDescriptorProto(file))}
-}
-
-// method finds an RPC of the file's first service.
-func (d declarations) method(t *testing.T, name string) *descriptorpb.MethodDescriptorProto {
-	t.Helper()
-	for _, m := range d.file.GetService()[0].GetMethod() {
-		if m.GetName() == name {
-			return m
-		}
-	}
-	t.Fatalf("%s has no rpc %s", d.file.GetName(), name)
-	return nil
-}
-
-// build makes descriptors of the copy; its imports are those of the program.
-func (d declarations) build(t *testing.T) protoreflect.FileDescriptor {
-	t.Helper()
-	file, err := protodesc.NewFile(d.file, protoregistry.GlobalFiles)
-	if err != nil {
-		t.Fatalf("the spoiled file is no valid one: %v", err)
-	}
-	return file
-}
-
-func editPolicy(t *testing.T, m *descriptorpb.MethodDescriptorProto, edit func(*optionsv1.Policy)) {
-	t.Helper()
-	policy, ok := proto.GetExtension(m.GetOptions(), optionsv1.E_Policy).(*optionsv1.Policy)
-	if !ok || policy == nil {
-		t.Fatalf("rpc %s has no policy to spoil", m.GetName())
-	}
-	edit(policy)
-	proto.SetExtension(m.GetOptions(), optionsv1.E_Policy, policy)
-}
-
-func editHTTP(t *testing.T, m *descriptorpb.MethodDescriptorProto, edit func(*annotations.HttpRule)) {
-	t.Helper()
-	rule, ok := proto.GetExtension(m.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
-	if !ok || rule == nil {
-		t.Fatalf("rpc %s has no http rule to spoil", m.GetName())
-	}
-	edit(rule)
-	proto.SetExtension(m.GetOptions(), annotations.E_Http, rule)
-}
 
 const (
 	readRPC   = "GetProjectUser"
@@ -80,58 +28,58 @@ const (
 
 func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 	t.Parallel()
-	ofPolicy := func(edit func(*optionsv1.Policy)) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return func(t *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+	ofPolicy := func(edit func(*optionsv1.Policy)) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
+		return func(t *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			t.Helper()
-			editPolicy(t, m, edit)
+			catalogtest.EditPolicy(t, m, edit)
 		}
 	}
-	ofHTTP := func(edit func(*annotations.HttpRule)) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return func(t *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+	ofHTTP := func(edit func(*annotations.HttpRule)) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
+		return func(t *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			t.Helper()
-			editHTTP(t, m, edit)
+			catalogtest.EditHTTP(t, m, edit)
 		}
 	}
-	idempotency := func(level descriptorpb.MethodOptions_IdempotencyLevel) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
-		return func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+	idempotency := func(level descriptorpb.MethodOptions_IdempotencyLevel) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
+		return func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			m.Options.IdempotencyLevel = level.Enum()
 		}
 	}
-	permission := func(p string) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+	permission := func(p string) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
 		return ofPolicy(func(policy *optionsv1.Policy) { policy.Permission = p })
 	}
-	cache := func(life *durationpb.Duration) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+	cache := func(life *durationpb.Duration) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
 		return ofPolicy(func(policy *optionsv1.Policy) { policy.CacheLife = &optionsv1.Policy_Cache{Cache: life} })
 	}
-	stale := func(s *optionsv1.Stale) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+	stale := func(s *optionsv1.Stale) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
 		return ofPolicy(func(policy *optionsv1.Policy) { policy.Staleness = &optionsv1.Policy_Stale{Stale: s} })
 	}
-	settled := func(s *optionsv1.Settled) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+	settled := func(s *optionsv1.Settled) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
 		return ofPolicy(func(policy *optionsv1.Policy) { policy.Settled = s })
 	}
-	invalidates := func(template string) func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations) {
+	invalidates := func(template string) func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations) {
 		return ofPolicy(func(policy *optionsv1.Policy) { policy.Invalidates = []string{template} })
 	}
 	tests := []struct {
-		name  string
-		rpc   string
-		spoil func(*testing.T, *descriptorpb.MethodDescriptorProto, declarations)
-		want  string // in the error, behind the RPC's name
+		name   string
+		rpc    string
+		mutate func(*testing.T, *descriptorpb.MethodDescriptorProto, catalogtest.Declarations)
+		want   string // in the error, behind the RPC's name
 	}{
-		{"no options", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) { m.Options = nil }, "has no (admingateway.options.v1.policy)"},
-		{"no policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+		{"no options", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) { m.Options = nil }, "has no (admingateway.options.v1.policy)"},
+		{"no policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			proto.ClearExtension(m.GetOptions(), optionsv1.E_Policy)
 		}, "has no (admingateway.options.v1.policy)"},
-		{"empty policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+		{"empty policy", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			proto.SetExtension(m.GetOptions(), optionsv1.E_Policy, &optionsv1.Policy{})
 		}, "permission"},
-		{"no http rule", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+		{"no http rule", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			proto.ClearExtension(m.GetOptions(), annotations.E_Http)
 		}, "google.api.http"},
-		{"client streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+		{"client streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			m.ClientStreaming = proto.Bool(true)
 		}, "streams"},
-		{"server streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ declarations) {
+		{"server streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			m.ServerStreaming = proto.Bool(true)
 		}, "streams"},
 
@@ -186,8 +134,8 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"invalidates the empty template", updateRPC, invalidates(""), "slash"},
 		{"invalidates a path with an empty segment", updateRPC, invalidates("/organization//users"), "empty segment"},
 		{"invalidates a path with a slash behind it", updateRPC, invalidates("/organization/users/"), "empty segment"},
-		{"invalidates by a variable that is no field", updateRPC, invalidates("/organization/projects/{nobody}"), "{nobody}"},
-		{"invalidates by a variable that is no string", updateRPC, invalidates("/organization/projects/{update_mask}"), "{update_mask}"},
+		{"invalidates by a variable that is not a field", updateRPC, invalidates("/organization/projects/{nobody}"), "{nobody}"},
+		{"invalidates by a variable that is not a string", updateRPC, invalidates("/organization/projects/{update_mask}"), "{update_mask}"},
 		{"invalidates by a variable without a name", updateRPC, invalidates("/organization/projects/{}"), "{}"},
 		{"invalidates by an open brace", updateRPC, invalidates("/organization/{project_id"), "{project_id"},
 		{"invalidates by a star in a segment", updateRPC, invalidates("/organization/us*rs"), "us*rs"},
@@ -197,7 +145,7 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"path variable without field", readRPC, ofHTTP(func(r *annotations.HttpRule) {
 			r.Pattern = &annotations.HttpRule_Get{Get: "/organization/projects/{nobody}"}
 		}), "nobody"},
-		{"path variable without path_id", readRPC, func(_ *testing.T, _ *descriptorpb.MethodDescriptorProto, d declarations) {
+		{"path variable without path_id", readRPC, func(_ *testing.T, _ *descriptorpb.MethodDescriptorProto, d catalogtest.Declarations) {
 			clearRules(d, "GetProjectUserRequest", "user_id")
 		}, "{user_id}"},
 		{"verb of another kind", updateRPC, ofHTTP(func(r *annotations.HttpRule) {
@@ -212,22 +160,22 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
-			test.spoil(t, d.method(t, test.rpc), d)
+			d := catalogtest.CopyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
+			test.mutate(t, d.Method(t, test.rpc), d)
 			wantFault(t, d, test.rpc, test.want)
 		})
 	}
 }
 
 // wantFault wants the catalog to refuse the file with one fault, in the RPC.
-func wantFault(t *testing.T, d declarations, rpc, want string) {
+func wantFault(t *testing.T, d catalogtest.Declarations, rpc, want string) {
 	t.Helper()
-	methods, err := catalog.New([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	methods, err := catalog.New([]protoreflect.FileDescriptor{d.Build(t)}, nil)
 	if err == nil {
-		t.Fatal("the methods was built")
+		t.Fatal("the catalog was built")
 	}
 	if methods != nil {
-		t.Error("there is a methods beside the error")
+		t.Error("there is a catalog beside the error")
 	}
 	head := "rpc admingateway.admin.v1.ProjectUserService." + rpc + ":"
 	if !strings.HasPrefix(err.Error(), head) || strings.Count(err.Error(), "rpc ") != 1 {
@@ -238,8 +186,8 @@ func wantFault(t *testing.T, d declarations, rpc, want string) {
 	}
 }
 
-func clearRules(d declarations, message, field string) {
-	for _, m := range d.file.GetMessageType() {
+func clearRules(d catalogtest.Declarations, message, field string) {
+	for _, m := range d.File.GetMessageType() {
 		for _, f := range m.GetField() {
 			if m.GetName() == message && f.GetName() == field {
 				proto.ClearExtension(f.GetOptions(), validate.E_Field)
@@ -258,11 +206,11 @@ func TestCatalogRefusesSharedRoutes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
-			twin := proto.CloneOf(d.method(t, readRPC))
+			d := catalogtest.CopyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
+			twin := proto.CloneOf(d.Method(t, readRPC))
 			twin.Name = proto.String("FetchProjectUser")
-			editHTTP(t, twin, func(r *annotations.HttpRule) { r.Pattern = &annotations.HttpRule_Get{Get: template} })
-			d.file.Service[0].Method = append(d.file.Service[0].Method, twin)
+			catalogtest.EditHTTP(t, twin, func(r *annotations.HttpRule) { r.Pattern = &annotations.HttpRule_Get{Get: template} })
+			d.File.Service[0].Method = append(d.File.Service[0].Method, twin)
 			wantFault(t, d, "FetchProjectUser", "is already admingateway.admin.v1.ProjectUserService.GetProjectUser")
 		})
 	}
@@ -270,20 +218,20 @@ func TestCatalogRefusesSharedRoutes(t *testing.T) {
 		t.Parallel()
 		file := adminv1.File_admingateway_admin_v1_project_user_proto
 		if _, err := catalog.New([]protoreflect.FileDescriptor{file, file}, nil); err == nil {
-			t.Error("the methods was built from one file twice")
+			t.Error("the catalog was built from one file twice")
 		}
 	})
 }
 
-func TestCatalogTellsEveryFault(t *testing.T) {
+func TestCatalogReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
+	d := catalogtest.CopyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
 	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
-		proto.ClearExtension(d.method(t, rpc).GetOptions(), optionsv1.E_Policy)
+		proto.ClearExtension(d.Method(t, rpc).GetOptions(), optionsv1.E_Policy)
 	}
-	_, err := catalog.New([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	_, err := catalog.New([]protoreflect.FileDescriptor{d.Build(t)}, nil)
 	if err == nil {
-		t.Fatal("the methods was built")
+		t.Fatal("the catalog was built")
 	}
 	for _, rpc := range []string{readRPC, updateRPC, deleteRPC} {
 		if !strings.Contains(err.Error(), "admingateway.admin.v1.ProjectUserService."+rpc+":") {
@@ -299,33 +247,33 @@ func TestCatalogRefusesNoRPCs(t *testing.T) {
 		"no services": {adminv1.File_admingateway_admin_v1_common_proto},
 	} {
 		if _, err := catalog.New(files, nil); err == nil {
-			t.Errorf("%s: the methods was built", name)
+			t.Errorf("%s: the catalog was built", name)
 		}
 	}
 }
 
 // The table of faults proves something only while the file is sound before it
-// is spoiled, and a method is compiled to what it declares.
+// is changed, and a method is compiled to what it declares.
 func TestCatalogCompilesDeclarations(t *testing.T) {
 	t.Parallel()
-	d := copyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
-	editPolicy(t, d.method(t, readRPC), func(p *optionsv1.Policy) {
+	d := catalogtest.CopyOf(adminv1.File_admingateway_admin_v1_project_user_proto)
+	catalogtest.EditPolicy(t, d.Method(t, readRPC), func(p *optionsv1.Policy) {
 		p.CacheLife, p.Staleness, p.Secret = &optionsv1.Policy_CacheNothing{CacheNothing: true}, nil, true
 	})
-	editPolicy(t, d.method(t, deleteRPC), func(p *optionsv1.Policy) {
+	catalogtest.EditPolicy(t, d.Method(t, deleteRPC), func(p *optionsv1.Policy) {
 		p.Invalidates, p.InvalidatesExactly, p.InvalidatesNothing = nil, nil, true
 	})
-	editPolicy(t, d.method(t, updateRPC), func(p *optionsv1.Policy) {
+	catalogtest.EditPolicy(t, d.Method(t, updateRPC), func(p *optionsv1.Policy) {
 		p.Invalidates, p.InvalidatesExactly = []string{"/organization/*/{user_id}"}, []string{"/organization/users"}
 	})
-	methods, err := catalog.New([]protoreflect.FileDescriptor{d.build(t)}, nil)
+	methods, err := catalog.New([]protoreflect.FileDescriptor{d.Build(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	find := func(rpc string) *catalog.Method {
 		m, ok := methods.Lookup("/admingateway.admin.v1.ProjectUserService/" + rpc)
 		if !ok {
-			t.Fatalf("no %s in the methods", rpc)
+			t.Fatalf("no %s in the catalog", rpc)
 		}
 		return m
 	}

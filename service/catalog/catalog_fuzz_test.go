@@ -1,4 +1,4 @@
-package service_test
+package catalog_test
 
 import (
 	"testing"
@@ -11,10 +11,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// FuzzCatalog spoils the declarations of a real file, step by step as the input
+// FuzzCatalog mutates the declarations of a real file, step by step as the input
 // says. Whatever is left, the catalog refuses it or every method is complete.
 func FuzzCatalog(f *testing.F) {
 	var files []protoreflect.FileDescriptor
@@ -24,7 +25,7 @@ func FuzzCatalog(f *testing.F) {
 		}
 	}
 	f.Add([]byte{0}, "")
-	for op := range byte(spoilers) {
+	for op := range byte(mutations) {
 		f.Add([]byte{op, op, 0, 1}, "/organization/{project_id}/*")
 	}
 	f.Add([]byte{22, 6, 0, 1, 9, 3, 0}, "projects.users.read")
@@ -32,18 +33,18 @@ func FuzzCatalog(f *testing.F) {
 		if len(steps) == 0 || len(steps) > 64 {
 			return
 		}
-		d := copyOf(files[int(steps[0])%len(files)])
+		d := catalogtest.CopyOf(files[int(steps[0])%len(files)])
 		for steps = steps[1:]; len(steps) >= 3; steps = steps[3:] {
-			methods := d.file.GetService()[0].GetMethod()
-			spoil(int(steps[0])%spoilers, methods[int(steps[1])%len(methods)], methods[int(steps[2])%len(methods)], int8(steps[2]), text)
+			methods := d.File.GetService()[0].GetMethod()
+			mutate(int(steps[0])%mutations, methods[int(steps[1])%len(methods)], methods[int(steps[2])%len(methods)], int8(steps[2]), text)
 		}
-		file := d.build(t)
+		file := d.Build(t)
 		methods, err := catalog.New([]protoreflect.FileDescriptor{file}, nil)
 		if err != nil {
 			return
 		}
 		if declared := file.Services().Get(0).Methods().Len(); len(methods.Mirrored()) != declared {
-			t.Errorf("%d methods were declared and %d are in the methods, without an error", declared, len(methods.Mirrored()))
+			t.Errorf("%d methods were declared and %d are in the catalog, without an error", declared, len(methods.Mirrored()))
 		}
 		routes := map[string]bool{}
 		for _, m := range methods.Mirrored() {
@@ -102,11 +103,11 @@ func withoutNames(template string) string {
 	return string(out)
 }
 
-// spoilers is how many ways spoil knows.
-const spoilers = 22
+// mutations is the number of ways in which mutate changes a method.
+const mutations = 22
 
-// spoil changes what one method declares, some of it to what another does.
-func spoil(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text string) {
+// mutate changes what one method declares, some of it to what another does.
+func mutate(way int, m, other *descriptorpb.MethodDescriptorProto, n int8, text string) {
 	for _, method := range []*descriptorpb.MethodDescriptorProto{m, other} {
 		if method.Options == nil {
 			method.Options = &descriptorpb.MethodOptions{}

@@ -13,9 +13,9 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
-	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 const getProjectName = "admingateway.admin.v1.ProjectService/GetProject"
@@ -29,11 +29,11 @@ func entryOf(t *testing.T, method string, request map[string]any) *controlv1.Get
 	return &controlv1.GetEntryRequest{Method: method, Request: fields}
 }
 
-// TestGetEntry: how old an answer is that is kept, and where, and nothing else.
+// TestGetEntry: the age and the place of a stored answer, and nothing else.
 func TestGetEntry(t *testing.T) {
 	t.Parallel()
-	h := newAgingHouse(t, nil)
-	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(h.server)))
+	h := newAgingGateway(t)
+	client := controlv1connect.NewCacheServiceClient(gatewaytest.As("root", h.InProcess()))
 	look := func(request *controlv1.GetEntryRequest) []*controlv1.GetEntryResponse_Copy {
 		t.Helper()
 		got, err := client.GetEntry(t.Context(), request)
@@ -69,7 +69,7 @@ func TestGetEntry(t *testing.T) {
 		_, err := client.GetEntry(t.Context(), request)
 		wantRefusal(t, err, connect.CodeInvalidArgument, field)
 	}
-	if n := h.asked.Load(); n != 1 {
+	if n := h.Asked.Load(); n != 1 {
 		t.Errorf("the upstream was asked %d times", n)
 	}
 }
@@ -78,9 +78,9 @@ func TestGetEntry(t *testing.T) {
 // else is.
 func TestPurge(t *testing.T) {
 	t.Parallel()
-	methods, up := realCatalog(t), newSlowUpstream(t)
+	methods, up := catalogtest.Gateway(t), newSlowUpstream(t)
 	addr := redistest.Start(t)
-	here, other := newReplica(t, methods, addr, up), newReplica(t, methods, addr, up)
+	here, other := newReplica(t, addr, up), newReplica(t, addr, up)
 	var ids []string
 	for _, name := range []string{"a", "b"} {
 		created, err := here.projects.CreateProject(t.Context(), &adminv1.CreateProjectRequest{Name: name})
@@ -102,7 +102,7 @@ func TestPurge(t *testing.T) {
 		t.Helper()
 		m, _ := methods.Lookup("/admingateway.admin.v1." + reads[name].method)
 		before := up.calls.Load()
-		if err := r.client.CallUnary(t.Context(), specOf(m), reads[name].request, m.Response.New().Interface()); err != nil {
+		if err := r.client.CallUnary(t.Context(), m.Spec(), reads[name].request, m.Response.New().Interface()); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		return up.calls.Load() != before
@@ -151,17 +151,16 @@ func TestPurge(t *testing.T) {
 // TestWithoutCache: a gateway that keeps nothing says so.
 func TestWithoutCache(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
+	client := controlv1connect.NewCacheServiceClient(gatewaytest.New(t).Client("root"))
 	_, err := client.GetEntry(t.Context(), entryOf(t, getProjectName, map[string]any{"project_id": "p"}))
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "stores no answers")
 	_, err = client.Purge(t.Context(), &controlv1.PurgeRequest{What: &controlv1.PurgeRequest_All{All: true}})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "stores no answers")
 }
 
-// TestOwnMethodsAreGuarded: the RPCs that the gateway answers itself are behind
+// TestLocalMethodsAreAuthorized: the RPCs that the gateway answers itself are behind
 // the same policy: by permission, and by project where the request names one.
-func TestOwnMethodsAreGuarded(t *testing.T) {
+func TestLocalMethodsAreAuthorized(t *testing.T) {
 	t.Parallel()
 	const policy = `
 callers:
@@ -174,13 +173,10 @@ callers:
     authenticate: [{token_sha256: $team}]
     grants: [{permissions: [cache.purge, cache.read], projects: [p]}]
 `
-	methods := realCatalog(t)
-	log := new(records)
-	server := open(t, methods, service.Options{
-		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Cache: memoryCache(t, methods, nil), Callers: newPolicy(t, methods, policy), Audit: log,
-	})
+	log := new(gatewaytest.Records)
+	gateway := gatewaytest.New(t, gatewaytest.WithMemoryCache(nil), gatewaytest.WithPolicy(policy), gatewaytest.WithAudit(log))
 	for _, name := range []string{"", "reader", "team"} {
-		client := controlv1connect.NewCacheServiceClient(as(name, service.InProcess(server)))
+		client := controlv1connect.NewCacheServiceClient(gateway.Client(name))
 		code := connect.CodePermissionDenied
 		if name == "" {
 			code = connect.CodeUnauthenticated
@@ -204,11 +200,11 @@ callers:
 			}
 		}
 	}
-	team := controlv1connect.NewCacheServiceClient(as("team", service.InProcess(server)))
+	team := controlv1connect.NewCacheServiceClient(gateway.Client("team"))
 	if _, err := team.Purge(t.Context(), &controlv1.PurgeRequest{What: &controlv1.PurgeRequest_ProjectId{ProjectId: "p"}}); err != nil {
 		t.Errorf("its own project: %v", err)
 	}
-	kept := log.all()
+	kept := log.All()
 	if r := kept[len(kept)-1]; r.Method != "admingateway.control.v1.CacheService/Purge" || r.Caller != "team" || r.Decision != "allowed" || len(r.Projects) != 1 || r.Projects[0] != "p" {
 		t.Errorf("recorded as %+v", r)
 	}

@@ -1,4 +1,4 @@
-package service_test
+package catalog_test
 
 import (
 	"bytes"
@@ -9,12 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1" // the RPCs of the catalog
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
@@ -22,22 +21,10 @@ var update = flag.Bool("update", false, "write testdata/catalog.golden anew")
 
 const columns = 9
 
-// compiled is the catalog that all tests share which look for no drift.
-var compiled = sync.OnceValues(func() (*catalog.Catalog, error) { return catalog.New(catalog.Files(), nil) })
-
-func realCatalog(tb testing.TB) *catalog.Catalog {
-	tb.Helper()
-	methods, err := compiled()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return methods
-}
-
 func listing(t *testing.T, format string) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := realCatalog(t).WriteListing(&out, format); err != nil {
+	if err := catalogtest.Gateway(t).WriteListing(&out, format); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -99,7 +86,7 @@ func TestInventoryIsComplete(t *testing.T) {
 // operations, which is beside the project and not part of it.
 func TestInventoryMatchesUpstream(t *testing.T) {
 	t.Parallel()
-	list := filepath.Join("..", "..", "shared", "upstream", "endpoints.tsv")
+	list := filepath.Join("..", "..", "..", "shared", "upstream", "endpoints.tsv")
 	content, err := os.ReadFile(list)
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skipf("%s is not part of the project and not here", list)
@@ -188,7 +175,7 @@ func (fullWriter) Write([]byte) (int, error) { return 0, errFull }
 
 func TestInventoryErrors(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	var out bytes.Buffer
 	if err := methods.WriteListing(&out, "yaml"); !errors.Is(err, catalog.ErrListingFormat) || out.Len() > 0 {
 		t.Errorf("format yaml: error %v and %d bytes", err, out.Len())

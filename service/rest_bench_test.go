@@ -12,6 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -29,7 +32,7 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 // BenchmarkDoorHit is a list of 100 projects that is kept, from the request's
 // headers to the answer's last byte, without a network: REST beside its peers.
 func BenchmarkDoorHit(b *testing.B) {
-	methods := realCatalog(b)
+	methods := catalogtest.Gateway(b)
 	var list bytes.Buffer
 	list.WriteString(`{"object":"list","data":[`)
 	for i := range 100 {
@@ -39,10 +42,10 @@ func BenchmarkDoorHit(b *testing.B) {
 		fmt.Fprintf(&list, `{"id":"proj_%024d","object":"organization.project","name":"Project %d","created_at":1711471533,"archived_at":null,"status":"active"}`, i, i)
 	}
 	list.WriteString(`],"first_id":"proj_0","last_id":"proj_99","has_more":false}`)
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: list.Bytes()}, nil
 	})
-	door := service.NewHTTPHandler(open(b, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(b, methods, nil), Audit: new(lastRecord)}), methods)
+	door := service.NewHTTPHandler(gatewaytest.New(b, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil), gatewaytest.WithAudit(new(lastRecord))).Server, methods)
 	message := &adminv1.ListProjectsRequest{Limit: proto.Int32(100)}
 	wire, err := proto.Marshal(message)
 	if err != nil {
@@ -71,7 +74,7 @@ func BenchmarkDoorHit(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
+				request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 				if way.kind != "" {
 					request.Header.Set("Content-Type", way.kind)
 				}

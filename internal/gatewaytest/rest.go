@@ -1,4 +1,4 @@
-package service_test
+package gatewaytest
 
 import (
 	"bytes"
@@ -9,15 +9,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
-	"testing"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
-	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -30,18 +26,16 @@ import (
 // restTransport calls the REST door as a client of the upstream would, so that
 // what is tested through every door is tested through this one.
 type restTransport struct {
-	catalog *catalog.Catalog
-	client  *http.Client
-	url     string
-	// said gets every answer; nil drops them.
-	said func(status int, body []byte)
+	catalog  *catalog.Catalog
+	web      *Web
+	answered func(Answer)
 }
 
 // NewClientStream implements [connect.Transport].
 func (c *restTransport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 	m, ok := c.catalog.Lookup(spec.Procedure)
 	if !ok {
-		return nil, fmt.Errorf("%s is not in the methods", spec.Procedure)
+		return nil, fmt.Errorf("%s is not in the catalog", spec.Procedure)
 	}
 	return &restCall{transport: c, ctx: ctx, method: m}, nil
 }
@@ -49,16 +43,22 @@ func (c *restTransport) NewClientStream(ctx context.Context, spec connect.Spec) 
 // restCall is one call.
 type restCall struct {
 	transport *restTransport
-	ctx       context.Context //nolint:containedctx // a call is made when its answer is asked for
+	ctx       context.Context //nolint:containedctx // The call is made when its answer is received.
 	method    *catalog.Method
 	request   proto.Message
 	done      bool
 }
 
+// SendHeaders implements [connect.ClientStream].
 func (c *restCall) SendHeaders() error { return nil }
-func (c *restCall) CloseSend() error   { return nil }
-func (c *restCall) Close() error       { return nil }
 
+// CloseSend implements [connect.ClientStream].
+func (c *restCall) CloseSend() error { return nil }
+
+// Close implements [connect.ClientStream].
+func (c *restCall) Close() error { return nil }
+
+// Send implements [connect.ClientStream].
 func (c *restCall) Send(msg any) error {
 	request, ok := msg.(proto.Message)
 	if !ok {
@@ -68,6 +68,7 @@ func (c *restCall) Send(msg any) error {
 	return nil
 }
 
+// Receive implements [connect.ClientStream].
 func (c *restCall) Receive(msg any) error {
 	if c.done {
 		return io.EOF
@@ -77,7 +78,7 @@ func (c *restCall) Receive(msg any) error {
 	if !ok {
 		return fmt.Errorf("receiving into %T", msg)
 	}
-	request, err := restRequest(c.ctx, c.transport.url, c.method, c.request.ProtoReflect())
+	request, err := restRequest(c.ctx, c.transport.web.URL, c.method, c.request.ProtoReflect())
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (c *restCall) Receive(msg any) error {
 			request.Header[name] = values
 		}
 	}
-	reply, err := c.transport.client.Do(request)
+	reply, err := c.transport.web.Client.Do(request)
 	if err != nil {
 		return cmp.Or(c.ctx.Err(), err)
 	}
@@ -101,9 +102,7 @@ func (c *restCall) Receive(msg any) error {
 			info.ResponseHeader().SetValues(name, values)
 		}
 	}
-	if c.transport.said != nil {
-		c.transport.said(reply.StatusCode, body)
-	}
+	c.transport.answered(Answer{Status: reply.StatusCode, Body: body})
 	if reply.StatusCode != http.StatusOK {
 		return restFault(reply.StatusCode, body)
 	}
@@ -115,7 +114,7 @@ func (c *restCall) Receive(msg any) error {
 }
 
 // restRequest spells a message as a client of the upstream does. The path is
-// made here, whatever the ids are: what may not be sent is the door's to find.
+// made here, whatever the ids are: the door has to refuse ids that are not allowed.
 func restRequest(ctx context.Context, base string, m *catalog.Method, message protoreflect.Message) (*http.Request, error) {
 	plain := proto.Clone(message.Interface()).ProtoReflect()
 	path := m.Endpoint.Template()
@@ -152,22 +151,22 @@ var restCodes = map[int]connect.Code{
 	http.StatusServiceUnavailable: connect.CodeUnavailable, http.StatusGatewayTimeout: connect.CodeDeadlineExceeded,
 }
 
-// restFault is what an error of the door would be at another one.
+// restFault is an error of the door as another door would send it.
 func restFault(status int, body []byte) error {
-	var told struct {
+	var sent struct {
 		Error struct {
 			Message, Type, Code string
 			Param               *string
 		}
 	}
 	code, known := restCodes[status]
-	if err := json.Unmarshal(body, &told); err != nil || !known || told.Error.Message == "" || told.Error.Type == "" || told.Error.Code == "" {
+	if err := json.Unmarshal(body, &sent); err != nil || !known || sent.Error.Message == "" || sent.Error.Type == "" || sent.Error.Code == "" {
 		return fmt.Errorf("status %d: %s: not an error of the upstream's form", status, body)
 	}
-	e := connect.NewError(code, told.Error.Message)
-	parts := []proto.Message{&errdetails.ErrorInfo{Reason: strings.ToUpper(told.Error.Code), Domain: rpcerror.Domain}}
-	if told.Error.Param != nil {
-		parts = append(parts, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: *told.Error.Param}}})
+	e := connect.NewError(code, sent.Error.Message)
+	parts := []proto.Message{&errdetails.ErrorInfo{Reason: strings.ToUpper(sent.Error.Code), Domain: rpcerror.Domain}}
+	if sent.Error.Param != nil {
+		parts = append(parts, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: *sent.Error.Param}}})
 	}
 	for _, part := range parts {
 		detail, err := connectproto.NewErrorDetail(part)
@@ -177,28 +176,4 @@ func restFault(status int, body []byte) error {
 		e = e.WithDetail(detail)
 	}
 	return e
-}
-
-// requiredFields are the members that a body has to have.
-func requiredFields(m *catalog.Method) map[string]bool {
-	names := map[string]bool{}
-	inPath := map[protoreflect.Name]bool{}
-	for _, variable := range m.Endpoint.Variables() {
-		inPath[variable.Name()] = true
-	}
-	fields := m.Descriptor.Input().Fields()
-	for i := range fields.Len() {
-		declared, _ := proto.GetExtension(fields.Get(i).Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
-		if slices.Contains(declared, annotations.FieldBehavior_REQUIRED) && !inPath[fields.Get(i).Name()] {
-			names[string(fields.Get(i).Name())] = true
-		}
-	}
-	return names
-}
-
-func serveHTTP(tb testing.TB, handler http.Handler) string {
-	tb.Helper()
-	server := httptest.NewServer(handler)
-	tb.Cleanup(server.Close)
-	return server.URL
 }

@@ -14,8 +14,8 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 )
 
 // tally is what buckets add up to.
@@ -83,9 +83,9 @@ func (y *tally) addBucket(t *testing.T, kind string, bucket protoreflect.Message
 }
 
 // usage streams usage and adds it up.
-func (m *mirror) usage(t *testing.T, caller string, request *inventoryv1.ListUsageRequest, y *tally) (*inventoryv1.End, []*inventoryv1.Failure, error) {
+func (gw *tourGateway) usage(t *testing.T, caller string, request *inventoryv1.ListUsageRequest, y *tally) (*inventoryv1.End, []*inventoryv1.Failure, error) {
 	t.Helper()
-	stream, err := m.open(t.Context(), doors[0], caller, inventoryOf(t, m.catalog, "ListUsage"), request.ProtoReflect())
+	stream, err := gw.open(t.Context(), doors[0], caller, inventoryOf(t, gw.Catalog, "ListUsage"), request.ProtoReflect())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,19 +110,19 @@ func (m *mirror) usage(t *testing.T, caller string, request *inventoryv1.ListUsa
 // are the sandbox's own, whatever fails on the way; and no bucket comes twice.
 func TestUsageOfAYear(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{Users: 6, Projects: 2, AuditEvents: 10})
+	gw := newTourGateway(t, sandbox.Options{Users: 6, Projects: 2, AuditEvents: 10})
 	start, end := tourNow.AddDate(-1, 0, 0).Add(17*time.Minute), tourNow.Add(-11*time.Minute) // In the middle of buckets.
-	request, ok := anyRequest(inventoryOf(t, m.catalog, "ListUsage")).Interface().(*inventoryv1.ListUsageRequest)
+	request, ok := anyRequest(inventoryOf(t, gw.Catalog, "ListUsage")).Interface().(*inventoryv1.ListUsageRequest)
 	if !ok {
 		t.Fatal("another request")
 	}
 	request.StartTime, request.EndTime = timestamppb.New(start), timestamppb.New(end)
 	request.BucketWidth = adminv1.UsageBucketWidth_USAGE_BUCKET_WIDTH_ONE_HOUR.Enum()
 	for i := range 6 {
-		m.fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.Refuse, Status: 400, After: 80 * i, Times: 1})
+		gw.Sandbox.Inject(sandbox.Fault{Op: "*", Kind: sandbox.Refuse, Status: 400, After: 80 * i, Times: 1})
 	}
 	y := newTally()
-	first, failures, err := m.usage(t, "root", request, y)
+	first, failures, err := gw.usage(t, "root", request, y)
 	if err != nil || len(failures) != 6 || first.GetIncomplete() == nil {
 		t.Fatalf("%v, %v, %v", first, failures, err)
 	}
@@ -131,9 +131,9 @@ func TestUsageOfAYear(t *testing.T) {
 			t.Errorf("%v", failure)
 		}
 	}
-	m.fake.ClearFaults()
+	gw.Sandbox.ClearFaults()
 	request.ResumeToken = first.GetIncomplete().GetResumeToken()
-	rest, _, err := m.usage(t, "root", request, y)
+	rest, _, err := gw.usage(t, "root", request, y)
 	if err != nil || rest.GetComplete() == nil || rest.GetCalls() != 6 {
 		t.Fatalf("%v, %v", rest, err)
 	}
@@ -144,7 +144,7 @@ func TestUsageOfAYear(t *testing.T) {
 			wide = 86400
 		} else {
 			kinds++
-			want, err := m.fake.UsageTotals(kind, sandbox.UsageQuery{Start: start, End: end})
+			want, err := gw.Sandbox.UsageTotals(kind, sandbox.UsageQuery{Start: start, End: end})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func TestUsageOfAYear(t *testing.T) {
 			t.Errorf("%s: %d buckets too many", kind, len(buckets))
 		}
 	}
-	if want := m.fake.CostTotal(sandbox.UsageQuery{Start: start, End: end}); kinds != 10 || y.spent.Cmp(want) != 0 || want.Sign() == 0 {
+	if want := gw.Sandbox.CostTotal(sandbox.UsageQuery{Start: start, End: end}); kinds != 10 || y.spent.Cmp(want) != 0 || want.Sign() == 0 {
 		t.Errorf("%d kinds; spent %s, want %s", kinds, y.spent, want)
 	}
 }
@@ -171,14 +171,11 @@ func TestUsageOfAYear(t *testing.T) {
 // asked for again, also not for another range that it is a piece of.
 func TestPiecesOfARange(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	m := newMirror(t, sandbox.Options{Users: 12, Projects: 4}, func(o *service.Options) {
-		o.Cache = memoryCache(t, methods, func() time.Time { return tourNow })
-	})
+	gw := newTourGateway(t, sandbox.Options{Users: 12, Projects: 4}, gatewaytest.WithMemoryCache(func() time.Time { return tourNow }))
 	const op = "GET /organization/usage/completions"
 	ask := func(days int) int {
-		before := m.fake.Count(op)
-		end, _, err := m.usage(t, "root", &inventoryv1.ListUsageRequest{
+		before := gw.Sandbox.Count(op)
+		end, _, err := gw.usage(t, "root", &inventoryv1.ListUsageRequest{
 			Kinds:     []inventoryv1.UsageKind{inventoryv1.UsageKind_USAGE_KIND_COMPLETIONS},
 			StartTime: timestamppb.New(tourNow.AddDate(0, 0, -days)),
 			EndTime:   timestamppb.New(tourNow),
@@ -186,7 +183,7 @@ func TestPiecesOfARange(t *testing.T) {
 		if err != nil || end.GetComplete() == nil {
 			t.Fatalf("%v, %v", end, err)
 		}
-		return m.fake.Count(op) - before
+		return gw.Sandbox.Count(op) - before
 	}
 	if n := ask(20); n != 1 {
 		t.Errorf("20 days took %d calls", n)
@@ -204,7 +201,7 @@ func TestPiecesOfARange(t *testing.T) {
 
 func TestUsageThatCannotBeCounted(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
+	gw := newTourGateway(t, sandbox.Options{})
 	at := func(t time.Time) *timestamppb.Timestamp { return timestamppb.New(t) }
 	all := []inventoryv1.UsageKind{inventoryv1.UsageKind_USAGE_KIND_COMPLETIONS, inventoryv1.UsageKind_USAGE_KIND_VECTOR_STORES}
 	for name, request := range map[string]*inventoryv1.ListUsageRequest{
@@ -219,22 +216,22 @@ func TestUsageThatCannotBeCounted(t *testing.T) {
 		"a split of one kind":  {Kinds: all, StartTime: at(rangeStart), GroupBy: []inventoryv1.UsageGroupBy{inventoryv1.UsageGroupBy_USAGE_GROUP_BY_MODEL}},
 		"a thousand years":     {Kinds: all, StartTime: at(time.Unix(0, 0)), EndTime: at(time.Unix(30_000_000_000, 0)), BucketWidth: adminv1.UsageBucketWidth_USAGE_BUCKET_WIDTH_ONE_MINUTE.Enum()},
 	} {
-		if _, _, err := m.usage(t, "root", request, newTally()); connect.CodeOf(err) != connect.CodeInvalidArgument || err == nil {
+		if _, _, err := gw.usage(t, "root", request, newTally()); connect.CodeOf(err) != connect.CodeInvalidArgument || err == nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n := len(m.fake.Counts()); n > 0 {
-		t.Errorf("the upstream was asked: %v", m.fake.Counts())
+	if n := len(gw.Sandbox.Counts()); n > 0 {
+		t.Errorf("the upstream was asked: %v", gw.Sandbox.Counts())
 	}
 }
 
 // TestUsageIsSplitAndFiltered as the request says.
 func TestUsageIsSplitAndFiltered(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
-	projects := m.projects(t)[:3]
+	gw := newTourGateway(t, sandbox.Options{})
+	projects := gw.projects(t)[:3]
 	y := newTally()
-	end, _, err := m.usage(t, "root", &inventoryv1.ListUsageRequest{
+	end, _, err := gw.usage(t, "root", &inventoryv1.ListUsageRequest{
 		Kinds:     []inventoryv1.UsageKind{inventoryv1.UsageKind_USAGE_KIND_COMPLETIONS, inventoryv1.UsageKind_USAGE_KIND_COSTS},
 		StartTime: timestamppb.New(rangeStart), EndTime: timestamppb.New(rangeEnd), ProjectIds: projects,
 		GroupBy: []inventoryv1.UsageGroupBy{inventoryv1.UsageGroupBy_USAGE_GROUP_BY_PROJECT_ID},
@@ -243,9 +240,9 @@ func TestUsageIsSplitAndFiltered(t *testing.T) {
 		t.Fatalf("%v, %v", end, err)
 	}
 	query := sandbox.UsageQuery{Start: rangeStart, End: rangeEnd, ProjectIDs: projects}
-	want, err := m.fake.UsageTotals("completions", query)
-	if err != nil || !maps.Equal(want, y.counts["completions"]) || y.spent.Cmp(m.fake.CostTotal(query)) != 0 {
-		t.Errorf("%v, want %v; spent %s, want %s; %v", y.counts["completions"], want, y.spent, m.fake.CostTotal(query), err)
+	want, err := gw.Sandbox.UsageTotals("completions", query)
+	if err != nil || !maps.Equal(want, y.counts["completions"]) || y.spent.Cmp(gw.Sandbox.CostTotal(query)) != 0 {
+		t.Errorf("%v, want %v; spent %s, want %s; %v", y.counts["completions"], want, y.spent, gw.Sandbox.CostTotal(query), err)
 	}
 	if got := slices.Sorted(maps.Keys(y.groups)); len(got) == 0 || slices.ContainsFunc(got, func(id string) bool { return !slices.Contains(projects, id) }) {
 		t.Errorf("usage of %v, want %v", got, projects)

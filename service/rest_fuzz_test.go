@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -52,17 +55,17 @@ func FuzzREST(f *testing.F) {
 			f.Add(verb, target, "")
 		}
 	}
-	methods := realCatalog(f)
+	methods := catalogtest.Gateway(f)
 	templates := make(map[*upstream.Endpoint]*regexp.Regexp)
 	for _, m := range methods.Mirrored() {
 		templates[m.Endpoint] = regexp.MustCompile("^/v1" + pathVariable.ReplaceAllString(m.Endpoint.Template(), "([^/]+)") + "$")
 	}
 	up, kept := new(lastAsked), new(lastRecord)
-	door := service.NewHTTPHandler(open(f, methods, service.Options{Upstream: upstream.Unpaced(up), Audit: kept}), methods)
+	door := service.NewHTTPHandler(gatewaytest.New(f, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(kept)).Server, methods)
 	f.Fuzz(func(t *testing.T, verb, target, body string) {
 		*up = lastAsked{}
 		line := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			verb, target, tokenOf("root"), len(body), body)
+			verb, target, admissiontest.TokenOf("root"), len(body), body)
 		request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line)))
 		if err != nil || request.URL.Host != "" && request.URL.Host != "elsewhere" || len(request.Header) != 3 {
 			return // No HTTP, or another request than this one.

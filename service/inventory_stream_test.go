@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -21,15 +20,13 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/pages"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
-	"github.com/admin-gateway/admin-gateway/service/pacing"
-	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // The doors that streams are tested with: HTTP/2 and HTTP/1.1's framing.
-var streamDoors = []door{doors[0], doors[2], doors[3]}
+var streamDoors = []gatewaytest.Door{doors[0], doors[2], doors[3]}
 
 // inventories are the RPCs that are made of many reads.
 func inventories(methods *catalog.Catalog) []*catalog.Method {
@@ -120,16 +117,16 @@ func (s streamed) failed() []string {
 }
 
 // open calls an inventory.
-func (m *mirror) open(ctx context.Context, d door, caller string, method *catalog.Method, request protoreflect.Message) (connect.ClientStream, error) {
+func (gw *tourGateway) open(ctx context.Context, d gatewaytest.Door, caller string, method *catalog.Method, request protoreflect.Message) (connect.ClientStream, error) {
 	spec := connect.Spec{StreamType: connect.StreamTypeServer, Procedure: method.Procedure, Schema: method.Descriptor, IdempotencyLevel: connect.IdempotencyNoSideEffects}
-	return as(caller, connecthttp.NewTransport(m.client, m.url, d.options...)).CallServerStream(ctx, spec, request.Interface())
+	return gatewaytest.As(caller, connecthttp.NewTransport(gw.HTTPS().Client, gw.HTTPS().URL, d.Options...)).CallServerStream(ctx, spec, request.Interface())
 }
 
 // stream calls an inventory and reads it to its end.
-func (m *mirror) stream(ctx context.Context, d door, caller string, method *catalog.Method, request protoreflect.Message) (streamed, error) {
+func (gw *tourGateway) stream(ctx context.Context, d gatewaytest.Door, caller string, method *catalog.Method, request protoreflect.Message) (streamed, error) {
 	s := streamed{items: make(map[string]int), names: make(map[string]int)}
 	ctx, info := connect.NewClientContext(ctx)
-	stream, err := m.open(ctx, d, caller, method, request)
+	stream, err := gw.open(ctx, d, caller, method, request)
 	if err != nil {
 		return s, err
 	}
@@ -199,16 +196,16 @@ func textOf(m protoreflect.Message) string {
 
 // expected are the items that an inventory has to have, by the reads of its
 // declaration, each made by itself.
-func (m *mirror) expected(t *testing.T, method *catalog.Method, request protoreflect.Message) map[string]int {
+func (gw *tourGateway) expected(t *testing.T, method *catalog.Method, request protoreflect.Message) map[string]int {
 	t.Helper()
 	items := make(map[string]int)
-	m.expectBelow(t, declarationOf(method).GetCalls(), request, map[string]string{}, "", items)
+	gw.expectBelow(t, declarationOf(method).GetCalls(), request, map[string]string{}, "", items)
 	return items
 }
 
-func (m *mirror) expectBelow(t *testing.T, calls []*optionsv1.FanOutCall, over protoreflect.Message, names map[string]string, prefix string, items map[string]int) {
+func (gw *tourGateway) expectBelow(t *testing.T, calls []*optionsv1.FanOutCall, over protoreflect.Message, names map[string]string, prefix string, items map[string]int) {
 	t.Helper()
-	read, ok := m.catalog.Lookup("/" + calls[0].GetRpc())
+	read, ok := gw.Catalog.Lookup("/" + calls[0].GetRpc())
 	if !ok {
 		t.Fatalf("no %s", calls[0].GetRpc())
 	}
@@ -226,7 +223,7 @@ func (m *mirror) expectBelow(t *testing.T, calls []*optionsv1.FanOutCall, over p
 	}
 	if read.Response.Descriptor().Fields().ByName("has_more") == nil {
 		response := read.Response.New()
-		if err := m.call(t.Context(), doors[0], read, request.Interface(), response.Interface()); err == nil {
+		if err := gw.call(t.Context(), doors[0], read, request.Interface(), response.Interface()); err == nil {
 			items[prefix+textOf(response.Get(response.Descriptor().Fields().Get(0)).Message())]++
 		} else if connect.CodeOf(err) != connect.CodeNotFound {
 			t.Fatal(err)
@@ -235,7 +232,7 @@ func (m *mirror) expectBelow(t *testing.T, calls []*optionsv1.FanOutCall, over p
 	}
 	all, err := pages.Collect(pages.Walk[proto.Message](t.Context(), func(ctx context.Context, request proto.Message) (proto.Message, error) {
 		response := read.Response.New().Interface()
-		return response, m.call(ctx, doors[0], read, request, response)
+		return response, gw.call(ctx, doors[0], read, request, response)
 	}, request.Interface()))
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +245,7 @@ func (m *mirror) expectBelow(t *testing.T, calls []*optionsv1.FanOutCall, over p
 		key := item.ProtoReflect().Get(item.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(calls[0].GetKey()))).String()
 		below := maps.Clone(names)
 		below[calls[0].GetAs()] = key
-		m.expectBelow(t, calls[1:], over, below, prefix+key+"/", items)
+		gw.expectBelow(t, calls[1:], over, below, prefix+key+"/", items)
 	}
 }
 
@@ -267,40 +264,12 @@ func same(t *testing.T, what string, want, got map[string]int) {
 	}
 }
 
-// gate is an upstream that a test can stand in front of.
-type gate struct {
-	inner        pacing.Upstream
-	asked, under atomic.Int64
-	before       func(ctx context.Context, n int64, endpoint *upstream.Endpoint, request *upstream.Request) error
-}
-
-func (g *gate) Do(ctx context.Context, endpoint *upstream.Endpoint, request *upstream.Request) (*upstream.Reply, error) {
-	g.under.Add(1)
-	defer g.under.Add(-1)
-	n := g.asked.Add(1)
-	if g.before != nil {
-		if err := g.before(ctx, n, endpoint, request); err != nil {
-			return nil, err
-		}
-	}
-	delivery, err := g.inner.Admit(ctx, endpoint, request)
-	if err != nil {
-		return nil, err
-	}
-	return delivery.Send(ctx)
-}
-
-// through puts a gate in front of the upstream.
-func (g *gate) through(options *service.Options) {
-	g.inner, options.Upstream = options.Upstream, upstream.Unpaced(g)
-}
-
 // projects are the ids of the sandbox's projects.
-func (m *mirror) projects(t *testing.T) []string {
+func (gw *tourGateway) projects(t *testing.T) []string {
 	t.Helper()
-	read, _ := m.catalog.Lookup("/admingateway.admin.v1.ProjectService/ListProjects")
+	read, _ := gw.Catalog.Lookup("/admingateway.admin.v1.ProjectService/ListProjects")
 	var ids []string
-	all, err := walk(t, m, read, &adminv1.ListProjectsRequest{Limit: proto.Int32(100)})
+	all, err := walk(t, gw, read, &adminv1.ListProjectsRequest{Limit: proto.Int32(100)})
 	if err != nil {
 		t.Fatal(err)
 	}

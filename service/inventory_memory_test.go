@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -76,10 +77,10 @@ func liveHeap() int64 {
 // BenchmarkInventory streams the 160,000 keys of 1,000 projects, and reports the
 // most that was held on the way beyond what was held before.
 func BenchmarkInventory(b *testing.B) {
-	server := open(b, realCatalog(b), service.Options{Upstream: upstream.Unpaced(newManyProjects())})
+	gateway := gatewaytest.New(b, gatewaytest.WithUpstream(newManyProjects()))
 	var most int64
 	for b.Loop() {
-		most = max(most, streamMany(b, server))
+		most = max(most, streamMany(b, gateway.Server))
 	}
 	b.ReportMetric(float64(most)/(1<<20), "MiB-held")
 }
@@ -87,8 +88,8 @@ func BenchmarkInventory(b *testing.B) {
 // TestInventoryIsNotHeld: what is held while 160,000 keys go by is a few pages
 // and the names of the projects. Held whole they take more than 100 MiB.
 func TestInventoryIsNotHeld(t *testing.T) { //nolint:paralleltest // It looks at the memory of the whole process.
-	server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(newManyProjects())})
-	if most := streamMany(t, server); most > 32<<20 {
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(newManyProjects()))
+	if most := streamMany(t, gateway.Server); most > 32<<20 {
 		t.Errorf("%d MiB are held on the way", most>>20)
 	}
 }
@@ -96,7 +97,7 @@ func TestInventoryIsNotHeld(t *testing.T) { //nolint:paralleltest // It looks at
 func streamMany(tb testing.TB, server *connect.Server) (most int64) {
 	tb.Helper()
 	before := liveHeap()
-	stream, err := as("root", service.InProcess(server)).CallServerStream(tb.Context(), connect.Spec{
+	stream, err := gatewaytest.As("root", service.InProcess(server)).CallServerStream(tb.Context(), connect.Spec{
 		StreamType: connect.StreamTypeServer, Procedure: "/admingateway.inventory.v1.InventoryService/ListApiKeys",
 	}, &inventoryv1.ListApiKeysRequest{})
 	if err != nil {
