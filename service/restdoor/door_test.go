@@ -75,7 +75,7 @@ func TestUnroutedPathsAreCalls(t *testing.T) {
 	for _, target := range []string{"/v1/nothing", "/v1", "//v1/organization/projects"} {
 		reply := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(door.WithConnection(t.Context(), door.InProcess{}), http.MethodGet, "http://gateway"+target, strings.NewReader(""))
-		d.ServeHTTP(reply, request)
+		d.Serve(request.Context(), reply, request)
 		var body struct{ Error errorBody }
 		if err := json.Unmarshal(reply.Body.Bytes(), &body); err != nil || reply.Code != http.StatusNotFound || body.Error.Code != "unknown_method" || body.Error.Type != "invalid_request_error" {
 			t.Errorf("%s: %d %s, %v", target, reply.Code, reply.Body, err)
