@@ -23,14 +23,14 @@ func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *htt
 		c := &connection{Context: r.Context(), writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
 		c.port, _ = r.Context().Value(connKey{}).(*conn)
 		if r.Body == nil || r.Body == http.NoBody {
-			next(c, w, r)
+			next(c, w, r) //nolint:contextcheck // c is the context of the request.
 			return
 		}
 		c.body = r.Body
 		defer c.end()
-		r = r.WithContext(c)
+		r = r.WithContext(c) //nolint:contextcheck // c is the context of the request.
 		r.Body = c
-		next(c, w, r)
+		next(c, w, r) //nolint:contextcheck // As above.
 	})
 }
 
