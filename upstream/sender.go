@@ -129,32 +129,6 @@ func (s *Sender) Admit(ctx context.Context, e *Endpoint, r *Request) (Delivery, 
 	return d, nil
 }
 
-// Unpaced adapts an Attempter: every request is admitted at once and attempted once.
-func Unpaced(client Attempter) Unlimited { return Unlimited{client} }
-
-// Unlimited is an [Attempter] without pacing; see [Unpaced].
-type Unlimited struct{ client Attempter }
-
-// Admit admits every request at once.
-func (u Unlimited) Admit(_ context.Context, e *Endpoint, r *Request) (Delivery, error) {
-	return single{u.client, e, r}, nil
-}
-
-// single is a delivery of one attempt.
-type single struct {
-	client   Attempter
-	endpoint *Endpoint
-	request  *Request
-}
-
-// Send implements [Delivery].
-func (s single) Send(ctx context.Context) (*Reply, error) {
-	return s.client.Do(ctx, s.endpoint, s.request)
-}
-
-// Abandon implements [Delivery].
-func (single) Abandon() {}
-
 // Send implements [Delivery].
 func (d *delivery) Send(ctx context.Context) (*Reply, error) {
 	done := d.done

@@ -209,7 +209,7 @@ func New(tb testing.TB, options ...Option) *Gateway {
 		adjust(&s.options)
 	}
 	if s.gate != nil {
-		s.gate.inner, s.options.Upstream = s.options.Upstream, upstream.Unpaced(s.gate)
+		s.gate.inner, s.options.Upstream = s.options.Upstream, unpaced{s.gate}
 	}
 	g.serve(s.options)
 	return g
@@ -261,7 +261,7 @@ func (g *Gateway) connect(s *settings) {
 		attempter = counted{s.upstream, &g.Asked}
 	}
 	if s.pacing == nil {
-		s.options.Upstream = upstream.Unpaced(attempter)
+		s.options.Upstream = unpaced{attempter}
 		return
 	}
 	pacer, err := pace.New(*s.pacing)

@@ -160,3 +160,27 @@ func (w *tee) Write(p []byte) (int, error) {
 
 // Unwrap is for [http.ResponseController].
 func (w *tee) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// unpaced sends the requests of an attempter: each is admitted at once, and attempted
+// once.
+type unpaced struct{ upstream.Attempter }
+
+// Admit implements pacing.Upstream.
+func (u unpaced) Admit(_ context.Context, e *upstream.Endpoint, r *upstream.Request) (upstream.Delivery, error) {
+	return attempt{u.Attempter, e, r}, nil
+}
+
+// attempt is a delivery of one attempt.
+type attempt struct {
+	client   upstream.Attempter
+	endpoint *upstream.Endpoint
+	request  *upstream.Request
+}
+
+// Send implements [upstream.Delivery].
+func (a attempt) Send(ctx context.Context) (*upstream.Reply, error) {
+	return a.client.Do(ctx, a.endpoint, a.request)
+}
+
+// Abandon implements [upstream.Delivery].
+func (attempt) Abandon() {}
