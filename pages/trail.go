@@ -30,7 +30,7 @@ func (t *trail) add(cursor string) bool {
 // one: empty at the end of the list, or with the reason why there is no way on.
 func (t *trail) follow(p page, m protoreflect.Message, asked string) (string, Reason) {
 	t.pages++
-	next := m.Get(p.next).String()
+	next := p.cursor(m)
 	switch {
 	case !m.Get(p.more).Bool():
 		if p.onlyMore && next != "" {
