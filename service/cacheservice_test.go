@@ -154,9 +154,9 @@ func TestWithoutCache(t *testing.T) {
 	methods := realCatalog(t)
 	client := controlv1connect.NewCacheServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
 	_, err := client.GetEntry(t.Context(), entryOf(t, getProjectName, map[string]any{"project_id": "p"}))
-	wantRefusal(t, err, connect.CodeFailedPrecondition, "keeps no answers")
+	wantRefusal(t, err, connect.CodeFailedPrecondition, "stores no answers")
 	_, err = client.Purge(t.Context(), &controlv1.PurgeRequest{What: &controlv1.PurgeRequest_All{All: true}})
-	wantRefusal(t, err, connect.CodeFailedPrecondition, "keeps no answers")
+	wantRefusal(t, err, connect.CodeFailedPrecondition, "stores no answers")
 }
 
 // TestOwnMethodsAreGuarded: the RPCs that the gateway answers itself are behind

@@ -148,8 +148,8 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"project by another field", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "user_id"} }), "project_id"},
 		{"project by no field", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "nobody"} }), `"nobody"`},
 		{"project by nothing", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{} }), `""`},
-		{"project below a string", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "project_id.id"} }), "no message"},
-		{"project by a message", updateRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "update_mask"} }), "no string"},
+		{"project below a string", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "project_id.id"} }), "not a message"},
+		{"project by a message", updateRPC, ofPolicy(func(p *optionsv1.Policy) { p.Scope = &optionsv1.Policy_Project{Project: "update_mask"} }), "not a string"},
 
 		{"read without cache declaration", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.CacheLife = nil }), "neither cache nor cache_nothing"},
 		{"read with cache_nothing false", readRPC, ofPolicy(func(p *optionsv1.Policy) { p.CacheLife = &optionsv1.Policy_CacheNothing{} }), "cache_nothing is false"},

@@ -86,7 +86,7 @@ func TestFanOutFaults(t *testing.T) {
 		}, inventory.Shape, "resume_token"},
 		"a kind twice":           {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[1].Kind = f.Buckets.Lists[0].Kind }), inventory.NoField, "twice"},
 		"a kind less":            {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists = f.Buckets.Lists[1:] }), inventory.Shape, "COMPLETIONS"},
-		"no days":                {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[0].Days = 0 }), inventory.Shape, "how many"},
+		"no days":                {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[0].Days = 0 }), inventory.Shape, "no limit for the buckets"},
 		"buckets of no time":     {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[0].Rpc = admin + "UserService/ListUsers" }), inventory.NoField, "start_time"},
 		"hours of what has none": {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[10].Hours = 24 }), inventory.WrongType, "bucket_width"},
 		"buckets of a setting":   {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[0].Rpc = admin + "SpendLimitService/GetSpendLimit" }), inventory.NoList, "GetSpendLimit"},

@@ -381,12 +381,12 @@ func TestLifeOverrides(t *testing.T) {
 		h.want(h.read("root", "UserService/GetUser", &adminv1.GetUserRequest{UserId: "u"}), "bypass", "fwd=bypass")
 	}
 	for text, overrides := range map[string][]catalog.LifeOverride{
-		"no read":         {{Of: "ProjectService/CreateProject", Fresh: of(1)}},
-		"no read that is": {{Of: "nothing", Fresh: of(1)}},
-		"twice":           {{Of: "projects", Fresh: of(1)}, {Of: "projects", Fresh: of(2)}},
-		"negative":        {{Of: "projects", Fresh: of(-1)}},
-		"sensitive":       {{Of: "users", IfError: of(1)}},
-		"settles":         {{Of: "projects", Settled: of(1)}},
+		"no stored read":     {{Of: "ProjectService/CreateProject", Fresh: of(1)}},
+		"no stored read has": {{Of: "nothing", Fresh: of(1)}},
+		"twice":              {{Of: "projects", Fresh: of(1)}, {Of: "projects", Fresh: of(2)}},
+		"negative":           {{Of: "projects", Fresh: of(-1)}},
+		"sensitive":          {{Of: "users", IfError: of(1)}},
+		"settles":            {{Of: "projects", Settled: of(1)}},
 	} {
 		if _, err := h.catalog.Lives(overrides); err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), overrides[0].Of) {
 			t.Errorf("%s: %v", text, err)

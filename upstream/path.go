@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 )
 
 // maxSegment bounds a value in a path, in bytes before escaping.
@@ -22,29 +24,24 @@ type segment struct {
 	taken map[string]*routeNode
 }
 
-// compilePath parses a template such as "/organization/users/{user_id}". Each
-// segment is a literal or one variable; the wider syntax of google.api.http
-// (patterns, verbs) would let a value span segments and is refused.
+// compilePath compiles a template such as "/organization/users/{user_id}", each
+// variable of which is a field of input.
 func compilePath(template string, input protoreflect.MessageDescriptor) ([]segment, error) {
-	rest, ok := strings.CutPrefix(template, "/")
-	if !ok {
-		return nil, fmt.Errorf("path %q does not begin with a slash", template)
+	parsed, err := pathtemplate.Parse(template)
+	if err != nil {
+		return nil, fmt.Errorf("path %q: %w", template, err)
 	}
-	var segments []segment
+	segments := make([]segment, len(parsed))
 	seen := map[protoreflect.Name]bool{}
-	for part := range strings.SplitSeq(rest, "/") {
-		name, isVariable := strings.CutPrefix(part, "{")
-		if !isVariable {
-			if !isLiteral(part) {
-				return nil, fmt.Errorf("path %q: segment %q is neither a plain literal nor {field}", template, part)
-			}
-			segments = append(segments, segment{literal: part})
+	for i, part := range parsed {
+		if part.Literal == pathtemplate.Any {
+			return nil, fmt.Errorf("path %q: segment %q is neither a plain literal nor {field}", template, part.Literal)
+		}
+		if !part.IsVariable {
+			segments[i].literal = part.Literal
 			continue
 		}
-		name, closed := strings.CutSuffix(name, "}")
-		if !closed {
-			return nil, fmt.Errorf("path %q: variable %q does not fill its segment", template, part)
-		}
+		name := part.Variable
 		field := input.Fields().ByName(protoreflect.Name(name))
 		switch {
 		case field == nil:
@@ -59,23 +56,9 @@ func compilePath(template string, input protoreflect.MessageDescriptor) ([]segme
 			return nil, fmt.Errorf("path variable %q is optional", name)
 		}
 		seen[field.Name()] = true
-		segments = append(segments, segment{variable: field})
+		segments[i].variable = field
 	}
 	return segments, nil
-}
-
-func isLiteral(s string) bool {
-	if s == "" || s == "." || s == ".." {
-		return false
-	}
-	for _, r := range s {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-', r == '.':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // expandPath fills in the variables, each escaped and confined to its segment.

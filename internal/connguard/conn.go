@@ -1,5 +1,5 @@
-// Package connguard holds up connections on which nobody has shown who they are,
-// and most of what is asked is taken back at once.
+// Package connguard holds up connections of anonymous callers on which most
+// requests are canceled at once.
 package connguard
 
 import (
@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// early is a request that its client took back before it can have wanted an
-	// answer.
+	// early is the age until which a canceled request counts as canceled at once.
 	early = time.Second
-	// looked is from how many requests on a connection is judged.
+	// looked is from how many requests on a connection is checked.
 	looked = 20
 	// HeldUp is how long nothing is read of a connection before it is closed. Were
-	// it closed at once, its client would be back at once, and what it had begun
-	// would pile up.
+	// it closed at once, its client would connect again at once, and the begun
+	// requests would pile up.
 	HeldUp = 2 * time.Second
 )
 
-// Conn counts what a stranger takes back on HTTP/2 (CVE-2023-44487). Requests
-// that were taken back do not count against those that it may have open, so that
-// it could make a server begin any number of them. Who has shown who it is may:
-// its calls are counted elsewhere, and its deadlines may be short.
+// Conn counts the requests that an anonymous caller cancels on HTTP/2
+// (CVE-2023-44487). Canceled requests do not count against the limit of
+// concurrent streams, so a client could make a server begin any number of them.
+// Authenticated callers may: their calls are counted elsewhere, and their
+// deadlines may be short.
 type Conn struct {
 	net.Conn
 
@@ -41,21 +41,21 @@ type Conn struct {
 // NewConn watches a connection.
 func NewConn(c net.Conn) *Conn { return &Conn{Conn: c, closed: make(chan struct{})} }
 
-// Trust says that whoever uses the connection has shown who it is.
+// Trust says that the caller on the connection has been authenticated.
 func (c *Conn) Trust() {
 	if !c.trusted.Load() {
 		c.trusted.Store(true)
 	}
 }
 
-// Trusted tells whether Trust was called.
+// Trusted returns whether Trust was called.
 func (c *Conn) Trusted() bool { return c.trusted.Load() }
 
-// Ended counts a request that began at begun and is over; takenBack tells that its
+// Ended counts a request that began at begun and is over; canceled says that its
 // client did not wait for the answer.
-func (c *Conn) Ended(begun time.Time, takenBack bool) {
+func (c *Conn) Ended(begun time.Time, canceled bool) {
 	requests, back := c.requests.Add(1), c.back.Load()
-	if takenBack && time.Since(begun) < early {
+	if canceled && time.Since(begun) < early {
 		back = c.back.Add(1)
 	}
 	if requests < looked || 2*back <= requests || c.trusted.Load() || !c.held.CompareAndSwap(false, true) {
@@ -63,7 +63,7 @@ func (c *Conn) Ended(begun time.Time, takenBack bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.end = time.AfterFunc(HeldUp, func() { _ = c.Close() }) // Whoever serves it notices.
+	c.end = time.AfterFunc(HeldUp, func() { _ = c.Close() }) // The server notices.
 }
 
 // Read waits for the end where the connection is held up.

@@ -20,20 +20,21 @@ func pair(t *testing.T) (*connguard.Conn, net.Conn) {
 	return c, client
 }
 
-// takeBack ends so many requests at once, of which so many are taken back.
-func takeBack(c *connguard.Conn, requests, back int) {
+// cancelRequests ends so many requests at once, of which so many are
+// canceled.
+func cancelRequests(c *connguard.Conn, requests, back int) {
 	for i := range requests {
 		c.Ended(time.Now(), i < back)
 	}
 }
 
-// TestHeldUp: nothing more is read of who takes back most of what it asks, and the
-// connection ends a while later.
+// TestHeldUp: nothing more is read of a client that cancels most of its requests,
+// and the connection ends a while later.
 func TestHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, client := pair(t)
-		takeBack(c, 20, 11)
+		cancelRequests(c, 20, 11)
 		began := time.Now()
 		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) || time.Since(began) != connguard.HeldUp {
 			t.Errorf("read %d, %v after %s", n, err, time.Since(began))
@@ -44,14 +45,14 @@ func TestHeldUp(t *testing.T) {
 	})
 }
 
-// TestNotHeldUp: who is trusted, who takes back no more than half, who waited for
-// a while before, and who has not asked much.
+// TestNotHeldUp: a trusted client, one that cancels no more than half, one that
+// waited for a while before, and one with few requests.
 func TestNotHeldUp(t *testing.T) {
 	t.Parallel()
 	for name, use := range map[string]func(*connguard.Conn){
-		"trusted": func(c *connguard.Conn) { c.Trust(); takeBack(c, 1000, 1000) },
-		"half":    func(c *connguard.Conn) { takeBack(c, 1000, 0); takeBack(c, 1000, 1000) },
-		"few":     func(c *connguard.Conn) { takeBack(c, 19, 19) },
+		"trusted": func(c *connguard.Conn) { c.Trust(); cancelRequests(c, 1000, 1000) },
+		"half":    func(c *connguard.Conn) { cancelRequests(c, 1000, 0); cancelRequests(c, 1000, 1000) },
+		"few":     func(c *connguard.Conn) { cancelRequests(c, 19, 19) },
 		"patient": func(c *connguard.Conn) {
 			for range 100 {
 				c.Ended(time.Now().Add(-time.Second), true)
@@ -70,12 +71,12 @@ func TestNotHeldUp(t *testing.T) {
 	}
 }
 
-// TestClosedWhileHeldUp: whoever closes it does not wait for the end.
+// TestClosedWhileHeldUp: closing does not wait for the end.
 func TestClosedWhileHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := pair(t)
-		takeBack(c, 20, 20)
+		cancelRequests(c, 20, 20)
 		ended := make(chan error, 1)
 		go func() {
 			_, err := c.Read(make([]byte, 1))

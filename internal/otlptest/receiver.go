@@ -1,5 +1,5 @@
 // Package otlptest is a collector for tests: it takes OTLP over gRPC and HTTP, on
-// loopback, and keeps what it got.
+// loopback, and stores the exports.
 package otlptest
 
 import (
@@ -22,10 +22,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxBody bounds what is read of one request.
+// maxBody bounds the body of one request.
 const maxBody = 16 << 20
 
-// Receiver keeps what exporters send. It is safe for concurrent use.
+// Receiver stores exports. It is safe for concurrent use.
 type Receiver struct {
 	mu      sync.Mutex
 	spans   []*trace.ResourceSpans
@@ -114,7 +114,7 @@ func (r *Receiver) took(header map[string][]string, spans []*trace.ResourceSpans
 	r.came = make(chan struct{})
 }
 
-// Wait returns when the receiver has what enough wants, and fails when ctx ends
+// Wait returns when enough is true of the receiver, and fails when ctx ends
 // before.
 func (r *Receiver) Wait(ctx context.Context, enough func(*Receiver) bool) error {
 	for {
@@ -132,7 +132,7 @@ func (r *Receiver) Wait(ctx context.Context, enough func(*Receiver) bool) error 
 	}
 }
 
-// Spans are all that came, with what sent them.
+// Spans are all received spans, with their resources.
 func (r *Receiver) Spans() []*trace.ResourceSpans {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +152,7 @@ func (r *Receiver) Names() map[string]*trace.Span {
 	return names
 }
 
-// Metrics are all that came, with what sent them.
+// Metrics are all received metrics, with their resources.
 func (r *Receiver) Metrics() []*metrics.ResourceMetrics {
 	r.mu.Lock()
 	defer r.mu.Unlock()

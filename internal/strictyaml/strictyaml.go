@@ -1,5 +1,5 @@
-// Package strictyaml reads configuration files: what a file says and nobody
-// would read is an error, and every error names file, line and column.
+// Package strictyaml reads configuration files: a key that is not used is an
+// error, and every error names file, line and column.
 package strictyaml
 
 import (
@@ -21,11 +21,11 @@ import (
 const (
 	// MaxBytes bounds a file.
 	MaxBytes = 4 << 20
-	// maxNodes bounds what a file's aliases may unfold to.
+	// maxNodes bounds the values after a file's aliases are expanded.
 	maxNodes = 1 << 20
 	// maxDepth bounds how deep values lie in each other.
 	maxDepth = 32
-	// maxErrors bounds how many errors are told at once.
+	// maxErrors bounds how many errors are returned at once.
 	maxErrors = 20
 )
 
@@ -47,7 +47,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }
 
-// Document is a file that was read. It knows where its values are.
+// Document is a file that was read. It has the places of its values.
 type Document struct {
 	file string
 	root *yaml.Node
@@ -56,7 +56,7 @@ type Document struct {
 // Unmarshal reads a file's text into out, a pointer to a struct whose fields
 // have yaml tags. Text without a document leaves out as it is. An unknown key, a
 // key twice, a value of another type and a second document are errors, all of
-// which are told at once, each as an [*Error].
+// which are returned at once, each as an [*Error].
 func Unmarshal(file string, text []byte, out any) (*Document, error) {
 	doc := &Document{file: file}
 	if len(text) > MaxBytes {
@@ -83,15 +83,15 @@ func Unmarshal(file string, text []byte, out any) (*Document, error) {
 }
 
 // ReadFile reads a file of at most [MaxBytes] and one byte, which [Unmarshal]
-// then refuses. What is no regular file is an error, because a pipe might never
-// end.
+// then refuses. A path that is not a regular file is an error, because a pipe
+// might never end.
 func ReadFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -160,7 +160,7 @@ func (d *decoding) value(node *yaml.Node, into reflect.Value, depth int) {
 		return
 	}
 	if node.Kind == yaml.AliasNode {
-		// What is wrong with it is wrong here: elsewhere it may be right.
+		// Its faults are faults of this use: elsewhere it may be valid.
 		target := *node.Alias
 		target.Line, target.Column = node.Line, node.Column
 		node = &target
@@ -191,7 +191,7 @@ func (d *decoding) value(node *yaml.Node, into reflect.Value, depth int) {
 	}
 }
 
-// scalar tells whether one word stands for the whole value.
+// scalar returns whether the value is written as one scalar.
 func scalar(v reflect.Value) bool {
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return true
@@ -210,7 +210,7 @@ func (d *decoding) scalar(node *yaml.Node, into reflect.Value) {
 	case *time.Duration:
 		*target, err = time.ParseDuration(node.Value)
 	case *string:
-		// A word that YAML takes for a number or a date is the word it is.
+		// A text that YAML takes for a number or a date stays a text.
 		if node.Tag == "!!null" {
 			err = errors.New("null")
 		}
@@ -237,19 +237,19 @@ func (d *decoding) scalar(node *yaml.Node, into reflect.Value) {
 	}
 }
 
-// Described is a value that knows how it is written.
+// Described is a value that describes its form.
 type Described interface {
-	// Form is what it looks like: "a size such as 64MiB".
+	// Form describes it: "a size such as 64MiB".
 	Form() string
 }
 
 // Form says how a value of this one's type is written: "a duration such as 30s
-// or 24h". It is what an error says of a value that is none.
+// or 24h". It is for errors about other values.
 func Form(value any) string { return describe(reflect.ValueOf(value)) }
 
 var errNoBool = errors.New("neither true nor false")
 
-// describe says what a value has to look like.
+// describe returns the form of a type.
 func describe(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case Described:
@@ -284,9 +284,9 @@ func (d *decoding) object(node *yaml.Node, into reflect.Value, depth int) {
 		field, ok := fieldOf(into, key.Value)
 		switch {
 		case !ok:
-			d.fail(key, "unknown key %q; there are %s", clipped(key.Value), strings.Join(keys(into.Type()), ", "))
+			d.fail(key, "unknown key %q; known keys: %s", clipped(key.Value), strings.Join(keys(into.Type()), ", "))
 		case seen[key.Value]:
-			d.fail(key, "the key %q is there twice", key.Value)
+			d.fail(key, "the key %q occurs twice", key.Value)
 		default:
 			seen[key.Value] = true
 			d.value(value, field, depth+1)
@@ -311,7 +311,7 @@ func keys(t reflect.Type) []string {
 	return names
 }
 
-// clipped keeps a key that is none from filling the screen.
+// clipped bounds an unknown key in an error.
 func clipped(s string) string {
 	if len(s) > 64 {
 		return s[:64] + "…"
@@ -319,7 +319,8 @@ func clipped(s string) string {
 	return s
 }
 
-// syntaxError takes the line out of the library's words, which have no column.
+// syntaxError takes the line out of the library's message, which has no
+// column.
 func syntaxError(file string, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	var line int

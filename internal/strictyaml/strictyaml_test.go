@@ -55,13 +55,13 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-// TestFaults: whatever is wrong is told with its place, and all of it at once.
+// TestFaults: every fault is returned with its place, and all of them at once.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
-		"unknown key":         {"name: a\n  \nnames: b\n", `f.yaml:3:1: unknown key "names"; there are name, count`},
-		"unknown key below":   {"nested: {id: a, ID: b}", `f.yaml:1:17: unknown key "ID"; there are id`},
-		"key twice":           {"name: a\nname: b\n", `f.yaml:2:1: the key "name" is there twice`},
+		"unknown key":         {"name: a\n  \nnames: b\n", `f.yaml:3:1: unknown key "names"; known keys: name, count`},
+		"unknown key below":   {"nested: {id: a, ID: b}", `f.yaml:1:17: unknown key "ID"; known keys: id`},
+		"key twice":           {"name: a\nname: b\n", `f.yaml:2:1: the key "name" occurs twice`},
 		"no list":             {"words: a\n", "f.yaml:1:8: must be a list"},
 		"no number":           {"count: many", "f.yaml:1:8: must be a whole number"},
 		"a fraction":          {"count: 1.5", "f.yaml:1:8: must be a whole number"},

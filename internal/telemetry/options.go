@@ -17,15 +17,15 @@ type Options struct {
 	Endpoint string
 	// Insecure does without TLS, which an http:// endpoint has to say too.
 	Insecure bool
-	// Headers go with every export, for a collector that wants to know who
-	// sends. Their values are secrets.
+	// Headers go with every export, for a collector that authenticates senders.
+	// Their values are secrets.
 	Headers map[string]string
-	// SampleRatio is the share of traces that are kept, 0 to 1, of those that
-	// begin here. Of those that a caller began, the caller has decided.
+	// SampleRatio is the share of traces that are sampled, 0 to 1, of those that
+	// begin here. For the others the caller has decided.
 	SampleRatio float64
-	// Service is the name under which all of it is found.
+	// Service is the service name of all spans and metrics.
 	Service string
-	// Version is that of the build; "" is not told.
+	// Version is that of the build; "" is not sent.
 	Version string
 	// MetricsInterval is the time between two exports of the metrics; default
 	// 30 s.
@@ -33,19 +33,19 @@ type Options struct {
 	// SpansDelay is how long ended spans are collected before they are sent;
 	// default 5 s.
 	SpansDelay time.Duration
-	// Logger is told what cannot be sent; nil discards.
+	// Logger gets a line for each export that fails; nil discards.
 	Logger *slog.Logger
 }
 
-// check reports what is wrong with the endpoint, and nothing of what it holds:
-// it may have a password.
+// check reports the fault of the endpoint without quoting it: it may have a
+// password.
 func (o *Options) check() error {
 	target, isURL, err := o.target()
 	switch {
 	case err != nil:
 		return err
 	case isURL && target.Scheme == "http" && !o.Insecure:
-		return errors.New("http:// is without TLS, and has to be meant: set insecure")
+		return errors.New("http:// is without TLS, and needs insecure")
 	case isURL && target.Scheme == "https" && o.Insecure:
 		return errors.New("https:// is with TLS, and insecure without")
 	case o.Service == "":

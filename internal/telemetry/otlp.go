@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// exportTimeout bounds an export with all that is tried again.
+	// exportTimeout bounds an export with its retries.
 	exportTimeout = 15 * time.Second
 	// attemptTimeout bounds one try.
 	attemptTimeout = 5 * time.Second
@@ -24,7 +24,7 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// spanExporter sends spans in the way that the endpoint says.
+// spanExporter sends spans over the protocol of the endpoint.
 func (o *Options) spanExporter(ctx context.Context) (trace.SpanExporter, error) {
 	target, overHTTP, err := o.target()
 	if err != nil {
@@ -46,7 +46,7 @@ func (o *Options) spanExporter(ctx context.Context) (trace.SpanExporter, error) 
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: firstPause, MaxInterval: longestPause, MaxElapsedTime: exportTimeout}))
 }
 
-// metricExporter sends metrics in the way that the endpoint says.
+// metricExporter sends metrics over the protocol of the endpoint.
 func (o *Options) metricExporter(ctx context.Context) (metric.Exporter, error) {
 	target, overHTTP, err := o.target()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 )
 
-// scope names the spans' maker.
+// scope is the instrumentation scope of the spans.
 const scope = "github.com/admin-gateway/admin-gateway"
 
 const (
@@ -29,8 +29,8 @@ const (
 	maxBatch = 512
 )
 
-// Telemetry sends traces, and metrics when it is told which. A nil one sends
-// nothing. Close it.
+// Telemetry sends traces, and metrics after [Telemetry.Export]. A nil one
+// sends nothing. Close it.
 type Telemetry struct {
 	options  Options
 	resource *resource.Resource
@@ -40,7 +40,7 @@ type Telemetry struct {
 	unsentSpans, unsentMetrics atomic.Uint64
 
 	// over ends the exports that are under way when the time to close is up, and
-	// drained is closed when there are no spans any more.
+	// drained is closed when all spans have been handed over.
 	over    context.Context
 	end     context.CancelFunc
 	drained chan struct{}
@@ -54,7 +54,7 @@ func Open(ctx context.Context, options Options) (*Telemetry, error) {
 	}
 	who := []attribute.KeyValue{
 		attribute.String("service.name", options.Service),
-		// Tells replicas apart, which the sums of their metrics need.
+		// Distinguishes replicas, which the sums of their metrics need.
 		attribute.String("service.instance.id", rand.Text()),
 	}
 	if options.Version != "" {
@@ -80,7 +80,7 @@ func Open(ctx context.Context, options Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// Tracer makes the spans that are sent; nil where there is nowhere to send them.
+// Tracer makes the spans that are sent; nil without an endpoint.
 func (t *Telemetry) Tracer() oteltrace.Tracer {
 	if t == nil {
 		return nil
@@ -88,8 +88,8 @@ func (t *Telemetry) Tracer() oteltrace.Tracer {
 	return t.spans.Tracer(scope)
 }
 
-// Export begins to send what the gatherer gathers, so that Prometheus and the
-// collector see the same. It is called once at most.
+// Export begins to send the metrics of the gatherer, so that Prometheus and
+// the collector see the same. It is called once at most.
 func (t *Telemetry) Export(ctx context.Context, gatherer prometheus.Gatherer) error {
 	if t == nil {
 		return nil
@@ -104,7 +104,7 @@ func (t *Telemetry) Export(ctx context.Context, gatherer prometheus.Gatherer) er
 	return nil
 }
 
-// Close sends what is left and ends, when ctx does at the latest.
+// Close sends the rest and ends, at the latest when ctx does.
 func (t *Telemetry) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -120,7 +120,7 @@ func (t *Telemetry) Close(ctx context.Context) error {
 	t.end()
 	<-t.drained
 	if err := errors.Join(ofSpans, ofMetrics); err != nil {
-		return fmt.Errorf("telemetry: the last of it was not sent: %w", err)
+		return fmt.Errorf("telemetry: the last export failed: %w", err)
 	}
 	return nil
 }
@@ -141,8 +141,8 @@ func (t *Telemetry) UnsentMetrics() uint64 {
 	return t.unsentMetrics.Load()
 }
 
-// spanExporter keeps failures to itself: the SDK would tell them to a handler
-// that is global.
+// spanExporter does not return failures: the SDK would pass them to a global
+// handler.
 type spanExporter struct {
 	trace.SpanExporter
 	t *Telemetry

@@ -111,7 +111,7 @@ func TestSendsMeanwhile(t *testing.T) {
 	}
 }
 
-// lines are what a logger was told.
+// lines are the lines of a logger.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -183,17 +183,17 @@ func TestSampling(t *testing.T) {
 			_, at := otlptest.GRPC(t)
 			o := options(at)
 			o.SampleRatio = ratio
-			opened, kept := open(t, o), 0
+			opened, sampled := open(t, o), 0
 			const all = 4000
 			for range all {
 				_, span := opened.Tracer().Start(t.Context(), "a span")
 				if span.SpanContext().IsSampled() {
-					kept++
+					sampled++
 				}
 				span.End()
 			}
-			if got := float64(kept) / all; got < ratio-0.1 || got > ratio+0.1 {
-				t.Errorf("%v of the traces are kept, want %v", got, ratio)
+			if got := float64(sampled) / all; got < ratio-0.1 || got > ratio+0.1 {
+				t.Errorf("%v of the traces are sampled, want %v", got, ratio)
 			}
 			if err := opened.Close(within(t, patience)); err != nil {
 				t.Error(err)

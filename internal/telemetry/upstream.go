@@ -26,8 +26,8 @@ func attemptBuckets() []float64 {
 	return []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
 }
 
-// The words that labels can be. What an alert is about has its series from the
-// start: an increase that nobody saw begin is none to Prometheus.
+// The values of labels. Series of alerts exist from the start: Prometheus sees
+// no increase in a series that begins with it.
 func results() []string {
 	all := []string{"OK"}
 	for kind := upstream.InvalidArgument; kind <= upstream.Canceled; kind++ {
@@ -48,25 +48,25 @@ func breakerStates() []upstream.BreakerState {
 	return []upstream.BreakerState{upstream.BreakerClosed, upstream.BreakerOpen, upstream.BreakerHalfOpen}
 }
 
-// NewUpstream registers the metrics; it panics when there is another of their
-// name, as a registry does.
+// NewUpstream registers the metrics; it panics when a name is taken, as a
+// registry does.
 func NewUpstream(registerer prometheus.Registerer) *Upstream {
 	u := &Upstream{
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_upstream_attempts_in_flight", Help: "Requests that the upstream has not answered yet.",
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_upstream_attempt_duration_seconds", Help: "Requests to the upstream by endpoint and class of the answer's status, and what they took.",
+			Name: "gateway_upstream_attempt_duration_seconds", Help: "Requests to the upstream by endpoint and class of the answer's status, and how long they took.",
 			Buckets: attemptBuckets(),
 		}, []string{"endpoint", "status"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_upstream_results_total", Help: "Requests to the upstream by what came of them: OK, or a kind of failure.",
+			Name: "gateway_upstream_results_total", Help: "Requests to the upstream by result: OK, or a kind of failure.",
 		}, []string{"result"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_upstream_retries_total", Help: "Requests to the upstream that were made again, by reason.",
 		}, []string{"reason"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_upstream_retries_refused_total", Help: "Requests that might have been made again, and were not, by what spoke against it.",
+			Name: "gateway_upstream_retries_refused_total", Help: "Requests that might have been made again, and were not, by the reason against it.",
 		}, []string{"by"}),
 		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "gateway_upstream_breaker_state", Help: "1 for the state in which the upstream's circuit breaker is, 0 for the others.",
@@ -118,7 +118,7 @@ func (u *Upstream) Breaker(state upstream.BreakerState) {
 	}
 }
 
-// statusClass is one of six words. "none" is no answer.
+// statusClass is one of six words. "none" means without an answer.
 func statusClass(status int) string {
 	switch status / 100 {
 	case 1, 2, 3, 4, 5:

@@ -7,8 +7,8 @@ import (
 	"connectrpc.com/connect/v2"
 )
 
-// CacheOutcome is how a read ended: records, metrics and the header Cache-Status
-// say so.
+// CacheOutcome is how a read ended, for records, metrics and the header
+// Cache-Status.
 type CacheOutcome uint8
 
 // The outcomes. A call that is not a read, or was not answered, has none.
@@ -50,11 +50,11 @@ type Cache struct {
 	// ForwardStatus is the HTTP status of the upstream, where it refused; else 0.
 	ForwardStatus int
 	// Ignored says that the caller's Cache-Control was ignored, because the caller
-	// lacks the permission that it takes.
+	// lacks the permission for it.
 	Ignored bool
 }
 
-// cacheName is what Cache-Status begins with.
+// cacheName begins Cache-Status.
 const cacheName = "admin-gateway; "
 
 // SetHeaders sets Age (RFC 9111) and Cache-Status (RFC 9211). It allocates twice.

@@ -3,11 +3,12 @@ package accounting
 import (
 	"context"
 	"crypto/rand"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/service/authn"
@@ -29,6 +30,9 @@ type Call struct {
 	// written by [WithCall], until the interceptor of spans makes a span; "" for
 	// none.
 	TraceID string
+	// Parent is the span of the caller's traceparent header, written by [WithCall];
+	// the zero value where the header is missing or invalid.
+	Parent trace.SpanContext
 
 	// Admission is written by package admission.
 	Admission Admission
@@ -40,11 +44,11 @@ type Call struct {
 	// Upstream is written by the step that answers: readcache for reads, the one
 	// that sends for writes.
 	Upstream Upstream
-	// Reads counts what a call was made of; many goroutines may write.
+	// Reads counts the reads of a fan-out; many goroutines may write.
 	Reads Reads
 }
 
-// Admission is who called what, and whether the call was allowed.
+// Admission is the caller, the request and the decision.
 type Admission struct {
 	// Identity is the caller; the zero value for a caller that has not been
 	// authenticated.
@@ -61,11 +65,11 @@ type Admission struct {
 	Reason string
 }
 
-// Upstream is what the upstream did.
+// Upstream is the part of the upstream.
 type Upstream struct {
 	// RequestID is the upstream's id of its part; "" where it had none.
 	RequestID string
-	// Done says that a write has been made, or that nobody knows.
+	// Done says that a write has been made, or may have been.
 	Done bool
 }
 
@@ -89,15 +93,18 @@ func (c *accountContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// WithCall is the interceptor that begins the account of a call, and tells the
-// caller its id. The id is the gateway's: one that a caller chose could be another
+// WithCall is the interceptor that begins the account of a call, and sends its id
+// to the caller. The id is the gateway's: one that a caller chose could be another
 // call's.
 func WithCall(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		begun := &accountContext{Context: ctx, call: Call{ID: "req_" + rand.Text(), Start: time.Now(), Procedure: spec.Procedure}}
 		c := &begun.call
 		if info, ok := connect.CallInfoForServerContext(ctx); ok {
-			c.TraceID = traceID(info.RequestHeader().Get("Traceparent"))
+			c.Parent = parent(info.RequestHeader().Get("Traceparent")) //nolint:contextcheck // The span of the header, and not that of the context.
+			if c.Parent.HasTraceID() {
+				c.TraceID = c.Parent.TraceID().String()
+			}
 			info.ResponseHeader().Set(RequestIDHeader, c.ID)
 		}
 		return next(begun, spec, stream)
@@ -105,7 +112,7 @@ func WithCall(next connect.ServerFunc) connect.ServerFunc {
 }
 
 // From is the account of the call that ctx belongs to. Without one, as in a test of
-// a single step, it is an account that nobody reads.
+// a single step, it is an account that is discarded.
 func From(ctx context.Context) *Call {
 	if c, ok := ctx.Value(contextKey{}).(*Call); ok {
 		return c
@@ -122,12 +129,8 @@ func Part(ctx context.Context) (context.Context, *Call) {
 	return c, &c.call
 }
 
-// traceID is that of a W3C traceparent (version-traceid-parent-flags); "" for
-// all else.
-func traceID(traceparent string) string {
-	parts := strings.Split(traceparent, "-")
-	if len(traceparent) > 128 || len(parts) < 4 || len(parts[1]) != 32 || strings.Trim(parts[1], "0123456789abcdef") != "" {
-		return ""
-	}
-	return parts[1]
+// parent reads a W3C traceparent, and no tracestate.
+func parent(traceparent string) trace.SpanContext {
+	carrier := propagation.MapCarrier{"traceparent": traceparent}
+	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
 }

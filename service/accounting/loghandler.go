@@ -5,10 +5,9 @@ import (
 	"log/slog"
 )
 
-// NewLogHandler returns a handler that adds to every record which call it is
-// about: its request_id, and its trace_id if it is part of a trace. Records that
-// belong to no call stay as they are. One that does so already is returned as it
-// is.
+// NewLogHandler returns a handler that adds the call to every record: its
+// request_id, and its trace_id if it is part of a trace. Records that belong to
+// no call stay as they are. A handler that it made before is returned as it is.
 func NewLogHandler(next slog.Handler) slog.Handler {
 	if _, ok := next.(*logHandler); ok {
 		return next
@@ -32,7 +31,7 @@ func (h *logHandler) Handle(ctx context.Context, record slog.Record) error {
 	if !ok {
 		return h.Handler.Handle(ctx, record)
 	}
-	record = record.Clone() // Another handler may have the same.
+	record = record.Clone() // Another handler may hold the same record.
 	record.AddAttrs(slog.String("request_id", c.ID))
 	if c.TraceID != "" {
 		record.AddAttrs(slog.String("trace_id", c.TraceID))

@@ -18,7 +18,7 @@ import (
 
 // Authorize validates a request and decides with the whole of it. It makes every
 // [Permit] that there is. The caller is that of ctx: of the call itself, or of a
-// context that [Controller.Part] made for what the call is made of.
+// context that [Controller.Part] made for a part of the call.
 func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request protoreflect.Message) (Permit, error) {
 	p, err := principalOf(ctx)
 	if err != nil {
@@ -98,8 +98,9 @@ func (c *Controller) Projects(ctx context.Context, m *catalog.Method) (ids []str
 	return ids, limited, nil
 }
 
-// denied tells the caller which permission, and which of the projects that it
-// named, is missing; nothing of the policy and of other callers.
+// denied is the error for the caller. It names the missing permission and
+// which of its own projects is missing, and nothing of the policy or of other
+// callers.
 func (c *Controller) denied(account *accounting.Admission) error {
 	d := account.Decision
 	account.Reason = d.Reason.String()
@@ -108,7 +109,7 @@ func (c *Controller) denied(account *accounting.Admission) error {
 	message := "the caller lacks the permission " + d.Permission
 	switch d.Reason {
 	case authz.ProjectOutOfScope:
-		// The caller's own word, which may be of any length.
+		// The caller chose it, at any length.
 		project := rpcerror.Clip(d.Project)
 		message += " in the project " + project
 		metadata["project"] = project
@@ -126,7 +127,7 @@ func (c *Controller) denied(account *accounting.Admission) error {
 	}
 }
 
-// denial is what the log keeps of a refusal.
+// denial is the cause of a refusal, for the log.
 type denial struct{ authz.Decision }
 
 func (d *denial) Error() string {

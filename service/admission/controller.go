@@ -17,11 +17,11 @@ import (
 
 // Callers holds the policy in force.
 type Callers interface {
-	// Current is asked once a call.
+	// Current is called once for each call.
 	Current() *callers.Set
 }
 
-// Authenticator says who makes a call.
+// Authenticator finds the caller of a call.
 type Authenticator interface {
 	// Authenticate fails with an *authn.Error.
 	Authenticate(ctx context.Context, table *authn.Table, evidence authn.Evidence) (authn.Identity, error)
@@ -34,8 +34,8 @@ type Validator interface {
 }
 
 // NewValidator makes one that applies buf.validate rules. It compiles those of a
-// message when it first meets it, and is safe for concurrent use. A rule that
-// cannot be evaluated is an internal error of the call, never a pass.
+// message at its first use, and is safe for concurrent use. A rule that cannot
+// be evaluated is an internal error of the call, never a pass.
 func NewValidator() (Validator, error) {
 	rules, err := protovalidate.New()
 	if err != nil {
@@ -56,17 +56,17 @@ type Options struct {
 	Catalog *catalog.Catalog
 	// Callers holds the policy in force.
 	Callers Callers
-	// Authenticator says who makes a call.
+	// Authenticator finds the caller of a call.
 	Authenticator Authenticator
 	// Validator checks requests.
 	Validator Validator
-	// Metrics counts refusals; nil counts for nobody.
+	// Metrics counts refusals; with nil they are not exported.
 	Metrics prometheus.Registerer
 	// Tracer makes the spans of the stages; nil makes none.
 	Tracer *observe.Tracer
 }
 
-// Controller decides who may call what. It is safe for concurrent use.
+// Controller decides which calls are allowed. It is safe for concurrent use.
 type Controller struct {
 	catalog       *catalog.Catalog
 	callers       Callers
@@ -90,15 +90,14 @@ func New(o Options) (*Controller, error) {
 	}, nil
 }
 
-// principal is a context that says who makes a call, and the policy that was in force when it came: a
-// reload in the middle of a call must not mix two policies.
+// principal is a context with the caller of a call, and the policy that was in force
+// when it came: a reload in the middle of a call must not mix two policies.
 type principal struct {
 	context.Context
 	identity authn.Identity
 	rules    *callers.Set
-	// part says that the request is one of many that make up one answer. It is
-	// decided by the policy that is in force at the moment: a stream can outlast
-	// many.
+	// part says that the request is one of the many of a fan-out. It is decided
+	// by the policy that is in force at the moment: a stream can outlast many.
 	part bool
 }
 
@@ -112,20 +111,20 @@ func (p *principal) Value(key any) any {
 	return p.Context.Value(key)
 }
 
-// errNobody is a chain without [Controller.WithAuthentication].
-var errNobody = errors.New("admission: the call has no principal")
+// errNoPrincipal is a chain without [Controller.WithAuthentication].
+var errNoPrincipal = errors.New("admission: the call has no principal")
 
 func principalOf(ctx context.Context) (*principal, error) {
 	p, ok := ctx.Value(principalKey{}).(*principal)
 	if !ok {
-		return nil, errNobody
+		return nil, errNoPrincipal
 	}
 	return p, nil
 }
 
-// Part returns a context for the requests that a call is made of. Each of them is
-// authorized for the same caller, by the policy in force at its time, and waits for
-// the upstream's budget behind calls that somebody waits for.
+// Part returns a context for the requests of a fan-out. Each of them is authorized
+// for the same caller, by the policy in force at its time, and waits for the
+// upstream's budget behind interactive calls.
 func (c *Controller) Part(ctx context.Context) (context.Context, error) {
 	p, err := principalOf(ctx)
 	if err != nil {

@@ -9,27 +9,28 @@ import (
 	"connectrpc.com/connect/v2"
 )
 
-// Freshness is what a caller asks of the age of an answer, with Cache-Control
-// (RFC 9111, section 5.2.1). The zero value takes what the declaration allows.
+// Freshness is the age of an answer that a caller accepts, by Cache-Control
+// (RFC 9111, section 5.2.1). The zero value accepts as much as the declaration
+// allows.
 type Freshness struct {
 	// Limited: the answer must be fresh, and no older than MaxAge.
 	Limited bool
 	// MaxAge counts from when the upstream was asked.
 	MaxAge time.Duration
-	// Ignored: the caller lacks the permission that this takes.
+	// Ignored: the caller lacks the permission to limit it.
 	Ignored bool
 }
 
-// Limits says whether the caller may and does limit the age.
+// Limits returns whether the caller limits the age, and may.
 func (f Freshness) Limits() bool { return f.Limited && !f.Ignored }
 
-// Reload says whether no stored answer will do.
+// Reload returns whether every stored answer is refused.
 func (f Freshness) Reload() bool { return f.Limits() && f.MaxAge <= 0 }
 
 type freshnessKey struct{}
 
 // WithFreshness is the interceptor that reads Cache-Control, the one place that
-// does. What it found holds for the call and for all that the call is made of.
+// does. The result holds for the call and for all of its parts.
 func WithFreshness(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		if info, ok := connect.CallInfoForServerContext(ctx); ok {
@@ -41,7 +42,7 @@ func WithFreshness(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// freshnessOf is what the caller of ctx asked for.
+// freshnessOf is the freshness for the caller of ctx.
 func freshnessOf(ctx context.Context) Freshness {
 	asked, _ := ctx.Value(freshnessKey{}).(Freshness)
 	return asked

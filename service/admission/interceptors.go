@@ -15,9 +15,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// WithAuthentication is the interceptor that finds out who calls, for every door in
-// the same way. A caller that is not authenticated gets one error, whatever the
-// reason.
+// WithAuthentication is the interceptor that authenticates the caller, in the same
+// way for every door. A caller that is not authenticated gets one error, whatever
+// the reason.
 func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		account := &accounting.From(ctx).Admission
@@ -70,7 +70,7 @@ func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
 			c.metrics.limited.Inc()
 			return &rpcerror.Error{
 				Code: connect.CodeResourceExhausted, Reason: rpcerror.ReasonCallerLimit, RetryAfter: wait,
-				Message: "the caller's own limit is reached",
+				Message: "the caller's limit is reached",
 			}
 		}
 		defer limiter.Done()
@@ -96,14 +96,14 @@ func (c *Controller) WithPermission(next connect.ServerFunc) connect.ServerFunc 
 		account.Method = m
 		account.Decision = p.rules.Policy.MayCall(p.identity.Caller, m.Access())
 		if m.ClientStream && account.Decision.Allowed {
-			// There is no one request that a grant limited to some could be held
-			// against: only a grant without limits holds.
+			// There is no single request to check a limited grant against: only a grant
+			// without limits holds.
 			account.Decision = p.rules.Policy.Decide(p.identity.Caller, m.Access(), (&emptypb.Empty{}).ProtoReflect())
 		}
 		if !account.Decision.Allowed {
 			return c.denied(account)
 		}
-		account.Verdict = audit.DecisionInvalid // Until a request can be judged.
+		account.Verdict = audit.DecisionInvalid // Until a decision on the request.
 		if m.ClientStream {
 			account.Verdict = audit.DecisionAllowed
 		}

@@ -7,9 +7,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// Permit shows that a request was authorized. [Controller.Authorize] makes it, and
-// nothing else can: there is no literal of it outside of this package, and a nil
-// Permit answers nothing, because every method of it panics.
+// Permit proves that a request was authorized. [Controller.Authorize] makes it,
+// and nothing else can: there is no literal of it outside of this package, and a
+// nil Permit answers nothing, because every method of it panics.
 //
 // It is immutable and may be used by any goroutine.
 type Permit = *permit
@@ -25,16 +25,17 @@ type permit struct {
 // Method is the method that may be called.
 func (p *permit) Method() *catalog.Method { return p.method }
 
-// Request is the request with which it may be called. Nobody changes it.
+// Request is the request with which it may be called. It must not be changed.
 func (p *permit) Request() protoreflect.Message { return p.request }
 
 // Caller is the name that the policy gives to the caller.
 func (p *permit) Caller() string { return p.caller }
 
-// Freshness is what the caller asks of the age of an answer.
+// Freshness is the age of an answer that the caller accepts.
 func (p *permit) Freshness() Freshness { return p.freshness }
 
-// Flow is for whom the call waits for the upstream's budget, and how urgent it is.
+// Flow is the caller and the urgency with which the call waits for the upstream's
+// budget.
 func (p *permit) Flow() pace.Flow {
 	flow := pace.Flow{Key: p.caller, Class: pace.Interactive}
 	switch {

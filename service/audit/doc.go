@@ -8,10 +8,10 @@
 //	event                "call", or "intent" for a record made before a write is sent
 //	request_id           the gateway's id of the call
 //	trace_id             the trace that the call belongs to
-//	caller               the name that the policy has for the caller
-//	authenticated_by     how the caller proved to be that
+//	caller               the name of the caller in the policy
+//	authenticated_by     how the caller was authenticated
 //	method               the RPC, as /package.Service/Method
-//	permission           what the method asks for
+//	permission           the permission that the method needs
 //	resources            an object: path variable → id, at most 8
 //	resources_omitted    how many more there were
 //	projects             an array: the ids of projects that the request names, at most 100
@@ -24,14 +24,14 @@
 //	cache                how a read was answered: hit, stale, miss, coalesced or bypass
 //	duration_us          how long the call took, in whole microseconds
 //
-// Strings come from callers, so nothing is taken for granted: what is not
-// printable is escaped, what is not UTF-8 becomes U+FFFD, and a string that
-// would take more room than its member has is cut and ends in "…[N bytes]",
-// where N is the length that it had. A line is never longer than [MaxLine], and
-// one with ids of the length that the upstream gives fits in 4096 bytes, which
-// a pipe takes whole or not at all, however many processes write to it.
+// Strings come from callers, so they are not trusted: unprintable characters
+// are escaped, bytes that are not UTF-8 become U+FFFD, and a string that would
+// take more room than its member has is cut and ends in "…[N bytes]", where N
+// is the length that it had. A line is never longer than [MaxLine], and one
+// with ids of the length that the upstream gives fits in 4096 bytes, which a
+// pipe takes whole or not at all, however many processes write to it.
 //
 // Lines come in the order in which they were written, which is about the order
-// in which calls ended. A line that is with the kernel outlives the process,
-// not a loss of power: nothing is synced.
+// in which calls ended. A line that the kernel has taken outlives the process,
+// but not a loss of power: nothing is synced.
 package audit

@@ -12,9 +12,9 @@ var ErrClosed = errors.New("the log is closed")
 // it that time could not mend.
 var errNoReader = errors.New("the FIFO has no reader")
 
-// Error is what keeps records from being written. It quotes none of them.
+// Error is a failure to write records. It quotes none of them.
 type Error struct {
-	// Op is what failed: open, write, reopen or close.
+	// Op is the failed operation: open, write, reopen or close.
 	Op string
 	// Path is the sink; "-" is the standard output.
 	Path string

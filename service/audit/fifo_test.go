@@ -123,8 +123,8 @@ func TestFIFOThatLosesItsReader(t *testing.T) {
 	if err := l.Write(t.Context(), call("refused")); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("%v", err)
 	}
-	// Another FIFO of that name, as somebody leaves it who makes his own. The
-	// log makes no file there in between.
+	// Another FIFO of that name, as another program may make it. The log makes no
+	// file there in between.
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func TestWriteOfACallThatIsOver(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	over := errors.New("over")
 	cancel(over)
-	// It may be done before anybody looks, and then it is no failure.
+	// It may be done before anybody looks, and then it does not fail.
 	if err := l.Write(ctx, call("1")); err != nil && !errors.Is(err, over) {
 		t.Error(err)
 	}

@@ -129,16 +129,16 @@ func appendString(dst []byte, s string, limit int) []byte {
 		return append(dst, '"')
 	}
 	start := len(dst)
-	kept := start // As far as s may go and leave room for the mark.
+	cut := start // As far as s may go and leave room for the mark.
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		dst = appendRune(dst, r)
 		i += size
 		switch length := len(dst) - start; {
 		case length <= limit-maxMark:
-			kept = len(dst)
+			cut = len(dst)
 		case length > limit:
-			dst = append(dst[:kept], "…["...)
+			dst = append(dst[:cut], "…["...)
 			dst = strconv.AppendInt(dst, int64(len(s)), 10)
 			return append(dst, ` bytes]"`...)
 		}

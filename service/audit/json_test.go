@@ -179,8 +179,8 @@ func TestHostileStringsComeBack(t *testing.T) {
 			r.Resources = append(r.Resources, Resource{name, draw("id")})
 		}
 		line := r.AppendJSON(nil)
-		// jsontext refuses what encoding/json lets through: names that come
-		// twice, and bytes that are no UTF-8.
+		// jsontext refuses what encoding/json lets through: names that come twice,
+		// and bytes that are not UTF-8.
 		if !jsontext.Value(line).IsValid() {
 			t.Fatalf("no JSON: %q", line)
 		}

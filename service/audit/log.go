@@ -19,16 +19,16 @@ type Options struct {
 	// appended to, or a FIFO or a character device. "" and "-" are Stdout.
 	Path string
 	// Stdout is required for the standard output, and not used otherwise. An
-	// *os.File is written to through a descriptor of the log's own, and stays
-	// open; a broken pipe is an error and does not end the process. Any other
-	// writer is used by one goroutine at a time.
+	// *os.File is written to through a descriptor of the log, and stays open; a
+	// broken pipe is an error and does not end the process. Any other writer is
+	// used by one goroutine at a time.
 	Stdout io.Writer
 	// Timeout is the longest that Write and Reopen wait: one second.
 	Timeout time.Duration
 	// Queue is how many offered records may wait: 1024, of at most MaxLine each.
 	Queue int
-	// Logger is told when the sink fails and works again, and of records that
-	// were dropped: each at most once a minute. None by default.
+	// Logger gets a line when the sink fails and when it works again, and for
+	// dropped records: each at most once a minute. None by default.
 	Logger *slog.Logger
 }
 
@@ -43,7 +43,7 @@ type Log struct {
 	fixed    bool // The sink was given, and cannot be opened again.
 	timeout  time.Duration
 	logger   *slog.Logger
-	writes   chan *entry     // Unbuffered: who waits no longer was never here.
+	writes   chan *entry     // Unbuffered: a caller that gives up leaves nothing behind.
 	offers   chan *entry     // Sent to under mu, and not once closed.
 	reopens  chan chan error // Unbuffered.
 	closing  chan struct{}   // Closed by Close: write what is there, and end.
@@ -55,11 +55,11 @@ type Log struct {
 	mu     sync.RWMutex
 	closed bool
 
-	free    sync.Pool // Of *entry.
-	dropped atomic.Uint64
-	failed  atomic.Uint64
-	written atomic.Uint64
-	told    sparingly // Of what was dropped.
+	free         sync.Pool // Of *entry.
+	dropped      atomic.Uint64
+	failed       atomic.Uint64
+	written      atomic.Uint64
+	dropWarnings oncePerMinute
 }
 
 // entry is a line on its way to the writer.
@@ -69,7 +69,7 @@ type entry struct {
 }
 
 // Open opens the sink and starts to write. It returns an *Error when the path
-// cannot be opened or is nothing to append to, such as a directory. A FIFO
+// cannot be opened or cannot be appended to, such as a directory. A FIFO
 // without a reader is opened later, when it has one; until then records wait,
 // and Write fails. The log must be closed.
 func Open(options Options) (*Log, error) {
@@ -120,7 +120,7 @@ func start(options Options, s *sink) (*Log, error) {
 // Write writes a record and waits until all of its line is with the kernel, for
 // as long as ctx and Options.Timeout allow. Any error is an *Error, and means
 // that the line is not known to be written: when the time is up in the middle
-// of it, it may yet come to be.
+// of it, it may still be written.
 func (l *Log) Write(ctx context.Context, r *Record) error {
 	err := l.write(ctx, r)
 	if err != nil {
@@ -146,7 +146,7 @@ func (l *Log) write(ctx context.Context, r *Record) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	// From here on the line is the writer's, until it says what became of it.
+	// From here on the line belongs to the writer, until it returns the result.
 	select {
 	case err := <-e.result:
 		l.recycle(e)
@@ -171,7 +171,7 @@ func (l *Log) Offer(r *Record) {
 	}
 	l.recycle(e)
 	dropped := l.dropped.Add(1)
-	if l.told.now() {
+	if l.dropWarnings.now() {
 		l.logger.Error("audit records are dropped: more come than can be written", "path", l.path, "dropped", dropped)
 	}
 }
@@ -190,7 +190,7 @@ func (l *Log) enqueue(e *entry) bool {
 	}
 }
 
-// entry makes the line of a record. It is bounded, so entries are kept.
+// entry makes the line of a record. It is bounded, so entries are reused.
 func (l *Log) entry(r *Record) *entry {
 	e, _ := l.free.Get().(*entry)
 	e.line = append(r.AppendJSON(e.line[:0]), '\n')
@@ -205,7 +205,7 @@ func (l *Log) recycle(e *entry) {
 // Reopen opens the path again, and once it has returned nil nothing more is
 // written to what was open before: the way to rotate a file is to rename it and
 // then call Reopen. When it returns an *Error, the old file stays in use. The
-// standard output is never opened again, and that is no error.
+// standard output is never opened again, which is not an error.
 func (l *Log) Reopen() error {
 	if l.fixed {
 		return nil

@@ -27,7 +27,7 @@ func openPath(path string, create bool) (s stream, torn bool, err error) {
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() && info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) == 0 {
-		err = fmt.Errorf("is nothing to append to: %s", info.Mode().Type())
+		err = fmt.Errorf("cannot be appended to: %s", info.Mode().Type())
 	}
 	if err != nil {
 		_ = file.Close()
@@ -61,13 +61,13 @@ func endsTorn(path string, info os.FileInfo) bool {
 	return err == nil && last[0] != '\n'
 }
 
-// plain is a writer that knows neither deadlines nor an end.
+// plain is a writer without deadlines that is never closed.
 type plain struct{ io.Writer }
 
-// SetWriteDeadline says that there is none.
+// SetWriteDeadline fails.
 func (plain) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// Close does nothing: the writer is somebody else's.
+// Close does nothing: the writer belongs to the caller of [Open].
 func (plain) Close() error { return nil }
 
 // ownStdout gives a stream onto stdout that can be closed without it.

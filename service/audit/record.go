@@ -2,7 +2,7 @@ package audit
 
 import "time"
 
-// What a record is about.
+// The events of records.
 const (
 	// EventCall is a call that has ended.
 	EventCall = "call"
@@ -10,17 +10,17 @@ const (
 	EventIntent = "intent"
 )
 
-// How a call was decided.
+// The decisions on calls.
 const (
 	// DecisionAllowed is a call that the policy allows.
 	DecisionAllowed = "allowed"
-	// DecisionDenied is a call that it does not.
+	// DecisionDenied is a call that the policy does not allow.
 	DecisionDenied = "denied"
-	// DecisionUnauthenticated is a call of nobody knows whom.
+	// DecisionUnauthenticated is a call without a valid credential.
 	DecisionUnauthenticated = "unauthenticated"
-	// DecisionLimited is a call that was one too many.
+	// DecisionLimited is a call beyond the limits of its caller.
 	DecisionLimited = "limited"
-	// DecisionInvalid is a call whose request could not be judged.
+	// DecisionInvalid is a call on whose request no decision could be made.
 	DecisionInvalid = "invalid"
 )
 
@@ -34,14 +34,14 @@ const (
 	// MaxProjects is how many projects a line names.
 	MaxProjects = 100
 
-	maxShort   = 64  // Ids of ours, words of a closed set, names of variables.
-	maxName    = 128 // Names out of descriptors, ids of the upstream's.
+	maxShort   = 64  // Ids of the gateway, words of a closed set, names of variables.
+	maxName    = 128 // Names out of descriptors, ids of the upstream.
 	maxText    = 256 // Names out of the policy, reasons, ids in paths.
 	maxProject = 96  // A hundred of them fit; none can push another out.
 )
 
-// Record is what is kept of one call: never a secret, a body, or a token. The
-// zero value of a field leaves the member out.
+// Record is the record of one call. It never holds a secret, a body, or a
+// token. The zero value of a field leaves the member out.
 type Record struct {
 	// Time is when the call began.
 	Time time.Time
@@ -53,11 +53,11 @@ type Record struct {
 	TraceID string
 	// Caller is the policy's name for the caller.
 	Caller string
-	// Authenticated is the method by which the caller proved to be that.
+	// Authenticated is how the caller was authenticated.
 	Authenticated string
 	// Method is the RPC's procedure.
 	Method string
-	// Permission is what the method asks for.
+	// Permission is the permission that the method needs.
 	Permission string
 	// Resources are the path's variables, in the order of the path. A line has
 	// the first MaxResources with different names.
@@ -76,8 +76,8 @@ type Record struct {
 	UpstreamRequestID string
 	// Cache is the outcome of the cache.
 	Cache string
-	// Calls is how many reads the call made below it, and Refused how many more
-	// its caller may not make.
+	// Calls is how many reads a fan-out made, and Refused how many more its
+	// caller may not make.
 	Calls, Refused int64
 	// Idempotency is how a write with an idempotency key was answered.
 	Idempotency string
@@ -85,7 +85,7 @@ type Record struct {
 	Duration time.Duration
 }
 
-// Resource is a thing that a path names.
+// Resource is a resource in the path of a request.
 type Resource struct {
 	// Name is the path's variable: project_id.
 	Name string

@@ -21,20 +21,20 @@ type stream interface {
 // concurrent use.
 type sink struct {
 	path string
-	// open opens the path. It tells whether what is there ends in the middle of
-	// a line. Nil when the stream was given and cannot be opened again.
+	// open opens the path. It returns whether the file ends in the middle of a
+	// line. Nil when the stream was given and cannot be opened again.
 	open  func(path string, create bool) (s stream, torn bool, err error)
 	retry time.Duration // Between two attempts to open by itself.
 
-	out    stream // Nil while there is none to be had.
+	out    stream // Nil while the sink is not open.
 	err    error  // Of the last attempt.
 	opened time.Time
 	// rest has to go out before anything else, so that every line stays whole:
 	// the remainder of a line that was cut off, or the end of one that was torn
-	// when we came.
+	// before the sink was opened.
 	rest        []byte
 	restLine    bool // The rest makes a line complete.
-	restOffered bool // Which nobody has been told of as failed.
+	restOffered bool // No Write has reported it as failed.
 
 	written, failed *atomic.Uint64
 }
@@ -97,7 +97,7 @@ func (s *sink) put(p []byte) (int, error) {
 	return min(max(n, 0), len(p)), err
 }
 
-// recover opens the path anew after a failure: what is there may be another
+// recover opens the path anew after a failure: the path may lead to another
 // FIFO than the one that was opened, or a file whose descriptor went stale. It
 // makes no file, which could stand where a FIFO is about to be.
 func (s *sink) recover() {
@@ -109,7 +109,7 @@ func (s *sink) recover() {
 	}
 }
 
-// reopen opens the path anew because somebody asked for it.
+// reopen opens the path anew on request.
 func (s *sink) reopen(deadline time.Time) error {
 	if s.out != nil && s.rest != nil {
 		// The last chance of the line that was cut off.
@@ -122,8 +122,8 @@ func (s *sink) reopen(deadline time.Time) error {
 	return err
 }
 
-// replace opens the path, and then closes what was open before. When it fails,
-// what was open stays.
+// replace opens the path, and then closes the old stream. When it fails, the
+// old stream stays.
 func (s *sink) replace(create bool) error {
 	s.opened = time.Now()
 	out, torn, err := s.open(s.path, create)
@@ -141,8 +141,8 @@ func (s *sink) replace(create bool) error {
 	return nil
 }
 
-// forget gives up the rest, and tells whether a line was lost with it that was
-// not counted yet.
+// forget gives up the rest, and returns whether a line was lost with it that
+// was not counted yet.
 func (s *sink) forget() bool {
 	lost := s.rest != nil && s.restLine && s.restOffered
 	if lost {

@@ -105,8 +105,8 @@ func TestRotationInALine(t *testing.T) {
 	}
 }
 
-// However often somebody tries to write, a path is opened once a second; and
-// what nobody asked for is not made.
+// However often Write is called, a path is opened once a second; and no other
+// file is made.
 func TestOpensSparingly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestCloseOfASlowSink(t *testing.T) {
 	}
 }
 
-// An open that hangs, as on a file system that is gone, holds nobody up.
+// An open that hangs, as on a file system that is gone, delays no caller.
 func TestOpenThatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// ownDescriptor is not known here.
+// ownDescriptor is not supported on this system.
 func ownDescriptor(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }

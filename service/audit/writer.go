@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// writer is the one goroutine that owns the sink.
+// writer is the one goroutine that uses the sink.
 type writer struct {
-	log     *Log
-	sink    *sink
-	held    *entry      // An offered record that the sink did not take.
-	failing bool        // The last attempt failed, so records offered wait.
-	retry   *time.Timer // Runs while failing.
-	told    sparingly   // Of failures.
-	said    bool        // That it fails, so that it works again will be too.
+	log             *Log
+	sink            *sink
+	held            *entry      // An offered record that the sink did not take.
+	failing         bool        // The last attempt failed, so records offered wait.
+	retry           *time.Timer // Runs while failing.
+	failureWarnings oncePerMinute
+	reported        bool // A failure was logged, so recovery is logged too.
 }
 
 func (w *writer) run() {
@@ -50,14 +50,14 @@ func (w *writer) run() {
 	}
 }
 
-// attempt writes an entry, and keeps in mind how that went.
+// attempt writes an entry, and notes the result.
 func (w *writer) attempt(e *entry) (taken bool, err error) {
 	taken, err = w.sink.write(e, w.deadline())
 	w.note(err)
 	return taken, err
 }
 
-// again tries what a failure has left over: a record held, a line cut off.
+// again retries after a failure: a held record, or a line that was cut off.
 func (w *writer) again() {
 	switch {
 	case w.held != nil:
@@ -68,7 +68,7 @@ func (w *writer) again() {
 	case w.sink.rest != nil:
 		w.note(w.sink.finish(w.deadline()))
 	default:
-		// Only the next record can tell.
+		// Only the next record can show whether the sink works.
 		w.failing = false
 	}
 }
@@ -99,7 +99,7 @@ func (w *writer) flush() {
 	}
 }
 
-// giveUp counts what will not be written.
+// giveUp counts the records that will not be written.
 func (w *writer) giveUp(cause error) {
 	lost := len(w.log.offers)
 	if w.held != nil {
@@ -114,12 +114,12 @@ func (w *writer) giveUp(cause error) {
 	}
 }
 
-// note keeps in mind whether the sink works, and tells of a change.
+// note notes whether the sink works, and logs a change.
 func (w *writer) note(err error) {
 	if err == nil {
 		w.failing = false
-		if w.said {
-			w.said = false
+		if w.reported {
+			w.reported = false
 			w.log.logger.Info("audit records are written again", "path", w.log.path)
 		}
 		return
@@ -128,20 +128,20 @@ func (w *writer) note(err error) {
 	if w.retry != nil {
 		w.retry.Reset(w.sink.retry)
 	}
-	if w.told.now() {
-		w.said = true
+	if w.failureWarnings.now() {
+		w.reported = true
 		w.log.logger.Error("audit records cannot be written", "path", w.log.path, "cause", bare(err).Error())
 	}
 }
 
-// deadline is that of an attempt, and not the caller's of a Write: one who is in
-// a hurry makes no sink fail.
+// deadline is that of an attempt, and not that of the caller of Write: a short
+// deadline does not make the sink fail.
 func (w *writer) deadline() time.Time { return time.Now().Add(w.log.timeout) }
 
-// sparingly allows a thing once a minute.
-type sparingly struct{ last atomic.Pointer[time.Time] }
+// oncePerMinute allows an event once a minute.
+type oncePerMinute struct{ last atomic.Pointer[time.Time] }
 
-func (s *sparingly) now() bool {
+func (s *oncePerMinute) now() bool {
 	last, now := s.last.Load(), time.Now()
 	return (last == nil || now.Sub(*last) >= time.Minute) && s.last.CompareAndSwap(last, &now)
 }

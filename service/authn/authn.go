@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// Config is what an [Authenticator] is made of.
+// Config configures an [Authenticator].
 type Config struct {
-	// Issuers are those whose JWTs are accepted; there may be none.
+	// Issuers are the issuers whose JWTs are accepted; there may be none.
 	Issuers []Issuer
-	// Logger hears when the keys of an issuer cannot be had, at most once in 30
-	// seconds for each issuer. nil: nobody does.
+	// Logger gets a line when the keys of an issuer cannot be fetched, at most
+	// once in 30 seconds for each issuer. nil discards.
 	Logger *slog.Logger
 	// Now is the clock; nil: [time.Now].
 	Now func() time.Time
 }
 
-// Authenticator turns credentials into callers. It holds what outlives a policy:
-// the keys of issuers. It is used by many goroutines at once.
+// Authenticator turns credentials into callers. It holds the keys of issuers,
+// which outlive a policy. It is used by many goroutines at once.
 type Authenticator struct {
 	issuers map[string]*issuer // by URL
 	now     func() time.Time
 	urls    []string
 }
 
-// New makes an Authenticator. It asks no issuer for anything: that waits for the
-// first token. The error joins all that is wrong with the issuers.
+// New makes an Authenticator. It sends no request to an issuer before the first
+// token. The error joins all faults of the issuers.
 func New(config Config) (*Authenticator, error) {
 	if config.Now == nil {
 		config.Now = time.Now
@@ -61,8 +61,8 @@ func New(config Config) (*Authenticator, error) {
 // Issuers returns the URLs of the issuers, for [NewTable].
 func (a *Authenticator) Issuers() []string { return append([]string(nil), a.urls...) }
 
-// Close ends what is under way, and waits for its end. After it keys that are
-// known still work, and no others are fetched.
+// Close ends the fetches that are under way, and waits for their end. Keys
+// that are known still work after it, and no others are fetched.
 func (a *Authenticator) Close() {
 	var all sync.WaitGroup
 	for _, each := range a.issuers {
@@ -71,12 +71,12 @@ func (a *Authenticator) Close() {
 	all.Wait()
 }
 
-// Authenticate finds who makes a call. An Authorization header alone counts when
-// there is one: a bad token is not saved by a good certificate. The error is an
-// [*Error]. No wait is longer than ctx allows, nor than 10 seconds, which is how
-// long an issuer may take to hand out its keys.
+// Authenticate finds the caller of a call. Where there is an Authorization
+// header, it alone counts: a good certificate does not make up for a bad token.
+// The error is an [*Error]. No wait is longer than ctx allows, nor than 10
+// seconds, which is how long an issuer may take to hand out its keys.
 //
-// The table is the callers of the policy that is in force; nil knows nobody.
+// The table holds the callers of the policy that is in force; nil has none.
 func (a *Authenticator) Authenticate(ctx context.Context, table *Table, e Evidence) (Identity, error) {
 	if table == nil {
 		table = &Table{}

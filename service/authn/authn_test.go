@@ -79,7 +79,7 @@ func TestAuthorizationHeader(t *testing.T) {
 		{"in quotes", []string{`Bearer "` + token + `"`}, ReasonMalformed},
 		{"a line behind", []string{"Bearer " + token + "\r\nX: y"}, ReasonMalformed},
 		{"a zero byte", []string{"Bearer " + token + "\x00"}, ReasonMalformed},
-		{"a byte that is no ASCII", []string{"Bearer " + token + "\xff"}, ReasonMalformed},
+		{"a byte that is not ASCII", []string{"Bearer " + token + "\xff"}, ReasonMalformed},
 		{"padding alone", []string{"Bearer ===="}, ReasonMalformed},
 		{"padding in between", []string{"Bearer ag=w"}, ReasonMalformed},
 		{"part of a token", []string{"Bearer " + token[:len(token)-1]}, ReasonUnknownToken},
@@ -177,7 +177,7 @@ func TestHostileHeadersAllocateLittle(t *testing.T) { //nolint:paralleltest // I
 	}
 }
 
-// The evidence is passed about with the call; whoever prints it prints nothing.
+// Printing the evidence of a call prints no credential.
 func TestEvidenceIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	const canary = "agw_CANARY"
@@ -210,15 +210,15 @@ func TestConfigurationOfIssuers(t *testing.T) {
 		return []Issuer{issuer}
 	}
 	for name, issuers := range map[string][]Issuer{
-		"nothing special":                      {good},
-		"none":                                 nil,
-		"two":                                  {good, {URL: good.URL + "/", Audiences: good.Audiences}},
-		"http on loopback":                     with(func(i *Issuer) { i.URL = "http://127.0.0.1:8080/realm" }),
-		"http on loopback, v6":                 with(func(i *Issuer) { i.URL = "http://[::1]:8080" }),
-		"http on localhost":                    with(func(i *Issuer) { i.URL = "http://localhost:8080" }),
-		"a name that is no URL, and a JWKSURL": with(func(i *Issuer) { i.URL, i.JWKSURL = "kubernetes/serviceaccount", "https://k8s.example/openid/v1/jwks" }),
-		"all algorithms":                       with(func(i *Issuer) { i.Algorithms = algorithms }),
-		"files that are not there":             with(func(i *Issuer) { i.CAFile, i.TokenFile = "/nowhere/ca", "/nowhere/token" }),
+		"nothing special":      {good},
+		"none":                 nil,
+		"two":                  {good, {URL: good.URL + "/", Audiences: good.Audiences}},
+		"http on loopback":     with(func(i *Issuer) { i.URL = "http://127.0.0.1:8080/realm" }),
+		"http on loopback, v6": with(func(i *Issuer) { i.URL = "http://[::1]:8080" }),
+		"http on localhost":    with(func(i *Issuer) { i.URL = "http://localhost:8080" }),
+		"a name that is not a URL, and a JWKSURL": with(func(i *Issuer) { i.URL, i.JWKSURL = "kubernetes/serviceaccount", "https://k8s.example/openid/v1/jwks" }),
+		"all algorithms":           with(func(i *Issuer) { i.Algorithms = algorithms }),
+		"files that are not there": with(func(i *Issuer) { i.CAFile, i.TokenFile = "/nowhere/ca", "/nowhere/token" }),
 	} {
 		t.Run("good: "+name, func(t *testing.T) {
 			t.Parallel()

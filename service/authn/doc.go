@@ -1,7 +1,7 @@
-// Package authn turns a credential into the name of a caller. It knows no
-// policy: what the caller may do is for others to say.
+// Package authn turns a credential into the name of a caller. It has no
+// access to the policy: package authz decides what the caller may do.
 //
-//	identity.go    what a call brings, and who it turns out to be
+//	identity.go    the credentials of a call, and the caller that they lead to
 //	errors.go      why a call was not authenticated
 //	table.go       the callers and their credentials, compiled
 //	authn.go       the decision between the kinds of credential
@@ -13,6 +13,6 @@
 //	jwksfetch.go   how to fetch them
 //	mtls.go        client certificates
 //	tlsfiles.go    server TLS from files that change
-//	tlsclient.go   client TLS from the like
+//	tlsclient.go   client TLS from files that change
 //	spiffe.go      server TLS from a SPIFFE workload API
 package authn

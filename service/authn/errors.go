@@ -3,14 +3,14 @@ package authn
 import "fmt"
 
 // Reason says why a call was not authenticated. The set is closed and small: a
-// reason may be the label of a metric. It is for the operator; a caller is told
-// the same thing whatever the reason.
+// reason may be the label of a metric. It is for the operator; a caller gets
+// the same error whatever the reason.
 type Reason string
 
-// All reasons there are.
+// The reasons, complete.
 const (
 	// ReasonNoCredential means that the call brought none.
-	ReasonNoCredential Reason = "no_credential" //nolint:gosec // It says that there is none.
+	ReasonNoCredential Reason = "no_credential" //nolint:gosec // The name of a reason, not a credential.
 	// ReasonMalformed means that the Authorization header, or the JWT in it, is
 	// not of a form that is accepted.
 	ReasonMalformed Reason = "malformed"
@@ -24,18 +24,20 @@ const (
 	ReasonBadSignature Reason = "bad_signature"
 	// ReasonBadAlgorithm means that the JWT's algorithm is not in the issuer's list.
 	ReasonBadAlgorithm Reason = "bad_algorithm"
-	// ReasonBadAudience means that the JWT is meant for somebody else.
+	// ReasonBadAudience means that the JWT is meant for another audience.
 	ReasonBadAudience Reason = "bad_audience"
 	// ReasonExpired means that the JWT has expired.
 	ReasonExpired Reason = "expired"
-	// ReasonNotYetValid means that the JWT's time has not come.
+	// ReasonNotYetValid means that the JWT is not valid yet.
 	ReasonNotYetValid Reason = "not_yet_valid"
 	// ReasonNoKeys means that the JWT's key is not known and that the issuer
 	// cannot be asked for it now.
 	ReasonNoKeys Reason = "no_keys"
-	// ReasonUnknownSubject means that the JWT is good and its subject no caller.
+	// ReasonUnknownSubject means that the JWT is valid and its subject is not a
+	// caller.
 	ReasonUnknownSubject Reason = "unknown_subject"
-	// ReasonUnknownCertificate means that the client certificate is no caller's.
+	// ReasonUnknownCertificate means that the client certificate belongs to no
+	// caller.
 	ReasonUnknownCertificate Reason = "unknown_certificate"
 	// ReasonAmbiguous means that the client certificate is that of several callers.
 	ReasonAmbiguous Reason = "ambiguous"
@@ -46,7 +48,7 @@ const (
 type Error struct {
 	// Reason is why, in one word.
 	Reason Reason
-	// Err is more of it for the log; may be nil. It holds nothing that came with
+	// Err is the cause, for the log; may be nil. It holds nothing that came with
 	// the call either. It is the context's error when the caller gave up waiting.
 	Err error
 }

@@ -15,8 +15,8 @@ const (
 	MethodDNSSAN   = "dns_san"
 )
 
-// Evidence is what a call brings to show who makes it. Printing or logging it
-// shows nothing of the credential.
+// Evidence holds the credentials of a call. Printing or logging it shows
+// nothing of them.
 type Evidence struct {
 	// Authorization has the values of the header, as they came.
 	Authorization []string
@@ -37,11 +37,11 @@ func (e Evidence) LogValue() slog.Value {
 // MarshalJSON implements [encoding/json.Marshaler]: it shows no credential.
 func (e Evidence) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
-// Identity is who calls.
+// Identity is an authenticated caller.
 type Identity struct {
 	// Caller is the name that the policy gives to the caller.
 	Caller string
-	// Method is how it was shown: [MethodToken], [MethodJWT], [MethodSPIFFEID],
-	// [MethodURISAN] or [MethodDNSSAN].
+	// Method is how the caller was authenticated: [MethodToken], [MethodJWT],
+	// [MethodSPIFFEID], [MethodURISAN] or [MethodDNSSAN].
 	Method string
 }

@@ -14,24 +14,23 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// Issuer is somebody whose JWTs are accepted: an OIDC provider, or a Kubernetes
+// Issuer issues JWTs that are accepted: an OIDC provider, or a Kubernetes
 // cluster.
 type Issuer struct {
 	// URL is the "iss" of the tokens, compared exactly: a slash at the end
 	// matters. Unless there is a JWKSURL, it is where OIDC discovery begins, and
 	// then it is https, or http on a loopback address.
 	URL string
-	// Audiences are what a token may be meant for; it needs one of them in "aud".
+	// Audiences are the accepted audiences; a token needs one of them in "aud".
 	// There is at least one.
 	Audiences []string
-	// Algorithms are those that a token may be signed with, of RS256, RS384,
-	// RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA; none: RS256 and
-	// ES256.
+	// Algorithms are the accepted signature algorithms, of RS256, RS384, RS512,
+	// PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA; none: RS256 and ES256.
 	Algorithms []string
-	// JWKSURL is where the keys are, in place of OIDC discovery; optional.
+	// JWKSURL is the URL of the keys, in place of OIDC discovery; optional.
 	JWKSURL string
-	// CAFile holds the certificates, in PEM, by which the issuer's server is
-	// believed, in place of the system's; optional. It is read at each fetch.
+	// CAFile holds the authorities, in PEM, that the issuer's server is verified
+	// against, in place of the system's; optional. It is read at each fetch.
 	CAFile string
 	// TokenFile holds a bearer token for fetching; optional. It is read at each
 	// fetch, and goes to the host of URL or JWKSURL alone: a Kubernetes API
@@ -51,7 +50,7 @@ var algorithms = []string{
 // maxURL bounds URLs of issuers, in bytes.
 const maxURL = 2048
 
-// check returns all that is wrong with an issuer's configuration.
+// check returns all faults of an issuer's configuration.
 func (i Issuer) check() error {
 	var faults []error
 	fault := func(field, reason string) { faults = append(faults, fmt.Errorf("%s: %s", field, reason)) }
@@ -70,7 +69,7 @@ func (i Issuer) check() error {
 		}
 	}
 	if len(i.Audiences) == 0 {
-		fault("audiences", "needs at least one, or a token for anybody would do")
+		fault("audiences", "needs at least one, or tokens for any audience would be accepted")
 	}
 	if slices.Contains(i.Audiences, "") {
 		fault("audiences", "one is empty")
@@ -83,8 +82,8 @@ func (i Issuer) check() error {
 	return errors.Join(faults...)
 }
 
-// fetchURL parses a URL from which something is to be fetched: https, or, where
-// that is allowed, http on a loopback address.
+// fetchURL parses a URL to fetch from: https, or, where that is allowed, http
+// on a loopback address.
 func fetchURL(raw string, loopbackHTTP bool) (*url.URL, error) {
 	if len(raw) > maxURL {
 		return nil, fmt.Errorf("is longer than %d bytes", maxURL)
@@ -107,7 +106,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// issuer is an Issuer at work.
+// issuer is an Issuer with its keys.
 type issuer struct {
 	Issuer
 	keys *keySet
@@ -121,7 +120,7 @@ func newIssuer(config Issuer, now func() time.Time, logger *slog.Logger) *issuer
 	return &issuer{Issuer: config, keys: newKeySet(config.URL, fetch.keys, now, logger)}
 }
 
-// verify proves the signature of a token whose claims were read already.
+// verify verifies the signature of a token whose claims were parsed before.
 func (i *issuer) verify(ctx context.Context, token *jwt) error {
 	proof := &signature{keys: i.keys, token: token}
 	verifier := oidc.NewVerifier(i.URL, proof, &oidc.Config{
@@ -135,11 +134,11 @@ func (i *issuer) verify(ctx context.Context, token *jwt) error {
 		if proof.refusal != nil {
 			return proof.refusal
 		}
-		// It says what was in the token, so it goes no further.
+		// The error quotes the token, so it is dropped.
 		return refuse(ReasonMalformed)
 	}
 	if !proof.good {
-		return refuse(ReasonBadSignature) // go-oidc did not ask us: no proof, no caller.
+		return refuse(ReasonBadSignature) // go-oidc did not call VerifySignature.
 	}
 	return nil
 }

@@ -12,26 +12,25 @@ import (
 
 const (
 	// fetchInterval is the least time between two fetches, from start to start,
-	// whatever is asked for and whatever came of the one before.
+	// whatever the request and the result of the one before.
 	fetchInterval = 30 * time.Second
 	// fetchTimeout bounds a fetch: discovery and keys together.
 	fetchTimeout = 10 * time.Second
 	// refreshAge is how old keys may be before they are fetched again in the
 	// background.
 	refreshAge = time.Hour
-	// maxAge is how old they may be before they are not believed any more.
+	// maxAge is how old they may be before they are no longer used.
 	maxAge = 24 * time.Hour
-	// maxTries bounds how many keys are tried on a token that does not say which
-	// one it is.
+	// maxTries bounds how many keys are tried on a token without a key id.
 	maxTries = 8
 )
 
 var errClosed = errors.New("the authenticator is closed")
 
-// keySet holds the keys of an issuer. They are fetched when a token first wants
-// them, when one names a key that is not among them, and now and then in the
-// background. All who want them at one time wait for one fetch. A fetch that
-// fails changes nothing.
+// keySet holds the keys of an issuer. They are fetched for the first token, for
+// a token that names a key that is not among them, and now and then in the
+// background. Concurrent calls share one fetch. A fetch that fails changes
+// nothing.
 type keySet struct {
 	issuer string // its URL
 	fetch  func(context.Context) ([]jose.JSONWebKey, error)
@@ -65,8 +64,8 @@ func (s *keySet) close() {
 	s.wg.Wait()
 }
 
-// verify looks for a key that made is true of: the one that is called kid, or,
-// without a kid, any of those that fit the algorithm. When none is known it waits
+// verify looks for a key for which made returns true: the one with the id kid,
+// or, without a kid, any that fits the algorithm. When no key is known, it waits
 // for a fetch, if one is under way or may be made.
 func (s *keySet) verify(ctx context.Context, kid, algorithm string, made func(*jose.JSONWebKey) bool) error {
 	keys, _ := s.current(ctx)
@@ -75,7 +74,7 @@ func (s *keySet) verify(ctx context.Context, kid, algorithm string, made func(*j
 		return nil
 	}
 	if named {
-		// The key is the one it says, so no other would do.
+		// The token names this key, so no other is tried.
 		return refuse(ReasonBadSignature)
 	}
 	if flight := s.refresh(ctx); flight != nil {
@@ -116,9 +115,8 @@ func tryKeys(keys []jose.JSONWebKey, kid, algorithm string, made func(*jose.JSON
 	return named, false
 }
 
-// current returns the keys that are believed now, and why there are no newer
-// ones, if something is wrong. When they are old it has them fetched in the
-// background.
+// current returns the keys in use, and the failure of the latest fetch, if
+// any. When they are old, it starts a fetch in the background.
 func (s *keySet) current(ctx context.Context) ([]jose.JSONWebKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,8 +130,9 @@ func (s *keySet) current(ctx context.Context) ([]jose.JSONWebKey, error) {
 	return s.keys, s.failure
 }
 
-// refresh begins a fetch or joins the one under way, and returns what is closed
-// at its end. nil: none is, and it is too early for another.
+// refresh begins a fetch or joins the one under way, and returns a channel that
+// is closed at its end. nil: no fetch is under way, and it is too early for
+// another.
 func (s *keySet) refresh(ctx context.Context) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +152,7 @@ func (s *keySet) refreshLocked(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	s.attempted = now
-	// The call that begins a fetch may end before it: others wait too.
+	// The call that begins a fetch may end before it, and others wait for it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	flight := make(chan struct{})
 	s.flight, s.abort = flight, cancel
@@ -165,7 +164,7 @@ func (s *keySet) refreshLocked(ctx context.Context) <-chan struct{} {
 	return flight
 }
 
-// fly fetches the keys. Bad ones, or none, leave those that there are.
+// fly fetches the keys. After a failure the old keys stay.
 func (s *keySet) fly(ctx context.Context, began time.Time) {
 	keys, err := s.fetch(ctx)
 
@@ -181,7 +180,7 @@ func (s *keySet) fly(ctx context.Context, began time.Time) {
 	level := slog.LevelDebug
 	switch {
 	case err != nil && closed:
-		return // Closed: nobody waits for keys.
+		return // Closed: no call waits for keys.
 	case err != nil:
 		s.logger.WarnContext(ctx, "cannot fetch the keys of a token issuer", slog.String("issuer", s.issuer),
 			slog.Any("error", err), slog.Int("keys_held", held), slog.Time("keys_fetched", since))

@@ -28,7 +28,7 @@ func refreshed(t *testing.T, a *Authenticator, issuer string) {
 	<-flight
 }
 
-// unavailable is what an issuer answers that is down.
+// unavailable is the answer of an issuer that is down.
 func unavailable(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }
 
 // However many tokens name keys that do not exist, the issuer is asked once in
@@ -128,7 +128,8 @@ func TestIdleForDays(t *testing.T) {
 	}
 }
 
-// An Authenticator can be made, and tokens be checked, when nobody is there.
+// An Authenticator can be made, and tokens be checked, when the issuer is
+// down.
 func TestIssuerUnreachableAtStart(t *testing.T) {
 	t.Parallel()
 	clock := newHandClock()
@@ -254,11 +255,11 @@ func TestBackgroundRefreshThatFails(t *testing.T) {
 	}
 }
 
-// What is no set of keys leaves those that there are.
+// An answer that is not a set of keys leaves the old ones in use.
 func TestBadKeysLeaveTheOldOnes(t *testing.T) {
 	t.Parallel()
-	key, stranger := newSigningKey(t, "k1"), newSigningKey(t, "k2")
-	good := toJSON(t, stranger.jwk())
+	key, foreign := newSigningKey(t, "k1"), newSigningKey(t, "k2")
+	good := toJSON(t, foreign.jwk())
 	many := `{"keys":[` + strings.Repeat(string(good)+",", maxKeys) + string(good) + `]}`
 	for name, document := range map[string]string{
 		"empty":           ``,
@@ -284,7 +285,7 @@ func TestBadKeysLeaveTheOldOnes(t *testing.T) {
 			p.serveDocument([]byte(document))
 			clock.advance(fetchInterval)
 			refreshed(t, a, p.url)
-			wantRefused(t, a, table, bearerOf(stranger.token(t, claimsFor(p.url, clock, nil))), ReasonNoKeys)
+			wantRefused(t, a, table, bearerOf(foreign.token(t, claimsFor(p.url, clock, nil))), ReasonNoKeys)
 			wantCaller(t, a, table, key.token(t, claimsFor(p.url, clock, nil)))
 			if got := p.fetches()["/keys"]; got != 2 {
 				t.Errorf("the keys were fetched %d times, want 2", got)
@@ -308,7 +309,7 @@ func TestTokenWithoutNameIsTriedOnFewKeys(t *testing.T) {
 	}
 }
 
-// slowIssuer is an issuer whose fetches end when they are told to.
+// slowIssuer is an issuer whose fetches end when the test lets them.
 type slowIssuer struct {
 	begun   atomic.Int32
 	release chan []jose.JSONWebKey
@@ -403,7 +404,8 @@ func TestSilentIssuer(t *testing.T) {
 	})
 }
 
-// Close ends a fetch, and those who wait for it; and there is no other.
+// Close ends a fetch and the calls that wait for it, and none begins after
+// it.
 func TestCloseEndsAFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -467,7 +469,7 @@ func TestCloseDuringCalls(t *testing.T) {
 				clock.advance(fetchInterval)
 				identity, err := a.Authenticate(t.Context(), table, bearerOf(newSigningKey(t, "k2").token(t, claimsFor(p.url, clock, nil))))
 				if err == nil {
-					t.Errorf("a stranger is %+v", identity)
+					t.Errorf("an unknown subject is %+v", identity)
 				}
 			}
 		})

@@ -25,19 +25,19 @@ import (
 )
 
 const (
-	// maxDocument bounds what an issuer may answer, in bytes.
+	// maxDocument bounds an answer of an issuer, in bytes.
 	maxDocument = 1 << 20
 	// maxKeys bounds how many keys an issuer may have.
 	maxKeys = 100
-	// maxRedirects bounds how often an issuer may send us on.
+	// maxRedirects bounds the redirects of one request.
 	maxRedirects = 3
-	// minRSABits and maxRSABits bound the RSA keys that are used: below it is not
-	// safe, above a signature takes long to verify.
+	// minRSABits and maxRSABits bound the RSA keys that are used: shorter ones
+	// are not safe, longer ones take long to verify.
 	minRSABits, maxRSABits = 2048, 8192
 )
 
 // fetcher fetches the keys of an issuer. It keeps nothing from one fetch to the
-// next, so files that have changed count.
+// next, so changed files take effect.
 type fetcher struct{ issuer Issuer }
 
 // keys finds out where the keys are, and fetches them.
@@ -59,8 +59,8 @@ func (f *fetcher) keys(ctx context.Context) ([]jose.JSONWebKey, error) {
 			return nil, fmt.Errorf("discovery: %w", err)
 		}
 	}
-	// An issuer on the network has no business in sending us to our own machine
-	// in the clear.
+	// An issuer on the network must not send the gateway to its own machine in
+	// the clear.
 	uri, err := fetchURL(at, configured || strings.HasPrefix(f.issuer.URL, "http://"))
 	if err != nil {
 		return nil, fmt.Errorf("the URL of the keys %w", err)
@@ -148,7 +148,7 @@ func (f *fetcher) token() (string, error) {
 }
 
 // tokenFor returns the token when it is meant for the host of the URL: one that
-// the operator named, and not one that an answer did.
+// the operator configured, and not one from an answer.
 func (f *fetcher) tokenFor(uri *url.URL, token string) string {
 	for _, named := range []string{f.issuer.URL, f.issuer.JWKSURL} {
 		if known, err := url.Parse(named); err == nil && sameOrigin(uri, known) {
@@ -168,7 +168,7 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
-// get fetches a document. The error does not hold what the answer says.
+// get fetches a document. The error does not quote the answer.
 func get(ctx context.Context, client *http.Client, uri *url.URL, token string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, uri.String(), http.NoBody)
 	if err != nil {
@@ -196,9 +196,9 @@ func get(ctx context.Context, client *http.Client, uri *url.URL, token string) (
 	return document, nil
 }
 
-// parseKeys reads a JSON Web Key Set (RFC 7517). Keys of a kind that is not for
-// verifying signatures, or not understood, are passed over; a set without any
-// other is an error.
+// parseKeys reads a JSON Web Key Set (RFC 7517). Keys that are not for
+// verifying signatures, or not understood, are skipped; a set without any other
+// is an error.
 func parseKeys(document []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`
@@ -223,7 +223,7 @@ func parseKeys(document []byte) ([]jose.JSONWebKey, error) {
 		}
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("keys: none of %d is of use", len(set.Keys))
+		return nil, fmt.Errorf("keys: none of %d is usable", len(set.Keys))
 	}
 	return keys, nil
 }
@@ -234,9 +234,8 @@ func usable(key *jose.JSONWebKey) bool {
 		slices.ContainsFunc(algorithms, func(algorithm string) bool { return fits(key, algorithm) })
 }
 
-// fits tells whether a key can be the one of a signature by this algorithm. It
-// knows public keys alone, so that one which was published by mistake, private or
-// symmetric, fits none.
+// fits tells whether a key can verify signatures of this algorithm. Only public
+// keys can: a private or symmetric key that was published by mistake fits none.
 func fits(key *jose.JSONWebKey, algorithm string) bool {
 	if key.Algorithm != "" && key.Algorithm != algorithm {
 		return false

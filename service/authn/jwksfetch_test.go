@@ -279,7 +279,7 @@ func writeText(t *testing.T, path, text string) {
 }
 
 // cluster plays the API server of a Kubernetes cluster: it speaks TLS by an
-// authority of its own, and shows its keys to those alone who have a token.
+// authority of its own, and serves its keys only with a token.
 type cluster struct {
 	*provider
 	server            *httptest.Server

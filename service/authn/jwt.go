@@ -21,11 +21,11 @@ const (
 	maxKeyID = 256
 )
 
-// jwt finds the caller to whom a JWT belongs.
+// jwt finds the caller of a JWT.
 //
-// What costs least comes first, and nothing is fetched for a token that its own
-// claims condemn. Whether they are true is known only after the signature, so
-// who the subject is comes last.
+// The cheapest checks come first, and nothing is fetched for a token whose own
+// claims are refused. The claims are trusted only after the signature is
+// verified, so the subject is looked up last.
 func (a *Authenticator) jwt(ctx context.Context, table *Table, raw string) (Identity, error) {
 	token, err := parseJWT(raw)
 	if err != nil {
@@ -51,7 +51,7 @@ func (a *Authenticator) jwt(ctx context.Context, table *Table, raw string) (Iden
 	return Identity{Caller: caller, Method: MethodJWT}, nil
 }
 
-// jwt is a JSON Web Token in the compact form, read and not yet believed.
+// jwt is a JSON Web Token in the compact form, parsed and not yet verified.
 type jwt struct {
 	raw     string
 	payload []byte
@@ -66,8 +66,7 @@ type jwtHeader struct {
 	KeyID     string `json:"kid"`
 	Type      string `json:"typ"`
 
-	// With these a token would choose the key that proves it, or change the rules
-	// by which it is read.
+	// With these a token would choose its own key, or change how it is parsed.
 	JWKSetURL    jsontext.Value `json:"jku"`
 	JWK          jsontext.Value `json:"jwk"`
 	X509URL      jsontext.Value `json:"x5u"`
@@ -143,10 +142,10 @@ func (h *jwtHeader) check() error {
 	return nil
 }
 
-// check looks at what a token says of itself.
+// check checks the claims of a token.
 func (c *jwtClaims) check(audiences []string, now time.Time) error {
-	// In floating point, because what is far out of the range of time.Time is
-	// still a number: no overflow makes an old token a new one.
+	// In floating point, because a number may lie far outside of the range of
+	// time.Time: no overflow makes an old token a new one.
 	at := float64(now.UnixMilli()) / 1000
 	switch {
 	case c.Expires == nil:
@@ -165,8 +164,8 @@ func (c *jwtClaims) check(audiences []string, now time.Time) error {
 	return refuse(ReasonBadAudience)
 }
 
-// signature is the [oidc.KeySet] of one verification. go-oidc puts what a key set
-// says into a text, so the outcome is kept here.
+// signature is the [oidc.KeySet] of one verification. go-oidc turns the error of
+// a key set into a text, so the result is stored here.
 type signature struct {
 	keys    *keySet
 	token   *jwt
@@ -174,7 +173,7 @@ type signature struct {
 	refusal error // an *Error
 }
 
-// errRefused is all that go-oidc hears.
+// errRefused is the error for go-oidc.
 var errRefused = errors.New("refused")
 
 // VerifySignature returns the payload when a key of the issuer made its signature.
@@ -190,7 +189,7 @@ func (s *signature) VerifySignature(ctx context.Context, raw string) ([]byte, er
 		return err == nil
 	})
 	if s.refusal == nil && !bytes.Equal(payload, s.token.payload) {
-		s.refusal = refuse(ReasonMalformed) // What was proven is not what was read.
+		s.refusal = refuse(ReasonMalformed) // The verified payload is not the parsed one.
 	}
 	if s.refusal != nil {
 		return nil, errRefused

@@ -59,7 +59,7 @@ func TestJWT(t *testing.T) {
 func TestJWTAttacks(t *testing.T) {
 	t.Parallel()
 	clock := newHandClock()
-	key, rs, stranger := newSigningKey(t, "k1"), newRSASigningKey("rs"), newSigningKey(t, "k1")
+	key, rs, foreign := newSigningKey(t, "k1"), newRSASigningKey("rs"), newSigningKey(t, "k1")
 	p := newProvider(t, key, rs)
 	a := newAuthenticator(t, clock, p.issuer())
 	table := tableFor(t, p.url)
@@ -85,7 +85,7 @@ func TestJWTAttacks(t *testing.T) {
 	hs256 := func(secret []byte) string {
 		return compact(toJSON(t, map[string]any{"alg": "HS256", "kid": "rs"}), payload, hmacSHA256(secret))
 	}
-	strangers := stranger.jwk()
+	foreignJWK := foreign.jwk()
 	flat := toJSON(t, map[string]any{
 		"payload": base64.RawURLEncoding.EncodeToString(payload), "protected": head, "signature": mark,
 	})
@@ -113,14 +113,14 @@ func TestJWTAttacks(t *testing.T) {
 		{"HS256 with nothing", hs256(nil), ReasonBadAlgorithm},
 		{"no signature", strings.TrimSuffix(good, mark), ReasonBadSignature},
 		{"signature of zeroes", strings.TrimSuffix(good, mark) + base64.RawURLEncoding.EncodeToString(make([]byte, 64)), ReasonBadSignature},
-		{"somebody else's signature", stranger.token(t, claims(nil)), ReasonBadSignature},
-		{"somebody else's signature, no kid", stranger.tokenWith(t, stranger.header(map[string]any{"kid": nil}), claims(nil)), ReasonBadSignature},
+		{"somebody else's signature", foreign.token(t, claims(nil)), ReasonBadSignature},
+		{"somebody else's signature, no kid", foreign.tokenWith(t, foreign.header(map[string]any{"kid": nil}), claims(nil)), ReasonBadSignature},
 		{"another payload under the signature", head + "." + base64.RawURLEncoding.EncodeToString([]byte(string(payload)+" ")) + "." + mark, ReasonBadSignature},
 
 		// Headers.
 		{"jku", withHeader(map[string]any{"jku": p.url + "/evil"}), ReasonMalformed},
 		{"jku of the issuer itself", withHeader(map[string]any{"jku": p.url + "/keys"}), ReasonMalformed},
-		{"jwk, and signed with it", stranger.tokenWith(t, stranger.header(map[string]any{"jwk": &strangers, "kid": nil}), claims(nil)), ReasonMalformed},
+		{"jwk, and signed with it", foreign.tokenWith(t, foreign.header(map[string]any{"jwk": &foreignJWK, "kid": nil}), claims(nil)), ReasonMalformed},
 		{"x5u", withHeader(map[string]any{"x5u": p.url + "/evil"}), ReasonMalformed},
 		{"x5c", withHeader(map[string]any{"x5c": []string{"MIIB"}}), ReasonMalformed},
 		{"crit", withHeader(map[string]any{"crit": []string{"exp"}}), ReasonMalformed},
@@ -184,7 +184,7 @@ func TestJWTAttacks(t *testing.T) {
 		{"payload empty", withText(""), ReasonMalformed},
 		{"payload that is a list", withText("[]"), ReasonMalformed},
 		{"payload with something behind", withText(string(payload) + "{}"), ReasonMalformed},
-		{"payload that is no UTF-8", withText(`{"x":"` + "\xff" + `",` + body), ReasonMalformed},
+		{"payload that is not UTF-8", withText(`{"x":"` + "\xff" + `",` + body), ReasonMalformed},
 		{"JSON in place of the compact form", string(flat), ReasonMalformed},
 		{"encrypted: five segments", good + "." + head + "." + mark, ReasonUnknownToken},
 		{"four segments", good + ".", ReasonUnknownToken},
@@ -293,11 +293,11 @@ func TestJWTRefusedWithoutAsking(t *testing.T) {
 // What does not come from the issuer names no caller, and no error repeats it.
 func FuzzJWT(f *testing.F) {
 	clock := newHandClock()
-	key, stranger := newSigningKey(f, "k1"), newSigningKey(f, "k1")
+	key, foreign := newSigningKey(f, "k1"), newSigningKey(f, "k1")
 	p := newProvider(f, key)
 	a, table := newAuthenticator(f, clock, p.issuer()), tableFor(f, p.url)
 	claims := claimsFor(p.url, clock, nil)
-	f.Add(string(toJSON(f, stranger.header(nil))), string(toJSON(f, claims)), []byte("signature"))
+	f.Add(string(toJSON(f, foreign.header(nil))), string(toJSON(f, claims)), []byte("signature"))
 	f.Add(`{"alg":"none"}`, string(toJSON(f, claims)), []byte(nil))
 	f.Add(`{"alg":"ES256","crit":[]}`, `{}`, []byte{0})
 	f.Add(`{"alg":"ES256","kid":"k1"}`, `{"iss":"`+p.url+`","exp":1e99,"aud":["`+testAudience+`"]}`, make([]byte, 64))

@@ -163,7 +163,7 @@ func keyPEM(tb testing.TB, c tls.Certificate) []byte {
 }
 
 // serveTLS runs an HTTP server that answers who its caller is at now: "name
-// method", or the reason why it is nobody.
+// method", or the reason of the refusal.
 func serveTLS(t *testing.T, config *tls.Config, table *Table, now func() time.Time) string {
 	t.Helper()
 	handler := func(w http.ResponseWriter, r *http.Request) {
@@ -198,7 +198,7 @@ func serveTLS(t *testing.T, config *tls.Config, table *Table, now func() time.Ti
 	return "https://" + listener.Addr().String()
 }
 
-// answer is what a server said, over which connection.
+// answer is the answer of a server, and its connection.
 type answer struct {
 	text   string
 	state  tls.ConnectionState
@@ -244,7 +244,7 @@ func ask(t *testing.T, client *http.Client, url string) (answer, error) {
 	return a, nil
 }
 
-// handshakeFailed is what [askOnce] returns when the connection was refused.
+// handshakeFailed is the result of [askOnce] when the connection was refused.
 const handshakeFailed = "handshake failed"
 
 // askOnce makes one call over a connection of its own.

@@ -15,13 +15,13 @@ import (
 // belongs. A connection may outlive the certificate with which it was opened, so
 // it has to be valid now, at each call.
 //
-// It believes VerifiedChains and nothing else. Those crypto/tls alone fills,
-// after it has verified the certificate against ClientCAs; PeerCertificates
-// hold whatever the client chose to send. The configurations of [NewTLS] and
-// [NewSPIFFE] both have crypto/tls do the verifying, so that nobody has to say,
-// or to guess, what was verified and how. A configuration that merely asks for
-// certificates leaves VerifiedChains empty, and then nobody is authenticated by
-// one.
+// It trusts VerifiedChains and nothing else. Only crypto/tls fills them, after
+// it has verified the certificate against ClientCAs; PeerCertificates hold
+// whatever the client chose to send. The configurations of [NewTLS] and
+// [NewSPIFFE] both leave the verification to crypto/tls, so that no flag has to
+// say what was verified and how. A configuration that merely requests
+// certificates leaves VerifiedChains empty, and then no certificate
+// authenticates a caller.
 //
 // Errors are *Error. Without TLS, or without a client certificate, the reason is
 // [ReasonNoCredential].
@@ -33,7 +33,7 @@ func (t *Table) certificateAt(state *tls.ConnectionState, now time.Time) (Identi
 		return Identity{}, unknownCertificate("the certificate was not verified")
 	}
 	if !anyChainValidAt(state.VerifiedChains, now) {
-		return Identity{}, unknownCertificate("the certificate, or what vouches for it, has expired or is not valid yet")
+		return Identity{}, unknownCertificate("the certificate, or one of its issuers, has expired or is not valid yet")
 	}
 	// All chains begin with the one certificate that the client holds the key of.
 	return t.named(state.VerifiedChains[0][0])
@@ -57,12 +57,12 @@ func (t *Table) named(leaf *x509.Certificate) (Identity, error) {
 }
 
 // svid finds the caller by the SPIFFE ID alone. A trust domain's authority is
-// believed for the SPIFFE IDs of its own domain; DNS names and other URIs it may
-// write into a certificate as it likes, and a federated one must not become a
-// caller of ours by doing so. That they are another caller's is a reason to
+// trusted for the SPIFFE IDs of its domain only; it may write any DNS names and
+// other URIs into a certificate, and a federated domain must not become a local
+// caller by doing so. A name that belongs to another caller is a reason to
 // refuse, though.
 func (t *Table) svid(leaf *x509.Certificate, uri *url.URL) (Identity, error) {
-	// An X.509 SVID has one URI. Which of several is meant cannot be known.
+	// An X.509 SVID has one URI. With several, the one that is meant is unknown.
 	if len(leaf.URIs) != 1 {
 		return Identity{}, refuse(ReasonAmbiguous)
 	}
@@ -80,7 +80,7 @@ func (t *Table) svid(leaf *x509.Certificate, uri *url.URL) (Identity, error) {
 	return Identity{Caller: caller, Method: MethodSPIFFEID}, nil
 }
 
-// match is what the alternative names of a certificate lead to.
+// match is the result of a look-up of all alternative names.
 type match struct {
 	caller  string // of the first that is known; "" when none is
 	method  string

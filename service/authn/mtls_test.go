@@ -37,10 +37,10 @@ func testTable(tb testing.TB) *Table {
 
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
-	root, stranger := newAuthority(t, "root"), newAuthority(t, "root")
+	root, foreign := newAuthority(t, "root"), newAuthority(t, "root")
 	expiredRoot := newAuthority(t, "old root", validFor(-2*time.Hour, -time.Hour))
 	below := root.intermediate(t, "intermediate")
-	expiredBelow := root.intermediate(t, "old intermediate", validFor(-2*time.Hour, -time.Hour))
+	expiredIntermediate := root.intermediate(t, "old intermediate", validFor(-2*time.Hour, -time.Hour))
 
 	files := writeTLSFiles(t, root.server(t), append(root.pem(), expiredRoot.pem()...))
 	config, err := NewTLS(t.Context(), files, nil)
@@ -102,9 +102,9 @@ func TestClientCertificates(t *testing.T) {
 		{"two DNS names", root, edits(withDNS("a.example.org", "b.example.org")), ambiguous},
 		{"two URIs", root, edits(withURIs(t, uriA, "https://example.org/callers/b")), ambiguous},
 
-		{"of an authority with the same name", stranger, edits(withURIs(t, spiffeA)), handshakeFailed},
+		{"of an authority with the same name", foreign, edits(withURIs(t, spiffeA)), handshakeFailed},
 		{"of an authority that has expired", expiredRoot, edits(withURIs(t, spiffeA)), handshakeFailed},
-		{"of an intermediate that has expired", expiredBelow, edits(withURIs(t, spiffeA)), handshakeFailed},
+		{"of an intermediate that has expired", expiredIntermediate, edits(withURIs(t, spiffeA)), handshakeFailed},
 		{"expired", root, edits(withURIs(t, spiffeA), validFor(-2*time.Hour, -time.Hour)), handshakeFailed},
 		{"not yet valid", root, edits(withURIs(t, spiffeA), validFor(time.Hour, 2*time.Hour)), handshakeFailed},
 		{"for servers", root, edits(withURIs(t, spiffeA), serverOnly), handshakeFailed},
@@ -129,12 +129,12 @@ func TestClientCertificates(t *testing.T) {
 
 func edits(edits ...func(*x509.Certificate)) []func(*x509.Certificate) { return edits }
 
-// A server that asks for certificates and verifies none must authenticate nobody
-// by them, however it came to be configured.
+// A server that asks for certificates and verifies none must not authenticate a
+// caller by them, however it came to be configured.
 func TestUnverifiedCertificateIsNobody(t *testing.T) {
 	t.Parallel()
-	root, stranger := newAuthority(t, "root"), newAuthority(t, "stranger")
-	certificate := stranger.issue(t, withURIs(t, spiffeA))
+	root, foreign := newAuthority(t, "root"), newAuthority(t, "foreign")
+	certificate := foreign.issue(t, withURIs(t, spiffeA))
 	for name, clientAuth := range map[string]tls.ClientAuthType{
 		"requested": tls.RequestClientCert,
 		"required":  tls.RequireAnyClientCert,
@@ -151,7 +151,7 @@ func TestUnverifiedCertificateIsNobody(t *testing.T) {
 	}
 }
 
-// Roots that hold nobody believe nobody, not whom the system believes.
+// Empty roots accept no certificate, not those of the system's authorities.
 func TestEmptyRoots(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, "root")
@@ -176,7 +176,7 @@ func TestNoTLS(t *testing.T) {
 	}
 }
 
-// The zero Table knows nobody, and does not fail over it.
+// The zero Table has no callers, and refuses without a panic.
 func TestZeroTableKnowsNoCertificate(t *testing.T) {
 	t.Parallel()
 	leaf := newAuthority(t, "root").issue(t, withDNS("a.example.org"), withURIs(t, uriA)).Leaf
@@ -236,7 +236,7 @@ func TestExpiryOnAnOpenConnection(t *testing.T) {
 }
 
 // Whatever names a certificate has: it is that caller's to whom all known names
-// belong, and nobody's when they belong to several.
+// belong, and no caller's when they belong to several.
 func TestNamesProperty(t *testing.T) {
 	t.Parallel()
 	table := testTable(t)

@@ -107,8 +107,8 @@ func (k signingKey) signature(tb testing.TB, input []byte) []byte {
 	return nil
 }
 
-// header is what the tokens of this key say of themselves, with changes: nil
-// takes a member out.
+// header is the header of the tokens of this key, with changes: nil takes a
+// member out.
 func (k signingKey) header(changes map[string]any) map[string]any {
 	return changed(map[string]any{"alg": k.alg, "kid": k.kid, "typ": "JWT"}, changes)
 }
@@ -289,7 +289,7 @@ func wantCaller(tb testing.TB, a *Authenticator, table *Table, token string) {
 	}
 }
 
-// wantRefused wants the evidence refused for the reason, and nobody named.
+// wantRefused wants the evidence refused for the reason, and no caller.
 func wantRefused(tb testing.TB, a *Authenticator, table *Table, e Evidence, reason Reason) {
 	tb.Helper()
 	_ = refusalOf(tb, a, table, e, reason)

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// firstSVID is how long the first answer of a workload API is waited for.
+	// firstSVID is how long to wait for the first answer of a workload API.
 	firstSVID = 10 * time.Second
 	// watchAgain is the pause after a watch that ended for good.
 	watchAgain = time.Second
@@ -30,21 +30,20 @@ const (
 // NewSPIFFE returns the configuration of a server that is a workload of SPIFFE:
 // TLS 1.2 or later, HTTP/2 and HTTP/1.1. The workload API at socket, a URI such
 // as unix:///run/spire/agent.sock, gives the server its X.509 SVID, and the
-// bundles against which the SVIDs of clients are verified. What it gives anew
-// applies to new connections.
+// bundles against which the SVIDs of clients are verified. An update applies to
+// new connections.
 //
-// Clients are accepted from trustDomains alone, such as "example.org"; none
-// means the server's own. Their authorities are believed each for its own domain.
-// A client may send no certificate, because a bearer token may stand in for it;
-// one that is sent has to be an SVID that verifies, or the handshake fails.
-// Sessions are not resumed, and the configuration is for one http.Server, as for
-// [NewTLS].
+// Clients are accepted from trustDomains alone, such as "example.org"; none means
+// the server's own. Each authority is trusted for its own domain only. A client
+// may send no certificate, because a bearer token may stand in for it; one that
+// is sent has to be an SVID that verifies, or the handshake fails. Sessions are
+// not resumed, and the configuration is for one http.Server, as for [NewTLS].
 //
 // It waits up to 10 seconds for the first SVID, or until ctx ends. Errors name
 // the socket. The io.Closer ends the watching, and waits until it has ended; the
-// configuration goes on with what it had. While the workload API is away,
-// it goes on too, until the SVIDs expire. logger is told once per trouble; nil
-// discards.
+// configuration keeps its last state. It also does while the workload API is
+// unavailable, until the SVIDs expire. logger gets one line for each new
+// failure; nil discards.
 func NewSPIFFE(ctx context.Context, socket string, trustDomains []string, logger *slog.Logger) (*tls.Config, io.Closer, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -75,7 +74,7 @@ type svidSource struct {
 
 func newSVIDSource(ctx context.Context, socket string, trustDomains []string, logger *slog.Logger) (*svidSource, error) {
 	if !strings.HasPrefix(socket, "unix:") {
-		return nil, errors.New("it is no unix: URI")
+		return nil, errors.New("it is not a unix: URI")
 	}
 	s := &svidSource{logger: logger, first: make(chan struct{}), ended: make(chan struct{})}
 	for _, name := range trustDomains {
@@ -121,7 +120,7 @@ func (s *svidSource) Close() error { return s.closed() }
 func (s *svidSource) watch() {
 	defer close(s.ended)
 	for {
-		_ = s.client.WatchX509Context(s.ctx, s) // It has told OnX509ContextWatchError.
+		_ = s.client.WatchX509Context(s.ctx, s) // OnX509ContextWatchError has logged the error.
 		timer := time.NewTimer(watchAgain)
 		select {
 		case <-timer.C:
@@ -132,7 +131,8 @@ func (s *svidSource) watch() {
 	}
 }
 
-// OnX509ContextUpdate makes a configuration of what the workload API gives.
+// OnX509ContextUpdate makes a configuration of an update from the workload
+// API.
 func (s *svidSource) OnX509ContextUpdate(update *workloadapi.X509Context) {
 	svid := update.DefaultSVID()
 	domains := s.domains
@@ -163,22 +163,22 @@ func (s *svidSource) OnX509ContextUpdate(update *workloadapi.X509Context) {
 	}
 }
 
-// OnX509ContextWatchError logs what is wrong with the workload API.
+// OnX509ContextWatchError logs an error of the workload API.
 func (s *svidSource) OnX509ContextWatchError(err error) {
 	if err == nil || s.ctx.Err() != nil {
 		return
 	}
 	if last := s.trouble.Swap(&err); last == nil || (*last).Error() != err.Error() {
-		s.logger.WarnContext(s.ctx, "the SPIFFE workload API cannot be used; what it gave last stays in use",
+		s.logger.WarnContext(s.ctx, "the SPIFFE workload API cannot be used; its last answer stays in use",
 			slog.String("error", err.Error()))
 	}
 }
 
-// spiffeConfig is what one handshake is made with. crypto/tls verifies a client
-// certificate against all authorities that are believed, and so fills
-// VerifiedChains, on which [Table] relies. VerifyConnection then asks what
-// crypto/tls cannot: that the certificate is an SVID, and that it was its own
-// trust domain that issued it.
+// spiffeConfig is the configuration of one handshake. crypto/tls verifies a
+// client certificate against all trusted authorities, and so fills
+// VerifiedChains, on which [Table] relies. VerifyConnection then checks what
+// crypto/tls cannot: that the certificate is an SVID, and that its own trust
+// domain issued it.
 func spiffeConfig(svid *x509svid.SVID, believed *x509bundle.Set) *tls.Config {
 	roots := x509.NewCertPool()
 	for _, bundle := range believed.Bundles() {

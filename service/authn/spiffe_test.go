@@ -24,7 +24,7 @@ import (
 )
 
 // workloadAPI is a workload API: what it gives, or the error that it answers
-// with, can be changed, and whoever watches is told at once.
+// with, can be changed, and its watchers are notified at once.
 type workloadAPI struct {
 	workload.UnimplementedSpiffeWorkloadAPIServer
 
@@ -326,7 +326,7 @@ func TestSPIFFEWatchGoesOn(t *testing.T) {
 	}
 }
 
-// After Close nobody watches, and the server goes on with what it has.
+// After Close the watching has ended, and the server keeps its last state.
 func TestSPIFFEClose(t *testing.T) {
 	t.Parallel()
 	home := newAuthority(t, "home")
@@ -394,11 +394,11 @@ func TestSPIFFEConfigurationErrors(t *testing.T) {
 		domain string
 		want   string
 	}{
-		"TCP":               {"tcp://127.0.0.1:8081", "example.org", "tcp://127.0.0.1:8081: it is no unix: URI"},
-		"no URI":            {"/run/agent.sock", "example.org", "/run/agent.sock: it is no unix: URI"},
+		"TCP":               {"tcp://127.0.0.1:8081", "example.org", "tcp://127.0.0.1:8081: it is not a unix: URI"},
+		"no URI":            {"/run/agent.sock", "example.org", "/run/agent.sock: it is not a unix: URI"},
 		"no path":           {"unix:", "example.org", "must include a path"},
 		"abstract":          {"unix:@agent", "example.org", "must not be opaque"},
-		"empty":             {"", "example.org", "it is no unix: URI"},
+		"empty":             {"", "example.org", "it is not a unix: URI"},
 		"bad trust domain":  {"unix:///run/agent.sock", "Example.org", `trust domain "Example.org"`},
 		"none trust domain": {"unix:///run/agent.sock", "", `trust domain ""`},
 	} {

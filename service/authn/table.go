@@ -15,11 +15,11 @@ import (
 // it moves from one to the other.
 const maxTokens = 2
 
-// maxSAN bounds what is compared with a name in a certificate, in bytes.
+// maxSAN bounds the names that are compared with those in a certificate, in
+// bytes.
 const maxSAN = 2048
 
-// Credential is one way in which a caller may show who it is. Exactly one kind
-// is set.
+// Credential is one way to authenticate a caller. Exactly one kind is set.
 type Credential struct {
 	// TokenSHA256 is the SHA-256 of a caller token, 64 hex digits. The token
 	// should be one of [NewToken]; one of any other form has at most 512 of the
@@ -41,25 +41,24 @@ type Credential struct {
 	DNSSAN string
 }
 
-// JWTSubject is whom a JWT is about. Both are compared exactly.
+// JWTSubject is the subject of a JWT. Both are compared exactly.
 type JWTSubject struct{ Issuer, Subject string }
 
-// Caller is somebody who may be authenticated.
+// Caller is a caller of the policy, with its credentials.
 type Caller struct {
-	// Name is what the policy calls it.
+	// Name is its name in the policy.
 	Name string
-	// Credentials are those with which it may show that; any one is enough.
+	// Credentials authenticate it; any one is enough.
 	Credentials []Credential
 }
 
-// Table finds the caller to whom a credential belongs. It is immutable, and is
-// used by many goroutines at once. The zero Table knows nobody.
+// Table finds the caller of a credential. It is immutable and safe for
+// concurrent use. The zero Table has no callers.
 type Table struct {
 	tokens   map[uint64][]tokenEntry // by digestIndex
 	subjects map[JWTSubject]string   // → caller
-	// What names a caller in a client certificate, and the caller. SPIFFE IDs are
-	// as spiffeid.ID.String gives them, URIs as url.URL.String does, DNS names in
-	// lower case.
+	// Names in client certificates → caller. SPIFFE IDs are as spiffeid.ID.String
+	// gives them, URIs as url.URL.String does, DNS names in lower case.
 	spiffe, uris, dns map[string]string
 }
 
@@ -110,7 +109,7 @@ func NewTable(callers []Caller, issuers []string) (*Table, error) {
 	return b.table, nil
 }
 
-// tableBuilder fills a table, and notes what is wrong on the way.
+// tableBuilder fills a table, and collects the faults.
 type tableBuilder struct {
 	table   *Table
 	issuers map[string]bool
@@ -152,7 +151,7 @@ func (b *tableBuilder) add(c Credential) {
 		return
 	}
 	if !c.Expires.IsZero() && c.TokenSHA256 == "" {
-		b.fault("expires", "belongs to a token; other credentials say themselves when they expire")
+		b.fault("expires", "belongs to a token; other credentials carry their own expiry")
 	}
 	switch {
 	case c.TokenSHA256 != "":
@@ -251,7 +250,7 @@ func uriOf(value string) (string, error) {
 	return uri.String(), nil
 }
 
-// dnsNameOf accepts what a certificate may hold as a name of one host.
+// dnsNameOf accepts the DNS name of one host.
 func dnsNameOf(value string) (string, error) {
 	const maxName, maxLabel = 253, 63
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"

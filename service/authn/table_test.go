@@ -48,7 +48,7 @@ func TestTableFaults(t *testing.T) {
 		"expiry alone":     {one(Credential{Expires: time.Unix(1, 0)}), []Fault{{0, 0, "", "needs one of token_sha256, jwt, spiffe_id, uri_san, dns_san"}}},
 		"two kinds":        {one(Credential{TokenSHA256: digest, DNSSAN: "a.example"}), []Fault{{0, 0, "dns_san", "cannot stand beside token_sha256: a credential is of one kind"}}},
 		"all kinds":        {one(Credential{TokenSHA256: digest, JWT: &JWTSubject{}, SPIFFEID: "a", URISAN: "b", DNSSAN: "c"}), []Fault{{0, 0, "jwt", "cannot stand beside token_sha256: a credential is of one kind"}}},
-		"expiry of a name": {one(Credential{DNSSAN: "a.example", Expires: time.Unix(1, 0)}), []Fault{{0, 0, "expires", "belongs to a token; other credentials say themselves when they expire"}}},
+		"expiry of a name": {one(Credential{DNSSAN: "a.example", Expires: time.Unix(1, 0)}), []Fault{{0, 0, "expires", "belongs to a token; other credentials carry their own expiry"}}},
 
 		"short digest":        {one(Credential{TokenSHA256: digest[:63]}), []Fault{{0, 0, "token_sha256", "is not 64 hex digits"}}},
 		"half a digest":       {one(Credential{TokenSHA256: digest[:32]}), []Fault{{0, 0, "token_sha256", "is not 64 hex digits"}}},
@@ -74,15 +74,15 @@ func TestTableFaults(t *testing.T) {
 		"URI twice, scheme apart":       {two(Credential{URISAN: "urn:a"}, Credential{URISAN: "URN:a"}), []Fault{{1, 0, "uri_san", `is also a credential of caller "a"`}}},
 		"URI that is long":              {one(Credential{URISAN: "urn:" + strings.Repeat("a", maxSAN)}), []Fault{{0, 0, "uri_san", "is longer than 2048 bytes"}}},
 
-		"wildcard":                {one(Credential{DNSSAN: "*.example"}), []Fault{{0, 0, "dns_san", notDNS}}},
-		"dot behind":              {one(Credential{DNSSAN: "a.example."}), []Fault{{0, 0, "dns_san", notDNS}}},
-		"dot":                     {one(Credential{DNSSAN: "."}), []Fault{{0, 0, "dns_san", notDNS}}},
-		"space":                   {one(Credential{DNSSAN: "a example"}), []Fault{{0, 0, "dns_san", notDNS}}},
-		"letter that is no ASCII": {one(Credential{DNSSAN: "bücher.example"}), []Fault{{0, 0, "dns_san", notDNS}}},
-		"letter that becomes one": {one(Credential{DNSSAN: "\u212a.example"}), []Fault{{0, 0, "dns_san", notDNS}}},
-		"long label":              {one(Credential{DNSSAN: strings.Repeat("a", 64) + ".example"}), []Fault{{0, 0, "dns_san", notDNS}}},
-		"long name":               {one(Credential{DNSSAN: strings.Repeat("a.", 127)}), []Fault{{0, 0, "dns_san", "is too long for a DNS name"}}},
-		"DNS name twice":          {two(Credential{DNSSAN: "a.example"}, Credential{DNSSAN: "A.EXAMPLE"}), []Fault{{1, 0, "dns_san", `is also a credential of caller "a"`}}},
+		"wildcard":                 {one(Credential{DNSSAN: "*.example"}), []Fault{{0, 0, "dns_san", notDNS}}},
+		"dot behind":               {one(Credential{DNSSAN: "a.example."}), []Fault{{0, 0, "dns_san", notDNS}}},
+		"dot":                      {one(Credential{DNSSAN: "."}), []Fault{{0, 0, "dns_san", notDNS}}},
+		"space":                    {one(Credential{DNSSAN: "a example"}), []Fault{{0, 0, "dns_san", notDNS}}},
+		"letter that is not ASCII": {one(Credential{DNSSAN: "bücher.example"}), []Fault{{0, 0, "dns_san", notDNS}}},
+		"letter that becomes one":  {one(Credential{DNSSAN: "\u212a.example"}), []Fault{{0, 0, "dns_san", notDNS}}},
+		"long label":               {one(Credential{DNSSAN: strings.Repeat("a", 64) + ".example"}), []Fault{{0, 0, "dns_san", notDNS}}},
+		"long name":                {one(Credential{DNSSAN: strings.Repeat("a.", 127)}), []Fault{{0, 0, "dns_san", "is too long for a DNS name"}}},
+		"DNS name twice":           {two(Credential{DNSSAN: "a.example"}, Credential{DNSSAN: "A.EXAMPLE"}), []Fault{{1, 0, "dns_san", `is also a credential of caller "a"`}}},
 
 		"all at once": {
 			[]Caller{{Credentials: []Credential{{}, {TokenSHA256: "x"}}}, {Name: "b", Credentials: []Credential{{DNSSAN: "*"}}}},

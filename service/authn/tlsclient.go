@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// ClientTLSFiles names the PEM files by which the gateway, as a client, believes
-// a server and identifies itself to it.
+// ClientTLSFiles names the PEM files with which the gateway, as a client,
+// verifies a server and identifies itself to it.
 type ClientTLSFiles struct {
-	// CAFile has the authorities by which the server is believed, in place of the
-	// system's. Empty: the system's.
+	// CAFile has the authorities that the server is verified against, in place of
+	// the system's. Empty: the system's.
 	CAFile string
 	// CertFile has the certificate that is shown to the server if it asks for one,
 	// followed by its intermediates. Empty, with KeyFile: none is.
@@ -21,16 +21,16 @@ type ClientTLSFiles struct {
 	KeyFile string
 }
 
-// NewClientTLS returns what has the current configuration of a client with these
-// files, TLS 1.2 or later, to be asked at each new connection. What it returns is
-// never nil, and must not be modified. The server's name is that of the
-// connection, which tls.Dialer fills in.
+// NewClientTLS returns a function that returns the current configuration of a
+// client with these files, TLS 1.2 or later; it is called for each new
+// connection. The configuration is never nil, and must not be modified. The
+// server's name is that of the connection, which tls.Dialer fills in.
 //
-// The files are read again as [NewTLS] has it: at most once a second, when there
-// is a new connection; the last good ones stay in use, and logger is told. Those
-// that are open go on with the certificate that they began with. The certificate
-// is sent whichever authorities the server says that it believes: what is wrong
-// with it is then for the server to say.
+// The files are read again as by [NewTLS]: at most once a second, when there is
+// a new connection; the last good ones stay in use, and logger gets a line. Open
+// connections keep the certificate that they began with. The certificate is sent
+// whichever authorities the server announces, so that the server reports what it
+// does not accept.
 //
 // Errors name the file. ctx is for the logger, and ends nothing.
 func NewClientTLS(ctx context.Context, files ClientTLSFiles, logger *slog.Logger) (func(context.Context) *tls.Config, error) {
@@ -49,8 +49,8 @@ func newClientTLS(ctx context.Context, files ClientTLSFiles, logger *slog.Logger
 	return s.configFor, nil
 }
 
-// clientConfig is what one connection is made with. Nil roots are the system's;
-// a pair without a certificate is none.
+// clientConfig is the configuration of one connection. Nil roots are the
+// system's; a pair without a certificate is none.
 func clientConfig(pair tls.Certificate, roots *x509.CertPool) *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	if len(pair.Certificate) > 0 {

@@ -21,7 +21,7 @@ import (
 const (
 	// maxTLSFileBytes bounds each file; the bundle of a whole system is a quarter.
 	maxTLSFileBytes = 1 << 20
-	// recheckTLSFiles is how long what was read is taken to be current.
+	// recheckTLSFiles is how long read files are taken to be current.
 	recheckTLSFiles = time.Second
 )
 
@@ -32,9 +32,9 @@ type TLSFiles struct {
 	CertFile string
 	// KeyFile has the private key of the certificate, not encrypted.
 	KeyFile string
-	// ClientCAFile has the authorities whose client certificates are believed.
-	// Each of them is believed for every name: a SPIFFE ID of whatever trust
-	// domain, a URI, a DNS name. Empty: no client certificate is asked for.
+	// ClientCAFile has the authorities of client certificates. Each of them is
+	// trusted for every name: a SPIFFE ID of whatever trust domain, a URI, a DNS
+	// name. Empty: no client certificate is requested.
 	ClientCAFile string
 }
 
@@ -46,21 +46,21 @@ type TLSFiles struct {
 //
 // The files are read again, at most once a second, when a client connects; links
 // are followed, so that a mounted Kubernetes secret is. Certificate and key
-// belong together and change together; the client authorities change on their
-// own. What is missing, half-written, or does not fit together leaves the last
-// good one in use, and logger is told once per trouble; nil discards. Taking the
-// client CA file away therefore takes no trust away: put another in its place. A
-// change applies to new connections. Those that are open go on until they close,
-// or until their client certificate expires; to end a caller at once, take it out
-// of the policy.
+// belong together and change together; the client authorities change
+// independently. Where files are missing, half-written, or do not fit together,
+// the last good ones stay in use, and logger gets one line for each new fault;
+// nil discards. Removing the client CA file therefore removes no trust: put
+// another in its place. A change applies to new connections. Those that are open
+// go on until they close, or until their client certificate expires; to end a
+// caller at once, remove it from the policy.
 //
-// Sessions are not resumed where client certificates are asked for: a resumed
+// Sessions are not resumed where client certificates are requested: a resumed
 // session has the client's certificate from the ticket, from before the change.
 // A full handshake costs little with clients that keep their connections.
 //
-// Errors name the file. ctx is for the logger, and ends nothing: there is nothing
-// that runs in the background. A file is at most 1 MiB. The configuration is for
-// one http.Server, which adds to it; another needs a clone.
+// Errors name the file. ctx is for the logger, and ends nothing: no goroutine
+// runs in the background. A file is at most 1 MiB. The configuration is for one
+// http.Server, which adds to it; another needs a clone.
 func NewTLS(ctx context.Context, files TLSFiles, logger *slog.Logger) (*tls.Config, error) {
 	return newTLS(ctx, files, logger, time.Now)
 }
@@ -77,9 +77,8 @@ func newTLS(ctx context.Context, files TLSFiles, logger *slog.Logger, now func()
 	return followConfig(s.configForHello), nil
 }
 
-// followConfig returns a configuration of which nothing is used but its way to
-// the current one. It has no certificate of its own: without that way, no
-// handshake succeeds.
+// followConfig returns a configuration that only leads to the current one. It
+// has no certificate: without the current one, no handshake succeeds.
 func followConfig(current func(*tls.ClientHelloInfo) *tls.Config) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -93,8 +92,8 @@ func followConfig(current func(*tls.ClientHelloInfo) *tls.Config) *tls.Config {
 	}
 }
 
-// serverConfig is what one handshake is made with. Nil roots ask for no client
-// certificate; empty ones ask, and believe none.
+// serverConfig is the configuration of one handshake. Nil roots request no
+// client certificate; empty ones request one, and accept none.
 func serverConfig(pair tls.Certificate, roots *x509.CertPool) *tls.Config {
 	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
@@ -103,7 +102,7 @@ func serverConfig(pair tls.Certificate, roots *x509.CertPool) *tls.Config {
 	}
 	if roots != nil {
 		config.ClientAuth = tls.VerifyClientCertIfGiven
-		config.ClientCAs = roots // Never nil here: crypto/tls would believe the system's.
+		config.ClientCAs = roots // Never nil here: crypto/tls would use the system's.
 		config.SessionTicketsDisabled = true
 	}
 	return config
@@ -113,8 +112,8 @@ func serverConfig(pair tls.Certificate, roots *x509.CertPool) *tls.Config {
 // change.
 type followedFiles struct {
 	certFile, keyFile string
-	caFile            string // "" for no authorities of its own
-	// pairName, rootsName and caName are what errors and the log call them.
+	caFile            string // "" for the system's authorities
+	// pairName, rootsName and caName are their names in errors and the log.
 	pairName, rootsName, caName string
 	// withoutPair allows that there is neither a certificate nor a key.
 	withoutPair bool
@@ -135,7 +134,7 @@ type followedFiles struct {
 	rootsTrouble string
 }
 
-// start reads the files for the first time, when every trouble is an error.
+// start reads the files for the first time; every fault is an error.
 func (s *followedFiles) start(ctx context.Context) error {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -161,8 +160,8 @@ func (s *followedFiles) configFor(ctx context.Context) *tls.Config {
 }
 
 // refresh reads the files again if the last time is long enough ago. One
-// handshake does so; the others go on with what there is, so that a file system
-// that hangs holds up one of them and not all.
+// handshake does so; the others use the last good files, so that a file system
+// that hangs delays one of them and not all.
 func (s *followedFiles) refresh(ctx context.Context) {
 	if !s.mu.TryLock() {
 		return
@@ -196,7 +195,7 @@ func (s *followedFiles) report(ctx context.Context, what string, trouble *string
 	}
 }
 
-// loadPair reads certificate and key, and keeps them when they are other ones
+// loadPair reads certificate and key, and stores them when they have changed
 // and belong together.
 //
 // The contents are compared, and not size, time and inode: a file that is written
@@ -227,7 +226,7 @@ func (s *followedFiles) loadPair() (changed bool, err error) {
 	return true, nil
 }
 
-// loadRoots reads the authorities, and keeps them when they are others.
+// loadRoots reads the authorities, and stores them when they have changed.
 func (s *followedFiles) loadRoots() (changed bool, err error) {
 	what, path := s.caName, s.caFile
 	if path == "" {
@@ -257,7 +256,7 @@ func (s *followedFiles) loadRoots() (changed bool, err error) {
 }
 
 // readPEM reads a file of whole PEM blocks, at least one. One that is being
-// written may end within a block, which pem.Decode would pass over in silence.
+// written may end within a block, which pem.Decode would skip silently.
 func readPEM(what, path string) ([]byte, error) {
 	if path == "" {
 		return nil, fmt.Errorf("no %s is named", what)
@@ -289,7 +288,7 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() { // Opening a pipe would wait for its writer.
-		return nil, errors.New("it is no regular file")
+		return nil, errors.New("it is not a regular file")
 	}
 	file, err := os.Open(path)
 	if err != nil {

@@ -260,9 +260,9 @@ func TestClientAuthoritiesChangeUnseen(t *testing.T) {
 
 func TestClientAuthoritiesInTrouble(t *testing.T) {
 	t.Parallel()
-	root, stranger := newAuthority(t, "root"), newAuthority(t, "stranger")
-	good, bad := root.issue(t, withURIs(t, spiffeA)), stranger.issue(t, withURIs(t, spiffeA))
-	both := append(root.pem(), stranger.pem()...)
+	root, foreign := newAuthority(t, "root"), newAuthority(t, "foreign")
+	good, bad := root.issue(t, withURIs(t, spiffeA)), foreign.issue(t, withURIs(t, spiffeA))
+	both := append(root.pem(), foreign.pem()...)
 	tests := map[string]func(t *testing.T, path string){
 		"removed": func(t *testing.T, path string) {
 			t.Helper()
@@ -271,7 +271,7 @@ func TestClientAuthoritiesInTrouble(t *testing.T) {
 			}
 		},
 		"empty":                   func(t *testing.T, path string) { t.Helper(); write(t, path, nil) },
-		"half-written":            func(t *testing.T, path string) { t.Helper(); write(t, path, stranger.pem()[:100]) },
+		"half-written":            func(t *testing.T, path string) { t.Helper(); write(t, path, foreign.pem()[:100]) },
 		"second one half-written": func(t *testing.T, path string) { t.Helper(); write(t, path, both[:len(both)-40]) },
 		"without its beginning":   func(t *testing.T, path string) { t.Helper(); write(t, path, both[len(both)/3:]) },
 		"nonsense":                func(t *testing.T, path string) { t.Helper(); write(t, path, bytes.Repeat([]byte{0xff}, 4096)) },
@@ -291,7 +291,7 @@ func TestClientAuthoritiesInTrouble(t *testing.T) {
 			if !strings.Contains(c.log.String(), c.files.ClientCAFile) {
 				t.Errorf("the log does not name the file: %s", c.log)
 			}
-			write(t, c.files.ClientCAFile, stranger.pem())
+			write(t, c.files.ClientCAFile, foreign.pem())
 			c.later()
 			c.want(&good, handshakeFailed)
 			c.want(&bad, "a spiffe_id")

@@ -15,17 +15,17 @@ import (
 // recognised.
 const TokenPrefix = "agw_"
 
-// tokenBytes is how much of a token is random. It is beyond all guessing, so
-// that a digest without salt and stretching protects it.
+// tokenBytes is the number of random bytes of a token. They cannot be
+// guessed, so a digest without salt and stretching is enough.
 const tokenBytes = 32
 
-// maxToken bounds the tokens that are looked up, in bytes. Ours are far shorter;
-// it leaves room for those that somebody makes in another way.
+// maxToken bounds the tokens that are looked up, in bytes. Those of [NewToken]
+// are far shorter; tokens may come from elsewhere.
 const maxToken = 512
 
 // NewToken makes a caller token: [TokenPrefix] and 43 base64url characters of 32
 // random bytes. The second value is its SHA-256 in hex, for the policy; the token
-// itself is for the caller, and is kept nowhere.
+// itself is for the caller, and is stored nowhere.
 func NewToken() (token, sha256Hex string, err error) {
 	var secret [tokenBytes]byte
 	if _, err := rand.Read(secret[:]); err != nil {
@@ -45,16 +45,16 @@ type tokenEntry struct {
 // digestIndex is the part of a digest by which entries are found.
 func digestIndex(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:]) }
 
-// token finds the caller whose token this is.
+// token finds the caller of a token.
 //
-// All that the time of it can tell is whether some token has a digest with the
-// same first 64 bits, and to try that takes 2⁶⁴ tokens. The rest is compared in
-// constant time.
+// Its timing only reveals whether some token has a digest with the same first
+// 64 bits, and to find one takes 2⁶⁴ attempts. The rest is compared in constant
+// time.
 func (t *Table) token(presented string, now time.Time) (Identity, error) {
 	if len(presented) > maxToken {
 		return Identity{}, refuse(ReasonUnknownToken)
 	}
-	var text [maxToken]byte // On the stack: what is refused costs no memory.
+	var text [maxToken]byte // On the stack: a refused token costs no memory.
 	digest := sha256.Sum256(text[:copy(text[:], presented)])
 	var found *tokenEntry
 	entries := t.tokens[digestIndex(digest)]

@@ -150,7 +150,7 @@ func TestTokensProperty(t *testing.T) {
 	})
 }
 
-// check wants a token to be the caller's; "" is nobody.
+// check wants a token to be the caller's; "" is no caller.
 func check(t *rapid.T, table *Table, token string, now time.Time, caller string, expires time.Time) {
 	got, err := table.token(token, now)
 	switch expired := !expires.IsZero() && !now.Before(expires); {

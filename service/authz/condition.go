@@ -16,8 +16,8 @@ const requestVariable = "request"
 
 // What a condition may cost: to compile, and to evaluate. The cost of an
 // evaluation is in CEL's own unit, about an operation on a number or ten
-// characters looked at. CEL counts an operation after it is done, and some of
-// what it does not at all, so the request's size on the wire is bounded too.
+// characters read. CEL counts an operation after it is done, and some
+// operations not at all, so the request's size on the wire is bounded too.
 const (
 	maxConditionRunes = 4096
 	maxConditionDepth = 64
@@ -33,7 +33,7 @@ type condition struct {
 }
 
 var (
-	errNoBool   = errors.New("the condition is not compiled, or gave no bool")
+	errNoBool   = errors.New("the condition is not compiled, or did not give a bool")
 	errTooLarge = errors.New("the request is too large for a condition")
 )
 
@@ -73,8 +73,8 @@ func (a *activation) ResolveName(name string) (any, bool) {
 // Parent is nil: there are no other variables.
 func (*activation) Parent() cel.Activation { return nil }
 
-// conditionCompiler compiles the conditions of one policy. What is equal is
-// compiled once, and without a condition nothing is.
+// conditionCompiler compiles the conditions of one policy. Equal conditions
+// are compiled once; without a condition nothing is compiled.
 type conditionCompiler struct {
 	methods  *Methods
 	base     *cel.Env // nil until it is needed
@@ -159,7 +159,8 @@ func (c *conditionCompiler) env(request protoreflect.MessageDescriptor) (*cel.En
 // for every request type.
 type frozenTypes struct{ *types.Registry }
 
-// newConditionEnv is what the conditions on all types of requests share.
+// newConditionEnv is the part of the environment that all request types
+// share.
 func newConditionEnv(methods *Methods) (*cel.Env, error) {
 	registry, err := types.NewRegistry()
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 // would be read from a file.
 type functionRule struct{}
 
-// accessorPrefix begins the names of what reads a part of a timestamp or
-// duration.
+// accessorPrefix begins the names of the accessors of timestamps and
+// durations.
 const accessorPrefix = "get"
 
 // allowedFunctions are what a condition may use, beside the accessors.
@@ -36,7 +36,7 @@ var allowedFunctions = []string{
 // Name names the rule to CEL.
 func (functionRule) Name() string { return "authz.functions" }
 
-// Validate reports every call of something that is not allowed.
+// Validate reports every call of a function that is not allowed.
 func (functionRule) Validate(_ *cel.Env, _ cel.ValidatorConfig, checked *ast.AST, issues *cel.Issues) {
 	for _, expr := range ast.MatchDescendants(ast.NavigateAST(checked), ast.KindMatcher(ast.CallKind)) {
 		call := expr.AsCall()
@@ -64,8 +64,8 @@ func isScalar(t *types.Type) bool {
 	}
 }
 
-// isAccumulation says whether a macro, such as map, gathers its result here. No
-// condition can be written that does it by hand.
+// isAccumulation says whether a macro, such as map, gathers its result here. A
+// condition cannot be written that does so by hand.
 func isAccumulation(call ast.CallExpr) bool {
 	left := call.Args()[0]
 	return left.Kind() == ast.IdentKind && left.AsIdent() == parser.HiddenAccumulatorName

@@ -68,20 +68,20 @@ type Decision struct {
 	// Allowed says that the call may be made.
 	Allowed bool
 	// Grant is the grant that allowed, such as "grants[0]", or the deny that
-	// refused, such as "denies[1]": the first of the caller that does. ""
-	// where no grant allows, and in what MayCall allows.
+	// refused, such as "denies[1]": the first of the caller that does. "" where
+	// no grant allows, and in a decision of MayCall that allows.
 	Grant string
 	// Reason says why. Where no grant allows, it is that of the grant which
 	// came nearest, the first of several.
 	Reason Reason
-	// Permission is what the RPC needs.
+	// Permission is the permission that the RPC needs.
 	Permission string
 	// Project is the project that is out of scope, where that is the reason.
 	// The request named it: it has any length and any characters.
 	Project string
 }
 
-// MayCall decides what can be decided before there is a request: it refuses
+// MayCall decides as far as possible before there is a request: it refuses
 // when no grant has the method's permission, and when a deny without projects
 // and condition has it. It refuses nothing that [Policy.Decide] would allow.
 func (p *Policy) MayCall(caller string, m *Handle) Decision {
@@ -218,7 +218,7 @@ type rule struct {
 	conditions []*condition
 }
 
-// caller is what a policy says of one caller.
+// caller holds the compiled rules of one caller.
 type caller struct {
 	grants, denies ruleTable
 	scoped         bool // Some rule is limited to projects.

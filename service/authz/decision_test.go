@@ -52,7 +52,7 @@ const (
 	reader       = adminv1.InviteRole_INVITE_ROLE_READER
 	owner        = adminv1.InviteRole_INVITE_ROLE_OWNER
 	notOwner     = `request.role != InviteRole.INVITE_ROLE_OWNER`
-	notAnInt     = `int(request.email) > 0` // fails, for an address is no number
+	notAnInt     = `int(request.email) > 0` // fails, for an address is not a number
 )
 
 func project(id string) proto.Message   { return &adminv1.GetProjectRequest{ProjectId: id} }

@@ -1,8 +1,7 @@
 // Package authz decides what a caller may do. A decision is a pure function of
 // the policy, the caller's name, the method and the request: no clock, no file,
-// no network. [Compile] turns a policy into an immutable value; what it cannot
-// make sense of, it refuses. Deny is the default, and whatever goes wrong
-// denies.
+// no network. [Compile] turns a policy into an immutable value and refuses one
+// with a fault. Deny is the default, and every failure denies.
 //
 // # Permissions
 //
@@ -29,9 +28,9 @@
 // that concerns the organization.
 //
 // An RPC that only makes other calls, each decided on its own, is declared as
-// such ([Method.EachCall]): there the projects of a grant or deny are of no
-// account, its permissions and condition alone are. [Policy.Projects] tells which
-// projects such an RPC is about when its caller names none.
+// such ([Method.EachCall]): there only the permissions and the condition of a
+// grant or deny count, and its projects do not. [Policy.Projects] returns the
+// projects of such an RPC when its caller names none.
 //
 // # Conditions
 //

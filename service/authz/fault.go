@@ -27,7 +27,7 @@ const maxReason = 512
 
 // Fault is one thing that is wrong with a policy, and where.
 type Fault struct { //nolint:errname // A fault of a policy; an error only in that it is returned as one.
-	// Caller is the caller's name, which may be empty or not its own.
+	// Caller is the caller's name, which may be empty or that of another caller.
 	Caller string
 	// Index is the caller's place in the list of callers.
 	Index int
@@ -37,7 +37,7 @@ type Fault struct { //nolint:errname // A fault of a policy; an error only in th
 	Grant int
 	// Field is "name", "permissions", "projects" or "when".
 	Field string
-	// Item is the place in permissions or projects; -1 where it is the whole.
+	// Item is the place in permissions or projects; -1 for the list as a whole.
 	Item int
 	// Reason says what is wrong: one printable line, at most 512 bytes. It
 	// quotes the policy, and nothing else.
@@ -82,7 +82,7 @@ func Faults(err error) []*Fault {
 	return faults
 }
 
-// quote quotes the beginning of what a policy says.
+// quote quotes the beginning of a text of the policy.
 func quote(s string) string { return fmt.Sprintf("%.64q", s) }
 
 // printable makes one line of s and cuts it to maxReason bytes.

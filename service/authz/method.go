@@ -6,15 +6,17 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
 
-// Method is what a decision needs to know of an RPC.
+// Method describes an RPC for decisions.
 type Method struct {
 	// Procedure is the RPC's path, such as
 	// "/admingateway.admin.v1.ProjectService/GetProject".
 	Procedure string
-	// Permission is what a caller must have been granted: a dotted resource,
-	// then a verb, such as "projects.read".
+	// Permission is the permission that a caller needs: a dotted resource, then a
+	// verb, such as "projects.read".
 	Permission string
 	// Request is the type of the request message.
 	Request protoreflect.MessageDescriptor
@@ -22,9 +24,9 @@ type Method struct {
 	// projects, such as "project_id", "project_ids" or "projects.values.id".
 	// None: the RPC concerns the organization.
 	Projects []string
-	// EachCall says that the RPC opens nothing itself: it makes calls of which
-	// each is decided on its own. The projects of grants and denies are then of
-	// no account for the RPC, and decide on those calls. It has no Projects.
+	// EachCall says that the RPC gives no access itself: it makes calls, each of
+	// which is decided on its own. The projects of grants and denies then do not
+	// count for the RPC, and decide on those calls. It has no Projects.
 	EachCall bool
 }
 
@@ -47,9 +49,9 @@ type Handle struct {
 }
 
 // NewMethods compiles the RPCs. It fails when there are none, when two have the
-// same procedure, when a permission is not of its form, or when a path of
-// Projects does not lead to a string field; the error holds every fault, and
-// each names its procedure.
+// same procedure, when a permission is malformed, or when a path of Projects
+// does not lead to a string field; the error holds every fault, and each names
+// its procedure.
 func NewMethods(methods []Method) (*Methods, error) {
 	if len(methods) == 0 {
 		return nil, errors.New("authz: no methods")
@@ -82,7 +84,7 @@ func newHandle(method Method) (*Handle, error) {
 	switch {
 	case method.Procedure == "":
 		return nil, errors.New("has no name")
-	case !isPermission(method.Permission):
+	case !permission.Valid(method.Permission):
 		return nil, fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", method.Permission)
 	case method.Request == nil:
 		return nil, errors.New("has no request type")
@@ -108,7 +110,7 @@ func (m *Methods) Lookup(procedure string) (*Handle, bool) {
 // Procedure is the RPC's path.
 func (h *Handle) Procedure() string { return h.procedure }
 
-// Permission is what a caller must have been granted.
+// Permission is the permission that a caller needs.
 func (h *Handle) Permission() string { return h.permission }
 
 // OrganizationWide says that no field of the request names a project, so that a

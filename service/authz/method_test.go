@@ -35,9 +35,9 @@ func TestNewMethodsFaults(t *testing.T) {
 		{"no request", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read"}}, []string{"/p.S/M", "request type"}},
 		{"empty path", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: get, Projects: []string{""}}}, []string{"/p.S/M", "no field"}},
 		{"no such field", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: get, Projects: []string{"projectId"}}}, []string{"projectId"}},
-		{"below a string", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: get, Projects: []string{"project_id.x"}}}, []string{"project_id is no message"}},
-		{"ends in a message", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: invite, Projects: []string{"projects"}}}, []string{"no string field"}},
-		{"ends in an enum", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: invite, Projects: []string{"projects.values.role"}}}, []string{"no string field"}},
+		{"below a string", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: get, Projects: []string{"project_id.x"}}}, []string{"project_id is not a message"}},
+		{"ends in a message", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: invite, Projects: []string{"projects"}}}, []string{"not a string field"}},
+		{"ends in an enum", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: invite, Projects: []string{"projects.values.role"}}}, []string{"not a string field"}},
 		{"through a map", []authz.Method{{Procedure: "/p.S/M", Permission: "a.read", Request: descriptor(&structpb.Struct{}), Projects: []string{"fields.value.string_value"}}}, []string{"is a map"}},
 		{
 			"all of them",

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
 
-// Grant is what a caller may do, or, in a list of denies, may not.
+// Grant allows requests to a caller or, in a list of denies, forbids them.
 type Grant struct {
 	// Permissions are patterns: exact ("projects.users.update"), a resource
 	// with all below it ("projects.users.*"), a verb ("*.read"), or "*".
@@ -18,22 +20,22 @@ type Grant struct {
 	When string
 }
 
-// Caller is what a policy says of one caller.
+// Caller holds the rules of a policy for one caller.
 type Caller struct {
-	// Name is what the caller is known as once authenticated.
+	// Name is the name of the caller once it is authenticated.
 	Name string
 	// Grants allow; Denies forbid, whatever the grants allow.
 	Grants, Denies []Grant
 }
 
-// Policy says of every caller what it may do. It is immutable and safe for
-// concurrent use. A nil Policy refuses everything.
+// Policy decides for every caller. It is immutable and safe for concurrent
+// use. A nil Policy refuses everything.
 type Policy struct {
 	methods *Methods
 	callers map[string]*caller
 }
 
-// Compile compiles what callers may do with methods. The error holds every
+// Compile compiles the rules of callers against methods. The error holds every
 // fault, each a [*Fault], in the order of callers: see [Faults]. Patterns that
 // match no method's permission and conditions that do not compile against the
 // request of every RPC that they would apply to are faults.
@@ -61,7 +63,7 @@ func Compile(callers []Caller, methods *Methods) (*Policy, error) {
 	return p, nil
 }
 
-// compiler compiles one policy and gathers what is wrong with it.
+// compiler compiles one policy and collects its faults.
 type compiler struct {
 	methods    *Methods
 	conditions *conditionCompiler
@@ -118,14 +120,14 @@ func (c *compiler) permissions(patterns []string) []bool {
 	}
 	for i, text := range patterns {
 		c.at.Item = i
-		p, ok := parsePattern(text)
+		p, ok := permission.ParsePattern(text)
 		if !ok {
-			c.fault("%s: %s", quote(text), patternForm)
+			c.fault("%s: %s", quote(text), permission.PatternForm)
 			continue
 		}
 		known := false
 		for number, handle := range c.methods.handles {
-			if p.matches(handle.permission) {
+			if p.Matches(handle.permission) {
 				matches[number], known = true, true
 			}
 		}

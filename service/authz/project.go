@@ -1,8 +1,6 @@
 package authz
 
 import (
-	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -10,6 +8,8 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/admin-gateway/admin-gateway/internal/fieldpath"
 )
 
 // projectPath leads from a request to a string field, through messages; fields
@@ -28,28 +28,13 @@ type goField struct {
 }
 
 func compileProjectPath(request protoreflect.MessageDescriptor, path string) (projectPath, error) {
-	var p projectPath
-	message := request
-	for name := range strings.SplitSeq(path, ".") {
-		if message == nil {
-			return p, fmt.Errorf("%s is no message", p.fields[len(p.fields)-1].Name())
-		}
-		field := message.Fields().ByName(protoreflect.Name(name))
-		if field == nil {
-			return p, fmt.Errorf("%s has no field %q", message.FullName(), name)
-		}
-		if field.IsMap() {
-			return p, fmt.Errorf("%s is a map", name)
-		}
-		p.fields = append(p.fields, field)
-		message = field.Message()
+	fields, err := fieldpath.Compile(request, path)
+	if err != nil {
+		return projectPath{}, err
 	}
-	last := p.fields[len(p.fields)-1]
-	if last.Kind() != protoreflect.StringKind {
-		return p, errors.New("is no string field")
-	}
-	if len(p.fields) == 1 && last.IsList() {
-		p.list = findList(last)
+	p := projectPath{fields: fields}
+	if len(fields) == 1 && fields[0].IsList() {
+		p.list = findList(fields[0])
 	}
 	return p, nil
 }

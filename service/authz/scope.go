@@ -4,9 +4,9 @@ import "slices"
 
 // Projects are the projects that the caller's grants of a method are limited to:
 // their ids, each once and sorted. It is false where some grant is not limited,
-// so that no list says it all. Conditions and denies are not looked at: a call
-// about one of the projects is still to be decided. A caller without a grant of
-// the method, and one that is not known, is limited to none.
+// so that no list is complete. Conditions and denies are ignored: a call about
+// one of the projects is still to be decided. A caller without a grant of the
+// method, and an unknown one, is limited to none.
 func (p *Policy) Projects(caller string, m *Handle) (ids []string, limited bool) {
 	c, _ := p.find(caller, m)
 	if c == nil {

@@ -42,7 +42,7 @@ func documented(t *testing.T, methods *catalog.Catalog) map[string]*callers.Set 
 }
 
 // TestExamplePolicies: each policy of the page is a file of examples/policies too,
-// but for the hash, and there is no other.
+// but for the hash, and no other difference.
 func TestExamplePolicies(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/authorization.md")

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits bound what one caller may ask of the gateway.
+// Limits bound the calls of one caller.
 type Limits struct {
-	// RequestsPerSecond is the rate that a caller may keep up.
+	// RequestsPerSecond is the sustained rate of calls.
 	RequestsPerSecond float64
 	// Burst is how many calls may come at once.
 	Burst int
@@ -17,16 +17,17 @@ type Limits struct {
 	Concurrent int
 }
 
-// defaultLimits hold for a caller whose policy says nothing: far more than the
-// upstream's budget, and little enough that one caller cannot occupy a gateway.
+// defaultLimits hold for a caller without limits in the policy: far more than
+// the upstream's budget, and little enough that one caller cannot occupy a
+// gateway.
 var defaultLimits = Limits{RequestsPerSecond: 50, Burst: 100, Concurrent: 64}
 
-// busyRetry is what a caller with too many calls under way is told to wait: one
+// busyRetry is the retry delay for a caller with too many calls under way: one
 // of them may end at any moment.
 const busyRetry = 100 * time.Millisecond
 
 // Limiter counts the calls of one caller. It outlives a reload, so that a reload
-// gives nobody a fresh burst. It is safe for concurrent use.
+// gives no caller a fresh burst. It is safe for concurrent use.
 type Limiter struct {
 	rate *rate.Limiter
 
@@ -47,8 +48,8 @@ func (l *Limiter) set(limits Limits) {
 	l.concurrent = limits.Concurrent
 }
 
-// Start admits a call, and Done must follow; or it refuses it, and says after
-// how long another attempt may succeed. A refused call costs nothing.
+// Start admits a call, and Done must follow; or it refuses it, and returns
+// after how long another attempt may succeed. A refused call costs nothing.
 func (l *Limiter) Start() (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
-// The policy file as it is written.
+// The structure of the policy file.
 type (
 	policyFile struct {
 		Callers []callerEntry `yaml:"callers"`
@@ -47,20 +47,20 @@ type (
 	}
 )
 
-// Rules are what a policy file is checked against.
+// Rules are the methods and issuers that a policy file is checked against.
 type Rules struct {
-	// Methods are those that callers may be granted.
+	// Methods are the methods that grants may open.
 	Methods *authz.Methods
-	// Issuers are the URLs of those whose JWTs are accepted.
+	// Issuers are the URLs of the issuers whose JWTs are accepted.
 	Issuers []string
 }
 
-// Set is a policy file, compiled. It is immutable but for what its limiters
-// count, and safe for concurrent use.
+// Set is a policy file, compiled. It is immutable but for the counts of its
+// limiters, and safe for concurrent use.
 type Set struct {
-	// Table tells who calls.
+	// Table authenticates callers.
 	Table *authn.Table
-	// Policy tells what a caller may do.
+	// Policy decides on their calls.
 	Policy *authz.Policy
 
 	names    []string
@@ -68,7 +68,8 @@ type Set struct {
 	limiters map[string]*Limiter
 }
 
-// Limiter is the caller's; nil for one that the policy does not name.
+// Limiter is the limiter of a caller; nil for one that the policy does not
+// name.
 func (s *Set) Limiter(caller string) *Limiter { return s.limiters[caller] }
 
 // Callers are the names, in the order of the file.
@@ -79,7 +80,7 @@ const maxCallers = 10_000
 
 // Parse compiles the text of a policy file. All faults come at once, each with
 // file, line and column ([strictyaml.Error]). A file that names no caller is a
-// fault: it is more often an accident than a wish.
+// fault: it is more often an accident than intended.
 func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	var policy policyFile
 	doc, err := strictyaml.Unmarshal(file, text, &policy)
@@ -120,7 +121,7 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	return set, nil
 }
 
-// inherit takes over the counts of the callers that were there before.
+// inherit takes over the counts of callers that the old policy has too.
 func (s *Set) inherit(before *Set) {
 	for name := range s.limiters {
 		if old := before.limiters[name]; old != nil {
@@ -152,8 +153,8 @@ func grants(entries []grantEntry) []authz.Grant {
 	return list
 }
 
-// emptyConditions refuses a condition that is there and says nothing: to take it
-// for none would open what somebody meant to limit.
+// emptyConditions refuses a condition that is present and empty: without it the
+// grant would be unlimited, which its author did not mean.
 func emptyConditions(doc *strictyaml.Document, caller int, list string, entries []grantEntry) []error {
 	var faults []error
 	for i, e := range entries {

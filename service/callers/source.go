@@ -11,9 +11,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 )
 
-// pollInterval is how often the file is looked at. A file takes effect when it
-// has been the same for two looks, so that one that is being written is left
-// alone: half a policy may well be valid, and lack its last denial.
+// pollInterval is how often the file is read. A change takes effect when two
+// reads in a row are the same, so that a file that is being written is
+// ignored: half a policy may well be valid, and lack its last deny.
 const pollInterval = time.Second
 
 // Source holds the policy that is in force. It is safe for concurrent use.
@@ -26,10 +26,10 @@ type Source struct {
 	reloads  atomic.Uint64
 	failures atomic.Uint64
 
-	// Of Run alone.
-	loaded  []byte // what is in force
-	seen    []byte // what the last look found
-	trouble string // what was logged last
+	// Used by Run alone.
+	loaded  []byte // the file that is in force
+	seen    []byte // the file at the last look
+	trouble string // the fault that was logged last
 	tick    <-chan time.Time
 	looked  func() // called after each look; for tests
 }
@@ -49,20 +49,19 @@ func Open(path string, rules Rules, logger *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
-// Current is the policy in force. A call asks once and goes by the answer to its
-// end.
+// Current is the policy in force. A call takes it once and uses it to its end.
 func (s *Source) Current() *Set { return s.current.Load() }
 
 // Reloads counts the policies that replaced another.
 func (s *Source) Reloads() uint64 { return s.reloads.Load() }
 
-// Failures counts the looks that found a policy that cannot be used. The last
+// Failures counts the reads that found a policy that cannot be used. The last
 // good one stays in force.
 func (s *Source) Failures() uint64 { return s.failures.Load() }
 
-// Run looks at the file until ctx ends, and puts what changed into force: all of
-// it or, on a fault, nothing. A replaced symlink, as Kubernetes makes, is a
-// change like any other, because it is the content that is compared.
+// Run reads the file every few seconds until ctx ends, and puts a change into
+// force: all of it or, on a fault, nothing. A replaced symlink, as Kubernetes
+// makes, is a change like any other, because it is the content that is compared.
 func (s *Source) Run(ctx context.Context) {
 	tick := s.tick
 	if tick == nil {

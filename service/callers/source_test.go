@@ -130,10 +130,10 @@ func TestBadReload(t *testing.T) {
 			w.look(4)
 			w.want("spoiled", "a")
 			w.mu.Lock()
-			told := strings.Count(w.log.String(), "cannot be used")
+			logged := strings.Count(w.log.String(), "cannot be used")
 			w.mu.Unlock()
-			if told != 1 || w.Failures() < 2 {
-				t.Errorf("told %d times, counted %d", told, w.Failures())
+			if logged != 1 || w.Failures() < 2 {
+				t.Errorf("logged %d times, counted %d", logged, w.Failures())
 			}
 			must(t, os.RemoveAll(w.path))
 			w.put(policyOf("c"))
@@ -176,8 +176,8 @@ func TestSymlinkSwap(t *testing.T) {
 	w.want("swapped", "b")
 }
 
-// TestLimitersSurvive: a reload gives nobody a fresh burst, and new limits hold
-// at once.
+// TestLimitersSurvive: a reload gives no caller a fresh burst, and new limits
+// hold at once.
 func TestLimitersSurvive(t *testing.T) {
 	t.Parallel()
 	w := watch(t, policyFileOf(t, "a"))

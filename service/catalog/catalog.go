@@ -11,13 +11,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // The protobuf packages of the gateway. The services of MirrorPackage mirror the
-// upstream; those of the others are answered here.
+// upstream; those of the others are answered by the gateway.
 const (
 	MirrorPackage    = protoreflect.FullName("admingateway.admin.v1")
 	ControlPackage   = protoreflect.FullName("admingateway.control.v1")
@@ -42,7 +43,7 @@ func Files() []protoreflect.FileDescriptor {
 // for concurrent use.
 type Catalog struct {
 	methods     []*Method
-	streams     []*Method // those of libraries, which are not declared here
+	streams     []*Method // methods of libraries, which have no declaration
 	byProcedure map[string]*Method
 	byShortName map[string][]*Method
 	access      *authz.Methods
@@ -55,8 +56,8 @@ type Catalog struct {
 // [InventoryPackage] as Local or FanOut, all others as mirrors of an operation of
 // the upstream. It fails when the declaration of any of them is missing,
 // incomplete or contradicts itself, or when two share verb and path; the error
-// holds every fault, and each names its RPC. What answers have that the schema
-// lacks is counted in drift, which may be nil.
+// holds every fault, and each names its RPC. Members of answers that the schema
+// lacks are counted in drift, which may be nil.
 func New(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog, error) {
 	c := &Catalog{byProcedure: make(map[string]*Method), byShortName: make(map[string][]*Method)}
 	routes := make(map[string]*Method)
@@ -89,7 +90,7 @@ func New(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog,
 
 // claimRoute refuses a verb and path that another RPC has.
 func claimRoute(routes map[string]*Method, m *Method) error {
-	route := m.Endpoint.Verb() + " " + anonymous(m.Endpoint.Template())
+	route := m.Endpoint.Verb() + " " + pathtemplate.Shape(m.path)
 	if other := routes[route]; other != nil {
 		return fmt.Errorf("%s %s is already %s", m.Endpoint.Verb(), m.Endpoint.Template(), other.Descriptor.FullName())
 	}
@@ -103,7 +104,8 @@ func (c *Catalog) add(m *Method) {
 	c.byShortName[m.ShortName()] = append(c.byShortName[m.ShortName()], m)
 }
 
-// finish compiles what concerns all methods together: permissions and paths.
+// finish compiles the parts that concern all methods together: permissions
+// and paths.
 func (c *Catalog) finish() (err error) {
 	for _, service := range []string{grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName} {
 		m := reflection(service)
@@ -129,7 +131,7 @@ func (c *Catalog) finish() (err error) {
 	return nil
 }
 
-// ReflectionPermission is what a caller needs to ask for the schema, where the
+// ReflectionPermission is the permission for server reflection, where the
 // gateway serves it.
 const ReflectionPermission = "reflection.read"
 
@@ -142,9 +144,9 @@ func reflection(service string) *Method {
 	}
 }
 
-// A read that is stored may be had from the upstream all the same, by a caller
-// with this permission for the read's own request: each such call spends of a
-// budget that all share. To the policy it is a method of its own.
+// A caller with this permission for a read's request may have a stored read
+// answered by the upstream. Each such call spends a budget that all share. In
+// the policy it is a separate method.
 const (
 	spendPermission = "budget.spend"
 	refreshSuffix   = "#refresh"
@@ -166,8 +168,8 @@ func (c *Catalog) grantable() []authz.Method {
 	return all
 }
 
-// Access are the methods as a policy knows them: those of the catalog,
-// reflection, and for each read that is stored the right to have it fetched anew.
+// Access are the methods for the compiler of policies: those of the catalog,
+// reflection, and for each stored read the right to have it fetched anew.
 func (c *Catalog) Access() *authz.Methods { return c.access }
 
 // Methods lists all methods by file, then in the order of their declaration.
@@ -187,14 +189,14 @@ func (c *Catalog) Lookup(procedure string) (*Method, bool) {
 
 // NameError is the error of [Catalog.Find].
 type NameError struct {
-	// Name is what was looked for.
+	// Name is the name that was not found.
 	Name string
 	// Candidates are the names of which the short form is one; empty when there
 	// is no such method.
 	Candidates []string
 }
 
-// Error says what a name has to be.
+// Error lists the candidates, if any.
 func (e *NameError) Error() string {
 	if len(e.Candidates) > 0 {
 		return fmt.Sprintf("the RPC %q is ambiguous: %s", e.Name, strings.Join(e.Candidates, ", "))

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -53,6 +55,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if m.Endpoint, err = upstream.Compile(m.Descriptor, drift); err != nil {
 		return err
 	}
+	if m.path, err = pathtemplate.Parse(m.Endpoint.Template()); err != nil {
+		return err
+	}
 	m.Read, m.variables = m.Endpoint.Verb() == "GET", m.Endpoint.Variables()
 	if err := m.applyPolicy(policy, options); err != nil {
 		return err
@@ -68,19 +73,19 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	return nil
 }
 
-// compileLocal compiles an RPC that the gateway answers. It wants the same of a
-// declaration as of a mirror's, as far as that makes sense: such an answer is never
-// stored, and such a write makes no stored answer stale.
+// compileLocal compiles an RPC that the gateway answers. Its declaration has the
+// same parts as that of a mirror, where they apply: such an answer is never stored,
+// and such a write makes no stored answer stale.
 func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.MethodOptions) (err error) {
 	if m.Descriptor.IsStreamingClient() {
 		return errors.New("takes a stream; a decision is about one request")
 	}
 	m.Read = options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
-	if !permissionForm.MatchString(m.Permission) {
+	if !permission.Valid(m.Permission) {
 		return fmt.Errorf("permission %q is not a dotted resource and verb, such as cache.purge", m.Permission)
 	}
 	if m.Read && !policy.GetCacheNothing() || !m.Read && !policy.GetInvalidatesNothing() {
-		return errors.New("is answered here: a read says cache_nothing, a write invalidates_nothing")
+		return errors.New("is a local method: a read says cache_nothing, a write invalidates_nothing")
 	}
 	if policy.GetEachCall() != proto.HasExtension(options, optionsv1.E_FanOut) {
 		return errors.New("has (admingateway.options.v1.fan_out) without the scope each_call, or the other way round")

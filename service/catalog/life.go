@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
 
 // Life is how long an answer may be used, in the terms of RFC 9111 and RFC 5861.
@@ -26,13 +27,13 @@ type Life struct {
 	Settled time.Duration
 }
 
-// settling says when an answer about a range of time is final.
+// settling is when an answer about a range of time is final.
 type settling struct {
 	end   protoreflect.FieldDescriptor // where the range ends
 	after time.Duration
 }
 
-// over tells whether the range of a request is past.
+// over returns whether the range of a request is past.
 func (s *settling) over(request protoreflect.Message, now time.Time) bool {
 	if s == nil || !request.Has(s.end) {
 		return false
@@ -41,7 +42,7 @@ func (s *settling) over(request protoreflect.Message, now time.Time) bool {
 	return ok && !now.Before(end.AsTime().Add(s.after))
 }
 
-// applyLife checks what a read says of how long its answer may be used.
+// applyLife checks the declared life of a read's answers.
 func (m *Method) applyLife(policy *optionsv1.Policy) error {
 	fresh := policy.GetCache()
 	if err := positive("cache", fresh); err != nil {
@@ -67,7 +68,7 @@ func (m *Method) applyLife(policy *optionsv1.Policy) error {
 		m.Life.IfError = staleness.Stale.GetIfError().AsDuration()
 	case *optionsv1.Policy_Sensitive:
 		if !staleness.Sensitive {
-			return errors.New("sensitive is false; say what may be done with a stale answer instead")
+			return errors.New("sensitive is false; say how a stale answer may be used instead")
 		}
 		m.Sensitive = true
 	default:
@@ -108,8 +109,8 @@ func (m *Method) LifeAt(life Life, request protoreflect.Message, now time.Time) 
 	return life.Fresh
 }
 
-// LifeOverride changes the declared life of some reads. What it leaves nil stays
-// as it is declared.
+// LifeOverride changes the declared life of some reads. Nil fields stay as they
+// are declared.
 type LifeOverride struct {
 	// Of is a read, by its name or its short name ("ProjectService/ListProjects"), or
 	// a resource, which is a permission without its verb and means all of its reads:
@@ -123,9 +124,9 @@ type LifeOverride struct {
 type Lives map[*Method]Life
 
 // Lives compiles overrides. Those of a read come before those of its resource.
-// The errors say which override, counted from 0, and what is wrong with it: a
-// name that no cached read has, the same name twice, a negative duration, or an
-// answer that could then be served stale and is declared sensitive.
+// The errors name the override, counted from 0, and its fault: a name that no
+// cached read has, the same name twice, a negative duration, or an answer that
+// could then be served stale and is declared sensitive.
 func (c *Catalog) Lives(overrides []LifeOverride) (Lives, error) {
 	lives := make(Lives)
 	seen := make(map[string]bool)
@@ -158,7 +159,7 @@ func (c *Catalog) override(lives Lives, name string, o LifeOverride) error {
 	}
 	matched := false
 	for _, m := range c.methods {
-		if !m.Stored() || (name != m.Name() && name != m.resource()) {
+		if !m.Stored() || (name != m.Name() && name != permission.Resource(m.Permission)) {
 			continue
 		}
 		matched = true
@@ -177,12 +178,12 @@ func (c *Catalog) override(lives Lives, name string, o LifeOverride) error {
 			return fmt.Errorf("%s is sensitive, and never served stale", m.Name())
 		}
 		if m.settling == nil && life.Settled > 0 {
-			return fmt.Errorf("%s is about no range of time that settles", m.Name())
+			return fmt.Errorf("%s is not about a range of time that settles", m.Name())
 		}
 		lives[m] = life
 	}
 	if !matched {
-		return errors.New("no read that is kept has this name or resource")
+		return errors.New("no stored read has this name or resource")
 	}
 	return nil
 }

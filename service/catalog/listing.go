@@ -32,13 +32,13 @@ type listingEntry struct {
 	Secret      bool     `json:"secret,omitempty"`
 }
 
-// WriteListing writes a line for every RPC: name, verb, path, permission,
-// the request's field that names its projects or "organization", cache life, how
-// long a stale answer may be used, the budget that it spends ("first" where it takes
-// access away), and what it invalidates, where "$" behind a
-// path leaves what lies below it alone. RPCs that the gateway answers itself have
-// neither verb nor path. The format is "table" (aligned for reading), "tsv", or "json",
-// which also names the writes that make a read stale.
+// WriteListing writes a line for every RPC: name, verb, path, permission, the
+// request's field that names its projects or "organization", cache life, how long a
+// stale answer may be used, the budget that it spends ("first" where it takes
+// access away), and its invalidations, where "$" behind a path excludes the paths
+// below it. RPCs that the gateway answers itself have neither verb nor path. The
+// format is "table" (aligned for reading), "tsv", or "json", which also names the
+// writes that make a read stale.
 func (c *Catalog) WriteListing(w io.Writer, format string) error {
 	switch format {
 	case "table":
@@ -79,7 +79,7 @@ func (c *Catalog) writeRows(w io.Writer) error {
 	return nil
 }
 
-// none stands for what a method does not have.
+// none stands for an empty column.
 const none = "-"
 
 func (m *Method) listingEntry() listingEntry {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -20,8 +21,8 @@ const (
 	Upstream Source = iota + 1
 	// Local methods are answered by code of the gateway.
 	Local
-	// FanOut methods are made of many reads of the mirror, each of which is
-	// authorized on its own.
+	// FanOut methods make many reads of the mirror, each of which is authorized
+	// on its own.
 	FanOut
 )
 
@@ -39,7 +40,7 @@ type Method struct {
 	// Source is where its answers come from.
 	Source Source
 
-	// Permission is what a caller must have been granted.
+	// Permission is the permission that a caller needs.
 	Permission string
 	// Project is the path of the request's field that names the projects that
 	// the call concerns, such as "project_id" or "projects.values.id"; "" is the
@@ -58,7 +59,7 @@ type Method struct {
 	Endpoint *upstream.Endpoint
 	// Life is how long an answer may be used, as it is declared.
 	Life Life
-	// Sensitive says that the answer tells who may do what, and is never served
+	// Sensitive says that the answer shows access rights, and is never served
 	// stale.
 	Sensitive bool
 	// Invalidates are the path templates that a write makes stale.
@@ -69,9 +70,11 @@ type Method struct {
 	// Revokes says that the call takes access away, and waits before all others.
 	Revokes bool
 
-	// Reads declares what a FanOut is made of; nil for all others.
+	// Reads declares the reads of a FanOut; nil for all others.
 	Reads *optionsv1.FanOut
 
+	// path is the endpoint's template.
+	path []pathtemplate.Segment
 	// projects are the request's fields that name the projects of a FanOut.
 	projects []protoreflect.FieldDescriptor
 	// variables are the request's fields that are in the path.
@@ -96,11 +99,11 @@ func shortName(name string) string {
 	return name[strings.LastIndexByte(service, '.')+1:]
 }
 
-// Access is the method as a policy knows it.
+// Access is the method for decisions of the policy.
 func (m *Method) Access() *authz.Handle { return m.access }
 
 // Refresh is the permission to have a read answered by the upstream although an
-// answer is stored; nil where none ever is.
+// answer is stored; nil where answers are never stored.
 func (m *Method) Refresh() *authz.Handle { return m.refresh }
 
 // Stored says whether answers of the method are ever stored, as it is declared.
@@ -127,7 +130,7 @@ func (m *Method) ProjectsIn(request protoreflect.Message) []string {
 // all but Upstream. The slice is the method's own: it is not changed.
 func (m *Method) Variables() []protoreflect.FieldDescriptor { return m.variables }
 
-// Spec is what a door has to know of the method.
+// Spec describes the method to doors.
 func (m *Method) Spec() connect.Spec {
 	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Schema: m.Descriptor, Procedure: m.Procedure}
 	if m.Descriptor.IsStreamingServer() {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
@@ -13,10 +12,10 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/fieldpath"
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
+	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
-
-// permissionForm is a dotted resource and a verb: "projects.users.update".
-var permissionForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
 
 // Invalidation is a path template whose stored answers a write makes stale.
 type Invalidation struct {
@@ -24,12 +23,11 @@ type Invalidation struct {
 	// the write's request, and `*`. A variable whose field is empty, and `*`,
 	// stand for every value.
 	Template string
-	// Exact leaves what lies below the path alone.
+	// Exact limits it to the path itself, without the paths below it.
 	Exact bool
 }
 
-// String is the template, with "$" behind it where what lies below is left
-// alone.
+// String is the template, with "$" behind it where it is exact.
 func (i Invalidation) String() string {
 	if i.Exact {
 		return i.Template + "$"
@@ -37,10 +35,10 @@ func (i Invalidation) String() string {
 	return i.Template
 }
 
-// applyPolicy checks the declaration and takes it over. Nothing in it is a
+// applyPolicy checks the declaration and copies it. Nothing in it is a
 // default by absence.
 func (m *Method) applyPolicy(policy *optionsv1.Policy, options *descriptorpb.MethodOptions) error {
-	if !permissionForm.MatchString(m.Permission) {
+	if !permission.Valid(m.Permission) {
 		return fmt.Errorf("permission %q is not a dotted resource and verb, such as projects.users.update", m.Permission)
 	}
 	var err error
@@ -60,17 +58,14 @@ func (m *Method) applyPolicy(policy *optionsv1.Policy, options *descriptorpb.Met
 	return m.applyWritePolicy(policy)
 }
 
-// budgetForm is a dotted name.
-var budgetForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$`)
-
-// applyBudget names what the call spends, and when its turn is.
+// applyBudget sets the budget and the urgency of the call.
 func (m *Method) applyBudget(policy *optionsv1.Policy) error {
 	name := policy.GetBudget()
 	if name == "" {
-		name = m.resource()
+		name = permission.Resource(m.Permission)
 	}
-	if !budgetForm.MatchString(name) {
-		return fmt.Errorf("budget %q is no dotted name, such as usage.completions", name)
+	if !permission.IsDotted(name) {
+		return fmt.Errorf("budget %q is not a dotted name, such as usage.completions", name)
 	}
 	kind := "write"
 	if m.Read {
@@ -84,10 +79,7 @@ func (m *Method) applyBudget(policy *optionsv1.Policy) error {
 	return nil
 }
 
-// resource is the permission without its verb.
-func (m *Method) resource() string { return m.Permission[:strings.LastIndexByte(m.Permission, '.')] }
-
-// projectFields are what the upstream calls the fields that name projects. One
+// projectFields are the names of the upstream's fields that name projects. One
 // that a declaration overlooks would open the method to callers of any project,
 // or close it to all of them.
 var projectFields = []protoreflect.Name{"project_id", "project_ids", "projects"}
@@ -97,7 +89,7 @@ var projectFields = []protoreflect.Name{"project_id", "project_ids", "projects"}
 func scopeOf(policy *optionsv1.Policy, request protoreflect.MessageDescriptor) (project string, err error) {
 	switch scope := policy.GetScope().(type) {
 	case *optionsv1.Policy_Project:
-		if err := checkFieldPath(request, scope.Project); err != nil {
+		if _, err := fieldpath.Compile(request, scope.Project); err != nil {
 			return "", fmt.Errorf("project %q: %w", scope.Project, err)
 		}
 		project = scope.Project
@@ -115,24 +107,6 @@ func scopeOf(policy *optionsv1.Policy, request protoreflect.MessageDescriptor) (
 		}
 	}
 	return project, nil
-}
-
-// checkFieldPath wants a path through messages to a string field.
-func checkFieldPath(message protoreflect.MessageDescriptor, path string) error {
-	name, rest, deeper := strings.Cut(path, ".")
-	field := message.Fields().ByName(protoreflect.Name(name))
-	switch {
-	case field == nil || field.IsMap():
-		return fmt.Errorf("%s has no field %q to go by", message.Name(), name)
-	case deeper && field.Message() == nil:
-		return fmt.Errorf("%s is no message", field.FullName())
-	case deeper:
-		return checkFieldPath(field.Message(), rest)
-	case field.Kind() != protoreflect.StringKind:
-		return fmt.Errorf("%s is no string", field.FullName())
-	default:
-		return nil
-	}
 }
 
 func (m *Method) applyReadPolicy(policy *optionsv1.Policy) error {
@@ -176,49 +150,23 @@ func (m *Method) applyWritePolicy(policy *optionsv1.Policy) error {
 	return nil
 }
 
-// checkTemplate wants an absolute path whose variables are string fields of the
+// checkTemplate wants a path template whose variables are string fields of the
 // request.
 func checkTemplate(template string, request protoreflect.MessageDescriptor) error {
-	path, ok := strings.CutPrefix(template, "/")
-	if !ok {
-		return errors.New("does not begin with a slash")
+	segments, err := pathtemplate.Parse(template)
+	if err != nil {
+		return err
 	}
-	for segment := range strings.SplitSeq(path, "/") {
-		name, variable := cutVariable(segment)
-		switch {
-		case segment == "":
-			return errors.New("has an empty segment")
-		case segment == "*":
-		case !variable:
-			if strings.ContainsAny(segment, "{}*?#%") {
-				return fmt.Errorf("segment %q is neither literal, nor a variable, nor *", segment)
-			}
-		default:
-			field := request.Fields().ByName(protoreflect.Name(name))
-			if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
-				return fmt.Errorf("variable {%s} is no string field of %s", name, request.Name())
-			}
+	for _, segment := range segments {
+		if !segment.IsVariable {
+			continue
+		}
+		field := request.Fields().ByName(protoreflect.Name(segment.Variable))
+		if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {
+			return fmt.Errorf("variable {%s} is not a string field of %s", segment.Variable, request.Name())
 		}
 	}
 	return nil
-}
-
-func cutVariable(segment string) (name string, ok bool) {
-	name, open := strings.CutPrefix(segment, "{")
-	name, closed := strings.CutSuffix(name, "}")
-	return name, open && closed
-}
-
-// anonymous replaces the names of a template's variables, which do not tell two
-// routes apart.
-func anonymous(template string) string {
-	segments := strings.Split(template, "/")
-	for i, segment := range segments {
-		if _, variable := cutVariable(segment); variable {
-			segments[i] = "{}"
-		}
-	}
-	return strings.Join(segments, "/")
 }
 
 func hasPathID(field protoreflect.FieldDescriptor) bool {

@@ -4,16 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 )
 
-// A write makes stale what its templates match. So that nobody has to search for
-// that, both sides name it: a write's tags and those of a read have one in common
-// exactly when the write makes the read's answer stale. A tag is a template with
-// values in place of its variables, "*" where any value is meant, and "$" behind
-// it where what lies below is left alone.
+// A write makes stale the answers of the reads that its templates match. To find
+// them without a search, both sides have tags: a write's tags and those of a read
+// have one in common exactly when the write makes the read's answer stale. A tag
+// is a template with values in place of its variables, "*" where any value is
+// meant, and "$" behind it where the paths below it are excluded.
 
 // TagPattern makes one tag of a request. It is immutable.
 type TagPattern struct {
@@ -36,7 +37,7 @@ func (p TagPattern) Append(b []byte, request protoreflect.Message) []byte {
 			text = request.Get(segment.field).String()
 		}
 		if text == "" {
-			text = anyValue
+			text = pathtemplate.Any
 		}
 		b = append(append(b, '/'), text...)
 	}
@@ -46,15 +47,13 @@ func (p TagPattern) Append(b []byte, request protoreflect.Message) []byte {
 	return b
 }
 
-const anyValue = "*"
-
-// Tags are the patterns of what the answer to a read depends on, or of what a
-// write makes stale: a write and a read that have a tag in common must not share a
-// stored answer. The slice is the method's own: it is not changed.
+// Tags are the patterns of the tags on which the answer to a read depends, or
+// which a write makes stale: a write and a read that have a tag in common must not
+// share a stored answer. The slice must not be changed.
 func (m *Method) Tags() []TagPattern { return m.tags }
 
-// connectReadsAndWrites compiles the tags of all methods, and finds what is
-// wrong with a whole catalog.
+// connectReadsAndWrites compiles the tags of all methods, and finds
+// invalidations that match no read.
 func (c *Catalog) connectReadsAndWrites() {
 	for _, write := range c.Mirrored() {
 		for _, invalidation := range write.Invalidates {
@@ -74,50 +73,52 @@ func (c *Catalog) connectReadsAndWrites() {
 }
 
 // CheckInvalidations wants every invalidation to match a read. One that matches
-// none is a slip of the pen more often than foresight, and the read that was meant
-// would go stale. It is for a catalog that has all files: the reads of a write may
-// be in another one.
+// none is more often a mistake than intended, and the read that was meant would
+// stay stale. It is for a catalog that has all files: the reads of a write may be
+// in another one.
 func (c *Catalog) CheckInvalidations() error { return errors.Join(c.unmatched...) }
-
-func splitPath(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
 
 // writePattern is an invalidation over the fields of the write's request.
 func (m *Method) writePattern(invalidation Invalidation) TagPattern {
 	p := TagPattern{exact: invalidation.Exact}
-	for _, segment := range splitPath(invalidation.Template) {
-		if name, variable := cutVariable(segment); variable {
-			p.segments = append(p.segments, tagSegment{field: m.Descriptor.Input().Fields().ByName(protoreflect.Name(name))})
-			continue
-		}
-		p.segments = append(p.segments, tagSegment{literal: segment})
+	segments, _ := pathtemplate.Parse(invalidation.Template) // applyWritePolicy has checked it.
+	for _, segment := range segments {
+		p.segments = append(p.segments, m.tagSegment(segment))
 	}
 	return p
+}
+
+// tagSegment is a segment of a template over the method's request.
+func (m *Method) tagSegment(segment pathtemplate.Segment) tagSegment {
+	if segment.IsVariable {
+		return tagSegment{field: m.Descriptor.Input().Fields().ByName(protoreflect.Name(segment.Variable))}
+	}
+	return tagSegment{literal: segment.Literal}
 }
 
 // dependsOn adds the tags by which a read notices the pattern of a write; false
 // when the pattern never matches it.
 func (m *Method) dependsOn(pattern TagPattern, write *Method) bool {
-	path := splitPath(m.Endpoint.Template())
-	if len(pattern.segments) > len(path) || pattern.exact && len(pattern.segments) != len(path) {
+	if len(pattern.segments) > len(m.path) || pattern.exact && len(pattern.segments) != len(m.path) {
 		return false
 	}
 	variants := []TagPattern{{exact: pattern.exact}}
 	for i, segment := range pattern.segments {
-		name, variable := cutVariable(path[i])
-		wild := tagSegment{literal: anyValue}
+		own := m.path[i]
+		wild := tagSegment{literal: pathtemplate.Any}
 		var choices []tagSegment
 		switch {
-		case segment.field == nil && segment.literal != anyValue:
-			if variable || path[i] != segment.literal {
+		case segment.field == nil && segment.literal != pathtemplate.Any:
+			if own.IsVariable || own.Literal != segment.literal {
 				return false
 			}
 			choices = []tagSegment{segment}
-		case !variable:
+		case !own.IsVariable:
 			return false
 		case segment.field == nil:
 			choices = []tagSegment{wild}
 		default:
-			choices = []tagSegment{{field: m.Descriptor.Input().Fields().ByName(protoreflect.Name(name))}}
+			choices = []tagSegment{m.tagSegment(own)}
 			if !slices.Contains(write.Endpoint.Variables(), segment.field) {
 				// A field of the body may be empty, and then means every value.
 				choices = append(choices, wild)

@@ -51,7 +51,7 @@ type BoundStream struct {
 	ctx context.Context
 	// connection is nil where Receive does not wait.
 	connection Connection
-	// begun tells that something was read or written.
+	// begun says that something was read or written.
 	begun bool
 }
 
@@ -80,7 +80,7 @@ func (s *BoundStream) Send(msg any) error {
 func (s *BoundStream) Receive(msg any) error {
 	s.begun = true
 	// For the time of the wait alone: it costs a goroutine when a client goes away,
-	// and no client is waited for whose call is not allowed.
+	// and calls that are not allowed do not wait for their client.
 	if s.connection != nil {
 		defer context.AfterFunc(s.ctx, s.connection.Interrupt)()
 	}

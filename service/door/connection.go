@@ -45,7 +45,7 @@ func ConnectionOf(ctx context.Context) (Connection, bool) {
 	return c, ok
 }
 
-// errNoConnection is a door that is not a whole one.
+// errNoConnection is the error for a door that is not complete.
 var errNoConnection = errors.New("the door offers no connection or no headers")
 
 // Require is the interceptor that refuses a call whose door offers no connection or
@@ -60,7 +60,7 @@ func Require(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// InProcess is the connection of a caller in the same process, which has none.
+// InProcess stands in for the connection of a caller in the same process.
 type InProcess struct{}
 
 // TLS implements [Connection].

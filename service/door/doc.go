@@ -1,6 +1,6 @@
-// Package door is what every door offers to the interceptors: a [Connection], in the
-// context of each call. A door is an adapter from a wire protocol to calls of one
-// connect.Server.
+// Package door is the interface between doors and interceptors: a [Connection], in
+// the context of each call. A door is an adapter from a wire protocol to calls of
+// one connect.Server.
 //
 // It imports nothing of the project, so that doors and interceptors can both import
 // it.

@@ -21,7 +21,7 @@ import (
 // [door.Connection].
 type ServerInfo struct {
 	tls         *tls.ConnectionState
-	conn        *conn // nil: the call is on none of our listeners
+	conn        *conn // nil: the call is not on a listener of the door
 	once        sync.Once
 	interrupted chan struct{}
 }
@@ -38,8 +38,8 @@ func (i *ServerInfo) Interrupt() {
 // Waits says that a Receive can wait for the client.
 func (i *ServerInfo) Waits() bool { return true }
 
-// Trust says that the caller has been authenticated: it may take back as many calls
-// as it likes.
+// Trust says that the caller has been authenticated: it may cancel as many calls as
+// it likes.
 func (i *ServerInfo) Trust() {
 	if i.conn != nil {
 		i.conn.Trust()
@@ -52,8 +52,8 @@ func (i *ServerInfo) ExtendTo(time.Time) {}
 // AbandonRequest does nothing: HTTP/2 answers a request that has not come whole.
 func (i *ServerInfo) AbandonRequest() {}
 
-// TLS is the state of the connection, nil without TLS. The certificates in it are
-// those of all calls on the connection: nobody changes them.
+// TLS is the state of the connection, nil without TLS. All calls on the
+// connection share the certificates in it: they are never changed.
 func (i *ServerInfo) TLS() *tls.ConnectionState {
 	if i == nil {
 		return nil
@@ -61,7 +61,8 @@ func (i *ServerInfo) TLS() *tls.ConnectionState {
 	return i.tls
 }
 
-// call serves one call. Reads are those that its client has left unanswered.
+// call serves one call. Reads counts the reads that still wait for a client
+// after their call has ended.
 func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 	ctx, release := withOwnDeadline(wire.Context())
 	defer release()
@@ -86,7 +87,7 @@ func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 
 // withOwnDeadline gives a context that is exceeded when its deadline passes.
 // grpc-go cancels a call's own then, often before that has noticed, and a call
-// whose time was up would look like one that its client gave up.
+// whose deadline passed would look like one that its client canceled.
 func withOwnDeadline(wire context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := wire.Deadline()
 	if !ok {
@@ -113,7 +114,8 @@ func (d *Door) dispatch(ctx context.Context, s *stream) (err error) {
 	return d.server.Call(ctx, s.info.Spec.Procedure, s.info, s)
 }
 
-// info is what the road learns of a call before its messages.
+// info is the CallInfo of a call: all that the pipeline has before the
+// messages.
 func (d *Door) info(ctx context.Context, procedure string) (*connect.CallInfo, *ServerInfo) {
 	spec, ok := d.specs[procedure]
 	if !ok {

@@ -177,7 +177,7 @@ func TestMetadataBothWays(t *testing.T) {
 	}
 }
 
-// TestMetadataIsBounded: clients are told the limit, and held to it.
+// TestMetadataIsBounded: the limit is announced to clients and enforced.
 func TestMetadataIsBounded(t *testing.T) {
 	t.Parallel()
 	conn := dial(t, serve(t, serving(echo), grpcdoor.Options{}).address)

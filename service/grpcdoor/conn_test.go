@@ -25,7 +25,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
 
-// client is an HTTP/2 client that does what it is told, frame by frame.
+// client is an HTTP/2 client that a test controls, frame by frame.
 type client struct {
 	net.Conn
 	*http2.Framer
@@ -75,8 +75,8 @@ func (c *client) call(stream uint32, metadata ...[2]string) error {
 	return c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.headers.Bytes(), EndHeaders: true})
 }
 
-// until reads frames until one is what is looked for, and answers pings as
-// every client does.
+// until reads frames until one matches, and answers pings as every client
+// does.
 func (c *client) until(found func(http2.Frame) bool) error {
 	for {
 		f, err := c.ReadFrame()
@@ -112,8 +112,8 @@ func (c *client) goodbye(t *testing.T) (code http2.ErrCode, debug string) {
 	return code, debug
 }
 
-// TestTooManyPings: who pings more often than allowed is told so and
-// disconnected.
+// TestTooManyPings: a client that pings more often than allowed gets an error
+// and disconnected.
 func TestTooManyPings(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, serve(t, serving(echo), grpcdoor.Options{}).address)
@@ -156,7 +156,7 @@ func TestConnectionsDoNotLastForever(t *testing.T) {
 	if err := c.until(func(http2.Frame) bool { return false }); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the connection ended with %v", err)
 	}
-	// A real client has three connections, and nobody notices.
+	// A real client has three connections, and no call fails.
 	conn := dial(t, o.address)
 	for range 3 {
 		if _, err := invoke(t, conn, "x"); err != nil {
@@ -238,8 +238,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDrain: calls in flight end as if nothing had happened, and nobody new is
-// let in. A connection that never said anything holds nobody up.
+// TestDrain: calls in flight end as if nothing had happened, and no new
+// connection is accepted. A connection that never sent anything delays no
+// other.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	inside, release := make(chan struct{}, 1), make(chan struct{})
@@ -253,11 +254,11 @@ func TestDrain(t *testing.T) {
 	if _, err := io.ReadFull(silent, make([]byte, 9)); err != nil { // The door speaks first.
 		t.Fatal(err)
 	}
-	told := newClient(t, o.address)
-	if err := told.call(1); err != nil {
+	served := newClient(t, o.address)
+	if err := served.call(1); err != nil {
 		t.Fatal(err)
 	}
-	if err := told.WriteData(1, true, envelope(false, nil)); err != nil {
+	if err := served.WriteData(1, true, envelope(false, nil)); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, "the call", inside)
@@ -272,8 +273,8 @@ func TestDrain(t *testing.T) {
 	}()
 	wait(t, "the call", inside)
 	o.stop()
-	if code, _ := told.goodbye(t); code != http2.ErrCodeNo {
-		t.Errorf("clients were told %s", code)
+	if code, _ := served.goodbye(t); code != http2.ErrCodeNo {
+		t.Errorf("clients got a GOAWAY with %s", code)
 	}
 	if _, err := invoke(t, dial(t, o.address), "new"); status.Code(err) != codes.Unavailable {
 		t.Errorf("a new client got %v", err)
@@ -290,7 +291,7 @@ func TestDrain(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the call in flight: %v", err)
 	}
-	if err := told.until(func(f http2.Frame) bool {
+	if err := served.until(func(f http2.Frame) bool {
 		return f.Header().StreamID == 1 && f.Header().Flags.Has(http2.FlagHeadersEndStream)
 	}); err != nil {
 		t.Errorf("the other call in flight: %v", err)

@@ -5,6 +5,5 @@
 // of the cost of a small call is the transport. Here the transport is the one
 // that was written for gRPC, and everything behind it is the same: every call
 // goes through [connect.Server.Call], so interceptors, errors and answers are
-// those of the other doors. The package knows the wire, connect and nothing of
-// the road.
+// those of the other doors. The package imports nothing of the pipeline.
 package grpcdoor

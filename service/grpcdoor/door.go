@@ -17,7 +17,8 @@ import (
 
 // Windows of flow control: what a client may send before a handler reads it. A
 // message that is being read gets the room that it needs. They do not grow by
-// themselves, or a client could have megabytes of what nobody reads kept.
+// themselves, or a client could make the door hold megabytes that no handler
+// reads.
 const (
 	streamWindow     = 64 << 10
 	connectionWindow = 1 << 20
@@ -25,7 +26,7 @@ const (
 
 // standing is how many goroutines wait for calls, with stacks that have grown to
 // what a call needs: growing them anew is a fifth of what a small call costs. A
-// call for which none of them is free gets one of its own.
+// call for which none of them is free gets a new one.
 const standing = 64
 
 // Door serves a [connect.Server] over gRPC. It has no state between calls of
@@ -37,7 +38,8 @@ type Door struct {
 	opener  *opener
 }
 
-// New makes a door onto what is registered with server at this time.
+// New makes a door onto the methods that are registered with server at this
+// time.
 func New(server *connect.Server, options Options) *Door {
 	d := &Door{server: server, options: options.settled(), specs: make(map[string]connect.Spec)}
 	d.opener = newOpener(d.options.MaxRequestBytes)
@@ -47,10 +49,10 @@ func New(server *connect.Server, options Options) *Door {
 	return d
 }
 
-// Serve serves l, which it closes, until ctx ends. Then clients are told to go,
-// calls in flight have [Options].DrainTimeout to end, and what is left is
-// canceled. All goroutines have ended when it returns. The error is nil when all
-// calls came to their end.
+// Serve serves l, which it closes, until ctx ends. Then clients get a GOAWAY,
+// calls in flight have [Options].DrainTimeout to end, and the rest is canceled.
+// All goroutines have ended when it returns. The error is nil when all calls
+// came to their end.
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	var reads sync.WaitGroup
 	defer reads.Wait()
@@ -59,7 +61,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 		begun := time.Now()
 		defer count(wire.Context(), begun)
 		if wire.Context().Err() != nil {
-			return nil // It was taken back before anybody looked at it.
+			return nil // It was canceled before it was handled.
 		}
 		return d.call(wire, &reads)
 	}))...)
@@ -75,13 +77,13 @@ func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serve gRPC on %s: %w", l.Addr(), failed)
 	case <-ctx.Done():
 	}
-	// grpc-go waits for connections that have not yet said anything before it
-	// tells the others to go. They are nobody's calls, so they do not get to
-	// use up the others' time.
+	// grpc-go waits for connections that have not yet sent anything before it
+	// sends a GOAWAY to the others. They have no calls, so they must not use up
+	// the time of the others.
 	closed := conns.Close()
 	conns.closeSilent()
 	err := d.drain(server)
-	<-ended // That the listener was closed is no news.
+	<-ended // Its error is that the listener was closed.
 	if err == nil && closed != nil && !errors.Is(closed, net.ErrClosed) {
 		err = fmt.Errorf("close %s: %w", l.Addr(), closed)
 	}
@@ -110,7 +112,7 @@ func (d *Door) serverOptions() []grpc.ServerOption {
 	o := d.options
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(frames{}),
-		//nolint:staticcheck // SA1019: what replaces it is a registry for the whole process, and answers with errors of its own.
+		//nolint:staticcheck // SA1019: its replacement is a registry for the whole process, with other errors.
 		grpc.RPCDecompressor(marker{}),
 		grpc.MaxRecvMsgSize(2 * o.MaxRequestBytes),
 		grpc.MaxHeaderListSize(uint32(o.MaxHeaderBytes)),

@@ -8,7 +8,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectgzip"
-	_ "google.golang.org/grpc/encoding/gzip" // grpc-go compresses answers with what is registered.
+	_ "google.golang.org/grpc/encoding/gzip" // grpc-go compresses answers with registered compressors.
 	"google.golang.org/grpc/mem"
 )
 
@@ -25,7 +25,7 @@ func (frames) Name() string { return connect.CodecNameProto }
 func (frames) Marshal(v any) (mem.BufferSlice, error) {
 	f, ok := v.(*frame)
 	if !ok {
-		return nil, fmt.Errorf("%T is no frame", v)
+		return nil, fmt.Errorf("%T is not a frame", v)
 	}
 	return mem.BufferSlice{mem.SliceBuffer(f.data)}, nil
 }
@@ -34,7 +34,7 @@ func (frames) Marshal(v any) (mem.BufferSlice, error) {
 func (frames) Unmarshal(data mem.BufferSlice, v any) error {
 	f, ok := v.(*frame)
 	if !ok {
-		return fmt.Errorf("%T is no frame", v)
+		return fmt.Errorf("%T is not a frame", v)
 	}
 	f.data = make([]byte, data.Len())
 	data.CopyTo(f.data)
@@ -44,19 +44,19 @@ func (frames) Unmarshal(data mem.BufferSlice, v any) error {
 // squeezed stands in front of a frame that came compressed. No valid message
 // begins with it: it would be the tag of field 0, of a type that does not exist.
 // An uncompressed frame that begins with it is therefore refused like any other
-// that is no message, or, if what follows happens to be compressed, taken as if
+// that is not a message, or, if the rest happens to be compressed, treated as if
 // it had been marked so; the limits are the same.
 const squeezed = 0x07
 
-// marker is a decompressor of grpc-go's that only marks what is compressed. The
-// stream does the work: it can say what is wrong with a message as the other
-// doors do, where grpc-go would end the call with words of its own.
+// marker is a decompressor for grpc-go that only marks compressed messages. The
+// stream decompresses them: it returns the errors of the other doors, where
+// grpc-go would end the call with its own.
 type marker struct{}
 
 // Type is the compression.
 func (marker) Type() string { return connect.CompressionNameGzip }
 
-// Do marks a frame, which is no longer than grpc-go lets one be.
+// Do marks a frame, which grpc-go has limited in size.
 func (marker) Do(r io.Reader) ([]byte, error) {
 	var marked bytes.Buffer
 	if sized, ok := r.(interface{ Remaining() int }); ok {
@@ -74,8 +74,8 @@ func (marker) Do(r io.Reader) ([]byte, error) {
 type opener struct {
 	gzip *connectgzip.Compressor
 	most int // bytes, as it came and as it is
-	// room is where messages are decompressed. It is used again, or a client who
-	// sends little that becomes much would keep the garbage collector busy.
+	// room holds buffers for decompressed messages. They are reused, or a client
+	// who sends little that becomes much would keep the garbage collector busy.
 	room sync.Pool
 }
 
@@ -112,8 +112,8 @@ func (o *opener) open(f frame, read func(io.Reader) error) (connect.MessageStats
 	return connect.MessageStats{Size: room.Len(), CompressedSize: len(compressed)}, read(room)
 }
 
-// decompress stops one byte after the limit. Nothing is the empty message, which
-// some clients do not compress although they say so.
+// decompress stops one byte after the limit. No bytes are the empty message,
+// which some clients do not compress although they say so.
 func (o *opener) decompress(into *bytes.Buffer, compressed []byte) error {
 	if len(compressed) == 0 {
 		return nil

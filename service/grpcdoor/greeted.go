@@ -11,8 +11,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
-// greeted is a listener that knows which of its connections have not yet become
-// HTTP/2 ones.
+// greeted is a listener that tracks which of its connections have not yet
+// finished their handshakes.
 type greeted struct {
 	net.Listener
 
@@ -35,7 +35,7 @@ func (g *greeted) Accept() (net.Conn, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		// Whoever serves it finds that out at its first read.
+		// The server notices at its first read.
 		_ = accepted.Close()
 	} else {
 		g.silent[c] = struct{}{}
@@ -43,14 +43,14 @@ func (g *greeted) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// closeSilent closes the connections that have said nothing so far, and those
+// closeSilent closes the connections that have sent nothing so far, and those
 // that are still to come.
 func (g *greeted) closeSilent() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
 	for c := range g.silent {
-		_ = c.Conn.Close() // Nobody has heard anything on it.
+		_ = c.Conn.Close() // Nothing was sent on it.
 	}
 	clear(g.silent)
 }
@@ -82,8 +82,8 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// address is that of a client, and leads to its connection: grpc-go shows no more
-// of one.
+// address is that of a client, and leads to its connection: grpc-go exposes
+// nothing else of it.
 type address struct {
 	net.Addr
 	conn *conn
@@ -99,7 +99,8 @@ func count(wire context.Context, begun time.Time) {
 	}
 }
 
-// connOf is the connection of a call; nil when it is on none of ours.
+// connOf is the connection of a call; nil when it is not on a greeted
+// listener.
 func connOf(ctx context.Context) *conn {
 	p, ok := peer.FromContext(ctx)
 	if !ok {

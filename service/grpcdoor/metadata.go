@@ -11,7 +11,7 @@ import (
 // they are, connect as the base64 in which they travel.
 const binarySuffix = "-bin"
 
-// received puts what a client sent into a header.
+// received puts the metadata of a client into a header.
 func received(header *connect.Header, md metadata.MD) {
 	for key, values := range md {
 		switch {
@@ -30,8 +30,8 @@ func received(header *connect.Header, md metadata.MD) {
 	}
 }
 
-// sent is a header as grpc-go takes it. What belongs to the protocol, and what
-// no client could be sent, is left out.
+// sent converts a header for grpc-go. It leaves out the headers of the
+// protocol and those that cannot be sent.
 func sent(header *connect.Header) metadata.MD {
 	if header.Len() == 0 {
 		return nil

@@ -1,13 +1,14 @@
 package grpcdoor
 
 import (
-	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
+
+	"github.com/admin-gateway/admin-gateway/internal/bounds"
 )
 
 // Options configure a [Door]. The zero value is a working door without TLS. A
@@ -16,9 +17,9 @@ import (
 type Options struct {
 	// Codec is protobuf's binary form; default [connectproto.NewBinaryCodec].
 	Codec connect.Codec
-	// TLS protects the connections, and may ask for certificates of clients;
-	// what it verified is what the call's [ServerInfo] shows. [New] copies it. nil:
-	// HTTP/2 with prior knowledge, without TLS.
+	// TLS protects the connections, and may ask for certificates of clients; the
+	// call's [ServerInfo] has the verified state. [New] copies it. nil: HTTP/2 with
+	// prior knowledge, without TLS.
 	TLS *tls.Config
 	// Logger gets panics that no interceptor recovered; the default discards
 	// them.
@@ -26,9 +27,8 @@ type Options struct {
 
 	// MaxRequestBytes bounds a message of a client, as it is sent and as it is
 	// after decompression; default 1 MiB, at most 64 MiB. A larger one is
-	// RESOURCE_EXHAUSTED. Up to twice the bound it is read, so that it can be
-	// refused as the road refuses; beyond that grpc-go refuses it unread, in its
-	// own words.
+	// RESOURCE_EXHAUSTED. Up to twice the bound it is read, so that the pipeline
+	// can refuse it; beyond that grpc-go refuses it unread, with its own message.
 	MaxRequestBytes int
 	// CompressMinBytes is the least size of an answer that is compressed, where
 	// the request came compressed; default 1 KiB, at most 64 MiB.
@@ -61,23 +61,21 @@ type Options struct {
 	// 3 min, which is more than the longest call, at most a day.
 	MaxConnectionAge      time.Duration
 	MaxConnectionAgeGrace time.Duration
-	// PingAfter is how long a connection may be silent before the door asks
-	// whether the client is there; default 1 min, at least 1 s, at most a day. A
-	// client that does not answer within PingTimeout is gone; default 20 s, at
-	// most 5 min.
+	// PingAfter is how long a connection may be silent before the door sends a
+	// ping; default 1 min, at least 1 s, at most a day. A connection whose client
+	// does not answer within PingTimeout is closed; default 20 s, at most 5 min.
 	PingAfter   time.Duration
 	PingTimeout time.Duration
 	// MinClientPing is the shortest time between pings that a client may send,
-	// with calls or without; who sends more is disconnected (too_many_pings).
-	// Default 10 s, which is the least that grpc-go's clients send; at most 1 h.
+	// with calls or without; a client that sends more is disconnected
+	// (too_many_pings). Default 10 s, which is the least that grpc-go's clients
+	// send; at most 1 h.
 	MinClientPing time.Duration
 
 	// DrainTimeout is how long calls in flight may take to end when the door is
 	// closed; default 15 s, at most 10 min.
 	DrainTimeout time.Duration
 }
-
-const day = 24 * time.Hour
 
 // settled fills defaults in and holds values to their bounds.
 func (o Options) settled() Options {
@@ -90,29 +88,21 @@ func (o Options) settled() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	settle(&o.MaxRequestBytes, 1<<20, 64<<20)
-	settle(&o.CompressMinBytes, 1<<10, 64<<20)
-	settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
-	settle(&o.MaxConnections, 1024, 65536)
-	settle(&o.MaxConcurrentStreams, 250, 10_000)
-	settle(&o.ReadBufferBytes, 32<<10, 1<<20)
-	settle(&o.WriteBufferBytes, 32<<10, 1<<20)
-	settle(&o.ConnectionTimeout, 10*time.Second, 2*time.Minute)
-	settle(&o.MaxConnectionIdle, 5*time.Minute, day)
-	settle(&o.MaxConnectionAge, 30*time.Minute, day)
-	settle(&o.MaxConnectionAgeGrace, 3*time.Minute, day)
-	settle(&o.PingAfter, time.Minute, day)
+	bounds.Settle(&o.MaxRequestBytes, 1<<20, 64<<20)
+	bounds.Settle(&o.CompressMinBytes, 1<<10, 64<<20)
+	bounds.Settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
+	bounds.Settle(&o.MaxConnections, 1024, 65536)
+	bounds.Settle(&o.MaxConcurrentStreams, 250, 10_000)
+	bounds.Settle(&o.ReadBufferBytes, 32<<10, 1<<20)
+	bounds.Settle(&o.WriteBufferBytes, 32<<10, 1<<20)
+	bounds.Settle(&o.ConnectionTimeout, 10*time.Second, 2*time.Minute)
+	bounds.Settle(&o.MaxConnectionIdle, 5*time.Minute, bounds.Day)
+	bounds.Settle(&o.MaxConnectionAge, 30*time.Minute, bounds.Day)
+	bounds.Settle(&o.MaxConnectionAgeGrace, 3*time.Minute, bounds.Day)
+	bounds.Settle(&o.PingAfter, time.Minute, bounds.Day)
 	o.PingAfter = max(o.PingAfter, time.Second)
-	settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
-	settle(&o.MinClientPing, 10*time.Second, time.Hour)
-	settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
+	bounds.Settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
+	bounds.Settle(&o.MinClientPing, 10*time.Second, time.Hour)
+	bounds.Settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
 	return o
-}
-
-func settle[T cmp.Ordered](value *T, standard, most T) {
-	var zero T
-	if *value <= zero {
-		*value = standard
-	}
-	*value = min(*value, most)
 }

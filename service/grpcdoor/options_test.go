@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/bounds"
 )
 
 // TestOptionsAreHeldToTheirBounds: every number has a default and a bound.
@@ -32,7 +34,7 @@ func TestOptionsAreHeldToTheirBounds(t *testing.T) {
 		if value.Int() <= 0 || reflect.ValueOf(negative).Field(i).Int() != value.Int() {
 			t.Errorf("%s: default %d, less than nothing %d", name, value.Int(), reflect.ValueOf(negative).Field(i).Int())
 		}
-		if bound := reflect.ValueOf(huge).Field(i).Int(); bound < value.Int() || bound > int64(day) {
+		if bound := reflect.ValueOf(huge).Field(i).Int(); bound < value.Int() || bound > int64(bounds.Day) {
 			t.Errorf("%s: default %d, at most %d", name, value.Int(), bound)
 		}
 	}

@@ -12,8 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// toStatus is what a client is told of an error: code, message and details of a
-// *connect.Error that was made here, and of anything else no more than a code.
+// toStatus is the status that a client gets for an error: code, message and
+// details of a *connect.Error that was made here, and only a code for all
+// others.
 func toStatus(err error) error {
 	if err == nil {
 		return nil
@@ -21,7 +22,7 @@ func toStatus(err error) error {
 	e, ok := errors.AsType[*connect.Error](err)
 	switch {
 	case ok && e != nil && e.IsRemote():
-		return status.Error(codes.Internal, "") // Another server's words are not ours.
+		return status.Error(codes.Internal, "") // The message is from another server.
 	case ok && e != nil:
 		return detailed(e)
 	case errors.Is(err, context.Canceled):
@@ -42,7 +43,8 @@ func detailed(e *connect.Error) error {
 	return status.ErrorProto(s)
 }
 
-// fromTransport is what the road gets to see of a failed read or write.
+// fromTransport converts the error of a failed read or write for the
+// pipeline.
 func fromTransport(ctx context.Context, err error) error {
 	s := status.Convert(err)
 	e := connect.NewError(connect.Code(s.Code()), s.Message()).WithCause(err)

@@ -23,16 +23,16 @@ type stream struct {
 	smallest int
 
 	unary bool
-	// single is a call with one request; asked tells that it was received.
+	// single is a call with one request; asked says that it was received.
 	single, asked bool
 	headersSent   bool
 
 	reads *sync.WaitGroup
-	over  <-chan struct{} // closed: nobody waits for the client any more
+	over  <-chan struct{} // closed: Receive no longer waits for the client
 }
 
-// Receive reads the next message into msg, or the only one and that there is no
-// other.
+// Receive reads the next message into msg. For a call with one request it also
+// checks that no other follows.
 func (s *stream) Receive(msg any) error {
 	if s.single && s.asked {
 		return io.EOF
@@ -68,7 +68,7 @@ func (s *stream) read() (frame, error) {
 		err   error
 	}
 	// The read ends with the call at the latest: grpc-go gives it up when the
-	// handler returns. If it gave it up before, it would also say the status.
+	// handler returns. If it gave it up before, it would also send the status.
 	came := make(chan result, 1)
 	s.reads.Go(func() {
 		f, err := s.readFrame()
@@ -137,7 +137,7 @@ func (s *stream) Send(msg any) error {
 }
 
 // chooseEncoding keeps grpc-go from compressing a small answer. It answers in
-// the compression of the request, which is what a client asks for by it.
+// the compression of the request.
 func (s *stream) chooseEncoding(size int) error {
 	if s.headersSent || s.info.RequestEncoding == connect.CompressionNameIdentity {
 		return nil
@@ -152,7 +152,7 @@ func (s *stream) chooseEncoding(size int) error {
 	return nil
 }
 
-// setHeaders has the headers go with what is sent next.
+// setHeaders sends the headers with the next message.
 func (s *stream) setHeaders() error {
 	if s.headersSent {
 		return nil
@@ -164,6 +164,6 @@ func (s *stream) setHeaders() error {
 // finish leaves headers, if none have gone, and trailers for grpc-go to send
 // with the status of the call.
 func (s *stream) finish() {
-	_ = s.setHeaders() // Too late is where the client has gone.
+	_ = s.setHeaders() // It fails where the client has gone.
 	s.wire.SetTrailer(sent(s.info.ResponseTrailer()))
 }

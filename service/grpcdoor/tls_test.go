@@ -82,8 +82,8 @@ func whose(ctx context.Context, _ string) (string, error) {
 	return "nobody's", nil
 }
 
-// TestCertificatesOfClients reach the road as crypto/tls has verified them, and
-// the configuration is asked again for every connection.
+// TestCertificatesOfClients reach the pipeline as crypto/tls has verified them,
+// and the configuration is asked again for every connection.
 func TestCertificatesOfClients(t *testing.T) {
 	t.Parallel()
 	ours, foreign := newAuthority(t), newAuthority(t)

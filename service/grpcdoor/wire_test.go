@@ -72,7 +72,7 @@ func TestCompression(t *testing.T) {
 		}
 		counted, _ := went.Load().(connect.MessageStats)
 		if came.Load() != test.encoding || counted.Size != proto.Size(wrapperspb.String(test.text)) || (counted.CompressedSize > 0) != (test.encoding == "gzip") {
-			t.Errorf("%s: the road learns of %v, %+v", test.name, came.Load(), counted)
+			t.Errorf("%s: the pipeline sees %v, %+v", test.name, came.Load(), counted)
 		}
 	}
 }
@@ -149,10 +149,10 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 // TestRequestsThatAreNone are refused with the codes of the one-port door, and
-// those that reached the road in its words.
+// those that reached the pipeline with its messages.
 func TestRequestsThatAreNone(t *testing.T) {
 	t.Parallel()
-	told := connect.NewServer(func(next connect.ServerFunc) connect.ServerFunc {
+	server := connect.NewServer(func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			err := next(ctx, spec, stream)
 			if err == nil {
@@ -162,7 +162,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 		}
 	})
 	for spec := range serving(echo).Specs() {
-		told.Register(connect.Method{Spec: spec, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
+		server.Register(connect.Method{Spec: spec, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 			var in wrapperspb.StringValue
 			if err := stream.Receive(&in); err != nil {
 				return err
@@ -170,7 +170,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 			return stream.Send(&in)
 		}})
 	}
-	o, other := serve(t, told, grpcdoor.Options{}), onePort(t, told)
+	o, other := serve(t, server, grpcdoor.Options{}), onePort(t, server)
 	message, err := proto.Marshal(wrapperspb.String("hello"))
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 	for name, test := range map[string]struct {
 		raw
 		want codes.Code
-		// theirs are refused by grpc-go, before or beside the road.
+		// theirs are refused by grpc-go, before or beside the pipeline.
 		theirs bool
 		// alone are refused by this door only.
 		alone bool

@@ -1,6 +1,6 @@
-// Package health is what the gateway says of its own health: grpc.health.v1, and the
-// end of streams when it stops.
+// Package health reports the gateway's health over grpc.health.v1, and ends streams
+// when the gateway stops.
 //
 // It imports the interceptors that its open procedures need, and no step of the
-// pipeline: nobody has to be authenticated to ask it.
+// pipeline: health checks need no authentication.
 package health

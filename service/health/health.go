@@ -12,9 +12,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// Health is what the gateway says of itself over grpc.health.v1, for all of its
-// services alike: they are one process with one upstream. It also tells streams
-// that the gateway ends. It is safe for concurrent use.
+// Health is the status of the gateway over grpc.health.v1, for all of its
+// services alike: they are one process with one upstream. It also ends streams
+// when the gateway stops. It is safe for concurrent use.
 type Health struct {
 	stopped context.Context
 	stop    context.CancelFunc
@@ -31,8 +31,8 @@ func New() *Health {
 	return h
 }
 
-// Set says whether the gateway serves. Watchers are told when that changes.
-// After [Health.Stop] it does nothing.
+// Set says whether the gateway serves. Watchers get a message when that
+// changes. After [Health.Stop] it does nothing.
 func (h *Health) Set(serving bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -44,14 +44,14 @@ func (h *Health) Set(serving bool) {
 	h.changed = make(chan struct{})
 }
 
-// Stop says NOT_SERVING for good, and ends streams with UNAVAILABLE: watches, and
-// those that wait for their client. Calls that have been asked finish.
+// Stop sets NOT_SERVING for good, and ends streams with UNAVAILABLE: watches, and
+// those that wait for their client. Calls that have their request finish.
 func (h *Health) Stop() {
 	h.Set(false)
 	h.stop()
 }
 
-// now is the status, and what is closed when there is another one.
+// now is the status, and a channel that is closed when it changes.
 func (h *Health) now() (healthv1.HealthCheckResponse_ServingStatus, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -61,7 +61,7 @@ func (h *Health) now() (healthv1.HealthCheckResponse_ServingStatus, <-chan struc
 	return healthv1.HealthCheckResponse_NOT_SERVING, h.changed
 }
 
-// stopping is what a stream is told at the end.
+// stopping is the error that ends a stream.
 func stopping() error {
 	return &rpcerror.Error{Code: connect.CodeUnavailable, Reason: rpcerror.ReasonStopping, Message: "the gateway stops; another one answers"}
 }

@@ -7,18 +7,17 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Nobody has to show who they are to ask for the health, so an address may ask
-// only so often: enough for every load balancer, and what one address uses up is
-// not taken from another's.
+// Health checks need no authentication, so each address has a limit: enough for
+// every load balancer, and independent of other addresses.
 const (
 	healthRate, healthBurst = 50, 200
 	// mostWatches and mostWatchesOfOne bound the open watches.
 	mostWatches, mostWatchesOfOne = 1024, 64
-	// mostPeers is when addresses that have not asked lately begin to be forgotten.
+	// mostPeers is from how many on addresses without recent checks are forgotten.
 	mostPeers = 512
 )
 
-// peers counts what addresses ask. It keeps at most 2 × mostPeers rates,
+// peers counts the checks of addresses. It keeps at most 2 × mostPeers rates,
 // and the addresses of open watches.
 type peers struct {
 	mu            sync.Mutex
@@ -31,7 +30,7 @@ func newPeers() *peers {
 	return &peers{recent: make(map[netip.Addr]*rate.Limiter), watches: make(map[netip.Addr]int)}
 }
 
-// allow tells whether the address may ask once more.
+// allow returns whether the address may make another check.
 func (p *peers) allow(peer netip.Addr) bool {
 	p.mu.Lock()
 	limiter := p.recent[peer]
@@ -70,8 +69,8 @@ func (p *peers) unwatch(peer netip.Addr) {
 }
 
 // peerOf is the address in "address:port". Of IPv6 it is the network, of whose
-// addresses a host may have all. What is none, such as a caller in the process,
-// is the zero address.
+// addresses a host may have all. A caller without an address, such as one in
+// the process, has the zero address.
 func peerOf(address string) netip.Addr {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {

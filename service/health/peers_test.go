@@ -47,7 +47,7 @@ func TestPeersAreForgotten(t *testing.T) {
 		t.Errorf("an address was allowed %d times what it had used up", allowed)
 	}
 	if rates := len(p.recent) + len(p.older); rates > 2*mostPeers || p.open != mostWatches || len(p.watches) != mostWatches {
-		t.Errorf("%d rates and %d watches of %d addresses are kept", rates, p.open, len(p.watches))
+		t.Errorf("%d rates and %d watches of %d addresses are stored", rates, p.open, len(p.watches))
 	}
 	for peer := range p.watches {
 		p.unwatch(peer)

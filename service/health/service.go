@@ -21,30 +21,29 @@ import (
 const (
 	// patience is how long the request may take to come.
 	patience = 10 * time.Second
-	// longestWatch ends a watch, so that its client comes back to see which replicas
-	// there are then.
+	// longestWatch ends a watch, so that its client connects anew and finds new
+	// replicas.
 	longestWatch = 30 * time.Minute
 )
 
 // Service answers grpc.health.v1. Load balancers have no credentials, so it is open
-// to all: it tells one bit, of services whose names are public. Its calls are
+// to all: it reveals one bit, of services whose names are public. Its calls are
 // neither logged nor recorded, and are counted apart.
 type Service struct {
 	health *Health
 	peers  *peers
 	logger *slog.Logger
 	// counted is apart from the calls: a watch lasts for as long as its client
-	// likes, and checks by the thousand would dilute what the calls tell.
+	// likes, and checks by the thousand would dilute the metrics of calls.
 	counted *prometheus.CounterVec
-	// names are the services that it knows, "" for the whole.
+	// names are the known services, "" for the whole gateway.
 	names map[string]bool
-	// open are its procedures: nobody has to show a credential for these, and
-	// for no others.
+	// open are its procedures: these need no credential, and all others do.
 	open map[string]connect.ServerFunc
 }
 
-// NewService makes the service, and registers its metrics; a nil registerer counts
-// for nobody.
+// NewService makes the service, and registers its metrics; with a nil registerer
+// they are not exported.
 func NewService(health *Health, registerer prometheus.Registerer, logger *slog.Logger) (*Service, error) {
 	s := &Service{
 		health: health, peers: newPeers(), logger: logger, names: map[string]bool{"": true},
@@ -64,8 +63,8 @@ func NewService(health *Health, registerer prometheus.Registerer, logger *slog.L
 	return s, observe.Register(registerer, s.counted)
 }
 
-// Register tells the doors of the procedures, and learns which services there are:
-// it is the last to register. [Service.WithHealth] answers; the handlers are for
+// Register registers the procedures with the server, and reads which services
+// there are: it comes last. [Service.WithHealth] answers; the handlers are for
 // calls that get past it, and none does.
 func (s *Service) Register(server *connect.Server) {
 	closed := func(context.Context, connect.Spec, connect.ServerStream) error {
@@ -118,7 +117,7 @@ func (s *Service) check(ctx context.Context, _ connect.Spec, stream connect.Serv
 	return stream.Send(&healthv1.HealthCheckResponse{Status: status})
 }
 
-// watch tells the status, and then every change of it.
+// watch sends the status, and then every change of it.
 func (s *Service) watch(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
 	from := peer(ctx)
 	if !s.peers.allow(from) || !s.peers.watch(from) {

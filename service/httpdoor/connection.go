@@ -35,7 +35,7 @@ func WithConnection(next http.Handler) http.Handler {
 type connection struct {
 	writer http.ResponseWriter
 	tls    *tls.ConnectionState
-	port   *conn         // nil: the connection is on none of our ports
+	port   *conn         // nil: the connection is not on a [Port]
 	body   io.ReadCloser // nil: the request has none
 	http1  bool
 
@@ -61,9 +61,9 @@ func (c *connection) Waits() bool { return c.body != nil }
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.body.Read(p)
 	if err != nil && c.end() && c.http1 {
-		// The deadline may have struck what net/http reads once a body is
-		// through, and then nothing more can come on this connection. The body
-		// of an HTTP/1.1 request is read by who answers it.
+		// The deadline may have struck the read of net/http after the body, and then
+		// nothing more can come on this connection. The body of an HTTP/1.1 request
+		// is read by the goroutine that answers it.
 		c.writer.Header().Set("Connection", "close")
 	}
 	return n, err
@@ -72,7 +72,7 @@ func (c *connection) Read(p []byte) (int, error) {
 // Close closes the body.
 func (c *connection) Close() error { return c.body.Close() }
 
-// end tells whether the body was interrupted before.
+// end returns whether the body was interrupted before.
 func (c *connection) end() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,16 +97,15 @@ func (c *connection) ExtendTo(end time.Time) {
 	_ = http.NewResponseController(c.writer).SetWriteDeadline(end) // As above.
 }
 
-// restOfRefused is how long the rest of a request is waited for that was refused
+// restOfRefused is how long to wait for the rest of a request that was refused
 // unread.
 const restOfRefused = time.Second
 
-// AbandonRequest implements [door.Connection]. It is for a call of which nothing was
-// read, and nothing answered yet: later the deadline could be that of the next
-// request. On HTTP/1.1 net/http reads up to 256 KiB of what is left before the
-// answer goes out, because a client that is still sending would find the connection
-// closed and not the answer. A client without a credential could have it wait for
-// long.
+// AbandonRequest implements [door.Connection]. It is for a call before anything is
+// read or answered: later the deadline could be that of the next request. On
+// HTTP/1.1 net/http reads up to 256 KiB of what is left before the answer goes out,
+// because a client that is still sending would find the connection closed and not
+// the answer. A client without a credential could make it wait for long.
 func (c *connection) AbandonRequest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 )
 
 // conns is a listener that holds its connections to a number. It never makes
-// clients wait to be accepted: a queue has an end, and who fills the places would
-// fill the queue.
+// clients wait to be accepted: a queue has an end, and a client that fills the
+// places would fill the queue.
 type conns struct {
 	net.Listener
 	most int
@@ -24,7 +24,7 @@ type conns struct {
 	open    map[*conn]struct{}
 	leaving atomic.Bool
 	once    sync.Once
-	left    chan struct{} // closed once all have asked who are there when it leaves
+	left    chan struct{} // closed once every connection that is open when it leaves has had a request
 }
 
 func newConns(l net.Listener, most int, age time.Duration) *conns {
@@ -44,7 +44,7 @@ func (s *conns) Accept() (net.Conn, error) {
 		if s.admit(c) {
 			return c, nil
 		}
-		_ = accepted.Close() // Nothing was said on it.
+		_ = accepted.Close() // Nothing was sent on it.
 	}
 }
 
@@ -57,7 +57,7 @@ func (s *conns) admit(c *conn) bool {
 			return false
 		}
 		delete(s.open, quietest)
-		// Whoever serves it notices; it has no request that could be lost.
+		// The server notices; it has no request that could be lost.
 		_ = quietest.Conn.Close()
 	}
 	s.open[c] = struct{}{}
@@ -65,9 +65,8 @@ func (s *conns) admit(c *conn) bool {
 }
 
 // quietest is the connection that has had no request for the longest time; nil
-// when all have one. Connections of strangers go before those that are trusted.
-// It looks at all of them, once a connection is accepted that there is no place
-// for.
+// when all have one. Connections that are not trusted go first. It looks at all
+// connections, each time that there is no place for a new one.
 func (s *conns) quietest() *conn {
 	var found *conn
 	for c := range s.open {
@@ -85,8 +84,8 @@ func (c *conn) goesBefore(other *conn) bool {
 	return c.quiet.Load() < other.quiet.Load()
 }
 
-// leave closes the listener, and gives the connections on which nothing was asked
-// so far a time to do so: a request may be on its way, and an http.Server that
+// leave closes the listener, and gives the connections without a request so far
+// some time to send one: a request may be on its way, and an http.Server that
 // shuts down would read it and not answer. Then it closes those that are left,
 // for which it would wait.
 func (s *conns) leave(within time.Duration) error {
@@ -106,13 +105,13 @@ func (s *conns) leave(within time.Duration) error {
 	for c := range s.open {
 		if !c.asked.Load() {
 			delete(s.open, c)
-			_ = c.Conn.Close() // Nobody has heard anything on it.
+			_ = c.Conn.Close() // Nothing was sent on it.
 		}
 	}
 	return err
 }
 
-// noticeLeft looks whether there is anybody still to wait for; s.mu is held.
+// noticeLeft checks whether a connection is still waited for; s.mu is held.
 func (s *conns) noticeLeft() {
 	for c := range s.open {
 		if !c.asked.Load() {
@@ -139,8 +138,8 @@ type conn struct {
 
 	requests atomic.Int64 // now
 	asked    atomic.Bool  // ever
-	// quiet is since when there is none, in Unix nanoseconds; of a stranger's since
-	// it was accepted.
+	// quiet is since when there is none, in Unix nanoseconds; for a connection that
+	// is not trusted, since it was accepted.
 	quiet atomic.Int64
 }
 
@@ -160,8 +159,8 @@ func (c *conn) begin() {
 }
 
 func (c *conn) end() {
-	// A stranger's connection gets no younger by asking: it would outlive one that
-	// is about to show who it is.
+	// A request does not make a connection that is not trusted younger: it would
+	// outlive one whose caller is about to authenticate.
 	if c.Trusted() {
 		c.quiet.Store(time.Now().UnixNano())
 	}

@@ -43,7 +43,7 @@ func TestIdleClientsAreToldToGo(t *testing.T) {
 		}
 		if away, ok := frame.(*http2.GoAwayFrame); ok {
 			if away.ErrCode != http2.ErrCodeNo {
-				t.Errorf("told %s", away.ErrCode)
+				t.Errorf("GOAWAY with %s", away.ErrCode)
 			}
 			break
 		}

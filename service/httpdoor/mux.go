@@ -13,7 +13,7 @@ import (
 type Mux struct{ *http.ServeMux }
 
 // Handle registers what the library makes: a handler for each procedure, and for
-// each service one, whose pattern ends in a slash, for what it does not know.
+// each service one, whose pattern ends in a slash, for unknown methods.
 func (m Mux) Handle(pattern string, handler http.Handler) {
 	if strings.HasSuffix(pattern, "/") {
 		handler = unknownOverHTTP1(handler)
@@ -21,11 +21,11 @@ func (m Mux) Handle(pattern string, handler http.Handler) {
 	m.ServeMux.Handle(pattern, handler)
 }
 
-// unknownOverHTTP1 has gRPC-Web and streams of Connect go down the road like any
-// other call, to be told and recorded that there is no such method. The library
-// takes a method that it does not know for one that streams both ways at once,
-// and answers 505 where the version cannot; but nothing of such a call streams.
-// gRPC itself needs HTTP/2 whatever the method.
+// unknownOverHTTP1 lets calls of unknown methods by gRPC-Web and streams of
+// Connect take the pipeline, which answers and records them. The library takes
+// an unknown method for one that streams both ways at once, and answers 505
+// where the version cannot; but nothing of such a call streams. gRPC itself
+// needs HTTP/2 whatever the method.
 func unknownOverHTTP1(unknown http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")

@@ -1,9 +1,10 @@
 package httpdoor
 
 import (
-	"cmp"
 	"crypto/tls"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/bounds"
 )
 
 // Options configure a [Port]. The zero value is a working port without TLS. A
@@ -18,9 +19,10 @@ type Options struct {
 	// default 64 KiB, at most 1 MiB.
 	MaxHeaderBytes int
 	// MaxConnections bounds the open connections. Once they are reached, a new
-	// one takes the place of one that has no request: of a stranger's first (see
-	// [Trust]), and of those of the one that has had none for the longest time.
-	// When all have one, the new one is closed. Default 1024, at most 65536.
+	// one takes the place of one that has no request: of a connection that is not
+	// trusted first, and of those of the one that has had none for the longest
+	// time. When all have one, the new one is closed. Default 1024, at most
+	// 65536.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the requests on one HTTP/2 connection; default
 	// 250, at most 10000.
@@ -43,9 +45,9 @@ type Options struct {
 	// under way), so that clients find new replicas and show a certificate again.
 	// Default 30 min, at most a day.
 	MaxConnectionAge time.Duration
-	// PingAfter is how long an HTTP/2 connection may be silent before the client
-	// is asked whether it is there, and PingTimeout how long it may take to say
-	// so. Default 1 min and 20 s, at most a day and 5 min.
+	// PingAfter is how long an HTTP/2 connection may be silent before the port
+	// sends a ping, and PingTimeout how long the client may take to answer it.
+	// Default 1 min and 20 s, at most a day and 5 min.
 	PingAfter   time.Duration
 	PingTimeout time.Duration
 
@@ -54,31 +56,21 @@ type Options struct {
 	DrainTimeout time.Duration
 }
 
-const day = 24 * time.Hour
-
 // settled fills defaults in and holds values to their bounds.
 func (o Options) settled() Options {
 	if o.TLS != nil {
 		o.TLS = o.TLS.Clone() // An http.Server adds to it.
 	}
-	settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
-	settle(&o.MaxConnections, 1024, 65536)
-	settle(&o.MaxConcurrentStreams, 250, 10_000)
-	settle(&o.ReadHeaderTimeout, 10*time.Second, 2*time.Minute)
-	settle(&o.ReadTimeout, 2*time.Minute, time.Hour)
-	settle(&o.WriteTimeout, 3*time.Minute, day)
-	settle(&o.IdleTimeout, 2*time.Minute, day)
-	settle(&o.MaxConnectionAge, 30*time.Minute, day)
-	settle(&o.PingAfter, time.Minute, day)
-	settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
-	settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
+	bounds.Settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
+	bounds.Settle(&o.MaxConnections, 1024, 65536)
+	bounds.Settle(&o.MaxConcurrentStreams, 250, 10_000)
+	bounds.Settle(&o.ReadHeaderTimeout, 10*time.Second, 2*time.Minute)
+	bounds.Settle(&o.ReadTimeout, 2*time.Minute, time.Hour)
+	bounds.Settle(&o.WriteTimeout, 3*time.Minute, bounds.Day)
+	bounds.Settle(&o.IdleTimeout, 2*time.Minute, bounds.Day)
+	bounds.Settle(&o.MaxConnectionAge, 30*time.Minute, bounds.Day)
+	bounds.Settle(&o.PingAfter, time.Minute, bounds.Day)
+	bounds.Settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
+	bounds.Settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
 	return o
-}
-
-func settle[T cmp.Ordered](value *T, standard, most T) {
-	var zero T
-	if *value <= zero {
-		*value = standard
-	}
-	*value = min(*value, most)
 }

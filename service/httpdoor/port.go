@@ -41,7 +41,7 @@ func New(handler http.Handler, options Options) *Port {
 		WriteTimeout:      o.WriteTimeout,
 		IdleTimeout:       o.IdleTimeout,
 		ConnContext:       withConn,
-		// It would be about what clients do wrong, in their words.
+		// It would log errors of clients, with their texts.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          o.MaxConcurrentStreams,
@@ -69,7 +69,7 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.Ended(begun, r.Context().Err() != nil)
 	}()
 	if r.ProtoMajor == 2 && r.Context().Err() != nil {
-		return // It was taken back before anybody looked at it.
+		return // It was canceled before it was handled.
 	}
 	if p.leaving.Load() || begun.After(c.old) {
 		// On HTTP/2 net/http makes it a GOAWAY.
@@ -82,9 +82,9 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // go elsewhere while they are still served here.
 func (p *Port) Leave() { p.leaving.Store(true) }
 
-// Serve serves l, which it closes, until ctx ends. Then clients are told to go,
-// requests in flight have [Options].DrainTimeout to end, and what is left is cut
-// off. The error is nil when all requests came to their end.
+// Serve serves l, which it closes, until ctx ends. Then clients get a GOAWAY or
+// "Connection: close", requests in flight have [Options].DrainTimeout to end,
+// and the rest is cut off. The error is nil when all requests came to their end.
 func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	listener := newConns(l, p.options.MaxConnections, p.options.MaxConnectionAge)
 	ended := make(chan error, 1)
@@ -104,7 +104,7 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.options.DrainTimeout)
 	defer cancel()
 	err := listener.leave(min(lastRequest, p.options.DrainTimeout))
-	if served := <-ended; !errors.Is(served, net.ErrClosed) { // That it was closed is no news.
+	if served := <-ended; !errors.Is(served, net.ErrClosed) { // A closed listener is expected.
 		err = errors.Join(err, served)
 	}
 	if late := p.server.Shutdown(drain); late != nil {

@@ -121,8 +121,8 @@ func TestLeaveSendsClientsElsewhere(t *testing.T) {
 	}
 }
 
-// TestRequestsInFlightFinish when the port is closed; who has said nothing is not
-// waited for.
+// TestRequestsInFlightFinish when the port is closed; a connection that has sent
+// nothing is not waited for.
 func TestRequestsInFlightFinish(t *testing.T) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
@@ -253,9 +253,9 @@ func trust(r *http.Request) {
 	})).ServeHTTP(nil, r)
 }
 
-// TestStrangersGoFirst: a connection on which somebody has shown who it is keeps
-// its place, however long it has been quiet.
-func TestStrangersGoFirst(t *testing.T) {
+// TestAnonymousGoFirst: a connection with an authenticated caller keeps its
+// place, however long it has been quiet.
+func TestAnonymousGoFirst(t *testing.T) {
 	t.Parallel()
 	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/known" {
@@ -269,9 +269,9 @@ func TestStrangersGoFirst(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	for range 5 {
-		stranger := dial(t, o.address)
-		stranger.write(t, ask)
-		if got, err := stranger.answer(); got != "200 hello" {
+		anonymous := dial(t, o.address)
+		anonymous.write(t, ask)
+		if got, err := anonymous.answer(); got != "200 hello" {
 			t.Fatal(got, err)
 		}
 	}

@@ -1,8 +1,7 @@
-// Package idempotency remembers what came of writes that came with an idempotency
-// key (draft-ietf-httpapi-idempotency-key-header), so that none is made twice.
+// Package idempotency stores the outcomes of writes with an idempotency key
+// (draft-ietf-httpapi-idempotency-key-header), so that none is made twice.
 //
-// [Step] claims a key's outcome before the steps behind it make the write, and
-// stores what came of it; a repeated call is answered with that. It imports the store
-// of outcomes, which knows no RPCs. docs/idempotency.md says what callers can rely
-// on.
+// [Step] claims the key before the steps behind it make the write, and stores the
+// outcome; a repeated call is answered with it. It imports the store of outcomes,
+// which knows no RPCs. docs/idempotency.md says what callers can rely on.
 package idempotency

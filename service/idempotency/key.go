@@ -30,7 +30,8 @@ func keyOf(ctx context.Context) string {
 	return key
 }
 
-// KeyOf is the key in the header of a call, "" for none. The error is the caller's.
+// KeyOf is the key in the header of a call, "" for none. The error is for the
+// caller.
 func KeyOf(header *connect.Header) (string, error) {
 	values := header.Values(Header)
 	if len(values) == 0 {

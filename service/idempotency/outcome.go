@@ -8,15 +8,15 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// storedOutcome is what came of a write: what the upstream said, which every door
-// has its own form of, or the error that the caller was told.
+// storedOutcome is the outcome of a write: the upstream's answer, of which every
+// door has its form, or the error that the caller got.
 type storedOutcome struct {
 	json      []byte
 	err       error
 	requestID string // of the upstream
 }
 
-// response is what its caller is told again.
+// response is the answer for a repeated call.
 func (o storedOutcome) response(permit admission.Permit) (*pipeline.Response, error) {
 	if o.err != nil {
 		return nil, o.err
@@ -36,8 +36,8 @@ const (
 	outcomeError   = 'E'
 )
 
-// encodeOutcome makes bytes of an outcome. Of an error it takes what its caller
-// may see, and no cause.
+// encodeOutcome makes bytes of an outcome. Of an error it takes the part for
+// the caller, and no cause.
 func encodeOutcome(o storedOutcome) []byte {
 	kind, rest := byte(outcomeAnswer), o.json
 	if o.err != nil {
@@ -48,7 +48,7 @@ func encodeOutcome(o storedOutcome) []byte {
 	return append(b, rest...)
 }
 
-// decodeOutcome is false for what this build cannot read.
+// decodeOutcome returns false for bytes that this build cannot read.
 func decodeOutcome(b []byte) (storedOutcome, bool) {
 	if len(b) < 2 || b[0] != outcomeVersion {
 		return storedOutcome{}, false

@@ -17,7 +17,7 @@ import (
 )
 
 // TestOutcomesComeBack: an answer byte by byte, and an error with all that its
-// caller was told and nothing else.
+// caller got and nothing else.
 func TestOutcomesComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -43,12 +43,13 @@ func TestOutcomesComeBack(t *testing.T) {
 			t.Fatalf("%v became %v", before, after)
 		}
 		if bytes.Contains(encoded, []byte("the cause")) || errors.Unwrap(after) != nil {
-			t.Fatal("the cause is kept")
+			t.Fatal("the cause is stored")
 		}
 	})
 }
 
-// TestOtherOutcomesAreNotRead: what this build cannot read is nobody's answer.
+// TestOtherOutcomesAreNotRead: bytes that this build cannot read are not an
+// answer.
 func TestOtherOutcomesAreNotRead(t *testing.T) {
 	t.Parallel()
 	answer := encodeOutcome(storedOutcome{json: []byte("{}"), requestID: "up_1"})

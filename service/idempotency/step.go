@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// leaseMargin is how long after its deadline a call may take to say what came
-	// of it, before it is taken for dead.
+	// leaseMargin is how long after its deadline a call may take to store its
+	// outcome, before it is taken for dead.
 	leaseMargin = 10 * time.Second
 	// ReplayedHeader marks an answer to a call that made no write itself.
 	ReplayedHeader = "Idempotency-Replayed"
@@ -38,27 +38,26 @@ const (
 
 // Options configure [New]. Outcomes, Scope and Org are required.
 type Options struct {
-	// Outcomes stores what came of writes. Answers that hold a secret go to a
+	// Outcomes stores outcomes of writes. Answers that hold a secret go to a
 	// [outcome.Sealed] and to nothing else.
 	Outcomes outcome.Store
 	// Scope names the upstream: keys of one scope are one set, for all replicas.
 	// It must outlive the admin key, so that a key that was used before that one
 	// was exchanged is still known to have been used.
 	Scope string
-	// Org names whose data the admin key opens, as readcache.Options has it. It is
+	// Org names the organization of the admin key, as in readcache.Options. It is
 	// part of what a key is bound to: with another admin key the same request is
-	// another one, because nobody can know whether it is for the same
-	// organization.
+	// another one, because it may be for another organization.
 	Org func(ctx context.Context) (string, error)
 	// Logger gets a line for an outcome that cannot be stored; nil discards it.
 	Logger *slog.Logger
 }
 
-// Outcomes remembers what came of writes that came with a key. It is safe for
+// Outcomes stores the outcomes of writes with a key. It is safe for
 // concurrent use.
 type Outcomes struct {
 	options Options
-	// secrets says that the store may be given some.
+	// secrets says that the store accepts secrets.
 	secrets bool
 }
 
@@ -75,10 +74,11 @@ func New(o Options) (*Outcomes, error) {
 // Metrics count writes with a key.
 type Metrics struct{ total *prometheus.CounterVec }
 
-// NewMetrics registers the metrics; a nil registerer counts for nobody.
+// NewMetrics registers the metrics; with a nil registerer they are not
+// exported.
 func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{total: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by what came of the key: first, released, unkept, replayed, lost, reused or refused.",
+		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by outcome: first, released, unkept, replayed, lost, reused or refused.",
 	}, []string{"outcome"})}
 	for _, outcome := range []string{"first", "released", "unkept", "replayed", "lost", "reused", "refused"} {
 		m.total.WithLabelValues(outcome)
@@ -129,7 +129,7 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 		s.metrics.count("reused")
 		return nil, &rpcerror.Error{
 			Code: connect.CodeInvalidArgument, Reason: rpcerror.ReasonIdempotencyKeyReused,
-			Message: "this " + Header + " came with another request before: a new request needs a new key",
+			Message: "this " + Header + " was used for another request before: a new request needs a new key",
 		}
 	case outcome.Lost:
 	}
@@ -138,7 +138,7 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 	return nil, outcomeUnknown()
 }
 
-// begin asks for the right to make the write, or for what came of it.
+// begin claims the write, or finds its outcome.
 func (s *step) begin(ctx context.Context, permit admission.Permit, key string) (outcome.Result, error) {
 	refused := func(code connect.Code, reason, message string, cause error) error {
 		s.metrics.count("refused")
@@ -152,10 +152,10 @@ func (s *step) begin(ctx context.Context, permit admission.Permit, key string) (
 	switch {
 	case s.Outcomes == nil:
 		return outcome.Result{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNotConfigured,
-			"this gateway keeps no "+Header+"; the call was not made", nil)
+			"this gateway does not support "+Header+"; the call was not made", nil)
 	case m.Secret && !s.secrets:
 		return outcome.Result{}, refused(connect.CodeFailedPrecondition, rpcerror.ReasonIdempotencyNeedsEncryption,
-			"the answer to this method holds a secret, and this gateway has no encryption key to keep it with; the call was not made", nil)
+			"the answer to this method holds a secret, and this gateway has no encryption key to store it with; the call was not made", nil)
 	}
 	org, err := s.options.Org(ctx)
 	if err != nil {
@@ -174,18 +174,18 @@ func (s *step) begin(ctx context.Context, permit admission.Permit, key string) (
 		return outcome.Result{}, ctx.Err()
 	case errors.Is(err, outcome.ErrOwnerFull):
 		return outcome.Result{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
-			"what came of this caller's calls with an "+Header+", with those that are under way, takes all the room that one caller may have, so the call was not made", err)
+			"the stored outcomes of this caller's calls with an "+Header+", with the calls under way, take all the room of one caller, so the call was not made", err)
 	case errors.Is(err, cache.ErrUnavailable), errors.Is(err, outcome.ErrFull):
 		return outcome.Result{}, refused(connect.CodeUnavailable, rpcerror.ReasonIdempotencyUnavailable,
-			"what comes of the call cannot be kept at the moment, so it was not made", err)
+			"the outcome of the call cannot be stored at the moment, so it was not made", err)
 	}
 	return outcome.Result{}, err
 }
 
-// run makes a write that is this call's to make, and stores what came of it.
+// run makes a claimed write, and stores its outcome.
 func (s *step) run(ctx context.Context, permit admission.Permit, claim outcome.Claim) (*pipeline.Response, error) {
 	account := &accounting.From(ctx).Upstream
-	// What is left where the write panics: nobody knows.
+	// The outcome where the write panics: unknown.
 	known := storedOutcome{err: outcomeUnknown()}
 	released := false
 	defer func() {
@@ -205,9 +205,9 @@ func (s *step) run(ctx context.Context, permit admission.Permit, claim outcome.C
 	return response, err
 }
 
-// undone tells whether a write that failed has changed nothing, as the table of
-// errors has it: then its key is good for another try. An error that is not the
-// upstream's comes from the gateway itself, before the upstream is asked.
+// undone returns whether a write that failed has changed nothing, by the table
+// of errors: then its key may be used again. Other errors than those of the
+// upstream come from the gateway itself, before the request is sent.
 func undone(account *accounting.Upstream, err error) bool {
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		return e.Kind != upstream.OutcomeUnknown
@@ -216,7 +216,7 @@ func undone(account *accounting.Upstream, err error) bool {
 	return own && !account.Done
 }
 
-// store remembers what came of a write. If that fails, the caller gets its answer
+// store stores the outcome of a write. If that fails, the caller gets its answer
 // all the same, and the key is lost when its lease is over.
 func (s *step) store(ctx context.Context, permit admission.Permit, claim outcome.Claim, known storedOutcome) {
 	err := claim.Finish(ctx, encodeOutcome(known))
@@ -226,7 +226,7 @@ func (s *step) store(ctx context.Context, permit admission.Permit, claim outcome
 	}
 	if err != nil {
 		s.metrics.count("unkept")
-		s.options.Logger.ErrorContext(ctx, "what came of a write cannot be kept", "method", permit.Method().Name(), "error", err.Error())
+		s.options.Logger.ErrorContext(ctx, "the outcome of a write cannot be stored", "method", permit.Method().Name(), "error", err.Error())
 		return
 	}
 	s.metrics.count("first")
@@ -240,8 +240,8 @@ func (s *step) release(ctx context.Context, permit admission.Permit, claim outco
 	}
 }
 
-// key is the caller's own: no other caller has it, whatever it calls it, nor the
-// room that it takes.
+// key is scoped to the caller: the keys of other callers and their room are
+// separate.
 func (o *Outcomes) key(permit admission.Permit, key string) outcome.Key {
 	caller := permit.Caller()
 	canonical := binary.AppendUvarint(nil, uint64(len(caller)))
@@ -259,10 +259,10 @@ func fingerprintOf(org, procedure string, request *upstream.Request) outcome.Fin
 	return sha256.Sum256(append(b, request.Body...))
 }
 
-// outcomeUnknown is the error of a write of which nobody knows what came of it.
+// outcomeUnknown is the error of a write with an unknown outcome.
 func outcomeUnknown() error {
 	return &rpcerror.Error{
 		Code: connect.CodeUnknown, Reason: upstream.ReasonOutcomeUnknown,
-		Message: "what came of the call that this " + Header + " was for is not known: the change may have been made; look before you make it with another key",
+		Message: "the outcome of the call with this " + Header + " is unknown: the change may have been made; look before you make it with another key",
 	}
 }

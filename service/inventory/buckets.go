@@ -16,7 +16,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// bucketFields are what a request about buckets has: what to count, and when.
+// bucketFields are the fields of a request about buckets: the kinds, the
+// filters and the range.
 type bucketFields struct {
 	kinds, start, end, width protoreflect.FieldDescriptor
 }
@@ -25,7 +26,7 @@ func (b *bucketFields) has(name protoreflect.Name) bool {
 	return b != nil && (name == b.kinds.Name() || name == b.start.Name() || name == b.end.Name() || name == b.width.Name())
 }
 
-// bucketCall is what a list of buckets has beside other reads.
+// bucketCall is the part of a read that only lists of buckets have.
 type bucketCall struct {
 	kind                     protoreflect.EnumValueDescriptor
 	start, end, width, limit protoreflect.FieldDescriptor // of the read's request
@@ -42,7 +43,7 @@ var bucketWidths = map[adminv1.UsageBucketWidth]int64{
 
 const aDay = adminv1.UsageBucketWidth_USAGE_BUCKET_WIDTH_ONE_DAY
 
-// bucketCalls compiles lists of buckets that are beside each other.
+// bucketCalls compiles lists of buckets, one for each kind.
 func (f *compiler) bucketCalls(declared *optionsv1.FanOutBuckets) error {
 	var err error
 	find := func(message protoreflect.MessageDescriptor, name protoreflect.Name, fits func(protoreflect.FieldDescriptor) bool) protoreflect.FieldDescriptor {
@@ -71,7 +72,7 @@ func (f *compiler) bucketCalls(declared *optionsv1.FanOutBuckets) error {
 	}
 	for _, d := range declared.GetLists() {
 		if !missing[protoreflect.Name(d.GetKind())] {
-			return &DeclarationError{NoField, fmt.Sprintf("%q is no kind, or is there twice", d.GetKind())}
+			return &DeclarationError{NoField, fmt.Sprintf("%q is not a kind, or occurs twice", d.GetKind())}
 		}
 		missing[protoreflect.Name(d.GetKind())] = false
 		c, callErr := f.call(d.GetRpc(), "")
@@ -82,7 +83,7 @@ func (f *compiler) bucketCalls(declared *optionsv1.FanOutBuckets) error {
 			return &DeclarationError{NoList, d.GetRpc()}
 		}
 		if d.GetDays() < 1 || d.GetHours() < 0 || d.GetMinutes() < 0 {
-			return &DeclarationError{Shape, d.GetRpc() + " does not say how many buckets a page may have"}
+			return &DeclarationError{Shape, d.GetRpc() + " has no limit for the buckets of a page"}
 		}
 		request := c.method.Request.Descriptor()
 		b := &bucketCall{
@@ -138,16 +139,16 @@ type cuts struct {
 }
 
 // cut cuts a range for a list. All but the outermost edges are multiples of the
-// width, so that no bucket is in two pieces; and, where one call does not do,
-// multiples of what a call can answer, so that the same piece of different ranges
-// is the same request.
+// width, so that no bucket is in two pieces; and, where one call is not enough,
+// multiples of the range of a call, so that the same piece of different ranges is
+// the same request.
 func (b *bucketCall) cut(start, end int64, width adminv1.UsageBucketWidth) (cuts, error) {
 	if b.width == nil {
 		width = aDay
 	}
 	most, ok := b.most[width]
 	if !ok || most == 0 {
-		return cuts{}, rpcerror.InvalidField("bucket_width", "is no length of a bucket that "+string(b.kind.Name())+" has", nil)
+		return cuts{}, rpcerror.InvalidField("bucket_width", "is not a bucket length of "+string(b.kind.Name()), nil)
 	}
 	seconds := bucketWidths[width]
 	c := cuts{start: start, end: end, width: seconds, step: seconds * most, each: most, typed: width}
@@ -187,7 +188,7 @@ func bucketKeyPiece(key string) int64 {
 	return n
 }
 
-// set says in a request which piece to list.
+// set sets the piece to list in a request.
 func (b *bucketCall) set(request protoreflect.Message, c cuts, piece int64) {
 	start, end := c.piece(piece)
 	request.Set(b.start, protoreflect.ValueOfMessage((&timestamppb.Timestamp{Seconds: start}).ProtoReflect()))
@@ -198,15 +199,15 @@ func (b *bucketCall) set(request protoreflect.Message, c cuts, piece int64) {
 	}
 }
 
-// StrangeBucketsError reports a page of buckets that cannot be added up: one is
-// outside of what was asked for, or comes twice.
-type StrangeBucketsError struct {
+// UnexpectedBucketsError reports a page of buckets that cannot be added up: one
+// is outside of the requested range, or occurs twice.
+type UnexpectedBucketsError struct {
 	// Start is where the bucket begins.
 	Start time.Time
 }
 
-func (e *StrangeBucketsError) Error() string {
-	return "a bucket from " + e.Start.UTC().Format(time.RFC3339) + " is outside of what was asked for, or comes twice"
+func (e *UnexpectedBucketsError) Error() string {
+	return "a bucket from " + e.Start.UTC().Format(time.RFC3339) + " is outside of the requested range, or occurs twice"
 }
 
 // check wants the buckets of a page to lie in a piece, each behind the one before
@@ -219,8 +220,8 @@ func (b *bucketCall) check(c cuts, piece, last int64, items protoreflect.List) (
 		bucket := items.Get(i).Message()
 		from, to := seconds(bucket, b.from), seconds(bucket, b.to)
 		if from < last || to <= from || to > c.ceil(end) {
-			strange := &StrangeBucketsError{time.Unix(from, 0)}
-			return last, &rpcerror.Error{Code: connect.CodeUnavailable, Reason: upstream.ReasonBadResponse, Message: strange.Error(), Cause: strange}
+			unexpected := &UnexpectedBucketsError{time.Unix(from, 0)}
+			return last, &rpcerror.Error{Code: connect.CodeUnavailable, Reason: upstream.ReasonBadResponse, Message: unexpected.Error(), Cause: unexpected}
 		}
 		last = to
 	}

@@ -29,8 +29,8 @@ type compiler struct {
 	request protoreflect.MessageDescriptor
 	// taken are the fields of the request that have a use.
 	taken map[protoreflect.Name]bool
-	// members are those of the response's oneof that hold items, and filled what
-	// has a use of the messages that they are.
+	// members are those of the response's oneof that hold items, and filled the
+	// fields of their messages that something fills.
 	members []protoreflect.FieldDescriptor
 	filled  map[protoreflect.FullName]bool
 }
@@ -39,9 +39,9 @@ type compiler struct {
 type Plans map[*catalog.Method]*plan
 
 // Compile compiles the declarations of all methods of a catalog whose source is
-// catalog.FanOut. It wants the reads to be there, to fit below each other, and to fit
-// the RPC's own messages. The error holds every fault, each a [*DeclarationError] with
-// the name of its RPC.
+// catalog.FanOut. It wants the reads to be there, to fit into each other, and to
+// fit the messages of the RPC. The error holds every fault, each a
+// [*DeclarationError] with the name of its RPC.
 func Compile(methods *catalog.Catalog) (Plans, error) {
 	plans := make(Plans)
 	var faults []error
@@ -90,12 +90,13 @@ func compile(methods *catalog.Catalog, m *catalog.Method) (*plan, error) {
 	return f.plan, f.leftovers()
 }
 
-// shape finds what the RPC's own messages have to have.
+// shape checks the RPC's messages, and finds the fields that each of them
+// needs.
 func (f *compiler) shape() error {
 	wrong := func(what string) error { return &DeclarationError{Shape, what} }
 	p, response := f.plan, f.plan.response.Descriptor()
 	if !p.rpc.Read || !p.rpc.Descriptor.IsStreamingServer() {
-		return wrong("it is no read that streams")
+		return wrong("it is not a read that streams")
 	}
 	if p.token = f.request.Fields().ByName(tokenField); p.token == nil || p.token.Kind() != protoreflect.StringKind || p.token.IsList() {
 		return wrong(fmt.Sprintf("%s has no string %s", f.request.Name(), tokenField))
@@ -107,7 +108,7 @@ func (f *compiler) shape() error {
 		field := response.Fields().Get(i)
 		switch {
 		case field.Message() == nil:
-			return wrong(fmt.Sprintf("%s is no message", field.FullName()))
+			return wrong(fmt.Sprintf("%s is not a message", field.FullName()))
 		case field.Message().FullName() == fullName(&inventoryv1.Progress{}):
 			p.progress = field
 		case field.Message().FullName() == fullName(&inventoryv1.Failure{}):
@@ -126,10 +127,10 @@ func (f *compiler) shape() error {
 
 func fullName(m proto.Message) protoreflect.FullName { return m.ProtoReflect().Descriptor().FullName() }
 
-// nestedCalls compiles reads that are one below the other.
+// nestedCalls compiles nested reads.
 func (f *compiler) nestedCalls(declared []*optionsv1.FanOutCall) error {
 	if len(declared) == 0 {
-		return &DeclarationError{Shape, "it is made of no read"}
+		return &DeclarationError{Shape, "it has no reads"}
 	}
 	for i, d := range declared {
 		call, err := f.call(d.GetRpc(), d.GetWith())
@@ -143,7 +144,7 @@ func (f *compiler) nestedCalls(declared []*optionsv1.FanOutCall) error {
 		case d.GetMayBeAbsent() && call.list != nil:
 			return &DeclarationError{Shape, d.GetRpc() + " is a list and may be absent"}
 		case last != (d.GetKey() == "") || last != (d.GetAs() == ""):
-			return &DeclarationError{Shape, d.GetRpc() + ": each read but the last has a key and says what it is called"}
+			return &DeclarationError{Shape, d.GetRpc() + ": each read but the last has key and as"}
 		case d.GetGiven() != "" && (i > 0 || last):
 			return &DeclarationError{Shape, d.GetRpc() + ": only the outermost of several can be given"}
 		}
@@ -164,7 +165,7 @@ func (f *compiler) nestedCalls(declared []*optionsv1.FanOutCall) error {
 	return nil
 }
 
-// call compiles what any read needs.
+// call compiles the parts that every read has.
 func (f *compiler) call(rpc, with string) (*read, error) {
 	method, ok := f.catalog.Lookup("/" + rpc)
 	if !ok || method.Source != catalog.Upstream {
@@ -203,8 +204,8 @@ func mostOf(limit protoreflect.FieldDescriptor) int32 {
 	return widestPage
 }
 
-// take pairs the fields of our request with those of the read's that have the
-// same name.
+// take pairs the fields of the RPC's request with the fields of the read's
+// request that have the same name.
 func (f *compiler) take(c *read) error {
 	for i := range f.request.Fields().Len() {
 		from := f.request.Fields().Get(i)
@@ -222,7 +223,7 @@ func (f *compiler) take(c *read) error {
 	return nil
 }
 
-// name takes over what the items of a list are called.
+// name takes over how the items of a list are named.
 func (f *compiler) name(c *read, d *optionsv1.FanOutCall) error {
 	key := c.itemType().Fields().ByName(protoreflect.Name(d.GetKey()))
 	switch {
@@ -250,8 +251,8 @@ func (f *compiler) name(c *read, d *optionsv1.FanOutCall) error {
 	return nil
 }
 
-// bind finds where the names of the outer items go, and wants every variable of
-// the path to have one.
+// bind finds the fields for the names of the outer items, and wants every
+// variable of the path to have one.
 func (f *compiler) bind(c *read) error {
 	bound := make(map[protoreflect.Name]bool)
 	for level, outer := range f.plan.reads {
@@ -273,7 +274,7 @@ func (f *compiler) bind(c *read) error {
 	return nil
 }
 
-// leftovers wants everything to be of some use.
+// leftovers wants every field to have a use.
 func (f *compiler) leftovers() error {
 	for i := range f.request.Fields().Len() {
 		if field := f.request.Fields().Get(i); !f.taken[field.Name()] && !f.plan.buckets.has(field.Name()) {

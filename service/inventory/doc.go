@@ -1,5 +1,6 @@
 // Package inventory answers the RPCs that are made of many reads: "for each item of
-// this list, that list", in one stream that ends complete or says what is missing.
+// this list, that list", in one stream that ends complete or lists the missing
+// parts.
 //
 // A declaration is compiled into a plan ([Compile]). A call becomes a query, which
 // does not change; a scheduler, on the goroutine of the call, starts walkers and owns

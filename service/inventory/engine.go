@@ -15,7 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 )
 
-// Options configure the RPCs that are made of many reads. The zero value is usable.
+// Options configure the fan-outs. The zero value is usable.
 type Options struct {
 	// Concurrency is how many reads of one stream are under way at a time; 0
 	// means [DefaultConcurrency].
@@ -30,11 +30,11 @@ type Options struct {
 	// token after the page on which there are so many. 0 means
 	// [DefaultMaxOutermost].
 	MaxOutermost int
-	// Ending is asked at the start of a stream for what is closed when the stream
-	// is to end, as when the gateway stops: it then ends with a resume token. Nil
-	// is never.
+	// Ending is called at the start of a stream and returns a channel. When that
+	// is closed, as when the gateway stops, the stream ends with a resume token.
+	// Nil: never.
 	Ending func() <-chan struct{}
-	// Now is the clock by which things are old, such as a key; nil: time.Now.
+	// Now is the clock for ages, such as that of a key; nil: time.Now.
 	Now func() time.Time
 }
 
@@ -48,7 +48,7 @@ const (
 	DefaultMaxOutermost = 100_000
 )
 
-// WithDefaults fills in what is not set.
+// WithDefaults fills in the defaults.
 func (o Options) WithDefaults() Options {
 	if o.Concurrency <= 0 {
 		o.Concurrency = DefaultConcurrency
@@ -71,7 +71,8 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// Dependencies are what an [Engine] works with. All but Budget are required.
+// Dependencies are the dependencies of an [Engine]. All but Budget are
+// required.
 type Dependencies struct {
 	// Plans are the compiled declarations.
 	Plans Plans
@@ -79,7 +80,7 @@ type Dependencies struct {
 	Admission *admission.Controller
 	// Invoker makes the reads.
 	Invoker pipeline.Invoker
-	// Budget says how long the reads that are left will take; nil: nobody knows.
+	// Budget estimates how long the remaining reads take; nil: no estimate.
 	Budget pacing.Budget
 	// Logger gets the stack of a panic; nil discards it.
 	Logger *slog.Logger

@@ -2,21 +2,20 @@ package inventory
 
 import "fmt"
 
-// Problem says in which way a declaration of reads below reads is wrong.
+// Problem is the kind of fault of a fan-out declaration.
 type Problem string
 
-// What can be wrong with a (admingateway.options.v1.fan_out).
+// The faults of a (admingateway.options.v1.fan_out).
 const (
-	// Shape: the RPC is not what such an RPC has to be: a read that streams,
-	// whose request can be resumed and whose response is a oneof of items,
-	// progress, failure and end.
+	// Shape: the RPC is not a read that streams, whose request can be resumed and
+	// whose response is a oneof of items, progress, failure and end.
 	Shape Problem = "has not the shape of a fan-out"
 	// UnknownRPC: a read is none of the mirror's RPCs.
-	UnknownRPC Problem = "names no rpc of the mirror"
-	// NoRead: what it names changes something, or answers with a secret.
-	NoRead Problem = "names what is no read, or a secret one"
-	// NoList: a read with others below it is not a list.
-	NoList Problem = "names what is no list"
+	UnknownRPC Problem = "names an rpc that the mirror does not have"
+	// NoRead: a read changes something, or answers with a secret.
+	NoRead Problem = "names an RPC that is not a read, or is secret"
+	// NoList: a read with nested ones is not a list.
+	NoList Problem = "names a read that is not a list"
 	// NoField: a field does not exist.
 	NoField Problem = "names a field that does not exist"
 	// WrongType: a field exists, and is of another type.
@@ -29,15 +28,15 @@ const (
 	NoPlace Problem = "has no place for the items in its response"
 	// Unfilled: nothing fills a field of the response.
 	Unfilled Problem = "has a response field that nothing fills"
-	// NoView: there is no view of the name.
-	NoView Problem = "names a view that there is not"
+	// NoView: the view does not exist.
+	NoView Problem = "names a view that does not exist"
 )
 
-// DeclarationError is what is wrong with a declaration of reads below reads.
+// DeclarationError is a fault of a fan-out declaration.
 type DeclarationError struct {
-	// Problem says in which way.
+	// Problem is the kind of fault.
 	Problem Problem
-	// What it is about: an RPC, or a field.
+	// What is the RPC or the field at fault.
 	What string
 }
 

@@ -11,14 +11,14 @@ import (
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 )
 
-// itemView is another way to look at the items of a read.
+// itemView converts the items of a read.
 type itemView struct {
-	// from is what the read has, and to what is streamed.
+	// from is the type of the items, and to the type that is streamed.
 	from, to protoreflect.FullName
-	// fields are those of the request that the view reads.
+	// fields are the request fields that the view uses.
 	fields []protoreflect.Name
-	// through makes what looks at an item, for one call at one instant. False
-	// leaves the item out.
+	// through returns the conversion for one call at one instant. False leaves
+	// the item out.
 	through func(request proto.Message, now time.Time) func(item proto.Message) (proto.Message, bool)
 }
 
@@ -58,7 +58,7 @@ func keyEntry(key *adminv1.ProjectApiKey) *inventoryv1.KeyEntry {
 	return entry
 }
 
-// What a key is stale after, unless the request says otherwise, in days.
+// The default ages from which a key is stale, in days.
 const (
 	defaultUnusedDays    = 90
 	defaultNeverUsedDays = 30
@@ -98,7 +98,8 @@ func staleKeys(request proto.Message, now time.Time) func(proto.Message) (proto.
 	}
 }
 
-// daysSince is how many whole days ago it was; 0 for what is to come.
+// daysSince is how many whole days ago it was; 0 for an instant in the
+// future.
 func daysSince(at *timestamppb.Timestamp, now time.Time) int64 {
 	return max(0, int64(now.Sub(at.AsTime())/(24*time.Hour)))
 }

@@ -8,7 +8,7 @@ func (f *compiler) place(c *read, last bool) error {
 	wanted := c.itemType().FullName()
 	if last && f.plan.view != nil {
 		if f.plan.view.from != wanted || c.list == nil {
-			return &DeclarationError{WrongType, string(wanted) + " is not what the view looks at"}
+			return &DeclarationError{WrongType, string(wanted) + " is not the type that the view converts"}
 		}
 		wanted = f.plan.view.to
 	}
@@ -31,7 +31,7 @@ func (f *compiler) place(c *read, last bool) error {
 	return nil
 }
 
-// names finds the fields that say to what the items belong.
+// names finds the fields for the names of the outer items.
 func (f *compiler) names(p *place) {
 	fields := p.member.Message().Fields()
 	for level, outer := range f.plan.reads {

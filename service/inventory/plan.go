@@ -10,18 +10,18 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// plan is an RPC that is made of reads of the mirror, compiled from its
-// declaration. It never changes once the catalog is built.
+// plan is a fan-out, compiled from its declaration. It never changes once the
+// catalog is built.
 type plan struct {
 	rpc      *catalog.Method
 	response protoreflect.MessageType
-	// What a response can be, beside a page of items.
+	// The members of the response beside pages of items.
 	progress, failure, end protoreflect.FieldDescriptor
 
 	// token is the request's field with a resume token, and given the one that
 	// names the outermost items in place of the list; nil where none does.
 	token, given protoreflect.FieldDescriptor
-	// reads are one below the other, or, with buckets, one for each kind.
+	// reads are nested, outermost first, or, with buckets, one for each kind.
 	reads   []*read
 	buckets *bucketFields
 	view    *itemView
@@ -30,18 +30,19 @@ type plan struct {
 // read is one of the reads of a [plan].
 type read struct {
 	method *catalog.Method
-	base   proto.Message // what every request has set
+	base   proto.Message // the fields that every request has set
 	takes  []taking
 	binds  []binding
 	// list says how it is walked; nil for a read of one thing.
 	list *pages.List
 	// items is the response's field that holds them: a list, or the one thing.
 	items protoreflect.FieldDescriptor
-	// key names an item, and as is what that name is called from there on.
+	// key is the field with the name of an item, and as the name of that field in
+	// nested requests.
 	key protoreflect.FieldDescriptor
 	as  protoreflect.Name
-	// scope is the request's field that says which projects to count; where it
-	// is empty, a caller that is limited to some means these.
+	// scope is the request's field that says which projects to count; where it is
+	// empty, a caller that is limited to some projects gets those.
 	scope       protoreflect.FieldDescriptor
 	place       *place
 	mayBeAbsent bool
@@ -74,7 +75,7 @@ type position struct {
 	page int
 }
 
-// inside is the position of what lies below an item.
+// inside is the position of the list within an item.
 func (p position) inside(key string) position {
 	return position{keys: append(slices.Clip(p.keys), key), page: p.page}
 }
@@ -90,11 +91,11 @@ func (p *plan) at(at position) int {
 // listed tells whether the outermost items come from the upstream's list.
 func (p *plan) listed() bool { return p.buckets == nil && len(p.reads) > 1 }
 
-// itemType is what a page of the read holds.
+// itemType is the type of the items on a page.
 func (r *read) itemType() protoreflect.MessageDescriptor { return r.items.Message() }
 
-// request is what to ask for at a position. Base is the read's own, with what
-// the caller's request says.
+// request is the request for a position. Base is the read's, with the fields
+// of the caller's request.
 func (r *read) request(base proto.Message, p position) protoreflect.Message {
 	m := proto.Clone(base).ProtoReflect()
 	for _, bind := range r.binds {
@@ -120,7 +121,7 @@ func (r *read) keysOf(page protoreflect.Message) []string {
 }
 
 // message is the response with a page's items, and how many they are; nil where
-// they are not streamed. Without a page it is that of what is absent.
+// they are not streamed. Without a page it is the message of an absent item.
 func (p *plan) message(r *read, at position, page protoreflect.Message, through func(proto.Message) (proto.Message, bool)) (message proto.Message, n int64) {
 	if r.place == nil {
 		return nil, 0

@@ -14,22 +14,21 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// query is what one call asks for. It does not change once it is made, so its
-// walkers share it.
+// query is one call, compiled. It is immutable, so walkers share it.
 type query struct {
 	*Engine
 	plan    *plan
 	request protoreflect.Message
 	caller  string
 	now     time.Time
-	bases   []proto.Message // by read: what every request has
+	bases   []proto.Message // by read: the fields that every request has
 	cuts    []cuts          // by read, for buckets
 	through func(proto.Message) (proto.Message, bool)
 	scope   tokenScope
 }
 
-// newQuery finds out what there is to read, as far as that can be known ahead. It
-// returns what a resume token left, if there is one.
+// newQuery finds the reads of a call, as far as they are known ahead. It returns
+// the rest of a resume token, if there is one.
 func (e *Engine) newQuery(ctx context.Context, p *plan, permit admission.Permit) (*query, rest, error) {
 	q := &query{Engine: e, plan: p, request: permit.Request(), caller: permit.Caller(), now: e.options.Now()}
 	var err error
@@ -52,13 +51,13 @@ func (e *Engine) newQuery(ctx context.Context, p *plan, permit admission.Permit)
 	return q, todo, q.basicRequests(ctx)
 }
 
-// errForeignToken tells the caller of a token that belongs to another call, or is
+// errForeignToken is the error for a token that belongs to another call, or is
 // malformed.
 func errForeignToken(cause error) error {
 	return rpcerror.InvalidField(string(tokenField), "is not the token of this request and this caller", cause)
 }
 
-// basicRequests make of the call's own request what every request of a read has.
+// basicRequests makes the base of each read's requests from the call's request.
 func (q *query) basicRequests(ctx context.Context) error {
 	for _, r := range q.plan.reads {
 		base := proto.Clone(r.base)
@@ -100,7 +99,7 @@ func (q *query) limitToProjects(ctx context.Context, r *read, base protoreflect.
 }
 
 // filtersKnown refuses a filter that a list of buckets does not have: without it
-// the list would count what was not asked for.
+// the list would count more than was asked for.
 func (q *query) filtersKnown(r *read) (err error) {
 	q.request.Range(func(field protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
 		known := field == q.plan.token || q.plan.buckets.has(field.Name()) ||
@@ -142,7 +141,7 @@ func (q *query) givenKeys(ctx context.Context) (keys []string, given bool, err e
 	return keys, given, nil
 }
 
-// counted tells whether the request asks for a kind.
+// counted returns whether the request asks for a kind.
 func (q *query) counted(b *bucketCall) bool {
 	kinds := q.request.Get(q.plan.buckets.kinds).List()
 	for i := range kinds.Len() {
@@ -180,7 +179,7 @@ func (q *query) cut(r *read, start int64) (cuts, error) {
 	return r.bucketed.cut(start, cut.ceil(q.now.Unix()+1), width)
 }
 
-// requestAt is what to ask for at a position.
+// requestAt is the request for a position.
 func (q *query) requestAt(r *read, number int, p position) protoreflect.Message {
 	request := r.request(q.bases[number], p)
 	if r.bucketed != nil {

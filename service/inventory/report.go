@@ -13,8 +13,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// report counts what was sent, for the progress and the end of a stream. It belongs
-// to the goroutine of the call.
+// report counts the items that were sent, for the progress and the end of a stream.
+// It belongs to the goroutine of the call.
 type report struct {
 	items, failures, denied int64
 	// repeats says that a resume token begins earlier than the stream ended.
@@ -31,7 +31,7 @@ func (r *report) add(e event) {
 	}
 }
 
-// progress is how far the stream is.
+// progress is the progress of the stream.
 func (s *scheduler) progress(ctx context.Context) proto.Message {
 	progress := &inventoryv1.Progress{Items: s.report.items, Failures: s.report.failures, AllListed: !s.listing}
 	left := make(map[string]int64) // by budget
@@ -49,7 +49,7 @@ func (s *scheduler) progress(ctx context.Context) proto.Message {
 }
 
 // timeLeft is how long the calls that are left will take at the rates of now.
-// Budgets are spent beside each other; the organization's is spent by all calls.
+// Budgets are spent in parallel; the organization's is spent by all calls.
 func (s *scheduler) timeLeft(ctx context.Context, left map[string]int64) (longest time.Duration) {
 	rates := make(map[string]float64)
 	for _, state := range s.Budget.Snapshot(ctx) {
@@ -110,8 +110,9 @@ func (s *scheduler) end(calls int64, late bool) proto.Message {
 	return s.plan.responseOf(s.plan.end, end)
 }
 
-// remaining is what was not read, in the order of the outermost list. Pages of
-// it that nothing was begun of are one position: that of the list behind them.
+// remaining are the positions that were not read, in the order of the
+// outermost list. Pages of which no item was begun are one position: that of
+// the list behind them.
 func (s *scheduler) remaining() []position {
 	left := s.left
 	untouched := len(s.cursors)
@@ -138,9 +139,9 @@ func (s *scheduler) order(p position) int {
 	return p.page
 }
 
-// token is a resume token for what remains. Where that is too much to be named,
-// it begins earlier: with all of an item in place of what it lacks, then with the
-// page of the list that the first item was on that does not fit, then anew.
+// token is a resume token for what remains. Where they do not fit, it begins
+// earlier: with a whole item in place of its rest, then with the page of the
+// first item that does not fit, then anew.
 func (s *scheduler) token(positions []position) string {
 	todo := rest{s.now.Unix(), positions}
 	if token, ok := s.scope.token(todo); ok {

@@ -17,15 +17,16 @@ import (
 const (
 	// maxBranchRest bounds what one outermost item leaves for a resume token.
 	maxBranchRest = 1000
-	// progressEvery is how often a stream says how far it is.
+	// progressEvery is the interval of progress messages.
 	progressEvery = time.Second
 )
 
 // scheduler runs one call. It belongs to the goroutine of the call, which owns the
-// stream too. It starts walkers, at most as many as there may be reads at a time: one
-// walks the outermost list, each other walks what lies below one of its items. They
-// hand over what they find through a channel, a page at a time, and wait until it is
-// taken; so a slow caller slows the walks down, and nobody holds more than a page.
+// stream too. It starts walkers, at most as many as there may be reads at a time:
+// one walks the outermost list, each other walks the lists within one of its items.
+// They hand over the pages through a channel, a page at a time, and wait until it
+// is taken; so a slow caller slows the walks down, and no walker holds more than a
+// page.
 type scheduler struct {
 	*query
 	walker *walker
@@ -45,8 +46,7 @@ func newScheduler(q *query) *scheduler {
 	return &scheduler{query: q, walker: newWalker(q), deepest: -1, seen: make(map[string]struct{})}
 }
 
-// start queues what there is to read, and refuses a call whose caller may not make
-// any of it.
+// start queues the reads, and refuses a call whose caller may not make any of it.
 func (s *scheduler) start(ctx context.Context, todo rest) error {
 	if s.plan.buckets != nil {
 		return s.startBuckets(ctx, todo)
@@ -54,9 +54,8 @@ func (s *scheduler) start(ctx context.Context, todo rest) error {
 	return s.startLists(ctx, todo)
 }
 
-// startLists begins reads that are one below the other: with what a token left,
-// with the items that are given, with those that the caller is limited to, or
-// with the list.
+// startLists begins nested reads: with the rest of a token, with the items that
+// are given, with those that the caller is limited to, or with the list.
 func (s *scheduler) startLists(ctx context.Context, todo rest) error {
 	reads := s.plan.reads
 	for _, r := range reads[min(1, len(reads)-1):] {
@@ -152,7 +151,7 @@ func (s *scheduler) enlist(keys []string, at string) {
 }
 
 // run streams until everything is read, or the time is nearly over, or the
-// caller is gone. When it returns, no walker goes on.
+// caller has gone away. When it returns, all walkers have ended.
 func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) error {
 	parts, err := s.Admission.Part(ctx)
 	if err != nil {
@@ -193,8 +192,8 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 	return send(s.end(accounting.From(ctx).Reads.Made.Load(), work.Err() != nil))
 }
 
-// timeToEnd is when to begin to end: it leaves a tenth of the time, and at most
-// some seconds, to say what is left.
+// timeToEnd is when to begin the end: a tenth of the time, and at most some
+// seconds, is left for the resume token.
 func timeToEnd(ctx context.Context, now time.Time) time.Time {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -228,7 +227,7 @@ func (s *scheduler) begin(ctx context.Context) {
 	}()
 }
 
-// abandon ends what is under way, and waits for it.
+// abandon ends the walks that are under way, and waits for them.
 func (s *scheduler) abandon(stop context.CancelFunc) {
 	stop()
 	for s.running > 0 {
@@ -238,7 +237,7 @@ func (s *scheduler) abandon(stop context.CancelFunc) {
 	}
 }
 
-// take takes in what a walker hands over.
+// take handles an event of a walker.
 func (s *scheduler) take(e event, send func(proto.Message) error) error {
 	if e.done {
 		s.running--
@@ -253,7 +252,7 @@ func (s *scheduler) take(e event, send func(proto.Message) error) error {
 	return send(e.message)
 }
 
-// leave keeps what a walk did not get to.
+// leave stores the positions that a walk did not reach.
 func (s *scheduler) leave(left []position) {
 	if len(left) > maxBranchRest {
 		left, s.report.repeats = []position{{keys: left[0].keys[:min(1, len(left[0].keys))], page: left[0].page}}, true

@@ -10,11 +10,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// taking hands a field of our own request on to a read's.
+// taking copies a field of the RPC's request to that of a read.
 type taking struct {
 	from, to protoreflect.FieldDescriptor
-	// numbers are those of the read's enum by those of ours, where both have
-	// enums of their own; nil where the value goes over as it is.
+	// numbers map the enum of the RPC's request to that of the read, where they
+	// differ; nil where the value is copied.
 	numbers map[protoreflect.EnumNumber]protoreflect.EnumNumber
 }
 
@@ -38,7 +38,8 @@ func compileTaking(from, to protoreflect.FieldDescriptor) (taking, error) {
 	return t, nil
 }
 
-// sameJSON pairs the values of two enums that the upstream spells alike.
+// sameJSON pairs the values of two enums that have the same spelling
+// upstream.
 func sameJSON(from, to protoreflect.EnumDescriptor) map[protoreflect.EnumNumber]protoreflect.EnumNumber {
 	theirs := make(map[string]protoreflect.EnumNumber)
 	for i := range to.Values().Len() {
@@ -62,8 +63,8 @@ func jsonValue(value protoreflect.EnumValueDescriptor) string {
 	return name
 }
 
-// take hands the value on, if there is one. The error is for the caller: the
-// read does not know a value.
+// take copies the value, if there is one. The error is for the caller: the
+// read does not have the value.
 func (t taking) take(from, to protoreflect.Message, read string) error {
 	if !from.Has(t.from) {
 		return nil

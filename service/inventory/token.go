@@ -24,11 +24,12 @@ const (
 	tokenSum     = 16
 )
 
-// rest is what of a stream is left to be read, as a resume token holds it.
+// rest is the part of a stream that was not read, the content of a resume
+// token.
 //
-// A token holds no secret and opens nothing: whoever brings one is authorized
-// for every read anew. So its checksum is not against forgery, but against a
-// token that belongs to another caller, RPC or request, or that got cut.
+// A token holds no secret and gives no access: every read is authorized anew.
+// So its checksum is not against forgery, but against a token that belongs to
+// another caller, RPC or request, or that was cut.
 type rest struct {
 	// now is when the first stream began, in Unix seconds: an open range of time
 	// ends there.
@@ -44,7 +45,7 @@ const (
 	positionAt    = protowire.Number(2)
 )
 
-// tokenScope is what a token belongs to.
+// tokenScope identifies the call that a token belongs to.
 type tokenScope struct {
 	caller, procedure string
 	request           []byte // without its token
@@ -57,7 +58,7 @@ func scopeOfToken(p *plan, permit admission.Permit) (tokenScope, error) {
 	return tokenScope{permit.Caller(), permit.Method().Procedure, wire}, err
 }
 
-// sum is over what the token belongs to and what it says.
+// sum is a checksum over the scope and the body of the token.
 func (s tokenScope) sum(body []byte) []byte {
 	digest := sha256.New()
 	for _, part := range [][]byte{[]byte(s.caller), []byte(s.procedure), s.request, body} {
@@ -91,8 +92,7 @@ func (s tokenScope) token(r rest) (string, bool) {
 
 var errToken = errors.New("is not a resume token")
 
-// parse reads a token. It fails for one that is not this scope's, and for what is
-// none.
+// parse reads a token. It fails for one of another scope, and for other texts.
 func (s tokenScope) parse(token string, depth int) (rest, error) {
 	var r rest
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)

@@ -52,8 +52,8 @@ func TestTokenSaysWhatWentIn(t *testing.T) {
 	})
 }
 
-// TestTokenBodiesAreBounded: a checksum is no proof of sense, for anybody can
-// compute one.
+// TestTokenBodiesAreBounded: a checksum does not make a body valid, for
+// anybody can compute one.
 func TestTokenBodiesAreBounded(t *testing.T) {
 	t.Parallel()
 	at := func(cursor string, keys ...string) rest {

@@ -37,7 +37,7 @@ type walker struct {
 // many were made.
 type readCount struct{ known, done atomic.Int64 }
 
-// event is what a walker hands to the scheduler.
+// event is a message of a walker to the scheduler.
 type event struct {
 	message proto.Message // to send; nil for none
 	items   int64
@@ -46,8 +46,8 @@ type event struct {
 	// listed are the names on a page of the outermost list, and at its cursor.
 	listed []string
 	at     string
-	// done is the end of a walk, top of that of the outermost list, and left what
-	// it did not get to.
+	// done is the end of a walk, top that of the outermost list, and left the
+	// positions that were not reached.
 	done, top bool
 	left      []position
 }
@@ -56,8 +56,9 @@ func newWalker(q *query) *walker {
 	return &walker{query: q, events: make(chan event), counts: make([]readCount, len(q.plan.reads))}
 }
 
-// walk reads a list to its end, and everything that lies below it, and returns
-// what it did not get. The outermost one leaves what lies below to others.
+// walk reads a list to its end, and all lists within it, and returns the
+// positions that it did not read. The outermost walk leaves the lists within
+// it to others.
 func (w *walker) walk(ctx context.Context, p position, top bool) (left []position) {
 	number := w.plan.at(p)
 	r := w.plan.reads[number]
@@ -99,7 +100,7 @@ func (w *walker) walk(ctx context.Context, p position, top bool) (left []positio
 	}
 }
 
-// itemPage is a page of a list, or what a read has.
+// itemPage is a page of a list, or the answer of another read.
 type itemPage struct {
 	message proto.Message // with its items; nil where they are not streamed
 	items   int64
@@ -107,8 +108,8 @@ type itemPage struct {
 	next    string
 }
 
-// uselessPage is the error of a page that cannot be gone on with: its cursor, or the
-// name of an item, is not one that the upstream could have given.
+// uselessPage is the error of a page that the walk cannot follow: its cursor, or
+// the name of an item, is not one that the upstream could have given.
 func uselessPage() error {
 	return &upstream.Error{Kind: upstream.Unavailable, Reason: upstream.ReasonBadResponse}
 }
@@ -182,7 +183,7 @@ func (w *walker) read(ctx context.Context, m *catalog.Method, request protorefle
 	ctx, part := accounting.Part(ctx)
 	permit, err := w.Admission.Authorize(ctx, m, request)
 	if err != nil {
-		if part.Admission.Request != nil { // It was judged, and denied.
+		if part.Admission.Request != nil { // It was decided on, and denied.
 			whole.Reads.Refused.Add(1)
 		}
 		return nil, err
@@ -195,7 +196,7 @@ func (w *walker) read(ctx context.Context, m *catalog.Method, request protorefle
 	return response, err
 }
 
-// notSentYet tells for how long to wait with a read that was not sent, because
+// notSentYet returns how long to wait with a read that was not sent, because
 // the budget has no call for it within the time that one read may take.
 func notSentYet(err error) (wait time.Duration, ok bool) {
 	e, ok := errors.AsType[*upstream.Error](err)
@@ -209,7 +210,7 @@ func notSentYet(err error) (wait time.Duration, ok bool) {
 // was not sent.
 const shortestWait = 100 * time.Millisecond
 
-// hand hands something over; false when the time was over first.
+// hand hands an event over; false when the time was over first.
 func (w *walker) hand(ctx context.Context, e event) bool {
 	select {
 	case w.events <- e:
@@ -219,8 +220,8 @@ func (w *walker) hand(ctx context.Context, e event) bool {
 	}
 }
 
-// fail reports a read that failed, as its caller would have seen it. One that did
-// not come to an end because the stream did has not failed.
+// fail reports a read that failed, as its caller would have seen it. A read that
+// was cut off by the end of the stream has not failed.
 func (w *walker) fail(ctx context.Context, r *read, p position, err error) {
 	if ctx.Err() != nil {
 		return

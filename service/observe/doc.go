@@ -1,6 +1,6 @@
-// Package observe is what operators see of calls: spans, metrics, and a line in the
-// log. Its interceptors read the account of a call ([accounting.Call]) after the
-// handler has returned, and change nothing.
+// Package observe shows calls to operators: spans, metrics, and a line in the log.
+// Its interceptors read the account of a call ([accounting.Call]) after the handler
+// has returned, and change nothing.
 //
 // It imports accounting and catalog. The steps of the pipeline use its [Tracer] for
 // the spans of their stages.

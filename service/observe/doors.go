@@ -24,7 +24,7 @@ func (n names) of(procedure string) string {
 	return unknownRPC
 }
 
-// The doors that are not protocols of Connect's. A call in the same process has no
+// The doors that are not protocols of connect. A call in the same process has no
 // protocol.
 const (
 	doorREST      = "rest"
@@ -32,7 +32,7 @@ const (
 	doorOther     = "other"
 )
 
-// doorOf is the protocol by which a call came, out of a closed set.
+// doorOf is the protocol of a call, out of a closed set.
 func doorOf(ctx context.Context) string {
 	info, ok := connect.CallInfoForServerContext(ctx)
 	if !ok {

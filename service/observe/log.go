@@ -60,7 +60,8 @@ func WithLog(logger *slog.Logger) connect.ServerInterceptor {
 	}
 }
 
-// causeOf is what the log keeps of an error, and its caller does not see.
+// causeOf is the cause of an error, which the log has and its caller does not
+// see.
 func causeOf(err error) error {
 	if e, ok := errors.AsType[*rpcerror.Error](err); ok {
 		return e.Cause
@@ -94,7 +95,7 @@ func Recover(ctx context.Context, logger *slog.Logger, err *error) {
 // chose: without its slash, and cut where it is too long for a line.
 func Method(procedure string) string { return rpcerror.Clip(strings.TrimPrefix(procedure, "/")) }
 
-// CodeName is what a caller sees of an error, "ok" without one.
+// CodeName is the code of an error, "ok" without one.
 func CodeName(err error) string {
 	if err == nil {
 		return "ok"

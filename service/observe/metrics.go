@@ -24,8 +24,8 @@ func callBuckets() []float64 {
 	return []float64{0.0005, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60}
 }
 
-// NewMetrics registers the metrics of calls. Without a registerer they count for
-// nobody, and without a catalog all RPCs have one name.
+// NewMetrics registers the metrics of calls. Without a registerer they are not
+// exported, and without a catalog all RPCs have one name.
 func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog) (*Metrics, error) {
 	m := &Metrics{
 		names: names{methods},
@@ -33,7 +33,7 @@ func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog) (*Me
 			Name: "gateway_calls_in_flight", Help: "Calls that are being served.",
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_call_duration_seconds", Help: "Calls by RPC, by the code that the caller saw and by door, and what they took.",
+			Name: "gateway_call_duration_seconds", Help: "Calls by RPC, by the code that the caller saw and by door, and how long they took.",
 			Buckets: callBuckets(),
 		}, []string{"rpc", "code", "door"}),
 	}

@@ -6,7 +6,6 @@ import (
 	"connectrpc.com/connect/v2"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
@@ -49,15 +48,15 @@ func NewTracer(tracer trace.Tracer, methods *catalog.Catalog) *Tracer {
 }
 
 // WithSpan is the interceptor that makes the span of the call, below that of the
-// caller. The caller decides which trace it is and whether it is kept, and nothing
-// else: its tracestate and its baggage go nowhere.
+// caller. The caller decides on the trace and on sampling, and nothing else: its
+// tracestate and its baggage go nowhere.
 func (t *Tracer) WithSpan(next connect.ServerFunc) connect.ServerFunc {
 	if t == nil {
 		return next
 	}
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		call, name := accounting.From(ctx), t.names.of(spec.Procedure)
-		ctx, s := t.tracer.Start(withParent(ctx), name, trace.WithSpanKind(trace.SpanKindServer),
+		ctx, s := t.tracer.Start(withParent(ctx, call.Parent), name, trace.WithSpanKind(trace.SpanKindServer),
 			trace.WithAttributes(attributeMethod.String(name), attributeDoor.String(doorOf(ctx))))
 		defer s.End()
 		call.TraceID = s.SpanContext().TraceID().String()
@@ -73,18 +72,13 @@ func (t *Tracer) WithSpan(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// withParent takes the caller's span out of its headers, unless the caller is in
-// this process and has brought it along.
-func withParent(ctx context.Context) context.Context {
-	if trace.SpanContextFromContext(ctx).IsValid() {
+// withParent puts the span of the caller's header into the context, unless the
+// caller is in this process and its span is there already.
+func withParent(ctx context.Context, parent trace.SpanContext) context.Context {
+	if trace.SpanContextFromContext(ctx).IsValid() || !parent.IsValid() {
 		return ctx
 	}
-	info, ok := connect.CallInfoForServerContext(ctx)
-	if !ok {
-		return ctx
-	}
-	carrier := propagation.MapCarrier{"traceparent": info.RequestHeader().Get("Traceparent")}
-	return propagation.TraceContext{}.Extract(ctx, carrier)
+	return trace.ContextWithRemoteSpanContext(ctx, parent)
 }
 
 // serverFault tells the codes that are this side's failure, as OpenTelemetry has

@@ -14,7 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// Budget says how the upstream's request budget is spent.
+// Budget reports on the upstream's request budget.
 type Budget interface {
 	// Snapshot is the state of all buckets, the organization's first.
 	Snapshot(ctx context.Context) []pace.BucketState
@@ -25,8 +25,8 @@ type Budget interface {
 // budgetService answers admingateway.control.v1.BudgetService.
 type budgetService struct{ budget Budget }
 
-// Handlers answer admingateway.control.v1.BudgetService. Without a budget they say
-// that the gateway does not pace.
+// Handlers answer admingateway.control.v1.BudgetService. Without a budget they
+// fail: the gateway does not pace.
 func Handlers(budget Budget) pipeline.Handlers {
 	s := budgetService{budget}
 	return pipeline.Handlers{"/admingateway.control.v1.BudgetService/GetBudget": pipeline.Unary(s.getBudget)}

@@ -22,8 +22,8 @@ type Upstream interface {
 type deliveryKey struct{}
 
 // Pace is the step that waits until the request may be sent. A write waits in the
-// flow of its permit; a read waits in the flow that its context has, because
-// somebody more urgent can come to wait for it too.
+// flow of its permit; a read waits in the flow that its context has, because a
+// more urgent call can join the wait.
 func Pace(up Upstream) pipeline.Decorator {
 	return func(next pipeline.Invoker) pipeline.Invoker {
 		return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
@@ -99,8 +99,8 @@ func Send() pipeline.Invoker {
 	})
 }
 
-// account writes down what became of a write, on the goroutine of its call. A read
-// may be made by another, for several calls.
+// account records the outcome of a write, on the goroutine of its call. A read may
+// be made by another, for several calls.
 func account(ctx context.Context, reply *upstream.Reply, err error) {
 	done := &accounting.From(ctx).Upstream
 	if err == nil {

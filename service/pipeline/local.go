@@ -9,8 +9,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/admission"
 )
 
-// Handler answers a method whose source is not the upstream. It sends once, or as
-// often as it likes where the method streams.
+// Handler answers a local method or a fan-out. It sends once, or as often as it
+// likes where the method streams.
 type Handler func(ctx context.Context, permit admission.Permit, send func(proto.Message) error) error
 
 // Handlers are the handlers of some methods, by procedure.

@@ -36,9 +36,9 @@ func Chain(last Invoker, decorators ...Decorator) Invoker {
 	return last
 }
 
-// Response is an answer in the forms in which callers get it: protobuf wire bytes of
-// the method's response type, and the upstream's own JSON. It may be shared, so
-// nobody changes it.
+// Response is an answer in the forms in which callers get it: protobuf wire bytes
+// of the method's response type, and the upstream's own JSON. It may be shared, so
+// it must not be changed.
 type Response struct {
 	wire, json []byte
 	message    protoreflect.MessageType
@@ -55,14 +55,14 @@ func NewResponse(permit admission.Permit, wire, json []byte, upstreamRequestID s
 // Wire is the answer in protobuf's binary form.
 func (r *Response) Wire() []byte { return r.wire }
 
-// JSON is what the upstream said.
+// JSON is the upstream's answer.
 func (r *Response) JSON() []byte { return r.json }
 
 // UpstreamRequestID is the upstream's id of its part; "" for an answer that was
 // stored.
 func (r *Response) UpstreamRequestID() string { return r.upstreamRequestID }
 
-// Message decodes the answer, for those who cannot use its wire bytes.
+// Message decodes the answer, where its wire bytes cannot be used.
 func (r *Response) Message() (proto.Message, error) {
 	m := r.message.New().Interface()
 	if err := proto.Unmarshal(r.wire, m); err != nil {
@@ -71,7 +71,7 @@ func (r *Response) Message() (proto.Message, error) {
 	return m, nil
 }
 
-// ID is that of the thing that the answer is about, "" where it has none.
+// ID is the id of the resource in the answer, "" where it has none.
 func (r *Response) ID() string {
 	decoded, err := r.Message()
 	if err != nil {

@@ -38,13 +38,13 @@ type Options struct {
 	// Leases let one of several replicas fetch what all of them miss; nil for a
 	// gateway that is alone.
 	Leases cache.Leases
-	// Org names whose data it is, for the keys: a digest, and no key of the
-	// upstream's.
+	// Org names the organization of the data, for the keys: a digest, and no key
+	// of the upstream's.
 	Org func(ctx context.Context) (string, error)
-	// Lives are those that are not as they are declared; nil: none.
+	// Lives are the overridden lives; nil: none.
 	Lives catalog.Lives
 	// Jitter is the largest part of the time for which an answer is fresh that is
-	// taken off by chance: 0 to 1, where 1 is no freshness at all.
+	// taken off by chance: 0 to 1, where 1 may leave no freshness at all.
 	Jitter float64
 	// Random draws from [0, 1); nil: math/rand.
 	Random func() float64
@@ -58,7 +58,7 @@ type Options struct {
 type Cache struct {
 	options Options
 	flights *cache.Flight[stored]
-	// refreshing bounds the fetches that nobody waits for.
+	// refreshing bounds the background fetches.
 	refreshing chan struct{}
 	keyBuffers sync.Pool // of *[]byte
 }
@@ -66,7 +66,7 @@ type Cache struct {
 const (
 	// flightTimeout bounds a fetch that several callers may be waiting for.
 	flightTimeout = time.Minute
-	// maxRefreshing bounds the fetches that nobody waits for.
+	// maxRefreshing bounds the background fetches.
 	maxRefreshing = 32
 	// lastLook bounds a look into the stores after the time for an answer is over.
 	lastLook = time.Second
@@ -97,8 +97,8 @@ func New(o Options) (*Cache, error) {
 // Close ends the fetches that are under way, and waits for their end.
 func (c *Cache) Close() { c.flights.Close() }
 
-// raise makes a fetch that an inventory or nobody waits for as urgent as the call
-// that comes to wait for it.
+// raise makes a fetch of an inventory, or one in the background, as urgent as a
+// call that joins the wait for it.
 func raise(flight, joiner context.Context) { pace.Raise(flight, pace.FlowFrom(joiner)) }
 
 // stored is an answer that several callers may get.
@@ -135,7 +135,8 @@ func (c *Cache) lifeNow(permit admission.Permit, now time.Time) cache.Life {
 	return cache.Life{Fresh: fresh, Stale: life.WhileRevalidate, StaleIfError: life.IfError}
 }
 
-// accepts tells whether an answer will do that was not fetched for this call.
+// accepts returns whether an answer that was not fetched for this call is
+// fresh enough.
 func (c *Cache) accepts(s stored, f admission.Freshness) bool {
 	now := c.options.Now()
 	switch {
@@ -146,7 +147,7 @@ func (c *Cache) accepts(s stored, f admission.Freshness) bool {
 	}
 }
 
-// load finds what a store has, fresh or not.
+// load finds the stored answer, fresh or not.
 func (c *Cache) load(ctx context.Context, store cache.Store, l lookup) (stored, bool) {
 	entry, ok, err := store.Load(ctx, l.key, l.tags)
 	if err != nil && !errors.Is(err, cache.ErrUnavailable) {

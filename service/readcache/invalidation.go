@@ -9,9 +9,10 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 )
 
-// Invalidation is the step that makes stale what a write declares, from just before
-// it is sent until after its answer or the lack of one. It stands behind the wait for
-// the budget: a write that is never sent makes nothing stale. Reads pass.
+// Invalidation is the step that makes stored answers stale as a write declares,
+// from just before it is sent until after its answer or the lack of one. It stands
+// behind the wait for the budget: a write that is never sent makes nothing stale.
+// Reads pass.
 func Invalidation(c *Cache) pipeline.Decorator {
 	return func(next pipeline.Invoker) pipeline.Invoker {
 		if c == nil {

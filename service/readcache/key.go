@@ -10,8 +10,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// lookup says under which key the answer to a request is stored, and what it
-// depends on.
+// lookup returns the key under which the answer to a request is stored, and
+// the tags on which it depends.
 func (c *Cache) lookup(ctx context.Context, permit admission.Permit) (lookup, error) {
 	org, err := c.organization(ctx)
 	if err != nil {
@@ -22,7 +22,7 @@ func (c *Cache) lookup(ctx context.Context, permit admission.Permit) (lookup, er
 }
 
 // key holds everything that an answer depends on: the request in its canonical
-// form, and the method, which says how the answer is read.
+// form, and the method, which determines how the answer is decoded.
 func (c *Cache) key(org string, m *catalog.Method, request protoreflect.Message) (cache.Key, error) {
 	buffer, ok := c.keyBuffers.Get().(*[]byte)
 	if !ok {

@@ -25,8 +25,8 @@ type cacheService struct {
 	cache   *Cache // nil: none
 }
 
-// Handlers answer admingateway.control.v1.CacheService. Without a cache they say
-// that there is none.
+// Handlers answer admingateway.control.v1.CacheService. Without a cache they
+// fail.
 func Handlers(methods *catalog.Catalog, c *Cache) pipeline.Handlers {
 	s := cacheService{methods, c}
 	return pipeline.Handlers{
@@ -37,7 +37,7 @@ func Handlers(methods *catalog.Catalog, c *Cache) pipeline.Handlers {
 
 // errNoCache is the error of a gateway that stores no answers.
 func errNoCache() error {
-	return &rpcerror.Error{Code: connect.CodeFailedPrecondition, Reason: rpcerror.ReasonNoCache, Message: "this gateway keeps no answers"}
+	return &rpcerror.Error{Code: connect.CodeFailedPrecondition, Reason: rpcerror.ReasonNoCache, Message: "this gateway stores no answers"}
 }
 
 func (s cacheService) getEntry(ctx context.Context, _ admission.Permit, request *controlv1.GetEntryRequest) (*controlv1.GetEntryResponse, error) {
@@ -55,8 +55,8 @@ func (s cacheService) getEntry(ctx context.Context, _ admission.Permit, request 
 			return nil, err
 		}
 		if err := protojson.Unmarshal(text, asked.Interface()); err != nil {
-			// Its words name what was asked for, and stay in the log.
-			return nil, rpcerror.InvalidField("request", "is no request of "+m.Name(), err)
+			// The error quotes the request, and stays in the log.
+			return nil, rpcerror.InvalidField("request", "is not a request of "+m.Name(), err)
 		}
 	}
 	org, err := s.cache.organization(ctx)
@@ -81,7 +81,7 @@ func (s cacheService) getEntry(ctx context.Context, _ admission.Permit, request 
 		}
 		entry, ok, err := place.store.Load(ctx, key, tags)
 		if err != nil {
-			return nil, &rpcerror.Error{Code: connect.CodeUnavailable, Reason: rpcerror.ReasonSharedCacheUnavailable, Message: "the shared cache cannot be asked", Cause: err}
+			return nil, &rpcerror.Error{Code: connect.CodeUnavailable, Reason: rpcerror.ReasonSharedCacheUnavailable, Message: "the shared cache does not answer", Cause: err}
 		}
 		if ok {
 			answer.Copies = append(answer.Copies, describe(place.name, entry, s.cache.options.Now()))

@@ -10,12 +10,13 @@ import (
 
 // Metrics count reads by how they ended.
 type Metrics struct {
-	// reads has a counter for every read and outcome, so that a hit need not look
-	// for its own by name.
+	// reads has a counter for every read and outcome, so that a hit needs no
+	// look-up by name.
 	reads map[*catalog.Method]*[accounting.CacheOutcomes]prometheus.Counter
 }
 
-// NewMetrics registers the metrics; a nil registerer counts for nobody.
+// NewMetrics registers the metrics; with a nil registerer they are not
+// exported.
 func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog) (*Metrics, error) {
 	reads := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gateway_reads_total", Help: "Reads by RPC and by how they ended: hit, stale, miss, coalesced, bypass or error.",

@@ -25,8 +25,8 @@ const (
 	statusWrite  = "fwd=method"
 )
 
-// Step is the step that answers reads from what is stored. Without a Cache it asks
-// the steps behind it every time. Writes pass.
+// Step is the step that answers reads from stored answers. Without a Cache it
+// calls the next step every time. Writes pass.
 func Step(c *Cache, metrics *Metrics, tracer *observe.Tracer) pipeline.Decorator {
 	return func(next pipeline.Invoker) pipeline.Invoker {
 		return &step{Cache: c, metrics: metrics, tracer: tracer, next: next}
@@ -66,9 +66,9 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 
 // read answers from the store, from a flight that is on its way, or from the
 // upstream.
-func (s *step) read(ctx context.Context, permit admission.Permit, told *accounting.Cache) (*pipeline.Response, error) {
+func (s *step) read(ctx context.Context, permit admission.Permit, account *accounting.Cache) (*pipeline.Response, error) {
 	if s.Cache == nil || s.lifeOf(permit.Method()).Fresh <= 0 {
-		*told = accounting.Cache{Outcome: accounting.CacheBypass, Status: statusBypass}
+		*account = accounting.Cache{Outcome: accounting.CacheBypass, Status: statusBypass}
 		return s.next.Invoke(pace.WithFlow(ctx, permit.Flow()), permit)
 	}
 	l, err := s.lookup(ctx, permit)
@@ -81,15 +81,15 @@ func (s *step) read(ctx context.Context, permit admission.Permit, told *accounti
 			outcome = accounting.CacheStale
 			s.refresh(pace.WithFlow(ctx, permit.Flow()), l)
 		}
-		*told = s.describe(found, outcome, statusHit, permit)
+		*account = s.describe(found, outcome, statusHit, permit)
 		return found.response(permit), nil
 	}
 	found, outcome, status, err := s.obtain(pace.WithFlow(ctx, permit.Flow()), l)
 	if err != nil {
-		*told = accounting.Cache{Outcome: outcome, Status: status}
+		*account = accounting.Cache{Outcome: outcome, Status: status}
 		return nil, err
 	}
-	*told = s.describe(found, outcome, status, permit)
+	*account = s.describe(found, outcome, status, permit)
 	return found.response(permit), nil
 }
 
@@ -100,17 +100,17 @@ func (s stored) response(permit admission.Permit) *pipeline.Response {
 // describe is the account of an answer that may be stored.
 func (s *step) describe(found stored, outcome accounting.CacheOutcome, status string, permit admission.Permit) accounting.Cache {
 	age := found.entry.Age(s.options.Now())
-	told := accounting.Cache{
+	account := accounting.Cache{
 		Outcome: outcome, Status: status, Stored: true,
 		Age: age, TTL: found.entry.Life.Fresh - age, Ignored: permit.Freshness().Ignored,
 	}
 	if found.failure != nil {
-		told.ForwardStatus = found.failure.Status
+		account.ForwardStatus = found.failure.Status
 	}
-	return told
+	return account
 }
 
-// obtain gets what the memory does not have, and tells how.
+// obtain gets an answer that is not in memory, and returns how.
 func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome accounting.CacheOutcome, status string, err error) {
 	freshness := l.permit.Freshness()
 	if freshness.Reload() {
@@ -119,7 +119,7 @@ func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome acco
 	}
 	found, shared, err := s.fly(ctx, l)
 	if shared && hadMoreTime(ctx, err) {
-		// Those who began the flight could not wait as long as this one.
+		// The caller that began the flight could not wait as long as this one.
 		found, shared, err = s.fly(ctx, l)
 	}
 	if err != nil {
@@ -128,15 +128,15 @@ func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome acco
 	return s.settle(ctx, l, found, shared)
 }
 
-// settle finds out whether what a flight brought will do for this caller, who may
-// not be the one for whom it was begun.
+// settle finds out whether the answer of a flight is fresh enough for this
+// caller, which may have joined the flight.
 func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) (stored, accounting.CacheOutcome, string, error) {
 	freshness := l.permit.Freshness()
 	switch {
 	case !shared && found.fetched:
 		return found, accounting.CacheMiss, statusMiss, nil
 	case found.failure != nil && freshness.Limits(), found.failure == nil && !s.accepts(found, freshness):
-		// Good enough for those who began the flight, and not for this one.
+		// Fresh enough for the caller that began the flight, and not for this one.
 		status := statusMiss
 		if freshness.Limits() {
 			status = statusReload
@@ -161,7 +161,8 @@ func (s *step) fly(ctx context.Context, l lookup) (stored, bool, error) {
 	})
 }
 
-// inFlight shows what a flight does in the trace of the call that began it.
+// inFlight makes the span of a flight, in the trace of the call that began
+// it.
 func (s *step) inFlight(ctx context.Context, l lookup, do func(context.Context, lookup) (stored, error)) (stored, error) {
 	ctx, span := s.tracer.Stage(ctx, observe.StageFlight)
 	found, err := do(ctx, l)
@@ -169,7 +170,8 @@ func (s *step) inFlight(ctx context.Context, l lookup, do func(context.Context, 
 	return found, err
 }
 
-// hadMoreTime tells whether a flight failed for want of time that this caller has.
+// hadMoreTime returns whether a flight failed for lack of time that this caller
+// has.
 func hadMoreTime(ctx context.Context, err error) bool {
 	failure, ok := errors.AsType[*upstream.Error](err)
 	if !ok || failure.Reason != upstream.ReasonNoBudget {
@@ -179,8 +181,8 @@ func hadMoreTime(ctx context.Context, err error) bool {
 	return !limited || time.Until(deadline) > failure.RetryAfter
 }
 
-// find is what a flight does: look again, also in what replicas share, and ask the
-// upstream for what is not stored.
+// find is the work of a flight: it looks again, also in the shared store, and asks
+// the upstream for an answer that is not stored.
 func (s *step) find(ctx context.Context, l lookup) (stored, error) {
 	if found, ok := s.load(ctx, s.options.Store, l); ok && found.entry.StaleWhileRevalidate(s.options.Now()) {
 		return found, nil
@@ -189,7 +191,7 @@ func (s *step) find(ctx context.Context, l lookup) (stored, error) {
 }
 
 // renew asks the upstream, unless another replica does. Where it fails, a stale
-// answer may do.
+// answer may be served.
 func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
 	fetch := func(ctx context.Context) (stored, error) { return s.fetchAndSave(ctx, l) }
 	fresh := func(ctx context.Context) (stored, bool) {
@@ -218,8 +220,8 @@ func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
 	return stored{}, err
 }
 
-// cannotAnswer tells the failures for which RFC 5861 lets a stale answer stand
-// in: those in which the upstream said nothing about what was asked.
+// cannotAnswer returns whether RFC 5861 lets a stale answer stand in for a
+// failure: the upstream gave no answer to the request.
 func cannotAnswer(kind upstream.Kind) bool {
 	return kind == upstream.Unavailable || kind == upstream.RateLimited || kind == upstream.DeadlineExceeded
 }
@@ -243,7 +245,7 @@ func (s *step) refresh(ctx context.Context, l lookup) {
 	}
 }
 
-// unhurried is the context of a fetch that nobody waits for.
+// unhurried is the context of a background fetch.
 func unhurried(ctx context.Context) context.Context {
 	flow := pace.FlowFrom(ctx)
 	flow.Class = pace.FanOut

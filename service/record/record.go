@@ -16,15 +16,15 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// Log keeps records.
+// Log stores records.
 type Log interface {
-	// Write returns once the record is kept, or when it cannot be.
+	// Write returns once the record is stored, or fails.
 	Write(ctx context.Context, record *audit.Record) error
-	// Offer keeps the record if it can, and does not wait.
+	// Offer stores the record if possible, and does not wait.
 	Offer(record *audit.Record)
 }
 
-// Recorder keeps a record of every call.
+// Recorder writes a record of every call.
 type Recorder struct {
 	log      Log
 	required bool
@@ -32,13 +32,13 @@ type Recorder struct {
 }
 
 // New makes a Recorder over a log. Where records are required, a write whose record
-// cannot be kept is refused.
+// cannot be stored is refused.
 func New(log Log, required bool, tracer *observe.Tracer) *Recorder {
 	return &Recorder{log, required, tracer}
 }
 
-// WithRecord is the interceptor that keeps a record of the call, with the code that
-// its caller sees. The answer of a unary call is held back until then.
+// WithRecord is the interceptor that writes a record of the call, with the code
+// that its caller sees. The answer of a unary call is held back until then.
 func (r *Recorder) WithRecord(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		held := &heldStream{ServerStream: stream}
@@ -75,7 +75,7 @@ func (r *Recorder) keep(ctx context.Context, call *accounting.Call, code string)
 	return err
 }
 
-// heldStream keeps the answer of a unary call to itself.
+// heldStream holds the answer of a unary call back.
 type heldStream struct {
 	connect.ServerStream
 	answer any
@@ -87,7 +87,7 @@ func (s *heldStream) Send(msg any) error {
 	return nil
 }
 
-// Intent is the step that keeps a record of a write before it is made, where the
+// Intent is the step that writes a record of a write before it is made, where the
 // operator requires one: a write that cannot be recorded is not made. Reads pass.
 func (r *Recorder) Intent(next pipeline.Invoker) pipeline.Invoker {
 	return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
@@ -100,8 +100,8 @@ func (r *Recorder) Intent(next pipeline.Invoker) pipeline.Invoker {
 	})
 }
 
-// Announce keeps the record of the intent of the call that ctx belongs to, where
-// the operator requires one.
+// Announce writes the record of the intent of the call that ctx belongs to,
+// where the operator requires one.
 func (r *Recorder) Announce(ctx context.Context) error {
 	if !r.required {
 		return nil
@@ -119,7 +119,7 @@ func (r *Recorder) Announce(ctx context.Context) error {
 	return nil
 }
 
-// doneWithoutRecord tells the caller of a write that was made. It must not look
+// doneWithoutRecord is the error for a write that was made. It must not look
 // like a failure that may be repeated. What was created is named by its id; the
 // rest of the answer may be a secret, and errors are logged.
 func doneWithoutRecord(call *accounting.Call, sent any, cause error) error {
@@ -129,11 +129,11 @@ func doneWithoutRecord(call *accounting.Call, sent any, cause error) error {
 	}
 	return &rpcerror.Error{
 		Code: connect.CodeUnknown, Reason: rpcerror.ReasonWriteNotRecorded, Done: done, Cause: cause,
-		Message: "the change was made, and its record could not be kept; do not repeat the call",
+		Message: "the change was made, and its record could not be stored; do not repeat the call",
 	}
 }
 
-// recordOf is the call as the audit log keeps it.
+// recordOf is the record of a call.
 func recordOf(call *accounting.Call, event, code string) *audit.Record {
 	a := &call.Admission
 	r := &audit.Record{

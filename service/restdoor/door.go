@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// prefix is what the upstream's own paths begin with.
+	// prefix begins the upstream's paths.
 	prefix = "/v1"
 	// unrouted stands for every path that is not the API's: no procedure has this
-	// name, and the path that a stranger asked for is not worth a label.
+	// name, and an unknown path must not become a label.
 	unrouted = prefix
 	// compressMinBytes is where compressing an answer begins to pay.
 	compressMinBytes = 1 << 10
 )
 
 // Door serves the Admin API's own paths, for the vendor's SDKs and whatever else
-// speaks to it. It answers with what the upstream said, byte for byte.
+// speaks to it. It answers with the upstream's body, byte for byte.
 type Door struct {
 	server  *connect.Server
 	catalog *catalog.Catalog
@@ -39,7 +39,7 @@ func New(server *connect.Server, methods *catalog.Catalog, maxRequestBytes int) 
 
 // Takes tells whether a request belongs here: one below the prefix, and any that a
 // mux would clean and redirect. A redirect would send a client, its credential and
-// perhaps its write to a path that it did not ask for.
+// perhaps its write to a path that it did not request.
 func (d *Door) Takes(r *http.Request) bool {
 	asked := r.URL.EscapedPath()
 	return asked == prefix || strings.HasPrefix(asked, prefix+"/") || asked != path.Clean(asked)

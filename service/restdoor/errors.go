@@ -12,7 +12,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// errorRow is how a code is told to clients of the upstream.
+// errorRow is the form of a code for clients of the upstream.
 type errorRow struct {
 	status int
 	kind   string
@@ -22,7 +22,8 @@ type errorRow struct {
 
 // rows is the table. 424 is for a write that may have been made: clients
 // repeat 408, 409, 429 and everything from 500 on by themselves, and a create
-// that is sent twice creates two things. Who gave up sees no status at all.
+// that is sent twice creates two things. A client that gave up sees no status
+// at all.
 var rows = map[connect.Code]errorRow{
 	connect.CodeInvalidArgument:    {http.StatusBadRequest, "invalid_request_error", false},
 	connect.CodeUnauthenticated:    {http.StatusUnauthorized, "authentication_error", false},
@@ -39,17 +40,17 @@ var rows = map[connect.Code]errorRow{
 	connect.CodeDeadlineExceeded:   {http.StatusGatewayTimeout, "server_error", false},
 }
 
-// errorBody is an error as the upstream spells it.
+// errorBody is the upstream's error body.
 type errorBody struct {
 	Message string  `json:"message"`
 	Type    string  `json:"type"`
 	Param   *string `json:"param"`
 	Code    string  `json:"code"`
-	// ID is what was written, where the error is about a write that was made.
+	// ID is the id of the written resource, where the write was made.
 	ID string `json:"id,omitempty"`
 }
 
-// refuse writes an error. Its words are those of the other doors; type, code and
+// refuse writes an error. Its message is that of the other doors; type, code and
 // param are the upstream's where it gave them.
 func (d *Door) refuse(w http.ResponseWriter, r *http.Request, stream *stream, err error) {
 	f := rpcerror.ToCaller(err)

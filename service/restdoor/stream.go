@@ -27,15 +27,14 @@ type stream struct {
 	request *http.Request
 	most    int // bytes of the body
 	match   upstream.Match
-	method  *catalog.Method // nil for what is no operation of the API
+	method  *catalog.Method // nil for a path that is not an operation of the API
 	// response is set when the call has one.
 	response *pipeline.Response
-	// status is that of a refusal which its code does not say all of.
+	// status is that of a refusal for which the code is not specific enough.
 	status int
 }
 
-// Receive reads the request. Nothing of its query and body was looked at
-// before.
+// Receive reads the request. Its query and body have not been read before.
 func (s *stream) Receive(msg any) error {
 	request, ok := msg.(proto.Message)
 	if !ok || s.method == nil {
@@ -104,7 +103,7 @@ func isPlainJSON(header http.Header) bool {
 	return err == nil && media == "application/json" && len(header.Values("Content-Type")) == 1 && (!named || strings.EqualFold(charset, "utf-8"))
 }
 
-// write writes a whole answer. A client that is gone cannot be told.
+// write writes a whole answer. A client that has gone away gets nothing.
 func (d *Door) write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")

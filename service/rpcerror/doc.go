@@ -1,5 +1,6 @@
-// Package rpcerror is what callers see of failures: one error type, the stable
-// reasons, and the table that maps every error of the pipeline to a code.
+// Package rpcerror defines the errors that callers see: one error type, the
+// stable reasons, and the table that maps every error of the pipeline to a
+// code.
 //
 // It imports the errors of the upstream's client and of the list walker, and no
 // other package of service/. Every package of service/ that can fail for a

@@ -16,8 +16,8 @@ import (
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 )
 
-// Error is a failure as its caller sees it. What the log keeps of it is the
-// Cause, which no door sends. An Error is not changed after it was returned.
+// Error is a failure as its caller sees it. The Cause is for the log, and no
+// door sends it. An Error is not changed after it was returned.
 //
 // The doors find a [*connect.Error] in it ([errors.As]) with the code, the
 // message, and the details that the other fields make.
@@ -36,7 +36,7 @@ type Error struct {
 	Violations []*errdetails.BadRequest_FieldViolation
 	// RetryAfter becomes a google.rpc.RetryInfo; 0 means none.
 	RetryAfter time.Duration
-	// Done tells of a write that was made although the call failed; nil: of none.
+	// Done is the write that was made although the call failed; nil: none.
 	Done *controlv1.WriteDone
 	// Cause is for the log.
 	Cause error
@@ -46,7 +46,7 @@ type Error struct {
 	others []*connect.ErrorDetail
 }
 
-// InvalidField is the error of a request with one field that is wrong, and why.
+// InvalidField is the error of a request with one invalid field.
 func InvalidField(field, reason string, cause error) *Error {
 	return &Error{
 		Code: connect.CodeInvalidArgument, Reason: ReasonInvalidRequest, Cause: cause,
@@ -104,8 +104,8 @@ func (e *Error) details() []proto.Message {
 	return details
 }
 
-// Encode makes bytes of what a caller sees of an error: a google.rpc.Status on
-// the wire. The cause is not in it.
+// Encode encodes the part of an error that its caller sees: a
+// google.rpc.Status on the wire. The cause is not in it.
 func Encode(err error) []byte {
 	seen := ToCaller(err)
 	s := &status.Status{Code: int32(seen.Code), Message: seen.Message}
@@ -114,7 +114,7 @@ func Encode(err error) []byte {
 	}
 	b, err := proto.Marshal(s)
 	if err != nil {
-		// A text that is not UTF-8. The code says the most of it.
+		// A text that is not UTF-8. The code says most of it.
 		b, _ = proto.Marshal(&status.Status{Code: s.GetCode()})
 	}
 	return b
@@ -123,8 +123,8 @@ func Encode(err error) []byte {
 // errNotEncoded is the error of [Decode].
 var errNotEncoded = errors.New("not an encoded error")
 
-// Decode reads what [Encode] wrote, also where another build did. The error says
-// that the bytes are something else.
+// Decode reads what [Encode] wrote, also where another build did. It fails for
+// other bytes.
 func Decode(b []byte) (*Error, error) {
 	s := new(status.Status)
 	if err := proto.Unmarshal(b, s); err != nil {
@@ -186,8 +186,8 @@ func Clip(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// WithCallerErrors is the interceptor that turns every error into what its caller
-// may see.
+// WithCallerErrors is the interceptor that turns every error into one that its
+// caller may see.
 func WithCallerErrors(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		if err := next(ctx, spec, stream); err != nil {

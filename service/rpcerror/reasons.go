@@ -6,7 +6,7 @@ const Domain = "admin-gateway"
 // Reasons of errors that arise in the gateway itself; those of the upstream
 // are in package upstream. They are stable: callers branch on them.
 const (
-	// ReasonMalformedRequest is a request that is no message of its type.
+	// ReasonMalformedRequest is a request that is not a message of its type.
 	ReasonMalformedRequest = "MALFORMED_REQUEST"
 	// ReasonInvalidRequest is a request that breaks a rule of its fields.
 	ReasonInvalidRequest = "INVALID_REQUEST"
@@ -14,33 +14,35 @@ const (
 	ReasonUnauthenticated = "UNAUTHENTICATED"
 	// ReasonPermissionDenied is a call that its caller's policy does not allow.
 	ReasonPermissionDenied = "PERMISSION_DENIED"
-	// ReasonCallerLimit is a call beyond its caller's own rate or number of
-	// calls.
+	// ReasonCallerLimit is a call beyond its caller's limits of rate or
+	// concurrency.
 	ReasonCallerLimit = "CALLER_LIMIT"
 	// ReasonAuditUnavailable is a write that was not made, because it could not
 	// be recorded.
 	ReasonAuditUnavailable = "AUDIT_UNAVAILABLE"
 	// ReasonWriteNotRecorded is a write that was made and could not be recorded.
-	// A controlv1.WriteDone says what is known of it.
+	// A controlv1.WriteDone has the known facts.
 	ReasonWriteNotRecorded = "WRITE_NOT_RECORDED"
-	// ReasonIdempotencyKeyInvalid is an Idempotency-Key that is none.
+	// ReasonIdempotencyKeyInvalid is a malformed Idempotency-Key.
 	ReasonIdempotencyKeyInvalid = "IDEMPOTENCY_KEY_INVALID"
-	// ReasonIdempotencyKeyReused is one that came with another request before.
+	// ReasonIdempotencyKeyReused is a key that was used for another request
+	// before.
 	ReasonIdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED"
-	// ReasonIdempotencyUnavailable is a write that was not made, because what
-	// comes of it could not be kept.
+	// ReasonIdempotencyUnavailable is a write that was not made, because its
+	// outcome could not be stored.
 	ReasonIdempotencyUnavailable = "IDEMPOTENCY_UNAVAILABLE"
 	// ReasonIdempotencyNeedsEncryption is a write that was not made, because its
-	// answer holds a secret and would be kept in the clear.
+	// answer holds a secret and would be stored in the clear.
 	ReasonIdempotencyNeedsEncryption = "IDEMPOTENCY_NEEDS_ENCRYPTION"
-	// ReasonIdempotencyNotConfigured is a write with a key where none are kept.
+	// ReasonIdempotencyNotConfigured is a write with a key where outcomes are not
+	// stored.
 	ReasonIdempotencyNotConfigured = "IDEMPOTENCY_NOT_CONFIGURED"
-	// ReasonNoCache is a question about a cache that the gateway does not have.
+	// ReasonNoCache is a call to a cache that the gateway does not have.
 	ReasonNoCache = "NO_CACHE"
-	// ReasonNoPacing is a question about a budget that the gateway does not keep.
+	// ReasonNoPacing is a call about a budget of a gateway that does not pace.
 	ReasonNoPacing = "NO_PACING"
-	// ReasonSharedCacheUnavailable is a question that the shared cache would have
-	// to answer, and does not.
+	// ReasonSharedCacheUnavailable is a call that needs the shared cache, which
+	// does not answer.
 	ReasonSharedCacheUnavailable = "SHARED_CACHE_UNAVAILABLE"
 	// ReasonEndlessList is a list of the upstream's whose pages lead nowhere.
 	ReasonEndlessList = "ENDLESS_LIST"

@@ -15,9 +15,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// outcome is a row of the table: the code that a caller sees for what the
-// upstream did, and what it is told when the upstream said nothing that may be
-// passed on.
+// outcome is a row of the table: the code for an outcome of the upstream, and
+// the message when the upstream gave none that may be passed on.
 type outcome struct {
 	code    connect.Code
 	message string
@@ -36,15 +35,16 @@ var outcomes = map[upstream.Kind]outcome{
 	upstream.DeadlineExceeded:   {connect.CodeDeadlineExceeded, "the deadline passed; nothing was changed"},
 }
 
-// unsent are the words for calls that the gateway did not send. Their reasons
-// tell them from the upstream's own refusals, which have the same kind.
+// unsent are the messages for calls that the gateway did not send. Their
+// reasons tell them from the upstream's own refusals, which have the same
+// kind.
 var unsent = map[string]string{
 	upstream.ReasonNoBudget:    "the gateway's request budget has no room for the call before its deadline; nothing was sent",
 	upstream.ReasonBreakerOpen: "the upstream has been failing and is given a pause; nothing was sent",
 }
 
-// ToCaller maps any error of the pipeline to what its caller may see. An error
-// that is, or wraps, an [*Error] is that one.
+// ToCaller maps any error of the pipeline to an error that its caller may see.
+// An error that is, or wraps, an [*Error] is that one.
 func ToCaller(err error) *Error {
 	var (
 		already    *Error
@@ -84,8 +84,8 @@ func fromUpstream(e *upstream.Error) *Error {
 	if !ok {
 		row = outcome{connect.CodeInternal, "internal error"}
 	}
-	// The upstream's words explain what the request did wrong. What befell the
-	// call itself is explained here.
+	// The upstream's message explains a fault of the request. Failures of the
+	// call itself are explained here.
 	message := row.message
 	if words, ok := unsent[e.Reason]; ok {
 		message = words
@@ -125,8 +125,8 @@ func fromValidation(e *protovalidate.ValidationError) *Error {
 	return &Error{Code: connect.CodeInvalidArgument, Reason: ReasonInvalidRequest, Message: message, Violations: violations, Cause: e}
 }
 
-// doorErrors say what went wrong before a request was a message. The libraries'
-// own words can quote the request and name Go types, so they stay in the log.
+// doorErrors are the errors before a request is decoded. The libraries'
+// messages can quote the request and name Go types, so they stay in the log.
 var doorErrors = map[connect.Code]struct{ reason, message string }{
 	connect.CodeInvalidArgument:   {ReasonMalformedRequest, "the request cannot be decoded as a message of this method: see its schema for names and types"},
 	connect.CodeUnimplemented:     {ReasonUnknownMethod, "no such method, or not in this form"},

@@ -24,7 +24,7 @@ import (
 // canary is a text that no caller may ever read.
 const canary = "canary-a41f"
 
-// heard is what a caller gets of an error.
+// heard is the error as a caller gets it.
 type heard struct {
 	Code    connect.Code
 	Message string
@@ -35,7 +35,7 @@ func hear(t *testing.T, err error) heard {
 	t.Helper()
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok {
-		t.Fatalf("%T is no *connect.Error", err)
+		t.Fatalf("%T is not a *connect.Error", err)
 	}
 	h := heard{Code: e.Code(), Message: e.Message()}
 	for _, detail := range e.Details() {
@@ -145,7 +145,7 @@ func TestToCaller(t *testing.T) {
 				t.Errorf("the log does not get the cause: %v", err)
 			}
 			if again := ToCaller(fmt.Errorf("%s: %w", canary, err)); !cmp.Equal(hear(t, again), got, protocmp.Transform()) {
-				t.Errorf("told twice, it is %v", hear(t, again))
+				t.Errorf("mapped twice, it is %v", hear(t, again))
 			}
 		})
 	}
@@ -166,15 +166,16 @@ func TestEveryKindHasAnOutcome(t *testing.T) {
 	}
 }
 
-// Only failures that the request itself explains are told in the upstream's
-// words; of the others it could say what is not the caller's business.
+// Only failures that the request itself explains are explained by the
+// upstream's words; of the others it could say what is not the caller's
+// business.
 func TestUpstreamWords(t *testing.T) {
 	t.Parallel()
 	quoted := map[upstream.Kind]bool{upstream.InvalidArgument: true, upstream.NotFound: true, upstream.Conflict: true, upstream.RateLimited: true}
 	for kind := range outcomes {
 		got := hear(t, ToCaller(&upstream.Error{Kind: kind, Message: canary}))
 		if (got.Message == canary) != quoted[kind] {
-			t.Errorf("%s is told as %q", kind, got.Message)
+			t.Errorf("%s has the message %q", kind, got.Message)
 		}
 	}
 }
@@ -201,7 +202,7 @@ func TestValidationNamesTheField(t *testing.T) {
 			t.Parallel()
 			got := hear(t, ToCaller(validator.Validate(test.request)))
 			if got.Code != connect.CodeInvalidArgument || !strings.HasPrefix(got.Message, "invalid request: "+test.fields[0]+": ") {
-				t.Errorf("told as %s: %q", got.Code, got.Message)
+				t.Errorf("mapped to %s: %q", got.Code, got.Message)
 			}
 			if len(got.Details) != 2 {
 				t.Fatalf("details are %v", got.Details)
