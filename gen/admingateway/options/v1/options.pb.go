@@ -76,9 +76,9 @@ type Policy struct {
 	// For a read about a range of time: when the range is past, its answer
 	// changes no more, and may live longer than `cache`.
 	Settled *Settled `protobuf:"bytes,12,opt,name=settled,proto3" json:"settled,omitempty"`
-	// Which budget of the upstream's the call spends: methods with the same name
-	// are paced together, their reads and their writes each for themselves. Absent:
-	// the resource of `permission`.
+	// Which budget of the upstream's the call spends: methods with the same name are
+	// paced together. Absent: one of its own, because the upstream's budgets are those
+	// of endpoints. A configuration can put several methods into one all the same.
 	Budget string `protobuf:"bytes,14,opt,name=budget,proto3" json:"budget,omitempty"`
 	// The write takes access away, so that it waits for the budget before all
 	// others. A DELETE does so without saying it.
