@@ -1,4 +1,4 @@
-# `make` lists what there is. `make demo` and `make test` need Go, git and make,
+# `make` lists the targets. `make demo` and `make test` need Go, git and make,
 # and nothing set up by hand; `make generate` and `make lint` build their tools
 # from tools/*/go.mod (about three minutes the first time, kept in .cache).
 
@@ -8,9 +8,9 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 # Go refuses to build where git refuses to answer (no git, or a checkout that
-# belongs to somebody else), unless it is told not to ask for the revision.
+# belongs to somebody else), unless a flag says not to ask for the revision.
 VCS := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo auto || echo false)
-# One set of flags for all, so that what is compiled for one serves the others:
+# One set of flags for all, so that compiled packages are shared:
 # where nothing has been compiled before, that is most of the time.
 export GOFLAGS := $(filter-out -buildvcs% -trimpath,$(GOFLAGS)) -buildvcs=$(VCS) -trimpath
 
@@ -25,7 +25,7 @@ LOADCALLS ?= 40000
 OPENAPI ?= ../shared/upstream/admin-openapi.json
 
 # A tool is built once for each Go version and content of the module that pins
-# it. $(call tool,NAME,MODULE) is where.
+# it. $(call tool,NAME,MODULE) is its path.
 GOVERSION := $(shell go env GOVERSION)
 tool = .cache/bin/$(1)-$(shell { echo $(GOVERSION); cat tools/$(2)/go.mod tools/$(2)/go.sum; } | cksum | cut -d' ' -f1)
 BUF := $(call tool,buf,buf)
@@ -67,7 +67,7 @@ stubs: build $(BUF) ## Generate stubs in other languages from the schema, and ca
 
 .PHONY: golden
 golden: ## Write the inventory of RPCs anew, for review
-	go test ./service -run Golden -update
+	go test ./service/catalog -run Golden -update
 
 .PHONY: reference
 reference: ## Write docs/config.md anew, from the config that the code has

@@ -9,7 +9,7 @@ import (
 // Reason says why a list cannot be walked to its end.
 type Reason string
 
-// What a server can do to a walk.
+// The faults of a server.
 const (
 	// SameCursor: the page names the cursor it was itself asked for with.
 	SameCursor Reason = "same cursor"
@@ -32,7 +32,7 @@ const (
 type EndlessError struct {
 	// Response is the message type of the pages.
 	Response protoreflect.FullName
-	// Reason says what is wrong.
+	// Reason is the fault.
 	Reason Reason
 	// Pages is how many pages had arrived, with the one that is wrong.
 	Pages int
@@ -47,7 +47,7 @@ func (e *EndlessError) Error() string {
 type UnsupportedError struct {
 	// Message is the type that does not fit, empty when there is none.
 	Message protoreflect.FullName
-	// Problem says what is missing, in words.
+	// Problem describes the fault.
 	Problem string
 }
 

@@ -2,15 +2,15 @@ package pages
 
 import "google.golang.org/protobuf/reflect/protoreflect"
 
-// List is what the messages of a list say of its pages. It is for those who ask
-// for each page themselves, and cannot leave that to [Walk].
+// List describes the pagination of a list, as its messages declare it. It is for
+// programs that ask for each page themselves, and cannot leave that to [Walk].
 type List struct {
 	forward forward
 	page    page
 }
 
-// ListOf tells how the list with these messages is walked. It fails with an
-// [*UnsupportedError] when they are those of no list.
+// ListOf returns the pagination of the list with these messages. It fails with an
+// [*UnsupportedError] when they are not those of a list.
 func ListOf(request, response protoreflect.MessageDescriptor) (List, error) {
 	f, err := forwardOf(request)
 	if err != nil {
@@ -20,7 +20,7 @@ func ListOf(request, response protoreflect.MessageDescriptor) (List, error) {
 	return List{f, p}, err
 }
 
-// Cursor is the request's field that says which page is asked for.
+// Cursor is the request's field that selects the page.
 func (l List) Cursor() protoreflect.FieldDescriptor { return l.forward.cursor }
 
 // Items is the response's field with the items.
@@ -34,8 +34,8 @@ func (l List) Trail(cursor string, maxPages int) *Trail {
 	return t
 }
 
-// Trail is where a walk has been. It holds 32 bytes for each page, and belongs to
-// one goroutine.
+// Trail is the history of a walk. It holds 32 bytes for each page, and belongs to one
+// goroutine.
 type Trail struct {
 	list  List
 	asked string

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// byHand walks a list page by page, as those do who cannot leave it to Walk.
+// byHand walks a list page by page, as a program does that cannot leave it to Walk.
 func byHand(ctx context.Context, s *server, req message, maxPages int) (ids []string, end error) {
 	list, err := ListOf(req.Descriptor(), s.new(s.response).Descriptor())
 	if err != nil {

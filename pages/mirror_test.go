@@ -12,8 +12,8 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
-// Every list of the mirror can be walked: what answers with `has_more` is of one
-// of the three styles, and what takes a cursor answers with one.
+// Every list of the mirror can be walked: a response with `has_more` is of one of the
+// three styles, and a request with a cursor has a response with one.
 func TestEveryListOfTheMirrorIsOfAStyle(t *testing.T) {
 	t.Parallel()
 	found := map[string]int{}

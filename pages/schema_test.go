@@ -81,7 +81,7 @@ func styles() []style {
 	}
 }
 
-// reply is what a scripted server says to one request.
+// reply is the answer of a scripted server to one request.
 type reply struct {
 	ids  []string
 	more bool

@@ -22,7 +22,8 @@ func forwardOf(md protoreflect.MessageDescriptor) (forward, error) {
 	return forward{}, &UnsupportedError{md.FullName(), "has no string field `after` or `page`"}
 }
 
-// page is the response's half: where the items are, and what says how to go on.
+// page is the response's half: the field with the items, and those that say how to go
+// on.
 type page struct {
 	// next is a field of the page or, where lastItem is set, of its last item.
 	data, more, next protoreflect.FieldDescriptor

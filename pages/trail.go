@@ -6,8 +6,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// trail is where a walk has been. It holds a digest of each cursor, because the
-// server chooses how long a cursor is and the walk promises how much it holds.
+// trail is the history of a walk. It holds a digest of each cursor, because the server
+// chooses the length of a cursor and the walk has a bound of memory.
 type trail struct {
 	max, pages int
 	cursors    map[[sha256.Size]byte]struct{}
@@ -26,8 +26,8 @@ func (t *trail) add(cursor string) bool {
 	return true
 }
 
-// follow counts the page that asked brought and returns the cursor of the next
-// one: empty at the end of the list, or with the reason why there is no way on.
+// follow counts the page that the cursor asked returned, and returns the cursor of the
+// next one: empty at the end of the list, or with the reason why the walk cannot go on.
 func (t *trail) follow(p page, m protoreflect.Message, asked string) (string, Reason) {
 	t.pages++
 	next := p.cursor(m)

@@ -18,7 +18,7 @@ const DefaultMaxPages = 10_000
 type Option func(*walker)
 
 // MaxPages bounds a walk to n pages: when the n-th says that there are more,
-// the walk ends with an [*EndlessError]. It is what ends a walk through cursors
+// the walk ends with an [*EndlessError]. It ends a walk through cursors
 // that are always new. A value below 1 means 1.
 func MaxPages(n int) Option {
 	return func(w *walker) { w.maxPages = max(n, 1) }
@@ -37,7 +37,7 @@ func MaxPages(n int) Option {
 //   - the call's own error, as it is;
 //   - the context's, when it ends between two pages;
 //   - an [*EndlessError], when the server's pages lead nowhere;
-//   - an [*UnsupportedError], when this is no list, its items are no T, or req
+//   - an [*UnsupportedError], when the call is not a list, its items are not of type T, or req
 //     has `before` set (backwards there is no end to walk to: the pages before
 //     an item and those after the last of them are not one list).
 //
@@ -86,7 +86,7 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return all, nil
 }
 
-// walker is what a walk knows before its first call.
+// walker is the state of a walk before its first call.
 type walker struct {
 	maxPages int
 	forward  forward

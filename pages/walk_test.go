@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// read walks to the end and returns what came, and what it ended with.
+// read walks to the end and returns the ids and the error.
 func read(seq iter.Seq2[message, error]) (ids []string, end error) {
 	for item, err := range seq {
 		if err != nil {

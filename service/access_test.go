@@ -16,8 +16,10 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -46,43 +48,43 @@ callers:
     grants: [{permissions: ["*"], when: "1 == 2"}]
 `
 
-// TestNobodyGetsPast calls every RPC through every door as somebody who may not,
-// with a request that would succeed. The sandbox must not hear of it.
-func TestNobodyGetsPast(t *testing.T) {
+// TestRefusedCallersReachNothing calls every RPC through every door as callers that
+// are not allowed to, with a request that would succeed. None reaches the sandbox.
+func TestRefusedCallersReachNothing(t *testing.T) {
 	t.Parallel()
-	strangers := map[string]connect.Code{
+	refused := map[string]connect.Code{
 		"":          connect.CodeUnauthenticated, // no credential
-		"stranger":  connect.CodeUnauthenticated, // a wrong one
+		"unknown":   connect.CodeUnauthenticated, // a wrong one
 		"powerless": connect.CodePermissionDenied,
 		"elsewhere": connect.CodePermissionDenied,
 		"forbidden": connect.CodePermissionDenied,
 		"never":     connect.CodePermissionDenied,
 	}
 	for i, d := range doors {
-		t.Run(d.name, func(t *testing.T) {
+		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
-			m := newMirror(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
-			m.policy.current.Store(policySet(t, m.catalog, accessPolicy))
-			transport := m.transport(d)
+			gw := newTourGateway(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
+			gw.Policy.Set(t, accessPolicy)
+			transport := gw.Transport(d)
 			called := map[string]bool{}
-			for _, s := range readTour(t, m.catalog) {
-				request := s.message(t, validWorld(t))
-				for name, code := range strangers {
-					if i > 0 && name != "stranger" && name != "powerless" {
-						continue // The doors lead to one road: the rest of it is tried behind the first.
+			for _, s := range readTour(t, gw.Catalog) {
+				request := s.message(t, validTourValues(t))
+				for name, code := range refused {
+					if i > 0 && name != "unknown" && name != "powerless" {
+						continue // All doors lead to one pipeline: the other callers are tested at the first door.
 					}
-					err := as(name, transport).CallUnary(t.Context(), specOf(s.method), request, s.method.Response.New().Interface())
+					err := gatewaytest.As(name, transport).CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
 					if connect.CodeOf(err) != code {
 						t.Errorf("%s by %q: %v, want %s", s.method.ShortName(), name, err, code)
 					}
-					wantNothingTold(t, name, err)
+					wantNoLeak(t, name, err)
 				}
 				called[s.method.ShortName()] = true
 			}
-			if len(called) != len(m.catalog.Mirrored()) {
-				t.Errorf("%d of %d methods were called", len(called), len(m.catalog.Mirrored()))
+			if len(called) != len(gw.Catalog.Mirrored()) {
+				t.Errorf("%d of %d methods were called", len(called), len(gw.Catalog.Mirrored()))
 			}
-			for operation, n := range m.fake.Counts() {
+			for operation, n := range gw.Sandbox.Counts() {
 				if n > 0 {
 					t.Errorf("%s was asked %d times", operation, n)
 				}
@@ -91,64 +93,56 @@ func TestNobodyGetsPast(t *testing.T) {
 	}
 }
 
-// wantNothingTold: who has no credential learns one thing; who has no permission
+// wantNoLeak: who has no credential learns one thing; who has no permission
 // learns which, and of nobody else.
-func wantNothingTold(t *testing.T, name string, err error) {
+func wantNoLeak(t *testing.T, name string, err error) {
 	t.Helper()
 	text := everything(err)
 	for _, secret := range []string{"proj_elsewhere", "grants[", "denies[", "token_sha256", sandbox.DefaultAdminKey} {
 		if strings.Contains(text, secret) {
-			t.Errorf("%q was told %q: %s", name, secret, text)
+			t.Errorf("%q sees %q: %s", name, secret, text)
 		}
 	}
 	for _, other := range []string{"elsewhere", "powerless", "forbidden"} {
 		if other != name && strings.Contains(text, other) {
-			t.Errorf("%q was told of %q: %s", name, other, text)
+			t.Errorf("%q sees the name of %q: %s", name, other, text)
 		}
 	}
 }
 
-// validWorld has an id for everything that a tour's requests need.
-func validWorld(t *testing.T) world {
+// validTourValues has a valid id for every variable of a tour's requests.
+func validTourValues(t *testing.T) tourValues {
 	t.Helper()
-	w := newWorld(t)
+	w := newTourValues(t)
 	for _, name := range []string{"user", "other", "email", "group", "role", "busy", "project", "invite", "prole", "account", "bare", "akey", "akey2", "adminkey", "cert", "limit", "alert", "palert"} {
 		w[name] = "valid_1"
 	}
 	return w
 }
 
-func specOf(m *catalog.Method) connect.Spec {
-	spec := connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: m.Procedure, Schema: m.Descriptor}
-	if m.Read {
-		spec.IdempotencyLevel = connect.IdempotencyNoSideEffects
-	}
-	return spec
-}
-
 // TestScopedCallerGetsItsProjects: a grant limited to a project opens exactly
 // the methods whose requests name it, and nothing about the organization.
 func TestScopedCallerGetsItsProjects(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	var asked atomic.Int32
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{}`)}, nil
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Callers: newPolicy(t, methods, `
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(`
 callers:
   - name: team
     authenticate: [{token_sha256: $team}]
     grants: [{permissions: ["*"], projects: [valid_1]}]
     limits: $free
-`)})
-	client := as("team", service.InProcess(server))
+`))
+	client := gateway.Client("team")
 	for _, s := range readTour(t, methods) {
 		before := asked.Load()
-		request := s.message(t, validWorld(t))
+		request := s.message(t, validTourValues(t))
 		projects := handleOf(t, methods, s.method).Projects(request.ProtoReflect())
-		err := client.CallUnary(t.Context(), specOf(s.method), request, s.method.Response.New().Interface())
+		err := client.CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
 		mine := len(projects) > 0 && !slices.ContainsFunc(projects, func(id string) bool { return id != "valid_1" })
 		if mine != (err == nil) || mine != (asked.Load() == before+1) {
 			t.Errorf("tour.txt:%d: %s names %q: %v", s.line, s.method.ShortName(), projects, err)
@@ -161,19 +155,18 @@ callers:
 // shares answers.
 func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
 	arrived, release := make(chan struct{}, 8), make(chan struct{})
-	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		arrived <- struct{}{}
 		select {
 		case <-release:
 		case <-ctx.Done():
 		}
-		return answerProject(ctx)
+		return gatewaytest.AnswerProject(ctx)
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Callers: newPolicy(t, methods, rootPolicy+accessPolicy[len("\ncallers:\n"):])})
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(admissiontest.RootPolicy+accessPolicy[len("\ncallers:\n"):]))
 	get := func(name string) error {
-		_, err := adminv1connect.NewProjectServiceClient(as(name, service.InProcess(server))).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
+		_, err := adminv1connect.NewProjectServiceClient(gateway.Client(name)).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 		return err
 	}
 	refusedNow := func(when string) {
@@ -183,8 +176,8 @@ func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 				t.Errorf("%s: %s got %v", when, name, err)
 			}
 		}
-		if err := get("stranger"); connect.CodeOf(err) != connect.CodeUnauthenticated {
-			t.Errorf("%s: a stranger got %v", when, err)
+		if err := get("unknown"); connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Errorf("%s: an unknown caller got %v", when, err)
 		}
 	}
 	done := make(chan error)
@@ -204,19 +197,18 @@ func TestAuthorizationIsBeforeAnythingThatAnswers(t *testing.T) {
 // TestUnknownMethodsAreRefused, whoever calls them.
 func TestUnknownMethodsAreRefused(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	log := new(records)
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: log})
+	log := new(gatewaytest.Records)
+	gateway := gatewaytest.New(t, gatewaytest.WithAudit(log))
 	for _, procedure := range []string{"/admingateway.admin.v1.ProjectService/Nope", "/nope", "/grpc.reflection.v1.ServerReflection/Nope"} {
 		for name, code := range map[string]connect.Code{"root": connect.CodeUnimplemented, "": connect.CodeUnauthenticated} {
-			err := as(name, service.InProcess(server)).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: procedure},
+			err := gateway.Client(name).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: procedure},
 				&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 			if connect.CodeOf(err) != code {
 				t.Errorf("%s by %q: %v, want %s", procedure, name, err, code)
 			}
 		}
 	}
-	if n := len(log.all()); n != 6 {
+	if n := len(log.All()); n != 6 {
 		t.Errorf("%d records of 6 calls", n)
 	}
 }
@@ -225,12 +217,12 @@ func TestUnknownMethodsAreRefused(t *testing.T) {
 // the connection that it has.
 func TestRevocation(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
-	projects := adminv1connect.NewProjectServiceClient(as("root", connecthttp.NewTransport(m.client, m.url, connecthttp.WithGRPC())))
+	gw := newTourGateway(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
+	projects := adminv1connect.NewProjectServiceClient(gatewaytest.As("root", connecthttp.NewTransport(gw.HTTPS().Client, gw.HTTPS().URL, connecthttp.WithGRPC())))
 	if _, err := projects.ListProjects(t.Context(), &adminv1.ListProjectsRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	m.policy.current.Store(policySet(t, m.catalog, accessPolicy))
+	gw.Policy.Set(t, accessPolicy)
 	if _, err := projects.ListProjects(t.Context(), &adminv1.ListProjectsRequest{}); connect.CodeOf(err) != connect.CodeUnauthenticated {
 		t.Errorf("the caller that was removed got %v", err)
 	}
@@ -240,22 +232,21 @@ func TestRevocation(t *testing.T) {
 // wait, and another caller's are not.
 func TestCallerLimits(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
 	blocked, release := make(chan struct{}, 2), make(chan struct{})
-	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		blocked <- struct{}{}
 		<-release
-		return answerProject(ctx)
+		return gatewaytest.AnswerProject(ctx)
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Callers: newPolicy(t, methods, `
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(`
 callers:
   - name: slow
     authenticate: [{token_sha256: $slow}]
     grants: [{permissions: ["*"]}]
     limits: {requests_per_second: 0.001, burst: 2, concurrent: 1}
-`+rootPolicy[len("\ncallers:\n"):])})
+`+admissiontest.RootPolicy[len("\ncallers:\n"):]))
 	get := func(name string) error {
-		_, err := adminv1connect.NewProjectServiceClient(as(name, service.InProcess(server))).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
+		_, err := adminv1connect.NewProjectServiceClient(gateway.Client(name)).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 		return err
 	}
 	done := make(chan error, 2)
@@ -276,13 +267,12 @@ callers:
 	wantLimited(t, "a third call", get("slow"))
 }
 
-// TestDenialsAreShort: what is told of a project is what the caller itself named,
-// and no more of it than a name could be.
+// TestDenialsAreShort: an error names only a project that the caller itself named, and
+// no more of it than a name could be.
 func TestDenialsAreShort(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Callers: newPolicy(t, methods, accessPolicy)})
-	_, err := adminv1connect.NewCostServiceClient(as("elsewhere", service.InProcess(server))).ListCosts(t.Context(), &adminv1.ListCostsRequest{
+	gateway := gatewaytest.New(t, gatewaytest.WithPolicy(accessPolicy))
+	_, err := adminv1connect.NewCostServiceClient(gateway.Client("elsewhere")).ListCosts(t.Context(), &adminv1.ListCostsRequest{
 		StartTime: timestamppb.New(tourNow), ProjectIds: []string{"proj_elsewhere", strings.Repeat("é", 50_000)},
 	})
 	if connect.CodeOf(err) != connect.CodePermissionDenied || len(everything(err)) > 4000 {
@@ -307,12 +297,8 @@ func wantLimited(t *testing.T, what string, err error) {
 // TestEveryCallIsRecorded: one record a call, with who, what, which and why.
 func TestEveryCallIsRecorded(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	log := new(records)
-	server := open(t, methods, service.Options{
-		Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: log,
-		Callers: newPolicy(t, methods, rootPolicy+accessPolicy[len("\ncallers:\n"):]),
-	})
+	log := new(gatewaytest.Records)
+	gateway := gatewaytest.New(t, gatewaytest.WithAudit(log), gatewaytest.WithPolicy(admissiontest.RootPolicy+accessPolicy[len("\ncallers:\n"):]))
 	for _, test := range []struct {
 		caller, project string
 		want            audit.Record
@@ -323,9 +309,9 @@ func TestEveryCallIsRecorded(t *testing.T) {
 		{"root", "../users", audit.Record{Caller: "root", Authenticated: "token", Permission: "projects.read", Decision: audit.DecisionInvalid, Code: "invalid_argument"}},
 		{"", "proj_1", audit.Record{Decision: audit.DecisionUnauthenticated, Reason: "no_credential", Code: "unauthenticated"}},
 	} {
-		before := len(log.all())
-		_, _ = adminv1connect.NewProjectServiceClient(as(test.caller, service.InProcess(server))).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: test.project})
-		kept := log.all()[before:]
+		before := len(log.All())
+		_, _ = adminv1connect.NewProjectServiceClient(gateway.Client(test.caller)).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: test.project})
+		kept := log.All()[before:]
 		if len(kept) != 1 {
 			t.Fatalf("%+v: %d records", test, len(kept))
 		}

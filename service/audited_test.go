@@ -16,6 +16,8 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -24,28 +26,26 @@ import (
 
 var errSinkFull = errors.New("no space left on device")
 
-// auditedHouse is a server that requires its records, in front of an upstream
-// that creates things and counts how often.
-func auditedHouse(t *testing.T, failed func(*audit.Record) error) (*connect.Client, *records, *atomic.Int32) {
+// newAuditedGateway is a gateway that requires its records, in front of an upstream
+// that creates things.
+func newAuditedGateway(t *testing.T, fail func(*audit.Record) error) (client *connect.Client, log *gatewaytest.Records, asked *atomic.Int32) {
 	t.Helper()
-	log := &records{failed: failed}
-	var asked atomic.Int32
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		asked.Add(1)
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, RequestID: "up_1", Body: []byte(`{"id": "new_1", "value": "sk-` + secretWord + `"}`)}, nil
 	})
-	server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: true})
-	return as("root", service.InProcess(server)), log, &asked
+	log = &gatewaytest.Records{Fail: fail}
+	g := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(log), gatewaytest.WithRequiredAudit())
+	return g.Client("root"), log, &g.Asked
 }
 
 // TestUnrecordedWritesAreNotMade: no write reaches the upstream when its record
 // cannot be kept. Reads go on.
 func TestUnrecordedWritesAreNotMade(t *testing.T) {
 	t.Parallel()
-	client, _, asked := auditedHouse(t, func(*audit.Record) error { return errSinkFull })
-	for _, s := range readTour(t, realCatalog(t)) {
+	client, _, asked := newAuditedGateway(t, func(*audit.Record) error { return errSinkFull })
+	for _, s := range readTour(t, catalogtest.Gateway(t)) {
 		before := asked.Load()
-		err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface())
+		err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validTourValues(t)), s.method.Response.New().Interface())
 		made := asked.Load() - before
 		switch {
 		case s.method.Read && (err != nil || made != 1):
@@ -58,22 +58,22 @@ func TestUnrecordedWritesAreNotMade(t *testing.T) {
 	}
 }
 
-// TestDoneAndNotRecorded: a caller whose write was made is told so, with what it
-// needs to find it, and in a way that nobody takes for an invitation to repeat.
+// TestDoneAndNotRecorded: the error of a write that was made and not recorded says
+// that it was made, and how to find it, and does not invite to repeat it.
 func TestDoneAndNotRecorded(t *testing.T) {
 	t.Parallel()
-	client, log, asked := auditedHouse(t, func(r *audit.Record) error {
+	client, log, asked := newAuditedGateway(t, func(r *audit.Record) error {
 		if r.Event == audit.EventCall {
 			return errSinkFull
 		}
 		return nil
 	})
-	for _, s := range readTour(t, realCatalog(t)) {
+	for _, s := range readTour(t, catalogtest.Gateway(t)) {
 		if s.method.Read {
 			continue
 		}
 		before := asked.Load()
-		err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface())
+		err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validTourValues(t)), s.method.Response.New().Interface())
 		if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != rpcerror.ReasonWriteNotRecorded || asked.Load() != before+1 {
 			t.Fatalf("%s: %v, asked %d times", s.method.ShortName(), err, asked.Load()-before)
 		}
@@ -86,7 +86,7 @@ func TestDoneAndNotRecorded(t *testing.T) {
 		if strings.Contains(everything(err), secretWord) {
 			t.Errorf("%s: the error has the secret", s.method.ShortName())
 		}
-		kept := log.all()
+		kept := log.All()
 		if intent := kept[len(kept)-1]; intent.Event != audit.EventIntent || intent.Decision != audit.DecisionAllowed || intent.Caller != "root" || intent.Code != "" {
 			t.Errorf("%s: announced as %+v", s.method.ShortName(), intent)
 		}
@@ -96,14 +96,14 @@ func TestDoneAndNotRecorded(t *testing.T) {
 // TestRecordedWrites: a write that is made has two records, before and after.
 func TestRecordedWrites(t *testing.T) {
 	t.Parallel()
-	client, log, _ := auditedHouse(t, nil)
-	for _, s := range readTour(t, realCatalog(t)) {
-		before := len(log.all())
-		if err := client.CallUnary(t.Context(), specOf(s.method), s.message(t, validWorld(t)), s.method.Response.New().Interface()); err != nil {
+	client, log, _ := newAuditedGateway(t, nil)
+	for _, s := range readTour(t, catalogtest.Gateway(t)) {
+		before := len(log.All())
+		if err := client.CallUnary(t.Context(), s.method.Spec(), s.message(t, validTourValues(t)), s.method.Response.New().Interface()); err != nil {
 			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
 		var events []string
-		for _, r := range log.all()[before:] {
+		for _, r := range log.All()[before:] {
 			events = append(events, r.Event+" "+r.Code)
 		}
 		want := "intent , call ok"
@@ -134,12 +134,12 @@ func TestBrokenSinks(t *testing.T) {
 				}
 				t.Cleanup(func() { _ = log.Close(context.Background()) }) // It has lost what it had.
 				var asked atomic.Int32
-				up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+				up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 					asked.Add(1)
-					return answerProject(ctx)
+					return gatewaytest.AnswerProject(ctx)
 				})
-				server := open(t, realCatalog(t), service.Options{Upstream: upstream.Unpaced(up), Audit: log, AuditRequired: required})
-				projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
+				gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(log), gatewaytest.WithOptions(func(o *service.Options) { o.AuditRequired = required }))
+				projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
 				if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
 					t.Errorf("a read: %v", err)
 				}

@@ -3,7 +3,7 @@ package service_test
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,39 +19,20 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// pacedGateway is a gateway that paces its calls to a sandbox.
-type pacedGateway struct {
-	client *connect.Client
-	pacer  *pace.Pacer
-}
-
-func newPacedGateway(t *testing.T, fakeURL string, options pace.Options, remembers *readcache.Cache, log *records) pacedGateway {
+// newPacedGateway is a gateway that paces its calls to a sandbox.
+func newPacedGateway(t *testing.T, fake *gatewaytest.Sandbox, pacing pace.Options, options ...gatewaytest.Option) *gatewaytest.Gateway {
 	t.Helper()
-	methods := realCatalog(t)
-	client, err := upstream.New(upstream.Config{BaseURL: fakeURL + "/v1", Key: sandboxKey{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	pacer, err := pace.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pacer.Close)
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: client, Pacer: upstream.PacedBy(pacer), Bucket: methods.BudgetOf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := open(t, methods, service.Options{Upstream: sender, Budget: pacer, Cache: remembers, Audit: log, LongestCall: time.Minute})
-	return pacedGateway{as("root", service.InProcess(server)), pacer}
+	return gatewaytest.New(t, append(options, gatewaytest.WithSandbox(fake), gatewaytest.WithPacing(pacing),
+		gatewaytest.WithOptions(func(o *service.Options) { o.LongestCall = time.Minute }))...)
 }
 
 // TestReplicasKeepOneBudget: a hundred callers at three replicas never ask for
@@ -61,11 +42,9 @@ func TestReplicasKeepOneBudget(t *testing.T) {
 	// The sandbox measures arrivals, and the machine of a test may stand still
 	// between a departure and its arrival: hence a wide margin.
 	const budget, calls, window = 10, 45, time.Second
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1, Budget: sandbox.Budget{Requests: budget, Window: window}})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1, Budget: sandbox.Budget{Requests: budget, Window: window}})
 	addr := redistest.Start(t)
-	var gateways []pacedGateway
+	var gateways []*gatewaytest.Gateway
 	for range 3 {
 		client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, ContextTimeoutEnabled: true})
 		t.Cleanup(func() { _ = client.Close() })
@@ -73,14 +52,14 @@ func TestReplicasKeepOneBudget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gateways = append(gateways, newPacedGateway(t, server.URL, pace.Options{
+		gateways = append(gateways, newPacedGateway(t, fake, pace.Options{
 			Window: window, Margin: 0.3, Organization: pace.Limit{Calls: 100, Burst: 1}, Default: pace.Limit{Calls: budget, Burst: 1}, Shared: shared,
-		}, nil, new(records)))
+		}))
 	}
 	var failed atomic.Int32
 	var all sync.WaitGroup
 	for i := range calls {
-		users := adminv1connect.NewUserServiceClient(gateways[i%len(gateways)].client)
+		users := adminv1connect.NewUserServiceClient(gateways[i%len(gateways)].Client("root"))
 		all.Go(func() {
 			if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: fmt.Sprintf("user_%d", i)}); connect.CodeOf(err) != connect.CodeNotFound {
 				failed.Add(1)
@@ -104,23 +83,21 @@ func TestReplicasKeepOneBudget(t *testing.T) {
 }
 
 // TestNoBudgetInTime: a call that cannot be made before its deadline fails at
-// once, and neither waits nor spends: also where its answer would be kept, and
-// also for who joins the fetch of another.
+// once, and neither waits nor spends: also where its answer would be stored, and
+// also for a caller that joins the fetch of another.
 func TestNoBudgetInTime(t *testing.T) {
 	t.Parallel()
-	for _, remembers := range []bool{false, true} {
-		t.Run(fmt.Sprintf("remembers: %t", remembers), func(t *testing.T) {
+	for _, cached := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cached: %t", cached), func(t *testing.T) {
 			t.Parallel()
-			fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+			fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 			fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
-			server := httptest.NewServer(fake)
-			t.Cleanup(server.Close)
-			var cached *readcache.Cache
-			if remembers {
-				cached = memoryCache(t, realCatalog(t), nil)
+			var options []gatewaytest.Option
+			if cached {
+				options = append(options, gatewaytest.WithMemoryCache(nil))
 			}
-			gateway := newPacedGateway(t, server.URL, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, cached, new(records))
-			users := adminv1connect.NewUserServiceClient(gateway.client)
+			gateway := newPacedGateway(t, fake, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, options...)
+			users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 			for call, want := range []struct {
 				reason string
 				asked  int
@@ -161,14 +138,12 @@ func retryOf(t *testing.T, err error) time.Duration {
 // TestRevocationsGoFirst: what takes access away does not wait behind reads.
 func TestRevocationsGoFirst(t *testing.T) {
 	t.Parallel()
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 	// The organization's bucket is what all wait for.
-	gateway := newPacedGateway(t, server.URL, pace.Options{
+	gateway := newPacedGateway(t, fake, pace.Options{
 		Window: time.Second, Organization: pace.Limit{Calls: 5, Burst: 1}, Default: pace.Limit{Calls: 100, Burst: 10},
-	}, nil, new(records))
-	users := adminv1connect.NewUserServiceClient(gateway.client)
+	})
+	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	order := make(chan string, 20)
 	var all sync.WaitGroup
 	for range 6 {
@@ -180,7 +155,7 @@ func TestRevocationsGoFirst(t *testing.T) {
 			order <- "read"
 		})
 	}
-	eventually(t, "the reads wait", func() bool { return gateway.pacer.Snapshot(t.Context())[0].Queued.Interactive >= 4 })
+	eventually(t, "the reads wait", func() bool { return gateway.Pacer.Snapshot(t.Context())[0].Queued.Interactive >= 4 })
 	all.Go(func() {
 		_, err := users.DeleteUser(t.Context(), &adminv1.DeleteUserRequest{UserId: "user_none"})
 		if connect.CodeOf(err) != connect.CodeNotFound {
@@ -220,25 +195,23 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // TestGetBudget: operators see the buckets, what was refused and for how long.
 func TestGetBudget(t *testing.T) {
 	t.Parallel()
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 	fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	gateway := newPacedGateway(t, server.URL, pace.Options{
-		Default: pace.Limit{Calls: 100, Burst: 10}, Buckets: map[string]pace.Limit{"users:write": {Calls: 20, Burst: 2}},
-	}, nil, new(records))
-	users := adminv1connect.NewUserServiceClient(gateway.client)
+	gateway := newPacedGateway(t, fake, pace.Options{
+		Default: pace.Limit{Calls: 100, Burst: 10}, Buckets: map[string]pace.Limit{"delete_user": {Calls: 20, Burst: 2}},
+	})
+	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	_, err := users.DeleteUser(withDeadline(t, 3*time.Second), &adminv1.DeleteUserRequest{UserId: "user_none"})
 	if connect.CodeOf(err) != connect.CodeResourceExhausted {
 		t.Fatal(err)
 	}
-	got, err := controlv1connect.NewBudgetServiceClient(gateway.client).GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
+	got, err := controlv1connect.NewBudgetServiceClient(gateway.Client("root")).GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var bucket *controlv1.BudgetBucket
 	for _, b := range got.GetBuckets() {
-		if b.GetName() == "users:write" {
+		if b.GetName() == "delete_user" {
 			bucket = b
 		}
 	}
@@ -261,23 +234,20 @@ func withDeadline(t *testing.T, d time.Duration) context.Context {
 // TestWithoutPacing: a gateway that does not pace says so.
 func TestWithoutPacing(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	client := controlv1connect.NewBudgetServiceClient(as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject))}))))
+	client := controlv1connect.NewBudgetServiceClient(gatewaytest.New(t).Client("root"))
 	_, err := client.GetBudget(t.Context(), &controlv1.GetBudgetRequest{})
 	wantRefusal(t, err, connect.CodeFailedPrecondition, "does not pace")
 }
 
-// TestWhoJoinsAnInventoryDoesNotWaitAsOne: a read that an inventory has begun is
-// as urgent as the caller who asks for the same.
-func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
+// TestJoiningAnInventorysReadRaisesIt: a read that an inventory has begun is
+// as urgent as the most urgent caller that waits for it.
+func TestJoiningAnInventorysReadRaisesIt(t *testing.T) {
 	t.Parallel()
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 5, Projects: 2, AuditEvents: 1})
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	gateway := newPacedGateway(t, server.URL, pace.Options{
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
+	gateway := newPacedGateway(t, fake, pace.Options{
 		Window: 10 * time.Second, Organization: pace.Limit{Calls: 1, Burst: 1}, Default: pace.Limit{Calls: 1, Burst: 1},
-	}, memoryCache(t, realCatalog(t), nil), new(records))
-	users := adminv1connect.NewUserServiceClient(gateway.client)
+	}, gatewaytest.WithMemoryCache(nil))
+	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	// It takes what there is.
 	if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: "user_none"}); connect.CodeOf(err) != connect.CodeNotFound {
 		t.Fatal(err)
@@ -285,15 +255,69 @@ func TestWhoJoinsAnInventoryDoesNotWaitAsOne(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() {
-		stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.client).ListUsers(ctx, &inventoryv1.ListUsersRequest{})
+		stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.Client("root")).ListUsers(ctx, &inventoryv1.ListUsersRequest{})
 		for err == nil {
 			_, err = stream.Receive()
 		}
 	})
-	queued := func() pace.Queued { return gateway.pacer.Snapshot(t.Context())[0].Queued }
+	queued := func() pace.Queued { return gateway.Pacer.Snapshot(t.Context())[0].Queued }
 	eventually(t, "the inventory waits", func() bool { return queued() == pace.Queued{FanOut: 1} })
 	all.Go(func() { _, _ = users.ListUsers(ctx, &adminv1.ListUsersRequest{Limit: new(int32(100))}) })
 	eventually(t, "its read waits as somebody's", func() bool { return queued() == pace.Queued{Interactive: 1} })
 	cancel()
 	all.Wait()
+}
+
+// TestUnsentWritesMakeNothingStale: a write that is refused for budget, or whose
+// caller gives up while it waits for budget, was never sent. What it would have made
+// stale is still answered from memory.
+func TestUnsentWritesMakeNothingStale(t *testing.T) {
+	t.Parallel()
+	update := catalogtest.Method(t, "ProjectService/UpdateProject")
+	unlimited := pace.Limit{Calls: 10_000, Burst: 1000}
+	gateway := gatewaytest.New(t, gatewaytest.WithMemoryCache(nil), gatewaytest.WithPacing(pace.Options{
+		Window: 50 * time.Second, Organization: unlimited, Default: unlimited, Buckets: map[string]pace.Limit{update.Budget: {Calls: 1, Burst: 1}},
+	}))
+	projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
+	read := func(when, want string) {
+		t.Helper()
+		before := gateway.Asked.Load()
+		if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		if got, asked := gateway.Records.Last().Cache, gateway.Asked.Load()-before; got != want || asked > 0 != (want == "miss") {
+			t.Errorf("%s: the read was a %s and asked the upstream %d times, want a %s", when, got, asked, want)
+		}
+	}
+	write := func(ctx context.Context, id string) error {
+		_, err := projects.UpdateProject(ctx, &adminv1.UpdateProjectRequest{ProjectId: id, Name: new("x")})
+		return err
+	}
+	read("at first", "miss")
+	// A write of another project spends the budget.
+	if err := write(t.Context(), "proj_2"); err != nil {
+		t.Fatal(err)
+	}
+	read("after a write of another project", "hit")
+	if err := write(withDeadline(t, 3*time.Second), "proj_1"); reason(t, err) != upstream.ReasonNoBudget {
+		t.Errorf("without budget: %v", err)
+	}
+	read("after a write without budget", "hit")
+	ctx, giveUp := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- write(ctx, "proj_1") }()
+	eventually(t, "the write waits", func() bool {
+		return slices.ContainsFunc(gateway.Pacer.Snapshot(t.Context()), func(s pace.BucketState) bool {
+			return s.Bucket == update.Budget && s.Queued.Interactive == 1
+		})
+	})
+	read("while a write waits", "hit")
+	giveUp()
+	if err := <-ended; connect.CodeOf(err) != connect.CodeCanceled {
+		t.Errorf("given up: %v", err)
+	}
+	read("after a write that was given up", "hit")
+	if n := gateway.Asked.Load(); n != 2 {
+		t.Errorf("the upstream was asked %d times", n)
+	}
 }

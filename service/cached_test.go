@@ -16,69 +16,45 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// memoryCache remembers in memory alone.
-func memoryCache(tb testing.TB, methods *catalog.Catalog, now func() time.Time) *readcache.Cache {
-	tb.Helper()
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Lease: time.Minute, Now: now})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: readcache.Converter(methods)})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c, err := readcache.New(readcache.Options{
-		Store: tiered, Near: memory, Now: now, Org: func(context.Context) (string, error) { return "org", nil },
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(c.Close)
-	return c
+// cachedGateway is a gateway that stores answers in memory. Its upstream gives one
+// answer to every call.
+type cachedGateway struct {
+	*gatewaytest.Gateway
+	client *connect.Client
 }
 
-// rememberingHouse counts what reaches an upstream that knows every answer.
-type rememberingHouse struct {
-	catalog *catalog.Catalog
-	client  *connect.Client
-	asked   *atomic.Int32
-	records *records
-}
-
-func newRememberingHouse(t *testing.T, now func() time.Time) rememberingHouse {
+func newCachedGateway(t *testing.T, now func() time.Time) cachedGateway {
 	t.Helper()
-	h := rememberingHouse{catalog: realCatalog(t), asked: new(atomic.Int32), records: new(records)}
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		h.asked.Add(1)
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x"}`)}, nil
 	})
-	server := open(t, h.catalog, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, h.catalog, now), Audit: h.records})
-	h.client = as("root", service.InProcess(server))
-	return h
+	g := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(now))
+	return cachedGateway{g, g.Client("root")}
 }
 
 // asks tells whether a call reaches the upstream.
-func (h rememberingHouse) asks(t *testing.T, m *catalog.Method, request proto.Message) bool {
+func (h cachedGateway) asks(t *testing.T, m *catalog.Method, request proto.Message) bool {
 	t.Helper()
-	before := h.asked.Load()
-	if err := h.client.CallUnary(t.Context(), specOf(m), request, m.Response.New().Interface()); err != nil {
+	before := h.Asked.Load()
+	if err := h.client.CallUnary(t.Context(), m.Spec(), request, m.Response.New().Interface()); err != nil {
 		t.Fatalf("%s: %v", m.ShortName(), err)
 	}
-	return h.asked.Load() != before
+	return h.Asked.Load() != before
 }
 
 // requestsOf is a request for every method, about the things with one id.
 func requestsOf(t *testing.T, methods *catalog.Catalog, id string) map[string]proto.Message {
 	t.Helper()
-	w := newWorld(t)
-	for name := range validWorld(t) {
+	w := newTourValues(t)
+	for name := range validTourValues(t) {
 		if name != "pem" {
 			w[name] = id
 		}
@@ -92,23 +68,23 @@ func requestsOf(t *testing.T, methods *catalog.Catalog, id string) map[string]pr
 	return all
 }
 
-// TestReadsAreRemembered: a second read asks nobody, unless the declaration says
-// so; and the record says how it was answered.
-func TestReadsAreRemembered(t *testing.T) {
+// TestReadsAreCached: a second read does not ask the upstream, unless the
+// declaration says so; and the record says how it was answered.
+func TestReadsAreCached(t *testing.T) {
 	t.Parallel()
-	h := newRememberingHouse(t, nil)
-	requests := requestsOf(t, h.catalog, "a")
-	for _, m := range h.catalog.Mirrored() {
+	h := newCachedGateway(t, nil)
+	requests := requestsOf(t, h.Catalog, "a")
+	for _, m := range h.Catalog.Mirrored() {
 		if !m.Read {
 			continue
 		}
 		if !h.asks(t, m, requests[m.ShortName()]) {
-			t.Errorf("%s: the first read asked nobody", m.ShortName())
+			t.Errorf("%s: the first read did not ask the upstream", m.ShortName())
 		}
 		if again := h.asks(t, m, requests[m.ShortName()]); again != (m.Life.Fresh == 0) {
 			t.Errorf("%s: the second read asked the upstream: %t", m.ShortName(), again)
 		}
-		kept := h.records.all()
+		kept := h.Records.All()
 		if got := kept[len(kept)-2].Cache + " " + kept[len(kept)-1].Cache; m.Life.Fresh > 0 && got != "miss hit" {
 			t.Errorf("%s: recorded as %s", m.ShortName(), got)
 		}
@@ -120,14 +96,14 @@ func TestReadsAreRemembered(t *testing.T) {
 // that names it.
 func TestWritesMakeStale(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	here, elsewhere := requestsOf(t, methods, "a"), requestsOf(t, methods, "b")
 	pairs, collisions := 0, 0
 	for _, write := range methods.Mirrored() {
 		if write.Read {
 			continue
 		}
-		h := newRememberingHouse(t, nil)
+		h := newCachedGateway(t, nil)
 		for _, read := range methods.Mirrored() {
 			if !read.Read || read.Life.Fresh == 0 {
 				continue
@@ -160,14 +136,14 @@ func common[T comparable](a, b []T) bool {
 	return slices.ContainsFunc(a, func(tag T) bool { return slices.Contains(b, tag) })
 }
 
-// TestAnswersGrowOld: after its life an answer is asked for anew.
-func TestAnswersGrowOld(t *testing.T) {
+// TestAnswersExpire: after its life an answer is fetched again.
+func TestAnswersExpire(t *testing.T) {
 	t.Parallel()
 	var past atomic.Int64
 	start := time.Now()
-	h := newRememberingHouse(t, func() time.Time { return start.Add(time.Duration(past.Load())) })
-	requests := requestsOf(t, h.catalog, "a")
-	for _, m := range h.catalog.Mirrored() {
+	h := newCachedGateway(t, func() time.Time { return start.Add(time.Duration(past.Load())) })
+	requests := requestsOf(t, h.Catalog, "a")
+	for _, m := range h.Catalog.Mirrored() {
 		if m.Life.Fresh == 0 {
 			continue
 		}
@@ -182,21 +158,20 @@ func TestAnswersGrowOld(t *testing.T) {
 		}
 		past.Add(int64(m.Life.WhileRevalidate) + 1)
 		if !h.asks(t, m, requests[m.ShortName()]) {
-			t.Errorf("%s was remembered after %s", m.ShortName(), fresh+m.Life.WhileRevalidate)
+			t.Errorf("%s was still served after %s", m.ShortName(), fresh+m.Life.WhileRevalidate)
 		}
 	}
 }
 
 // TestWriteOvertakesRead: an answer that was on its way when a write was made is
-// given to who asked, and to nobody who asks after the write.
+// given to its caller, and to nobody who asks after the write.
 func TestWriteOvertakesRead(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
 	var name atomic.Value
 	name.Store("old")
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		said := name.Load().(string) //nolint:forcetypeassert // stored above
 		first := false
 		once.Do(func() { first = true })
@@ -206,8 +181,8 @@ func TestWriteOvertakesRead(t *testing.T) {
 		}
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + said + `"}`)}, nil
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil)})
-	projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil))
+	projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
 	get := func() string {
 		got, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "p"})
 		if err != nil {
@@ -241,19 +216,18 @@ func TestOneFlight(t *testing.T) {
 
 func testOneFlight(t *testing.T) {
 	const callers = 200
-	methods := realCatalog(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var asked atomic.Int32
-	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		if asked.Add(1) == 1 {
 			close(arrived)
 		}
 		<-release
-		return answerProject(ctx)
+		return gatewaytest.AnswerProject(ctx)
 	})
-	log := new(records)
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil), Audit: log})
-	projects := adminv1connect.NewProjectServiceClient(as("root", service.InProcess(server)))
+	log := new(gatewaytest.Records)
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil), gatewaytest.WithAudit(log))
+	projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
 	get := func(ctx context.Context) error {
 		_, err := projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "p"})
 		return err
@@ -280,10 +254,10 @@ func testOneFlight(t *testing.T) {
 	if n := asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
-	if n := len(log.all()); n != callers+1 {
+	if n := len(log.All()); n != callers+1 {
 		t.Errorf("%d records of %d calls", n, callers+1)
 	}
-	for _, r := range log.all() {
+	for _, r := range log.All() {
 		if r.Decision != audit.DecisionAllowed || r.Grant != "grants[0]" {
 			t.Errorf("recorded as %+v", r)
 		}

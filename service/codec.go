@@ -54,17 +54,17 @@ func (c jsonCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) err
 	return c.JSONCodec.MarshalWrite(ctx, dst, msg)
 }
 
-// UnmarshalRead reads a request. A field that is wrong comes as an
+// UnmarshalRead reads a request. Its error for a wrong field is an
 // *upstream.RequestError that names it.
 func (c jsonCodec) UnmarshalRead(ctx context.Context, src io.Reader, msg any) error {
 	err := c.JSONCodec.UnmarshalRead(ctx, src, msg)
 	if err == nil {
 		return nil
 	}
-	// protojson has no typed errors; its words end in what can be told.
+	// protojson has no typed errors; what can be passed on is at the end of its text.
 	if found := jsonFault.FindStringSubmatch(err.Error()); found != nil {
 		if found[1] != "" {
-			return &upstream.RequestError{Field: found[1], Reason: "is no field of this request"}
+			return &upstream.RequestError{Field: found[1], Reason: "is not a field of this request"}
 		}
 		return &upstream.RequestError{Field: found[3], Reason: "is not a valid " + found[2]}
 	}
@@ -82,7 +82,7 @@ var jsonPosition = regexp.MustCompile(`\(line [0-9]+:[0-9]+\)`)
 var jsonFault = regexp.MustCompile(`unknown field "([A-Za-z0-9_.\[\]-]{1,64})"|invalid value for ([a-z0-9]+) field ([A-Za-z0-9_]{1,64})`)
 
 // BinaryCodec is protobuf's binary form for doors outside of this package. An
-// answer goes out as the wire bytes that it is kept in.
+// answer goes out as the wire bytes that are stored.
 func BinaryCodec() connect.Codec { return wireCodec{connectproto.NewBinaryCodec()} }
 
 // codecs are the forms of a message on the HTTP doors.
@@ -111,7 +111,7 @@ func copyMessage(dst, src any) error {
 	}
 	m, ok := dst.(proto.Message)
 	if !ok {
-		return fmt.Errorf("receiving into %T, which is no message", dst)
+		return fmt.Errorf("receiving into %T, which is not a message", dst)
 	}
 	return proto.Unmarshal(a.Wire(), m)
 }

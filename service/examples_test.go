@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -91,7 +92,7 @@ func TestDocumentedExamples(t *testing.T) {
 	if err := json.Unmarshal(text, &api); err != nil {
 		t.Fatal(err)
 	}
-	methods := realCatalog(t)
+	methods := catalogtest.Gateway(t)
 	ran := 0
 	for _, m := range methods.Mirrored() {
 		var operation struct {

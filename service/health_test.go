@@ -14,18 +14,18 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	connections "github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
-	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-func openWithHealth(t *testing.T) (house, *health.Health, *records) {
+// newHealthGateway is a gateway that serves its health, and reflection.
+func newHealthGateway(t *testing.T) (*gatewaytest.Gateway, *health.Health) {
 	t.Helper()
-	health, log := health.New(), new(records)
-	h := newHouseOf(t, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Health: health, Reflection: true, Audit: log})
-	return h, health, log
+	health := health.New()
+	return gatewaytest.New(t, gatewaytest.WithLogs(), gatewaytest.WithOptions(func(o *service.Options) { o.Health, o.Reflection = health, true })), health
 }
 
 func check(ctx context.Context, door connect.Transport, name string) (healthv1.HealthCheckResponse_ServingStatus, error) {
@@ -37,8 +37,8 @@ func check(ctx context.Context, door connect.Transport, name string) (healthv1.H
 
 func TestHealthIsOpenAtEveryDoor(t *testing.T) {
 	t.Parallel()
-	h, health, log := openWithHealth(t)
-	for name, door := range h.doors(t) {
+	h, health := newHealthGateway(t)
+	for name, door := range h.PlainDoors() {
 		for _, known := range []string{"", "admingateway.admin.v1.ProjectService", "admingateway.control.v1.CacheService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} {
 			if got, err := check(t.Context(), door, known); err != nil || got != healthv1.HealthCheckResponse_SERVING {
 				t.Errorf("%s: %q is %v, %v", name, known, got, err)
@@ -53,7 +53,7 @@ func TestHealthIsOpenAtEveryDoor(t *testing.T) {
 		}
 		health.Set(true)
 	}
-	if n := len(log.all()); n != 0 {
+	if n := len(h.Records.All()); n != 0 {
 		t.Errorf("%d health checks were recorded", n)
 	}
 }
@@ -62,10 +62,10 @@ func TestHealthIsOpenAtEveryDoor(t *testing.T) {
 // without a credential.
 func TestNothingButHealthIsOpen(t *testing.T) {
 	t.Parallel()
-	h, _, _ := openWithHealth(t)
+	h, _ := newHealthGateway(t)
 	open := map[string]bool{healthv1.Health_Check_FullMethodName: true, healthv1.Health_Watch_FullMethodName: true}
 	procedures := []string{"/grpc.health.v1.Health/List", "/grpc.health.v1.Health/check", "/grpc.health.v1.Health/Check/", "/grpc.health.v1.Health/", "", "/"}
-	for spec := range h.server.Specs() {
+	for spec := range h.Server.Specs() {
 		if !open[spec.Procedure] {
 			procedures = append(procedures, spec.Procedure)
 		}
@@ -76,7 +76,7 @@ func TestNothingButHealthIsOpen(t *testing.T) {
 	}
 	for _, procedure := range procedures {
 		info := &connect.CallInfo{}
-		if err := h.server.Call(connections.WithConnection(t.Context(), connections.InProcess{}), procedure, info, silentStream{}); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		if err := h.Server.Call(connections.WithConnection(t.Context(), connections.InProcess{}), procedure, info, silentStream{}); connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Errorf("%q without a credential: %v", procedure, err)
 		}
 	}
@@ -91,10 +91,10 @@ func (silentStream) Send(any) error     { return errors.New("sent") }
 
 func TestWatchIsTold(t *testing.T) {
 	t.Parallel()
-	h, health, _ := openWithHealth(t)
-	doors := h.doors(t)
+	h, health := newHealthGateway(t)
+	doors := h.PlainDoors()
 	watches := map[string]connect.ClientStream{
-		"the fast door": watchFast(t, h.server, "", ""),
+		"the fast door": watchFast(t, h.Server, "", ""),
 	}
 	for _, name := range []string{"gRPC", "gRPC-Web", "Connect", "Connect JSON", "in process"} {
 		watches[name] = watch(t, doors[name], "")
@@ -139,10 +139,10 @@ func TestWatchIsTold(t *testing.T) {
 // likes, and a gateway that stops has not the time.
 func TestStopEndsStreamsThatWait(t *testing.T) {
 	t.Parallel()
-	h, health, _ := openWithHealth(t)
+	h, health := newHealthGateway(t)
 	spec := connect.Spec{Procedure: reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName, StreamType: connect.StreamTypeBidi}
-	streams := map[string]connect.ClientStream{"the fast door": watchFast(t, h.server, spec.Procedure, "root")}
-	one, err := as("root", h.doors(t)["gRPC"]).CallClientStream(t.Context(), spec)
+	streams := map[string]connect.ClientStream{"the fast door": watchFast(t, h.Server, spec.Procedure, "root")}
+	one, err := gatewaytest.As("root", h.PlainDoors()["gRPC"]).CallClientStream(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,8 +168,8 @@ func TestStopEndsStreamsThatWait(t *testing.T) {
 func TestHealthIsCountedApart(t *testing.T) {
 	t.Parallel()
 	registry, health := prometheus.NewRegistry(), health.New()
-	h := newHouseOf(t, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Health: health, Reflection: true, Metrics: registry})
-	door := h.doors(t)["gRPC"]
+	h := gatewaytest.New(t, gatewaytest.WithOptions(func(o *service.Options) { o.Health, o.Reflection, o.Metrics = health, true, registry }))
+	door := h.PlainDoors()["gRPC"]
 	for _, name := range []string{"", "", "nobody"} {
 		_, _ = check(t.Context(), door, name) // The last is not found.
 	}
@@ -224,8 +224,8 @@ func callsOf(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 // TestOneAddressAsksSoMuch: what it is refused, another one is not.
 func TestOneAddressAsksSoMuch(t *testing.T) {
 	t.Parallel()
-	h, _, _ := openWithHealth(t)
-	door := h.doors(t)["gRPC"]
+	h, _ := newHealthGateway(t)
+	door := h.PlainDoors()["gRPC"]
 	var refused error
 	for range 64 {
 		w := watch(t, door, "")
@@ -242,7 +242,7 @@ func TestOneAddressAsksSoMuch(t *testing.T) {
 	if connect.CodeOf(refused) != connect.CodeResourceExhausted {
 		t.Errorf("asked without end: %v", refused)
 	}
-	if _, err := check(t.Context(), service.InProcess(h.server), ""); err != nil {
+	if _, err := check(t.Context(), h.InProcess(), ""); err != nil {
 		t.Errorf("somebody else: %v", err)
 	}
 }
@@ -264,11 +264,11 @@ func watch(t *testing.T, door connect.Transport, name string) connect.ClientStre
 // procedure is named.
 func watchFast(t *testing.T, server *connect.Server, procedure, caller string) connect.ClientStream {
 	t.Helper()
-	door := connecthttp.NewTransport(http2Client(t), "http://"+fastDoor(t, server, nil, nil).conn.Target(), connecthttp.WithGRPC())
+	door := connecthttp.NewTransport(http2Client(t), "http://"+gatewaytest.FastGRPC(t, server, nil, nil).Conn.Target(), connecthttp.WithGRPC())
 	if procedure == "" {
 		return watch(t, door, "")
 	}
-	stream, err := as(caller, door).CallClientStream(t.Context(), connect.Spec{Procedure: procedure, StreamType: connect.StreamTypeBidi})
+	stream, err := gatewaytest.As(caller, door).CallClientStream(t.Context(), connect.Spec{Procedure: procedure, StreamType: connect.StreamTypeBidi})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,9 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -45,19 +46,19 @@ var hostileIDs = map[string]string{
 // of each RPC.
 func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
 	t.Parallel()
-	for _, d := range []door{doors[0], doors[3], doors[4], doors[len(doors)-1]} {
-		t.Run(d.name, func(t *testing.T) {
+	for _, d := range []gatewaytest.Door{doors[0], doors[3], doors[4], doors[len(doors)-1]} {
+		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
-			m := newMirror(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
-			w := validWorld(t)
+			gw := newTourGateway(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1})
+			w := validTourValues(t)
 			tried := 0
-			for _, s := range readTour(t, m.catalog) {
+			for _, s := range readTour(t, gw.Catalog) {
 				for _, variable := range s.method.Endpoint.Variables() {
 					for what, id := range hostileIDs {
 						request := s.message(t, w)
 						request.ProtoReflect().Set(variable, protoreflect.ValueOfString(id))
-						err := m.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
-						if d.rest { // No path of the API is spelled so.
+						err := gw.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
+						if d.REST { // No path of the API is spelled so.
 							if code := reason(t, err); connect.CodeOf(err) != connect.CodeNotFound || code != rpcerror.ReasonUnknownMethod {
 								t.Errorf("%s with %s: got %v, want not found", s.method.ShortName(), what, err)
 							}
@@ -72,7 +73,7 @@ func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
 			if tried < 1000 {
 				t.Errorf("only %d calls were made", tried)
 			}
-			for operation, n := range m.fake.Counts() {
+			for operation, n := range gw.Sandbox.Counts() {
 				if n > 0 {
 					t.Errorf("%s was asked %d times", operation, n)
 				}
@@ -105,7 +106,7 @@ func (r *pathRecorder) Do(_ context.Context, _ *upstream.Endpoint, request *upst
 	return nil, &upstream.Error{Kind: upstream.NotFound, Reason: upstream.ReasonNotFound, Status: http.StatusNotFound}
 }
 
-// FuzzIDs sends any id down the road: it is refused, or it is one whole segment
+// FuzzIDs sends any id through the pipeline: it is refused, or it is one whole segment
 // of the path.
 func FuzzIDs(f *testing.F) {
 	for _, id := range hostileIDs {
@@ -113,9 +114,9 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Add("proj_abc")
 	f.Add("é b+c&d=e;f:g@h")
-	methods := realCatalog(f)
+	methods := catalogtest.Gateway(f)
 	up := new(pathRecorder)
-	client := as("root", service.InProcess(open(f, methods, service.Options{Upstream: upstream.Unpaced(up)})))
+	client := gatewaytest.New(f, gatewaytest.WithUpstream(up)).Client("root")
 	method, ok := methods.Lookup(getProject)
 	if !ok {
 		f.Fatal("no " + getProject)

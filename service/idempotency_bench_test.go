@@ -12,8 +12,9 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -21,9 +22,9 @@ import (
 // used, in front of an upstream that answers at once; and a bare SET in the same
 // Redis, of which a keyed write has to make two.
 func BenchmarkKeyedWrite(b *testing.B) {
-	methods := realCatalog(b)
+	methods := catalogtest.Gateway(b)
 	addr := redistest.Start(b)
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil
 	})
 	create, _ := methods.Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
@@ -32,7 +33,7 @@ func BenchmarkKeyedWrite(b *testing.B) {
 		b.Fatal(err)
 	}
 	run := func(name string, outcomes outcome.Store, key func(i int) string) {
-		client := as("root", service.InProcess(newKeyedReplica(b, methods, up, outcomes).server))
+		client := newKeyedGateway(b, up, outcomes).Client("root")
 		b.Run(name, func(b *testing.B) {
 			prefix := fmt.Sprint(b.N, "-", time.Now().UnixNano(), "-")
 			for i := 0; b.Loop(); i++ {
@@ -40,19 +41,19 @@ func BenchmarkKeyedWrite(b *testing.B) {
 				if k := key(i); k != "" {
 					info.RequestHeader().Set("Idempotency-Key", prefix+k)
 				}
-				if err := client.CallUnary(ctx, specOf(create), &adminv1.CreateProjectRequest{Name: "one"}, new(adminv1.CreateProjectResponse)); err != nil {
+				if err := client.CallUnary(ctx, create.Spec(), &adminv1.CreateProjectRequest{Name: "one"}, new(adminv1.CreateProjectResponse)); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
 	}
 	none, fresh, used := func(int) string { return "" }, func(i int) string { return fmt.Sprint(i) }, func(int) string { return "k" }
-	run("no key", sealedOutcomes(b, memory), none)
-	run("memory", sealedOutcomes(b, memory), fresh)
-	run("memory, replayed", sealedOutcomes(b, memory), used)
-	run("Redis", redisOutcomes(b, addr), fresh)
-	run("Redis, encrypted", sealedOutcomes(b, redisOutcomes(b, addr)), fresh)
-	run("Redis, encrypted, replayed", sealedOutcomes(b, redisOutcomes(b, addr)), used)
+	run("no key", gatewaytest.SealedOutcomes(b, memory), none)
+	run("memory", gatewaytest.SealedOutcomes(b, memory), fresh)
+	run("memory, replayed", gatewaytest.SealedOutcomes(b, memory), used)
+	run("Redis", gatewaytest.RedisOutcomes(b, addr), fresh)
+	run("Redis, encrypted", gatewaytest.SealedOutcomes(b, gatewaytest.RedisOutcomes(b, addr)), fresh)
+	run("Redis, encrypted, replayed", gatewaytest.SealedOutcomes(b, gatewaytest.RedisOutcomes(b, addr)), used)
 	client := redis.NewClient(&redis.Options{Addr: addr})
 	b.Cleanup(func() { _ = client.Close() })
 	b.Run("bare SET", func(b *testing.B) {

@@ -14,9 +14,10 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -35,7 +36,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 		<-release
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1"}`)}, nil
 	}
-	a, b := newKeyedStub(t, sealedOutcomes(t, redisOutcomes(t, addr)), answer), newKeyedStub(t, sealedOutcomes(t, redisOutcomes(t, addr)), answer)
+	a, b := newKeyedStub(t, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)), answer), newKeyedStub(t, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)), answer)
 	type got struct {
 		id       string
 		replayed bool
@@ -71,7 +72,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 			first++
 		}
 	}
-	if n := a.asked.Load() + b.asked.Load(); n != 1 || first != 1 {
+	if n := a.Asked.Load() + b.Asked.Load(); n != 1 || first != 1 {
 		t.Errorf("asked %d times, %d answers are marked as the first", n, first)
 	}
 }
@@ -80,10 +81,10 @@ func TestSameKeyAtOnce(t *testing.T) {
 // again with its key.
 func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 	t.Parallel()
-	fake, up := newSandbox(t)
-	s := newKeyedReplica(t, realCatalog(t), up, memoryOutcomes(t))
-	client := as("root", service.InProcess(s.server))
-	create, _ := realCatalog(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
+	fake, up := newTourSandbox(t)
+	s := newKeyedGateway(t, up, gatewaytest.MemoryOutcomes(t))
+	client := s.Client("root")
+	create, _ := catalogtest.Gateway(t).Lookup("/admingateway.admin.v1.ProjectService/CreateProject")
 	for i, fault := range []sandbox.Fault{
 		{Kind: sandbox.RateLimit},
 		{Kind: sandbox.Refuse, Status: 400}, {Kind: sandbox.Refuse, Status: 404}, {Kind: sandbox.Refuse, Status: 409}, {Kind: sandbox.Refuse, Status: 401},
@@ -113,11 +114,11 @@ func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 		}
 	}
 	// Nor is one used up that was never sent.
-	s.records.failed = func(*audit.Record) error { return errSinkFull }
+	s.Records.Fail = func(*audit.Record) error { return errSinkFull }
 	if _, _, err := callKeyed(t.Context(), t, client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); reason(t, err) != rpcerror.ReasonAuditUnavailable {
 		t.Errorf("without a record: %v", err)
 	}
-	s.records.failed = nil
+	s.Records.Fail = nil
 	if _, replayed, err := callKeyed(t.Context(), t, client, "unrecorded", create, &adminv1.CreateProjectRequest{Name: "x"}); err != nil || replayed {
 		t.Errorf("with one: %v, replayed: %t", err, replayed)
 	}
@@ -127,8 +128,8 @@ func TestUndoneWritesGiveTheirKeyBack(t *testing.T) {
 // gets its answer with its key.
 func TestDoneAndNotRecordedWithAKey(t *testing.T) {
 	t.Parallel()
-	s := newKeyedStub(t, memoryOutcomes(t), nil)
-	s.records.failed = func(r *audit.Record) error {
+	s := newKeyedStub(t, gatewaytest.MemoryOutcomes(t), nil)
+	s.Records.Fail = func(r *audit.Record) error {
 		if r.Event == audit.EventCall {
 			return errSinkFull
 		}
@@ -137,15 +138,15 @@ func TestDoneAndNotRecordedWithAKey(t *testing.T) {
 	if _, _, err := s.createAs(t, "root", "k", "one"); reason(t, err) != rpcerror.ReasonWriteNotRecorded {
 		t.Fatal(err)
 	}
-	if id, replayed, err := s.createAs(t, "root", "k", "one"); err != nil || id != "proj_1" || !replayed || s.asked.Load() != 1 {
-		t.Errorf("%s, %v, replayed: %t, asked %d times", id, err, replayed, s.asked.Load())
+	if id, replayed, err := s.createAs(t, "root", "k", "one"); err != nil || id != "proj_1" || !replayed || s.Asked.Load() != 1 {
+		t.Errorf("%s, %v, replayed: %t, asked %d times", id, err, replayed, s.Asked.Load())
 	}
 }
 
 // TestPanicsLeaveAnUnknownOutcome at once, and not when a lease is over.
 func TestPanicsLeaveAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	s := newKeyedStub(t, memoryOutcomes(t), func(context.Context) (*upstream.Reply, error) { panic("oops") })
+	s := newKeyedStub(t, gatewaytest.MemoryOutcomes(t), func(context.Context) (*upstream.Reply, error) { panic("oops") })
 	if _, _, err := s.createAs(t, "root", "k", "one"); connect.CodeOf(err) != connect.CodeInternal {
 		t.Errorf("the call that panicked: %v", err)
 	}
@@ -155,7 +156,7 @@ func TestPanicsLeaveAnUnknownOutcome(t *testing.T) {
 			t.Errorf("%v, replayed: %t", err, replayed)
 		}
 	}
-	if n := s.asked.Load(); n != 1 {
+	if n := s.Asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
 }
@@ -171,7 +172,7 @@ func TestReplicaDies(t *testing.T) {
 		<-release
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1"}`)}, nil
 	}
-	a, b := newKeyedStub(t, sealedOutcomes(t, redisOutcomes(t, addr)), answer), newKeyedStub(t, sealedOutcomes(t, redisOutcomes(t, addr)), nil)
+	a, b := newKeyedStub(t, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)), answer), newKeyedStub(t, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)), nil)
 	dead := make(chan error)
 	go func() {
 		_, _, err := a.createAs(t, "root", "k", "one")
@@ -194,7 +195,7 @@ func TestReplicaDies(t *testing.T) {
 		t.Errorf("the one that lived has lost its answer: %v", err)
 	}
 	unknown("after it came back")
-	if n := a.asked.Load() + b.asked.Load(); n != 1 {
+	if n := a.Asked.Load() + b.Asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
 }
@@ -243,21 +244,20 @@ type brokenClaim struct {
 
 func (c brokenClaim) Finish(context.Context, []byte) error { return c.err }
 
-// TestOutcomesUnavailable: a write whose outcome cannot be kept is not made; one
-// whose outcome cannot be kept after it was made is answered, and made no second
-// time.
+// TestOutcomesUnavailable: a write whose outcome cannot be stored is not made; one
+// whose outcome cannot be stored after it was made is answered, and not made again.
 func TestOutcomesUnavailable(t *testing.T) {
 	t.Parallel()
-	broken := &brokenOutcomes{Store: memoryOutcomes(t)}
+	broken := &brokenOutcomes{Store: gatewaytest.MemoryOutcomes(t)}
 	s := newKeyedStub(t, broken, nil)
 	for _, broken.begin = range []error{fmt.Errorf("%w: gone", cache.ErrUnavailable), outcome.ErrFull, outcome.ErrOwnerFull} {
 		_, _, err := s.createAs(t, "root", "k", "one")
-		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != rpcerror.ReasonIdempotencyUnavailable || s.asked.Load() != 0 {
-			t.Errorf("%v, asked %d times", err, s.asked.Load())
+		if connect.CodeOf(err) != connect.CodeUnavailable || reason(t, err) != rpcerror.ReasonIdempotencyUnavailable || s.Asked.Load() != 0 {
+			t.Errorf("%v, asked %d times", err, s.Asked.Load())
 		}
 	}
-	// Without a key nothing is to be kept.
-	if err := s.client.CallUnary(t.Context(), specOf(s.create), &adminv1.CreateProjectRequest{Name: "x"}, s.create.Response.New().Interface()); err != nil {
+	// Without a key there is nothing to store.
+	if err := s.client.CallUnary(t.Context(), s.create.Spec(), &adminv1.CreateProjectRequest{Name: "x"}, s.create.Response.New().Interface()); err != nil {
 		t.Errorf("without a key: %v", err)
 	}
 	broken.begin, broken.finish = nil, fmt.Errorf("%w: gone", cache.ErrUnavailable)
@@ -269,20 +269,20 @@ func TestOutcomesUnavailable(t *testing.T) {
 	if _, _, err := callKeyed(ctx, t, s.client, "k", s.create, &adminv1.CreateProjectRequest{Name: "one"}); connect.CodeOf(err) != connect.CodeDeadlineExceeded {
 		t.Errorf("while it is not known what came of it: %v", err)
 	}
-	if n := s.asked.Load(); n != 2 {
+	if n := s.Asked.Load(); n != 2 {
 		t.Errorf("asked %d times", n)
 	}
 }
 
-// TestOneCallerTakesNoMoreThanAShare: who has had its share of the room is told
-// so, keeps what it has, and takes nothing from another.
+// TestOneCallerTakesNoMoreThanAShare: a caller that has used its share of the store is
+// refused, keeps its outcomes, and takes no room from another.
 func TestOneCallerTakesNoMoreThanAShare(t *testing.T) {
 	t.Parallel()
 	memory, err := outcome.NewMemory(outcome.MemoryOptions{MaxBytes: outcome.MinMemory, MaxCount: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newKeyedStub(t, sealedOutcomes(t, memory), nil)
+	s := newKeyedStub(t, gatewaytest.SealedOutcomes(t, memory), nil)
 	for _, key := range []string{"a", "b"} {
 		if _, _, err := s.createAs(t, "root", key, "one"); err != nil {
 			t.Fatal(err)
@@ -303,13 +303,13 @@ func TestOneCallerTakesNoMoreThanAShare(t *testing.T) {
 // TestAnswersTooLargeToKeep are given once, and known to have been.
 func TestAnswersTooLargeToKeep(t *testing.T) {
 	t.Parallel()
-	s := newKeyedStub(t, memoryOutcomes(t), func(context.Context) (*upstream.Reply, error) {
+	s := newKeyedStub(t, gatewaytest.MemoryOutcomes(t), func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "name": "` + strings.Repeat("x", outcome.MaxBodyBytes) + `"}`)}, nil
 	})
 	if id, _, err := s.createAs(t, "root", "k", "one"); err != nil || id != "proj_1" {
 		t.Fatal(id, err)
 	}
-	if _, _, err := s.createAs(t, "root", "k", "one"); connect.CodeOf(err) != connect.CodeUnknown || s.asked.Load() != 1 {
-		t.Errorf("%v, asked %d times", err, s.asked.Load())
+	if _, _, err := s.createAs(t, "root", "k", "one"); connect.CodeOf(err) != connect.CodeUnknown || s.Asked.Load() != 1 {
+		t.Errorf("%v, asked %d times", err, s.Asked.Load())
 	}
 }

@@ -11,9 +11,11 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -40,20 +42,20 @@ func audited(records []audit.Record) string {
 func TestKeyedWrites(t *testing.T) {
 	t.Parallel()
 	for _, d := range append(doors[:4:4], doors[len(doors)-1]) {
-		t.Run(d.name, func(t *testing.T) {
+		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
-			methods, addr := realCatalog(t), redistest.Start(t)
-			fake, up := newSandbox(t)
-			a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
-			here, there := as("root", a.serve(t, d)), as("root", b.serve(t, d))
-			w, writes := newWorld(t), 0
+			methods, addr := catalogtest.Gateway(t), redistest.Start(t)
+			fake, up := newTourSandbox(t)
+			a, b := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr))), newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
+			here, there := gatewaytest.As("root", a.Transport(d)), gatewaytest.As("root", b.Transport(d))
+			w, writes := newTourValues(t), 0
 			for _, s := range readTour(t, methods) {
 				request, key := s.message(t, w), "a key for every read"
 				if !s.method.Read {
 					key = fmt.Sprintf("tour.txt:%d", s.line)
 					writes++
 				}
-				before, atA, atB := fake.Count(s.method.Endpoint.String()), len(a.records.all()), len(b.records.all())
+				before, atA, atB := fake.Count(s.method.Endpoint.String()), len(a.Records.All()), len(b.Records.All())
 				first, replayed, err := callKeyed(t.Context(), t, here, key, s.method, request)
 				if err != nil || replayed {
 					t.Fatalf("tour.txt:%d: %s: %v, replayed: %t", s.line, s.method.ShortName(), err, replayed)
@@ -71,10 +73,10 @@ func TestKeyedWrites(t *testing.T) {
 				if s.method.Read {
 					wantA, wantB = "ok", "ok"
 				}
-				if gotA, gotB := audited(a.records.all()[atA:]), audited(b.records.all()[atB:]); gotA != wantA || gotB != wantB {
+				if gotA, gotB := audited(a.Records.All()[atA:]), audited(b.Records.All()[atB:]); gotA != wantA || gotB != wantB {
 					t.Errorf("%s: recorded as %q and %q", s.method.ShortName(), gotA, gotB)
 				}
-				if ids := []string{last(a.records).UpstreamRequestID, last(b.records).UpstreamRequestID}; !s.method.Read && (ids[0] != ids[1] || ids[0] == "") {
+				if ids := []string{a.Records.Last().UpstreamRequestID, b.Records.Last().UpstreamRequestID}; !s.method.Read && (ids[0] != ids[1] || ids[0] == "") {
 					t.Errorf("%s: upstream ids %q", s.method.ShortName(), ids)
 				}
 				s.learn(t, w, first)
@@ -86,26 +88,21 @@ func TestKeyedWrites(t *testing.T) {
 	}
 }
 
-func last(r *records) audit.Record {
-	all := r.all()
-	return all[len(all)-1]
-}
-
 // TestKeyedWriteWhoseAnswerIsLost: the connection is cut after the sandbox did
 // what it was asked. OUTCOME_UNKNOWN is said as often as is asked, by any
 // replica, and nothing is done again.
 func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
-	methods, addr := realCatalog(t), redistest.Start(t)
-	fake, up := newSandbox(t)
-	a, b := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr))), newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
-	here, there := as("root", a.serve(t, doors[0])), as("root", b.serve(t, doors[2]))
-	w := newWorld(t)
+	methods, addr := catalogtest.Gateway(t), redistest.Start(t)
+	fake, up := newTourSandbox(t)
+	a, b := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr))), newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
+	here, there := gatewaytest.As("root", a.Transport(doors[0])), gatewaytest.As("root", b.Transport(doors[2]))
+	w := newTourValues(t)
 	for _, s := range readTour(t, methods) {
 		request := s.message(t, w)
 		if s.method.Read || len(s.keep) > 0 { // The tour goes on with what is learned here.
 			response := s.method.Response.New().Interface()
-			if err := here.CallUnary(t.Context(), specOf(s.method), request, response); err != nil {
+			if err := here.CallUnary(t.Context(), s.method.Spec(), request, response); err != nil {
 				t.Fatalf("tour.txt:%d: %s: %v", s.line, s.method.ShortName(), err)
 			}
 			s.learn(t, w, response)
@@ -114,7 +111,7 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 			continue
 		}
 		op := s.method.Endpoint.String()
-		before, atA, atB := fake.Count(op), len(a.records.all()), len(b.records.all())
+		before, atA, atB := fake.Count(op), len(a.Records.All()), len(b.Records.All())
 		remove := fake.Inject(sandbox.Fault{Op: op, Kind: sandbox.Lost})
 		var told []string
 		for i, client := range []*connect.Client{here, there, here} {
@@ -122,23 +119,23 @@ func TestKeyedWriteWhoseAnswerIsLost(t *testing.T) {
 			if connect.CodeOf(err) != connect.CodeUnknown || reason(t, err) != upstream.ReasonOutcomeUnknown || replayed != (i > 0) {
 				t.Errorf("%s: call %d: %v, replayed: %t", s.method.ShortName(), i, err, replayed)
 			}
-			told = append(told, tellingsOf(t, err))
+			told = append(told, errorText(t, err))
 		}
 		remove()
 		if told[0] != told[1] || told[0] != told[2] {
-			t.Errorf("%s: told %q", s.method.ShortName(), told)
+			t.Errorf("%s: errors %q", s.method.ShortName(), told)
 		}
 		if n := fake.Count(op) - before; n != 1 {
 			t.Errorf("%s: asked %d times", s.method.ShortName(), n)
 		}
-		if gotA, gotB := audited(a.records.all()[atA:]), audited(b.records.all()[atB:]); gotA != "intent, unknown first, unknown replayed" || gotB != "unknown replayed" {
+		if gotA, gotB := audited(a.Records.All()[atA:]), audited(b.Records.All()[atB:]); gotA != "intent, unknown first, unknown replayed" || gotB != "unknown replayed" {
 			t.Errorf("%s: recorded as %q and %q", s.method.ShortName(), gotA, gotB)
 		}
 	}
 }
 
-// tellingsOf is all of an error that does not depend on the door.
-func tellingsOf(t *testing.T, err error) string {
+// errorText is all of an error that does not depend on the door.
+func errorText(t *testing.T, err error) string {
 	t.Helper()
 	text := err.Error()
 	for _, info := range details[*errdetails.ErrorInfo](t, err) {
@@ -151,15 +148,15 @@ func tellingsOf(t *testing.T, err error) string {
 // else, cannot be read in Redis, and is not created where it could be.
 func TestKeyedSecrets(t *testing.T) {
 	t.Parallel()
-	methods, addr := realCatalog(t), redistest.Start(t)
-	fake, up := newSandbox(t)
-	plain := newKeyedReplica(t, methods, up, redisOutcomes(t, addr))
-	sealed := newKeyedReplica(t, methods, up, sealedOutcomes(t, redisOutcomes(t, addr)))
-	w, secrets := newWorld(t), []string{sandbox.DefaultAdminKey, tokenOf("root"), "key-of-"}
+	methods, addr := catalogtest.Gateway(t), redistest.Start(t)
+	fake, up := newTourSandbox(t)
+	plain := newKeyedGateway(t, up, gatewaytest.RedisOutcomes(t, addr))
+	sealed := newKeyedGateway(t, up, gatewaytest.SealedOutcomes(t, gatewaytest.RedisOutcomes(t, addr)))
+	w, secrets := newTourValues(t), []string{sandbox.DefaultAdminKey, admissiontest.TokenOf("root"), "key-of-"}
 	for _, s := range readTour(t, methods) {
 		request, key := s.message(t, w), fmt.Sprint("key-of-", s.line)
 		if !s.method.Secret {
-			response, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
+			response, _, err := callKeyed(t.Context(), t, plain.Client("root"), key, s.method, request)
 			if err != nil {
 				t.Fatalf("%s: %v", s.method.ShortName(), err)
 			}
@@ -167,19 +164,19 @@ func TestKeyedSecrets(t *testing.T) {
 			continue
 		}
 		before := fake.Count(s.method.Endpoint.String())
-		_, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(plain.server)), key, s.method, request)
+		_, _, err := callKeyed(t.Context(), t, plain.Client("root"), key, s.method, request)
 		if connect.CodeOf(err) != connect.CodeFailedPrecondition || reason(t, err) != rpcerror.ReasonIdempotencyNeedsEncryption || fake.Count(s.method.Endpoint.String()) != before {
 			t.Errorf("%s without encryption: %v, asked %d times", s.method.ShortName(), err, fake.Count(s.method.Endpoint.String())-before)
 		}
-		first, _, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
+		first, _, err := callKeyed(t.Context(), t, sealed.Client("root"), key, s.method, request)
 		if err != nil {
 			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
-		again, replayed, err := callKeyed(t.Context(), t, as("root", service.InProcess(sealed.server)), key, s.method, request)
+		again, replayed, err := callKeyed(t.Context(), t, sealed.Client("root"), key, s.method, request)
 		if err != nil || !replayed || !proto.Equal(first, again) {
 			t.Errorf("%s again: %v, replayed: %t", s.method.ShortName(), err, replayed)
 		}
-		others, replayed, err := callKeyed(t.Context(), t, as("boss", service.InProcess(sealed.server)), key, s.method, request)
+		others, replayed, err := callKeyed(t.Context(), t, sealed.Client("boss"), key, s.method, request)
 		if err == nil && (replayed || proto.Equal(first, others)) {
 			t.Errorf("%s: another caller got %v, replayed: %t", s.method.ShortName(), others, replayed)
 		}
@@ -199,7 +196,7 @@ func TestKeyedSecrets(t *testing.T) {
 			t.Errorf("Redis holds %.8s…", secret)
 		}
 	}
-	if log := fmt.Sprint(sealed.records.all(), plain.records.all()); slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(log, s) }) {
+	if log := fmt.Sprint(sealed.Records.All(), plain.Records.All()); slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(log, s) }) {
 		t.Error("a record holds a secret, or a key")
 	}
 }

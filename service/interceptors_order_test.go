@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"log/slog"
 	"reflect"
 	"regexp"
@@ -13,10 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/admin-gateway/admin-gateway/internal/doortest"
-	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/observe"
-	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 )
@@ -44,12 +41,12 @@ func TestOrderOfInterceptors(t *testing.T) {
 		"WithMetrics",        //
 		"WithLog",            // The line has the code that the caller sees.
 		"WithRecord",         // The record too, and the answer waits for it.
-		"WithCallerErrors",   // Whatever fails below is mapped once.
+		"WithCallerErrors",   // Every error of the handler is mapped once.
 		"WithRecovery",       // A panic is an error like others.
 		"WithDeadline",       // Authentication may wait for an issuer's keys.
 		"WithStop",           //
 		"WithFreshness",      //
-		"WithAuthentication", // Nobody is limited or allowed before it is known who calls.
+		"WithAuthentication", // Limits and permissions are those of a caller.
 		"WithLimits",         //
 		"WithPermission",     // Last: nothing is decoded before.
 	}
@@ -69,30 +66,6 @@ func TestOrderOfSteps(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("- want + got\n%s", diff)
-	}
-}
-
-// TestInvokerRunsTheStepsInOrder: the first decorator of a chain runs first.
-func TestInvokerRunsTheStepsInOrder(t *testing.T) {
-	t.Parallel()
-	var ran []string
-	step := func(name string) pipeline.Decorator {
-		return func(next pipeline.Invoker) pipeline.Invoker {
-			return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
-				ran = append(ran, name)
-				return next.Invoke(ctx, permit)
-			})
-		}
-	}
-	last := pipeline.Func(func(context.Context, admission.Permit) (*pipeline.Response, error) {
-		ran = append(ran, "last")
-		return nil, nil
-	})
-	if _, err := pipeline.Chain(last, step("first"), step("second")).Invoke(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"first", "second", "last"}, ran); diff != "" {
-		t.Error(diff)
 	}
 }
 

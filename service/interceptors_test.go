@@ -1,191 +1,33 @@
 package service_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connecthttp"
-	"connectrpc.com/connect/v2/connectproto"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/protobuf/proto"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-const (
-	getProject      = "/admingateway.admin.v1.ProjectService/GetProject"
-	requestIDHeader = "X-Request-Id"
-	// secretWord is in requests and in what fails, and nobody may read it.
-	secretWord = "canary-77e0"
-)
-
-// upstreamFunc is an upstream of one function.
-type upstreamFunc func(context.Context) (*upstream.Reply, error)
-
-func (f upstreamFunc) Do(ctx context.Context, _ *upstream.Endpoint, _ *upstream.Request) (*upstream.Reply, error) {
-	return f(ctx)
-}
-
-func answerProject(context.Context) (*upstream.Reply, error) {
-	return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1", "object": "organization.project", "name": "one", "created_at": 1}`)}, nil
-}
-
-// logLines collects what a server logs.
-type logLines struct {
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (l *logLines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Write(p)
-}
-
-func (l *logLines) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.String()
-}
-
-// of finds the lines with the message.
-func (l *logLines) of(t *testing.T, message string) []map[string]any {
-	t.Helper()
-	var found []map[string]any
-	for text := range strings.Lines(l.text()) {
-		var line map[string]any
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Fatalf("log line %q: %v", text, err)
-		}
-		if line["msg"] == message {
-			found = append(found, line)
-		}
-	}
-	return found
-}
-
-// house is a gateway in front of a fake upstream.
-type house struct {
-	server *connect.Server
-	url    string
-	log    *logLines
-}
-
-func newHouse(t *testing.T, up upstreamFunc, longest time.Duration) house {
-	t.Helper()
-	return newHouseOf(t, service.Options{Upstream: upstream.Unpaced(up), LongestCall: longest})
-}
-
-func newHouseOf(t *testing.T, options service.Options) house {
-	t.Helper()
-	log := &logLines{}
-	options.Logger = slog.New(slog.NewJSONHandler(log, nil))
-	methods := realCatalog(t)
-	server := open(t, methods, options)
-	httpServer := httptest.NewUnstartedServer(service.NewHTTPHandler(server, methods))
-	httpServer.Config.Protocols = new(http.Protocols)
-	httpServer.Config.Protocols.SetHTTP1(true)
-	httpServer.Config.Protocols.SetUnencryptedHTTP2(true)
-	httpServer.Start()
-	t.Cleanup(httpServer.Close)
-	return house{server: server, url: httpServer.URL, log: log}
-}
-
-// doors are all ways in, by name.
-func (h house) doors(t *testing.T) map[string]connect.Transport {
-	t.Helper()
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	http2 := &http.Transport{Protocols: protocols}
-	http1 := &http.Transport{}
-	t.Cleanup(http2.CloseIdleConnections)
-	t.Cleanup(http1.CloseIdleConnections)
-	return map[string]connect.Transport{
-		"in process":            service.InProcess(h.server),
-		"gRPC, fast":            fastDoor(t, h.server, nil, nil),
-		"gRPC":                  connecthttp.NewTransport(&http.Client{Transport: http2}, h.url, connecthttp.WithGRPC()),
-		"gRPC-Web":              connecthttp.NewTransport(&http.Client{Transport: http1}, h.url, connecthttp.WithGRPCWeb()),
-		"Connect":               connecthttp.NewTransport(&http.Client{Transport: http1}, h.url),
-		"Connect JSON":          connecthttp.NewTransport(&http.Client{Transport: http1}, h.url, connecthttp.WithProtoJSON()),
-		"Connect JSON, HTTP/2":  connecthttp.NewTransport(&http.Client{Transport: http2}, h.url, connecthttp.WithProtoJSON()),
-		"Connect GET over HTTP": connecthttp.NewTransport(&http.Client{Transport: http1}, h.url, connecthttp.WithHTTPGet()),
-	}
-}
-
-// get asks for a project, and gives the id that the gateway gave the call.
-func get(t *testing.T, door connect.Transport, project string) (*adminv1.GetProjectResponse, string, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	ctx, info := connect.NewClientContext(ctx)
-	info.RequestHeader().Set(requestIDHeader, "mine")
-	answer, err := adminv1connect.NewProjectServiceClient(as("root", door)).
-		GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: project})
-	return answer, info.ResponseHeader().Get(requestIDHeader), err
-}
-
-func reason(t *testing.T, err error) string {
-	t.Helper()
-	for _, info := range details[*errdetails.ErrorInfo](t, err) {
-		return info.GetReason()
-	}
-	return ""
-}
-
-// details are the error's details of one type.
-func details[T proto.Message](t *testing.T, err error) []T {
-	t.Helper()
-	e, ok := errors.AsType[*connect.Error](err)
-	if !ok {
-		t.Fatalf("%v is no *connect.Error", err)
-	}
-	var found []T
-	for _, detail := range e.Details() {
-		m, err := connectproto.UnmarshalErrorDetail(detail)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if typed, ok := m.(T); ok {
-			found = append(found, typed)
-		}
-	}
-	return found
-}
-
-// everything that a caller can read of an error.
-func everything(err error) string {
-	e, ok := errors.AsType[*connect.Error](err)
-	if !ok {
-		return err.Error()
-	}
-	text := e.Error()
-	for _, detail := range e.Details() {
-		text += fmt.Sprintf(" %s %s %s", detail.Type, detail.Value, detail.Debug)
-	}
-	return text
-}
-
 func TestEveryCallHasItsOwnID(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, answerProject, 0)
+	h := newGateway(t, gatewaytest.AnswerProject, 0)
 	seen := map[string]string{"": "no call", "mine": "its caller"}
-	for name, door := range h.doors(t) {
+	for name, door := range h.PlainDoors() {
 		for _, project := range []string{"proj_1", "proj_1", "../users"} {
 			answer, id, err := get(t, door, project)
 			if refused := project != "proj_1"; refused != (connect.CodeOf(err) == connect.CodeInvalidArgument) || refused != (err != nil) {
@@ -200,7 +42,7 @@ func TestEveryCallHasItsOwnID(t *testing.T) {
 			seen[id] = name
 		}
 	}
-	lines := h.log.of(t, "call")
+	lines := h.Logs.Of(t, "call")
 	if want := len(seen) - 2; len(lines) != want {
 		t.Errorf("%d lines for %d calls", len(lines), want)
 	}
@@ -221,17 +63,17 @@ func TestEveryCallHasItsOwnID(t *testing.T) {
 func TestPanicIsOneFailedCall(t *testing.T) {
 	t.Parallel()
 	var broken sync.Map
-	h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+	h := newGateway(t, func(ctx context.Context) (*upstream.Reply, error) {
 		if _, healed := broken.LoadOrStore("once", true); !healed {
 			panic(secretWord)
 		}
-		return answerProject(ctx)
+		return gatewaytest.AnswerProject(ctx)
 	}, 0)
-	for name, door := range h.doors(t) {
+	for name, door := range h.PlainDoors() {
 		broken.Clear()
 		_, id, err := get(t, door, "proj_1")
 		if connect.CodeOf(err) != connect.CodeInternal || reason(t, err) != rpcerror.ReasonInternal {
-			t.Errorf("%s: a panic is told as %v", name, err)
+			t.Errorf("%s: a panic is shown as %v", name, err)
 		}
 		if text := everything(err); strings.Contains(text, secretWord) || strings.Contains(text, "panic") {
 			t.Errorf("%s: a caller reads %q", name, text)
@@ -240,10 +82,10 @@ func TestPanicIsOneFailedCall(t *testing.T) {
 			t.Errorf("%s: the call after the panic: %v", name, err)
 		}
 		found := false
-		for _, line := range h.log.of(t, "call") {
+		for _, line := range h.Logs.Of(t, "call") {
 			found = found || line["request_id"] == id && line["code"] == "internal" && line["level"] == "ERROR"
 		}
-		for _, line := range h.log.of(t, "panic") {
+		for _, line := range h.Logs.Of(t, "panic") {
 			if stack, _ := line["stack"].(string); line["request_id"] == id && !strings.Contains(stack, "interceptors_test.go") {
 				t.Errorf("%s: the stack does not lead to the panic: %s", name, stack)
 			}
@@ -252,24 +94,24 @@ func TestPanicIsOneFailedCall(t *testing.T) {
 			t.Errorf("%s: the log has no error for call %q", name, id)
 		}
 	}
-	if got, want := len(h.log.of(t, "panic")), len(h.doors(t)); got != want {
+	if got, want := len(h.Logs.Of(t, "panic")), len(h.PlainDoors()); got != want {
 		t.Errorf("%d panics in the log, want %d", got, want)
 	}
-	if strings.Contains(h.log.text(), secretWord) {
+	if strings.Contains(h.Logs.Text(), secretWord) {
 		t.Errorf("the log has the panic's text")
 	}
 }
 
-func TestUnknownErrorsAreNotTold(t *testing.T) {
+func TestUnknownErrorsAreHidden(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(context.Context) (*upstream.Reply, error) { return nil, errors.New(secretWord) }, 0)
-	for name, door := range h.doors(t) {
+	h := newGateway(t, func(context.Context) (*upstream.Reply, error) { return nil, errors.New(secretWord) }, 0)
+	for name, door := range h.PlainDoors() {
 		_, _, err := get(t, door, "proj_1")
 		if connect.CodeOf(err) != connect.CodeInternal || strings.Contains(everything(err), secretWord) {
 			t.Errorf("%s: a caller reads %q", name, everything(err))
 		}
 	}
-	for _, line := range h.log.of(t, "call") {
+	for _, line := range h.Logs.Of(t, "call") {
 		if line["cause"] != secretWord {
 			t.Errorf("the log does not keep the cause: %v", line)
 		}
@@ -294,20 +136,20 @@ func TestEveryCallHasADeadline(t *testing.T) {
 			t.Parallel()
 			var mu sync.Mutex
 			var deadline time.Time
-			h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+			h := newGateway(t, func(ctx context.Context) (*upstream.Reply, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				deadline, _ = ctx.Deadline()
-				return answerProject(ctx)
+				return gatewaytest.AnswerProject(ctx)
 			}, test.longest)
-			for name, door := range h.doors(t) {
+			for name, door := range h.PlainDoors() {
 				ctx := t.Context()
 				if test.callers > 0 {
 					var cancel context.CancelFunc
 					ctx, cancel = context.WithTimeout(ctx, test.callers)
 					defer cancel()
 				}
-				_, err := adminv1connect.NewProjectServiceClient(as("root", door)).
+				_, err := adminv1connect.NewProjectServiceClient(gatewaytest.As("root", door)).
 					GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 				if err != nil {
 					t.Fatal(err)
@@ -325,11 +167,11 @@ func TestEveryCallHasADeadline(t *testing.T) {
 
 func TestLongestCallEndsACall(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+	h := newGateway(t, func(ctx context.Context) (*upstream.Reply, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}, time.Millisecond)
-	for name, door := range h.doors(t) {
+	for name, door := range h.PlainDoors() {
 		if _, _, err := get(t, door, "proj_1"); connect.CodeOf(err) != connect.CodeDeadlineExceeded || reason(t, err) != rpcerror.ReasonDeadlineExceeded {
 			t.Errorf("%s: a call without end ends in %v", name, err)
 		}
@@ -344,7 +186,7 @@ func post(t *testing.T, url, contentType, body string) (int, string) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
+	request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	reply, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Do(request)
@@ -365,7 +207,7 @@ func post(t *testing.T, url, contentType, body string) (int, string) {
 // refusal nor the log repeats a value of it.
 func TestBadRequestsAreNotRepeated(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(context.Context) (*upstream.Reply, error) {
+	h := newGateway(t, func(context.Context) (*upstream.Reply, error) {
 		return nil, errors.New("the upstream was asked")
 	}, 0)
 	const asJSON, asProto = "application/json", "application/proto"
@@ -378,14 +220,14 @@ func TestBadRequestsAreNotRepeated(t *testing.T) {
 		{"JSON of another type", getProject, asJSON, `["` + secretWord + `"]`, http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
 		{"broken protobuf", getProject, asProto, "\x0a\x7f" + secretWord, http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
 		{"protobuf that is not UTF-8", getProject, asProto, "\x0a\x0d" + secretWord + "\xff\xfe", http.StatusBadRequest, rpcerror.ReasonMalformedRequest},
-		{"unknown field", getProject, asJSON, `{"nobody": "` + secretWord + `"}`, http.StatusBadRequest, "nobody: is no field of this request"},
+		{"unknown field", getProject, asJSON, `{"nobody": "` + secretWord + `"}`, http.StatusBadRequest, "nobody: is not a field of this request"},
 		{"field of another type", "/admingateway.admin.v1.ProjectService/ListProjects", asJSON, `{"limit": "` + secretWord + `"}`, http.StatusBadRequest, "limit"},
 		{"broken rule", getProject, asJSON, `{"project_id": "../` + secretWord + `"}`, http.StatusBadRequest, "project_id"},
 		{"too large", getProject, asJSON, `{"project_id": "` + strings.Repeat(secretWord, 1<<17) + `"}`, http.StatusTooManyRequests, rpcerror.ReasonMalformedRequest},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			status, body := post(t, h.url+test.procedure, test.contentType, test.body)
+			status, body := post(t, h.HTTP().URL+test.procedure, test.contentType, test.body)
 			if status != test.status || !refusalHolds(t, body, test.want) {
 				t.Errorf("refused with %d %s", status, body)
 			}
@@ -395,7 +237,7 @@ func TestBadRequestsAreNotRepeated(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		if text := h.log.text(); strings.Contains(text, secretWord) {
+		if text := h.Logs.Text(); strings.Contains(text, secretWord) {
 			t.Errorf("the log repeats a request: %s", text)
 		} else if strings.Contains(text, "was asked") {
 			t.Errorf("the upstream was asked: %s", text)
@@ -425,12 +267,12 @@ func refusalHolds(t *testing.T, body, want string) bool {
 
 func TestUnknownMethods(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, answerProject, 0)
-	for name, door := range h.doors(t) {
-		err := as("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/admingateway.admin.v1.ProjectService/Nope"},
+	h := newGateway(t, gatewaytest.AnswerProject, 0)
+	for name, door := range h.PlainDoors() {
+		err := gatewaytest.As("root", door).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: "/admingateway.admin.v1.ProjectService/Nope"},
 			&adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 		if connect.CodeOf(err) != connect.CodeUnimplemented || reason(t, err) != rpcerror.ReasonUnknownMethod {
-			t.Errorf("%s: an unknown method is told as %v", name, err)
+			t.Errorf("%s: an unknown method is shown as %v", name, err)
 		}
 	}
 }
@@ -439,7 +281,7 @@ func TestUnknownMethods(t *testing.T) {
 // method; gRPC needs HTTP/2 to learn anything.
 func TestUnknownMethodsOverHTTP1(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, answerProject, 0)
+	h := newGateway(t, gatewaytest.AnswerProject, 0)
 	for kind, want := range map[string]int{
 		"application/connect+json": http.StatusOK, // The error is the stream's end.
 		"application/json":         http.StatusUnauthorized,
@@ -448,7 +290,7 @@ func TestUnknownMethodsOverHTTP1(t *testing.T) {
 		"Application/gRPC+proto":   http.StatusHTTPVersionNotSupported,
 		"text/plain":               http.StatusNotFound,
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/admingateway.admin.v1.ProjectService/Nope", http.NoBody)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.HTTP().URL+"/admingateway.admin.v1.ProjectService/Nope", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -470,7 +312,7 @@ func TestUnknownMethodsOverHTTP1(t *testing.T) {
 
 func TestServerWantsAnUpstream(t *testing.T) {
 	t.Parallel()
-	if _, err := service.NewServer(realCatalog(t), service.Options{}); err == nil {
+	if _, err := service.NewServer(catalogtest.Gateway(t), service.Options{}); err == nil {
 		t.Error("a server was built without an upstream")
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -33,7 +35,7 @@ func TestCallsEndThoughTheirRequestNeverComes(t *testing.T) {
 	t.Cleanup(http1.CloseIdleConnections)
 	clients := map[string]*http.Client{"HTTP/1.1": {Transport: http1}, "HTTP/2": http2Client(t)}
 	for whose, longest := range map[string]time.Duration{"the gateway's deadline": 200 * time.Millisecond, "the caller's deadline": time.Hour} {
-		h := newHouse(t, answerProject, longest)
+		h := newGateway(t, gatewaytest.AnswerProject, longest)
 		for version, client := range clients {
 			for contentType, begun := range map[string]string{
 				"application/json":       `{"project_id": `,
@@ -45,7 +47,7 @@ func TestCallsEndThoughTheirRequestNeverComes(t *testing.T) {
 				}
 				t.Run(whose+"/"+version+"/"+contentType, func(t *testing.T) {
 					t.Parallel()
-					answer, trailer := callWithoutEnd(t, client, h.url, contentType, begun, longest == time.Hour)
+					answer, trailer := callWithoutEnd(t, client, h.HTTP().URL, contentType, begun, longest == time.Hour)
 					if !strings.Contains(answer+trailer, "deadline_exceeded") && trailer != "4" {
 						t.Errorf("answered %q, status %q", answer, trailer)
 					}
@@ -60,8 +62,8 @@ func TestCallsEndThoughTheirRequestNeverComes(t *testing.T) {
 				ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
 				defer cancel()
 			}
-			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+tokenOf("root"))
-			stream, err := fastDoor(t, h.server, nil, nil).conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, getProject)
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+admissiontest.TokenOf("root"))
+			stream, err := h.FastGRPC().Conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, getProject)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +87,7 @@ func callWithoutEnd(t *testing.T, client *http.Client, url, contentType, begun s
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
+	request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 	if deadline {
 		request.Header.Set("Connect-Timeout-Ms", "200")
 		request.Header.Set("Grpc-Timeout", "200m")
@@ -113,25 +115,25 @@ func TestInterruptsLeaveTheNextRequestAlone(t *testing.T) {
 	t.Parallel()
 	first := make(chan struct{}, 1)
 	first <- struct{}{}
-	h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+	h := newGateway(t, func(ctx context.Context) (*upstream.Reply, error) {
 		select {
 		case <-first:
 			<-ctx.Done()
 			return nil, ctx.Err()
 		default:
-			return answerProject(ctx)
+			return gatewaytest.AnswerProject(ctx)
 		}
 	}, 200*time.Millisecond)
 	transport := &http.Transport{MaxConnsPerHost: 1}
 	t.Cleanup(transport.CloseIdleConnections)
 	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	for _, want := range []int{http.StatusGatewayTimeout, http.StatusOK, http.StatusOK} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+getProject, strings.NewReader(`{"project_id": "proj_1"}`))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.HTTP().URL+getProject, strings.NewReader(`{"project_id": "proj_1"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
+		request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +152,7 @@ func TestInterruptsLeaveTheNextRequestAlone(t *testing.T) {
 func TestTheNextRequestIsWhole(t *testing.T) {
 	t.Parallel()
 	slow := make(chan struct{}, 1)
-	h := newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
+	h := newGateway(t, func(ctx context.Context) (*upstream.Reply, error) {
 		select {
 		case <-slow:
 			select {
@@ -170,12 +172,12 @@ func TestTheNextRequestIsWhole(t *testing.T) {
 		if contentType != "application/json" {
 			body = "\x00\x00\x00\x00\x08\x0a\x06proj_1"
 		}
-		for i, token := range []string{"agw_nobody", tokenOf("root"), "agw_nobody", tokenOf("root")} {
+		for i, token := range []string{"agw_nobody", admissiontest.TokenOf("root"), "agw_nobody", admissiontest.TokenOf("root")} {
 			if i == 3 {
 				slow <- struct{}{}
 			}
 			// A reader of no known length makes it chunks.
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+getProject, io.MultiReader(strings.NewReader(body)))
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.HTTP().URL+getProject, io.MultiReader(strings.NewReader(body)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,13 +2,13 @@ package service_test
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"testing"
 
 	"connectrpc.com/connect/v2"
 
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -17,44 +17,27 @@ import (
 // Whatever is logged on the way of a call says which call it was, once.
 func TestLogLinesNameTheCall(t *testing.T) {
 	t.Parallel()
-	lines := new(logLines)
+	lines := new(gatewaytest.Logs)
 	logger := slog.New(accounting.NewLogHandler(slog.NewJSONHandler(lines, nil)))
-	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		logger.With("part", "upstream").InfoContext(ctx, "deep inside")
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
-	methods := realCatalog(t)
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil), Logger: logger})
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil), gatewaytest.WithOptions(func(o *service.Options) { o.Logger = logger }))
 	ctx, info := connect.NewClientContext(t.Context())
 	info.RequestHeader().Set("Traceparent", callersTraceparent)
-	if err := listProjects(ctx, as("root", service.InProcess(server))); err != nil {
+	if err := listProjects(ctx, gateway.Client("root")); err != nil {
 		t.Fatal(err)
 	}
 	id := info.ResponseHeader().Get("X-Request-Id")
 	for _, message := range []string{"deep inside", "call"} {
-		found := lines.of(t, message)
+		found := lines.Of(t, message)
 		if len(found) != 1 || id == "" || found[0]["request_id"] != id || found[0]["trace_id"] != callersTrace {
 			t.Errorf("%q: %v, want the request %s", message, found, id)
 		}
 	}
 	logger.WarnContext(t.Context(), "outside")
-	if found := lines.of(t, "outside"); len(found) != 1 || found[0]["request_id"] != nil {
+	if found := lines.Of(t, "outside"); len(found) != 1 || found[0]["request_id"] != nil {
 		t.Errorf("what belongs to no call: %v", found)
-	}
-}
-
-// A handler around a handler would say everything twice.
-func TestLogHandlerOnce(t *testing.T) {
-	t.Parallel()
-	once := accounting.NewLogHandler(slog.NewJSONHandler(new(logLines), nil))
-	if accounting.NewLogHandler(once) != once {
-		t.Error("a second handler is around the first")
-	}
-	lines := new(logLines)
-	grouped := slog.New(accounting.NewLogHandler(slog.NewJSONHandler(lines, nil))).WithGroup("g").With("a", 1)
-	grouped.InfoContext(t.Context(), "x", "b", 2)
-	var line struct{ G struct{ A, B int } }
-	if err := json.Unmarshal([]byte(lines.text()), &line); err != nil || line.G.A != 1 || line.G.B != 2 {
-		t.Errorf("line %s, error %v", lines.text(), err)
 	}
 }

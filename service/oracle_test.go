@@ -128,7 +128,7 @@ func (o *oracle) value(path string, want any, fd protoreflect.FieldDescriptor, g
 		number, ok := want.(json.Number)
 		same = ok && number.String() == strconv.FormatInt(got.Int(), 10)
 	default:
-		o.fault(path, "a field of kind %s, which no mirror has", fd.Kind())
+		o.fault(path, "a field of kind %s, which no message of the upstream has", fd.Kind())
 		return
 	}
 	if !same {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -19,15 +18,14 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
-	"github.com/admin-gateway/admin-gateway/service/catalog"
-	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -37,68 +35,11 @@ type replica struct {
 	projects adminv1connect.ProjectServiceClient
 }
 
-// newReplica makes one; keys, if there are any, encrypt what is in Redis.
-func newReplica(t *testing.T, methods *catalog.Catalog, redisAddr string, up upstream.Attempter, keys ...[]byte) replica {
+// newReplica makes one; keys, if there are any, encrypt the entries in Redis.
+func newReplica(t *testing.T, redisAddr string, up upstream.Attempter, keys ...[]byte) replica {
 	t.Helper()
-	// The machine of a test may stand still for longer than Redis may, and with
-	// Redis lost less is promised.
-	const patience = 10 * time.Second
-	client := redis.NewClient(&redis.Options{
-		Addr: redisAddr, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
-		MaxRetries: -1, ContextTimeoutEnabled: true,
-	})
-	t.Cleanup(func() { _ = client.Close() })
-	failures := new(failures)
-	shared, err := cache.NewRedis(client, cache.RedisOptions{Lease: time.Minute, CallTimeout: patience, SlowCall: patience, Metrics: failures})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		shared.Close()
-		if n := failures.Load(); n > 0 {
-			t.Errorf("Redis failed %d times: what was seen shows nothing", n)
-		}
-	})
-	var store cache.Store = shared
-	if len(keys) > 0 {
-		encrypted, err := cache.NewSealed(shared, keys, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		store = encrypted
-	}
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 8 << 20, Lease: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: store, Bus: shared, Convert: readcache.Converter(methods)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); tiered.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	remembers, err := readcache.New(readcache.Options{
-		Store: tiered, Near: memory, Shared: store, Leases: shared, Org: func(context.Context) (string, error) { return "org", nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(remembers.Close)
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: remembers})
-	caller := as("root", service.InProcess(server))
+	caller := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithRedisCache(redisAddr, keys...)).Client("root")
 	return replica{caller, adminv1connect.NewProjectServiceClient(caller)}
-}
-
-// failures counts what a store could not do.
-type failures struct{ atomic.Int64 }
-
-// Count implements cache.Metrics.
-func (f *failures) Count(_ string, e cache.Event) {
-	if e == cache.Failed {
-		f.Add(1)
-	}
 }
 
 // slowUpstream is a sandbox whose answers take their time on the way back, so
@@ -127,11 +68,11 @@ func (u *slowUpstream) Do(ctx context.Context, e *upstream.Endpoint, r *upstream
 func TestReplicasAreCoherent(t *testing.T) {
 	t.Parallel()
 	const projects, readers, writes = 4, 4, 60
-	methods, up := realCatalog(t), newSlowUpstream(t)
+	up := newSlowUpstream(t)
 	addr := redistest.Start(t)
 	var replicas []replica
 	for range 3 {
-		replicas = append(replicas, newReplica(t, methods, addr, up))
+		replicas = append(replicas, newReplica(t, addr, up))
 	}
 	var operations atomic.Int64
 	var all sync.WaitGroup
@@ -155,20 +96,13 @@ func TestReplicasAreCoherent(t *testing.T) {
 		t.Errorf("only %d operations", n)
 	}
 	if up.calls.Load() >= operations.Load() {
-		t.Error("nothing was remembered")
+		t.Error("nothing was cached")
 	}
 }
 
 func newSlowUpstream(t *testing.T) *slowUpstream {
 	t.Helper()
-	fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 7, Users: 2, Projects: 1, AuditEvents: 1}))
-	t.Cleanup(fake.Close)
-	client, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return &slowUpstream{Client: client}
+	return &slowUpstream{Client: gatewaytest.NewSandbox(t, sandbox.Options{Users: 2, Projects: 1, AuditEvents: 1}).Upstream(t)}
 }
 
 // watchedProject is a project and what is known of its name.
@@ -247,19 +181,13 @@ func TestRedisHoldsNoSecret(t *testing.T) {
 	for name, keys := range map[string][][]byte{"plain": nil, "encrypted": {bytes.Repeat([]byte{7}, seal.KeyBytes)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			methods, addr := realCatalog(t), redistest.Start(t)
-			fake := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 7, Users: 20, Projects: 4, AuditEvents: 50, Now: func() time.Time { return tourNow }}))
-			t.Cleanup(fake.Close)
-			up, err := upstream.New(upstream.Config{BaseURL: fake.URL + "/v1", Key: sandboxKey{}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(up.Close)
-			r, w := newReplica(t, methods, addr, up, keys...), newWorld(t)
-			secrets := []string{sandbox.DefaultAdminKey, tokenOf("root")}
+			methods, addr := catalogtest.Gateway(t), redistest.Start(t)
+			up := gatewaytest.NewSandbox(t, sandbox.Options{Users: 20, Projects: 4, AuditEvents: 50, Now: func() time.Time { return tourNow }}).Upstream(t)
+			r, w := newReplica(t, addr, up, keys...), newTourValues(t)
+			secrets := []string{sandbox.DefaultAdminKey, admissiontest.TokenOf("root")}
 			for _, s := range readTour(t, methods) {
 				response := s.method.Response.New().Interface()
-				if err := r.client.CallUnary(t.Context(), specOf(s.method), s.message(t, w), response); err != nil {
+				if err := r.client.CallUnary(t.Context(), s.method.Spec(), s.message(t, w), response); err != nil {
 					t.Fatalf("%s: %v", s.method.ShortName(), err)
 				}
 				s.learn(t, w, response)
@@ -318,17 +246,17 @@ func everythingIn(t *testing.T, addr string) (text string, entries int) {
 // same at once cost one call, and not a thousand.
 func TestReplicasShareAFlight(t *testing.T) {
 	t.Parallel()
-	methods, addr := realCatalog(t), redistest.Start(t)
+	addr := redistest.Start(t)
 	release := make(chan struct{})
 	var asked atomic.Int32
-	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
 		asked.Add(1)
 		<-release
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "proj_1"}`)}, nil
 	})
 	var started, all sync.WaitGroup
 	for range 3 {
-		r := newReplica(t, methods, addr, up)
+		r := newReplica(t, addr, up)
 		for range 334 {
 			started.Add(1)
 			all.Go(func() {

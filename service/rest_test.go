@@ -8,34 +8,35 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/service"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// restHouse is a gateway in front of an upstream that a test plays.
-type restHouse struct {
-	house
-	asked  *atomic.Int32
+// restGateway is a gateway and a client of its REST door.
+type restGateway struct {
+	*gatewaytest.Gateway
 	client *http.Client
 }
 
-func newRESTHouse(t *testing.T, up upstreamFunc) restHouse {
+func newRESTGateway(t *testing.T, options ...gatewaytest.Option) restGateway {
 	t.Helper()
-	asked := new(atomic.Int32)
-	h := restHouse{asked: asked, client: &http.Client{
+	h := restGateway{Gateway: gatewaytest.New(t, options...), client: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	h.house = newHouse(t, func(ctx context.Context) (*upstream.Reply, error) {
-		asked.Add(1)
-		return up(ctx)
-	}, 0)
 	t.Cleanup(h.client.CloseIdleConnections)
 	return h
 }
@@ -49,11 +50,11 @@ type restReply struct {
 
 // send makes a call as root. A header "Name: value" replaces what is sent
 // otherwise; one without a value is not sent.
-func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, headers ...string) restReply {
+func (h restGateway) send(t *testing.T, verb, target string, body io.Reader, headers ...string) restReply {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, verb, h.url, body)
+	request, err := http.NewRequestWithContext(ctx, verb, h.HTTP().URL, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, heade
 	if request.URL.Path, err = url.PathUnescape(request.URL.RawPath); err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+tokenOf("root"))
+	request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -83,8 +84,8 @@ func (h restHouse) send(t *testing.T, verb, target string, body io.Reader, heade
 	return restReply{response.StatusCode, response.Header, raw}
 }
 
-// told is what an error says; it wants the four members that the upstream has.
-func (r restReply) told(t *testing.T) (message, kind, param, code string) {
+// errorBody is an error with the four members that the upstream's have.
+func (r restReply) errorBody(t *testing.T) (message, kind, param, code string) {
 	t.Helper()
 	var outer map[string]map[string]any
 	if err := json.Unmarshal(r.body, &outer); err != nil || len(outer) != 1 || r.header.Get("Content-Type") != "application/json" {
@@ -133,12 +134,12 @@ func TestRESTErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newRESTHouse(t, func(context.Context) (*upstream.Reply, error) { return nil, test.err })
+			h := newRESTGateway(t, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) { return nil, test.err })))
 			for what, r := range map[string]restReply{
 				test.readAgain: h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil),
 				test.again:     h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`)),
 			} {
-				message, kind, param, code := r.told(t)
+				message, kind, param, code := r.errorBody(t)
 				if r.status != test.status || kind != test.kind || param != test.param || code != test.code || message == "" {
 					t.Errorf("got %d %s, want %d %s %s %s", r.status, r.body, test.status, test.kind, test.param, test.code)
 				}
@@ -146,7 +147,7 @@ func TestRESTErrors(t *testing.T) {
 					t.Errorf("headers are %v, want Retry-After %q and X-Should-Retry %q", r.header, test.wait, what)
 				}
 			}
-			if h.asked.Load() < 2 {
+			if h.Asked.Load() < 2 {
 				t.Error("the upstream was not asked")
 			}
 		})
@@ -157,7 +158,7 @@ func TestRESTErrors(t *testing.T) {
 // asks, and is neither cleaned nor redirected.
 func TestRESTPaths(t *testing.T) {
 	t.Parallel()
-	h := newRESTHouse(t, answerProject)
+	h := newRESTGateway(t)
 	const project = "/v1/organization/projects/proj_1"
 	for _, path := range []string{
 		"/v1", "/v1/", "/v1//", "/v2" + project[3:] + "/", "/V1" + project[3:] + "/", "//v1" + project[3:], "/v1/" + project[3:], project + "/", project + "//",
@@ -168,7 +169,7 @@ func TestRESTPaths(t *testing.T) {
 		"/v1/admingateway.admin.v1.ProjectService/GetProject", "/v1/../admingateway.admin.v1.ProjectService/GetProject",
 	} {
 		r := h.send(t, http.MethodGet, path, nil)
-		if _, kind, _, code := r.told(t); r.status != http.StatusNotFound || code != "unknown_method" || kind != "invalid_request_error" || r.header.Get("Location") != "" {
+		if _, kind, _, code := r.errorBody(t); r.status != http.StatusNotFound || code != "unknown_method" || kind != "invalid_request_error" || r.header.Get("Location") != "" {
 			t.Errorf("%s: got %d %s", path, r.status, r.body)
 		}
 		if r := h.send(t, http.MethodGet, path, nil, "Authorization"); r.status != http.StatusUnauthorized {
@@ -180,17 +181,17 @@ func TestRESTPaths(t *testing.T) {
 		if r.status != http.StatusMethodNotAllowed || r.header.Get("Allow") != "GET, POST" {
 			t.Errorf("%s: got %d, Allow %q", verb, r.status, r.header.Get("Allow"))
 		}
-		if _, _, _, code := r.told(t); code != "unknown_method" {
+		if _, _, _, code := r.errorBody(t); code != "unknown_method" {
 			t.Errorf("%s: %s", verb, r.body)
 		}
 	}
 	if r := h.send(t, http.MethodHead, project, nil); r.status != http.StatusMethodNotAllowed || len(r.body) > 0 {
 		t.Errorf("HEAD: got %d %s", r.status, r.body)
 	}
-	if n := h.asked.Load(); n != 0 {
+	if n := h.Asked.Load(); n != 0 {
 		t.Errorf("the upstream was asked %d times", n)
 	}
-	if r := h.send(t, http.MethodGet, project, nil); r.status != http.StatusOK || h.asked.Load() != 1 {
+	if r := h.send(t, http.MethodGet, project, nil); r.status != http.StatusOK || h.Asked.Load() != 1 {
 		t.Errorf("the right path: got %d %s", r.status, r.body)
 	}
 }
@@ -202,7 +203,7 @@ func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte(
 
 func TestRESTRequests(t *testing.T) {
 	t.Parallel()
-	h := newRESTHouse(t, answerProject)
+	h := newRESTGateway(t)
 	zipped := func() io.Reader {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
@@ -252,25 +253,25 @@ func TestRESTRequests(t *testing.T) {
 		"deep":                      {"GET", "/v1/organization/audit_logs?" + strings.Repeat("effective_at[gt]", 1000) + "=1", nil, nil, 400, strings.Repeat("effective_at[gt]", 4), "invalid_request"},
 		"huge":                      {"GET", projects + "?after=" + strings.Repeat("x", 100_000), nil, nil, 400, "query", "invalid_request"},
 	} {
-		before := h.asked.Load()
+		before := h.Asked.Load()
 		r := h.send(t, test.verb, test.target, test.body, test.headers...)
-		if asked := h.asked.Load() > before; r.status != test.status || asked != (test.status == http.StatusOK) {
+		if asked := h.Asked.Load() > before; r.status != test.status || asked != (test.status == http.StatusOK) {
 			t.Errorf("%s: got %d %s, want %d; asked the upstream: %t", name, r.status, r.body, test.status, asked)
 			continue
 		}
 		if test.status != http.StatusOK {
-			if _, _, param, code := r.told(t); param != test.param || code != test.code {
+			if _, _, param, code := r.errorBody(t); param != test.param || code != test.code {
 				t.Errorf("%s: got %s, want %s that names %q", name, r.body, test.code, test.param)
 			}
 		}
 	}
 }
 
-// TestRESTNeedsWhatIsRequired: a member that has to be there is not made up.
-func TestRESTNeedsWhatIsRequired(t *testing.T) {
+// TestRESTRequiresMembers: a required member has no default.
+func TestRESTRequiresMembers(t *testing.T) {
 	t.Parallel()
-	h := newRESTHouse(t, answerProject)
-	for _, m := range realCatalog(t).Mirrored() {
+	h := newRESTGateway(t)
+	for _, m := range catalogtest.Gateway(t).Mirrored() {
 		if !m.Endpoint.HasBody() {
 			continue
 		}
@@ -282,7 +283,7 @@ func TestRESTNeedsWhatIsRequired(t *testing.T) {
 			}
 			continue
 		}
-		if _, _, param, _ := r.told(t); r.status != http.StatusBadRequest || !required[param] {
+		if _, _, param, _ := r.errorBody(t); r.status != http.StatusBadRequest || !required[param] {
 			t.Errorf("%s with nothing: %d %s, want one of %v", m.ShortName(), r.status, r.body, required)
 		}
 	}
@@ -292,9 +293,9 @@ func TestRESTNeedsWhatIsRequired(t *testing.T) {
 func TestRESTAnswers(t *testing.T) {
 	t.Parallel()
 	long := []byte(`{ "object":"organization.project",  "id":"proj_1","unknown":[1.0,1e2],"name":"` + strings.Repeat("é", 2000) + "\"}\n")
-	h := newRESTHouse(t, func(context.Context) (*upstream.Reply, error) {
+	h := newRESTGateway(t, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusCreated, Body: long, RequestID: "req_theirs"}, nil
-	})
+	})))
 	for accept, zipped := range map[string]bool{
 		"gzip": true, "br, GZIP;q=0.5": true, "*": true, "gzip;q=0": false, "*, gzip;q=0": false, "gzip;q=x": false, "identity": false, "": false, "*;q=0": false, "gzip;q=0.000": false,
 	} {
@@ -322,23 +323,18 @@ func TestRESTAnswers(t *testing.T) {
 	}
 }
 
-// TestRESTRemembers: what is kept is answered as it was said.
-func TestRESTRemembers(t *testing.T) {
+// TestRESTCache: a stored answer is sent byte for byte.
+func TestRESTCache(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
 	said := []byte(`{"object":"organization.project","id":"proj_1","name":"x","what":  "else"}`)
-	asked := new(atomic.Int32)
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		asked.Add(1)
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: said}, nil
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil)})
-	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, methods))}}
-	t.Cleanup(h.client.CloseIdleConnections)
+	h := newRESTGateway(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil))
 	for i, status := range []string{"fwd=miss", "hit"} {
 		r := h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil)
-		if r.status != http.StatusOK || !bytes.Equal(r.body, said) || asked.Load() != 1 {
-			t.Errorf("call %d: %d %s, the upstream was asked %d times", i, r.status, r.body, asked.Load())
+		if r.status != http.StatusOK || !bytes.Equal(r.body, said) || h.Asked.Load() != 1 {
+			t.Errorf("call %d: %d %s, the upstream was asked %d times", i, r.status, r.body, h.Asked.Load())
 		}
 		if got := r.header.Get("Cache-Status"); !strings.HasPrefix(got, "admin-gateway; "+status) || r.header.Get("Age") != "0" {
 			t.Errorf("call %d: headers are %v", i, r.header)
@@ -346,26 +342,40 @@ func TestRESTRemembers(t *testing.T) {
 	}
 }
 
-// TestRESTWriteWithoutRecord: who made a write that cannot be recorded is told
-// what it made, and not to make it again.
+// TestRESTWriteWithoutRecord: the error of a write that was made and not recorded
+// names the thing, and says not to repeat the call.
 func TestRESTWriteWithoutRecord(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	kept := &records{failed: func(r *audit.Record) error {
+	kept := &gatewaytest.Records{Fail: func(r *audit.Record) error {
 		if r.Event == audit.EventCall {
 			return io.ErrShortWrite
 		}
 		return nil
 	}}
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(upstreamFunc(answerProject)), Audit: kept, AuditRequired: true})
-	h := restHouse{client: &http.Client{}, house: house{url: serveHTTP(t, service.NewHTTPHandler(server, methods))}}
-	t.Cleanup(h.client.CloseIdleConnections)
+	h := newRESTGateway(t, gatewaytest.WithAudit(kept), gatewaytest.WithRequiredAudit())
 	r := h.send(t, http.MethodPost, "/v1/organization/projects", strings.NewReader(`{"name":"x"}`))
-	if _, kind, _, code := r.told(t); r.status != http.StatusFailedDependency || kind != "server_error" || code != "write_not_recorded" || r.header.Get("X-Should-Retry") != "false" {
+	if _, kind, _, code := r.errorBody(t); r.status != http.StatusFailedDependency || kind != "server_error" || code != "write_not_recorded" || r.header.Get("X-Should-Retry") != "false" {
 		t.Errorf("got %d %s", r.status, r.body)
 	}
 	var told struct{ Error struct{ ID string } }
 	if err := json.Unmarshal(r.body, &told); err != nil || told.Error.ID == "" {
-		t.Errorf("%s does not say what was made: %v", r.body, err)
+		t.Errorf("%s does not name the thing that was made: %v", r.body, err)
 	}
+}
+
+// requiredFields are the members that a body has to have.
+func requiredFields(m *catalog.Method) map[string]bool {
+	names := map[string]bool{}
+	inPath := map[protoreflect.Name]bool{}
+	for _, variable := range m.Endpoint.Variables() {
+		inPath[variable.Name()] = true
+	}
+	fields := m.Descriptor.Input().Fields()
+	for i := range fields.Len() {
+		declared, _ := proto.GetExtension(fields.Get(i).Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+		if slices.Contains(declared, annotations.FieldBehavior_REQUIRED) && !inPath[fields.Get(i).Name()] {
+			names[string(fields.Get(i).Name())] = true
+		}
+	}
+	return names
 }

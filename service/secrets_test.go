@@ -17,28 +17,30 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
-// TestSecretsAreNotTold makes every call with and without faults, and as callers
-// who may not, and looks for the admin key, the callers' tokens and every created
+// TestSecretsAreHidden makes every call with and without faults, and as callers
+// that are not allowed to, and looks for the admin key, the callers' tokens and every created
 // key in all that the gateway says: its log, its metrics, its spans, its audit log
 // and its errors, and every answer but the one that shows the key.
-func TestSecretsAreNotTold(t *testing.T) {
+func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
-	w := newWorld(t)
+	gw := newTourGateway(t, sandbox.Options{})
+	w := newTourValues(t)
 	secrets := []string{sandbox.DefaultAdminKey} // which the upstream knows
 	var told strings.Builder
-	for _, s := range readTour(t, m.catalog) {
+	for _, s := range readTour(t, gw.Catalog) {
 		request, response := s.message(t, w), s.method.Response.New().Interface()
-		if err := m.call(t.Context(), doors[1], s.method, request, response); err != nil {
+		if err := gw.call(t.Context(), doors[1], s.method, request, response); err != nil {
 			t.Fatalf("%s: %v", s.method.ShortName(), err)
 		}
 		s.learn(t, w, response)
 		if s.method.Secret {
-			_, said := m.last()
-			secrets = append(secrets, valuesOf(decodeJSON(t, said.body))...)
+			said := gw.Sandbox.Last()
+			secrets = append(secrets, valuesOf(decodeJSON(t, said.Body))...)
 			continue
 		}
 		text, err := protojson.Marshal(response)
@@ -58,48 +60,48 @@ func TestSecretsAreNotTold(t *testing.T) {
 		{Kind: sandbox.Lost}, {Kind: sandbox.Cut}, {Kind: sandbox.HTML}, {Kind: sandbox.WrongType, Variant: "members"},
 	} {
 		fault.Op = "*"
-		remove := m.fake.Inject(fault)
-		for _, s := range readTour(t, m.catalog) {
-			err := m.call(t.Context(), doors[1], s.method, s.message(t, w), s.method.Response.New().Interface())
+		remove := gw.Sandbox.Inject(fault)
+		for _, s := range readTour(t, gw.Catalog) {
+			err := gw.call(t.Context(), doors[1], s.method, s.message(t, w), s.method.Response.New().Interface())
 			if err == nil {
 				continue // Some answers survive members of another type.
 			}
 			told.WriteString(everything(err))
-			told.WriteString(everything(as("stranger", connecthttp.NewTransport(m.client, m.url)).
-				CallUnary(t.Context(), specOf(s.method), s.message(t, w), s.method.Response.New().Interface())))
+			told.WriteString(everything(gatewaytest.As("unknown", connecthttp.NewTransport(gw.HTTPS().Client, gw.HTTPS().URL)).
+				CallUnary(t.Context(), s.method.Spec(), s.message(t, w), s.method.Response.New().Interface())))
 		}
 		remove()
 	}
-	told.WriteString(m.kept(t))
-	for _, secret := range append(secrets, tokenOf("root"), tokenOf("stranger")) {
+	told.WriteString(gw.written(t))
+	for _, secret := range append(secrets, admissiontest.TokenOf("root"), admissiontest.TokenOf("unknown")) {
 		if at := strings.Index(told.String(), secret); at >= 0 {
-			t.Errorf("%.8s… was told: %s", secret, told.String()[max(0, at-200):min(told.Len(), at+100)])
+			t.Errorf("%.8s… was shown: %s", secret, told.String()[max(0, at-200):min(told.Len(), at+100)])
 		}
 	}
 }
 
-// kept is all that the gateway has written down.
-func (m *mirror) kept(t *testing.T) string {
+// written is the log, the audit log, the metrics and the spans of the gateway.
+func (gw *tourGateway) written(t *testing.T) string {
 	t.Helper()
-	if err := m.records.Close(t.Context()); err != nil {
+	if err := gw.AuditFile.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	lines, err := os.ReadFile(m.audit)
+	lines, err := os.ReadFile(gw.AuditFile.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	metrics := httptest.NewRecorder()
-	promhttp.HandlerFor(m.metrics, promhttp.HandlerOpts{}).ServeHTTP(metrics, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-	spans := fmt.Sprintf("%+v", m.spans.GetSpans())
-	exported := exportedMetrics(t, m.metrics)
+	promhttp.HandlerFor(gw.Metrics, promhttp.HandlerOpts{}).ServeHTTP(metrics, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	spans := fmt.Sprintf("%+v", gw.Spans.GetSpans())
+	exported := exportedMetrics(t, gw.Metrics)
 	for what, text := range map[string]string{
-		"log": m.logs.text(), "audit log": string(lines), "metrics": metrics.Body.String(), "exported metrics": exported, "spans": spans,
+		"log": gw.Logs.Text(), "audit log": string(lines), "metrics": metrics.Body.String(), "exported metrics": exported, "spans": spans,
 	} {
 		if !strings.Contains(text, "unauthenticated") {
-			t.Errorf("the %s does not know of the strangers: %.300s", what, text)
+			t.Errorf("the %s says nothing of the unauthenticated calls: %.300s", what, text)
 		}
 	}
-	return m.logs.text() + string(lines) + metrics.Body.String() + exported + spans
+	return gw.Logs.Text() + string(lines) + metrics.Body.String() + exported + spans
 }
 
 // exportedMetrics are the metrics as they leave over OTLP.

@@ -12,8 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -65,19 +66,19 @@ func (s *scissors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestLostAnswers makes every write of the catalog, and cuts the connection once
-// the sandbox has done it. A POST has been asked for once, and its caller is told
+// the sandbox has done it. A POST has been asked for once, and its error says
 // that the outcome is not known. A DELETE is asked for again; that it is gone
 // then is what its caller wanted, and the answer is the one that was lost, but
 // for the upstream's word for the kind of thing. All of it is on record.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	methods, log := realCatalog(t), new(records)
+	methods, log := catalogtest.Gateway(t), new(gatewaytest.Records)
 	cutter := &scissors{fake: sandbox.New(sandbox.Options{
 		Seed: 7, Users: 60, Projects: 12, AuditEvents: 50, Now: func() time.Time { return tourNow },
 	})}
 	server := httptest.NewServer(cutter)
 	t.Cleanup(server.Close)
-	client, err := upstream.New(upstream.Config{BaseURL: server.URL + "/v1", Key: sandboxKey{}})
+	client, err := upstream.New(upstream.Config{BaseURL: server.URL + "/v1", Key: gatewaytest.SandboxKey{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,15 +91,15 @@ func TestLostAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := as("root", service.InProcess(open(t, methods, service.Options{Upstream: sender, Audit: log})))
+	root := gatewaytest.New(t, gatewaytest.WithSender(sender), gatewaytest.WithAudit(log)).Client("root")
 
-	w := newWorld(t)
+	w := newTourValues(t)
 	posts, deletes, gone := 0, 0, 0
 	for _, s := range readTour(t, methods) {
 		op, name := s.method.Endpoint.String(), s.method.ShortName()
 		got := s.method.Response.New().Interface()
 		if s.method.Read {
-			if err := root.CallUnary(t.Context(), specOf(s.method), s.message(t, w), got); err != nil {
+			if err := root.CallUnary(t.Context(), s.method.Spec(), s.message(t, w), got); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			s.learn(t, w, got)
@@ -106,7 +107,7 @@ func TestLostAnswers(t *testing.T) {
 		}
 		before := cutter.fake.Count(op)
 		cutter.arm()
-		err := root.CallUnary(t.Context(), specOf(s.method), s.message(t, w), got)
+		err := root.CallUnary(t.Context(), s.method.Spec(), s.message(t, w), got)
 		want := lostAnswer(t, s.method, cutter.lost(t).Body.Bytes())
 		asked, code := cutter.fake.Count(op)-before, "ok"
 		if s.method.Endpoint.Verb() == http.MethodDelete {
@@ -121,7 +122,7 @@ func TestLostAnswers(t *testing.T) {
 				t.Errorf("%s: asked %d times: %v", name, asked, err)
 			}
 		}
-		kept := log.all()
+		kept := log.All()
 		if last := kept[len(kept)-1]; last.Event != audit.EventCall || "/"+last.Method != s.method.Procedure || last.Code != code {
 			t.Errorf("%s: recorded as %s of %s: %s", name, last.Event, last.Method, last.Code)
 		}

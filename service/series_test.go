@@ -16,6 +16,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/health"
@@ -49,14 +51,14 @@ func seriesOf(t *testing.T, registry *prometheus.Registry) (count int, said stri
 // many series as before, and no word of theirs is in one.
 func TestCallersMakeNoSeries(t *testing.T) {
 	t.Parallel()
-	registry, methods := prometheus.NewRegistry(), realCatalog(t)
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+	registry := prometheus.NewRegistry()
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x", "object": "organization.project"}`)}, nil
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Audit: forgetful{}, Metrics: registry, Health: health.New()})
-	web := httptest.NewServer(service.NewHTTPHandler(server, methods))
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(forgetful{}), gatewaytest.WithOptions(func(o *service.Options) { o.Metrics, o.Health = registry, health.New() }))
+	web := httptest.NewServer(gateway.Handler())
 	t.Cleanup(web.Close)
-	client := as("root", service.InProcess(server))
+	client := gateway.Client("root")
 
 	ask := func(i int) {
 		word := fmt.Sprintf("canary-%d-%x", i, rand.Uint64())
@@ -83,7 +85,7 @@ func TestCallersMakeNoSeries(t *testing.T) {
 		request.Header.Set("User-Agent", word)
 		request.Header.Set("Content-Type", []string{"application/json", "application/grpc", "application/grpc-web", "application/" + word}[i/4%4])
 		if i%3 > 0 {
-			request.Header.Set("Authorization", "Bearer "+[]string{word, tokenOf("root")}[i%3-1])
+			request.Header.Set("Authorization", "Bearer "+[]string{word, admissiontest.TokenOf("root")}[i%3-1])
 		}
 		response, err := web.Client().Do(request)
 		if err != nil {

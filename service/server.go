@@ -214,11 +214,14 @@ func NewHTTPHandler(server *connect.Server, methods *catalog.Catalog, options ..
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	)
 	rest := restdoor.New(server, methods, settings.maxRequestBytes)
-	return httpdoor.WithConnection(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return httpdoor.WithConnection(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		if rest.Takes(r) {
-			rest.ServeHTTP(w, r)
+			rest.Serve(ctx, w, r)
 			return
 		}
+		if r.Context() != ctx {
+			r = r.WithContext(ctx)
+		}
 		mux.ServeHTTP(w, r)
-	}))
+	})
 }

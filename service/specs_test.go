@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -44,7 +44,7 @@ type spec struct {
 	Answer json.RawMessage `json:"answer"`
 }
 
-// TestSpecs sends every RPC down the whole road, from a caller in the process to
+// TestSpecs sends every RPC through the whole gateway, from a caller in the process to
 // an HTTP server in the upstream's place.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestSpecs(t *testing.T) {
 		specs[name+".json"] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			runSpec(t, methods, m, readSpec(t, filepath.Join(specsDir, name+".json")))
+			runSpec(t, m, readSpec(t, filepath.Join(specsDir, name+".json")))
 		})
 	}
 	entries, err := os.ReadDir(specsDir)
@@ -73,7 +73,7 @@ func TestSpecs(t *testing.T) {
 }
 
 // runSpec compares what the upstream was asked, and what the caller got.
-func runSpec(t *testing.T, methods *catalog.Catalog, m *catalog.Method, s spec) {
+func runSpec(t *testing.T, m *catalog.Method, s spec) {
 	t.Helper()
 	up := &recorder{status: s.Reply.Status, body: s.Reply.Body}
 	server := httptest.NewServer(up)
@@ -83,13 +83,13 @@ func runSpec(t *testing.T, methods *catalog.Catalog, m *catalog.Method, s spec) 
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	road := open(t, methods, service.Options{Upstream: upstream.Unpaced(client)})
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(client))
 
 	request, response := m.Request.New().Interface(), m.Response.New().Interface()
 	if err := protojson.Unmarshal(s.Request, request); err != nil {
-		t.Fatalf("the spec's request is no %s: %v", m.Request.Descriptor().Name(), err)
+		t.Fatalf("the spec's request is not a %s: %v", m.Request.Descriptor().Name(), err)
 	}
-	err = as("root", service.InProcess(road)).CallUnary(t.Context(), connect.Spec{
+	err = gateway.Client("root").CallUnary(t.Context(), connect.Spec{
 		StreamType: connect.StreamTypeUnary,
 		Procedure:  m.Procedure,
 		Schema:     m.Descriptor,

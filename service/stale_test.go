@@ -12,27 +12,24 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// agingHouse is a house whose clock and upstream the test moves.
-type agingHouse struct {
-	t       *testing.T
-	catalog *catalog.Catalog
-	server  *connect.Server
-	client  *connect.Client
-	start   time.Time
-	past    *atomic.Int64
-	asked   *atomic.Int32
-	records *records
-	// answers is what the upstream does; nil: it answers.
-	answers *atomic.Pointer[func(ctx context.Context) error]
-	arrived chan struct{} // gets something for each call upstream, while it has room
+// agingGateway is a gateway whose clock and upstream the test controls.
+type agingGateway struct {
+	*gatewaytest.Gateway
+	t      *testing.T
+	client *connect.Client
+	start  time.Time
+	past   atomic.Int64
+	// behaviour is run for every call at the upstream; nil: it answers.
+	behaviour atomic.Pointer[func(ctx context.Context) error]
+	arrived   chan struct{} // gets something for each call upstream, while it has room
 }
 
 const agingPolicy = `
@@ -51,53 +48,34 @@ callers:
     grants: [{permissions: ["*.read"]}, {permissions: [budget.spend], projects: [p]}]
 `
 
-func newAgingHouse(t *testing.T, change func(*readcache.Options, *catalog.Catalog)) *agingHouse {
+func newAgingGateway(t *testing.T, change ...func(*readcache.Options, *catalog.Catalog)) *agingGateway {
 	t.Helper()
-	h := &agingHouse{
-		t: t, catalog: realCatalog(t), start: time.Now(), past: new(atomic.Int64), asked: new(atomic.Int32), records: new(records),
-		answers: new(atomic.Pointer[func(context.Context) error]), arrived: make(chan struct{}, 100),
-	}
-	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 16 << 20, Lease: time.Minute, Now: h.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Convert: readcache.Converter(h.catalog)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := readcache.Options{Store: tiered, Near: memory, Now: h.now, Org: func(context.Context) (string, error) { return "org", nil }}
-	if change != nil {
-		change(&options, h.catalog)
-	}
-	remembers, err := readcache.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(remembers.Close)
-	up := upstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
-		n := h.asked.Add(1)
+	h := &agingGateway{t: t, start: time.Now(), arrived: make(chan struct{}, 100)}
+	var answered atomic.Int32
+	up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
+		n := answered.Add(1)
 		select {
 		case h.arrived <- struct{}{}:
 		default:
 		}
-		if answers := h.answers.Load(); answers != nil {
-			if err := (*answers)(ctx); err != nil {
+		if behaviour := h.behaviour.Load(); behaviour != nil {
+			if err := (*behaviour)(ctx); err != nil {
 				return nil, err
 			}
 		}
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + strings.Repeat("x", int(n)) + `"}`)}, nil
 	})
-	h.server = open(t, h.catalog, service.Options{Upstream: upstream.Unpaced(up), Cache: remembers, Callers: newPolicy(t, h.catalog, agingPolicy), Audit: h.records})
-	h.client = connect.NewClient(service.InProcess(h.server))
+	h.Gateway = gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(h.now, change...), gatewaytest.WithPolicy(agingPolicy))
+	h.client = connect.NewClient(h.InProcess())
 	return h
 }
 
-func (h *agingHouse) now() time.Time                     { return h.start.Add(time.Duration(h.past.Load())) }
-func (h *agingHouse) advance(d time.Duration)            { h.past.Add(int64(d)) }
-func (h *agingHouse) fail(e *upstream.Error)             { h.does(func(context.Context) error { return e }) }
-func (h *agingHouse) does(f func(context.Context) error) { h.answers.Store(&f) }
+func (h *agingGateway) now() time.Time                     { return h.start.Add(time.Duration(h.past.Load())) }
+func (h *agingGateway) advance(d time.Duration)            { h.past.Add(int64(d)) }
+func (h *agingGateway) fail(e *upstream.Error)             { h.does(func(context.Context) error { return e }) }
+func (h *agingGateway) does(f func(context.Context) error) { h.behaviour.Store(&f) }
 
-// reply is what a caller saw of a read.
+// reply is the caller's view of a read.
 type reply struct {
 	err              error
 	age, cacheStatus string
@@ -105,9 +83,9 @@ type reply struct {
 	asked            bool // the upstream, before the answer
 }
 
-func (h *agingHouse) method(name string) *catalog.Method {
+func (h *agingGateway) method(name string) *catalog.Method {
 	h.t.Helper()
-	m, ok := h.catalog.Lookup("/admingateway.admin.v1." + name)
+	m, ok := h.Catalog.Lookup("/admingateway.admin.v1." + name)
 	if !ok {
 		h.t.Fatalf("there is no %s", name)
 	}
@@ -115,20 +93,20 @@ func (h *agingHouse) method(name string) *catalog.Method {
 }
 
 // read makes a call with headers, given as name and value in turn.
-func (h *agingHouse) read(caller, name string, request proto.Message, headers ...string) reply {
+func (h *agingGateway) read(caller, name string, request proto.Message, headers ...string) reply {
 	h.t.Helper()
-	m, before := h.method(name), h.asked.Load()
+	m, before := h.method(name), h.Asked.Load()
 	ctx, info := connect.NewClientContext(h.t.Context())
-	info.RequestHeader().Set("Authorization", "Bearer "+tokenOf(caller))
+	info.RequestHeader().Set("Authorization", "Bearer "+admissiontest.TokenOf(caller))
 	for i := 0; i < len(headers); i += 2 {
 		info.RequestHeader().Add(headers[i], headers[i+1])
 	}
-	err := h.client.CallUnary(ctx, specOf(m), request, m.Response.New().Interface())
-	kept := h.records.all()
-	return reply{err, info.ResponseHeader().Get("Age"), info.ResponseHeader().Get("Cache-Status"), kept[len(kept)-1].Cache, h.asked.Load() != before}
+	err := h.client.CallUnary(ctx, m.Spec(), request, m.Response.New().Interface())
+	kept := h.Records.All()
+	return reply{err, info.ResponseHeader().Get("Age"), info.ResponseHeader().Get("Cache-Status"), kept[len(kept)-1].Cache, h.Asked.Load() != before}
 }
 
-func (h *agingHouse) want(got reply, recorded, cacheStatus string) {
+func (h *agingGateway) want(got reply, recorded, cacheStatus string) {
 	h.t.Helper()
 	if got.err != nil || got.recorded != recorded || got.cacheStatus != "admin-gateway; "+cacheStatus {
 		h.t.Errorf("recorded as %s, Cache-Status %q, error %v; want %s, %q", got.recorded, got.cacheStatus, got.err, recorded, cacheStatus)
@@ -147,7 +125,7 @@ var (
 // fetched, once for all who ask, and not after that.
 func TestStaleWhileRevalidate(t *testing.T) {
 	t.Parallel()
-	h := newAgingHouse(t, nil)
+	h := newAgingGateway(t)
 	h.want(h.read("root", "ProjectService/GetProject", askedProject), "miss", "fwd=miss; ttl=300")
 	<-h.arrived
 	h.advance(projectLife + 10*time.Second)
@@ -172,7 +150,7 @@ func TestStaleWhileRevalidate(t *testing.T) {
 		}
 		h.want(got, "stale", "hit; ttl=-10")
 	}
-	if n := h.asked.Load(); n != 2 {
+	if n := h.Asked.Load(); n != 2 {
 		t.Errorf("the upstream was asked %d times, want 2", n)
 	}
 	h.advance(projectLife + projectStale)
@@ -190,7 +168,7 @@ func TestStaleWhileRevalidate(t *testing.T) {
 // sensitive, and never for what a write has changed.
 func TestStaleIfError(t *testing.T) {
 	t.Parallel()
-	h := newAgingHouse(t, nil)
+	h := newAgingGateway(t)
 	h.read("root", "ProjectService/GetProject", askedProject)
 	h.advance(projectLife + projectStale)
 	for _, kind := range []upstream.Kind{upstream.Unavailable, upstream.RateLimited, upstream.DeadlineExceeded} {
@@ -215,7 +193,7 @@ func TestStaleIfError(t *testing.T) {
 	}
 
 	// Sensitive: who may do what.
-	h.answers.Store(nil)
+	h.behaviour.Store(nil)
 	users := &adminv1.ListProjectUsersRequest{ProjectId: "p"}
 	h.read("root", "ProjectUserService/ListProjectUsers", users)
 	h.advance(projectLife)
@@ -225,7 +203,7 @@ func TestStaleIfError(t *testing.T) {
 	}
 
 	// A write that came between.
-	h.answers.Store(nil)
+	h.behaviour.Store(nil)
 	h.read("root", "ProjectService/GetProject", askedProject)
 	h.advance(projectLife + projectStale)
 	h.read("root", "ProjectService/UpdateProject", &adminv1.UpdateProjectRequest{ProjectId: "p", Name: proto.String("new")})
@@ -239,7 +217,7 @@ func TestStaleIfError(t *testing.T) {
 // read must count, although the read began before it.
 func TestWriteOvertakesStaleIfError(t *testing.T) {
 	t.Parallel()
-	h := newAgingHouse(t, nil)
+	h := newAgingGateway(t)
 	h.read("root", "ProjectService/GetProject", askedProject)
 	<-h.arrived
 	h.advance(projectLife + projectStale)
@@ -262,11 +240,11 @@ func TestWriteOvertakesStaleIfError(t *testing.T) {
 	}
 }
 
-// TestCacheControl: who may spend budget gets answers as new as it asks for, and
-// who may not is told that it was not heeded.
+// TestCacheControl: a caller that may spend budget gets answers as new as it asks
+// for; for any other the header is ignored, and the answer says so.
 func TestCacheControl(t *testing.T) {
 	t.Parallel()
-	h := newAgingHouse(t, nil)
+	h := newAgingGateway(t)
 	elsewhere := &adminv1.GetProjectRequest{ProjectId: "q"}
 	for _, request := range []proto.Message{askedProject, elsewhere} {
 		h.read("root", "ProjectService/GetProject", request)
@@ -319,7 +297,7 @@ func TestCacheControl(t *testing.T) {
 // one about a range that still grows.
 func TestSettled(t *testing.T) {
 	t.Parallel()
-	h := newAgingHouse(t, nil)
+	h := newAgingGateway(t)
 	for _, test := range []struct {
 		end  time.Duration // before now
 		want string
@@ -339,7 +317,7 @@ func TestSettled(t *testing.T) {
 func TestJitter(t *testing.T) {
 	t.Parallel()
 	var draw atomic.Int64
-	h := newAgingHouse(t, func(o *readcache.Options, _ *catalog.Catalog) {
+	h := newAgingGateway(t, func(o *readcache.Options, _ *catalog.Catalog) {
 		o.Jitter, o.Random = 0.1, func() float64 { return float64(draw.Load()) / 100 }
 	})
 	for percent, want := range map[int64]string{0: "fwd=miss; ttl=300", 50: "fwd=miss; ttl=285", 99: "fwd=miss; ttl=270"} {
@@ -359,7 +337,7 @@ func TestLifeOverrides(t *testing.T) {
 		{Of: "usage", Settled: of(time.Hour)},
 	}
 	var lives catalog.Lives
-	h := newAgingHouse(t, func(o *readcache.Options, methods *catalog.Catalog) {
+	h := newAgingGateway(t, func(o *readcache.Options, methods *catalog.Catalog) {
 		var err error
 		if lives, err = methods.Lives(overrides); err != nil {
 			t.Fatal(err)
@@ -388,7 +366,7 @@ func TestLifeOverrides(t *testing.T) {
 		"sensitive":          {{Of: "users", IfError: of(1)}},
 		"settles":            {{Of: "projects", Settled: of(1)}},
 	} {
-		if _, err := h.catalog.Lives(overrides); err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), overrides[0].Of) {
+		if _, err := h.Catalog.Lives(overrides); err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), overrides[0].Of) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

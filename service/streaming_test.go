@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/doortest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -68,7 +69,7 @@ func streamingURL(t *testing.T, seen <-chan struct{}) string {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	port := httpdoor.New(service.NewHTTPHandler(server, realCatalog(t)), httpdoor.Options{DrainTimeout: time.Second})
+	port := httpdoor.New(service.NewHTTPHandler(server, catalogtest.Gateway(t)), httpdoor.Options{DrainTimeout: time.Second})
 	go func() { ended <- port.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		stop()

@@ -33,8 +33,9 @@ type stop struct {
 	keep    map[string]string // name → path in the answer
 }
 
-// world is what a tour has learned: the values that "$name" stands for.
-type world map[string]string
+// tourValues are the values of the variables "$name", by name. A tour learns most of
+// them from answers.
+type tourValues map[string]string
 
 var (
 	tourLine     = regexp.MustCompile(`^(\w+/\w+) (\{.*\})(?: => (.+))?$`)
@@ -83,8 +84,8 @@ func readTour(t *testing.T, methods *catalog.Catalog) []stop {
 	return stops
 }
 
-// message is the request with the world's values in it.
-func (s stop) message(t *testing.T, w world) proto.Message {
+// message is the request with the values of its variables.
+func (s stop) message(t *testing.T, w tourValues) proto.Message {
 	t.Helper()
 	text := tourVariable.ReplaceAllStringFunc(s.request, func(variable string) string {
 		value, ok := w[strings.Trim(variable, `"$`)]
@@ -105,7 +106,7 @@ func (s stop) message(t *testing.T, w world) proto.Message {
 }
 
 // learn keeps what the stop's line names.
-func (s stop) learn(t *testing.T, w world, answer proto.Message) {
+func (s stop) learn(t *testing.T, w tourValues, answer proto.Message) {
 	t.Helper()
 	for name, path := range s.keep {
 		value, err := at(answer.ProtoReflect(), strings.Split(path, "."))
@@ -142,8 +143,8 @@ func at(m protoreflect.Message, path []string) (string, error) {
 	return value.String(), nil
 }
 
-// newWorld knows what a tour cannot learn.
-func newWorld(t *testing.T) world {
+// newTourValues has the values that a tour cannot learn from an answer.
+func newTourValues(t *testing.T) tourValues {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -159,5 +160,5 @@ func newWorld(t *testing.T) world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return world{"pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	return tourValues{"pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }

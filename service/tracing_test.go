@@ -9,25 +9,15 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"go.opentelemetry.io/otel/codes"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
-
-// inMemorySpans is a tracer, and where its ended spans are.
-func inMemorySpans(tb testing.TB) (*tracetest.InMemoryExporter, trace.Tracer) {
-	tb.Helper()
-	spans := tracetest.NewInMemoryExporter()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans), sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
-	tb.Cleanup(func() { _ = provider.Shutdown(context.Background()) }) // Nothing is on its way.
-	return spans, provider.Tracer("test")
-}
 
 const (
 	callersTrace       = "0af7651916cd43dd8448eb211c80319c"
@@ -50,16 +40,14 @@ func listProjects(ctx context.Context, c *connect.Client) error {
 	return err
 }
 
-// tracedHouse answers listings from memory the second time.
-func tracedHouse(t *testing.T) (*tracetest.InMemoryExporter, connect.Transport, *records) {
+// newTracedGateway is a gateway with spans that lists projects, from memory the
+// second time.
+func newTracedGateway(t *testing.T) *gatewaytest.Gateway {
 	t.Helper()
-	spans, tracer := inMemorySpans(t)
-	methods, kept := realCatalog(t), new(records)
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
+	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
-	server := open(t, methods, service.Options{Upstream: upstream.Unpaced(up), Cache: memoryCache(t, methods, nil), Audit: kept, Tracer: tracer})
-	return spans, service.InProcess(server), kept
+	return gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil), gatewaytest.WithTelemetry())
 }
 
 // byName are the spans of one name.
@@ -74,12 +62,13 @@ func byName(spans tracetest.SpanStubs, name string) tracetest.SpanStub {
 
 // A call is a child of its caller's span, and the stages are children of the
 // call's: first with a flight, then without.
-func TestSpansOfTheRoad(t *testing.T) {
+func TestSpansOfACall(t *testing.T) {
 	t.Parallel()
-	spans, door, kept := tracedHouse(t)
+	g := newTracedGateway(t)
+	spans, door, kept := g.Spans, g.InProcess(), g.Records
 	for _, outcome := range []string{"miss", "hit"} {
 		spans.Reset()
-		if err := tracedCall(t, as("root", door), callersTraceparent, listProjects); err != nil {
+		if err := tracedCall(t, gatewaytest.As("root", door), callersTraceparent, listProjects); err != nil {
 			t.Fatal(err)
 		}
 		all := spans.GetSpans()
@@ -100,19 +89,19 @@ func TestSpansOfTheRoad(t *testing.T) {
 		}
 		call, look := byName(all, "admingateway.admin.v1.ProjectService/ListProjects"), byName(all, "cache")
 		if call.Parent.SpanID().String() != callersSpan || !call.Parent.IsRemote() || call.SpanKind != trace.SpanKindServer {
-			t.Errorf("the call is below %s", call.Parent.SpanID())
+			t.Errorf("the parent of the call is %s", call.Parent.SpanID())
 		}
 		if outcome == "miss" && byName(all, "flight").Parent.SpanID() != look.SpanContext.SpanID() {
-			t.Error("the flight is not below the look for an answer")
+			t.Error("the flight is not a child of the look for an answer")
 		}
 		if look.Parent.SpanID() != call.SpanContext.SpanID() || attributeOf(look, "gateway.cache.outcome") != outcome {
-			t.Errorf("%s is told as %v", outcome, look.Attributes)
+			t.Errorf("%s has %v", outcome, look.Attributes)
 		}
 		if attributeOf(call, "rpc.response.status_code") != "ok" || attributeOf(call, "gateway.door") != "inprocess" {
-			t.Errorf("the call is told as %v", call.Attributes)
+			t.Errorf("the call has %v", call.Attributes)
 		}
 	}
-	for _, r := range kept.all() {
+	for _, r := range kept.All() {
 		if r.TraceID != callersTrace {
 			t.Errorf("the record has the trace %q", r.TraceID)
 		}
@@ -132,7 +121,8 @@ func attributeOf(s tracetest.SpanStub, key string) string {
 // without one begins its own, which log and record know.
 func TestTraceOfCaller(t *testing.T) {
 	t.Parallel()
-	spans, door, kept := tracedHouse(t)
+	g := newTracedGateway(t)
+	spans, door, kept := g.Spans, g.InProcess(), g.Records
 	for name, test := range map[string]struct {
 		traceparent string
 		spans       bool
@@ -146,10 +136,10 @@ func TestTraceOfCaller(t *testing.T) {
 		"whole":       {callersTraceparent, true, true},
 	} {
 		spans.Reset()
-		if err := tracedCall(t, as("root", door), test.traceparent, listProjects); err != nil {
+		if err := tracedCall(t, gatewaytest.As("root", door), test.traceparent, listProjects); err != nil {
 			t.Fatal(err)
 		}
-		all, record := spans.GetSpans(), kept.all()[len(kept.all())-1]
+		all, record := spans.GetSpans(), kept.Last()
 		if (len(all) > 0) != test.spans {
 			t.Errorf("%s: %d spans", name, len(all))
 		}
@@ -164,10 +154,11 @@ func TestTraceOfCaller(t *testing.T) {
 	}
 }
 
-// A caller that errs is no error of this side's.
+// An error of a caller is not an error of the gateway.
 func TestSpansOfFailures(t *testing.T) {
 	t.Parallel()
-	spans, door, _ := tracedHouse(t)
+	g := newTracedGateway(t)
+	spans, door := g.Spans, g.InProcess()
 	for name, test := range map[string]struct {
 		caller string
 		call   func(ctx context.Context, c *connect.Client) error
@@ -176,7 +167,7 @@ func TestSpansOfFailures(t *testing.T) {
 		reason string
 		status codes.Code
 	}{
-		"stranger": {"stranger", listProjects, "admingateway.admin.v1.ProjectService/ListProjects", "unauthenticated", "unknown_token", codes.Unset},
+		"unknown": {"unknown", listProjects, "admingateway.admin.v1.ProjectService/ListProjects", "unauthenticated", "unknown_token", codes.Unset},
 		"no such method": {"root", func(ctx context.Context, c *connect.Client) error {
 			return c.CallUnary(ctx, connect.Spec{Procedure: "/" + secretWord + "/proj_1"}, &adminv1.GetProjectRequest{}, &adminv1.GetProjectResponse{})
 		}, "unknown", "unimplemented", "", codes.Error},
@@ -186,7 +177,7 @@ func TestSpansOfFailures(t *testing.T) {
 		}, "admingateway.admin.v1.ProjectService/GetProject", "invalid_argument", "", codes.Unset},
 	} {
 		spans.Reset()
-		if err := tracedCall(t, as(test.caller, door), "", test.call); err == nil {
+		if err := tracedCall(t, gatewaytest.As(test.caller, door), "", test.call); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		s := byName(spans.GetSpans(), test.span)
@@ -200,14 +191,14 @@ func TestSpansOfFailures(t *testing.T) {
 // are known beforehand.
 func TestSpansHoldNoValues(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
-	m.tour(t, doors[0])
-	remove := m.fake.Inject(sandbox.Fault{Kind: sandbox.Refuse, Op: "*", Status: http.StatusInternalServerError, Message: secretWord})
+	gw := newTourGateway(t, sandbox.Options{})
+	gw.tour(t, doors[0])
+	remove := gw.Sandbox.Inject(sandbox.Fault{Kind: sandbox.Refuse, Op: "*", Status: http.StatusInternalServerError, Message: secretWord})
 	defer remove()
-	w := validWorld(t)
-	for _, s := range readTour(t, m.catalog) {
-		for _, caller := range []string{"root", "stranger"} {
-			_ = as(caller, m.transport(doors[2])).CallUnary(t.Context(), specOf(s.method), s.message(t, w), s.method.Response.New().Interface())
+	w := validTourValues(t)
+	for _, s := range readTour(t, gw.Catalog) {
+		for _, caller := range []string{"root", "unknown"} {
+			_ = gatewaytest.As(caller, gw.Transport(doors[2])).CallUnary(t.Context(), s.method.Spec(), s.message(t, w), s.method.Response.New().Interface())
 		}
 	}
 	names := []string{"authenticate", "authorize", "cache", "flight", "audit"}
@@ -216,13 +207,13 @@ func TestSpansHoldNoValues(t *testing.T) {
 		"gateway.reason": {"unknown_token"}, "http.request.method": {"GET", "POST", "DELETE"}, "http.response.status_code": {"200", "500"},
 		"rpc.response.status_code": {"ok", "unauthenticated", "unavailable", "unknown", "not_found", "invalid_argument"}, "error.type": {"UNAVAILABLE", "OUTCOME_UNKNOWN"},
 	}
-	for _, method := range m.catalog.Mirrored() {
+	for _, method := range gw.Catalog.Mirrored() {
 		names = append(names, method.Name(), method.Endpoint.String())
 		values["rpc.method"] = append(values["rpc.method"], method.Name())
 		values["url.template"] = append(values["url.template"], method.Endpoint.Template())
 	}
-	all := m.spans.GetSpans()
-	if len(all) < 5*len(m.catalog.Mirrored()) {
+	all := gw.Spans.GetSpans()
+	if len(all) < 5*len(gw.Catalog.Mirrored()) {
 		t.Fatalf("only %d spans", len(all))
 	}
 	for _, s := range all {

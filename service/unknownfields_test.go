@@ -1,10 +1,7 @@
 package service_test
 
 import (
-	"context"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -12,9 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
-	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // TestUnknownFieldsAreRefused: a field of a newer schema, such as an expiry, must not
@@ -22,22 +18,17 @@ import (
 // any binary encoding. The upstream must not hear of the call.
 func TestUnknownFieldsAreRefused(t *testing.T) {
 	t.Parallel()
-	methods := realCatalog(t)
-	var asked atomic.Int32
-	up := upstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		asked.Add(1)
-		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{}`)}, nil
-	})
-	client := as("root", service.InProcess(open(t, methods, service.Options{Upstream: upstream.Unpaced(up)})))
+	gw := gatewaytest.New(t, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(gatewaytest.AnswerProject)))
+	client := gw.Client("root")
 	const number = 19_000_000
 	nested := 0
-	for _, s := range readTour(t, methods) {
-		whole := s.message(t, validWorld(t))
+	for _, s := range readTour(t, gw.Catalog) {
+		whole := s.message(t, validTourValues(t))
 		for _, path := range messagesIn(whole.ProtoReflect(), "") {
 			request := proto.Clone(whole)
 			m := path.in(request.ProtoReflect())
 			m.SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.VarintType), 1))
-			err := client.CallUnary(t.Context(), specOf(s.method), request, s.method.Response.New().Interface())
+			err := client.CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
 			if connect.CodeOf(err) != connect.CodeInvalidArgument || reason(t, err) != rpcerror.ReasonInvalidRequest || !strings.Contains(err.Error(), path.name+"19000000") {
 				t.Errorf("%s with an unknown field in %q: %v", s.method.Name(), path.name, err)
 			}
@@ -46,8 +37,8 @@ func TestUnknownFieldsAreRefused(t *testing.T) {
 			}
 		}
 	}
-	if asked.Load() != 0 || nested == 0 {
-		t.Errorf("the upstream was asked %d times; %d requests had a message inside", asked.Load(), nested)
+	if gw.Asked.Load() != 0 || nested == 0 {
+		t.Errorf("the upstream was asked %d times; %d requests had a message inside", gw.Asked.Load(), nested)
 	}
 }
 

@@ -14,20 +14,20 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// TestWalksThroughADoor walks every list of the mirror to its end: the items are
+// TestWalksThroughADoor walks every list of the upstream to its end: the items are
 // those that the sandbox has, each once, and a list that has no end is an error.
 func TestWalksThroughADoor(t *testing.T) {
 	t.Parallel()
-	m := newMirror(t, sandbox.Options{})
+	gw := newTourGateway(t, sandbox.Options{})
 	lists := 0
-	for _, s := range readTour(t, m.catalog) {
+	for _, s := range readTour(t, gw.Catalog) {
 		response := s.method.Response.Descriptor()
 		if response.Fields().ByName("has_more") == nil || strings.Contains(s.request, "$") {
-			continue // A list below something needs that something; the style is the same.
+			continue // A list in a project or group needs its id; the style is the same.
 		}
 		lists++
 		request := s.message(t, nil)
-		all, err := walk(t, m, s.method, request)
+		all, err := walk(t, gw, s.method, request)
 		if err != nil || len(all) == 0 {
 			t.Errorf("%s: %d items, %v", s.method.ShortName(), len(all), err)
 			continue
@@ -36,7 +36,7 @@ func TestWalksThroughADoor(t *testing.T) {
 		small := proto.Clone(request)
 		limit := small.ProtoReflect().Descriptor().Fields().ByName("limit")
 		small.ProtoReflect().Set(limit, protoreflect.ValueOfInt32(max(int32(len(all))/4, 1)))
-		again, err := walk(t, m, s.method, small)
+		again, err := walk(t, gw, s.method, small)
 		if err != nil || len(again) != len(all) {
 			t.Errorf("%s: %d items in small pages, %d in large ones, %v", s.method.ShortName(), len(again), len(all), err)
 			continue
@@ -48,8 +48,8 @@ func TestWalksThroughADoor(t *testing.T) {
 			}
 		}
 		for _, variant := range []string{"same_cursor", "cycle", "empty_page", "null_cursor", "new_cursor"} {
-			remove := m.fake.Inject(sandbox.Fault{Op: s.method.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
-			_, err := walk(t, m, s.method, small)
+			remove := gw.Sandbox.Inject(sandbox.Fault{Op: s.method.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
+			_, err := walk(t, gw, s.method, small)
 			remove()
 			if _, endless := errors.AsType[*pages.EndlessError](err); !endless {
 				t.Errorf("%s with %s: %v, want an *EndlessError", s.method.ShortName(), variant, err)
@@ -62,10 +62,10 @@ func TestWalksThroughADoor(t *testing.T) {
 }
 
 // walk collects a list over gRPC.
-func walk(t *testing.T, m *mirror, method *catalog.Method, request proto.Message) ([]proto.Message, error) {
+func walk(t *testing.T, gw *tourGateway, method *catalog.Method, request proto.Message) ([]proto.Message, error) {
 	t.Helper()
 	return pages.Collect(pages.Walk[proto.Message](t.Context(), func(ctx context.Context, request proto.Message) (proto.Message, error) {
 		response := method.Response.New().Interface()
-		return response, m.call(ctx, doors[0], method, request, response)
+		return response, gw.call(ctx, doors[0], method, request, response)
 	}, request, pages.MaxPages(10)))
 }

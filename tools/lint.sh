@@ -8,7 +8,7 @@ buf=${1:?$usage}
 golangci_lint=${2:?$usage}
 shift 2
 config=$PWD/.golangci.yml
-export CGO_ENABLED=0 # as the product is built: what was compiled for it serves here too
+export CGO_ENABLED=0 # as the product is built, so that its compiled packages are reused
 failed=0
 
 echo "gofmt"

@@ -2,7 +2,7 @@
 # Reports how many small calls a second each door answers from the cache, side by
 # side, with h2load: a gateway and a fake Admin API on loopback, which end with the
 # script. Where there are several processors the gateway has the first one to
-# itself, so that what h2load takes is not taken from it.
+# itself, so that h2load takes no time from it.
 set -euo pipefail
 
 calls=${1:-40000}
@@ -31,7 +31,7 @@ if (($(nproc) > 1)); then
 	others=(taskset -c "1-$(($(nproc) - 1))")
 fi
 
-# await FILE PATTERN waits for a line, and prints what the pattern's group is of it.
+# await FILE PATTERN waits for a line, and prints the pattern's group in it.
 await() {
 	local n
 	for ((n = 0; n < 200; n++)); do
@@ -86,7 +86,7 @@ spent() {
 }
 
 # measure NAME URL HEADER... reports a door: its rate, and the processor time of a
-# call, which does not depend on what else the machine does, in proportion to the
+# call, which does not depend on the other load of the machine, in proportion to the
 # first door.
 base=
 measure() {

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Runs the vendor's SDKs for Python and Node against the REST door: tools/sdk-go
-# starts what they talk to, and has the same for Go among its tests. The SDKs are
-# installed below .cache; what cannot be installed here is skipped, and said so.
+# starts the servers, and has the same for Go among its tests. The SDKs are
+# installed below .cache; one that cannot be installed here is skipped with a message.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache
 mkdir -p "$cache"
 ran=0
 
-# beside COMMAND... runs it with the house in its environment.
+# beside COMMAND... runs it with the testbed in its environment.
 beside() {
 	(cd tools/sdk-go && CGO_ENABLED=0 timeout --kill-after=10 180 go run . "$@")
 	ran=$((ran + 1))
 }
 
 # install NAME FILE COMMAND... runs the command unless it has been run with this
-# content of the file. What it says is kept for the reason of a skip.
+# content of the file. Its output is kept for the reason of a skip.
 install() {
 	local name=$1 file=$2
 	shift 2

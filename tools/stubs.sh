@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Generates stubs in other languages from what `gateway schema` writes, and from
-# nothing else, and calls the demo with them. A language that cannot be tried here
+# Generates stubs in other languages from the output of `gateway schema` alone, and
+# calls the demo with them. A language that cannot be tried here
 # is skipped with a printed reason; one that fails fails the run.
 #
 #   tools/stubs.sh [LANGUAGE...]     python typescript java rust go csharp
 #
-# Packages and what is compiled stay in .cache/stubs for the next run.
+# Packages and build output stay in .cache/stubs for the next run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -56,7 +56,7 @@ maven() {
 	mvn -q -B -ntp "$@" 2>&1 | sed $'s/\e\\[[0-9;]*m//g'
 }
 
-# sources lists what stubs are made of. What is below google/ and grpc/ is in a
+# sources lists the files for the stubs. Those below google/ and grpc/ are in a
 # package of each language's registry, and a program can have each type once.
 sources() {
 	(cd "$SCHEMA/proto" && find admingateway buf -name '*.proto' | sort)
@@ -147,7 +147,7 @@ stubs_csharp() {
 	command -v dotnet >/dev/null || echo "csharp: they are not compiled, because there is no dotnet"
 }
 
-# await PATTERN waits for a line of the demo, and prints what the group is of it.
+# await PATTERN waits for a line of the demo, and prints the pattern's group in it.
 await() {
 	local n
 	for ((n = 0; n < 600; n++)); do

@@ -5,9 +5,9 @@
 # prints an excerpt; the whole output is in .cache/test.
 #
 # A limit is the time for the tests of one package, compilation not counted. It
-# exists for tests that hang. It is four times what a machine needs that runs
+# exists for tests that hang. It is four times the time on a machine that runs
 # something else seven times over, because a limit that strikes a busy machine
-# hides what is wrong. $TEST_LIMIT (as in 20m) replaces it.
+# hides the fault. $TEST_LIMIT (as in 20m) replaces it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ failed=()
 module='set-up'
 log=/dev/null
 
-# excerpt prints what a reader needs of a log: no line about a package that
+# excerpt prints the useful part of a log: no line about a package that
 # passed, of the goroutines in a dump the first alone, and of a long rest the
 # beginning and the end.
 excerpt() {

@@ -51,7 +51,8 @@ func asJSON(tb testing.TB, s string) string {
 	return string(encoded)
 }
 
-// texts is all that a log could make of an error and of what it wraps.
+// texts returns every text that a log could make of an error and of the errors that it
+// wraps.
 func texts(err error) []string {
 	if err == nil {
 		return nil
@@ -68,7 +69,7 @@ func texts(err error) []string {
 	return append(all, texts(errors.Unwrap(err))...)
 }
 
-// checkWords holds an error against what is promised of the upstream's words.
+// checkWords checks the bounds of the upstream's words in an error.
 func checkWords(tb testing.TB, e *upstream.Error) {
 	tb.Helper()
 	for name, words := range map[string]string{"message": e.Message, "param": e.Param, "code": e.Code, "type": e.Type, "request id": e.RequestID} {

@@ -46,8 +46,8 @@ func readBody(reply *http.Response, limit int64) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// arrival is a body on its way. It tells a connection that broke from an answer
-// that is nonsense.
+// arrival is a body that is being read. It remembers whether the connection broke, so
+// that a broken connection is not mistaken for a malformed answer.
 type arrival struct {
 	io.ReadCloser
 	broke bool
@@ -61,7 +61,8 @@ func (a *arrival) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bounded is an io.LimitedReader that tells an end from a limit.
+// bounded is an io.LimitedReader that fails at its limit, where an io.LimitedReader
+// just ends.
 type bounded struct {
 	from io.Reader
 	left int64
@@ -79,8 +80,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// looksWrong says why a 2xx answer cannot be one of the API, or "". It looks at
-// the outside only; Decode reads it.
+// looksWrong returns the reason why a 2xx answer cannot come from the API, or "". It
+// checks the header and the first byte alone; Decode reads the rest.
 func looksWrong(header http.Header, body []byte) string {
 	if len(body) == 0 {
 		return "the answer is empty"
@@ -92,13 +93,13 @@ func looksWrong(header http.Header, body []byte) string {
 		}
 	}
 	if !startsObject(body) {
-		return "the answer is no JSON object"
+		return "the answer is not a JSON object"
 	}
 	return ""
 }
 
-// startsObject tells objects, which all answers of the API are, from the rest.
-// A null would otherwise pass for an answer in which nothing is set.
+// startsObject reports whether a body begins with an object, as all answers of the API
+// do. A null would otherwise pass for an answer in which nothing is set.
 func startsObject(body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
 }

@@ -29,7 +29,7 @@ func zipped(t *testing.T, texts ...string) string {
 	return out.String()
 }
 
-// TestBody: what is taken for an answer of the API, and what is not.
+// TestBody: which bodies are accepted as an answer of the API.
 func TestBody(t *testing.T) {
 	t.Parallel()
 	const limit = 64

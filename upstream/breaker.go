@@ -20,22 +20,22 @@ const (
 	BreakerClosed BreakerState = "CLOSED"
 	// BreakerOpen: no call is sent.
 	BreakerOpen BreakerState = "OPEN"
-	// BreakerHalfOpen: a few calls are sent, to see.
+	// BreakerHalfOpen: a few calls are sent as probes.
 	BreakerHalfOpen BreakerState = "HALF_OPEN"
 )
 
-// probeWait is what a call is told to wait that finds all probes taken: nobody
-// knows how long they will take.
+// probeWait is the RetryAfter of a call that finds all probes taken: their duration is
+// not known.
 const probeWait = time.Second
 
 var (
-	// errNoEvidence tells the breaker that an attempt says nothing about the
+	// errNoEvidence reports to the breaker that an attempt says nothing about the
 	// upstream.
-	errNoEvidence  = errors.New("the attempt says nothing about the upstream")
-	errUpstreamIll = errors.New("the upstream failed")
+	errNoEvidence     = errors.New("the attempt says nothing about the upstream")
+	errUpstreamFailed = errors.New("the upstream failed")
 )
 
-// breaker keeps calls from an upstream that fails.
+// breaker stops calls to an upstream that fails.
 type breaker struct {
 	two     *gobreaker.TwoStepCircuitBreaker[struct{}]
 	options BreakerOptions
@@ -80,12 +80,11 @@ func breakerState(s gobreaker.State) BreakerState {
 	}
 }
 
-// refusal says why a call cannot be sent now, as far as can be told without
-// sending it; nil: it seems that it can.
+// refusal returns the reason why a call cannot be sent now, as far as that is known
+// without sending it. Nil means that it probably can.
 //
-// Reads and deletes probe at once. A POST is the worst of probes, because a
-// failure can leave it half done; it is one only when for another OpenFor no
-// other call has come to be it.
+// Reads and deletes probe at once. A POST is the worst probe, because a failure can
+// leave it half done. It probes only if no other call has come for another OpenFor.
 func (b *breaker) refusal(verb string) *Error {
 	state := b.two.State()
 	if state == gobreaker.StateClosed {
@@ -104,8 +103,8 @@ func (b *breaker) refusal(verb string) *Error {
 	return nil
 }
 
-// allow lets an attempt pass, of which done has to be told how it went, or says
-// why not.
+// allow admits an attempt, or returns the reason why not. done must be called with the
+// result of the attempt.
 func (b *breaker) allow(verb string) (done func(error), _ *Error) {
 	if e := b.refusal(verb); e != nil {
 		return nil, e
@@ -124,23 +123,23 @@ func breakerOpen(wait time.Duration) *Error {
 	return &Error{Kind: Unavailable, Reason: ReasonBreakerOpen, RetryAfter: min(wait, maxRetryAfter)}
 }
 
-// judge is what an attempt that failed says about the upstream: a 5xx, a
-// connection that failed or a time that was up speak against it, any other
-// answer for it. A caller that gave up says nothing, nor does one whose deadline
-// passed before the upstream could be expected to answer.
+// judge classifies a failed attempt for the breaker. A 5xx, a failed connection and a
+// timeout are failures of the upstream; any other answer is a success. An attempt whose
+// caller gave up is neither, nor is one whose deadline passed before the upstream could
+// be expected to answer.
 func (b *breaker) judge(ctx context.Context, e *Error, took time.Duration) error {
 	switch {
 	case e.Status >= http.StatusInternalServerError:
-		return errUpstreamIll
+		return errUpstreamFailed
 	case e.Status != 0 && !e.cut:
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		if took >= b.options.Patience {
-			return errUpstreamIll
+			return errUpstreamFailed
 		}
 		return errNoEvidence
 	case ctx.Err() == nil && e.unanswered():
-		return errUpstreamIll
+		return errUpstreamFailed
 	}
 	return errNoEvidence
 }

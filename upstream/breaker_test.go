@@ -131,7 +131,7 @@ func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// TestBreakerDoesNotPace: what cannot be sent takes no place in the pacer's
+// TestBreakerDoesNotPace: a call that cannot be sent takes no place in the pacer's
 // queue.
 func TestBreakerDoesNotPace(t *testing.T) {
 	t.Parallel()
@@ -175,7 +175,7 @@ func TestBreakerPanic(t *testing.T) {
 	})
 }
 
-// TestBreakerEvidence: what opens the breaker and what does not.
+// TestBreakerEvidence: which results open the breaker.
 func TestBreakerEvidence(t *testing.T) {
 	t.Parallel()
 	hang := func(ctx context.Context) (*upstream.Reply, error) {

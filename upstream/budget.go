@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	// budgetFloor is how many retries there are in hand before there were calls
-	// to earn them. It is one, so that from the tenth call on the ratio holds for
-	// all calls together, not only in the long run.
+	// budgetFloor is the number of retries that are available before any call has
+	// earned one. It is one, so that from the tenth call on the ratio holds for all
+	// calls together, not only in the long run.
 	budgetFloor = 1
-	// budgetSlots is how finely the window slides.
+	// budgetSlots is the number of steps in which the window slides.
 	budgetSlots = 10
 )
 
-// retryBudget bounds retries to a ratio of the calls that were sent, both in a
-// sliding window and in all. What is counted is calls that reached the upstream
-// at least once: those that the breaker or the pacer refused earn nothing.
+// retryBudget bounds retries to a ratio of the calls that were sent, both in a sliding
+// window and in total. It counts calls that reached the upstream at least once: those
+// that the breaker or the pacer refused earn nothing.
 type retryBudget struct {
 	ratio float64
 	slot  time.Duration

@@ -20,7 +20,7 @@ import (
 // writes in another way.
 func canaries() []string { return []string{canary, "CANARY.0123456789", `CANARY"0123\456789`} }
 
-// watch is a client that logs all it can, and what it logged.
+// watch configures a client to log everything into the buffer.
 func watch(key string) (*bytes.Buffer, func(*upstream.Config)) {
 	var logged bytes.Buffer
 	return &logged, func(c *upstream.Config) {
@@ -29,8 +29,8 @@ func watch(key string) (*bytes.Buffer, func(*upstream.Config)) {
 	}
 }
 
-// checkCanary makes calls of every kind and looks for the key, or the telling
-// part of it, in all that comes out of them.
+// checkCanary makes calls of every kind and looks for the key, or for its
+// characteristic part, in all their results.
 func checkCanary(t *testing.T, client *upstream.Client, logged *bytes.Buffer) {
 	t.Helper()
 	for _, c := range []call{getProject(t), createProject(t), archiveProject(t), deleteUser(t)} {
@@ -52,8 +52,8 @@ func checkCanary(t *testing.T, client *upstream.Client, logged *bytes.Buffer) {
 	}
 }
 
-// TestCanary: servers that give the Authorization header back, wherever an
-// answer has room for it.
+// TestCanary: servers that send the Authorization header back, in every part of an
+// answer.
 func TestCanary(t *testing.T) {
 	t.Parallel()
 	// raw answers with bytes of which net/http need not understand any.
@@ -119,7 +119,8 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// TestCanaryInMembers: Decode knows no key, but what looks like one is masked.
+// TestCanaryInMembers: Decode does not know the key, and masks every text that looks
+// like one.
 func TestCanaryInMembers(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"KEY":tru}`, `{"KEY":{"KEY":nul}}`, `{"KEY`, `{"id":"KEY`, `{"name":{"KEY":1}}`, `{"id":"a"}KEY`, `{"created_at":KEY}`} {
@@ -135,7 +136,7 @@ func TestCanaryInMembers(t *testing.T) {
 	}
 }
 
-// TestCanaryOverHTTP2: the farewell of an HTTP/2 server has room for a text.
+// TestCanaryOverHTTP2: the GOAWAY of an HTTP/2 server can hold a text.
 func TestCanaryOverHTTP2(t *testing.T) {
 	t.Parallel()
 	for _, key := range canaries() {

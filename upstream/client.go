@@ -23,13 +23,15 @@ type Client struct {
 	own       *http.Transport // nil when the transport is the caller's
 }
 
-// Reply is a 2xx answer, or what a [Sender] knows of one that was lost.
+// Reply is a 2xx answer, or the certain part of one that was lost on the way to a
+// [Sender].
 type Reply struct {
 	// Status is the HTTP status, 200 to 299.
 	Status int
-	// Body is decompressed; its outside was checked, [Endpoint.Decode] reads it.
+	// Body is decompressed and looks like an answer of the API. [Endpoint.Decode] reads
+	// it.
 	Body []byte
-	// RequestID is the upstream's name for the call, or empty.
+	// RequestID is the upstream's id of the call, or empty.
 	RequestID string
 }
 
@@ -51,8 +53,8 @@ func New(config Config) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the idle connections of the client's own transport. Calls in
-// flight end on their own.
+// Close closes the idle connections of the transport that the client made. Calls in
+// flight continue to their end.
 func (c *Client) Close() {
 	if c.own != nil {
 		c.own.CloseIdleConnections()
@@ -143,8 +145,7 @@ func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http
 	return nil, failure
 }
 
-// newRequest sets every header that goes up; nothing of a caller's is among
-// them but the body.
+// newRequest sets every header that is sent. None of them comes from a caller.
 func (c *Client) newRequest(ctx context.Context, r *Request, key Secret) (*http.Request, error) {
 	var body io.Reader
 	if r.Body != nil {
@@ -171,13 +172,13 @@ func (c *Client) newRequest(ctx context.Context, r *Request, key Secret) (*http.
 		request.Header.Set("Content-Type", "application/json")
 	}
 	if c.config.SendTraceparent {
-		tellTrace(ctx, request.Header)
+		sendTrace(ctx, request.Header)
 	}
 	return request, nil
 }
 
-// scrubber returns what takes the key out of a text: as it is, and as %q writes
-// it, which is how net/http quotes an answer.
+// scrubber returns a function that removes the key from a text, both in its plain form
+// and as %q writes it, which is how net/http quotes an answer.
 func scrubber(key Secret) func(string) string {
 	plain := key.Reveal()
 	quoted := strconv.Quote(plain)
@@ -187,8 +188,8 @@ func scrubber(key Secret) func(string) string {
 	}
 }
 
-// scrubbed is err, unless its text shows the key: an upstream that answers
-// nonsense can make net/http quote it. Then it is the text alone, without it.
+// scrubbed returns err, unless its text shows the key: a malformed answer can make
+// net/http quote it. Then it returns an error with the scrubbed text alone.
 func scrubbed(err error, scrub func(string) string) error {
 	text := err.Error()
 	if without := scrub(text); without != text {

@@ -57,7 +57,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestHeaders: what goes up is these headers and no others.
+// TestHeaders: a request has these headers and no others.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -139,8 +139,8 @@ func newTLSClient(t *testing.T, handler http.HandlerFunc) *upstream.Client {
 	return newClient(t, server.URL, func(c *upstream.Config) { c.TLS = config })
 }
 
-// TestAnswersThatAreNone: a 2xx that is not the API's is an error of its own,
-// and of a write the outcome is unknown.
+// TestAnswersThatAreNone: a 2xx that is not from the API is an error, and the outcome
+// of a write is then unknown.
 func TestAnswersThatAreNone(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 20
@@ -253,8 +253,9 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-// TestEnds: a call ends with its context or its time, and tells a write that
-// may have arrived from one that did not, and the caller's end from its own.
+// TestEnds: a call ends with its context or at its timeout. Its error distinguishes a
+// write that may have arrived from one that did not, and the caller's end from the
+// timeout.
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	// hanging serves requests that are never answered, and says when one came.

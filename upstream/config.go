@@ -16,13 +16,13 @@ import (
 // Config says how to reach the upstream. Of the bounds, 0 means the default and
 // a negative value is an error.
 type Config struct {
-	// BaseURL is what the endpoints' paths are appended to, such as
+	// BaseURL is the prefix of every endpoint's path, such as
 	// https://api.openai.com/v1. It has no user, query or fragment.
 	BaseURL string
 	// AllowPlaintext lets BaseURL be http:// beyond loopback addresses. The
 	// admin key then travels unencrypted.
 	AllowPlaintext bool
-	// Key is asked for the admin key before every attempt. Required.
+	// Key provides the admin key for every attempt. Required.
 	Key KeySource
 
 	// MaxBody bounds an answer in bytes, both as it arrives and decompressed;
@@ -62,8 +62,8 @@ type Config struct {
 	// Tracer makes a span of each attempt, with verb, route and how it ended; nil
 	// makes none.
 	Tracer trace.Tracer
-	// SendTraceparent tells the upstream the ids of the trace and of the span, in
-	// the header traceparent. It is told nothing else of a trace.
+	// SendTraceparent sends the ids of the trace and of the span to the upstream, in
+	// the header traceparent. Nothing else of a trace is sent.
 	SendTraceparent bool
 	// TLS configures connections; nil means the system's roots and TLS 1.2 or
 	// later.
@@ -71,7 +71,7 @@ type Config struct {
 	// Proxy chooses a proxy; nil means none, whatever the environment says.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Transport replaces the client's own, for tests. DialTimeout, TLS, Proxy,
-	// MaxConns, pings and the timeouts other than TotalTimeout are then its business.
+	// MaxConns, pings and the timeouts other than TotalTimeout then have no effect.
 	Transport http.RoundTripper
 }
 

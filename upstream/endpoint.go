@@ -29,8 +29,8 @@ type Endpoint struct {
 	gone      goneAnswer
 }
 
-// Request is what goes to the upstream for one message. Equal requests to an
-// endpoint are equal bytes.
+// Request is the HTTP request for one message. Equal requests to an endpoint are equal
+// bytes.
 type Request struct {
 	// Verb is GET, POST or DELETE.
 	Verb string
@@ -42,8 +42,8 @@ type Request struct {
 	Body []byte
 }
 
-// RequestError is a message that cannot be sent, because of what it says. It
-// never repeats the value.
+// RequestError is a message that cannot be sent, because of a value in it. It never
+// repeats the value.
 type RequestError struct {
 	// Field is the path of the field in the request message.
 	Field string
@@ -51,15 +51,15 @@ type RequestError struct {
 	Reason string
 }
 
-// Error names the field and what is wrong with it.
+// Error names the field and the fault.
 func (e *RequestError) Error() string { return fmt.Sprintf("field %s: %s", e.Field, e.Reason) }
 
-// Compile makes an Endpoint of a method that has a google.api.http rule. What
-// its answers have and the schema lacks goes to drift, which may be nil.
+// Compile makes an Endpoint of a method that has a google.api.http rule. drift counts
+// the parts of answers that the schema lacks; it may be nil.
 //
 // It accepts one rule per method: get and delete without a body, post with the
 // body "*" or, when all fields are in the path, none. An error names the method
-// and what is wrong with it.
+// and the fault.
 func Compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoint, error) {
 	e, err := compile(md, drift)
 	if err != nil {
@@ -142,7 +142,7 @@ func (e *Endpoint) compileOutput(output protoreflect.MessageDescriptor, response
 	if responseBody != "" {
 		field := output.Fields().ByName(protoreflect.Name(responseBody))
 		if field == nil || field.Kind() != protoreflect.MessageKind || field.Cardinality() == protoreflect.Repeated {
-			return fmt.Errorf("response_body %q is no message field of %s", responseBody, output.FullName())
+			return fmt.Errorf("response_body %q is not a message field of %s", responseBody, output.FullName())
 		}
 		options = append(options, adminjson.In(field.Name()))
 	}
@@ -162,12 +162,12 @@ func (e *Endpoint) Variables() []protoreflect.FieldDescriptor { return slices.Cl
 // String returns verb and template.
 func (e *Endpoint) String() string { return e.verb + " " + e.template }
 
-// writes tells whether a call may change something.
+// writes reports whether a call may change something.
 func (e *Endpoint) writes() bool { return e.verb != http.MethodGet }
 
-// Request encodes a message of the method's input type. It depends on nothing
-// but the message, and equal messages give equal bytes. What cannot be sent is
-// a *RequestError.
+// Request encodes a message of the method's input type. It depends on nothing but the
+// message, and equal messages give equal bytes. For a message that cannot be sent the
+// error is a *RequestError.
 func (e *Endpoint) Request(m protoreflect.Message) (*Request, error) {
 	if m.Descriptor() != e.input {
 		return nil, fmt.Errorf("%s takes a %s, not a %s", e.name, e.input.FullName(), m.Descriptor().FullName())
@@ -194,9 +194,9 @@ func (e *Endpoint) Request(m protoreflect.Message) (*Request, error) {
 	return r, nil
 }
 
-// AppendCanonical appends the request of a message as "GET path?query": equal to
-// that of another message exactly when both are the same request. It is for
-// requests without a body, and what cannot be sent is a *RequestError.
+// AppendCanonical appends the request of a message as "GET path?query": equal to that
+// of another message exactly when both are the same request. It is for requests without
+// a body. For a message that cannot be sent the error is a *RequestError.
 func (e *Endpoint) AppendCanonical(dst []byte, m protoreflect.Message) ([]byte, error) {
 	if m.Descriptor() != e.input || e.body != nil {
 		return nil, fmt.Errorf("%s has no canonical form for a %s", e.name, m.Descriptor().FullName())
@@ -215,12 +215,12 @@ func (e *Endpoint) AppendCanonical(dst []byte, m protoreflect.Message) ([]byte, 
 // understood is Unavailable, a write's is OutcomeUnknown.
 func (e *Endpoint) Decode(body []byte) ([]byte, error) {
 	if !startsObject(body) {
-		return nil, badAnswer(e.writes(), "the answer is no JSON object", nil)
+		return nil, badAnswer(e.writes(), "the answer is not a JSON object", nil)
 	}
 	wire, err := e.answer.AppendWire(nil, body)
 	if err != nil {
 		// The error names the members of the answer, which can be anything.
-		return nil, badAnswer(e.writes(), "the answer is not what the operation answers", scrubbed(err, clean))
+		return nil, badAnswer(e.writes(), "the answer does not match the operation", scrubbed(err, clean))
 	}
 	return wire, nil
 }

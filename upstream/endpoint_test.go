@@ -74,8 +74,8 @@ func TestEveryMethodCompiles(t *testing.T) {
 	}
 }
 
-// TestEndpointsAreTheVendors holds every method against the list of the
-// vendor's operations, where that list exists: it is no part of the project.
+// TestEndpointsAreTheVendors compares every method with the list of the vendor's
+// operations, where that list exists: it is not part of the project.
 func TestEndpointsAreTheVendors(t *testing.T) {
 	t.Parallel()
 	list, err := os.ReadFile("../../shared/upstream/endpoints.tsv")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Kind says what a failed call means to whoever made it.
+// Kind classifies a failed call by its meaning for the caller.
 type Kind int
 
 // The kinds of failure.
@@ -18,20 +18,20 @@ const (
 	_ Kind = iota
 	// InvalidArgument: the upstream refused the request; nothing was done.
 	InvalidArgument
-	// NotFound: what the path names does not exist.
+	// NotFound: the resource in the path does not exist.
 	NotFound
-	// Conflict: the state of things does not allow it.
+	// Conflict: the state of the resource does not allow the call.
 	Conflict
-	// RateLimited: the upstream's budget is used up, by its own word or by the
-	// pacer's; nothing was done.
+	// RateLimited: the upstream's budget is used up, according to the upstream or to
+	// the pacer; nothing was done.
 	RateLimited
 	// Unavailable: the upstream could not answer. A write was not done, as far
 	// as the upstream says.
 	Unavailable
-	// OutcomeUnknown: a write whose answer was lost or makes no sense. It may
+	// OutcomeUnknown: the answer to a write was lost or is malformed. The write may
 	// have been done, and must not be repeated blindly.
 	OutcomeUnknown
-	// CredentialRejected: the gateway's own key is refused or cannot be had.
+	// CredentialRejected: the gateway's own key is refused or cannot be read.
 	CredentialRejected
 	// DeadlineExceeded: the caller's deadline passed. Nothing was changed.
 	DeadlineExceeded
@@ -56,12 +56,12 @@ const (
 	// ReasonNoBudget is a call that was not sent, because the pacer has no
 	// request for it before its deadline.
 	ReasonNoBudget = "NO_BUDGET"
-	// ReasonBreakerOpen is a call that was not sent, because the upstream has
-	// been failing and is given a pause.
+	// ReasonBreakerOpen is a call that was not sent, because the upstream has been
+	// failing and the circuit breaker is open.
 	ReasonBreakerOpen = "UPSTREAM_BREAKER_OPEN"
 )
 
-// meaning is a row of the table: what an answer outside 2xx stands for.
+// meaning is a row of the table: the class of an answer outside 2xx.
 type meaning struct {
 	from, to int // the statuses, both included
 	reason   string
@@ -69,16 +69,17 @@ type meaning struct {
 	// A write depends on who answered: the API itself, whose error bodies are
 	// known, or something in between, which cannot know what the API did.
 	write, writeByOther Kind
-	// quotes tells whether the upstream's own words may be kept.
+	// quotes reports whether the upstream's message may be kept.
 	quotes bool
 }
 
 // meanings is the table; the first row that holds a status decides.
 //
-// A refusal of our key quotes nothing, because it can quote the key; a redirect
-// quotes nothing, because it tells where to. 502 and 504 come from a proxy that
-// waited for an answer, so that a write may have been done whatever they say.
-// 303 is how HTTP says that a write was done and its answer is elsewhere.
+// An answer that refuses the admin key quotes nothing, because its message can contain
+// the key. A redirect quotes nothing, because its message can contain the target. 502
+// and 504 come from a proxy that waited for an answer, so that a write may have been
+// done whatever they say. 303 is how HTTP says that a write was done and its answer is
+// elsewhere.
 var meanings = []meaning{
 	{303, 303, ReasonRedirected, Unavailable, OutcomeUnknown, OutcomeUnknown, false},
 	{300, 399, ReasonRedirected, Unavailable, Unavailable, Unavailable, false},
@@ -124,30 +125,30 @@ func (k Kind) String() string {
 
 // Error is a call that failed. None of its parts shows the admin key.
 type Error struct {
-	// Kind says what it means.
+	// Kind is the class of the failure.
 	Kind Kind
 	// Reason is one of the Reason constants.
 	Reason string
 	// Status is the answer's HTTP status; 0 when there was none.
 	Status int
-	// Message, Param, Code and Type are the upstream's own words, as far as it
-	// said them: without control characters, keys masked, 1 KiB each at most.
-	// They are empty when the upstream refused the credential.
+	// Message, Param, Code and Type are those of the error body, as far as it has them:
+	// without control characters, keys masked, 1 KiB each at most. They are empty when
+	// the upstream refused the credential.
 	Message, Param, Code, Type string
-	// RequestID is the upstream's name for the call, if it gave one.
+	// RequestID is the upstream's id of the call, if it gave one.
 	RequestID string
 	// RetryAfter is how long the upstream, the pacer or the breaker asks to
 	// wait, at most an hour; 0 when none of them says.
 	RetryAfter time.Duration
 
 	cause error
-	// byAPI tells that the body is one that the API itself writes.
+	// byAPI reports whether the API itself wrote the body.
 	byAPI bool
-	// cut tells that there was a status, and the rest did not arrive.
+	// cut reports that a status arrived and the rest did not.
 	cut bool
 }
 
-// Error says everything that is known, for a log.
+// Error returns all details, for a log.
 func (e *Error) Error() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "upstream: %s", e.Kind)
@@ -181,13 +182,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
-// unanswered tells whether the connection failed or the time was up before
-// there was a whole answer.
+// unanswered reports whether the connection failed or the time ran out before a whole
+// answer arrived.
 func (e *Error) unanswered() bool {
 	return e.cut || e.Status == 0 && (e.Reason == ReasonUnavailable || e.Reason == ReasonOutcomeUnknown)
 }
 
-// Why an attempt ended that the caller did not end.
+// The reasons why an attempt ended, other than its caller.
 var (
 	errAttemptTimeout = errors.New("the attempt took longer than it may")
 	errReplay         = errors.New("the connection failed and HTTP/2 would have sent the write again")
@@ -230,9 +231,9 @@ func badAnswer(write bool, message string, cause error) *Error {
 	return e
 }
 
-// lost makes the error of a call that was not answered. sent tells whether any
-// of it may have arrived; caller is the context of whoever made the call, and
-// attempt the one that ended with it, with the call or by itself.
+// lost makes the error of a call without an answer. sent reports whether any of the
+// request may have arrived. caller is the context of the call; attempt is the context
+// of the attempt, which ends with it or at its own timeout.
 func lost(caller, attempt context.Context, write, sent bool, err error) *Error {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err // without the URL

@@ -15,8 +15,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// TestStatuses is the table of docs/errors.md: a status, whose body it came
-// with, and whether the call could change something decide what it means.
+// TestStatuses is the table of docs/errors.md: the status, the origin of the body, and
+// whether the call could change something decide the kind.
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	const (
@@ -27,8 +27,8 @@ func TestStatuses(t *testing.T) {
 	for _, test := range []struct {
 		status int
 		reason string
-		// What it means to a read, to a write of which the API itself says so,
-		// and to a write of which something else does.
+		// The kind for a read, for a write that the API itself answered, and for a
+		// write that something else answered.
 		read, write, other upstream.Kind
 		quotes             bool
 	}{
@@ -99,7 +99,7 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// TestErrorBodies: what the upstream says comes through, whatever shape it is in.
+// TestErrorBodies: the upstream's words are kept, in whatever form they come.
 func TestErrorBodies(t *testing.T) {
 	t.Parallel()
 	nested := func(message string) string { return `{"error":{"message":` + asJSON(t, message) + `}}` }
@@ -214,7 +214,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestErrorText: the log gets all that is known, in an order that stays.
+// TestErrorText: the log gets all details, in a fixed order.
 func TestErrorText(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// exchange watches one attempt. It knows whether any of the request may have
-// arrived, and sees to it that a write arrives once.
+// exchange traces one attempt. It knows whether any of the request may have arrived,
+// and prevents that a write arrives twice.
 //
 // net/http sends a request again by itself when its connection fails. Over
 // HTTP/1 it does so with a POST or a DELETE only when not a byte was written
@@ -19,7 +19,7 @@ import (
 type exchange struct {
 	write  bool
 	cancel context.CancelCauseFunc
-	// blind tells that the transport is not net/http's and may trace nothing.
+	// blind is set when the transport is not net/http's, and may trace nothing.
 	blind bool
 
 	mu     sync.Mutex
@@ -44,7 +44,7 @@ func (x *exchange) again() {
 		x.cancel(errReplay)
 		return
 	}
-	// Over HTTP/1 net/http vouches that nothing was written.
+	// Over HTTP/1 net/http guarantees that nothing was written.
 	x.wrote = false
 }
 
@@ -62,7 +62,7 @@ func (x *exchange) wroteHeaders() {
 	x.wrote = true
 }
 
-// sent tells whether any of the request may have arrived.
+// sent reports whether any of the request may have arrived.
 func (x *exchange) sent() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -10,17 +10,16 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// goneAnswer is what is certain of the answer to a delete when the thing turns
-// out to be gone and the answer itself was lost: that it is deleted, and which
-// it was. The upstream's word for its kind ("object") is in no schema, so it is
-// left out rather than made up.
+// goneAnswer is the certain part of the answer to a delete whose answer was lost and
+// whose resource is gone: that it is deleted, and its id. The upstream's name for its
+// kind ("object") is in no schema, so it is left out rather than made up.
 type goneAnswer struct {
 	id      bool // "id" is the last segment of the path
 	deleted bool // "deleted" is true
 }
 
-// compileGone finds out what of output is certain. It is nothing at all when
-// the message has a field that only the upstream can fill.
+// compileGone returns the certain part of output: nothing, when the message has a field
+// that only the upstream can fill.
 func compileGone(segments []segment, output protoreflect.MessageDescriptor) goneAnswer {
 	var g goneAnswer
 	for i := range output.Fields().Len() {
@@ -59,20 +58,20 @@ func (g goneAnswer) body(r *Request) ([]byte, bool) {
 	return body, err == nil
 }
 
-// saysGone tells whether an answer is the API's word that the thing is not
-// there. A 404 of something in between, and one for a URL that the API does not
-// have, say nothing about the thing.
+// saysGone reports whether the API itself answered that the resource does not exist. A
+// 404 of something in between, and one for a URL that the API does not have, say
+// nothing about the resource.
 func (e *Error) saysGone() bool {
 	return e.Kind == NotFound && (e.Status == http.StatusNotFound || e.Status == http.StatusGone) &&
 		e.byAPI && e.Code != "unknown_url" && !strings.HasPrefix(e.Message, "Invalid URL")
 }
 
-// goneReply answers a delete that may have been done before, and of whose thing
-// the upstream now says that it is not there.
+// goneReply answers a delete that may have been done before, and whose resource no
+// longer exists according to the upstream.
 func (e *Endpoint) goneReply(r *Request, said *Error) (*Reply, error) {
 	body, ok := e.gone.body(r)
 	if !ok {
-		return nil, fmt.Errorf("%s: the thing is gone, but what the answer was cannot be told", e)
+		return nil, fmt.Errorf("%s: the resource is gone, but its answer is not known", e)
 	}
 	return &Reply{Status: http.StatusOK, Body: body, RequestID: said.RequestID}, nil
 }

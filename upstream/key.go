@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// maxKeyBytes is far beyond any key: what is larger is not one.
+// maxKeyBytes is far above the size of any key.
 const maxKeyBytes = 16 << 10
 
-// settled is the age from which a file's modification time tells its contents
-// apart. A younger file may change again within the clock's resolution, so it
-// is read rather than trusted.
+// settled is the age from which a file's modification time identifies its contents. A
+// younger file may change again within the clock's resolution, so it is read rather
+// than trusted.
 const settled = 2 * time.Second
 
-// KeySource yields the admin key. It is asked once per attempt, so it has to be
-// cheap and safe for concurrent use; its errors must not show the key.
+// KeySource yields the admin key. Key is called once per attempt, so it has to be cheap
+// and safe for concurrent use; its errors must not show the key.
 type KeySource interface {
 	Key(ctx context.Context) (Secret, error)
 }
@@ -47,10 +47,9 @@ func (k envKey) Key(context.Context) (Secret, error) {
 // symbolic links, so that a mounted Kubernetes secret is followed. A trailing
 // line break is trimmed.
 //
-// Until there has been a good key, a file that is missing, empty, larger than
-// 16 KiB, or that holds spaces or anything but printable ASCII is an error.
-// After that the last good key stays in use, and logger is told, once per
-// trouble. A nil logger discards.
+// Until there has been a good key, a file that is missing, empty, larger than 16 KiB,
+// or that holds spaces or anything but printable ASCII is an error. After that the last
+// good key stays in use, and each new fault is logged once. A nil logger discards.
 func FromFile(path string, logger *slog.Logger) KeySource {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -66,7 +65,7 @@ type fileKey struct {
 	info    os.FileInfo // of the file that was read last; nil: read again
 	key     Secret
 	known   bool   // key has been good once
-	trouble string // what was logged last
+	trouble string // the fault that was logged last
 }
 
 // Key reads the file if it may have changed.
@@ -101,7 +100,7 @@ func (k *fileKey) load() (Secret, error) {
 	}
 	if !info.Mode().IsRegular() {
 		k.info = nil
-		return Secret{}, errors.New("it is no regular file")
+		return Secret{}, errors.New("it is not a regular file")
 	}
 	if old := k.info; old != nil && os.SameFile(old, info) && old.Size() == info.Size() && old.ModTime().Equal(info.ModTime()) {
 		return k.key, nil
@@ -130,7 +129,7 @@ func readKeyFile(path string) (string, error) {
 	return string(text), errors.Join(err, file.Close())
 }
 
-// checkKey refuses what could not be sent in a header, or is no key at all.
+// checkKey refuses a text that cannot be sent in a header, or that cannot be a key.
 func checkKey(text string) (Secret, error) {
 	if len(text) > maxKeyBytes {
 		return Secret{}, fmt.Errorf("it is larger than %d bytes", maxKeyBytes)

@@ -41,7 +41,7 @@ func keys() map[string]struct{ text, key string } {
 	}
 }
 
-// checkKey holds what a source gave against the key that was to come.
+// checkKey compares the key of a source with the expected one.
 func checkKey(t *testing.T, source upstream.KeySource, want string) {
 	t.Helper()
 	got, err := source.Key(t.Context())
@@ -132,7 +132,8 @@ func age(t *testing.T, path string, by time.Duration) {
 	}
 }
 
-// TestFromFileFollows: whatever tells a changed file apart, the change is seen.
+// TestFromFileFollows: a change of the file is seen, whichever of its properties
+// changes.
 func TestFromFileFollows(t *testing.T) {
 	t.Parallel()
 	const first, second = canary + "1", canary + "2"
@@ -209,8 +210,8 @@ func TestFromFileTrustsNoYoungFile(t *testing.T) {
 	}
 }
 
-// TestFromFileTrustsAnOldFile: the file is not read at every call. That shows in
-// a change that nothing gives away.
+// TestFromFileTrustsAnOldFile: the file is not read at every call: a change that
+// changes no property of the file is not seen.
 func TestFromFileTrustsAnOldFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "key")
@@ -264,8 +265,8 @@ func TestFromFileKubernetes(t *testing.T) {
 	checkKey(t, source, canary+"3")
 }
 
-// TestFromFileKeepsTheLastGoodKey through every trouble, and tells each of them
-// once, and once that it is over.
+// TestFromFileKeepsTheLastGoodKey: each fault of the file is logged once, and so is its
+// end.
 func TestFromFileKeepsTheLastGoodKey(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "key")

@@ -16,7 +16,7 @@ type AttemptMetrics interface {
 	// Began counts an attempt that is under way.
 	Began()
 	// Ended counts its end: the endpoint, the status of the answer or 0 where
-	// there was none, and what it took.
+	// there was none, and the duration.
 	Ended(e *Endpoint, status int, took time.Duration)
 }
 
@@ -35,7 +35,7 @@ type observed struct {
 	client   *Client
 	endpoint *Endpoint
 	began    time.Time
-	span     trace.Span // nil: nobody traces
+	span     trace.Span // nil: no tracing
 }
 
 func (c *Client) observe(ctx context.Context, e *Endpoint) (context.Context, observed) {
@@ -50,8 +50,8 @@ func (c *Client) observe(ctx context.Context, e *Endpoint) (context.Context, obs
 	return ctx, o
 }
 
-// end tells of the answer, or of its lack. The text of an error can hold
-// anything, so the span has its kind.
+// end records the answer, or the failure. The text of an error can contain anything, so
+// the span gets its kind.
 func (o observed) end(reply *Reply, failure *Error) {
 	status := 0
 	if reply != nil {
@@ -73,16 +73,16 @@ func (o observed) end(reply *Reply, failure *Error) {
 	o.span.End()
 }
 
-// tellTrace names the attempt to the upstream, so that the two sides' records of
-// it can be laid together. That is all it is told of the trace: no state of
-// anybody's, no baggage.
-func tellTrace(ctx context.Context, header http.Header) {
+// sendTrace sends the ids of the attempt's trace and span to the upstream, so that the
+// records of both sides can be matched. Nothing else of the trace is sent: no state, no
+// baggage.
+func sendTrace(ctx context.Context, header http.Header) {
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		header.Set("Traceparent", "00-"+span.TraceID().String()+"-"+span.SpanID().String()+"-"+span.TraceFlags().String())
 	}
 }
 
-// paceSpan shows the wait for the budget.
+// paceSpan traces the wait for the budget.
 func (s *Sender) paceSpan(ctx context.Context) (waiting context.Context, end func(*Error)) {
 	if s.options.Tracer == nil {
 		return ctx, func(*Error) {}

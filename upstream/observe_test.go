@@ -17,7 +17,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// tracer is one whose ended spans are kept, and the context of a call that has a
+// tracer returns a tracer whose ended spans are recorded, and the context of a call that has a
 // span, a state and baggage of others.
 func tracer(tb testing.TB) (*tracetest.InMemoryExporter, trace.Tracer, context.Context) {
 	tb.Helper()
@@ -40,7 +40,7 @@ func tracer(tb testing.TB) (*tracetest.InMemoryExporter, trace.Tracer, context.C
 	return spans, provider.Tracer("test"), trace.ContextWithSpanContext(baggage.ContextWithBaggage(tb.Context(), all), parent)
 }
 
-// attempted notes what an [upstream.AttemptMetrics] is told.
+// attempted records the calls of an [upstream.AttemptMetrics].
 type attempted struct {
 	mu       sync.Mutex
 	underWay int
@@ -62,8 +62,8 @@ func (a *attempted) Ended(e *upstream.Endpoint, status int, took time.Duration) 
 	}
 }
 
-// An attempt is a span below the call's, which knows the route and how it ended,
-// and it is counted with both.
+// An attempt is a child span of the call's, with the route and the result, and it is
+// counted with both.
 func TestAttemptIsObserved(t *testing.T) {
 	t.Parallel()
 	const route = "GET /organization/projects/{project_id}"
@@ -108,19 +108,19 @@ func TestAttemptIsObserved(t *testing.T) {
 			if s := all[0]; s.Name != route || s.SpanKind != trace.SpanKindClient || s.Parent.TraceID() != (trace.TraceID{1}) || fmt.Sprint(said) != fmt.Sprint(want) {
 				t.Errorf("span %s below %s says %v, want %v", s.Name, s.Parent.TraceID(), said, want)
 			}
-			if told := fmt.Sprintf("%+v", all); strings.Contains(told, canary) || strings.Contains(told, "proj_1") {
-				t.Errorf("the span tells a value: %s", told)
+			if text := fmt.Sprintf("%+v", all); strings.Contains(text, canary) || strings.Contains(text, "proj_1") {
+				t.Errorf("the span has a value: %s", text)
 			}
 		})
 	}
 }
 
-// The upstream is a third party: it is told nothing of a trace, or, where the
-// operator wants it, the two ids.
+// The upstream is a third party: it gets nothing of a trace or, where the operator
+// wants it, the two ids.
 func TestTraceparentOnlyWhereConfigured(t *testing.T) {
 	t.Parallel()
-	for _, told := range []bool{false, true} {
-		t.Run(fmt.Sprint(told), func(t *testing.T) {
+	for _, send := range []bool{false, true} {
+		t.Run(fmt.Sprint(send), func(t *testing.T) {
 			t.Parallel()
 			spans, tracer, ctx := tracer(t)
 			got := make(chan http.Header, 1)
@@ -128,18 +128,18 @@ func TestTraceparentOnlyWhereConfigured(t *testing.T) {
 				got <- r.Header
 				status(http.StatusOK, `{"id": "proj_1"}`)(w, r)
 			})
-			client := newClient(t, base, func(c *upstream.Config) { c.Tracer, c.SendTraceparent = tracer, told })
+			client := newClient(t, base, func(c *upstream.Config) { c.Tracer, c.SendTraceparent = tracer, send })
 			if _, err := getProject(t).do(ctx, client); err != nil {
 				t.Fatal(err)
 			}
 			header := <-got
 			want := ""
-			if told {
+			if send {
 				s := spans.GetSpans()[0].SpanContext
 				want = "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-01"
 			}
 			if header.Get("Traceparent") != want || header.Get("Tracestate") != "" || header.Get("Baggage") != "" {
-				t.Errorf("the upstream was told %v, want the traceparent %q", header, want)
+				t.Errorf("the upstream got %v, want the traceparent %q", header, want)
 			}
 		})
 	}
@@ -154,7 +154,7 @@ func TestTraceparentOnlyWhereConfigured(t *testing.T) {
 			t.Fatal(err)
 		}
 		if header := <-got; header.Get("Traceparent") != "" {
-			t.Errorf("the upstream was told of no trace: %v", header)
+			t.Errorf("the upstream got headers of a trace: %v", header)
 		}
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
-// PacedBy makes a [Pacer] for a [Sender] of one that knows budgets.
+// PacedBy adapts a [pace.Pacer] to the [Pacer] of a [Sender].
 func PacedBy(pacer *pace.Pacer) Pacer { return paced{pacer} }
 
 type paced struct{ pacer *pace.Pacer }
@@ -25,11 +25,11 @@ func (p paced) Wait(ctx context.Context, bucket string) (func(context.Context, t
 	return func(ctx context.Context, retryAfter time.Duration) { p.pacer.Limited(ctx, grant, retryAfter) }, nil
 }
 
-// noBudgetError says how long to wait in the way in which a Sender asks.
+// noBudgetError has the method RetryAfter that a Sender looks for.
 type noBudgetError struct{ *pace.Exhausted }
 
 // RetryAfter is how long to wait.
 func (n noBudgetError) RetryAfter() time.Duration { return n.Exhausted.RetryAfter }
 
-// Unwrap is what the log is told.
+// Unwrap returns the error for the log.
 func (n noBudgetError) Unwrap() error { return n.Exhausted }

@@ -18,19 +18,19 @@ const (
 	// maxParameters bounds the parameters of a query that is read; the values of
 	// a list count each.
 	maxParameters = 1024
-	// maxParameterName bounds what is repeated of a name that is not known, in
+	// maxParameterName bounds the part of an unknown name that an error repeats, in
 	// bytes.
 	maxParameterName = 64
 )
 
-// Parse is the inverse of [Endpoint.Request]: it resets m, a message of the
-// method's input type, and fills it with what a client of the upstream has
-// sent. Values are those of the path's variables, as [Router.Match] gives them.
+// Parse is the inverse of [Endpoint.Request]: it resets m, a message of the method's
+// input type, and fills it from the request of a client of the upstream. Values are
+// those of the path's variables, as [Router.Match] gives them.
 //
-// It is strict. What is unknown, there twice, or of another type or form is a
-// *RequestError, which names the member or parameter as the client spelled it;
-// a body that is no JSON at all is an *adminjson.SyntaxError. No body means an
-// object without members. The rules of the message's fields are not looked at.
+// It is strict. A member or parameter that is unknown, occurs twice, or has another
+// type or form gives a *RequestError, with the name as the client spelled it; a body
+// that is not JSON gives an *adminjson.SyntaxError. No body means an object without
+// members. The validation rules of the message's fields are not checked.
 func (e *Endpoint) Parse(m protoreflect.Message, values []string, query string, body []byte) error {
 	if m.Descriptor() != e.input {
 		return fmt.Errorf("%s takes a %s, not a %s", e.name, e.input.FullName(), m.Descriptor().FullName())
@@ -50,7 +50,7 @@ func (e *Endpoint) Parse(m protoreflect.Message, values []string, query string, 
 	return nil
 }
 
-// HasBody tells whether requests have a body.
+// HasBody reports whether requests have a body.
 func (e *Endpoint) HasBody() bool { return e.body != nil }
 
 func (e *Endpoint) parseBody(m protoreflect.Message, body []byte) error {
@@ -78,8 +78,8 @@ type reader struct {
 	parse  func(string) (protoreflect.Value, error)
 }
 
-// compileReaders finds parameters by the names that clients send: those that
-// Request writes, and a list's also without its brackets.
+// compileReaders finds parameters by the names that clients send: those that Request
+// writes, and a list's also without its brackets.
 func compileReaders(parameters []parameter, within []protoreflect.FieldDescriptor, readers map[string]*reader) error {
 	for i := range parameters {
 		p := &parameters[i]
@@ -128,19 +128,19 @@ func (e *Endpoint) parseQuery(m protoreflect.Message, query string) error {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
 		if err != nil {
-			return &RequestError{Field: shownName(rawName), Reason: "is not escaped as a query has to be"}
+			return &RequestError{Field: shownName(rawName), Reason: "is not escaped correctly"}
 		}
 		r := e.readers[name]
 		if r == nil {
-			return &RequestError{Field: shownName(name), Reason: "is no parameter of this operation"}
+			return &RequestError{Field: shownName(name), Reason: "is not a parameter of this operation"}
 		}
 		value, err := url.QueryUnescape(rawValue)
 		if err != nil {
-			return &RequestError{Field: name, Reason: "is not escaped as a query has to be"}
+			return &RequestError{Field: name, Reason: "is not escaped correctly"}
 		}
 		if !r.field.IsList() {
 			if seen[r] {
-				return &RequestError{Field: name, Reason: "must not be there twice"}
+				return &RequestError{Field: name, Reason: "must not occur twice"}
 			}
 			if seen == nil {
 				seen = make(map[*reader]bool)
@@ -167,5 +167,5 @@ func (r *reader) set(m protoreflect.Message, value protoreflect.Value) {
 	m.Set(r.field, value)
 }
 
-// shownName makes a name that a client chose fit for an error.
+// shownName returns a name that a client chose as an error may repeat it.
 func shownName(name string) string { return cut(clean(name), maxParameterName) }

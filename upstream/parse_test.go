@@ -21,8 +21,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-// TestParseInvertsRequest: whatever is sent for a message, is read as that
-// message, and found at the endpoint that it was sent to.
+// TestParseInvertsRequest: the request of a message is read as that message, at the
+// endpoint that it was sent to.
 func TestParseInvertsRequest(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -55,7 +55,7 @@ func TestParseInvertsRequest(t *testing.T) {
 	}
 }
 
-// drawFields fills a message with what can be sent. Messages in a query have a
+// drawFields fills a message with values that can be sent. Messages in a query have a
 // field that is set: an empty one leaves no trace there.
 func drawFields(t *rapid.T, m protoreflect.Message, inBody bool, depth int) {
 	fields := m.Descriptor().Fields()
@@ -243,10 +243,10 @@ func TestParseBody(t *testing.T) {
 			t.Errorf("%q: got %v, want a syntax error", body, err)
 		}
 	}
-	for _, nobody := range []*upstream.Endpoint{endpoint(t, "ProjectService.ArchiveProject"), endpoint(t, "ProjectService.GetProject"), endpoint(t, "UserService.DeleteUser")} {
-		m := dynamicpb.NewMessage(nobody.Variables()[0].ContainingMessage())
-		if bad, ok := errors.AsType[*upstream.RequestError](parse(nobody, m, "", "{}", "x")); !ok || bad.Field != "body" {
-			t.Errorf("%s has a body", nobody)
+	for _, bodiless := range []*upstream.Endpoint{endpoint(t, "ProjectService.ArchiveProject"), endpoint(t, "ProjectService.GetProject"), endpoint(t, "UserService.DeleteUser")} {
+		m := dynamicpb.NewMessage(bodiless.Variables()[0].ContainingMessage())
+		if bad, ok := errors.AsType[*upstream.RequestError](parse(bodiless, m, "", "{}", "x")); !ok || bad.Field != "body" {
+			t.Errorf("%s has a body", bodiless)
 		}
 	}
 	m := &adminv1.UpdateProjectRequest{Name: proto.String("from before")}
@@ -255,8 +255,8 @@ func TestParseBody(t *testing.T) {
 	}
 }
 
-// TestNullsReachTheUpstream: each member that may be null is null up there when
-// a client says so, and what a client does not mention stays out.
+// TestNullsReachTheUpstream: a nullable member is sent as null when a client sends
+// null, and is not sent when a client does not send it.
 func TestNullsReachTheUpstream(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -293,8 +293,8 @@ func TestNullsReachTheUpstream(t *testing.T) {
 	}
 }
 
-// TestEmptyListsAreNotLost: to a message an empty list is none, so a body has
-// only lists that are always sent.
+// TestEmptyListsAreNotLost: a message cannot distinguish an empty list from an absent
+// one, so a body has only lists that are always sent.
 func TestEmptyListsAreNotLost(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -312,7 +312,7 @@ func TestEmptyListsAreNotLost(t *testing.T) {
 			lists++
 			declared, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
 			if len(declared) == 0 || declared[0] != annotations.FieldBehavior_REQUIRED {
-				t.Errorf("%s: an empty list cannot be told from none", field.FullName())
+				t.Errorf("%s: an empty list is the same as an absent one", field.FullName())
 			}
 		}
 	}
@@ -321,8 +321,8 @@ func TestEmptyListsAreNotLost(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is read of a query and a body goes out with the same meaning,
-// or is refused; nothing of it is ignored.
+// FuzzParse: a query and a body are sent on with the same meaning, or refused; nothing
+// of them is ignored.
 func FuzzParse(f *testing.F) {
 	a := newAPI(f)
 	for i, query := range []string{"limit=1", "project_ids[]=a&project_ids=b", "effective_at[gt]=1", "a=%", "order=asc&after=x", "start_time=1&group_by[]=x"} {

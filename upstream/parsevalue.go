@@ -13,8 +13,8 @@ import (
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
 
-// parser returns how one value of the field is read: what formatter writes, and
-// no other spelling of it.
+// parser returns the function that reads one value of the field. It accepts the
+// spelling that formatter writes, and no other.
 func parser(field protoreflect.FieldDescriptor) (func(string) (protoreflect.Value, error), error) {
 	switch field.Kind() {
 	case protoreflect.StringKind:
@@ -91,7 +91,7 @@ func enumParser(enum protoreflect.EnumDescriptor) func(string) (protoreflect.Val
 	return func(s string) (protoreflect.Value, error) {
 		number, ok := numbers[s]
 		if !ok {
-			return protoreflect.Value{}, errors.New("has a value that is not known")
+			return protoreflect.Value{}, errors.New("has an unknown value")
 		}
 		return protoreflect.ValueOfEnum(number), nil
 	}

@@ -20,7 +20,7 @@ const maxSegment = 256
 type segment struct {
 	literal  string
 	variable protoreflect.FieldDescriptor
-	// taken are the words that other paths have in this place.
+	// taken are the literals that other paths have at this place.
 	taken map[string]*routeNode
 }
 
@@ -79,15 +79,15 @@ func appendPath(path []byte, segments []segment, m protoreflect.Message) ([]byte
 			return nil, &RequestError{Field: string(s.variable.Name()), Reason: err.Error()}
 		}
 		if s.taken[value] != nil {
-			return nil, &RequestError{Field: string(s.variable.Name()), Reason: "must not be a word that the API's own paths have here"}
+			return nil, &RequestError{Field: string(s.variable.Name()), Reason: "must not be a literal that another path of the API has here"}
 		}
 		path = append(path, url.PathEscape(value)...)
 	}
 	return path, nil
 }
 
-// checkSegment refuses what could mean more than a name to any server or proxy
-// on the way, escaped or not. The errors do not repeat the value.
+// checkSegment refuses a value that a server or proxy on the way could read as more
+// than a name, escaped or not. The errors do not repeat the value.
 func checkSegment(value string) error {
 	switch {
 	case value == "":

@@ -27,7 +27,7 @@ const (
 // maxQueryDepth bounds nested messages; the API has one level.
 const maxQueryDepth = 4
 
-// parameter is a field of a request that goes out in the query.
+// parameter is a field of a request that is sent in the query.
 type parameter struct {
 	field  protoreflect.FieldDescriptor
 	path   string // the field's path in the message, for errors
@@ -39,9 +39,8 @@ type parameter struct {
 // appender writes one value, escaped.
 type appender func(query []byte, value protoreflect.Value) ([]byte, error)
 
-// compileQuery makes parameters of the fields that skip does not hold, sorted
-// by the name that goes out: a query is canonical, whatever the order in which
-// the proto declares its fields.
+// compileQuery makes parameters of the fields that are not in skip, sorted by the name
+// that is sent: a query is canonical, in whatever order the proto declares its fields.
 func compileQuery(md protoreflect.MessageDescriptor, skip map[protoreflect.Name]bool) ([]parameter, error) {
 	return compileParameters(md, skip, "", "", 0)
 }
@@ -97,7 +96,7 @@ func isMessage(field protoreflect.FieldDescriptor) bool {
 	return field.Kind() == protoreflect.MessageKind || field.Kind() == protoreflect.GroupKind
 }
 
-// jsonName is the name that the upstream knows the field by.
+// jsonName is the upstream's name of the field.
 func jsonName(field protoreflect.FieldDescriptor) string {
 	if mapping, ok := proto.GetExtension(field.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping); ok && mapping.GetName() != "" {
 		return mapping.GetName()
@@ -110,7 +109,7 @@ func escapeQuery(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
 
-// formatter returns how one value of the field is written.
+// formatter returns the function that writes one value of the field.
 func formatter(field protoreflect.FieldDescriptor) (appender, error) {
 	switch field.Kind() {
 	case protoreflect.StringKind:

@@ -64,7 +64,7 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// TestQueryKinds: what no method of the API has today, one may have tomorrow.
+// TestQueryKinds: kinds of parameters that no method of the API has today.
 func TestQueryKinds(t *testing.T) {
 	t.Parallel()
 	number := func(k descriptorpb.FieldDescriptorProto_Type, label descriptorpb.FieldDescriptorProto_Label) func(*descriptorpb.FileDescriptorProto) {

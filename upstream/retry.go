@@ -16,12 +16,12 @@ const (
 	// RetryConnection: there was no whole answer, and the call changes nothing
 	// or was not sent at all.
 	RetryConnection RetryReason = "CONNECTION"
-	// RetryServerError: a read was answered 502, 503 or 504, or the API said of a
-	// delete that it was not done.
+	// RetryServerError: a read was answered 502, 503 or 504, or the API answered a
+	// delete with an error that says that it was not done.
 	RetryServerError RetryReason = "SERVER_ERROR"
 	// RetryRateLimited: 429, so that nothing was done.
 	RetryRateLimited RetryReason = "RATE_LIMITED"
-	// RetryAnswerLost: a delete that may have been done is asked for again.
+	// RetryAnswerLost: a delete that may have been done is sent again.
 	RetryAnswerLost RetryReason = "ANSWER_LOST"
 )
 
@@ -31,22 +31,22 @@ type RetryRefusal string
 
 // The reasons against a retry.
 const (
-	// RefusedByBudget: there have been as many retries as there may be.
+	// RefusedByBudget: the retry budget is used up.
 	RefusedByBudget RetryRefusal = "BUDGET"
-	// RefusedByDeadline: the retry would not be over before the deadline, or the
-	// wait for it is longer than [RetryOptions.LongestWait].
+	// RefusedByDeadline: the retry would not end before the deadline, or the wait for
+	// it is longer than [RetryOptions.LongestWait].
 	RefusedByDeadline RetryRefusal = "DEADLINE"
-	// RefusedByAttempts: it has been tried as often as it may be.
+	// RefusedByAttempts: the call has had [RetryOptions.MaxAttempts] attempts.
 	RefusedByAttempts RetryRefusal = "ATTEMPTS"
 )
 
-// leastAttempt is what an attempt takes at least, when it is asked whether one
-// more is over before the deadline: a refusal can come much faster than an
+// leastAttempt is the shortest time that a further attempt is assumed to take, for the
+// decision whether it ends before the deadline: a refusal can come much faster than an
 // answer.
 const leastAttempt = 50 * time.Millisecond
 
-// retryReason is the rule: it says why a call that failed like this may be made
-// again, or "" when it must not.
+// retryReason is the rule: it returns the reason why a call with this failure may be
+// made again, or "" when it must not.
 //
 // A read changes nothing. A delete is safe where it is certain that it was not
 // done; where it may have been, doing it twice is the same as doing it once. A
@@ -72,8 +72,8 @@ func retryReason(verb string, e *Error) RetryReason {
 	return ""
 }
 
-// again decides whether the call that failed last is made once more, and waits
-// until then. When ctx ends during the wait, it says so.
+// again decides whether a failed call is made once more, and waits until then. ended is
+// the error of a ctx that ends during the wait.
 func (d *delivery) again(ctx context.Context, tried int) (more bool, ended *Error) {
 	reason := retryReason(d.request.Verb, d.last)
 	if reason == "" || ctx.Err() != nil {
@@ -99,7 +99,7 @@ func (d *delivery) again(ctx context.Context, tried int) (more bool, ended *Erro
 	d.sender.options.Metrics.Retry(reason)
 	d.logAgain(ctx, reason, tried+1)
 	if reason == RetryRateLimited && d.sender.options.Pacer != nil {
-		return true, nil // The pacer is closed for as long, and knows who is first.
+		return true, nil // The pacer is closed for that time, and keeps the order.
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -113,8 +113,8 @@ func (d *delivery) again(ctx context.Context, tried int) (more bool, ended *Erro
 	return true, nil
 }
 
-// latestStart is when the next attempt has to begin in order to be over before
-// the deadline, if it takes as long as the last one; false without a deadline.
+// latestStart returns the time by which the next attempt has to begin to end before the
+// deadline, if it takes as long as the last one; false without a deadline.
 func (d *delivery) latestStart(ctx context.Context) (time.Time, bool) {
 	deadline, ok := ctx.Deadline()
 	return deadline.Add(-max(d.took, leastAttempt)), ok

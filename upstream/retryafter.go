@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what an answer can ask for.
+// maxRetryAfter bounds the wait that an answer can ask for.
 const maxRetryAfter = time.Hour
 
-// retryAfter is how long an answer asks its caller to wait: the Retry-After
-// header, as seconds or as a date, or else the wait that the message names. It
-// is 0 when neither says, and an hour at most.
+// retryAfter returns the time that an answer asks its caller to wait: the Retry-After
+// header, as seconds or as a date, or else the wait that the message names. It is 0
+// when neither has one, and an hour at most.
 func retryAfter(header http.Header, message string, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if isDigits(value) {

@@ -37,7 +37,7 @@ func TestRetryAfter(t *testing.T) {
 		{"Friday, 31-Dec-99 23:59:59 GMT", "", 0},
 		{"Fri, 31 Dec 1999 25:61:61 GMT", "", 0},
 
-		// What is neither is nothing, and the message decides.
+		// Any other header is ignored, and the message decides.
 		{"-1", "", 0},
 		{"+1", "", 0},
 		{"1.5", "", 0},

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Router finds the endpoint that a verb and a path mean: what [Endpoint.Request]
-// writes, read back. It is immutable and safe for concurrent use.
+// Router finds the endpoint of a verb and a path. It reads the paths that
+// [Endpoint.Request] writes. It is immutable and safe for concurrent use.
 type Router struct{ root routeNode }
 
-// Match is what a Router has found.
+// Match is a result of a Router.
 type Match struct {
 	// Endpoint is nil when the path takes other verbs only.
 	Endpoint *Endpoint
@@ -32,10 +32,10 @@ type routeNode struct {
 // NewRouter compiles the paths of endpoints. It fails when two of them have the
 // same verb and path, whatever their variables are called.
 //
-// It also tells the endpoints of each other: from then on [Endpoint.Request]
-// refuses a value that stands where another's path has that very word. The
-// certificate "activate" cannot be updated, because to the upstream that means
-// to activate others. So it has to be called before any of them is used.
+// It also changes the endpoints: from then on [Endpoint.Request] refuses a value that
+// equals the literal of another path at the same place. The certificate "activate"
+// cannot be updated, because to the upstream that means to activate others. So
+// NewRouter has to be called before any of them is used.
 func NewRouter(endpoints []*Endpoint) (*Router, error) {
 	r := new(Router)
 	for _, e := range endpoints {
@@ -79,11 +79,10 @@ func (n *routeNode) under(s segment) *routeNode {
 	return n.literals[s.literal]
 }
 
-// Match reads a path as it was sent, still escaped. It is exact: a literal is
-// spelled as it is declared, a variable is one segment that, decoded once, could
-// not mean more than a name to anybody, and nothing is cleaned, folded or
-// redirected. Where both fit, the literal is meant, whatever verbs it takes.
-// False is no path of the API.
+// Match reads a path as it was sent, still escaped. It is exact: a literal is spelled
+// as it is declared, a variable is one segment that, decoded once, no server could read
+// as more than a name, and nothing is cleaned, folded or redirected. Where both fit,
+// the literal is meant, whatever verbs it takes. False: the API has no such path.
 func (r *Router) Match(verb, path string) (Match, bool) {
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {

@@ -103,8 +103,8 @@ func TestRouterRefusesValues(t *testing.T) {
 	}
 }
 
-// TestLiteralsAreNobodysIDs: what the upstream takes for another operation
-// cannot be asked for under the name of this one.
+// TestLiteralsAreNobodysIDs: a value that the upstream would read as another operation
+// is refused.
 func TestLiteralsAreNobodysIDs(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -133,7 +133,7 @@ func TestRouterRefusesTheSamePathTwice(t *testing.T) {
 	}
 }
 
-// FuzzRouter: what a path is taken for, is what would be sent for it.
+// FuzzRouter: the request of the endpoint that a path matches has that path again.
 func FuzzRouter(f *testing.F) {
 	for _, path := range []string{"/organization/projects/a", "/organization/projects/../users", "/organization/certificates/activate", "/organization//users", "/organization/users/%2e%2e", "/organization/users/a%2fb", "organization/users"} {
 		f.Add("GET", path)

@@ -13,7 +13,7 @@ const redacted = "[redacted]"
 // Secret is a credential that no formatting, logging or marshalling shows: all
 // of them give "[redacted]". The zero Secret is empty.
 type Secret struct {
-	// A function, because what prints by reflection (fmt in unexported fields,
+	// A function, because code that prints by reflection (fmt in unexported fields,
 	// go-cmp, dumpers) calls no methods, follows pointers, and cannot look into
 	// one. Nor can == compare it, which is not constant-time.
 	reveal func() string
@@ -30,7 +30,7 @@ func (s Secret) Reveal() string {
 	return s.reveal()
 }
 
-// Equal tells whether both hold the same credential, in a time that depends on
+// Equal reports whether both hold the same credential, in a time that depends on
 // neither's content.
 func (s Secret) Equal(other Secret) bool {
 	a, b := sha256.Sum256([]byte(s.Reveal())), sha256.Sum256([]byte(other.Reveal()))

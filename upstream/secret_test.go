@@ -117,7 +117,8 @@ func TestSecretIsNotLogged(t *testing.T) {
 	}
 }
 
-// TestSecretIsNotDumped by what reads all fields and follows all pointers.
+// TestSecretIsNotDumped: code that reads all fields and follows all pointers does not
+// show it.
 func TestSecretIsNotDumped(t *testing.T) {
 	t.Parallel()
 	var dumped strings.Builder

@@ -24,13 +24,13 @@ type Pacer interface {
 	// that has a method RetryAfter() time.Duration; when ctx ends, with
 	// ctx.Err().
 	//
-	// limited tells of a 429 to the request that was taken, and of the wait that
-	// it asked for, or 0. Its ctx does not end with the call: the pacer bounds
-	// what it does by itself.
+	// limited reports that the request was answered with a 429, and the wait that the
+	// answer asked for, or 0. Its ctx does not end with the call; the pacer bounds its
+	// own work.
 	Wait(ctx context.Context, bucket string) (limited func(ctx context.Context, retryAfter time.Duration), err error)
 }
 
-// SendMetrics counts what a [Sender] does. Every argument is of a closed set.
+// SendMetrics counts the events of a [Sender]. Every argument is of a closed set.
 // The methods must not block, nor call the Sender.
 type SendMetrics interface {
 	// Attempt counts an attempt by its result: "OK", or the name of a [Kind].
@@ -39,8 +39,7 @@ type SendMetrics interface {
 	Retry(reason RetryReason)
 	// RetryRefused counts a call that may be made again, and is not.
 	RetryRefused(why RetryRefusal)
-	// Breaker tells the state of the breaker at the start and whenever it
-	// changes.
+	// Breaker reports the state of the breaker, at the start and at every change.
 	Breaker(state BreakerState)
 }
 
@@ -59,9 +58,9 @@ func (noMetrics) RetryRefused(RetryRefusal) {}
 // Breaker implements [SendMetrics].
 func (noMetrics) Breaker(BreakerState) {}
 
-// Sender sends requests within the upstream's budget, again where that is
-// certain to do no harm, and not at all while the upstream is failing. It has no
-// goroutines, and is safe for concurrent use.
+// Sender sends requests within the upstream's budget. It retries where that certainly
+// does no harm, and sends nothing while the upstream is failing. It has no goroutines,
+// and is safe for concurrent use.
 type Sender struct {
 	options SenderOptions
 	budget  *retryBudget
@@ -88,16 +87,16 @@ func NewSender(options SenderOptions) (*Sender, error) {
 //   - Unavailable with [ReasonBreakerOpen]: the upstream has been failing.
 //     Nothing was sent.
 //
-// A read is tried again after a connection that failed, a 429, 502, 503 or 504.
-// A delete is tried again when it is certain not to have been done, and when its
-// answer was lost; when the upstream then says that there is no such thing, the
-// delete was done, and the reply holds what is certain of its answer: "deleted",
-// and the "id" of the path. Any other write is sent once.
+// A read is tried again after a connection that failed, a 429, 502, 503 or 504. A
+// delete is tried again when it certainly was not done, and when its answer was lost;
+// when the upstream then answers that the resource does not exist, the delete was done,
+// and the reply holds the certain part of its answer: "deleted", and the "id" of the
+// path. Any other write is sent once.
 //
-// Nothing is tried again after ctx has ended, or when it could not be over
-// before ctx's deadline. When the last attempt could not be made, the error is
-// that of the attempt before; once a delete may have been done, it is never
-// less than OutcomeUnknown.
+// Nothing is tried again after ctx has ended, or when the attempt could not end before
+// ctx's deadline. When the last attempt could not be made, the error is that of the
+// attempt before; once a delete may have been done, it is never less than
+// OutcomeUnknown.
 func (s *Sender) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error) {
 	d, err := s.Admit(ctx, e, r)
 	if err != nil {
@@ -111,7 +110,7 @@ func (s *Sender) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error
 type Delivery interface {
 	// Send sends the request, as [Sender.Do] does.
 	Send(ctx context.Context) (*Reply, error)
-	// Abandon ends a delivery that is not sent. What was paid is not given back.
+	// Abandon ends a delivery that is not sent. Its payment is not given back.
 	Abandon()
 }
 
@@ -130,8 +129,7 @@ func (s *Sender) Admit(ctx context.Context, e *Endpoint, r *Request) (Delivery, 
 	return d, nil
 }
 
-// Unpaced makes deliveries of an Attempter, whose first attempt may be made at any
-// time and is the only one.
+// Unpaced adapts an Attempter: every request is admitted at once and attempted once.
 func Unpaced(client Attempter) Unlimited { return Unlimited{client} }
 
 // Unlimited is an [Attempter] without pacing; see [Unpaced].
@@ -195,18 +193,18 @@ type delivery struct {
 	endpoint *Endpoint
 	request  *Request
 	bucket   string
-	done     func(error) // tells the breaker how the attempt ended that may be made
+	done     func(error) // reports the end of the admitted attempt to the breaker
 
 	last *Error        // of the attempt before; nil: there was none
 	lost *Error        // since when the write may have been done; nil: it was not
 	took time.Duration // by the last attempt
-	// limited tells the pacer of a 429; nil without one.
+	// limited reports a 429 to the pacer; nil without a pacer.
 	limited func(ctx context.Context, retryAfter time.Duration)
 	pauses  *backoff.ExponentialBackOff
 }
 
-// admit waits until an attempt may be made. The breaker is asked twice: before
-// the wait, which would be for nothing, and after it.
+// admit waits until an attempt may be made. It asks the breaker before the wait, which
+// could be in vain, and after it.
 func (d *delivery) admit(ctx context.Context) (done func(error), _ *Error) {
 	if d.sender.options.Pacer != nil {
 		if refusal := d.sender.breaker.refusal(d.request.Verb); refusal != nil {
@@ -247,8 +245,8 @@ func (d *delivery) pace(ctx context.Context) *Error {
 	return refusal
 }
 
-// attempt sends the request and tells everybody how that went. A panic tells the
-// breaker nothing.
+// attempt sends the request, and reports the result to budget, breaker, metrics and
+// pacer. A panic is no evidence for the breaker.
 func (d *delivery) attempt(ctx context.Context, done func(error)) (*Reply, error) {
 	evidence := errNoEvidence
 	defer func() { done(evidence) }()
@@ -275,8 +273,8 @@ func (d *delivery) attempt(ctx context.Context, done func(error)) (*Reply, error
 	return nil, failure
 }
 
-// verdict is the error of a call that is not tried again. refusal is why the
-// next attempt could not be made, nil when there should be none.
+// verdict returns the error of a call that is not tried again. refusal is the reason
+// why the next attempt could not be made, nil when none was wanted.
 func (d *delivery) verdict(refusal *Error) *Error {
 	switch {
 	case d.last == nil:
@@ -308,8 +306,8 @@ func orUnexplained(err error) error {
 	return err
 }
 
-// confirmed answers a delete of which the upstream says that there is no such
-// thing, and whose answer was lost before.
+// confirmed answers a delete whose answer was lost before, and whose resource no longer
+// exists according to the upstream.
 func (d *delivery) confirmed(ctx context.Context) (*Reply, error) {
 	reply, err := d.endpoint.goneReply(d.request, d.last)
 	if err != nil {
@@ -317,7 +315,7 @@ func (d *delivery) confirmed(ctx context.Context) (*Reply, error) {
 		e.cause = err
 		return nil, &e
 	}
-	d.sender.options.Logger.LogAttrs(ctx, slog.LevelInfo, "a delete whose answer was lost is done: the upstream has no such thing any more",
+	d.sender.options.Logger.LogAttrs(ctx, slog.LevelInfo, "a delete whose answer was lost is done: the upstream no longer has the resource",
 		slog.String("endpoint", d.endpoint.String()))
 	return reply, nil
 }

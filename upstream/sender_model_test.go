@@ -19,12 +19,12 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// fate is what becomes of one attempt in the model.
+// fate is the result of one attempt in the model.
 type fate struct {
 	Kind string
-	// Does tells whether the upstream does what it is asked before that.
+	// Does reports whether the upstream carries out the request before that.
 	Does bool
-	// Takes is how long until the answer, or the lack of one.
+	// Takes is the time until the answer, or until the failure.
 	Takes time.Duration
 	// RetryAfter is that of a 429, in seconds.
 	RetryAfter int
@@ -46,7 +46,7 @@ var fates = map[string]struct{ again, does string }{
 	"nonsense":  {"DELETE", "always"},
 }
 
-// world is an upstream that has one thing, or not, as a transport.
+// world is an upstream with or without one resource, as a transport.
 type world struct {
 	thing   bool
 	fates   []fate
@@ -54,7 +54,7 @@ type world struct {
 	asked   []time.Duration // when, since began
 	late    int             // attempts after the caller's context had ended
 	done    int             // how often a write was done
-	missing bool            // the API has said that there is no such thing
+	missing bool            // the API has said that the resource does not exist
 	caller  context.Context //nolint:containedctx // to see whether it has ended
 }
 
@@ -136,9 +136,9 @@ func drawFate(t *rapid.T) fate {
 	return f
 }
 
-// TestSenderModel draws what happens to attempts, deadlines and departures, and
-// checks what must hold for all of them: how often the upstream was asked, and
-// that the caller is not told a lie about what was done.
+// TestSenderModel draws the results of attempts, deadlines and departures, and checks
+// the properties of all of them: the number of requests to the upstream, and that the
+// caller's result is true.
 func TestSenderModel(t *testing.T) {
 	t.Parallel()
 	for _, c := range []call{getProject(t), createProject(t), archiveProject(t), deleteUser(t)} {
@@ -179,7 +179,7 @@ func checkModel(t *testing.T, rt *rapid.T, c call) {
 	}
 }
 
-// judge lists what must not be.
+// judge lists the violations.
 func judge(c call, w *world, there bool, until, ended time.Duration, err error) (faults []string) {
 	wrong := func(format string, args ...any) {
 		faults = append(faults, fmt.Sprintf(format, args...)+fmt.Sprintf(" (asked at %v, error %v)", w.asked, err))

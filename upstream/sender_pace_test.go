@@ -12,13 +12,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// budgetError is what a pacer fails with.
+// budgetError is the error of a pacer.
 type budgetError time.Duration
 
 func (budgetError) Error() string               { return "no budget" }
 func (n budgetError) RetryAfter() time.Duration { return time.Duration(n) }
 
-// scriptedPacer is closed until a time, and notes what it is asked.
+// scriptedPacer is closed until a time, and records its calls.
 type scriptedPacer struct {
 	opens time.Time
 	fails error
@@ -79,8 +79,8 @@ func withPacer(p *scriptedPacer) func(*upstream.SenderOptions) {
 	}
 }
 
-// TestPacer: every attempt waits, a 429 of any call is told, and a retry begins
-// when the pacer says.
+// TestPacer: every attempt waits, a 429 of any call is reported, and a retry begins
+// when the pacer admits it.
 func TestPacer(t *testing.T) {
 	t.Parallel()
 	const project, projects, user = "/organization/projects/{project_id}", "/organization/projects", "/organization/users/{user_id}"
@@ -148,7 +148,7 @@ func TestPacer(t *testing.T) {
 	}
 }
 
-// TestNoBudget: what the pacer does not let pass is not sent.
+// TestNoBudget: a call that the pacer refuses is not sent.
 func TestNoBudget(t *testing.T) {
 	t.Parallel()
 	ended, cancel := context.WithCancel(t.Context())
@@ -181,8 +181,8 @@ func TestNoBudget(t *testing.T) {
 	}
 }
 
-// TestCallerLeaves: who cancels during a pause is told so at once, and a delete
-// that may have been done is not called undone.
+// TestCallerLeaves: a caller that cancels during a pause gets its error at once, and a
+// delete that may have been done is not reported as not done.
 func TestCallerLeaves(t *testing.T) {
 	t.Parallel()
 	failed := fails(upstream.Unavailable, upstream.ReasonUnavailable, 503, 0)

@@ -17,8 +17,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// warmCalls is what a sender of these tests has sent well before a test begins,
-// so that its budget has a few retries.
+// warmCalls is the number of calls that a sender has made well before a test begins, so
+// that its budget has a few retries.
 const warmCalls = 50
 
 // never is more calls than any test makes.
@@ -74,7 +74,7 @@ func (c call) send(ctx context.Context, sender *upstream.Sender) (*upstream.Repl
 	return sender.Do(ctx, c.endpoint, c.request)
 }
 
-// happening is what becomes of one request.
+// happening is the upstream's reaction to one request.
 type happening func(http.ResponseWriter, *http.Request)
 
 func status(code int, body string) happening {
@@ -119,8 +119,8 @@ func play(tb testing.TB, turns ...happening) (string, *atomic.Int32) {
 	}), &asked
 }
 
-// TestWhatIsTriedAgain is the rule, over real connections: what the upstream
-// does in turn, how often it is asked, and what the caller gets; "" is a reply.
+// TestWhatIsTriedAgain is the rule, over real connections: the reactions of the
+// upstream, the number of requests, and the reason that the caller gets; "" is a reply.
 func TestWhatIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	ok := status(200, `{"id":"user_1","object":"organization.user.deleted","deleted":true}`)
@@ -208,7 +208,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestGoneHoldsWhatIsCertain: the answer that is made up, and what the log has.
+// TestGoneHoldsWhatIsCertain: the certain part of a lost answer, and its line in the
+// log.
 func TestGoneHoldsWhatIsCertain(t *testing.T) {
 	t.Parallel()
 	url, _ := play(t, cut, func(w http.ResponseWriter, r *http.Request) {
@@ -225,8 +226,8 @@ func TestGoneHoldsWhatIsCertain(t *testing.T) {
 	}
 }
 
-// TestNothingListens: of a call that could not be sent, reads and deletes are
-// tried again, and a POST is not.
+// TestNothingListens: reads and deletes that could not be sent are tried again, and a
+// POST is not.
 func TestNothingListens(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -255,9 +256,8 @@ func (c *counting) Do(ctx context.Context, e *upstream.Endpoint, r *upstream.Req
 
 func (c *counting) attempts() int { return int(c.n.Load()) }
 
-// TestAllFail: of an upstream that answers nothing but 503, at most 1.1 times as
-// much is asked as is called for, from the tenth call on, with the breaker and
-// without it, and whatever is called.
+// TestAllFail: an upstream that only answers 503 gets at most 1.1 requests for each
+// call, from the tenth call on, with and without the breaker, whichever calls they are.
 func TestAllFail(t *testing.T) {
 	t.Parallel()
 	for name, breaker := range map[string]int{"with the breaker": 0, "without the breaker": never} {
@@ -299,8 +299,8 @@ func inParallel(n, limit int, f func()) {
 	all.Wait()
 }
 
-// TestWaitBeyondTheDeadline: a 429 that asks for more time than there is fails
-// at once, and says how long it asked for.
+// TestWaitBeyondTheDeadline: a 429 that asks for more time than there is fails at once,
+// and has the time that it asked for.
 func TestWaitBeyondTheDeadline(t *testing.T) {
 	t.Parallel()
 	for _, c := range []call{getProject(t), deleteUser(t)} {
@@ -321,7 +321,7 @@ func TestWaitBeyondTheDeadline(t *testing.T) {
 	}
 }
 
-// TestMetrics: what is counted, by names of closed sets.
+// TestMetrics: the events that are counted, by names of closed sets.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	counted := newCounts()
@@ -341,7 +341,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestOptions: what cannot be meant is an error.
+// TestOptions: options that make no sense are errors.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	good := upstream.SenderOptions{Client: newClient(t, "http://127.0.0.1:1")}
@@ -365,7 +365,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestForeignRequest: what no client can send is no evidence of anything.
+// TestForeignRequest: a request that no client can send says nothing about the
+// upstream.
 func TestForeignRequest(t *testing.T) {
 	t.Parallel()
 	sender := newSender(t, newClient(t, "http://127.0.0.1:1"))
@@ -375,7 +376,7 @@ func TestForeignRequest(t *testing.T) {
 	}
 }
 
-// counts is what a sender counted.
+// counts are the events that a sender counted.
 type counts struct {
 	mu   sync.Mutex
 	seen map[string]int

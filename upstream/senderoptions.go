@@ -18,11 +18,11 @@ type SenderOptions struct {
 	Pacer Pacer
 	// Bucket names the budget that a call is paid from. Required with a Pacer.
 	Bucket func(*Endpoint) string
-	// Retry says how often and how soon a call is made again.
+	// Retry sets how often and how soon a call is made again.
 	Retry RetryOptions
-	// Breaker says when the upstream is given a pause.
+	// Breaker sets when calls stop because the upstream is failing.
 	Breaker BreakerOptions
-	// Metrics count what happens; nil counts nothing.
+	// Metrics count the events; nil counts nothing.
 	Metrics SendMetrics
 	// Tracer makes a span of each wait for the Pacer; nil makes none.
 	Tracer trace.Tracer
@@ -33,47 +33,47 @@ type SenderOptions struct {
 
 // RetryOptions bound retries.
 type RetryOptions struct {
-	// MaxAttempts is how often a call is made in all; default 3, and 1 is never
-	// again.
+	// MaxAttempts is the number of attempts of a call; default 3. With 1 there are no
+	// retries.
 	MaxAttempts int
 	// FirstPause is the wait before the second attempt, give or take a half; it
 	// doubles for each further one. Default 250 ms.
 	FirstPause time.Duration
 	// LongestPause bounds that doubling; default 5 s.
 	LongestPause time.Duration
-	// LongestWait is the longest wait that an answer can ask for (Retry-After)
-	// and get; for a longer one the call fails at once. Default 1 min.
+	// LongestWait is the longest wait that an answer can ask for (Retry-After) and get;
+	// for a longer one the call fails at once. Default 1 min.
 	LongestWait time.Duration
-	// BudgetRatio bounds retries to this share of the calls sent, greater than 0
-	// and at most 1; default 0.1. One retry is always in hand.
+	// BudgetRatio bounds retries to this share of the calls sent, greater than 0 and at
+	// most 1; default 0.1. One retry is always available at the start.
 	BudgetRatio float64
-	// BudgetWindow is over how long that is looked at; default 1 min. The ratio
-	// holds for all calls since the start besides.
+	// BudgetWindow is the length of the window in which the ratio holds; default 1 min.
+	// It also holds for all calls since the start.
 	BudgetWindow time.Duration
 }
 
-// BreakerOptions say when the circuit breaker opens and closes.
+// BreakerOptions set when the circuit breaker opens and closes.
 type BreakerOptions struct {
-	// Window is over how long attempts are counted, by when they began; default
-	// 2 min. Attempts that hang for longer are not counted at all, so it has to
-	// be longer than [Config.TotalTimeout].
+	// Window is the time over which attempts are counted, by their start; default 2
+	// min. An attempt that hangs for longer is not counted at all, so it has to be
+	// longer than [Config.TotalTimeout].
 	Window time.Duration
-	// MinCalls is how many attempts there have to be in the window before it
-	// opens by their ratio; default 10.
+	// MinCalls is the number of attempts that the window needs before their ratio can
+	// open the breaker; default 10.
 	MinCalls int
 	// Ratio is the share of failures at which it opens, greater than 0 and at
 	// most 1; default 0.5.
 	Ratio float64
-	// Consecutive is how many failures in a row open it, whatever went well
+	// Consecutive is the number of failures in a row that open it, whatever succeeded
 	// before; default 20.
 	Consecutive int
-	// OpenFor is how long nothing is sent; default 10 s.
+	// OpenFor is the time during which nothing is sent; default 10 s.
 	OpenFor time.Duration
-	// Probes is how many attempts are sent after that, all of which have to
+	// Probes is the number of attempts that are sent after that, all of which have to
 	// succeed; default 1.
 	Probes int
-	// Patience is how long an attempt has to have waited for the passing of its
-	// caller's deadline to count as the upstream's failure; default 5 s.
+	// Patience is how long an attempt has to have waited, when its caller's deadline
+	// passes, to count as a failure of the upstream; default 5 s.
 	Patience time.Duration
 }
 

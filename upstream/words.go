@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxWords bounds each of the upstream's words that is kept, in bytes.
+	// maxWords bounds each member of an error body that is kept, in bytes.
 	maxWords = 1 << 10
 	// maxRequestID bounds the upstream's request id, in bytes.
 	maxRequestID = 128
@@ -17,13 +17,13 @@ const (
 	maxErrorBody = 64 << 10
 )
 
-// words is what an error body says, as it says it.
+// words are the members of an error body.
 type words struct{ message, param, code, kind string }
 
-// parseErrorBody understands {"error":{"message","type","param","code"}}, the
-// same flat, and {"error":"message"}. byAPI tells whether the body is one that
-// the API itself writes: the first, or a flat one with code and message. A mere
-// {"message"} or {"error":"…"} is what proxies and load balancers write too.
+// parseErrorBody understands {"error":{"message","type","param","code"}}, the same
+// flat, and {"error":"message"}. byAPI reports whether the API itself writes such a
+// body: the first, or a flat one with code and message. Proxies and load balancers
+// write a mere {"message"} or {"error":"…"} too.
 func parseErrorBody(body []byte) (_ words, byAPI bool) {
 	members := object(body)
 	isNested := false
@@ -65,9 +65,9 @@ func text(raw json.RawMessage) string {
 }
 
 // clean makes one bounded line of s: control and formatting characters become
-// spaces, and what looks like a key is masked.
+// spaces, and anything like a key is masked.
 func clean(s string) string {
-	// What lies far beyond the bound is not worth the work; masking happens
+	// Text far beyond the bound is not worth the work; masking happens
 	// before the cut, so that no key is halved out of recognition.
 	if len(s) > 4*maxWords {
 		s = s[:4*maxWords]
@@ -123,8 +123,8 @@ func isKeyByte(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '_' || b == '-' || b == '*'
 }
 
-// requestID is the upstream's name for a call, or "" when it is none that can
-// be shown.
+// requestID returns the upstream's id of a call, or "" when it has none that can be
+// shown.
 func requestID(header http.Header, scrub func(string) string) string {
 	id := header.Get("X-Request-Id")
 	for _, b := range []byte(id) {

@@ -162,7 +162,7 @@ func readTree(t *testing.T) *tree {
 		t.Fatal(err)
 	}
 	r.keys = read(filepath.Join(repository, "docs", "config.md"))
-	r.catalog = read(filepath.Join(repository, "service", "testdata", "catalog.golden"))
+	r.catalog = read(filepath.Join(repository, "service", "catalog", "testdata", "catalog.golden"))
 	r.makefile = read(filepath.Join(repository, "Makefile"))
 	return r
 }

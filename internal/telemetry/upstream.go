@@ -56,7 +56,7 @@ func NewUpstream(registerer prometheus.Registerer) *Upstream {
 			Name: "gateway_upstream_attempts_in_flight", Help: "Requests that the upstream has not answered yet.",
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_upstream_attempt_duration_seconds", Help: "Requests to the upstream by endpoint and class of the answer's status, and how long they took.",
+			Name: "gateway_upstream_attempt_duration_seconds", Help: "Duration of requests to the upstream, by endpoint and class of the answer's status.",
 			Buckets: attemptBuckets(),
 		}, []string{"endpoint", "status"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -66,10 +66,10 @@ func NewUpstream(registerer prometheus.Registerer) *Upstream {
 			Name: "gateway_upstream_retries_total", Help: "Requests to the upstream that were made again, by reason.",
 		}, []string{"reason"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_upstream_retries_refused_total", Help: "Requests that might have been made again, and were not, by the reason against it.",
+			Name: "gateway_upstream_retries_refused_total", Help: "Requests that might have been made again, and were not, by the bound that refused it.",
 		}, []string{"by"}),
 		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "gateway_upstream_breaker_state", Help: "1 for the state in which the upstream's circuit breaker is, 0 for the others.",
+			Name: "gateway_upstream_breaker_state", Help: "1 for the current state of the upstream's circuit breaker, 0 for the others.",
 		}, []string{"state"}),
 	}
 	for _, result := range results() {

@@ -48,7 +48,7 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 		}
 		account.Identity = p.identity
 		connection.Trust()
-		return next(p, spec, stream)
+		return next(p, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
 	}
 }
 

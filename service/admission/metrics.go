@@ -22,7 +22,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "gateway_denied_total", Help: "Calls that the policy does not allow, by reason.",
 		}, []string{"reason"}),
 		limited: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "gateway_limited_total", Help: "Calls beyond their caller's limits.",
+			Name: "gateway_limited_total", Help: "Calls beyond the limits of their caller.",
 		}),
 	}
 	return m, observe.Register(registerer, m.unauthenticated, m.denied, m.limited)

@@ -11,6 +11,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/service/callers"
@@ -112,7 +113,9 @@ func TestDocumentedPolicies(t *testing.T) {
 		{"team-search", "ProjectServiceAccountService/UpdateProjectServiceAccount", &adminv1.UpdateProjectServiceAccountRequest{ProjectId: "proj_search"}, true},
 		{"broker", "ProjectServiceAccountService/CreateProjectServiceAccount", &adminv1.CreateProjectServiceAccountRequest{ProjectId: "proj_a", Name: "x"}, true},
 		{"broker", "ProjectServiceAccountService/CreateProjectServiceAccount", &adminv1.CreateProjectServiceAccountRequest{ProjectId: "proj_c", Name: "x"}, false},
-		{"broker", "ProjectServiceAccountService/ListProjectServiceAccounts", &adminv1.ListProjectServiceAccountsRequest{ProjectId: "proj_a"}, false},
+		{"broker", "ProjectServiceAccountService/ListProjectServiceAccounts", &adminv1.ListProjectServiceAccountsRequest{ProjectId: "proj_a"}, true},
+		{"broker", "ProjectServiceAccountService/ListProjectServiceAccounts", &adminv1.ListProjectServiceAccountsRequest{ProjectId: "proj_c"}, false},
+		{"broker", "ProjectServiceAccountService/UpdateProjectServiceAccount", &adminv1.UpdateProjectServiceAccountRequest{ProjectId: "proj_a"}, false},
 		{"broker", "ProjectServiceAccountService/CreateProjectServiceAccountApiKey", &adminv1.CreateProjectServiceAccountApiKeyRequest{ProjectId: "proj_a"}, false},
 		{"inviter", "InviteService/CreateInvite", invite(reader), true},
 		{"inviter", "InviteService/CreateInvite", invite(reader, member, member), true},
@@ -129,4 +132,74 @@ func TestDocumentedPolicies(t *testing.T) {
 			t.Errorf("%s, %s, %v: %+v", test.caller, test.rpc, test.request, d)
 		}
 	}
+}
+
+// TestAdviceIsPermitted: the comment of an RPC whose answer holds a credential advises
+// which calls to make when that answer is lost. A documented caller that may make such
+// an RPC may make every call of the advice too.
+func TestAdviceIsPermitted(t *testing.T) {
+	t.Parallel()
+	methods, err := catalog.New(catalog.Files(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	projects := map[string]string{"auditor": "proj_a", "billing": "proj_a", "broker": "proj_a", "inviter": "proj_a", "team-search": "proj_search"}
+	permitted := make(map[string]int)
+	for caller, set := range documented(t, methods) {
+		if projects[caller] == "" {
+			t.Fatalf("no project for caller %s", caller)
+		}
+		allowed := func(m *catalog.Method) bool {
+			request := m.Request.New()
+			if field := request.Descriptor().Fields().ByName("project_id"); field != nil {
+				request.Set(field, protoreflect.ValueOfString(projects[caller]))
+			}
+			return set.Policy.Decide(caller, m.Access(), request).Allowed
+		}
+		for _, m := range methods.Methods() {
+			if !m.Secret || m.Read || !allowed(m) {
+				continue
+			}
+			permitted[caller]++
+			for _, advised := range advice(t, methods, m) {
+				if !allowed(advised) {
+					t.Errorf("%s may call %s, and not %s, which the comment advises", caller, m.ShortName(), advised.ShortName())
+				}
+			}
+		}
+	}
+	if permitted["broker"] != 1 || permitted["team-search"] != 2 {
+		t.Errorf("callers may make so many RPCs that answer with a credential: %v", permitted)
+	}
+}
+
+// advice returns the methods that the comment of an RPC names after "If the answer is
+// lost". Descriptors have no comments, so it reads the source.
+func advice(t *testing.T, methods *catalog.Catalog, m *catalog.Method) []*catalog.Method {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join("../../proto", m.Descriptor.ParentFile().Path()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := strings.Cut(string(source), "  rpc "+string(m.Descriptor.Name())+"(")
+	if !found {
+		t.Fatalf("no rpc %s in %s", m.Descriptor.Name(), m.Descriptor.ParentFile().Path())
+	}
+	comment := before[strings.LastIndex(before, "\n\n")+1:]
+	_, text, found := strings.Cut(comment, "If the answer is")
+	if !found {
+		t.Fatalf("the comment of %s gives no advice: %s", m.ShortName(), comment)
+	}
+	var named []*catalog.Method
+	for _, name := range regexp.MustCompile("`([A-Za-z]+)`").FindAllStringSubmatch(text, -1) {
+		for _, candidate := range methods.Mirrored() {
+			if string(candidate.Descriptor.Name()) == name[1] {
+				named = append(named, candidate)
+			}
+		}
+	}
+	if len(named) != 2 || !named[0].Read || named[1].Read {
+		t.Errorf("the comment of %s does not name a read and a delete: %s", m.ShortName(), text)
+	}
+	return named
 }

@@ -38,6 +38,10 @@ func WithConnection(ctx context.Context, c Connection) context.Context {
 	return context.WithValue(ctx, contextKey{}, c)
 }
 
+// IsKey says whether key is that of a context's connection, for a connection that is
+// its context: its Value returns itself, as a [Connection], for this key.
+func IsKey(key any) bool { return key == (contextKey{}) }
+
 // ConnectionOf is the connection of the call that ctx belongs to; false for a
 // context that no door made.
 func ConnectionOf(ctx context.Context) (Connection, bool) {

@@ -1,6 +1,7 @@
 package httpdoor
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -14,25 +15,29 @@ import (
 // with their deadline, also while they wait for the body of their request:
 // connecthttp waits in a Read that knows no deadline. The http.ResponseWriter is
 // passed on as it is.
-func WithConnection(next http.Handler) http.Handler {
+//
+// next gets the context with the connection beside the request, which has it too
+// only where it has a body: a request without one need not be copied for it.
+func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &connection{writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
+		c := &connection{Context: r.Context(), writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
 		c.port, _ = r.Context().Value(connKey{}).(*conn)
-		ctx := door.WithConnection(r.Context(), c)
 		if r.Body == nil || r.Body == http.NoBody {
-			next.ServeHTTP(w, r.WithContext(ctx))
+			next(c, w, r) //nolint:contextcheck // c is the context of the request.
 			return
 		}
 		c.body = r.Body
 		defer c.end()
-		r = r.WithContext(ctx)
+		r = r.WithContext(c) //nolint:contextcheck // c is the context of the request.
 		r.Body = c
-		next.ServeHTTP(w, r)
+		next(c, w, r) //nolint:contextcheck // As above.
 	})
 }
 
-// connection is that of one request, and the body of it.
+// connection is that of one request, its context, and its body: one allocation for
+// all three.
 type connection struct {
+	context.Context
 	writer http.ResponseWriter
 	tls    *tls.ConnectionState
 	port   *conn         // nil: the connection is not on a [Port]
@@ -41,6 +46,14 @@ type connection struct {
 
 	mu                 sync.Mutex
 	ended, interrupted bool
+}
+
+// Value implements [context.Context].
+func (c *connection) Value(key any) any {
+	if door.IsKey(key) {
+		return door.Connection(c)
+	}
+	return c.Context.Value(key)
 }
 
 // TLS implements [door.Connection].

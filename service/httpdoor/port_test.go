@@ -246,11 +246,11 @@ func TestHeadersHaveASize(t *testing.T) {
 
 // trust says that the caller of a request has been authenticated.
 func trust(r *http.Request) {
-	httpdoor.WithConnection(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if c, ok := door.ConnectionOf(r.Context()); ok {
+	httpdoor.WithConnection(func(ctx context.Context, _ http.ResponseWriter, _ *http.Request) {
+		if c, ok := door.ConnectionOf(ctx); ok {
 			c.Trust()
 		}
-	})).ServeHTTP(nil, r)
+	}).ServeHTTP(nil, r)
 }
 
 // TestAnonymousGoFirst: a connection with an authenticated caller keeps its

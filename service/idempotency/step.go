@@ -78,7 +78,7 @@ type Metrics struct{ total *prometheus.CounterVec }
 // exported.
 func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{total: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by outcome: first, released, unkept, replayed, lost, reused or refused.",
+		Name: "gateway_idempotent_writes_total", Help: "Writes with an idempotency key, by the outcome of the key: first, released, unkept, replayed, lost, reused or refused.",
 	}, []string{"outcome"})}
 	for _, outcome := range []string{"first", "released", "unkept", "replayed", "lost", "reused", "refused"} {
 		m.total.WithLabelValues(outcome)

@@ -24,23 +24,41 @@ func (n names) of(procedure string) string {
 	return unknownRPC
 }
 
-// The doors that are not protocols of connect. A call in the same process has no
-// protocol.
+// doorName is the protocol of a call, out of a closed set: an index of doorNames.
+type doorName uint8
+
 const (
-	doorREST      = "rest"
-	doorInProcess = "inprocess"
-	doorOther     = "other"
+	doorOther doorName = iota
+	doorInProcess
+	doorConnect
+	doorGRPC
+	doorGRPCWeb
+	doorREST
 )
 
-// doorOf is the protocol of a call, out of a closed set.
-func doorOf(ctx context.Context) string {
+// doorNames are the values of labels. A call in the same process has no protocol.
+var doorNames = [...]string{
+	doorOther: "other", doorInProcess: "inprocess", doorREST: "rest",
+	doorConnect: connect.ProtocolNameConnect, doorGRPC: connect.ProtocolNameGRPC, doorGRPCWeb: connect.ProtocolNameGRPCWeb,
+}
+
+// String is the value of a label.
+func (d doorName) String() string { return doorNames[d] }
+
+func doorOf(ctx context.Context) doorName {
 	info, ok := connect.CallInfoForServerContext(ctx)
 	if !ok {
 		return doorOther
 	}
 	switch info.Protocol {
-	case connect.ProtocolNameConnect, connect.ProtocolNameGRPC, connect.ProtocolNameGRPCWeb, doorREST:
-		return info.Protocol
+	case connect.ProtocolNameConnect:
+		return doorConnect
+	case connect.ProtocolNameGRPC:
+		return doorGRPC
+	case connect.ProtocolNameGRPCWeb:
+		return doorGRPCWeb
+	case doorNames[doorREST]:
+		return doorREST
 	case "":
 		return doorInProcess
 	default:

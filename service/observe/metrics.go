@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -17,6 +18,9 @@ type Metrics struct {
 	names    names
 	inFlight prometheus.Gauge
 	duration *prometheus.HistogramVec
+	// answered has the observers of calls that succeeded, by RPC and door, once each
+	// has been looked up: most calls need no look-up by labels.
+	answered map[string]*[len(doorNames)]atomic.Pointer[prometheus.Observer]
 }
 
 // callBuckets go from a hit in memory to the longest call, in seconds.
@@ -33,9 +37,15 @@ func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog) (*Me
 			Name: "gateway_calls_in_flight", Help: "Calls that are being served.",
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_call_duration_seconds", Help: "Calls by RPC, by the code that the caller saw and by door, and how long they took.",
+			Name: "gateway_call_duration_seconds", Help: "Duration of calls, by RPC, by the code that the caller saw and by door.",
 			Buckets: callBuckets(),
 		}, []string{"rpc", "code", "door"}),
+	}
+	m.answered = make(map[string]*[len(doorNames)]atomic.Pointer[prometheus.Observer])
+	if methods != nil {
+		for _, method := range methods.Methods() {
+			m.answered[method.Procedure] = new([len(doorNames)]atomic.Pointer[prometheus.Observer])
+		}
 	}
 	return m, Register(registerer, m.inFlight, m.duration)
 }
@@ -60,7 +70,20 @@ func (m *Metrics) WithMetrics(next connect.ServerFunc) connect.ServerFunc {
 		m.inFlight.Inc()
 		defer m.inFlight.Dec()
 		err := next(ctx, spec, stream)
-		m.duration.WithLabelValues(m.names.of(spec.Procedure), CodeName(err), doorOf(ctx)).Observe(time.Since(accounting.From(ctx).Start).Seconds())
+		m.observer(spec.Procedure, err, doorOf(ctx)).Observe(time.Since(accounting.From(ctx).Start).Seconds())
 		return err
 	}
+}
+
+func (m *Metrics) observer(procedure string, err error, door doorName) prometheus.Observer {
+	known := m.answered[procedure]
+	if err != nil || known == nil {
+		return m.duration.WithLabelValues(m.names.of(procedure), CodeName(err), door.String())
+	}
+	if found := known[door].Load(); found != nil {
+		return *found
+	}
+	found := m.duration.WithLabelValues(m.names.of(procedure), CodeName(nil), door.String())
+	known[door].Store(&found)
+	return found
 }

@@ -57,7 +57,7 @@ func (t *Tracer) WithSpan(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		call, name := accounting.From(ctx), t.names.of(spec.Procedure)
 		ctx, s := t.tracer.Start(withParent(ctx, call.Parent), name, trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(attributeMethod.String(name), attributeDoor.String(doorOf(ctx))))
+			trace.WithAttributes(attributeMethod.String(name), attributeDoor.String(doorOf(ctx).String())))
 		defer s.End()
 		call.TraceID = s.SpanContext().TraceID().String()
 		err := next(ctx, spec, stream)

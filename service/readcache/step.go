@@ -144,7 +144,7 @@ func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) 
 		anew, err := s.fetchAndSave(ctx, l)
 		return anew, accounting.CacheMiss, status, err
 	case found.failure != nil:
-		return found, accounting.CacheStale, statusFailed, nil
+		return found, accounting.CacheStale, statusFailed, nil //nolint:nilerr // The stale answer stands in for the failure.
 	case !found.fetched && !found.entry.Fresh(s.options.Now()):
 		s.refresh(ctx, l)
 		return found, accounting.CacheStale, statusHit, nil

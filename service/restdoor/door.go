@@ -1,6 +1,7 @@
 package restdoor
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"path"
@@ -45,11 +46,11 @@ func (d *Door) Takes(r *http.Request) bool {
 	return asked == prefix || strings.HasPrefix(asked, prefix+"/") || asked != path.Clean(asked)
 }
 
-// ServeHTTP makes one call of the server. The context of the request has its
-// connection (httpdoor.WithConnection). A path that matches no declared one takes
+// Serve makes one call of the server, in a context that has the connection of the
+// request (httpdoor.WithConnection). A path that matches no declared one takes
 // the pipeline as well, as a method that does not exist: it is authenticated and
 // recorded like any other, and ends before anything of it is decoded.
-func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *Door) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	s := &stream{writer: w, request: r, most: d.most}
 	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: "rest", Codec: "json"}
 	procedure := unrouted
@@ -62,7 +63,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range r.Header {
 		info.RequestHeader().SetValues(name, values)
 	}
-	err := d.server.Call(r.Context(), procedure, info, s)
+	err := d.server.Call(ctx, procedure, info, s)
 	for name, values := range info.ResponseHeader().All() {
 		w.Header()[name] = values
 	}

@@ -40,7 +40,7 @@ var outcomes = map[upstream.Kind]outcome{
 // kind.
 var unsent = map[string]string{
 	upstream.ReasonNoBudget:    "the gateway's request budget has no room for the call before its deadline; nothing was sent",
-	upstream.ReasonBreakerOpen: "the upstream has been failing and is given a pause; nothing was sent",
+	upstream.ReasonBreakerOpen: "the upstream has been failing, so that calls to it pause; nothing was sent",
 }
 
 // ToCaller maps any error of the pipeline to an error that its caller may see.

@@ -1,15 +1,15 @@
-// Conformance runs the conformance suite of connectrpc.com against the gateway's
-// doors, and against the library alone, which is what the doors are held against:
+// Conformance runs the conformance suite of connectrpc.com against the gateway's doors,
+// and against the library alone, as the reference for the doors:
 //
 //	conformance -runner PROGRAM -protos FOLDER
 //
-// The runner is connectrpc.com/conformance/cmd/connectconformance, the folder that
-// of the same module's .proto files. It prints a line a server. The status is 1
+// The runner is connectrpc.com/conformance/cmd/connectconformance; the folder has the
+// .proto files of the same module. It prints a line for each server. The status is 1
 // when a door fails a case that the library alone passes.
 //
-// With -serve NAME the program is one of the servers: the runner starts it, says
-// on its standard input which server it wants, and reads from its standard output
-// where that is.
+// With -serve NAME the program is one of the servers: the runner starts it, describes
+// the server that it wants on standard input, and reads the server's address from
+// standard output.
 package main
 
 import (
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, usage io.Writer)
 		if err != nil {
 			return err
 		}
-		// Should the runner be gone, nobody says so.
+		// A runner that is gone reads no error.
 		ctx, cancel := context.WithTimeout(ctx, longestRun)
 		defer cancel()
 		return serve(ctx, s, start, in, out)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// report is what the runner says of one server.
+// report is the result of one server, as the runner prints it.
 type report struct {
 	total, passed int
 	failed        map[string]string // name of a case → why
@@ -23,8 +23,8 @@ var (
 	countCases = regexp.MustCompile(`^(\d+) passed, (\d+) failed$`)
 )
 
-// readReport reads what the runner prints. It is an error when it came to no end,
-// or does not add up: a case that was not run must not count as one that passed.
+// readReport parses the output of the runner. It fails if the run did not finish, or if
+// the numbers do not add up: a case that was not run must not count as passed.
 func readReport(printed []byte) (report, error) {
 	r := report{total: -1, passed: -1, failed: make(map[string]string)}
 	failures := 0
@@ -53,14 +53,14 @@ func readReport(printed []byte) (report, error) {
 	}
 	switch {
 	case r.total <= 0 || r.passed < 0:
-		return report{}, errors.New("the runner did not come to its end")
+		return report{}, errors.New("the runner did not finish")
 	case failures != len(r.failed) || r.passed+failures != r.total:
 		return report{}, fmt.Errorf("%d cases, %d passed, %d failed, %d of them named", r.total, r.passed, failures, len(r.failed))
 	}
 	return r, nil
 }
 
-// number reads digits; too many of them are a number that adds up to nothing.
+// number reads digits. Digits that overflow become a number that cannot add up.
 func number(digits string) int {
 	n, err := strconv.Atoi(digits)
 	if err != nil {
@@ -69,7 +69,7 @@ func number(digits string) int {
 	return n
 }
 
-// regressions are the cases that fail in other and not in r.
+// regressions returns the cases that fail in other and not in r.
 func (r report) regressions(other report) []string {
 	var worse []string
 	for _, name := range slices.Sorted(maps.Keys(other.failed)) {

@@ -28,7 +28,7 @@ func TestReadReport(t *testing.T) {
 	}
 }
 
-// TestReadReportRefuses: what was not run must not look as if it had passed.
+// TestReadReportRefuses: a case that was not run does not count as passed.
 func TestReadReportRefuses(t *testing.T) {
 	t.Parallel()
 	for name, printed := range map[string]string{
@@ -45,7 +45,7 @@ func TestReadReportRefuses(t *testing.T) {
 	}
 }
 
-// printing is a runner that prints what is given for each server.
+// printing is a runner that prints a given text for each server.
 func printing(t *testing.T, texts map[string]string) suiteRun {
 	t.Helper()
 	folder := t.TempDir()

@@ -20,35 +20,35 @@ import (
 // longestRun bounds the suite against one server; it takes seconds.
 const longestRun = 80 * time.Second
 
-// mostShown is how many cases of a door are told of. They tend to fail by the
-// thousand, and for one reason.
+// mostShown bounds the cases of a door that are printed. They tend to fail by the
+// thousand, for one reason.
 const mostShown = 20
 
 //go:embed features
 var features embed.FS
 
-// targets are the servers in the order in which they are run. The first is what
-// the others are held against.
+// targets are the servers in the order in which they are run. The first is the
+// reference for the others.
 var targets = []target{
-	{"bare", "features/http.yaml", "connect on net/http, nothing else"},
+	{"bare", "features/http.yaml", "connect on net/http alone"},
 	{"port", "features/http.yaml", "the one-port door"},
 	{"fast", "features/grpc.yaml", "the fast gRPC door"},
 }
 
 type target struct{ name, features, what string }
 
-// errRegression says that a door fails what the library passes.
+// errRegression reports that a door fails cases that the library passes.
 var errRegression = errors.New("a door fails cases that the bare library passes")
 
 // suiteRun runs the suite against all servers.
 type suiteRun struct {
 	runner, protos string
 	self           string // this program, which is the servers
-	folder         string // for what the runner reads
+	folder         string // for the files that the runner reads
 }
 
-// run prints a line a server, and the cases in which a door does worse than the
-// library on its own.
+// run prints a line for each server, and the cases that fail at a door and not with the
+// library alone.
 func (r suiteRun) run(ctx context.Context, out io.Writer) error {
 	var reports []report
 	for _, t := range targets {
@@ -69,7 +69,7 @@ func (r suiteRun) run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// compare says how the reports on all targets, in their order, stand to the first.
+// compare compares the reports on all targets, in their order, with the first.
 func compare(reports []report) (string, error) {
 	var text strings.Builder
 	for i, t := range targets {
@@ -98,7 +98,7 @@ func compare(reports []report) (string, error) {
 	return text.String(), nil
 }
 
-// against gives what the runner prints.
+// against returns the output of the runner.
 func (r suiteRun) against(ctx context.Context, t target) ([]byte, error) {
 	content, err := features.ReadFile(t.features)
 	if err != nil {
@@ -112,7 +112,7 @@ func (r suiteRun) against(ctx context.Context, t target) ([]byte, error) {
 	defer cancel()
 	//nolint:gosec // G204: both programs are named on the command line.
 	runner := exec.CommandContext(ctx, r.runner, "--mode", "server", "--conf", config, "--", r.self, "-protos", r.protos, "-serve", t.name)
-	// The runner leaves its servers behind when it is ended, so all of them are.
+	// The runner leaves its servers behind when it is ended, so the whole group is.
 	runner.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	runner.Cancel = func() error { return syscall.Kill(-runner.Process.Pid, syscall.SIGTERM) }
 	runner.WaitDelay = drainTimeout

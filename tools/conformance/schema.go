@@ -13,15 +13,15 @@ import (
 // suitePackage is the proto package of the suite.
 const suitePackage = "connectrpc.conformance.v1"
 
-// schema is what of the suite's protos a server needs.
+// schema is the part of the suite's protos that a server needs.
 type schema struct {
 	service protoreflect.ServiceDescriptor
-	// request and response are what the runner and a server tell each other.
+	// request and response are the messages between the runner and a server.
 	request, response protoreflect.MessageDescriptor
 }
 
-// load compiles the suite's protos and makes their types known to the process, as
-// generated code would: the JSON codecs look up what an Any holds.
+// load compiles the suite's protos and registers their types in the process, as
+// generated code would: the JSON codecs look up the types of Any messages.
 func load(ctx context.Context, folder string) (schema, error) {
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{folder}}),
@@ -63,7 +63,7 @@ func register(messages protoreflect.MessageDescriptors) error {
 	return nil
 }
 
-// find gives what is declared by that name in the suite's package.
+// find returns the declaration of that name in the suite's package.
 func find[T protoreflect.Descriptor](name protoreflect.Name) (T, error) {
 	var none T
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(suitePackage).Append(name))
@@ -77,7 +77,7 @@ func find[T protoreflect.Descriptor](name protoreflect.Name) (T, error) {
 	return found, nil
 }
 
-// message is one of the suite's, whose types exist at run time alone. A field that
+// message is a message of the suite, whose types exist at run time alone. A field that
 // its type does not have is a panic.
 type message struct{ protoreflect.Message }
 

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// mostRequest bounds what the runner may say of the server that it wants: two
+// mostRequest bounds the runner's description of the server that it wants: two
 // certificates and a key.
 const mostRequest = 1 << 20
 
@@ -22,12 +22,12 @@ type wanted struct {
 	maxRequestBytes   int
 }
 
-// serve starts the server that in describes, tells out where it is, and serves
+// serve starts the server that in describes, writes its address to out, and serves
 // until ctx ends.
 func serve(ctx context.Context, s schema, start starter, in io.Reader, out io.Writer) error {
 	asked := newMessage(s.request)
 	if err := readMessage(in, asked); err != nil {
-		return fmt.Errorf("read what server is wanted: %w", err)
+		return fmt.Errorf("read the description of the wanted server: %w", err)
 	}
 	creds := asked.child("server_creds")
 	w := wanted{
@@ -55,7 +55,7 @@ func serve(ctx context.Context, s schema, start starter, in io.Reader, out io.Wr
 	if w.secure {
 		said.set("pem_cert", w.cert)
 	}
-	// Who connects before it is served waits in the listener's queue.
+	// A client that connects before it is served waits in the listener's queue.
 	if err := writeMessage(out, said); err != nil {
 		return errors.Join(err, l.Close())
 	}

@@ -28,17 +28,18 @@ import (
 // drainTimeout is how long calls in flight may take at the end.
 const drainTimeout = 5 * time.Second
 
-// starter prepares a server; what it returns serves a listener until ctx ends.
+// starter prepares a server; the function that it returns serves a listener until ctx
+// ends.
 type starter func(ctx context.Context, s schema, w wanted) (func(ctx context.Context, l net.Listener) error, error)
 
-// starters are the servers that are held against each other.
+// starters are the servers that are compared with each other.
 var starters = map[string]starter{
 	"bare": startBare,
 	"port": startPort,
 	"fast": startFast,
 }
 
-// startBare is the library on net/http, and nothing else.
+// startBare is the library on net/http, without the gateway.
 func startBare(_ context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
 	server := connect.NewServer(withClientDeadline)
 	server.Register(s.methods()...)
@@ -58,8 +59,8 @@ func startBare(_ context.Context, s schema, w wanted) (func(context.Context, net
 	return serveHTTP(bare), nil
 }
 
-// startPort is the one-port door, with all of the road that needs neither a
-// catalog nor callers; the REST door stands before it, as it does in the gateway.
+// startPort is the one-port door, behind it the interceptors that need neither a
+// catalog nor callers; the REST door stands in front of it, as it does in the gateway.
 func startPort(ctx context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
 	methods, err := catalog.New(catalog.Files(), new(adminjson.Drift))
 	if err != nil {
@@ -76,7 +77,7 @@ func startPort(ctx context.Context, s schema, w wanted) (func(context.Context, n
 	return httpdoor.New(service.NewHTTPHandler(s.server(), methods, options...), httpdoor.Options{TLS: secure, DrainTimeout: drainTimeout}).Serve, nil
 }
 
-// startFast is the gRPC door, with as much of the road.
+// startFast is the gRPC door, with the same interceptors.
 func startFast(ctx context.Context, s schema, w wanted) (func(context.Context, net.Listener) error, error) {
 	secure, err := w.ownTLS(ctx)
 	if err != nil {
@@ -123,7 +124,7 @@ func serveHTTP(server *http.Server) func(context.Context, net.Listener) error {
 	}
 }
 
-// plainTLS is what crypto/tls needs and no more.
+// plainTLS is the configuration for crypto/tls alone.
 func (w wanted) plainTLS() (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(w.cert, w.key)
 	if err != nil {
@@ -133,15 +134,14 @@ func (w wanted) plainTLS() (*tls.Config, error) {
 	if len(w.client) > 0 {
 		config.ClientCAs = x509.NewCertPool()
 		if !config.ClientCAs.AppendCertsFromPEM(w.client) {
-			return nil, errors.New("the client's certificate is no PEM")
+			return nil, errors.New("the client's certificate is not PEM")
 		}
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return config, nil
 }
 
-// ownTLS is the gateway's way to its certificates, which are files; nil without
-// TLS.
+// ownTLS loads the certificates as the gateway does, from files; nil without TLS.
 func (w wanted) ownTLS(ctx context.Context) (*tls.Config, error) {
 	if !w.secure {
 		return nil, nil //nolint:nilnil // No TLS is no error.
@@ -150,7 +150,7 @@ func (w wanted) ownTLS(ctx context.Context) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(folder) }() // What is gone leaves the last good one in use.
+	defer func() { _ = os.RemoveAll(folder) }() // The last good one stays in use.
 	files := authn.TLSFiles{CertFile: filepath.Join(folder, "cert"), KeyFile: filepath.Join(folder, "key")}
 	contents := map[string][]byte{files.CertFile: w.cert, files.KeyFile: w.key}
 	if len(w.client) > 0 {

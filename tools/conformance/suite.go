@@ -16,8 +16,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// methods are those of the suite's service, as its declaration describes them. The
-// one that is to be unimplemented is not there.
+// methods returns the methods of the suite's service, as its declaration describes
+// them, without the one that has to be unimplemented.
 func (s schema) methods() []connect.Method {
 	var methods []connect.Method
 	all := s.service.Methods()
@@ -43,11 +43,11 @@ func specOf(d protoreflect.MethodDescriptor) connect.Spec {
 	return spec
 }
 
-// deadlineKey is the context key of when the client's patience ends.
+// deadlineKey is the context key of the client's deadline.
 type deadlineKey struct{}
 
-// withClientDeadline remembers the deadline that came with the call. The suite
-// wants to be told of it, and not of the one that the road sets where none came.
+// withClientDeadline remembers the deadline that came with the call. The suite wants
+// this one in the answer, and not the one that an interceptor sets where none came.
 func withClientDeadline(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		if deadline, ok := ctx.Deadline(); ok {
@@ -57,13 +57,13 @@ func withClientDeadline(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// exchange is one call of the suite's: its first request says how to answer.
+// exchange is one call of the suite: its first request describes the answer.
 type exchange struct {
 	ctx    context.Context
 	method protoreflect.MethodDescriptor
 	info   *connect.CallInfo
 	stream connect.ServerStream
-	// requests are those that came and that no answer has told of so far.
+	// requests are the received ones that no answer has described yet.
 	requests []message
 	ended    bool // the client sends no more
 	answers  int
@@ -114,7 +114,7 @@ func (x *exchange) answerOnce(definition message) error {
 	return x.send(definition, definition.get("response_data").Bytes())
 }
 
-// answerAll sends what the definition lists; in full duplex one for each request,
+// answerAll sends the answers of the definition; in full duplex one for each request,
 // and the rest when there are no more.
 func (x *exchange) answerAll(definition message, duplex bool) error {
 	data := definition.list("response_data")
@@ -141,8 +141,8 @@ func (x *exchange) answerAll(definition message, duplex bool) error {
 }
 
 func (x *exchange) send(definition message, data []byte) error {
-	// The wait is as long as asked for, deadline or not: to be late is what the
-	// cases about deadlines ask for. An error at the deadline itself would meet
+	// The wait is as long as asked for, deadline or not: the cases about
+	// deadlines need late answers. An error at the deadline itself would meet
 	// the client giving up, and now and then reach it in half.
 	<-time.After(time.Duration(definition.get("response_delay_ms").Uint()) * time.Millisecond)
 	answer := newMessage(x.method.Output())
@@ -155,8 +155,8 @@ func (x *exchange) send(definition message, data []byte) error {
 	return x.stream.Send(answer.Interface())
 }
 
-// describe says what came of the client since the last answer; in the first one
-// also what came with the call.
+// describe adds the requests since the last answer; to the first answer also the
+// headers and the deadline of the call.
 func (x *exchange) describe(info message) {
 	for _, request := range x.requests {
 		packInto(info.newElement("requests"), request)
@@ -176,14 +176,14 @@ func (x *exchange) describe(info message) {
 	}
 }
 
-// query is that of a call over GET.
+// query returns the query of a call over GET.
 func (x *exchange) query() url.Values {
 	info, _ := connecthttp.ServerInfoForContext(x.ctx)
 	return info.HTTPGetQueryParams()
 }
 
-// fail makes the error that is described. Before the first answer it is the only
-// one to tell of the requests.
+// fail makes the error that is described. If it comes before the first answer, it has
+// to describe the requests.
 func (x *exchange) fail(described message) error {
 	if x.answers == 0 {
 		info := newMessage(x.method.Output().Fields().ByName("payload").Message().Fields().ByName("request_info").Message())

@@ -42,8 +42,8 @@ func TestSelectors(t *testing.T) {
 	}
 }
 
-// TestPorts: callers reach the doors and nothing else, by names that the
-// container has.
+// TestPorts: callers reach the doors and nothing else, by the names of the container's
+// ports.
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	i := build(t)
@@ -62,22 +62,22 @@ func TestPorts(t *testing.T) {
 		t.Errorf("the Service exposes %v of %v", exposed, ports)
 	}
 	if in := i.network.Spec.Ingress; len(in) != 2 {
-		t.Errorf("%d ways in", len(in))
+		t.Errorf("%d ingress rules", len(in))
 	}
 	for n, in := range i.network.Spec.Ingress {
 		if len(in.From) != 1 || in.From[0].NamespaceSelector == nil || len(in.From[0].NamespaceSelector.MatchLabels) == 0 {
-			t.Errorf("way in %d is open to %v", n, in.From)
+			t.Errorf("ingress rule %d is open to %v", n, in.From)
 		}
 		operators := in.From[0].PodSelector != nil
 		for _, p := range in.Ports {
 			if (p.Port.StrVal == "ops") != operators || ports[p.Port.StrVal] == 0 {
-				t.Errorf("way in %d leads to %v", n, p.Port)
+				t.Errorf("ingress rule %d leads to %v", n, p.Port)
 			}
 		}
 	}
 	for n, out := range i.network.Spec.Egress {
 		if len(out.To) == 0 || len(out.Ports) == 0 {
-			t.Errorf("way out %d leads anywhere", n)
+			t.Errorf("egress rule %d leads anywhere", n)
 		}
 	}
 	for _, m := range i.monitor.Spec.Metrics {
@@ -87,8 +87,8 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// TestFiles: every volume is mounted, and what the cluster has to have besides is
-// what the README says.
+// TestFiles: every volume is mounted, and the README lists the objects that the cluster
+// needs besides.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	i := build(t)
@@ -141,8 +141,8 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// TestMemory: the collector works below the limit, where there is room for what is
-// not on its heap, and well above what the cache may take.
+// TestMemory: Go's memory limit is below the container's, with a margin for memory that
+// is not on the heap, and well above the size of the cache.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	i := build(t)

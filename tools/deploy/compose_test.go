@@ -26,7 +26,8 @@ func compose(t *testing.T) *types.Project {
 	return project
 }
 
-// TestComposeIsConfined: every service is, and no port is open to other machines.
+// TestComposeIsConfined: every service is confined, and no port is open to other
+// machines.
 func TestComposeIsConfined(t *testing.T) {
 	t.Parallel()
 	project := compose(t)
@@ -52,10 +53,10 @@ func TestComposeIsConfined(t *testing.T) {
 				t.Errorf("%s mounts %s, which it could write, or which is not there", name, v.Source)
 			}
 		}
-		// What Compose refuses to give to a read-only container.
+		// Compose refuses to give these to a read-only container.
 		for _, secret := range s.Secrets {
 			if file := project.Secrets[secret.Source].File; filepath.Base(filepath.Dir(file)) != "secrets" || !strings.Contains(read(t, folder+"/README.md"), "deploy/secrets/"+filepath.Base(file)) {
-				t.Errorf("%s is given %s, of which the README says nothing", name, file)
+				t.Errorf("%s is given %s, which the README does not mention", name, file)
 			}
 		}
 	}
@@ -64,8 +65,8 @@ func TestComposeIsConfined(t *testing.T) {
 	}
 }
 
-// TestComposeGateway: config and policy are good, and every file and port in it is
-// what the service has.
+// TestComposeGateway: config and policy are good, and the service has every file and
+// port that they name.
 func TestComposeGateway(t *testing.T) {
 	t.Parallel()
 	project := compose(t)
@@ -99,7 +100,7 @@ func TestComposeGateway(t *testing.T) {
 	}
 }
 
-// TestComposeRedis: it forgets nothing, and nobody but the gateway reaches it.
+// TestComposeRedis: it evicts nothing, and only the gateway reaches it.
 func TestComposeRedis(t *testing.T) {
 	t.Parallel()
 	project := compose(t)

@@ -11,7 +11,7 @@ import (
 // nonroot is the user of the image.
 const nonroot = 65532
 
-// TestConfined: what a taken-over process could reach is as little as there is.
+// TestConfined: a process that was taken over reaches as little as possible.
 func TestConfined(t *testing.T) {
 	t.Parallel()
 	i := build(t)
@@ -69,7 +69,7 @@ func unconfined(i *installation) []string {
 	for _, e := range gateway.Env {
 		want(e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil, e.Name+" is a secret in the environment")
 	}
-	want(len(gateway.EnvFrom) == 0, "has variables that nobody sees here")
+	want(len(gateway.EnvFrom) == 0, "has variables that are not in the manifest")
 	for _, text := range i.config.Data {
 		want(!strings.Contains(text, "sk-"), "the config looks as if a key were in it")
 	}

@@ -18,10 +18,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// patience bounds what a child process may take; building takes longest.
+// patience bounds a child process; building takes longest.
 const patience = 5 * time.Minute
 
-// bin is where the gateway is built.
+// bin is the folder in which the gateway is built.
 var bin string
 
 // binary builds the gateway, once.
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(bin)
 }
 
-// command is a call of the real gateway, with nothing in its environment but env.
+// command is a call of the real gateway, with env as its whole environment.
 func command(t *testing.T, ctx context.Context, env []string, args ...string) *exec.Cmd { //nolint:revive // As in testing: t first.
 	t.Helper()
 	file, err := binary()
@@ -72,8 +72,8 @@ func output(t *testing.T, env []string, args ...string) string {
 	return string(out)
 }
 
-// gatewayConfig is what these tests look at in a gateway.yaml. That it has nothing
-// else wrong with it is for the gateway to say.
+// gatewayConfig is the part of a gateway.yaml that these tests read. The gateway itself
+// checks the rest.
 type gatewayConfig struct {
 	Listen     string `json:"listen"`
 	GRPCListen string `json:"grpc_listen"`
@@ -194,5 +194,5 @@ func exists(file string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// drain reads what is left, so that the writer is not held up.
+// drain reads the rest, so that the writer is not held up.
 func drain(r io.Reader) { _, _ = io.Copy(io.Discard, r) }

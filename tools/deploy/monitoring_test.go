@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// prometheus is what we use of its configuration.
+// prometheus is the part of its configuration that we use.
 type prometheus struct {
 	Global struct {
 		ScrapeInterval     string `json:"scrape_interval"`
@@ -26,7 +26,7 @@ type prometheus struct {
 	} `json:"scrape_configs"`
 }
 
-// TestPrometheus: it scrapes the port of operators, and takes the rules beside it.
+// TestPrometheus: it scrapes the port of operators, and loads the rules beside it.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	var p prometheus
@@ -54,8 +54,8 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// TestGrafana: data come from where Prometheus is, dashboards from where they are
-// mounted, and a dashboard that names its data names these.
+// TestGrafana: the data source is the Prometheus of the Compose file, dashboards are
+// where they are mounted, and a dashboard that names a data source names this one.
 func TestGrafana(t *testing.T) {
 	t.Parallel()
 	var sources struct {

@@ -22,7 +22,7 @@ const (
 	example = folder + "/kubernetes/overlays/example"
 )
 
-// podMonitor is what we use of the Prometheus operator's type.
+// podMonitor is the part of the Prometheus operator's type that we use.
 type podMonitor struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -55,7 +55,7 @@ type installation struct {
 func (i *installation) pod() *corev1.PodSpec       { return &i.deployment.Spec.Template.Spec }
 func (i *installation) gateway() *corev1.Container { return &i.pod().Containers[0] }
 
-// build makes the overlay what it would be applied as.
+// build builds the overlay, as it would be applied.
 func build(t *testing.T) *installation {
 	t.Helper()
 	objects, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), example)
@@ -83,7 +83,7 @@ func build(t *testing.T) *installation {
 			out, ok = &i.policy, true
 		}
 		if !ok {
-			t.Fatalf("there is a %s %s that nothing here knows, or one more", kind, object.GetName())
+			t.Fatalf("there is a %s %s that this test does not know, or one too many", kind, object.GetName())
 		}
 		if err := decode(text, out); err != nil {
 			t.Fatalf("%s %s: %v", kind, object.GetName(), err)
@@ -108,12 +108,12 @@ func decode(text []byte, out any) error {
 		return errTwice
 	}
 	if err := yaml.UnmarshalStrict(text, out); err != nil {
-		return fmt.Errorf("is not what Kubernetes has: %w", err)
+		return fmt.Errorf("does not have the Kubernetes type: %w", err)
 	}
 	return nil
 }
 
-// TestStrict: what Kubernetes does not know is found.
+// TestStrict: a member that Kubernetes does not have is found.
 func TestStrict(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -128,7 +128,7 @@ func TestStrict(t *testing.T) {
 	}
 }
 
-// TestBaseBuilds: the base is of use to other overlays.
+// TestBaseBuilds: other overlays can use the base.
 func TestBaseBuilds(t *testing.T) {
 	t.Parallel()
 	if _, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder+"/kubernetes/base"); err != nil {

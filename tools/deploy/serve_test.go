@@ -25,8 +25,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// TestConfigIsAccepted: the config and the policy that the pods would get are
-// good, in the words of the gateway itself.
+// TestConfigIsAccepted: the gateway accepts the config and the policy that the pods
+// would get.
 func TestConfigIsAccepted(t *testing.T) {
 	t.Parallel()
 	i := build(t)
@@ -45,7 +45,7 @@ func TestConfigIsAccepted(t *testing.T) {
 	}
 }
 
-// TestListens: the gateway listens where the container says that it does.
+// TestListens: the gateway listens on the container's ports.
 func TestListens(t *testing.T) {
 	t.Parallel()
 	i := build(t)
@@ -58,7 +58,7 @@ func TestListens(t *testing.T) {
 	}
 }
 
-// TestVariables: a variable that begins as the gateway's own is one.
+// TestVariables: a variable with the gateway's prefix is one of its own.
 func TestVariables(t *testing.T) {
 	t.Parallel()
 	known := make(map[string]bool)
@@ -83,12 +83,12 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// afterwards is what the end takes besides shutdown.timeout: spans that are still
-// to be sent, and some time to spare.
+// afterwards is the time of the end beyond shutdown.timeout: the last spans are sent,
+// and some time to spare.
 const afterwards = 10 * time.Second
 
-// TestGrace: a pod is not killed before it has ended by itself, and goes on for as
-// long as endpoints take to learn of that.
+// TestGrace: a pod is not killed before it has ended by itself, and serves on for as
+// long as endpoints take to notice.
 func TestGrace(t *testing.T) {
 	t.Parallel()
 	i := build(t)
@@ -101,8 +101,8 @@ func TestGrace(t *testing.T) {
 	}
 }
 
-// ending is how long the gateway goes on when it is told to end, and the longest
-// that this takes as a whole: what the config says or, by default, the reference.
+// ending returns how long the gateway serves on after SIGTERM, and the longest time
+// until it has ended: from the config or, by default, from the reference.
 func ending(t *testing.T, c gatewayConfig) (delay, whole time.Duration) {
 	t.Helper()
 	keys := reference(t)
@@ -119,8 +119,8 @@ func ending(t *testing.T, c gatewayConfig) (delay, whole time.Duration) {
 	return delay, whole
 }
 
-// TestProbes runs the gateway with the config that the pods get, at other
-// addresses and with other secrets, and asks what the kubelet would.
+// TestProbes runs the gateway with the config that the pods get, at other addresses and
+// with other secrets, and makes the kubelet's requests.
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	i := build(t)
@@ -131,7 +131,7 @@ func TestProbes(t *testing.T) {
 		"GATEWAY_POLICY=" + write(t, at, "policy.yaml", i.policy.Data["policy.yaml"]),
 		"GATEWAY_UPSTREAM_ADMIN_KEY_FILE=" + write(t, at, "admin-key", "not-a-key"),
 		"GATEWAY_TLS_CERT_FILE=" + write(t, at, "tls.crt", cert), "GATEWAY_TLS_KEY_FILE=" + write(t, at, "tls.key", certKey),
-		// There is no Redis here, and what belongs to it makes no sense without.
+		// There is no Redis here, and its keys have no effect without one.
 		"GATEWAY_CACHE_REDIS_URL=", "GATEWAY_CACHE_REDIS_PASSWORD_FILE=", "GATEWAY_CACHE_ENCRYPTION_KEYS=[]",
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

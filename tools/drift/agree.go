@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// described names a shape for a reader.
+// described returns a text for a shape.
 func described(s *shape) string {
 	if len(s.values) == 1 {
 		return fmt.Sprintf("%s %q", s.kind, s.values[0])
@@ -41,7 +41,7 @@ func (c *comparison) values(at string, in place, want, got *shape) {
 	}
 }
 
-// bounds compares limits on what a caller sends.
+// bounds compares limits on values that a caller sends.
 func (c *comparison) bounds(at string, want, got *member) {
 	for _, name := range slices.Sorted(maps.Keys(want.bounds)) {
 		limit, ok := got.bounds[name]
@@ -67,8 +67,8 @@ func (c *comparison) bounds(at string, want, got *member) {
 	}
 }
 
-// implied says whether a limit of the proto's follows from something other than
-// a keyword: words that name the number, or that the value is required.
+// implied reports whether a limit of the proto follows from something other than a
+// keyword: words that name the number, or that the value is required.
 func implied(name string, want, got *member) bool {
 	limit := got.bounds[name]
 	switch name {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// side says which description has what the other lacks.
+// side is the description that has a thing which the other lacks.
 type side string
 
 const (
@@ -56,7 +56,8 @@ func compare(openapi, proto map[string]*operation) []difference {
 	return all
 }
 
-// place is where a value stands: what its absence means, and who sets limits.
+// place is the position of a value: it decides the meaning of its absence, and which side
+// sets limits.
 type place int
 
 const (
@@ -109,13 +110,13 @@ func (c *comparison) members(path string, in place, want, got map[string]*member
 	}
 }
 
-// presence compares what the two sides say of an absent value.
+// presence compares how the two sides treat an absent value.
 func (c *comparison) presence(at string, in place, want, got *member) {
 	absent := !want.required || want.nullable
 	if in == response {
 		switch {
 		case absent && got.presence == implicit:
-			c.report(onlyOpenAPI, at, "may be absent or null; the field cannot tell")
+			c.report(onlyOpenAPI, at, "may be absent or null; the field has no presence")
 		case !absent && got.presence == explicit && got.kind != instant:
 			c.report(onlyProto, at, "always present; the field is optional")
 		}
@@ -128,7 +129,7 @@ func (c *comparison) presence(at string, in place, want, got *member) {
 		c.report(onlyProto, at, "optional; the proto requires it")
 	case !want.required && got.presence == implicit && (in == body || got.kind != array):
 		// An array in a query is absent when it is empty.
-		c.report(onlyOpenAPI, at, "optional; the field cannot tell absent from zero")
+		c.report(onlyOpenAPI, at, "optional; the field has no presence")
 	}
 	if in == body && want.nullable && !got.nullable {
 		c.report(onlyOpenAPI, at, "takes null; the field does not send it")
@@ -168,6 +169,6 @@ func (c *comparison) shapes(at string, in place, want, got *shape) {
 	}
 }
 
-// isSet says whether s is a set of strings, which a string under a rule is as
-// well as an enum. A constant is a set of one.
+// isSet reports whether s is a set of strings: an enum, or a string under a rule. A
+// constant is a set of one.
 func isSet(s *shape) bool { return s.kind == closed || s.kind == text && len(s.values) > 0 }

@@ -133,7 +133,7 @@ func TestEachKindOfDifference(t *testing.T) {
 		},
 		"optional without presence": {
 			proto: [2]string{`optional int32 limit`, `int32 limit`},
-			want:  []string{get + "openapi\tquery.limit\toptional; the field cannot tell absent from zero"},
+			want:  []string{get + "openapi\tquery.limit\toptional; the field has no presence"},
 		},
 		"body property": {
 			proto: [2]string{`optional string note`, `optional string remark`},
@@ -187,7 +187,7 @@ func TestEachKindOfDifference(t *testing.T) {
 		},
 		"response that cannot be absent": {
 			proto: [2]string{`optional string name = 4`, `string name = 4`},
-			want:  []string{post + "openapi\tresponse.user.name\tmay be absent or null; the field cannot tell"},
+			want:  []string{post + "openapi\tresponse.user.name\tmay be absent or null; the field has no presence"},
 		},
 		"response that is never absent": {
 			proto: [2]string{`string email = 1`, `optional string email = 1`},
@@ -266,7 +266,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"type":       {[2]string{`"format": "unixtime"`, `"type": ["integer", "string"]`}, "type is"},
 		"reference":  {[2]string{`"above": {"$ref": "#/components/schemas/Manager"}`, `"above": {"$ref": "#/components/schemas/Nobody"}`}, "no such schema"},
 		"header":     {[2]string{`"name": "limit", "in": "query"`, `"name": "limit", "in": "header"`}, "header"},
-		"alternates": {[2]string{`["organization.usage.result"]`, `["a", "b"]`}, "no constant tells apart"},
+		"alternates": {[2]string{`["organization.usage.result"]`, `["a", "b"]`}, "no constant distinguishes"},
 		"no paths":   {[2]string{`"paths"`, `"path"`}, "no paths"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,13 +6,13 @@
 // It prints a line for each difference, of four columns with tabs between them:
 //
 //	operation   GET /organization/users
-//	side        openapi or proto, the one that has what the other lacks; both,
+//	side        openapi or proto, the one that has a thing which the other lacks; both,
 //	            where both have it and do not agree
 //	path        query.limit, body.name, response.data[].id; "-" for the operation
 //	what        the type, enum value, limit or presence
 //
-// Differences that are intended are listed in allowed.tsv with the reason. The
-// status is 1 when a difference is not listed, or when a listed one is gone.
+// allowed.tsv lists the intended differences with their reasons. The status is 1 when a
+// difference is not listed, or when a listed one is gone.
 package main
 
 import (
@@ -35,7 +35,7 @@ const mirrorPackage = "admingateway.admin.v1"
 //go:embed allowed.tsv
 var allowed []byte
 
-// errDrift says that the two sides differ in a way that nothing explains.
+// errDrift reports that the two sides differ in a way that no exception explains.
 var errDrift = errors.New("the descriptions differ")
 
 func main() {

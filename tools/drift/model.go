@@ -2,7 +2,7 @@ package main
 
 import "strconv"
 
-// kind is what a JSON value is, in the terms that both sides share.
+// kind is the kind of a JSON value, in terms that both sides share.
 type kind string
 
 const (
@@ -25,9 +25,9 @@ type shape struct {
 	values   []string           // Of a closed set; of a string, the only ones allowed.
 	members  map[string]*member // Of an object, by JSON name.
 	element  *shape             // Of an array.
-	variants map[string]*shape  // Of a union, by the constant that tells them apart.
+	variants map[string]*shape  // Of a union, by the constant that distinguishes them.
 	bounds   bounds
-	prose    string // What the description says in words.
+	prose    string // The description's text.
 }
 
 // member is a named value: a property or a parameter, a field.
@@ -38,11 +38,12 @@ type member struct {
 	required bool
 	// nullable: an explicit null is allowed; the field is declared to send one.
 	nullable bool
-	// presence is what the field can tell. The OpenAPI side leaves it unset.
+	// presence is how the field represents an absent value. The OpenAPI side leaves it
+	// unset.
 	presence presence
 }
 
-// presence is how a field tells an absent value.
+// presence is how a field represents an absent value.
 type presence int
 
 const (

@@ -41,9 +41,9 @@ type content struct {
 	} `json:"content"`
 }
 
-// readOpenAPI reads the operations of an OpenAPI 3.1 document in JSON. What it
-// does not understand of a schema is an error: a keyword passed over would be a
-// difference never reported.
+// readOpenAPI reads the operations of an OpenAPI 3.1 document in JSON. A keyword of a
+// schema that it does not understand is an error: skipped, it would be a difference
+// that is never reported.
 func readOpenAPI(r io.Reader) (map[string]*operation, error) {
 	var doc document
 	if err := json.NewDecoder(r).Decode(&doc); err != nil {
@@ -163,7 +163,7 @@ func (d *document) reference(ref, name string) (*member, error) {
 	return m, nil
 }
 
-// read fills m from a schema that is no reference.
+// read fills m from a schema that is not a reference.
 func (d *document) read(m *member, s *schema, name string) error {
 	m.prose = s.Description
 	m.bounds = s.bounds()
@@ -270,7 +270,7 @@ func (d *document) all(m *member, s *schema, name string) error {
 }
 
 // any reads alternatives: a value or null, an open set of strings, or objects
-// that a constant tells apart.
+// that a constant distinguishes.
 func (d *document) any(m *member, alternatives []*schema, discriminator, name string) error {
 	var shapes []*shape
 	for _, alternative := range alternatives {
@@ -307,7 +307,7 @@ func (d *document) any(m *member, alternatives []*schema, discriminator, name st
 	for _, s := range shapes {
 		constant := s.members[discriminator]
 		if constant == nil || len(constant.values) != 1 {
-			return fmt.Errorf("%q: alternatives that no constant tells apart", name)
+			return fmt.Errorf("%q: alternatives that no constant distinguishes", name)
 		}
 		m.variants[constant.values[0]] = s
 	}

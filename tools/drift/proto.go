@@ -95,7 +95,7 @@ func (m mirror) operation(method protoreflect.MethodDescriptor) (*operation, err
 	case body == "":
 		op.query = rest
 	case rest[body] == nil:
-		return nil, fmt.Errorf("body %q is no field", body)
+		return nil, fmt.Errorf("body %q is not a field", body)
 	default:
 		op.body = rest[body].shape
 		delete(rest, body)
@@ -110,7 +110,7 @@ func (m mirror) operation(method protoreflect.MethodDescriptor) (*operation, err
 	if name := rule.GetResponseBody(); name != "" {
 		field := method.Output().Fields().ByName(protoreflect.Name(name))
 		if field == nil {
-			return nil, fmt.Errorf("response_body %q is no field", name)
+			return nil, fmt.Errorf("response_body %q is not a field", name)
 		}
 		op.response = m.field(field).shape
 	}
@@ -187,9 +187,9 @@ func (m mirror) field(field protoreflect.FieldDescriptor) *member {
 	return f
 }
 
-// zeroIsSent says whether the field is one that every request sends, with a
-// zero that is a value like others: false, 0, an empty array. A string or an
-// enum takes a rule to refuse its zero, which is none of the upstream's values.
+// zeroIsSent reports whether every request sends the field, with a zero that is a value
+// like others: false, 0, an empty array. A string or an enum needs a rule to refuse its
+// zero, which is not a value of the upstream.
 func zeroIsSent(field protoreflect.FieldDescriptor) bool {
 	behaviours, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
 	if !slices.Contains(behaviours, annotations.FieldBehavior_REQUIRED) {

@@ -21,8 +21,8 @@ func rulesOf(field protoreflect.FieldDescriptor) rules {
 // elements returns the rules of a repeated field's elements.
 func (r rules) elements() rules { return rules{r.GetRepeated().GetItems()} }
 
-// required says whether a request without the field is refused: by the rule of
-// that name, or by one that the zero value breaks where zero means absent.
+// required reports whether a request without the field is refused: by the rule of that
+// name, or by one that the zero value breaks where zero means absent.
 func (r rules) required(p presence) bool {
 	if r.GetRequired() {
 		return true
@@ -38,7 +38,7 @@ func (r rules) required(p presence) bool {
 		len(r.GetEnum().GetIn()) > 0 && !slices.Contains(r.GetEnum().GetIn(), 0)
 }
 
-// strings returns the only strings that the rules let through, nil for all.
+// strings returns the only strings that the rules allow, nil for all.
 func (r rules) strings() []string {
 	if s := r.GetString(); s.HasConst() {
 		return []string{s.GetConst()}
@@ -46,8 +46,8 @@ func (r rules) strings() []string {
 	return r.GetString().GetIn()
 }
 
-// allowed returns the upstream's spelling of the enum's values that the rules
-// let through. The zero value has none: it means that nothing is said.
+// allowed returns the upstream's spelling of the enum's values that the rules allow.
+// The zero value has none: it means unset.
 func (r rules) allowed(enum protoreflect.EnumDescriptor) []string {
 	var spellings []string
 	values := enum.Values()

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// schema is what is read of a JSON Schema.
+// schema is the part of a JSON Schema that is read.
 type schema struct {
 	Ref           string             `json:"$ref"`
 	Type          typeNames          `json:"type"`
@@ -46,7 +46,7 @@ func (s *schema) UnmarshalJSON(data []byte) error {
 		case "title", "default", "example", "examples", "deprecated": // Nothing that a value must satisfy.
 		case "nullable": // How OpenAPI 3.0 said it; the vendor's 3.1 still does in places.
 		case "additionalProperties":
-			// Proto messages drop what they do not know: only a schema for
+			// Proto messages drop unknown members: only a schema for
 			// the unknown would say something.
 			if v := string(value); v != "true" && v != "false" && v != "{}" {
 				return fmt.Errorf("keyword %q with a schema is not understood", keyword)

@@ -30,8 +30,8 @@ type description struct {
 	operations []string // "GET /organization/users/{user_id}"
 }
 
-// load reads the description and puts right what is wrong with it. It skips
-// the test where there is none.
+// load reads the description and corrects its errors. It skips the test where there is
+// none.
 func load(t *testing.T) *description {
 	t.Helper()
 	raw := openapitest.Description(t, defaultDescription)
@@ -40,7 +40,7 @@ func load(t *testing.T) *description {
 		t.Fatal(err)
 	}
 	normalise(t, root)
-	// Strict: what the description does not declare is an error as well.
+	// Strict: a member that the description does not declare is an error too.
 	return build(t, root, config.WithStrictMode())
 }
 
@@ -70,8 +70,7 @@ func build(t *testing.T, root map[string]any, options ...config.Option) *descrip
 	return d
 }
 
-// normalise corrects the places where the description does not say what the
-// API does.
+// normalise corrects the places where the description differs from the API.
 func normalise(t *testing.T, root map[string]any) {
 	t.Helper()
 	// The description calls a cost's value a number. The API sends a string of
@@ -135,7 +134,7 @@ type answer struct {
 	body    []byte
 }
 
-// check holds an answer against the description.
+// check validates an answer against the description.
 func (d *description) check(t *testing.T, a answer) []*validation.ValidationError {
 	t.Helper()
 	header := a.header

@@ -1,6 +1,6 @@
-// Package openapi holds the sandbox against the vendor's OpenAPI description,
-// with a validator made for such descriptions. It is a module of its own, so
-// that the validator is no dependency of the gateway.
+// Package openapi validates the sandbox against the vendor's OpenAPI description, with
+// a validator for such descriptions. It is a module of its own, so that the validator
+// is no dependency of the gateway.
 //
 // The description is not part of the project. ADMIN_OPENAPI names the file.
 package openapi

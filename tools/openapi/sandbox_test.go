@@ -136,7 +136,7 @@ func objects(v any) []map[string]any {
 func id(v map[string]any) string { s, _ := v["id"].(string); return s }
 
 // Every operation answers as the description says, on a seeded organization
-// and on what the operations themselves made.
+// and on objects that the operations made.
 func TestSandboxKeepsToTheDescription(t *testing.T) {
 	t.Parallel()
 	newDriver(t, load(t), sandbox.Options{Seed: 7}).everything()
@@ -186,7 +186,7 @@ func (d *driver) everything() {
 	}
 }
 
-// organization drives what belongs to the organization as such.
+// organization drives the operations of the organization itself.
 func (d *driver) organization(users []map[string]any, content string) {
 	d.t.Helper()
 	d.list("/organization/admin_api_keys?limit=1")
@@ -253,7 +253,7 @@ func (d *driver) spend(scope string) {
 	d.delete(scope + "/spend_limit")
 }
 
-// access drives groups, roles and who has them, in the organization.
+// access drives groups, roles and their assignments, in the organization.
 func (d *driver) access(users []map[string]any) {
 	d.t.Helper()
 	for _, g := range d.list("/organization/groups?limit=5") {
@@ -293,7 +293,7 @@ func (d *driver) assign(holder, role string) {
 	d.delete(holder + "/roles/" + role)
 }
 
-// project drives all that a project has, and archives it.
+// project drives the operations of a project, and archives it.
 func (d *driver) project(users []map[string]any, content string) {
 	d.t.Helper()
 	user := id(users[0])
@@ -388,7 +388,7 @@ func TestCostsAsNumbers(t *testing.T) {
 	}
 }
 
-// The judge judges: answers that are wrong in one place each are found wrong.
+// The validator finds answers that are wrong in one place each.
 func TestWrongAnswersAreFound(t *testing.T) {
 	t.Parallel()
 	described := load(t)

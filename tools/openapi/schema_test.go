@@ -41,9 +41,9 @@ func describe(t *testing.T) map[string]any {
 	return root
 }
 
-// loadGateway reads the gateway's description, strictly. Nothing has to be put
-// right in it. Answers are judged by their bodies, which are the upstream's, and
-// not by their headers, which at the REST door are the gateway's.
+// loadGateway reads the gateway's description, strictly. It needs no correction.
+// Answers are validated by their bodies, which are the upstream's, and not by their
+// headers, which at the REST door are the gateway's.
 func loadGateway(t *testing.T) *description {
 	t.Helper()
 	d := build(t, describe(t), config.WithStrictMode())
@@ -67,14 +67,14 @@ func TestTheGatewaysDescriptionIsOpenAPI(t *testing.T) {
 	}
 }
 
-// What the vendor's description says of the sandbox, the gateway's says too. The
-// REST door answers with the bytes that the upstream sent.
+// Answers of the sandbox are valid by the gateway's description, as they are by the
+// vendor's. The REST door answers with the bytes that the upstream sent.
 func TestSandboxKeepsToTheGatewaysDescription(t *testing.T) {
 	t.Parallel()
 	newDriver(t, loadGateway(t), sandbox.Options{Seed: 7}).everything()
 }
 
-// The gateway's description judges as the vendor's does.
+// The gateway's description finds the same wrong answers as the vendor's.
 func TestTheGatewaysDescriptionFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
 	described := loadGateway(t)
@@ -96,7 +96,7 @@ func TestTheGatewaysDescriptionFindsWrongAnswers(t *testing.T) {
 	}
 }
 
-// Requests are described too: those that the REST door takes are valid, and those
+// Requests are described too: those that the REST door accepts are valid, and those
 // that it refuses are not.
 func TestRequestsAgainstTheGatewaysDescription(t *testing.T) {
 	t.Parallel()

@@ -19,8 +19,8 @@ var (
 	codeWord = regexp.MustCompile("`(\\w+)`")
 )
 
-// metrics reads the table, and adds what comes with Prometheus and with its
-// client library.
+// metrics reads the table, and adds the metrics of Prometheus itself and of its client
+// library.
 func metrics(page string) map[string]Metric {
 	all := map[string]Metric{
 		"up": {Kind: "gauge"}, "go_goroutines": {Kind: "gauge"}, "go_memstats_heap_inuse_bytes": {Kind: "gauge"},

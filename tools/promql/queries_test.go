@@ -34,8 +34,8 @@ func documented(t *testing.T) map[string]Metric {
 
 var legendLabel = regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`)
 
-// Every panel of the dashboard asks what can be asked, and names its lines by
-// labels that the answer has.
+// Every panel of the dashboard has valid queries, and names its lines by labels that
+// the answer has.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	all := documented(t)
@@ -60,7 +60,7 @@ func TestDashboard(t *testing.T) {
 		}
 		ids[p.ID] = p.Title
 		if p.Type != "row" && (len(p.Targets) == 0 || p.Description == "") {
-			t.Errorf("panel %q shows nothing, or does not say what", p.Title)
+			t.Errorf("panel %q shows nothing, or has no description", p.Title)
 		}
 		for _, target := range p.Targets {
 			// Grafana puts in a duration, and instances between the quotes.
@@ -96,7 +96,7 @@ func TestDashboard(t *testing.T) {
 
 var annotationLabel = regexp.MustCompile(`\$labels\.(\w+)`)
 
-// Every alert asks what can be asked, and says who it is about.
+// Every alert has a valid query, and names its subject.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	all := documented(t)
@@ -150,7 +150,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// What is wrong is found.
+// Faults are found.
 func TestQueryFaults(t *testing.T) {
 	t.Parallel()
 	all := map[string]Metric{

@@ -12,9 +12,8 @@ import (
 // scraped are the labels that Prometheus adds to everything.
 func scraped() []string { return []string{"instance", "job"} }
 
-// query tells which labels the answer to a query has, and all that is wrong with
-// it: its syntax, a metric or a label that there is not, a rate of what is no
-// counter.
+// query returns the labels of the answer to a query, and all its faults: the syntax, an
+// unknown metric or label, a rate of a metric that is not a counter.
 func query(all map[string]Metric, text string) ([]string, error) {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
 	if err != nil {
@@ -34,7 +33,7 @@ func (c *checker) fault(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Errorf(format, args...))
 }
 
-// use is what becomes of a metric's values.
+// use is how the values of a metric are used.
 type use int
 
 const (
@@ -43,7 +42,7 @@ const (
 	asPresence            // of any: how many series there are
 )
 
-// labels are those of an expression, whose values are used as it is said.
+// labels returns the labels of an expression, whose values are used in the given way.
 func (c *checker) labels(node parser.Expr, as use) []string {
 	switch e := node.(type) {
 	case *parser.VectorSelector:
@@ -65,7 +64,7 @@ func (c *checker) labels(node parser.Expr, as use) []string {
 	case *parser.NumberLiteral, *parser.StringLiteral:
 		return nil
 	default:
-		c.fault("%s: not known here: %T", node, node)
+		c.fault("%s: unknown to this test: %T", node, node)
 		return nil
 	}
 }

@@ -1,8 +1,8 @@
 // Command protodeps writes the .proto files that ours import, as they are in
 // the Go modules pinned beside it, into the folder given as its argument.
 //
-// No schema registry is needed for it, and what buf compiles against is what
-// the generated code is linked with.
+// No schema registry is needed for it, and buf compiles against the files that the
+// generated code is linked with.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 }
 
 func run(folder string) error {
-	// What a .proto of ours may import. What these import in turn comes along.
+	// The imports that a .proto of ours may have. Their own imports are collected too.
 	wanted := []string{
 		"buf/validate/validate.proto",
 		"google/api/annotations.proto",

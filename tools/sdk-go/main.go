@@ -1,11 +1,11 @@
-// Command sdk-go runs a command beside a house: the Admin API as it is, and the
+// Command sdk-go runs a command beside a testbed: the Admin API as it is, and the
 // same behind a gateway. The command finds both in its environment:
 //
 //	DIRECT_URL   DIRECT_KEY      the API, and its admin key
-//	GATEWAY_URL  GATEWAY_TOKEN   the gateway, and the token of who may do all
-//	READER_TOKEN                 the token of who may read
-//	UPSTREAM_URL                 what the gateway calls: /_sandbox has its controls
-//	CERTIFICATE                  one that the API takes
+//	GATEWAY_URL  GATEWAY_TOKEN   the gateway, and the token of a caller that may do everything
+//	READER_TOKEN                 the token of a caller that may read
+//	UPSTREAM_URL                 the gateway's upstream: /_sandbox has its controls
+//	CERTIFICATE                  one that the API accepts
 //	OPERATIONS                   the path of operations.txt
 //
 // The tests of this module do the same with the vendor's SDK for Go.
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// beside runs a command in an environment that names the house.
+// beside runs a command in an environment that names the testbed.
 func beside(ctx context.Context, command []string) (err error) {
 	if len(command) == 0 {
 		return errors.New("usage: sdk-go COMMAND [ARGUMENT...]")
@@ -50,7 +50,7 @@ func beside(ctx context.Context, command []string) (err error) {
 	if err != nil {
 		return err
 	}
-	h, err := openHouse(ctx, binary, folder)
+	h, err := openTestbed(ctx, binary, folder)
 	if err != nil {
 		return err
 	}

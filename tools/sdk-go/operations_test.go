@@ -22,7 +22,8 @@ type operation struct {
 
 var operationLine = regexp.MustCompile(`^([\w.]+)((?: \w+=\S+)*)(?: (\{.*?\}))?(?: => (.+))?$`)
 
-// readOperations gives what both have, and what the gateway has not.
+// readOperations returns the operations that both have, and those that the gateway
+// lacks.
 func readOperations(t *testing.T) (all []operation, missing []string) {
 	t.Helper()
 	text, err := os.ReadFile("operations.txt")
@@ -58,7 +59,7 @@ func readOperations(t *testing.T) (all []operation, missing []string) {
 	return all, missing
 }
 
-// world is what "$name" stands for.
+// world has the values of the names in "$name".
 type world map[string]string
 
 var placeholder = regexp.MustCompile(`\$(\w+)`)
@@ -70,7 +71,7 @@ func (w world) fill(text string) string {
 	})
 }
 
-// learn keeps what the operation's line names.
+// learn stores the values that the operation's line names.
 func (w world) learn(o operation, answer []byte) error {
 	var decoded any
 	if err := json.Unmarshal(answer, &decoded); err != nil {

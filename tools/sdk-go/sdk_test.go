@@ -34,9 +34,9 @@ func client(p place) openai.Client {
 	return openai.NewClient(option.WithBaseURL(p.url), option.WithAdminAPIKey(p.key))
 }
 
-func open(t *testing.T) *house {
+func open(t *testing.T) *testbed {
 	t.Helper()
-	h, err := openHouse(t.Context(), binary, t.TempDir())
+	h, err := openTestbed(t.Context(), binary, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func method(c openai.Client, name string) (reflect.Value, bool) {
 	return v, v.IsValid()
 }
 
-// call makes one operation, and returns what the SDK says of it.
+// call makes one operation, and returns the SDK's result.
 func call(ctx context.Context, c openai.Client, o operation, w world) (answer string, err error) {
 	m, ok := method(c, o.method)
 	if !ok {
@@ -78,7 +78,7 @@ func call(ctx context.Context, c openai.Client, o operation, w world) (answer st
 		}
 		in = append(in, params)
 	} else if o.params != "" || m.Type().NumIn() != len(in)+1 {
-		return "", errors.New("the SDK's method takes something else")
+		return "", errors.New("the SDK's method takes other parameters")
 	}
 	out := m.Call(in)
 	if err, ok := out[1].Interface().(error); ok {
@@ -86,13 +86,13 @@ func call(ctx context.Context, c openai.Client, o operation, w world) (answer st
 	}
 	said, ok := out[0].Interface().(interface{ RawJSON() string })
 	if !ok {
-		return "", errors.New("the SDK's answer does not say what it was")
+		return "", errors.New("the SDK's answer does not have the raw response")
 	}
 	return said.RawJSON(), nil
 }
 
-// TestEveryOperation does everything that the SDK can, past the gateway and
-// through it: what it returns is the same.
+// TestEveryOperation calls every operation of the SDK, directly and through the
+// gateway: the results are the same.
 func TestEveryOperation(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -103,7 +103,7 @@ func TestEveryOperation(t *testing.T) {
 	for _, o := range all {
 		want, err := call(t.Context(), direct, o, past)
 		if err != nil {
-			t.Fatalf("operations.txt:%d: %s, past the gateway: %v", o.line, o.method, err)
+			t.Fatalf("operations.txt:%d: %s, directly: %v", o.line, o.method, err)
 		}
 		got, err := call(t.Context(), through, o, w)
 		if err != nil {
@@ -209,8 +209,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLostWriteIsNotRepeated: the SDK repeats a write whose answer is lost, and
-// so makes two things of one. It does not behind the gateway.
+// TestLostWriteIsNotRepeated: the SDK repeats a write whose answer is lost, and so
+// makes two objects instead of one. Behind the gateway it does not.
 func TestLostWriteIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	h := open(t)

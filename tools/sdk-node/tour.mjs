@@ -1,8 +1,8 @@
-// Does every admin operation with the vendor's SDK for Node, past the gateway and
-// through it, and compares what the SDK returns.
+// Calls every admin operation with the vendor's SDK for Node, directly and through
+// the gateway, and compares the results.
 //
-// Run it beside a house: see tools/sdk-go, which has the operations and says what
-// is in the environment.
+// Run it beside a testbed: see tools/sdk-go, which has the operations and
+// describes the environment.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const form = /^([\w.]+)((?: \w+=\S+)*)(?: (\{.*?\}))?(?: => (.+))?$/;
 
 const pairs = (text) => (text ?? '').split(' ').filter(Boolean).map((pair) => pair.split('='));
 
-// operations are those of the file: line, method, path, parameters, what to keep.
+// operations are those of the file: line, method, path, parameters, values to keep.
 function* operations() {
   for (const [i, text] of readFileSync(file, 'utf8').split('\n').entries()) {
     if (text === '' || text.startsWith('#') || text.startsWith('-')) continue;
@@ -23,7 +23,7 @@ function* operations() {
   }
 }
 
-// fill replaces "$name" by what is known of it.
+// fill replaces "$name" by its value.
 function fill(value, world) {
   if (Array.isArray(value)) return value.map((member) => fill(member, world));
   if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, fill(member, world)]));
@@ -65,7 +65,7 @@ async function everyOperation() {
     methods.add(operation.method);
     calls++;
   }
-  console.log(`node: ${methods.size} operations in ${calls} calls, the same past the gateway and through it`);
+  console.log(`node: ${methods.size} operations in ${calls} calls, the same directly and through the gateway`);
 }
 
 async function refusals() {
@@ -78,7 +78,8 @@ async function refusals() {
   console.log('node: pages and refusals are understood');
 }
 
-// The SDK repeats by itself what fails; a write that may be done it must not.
+// The SDK retries failed calls by itself, but must not retry a write that may have
+// been done.
 async function lostWrite() {
   const operation = 'POST /organization/projects';
   const count = async () => (await (await fetch(`${UPSTREAM_URL}/_sandbox/counts`)).json()).counts[operation] ?? 0;

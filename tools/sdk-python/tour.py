@@ -1,8 +1,8 @@
-"""Does every admin operation with the vendor's SDK for Python, past the gateway
-and through it, and compares what the SDK returns.
+"""Calls every admin operation with the vendor's SDK for Python, directly and
+through the gateway, and compares the results.
 
-Run it beside a house: see tools/sdk-go, which has the operations and says what
-is in the environment.
+Run it beside a testbed: see tools/sdk-go, which has the operations and
+describes the environment.
 """
 
 import json
@@ -19,7 +19,7 @@ LINE = re.compile(r"^([\w.]+)((?: \w+=\S+)*)(?: (\{.*?\}))?(?: => (.+))?$")
 
 
 def operations():
-    """The operations of the file: number, method, path, parameters, what to keep."""
+    """The operations of the file: number, method, path, parameters, values to keep."""
     for number, text in enumerate(OPERATIONS.read_text(encoding="utf-8").splitlines(), 1):
         if not text or text[0] in "#-":
             continue
@@ -30,7 +30,7 @@ def operations():
 
 
 def fill(value, world):
-    """Replaces "$name" by what is known of it."""
+    """Replaces "$name" by its value."""
     if isinstance(value, dict):
         return {name: fill(member, world) for name, member in value.items()}
     if isinstance(value, list):
@@ -41,7 +41,7 @@ def fill(value, world):
 
 
 def call(client, method, path, params, world):
-    """Makes one call; gives what the SDK makes of the answer, and the answer."""
+    """Makes one call; returns the SDK's result and the answer."""
     function = client.admin.organization
     for name in method.split("."):
         function = getattr(function, name)
@@ -77,10 +77,10 @@ def every_operation():
             learn(kept, answer, world)
             answers.append(answer)
         if answers[0] != answers[1] or not answers[0]:
-            sys.exit(f"operations.txt:{number}: {method}: {answers[1]} through the gateway, {answers[0]} past it")
+            sys.exit(f"operations.txt:{number}: {method}: {answers[1]} through the gateway, {answers[0]} directly")
         methods.add(method)
         calls += 1
-    print(f"python: {len(methods)} operations in {calls} calls, the same past the gateway and through it")
+    print(f"python: {len(methods)} operations in {calls} calls, the same directly and through the gateway")
 
 
 def refusals():
@@ -93,7 +93,7 @@ def refusals():
         assert error.code == "permission_denied" and error.type == "permission_error", error
     try:
         reader.admin.organization.projects.retrieve("proj_nobody")
-        sys.exit("there is a project of nobody's")
+        sys.exit("there is an unknown project")
     except openai.NotFoundError:
         pass
     print("python: pages and refusals are understood")
@@ -106,7 +106,7 @@ def control(path, fault=None):
 
 
 def lost_write():
-    """The SDK repeats by itself what fails; a write that may be done it must not."""
+    """The SDK retries failed calls by itself, but must not retry a write that may have been done."""
     operation = "POST /organization/projects"
     before = control("/_sandbox/counts")["counts"].get(operation, 0)
     control("/_sandbox/faults", {"op": operation, "kind": "lost"})

@@ -27,7 +27,7 @@ func projectsPage() []byte {
 	return []byte(b.String())
 }
 
-// projectsStruct is what a hand-written client decodes the page into.
+// projectsStruct is the type into which a hand-written client decodes the page.
 type projectsStruct struct {
 	Object string `json:"object"`
 	Data   []struct {

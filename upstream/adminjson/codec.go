@@ -5,7 +5,7 @@
 // the fields are, times are Unix seconds, 64-bit integers are numbers, and
 // enums have the upstream's own spelling.
 //
-// Answers are read leniently: what the schema lacks is skipped and counted in a
+// Answers are read leniently: a member that the schema lacks is skipped and counted in a
 // [Drift]. Requests are read strictly ([Codec.UnmarshalStrict]) and written
 // only when every value of theirs can be sent ([Codec.AppendJSON]).
 package adminjson
@@ -21,8 +21,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// maxDepth is how deep objects and arrays may nest, in what is read into a
-// message and in what is written. Members that are skipped have no such limit.
+// maxDepth bounds the nesting of objects and arrays, in members that are read into a
+// message and in members that are written. Members that are skipped have no bound.
 const maxDepth = 64
 
 // Codec reads and writes one message type. It is immutable and safe for
@@ -41,11 +41,11 @@ type options struct {
 	drift   *Drift
 }
 
-// Option changes what [Compile] makes.
+// Option changes the codec that [Compile] makes.
 type Option func(*options)
 
 // Without leaves fields out: they are not written, and a member of such a name
-// is unknown. It is meant for what an HTTP rule has put in the path or query.
+// is unknown. It is meant for fields that an HTTP rule puts in the path or query.
 // It is of the message itself, not of messages within it.
 func Without(fields ...protoreflect.Name) Option {
 	return func(o *options) {
@@ -61,7 +61,7 @@ func In(field protoreflect.Name) Option {
 	return func(o *options) { o.in = field }
 }
 
-// WithDrift says where to count what answers have and the message lacks. By
+// WithDrift counts the members of answers that the message lacks. By
 // default nothing is counted.
 func WithDrift(d *Drift) Option {
 	return func(o *options) { o.drift = d }
@@ -69,7 +69,7 @@ func WithDrift(d *Drift) Option {
 
 // Compile makes the codec of a message type. The error names the field that has
 // no mapping: an enum with a value that lacks its json_value, a map, a group,
-// bytes, a float, or a kind of integer that JSON cannot tell from another.
+// bytes, a float, or a kind of integer without a form of its own in JSON.
 func Compile(md protoreflect.MessageDescriptor, opts ...Option) (*Codec, error) {
 	o := options{without: map[protoreflect.Name]bool{}}
 	for _, opt := range opts {
@@ -151,7 +151,7 @@ func (c *Codec) unmarshal(json []byte, m proto.Message, strict bool) error {
 	return err
 }
 
-// maxPooled is the largest buffer, in bytes, that is kept for the next message.
+// maxPooled is the largest buffer, in bytes, that is reused for the next message.
 const maxPooled = 1 << 20
 
 // AppendJSON appends the upstream's JSON of m to dst, and returns dst as it was

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Reasons of errors that have no one place.
+// The reasons that several errors have.
 const (
 	reasonRange = "is out of range"
 	reasonWhole = "must be a whole number"
@@ -18,7 +18,7 @@ const (
 )
 
 // decoder writes the wire form of the JSON in src to dst. It walks JSON that
-// jsontext has found to be valid: it need not look for what cannot be there.
+// jsontext has found to be valid, so it does not check the syntax again.
 type decoder struct {
 	scanner
 	dst    []byte
@@ -52,7 +52,7 @@ func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
 	return d.dst, nil
 }
 
-// invalid finds out what is wrong with JSON that is not valid.
+// invalid returns the error of JSON that is not valid.
 func invalid(json []byte, strict bool) error {
 	r := jsontext.NewDecoder(bytes.NewReader(json), jsontext.AllowDuplicateNames(!strict))
 	_, err := r.ReadValue()
@@ -60,12 +60,12 @@ func invalid(json []byte, strict bool) error {
 		return &SyntaxError{Offset: r.InputOffset()} // Something follows the value.
 	}
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
-		return &FieldError{Path: pointerPath(s.JSONPointer), Reason: "must not be there twice"}
+		return &FieldError{Path: pointerPath(s.JSONPointer), Reason: "must not occur twice"}
 	}
 	return syntaxError(err)
 }
 
-// fail is the error that there is at the place where the decoder is.
+// fail returns an error at the decoder's position.
 func (d *decoder) fail(reason string) error {
 	if d.strict {
 		return &FieldError{Reason: reason}
@@ -80,12 +80,12 @@ func (d *decoder) enter() error {
 	return nil
 }
 
-// frame is what is known of an object while it is read.
+// frame is the state of an object that is being read.
 type frame struct {
 	base   int // Where its records start.
 	seen   [maxFields / 64]uint64
 	oneofs uint64
-	// stale says of a field up to where its records no longer count.
+	// stale has, for a field, the end of its records that no longer count.
 	stale map[protowire.Number]int
 	mask  presentMask
 }
@@ -127,7 +127,7 @@ func (d *decoder) object(p *plan) error {
 // unknown passes over a member that the message does not have.
 func (d *decoder) unknown(p *plan, name []byte) error {
 	if d.strict {
-		return within(d.fail("is not known"), clean(string(name)))
+		return within(d.fail("is unknown"), clean(string(name)))
 	}
 	if d.drift != nil {
 		d.drift.add(p.desc.FullName(), string(name), UnknownField)
@@ -136,7 +136,7 @@ func (d *decoder) unknown(p *plan, name []byte) error {
 	return nil
 }
 
-// member reads the value of a member and keeps track of what it replaces.
+// member reads the value of a member and keeps track of the records it replaces.
 func (d *decoder) member(p *plan, f *field, fr *frame) error {
 	word, bit := f.index/64, uint64(1)<<(f.index%64)
 	if fr.seen[word]&bit != 0 {
@@ -172,7 +172,7 @@ func (d *decoder) member(p *plan, f *field, fr *frame) error {
 // second is called for a member of a oneof that already has one.
 func (d *decoder) second(p *plan, f *field) error {
 	if d.strict {
-		return d.fail("must not be there together with another of " + string(f.desc.ContainingOneof().Name()))
+		return d.fail("must not occur together with another of " + string(f.desc.ContainingOneof().Name()))
 	}
 	d.drift.add(p.desc.FullName(), f.name, SecondOneof)
 	return nil
@@ -191,7 +191,7 @@ func (d *decoder) null(p *plan, f *field) error {
 }
 
 // forget removes the records that a later member of the same name replaced:
-// the wire form would merge or join what JSON replaces.
+// the wire form would merge or join values that JSON replaces.
 func (d *decoder) forget(fr *frame) {
 	if fr.stale == nil {
 		return
@@ -274,7 +274,7 @@ func (d *decoder) element(p *plan, f *field) error {
 }
 
 // single reads one value as a record. A scalar that is zero has one only when
-// zero is to be told from absent.
+// zero and absent differ.
 func (d *decoder) single(p *plan, f *field, zero bool) error {
 	switch f.kind {
 	case kindString:
@@ -306,16 +306,16 @@ func (d *decoder) single(p *plan, f *field, zero bool) error {
 	}
 }
 
-// open appends a tag and room for a length of one byte. What close is to be
-// given is where the content starts.
+// open appends a tag and one byte for a length, and returns the start of the content,
+// for close.
 func (d *decoder) open(tag []byte) (start int) {
 	d.dst = append(d.dst, tag...)
 	d.dst = append(d.dst, 0)
 	return len(d.dst)
 }
 
-// close writes the length of what was appended since open, and makes more room
-// for it where one byte is not enough.
+// close writes the length of the content that was appended since open, and inserts
+// bytes for it where one is not enough.
 func (d *decoder) close(start int) {
 	n := len(d.dst) - start
 	if n < 0x80 {

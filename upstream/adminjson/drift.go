@@ -18,7 +18,7 @@ const (
 	UnknownField DriftKind = "unknown_field"
 	// UnknownEnum is a string that the enum has no value for.
 	UnknownEnum DriftKind = "unknown_enum"
-	// UnexpectedNull is a null where the message cannot tell absent from zero.
+	// UnexpectedNull is a null where absent and zero are the same in the message.
 	UnexpectedNull DriftKind = "null"
 	// SecondOneof is a member of a oneof of which another member came before.
 	SecondOneof DriftKind = "second_oneof"
@@ -39,7 +39,7 @@ type DriftEntry struct {
 	Count uint64
 }
 
-// Drift counts what answers had and the schema lacks, so that an upstream that
+// Drift counts members and values of answers that the schema lacks, so that an upstream that
 // grows is noticed before anybody misses a field. It keeps at most
 // [MaxDriftEntries] entries, whatever answers hold; a difference that comes
 // later is only counted in [Drift.Dropped]. The zero value is ready for use and
@@ -56,7 +56,7 @@ type driftKey struct {
 	kind    DriftKind
 }
 
-// Snapshot returns what was counted so far, ordered by message, member, kind.
+// Snapshot returns the counts so far, ordered by message, member, kind.
 func (d *Drift) Snapshot() []DriftEntry {
 	d.mu.RLock()
 	entries := make([]DriftEntry, 0, len(d.seen))
@@ -93,7 +93,7 @@ func (d *Drift) add(message protoreflect.FullName, member string, kind DriftKind
 	n.Add(1)
 }
 
-// entry returns the counter of a key, nil when there is no room for it.
+// entry returns the counter of a key, nil when the table is full.
 func (d *Drift) entry(k driftKey) *atomic.Uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -164,7 +164,7 @@ func (e *encoder) enum(f *field, n protoreflect.EnumNumber) error {
 		if n == 0 {
 			return &FieldError{Reason: "must not be unspecified"}
 		}
-		return &FieldError{Reason: "has a value that is not known"}
+		return &FieldError{Reason: "has an unknown value"}
 	}
 	return e.string(name)
 }

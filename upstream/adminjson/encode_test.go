@@ -14,7 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-// zeros is what a message All that is empty is written as.
+// zeros is the JSON of an empty message All.
 const zeros = `{"id":"","count":0,"on":false,"api-key.value":"","small":0,"unsigned":0,"large":0,"ratio":0,"wanted":[]}`
 
 func TestAppendJSON(t *testing.T) {

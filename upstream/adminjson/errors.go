@@ -48,7 +48,7 @@ func (e *SyntaxError) Unwrap() error {
 type TypeError struct {
 	// Path is the member, such as "data[3].created_at"; empty at the top.
 	Path string
-	// Reason is what is wrong, as the end of a sentence that starts with Path.
+	// Reason is the fault, as the end of a sentence that starts with Path.
 	Reason string
 }
 
@@ -56,13 +56,13 @@ func (e *TypeError) Error() string { return prefix(e.Path) + e.Reason }
 
 func (e *TypeError) within(path string) { e.Path = join(path, e.Path) }
 
-// FieldError says what a caller must change in a request: in the JSON that
+// FieldError names the value that a caller must change in a request: in the JSON that
 // [Codec.UnmarshalStrict] read, or in the message that [Codec.AppendJSON] was
 // to write. It never holds the value.
 type FieldError struct {
 	// Path is the member, such as "limits[0].amount"; empty for the whole.
 	Path string
-	// Reason is what is wrong, as the end of a sentence that starts with Path.
+	// Reason is the fault, as the end of a sentence that starts with Path.
 	Reason string
 }
 
@@ -78,7 +78,7 @@ func prefix(path string) string {
 }
 
 // within puts a path in front of the path of an error, so that a path is made
-// only on the way out of what failed.
+// only after a failure.
 func within(err error, path string) error {
 	if e, ok := err.(interface{ within(path string) }); ok {
 		e.within(path)
@@ -97,7 +97,7 @@ func join(outer, inner string) string {
 	return outer + "." + inner
 }
 
-// syntaxError repeats the place, and nothing else, of what jsontext found.
+// syntaxError repeats the place of jsontext's error, and nothing else.
 func syntaxError(err error) *SyntaxError {
 	e := &SyntaxError{truncated: errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)}
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -124,7 +124,7 @@ func pointerPath(p jsontext.Pointer) string {
 	return path
 }
 
-// maxName is how many bytes of a name that somebody else chose are kept.
+// maxName bounds the part of an unknown name that is kept, in bytes.
 const maxName = 64
 
 // clean makes a name from outside fit to be logged: short, printable, UTF-8.

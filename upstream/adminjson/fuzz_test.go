@@ -14,8 +14,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-// FuzzDecode holds the codec against a decoder that is too simple to be wrong
-// in the same way.
+// FuzzDecode compares the codec with a decoder that is too simple to have the same
+// faults.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `[]`, `null`, `{"id":"a\u00e9\ud83d\ude00","id":null}`, `{"count":5.0,"maybe":"1e3","numbers":[1,-2.0,null]}`,

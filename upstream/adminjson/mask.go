@@ -47,7 +47,7 @@ func readMask(p *plan, m protoreflect.Message) (named fieldSet, masked bool, err
 	return named, true, nil
 }
 
-// byPath finds a field by its name in the .proto, which is what a mask holds.
+// byPath finds a field by its name in the .proto, as a mask has it.
 func (p *plan) byPath(path string) *field {
 	for i := range p.fields {
 		if string(p.fields[i].desc.Name()) == path {
@@ -72,7 +72,7 @@ func (e *encoder) named(f *field, m protoreflect.Message, start int) error {
 	}
 }
 
-// presentMask is what a request's members say about its mask.
+// presentMask collects the members of a request for its mask.
 type presentMask struct {
 	fields []*field
 	null   bool

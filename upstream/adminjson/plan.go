@@ -32,7 +32,7 @@ const (
 	kindMessage
 )
 
-// wants is what JSON must hold for a kind, as the reason of an error.
+// wants returns the reason of an error for JSON that a kind does not accept.
 func (k kind) wants() string {
 	switch k {
 	case kindBool:
@@ -61,25 +61,25 @@ func (k kind) wants() string {
 // packs says whether repeated values may share one record on the wire.
 func (k kind) packs() bool { return k <= kindDouble || k == kindEnum }
 
-// plan is all that is to be known of a message, looked up once.
+// plan is everything about a message that the codec needs, looked up once.
 type plan struct {
 	desc protoreflect.MessageDescriptor
 	// fields are the members, in the order of declaration.
 	fields []field
 	// byName finds a member by its name in JSON.
 	byName map[string]int
-	// mask is the field that says what is sent; nil in most messages.
+	// mask is the field that names the fields to send; nil in most messages.
 	mask protoreflect.FieldDescriptor
 	// array is set when the message stands for a JSON array: its only field.
 	array *field
 }
 
-// field is all that is to be known of a member.
+// field is everything about a member that the codec needs.
 type field struct {
 	desc     protoreflect.FieldDescriptor
 	name     string // In JSON.
 	key      []byte // The name as it is written, with its colon.
-	tag      []byte // What a record on the wire starts with.
+	tag      []byte // The start of a record on the wire.
 	index    int    // In plan.fields.
 	kind     kind
 	list     bool

@@ -65,7 +65,7 @@ func (d *decoder) enum(p *plan, f *field) (v uint64, known bool, err error) {
 		return uint64(int64(n)), true, nil
 	}
 	if d.strict {
-		return 0, false, d.fail("has a value that is not known")
+		return 0, false, d.fail("has an unknown value")
 	}
 	d.drift.add(p.desc.FullName(), f.name, UnknownEnum)
 	return 0, false, nil
@@ -150,7 +150,7 @@ func (d *decoder) timestamp(f *field) error {
 	return nil
 }
 
-// plainText reads a string and returns what it stands for.
+// plainText reads a string and returns it unescaped.
 func (d *decoder) plainText() []byte {
 	raw, escaped := d.text()
 	if escaped {
@@ -159,8 +159,8 @@ func (d *decoder) plainText() []byte {
 	return raw
 }
 
-// appendUnquoted appends what a spelled string stands for. The input is valid,
-// so that there is no error to have.
+// appendUnquoted appends a string, unescaped. The input is valid, so it cannot
+// fail.
 func appendUnquoted(dst, raw []byte) []byte {
 	quoted := append(append(append(make([]byte, 0, len(raw)+2), '"'), raw...), '"')
 	dst, _ = jsontext.AppendUnquote(dst, quoted)

@@ -39,7 +39,7 @@ func (s *scanner) colon() {
 	s.peek()
 }
 
-// text reads a string and returns what is between its quotes, as it is spelled.
+// text reads a string and returns the bytes between its quotes, still escaped.
 func (s *scanner) text() (raw []byte, escaped bool) {
 	s.pos++
 	rest := s.src[s.pos:]

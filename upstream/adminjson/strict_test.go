@@ -76,7 +76,7 @@ func TestUnmarshalStrictErrors(t *testing.T) {
 	if err := codec.UnmarshalStrict([]byte(`{"id":`), m); !isSyntax(err) {
 		t.Errorf("got %v, want a SyntaxError", err)
 	}
-	// What the codec leaves out, it does not let in.
+	// A field that the codec leaves out is refused.
 	codec, m = message(t, "Update", adminjson.Without("id"))
 	for _, json := range []string{`{"id":"a"}`, `{"update_mask":"name"}`} {
 		if err := codec.UnmarshalStrict([]byte(json), m); err == nil {

@@ -136,7 +136,7 @@ func (p *Pacer) goAlone(w *waiter, now time.Time) {
 // call that is next in the bucket when the answer arrives.
 func (p *Pacer) goShared(ctx context.Context, w *waiter, now time.Time) {
 	b, class := w.bucket, w.flow.Class
-	if b.refusal != nil && !p.tellRefusal(ctx, b, now) {
+	if b.refusal != nil && !p.reportRefusal(ctx, b, now) {
 		return
 	}
 	ask := Ask{

@@ -44,7 +44,7 @@ func (c Class) valid() Class {
 // Flow identifies on whose behalf a call is made. Flows of a class share tokens
 // equally.
 type Flow struct {
-	// Key tells flows apart, such as a caller's name. It is not logged.
+	// Key identifies the flow, such as a caller's name. It is not logged.
 	Key string
 	// Class is the class of the call.
 	Class Class

@@ -72,9 +72,9 @@ func (p *Pacer) owe(b *bucket, epoch uint64, lowered bool) {
 	b.refusal = &next
 }
 
-// tellRefusal sends the refusal that the shared budget does not know of, and
+// reportRefusal sends the refusal that the shared budget does not know of, and
 // reports whether that succeeded.
-func (p *Pacer) tellRefusal(ctx context.Context, b *bucket, now time.Time) bool {
+func (p *Pacer) reportRefusal(ctx context.Context, b *bucket, now time.Time) bool {
 	owed := b.refusal
 	refusal := *owed
 	refusal.Closed = max(0, b.learned.closed.Sub(now))

@@ -12,14 +12,14 @@ import (
 
 // notes are Metrics that record their calls.
 type notes struct {
-	mu   sync.Mutex
-	told []string
+	mu    sync.Mutex
+	calls []string
 }
 
 func (n *notes) add(format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.told = append(n.told, fmt.Sprintf(format, args...))
+	n.calls = append(n.calls, fmt.Sprintf(format, args...))
 }
 
 // Granted implements [Metrics].
@@ -41,9 +41,9 @@ func (n *notes) Limited(bucket string, lowered bool) { n.add("limited %s %t", bu
 // Shared implements [Metrics].
 func (n *notes) Shared(available bool) { n.add("shared %t", available) }
 
-func TestMetricsAreTold(t *testing.T) {
+func TestMetricsAreCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told notes
+		var recorded notes
 		up := true
 		shared := &fakeShared{take: func(Ask) (Answer, error) {
 			if !up {
@@ -51,14 +51,14 @@ func TestMetricsAreTold(t *testing.T) {
 			}
 			return Answer{Granted: true}, nil
 		}}
-		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{6, 1}, Share: 0.5, Metrics: &told})
+		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{6, 1}, Share: 0.5, Metrics: &recorded})
 		grant := drain(t, p, "b")
 		up = false
 		ctx, cancel := context.WithCancel(as(t.Context(), "f", FanOut))
 		s := newScript(t)
 		s.wait(ctx, p, "b", "f")
 		cancel()
-		<-s.told
+		<-s.results
 		drain(t, p, "b")
 		p.Limited(t.Context(), grant, time.Minute)
 		short, cancel := context.WithTimeout(as(t.Context(), "r", Revocation), time.Second)
@@ -73,8 +73,8 @@ func TestMetricsAreTold(t *testing.T) {
 			"granted b interactive 0s", "shared false", "left b fan_out", "granted b interactive 21s",
 			"limited b false", "exhausted b revocation too_late", "shared true", "granted b interactive 0s",
 		}
-		if !slices.Equal(told.told, want) {
-			t.Errorf("got %q\nwant %q", told.told, want)
+		if !slices.Equal(recorded.calls, want) {
+			t.Errorf("got %q\nwant %q", recorded.calls, want)
 		}
 	})
 }

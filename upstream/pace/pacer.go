@@ -247,7 +247,7 @@ func (p *Pacer) deliver(w *waiter, out outcome) {
 	}
 	p.forget(w)
 	out.class = w.flow.Class
-	w.done <- out // It has room for one, and gets one.
+	w.done <- out // It is buffered, and gets one outcome.
 }
 
 func (p *Pacer) forget(w *waiter) {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// told is the result of a call.
-type told struct {
+// result is the outcome of a Wait.
+type result struct {
 	name  string
 	grant Grant
 	err   error
@@ -21,14 +21,14 @@ type told struct {
 
 // script runs calls in a bubble, where time passes when all wait.
 type script struct {
-	tb   testing.TB
-	told chan told
-	all  sync.WaitGroup
+	tb      testing.TB
+	results chan result
+	all     sync.WaitGroup
 }
 
 func newScript(tb testing.TB) *script {
 	tb.Helper()
-	s := &script{tb: tb, told: make(chan told, 10_000)}
+	s := &script{tb: tb, results: make(chan result, 10_000)}
 	tb.Cleanup(s.all.Wait)
 	return s
 }
@@ -38,7 +38,7 @@ func (s *script) wait(ctx context.Context, p *Pacer, bucket, name string) {
 	s.tb.Helper()
 	s.all.Go(func() {
 		grant, err := p.Wait(ctx, bucket)
-		s.told <- told{name: name, grant: grant, err: err}
+		s.results <- result{name: name, grant: grant, err: err}
 	})
 	synctest.Wait()
 }
@@ -48,7 +48,7 @@ func (s *script) order(n int) string {
 	s.tb.Helper()
 	var names []string
 	for range n {
-		t := <-s.told
+		t := <-s.results
 		if t.err != nil {
 			s.tb.Fatalf("%s: %v", t.name, t.err)
 		}
@@ -258,7 +258,7 @@ func TestWaitersThatAreClosedOut(t *testing.T) {
 		s.wait(t.Context(), p, "b", "long")
 		p.Limited(t.Context(), grant, 30*time.Second)
 		synctest.Wait()
-		first := <-s.told
+		first := <-s.results
 		exhausted(t, first.err, TooLate)
 		if first.name != "short" || short.Err() != nil {
 			t.Error(first.name, short.Err())
@@ -327,8 +327,8 @@ func TestBounds(t *testing.T) {
 		}
 		p.Close()
 		for range 20 {
-			if told := <-s.told; !errors.Is(told.err, ErrClosed) {
-				t.Error(told.err)
+			if got := <-s.results; !errors.Is(got.err, ErrClosed) {
+				t.Error(got.err)
 			}
 		}
 		if _, err := p.Wait(t.Context(), "b"); !errors.Is(err, ErrClosed) {
@@ -337,7 +337,7 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-func TestWhoLeavesSpendsNothing(t *testing.T) {
+func TestCallThatLeavesSpendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newPacer(t, Options{Organization: roomy, Default: Limit{60, 1}, Margin: 1e-9}), newScript(t)
 		drain(t, p, "b")
@@ -349,8 +349,8 @@ func TestWhoLeavesSpendsNothing(t *testing.T) {
 		s.wait(t.Context(), p, "b", "staying")
 		leave()
 		for range 50 {
-			if told := <-s.told; !errors.Is(told.err, context.Canceled) {
-				t.Error(told.err)
+			if got := <-s.results; !errors.Is(got.err, context.Canceled) {
+				t.Error(got.err)
 			}
 		}
 		s.want("staying")

@@ -37,7 +37,7 @@ func TestQueueIsItsModel(t *testing.T) {
 			},
 			"remove": func(t *rapid.T) {
 				if len(waiting) == 0 {
-					t.Skip("nobody waits") // rapid's: draws another action
+					t.Skip("no call waits") // rapid's: draws another action
 				}
 				i := rapid.IntRange(0, len(waiting)-1).Draw(t, "who")
 				q.remove(waiting[i])

@@ -72,7 +72,7 @@ func TestRevocationThatComesWhileRedisIsAsked(t *testing.T) {
 	})
 }
 
-func TestTokenOfWhoLeftGoesToTheNextOrBack(t *testing.T) {
+func TestTokenOfACallThatLeftGoesToTheNextOrBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
 		shared := &fakeShared{take: func(Ask) (Answer, error) {
@@ -87,8 +87,8 @@ func TestTokenOfWhoLeftGoesToTheNextOrBack(t *testing.T) {
 				s.wait(t.Context(), p, "b", "staying")
 			}
 			leave()
-			if told := <-s.told; !errors.Is(told.err, context.Canceled) {
-				t.Fatal(told)
+			if got := <-s.results; !errors.Is(got.err, context.Canceled) {
+				t.Fatal(got)
 			}
 			answer <- struct{}{}
 			if stays {
@@ -186,7 +186,7 @@ func TestShortDeadlinesWhileSharedIsLost(t *testing.T) {
 	})
 }
 
-func TestRefusalIsToldWhenSharedIsBack(t *testing.T) {
+func TestRefusalIsReportedWhenSharedIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &fakeShared{take: func(Ask) (Answer, error) { return Answer{Granted: true}, nil }}
 		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{10, 1}})
@@ -222,8 +222,8 @@ func TestCloseWhileSharedIsAsked(t *testing.T) {
 			defer close(closed)
 			p.Close()
 		}()
-		if told := <-s.told; !errors.Is(told.err, ErrClosed) {
-			t.Error(told.err)
+		if got := <-s.results; !errors.Is(got.err, ErrClosed) {
+			t.Error(got.err)
 		}
 		close(answer)
 		<-closed

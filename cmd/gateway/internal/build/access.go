@@ -58,8 +58,8 @@ func (a *access) collectors() []prometheus.Collector {
 		return nil
 	}
 	return []prometheus.Collector{
-		newCounter("gateway_policy_reloads_total", "Policies that replaced another.", a.file.Reloads),
-		newCounter("gateway_policy_failures_total", "Looks at a policy file that cannot be used.", a.file.Failures),
+		newCounter("gateway_policy_reloads_total", "Policies that replaced the one before.", a.file.Reloads),
+		newCounter("gateway_policy_failures_total", "Attempts to read a policy file that cannot be used.", a.file.Failures),
 	}
 }
 

@@ -58,8 +58,8 @@ func (l *auditLog) Close() error {
 
 func (l *auditLog) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		newCounter("gateway_audit_written_total", "Audit records that were kept.", l.Written),
+		newCounter("gateway_audit_written_total", "Audit records that were written.", l.Written),
 		newCounter("gateway_audit_failed_total", "Audit records that could not be written.", l.Failed),
-		newCounter("gateway_audit_dropped_total", "Audit records for which there was no room.", l.Dropped),
+		newCounter("gateway_audit_dropped_total", "Audit records that were dropped, because the queue was full.", l.Dropped),
 	}
 }

@@ -28,7 +28,7 @@ func newPaceEvents(budgets []string) paceEvents {
 			Buckets: []float64{0.001, 0.01, 0.1, 1, 5, 10, 30, 60, 300, 1800},
 		}, []string{"budget", "class"}),
 		exhausted: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_budget_exhausted_total", Help: "Calls that the budget did not admit before their deadline, or for which there was no room to wait.",
+			Name: "gateway_budget_exhausted_total", Help: "Calls that the budget did not admit before their deadline, or for which the queue was full.",
 		}, []string{"budget", "class", "reason"}),
 		left: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_budget_left_total", Help: "Calls that ended while they waited for the budget.",
@@ -100,8 +100,8 @@ type budgetCollector struct {
 func newBudgetCollector(b *budget) budgetCollector {
 	return budgetCollector{
 		budget:  b,
-		rate:    prometheus.NewDesc("gateway_budget_rate_per_minute", "Calls in a minute that are made now, configured or learned; the empty budget is the organization's.", []string{"budget"}, nil),
-		ceiling: prometheus.NewDesc("gateway_budget_ceiling_per_minute", "Calls in a minute that the configuration allows.", []string{"budget"}, nil),
+		rate:    prometheus.NewDesc("gateway_budget_rate_per_minute", "Current rate in calls a minute, configured or learned; the empty budget is the organization's.", []string{"budget"}, nil),
+		ceiling: prometheus.NewDesc("gateway_budget_ceiling_per_minute", "Configured rate in calls a minute.", []string{"budget"}, nil),
 		queued:  prometheus.NewDesc("gateway_budget_queued", "Calls of this replica that wait.", []string{"budget", "class"}, nil),
 	}
 }

@@ -91,7 +91,7 @@ func (r *readCache) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		r.events.total,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "gateway_degraded", Help: "1 while something does not work that can be done without, as /readyz tells.",
+			Name: "gateway_degraded", Help: "1 while the gateway works without an optional component; /readyz says which.",
 		}, func() float64 {
 			if r.degraded() == "" {
 				return 0

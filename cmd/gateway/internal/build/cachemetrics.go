@@ -11,7 +11,7 @@ type cacheEvents struct{ total *prometheus.CounterVec }
 
 func newCacheEvents() cacheEvents {
 	c := cacheEvents{prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gateway_cache_events_total", Help: "What the stores of the cache did: hits, misses, invalidations, failures, alerts.",
+		Name: "gateway_cache_events_total", Help: "Events of the cache's stores: hits, misses, invalidations, failures, alerts.",
 	}, []string{"store", "event"})}
 	// Alerts need their series from the start: see newPaceEvents.
 	for event := range cache.Events {

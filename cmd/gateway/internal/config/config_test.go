@@ -56,7 +56,7 @@ upstream:
   budget:
     organization: {calls_per_minute: 30, burst: 3}
     default: {calls_per_minute: 5}
-    buckets: [{name: "projects:read", calls_per_minute: 20, burst: 4}]
+    buckets: [{name: projects, methods: [ProjectService/ListProjects], calls_per_minute: 20, burst: 4}]
     replica_share: 0.5
 authn:
   issuers:
@@ -111,7 +111,7 @@ func TestLoadConfig(t *testing.T) {
 		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2",
 		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Budget: Budget{
-			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects:read", 20, 4}}, ReplicaShare: 0.5,
+			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5,
 		}},
 		Authn: Authn{Issuers: []Issuer{{
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
@@ -230,7 +230,7 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"certificate without key", key + "tls: {cert_file: a}", []string{"config key tls:", "key_file"}},
 		{"clients' authorities alone", key + "tls: {client_ca_file: a}", []string{"config key tls:", "cert_file"}},
 		{"files and SPIFFE", key + "tls: {cert_file: a, key_file: b, spiffe_socket: c}", []string{"config key tls:", "not from both"}},
-		{"trust domains of nobody", key + "tls: {trust_domains: [a]}", []string{"config key tls.trust_domains:"}},
+		{"trust domains without SPIFFE", key + "tls: {trust_domains: [a]}", []string{"config key tls.trust_domains:"}},
 		{"memory of no size", key + "cache: {memory: much}", []string{"gateway.yaml:3:17: ", "64MiB"}},
 		{"encryption of nothing", key + "cache: {encryption_keys: [{env: K}]}", []string{"config key cache.encryption_keys", "redis_url"}},
 		{"two passwords", key + "cache: {redis_url: 'redis://u:p@h', redis_password: {env: K}}", []string{"config key cache.redis_password", "redis_url has"}},
@@ -242,7 +242,7 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"Redis' certificate without key", key + "cache: {redis_url: 'rediss://h', redis_cert_file: /c}", []string{"config key cache.redis_cert_file: goes with redis_key_file"}},
 		{"Redis' key without certificate", key + "cache: {redis_url: 'rediss+sentinel://h?master_name=m', redis_key_file: /k}", []string{"config key cache.redis_key_file: goes with redis_cert_file"}},
 		{"jitter beyond all", key + "cache: {jitter: 1.5}", []string{"config key cache.jitter", "0 to 1"}},
-		{"life that is no duration", key + "cache: {lives: [{of: users, fresh: 30}]}", []string{"gateway.yaml:", "a duration such as 30s"}},
+		{"life that is not a duration", key + "cache: {lives: [{of: users, fresh: 30}]}", []string{"gateway.yaml:", "a duration such as 30s"}},
 		{"three keys", key + "cache: {redis_url: 'redis://h', encryption_keys: [{env: K}, {env: L}, {env: M}]}", []string{"config key cache.encryption_keys", "one or two"}},
 		{"negative memory", key + "cache: {memory: -1MiB}", []string{"gateway.yaml:3:17: "}},
 		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},
@@ -256,7 +256,7 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"origin without scheme", key + "cors: {allowed_origins: [a.example]}", []string{"config key cors.allowed_origins:"}},
 		{"null origin", key + "cors: {allowed_origins: ['null']}", []string{"config key cors.allowed_origins:"}},
 		{"credentials for all", key + "cors: {allowed_origins: ['*'], allow_credentials: true}", []string{"config key cors.allow_credentials:", "every page"}},
-		{"credentials for nobody", key + "cors: {allow_credentials: true}", []string{"config key cors.allow_credentials:", "allowed_origins"}},
+		{"credentials without origins", key + "cors: {allow_credentials: true}", []string{"config key cors.allow_credentials:", "allowed_origins"}},
 		{"preflight for ever", key + "cors: {max_age: 48h}", []string{"config key cors.max_age:", "48h0m0s", "24h0m0s"}},
 		{"limits too small", key + "limits: {header_bytes: 1KiB, request_bytes: 0, read_header_timeout: 0s, read_timeout: 0s, idle_timeout: 0s, longest_call: 0s, concurrent_streams: 0, connections: 0, connection_age: 0s}", []string{
 			"limits.header_bytes: 1KiB is not between 4KiB and 1MiB", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
@@ -279,7 +279,7 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"reflection perhaps", key + "reflection: perhaps", []string{"gateway.yaml:3:13: ", "true or false"}},
 		{"level of no name", key + "log: {level: loud}", []string{"gateway.yaml:3:14: ", "debug, info, warn or error"}},
 		{"more than all traces", key + "telemetry: {sample_ratio: 1.5}", []string{"config key telemetry.sample_ratio", "0 to 1"}},
-		{"headers for nobody", key + "telemetry: {otlp_headers: [{name: a, env: B}]}", []string{"config key telemetry.otlp_endpoint"}},
+		{"headers without an endpoint", key + "telemetry: {otlp_headers: [{name: a, env: B}]}", []string{"config key telemetry.otlp_endpoint"}},
 		{"traceparent of nothing", key + "telemetry: {send_traceparent: true}", []string{"config key telemetry.otlp_endpoint"}},
 		{"header without value", key + "telemetry: {otlp_endpoint: 'c:4317', otlp_headers: [{name: a}]}", []string{"config key telemetry.otlp_headers"}},
 		{"all at once", "listen: x\nops_listen: y\n", []string{"config key listen:", "config key ops_listen:", "upstream.admin_key", "config key policy:"}},

@@ -39,7 +39,7 @@ type Key struct {
 	Text    string `json:"text"`
 }
 
-// section is the first name of a key that has several; "" for one that has one.
+// section returns the first name of a key with several names; "" for a key with one.
 func (k Key) section() string {
 	name, _, nested := strings.Cut(k.Key, ".")
 	if !nested {
@@ -87,7 +87,7 @@ func (r *referencing) leaf(key, form string, v reflect.Value) {
 	r.keys = append(r.keys, k)
 }
 
-// written is a value as it stands in the file; "" for none.
+// written returns a value in the notation of the file; "" for none.
 func written(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case time.Duration:
@@ -117,9 +117,9 @@ const referenceHead = `# Configuration
 
 <!-- Printed by gateway config; make reference writes it anew. -->
 
-` + "`gateway serve --config gateway.yaml`" + ` reads this file. An unknown key, a key twice and a value of another form are errors at the start, with file, line and column; ` + "`gateway check --config gateway.yaml`" + ` finds them without serving. Relative paths are from the working directory.
+` + "`gateway serve --config gateway.yaml`" + ` reads this file. An unknown key, a key that occurs twice and a value of the wrong form are errors at the start, with file, line and column; ` + "`gateway check --config gateway.yaml`" + ` finds them without serving. Relative paths are from the working directory.
 
-Each key is an environment variable too, and that wins. A list is written there as YAML: ` + "`GATEWAY_TLS_TRUST_DOMAINS='[example.org]'`" + `. Keys with ` + "`[]`" + ` are those of a list's elements, and are set with the list. Variables that begin with ` + "`GATEWAY_`" + ` and are no key have no effect, and are named in a warning, at the start and by ` + "`gateway check`" + `; but for those that the config names in an ` + "`env`" + `, and those that Kubernetes sets for Services whose name begins with ` + "`gateway`" + `.
+Each key is an environment variable too, and the variable wins. Its value for a list is YAML: ` + "`GATEWAY_TLS_TRUST_DOMAINS='[example.org]'`" + `. Keys with ` + "`[]`" + ` are those of a list's elements, and are set with the list. Unknown variables that begin with ` + "`GATEWAY_`" + ` have no effect; a warning names them, at the start and in ` + "`gateway check`" + `. Not unknown are variables that the config names in an ` + "`env`" + `, and those that Kubernetes sets for Services whose name begins with ` + "`gateway`" + `.
 
 The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys and headers of telemetry are not.
 `
@@ -137,7 +137,7 @@ func WriteMarkdown(w io.Writer, keys []Key) error {
 			if name == "" {
 				name = "Without a section"
 			}
-			_, _ = fmt.Fprintf(&b, "\n## %s\n\n| key | variable | form | default | what it is |\n|---|---|---|---|---|\n", name)
+			_, _ = fmt.Fprintf(&b, "\n## %s\n\n| key | variable | form | default | meaning |\n|---|---|---|---|---|\n", name)
 		}
 		_, _ = fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Key, quoted(k.Variable), k.Form, quoted(k.Default), k.Text)
 	}

@@ -52,10 +52,10 @@ func referenceFaults(keys []Key, texts map[string]string, settings []setting) []
 		delete(variables, k.Key)
 	}
 	for key := range texts {
-		faults = append(faults, key+" is described and is no key")
+		faults = append(faults, key+" is described and is not a key")
 	}
 	for key := range variables {
-		faults = append(faults, key+" is a setting and is no key")
+		faults = append(faults, key+" is a setting and is not a key")
 	}
 	return faults
 }
@@ -71,8 +71,8 @@ func TestReferenceFaults(t *testing.T) {
 		"a has a description that breaks the table",
 		"b has no description: write one in referencetexts.go",
 		"b has no variable: add it to settings",
-		"old is described and is no key",
-		"gone is a setting and is no key",
+		"old is described and is not a key",
+		"gone is a setting and is not a key",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

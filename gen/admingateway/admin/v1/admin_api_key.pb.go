@@ -28,7 +28,7 @@ const (
 // An admin API key, without its secret.
 type AdminApiKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.admin_api_key`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the key, by which it is read and deleted. It is no secret.
@@ -43,7 +43,7 @@ type AdminApiKey struct {
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// When the key was last used, if the upstream says.
 	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
-	// To whom the key belongs.
+	// Owner of the key.
 	Owner         *AdminApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -135,12 +135,12 @@ func (x *AdminApiKey) GetOwner() *AdminApiKeyOwner {
 	return nil
 }
 
-// To whom an admin API key belongs.
+// Owner of an admin API key.
 type AdminApiKeyOwner struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of owner this is; the upstream documents `user` alone.
+	// Kind of the owner; the upstream documents `user` alone.
 	Type *string `protobuf:"bytes,1,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.user`.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
 	// ID of the owner.
@@ -296,7 +296,7 @@ func (x *ListAdminApiKeysRequest) GetLimit() int32 {
 // Response of `ListAdminApiKeys`.
 type ListAdminApiKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The keys of this page, in the upstream's order.
 	Data []*AdminApiKey `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -379,7 +379,7 @@ func (x *ListAdminApiKeysResponse) GetLastId() string {
 // Request for `CreateAdminApiKey`.
 type CreateAdminApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. What to call the key, so that people can tell what uses it.
+	// Required. Name of the key, so that people can tell what uses it.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Optional. Life of the key in seconds, from 1 to 31536000, which is 365
 	// days. Unset means that the key does not expire.
@@ -435,7 +435,7 @@ func (x *CreateAdminApiKeyRequest) GetExpiresInSeconds() int64 {
 // Response of `CreateAdminApiKey`.
 type CreateAdminApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.admin_api_key`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the key, by which it is read and deleted. It is no secret.
@@ -450,7 +450,7 @@ type CreateAdminApiKeyResponse struct {
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// When the key was last used, if the upstream says.
 	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
-	// To whom the key belongs.
+	// Owner of the key.
 	Owner *AdminApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
 	// The secret. It is shown here and never again.
 	Value         string `protobuf:"bytes,9,opt,name=value,proto3" json:"value,omitempty"`
@@ -602,7 +602,7 @@ type DeleteAdminApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the key that was deleted.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.admin_api_key.deleted`.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the deletion.

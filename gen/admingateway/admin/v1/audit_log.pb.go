@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How an actor had proved who they are.
+// How an actor had authenticated.
 type AuditLogActorType int32
 
 const (
@@ -78,7 +78,7 @@ func (AuditLogActorType) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_audit_log_proto_rawDescGZIP(), []int{0}
 }
 
-// To what an API key in the audit log belongs.
+// Kinds of owners of an API key in the audit log.
 type AuditLogApiKeyType int32
 
 const (
@@ -211,18 +211,18 @@ type AuditLog struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the entry, which is also its cursor.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What kind of action it was, such as `project.created`. New kinds appear
+	// Kind of the action, such as `project.created`. New kinds appear
 	// without notice, hence a string.
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	// When the action took effect.
 	EffectiveAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	// The project to which the action was confined. Not set when it was confined
-	// to none. What is done with an admin API key counts as done in the default
-	// project.
+	// to none. Actions with an admin API key count as actions in the
+	// default project.
 	Project *AuditLogProject `protobuf:"bytes,4,opt,name=project,proto3" json:"project,omitempty"`
-	// Who acted. Not set when the upstream does not say.
+	// The actor. Not set when the upstream does not say.
 	Actor *AuditLogActor `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
-	// What happened, by `type`. Not set for a type whose payload the upstream
+	// The event, by `type`. Not set for a type whose payload the upstream
 	// does not describe.
 	//
 	// Types that are valid to be assigned to Payload:
@@ -1298,12 +1298,12 @@ func (x *AuditLogProject) GetName() string {
 	return ""
 }
 
-// Who took an action, and how they had proved who they are.
+// The actor of an action, and how the actor had authenticated.
 type AuditLogActor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which of the members of `actor` is set.
 	Type *AuditLogActorType `protobuf:"varint,1,opt,name=type,proto3,enum=admingateway.admin.v1.AuditLogActorType,oneof" json:"type,omitempty"`
-	// Who acted, by `type`.
+	// The actor, by `type`.
 	//
 	// Types that are valid to be assigned to Actor:
 	//
@@ -1548,7 +1548,7 @@ type AuditLogActorApiKey struct {
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Which of the members of `owner` is set.
 	Type *AuditLogApiKeyType `protobuf:"varint,2,opt,name=type,proto3,enum=admingateway.admin.v1.AuditLogApiKeyType,oneof" json:"type,omitempty"`
-	// Whose key it is, by `type`.
+	// The owner, by `type`.
 	//
 	// Types that are valid to be assigned to Owner:
 	//
@@ -1804,13 +1804,13 @@ type ListAuditLogsRequest struct {
 	// Optional. Only entries of these types, such as `project.created`. Empty
 	// means any.
 	EventTypes []string `protobuf:"bytes,3,rep,name=event_types,json=eventTypes,proto3" json:"event_types,omitempty"`
-	// Optional. Only what these actors did: IDs of users or service accounts, or
+	// Optional. Only actions of these actors: IDs of users or service accounts, or
 	// tracking IDs of API keys. Empty means anyone.
 	ActorIds []string `protobuf:"bytes,4,rep,name=actor_ids,json=actorIds,proto3" json:"actor_ids,omitempty"`
-	// Optional. Only what users with these e-mail addresses did. Empty means
+	// Optional. Only actions of users with these e-mail addresses. Empty means
 	// anyone.
 	ActorEmails []string `protobuf:"bytes,5,rep,name=actor_emails,json=actorEmails,proto3" json:"actor_emails,omitempty"`
-	// Optional. Only what was done to these things, such as the ID of a project.
+	// Optional. Only actions on these resources, such as the ID of a project.
 	// A ChatGPT connector is named `<workspace_id>__<connector_id>`. Empty means
 	// anything.
 	ResourceIds []string `protobuf:"bytes,6,rep,name=resource_ids,json=resourceIds,proto3" json:"resource_ids,omitempty"`
@@ -1935,7 +1935,7 @@ func (x *ListAuditLogsRequest) GetBefore() string {
 // Response of `ListAuditLogs`.
 type ListAuditLogsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The entries of this page, in the upstream's order.
 	Data []*AuditLog `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

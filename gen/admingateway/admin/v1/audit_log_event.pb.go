@@ -22,12 +22,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What an audit log entry of type `api_key.created` says.
+// Content of an audit log entry of type `api_key.created`.
 type ApiKeyCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tracking ID of the API key, which is no secret.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the API key was created with.
+	// Values with which the API key was created.
 	Data          *ApiKeyCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -77,7 +77,7 @@ func (x *ApiKeyCreatedEvent) GetData() *ApiKeyCreatedEvent_Data {
 	return nil
 }
 
-// What an audit log entry of type `api_key.updated` says.
+// Content of an audit log entry of type `api_key.updated`.
 type ApiKeyUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tracking ID of the API key, which is no secret.
@@ -142,7 +142,7 @@ func (x *ApiKeyUpdatedEvent) GetData() *ApiKeyUpdatedEvent_Data {
 	return nil
 }
 
-// What an audit log entry of type `api_key.deleted` says.
+// Content of an audit log entry of type `api_key.deleted`.
 type ApiKeyDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tracking ID of the API key, which is no secret.
@@ -188,12 +188,12 @@ func (x *ApiKeyDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `checkpoint.permission.created` says.
+// Content of an audit log entry of type `checkpoint.permission.created`.
 type CheckpointPermissionCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the checkpoint permission.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the checkpoint permission was created with.
+	// Values with which the checkpoint permission was created.
 	Data          *CheckpointPermissionCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -243,7 +243,7 @@ func (x *CheckpointPermissionCreatedEvent) GetData() *CheckpointPermissionCreate
 	return nil
 }
 
-// What an audit log entry of type `checkpoint.permission.deleted` says.
+// Content of an audit log entry of type `checkpoint.permission.deleted`.
 type CheckpointPermissionDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the checkpoint permission.
@@ -289,12 +289,12 @@ func (x *CheckpointPermissionDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `external_key.registered` says.
+// Content of an audit log entry of type `external_key.registered`.
 type ExternalKeyRegisteredEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the configuration of the external key.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Configuration of the external key, free of form.
+	// Configuration of the external key, free-form.
 	Data          *structpb.Struct `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -344,7 +344,7 @@ func (x *ExternalKeyRegisteredEvent) GetData() *structpb.Struct {
 	return nil
 }
 
-// What an audit log entry of type `external_key.removed` says.
+// Content of an audit log entry of type `external_key.removed`.
 type ExternalKeyRemovedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the configuration of the external key.
@@ -390,7 +390,7 @@ func (x *ExternalKeyRemovedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `organization.updated` says.
+// Content of an audit log entry of type `organization.updated`.
 type OrganizationUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the organization.
@@ -445,12 +445,12 @@ func (x *OrganizationUpdatedEvent) GetChangesRequested() *OrganizationUpdatedEve
 	return nil
 }
 
-// What an audit log entry of type `project.created` says.
+// Content of an audit log entry of type `project.created`.
 type ProjectCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the project was created with.
+	// Values with which the project was created.
 	Data          *ProjectCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -500,7 +500,7 @@ func (x *ProjectCreatedEvent) GetData() *ProjectCreatedEvent_Data {
 	return nil
 }
 
-// What an audit log entry of type `project.updated` says.
+// Content of an audit log entry of type `project.updated`.
 type ProjectUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -555,7 +555,7 @@ func (x *ProjectUpdatedEvent) GetChangesRequested() *ProjectUpdatedEvent_Changes
 	return nil
 }
 
-// What an audit log entry of type `project.archived` says.
+// Content of an audit log entry of type `project.archived`.
 type ProjectArchivedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -601,7 +601,7 @@ func (x *ProjectArchivedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `project.deleted` says.
+// Content of an audit log entry of type `project.deleted`.
 type ProjectDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -647,7 +647,7 @@ func (x *ProjectDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `rate_limit.updated` says.
+// Content of an audit log entry of type `rate_limit.updated`.
 type RateLimitUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the rate limit.
@@ -702,7 +702,7 @@ func (x *RateLimitUpdatedEvent) GetChangesRequested() *RateLimitUpdatedEvent_Cha
 	return nil
 }
 
-// What an audit log entry of type `rate_limit.deleted` says.
+// Content of an audit log entry of type `rate_limit.deleted`.
 type RateLimitDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the rate limit.
@@ -748,7 +748,7 @@ func (x *RateLimitDeletedEvent) GetId() string {
 	return ""
 }
 
-// What the request said.
+// Content of the request.
 type ApiKeyCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes of the API key, such as `api.model.request`.
@@ -840,7 +840,7 @@ func (x *ApiKeyUpdatedEvent_ChangesRequested) GetScopes() []string {
 	return nil
 }
 
-// What the request said.
+// Content of the request.
 type ApiKeyUpdatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes of the API key, such as `api.model.request`.
@@ -886,7 +886,7 @@ func (x *ApiKeyUpdatedEvent_Data) GetScopes() []string {
 	return nil
 }
 
-// What the request said.
+// Content of the request.
 type CheckpointPermissionCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The project for which the permission was made.
@@ -1047,7 +1047,7 @@ func (x *OrganizationUpdatedEvent_ChangesRequested) GetApiCallLoggingProjectIds(
 	return ""
 }
 
-// What the request said.
+// Content of the request.
 type ProjectCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the project.

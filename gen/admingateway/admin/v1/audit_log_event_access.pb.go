@@ -89,12 +89,12 @@ func (RoleBindingSource) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_audit_log_event_access_proto_rawDescGZIP(), []int{0}
 }
 
-// What an audit log entry of type `group.created` says.
+// Content of an audit log entry of type `group.created`.
 type GroupCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the group.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the group was created with.
+	// Values with which the group was created.
 	Data          *GroupCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -144,7 +144,7 @@ func (x *GroupCreatedEvent) GetData() *GroupCreatedEvent_Data {
 	return nil
 }
 
-// What an audit log entry of type `group.updated` says.
+// Content of an audit log entry of type `group.updated`.
 type GroupUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the group.
@@ -199,7 +199,7 @@ func (x *GroupUpdatedEvent) GetChangesRequested() *GroupUpdatedEvent_ChangesRequ
 	return nil
 }
 
-// What an audit log entry of type `group.deleted` says.
+// Content of an audit log entry of type `group.deleted`.
 type GroupDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the group.
@@ -245,12 +245,12 @@ func (x *GroupDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `invite.sent` says.
+// Content of an audit log entry of type `invite.sent`.
 type InviteSentEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the invitation.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the invitation was sent with.
+	// Values with which the invitation was sent.
 	Data          *InviteSentEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -300,7 +300,7 @@ func (x *InviteSentEvent) GetData() *InviteSentEvent_Data {
 	return nil
 }
 
-// What an audit log entry of type `invite.accepted` says.
+// Content of an audit log entry of type `invite.accepted`.
 type InviteAcceptedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the invitation.
@@ -346,7 +346,7 @@ func (x *InviteAcceptedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `invite.deleted` says.
+// Content of an audit log entry of type `invite.deleted`.
 type InviteDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the invitation.
@@ -392,7 +392,7 @@ func (x *InviteDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `role.created` says.
+// Content of an audit log entry of type `role.created`.
 type RoleCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the role.
@@ -474,7 +474,7 @@ func (x *RoleCreatedEvent) GetResourceId() string {
 	return ""
 }
 
-// What an audit log entry of type `role.updated` says.
+// Content of an audit log entry of type `role.updated`.
 type RoleUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the role.
@@ -529,7 +529,7 @@ func (x *RoleUpdatedEvent) GetChangesRequested() *RoleUpdatedEvent_ChangesReques
 	return nil
 }
 
-// What an audit log entry of type `role.deleted` says.
+// Content of an audit log entry of type `role.deleted`.
 type RoleDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the role.
@@ -575,7 +575,7 @@ func (x *RoleDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `role.assignment.created` says.
+// Content of an audit log entry of type `role.assignment.created`.
 type RoleAssignmentCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the role assignment.
@@ -657,7 +657,7 @@ func (x *RoleAssignmentCreatedEvent) GetResourceType() string {
 	return ""
 }
 
-// What an audit log entry of type `role.assignment.deleted` says.
+// Content of an audit log entry of type `role.assignment.deleted`.
 type RoleAssignmentDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the role assignment.
@@ -739,7 +739,7 @@ func (x *RoleAssignmentDeletedEvent) GetResourceType() string {
 	return ""
 }
 
-// What an audit log entry of type `role.bound_to_resource` says.
+// Content of an audit log entry of type `role.bound_to_resource`.
 type RoleBoundToResourceEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the resource. A ChatGPT connector is named
@@ -868,7 +868,7 @@ func (x *RoleBoundToResourceEvent) GetSource() RoleBindingSource {
 	return RoleBindingSource_ROLE_BINDING_SOURCE_UNSPECIFIED
 }
 
-// What an audit log entry of type `role.unbound_from_resource` says.
+// Content of an audit log entry of type `role.unbound_from_resource`.
 type RoleUnboundFromResourceEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the resource. A ChatGPT connector is named
@@ -997,12 +997,12 @@ func (x *RoleUnboundFromResourceEvent) GetSource() RoleBindingSource {
 	return RoleBindingSource_ROLE_BINDING_SOURCE_UNSPECIFIED
 }
 
-// What an audit log entry of type `service_account.created` says.
+// Content of an audit log entry of type `service_account.created`.
 type ServiceAccountCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the service account.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the service account was created with.
+	// Values with which the service account was created.
 	Data          *ServiceAccountCreatedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1052,7 +1052,7 @@ func (x *ServiceAccountCreatedEvent) GetData() *ServiceAccountCreatedEvent_Data 
 	return nil
 }
 
-// What an audit log entry of type `service_account.updated` says.
+// Content of an audit log entry of type `service_account.updated`.
 type ServiceAccountUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the service account.
@@ -1107,7 +1107,7 @@ func (x *ServiceAccountUpdatedEvent) GetChangesRequested() *ServiceAccountUpdate
 	return nil
 }
 
-// What an audit log entry of type `service_account.deleted` says.
+// Content of an audit log entry of type `service_account.deleted`.
 type ServiceAccountDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the service account.
@@ -1153,12 +1153,12 @@ func (x *ServiceAccountDeletedEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `user.added` says.
+// Content of an audit log entry of type `user.added`.
 type UserAddedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the user.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the user was added with.
+	// Values with which the user was added.
 	Data          *UserAddedEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1208,10 +1208,10 @@ func (x *UserAddedEvent) GetData() *UserAddedEvent_Data {
 	return nil
 }
 
-// What an audit log entry of type `user.updated` says.
+// Content of an audit log entry of type `user.updated`.
 type UserUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of what was changed. The upstream documents it as a project's, although
+	// ID of the changed object. The upstream documents it as a project's, although
 	// the event is about a user.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// The changes that were requested.
@@ -1264,7 +1264,7 @@ func (x *UserUpdatedEvent) GetChangesRequested() *UserUpdatedEvent_ChangesReques
 	return nil
 }
 
-// What an audit log entry of type `user.deleted` says.
+// Content of an audit log entry of type `user.deleted`.
 type UserDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the user.
@@ -1310,7 +1310,7 @@ func (x *UserDeletedEvent) GetId() string {
 	return ""
 }
 
-// What the request said.
+// Content of the request.
 type GroupCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the group.
@@ -1402,7 +1402,7 @@ func (x *GroupUpdatedEvent_ChangesRequested) GetGroupName() string {
 	return ""
 }
 
-// What the request said.
+// Content of the request.
 type InviteSentEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// E-mail address to which the invitation went.
@@ -1472,7 +1472,7 @@ type RoleUpdatedEvent_ChangesRequested struct {
 	PermissionsRemoved []string `protobuf:"bytes,5,rep,name=permissions_removed,json=permissionsRemoved,proto3" json:"permissions_removed,omitempty"`
 	// The new description, when it was changed.
 	Description *string `protobuf:"bytes,6,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Metadata that is stored with the role, free of form.
+	// Metadata that is stored with the role, free-form.
 	Metadata      *structpb.Struct `protobuf:"bytes,7,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1557,7 +1557,7 @@ func (x *RoleUpdatedEvent_ChangesRequested) GetMetadata() *structpb.Struct {
 	return nil
 }
 
-// What the request said.
+// Content of the request.
 type ServiceAccountCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The role that was to be given, in the upstream's name.
@@ -1649,7 +1649,7 @@ func (x *ServiceAccountUpdatedEvent_ChangesRequested) GetRole() string {
 	return ""
 }
 
-// What the request said.
+// Content of the request.
 type UserAddedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The role that was to be given, in the upstream's name.

@@ -22,11 +22,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What an audit log entry of type `scim.enabled` says.
+// Content of an audit log entry of type `scim.enabled`.
 type ScimEnabledEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of what SCIM was enabled for; the upstream does not say what kind of
-	// thing it is.
+	// ID of the object that SCIM was enabled for; the upstream does not say of
+	// which kind.
 	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -69,11 +69,11 @@ func (x *ScimEnabledEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `scim.disabled` says.
+// Content of an audit log entry of type `scim.disabled`.
 type ScimDisabledEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ID of what SCIM was disabled for; the upstream does not say what kind of
-	// thing it is.
+	// ID of the object that SCIM was disabled for; the upstream does not say of
+	// which kind.
 	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -116,7 +116,7 @@ func (x *ScimDisabledEvent) GetId() string {
 	return ""
 }
 
-// What an audit log entry of type `ip_allowlist.created` says.
+// Content of an audit log entry of type `ip_allowlist.created`.
 type IpAllowlistCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the IP allowlist.
@@ -180,7 +180,7 @@ func (x *IpAllowlistCreatedEvent) GetAllowedIps() []string {
 	return nil
 }
 
-// What an audit log entry of type `ip_allowlist.updated` says.
+// Content of an audit log entry of type `ip_allowlist.updated`.
 type IpAllowlistUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the IP allowlist.
@@ -235,7 +235,7 @@ func (x *IpAllowlistUpdatedEvent) GetAllowedIps() []string {
 	return nil
 }
 
-// What an audit log entry of type `ip_allowlist.deleted` says.
+// Content of an audit log entry of type `ip_allowlist.deleted`.
 type IpAllowlistDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the IP allowlist.
@@ -299,7 +299,7 @@ func (x *IpAllowlistDeletedEvent) GetAllowedIps() []string {
 	return nil
 }
 
-// What an audit log entry of type `ip_allowlist.config.activated` says.
+// Content of an audit log entry of type `ip_allowlist.config.activated`.
 type IpAllowlistConfigActivatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The allowlists that were activated.
@@ -400,7 +400,7 @@ func (x *IpAllowlistReference) GetName() string {
 	return ""
 }
 
-// What an audit log entry of type `ip_allowlist.config.deactivated` says.
+// Content of an audit log entry of type `ip_allowlist.config.deactivated`.
 type IpAllowlistConfigDeactivatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The allowlists that were deactivated.
@@ -446,7 +446,7 @@ func (x *IpAllowlistConfigDeactivatedEvent) GetConfigs() []*IpAllowlistReference
 	return nil
 }
 
-// What an audit log entry of type `login.succeeded` says: nothing beyond the
+// Content of an audit log entry of type `login.succeeded`: nothing beyond the
 // entry itself.
 type LoginSucceededEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -484,12 +484,12 @@ func (*LoginSucceededEvent) Descriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_audit_log_event_security_proto_rawDescGZIP(), []int{8}
 }
 
-// What an audit log entry of type `login.failed` says.
+// Content of an audit log entry of type `login.failed`.
 type LoginFailedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The upstream's code for the error, for programs.
 	ErrorCode *string `protobuf:"bytes,1,opt,name=error_code,json=errorCode,proto3,oneof" json:"error_code,omitempty"`
-	// What went wrong, for people.
+	// Error message, for people.
 	ErrorMessage  *string `protobuf:"bytes,2,opt,name=error_message,json=errorMessage,proto3,oneof" json:"error_message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -539,7 +539,7 @@ func (x *LoginFailedEvent) GetErrorMessage() string {
 	return ""
 }
 
-// What an audit log entry of type `logout.succeeded` says: nothing beyond the
+// Content of an audit log entry of type `logout.succeeded`: nothing beyond the
 // entry itself.
 type LogoutSucceededEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -577,12 +577,12 @@ func (*LogoutSucceededEvent) Descriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_audit_log_event_security_proto_rawDescGZIP(), []int{10}
 }
 
-// What an audit log entry of type `logout.failed` says.
+// Content of an audit log entry of type `logout.failed`.
 type LogoutFailedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The upstream's code for the error, for programs.
 	ErrorCode *string `protobuf:"bytes,1,opt,name=error_code,json=errorCode,proto3,oneof" json:"error_code,omitempty"`
-	// What went wrong, for people.
+	// Error message, for people.
 	ErrorMessage  *string `protobuf:"bytes,2,opt,name=error_message,json=errorMessage,proto3,oneof" json:"error_message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -632,12 +632,12 @@ func (x *LogoutFailedEvent) GetErrorMessage() string {
 	return ""
 }
 
-// What an audit log entry of type `workload_identity_provider.created` says.
+// Content of an audit log entry of type `workload_identity_provider.created`.
 type WorkloadIdentityProviderCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the workload identity provider.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// What the workload identity provider was created with. Free of form.
+	// Values with which the workload identity provider was created. Free-form.
 	Data          *structpb.Struct `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -687,12 +687,12 @@ func (x *WorkloadIdentityProviderCreatedEvent) GetData() *structpb.Struct {
 	return nil
 }
 
-// What an audit log entry of type `workload_identity_provider.updated` says.
+// Content of an audit log entry of type `workload_identity_provider.updated`.
 type WorkloadIdentityProviderUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the workload identity provider.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// The changes that were requested. Free of form.
+	// The changes that were requested. Free-form.
 	ChangesRequested *structpb.Struct `protobuf:"bytes,2,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -742,7 +742,7 @@ func (x *WorkloadIdentityProviderUpdatedEvent) GetChangesRequested() *structpb.S
 	return nil
 }
 
-// What an audit log entry of type `workload_identity_provider.deleted` says.
+// Content of an audit log entry of type `workload_identity_provider.deleted`.
 type WorkloadIdentityProviderDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the workload identity provider.
@@ -797,15 +797,15 @@ func (x *WorkloadIdentityProviderDeletedEvent) GetName() string {
 	return ""
 }
 
-// What an audit log entry of type `workload_identity_provider_mapping.created`
-// says.
+// Content of an audit log entry of type
+// `workload_identity_provider_mapping.created`.
 type WorkloadIdentityProviderMappingCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the mapping.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// ID of the workload identity provider.
 	IdentityProviderId *string `protobuf:"bytes,2,opt,name=identity_provider_id,json=identityProviderId,proto3,oneof" json:"identity_provider_id,omitempty"`
-	// What the mapping was created with. Free of form.
+	// Values with which the mapping was created. Free-form.
 	Data          *structpb.Struct `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -862,15 +862,15 @@ func (x *WorkloadIdentityProviderMappingCreatedEvent) GetData() *structpb.Struct
 	return nil
 }
 
-// What an audit log entry of type `workload_identity_provider_mapping.updated`
-// says.
+// Content of an audit log entry of type
+// `workload_identity_provider_mapping.updated`.
 type WorkloadIdentityProviderMappingUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the mapping.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// ID of the workload identity provider.
 	IdentityProviderId *string `protobuf:"bytes,2,opt,name=identity_provider_id,json=identityProviderId,proto3,oneof" json:"identity_provider_id,omitempty"`
-	// The changes that were requested. Free of form.
+	// The changes that were requested. Free-form.
 	ChangesRequested *structpb.Struct `protobuf:"bytes,3,opt,name=changes_requested,json=changesRequested,proto3" json:"changes_requested,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -927,8 +927,8 @@ func (x *WorkloadIdentityProviderMappingUpdatedEvent) GetChangesRequested() *str
 	return nil
 }
 
-// What an audit log entry of type `workload_identity_provider_mapping.deleted`
-// says.
+// Content of an audit log entry of type
+// `workload_identity_provider_mapping.deleted`.
 type WorkloadIdentityProviderMappingDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the mapping.
@@ -1001,7 +1001,7 @@ func (x *WorkloadIdentityProviderMappingDeletedEvent) GetServiceAccountId() stri
 	return ""
 }
 
-// What an audit log entry of type `certificate.created` says.
+// Content of an audit log entry of type `certificate.created`.
 type CertificateCreatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the certificate.
@@ -1056,7 +1056,7 @@ func (x *CertificateCreatedEvent) GetName() string {
 	return ""
 }
 
-// What an audit log entry of type `certificate.updated` says.
+// Content of an audit log entry of type `certificate.updated`.
 type CertificateUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the certificate.
@@ -1111,7 +1111,7 @@ func (x *CertificateUpdatedEvent) GetName() string {
 	return ""
 }
 
-// What an audit log entry of type `certificate.deleted` says.
+// Content of an audit log entry of type `certificate.deleted`.
 type CertificateDeletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the certificate.
@@ -1175,7 +1175,7 @@ func (x *CertificateDeletedEvent) GetCertificate() string {
 	return ""
 }
 
-// What an audit log entry of type `certificates.activated` says.
+// Content of an audit log entry of type `certificates.activated`.
 type CertificatesActivatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The certificates that were activated.
@@ -1276,7 +1276,7 @@ func (x *CertificateReference) GetName() string {
 	return ""
 }
 
-// What an audit log entry of type `certificates.deactivated` says.
+// Content of an audit log entry of type `certificates.deactivated`.
 type CertificatesDeactivatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The certificates that were deactivated.

@@ -77,7 +77,7 @@ func (CertificateInclude) EnumDescriptor() ([]byte, []int) {
 // A certificate, seen from the organization or from one of its projects.
 type Certificate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `certificate` for
+	// Kind of the object, as the upstream names it: `certificate` for
 	// a single one, `organization.certificate` or
 	// `organization.project.certificate` for one of several.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
@@ -87,7 +87,7 @@ type Certificate struct {
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// When the certificate was uploaded.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// What the certificate says about itself.
+	// Content of the certificate.
 	CertificateDetails *CertificateDetails `protobuf:"bytes,5,opt,name=certificate_details,json=certificateDetails,proto3" json:"certificate_details,omitempty"`
 	// Whether it is active at present: in the project when a project was asked,
 	// else in the organization. Not set by
@@ -169,7 +169,7 @@ func (x *Certificate) GetActive() bool {
 	return false
 }
 
-// What a certificate says about itself.
+// Content of a certificate.
 type CertificateDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// From when on the certificate is valid.
@@ -313,7 +313,7 @@ type ListCertificatesResponse struct {
 	LastId *string `protobuf:"bytes,3,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,4,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object        string `protobuf:"bytes,5,opt,name=object,proto3" json:"object,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -534,7 +534,7 @@ func (x *ActivateCertificatesRequest) GetCertificateIds() []string {
 // Response of `ActivateCertificates`.
 type ActivateCertificatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.certificate.activation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The certificates, as the upstream reports them after the change.
@@ -636,7 +636,7 @@ func (x *DeactivateCertificatesRequest) GetCertificateIds() []string {
 // Response of `DeactivateCertificates`.
 type DeactivateCertificatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.certificate.deactivation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The certificates, as the upstream reports them after the change.
@@ -738,7 +738,7 @@ func (x *DeleteCertificateRequest) GetCertificateId() string {
 // Response of `DeleteCertificate`.
 type DeleteCertificateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `certificate.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the certificate that was deleted.

@@ -74,7 +74,7 @@ func (CostsBucketWidth) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_cost_proto_rawDescGZIP(), []int{0}
 }
 
-// By what costs can be split within a bucket.
+// Dimensions by which costs can be split within a bucket.
 type CostsGroupBy int32
 
 const (
@@ -131,10 +131,10 @@ func (CostsGroupBy) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_cost_proto_rawDescGZIP(), []int{1}
 }
 
-// What was spent in one span of time, a day long.
+// Costs in one span of time, a day long.
 type CostsBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `bucket`.
+	// Kind of the object, as the upstream names it: `bucket`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Start of the bucket, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -205,14 +205,14 @@ func (x *CostsBucket) GetResults() []*CostsResult {
 	return nil
 }
 
-// What was spent in a bucket, for one combination of the values that the
+// Costs in a bucket, for one combination of the values that the
 // request groups by.
 type CostsResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.costs.result`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
-	// What was spent.
+	// The amount.
 	Amount *CostsAmount `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	// The item of the bill. Set when the request groups by line item.
 	LineItem *string `protobuf:"bytes,3,opt,name=line_item,json=lineItem,proto3,oneof" json:"line_item,omitempty"`
@@ -371,9 +371,9 @@ func (x *CostsAmount) GetCurrency() string {
 // Request for `ListCosts`.
 type ListCostsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. A day is all that there is, and the default.
@@ -382,7 +382,7 @@ type ListCostsRequest struct {
 	ProjectIds []string `protobuf:"bytes,4,rep,name=project_ids,json=projectIds,proto3" json:"project_ids,omitempty"`
 	// Optional. Counts only these API keys, by ID. Empty means all of them.
 	ApiKeyIds []string `protobuf:"bytes,5,rep,name=api_key_ids,json=apiKeyIds,proto3" json:"api_key_ids,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []CostsGroupBy `protobuf:"varint,6,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.admin.v1.CostsGroupBy" json:"group_by,omitempty"`
 	// Optional. How many buckets a page may hold, up to 180. Unset means 7. 0,
@@ -484,7 +484,7 @@ func (x *ListCostsRequest) GetPage() string {
 // Response of `ListCosts`.
 type ListCostsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `page`.
+	// Kind of the object, as the upstream names it: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The buckets of this page, in the upstream's order.
 	Data []*CostsBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

@@ -89,7 +89,7 @@ func (DataRetentionType) EnumDescriptor() ([]byte, []int) {
 // The data retention of the organization.
 type DataRetention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.data_retention`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The setting that is configured for the organization.

@@ -93,7 +93,7 @@ type Group struct {
 	// Whether it is a group or a tenant group. Not in the answer of
 	// [UpdateGroup][admingateway.admin.v1.GroupService.UpdateGroup].
 	GroupType GroupType `protobuf:"varint,5,opt,name=group_type,json=groupType,proto3,enum=admingateway.admin.v1.GroupType" json:"group_type,omitempty"`
-	// What kind of object this is, in the upstream's own word. Only the
+	// Kind of the object, as the upstream names it. Only the
 	// upstream's examples have it.
 	Object        *string `protobuf:"bytes,6,opt,name=object,proto3,oneof" json:"object,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -241,7 +241,7 @@ func (x *ListGroupsRequest) GetOrder() SortOrder {
 // Response of `ListGroups`.
 type ListGroupsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The groups of this page, in the upstream's order.
 	Data []*Group `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -452,7 +452,7 @@ func (x *DeleteGroupRequest) GetGroupId() string {
 // Response of `DeleteGroup`.
 type DeleteGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `group.deleted`.
+	// Kind of the object, as the upstream names it: `group.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the group that was deleted.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`

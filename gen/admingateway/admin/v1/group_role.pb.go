@@ -28,7 +28,7 @@ const (
 // A role that was given to a group.
 type GroupRoleAssignment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `group.role`.
+	// Kind of the object, as the upstream names it: `group.role`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The group that holds the role.
 	Group *AssigneeGroup `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
@@ -93,7 +93,7 @@ func (x *GroupRoleAssignment) GetRole() *Role {
 // [Group][admingateway.admin.v1.Group] for the whole.
 type AssigneeGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `group`.
+	// Kind of the object, as the upstream names it: `group`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the group.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -250,7 +250,7 @@ func (x *ListGroupRolesRequest) GetOrder() SortOrder {
 // Response of `ListGroupRoles`.
 type ListGroupRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The roles of this page, in the upstream's order.
 	Data []*AssignedRole `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -479,7 +479,7 @@ func (x *UnassignGroupRoleRequest) GetRoleId() string {
 // Response of `UnassignGroupRole`.
 type UnassignGroupRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word, such as
+	// Kind of the object, as the upstream names it, such as
 	// `group.role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms that the role was taken away.

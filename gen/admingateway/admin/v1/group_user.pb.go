@@ -144,7 +144,7 @@ func (x *GroupUser) GetEmail() string {
 // The confirmation that a user was added to a group.
 type GroupUserAssignment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `group.user`.
+	// Kind of the object, as the upstream names it: `group.user`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the user who was added.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
@@ -375,7 +375,7 @@ func (x *ListGroupUsersRequest) GetOrder() SortOrder {
 // Response of `ListGroupUsers`.
 type ListGroupUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The members of this page, in the upstream's order.
 	Data []*GroupUser `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -604,7 +604,7 @@ func (x *RemoveGroupUserRequest) GetUserId() string {
 // Response of `RemoveGroupUser`.
 type RemoveGroupUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `group.user.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the removal.

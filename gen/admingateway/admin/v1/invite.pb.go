@@ -78,7 +78,7 @@ func (InviteRole) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_invite_proto_rawDescGZIP(), []int{0}
 }
 
-// What has become of an invitation.
+// Statuses of an invitation.
 type InviteStatus int32
 
 const (
@@ -191,7 +191,7 @@ func (InviteProjectRole) EnumDescriptor() ([]byte, []int) {
 // An invitation to join the organization.
 type Invite struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.invite`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the invitation.
@@ -200,7 +200,7 @@ type Invite struct {
 	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
 	// Role in the organization that the person gets on accepting.
 	Role InviteRole `protobuf:"varint,4,opt,name=role,proto3,enum=admingateway.admin.v1.InviteRole" json:"role,omitempty"`
-	// What has become of it.
+	// Status of the invitation.
 	Status InviteStatus `protobuf:"varint,5,opt,name=status,proto3,enum=admingateway.admin.v1.InviteStatus" json:"status,omitempty"`
 	// When it was sent.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -469,7 +469,7 @@ func (x *ListInvitesRequest) GetAfter() string {
 // Response of `ListInvites`.
 type ListInvitesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The invitations of this page, in the upstream's order.
 	Data []*Invite `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -709,7 +709,7 @@ func (x *DeleteInviteRequest) GetInviteId() string {
 // Response of `DeleteInvite`.
 type DeleteInviteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.invite.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the invitation that was deleted.

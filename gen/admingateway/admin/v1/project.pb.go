@@ -126,7 +126,7 @@ type Project struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project`.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// Name for people, which reports show too. Not set when it has none.
@@ -302,7 +302,7 @@ func (x *ListProjectsRequest) GetIncludeArchived() bool {
 // Response of `ListProjects`.
 type ListProjectsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The projects of this page, in the upstream's order.
 	Data []*Project `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

@@ -135,7 +135,7 @@ func (OwnerProjectAccess) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{1}
 }
 
-// To what an API key of a project belongs.
+// Kinds of owners of an API key of a project.
 type ProjectApiKeyOwnerType int32
 
 const (
@@ -191,7 +191,7 @@ func (ProjectApiKeyOwnerType) EnumDescriptor() ([]byte, []int) {
 // An API key of a project, without its secret.
 type ProjectApiKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.api_key`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The secret in redacted form, by which people recognize the key.
@@ -207,7 +207,7 @@ type ProjectApiKey struct {
 	// Whether the key's owner can at present use the project. Not in every
 	// answer.
 	OwnerProjectAccess OwnerProjectAccess `protobuf:"varint,7,opt,name=owner_project_access,json=ownerProjectAccess,proto3,enum=admingateway.admin.v1.OwnerProjectAccess" json:"owner_project_access,omitempty"`
-	// To whom the key belongs.
+	// Owner of the key.
 	Owner         *ProjectApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -304,7 +304,7 @@ type ProjectApiKeyOwner struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which of the members of `owner` is set.
 	Type *ProjectApiKeyOwnerType `protobuf:"varint,1,opt,name=type,proto3,enum=admingateway.admin.v1.ProjectApiKeyOwnerType,oneof" json:"type,omitempty"`
-	// Who owns the key, by `type`.
+	// The owner, by `type`.
 	//
 	// Types that are valid to be assigned to Owner:
 	//
@@ -630,7 +630,7 @@ func (x *ListProjectApiKeysRequest) GetOwnerProjectAccess() OwnerProjectAccessFi
 // Response of `ListProjectApiKeys`.
 type ListProjectApiKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The keys of this page, in the upstream's order.
 	Data []*ProjectApiKey `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -768,7 +768,7 @@ func (x *DeleteProjectApiKeyRequest) GetApiKeyId() string {
 // Response of `DeleteProjectApiKey`.
 type DeleteProjectApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.api_key.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the key that was deleted.

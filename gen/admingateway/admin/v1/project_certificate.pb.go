@@ -111,7 +111,7 @@ type ListProjectCertificatesResponse struct {
 	LastId *string `protobuf:"bytes,3,opt,name=last_id,json=lastId,proto3,oneof" json:"last_id,omitempty"`
 	// Whether there are items after this page.
 	HasMore bool `protobuf:"varint,4,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object        string `protobuf:"bytes,5,opt,name=object,proto3" json:"object,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -240,7 +240,7 @@ func (x *ActivateProjectCertificatesRequest) GetCertificateIds() []string {
 // Response of `ActivateProjectCertificates`.
 type ActivateProjectCertificatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.certificate.activation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The certificates, as the upstream reports them after the change.
@@ -351,7 +351,7 @@ func (x *DeactivateProjectCertificatesRequest) GetCertificateIds() []string {
 // Response of `DeactivateProjectCertificates`.
 type DeactivateProjectCertificatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.certificate.deactivation`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The certificates, as the upstream reports them after the change.

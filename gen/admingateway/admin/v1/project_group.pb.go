@@ -29,7 +29,7 @@ const (
 // project and of the group name it together.
 type ProjectGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `project.group`.
+	// Kind of the object, as the upstream names it: `project.group`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the project.
 	ProjectId string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
@@ -195,7 +195,7 @@ func (x *ListProjectGroupsRequest) GetOrder() SortOrder {
 // Response of `ListProjectGroups`.
 type ListProjectGroupsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The groups of this page, in the upstream's order.
 	Data []*ProjectGroup `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -433,7 +433,7 @@ func (x *RemoveProjectGroupRequest) GetGroupId() string {
 // Response of `RemoveProjectGroup`.
 type RemoveProjectGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `project.group.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the removal.

@@ -111,7 +111,7 @@ func (x *ListProjectGroupRolesRequest) GetOrder() SortOrder {
 // Response of `ListProjectGroupRoles`.
 type ListProjectGroupRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The roles of this page, in the upstream's order.
 	Data []*AssignedRole `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -358,7 +358,7 @@ func (x *UnassignProjectGroupRoleRequest) GetRoleId() string {
 // Response of `UnassignProjectGroupRole`.
 type UnassignProjectGroupRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word, such as
+	// Kind of the object, as the upstream names it, such as
 	// `group.role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms that the role was taken away.

@@ -24,7 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How a list of models is meant.
+// Meaning of a list of models.
 type ModelPermissionsMode int32
 
 const (
@@ -80,7 +80,7 @@ func (ModelPermissionsMode) EnumDescriptor() ([]byte, []int) {
 // Which models a project may use.
 type ProjectModelPermissions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `project.model_permissions`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Whether `model_ids` are the models that are allowed or those that are
@@ -192,7 +192,7 @@ func (x *DeleteProjectModelPermissionsRequest) GetProjectId() string {
 // Response of `DeleteProjectModelPermissions`.
 type DeleteProjectModelPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `project.model_permissions.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the deletion.

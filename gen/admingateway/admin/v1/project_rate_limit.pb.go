@@ -28,7 +28,7 @@ const (
 // model is not set.
 type ProjectRateLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `project.rate_limit`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the rate limit, by which it is changed.
@@ -224,7 +224,7 @@ func (x *ListProjectRateLimitsRequest) GetBefore() string {
 // Response of `ListProjectRateLimits`.
 type ListProjectRateLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The rate limits of this page, in the upstream's order.
 	Data []*ProjectRateLimit `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

@@ -103,7 +103,7 @@ func (x *ListProjectRolesRequest) GetOrder() SortOrder {
 // Response of `ListProjectRoles`.
 type ListProjectRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The roles of this page, in the upstream's order.
 	Data []*Role `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -350,7 +350,7 @@ func (x *DeleteProjectRoleRequest) GetRoleId() string {
 // Response of `DeleteProjectRole`.
 type DeleteProjectRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `role.deleted`.
+	// Kind of the object, as the upstream names it: `role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the role that was deleted.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`

@@ -85,7 +85,7 @@ func (ProjectServiceAccountRole) EnumDescriptor() ([]byte, []int) {
 // A service account of a project.
 type ProjectServiceAccount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.service_account`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the service account.
@@ -168,7 +168,7 @@ func (x *ProjectServiceAccount) GetCreatedAt() *timestamppb.Timestamp {
 // An API key of a service account, just created, with its secret.
 type ServiceAccountApiKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.service_account.api_key`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The secret. It is shown here and never again.
@@ -248,7 +248,7 @@ func (x *ServiceAccountApiKey) GetId() string {
 	return ""
 }
 
-// What a new key may be used for. It is a message so that an empty set differs
+// Scopes of a new key. It is a message so that an empty set differs
 // from none given.
 type ServiceAccountApiKeyScopes struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -364,7 +364,7 @@ func (x *ListProjectServiceAccountsRequest) GetAfter() string {
 // Response of `ListProjectServiceAccounts`.
 type ListProjectServiceAccountsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The service accounts of this page, in the upstream's order.
 	Data []*ProjectServiceAccount `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -512,7 +512,7 @@ func (x *CreateProjectServiceAccountRequest) GetCreateServiceAccountOnly() bool 
 // Response of `CreateProjectServiceAccount`.
 type CreateProjectServiceAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.service_account`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the service account.
@@ -661,7 +661,7 @@ func (x *DeleteProjectServiceAccountRequest) GetServiceAccountId() string {
 // Response of `DeleteProjectServiceAccount`.
 type DeleteProjectServiceAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.service_account.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the service account that was deleted.
@@ -952,7 +952,7 @@ type CreateProjectServiceAccountApiKeyRequest struct {
 	ServiceAccountId string `protobuf:"bytes,2,opt,name=service_account_id,json=serviceAccountId,proto3" json:"service_account_id,omitempty"`
 	// Optional. Name of the key, for people. Unset means none.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Optional. What the key may be used for, in the upstream's names. Unset
+	// Optional. Scopes of the key, in the upstream's names. Unset
 	// means the upstream's default.
 	Scopes        *ServiceAccountApiKeyScopes `protobuf:"bytes,4,opt,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -112,7 +112,7 @@ func (x *ListProjectSpendAlertsRequest) GetBefore() string {
 // Response of `ListProjectSpendAlerts`.
 type ListProjectSpendAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The spend alerts of this page, in the upstream's order.
 	Data []*SpendAlert `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -204,7 +204,7 @@ type CreateProjectSpendAlertRequest struct {
 	Currency SpendAlertCurrency `protobuf:"varint,3,opt,name=currency,proto3,enum=admingateway.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=admingateway.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
-	// Required. To whom, and how, the alert is to be sent.
+	// Required. Recipients and channel of the alert.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,5,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -381,7 +381,7 @@ type DeleteProjectSpendAlertResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the spend alert that was deleted.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `project.spend_alert.deleted`.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the deletion.
@@ -556,7 +556,7 @@ type UpdateProjectSpendAlertRequest struct {
 	Currency SpendAlertCurrency `protobuf:"varint,4,opt,name=currency,proto3,enum=admingateway.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,5,opt,name=interval,proto3,enum=admingateway.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
-	// Required. To whom, and how, the alert is to be sent.
+	// Required. Recipients and channel of the alert.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,6,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache

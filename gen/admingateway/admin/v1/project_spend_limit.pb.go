@@ -73,7 +73,7 @@ func (x *DeleteProjectSpendLimitRequest) GetProjectId() string {
 // Response of `DeleteProjectSpendLimit`.
 type DeleteProjectSpendLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `project.spend_limit.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the deletion.

@@ -29,7 +29,7 @@ const (
 // A user as a member of a project.
 type ProjectUser struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.user`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the user.
@@ -188,7 +188,7 @@ func (x *ListProjectUsersRequest) GetAfter() string {
 // Response of `ListProjectUsers`.
 type ListProjectUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word.
+	// Kind of the object, as the upstream names it.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The users of this page, in the upstream's order.
 	Data []*ProjectUser `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -446,7 +446,7 @@ func (x *DeleteProjectUserRequest) GetUserId() string {
 // Response of `DeleteProjectUser`.
 type DeleteProjectUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.project.user.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the user who was removed.

@@ -50,10 +50,10 @@ type AssignedRole struct {
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// ID of whoever created the role, if the upstream says.
 	CreatedBy *string `protobuf:"bytes,9,opt,name=created_by,json=createdBy,proto3,oneof" json:"created_by,omitempty"`
-	// Details of the user who created the role, free of form. Not in every
+	// Details of the user who created the role, free-form. Not in every
 	// answer.
 	CreatedByUserObj *structpb.Struct `protobuf:"bytes,10,opt,name=created_by_user_obj,json=createdByUserObj,proto3" json:"created_by_user_obj,omitempty"`
-	// Data that was stored with the role, free of form. Not in every answer.
+	// Data that was stored with the role, free-form. Not in every answer.
 	Metadata *structpb.Struct `protobuf:"bytes,11,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The users or groups from which the role is inherited. Not set when the
 	// upstream does not say.
@@ -234,7 +234,7 @@ func (x *RoleAssignmentSource) GetPrincipalType() string {
 // A named set of permissions, of the organization or of a project.
 type Role struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `role`.
+	// Kind of the object, as the upstream names it: `role`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the role.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -495,7 +495,7 @@ func (x *ListRolesRequest) GetOrder() SortOrder {
 // Response of `ListRoles`.
 type ListRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The roles of this page, in the upstream's order.
 	Data []*Role `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -724,7 +724,7 @@ func (x *DeleteRoleRequest) GetRoleId() string {
 // Response of `DeleteRole`.
 type DeleteRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `role.deleted`.
+	// Kind of the object, as the upstream names it: `role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the role that was deleted.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`

@@ -176,7 +176,7 @@ type SpendAlert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the alert.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.spend_alert` or `project.spend_alert`.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// Threshold of the alert, in cents: 10000 is 100 dollars.
@@ -185,7 +185,7 @@ type SpendAlert struct {
 	Currency SpendAlertCurrency `protobuf:"varint,4,opt,name=currency,proto3,enum=admingateway.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,5,opt,name=interval,proto3,enum=admingateway.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
-	// To whom, and how, the alert is sent.
+	// Recipients and channel of the alert.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,6,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -263,10 +263,10 @@ func (x *SpendAlert) GetNotificationChannel() *SpendAlertNotificationChannel {
 	return nil
 }
 
-// To whom, and how, a spend alert is sent.
+// Recipients and channel of a spend alert.
 type SpendAlertNotificationChannel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. By what means the alert is sent.
+	// Required. Channel by which the alert is sent.
 	Type SpendAlertChannelType `protobuf:"varint,1,opt,name=type,proto3,enum=admingateway.admin.v1.SpendAlertChannelType" json:"type,omitempty"`
 	// Required. E-mail addresses to which it is sent.
 	Recipients []string `protobuf:"bytes,2,rep,name=recipients,proto3" json:"recipients,omitempty"`
@@ -406,7 +406,7 @@ func (x *ListSpendAlertsRequest) GetBefore() string {
 // Response of `ListSpendAlerts`.
 type ListSpendAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The spend alerts of this page, in the upstream's order.
 	Data []*SpendAlert `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -496,7 +496,7 @@ type CreateSpendAlertRequest struct {
 	Currency SpendAlertCurrency `protobuf:"varint,2,opt,name=currency,proto3,enum=admingateway.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,3,opt,name=interval,proto3,enum=admingateway.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
-	// Required. To whom, and how, the alert is to be sent.
+	// Required. Recipients and channel of the alert.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,4,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -657,7 +657,7 @@ type DeleteSpendAlertResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the spend alert that was deleted.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.spend_alert.deleted`.
 	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the deletion.
@@ -821,7 +821,7 @@ type UpdateSpendAlertRequest struct {
 	Currency SpendAlertCurrency `protobuf:"varint,3,opt,name=currency,proto3,enum=admingateway.admin.v1.SpendAlertCurrency" json:"currency,omitempty"`
 	// Required. Period over which spending is compared with the threshold.
 	Interval SpendAlertInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=admingateway.admin.v1.SpendAlertInterval" json:"interval,omitempty"`
-	// Required. To whom, and how, the alert is to be sent.
+	// Required. Recipients and channel of the alert.
 	NotificationChannel *SpendAlertNotificationChannel `protobuf:"bytes,5,opt,name=notification_channel,json=notificationChannel,proto3" json:"notification_channel,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache

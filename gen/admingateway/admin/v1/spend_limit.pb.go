@@ -125,7 +125,7 @@ func (SpendLimitInterval) EnumDescriptor() ([]byte, []int) {
 // A hard limit on the spending of the organization or of a project.
 type SpendLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.spend_limit` or `project.spend_limit`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Amount of the limit, in cents: 10000 is 100 dollars.
@@ -294,7 +294,7 @@ func (*DeleteSpendLimitRequest) Descriptor() ([]byte, []int) {
 // Response of `DeleteSpendLimit`.
 type DeleteSpendLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.spend_limit.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms the deletion.

@@ -25,7 +25,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// By what the usage of speech synthesis can be split within a bucket.
+// Dimensions by which the usage of speech synthesis can be split within a
+// bucket.
 type AudioSpeechesUsageGroupBy int32
 
 const (
@@ -89,7 +90,7 @@ func (AudioSpeechesUsageGroupBy) EnumDescriptor() ([]byte, []int) {
 // The usage of speech synthesis in one span of time.
 type AudioSpeechesUsageBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `bucket`.
+	// Kind of the object, as the upstream names it: `bucket`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Start of the bucket, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -164,7 +165,7 @@ func (x *AudioSpeechesUsageBucket) GetResults() []*AudioSpeechesUsageResult {
 // that the request groups by.
 type AudioSpeechesUsageResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.usage.audio_speeches.result`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Number of characters processed.
@@ -268,9 +269,9 @@ func (x *AudioSpeechesUsageResult) GetModel() string {
 // Request for `ListAudioSpeechesUsage`.
 type ListAudioSpeechesUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. Unset means a day.
@@ -283,7 +284,7 @@ type ListAudioSpeechesUsageRequest struct {
 	ApiKeyIds []string `protobuf:"bytes,6,rep,name=api_key_ids,json=apiKeyIds,proto3" json:"api_key_ids,omitempty"`
 	// Optional. Counts only these models, by name. Empty means all of them.
 	Models []string `protobuf:"bytes,7,rep,name=models,proto3" json:"models,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []AudioSpeechesUsageGroupBy `protobuf:"varint,8,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.admin.v1.AudioSpeechesUsageGroupBy" json:"group_by,omitempty"`
 	// Optional. How many buckets a page may hold. Unset means 7 days, 24 hours or
@@ -400,7 +401,7 @@ func (x *ListAudioSpeechesUsageRequest) GetPage() string {
 // Response of `ListAudioSpeechesUsage`.
 type ListAudioSpeechesUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `page`.
+	// Kind of the object, as the upstream names it: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The buckets of this page, in the upstream's order.
 	Data []*AudioSpeechesUsageBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

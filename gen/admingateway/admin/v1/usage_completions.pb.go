@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// By what the usage of completions can be split within a bucket.
+// Dimensions by which the usage of completions can be split within a bucket.
 type CompletionsUsageGroupBy int32
 
 const (
@@ -97,7 +97,7 @@ func (CompletionsUsageGroupBy) EnumDescriptor() ([]byte, []int) {
 // The usage of completions in one span of time.
 type CompletionsUsageBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `bucket`.
+	// Kind of the object, as the upstream names it: `bucket`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Start of the bucket, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -172,7 +172,7 @@ func (x *CompletionsUsageBucket) GetResults() []*CompletionsUsageResult {
 // the request groups by.
 type CompletionsUsageResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.usage.completions.result`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Number of input tokens of text, audio and images, including those that were
@@ -416,9 +416,9 @@ func (x *CompletionsUsageResult) GetServiceTier() string {
 // Request for `ListCompletionsUsage`.
 type ListCompletionsUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. Unset means a day.
@@ -434,7 +434,7 @@ type ListCompletionsUsageRequest struct {
 	// Optional. True counts only batch jobs, false only the rest. Unset counts
 	// both.
 	Batch *bool `protobuf:"varint,8,opt,name=batch,proto3,oneof" json:"batch,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []CompletionsUsageGroupBy `protobuf:"varint,9,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.admin.v1.CompletionsUsageGroupBy" json:"group_by,omitempty"`
 	// Optional. How many buckets a page may hold. Unset means 7 days, 24 hours or
@@ -558,7 +558,7 @@ func (x *ListCompletionsUsageRequest) GetPage() string {
 // Response of `ListCompletionsUsage`.
 type ListCompletionsUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `page`.
+	// Kind of the object, as the upstream names it: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The buckets of this page, in the upstream's order.
 	Data []*CompletionsUsageBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

@@ -147,7 +147,7 @@ func (ImageSize) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_usage_images_proto_rawDescGZIP(), []int{1}
 }
 
-// By what the usage of images can be split within a bucket.
+// Dimensions by which the usage of images can be split within a bucket.
 type ImagesUsageGroupBy int32
 
 const (
@@ -219,7 +219,7 @@ func (ImagesUsageGroupBy) EnumDescriptor() ([]byte, []int) {
 // The usage of images in one span of time.
 type ImagesUsageBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `bucket`.
+	// Kind of the object, as the upstream names it: `bucket`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Start of the bucket, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -294,7 +294,7 @@ func (x *ImagesUsageBucket) GetResults() []*ImagesUsageResult {
 // request groups by.
 type ImagesUsageResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.usage.images.result`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Number of images processed.
@@ -418,9 +418,9 @@ func (x *ImagesUsageResult) GetModel() string {
 // Request for `ListImagesUsage`.
 type ListImagesUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. Unset means a day.
@@ -438,7 +438,7 @@ type ListImagesUsageRequest struct {
 	ApiKeyIds []string `protobuf:"bytes,8,rep,name=api_key_ids,json=apiKeyIds,proto3" json:"api_key_ids,omitempty"`
 	// Optional. Counts only these models, by name. Empty means all of them.
 	Models []string `protobuf:"bytes,9,rep,name=models,proto3" json:"models,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []ImagesUsageGroupBy `protobuf:"varint,10,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.admin.v1.ImagesUsageGroupBy" json:"group_by,omitempty"`
 	// Optional. How many buckets a page may hold. Unset means 7 days, 24 hours or
@@ -569,7 +569,7 @@ func (x *ListImagesUsageRequest) GetPage() string {
 // Response of `ListImagesUsage`.
 type ListImagesUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `page`.
+	// Kind of the object, as the upstream names it: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The buckets of this page, in the upstream's order.
 	Data []*ImagesUsageBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// By what the usage of moderation can be split within a bucket.
+// Dimensions by which the usage of moderation can be split within a bucket.
 type ModerationsUsageGroupBy int32
 
 const (
@@ -89,7 +89,7 @@ func (ModerationsUsageGroupBy) EnumDescriptor() ([]byte, []int) {
 // The usage of moderation in one span of time.
 type ModerationsUsageBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `bucket`.
+	// Kind of the object, as the upstream names it: `bucket`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Start of the bucket, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -164,7 +164,7 @@ func (x *ModerationsUsageBucket) GetResults() []*ModerationsUsageResult {
 // the request groups by.
 type ModerationsUsageResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.usage.moderations.result`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Number of input tokens.
@@ -268,9 +268,9 @@ func (x *ModerationsUsageResult) GetModel() string {
 // Request for `ListModerationsUsage`.
 type ListModerationsUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. Unset means a day.
@@ -283,7 +283,7 @@ type ListModerationsUsageRequest struct {
 	ApiKeyIds []string `protobuf:"bytes,6,rep,name=api_key_ids,json=apiKeyIds,proto3" json:"api_key_ids,omitempty"`
 	// Optional. Counts only these models, by name. Empty means all of them.
 	Models []string `protobuf:"bytes,7,rep,name=models,proto3" json:"models,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []ModerationsUsageGroupBy `protobuf:"varint,8,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.admin.v1.ModerationsUsageGroupBy" json:"group_by,omitempty"`
 	// Optional. How many buckets a page may hold. Unset means 7 days, 24 hours or
@@ -400,7 +400,7 @@ func (x *ListModerationsUsageRequest) GetPage() string {
 // Response of `ListModerationsUsage`.
 type ListModerationsUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `page`.
+	// Kind of the object, as the upstream names it: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The buckets of this page, in the upstream's order.
 	Data []*ModerationsUsageBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

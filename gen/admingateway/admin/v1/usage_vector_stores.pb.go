@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// By what the usage of vector stores can be split within a bucket.
+// Dimensions by which the usage of vector stores can be split within a bucket.
 type VectorStoresUsageGroupBy int32
 
 const (
@@ -77,7 +77,7 @@ func (VectorStoresUsageGroupBy) EnumDescriptor() ([]byte, []int) {
 // The usage of vector stores in one span of time.
 type VectorStoresUsageBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `bucket`.
+	// Kind of the object, as the upstream names it: `bucket`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Start of the bucket, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -152,7 +152,7 @@ func (x *VectorStoresUsageBucket) GetResults() []*VectorStoresUsageResult {
 // that the request groups by.
 type VectorStoresUsageResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.usage.vector_stores.result`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Usage of the vector stores, in bytes.
@@ -218,16 +218,16 @@ func (x *VectorStoresUsageResult) GetProjectId() string {
 // Request for `ListVectorStoresUsage`.
 type ListVectorStoresUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. Unset means a day.
 	BucketWidth *UsageBucketWidth `protobuf:"varint,3,opt,name=bucket_width,json=bucketWidth,proto3,enum=admingateway.admin.v1.UsageBucketWidth,oneof" json:"bucket_width,omitempty"`
 	// Optional. Counts only these projects. Empty means all of them.
 	ProjectIds []string `protobuf:"bytes,4,rep,name=project_ids,json=projectIds,proto3" json:"project_ids,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []VectorStoresUsageGroupBy `protobuf:"varint,5,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.admin.v1.VectorStoresUsageGroupBy" json:"group_by,omitempty"`
 	// Optional. How many buckets a page may hold. Unset means 7 days, 24 hours or
@@ -323,7 +323,7 @@ func (x *ListVectorStoresUsageRequest) GetPage() string {
 // Response of `ListVectorStoresUsage`.
 type ListVectorStoresUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `page`.
+	// Kind of the object, as the upstream names it: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The buckets of this page, in the upstream's order.
 	Data []*VectorStoresUsageBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

@@ -82,7 +82,8 @@ func (WebSearchContextLevel) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_usage_web_search_calls_proto_rawDescGZIP(), []int{0}
 }
 
-// By what the usage of web search calls can be split within a bucket.
+// Dimensions by which the usage of web search calls can be split within a
+// bucket.
 type WebSearchCallsUsageGroupBy int32
 
 const (
@@ -150,7 +151,7 @@ func (WebSearchCallsUsageGroupBy) EnumDescriptor() ([]byte, []int) {
 // The usage of web search calls in one span of time.
 type WebSearchCallsUsageBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `bucket`.
+	// Kind of the object, as the upstream names it: `bucket`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Start of the bucket, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -225,7 +226,7 @@ func (x *WebSearchCallsUsageBucket) GetResults() []*WebSearchCallsUsageResult {
 // that the request groups by.
 type WebSearchCallsUsageResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.usage.web_searches.result`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// Number of requests made to models.
@@ -339,9 +340,9 @@ func (x *WebSearchCallsUsageResult) GetContextLevel() string {
 // Request for `ListWebSearchCallsUsage`.
 type ListWebSearchCallsUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// sets no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket. Unset means a day.
@@ -357,7 +358,7 @@ type ListWebSearchCallsUsageRequest struct {
 	// Optional. Counts only searches with these sizes of context. Empty means
 	// all of them.
 	ContextLevels []WebSearchContextLevel `protobuf:"varint,8,rep,packed,name=context_levels,json=contextLevels,proto3,enum=admingateway.admin.v1.WebSearchContextLevel" json:"context_levels,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []WebSearchCallsUsageGroupBy `protobuf:"varint,9,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.admin.v1.WebSearchCallsUsageGroupBy" json:"group_by,omitempty"`
 	// Optional. How many buckets a page may hold. Unset means 7 days, 24 hours or
@@ -481,7 +482,7 @@ func (x *ListWebSearchCallsUsageRequest) GetPage() string {
 // Response of `ListWebSearchCallsUsage`.
 type ListWebSearchCallsUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `page`.
+	// Kind of the object, as the upstream names it: `page`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The buckets of this page, in the upstream's order.
 	Data []*WebSearchCallsUsageBucket `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`

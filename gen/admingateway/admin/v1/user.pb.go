@@ -30,7 +30,7 @@ const (
 // upstream shows more in some answers than in others.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.user`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the user.
@@ -213,7 +213,7 @@ func (x *User) GetProjects() *UserProjectList {
 // Further details of a user.
 type UserProfile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `user`.
+	// Kind of the object, as the upstream names it: `user`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the user.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
@@ -322,7 +322,7 @@ func (x *UserProfile) GetBannedAt() *timestamppb.Timestamp {
 // The projects to which a user belongs.
 type UserProjectList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The projects, with the role of the user in each.
 	Data          []*UserProject `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -507,7 +507,7 @@ func (x *ListUsersRequest) GetEmails() []string {
 // Response of `ListUsers`.
 type ListUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The users of this page, in the upstream's order.
 	Data []*User `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -636,7 +636,7 @@ func (x *DeleteUserRequest) GetUserId() string {
 // Response of `DeleteUser`.
 type DeleteUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word:
+	// Kind of the object, as the upstream names it:
 	// `organization.user.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// ID of the user who was removed.

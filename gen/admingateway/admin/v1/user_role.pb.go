@@ -27,7 +27,7 @@ const (
 // A role that was given to a user.
 type UserRoleAssignment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `user.role`.
+	// Kind of the object, as the upstream names it: `user.role`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The user who holds the role.
 	User *User `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
@@ -166,7 +166,7 @@ func (x *ListUserRolesRequest) GetOrder() SortOrder {
 // Response of `ListUserRoles`.
 type ListUserRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word: `list`.
+	// Kind of the object, as the upstream names it: `list`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// The roles of this page, in the upstream's order.
 	Data []*AssignedRole `protobuf:"bytes,2,rep,name=data,proto3" json:"data,omitempty"`
@@ -395,7 +395,7 @@ func (x *UnassignUserRoleRequest) GetRoleId() string {
 // Response of `UnassignUserRole`.
 type UnassignUserRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What kind of object this is, in the upstream's own word, such as
+	// Kind of the object, as the upstream names it, such as
 	// `user.role.deleted`.
 	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// True when the upstream confirms that the role was taken away.

@@ -4,8 +4,7 @@
 // 	protoc        (unknown)
 // source: admingateway/control/v1/budget.proto
 
-// The upstream's request budget and how it is spent, for those who operate the
-// gateway.
+// The upstream's request budget and its use, for the operators of the gateway.
 
 package controlv1
 
@@ -66,9 +65,9 @@ func (*GetBudgetRequest) Descriptor() ([]byte, []int) {
 // Response of `GetBudget`.
 type GetBudgetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What all calls together spend.
+	// The budget of all calls together.
 	Organization *BudgetBucket `protobuf:"bytes,1,opt,name=organization,proto3" json:"organization,omitempty"`
-	// What the calls of each group spend, by name: those that were made, and those
+	// The budgets of groups of calls, by name: those that were used, and those
 	// that the configuration names.
 	Buckets []*BudgetBucket `protobuf:"bytes,2,rep,name=buckets,proto3" json:"buckets,omitempty"`
 	// Whether all replicas count together. False beside a shared budget means that
@@ -129,7 +128,7 @@ func (x *GetBudgetResponse) GetShared() bool {
 	return false
 }
 
-// A budget of the upstream's.
+// A budget of the upstream.
 type BudgetBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name, such as `projects.users:read`; empty for the organization's.
@@ -148,9 +147,9 @@ type BudgetBucket struct {
 	QueuedInteractive int32 `protobuf:"varint,7,opt,name=queued_interactive,json=queuedInteractive,proto3" json:"queued_interactive,omitempty"`
 	// The calls of inventories and of refreshing what is stale.
 	QueuedFanOut int32 `protobuf:"varint,8,opt,name=queued_fan_out,json=queuedFanOut,proto3" json:"queued_fan_out,omitempty"`
-	// When it opens again after a refusal; absent: it is open.
+	// When it opens again after a refusal; absent if it is open.
 	ClosedUntil *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=closed_until,json=closedUntil,proto3" json:"closed_until,omitempty"`
-	// When the upstream refused a call last; absent: not that is known.
+	// When the upstream last refused a call; absent if no refusal is known.
 	LastLimited   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_limited,json=lastLimited,proto3" json:"last_limited,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: admingateway/control/v1/cache.proto
 
-// What the gateway remembers, for those who operate it.
+// The stored answers of the gateway, for its operators.
 
 package controlv1
 
@@ -28,7 +28,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A place for answers.
+// A store of answers.
 type GetEntryResponse_Store int32
 
 const (
@@ -36,7 +36,7 @@ const (
 	GetEntryResponse_STORE_UNSPECIFIED GetEntryResponse_Store = 0
 	// The memory of the replica that answers this call.
 	GetEntryResponse_STORE_MEMORY GetEntryResponse_Store = 1
-	// What all replicas share, in Redis.
+	// The store that all replicas share, in Redis.
 	GetEntryResponse_STORE_SHARED GetEntryResponse_Store = 2
 )
 
@@ -81,7 +81,7 @@ func (GetEntryResponse_Store) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_control_v1_cache_proto_rawDescGZIP(), []int{1, 0}
 }
 
-// What may be done with an answer.
+// How a stored answer may be used.
 type GetEntryResponse_State int32
 
 const (
@@ -89,8 +89,8 @@ const (
 	GetEntryResponse_STATE_UNSPECIFIED GetEntryResponse_State = 0
 	// It is served.
 	GetEntryResponse_STATE_FRESH GetEntryResponse_State = 1
-	// It is served while a new one is fetched, or when none can be had, as far
-	// as the method's declaration allows.
+	// It is served while a new one is fetched, or when none can be fetched, as
+	// far as the method's declaration allows.
 	GetEntryResponse_STATE_STALE GetEntryResponse_State = 2
 )
 
@@ -195,7 +195,7 @@ func (x *GetEntryRequest) GetRequest() *structpb.Struct {
 // Response of `GetEntry`.
 type GetEntryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is kept, one for each store that has it; empty when none does.
+	// One entry for each store that has the answer; empty when none has.
 	Copies        []*GetEntryResponse_Copy `protobuf:"bytes,1,rep,name=copies,proto3" json:"copies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -241,7 +241,7 @@ func (x *GetEntryResponse) GetCopies() []*GetEntryResponse_Copy {
 // Request for `Purge`.
 type PurgeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. Which answers.
+	// Required. The answers to remove.
 	//
 	// Types that are valid to be assigned to What:
 	//
@@ -346,7 +346,7 @@ func (*PurgeRequest_All) isPurgeRequest_What() {}
 // Response of `Purge`.
 type PurgeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether all replicas were told. If not, the others learn of it when the
+	// Whether all replicas were notified. If not, the others follow when the
 	// shared store can be reached again.
 	Shared        bool `protobuf:"varint,1,opt,name=shared,proto3" json:"shared,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -393,7 +393,7 @@ func (x *PurgeResponse) GetShared() bool {
 // An answer in one of the stores.
 type GetEntryResponse_Copy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it is.
+	// The store that has it.
 	Store GetEntryResponse_Store `protobuf:"varint,1,opt,name=store,proto3,enum=admingateway.control.v1.GetEntryResponse_Store" json:"store,omitempty"`
 	// Whether it may be served.
 	State GetEntryResponse_State `protobuf:"varint,2,opt,name=state,proto3,enum=admingateway.control.v1.GetEntryResponse_State" json:"state,omitempty"`

@@ -29,8 +29,8 @@ type WriteDone_Reason int32
 const (
 	// Not set, or a value that this build does not know.
 	WriteDone_REASON_UNSPECIFIED WriteDone_Reason = 0
-	// The gateway is set up to record every write, and the record of this one
-	// could not be kept.
+	// The gateway is configured to record every write, and could not record
+	// this one.
 	WriteDone_REASON_NOT_RECORDED WriteDone_Reason = 1
 )
 
@@ -77,11 +77,11 @@ func (WriteDone_Reason) EnumDescriptor() ([]byte, []int) {
 // do it again.
 type WriteDone struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why there is an error all the same.
+	// Why the call failed although the write was done.
 	Reason WriteDone_Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=admingateway.control.v1.WriteDone_Reason" json:"reason,omitempty"`
-	// ID of what was written, if the upstream said it.
+	// ID of the written resource, if the upstream gave it.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// The upstream's name for the call, if it gave one.
+	// The upstream's ID of the call, if it gave one.
 	UpstreamRequestId string `protobuf:"bytes,3,opt,name=upstream_request_id,json=upstreamRequestId,proto3" json:"upstream_request_id,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: admingateway/inventory/v1/inventory.proto
 
-// The whole of what the Admin API has in pages, project by project: one call
-// that makes all the others.
+// Everything that the Admin API has in pages, project by project: one call that
+// makes all the others.
 
 package inventoryv1
 
@@ -97,7 +97,7 @@ func (x *ListApiKeysRequest) GetResumeToken() string {
 // Response of `ListApiKeys`: one message of the stream.
 type ListApiKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -193,7 +193,7 @@ type ListApiKeysResponse_Keys_ struct {
 }
 
 type ListApiKeysResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -284,7 +284,7 @@ func (x *ListServiceAccountsRequest) GetResumeToken() string {
 // Response of `ListServiceAccounts`: one message of the stream.
 type ListServiceAccountsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -380,7 +380,7 @@ type ListServiceAccountsResponse_ServiceAccounts_ struct {
 }
 
 type ListServiceAccountsResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -471,7 +471,7 @@ func (x *ListProjectUsersRequest) GetResumeToken() string {
 // Response of `ListProjectUsers`: one message of the stream.
 type ListProjectUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -567,7 +567,7 @@ type ListProjectUsersResponse_Users_ struct {
 }
 
 type ListProjectUsersResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -658,7 +658,7 @@ func (x *ListProjectGroupsRequest) GetResumeToken() string {
 // Response of `ListProjectGroups`: one message of the stream.
 type ListProjectGroupsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -754,7 +754,7 @@ type ListProjectGroupsResponse_Groups_ struct {
 }
 
 type ListProjectGroupsResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -845,7 +845,7 @@ func (x *ListRateLimitsRequest) GetResumeToken() string {
 // Response of `ListRateLimits`: one message of the stream.
 type ListRateLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -941,7 +941,7 @@ type ListRateLimitsResponse_RateLimits_ struct {
 }
 
 type ListRateLimitsResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -1032,7 +1032,7 @@ func (x *ListUserRolesRequest) GetResumeToken() string {
 // Response of `ListUserRoles`: one message of the stream.
 type ListUserRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1128,7 +1128,7 @@ type ListUserRolesResponse_Roles_ struct {
 }
 
 type ListUserRolesResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -1219,7 +1219,7 @@ func (x *ListGroupRolesRequest) GetResumeToken() string {
 // Response of `ListGroupRoles`: one message of the stream.
 type ListGroupRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1315,7 +1315,7 @@ type ListGroupRolesResponse_Roles_ struct {
 }
 
 type ListGroupRolesResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -1406,7 +1406,7 @@ func (x *ListSpendAlertsRequest) GetResumeToken() string {
 // Response of `ListSpendAlerts`: one message of the stream.
 type ListSpendAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1502,7 +1502,7 @@ type ListSpendAlertsResponse_Alerts_ struct {
 }
 
 type ListSpendAlertsResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -1593,7 +1593,7 @@ func (x *ListCertificatesRequest) GetResumeToken() string {
 // Response of `ListCertificates`: one message of the stream.
 type ListCertificatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1689,7 +1689,7 @@ type ListCertificatesResponse_Certificates_ struct {
 }
 
 type ListCertificatesResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -1780,7 +1780,7 @@ func (x *ListModelPermissionsRequest) GetResumeToken() string {
 // Response of `ListModelPermissions`: one message of the stream.
 type ListModelPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1876,7 +1876,7 @@ type ListModelPermissionsResponse_Permissions_ struct {
 }
 
 type ListModelPermissionsResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -1967,7 +1967,7 @@ func (x *ListHostedToolPermissionsRequest) GetResumeToken() string {
 // Response of `ListHostedToolPermissions`: one message of the stream.
 type ListHostedToolPermissionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2063,7 +2063,7 @@ type ListHostedToolPermissionsResponse_Permissions_ struct {
 }
 
 type ListHostedToolPermissionsResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -2154,7 +2154,7 @@ func (x *ListDataRetentionRequest) GetResumeToken() string {
 // Response of `ListDataRetention`: one message of the stream.
 type ListDataRetentionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2250,7 +2250,7 @@ type ListDataRetentionResponse_Retention_ struct {
 }
 
 type ListDataRetentionResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -2321,7 +2321,7 @@ func (x *ListUsersRequest) GetResumeToken() string {
 // Response of `ListUsers`: one message of the stream.
 type ListUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2417,7 +2417,7 @@ type ListUsersResponse_Users_ struct {
 }
 
 type ListUsersResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -2488,7 +2488,7 @@ func (x *ListGroupMembersRequest) GetResumeToken() string {
 // Response of `ListGroupMembers`: one message of the stream.
 type ListGroupMembersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2599,7 +2599,7 @@ type ListGroupMembersResponse_Members_ struct {
 }
 
 type ListGroupMembersResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -2672,7 +2672,7 @@ func (x *ListInvitesRequest) GetResumeToken() string {
 // Response of `ListInvites`: one message of the stream.
 type ListInvitesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2768,7 +2768,7 @@ type ListInvitesResponse_Invites_ struct {
 }
 
 type ListInvitesResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -2839,7 +2839,7 @@ func (x *ListAdminApiKeysRequest) GetResumeToken() string {
 // Response of `ListAdminApiKeys`: one message of the stream.
 type ListAdminApiKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2935,7 +2935,7 @@ type ListAdminApiKeysResponse_Keys_ struct {
 }
 
 type ListAdminApiKeysResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -3073,7 +3073,7 @@ func (x *ListAuditLogsRequest) GetResumeToken() string {
 // Response of `ListAuditLogs`: one message of the stream.
 type ListAuditLogsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -3169,7 +3169,7 @@ type ListAuditLogsResponse_Entries_ struct {
 }
 
 type ListAuditLogsResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -3191,15 +3191,15 @@ func (*ListAuditLogsResponse_Failure) isListAuditLogsResponse_Event() {}
 
 func (*ListAuditLogsResponse_End) isListAuditLogsResponse_Event() {}
 
-// Request for `ListUsage`. A filter or a split that one of the kinds does not
-// know is refused.
+// Request for `ListUsage`. A filter or a dimension that one of the kinds does
+// not have is refused.
 type ListUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. What to count, each kind once.
+	// Required. The kinds to count, each once.
 	Kinds []UsageKind `protobuf:"varint,1,rep,packed,name=kinds,proto3,enum=admingateway.inventory.v1.UsageKind" json:"kinds,omitempty"`
-	// Required. Start of the time asked about, inclusive, in whole seconds.
+	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Optional. End of the time asked about, exclusive, in whole seconds. Unset
+	// Optional. End of the range of time, exclusive, in whole seconds. Unset
 	// means the end of the bucket that is under way.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket of usage. Unset means a day. A bucket of costs
@@ -3220,8 +3220,8 @@ type ListUsageRequest struct {
 	Batch *bool `protobuf:"varint,9,opt,name=batch,proto3,oneof" json:"batch,omitempty"`
 	// Optional. Counts only these vector stores, by ID. Empty means all of them.
 	VectorStoreIds []string `protobuf:"bytes,10,rep,name=vector_store_ids,json=vectorStoreIds,proto3" json:"vector_store_ids,omitempty"`
-	// Optional. What to split each bucket by; several can be combined. Empty means
-	// that it is not split.
+	// Optional. Dimensions to split each bucket by; several can be combined. Empty
+	// means that it is not split.
 	GroupBy []UsageGroupBy `protobuf:"varint,11,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.inventory.v1.UsageGroupBy" json:"group_by,omitempty"`
 	// Optional. From the end of a stream that was incomplete: streams the rest.
 	ResumeToken   string `protobuf:"bytes,12,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
@@ -3346,7 +3346,7 @@ func (x *ListUsageRequest) GetResumeToken() string {
 // Response of `ListUsage`: one message of the stream.
 type ListUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -3442,7 +3442,7 @@ type ListUsageResponse_Buckets_ struct {
 }
 
 type ListUsageResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -3553,7 +3553,7 @@ func (x *FindStaleKeysRequest) GetResumeToken() string {
 // Response of `FindStaleKeys`: one message of the stream.
 type FindStaleKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -3649,7 +3649,7 @@ type FindStaleKeysResponse_Keys_ struct {
 }
 
 type FindStaleKeysResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -3740,7 +3740,7 @@ func (x *GetKeyInventoryRequest) GetResumeToken() string {
 // Response of `GetKeyInventory`: one message of the stream.
 type GetKeyInventoryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the message is.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -3836,7 +3836,7 @@ type GetKeyInventoryResponse_Keys_ struct {
 }
 
 type GetKeyInventoryResponse_Progress struct {
-	// How far the stream is.
+	// Progress of the stream.
 	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
 }
 
@@ -3858,7 +3858,7 @@ func (*GetKeyInventoryResponse_Failure) isGetKeyInventoryResponse_Event() {}
 
 func (*GetKeyInventoryResponse_End) isGetKeyInventoryResponse_Event() {}
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListApiKeysResponse_Keys struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -3913,7 +3913,7 @@ func (x *ListApiKeysResponse_Keys) GetItems() []*v1.ProjectApiKey {
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListServiceAccountsResponse_ServiceAccounts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -3968,7 +3968,7 @@ func (x *ListServiceAccountsResponse_ServiceAccounts) GetItems() []*v1.ProjectSe
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListProjectUsersResponse_Users struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -4023,7 +4023,7 @@ func (x *ListProjectUsersResponse_Users) GetItems() []*v1.ProjectUser {
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListProjectGroupsResponse_Groups struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -4078,7 +4078,7 @@ func (x *ListProjectGroupsResponse_Groups) GetItems() []*v1.ProjectGroup {
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListRateLimitsResponse_RateLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -4133,7 +4133,7 @@ func (x *ListRateLimitsResponse_RateLimits) GetItems() []*v1.ProjectRateLimit {
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListUserRolesResponse_Roles struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -4197,7 +4197,7 @@ func (x *ListUserRolesResponse_Roles) GetItems() []*v1.AssignedRole {
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListGroupRolesResponse_Roles struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -4261,7 +4261,7 @@ func (x *ListGroupRolesResponse_Roles) GetItems() []*v1.AssignedRole {
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListSpendAlertsResponse_Alerts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -4316,7 +4316,7 @@ func (x *ListSpendAlertsResponse_Alerts) GetItems() []*v1.SpendAlert {
 	return nil
 }
 
-// A page of items. Where there are none at all, one comes without any.
+// A page of items. A list without items has one empty page.
 type ListCertificatesResponse_Certificates struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
@@ -4631,7 +4631,7 @@ func (x *ListGroupMembersResponse_Groups) GetItems() []*v1.Group {
 	return nil
 }
 
-// A page of members. Where there are none at all, one comes without any.
+// A page of members. A list without items has one empty page.
 type ListGroupMembersResponse_Members struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the group.
@@ -4828,7 +4828,7 @@ func (x *ListAuditLogsResponse_Entries) GetItems() []*v1.AuditLog {
 // kinds, come in any order.
 type ListUsageResponse_Buckets struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of which kind they are. Only the field of that kind has elements.
+	// The kind of usage. Only the field of that kind has elements.
 	Kind UsageKind `protobuf:"varint,1,opt,name=kind,proto3,enum=admingateway.inventory.v1.UsageKind" json:"kind,omitempty"`
 	// Usage of completions.
 	Completions []*v1.CompletionsUsageBucket `protobuf:"bytes,2,rep,name=completions,proto3" json:"completions,omitempty"`
@@ -4850,7 +4850,7 @@ type ListUsageResponse_Buckets struct {
 	FileSearchCalls []*v1.FileSearchCallsUsageBucket `protobuf:"bytes,10,rep,name=file_search_calls,json=fileSearchCalls,proto3" json:"file_search_calls,omitempty"`
 	// Usage of web search calls.
 	WebSearchCalls []*v1.WebSearchCallsUsageBucket `protobuf:"bytes,11,rep,name=web_search_calls,json=webSearchCalls,proto3" json:"web_search_calls,omitempty"`
-	// What was spent.
+	// Costs.
 	Costs         []*v1.CostsBucket `protobuf:"bytes,12,rep,name=costs,proto3" json:"costs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

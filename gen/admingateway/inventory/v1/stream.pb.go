@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: admingateway/inventory/v1/stream.proto
 
-// What every stream of the inventory says beside its items: how far it is, what
-// could not be read, and at its end whether all of it has come.
+// The messages that every inventory stream has beside its items: its progress,
+// the reads that failed, and at its end whether it is complete.
 
 package inventoryv1
 
@@ -36,11 +36,11 @@ const (
 	Incomplete_REASON_FAILED Incomplete_Reason = 1
 	// The caller may not make some of the reads; there is a `Failure` for each.
 	Incomplete_REASON_DENIED Incomplete_Reason = 2
-	// The time for the stream was over.
+	// The time of the stream was over.
 	Incomplete_REASON_OUT_OF_TIME Incomplete_Reason = 3
 	// The outermost list has more items than one stream reads.
 	Incomplete_REASON_TOO_MANY Incomplete_Reason = 4
-	// The gateway is about to stop; another replica has time for the rest.
+	// The gateway is about to stop; another replica can stream the rest.
 	Incomplete_REASON_DRAINING Incomplete_Reason = 5
 )
 
@@ -91,7 +91,7 @@ func (Incomplete_Reason) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_inventory_v1_stream_proto_rawDescGZIP(), []int{4, 0}
 }
 
-// How far a stream is. One comes about every second, and one ahead of the end.
+// Progress of a stream. One comes about every second, and one before the end.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Reads that were made, whether a cache or the upstream answered them.
@@ -185,24 +185,25 @@ func (x *Progress) GetTimeLeft() *durationpb.Duration {
 	return nil
 }
 
-// A read that failed. What lies below it is missing; the rest goes on.
+// A read that failed. The items below it are missing; the rest goes on.
 type Failure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The read: `admingateway.admin.v1.ProjectApiKeyService/ListProjectApiKeys`.
 	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
-	// The project that it was about, if it was about one.
+	// The project of the read, if it has one.
 	ProjectId *string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// The user in that project that it was about, if it was about one.
+	// The user in that project, if the read has one.
 	UserId *string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3,oneof" json:"user_id,omitempty"`
-	// The group that it was about, if it was about one.
+	// The group of the read, if it has one.
 	GroupId *string `protobuf:"bytes,4,opt,name=group_id,json=groupId,proto3,oneof" json:"group_id,omitempty"`
-	// The kind of usage, where it was about that.
+	// The kind of usage, if it is a read of usage.
 	UsageKind UsageKind `protobuf:"varint,5,opt,name=usage_kind,json=usageKind,proto3,enum=admingateway.inventory.v1.UsageKind" json:"usage_kind,omitempty"`
-	// Start of the range of time, inclusive, where it was about usage.
+	// Start of the range of time, inclusive, if it is a read of usage.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// End of the range of time, exclusive, where it was about usage.
+	// End of the range of time, exclusive, if it is a read of usage.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// What a caller of the read would have got: the number of a google.rpc.Code.
+	// The code that a caller of the read would have got: the number of a
+	// google.rpc.Code.
 	Code int32 `protobuf:"varint,8,opt,name=code,proto3" json:"code,omitempty"`
 	// The reason in the google.rpc.ErrorInfo of that error, such as
 	// `PERMISSION_DENIED`.
@@ -325,7 +326,7 @@ func (x *Failure) GetRetryDelay() *durationpb.Duration {
 // The last message of a stream. A stream without one has been cut off.
 type End struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether all of it has come.
+	// Whether the stream is complete.
 	//
 	// Types that are valid to be assigned to Outcome:
 	//
@@ -423,12 +424,12 @@ type isEnd_Outcome interface {
 }
 
 type End_Complete struct {
-	// All of it.
+	// Nothing is missing.
 	Complete *Complete `protobuf:"bytes,1,opt,name=complete,proto3,oneof"`
 }
 
 type End_Incomplete struct {
-	// Not all of it.
+	// Something is missing.
 	Incomplete *Incomplete `protobuf:"bytes,2,opt,name=incomplete,proto3,oneof"`
 }
 
@@ -478,12 +479,12 @@ type Incomplete struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why, each reason once.
 	Reasons []Incomplete_Reason `protobuf:"varint,1,rep,packed,name=reasons,proto3,enum=admingateway.inventory.v1.Incomplete_Reason" json:"reasons,omitempty"`
-	// The same request with this as `resume_token` streams the rest: what failed,
-	// and what was not reached. It is worth nothing to another caller or with
-	// another request. It opens nothing: every read is decided anew.
+	// The same request with this as `resume_token` streams the rest: the reads
+	// that failed, and those that were not reached. It is valid for the same
+	// caller and request alone. It grants nothing: every read is authorized anew.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	// There was too much to be named: the rest begins earlier than it had to, and
-	// some of what was sent will be sent again.
+	// The rest was too long to be described exactly: it begins earlier than
+	// necessary, and some items will be sent again.
 	Repeats       bool `protobuf:"varint,3,opt,name=repeats,proto3" json:"repeats,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: admingateway/inventory/v1/usage_kind.proto
 
-// Kinds of usage, and what usage can be split by.
+// Kinds of usage, and the dimensions by which usage can be split.
 
 package inventoryv1
 
@@ -24,7 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What can be counted over time.
+// A kind of usage, counted over time.
 type UsageKind int32
 
 const (
@@ -50,7 +50,7 @@ const (
 	UsageKind_USAGE_KIND_FILE_SEARCH_CALLS UsageKind = 9
 	// Usage of web search calls.
 	UsageKind_USAGE_KIND_WEB_SEARCH_CALLS UsageKind = 10
-	// What was spent, in money.
+	// Costs, in money.
 	UsageKind_USAGE_KIND_COSTS UsageKind = 11
 )
 
@@ -113,8 +113,8 @@ func (UsageKind) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_inventory_v1_usage_kind_proto_rawDescGZIP(), []int{0}
 }
 
-// What buckets can be split by. Which of them a kind knows is said with its
-// read: [UsageService][admingateway.admin.v1.UsageService] and
+// A dimension by which buckets can be split. The reads say which of them a kind
+// has: [UsageService][admingateway.admin.v1.UsageService] and
 // [CostService][admingateway.admin.v1.CostService].
 type UsageGroupBy int32
 

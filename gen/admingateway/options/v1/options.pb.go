@@ -4,9 +4,10 @@
 // 	protoc        (unknown)
 // source: admingateway/options/v1/options.proto
 
-// What the gateway adds to a .proto so that a declaration is all that an
-// endpoint needs: who may call it, how long its answer may live, what it makes
-// stale, and how its messages read and write the upstream's JSON.
+// The options that the gateway adds to a .proto, so that an endpoint needs no
+// more than its declaration: who may call it, how long its answer may be
+// stored, which stored answers it makes stale, and how its messages read and
+// write the upstream's JSON.
 
 package optionsv1
 
@@ -27,18 +28,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What the gateway must know of a method before it may serve it.
+// The policy of a method: without it the gateway does not serve the method.
 //
 // Nothing here is a default by absence: a read says `cache` or `cache_nothing`,
 // a write says what it makes stale or `invalidates_nothing`, and every method
 // says `project`, `organization` or `each_call`.
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. What a caller must have been granted: dotted resource, then verb,
+	// Required. The permission that a caller needs: dotted resource, then verb,
 	// such as `projects.users.update`. All reads of a resource share the verb
 	// `read`.
 	Permission string `protobuf:"bytes,1,opt,name=permission,proto3" json:"permission,omitempty"`
-	// What the call concerns, for callers whose grant is limited to projects.
+	// The scope of the call, for callers whose grant is limited to projects.
 	//
 	// Types that are valid to be assigned to Scope:
 	//
@@ -65,23 +66,23 @@ type Policy struct {
 	InvalidatesNothing bool `protobuf:"varint,6,opt,name=invalidates_nothing,json=invalidatesNothing,proto3" json:"invalidates_nothing,omitempty"`
 	// The answer holds a credential: it is never stored and never logged.
 	Secret bool `protobuf:"varint,7,opt,name=secret,proto3" json:"secret,omitempty"`
-	// What may be done with an answer that is kept and no longer fresh. Every read
-	// that has a `cache` life says one of the two.
+	// How a stored answer that is no longer fresh may be used. Every read that
+	// has a `cache` life says one of the two.
 	//
 	// Types that are valid to be assigned to Staleness:
 	//
 	//	*Policy_Stale
 	//	*Policy_Sensitive
 	Staleness isPolicy_Staleness `protobuf_oneof:"staleness"`
-	// For a read about a range of time: when the range is past, its answer
-	// changes no more, and may live longer than `cache`.
+	// For a read about a range of time: when the range is past, its answer no
+	// longer changes, and may be stored for longer than `cache`.
 	Settled *Settled `protobuf:"bytes,12,opt,name=settled,proto3" json:"settled,omitempty"`
 	// Which budget of the upstream's the call spends: methods with the same name are
 	// paced together. Absent: one of its own, because the upstream's budgets are those
 	// of endpoints. A configuration can put several methods into one all the same.
 	Budget string `protobuf:"bytes,14,opt,name=budget,proto3" json:"budget,omitempty"`
-	// The write takes access away, so that it waits for the budget before all
-	// others. A DELETE does so without saying it.
+	// The write revokes access, so that it waits for the budget before all
+	// others. A DELETE does so without this option.
 	Revokes       bool `protobuf:"varint,15,opt,name=revokes,proto3" json:"revokes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -274,9 +275,9 @@ type Policy_Organization struct {
 }
 
 type Policy_EachCall struct {
-	// For an RPC with `fan_out`: the call itself opens nothing, because every
-	// read below it is decided on its own. Such a caller may make it, and gets
-	// its own projects.
+	// For an RPC with `fan_out`: the call itself grants nothing, because each
+	// of its reads is authorized on its own. Such a caller may make it, and
+	// gets the projects of its grant.
 	EachCall bool `protobuf:"varint,13,opt,name=each_call,json=eachCall,proto3,oneof"`
 }
 
@@ -314,8 +315,9 @@ type Policy_Stale struct {
 }
 
 type Policy_Sensitive struct {
-	// Never: it says who may do what (keys, roles, members, permissions), and an
-	// access that was taken away elsewhere must not be shown as if it were there.
+	// It is never served: the answer is about access (keys, roles, members,
+	// permissions), and access that was revoked elsewhere must not be shown as
+	// if it still existed.
 	Sensitive bool `protobuf:"varint,11,opt,name=sensitive,proto3,oneof"`
 }
 
@@ -326,11 +328,11 @@ func (*Policy_Sensitive) isPolicy_Staleness() {}
 // How long an answer may be served after it was fresh (RFC 5861).
 type Stale struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// For so long it is served while a new one is fetched. 0 or absent: never.
+	// How long it is served while a new one is fetched. 0 or absent: never.
 	WhileRevalidate *durationpb.Duration `protobuf:"bytes,1,opt,name=while_revalidate,json=whileRevalidate,proto3" json:"while_revalidate,omitempty"`
-	// For so long it is served when a new one cannot be had, because the upstream
-	// fails or its budget is used up; never when the upstream refuses. 0 or
-	// absent: never.
+	// How long it is served when a new one cannot be fetched, because the
+	// upstream fails or its budget is used up; never when the upstream refuses. 0
+	// or absent: never.
 	IfError       *durationpb.Duration `protobuf:"bytes,2,opt,name=if_error,json=ifError,proto3" json:"if_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -384,7 +386,7 @@ func (x *Stale) GetIfError() *durationpb.Duration {
 type Settled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The request's field, a google.protobuf.Timestamp, where the range
-	// ends. While it is not set, nothing is settled.
+	// ends. If it is not set, the range is never settled.
 	End string `protobuf:"bytes,1,opt,name=end,proto3" json:"end,omitempty"`
 	// Required. How long after that end the upstream may still add to the range.
 	After *durationpb.Duration `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
@@ -445,9 +447,9 @@ func (x *Settled) GetCache() *durationpb.Duration {
 	return nil
 }
 
-// An RPC that is made of reads of the mirror: "for each item of this list, that
-// list". Nothing else of it is written down: the gateway makes the calls, streams
-// the items as they come, and says at the end whether all of them have come.
+// An RPC that consists of reads of the mirror: "for each item of this list,
+// that list". It has no code of its own: the gateway makes the calls, streams
+// the items as they arrive, and says at the end whether the stream is complete.
 //
 // The RPC streams messages with one `oneof`, whose members are a Progress, a
 // Failure, an End (all of admingateway.inventory.v1), and messages with items: these
@@ -455,8 +457,8 @@ func (x *Settled) GetCache() *durationpb.Duration {
 // the names of `as`.
 //
 // The RPC's own request has a string `resume_token`. Its other fields go into
-// every read whose request has a field of the same name and type. Each has to
-// be taken by at least one of them.
+// every read whose request has a field of the same name and type. At least one
+// read has to have each of them.
 type FanOut struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The reads, outermost first. The first is made once, each other one for every
@@ -465,8 +467,8 @@ type FanOut struct {
 	// In place of `calls`: lists of buckets over a range of time, which is cut as
 	// the upstream's pages allow.
 	Buckets *FanOutBuckets `protobuf:"bytes,2,opt,name=buckets,proto3" json:"buckets,omitempty"`
-	// Name of the view through which the items of the last read go, where they are
-	// not streamed as they are.
+	// Name of the view that converts the items of the last read. Absent: they are
+	// streamed as they are.
 	View          string `protobuf:"bytes,3,opt,name=view,proto3" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -529,20 +531,21 @@ type FanOutCall struct {
 	// Required. The read: `admingateway.admin.v1.ProjectService/ListProjects`. All but
 	// the last are lists.
 	Rpc string `protobuf:"bytes,1,opt,name=rpc,proto3" json:"rpc,omitempty"`
-	// Required, but for the last: the string field of an item that names it, such
-	// as `id`.
+	// Required, except for the last: the string field that identifies an item,
+	// such as `id`.
 	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	// Required, but for the last: what that name is called in the requests of the
-	// reads below, and in what is streamed, such as `project_id`.
+	// Required, except for the last: the name of that id in the requests of the
+	// reads below it, and in the streamed messages, such as `project_id`.
 	As string `protobuf:"bytes,3,opt,name=as,proto3" json:"as,omitempty"`
-	// For the first: the RPC's own field, a repeated string, that names the items
-	// in place of the list where it is not empty. A caller whose grants for the
-	// reads below are limited to projects gets these in place of the list.
+	// For the first: the RPC's own field, a repeated string, whose values replace
+	// the items of the list if there are any. For a caller whose grants for the
+	// reads below it are limited to projects, these replace the list.
 	Given string `protobuf:"bytes,4,opt,name=given,proto3" json:"given,omitempty"`
-	// What every request has set, in the text format: `order: SORT_ORDER_ASC`.
+	// Fields that every request has set, in the text format: `order:
+	// SORT_ORDER_ASC`.
 	With string `protobuf:"bytes,5,opt,name=with,proto3" json:"with,omitempty"`
-	// For the last, where it is no list: that the upstream has none (NOT_FOUND) is
-	// an answer and no failure.
+	// For the last, if it is not a list: NOT_FOUND from the upstream is an
+	// answer, and not a failure.
 	MayBeAbsent   bool `protobuf:"varint,6,opt,name=may_be_absent,json=mayBeAbsent,proto3" json:"may_be_absent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -620,11 +623,12 @@ func (x *FanOutCall) GetMayBeAbsent() bool {
 	return false
 }
 
-// Lists of buckets, of which each has a kind. The RPC's own request has `kinds`
-// (a repeated enum), `start_time`, `end_time` and `bucket_width`.
+// Lists of buckets, one for each kind. The RPC's own request has `kinds` (a
+// repeated enum), `start_time`, `end_time` and `bucket_width`.
 type FanOutBuckets struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each value of the enum of `kinds`, but the one whose number is zero.
+	// One for each value of the enum of `kinds`, except the one whose number is
+	// zero.
 	Lists         []*FanOutBucketList `protobuf:"bytes,1,rep,name=lists,proto3" json:"lists,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -864,12 +868,12 @@ var file_admingateway_options_v1_options_proto_extTypes = []protoimpl.ExtensionI
 // Extension fields to descriptorpb.MethodOptions.
 var (
 	// The policy of a method. Every method that mirrors an upstream endpoint has
-	// one: the gateway does not start without.
+	// one: without it the gateway does not start.
 	//
 	// optional admingateway.options.v1.Policy policy = 51190;
 	E_Policy = &file_admingateway_options_v1_options_proto_extTypes[0]
-	// What an RPC of the gateway's own is made of, where it is made of reads of
-	// the mirror.
+	// For an RPC of the gateway that consists of reads of the mirror: those
+	// reads.
 	//
 	// optional admingateway.options.v1.FanOut fan_out = 51191;
 	E_FanOut = &file_admingateway_options_v1_options_proto_extTypes[1]
@@ -895,8 +899,9 @@ var (
 // Extension fields to descriptorpb.MessageOptions.
 var (
 	// The message stands for a JSON array: it has one field, a repeated one, and
-	// that field's elements are the array's. It exists where the upstream tells
-	// an absent or null array from an empty one, which a repeated field cannot.
+	// that field's elements are the array's. It exists where an absent or null
+	// array means something else than an empty one, which a repeated field cannot
+	// express.
 	//
 	// optional bool json_array = 51190;
 	E_JsonArray = &file_admingateway_options_v1_options_proto_extTypes[4]

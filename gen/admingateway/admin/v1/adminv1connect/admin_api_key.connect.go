@@ -79,7 +79,7 @@ type AdminApiKeyServiceClient interface {
 	// Creates an admin API key for the organization. The answer holds the secret,
 	// which the upstream shows only this once; the gateway neither stores nor
 	// logs it. If the answer is lost, the key may exist and its secret is gone:
-	// look for it in the list and delete it.
+	// find it with `ListAdminApiKeys` and delete it with `DeleteAdminApiKey`.
 	CreateAdminApiKey(context.Context, *v1.CreateAdminApiKeyRequest) (*v1.CreateAdminApiKeyResponse, error)
 	// Deletes an admin API key. Take care not to delete the one that the gateway
 	// itself uses.
@@ -103,7 +103,7 @@ type AdminApiKeyServiceHandler interface {
 	// Creates an admin API key for the organization. The answer holds the secret,
 	// which the upstream shows only this once; the gateway neither stores nor
 	// logs it. If the answer is lost, the key may exist and its secret is gone:
-	// look for it in the list and delete it.
+	// find it with `ListAdminApiKeys` and delete it with `DeleteAdminApiKey`.
 	CreateAdminApiKey(context.Context, *v1.CreateAdminApiKeyRequest) (*v1.CreateAdminApiKeyResponse, error)
 	// Deletes an admin API key. Take care not to delete the one that the gateway
 	// itself uses.

@@ -41,7 +41,7 @@ var (
 
 // CostServiceClient is a client for the admingateway.admin.v1.CostService service.
 type CostServiceClient interface {
-	// Lists what was spent, in buckets of one day. One page at a time.
+	// Lists costs, in buckets of one day. One page at a time.
 	ListCosts(context.Context, *v1.ListCostsRequest) (*v1.ListCostsResponse, error)
 }
 
@@ -53,7 +53,7 @@ func NewCostServiceClient(client *connect.Client) CostServiceClient {
 
 // CostServiceHandler is an implementation of the admingateway.admin.v1.CostService service.
 type CostServiceHandler interface {
-	// Lists what was spent, in buckets of one day. One page at a time.
+	// Lists costs, in buckets of one day. One page at a time.
 	ListCosts(context.Context, *v1.ListCostsRequest) (*v1.ListCostsResponse, error)
 }
 

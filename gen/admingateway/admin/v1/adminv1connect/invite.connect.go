@@ -69,8 +69,8 @@ var (
 
 // InviteServiceClient is a client for the admingateway.admin.v1.InviteService service.
 type InviteServiceClient interface {
-	// Lists the invitations to the organization; `status` says what has become of
-	// one. One page at a time.
+	// Lists the invitations to the organization; `status` is the state of
+	// each. One page at a time.
 	ListInvites(context.Context, *v1.ListInvitesRequest) (*v1.ListInvitesResponse, error)
 	// Sends an invitation to the organization by e-mail. The person has no
 	// access until it is accepted.
@@ -90,8 +90,8 @@ func NewInviteServiceClient(client *connect.Client) InviteServiceClient {
 
 // InviteServiceHandler is an implementation of the admingateway.admin.v1.InviteService service.
 type InviteServiceHandler interface {
-	// Lists the invitations to the organization; `status` says what has become of
-	// one. One page at a time.
+	// Lists the invitations to the organization; `status` is the state of
+	// each. One page at a time.
 	ListInvites(context.Context, *v1.ListInvitesRequest) (*v1.ListInvitesResponse, error)
 	// Sends an invitation to the organization by e-mail. The person has no
 	// access until it is accepted.

@@ -100,8 +100,9 @@ type ProjectServiceAccountServiceClient interface {
 	// Creates a service account and, unless the request says otherwise, an API
 	// key for it. The answer holds the secret, which the upstream shows only this
 	// once; the gateway neither stores nor logs it. If the answer is lost, both
-	// may exist and the secret is gone: look for the account in the list and
-	// delete it.
+	// may exist and the secret is gone: find the account with
+	// `ListProjectServiceAccounts` and delete it, and with it its key, with
+	// `DeleteProjectServiceAccount`.
 	CreateProjectServiceAccount(context.Context, *v1.CreateProjectServiceAccountRequest) (*v1.CreateProjectServiceAccountResponse, error)
 	// Deletes a service account and its API keys. Fails in an archived project.
 	DeleteProjectServiceAccount(context.Context, *v1.DeleteProjectServiceAccountRequest) (*v1.DeleteProjectServiceAccountResponse, error)
@@ -112,7 +113,8 @@ type ProjectServiceAccountServiceClient interface {
 	// Creates another API key for a service account that exists. The answer holds
 	// the secret, which the upstream shows only this once; the gateway neither
 	// stores nor logs it. If the answer is lost, the key may exist and its secret
-	// is gone: look for it in the project's list of keys and delete it.
+	// is gone: find the key with `ListProjectApiKeys` and delete it with
+	// `DeleteProjectApiKey`.
 	CreateProjectServiceAccountApiKey(context.Context, *v1.CreateProjectServiceAccountApiKeyRequest) (*v1.CreateProjectServiceAccountApiKeyResponse, error)
 }
 
@@ -131,8 +133,9 @@ type ProjectServiceAccountServiceHandler interface {
 	// Creates a service account and, unless the request says otherwise, an API
 	// key for it. The answer holds the secret, which the upstream shows only this
 	// once; the gateway neither stores nor logs it. If the answer is lost, both
-	// may exist and the secret is gone: look for the account in the list and
-	// delete it.
+	// may exist and the secret is gone: find the account with
+	// `ListProjectServiceAccounts` and delete it, and with it its key, with
+	// `DeleteProjectServiceAccount`.
 	CreateProjectServiceAccount(context.Context, *v1.CreateProjectServiceAccountRequest) (*v1.CreateProjectServiceAccountResponse, error)
 	// Deletes a service account and its API keys. Fails in an archived project.
 	DeleteProjectServiceAccount(context.Context, *v1.DeleteProjectServiceAccountRequest) (*v1.DeleteProjectServiceAccountResponse, error)
@@ -143,7 +146,8 @@ type ProjectServiceAccountServiceHandler interface {
 	// Creates another API key for a service account that exists. The answer holds
 	// the secret, which the upstream shows only this once; the gateway neither
 	// stores nor logs it. If the answer is lost, the key may exist and its secret
-	// is gone: look for it in the project's list of keys and delete it.
+	// is gone: find the key with `ListProjectApiKeys` and delete it with
+	// `DeleteProjectApiKey`.
 	CreateProjectServiceAccountApiKey(context.Context, *v1.CreateProjectServiceAccountApiKeyRequest) (*v1.CreateProjectServiceAccountApiKeyResponse, error)
 }
 

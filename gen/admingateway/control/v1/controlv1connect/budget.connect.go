@@ -2,8 +2,7 @@
 //
 // Source: admingateway/control/v1/budget.proto
 
-// The upstream's request budget and how it is spent, for those who operate the
-// gateway.
+// The upstream's request budget and its use, for the operators of the gateway.
 package controlv1connect
 
 import (
@@ -43,7 +42,8 @@ var (
 
 // BudgetServiceClient is a client for the admingateway.control.v1.BudgetService service.
 type BudgetServiceClient interface {
-	// Tells of every bucket what it allows, what is left and who waits.
+	// Returns the rate, the remaining calls and the waiting calls of every
+	// bucket.
 	GetBudget(context.Context, *v1.GetBudgetRequest) (*v1.GetBudgetResponse, error)
 }
 
@@ -55,7 +55,8 @@ func NewBudgetServiceClient(client *connect.Client) BudgetServiceClient {
 
 // BudgetServiceHandler is an implementation of the admingateway.control.v1.BudgetService service.
 type BudgetServiceHandler interface {
-	// Tells of every bucket what it allows, what is left and who waits.
+	// Returns the rate, the remaining calls and the waiting calls of every
+	// bucket.
 	GetBudget(context.Context, *v1.GetBudgetRequest) (*v1.GetBudgetResponse, error)
 }
 

@@ -2,7 +2,7 @@
 //
 // Source: admingateway/control/v1/cache.proto
 
-// What the gateway remembers, for those who operate it.
+// The stored answers of the gateway, for its operators.
 package controlv1connect
 
 import (
@@ -51,10 +51,12 @@ var (
 
 // CacheServiceClient is a client for the admingateway.control.v1.CacheService service.
 type CacheServiceClient interface {
-	// Tells how old the answer to a read is that is kept, and not what it says.
+	// Returns the age and state of the stored answer to a read, but not its
+	// content.
 	GetEntry(context.Context, *v1.GetEntryRequest) (*v1.GetEntryResponse, error)
-	// Makes every replica forget answers, so that the next read of each asks the
-	// upstream. A caller whose grant is limited to projects may purge those.
+	// Removes stored answers from every replica, so that the next read of each
+	// asks the upstream. A caller whose grant is limited to projects may purge
+	// those.
 	Purge(context.Context, *v1.PurgeRequest) (*v1.PurgeResponse, error)
 }
 
@@ -66,10 +68,12 @@ func NewCacheServiceClient(client *connect.Client) CacheServiceClient {
 
 // CacheServiceHandler is an implementation of the admingateway.control.v1.CacheService service.
 type CacheServiceHandler interface {
-	// Tells how old the answer to a read is that is kept, and not what it says.
+	// Returns the age and state of the stored answer to a read, but not its
+	// content.
 	GetEntry(context.Context, *v1.GetEntryRequest) (*v1.GetEntryResponse, error)
-	// Makes every replica forget answers, so that the next read of each asks the
-	// upstream. A caller whose grant is limited to projects may purge those.
+	// Removes stored answers from every replica, so that the next read of each
+	// asks the upstream. A caller whose grant is limited to projects may purge
+	// those.
 	Purge(context.Context, *v1.PurgeRequest) (*v1.PurgeResponse, error)
 }
 

@@ -2,8 +2,8 @@
 //
 // Source: admingateway/inventory/v1/inventory.proto
 
-// The whole of what the Admin API has in pages, project by project: one call
-// that makes all the others.
+// Everything that the Admin API has in pages, project by project: one call that
+// makes all the others.
 package inventoryv1connect
 
 import (
@@ -251,8 +251,8 @@ var (
 
 // InventoryServiceClient is a client for the admingateway.inventory.v1.InventoryService service.
 type InventoryServiceClient interface {
-	// The API keys of every project, whether or not their owners can use it. No
-	// secret is among what is streamed.
+	// The API keys of every project, whether or not their owners can use it. The
+	// stream has no secrets.
 	ListApiKeys(context.Context, *v1.ListApiKeysRequest) (InventoryServiceListApiKeysClientStream, error)
 	// The service accounts of every project.
 	ListServiceAccounts(context.Context, *v1.ListServiceAccountsRequest) (InventoryServiceListServiceAccountsClientStream, error)
@@ -282,8 +282,7 @@ type InventoryServiceClient interface {
 	ListGroupMembers(context.Context, *v1.ListGroupMembersRequest) (InventoryServiceListGroupMembersClientStream, error)
 	// The invitations to the organization.
 	ListInvites(context.Context, *v1.ListInvitesRequest) (InventoryServiceListInvitesClientStream, error)
-	// The admin API keys of the organization. No secret is among what is
-	// streamed.
+	// The admin API keys of the organization. The stream has no secrets.
 	ListAdminApiKeys(context.Context, *v1.ListAdminApiKeysRequest) (InventoryServiceListAdminApiKeysClientStream, error)
 	// The audit log in a range of time.
 	ListAuditLogs(context.Context, *v1.ListAuditLogsRequest) (InventoryServiceListAuditLogsClientStream, error)
@@ -727,8 +726,8 @@ func (s InventoryServiceGetKeyInventoryClientStream) Close() error {
 // InventoryServiceHandler is an implementation of the admingateway.inventory.v1.InventoryService
 // service.
 type InventoryServiceHandler interface {
-	// The API keys of every project, whether or not their owners can use it. No
-	// secret is among what is streamed.
+	// The API keys of every project, whether or not their owners can use it. The
+	// stream has no secrets.
 	ListApiKeys(context.Context, *v1.ListApiKeysRequest, InventoryServiceListApiKeysServerStream) error
 	// The service accounts of every project.
 	ListServiceAccounts(context.Context, *v1.ListServiceAccountsRequest, InventoryServiceListServiceAccountsServerStream) error
@@ -758,8 +757,7 @@ type InventoryServiceHandler interface {
 	ListGroupMembers(context.Context, *v1.ListGroupMembersRequest, InventoryServiceListGroupMembersServerStream) error
 	// The invitations to the organization.
 	ListInvites(context.Context, *v1.ListInvitesRequest, InventoryServiceListInvitesServerStream) error
-	// The admin API keys of the organization. No secret is among what is
-	// streamed.
+	// The admin API keys of the organization. The stream has no secrets.
 	ListAdminApiKeys(context.Context, *v1.ListAdminApiKeysRequest, InventoryServiceListAdminApiKeysServerStream) error
 	// The audit log in a range of time.
 	ListAuditLogs(context.Context, *v1.ListAuditLogsRequest, InventoryServiceListAuditLogsServerStream) error

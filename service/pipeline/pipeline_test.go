@@ -1,0 +1,106 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+)
+
+// TestChainRunsTheStepsInOrder: the first decorator of a chain runs first.
+func TestChainRunsTheStepsInOrder(t *testing.T) {
+	t.Parallel()
+	var ran []string
+	step := func(name string) pipeline.Decorator {
+		return func(next pipeline.Invoker) pipeline.Invoker {
+			return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
+				ran = append(ran, name)
+				return next.Invoke(ctx, permit)
+			})
+		}
+	}
+	last := pipeline.Func(func(context.Context, admission.Permit) (*pipeline.Response, error) {
+		ran = append(ran, "last")
+		return nil, nil
+	})
+	if _, err := pipeline.Chain(last, step("first"), step("second")).Invoke(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"first", "second", "last"}, ran); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func permitOf(t *testing.T, method string, request proto.Message) admission.Permit {
+	t.Helper()
+	return admissiontest.Permit(t, catalogtest.Method(t, method), request)
+}
+
+// TestResponse: an answer in both of its forms, and the id of the thing in it.
+func TestResponse(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		method  string
+		request proto.Message
+		message proto.Message
+		id      string
+	}{
+		"a thing":          {"ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "p"}, &adminv1.GetProjectResponse{Project: &adminv1.Project{Id: "proj_1"}}, "proj_1"},
+		"a list":           {"ProjectService/ListProjects", &adminv1.ListProjectsRequest{}, &adminv1.ListProjectsResponse{Data: []*adminv1.Project{{Id: "proj_1"}}}, ""},
+		"an empty message": {"ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "p"}, &adminv1.GetProjectResponse{}, ""},
+	} {
+		wire, err := proto.Marshal(test.message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := pipeline.NewResponse(permitOf(t, test.method, test.request), wire, []byte("{}"), "up_1")
+		got, err := r.Message()
+		if err != nil || !proto.Equal(got, test.message) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+		if r.ID() != test.id || r.UpstreamRequestID() != "up_1" || string(r.JSON()) != "{}" || !bytes.Equal(r.Wire(), wire) {
+			t.Errorf("%s: id %q of upstream request %q, %s", name, r.ID(), r.UpstreamRequestID(), r.JSON())
+		}
+	}
+	broken := pipeline.NewResponse(permitOf(t, "ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "p"}), []byte{0xff}, nil, "")
+	if _, err := broken.Message(); err == nil || broken.ID() != "" {
+		t.Errorf("an answer that cannot be decoded: %v, id %q", err, broken.ID())
+	}
+}
+
+// TestUnary: the handler gets the request of the permit, and its answer is sent once.
+func TestUnary(t *testing.T) {
+	t.Parallel()
+	permit := permitOf(t, "ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "proj_1"})
+	refusal := errors.New("refused")
+	var sent []proto.Message
+	send := func(m proto.Message) error { sent = append(sent, m); return nil }
+	handler := pipeline.Unary(func(_ context.Context, p admission.Permit, request *adminv1.GetProjectRequest) (*adminv1.GetProjectResponse, error) {
+		if p != permit {
+			t.Error("another permit")
+		}
+		return &adminv1.GetProjectResponse{Project: &adminv1.Project{Id: request.GetProjectId()}}, nil
+	})
+	if err := handler(t.Context(), permit, send); err != nil || len(sent) != 1 || !proto.Equal(sent[0], &adminv1.GetProjectResponse{Project: &adminv1.Project{Id: "proj_1"}}) {
+		t.Errorf("%v, sent %v", err, sent)
+	}
+	failing := pipeline.Unary(func(context.Context, admission.Permit, *adminv1.GetProjectRequest) (*adminv1.GetProjectResponse, error) {
+		return nil, refusal
+	})
+	if err := failing(t.Context(), permit, send); !errors.Is(err, refusal) || len(sent) != 1 {
+		t.Errorf("%v, sent %v", err, sent)
+	}
+	if err := handler(t.Context(), permitOf(t, "UserService/GetUser", &adminv1.GetUserRequest{UserId: "u"}), send); err == nil || len(sent) != 1 {
+		t.Errorf("a request of another method: %v, sent %v", err, sent)
+	}
+}
