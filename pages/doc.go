@@ -2,8 +2,8 @@
 //
 // It is for callers of the generated stubs. A list arrives in pages, in one of
 // three styles: the next page is asked for with `after` and the `last_id` of
-// the page before, with `after` and its `next`, or with `page` and its
-// `next_page`. [Walk] finds out which from the messages and serves all of them
+// the page before (the `id` of its last item, where the list has no `last_id`),
+// with `after` and its `next`, or with `page` and its `next_page`. [Walk] finds out which from the messages and serves all of them
 // alike.
 //
 // A walk ends in one of two ways: with the last item of the list, or with an

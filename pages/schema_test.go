@@ -33,7 +33,9 @@ message NextPage { repeated Item data = 1; bool has_more = 2; optional string ne
 message NoData { bool has_more = 2; optional string next = 3; }
 message StringData { repeated string data = 1; bool has_more = 2; optional string next = 3; }
 message NoMore { repeated Item data = 1; optional string next = 3; }
-message NoNext { repeated Item data = 1; bool has_more = 2; }
+message Nameless { string name = 1; }
+message NoNext { repeated Nameless data = 1; bool has_more = 2; }
+message LastItem { repeated Item data = 1; bool has_more = 2; }
 message TwoNext { repeated Item data = 1; bool has_more = 2; string next = 3; string last_id = 4; }
 `
 

@@ -25,10 +25,26 @@ func forwardOf(md protoreflect.MessageDescriptor) (forward, error) {
 // page is the response's half: the field with the items, and those that say how to go
 // on.
 type page struct {
+	// next is a field of the page or, where lastItem is set, of its last item.
 	data, more, next protoreflect.FieldDescriptor
 
 	// onlyMore is whether next is set only while there are more pages.
 	onlyMore bool
+	// lastItem is whether the cursor is the id of the page's last item, because the
+	// page itself names none.
+	lastItem bool
+}
+
+// cursor is how a page names the next one, "" where it does not.
+func (p page) cursor(m protoreflect.Message) string {
+	if !p.lastItem {
+		return m.Get(p.next).String()
+	}
+	items := m.Get(p.data).List()
+	if items.Len() == 0 {
+		return ""
+	}
+	return items.Get(items.Len() - 1).Message().Get(p.next).String()
 }
 
 // pageOf finds the fields of a response type that answers requests of style f.
@@ -43,7 +59,7 @@ func pageOf(md protoreflect.MessageDescriptor, f forward) (page, error) {
 	}
 	if f.cursor.Name() == "page" {
 		if next := stringField(md, "next_page"); next != nil {
-			return page{data, more, next, true}, nil
+			return page{data: data, more: more, next: next, onlyMore: true}, nil
 		}
 		return page{}, &UnsupportedError{md.FullName(), "has no string field `next_page`"}
 	}
@@ -52,11 +68,14 @@ func pageOf(md protoreflect.MessageDescriptor, f forward) (page, error) {
 	case next != nil && last != nil:
 		return page{}, &UnsupportedError{md.FullName(), "has both `next` and `last_id`"}
 	case next != nil:
-		return page{data, more, next, true}, nil
+		return page{data: data, more: more, next: next, onlyMore: true}, nil
 	case last != nil:
-		return page{data, more, last, false}, nil
+		return page{data: data, more: more, next: last}, nil
 	}
-	return page{}, &UnsupportedError{md.FullName(), "has no string field `next` or `last_id`"}
+	if id := stringField(data.Message(), "id"); id != nil {
+		return page{data: data, more: more, next: id, lastItem: true}, nil
+	}
+	return page{}, &UnsupportedError{md.FullName(), "has no string field `next` or `last_id`, and its items have no `id`"}
 }
 
 func stringField(md protoreflect.MessageDescriptor, name protoreflect.Name) protoreflect.FieldDescriptor {

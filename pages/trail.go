@@ -30,7 +30,7 @@ func (t *trail) add(cursor string) bool {
 // next one: empty at the end of the list, or with the reason why the walk cannot go on.
 func (t *trail) follow(p page, m protoreflect.Message, asked string) (string, Reason) {
 	t.pages++
-	next := m.Get(p.next).String()
+	next := p.cursor(m)
 	switch {
 	case !m.Get(p.more).Bool():
 		if p.onlyMore && next != "" {

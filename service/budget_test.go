@@ -198,7 +198,7 @@ func TestGetBudget(t *testing.T) {
 	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 	fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
 	gateway := newPacedGateway(t, fake, pace.Options{
-		Default: pace.Limit{Calls: 100, Burst: 10}, Buckets: map[string]pace.Limit{"users:write": {Calls: 20, Burst: 2}},
+		Default: pace.Limit{Calls: 100, Burst: 10}, Buckets: map[string]pace.Limit{"delete_user": {Calls: 20, Burst: 2}},
 	})
 	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	_, err := users.DeleteUser(withDeadline(t, 3*time.Second), &adminv1.DeleteUserRequest{UserId: "user_none"})
@@ -211,7 +211,7 @@ func TestGetBudget(t *testing.T) {
 	}
 	var bucket *controlv1.BudgetBucket
 	for _, b := range got.GetBuckets() {
-		if b.GetName() == "users:write" {
+		if b.GetName() == "delete_user" {
 			bucket = b
 		}
 	}

@@ -46,7 +46,7 @@ func demoConfig(listen, fake string) config.Config {
 	// its progress is visible.
 	conf.Upstream.Budget = config.Budget{
 		Organization: config.Limit{CallsPerMinute: 6000, Burst: 100}, Default: config.Limit{CallsPerMinute: 3000, Burst: 50},
-		Buckets: []config.Bucket{{Name: "projects.api_keys:read", CallsPerMinute: 900, Burst: 1}},
+		Buckets: []config.Bucket{{Name: "list_project_api_keys", CallsPerMinute: 900, Burst: 1}},
 	}
 	conf.Audit.Path = os.DevNull
 	conf.Reflection = true

@@ -25,6 +25,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		return nil, err
 	}
 	account := &accounting.From(ctx).Admission
+	if err := refuseUnknown(request); err != nil {
+		return nil, err
+	}
 	if err := c.validator.Validate(request.Interface()); err != nil {
 		return nil, err
 	}

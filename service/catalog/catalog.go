@@ -58,7 +58,7 @@ type Catalog struct {
 // incomplete or contradicts itself, or when two share verb and path; the error
 // holds every fault, and each names its RPC. Members of answers that the schema
 // lacks are counted in drift, which may be nil.
-func New(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog, error) {
+func New(files []protoreflect.FileDescriptor, drift *adminjson.Drift, options ...Option) (*Catalog, error) {
 	c := &Catalog{byProcedure: make(map[string]*Method), byShortName: make(map[string][]*Method)}
 	routes := make(map[string]*Method)
 	var faults []error
@@ -83,6 +83,11 @@ func New(files []protoreflect.FileDescriptor, drift *adminjson.Drift) (*Catalog,
 	}
 	if !slices.ContainsFunc(c.methods, func(m *Method) bool { return m.Source == Upstream }) {
 		return nil, errors.New("catalog: no rpc in the given files")
+	}
+	for _, option := range options {
+		if err := option(c); err != nil {
+			return nil, err
+		}
 	}
 	c.connectReadsAndWrites()
 	return c, c.finish()

@@ -64,8 +64,9 @@ type Method struct {
 	Sensitive bool
 	// Invalidates are the path templates that a write makes stale.
 	Invalidates []Invalidation
-	// Budget names the upstream's budget that the call spends, such as
-	// "projects.users:read".
+	// Budget names the upstream's budget that the call spends: the operation's own,
+	// such as "list_project_users", unless the declaration or [WithBudgets] puts
+	// several into one.
 	Budget string
 	// Revokes says that the call takes access away, and waits before all others.
 	Revokes bool

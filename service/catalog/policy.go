@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/proto"
@@ -60,23 +61,31 @@ func (m *Method) applyPolicy(policy *optionsv1.Policy, options *descriptorpb.Met
 
 // applyBudget sets the budget and the urgency of the call.
 func (m *Method) applyBudget(policy *optionsv1.Policy) error {
-	name := policy.GetBudget()
-	if name == "" {
-		name = permission.Resource(m.Permission)
+	m.Budget = policy.GetBudget()
+	if m.Budget == "" {
+		m.Budget = operation(m.Descriptor.Name())
 	}
-	if !permission.IsDotted(name) {
-		return fmt.Errorf("budget %q is not a dotted name, such as usage.completions", name)
+	if !permission.IsDotted(m.Budget) {
+		return fmt.Errorf("budget %q is not a dotted name, such as usage.completions", m.Budget)
 	}
-	kind := "write"
-	if m.Read {
-		kind = "read"
-	}
-	m.Budget = name + ":" + kind
 	m.Revokes = policy.GetRevokes() || m.Endpoint.Verb() == http.MethodDelete
 	if policy.GetRevokes() && m.Read {
 		return errors.New("is a read and revokes")
 	}
 	return nil
+}
+
+// operation is the name of an RPC's own budget: list_project_users for
+// ListProjectUsers. The upstream's budgets are those of endpoints, so each has one.
+func operation(rpc protoreflect.Name) string {
+	var name strings.Builder
+	for i, r := range string(rpc) {
+		if unicode.IsUpper(r) && i > 0 {
+			name.WriteByte('_')
+		}
+		name.WriteRune(unicode.ToLower(r))
+	}
+	return name.String()
 }
 
 // projectFields are the names of the upstream's fields that name projects. One

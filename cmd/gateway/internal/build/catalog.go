@@ -2,9 +2,11 @@ package build
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1" // the RPCs of the catalog
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
@@ -19,10 +21,18 @@ type Catalog struct {
 	drift *adminjson.Drift
 }
 
-// LoadCatalog compiles the declarations. Its error names every faulty RPC.
-func LoadCatalog() (*Catalog, error) {
+// LoadCatalog compiles the declarations. Its error names every faulty RPC. The buckets
+// of a config put methods into one budget; none leaves each its own.
+func LoadCatalog(buckets ...config.Bucket) (*Catalog, error) {
 	drift := new(adminjson.Drift)
-	methods, err := catalog.New(catalog.Files(), drift)
+	budgets := make([]catalog.Budget, len(buckets))
+	for i, b := range buckets {
+		budgets[i] = catalog.Budget{Name: b.Name, Methods: b.Methods}
+	}
+	methods, err := catalog.New(catalog.Files(), drift, catalog.WithBudgets(budgets))
+	if wrong, ok := errors.AsType[*catalog.BudgetError](err); ok {
+		return nil, fmt.Errorf("config key upstream.budget.buckets[%d].methods[%d]: %w", wrong.Budget, wrong.Method, wrong.Err)
+	}
 	if err != nil {
 		return nil, err
 	}

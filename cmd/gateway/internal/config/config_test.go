@@ -56,7 +56,7 @@ upstream:
   budget:
     organization: {calls_per_minute: 30, burst: 3}
     default: {calls_per_minute: 5}
-    buckets: [{name: "projects:read", calls_per_minute: 20, burst: 4}]
+    buckets: [{name: projects, methods: [ProjectService/ListProjects], calls_per_minute: 20, burst: 4}]
     replica_share: 0.5
 authn:
   issuers:
@@ -111,7 +111,7 @@ func TestLoadConfig(t *testing.T) {
 		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2",
 		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Budget: Budget{
-			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects:read", 20, 4}}, ReplicaShare: 0.5,
+			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5,
 		}},
 		Authn: Authn{Issuers: []Issuer{{
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},

@@ -24,6 +24,7 @@ func keyTexts() map[string]string {
 		"upstream.budget.default.burst":                 "How many of these may be sent at once after a pause.",
 		"upstream.budget.buckets":                       "Buckets whose budget is known.",
 		"upstream.budget.buckets[].name":                "Name of the bucket, as `gateway catalog` lists it under BUDGET.",
+		"upstream.budget.buckets[].methods":             "RPCs that spend this bucket in place of their own, by full or short name.",
 		"upstream.budget.buckets[].calls_per_minute":    "Calls a minute that the upstream admits.",
 		"upstream.budget.buckets[].burst":               "How many of these may be sent at once after a pause.",
 		"upstream.budget.replica_share":                 "Part of each budget that this replica spends while Redis is lost: 1 divided by the number of replicas.",

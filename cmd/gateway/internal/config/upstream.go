@@ -34,6 +34,9 @@ type Bucket struct {
 	Name           string  `yaml:"name"`
 	CallsPerMinute float64 `yaml:"calls_per_minute"`
 	Burst          int     `yaml:"burst"`
+	// Methods spend this bucket in place of their own. None: the name is that of a
+	// bucket that methods spend.
+	Methods []string `yaml:"methods"`
 }
 
 // defaultBudget is low: the budget of a key is unknown before the upstream refuses

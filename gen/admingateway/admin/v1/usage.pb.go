@@ -26,57 +26,57 @@ var File_admingateway_admin_v1_usage_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"!admingateway/admin/v1/usage.proto\x12\x15admingateway.admin.v1\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto2\xd2\x15\n" +
-	"\fUsageService\x12\x8f\x02\n" +
-	"\x16ListAudioSpeechesUsage\x124.admingateway.admin.v1.ListAudioSpeechesUsageRequest\x1a5.admingateway.admin.v1.ListAudioSpeechesUsageResponse\"\x87\x01\xb2\xff\x18V\n" +
+	"!admingateway/admin/v1/usage.proto\x12\x15admingateway.admin.v1\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto2\xeb\x13\n" +
+	"\fUsageService\x12\xf8\x01\n" +
+	"\x16ListAudioSpeechesUsage\x124.admingateway.admin.v1.ListAudioSpeechesUsageRequest\x1a5.admingateway.admin.v1.ListAudioSpeechesUsageResponse\"q\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x14usage.audio_speechesB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02$\x12\"/organization/usage/audio_speeches\x90\x02\x01\x12\xad\x02\n" +
-	"\x1cListAudioTranscriptionsUsage\x12:.admingateway.admin.v1.ListAudioTranscriptionsUsageRequest\x1a;.admingateway.admin.v1.ListAudioTranscriptionsUsageResponse\"\x93\x01\xb2\xff\x18\\\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02$\x12\"/organization/usage/audio_speeches\x90\x02\x01\x12\x90\x02\n" +
+	"\x1cListAudioTranscriptionsUsage\x12:.admingateway.admin.v1.ListAudioTranscriptionsUsageRequest\x1a;.admingateway.admin.v1.ListAudioTranscriptionsUsageResponse\"w\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x1ausage.audio_transcriptionsB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02*\x12(/organization/usage/audio_transcriptions\x90\x02\x01\x12\xc3\x02\n" +
-	" ListCodeInterpreterSessionsUsage\x12>.admingateway.admin.v1.ListCodeInterpreterSessionsUsageRequest\x1a?.admingateway.admin.v1.ListCodeInterpreterSessionsUsageResponse\"\x9d\x01\xb2\xff\x18a\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02*\x12(/organization/usage/audio_transcriptions\x90\x02\x01\x12\xa1\x02\n" +
+	" ListCodeInterpreterSessionsUsage\x12>.admingateway.admin.v1.ListCodeInterpreterSessionsUsageRequest\x1a?.admingateway.admin.v1.ListCodeInterpreterSessionsUsageResponse\"|\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x1fusage.code_interpreter_sessionsB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02/\x12-/organization/usage/code_interpreter_sessions\x90\x02\x01\x12\x83\x02\n" +
-	"\x14ListCompletionsUsage\x122.admingateway.admin.v1.ListCompletionsUsageRequest\x1a3.admingateway.admin.v1.ListCompletionsUsageResponse\"\x81\x01\xb2\xff\x18S\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02/\x12-/organization/usage/code_interpreter_sessions\x90\x02\x01\x12\xef\x01\n" +
+	"\x14ListCompletionsUsage\x122.admingateway.admin.v1.ListCompletionsUsageRequest\x1a3.admingateway.admin.v1.ListCompletionsUsageResponse\"n\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x11usage.completionsB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/completions\x90\x02\x01\x12\xfd\x01\n" +
-	"\x13ListEmbeddingsUsage\x121.admingateway.admin.v1.ListEmbeddingsUsageRequest\x1a2.admingateway.admin.v1.ListEmbeddingsUsageResponse\"\x7f\xb2\xff\x18R\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/completions\x90\x02\x01\x12\xeb\x01\n" +
+	"\x13ListEmbeddingsUsage\x121.admingateway.admin.v1.ListEmbeddingsUsageRequest\x1a2.admingateway.admin.v1.ListEmbeddingsUsageResponse\"m\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x10usage.embeddingsB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02 \x12\x1e/organization/usage/embeddings\x90\x02\x01\x12\x9b\x02\n" +
-	"\x18ListFileSearchCallsUsage\x126.admingateway.admin.v1.ListFileSearchCallsUsageRequest\x1a7.admingateway.admin.v1.ListFileSearchCallsUsageResponse\"\x8d\x01\xb2\xff\x18Y\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02 \x12\x1e/organization/usage/embeddings\x90\x02\x01\x12\x81\x02\n" +
+	"\x18ListFileSearchCallsUsage\x126.admingateway.admin.v1.ListFileSearchCallsUsageRequest\x1a7.admingateway.admin.v1.ListFileSearchCallsUsageResponse\"t\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x17usage.file_search_callsB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02'\x12%/organization/usage/file_search_calls\x90\x02\x01\x12\xe9\x01\n" +
-	"\x0fListImagesUsage\x12-.admingateway.admin.v1.ListImagesUsageRequest\x1a..admingateway.admin.v1.ListImagesUsageResponse\"w\xb2\xff\x18N\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02'\x12%/organization/usage/file_search_calls\x90\x02\x01\x12\xdb\x01\n" +
+	"\x0fListImagesUsage\x12-.admingateway.admin.v1.ListImagesUsageRequest\x1a..admingateway.admin.v1.ListImagesUsageResponse\"i\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\fusage.imagesB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/usage/images\x90\x02\x01\x12\x83\x02\n" +
-	"\x14ListModerationsUsage\x122.admingateway.admin.v1.ListModerationsUsageRequest\x1a3.admingateway.admin.v1.ListModerationsUsageResponse\"\x81\x01\xb2\xff\x18S\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/usage/images\x90\x02\x01\x12\xef\x01\n" +
+	"\x14ListModerationsUsage\x122.admingateway.admin.v1.ListModerationsUsageRequest\x1a3.admingateway.admin.v1.ListModerationsUsageResponse\"n\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x11usage.moderationsB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/moderations\x90\x02\x01\x12\x8a\x02\n" +
-	"\x15ListVectorStoresUsage\x123.admingateway.admin.v1.ListVectorStoresUsageRequest\x1a4.admingateway.admin.v1.ListVectorStoresUsageResponse\"\x85\x01\xb2\xff\x18U\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/moderations\x90\x02\x01\x12\xf4\x01\n" +
+	"\x15ListVectorStoresUsage\x123.admingateway.admin.v1.ListVectorStoresUsageRequest\x1a4.admingateway.admin.v1.ListVectorStoresUsageResponse\"p\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x13usage.vector_storesB\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02#\x12!/organization/usage/vector_stores\x90\x02\x01\x12\x96\x02\n" +
-	"\x17ListWebSearchCallsUsage\x125.admingateway.admin.v1.ListWebSearchCallsUsageRequest\x1a6.admingateway.admin.v1.ListWebSearchCallsUsageResponse\"\x8b\x01\xb2\xff\x18X\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02#\x12!/organization/usage/vector_stores\x90\x02\x01\x12\xfd\x01\n" +
+	"\x17ListWebSearchCallsUsage\x125.admingateway.admin.v1.ListWebSearchCallsUsageRequest\x1a6.admingateway.admin.v1.ListWebSearchCallsUsageResponse\"s\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
-	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05r\x16usage.web_search_callsB\vproject_ids\x12\x02\b<R\t\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
 	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02&\x12$/organization/usage/web_search_calls\x90\x02\x01B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

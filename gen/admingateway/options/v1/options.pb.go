@@ -77,9 +77,9 @@ type Policy struct {
 	// For a read about a range of time: when the range is past, its answer no
 	// longer changes, and may be stored for longer than `cache`.
 	Settled *Settled `protobuf:"bytes,12,opt,name=settled,proto3" json:"settled,omitempty"`
-	// Name of the upstream budget that the call spends. Methods with the same
-	// name are paced together, their reads and their writes separately. Absent:
-	// the resource of `permission`.
+	// Which budget of the upstream's the call spends: methods with the same name are
+	// paced together. Absent: one of its own, because the upstream's budgets are those
+	// of endpoints. A configuration can put several methods into one all the same.
 	Budget string `protobuf:"bytes,14,opt,name=budget,proto3" json:"budget,omitempty"`
 	// The write revokes access, so that it waits for the budget before all
 	// others. A DELETE does so without this option.
