@@ -34,4 +34,7 @@
 // Lines come in the order in which they were written, which is about the order
 // in which calls ended. A line that the kernel has taken outlives the process,
 // but not a loss of power: nothing is synced.
+//
+// It imports no other package of service/: a record is plain data. Package record
+// makes the records of calls.
 package audit

@@ -15,4 +15,8 @@
 //	tlsfiles.go    server TLS from files that change
 //	tlsclient.go   client TLS from files that change
 //	spiffe.go      server TLS from a SPIFFE workload API
+//
+// It imports no other package of service/ and knows no policy. Package callers
+// compiles its table, package admission calls it, and the build of the gateway opens
+// its TLS configurations.
 package authn

@@ -57,4 +57,9 @@
 //
 // A condition that fails, by an error or by that limit, allows nothing: its
 // grant does not hold, its deny does.
+//
+// It imports the syntaxes that it shares with the catalog (internal/fieldpath,
+// internal/permission) and no other package of service/; a decision is a pure
+// function. Package callers compiles its policies, the catalog its methods, and package
+// admission asks for decisions.
 package authz

@@ -6,4 +6,7 @@
 // that was written for gRPC, and everything behind it is the same: every call
 // goes through [connect.Server.Call], so interceptors, errors and answers are
 // those of the other doors. The package imports nothing of the pipeline.
+//
+// It imports package door, for the connection that it offers to interceptors, and
+// internal/connguard. The build of the gateway serves it.
 package grpcdoor
