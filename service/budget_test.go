@@ -94,7 +94,7 @@ func TestNoBudgetInTime(t *testing.T) {
 			fake.Inject(sandbox.Fault{Op: "*", Kind: sandbox.RateLimit, RetryAfter: 30, Times: 1})
 			var options []gatewaytest.Option
 			if cached {
-				options = append(options, gatewaytest.WithMemoryCache(nil))
+				options = append(options, gatewaytest.WithMemoryCache())
 			}
 			gateway := newPacedGateway(t, fake, pace.Options{Default: pace.Limit{Calls: 1000, Burst: 100}, Organization: pace.Limit{Calls: 1000, Burst: 100}}, options...)
 			users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
@@ -246,7 +246,7 @@ func TestJoiningAnInventorysReadRaisesIt(t *testing.T) {
 	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
 	gateway := newPacedGateway(t, fake, pace.Options{
 		Window: 10 * time.Second, Organization: pace.Limit{Calls: 1, Burst: 1}, Default: pace.Limit{Calls: 1, Burst: 1},
-	}, gatewaytest.WithMemoryCache(nil))
+	}, gatewaytest.WithMemoryCache())
 	users := adminv1connect.NewUserServiceClient(gateway.Client("root"))
 	// It takes what there is.
 	if _, err := users.GetUser(t.Context(), &adminv1.GetUserRequest{UserId: "user_none"}); connect.CodeOf(err) != connect.CodeNotFound {
@@ -275,7 +275,7 @@ func TestUnsentWritesMakeNothingStale(t *testing.T) {
 	t.Parallel()
 	update := catalogtest.Method(t, "ProjectService/UpdateProject")
 	unlimited := pace.Limit{Calls: 10_000, Burst: 1000}
-	gateway := gatewaytest.New(t, gatewaytest.WithMemoryCache(nil), gatewaytest.WithPacing(pace.Options{
+	gateway := gatewaytest.New(t, gatewaytest.WithMemoryCache(), gatewaytest.WithPacing(pace.Options{
 		Window: 50 * time.Second, Organization: unlimited, Default: unlimited, Buckets: map[string]pace.Limit{update.Budget: {Calls: 1, Burst: 1}},
 	}))
 	projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))

@@ -174,7 +174,7 @@ callers:
     grants: [{permissions: [cache.purge, cache.read], projects: [p]}]
 `
 	log := new(gatewaytest.Records)
-	gateway := gatewaytest.New(t, gatewaytest.WithMemoryCache(nil), gatewaytest.WithPolicy(policy), gatewaytest.WithAudit(log))
+	gateway := gatewaytest.New(t, gatewaytest.WithMemoryCache(), gatewaytest.WithPolicy(policy), gatewaytest.WithAudit(log))
 	for _, name := range []string{"", "reader", "team"} {
 		client := controlv1connect.NewCacheServiceClient(gateway.Client(name))
 		code := connect.CodePermissionDenied

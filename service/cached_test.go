@@ -36,7 +36,7 @@ func newCachedGateway(t *testing.T, now func() time.Time) cachedGateway {
 	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x"}`)}, nil
 	})
-	g := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(now))
+	g := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithClock(now))
 	return cachedGateway{g, g.Client("root")}
 }
 
@@ -181,7 +181,7 @@ func TestWriteOvertakesRead(t *testing.T) {
 		}
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + said + `"}`)}, nil
 	})
-	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil))
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache())
 	projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
 	get := func() string {
 		got, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "p"})
@@ -226,7 +226,7 @@ func testOneFlight(t *testing.T) {
 		return gatewaytest.AnswerProject(ctx)
 	})
 	log := new(gatewaytest.Records)
-	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil), gatewaytest.WithAudit(log))
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithAudit(log))
 	projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
 	get := func(ctx context.Context) error {
 		_, err := projects.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "p"})

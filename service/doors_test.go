@@ -15,7 +15,6 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
-	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
@@ -56,7 +55,7 @@ func newTourGateway(t *testing.T, fake sandbox.Options, options ...gatewaytest.O
 	}
 	return &tourGateway{gatewaytest.New(t, append([]gatewaytest.Option{
 		gatewaytest.WithSandbox(gatewaytest.NewSandbox(t, fake)), gatewaytest.WithDrift(), gatewaytest.WithTelemetry(), gatewaytest.WithLogs(), gatewaytest.WithAuditFile(),
-		gatewaytest.WithOptions(func(o *service.Options) { o.Inventory.Now = fake.Now }),
+		gatewaytest.WithClock(fake.Now),
 	}, options...)...)}
 }
 

@@ -358,7 +358,7 @@ func TestPanicIsOneBranch(t *testing.T) {
 		}}
 		options := []gatewaytest.Option{gatewaytest.WithGate(g)}
 		if cached {
-			options = append(options, gatewaytest.WithMemoryCache(nil))
+			options = append(options, gatewaytest.WithMemoryCache())
 		}
 		gw := newTourGateway(t, sandbox.Options{}, options...)
 		all := gw.projects(t)

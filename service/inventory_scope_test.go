@@ -244,7 +244,7 @@ func TestInventoryUnderATinyBudget(t *testing.T) {
 	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 10, Projects: 30, AuditEvents: 1})
 	gateway := newPacedGateway(t, fake, pace.Options{
 		Window: window, Organization: pace.Limit{Calls: 100, Burst: 1}, Default: pace.Limit{Calls: budget, Burst: 1},
-	}, gatewaytest.WithMemoryCache(nil))
+	}, gatewaytest.WithMemoryCache())
 	stream, err := inventoryv1connect.NewInventoryServiceClient(gateway.Client("root")).ListApiKeys(t.Context(), &inventoryv1.ListApiKeysRequest{})
 	if err != nil {
 		t.Fatal(err)

@@ -171,7 +171,7 @@ func TestUsageOfAYear(t *testing.T) {
 // asked for again, also not for another range that it is a piece of.
 func TestPiecesOfARange(t *testing.T) {
 	t.Parallel()
-	gw := newTourGateway(t, sandbox.Options{Users: 12, Projects: 4}, gatewaytest.WithMemoryCache(func() time.Time { return tourNow }))
+	gw := newTourGateway(t, sandbox.Options{Users: 12, Projects: 4}, gatewaytest.WithMemoryCache())
 	const op = "GET /organization/usage/completions"
 	ask := func(days int) int {
 		before := gw.Sandbox.Count(op)

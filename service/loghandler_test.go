@@ -23,7 +23,7 @@ func TestLogLinesNameTheCall(t *testing.T) {
 		logger.With("part", "upstream").InfoContext(ctx, "deep inside")
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
-	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil), gatewaytest.WithOptions(func(o *service.Options) { o.Logger = logger }))
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithOptions(func(o *service.Options) { o.Logger = logger }))
 	ctx, info := connect.NewClientContext(t.Context())
 	info.RequestHeader().Set("Traceparent", callersTraceparent)
 	if err := listProjects(ctx, gateway.Client("root")); err != nil {

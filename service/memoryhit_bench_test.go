@@ -12,7 +12,7 @@ import (
 // the headers of the request to the decoded answer.
 func BenchmarkMemoryHit(b *testing.B) {
 	g := gatewaytest.New(b, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(gatewaytest.AnswerProject)),
-		gatewaytest.WithMemoryCache(nil), gatewaytest.WithAudit(new(lastRecord)))
+		gatewaytest.WithMemoryCache(), gatewaytest.WithAudit(new(lastRecord)))
 	client, m := g.Client("root"), catalogtest.Method(b, "ProjectService/GetProject")
 	request, answer := &adminv1.GetProjectRequest{ProjectId: "proj_0123456789abcdef"}, m.Response.New().Interface()
 	b.ReportAllocs()

@@ -45,7 +45,7 @@ func BenchmarkDoorHit(b *testing.B) {
 	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: list.Bytes()}, nil
 	})
-	door := service.NewHTTPHandler(gatewaytest.New(b, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil), gatewaytest.WithAudit(new(lastRecord))).Server, methods)
+	door := service.NewHTTPHandler(gatewaytest.New(b, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithAudit(new(lastRecord))).Server, methods)
 	message := &adminv1.ListProjectsRequest{Limit: proto.Int32(100)}
 	wire, err := proto.Marshal(message)
 	if err != nil {

@@ -330,7 +330,7 @@ func TestRESTCache(t *testing.T) {
 	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
 		return &upstream.Reply{Status: http.StatusOK, Body: said}, nil
 	})
-	h := newRESTGateway(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(nil))
+	h := newRESTGateway(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache())
 	for i, status := range []string{"fwd=miss", "hit"} {
 		r := h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil)
 		if r.status != http.StatusOK || !bytes.Equal(r.body, said) || h.Asked.Load() != 1 {

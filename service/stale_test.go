@@ -65,7 +65,7 @@ func newAgingGateway(t *testing.T, change ...func(*readcache.Options, *catalog.C
 		}
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + strings.Repeat("x", int(n)) + `"}`)}, nil
 	})
-	h.Gateway = gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(h.now, change...), gatewaytest.WithPolicy(agingPolicy))
+	h.Gateway = gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(change...), gatewaytest.WithClock(h.now), gatewaytest.WithPolicy(agingPolicy))
 	h.client = connect.NewClient(h.InProcess())
 	return h
 }

@@ -82,6 +82,7 @@ type settings struct {
 	sandbox     *Sandbox
 	pacing      *pace.Options
 	gate        *Gate
+	now         func() time.Time
 	cache       func(testing.TB, *catalog.Catalog) *readcache.Cache
 	outcomes    outcome.Store
 	auditFile   bool
@@ -117,13 +118,16 @@ func WithGate(gate *Gate) Option { return func(s *settings) { s.gate = gate } }
 // [admissiontest.RootPolicy].
 func WithPolicy(text string) Option { return func(s *settings) { s.policy = text } }
 
-// WithMemoryCache stores answers in memory. A clock of the test may be given. The
-// default stores nothing.
-func WithMemoryCache(now func() time.Time, adjust ...func(*readcache.Options, *catalog.Catalog)) Option {
+// WithClock sets the clock of the memory cache and of inventories. The default is the
+// time.
+func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
+
+// WithMemoryCache stores answers in memory. The default stores nothing.
+func WithMemoryCache(adjust ...func(*readcache.Options, *catalog.Catalog)) Option {
 	return func(s *settings) {
 		s.cache = func(tb testing.TB, methods *catalog.Catalog) *readcache.Cache {
 			tb.Helper()
-			return memoryCache(tb, methods, now, adjust...)
+			return memoryCache(tb, methods, s.now, adjust...)
 		}
 	}
 }
@@ -198,7 +202,7 @@ func New(tb testing.TB, options ...Option) *Gateway {
 	g.observe(&s)
 	g.connect(&s)
 	g.Policy = admissiontest.NewPolicy(tb, g.Catalog, s.policy)
-	s.options.Callers = g.Policy
+	s.options.Callers, s.options.Inventory.Now = g.Policy, s.now
 	if s.cache != nil {
 		s.options.Cache = s.cache(tb, g.Catalog)
 	}

@@ -30,10 +30,10 @@ func accountOf(t *testing.T, header ...string) (call *accounting.Call, id string
 // TestIDsAreTheGateways: each call gets a new id, whatever its caller calls it.
 func TestIDsAreTheGateways(t *testing.T) {
 	t.Parallel()
-	first, told := accountOf(t, accounting.RequestIDHeader, "mine")
+	first, shown := accountOf(t, accounting.RequestIDHeader, "mine")
 	second, _ := accountOf(t, accounting.RequestIDHeader, "mine")
-	if told != first.ID || !strings.HasPrefix(told, "req_") || first.ID == second.ID {
-		t.Errorf("the calls %q and %q, the caller saw %q", first.ID, second.ID, told)
+	if shown != first.ID || !strings.HasPrefix(shown, "req_") || first.ID == second.ID {
+		t.Errorf("the calls %q and %q, the caller saw %q", first.ID, second.ID, shown)
 	}
 	if first.Procedure != "/test.v1.Service/Method" || first.Start.IsZero() {
 		t.Errorf("account %+v", first)
