@@ -57,6 +57,9 @@ func TestGetEntry(t *testing.T) {
 		}
 		h.advance(projectLife)
 	}
+	if got := look(entryOf(t, "ProjectService/GetProject", map[string]any{"project_id": "p"})); len(got) != 1 {
+		t.Errorf("by its short name: %v", got)
+	}
 	if got := look(entryOf(t, "/"+getProjectName, map[string]any{"project_id": "q"})); len(got) != 0 {
 		t.Errorf("of another request: %v", got)
 	}
