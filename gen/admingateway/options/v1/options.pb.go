@@ -766,7 +766,26 @@ type FieldMapping struct {
 	// The upstream takes an explicit null here, which clears the value. A request
 	// that has a google.protobuf.FieldMask sends null for a field that its mask
 	// names and that is not set.
-	Nullable      bool `protobuf:"varint,3,opt,name=nullable,proto3" json:"nullable,omitempty"`
+	Nullable bool `protobuf:"varint,3,opt,name=nullable,proto3" json:"nullable,omitempty"`
+	// In an answer: the member makes it one. An answer that lacks it, or has null
+	// in its place, is none (an error that came with 200, a part of a whole), and
+	// is refused: the `data` of a list, the identity of an object, the `deleted` of
+	// a deletion, the secret of a creation. Every answer has such a member.
+	Essential bool `protobuf:"varint,4,opt,name=essential,proto3" json:"essential,omitempty"`
+	// In an answer: a value of another type refuses the whole answer, where one of
+	// another field is left out and reported. For what a caller cannot do without
+	// knowing it: where the next page begins, money. Implied by `essential` and
+	// `decimal`, and for a field with debug_redact, which is a secret.
+	Strict bool `protobuf:"varint,5,opt,name=strict,proto3" json:"strict,omitempty"`
+	// A google.protobuf.Timestamp of a request at which something is to end, where
+	// the upstream takes the number of seconds until then: the name of the
+	// request's field with that number. Of the two a caller sets one at most. The
+	// field is never sent: the seconds are computed when the request goes out, so
+	// that no wait before it makes the life longer.
+	Ends string `protobuf:"bytes,6,opt,name=ends,proto3" json:"ends,omitempty"`
+	// A bool of a request that is never sent: with it, the caller says that it
+	// means what would be refused without it.
+	Consent       *Consent `protobuf:"bytes,7,opt,name=consent,proto3" json:"consent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -822,6 +841,151 @@ func (x *FieldMapping) GetNullable() bool {
 	return false
 }
 
+func (x *FieldMapping) GetEssential() bool {
+	if x != nil {
+		return x.Essential
+	}
+	return false
+}
+
+func (x *FieldMapping) GetStrict() bool {
+	if x != nil {
+		return x.Strict
+	}
+	return false
+}
+
+func (x *FieldMapping) GetEnds() string {
+	if x != nil {
+		return x.Ends
+	}
+	return ""
+}
+
+func (x *FieldMapping) GetConsent() *Consent {
+	if x != nil {
+		return x.Consent
+	}
+	return nil
+}
+
+// What a bool field of a request consents to.
+type Consent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The request's field, a message that stands for a JSON array, that
+	// may be empty with this consent alone: an empty list means everything.
+	ToEmpty string `protobuf:"bytes,1,opt,name=to_empty,json=toEmpty,proto3" json:"to_empty,omitempty"`
+	// Required. A caller of the REST door, whose protocol has no word for it, has
+	// given its consent where the policy grants it this permission.
+	Permission    string `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consent) Reset() {
+	*x = Consent{}
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consent) ProtoMessage() {}
+
+func (x *Consent) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consent.ProtoReflect.Descriptor instead.
+func (*Consent) Descriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Consent) GetToEmpty() string {
+	if x != nil {
+		return x.ToEmpty
+	}
+	return ""
+}
+
+func (x *Consent) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
+// A union of objects that a member in JSON tells apart. Its value is the name of
+// one of the oneof's fields (the name in JSON).
+type Union struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The member of JSON, such as `type`.
+	Discriminator string `protobuf:"bytes,1,opt,name=discriminator,proto3" json:"discriminator,omitempty"`
+	// Absent: the members of the chosen message stand in the same object as the
+	// discriminator and as the other fields of the message that has the oneof, and
+	// the discriminator is no field. True: the chosen field is a member of its own,
+	// and the discriminator is a field; of several members that an answer has, it
+	// chooses the one that counts.
+	Nested        bool `protobuf:"varint,2,opt,name=nested,proto3" json:"nested,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Union) Reset() {
+	*x = Union{}
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Union) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Union) ProtoMessage() {}
+
+func (x *Union) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Union.ProtoReflect.Descriptor instead.
+func (*Union) Descriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Union) GetDiscriminator() string {
+	if x != nil {
+		return x.Discriminator
+	}
+	return ""
+}
+
+func (x *Union) GetNested() bool {
+	if x != nil {
+		return x.Nested
+	}
+	return false
+}
+
 var file_admingateway_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -861,6 +1025,22 @@ var file_admingateway_options_v1_options_proto_extTypes = []protoimpl.ExtensionI
 		Field:         51190,
 		Name:          "admingateway.options.v1.json_array",
 		Tag:           "varint,51190,opt,name=json_array",
+		Filename:      "admingateway/options/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         51191,
+		Name:          "admingateway.options.v1.json_choice",
+		Tag:           "varint,51191,opt,name=json_choice",
+		Filename:      "admingateway/options/v1/options.proto",
+	},
+	{
+		ExtendedType:  (*descriptorpb.OneofOptions)(nil),
+		ExtensionType: (*Union)(nil),
+		Field:         51190,
+		Name:          "admingateway.options.v1.union",
+		Tag:           "bytes,51190,opt,name=union",
 		Filename:      "admingateway/options/v1/options.proto",
 	},
 }
@@ -905,6 +1085,22 @@ var (
 	//
 	// optional bool json_array = 51190;
 	E_JsonArray = &file_admingateway_options_v1_options_proto_extTypes[4]
+	// The message stands for a JSON value of one of several types: it has one
+	// oneof and nothing else, and the type of the value in JSON decides which
+	// member it is. Members are of different types in JSON: a string or an enum, a
+	// bool, an int64 or a double (or both: whole numbers are the int64), a
+	// json_array, a message.
+	//
+	// optional bool json_choice = 51191;
+	E_JsonChoice = &file_admingateway_options_v1_options_proto_extTypes[5]
+)
+
+// Extension fields to descriptorpb.OneofOptions.
+var (
+	// The oneof is a union of objects that a member in JSON tells apart.
+	//
+	// optional admingateway.options.v1.Union union = 51190;
+	E_Union = &file_admingateway_options_v1_options_proto_extTypes[6]
 )
 
 var File_admingateway_options_v1_options_proto protoreflect.FileDescriptor
@@ -961,18 +1157,33 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x18\n" +
 	"\aminutes\x18\x03 \x01(\x05R\aminutes\x12\x14\n" +
 	"\x05hours\x18\x04 \x01(\x05R\x05hours\x12\x12\n" +
-	"\x04days\x18\x05 \x01(\x05R\x04days\"X\n" +
+	"\x04days\x18\x05 \x01(\x05R\x04days\"\xde\x01\n" +
 	"\fFieldMapping\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adecimal\x18\x02 \x01(\bR\adecimal\x12\x1a\n" +
-	"\bnullable\x18\x03 \x01(\bR\bnullable:Y\n" +
+	"\bnullable\x18\x03 \x01(\bR\bnullable\x12\x1c\n" +
+	"\tessential\x18\x04 \x01(\bR\tessential\x12\x16\n" +
+	"\x06strict\x18\x05 \x01(\bR\x06strict\x12\x12\n" +
+	"\x04ends\x18\x06 \x01(\tR\x04ends\x12:\n" +
+	"\aconsent\x18\a \x01(\v2 .admingateway.options.v1.ConsentR\aconsent\"D\n" +
+	"\aConsent\x12\x19\n" +
+	"\bto_empty\x18\x01 \x01(\tR\atoEmpty\x12\x1e\n" +
+	"\n" +
+	"permission\x18\x02 \x01(\tR\n" +
+	"permission\"E\n" +
+	"\x05Union\x12$\n" +
+	"\rdiscriminator\x18\x01 \x01(\tR\rdiscriminator\x12\x16\n" +
+	"\x06nested\x18\x02 \x01(\bR\x06nested:Y\n" +
 	"\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xf6\x8f\x03 \x01(\v2\x1f.admingateway.options.v1.PolicyR\x06policy:Z\n" +
 	"\afan_out\x12\x1e.google.protobuf.MethodOptions\x18\xf7\x8f\x03 \x01(\v2\x1f.admingateway.options.v1.FanOutR\x06fanOut:\\\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xf6\x8f\x03 \x01(\v2%.admingateway.options.v1.FieldMappingR\x05field:B\n" +
 	"\n" +
 	"json_value\x12!.google.protobuf.EnumValueOptions\x18\xf6\x8f\x03 \x01(\tR\tjsonValue:@\n" +
 	"\n" +
-	"json_array\x12\x1f.google.protobuf.MessageOptions\x18\xf6\x8f\x03 \x01(\bR\tjsonArrayB\x86\x01\n" +
+	"json_array\x12\x1f.google.protobuf.MessageOptions\x18\xf6\x8f\x03 \x01(\bR\tjsonArray:B\n" +
+	"\vjson_choice\x12\x1f.google.protobuf.MessageOptions\x18\xf7\x8f\x03 \x01(\bR\n" +
+	"jsonChoice:U\n" +
+	"\x05union\x12\x1d.google.protobuf.OneofOptions\x18\xf6\x8f\x03 \x01(\v2\x1e.admingateway.options.v1.UnionR\x05unionB\x86\x01\n" +
 	"\x1aio.admingateway.options.v1P\x01ZLgithub.com/admin-gateway/admin-gateway/gen/admingateway/options/v1;optionsv1\xaa\x02\x17AdminGateway.Options.V1b\x06proto3"
 
 var (
@@ -987,7 +1198,7 @@ func file_admingateway_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_admingateway_options_v1_options_proto_rawDescData
 }
 
-var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_admingateway_options_v1_options_proto_goTypes = []any{
 	(*Policy)(nil),                        // 0: admingateway.options.v1.Policy
 	(*Stale)(nil),                         // 1: admingateway.options.v1.Stale
@@ -997,36 +1208,43 @@ var file_admingateway_options_v1_options_proto_goTypes = []any{
 	(*FanOutBuckets)(nil),                 // 5: admingateway.options.v1.FanOutBuckets
 	(*FanOutBucketList)(nil),              // 6: admingateway.options.v1.FanOutBucketList
 	(*FieldMapping)(nil),                  // 7: admingateway.options.v1.FieldMapping
-	(*durationpb.Duration)(nil),           // 8: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 9: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 10: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 11: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 12: google.protobuf.MessageOptions
+	(*Consent)(nil),                       // 8: admingateway.options.v1.Consent
+	(*Union)(nil),                         // 9: admingateway.options.v1.Union
+	(*durationpb.Duration)(nil),           // 10: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 11: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 12: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 13: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 14: google.protobuf.MessageOptions
+	(*descriptorpb.OneofOptions)(nil),     // 15: google.protobuf.OneofOptions
 }
 var file_admingateway_options_v1_options_proto_depIdxs = []int32{
-	8,  // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
+	10, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
 	1,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
 	2,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
-	8,  // 3: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
-	8,  // 4: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
-	8,  // 5: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
-	8,  // 6: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
+	10, // 3: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	10, // 4: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	10, // 5: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
+	10, // 6: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
 	4,  // 7: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
 	5,  // 8: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
 	6,  // 9: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
-	9,  // 10: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
-	9,  // 11: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
-	10, // 12: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
-	11, // 13: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	12, // 14: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
-	0,  // 15: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
-	3,  // 16: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
-	7,  // 17: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	15, // [15:18] is the sub-list for extension type_name
-	10, // [10:15] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	8,  // 10: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
+	11, // 11: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
+	11, // 12: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
+	12, // 13: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
+	13, // 14: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	14, // 15: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
+	14, // 16: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
+	15, // 17: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
+	0,  // 18: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
+	3,  // 19: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
+	7,  // 20: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
+	9,  // 21: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	18, // [18:22] is the sub-list for extension type_name
+	11, // [11:18] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_options_v1_options_proto_init() }
@@ -1049,8 +1267,8 @@ func file_admingateway_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_options_v1_options_proto_rawDesc), len(file_admingateway_options_v1_options_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
-			NumExtensions: 5,
+			NumMessages:   10,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_admingateway_options_v1_options_proto_goTypes,
