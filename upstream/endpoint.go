@@ -110,8 +110,8 @@ func compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoin
 	if err := e.compileInput(rule.GetBody(), inPath); err != nil {
 		return nil, err
 	}
-	if e.verb == http.MethodDelete && rule.GetResponseBody() == "" {
-		e.gone = compileGone(e.segments, md.Output())
+	if e.verb == http.MethodDelete {
+		e.gone = compileGone(e.segments, md.Output(), rule.GetResponseBody())
 	}
 	return e, e.compileOutput(md.Output(), rule.GetResponseBody(), drift)
 }

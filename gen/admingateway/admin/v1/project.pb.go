@@ -941,24 +941,23 @@ const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING\x12F\n" +
 	"'PROJECT_RESIDENCY_JP_STORAGE_PROCESSING\x10\r\x1a\x19\xb2\xff\x18\x15JP_STORAGE_PROCESSING\x12F\n" +
 	"'PROJECT_RESIDENCY_IN_STORAGE_PROCESSING\x10\x0e\x1a\x19\xb2\xff\x18\x15IN_STORAGE_PROCESSING\x12F\n" +
-	"'PROJECT_RESIDENCY_AU_STORAGE_PROCESSING\x10\x0f\x1a\x19\xb2\xff\x18\x15AU_STORAGE_PROCESSING2\x8a\n" +
-	"\n" +
+	"'PROJECT_RESIDENCY_AU_STORAGE_PROCESSING\x10\x0f\x1a\x19\xb2\xff\x18\x15AU_STORAGE_PROCESSING2\x9f\v\n" +
 	"\x0eProjectService\x12\xaf\x01\n" +
 	"\fListProjects\x12*.admingateway.admin.v1.ListProjectsRequest\x1a+.admingateway.admin.v1.ListProjectsResponse\"F\xb2\xff\x18!\n" +
 	"\rprojects.readH\x01\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\xf2\x01\n" +
-	"\rCreateProject\x12+.admingateway.admin.v1.CreateProjectRequest\x1a,.admingateway.admin.v1.CreateProjectResponse\"\x85\x01\xb2\xff\x18W\n" +
-	"\x0fprojects.create*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*H\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xc9\x01\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\x8f\x02\n" +
+	"\rCreateProject\x12+.admingateway.admin.v1.CreateProjectRequest\x1a,.admingateway.admin.v1.CreateProjectResponse\"\xa2\x01\xb2\xff\x18t\n" +
+	"\x0fprojects.create\"\x1b/organization/external_keys*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*H\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xc9\x01\n" +
 	"\n" +
 	"GetProject\x12(.admingateway.admin.v1.GetProjectRequest\x1a).admingateway.admin.v1.GetProjectResponse\"f\xb2\xff\x18+\n" +
 	"\rprojects.readB\n" +
 	"project_id\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xaf\x02\n" +
-	"\rUpdateProject\x12+.admingateway.admin.v1.UpdateProjectRequest\x1a,.admingateway.admin.v1.UpdateProjectResponse\"\xc2\x01\xb2\xff\x18\x86\x01\n" +
-	"\x0fprojects.update*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*B\n" +
-	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xd2\x02\n" +
-	"\x0eArchiveProject\x12,.admingateway.admin.v1.ArchiveProjectRequest\x1a-.admingateway.admin.v1.ArchiveProjectResponse\"\xe2\x01\xb2\xff\x18\xa1\x01\n" +
-	"\x10projects.archive\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*x\x01B\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xcc\x02\n" +
+	"\rUpdateProject\x12+.admingateway.admin.v1.UpdateProjectRequest\x1a,.admingateway.admin.v1.UpdateProjectResponse\"\xdf\x01\xb2\xff\x18\xa3\x01\n" +
+	"\x0fprojects.update\"\x1b/organization/external_keys*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*B\n" +
+	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xad\x03\n" +
+	"\x0eArchiveProject\x12,.admingateway.admin.v1.ArchiveProjectRequest\x1a-.admingateway.admin.v1.ArchiveProjectResponse\"\xbd\x02\xb2\xff\x18\xfc\x01\n" +
+	"\x10projects.archive\"</organization/workload_identity_providers/*/federation_rules\"\x1b/organization/external_keys\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*x\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x026b\aproject\"+/organization/projects/{project_id}/archiveB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -1235,16 +1235,16 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\"PROJECT_SERVICE_ACCOUNT_ROLE_OWNER\x10\x01\x1a\t\xb2\xff\x18\x05owner\x123\n" +
 	"#PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06member\x12/\n" +
-	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xca\x14\n" +
+	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\x88\x15\n" +
 	"\x1cProjectServiceAccountService\x12\x88\x02\n" +
 	"\x1aListProjectServiceAccounts\x128.admingateway.admin.v1.ListProjectServiceAccountsRequest\x1a9.admingateway.admin.v1.ListProjectServiceAccountsResponse\"u\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
 	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\xaf\x03\n" +
 	"\x1bCreateProjectServiceAccount\x129.admingateway.admin.v1.CreateProjectServiceAccountRequest\x1a:.admingateway.admin.v1.CreateProjectServiceAccountResponse\"\x98\x02\xb2\xff\x18\xd4\x01\n" +
 	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xc6\x04\n" +
-	"\x1bDeleteProjectServiceAccount\x129.admingateway.admin.v1.DeleteProjectServiceAccountRequest\x1a:.admingateway.admin.v1.DeleteProjectServiceAccountResponse\"\xaf\x03\xb2\xff\x18\xd9\x02\n" +
-	" projects.service_accounts.delete\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
+	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\x84\x05\n" +
+	"\x1bDeleteProjectServiceAccount\x129.admingateway.admin.v1.DeleteProjectServiceAccountRequest\x1a:.admingateway.admin.v1.DeleteProjectServiceAccountResponse\"\xed\x03\xb2\xff\x18\x97\x03\n" +
+	" projects.service_accounts.delete\"</organization/workload_identity_providers/*/federation_rules\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xb1\x02\n" +
 	"\x18GetProjectServiceAccount\x126.admingateway.admin.v1.GetProjectServiceAccountRequest\x1a7.admingateway.admin.v1.GetProjectServiceAccountResponse\"\xa3\x01\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +

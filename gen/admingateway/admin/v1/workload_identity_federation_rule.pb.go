@@ -1235,12 +1235,12 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
 	"\x06_orderB\x15\n" +
-	"\x13_service_account_id\"\xa2\x02\n" +
+	"\x13_service_account_id\"\xa4\x02\n" +
 	"+ListWorkloadIdentityFederationRulesResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12Q\n" +
 	"\x04data\x18\x02 \x03(\v25.admingateway.admin.v1.WorkloadIdentityFederationRuleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
-	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
-	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12&\n" +
+	"\alast_id\x18\x04 \x01(\tB\b\xb2\xff\x18\x04(\x01@\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +

@@ -91,7 +91,9 @@ type ExternalKeyServiceClient interface {
 	// Reads the registration of an external key.
 	GetExternalKey(context.Context, *v1.GetExternalKeyRequest) (*v1.GetExternalKeyResponse, error)
 	// Deletes the registration of an external key. The key in the customer's
-	// cloud stays. The answer is the registration that was deleted.
+	// cloud stays. The answer is the registration that was deleted; it has the
+	// ID alone where the upstream's answer was lost and the registration is
+	// gone.
 	DeleteExternalKey(context.Context, *v1.DeleteExternalKeyRequest) (*v1.DeleteExternalKeyResponse, error)
 	// Has the upstream try the external key. It changes nothing that can be
 	// read, and spends a call of the budget.
@@ -115,7 +117,9 @@ type ExternalKeyServiceHandler interface {
 	// Reads the registration of an external key.
 	GetExternalKey(context.Context, *v1.GetExternalKeyRequest) (*v1.GetExternalKeyResponse, error)
 	// Deletes the registration of an external key. The key in the customer's
-	// cloud stays. The answer is the registration that was deleted.
+	// cloud stays. The answer is the registration that was deleted; it has the
+	// ID alone where the upstream's answer was lost and the registration is
+	// gone.
 	DeleteExternalKey(context.Context, *v1.DeleteExternalKeyRequest) (*v1.DeleteExternalKeyResponse, error)
 	// Has the upstream try the external key. It changes nothing that can be
 	// read, and spends a call of the budget.
