@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"slices"
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/sandbox/data"
@@ -54,7 +53,7 @@ func (s *Sandbox) Key(value string) (KeyState, bool) {
 	defer s.mu.RUnlock()
 	now := s.clock.now().Unix()
 	if p, k := s.org.ProjectKey(value); k != nil {
-		return KeyState{k.ID, p.ID, !k.Expired(now), k.ExpiresAt, slices.Concat([]string{}, k.Scopes)}, true
+		return KeyState{k.ID, p.ID, !k.Expired(now), k.ExpiresAt, append([]string{}, k.Scopes...)}, true
 	}
 	if k := s.org.AdminKey(value); k != nil {
 		_, refused := authenticate(s.org, value, now)
