@@ -40,7 +40,7 @@ func compare(openapi, proto map[string]*operation) []difference {
 			all = append(all, difference{name, onlyOpenAPI, "-", "operation"})
 			continue
 		}
-		c := comparison{operation: name, active: make(map[[2]*shape]bool)}
+		c := comparison{operation: name, flats: make(map[*shape]*shape), active: make(map[[2]*shape]bool)}
 		c.members("path", query, want.path, got.path)
 		c.members("query", query, want.query, got.query)
 		c.whole("body", body, want.body, got.body)
@@ -69,6 +69,7 @@ const (
 // comparison is of one operation.
 type comparison struct {
 	operation string
+	flats     map[*shape]*shape  // Unions as one object, by the union.
 	active    map[[2]*shape]bool // Objects being compared: a type may contain itself.
 	found     []difference
 }
@@ -140,10 +141,14 @@ func (c *comparison) presence(at string, in place, want, got *member) {
 }
 
 func (c *comparison) shapes(at string, in place, want, got *shape) {
-	if want.kind == union {
+	switch {
+	case want.kind == union && got.kind != union:
 		if want = c.variant(at, want); want == nil {
 			return
 		}
+	case want.kind == object && got.kind == union:
+		got = c.flat(got)
+	default:
 	}
 	if sameSet := want.kind == got.kind || isSet(want) && isSet(got); !sameSet {
 		c.report(differ, at, "%s; %s", described(want), described(got))
@@ -163,6 +168,10 @@ func (c *comparison) shapes(at string, in place, want, got *shape) {
 		c.active[pair] = true
 		c.members(at, in, want.members, got.members)
 		delete(c.active, pair)
+	case mapping:
+		c.shapes(at+".*", in, want.element, got.element)
+	case union, choice:
+		c.variants(at, in, want, got)
 	case text, closed:
 		c.values(at, in, want, got)
 	default:

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // defaultDescription is where the description lies beside a checkout of the
 // project that has one.
-const defaultDescription = "../../../shared/upstream/admin-openapi.json"
+const defaultDescription = "../../../shared/upstream/admin-openapi-2026-11.json"
 
 func TestProtosMirrorTheDescription(t *testing.T) {
 	t.Parallel()
