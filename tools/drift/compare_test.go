@@ -90,7 +90,7 @@ const (
 func TestAgreementIsSilent(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := check(&out, []byte(agreedOpenAPI), nil, compiled(t, agreedProto)); err != nil {
+	if err := checkOpenAPI(&out, []byte(agreedOpenAPI), nil, compiled(t, agreedProto)); err != nil {
 		t.Errorf("%v:\n%s", err, &out)
 	}
 }

@@ -82,7 +82,7 @@ func without(s *shape, names []string) *shape {
 func (c *comparison) variants(at string, in place, want, got *shape) {
 	for _, name := range slices.Sorted(maps.Keys(want.variants)) {
 		if got.variants[name] == nil {
-			c.report(onlyOpenAPI, at, "alternative %q", name)
+			c.report(c.only, at, "alternative %q", name)
 			continue
 		}
 		c.shapes(at+"("+name+")", in, want.variants[name], got.variants[name])

@@ -54,6 +54,9 @@ func merged(shapes []*shape) *shape {
 			}
 		}
 	}
+	if len(set.values) == 1 { // A constant.
+		set.kind = text
+	}
 	return set
 }
 
