@@ -326,7 +326,7 @@ func TestControls(t *testing.T) {
 	if counts[listUsersOp] != json.Number("2") || counts[createProjectOp] != json.Number("1") {
 		t.Errorf("counts: %v", counts)
 	}
-	if ops := control(200, "GET", "operations", "").raw; strings.Count(string(ops), " /") != 119 {
+	if ops := control(200, "GET", "operations", "").raw; strings.Count(string(ops), " /") != 143 {
 		t.Errorf("operations: %s", ops)
 	}
 	before := c.get("/organization/projects?limit=100")

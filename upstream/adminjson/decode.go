@@ -43,6 +43,8 @@ func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
 		err = d.field(c.plan, c.in)
 	case c.plan.array != nil:
 		err = d.array(c.plan)
+	case c.plan.choice != nil:
+		err = d.chosenMember(c.plan)
 	default:
 		err = d.object(c.plan)
 	}
@@ -83,6 +85,7 @@ func (d *decoder) enter() error {
 // frame is the state of an object that is being read.
 type frame struct {
 	base   int // Where its records start.
+	object int // Where it starts in the JSON.
 	seen   [maxFields / 64]uint64
 	oneofs uint64
 	// stale has, for a field, the end of its records that no longer count.
@@ -98,7 +101,11 @@ func (d *decoder) object(p *plan) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
-	fr := frame{base: len(d.dst)}
+	fr := frame{base: len(d.dst), object: d.pos}
+	chosen, err := d.chosen(p)
+	if err != nil {
+		return err
+	}
 	next := 0 // Members mostly come in the order of the fields.
 	for d.pos++; d.more('}'); {
 		name := d.plainText()
@@ -108,6 +115,9 @@ func (d *decoder) object(p *plan) error {
 			f = &p.fields[next]
 		} else if i, ok := p.byName[string(name)]; ok {
 			f = &p.fields[i]
+		} else if p.union.has(chosen, name) {
+			d.skip()
+			continue
 		} else if err := d.unknown(p, name); err != nil {
 			return err
 		} else {
@@ -116,6 +126,11 @@ func (d *decoder) object(p *plan) error {
 		next = f.index + 1
 		if err := d.member(p, f, &fr); err != nil {
 			return within(err, f.name)
+		}
+	}
+	if chosen != nil {
+		if err := d.variant(p, chosen, fr.object); err != nil {
+			return err
 		}
 	}
 	d.depth--
@@ -140,10 +155,7 @@ func (d *decoder) unknown(p *plan, name []byte) error {
 func (d *decoder) member(p *plan, f *field, fr *frame) error {
 	word, bit := f.index/64, uint64(1)<<(f.index%64)
 	if fr.seen[word]&bit != 0 {
-		if fr.stale == nil {
-			fr.stale = make(map[protowire.Number]int)
-		}
-		fr.stale[f.desc.Number()] = len(d.dst)
+		fr.drop(f.desc.Number(), len(d.dst))
 	}
 	fr.seen[word] |= bit
 	if d.strict && p.mask != nil {
@@ -160,7 +172,7 @@ func (d *decoder) member(p *plan, f *field, fr *frame) error {
 	if f.oneof >= 0 && len(d.dst) > start {
 		one := uint64(1) << f.oneof
 		if fr.oneofs&one != 0 {
-			if err := d.second(p, f); err != nil {
+			if err := d.second(p, f, fr); err != nil {
 				return err
 			}
 		}
@@ -170,12 +182,23 @@ func (d *decoder) member(p *plan, f *field, fr *frame) error {
 }
 
 // second is called for a member of a oneof that already has one.
-func (d *decoder) second(p *plan, f *field) error {
+func (d *decoder) second(p *plan, f *field, fr *frame) error {
 	if d.strict {
 		return d.fail("must not occur together with another of " + string(f.desc.ContainingOneof().Name()))
 	}
 	d.drift.add(p.desc.FullName(), f.name, SecondOneof)
+	if u := p.payloads[f.oneof]; u != nil {
+		d.payload(p, u, f, fr)
+	}
 	return nil
+}
+
+// drop says that the records of a field which end at or before at do not count.
+func (fr *frame) drop(number protowire.Number, at int) {
+	if fr.stale == nil {
+		fr.stale = make(map[protowire.Number]int)
+	}
+	fr.stale[number] = at
 }
 
 // null reads a null as the absence of a field.
@@ -184,7 +207,7 @@ func (d *decoder) null(p *plan, f *field) error {
 		return d.fail(reasonNull)
 	}
 	d.skip()
-	if !f.presence && !f.list {
+	if !f.presence && !f.list && f.kind != kindMap {
 		d.drift.add(p.desc.FullName(), f.name, UnexpectedNull)
 	}
 	return nil
@@ -209,10 +232,14 @@ func (d *decoder) forget(fr *frame) {
 
 // field reads a value that is not null.
 func (d *decoder) field(p *plan, f *field) error {
-	if f.list {
+	switch {
+	case f.list:
 		return d.list(p, f)
+	case f.kind == kindMap:
+		return d.mapping(p, f)
+	default:
+		return d.single(p, f, f.presence)
 	}
-	return d.single(p, f, f.presence)
 }
 
 // array reads an array as the records of a message that stands for one.
@@ -293,6 +320,8 @@ func (d *decoder) single(p *plan, f *field, zero bool) error {
 		err := d.array(f.message)
 		d.close(start)
 		return err
+	case kindChoice:
+		return d.choice(f)
 	case kindStruct, kindListValue, kindValue:
 		return d.dynamic(f)
 	default:

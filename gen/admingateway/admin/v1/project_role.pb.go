@@ -677,13 +677,13 @@ const file_admingateway_admin_v1_project_role_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.RoleR\x04data\x12\x19\n" +
 	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x17\n" +
 	"\x04next\x18\x04 \x01(\tH\x00R\x04next\x88\x01\x01B\a\n" +
-	"\x05_next\"\xcd\x01\n" +
+	"\x05_next\"\xd5\x01\n" +
 	"\x18CreateProjectRoleRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12&\n" +
 	"\trole_name\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broleName\x12%\n" +
-	"\vpermissions\x18\x03 \x03(\tB\x03\xe0A\x02R\vpermissions\x12%\n" +
-	"\vdescription\x18\x04 \x01(\tH\x00R\vdescription\x88\x01\x01B\x0e\n" +
+	"\vpermissions\x18\x03 \x03(\tB\x03\xe0A\x02R\vpermissions\x12-\n" +
+	"\vdescription\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\vdescription\x88\x01\x01B\x0e\n" +
 	"\f_description\"L\n" +
 	"\x19CreateProjectRoleResponse\x12/\n" +
 	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"n\n" +

@@ -83,7 +83,11 @@ type Policy struct {
 	Budget string `protobuf:"bytes,14,opt,name=budget,proto3" json:"budget,omitempty"`
 	// The write revokes access, so that it waits for the budget before all
 	// others. A DELETE does so without this option.
-	Revokes       bool `protobuf:"varint,15,opt,name=revokes,proto3" json:"revokes,omitempty"`
+	Revokes bool `protobuf:"varint,15,opt,name=revokes,proto3" json:"revokes,omitempty"`
+	// The request's field that lets something end a number of seconds after the
+	// write, however often that was said before: made again, the write has another
+	// effect. When it may have been done, a caller is told so.
+	Restarts      string `protobuf:"bytes,16,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,6 +260,13 @@ func (x *Policy) GetRevokes() bool {
 		return x.Revokes
 	}
 	return false
+}
+
+func (x *Policy) GetRestarts() string {
+	if x != nil {
+		return x.Restarts
+	}
+	return ""
 }
 
 type isPolicy_Scope interface {
@@ -1107,7 +1118,7 @@ var File_admingateway_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe9\x04\n" +
+	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\x85\x05\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -1126,7 +1137,8 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\tsensitive\x18\v \x01(\bH\x02R\tsensitive\x12:\n" +
 	"\asettled\x18\f \x01(\v2 .admingateway.options.v1.SettledR\asettled\x12\x16\n" +
 	"\x06budget\x18\x0e \x01(\tR\x06budget\x12\x18\n" +
-	"\arevokes\x18\x0f \x01(\bR\arevokesB\a\n" +
+	"\arevokes\x18\x0f \x01(\bR\arevokes\x12\x1a\n" +
+	"\brestarts\x18\x10 \x01(\tR\brestartsB\a\n" +
 	"\x05scopeB\f\n" +
 	"\n" +
 	"cache_lifeB\v\n" +
