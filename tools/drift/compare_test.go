@@ -145,6 +145,15 @@ func TestEachKindOfDifference(t *testing.T) {
 				post + "proto\tbody.tags\toptional; the proto requires it",
 			},
 		},
+		"null that every request sends": {
+			proto:   [2]string{`.min_len = 2, (adm`, `.min_len = 2, (google.api.field_behavior) = REQUIRED, (adm`},
+			openapi: [2]string{`["role", "count", "tags"]`, `["role", "count", "tags", "note"]`},
+			want:    []string{""},
+		},
+		"null that only some requests send": {
+			openapi: [2]string{`["role", "count", "tags"]`, `["role", "count", "tags", "note"]`},
+			want:    []string{post + "openapi\tbody.note\trequired; the proto does not require it"},
+		},
 		"null": {
 			proto: [2]string{`, (admingateway.options.v1.field).nullable = true`, ``},
 			want:  []string{post + "openapi\tbody.note\ttakes null; the field does not send it"},

@@ -221,7 +221,7 @@ func (d *document) read(m *member, s *schema, name string) error {
 var unixProse = regexp.MustCompile(`(?i)\bunix\b`)
 
 // instantNames are integers that are instants although nothing beside them says so.
-var instantNames = []string{"start_time", "end_time", "gt", "gte", "lt", "lte"}
+var instantNames = []string{"created_at", "updated_at", "start_time", "end_time", "gt", "gte", "lt", "lte"}
 
 func isInstant(s *schema, name string) bool {
 	return s.Format == "unixtime" || unixProse.MatchString(s.Description) || slices.Contains(instantNames, name)

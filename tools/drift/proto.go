@@ -199,18 +199,21 @@ func (m mirror) field(field protoreflect.FieldDescriptor) *member {
 	if f.kind == array {
 		f.bounds = r.bounds()
 	}
-	f.required = r.required(f.presence) || f.presence == implicit && zeroIsSent(field)
+	f.required = r.required(f.presence) || isRequired(field) && (f.nullable || f.presence == implicit && zeroIsSent(field))
 	return f
 }
 
-// zeroIsSent reports whether every request sends the field, with a zero that is a value
-// like others: false, 0, an empty array. A string or an enum needs a rule to refuse its
-// zero, which is not a value of the upstream.
-func zeroIsSent(field protoreflect.FieldDescriptor) bool {
+// isRequired reports whether every request sends the field: one that is not set goes out
+// as its zero, or as null where the field is nullable.
+func isRequired(field protoreflect.FieldDescriptor) bool {
 	behaviours, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
-	if !slices.Contains(behaviours, annotations.FieldBehavior_REQUIRED) {
-		return false
-	}
+	return slices.Contains(behaviours, annotations.FieldBehavior_REQUIRED)
+}
+
+// zeroIsSent reports whether the field's zero is a value like others: false, 0, an empty
+// array. A string or an enum needs a rule to refuse its zero, which is not a value of
+// the upstream.
+func zeroIsSent(field protoreflect.FieldDescriptor) bool {
 	switch field.Kind() {
 	case protoreflect.StringKind, protoreflect.EnumKind:
 		return field.IsList()
