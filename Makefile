@@ -22,7 +22,7 @@ FUZZTIME ?= 10s
 FUZZBUDGET ?= 0
 DURATION ?= 10m
 LOADCALLS ?= 40000
-# The vendor's description is not part of the repository; its SDK comes from the registry.
+# The vendor's OpenAPI description is not part of the repository; its SDK comes from the registry.
 OPENAPI ?= $(wildcard ../shared/upstream/admin-openapi-2026-11.json)
 SDK ?= pinned
 
