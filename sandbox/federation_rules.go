@@ -76,17 +76,16 @@ func rulePayload(r *data.FederationRule, member string, body values) map[string]
 	return map[string]any{"id": r.ID, "identity_provider_id": r.ProviderID, member: body}
 }
 
-func (c *call) rule() (*data.IdentityProvider, *data.FederationRule, error) {
+func (c *call) rule() (*data.FederationRule, error) {
 	p, err := c.provider()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r, err := find(p.Rules, "workload identity federation rule", c.path["workload_identity_federation_rule_id"])
-	return p, r, err
+	return find(p.Rules, "workload identity federation rule", c.path["workload_identity_federation_rule_id"])
 }
 
 func getRule(c *call) (any, error) {
-	_, r, err := c.rule()
+	r, err := c.rule()
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +93,7 @@ func getRule(c *call) (any, error) {
 }
 
 func updateRule(c *call) (any, error) {
-	_, r, err := c.rule()
+	r, err := c.rule()
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +104,7 @@ func updateRule(c *call) (any, error) {
 }
 
 func deleteRule(c *call) (any, error) {
-	_, r, err := c.rule()
+	r, err := c.rule()
 	if err != nil {
 		return nil, err
 	}
