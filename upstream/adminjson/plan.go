@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
@@ -72,6 +73,8 @@ type plan struct {
 	mask protoreflect.FieldDescriptor
 	// array is set when the message stands for a JSON array: its only field.
 	array *field
+	// needs are the fields that make an object of an answer one.
+	needs fieldSet
 }
 
 // field is everything about a member that the codec needs.
@@ -87,9 +90,12 @@ type field struct {
 	presence bool // Zero is not the same as absent.
 	nullable bool
 	required bool
-	oneof    int // The index of a oneof, -1 for none.
-	enum     *enum
-	message  *plan // For kindMessage and kindArray.
+	// essential fields are in every answer; strict ones are never left out of it.
+	essential, strict bool
+	unnamed           bool // The elements of a JSON array, which have no name.
+	oneof             int  // The index of a oneof, -1 for none.
+	enum              *enum
+	message           *plan // For kindMessage and kindArray.
 }
 
 type enum struct {
@@ -150,12 +156,16 @@ func (c *compiler) fill(p *plan, without map[protoreflect.Name]bool) error {
 		}
 		p.byName[f.name] = f.index
 		p.fields = append(p.fields, f)
+		if f.essential {
+			p.needs.add(f.index)
+		}
 	}
 	if isArray(p.desc) {
 		if fds.Len() != 1 || len(p.fields) != 1 || !p.fields[0].list {
 			return fmt.Errorf("adminjson: %s: json_array needs one field, a repeated one", p.desc.FullName())
 		}
 		p.array = &p.fields[0]
+		p.array.unnamed = true
 	}
 	return nil
 }
@@ -173,6 +183,10 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 		f.name = mapping.GetName()
 	}
 	f.nullable = mapping.GetNullable()
+	options, _ := fd.Options().(*descriptorpb.FieldOptions)
+	f.essential = mapping.GetEssential()
+	// Whoever gets a key gets the whole key, and money is never wrong.
+	f.strict = f.essential || mapping.GetStrict() || mapping.GetDecimal() || options.GetDebugRedact()
 	declared, _ := proto.GetExtension(fd.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
 	for _, b := range declared {
 		f.required = f.required || b == annotations.FieldBehavior_REQUIRED
