@@ -13,6 +13,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/restdoor"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -63,6 +64,10 @@ func (s *server) upstream(ctx context.Context, permit admission.Permit, stream c
 	if err != nil {
 		return err
 	}
+	if err := response.Untyped(); err != nil && info.Protocol != restdoor.Protocol {
+		return err
+	}
+	response.SetHeaders(info.ResponseHeader())
 	return stream.Send(response)
 }
 

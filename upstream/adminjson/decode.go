@@ -22,19 +22,25 @@ const (
 // jsontext has found to be valid, so it does not check the syntax again.
 type decoder struct {
 	scanner
-	dst    []byte
-	drift  *Drift
-	depth  int
-	strict bool // A request.
-	exact  bool // An answer of which nothing is left out.
+	dst   []byte
+	drift *Drift
+	depth int
+	reading
 	// path has, for each object or array that is being read, the field that it is the
 	// value of.
 	path    [maxDepth + 1]*field
 	omitted []string
 }
 
+// reading is how strictly JSON is read. The zero value is for an answer.
+type reading struct {
+	strict bool // A request.
+	exact  bool // Of an answer nothing is left out,
+	loose  bool // or all but what is essential.
+}
+
 func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
-	d, err := c.decode(dst, json, strict)
+	d, err := c.decode(dst, json, reading{strict: strict, exact: c.exact})
 	if err != nil {
 		return dst, err
 	}
@@ -42,19 +48,19 @@ func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
 }
 
 // decode returns the decoder that has read json.
-func (c *Codec) decode(dst, json []byte, strict bool) (d decoder, err error) {
-	if !jsontext.Value(json).IsValid(jsontext.AllowDuplicateNames(!strict)) {
+func (c *Codec) decode(dst, json []byte, how reading) (d decoder, err error) {
+	if !jsontext.Value(json).IsValid(jsontext.AllowDuplicateNames(!how.strict)) {
 		var valid []byte
-		if !strict {
+		if !how.strict {
 			valid = repaired(json)
 		}
 		if valid == nil {
-			return d, invalid(json, strict)
+			return d, invalid(json, how.strict)
 		}
 		json = valid
 	}
-	d = decoder{scanner: scanner{src: json}, dst: dst, drift: c.drift, strict: strict, exact: c.exact}
-	if strict {
+	d = decoder{scanner: scanner{src: json}, dst: dst, drift: c.drift, reading: how}
+	if how.strict {
 		d.drift = nil
 	}
 	switch first := d.peek(); {

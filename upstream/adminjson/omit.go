@@ -31,13 +31,22 @@ type Answer struct {
 	Omitted []string
 }
 
-// Answer reads an answer. Its errors are those of [Codec.AppendWire].
+// Answer reads an answer. Its errors are those of [Codec.AppendWire]. With an error the
+// answer has no Wire; it has its JSON and what would have to be left out where all
+// that is wrong is a value that is never left out. Then it is an answer all the same,
+// for those who take JSON.
 func (c *Codec) Answer(json []byte) (Answer, error) {
-	d, err := c.decode(nil, json, false)
-	if err != nil {
+	d, err := c.decode(nil, json, reading{exact: c.exact})
+	if err == nil {
+		return Answer{Wire: d.dst, JSON: d.src, Omitted: d.omitted}, nil
+	}
+	if _, ok := errors.AsType[*TypeError](err); !ok || c.exact {
 		return Answer{}, err
 	}
-	return Answer{Wire: d.dst, JSON: d.src, Omitted: d.omitted}, nil
+	if d, again := c.decode(nil, json, reading{loose: true}); again == nil {
+		return Answer{JSON: d.src, Omitted: d.omitted}, err
+	}
+	return Answer{}, err
 }
 
 // Essential reports whether the JSON has to have a member: without one, any object
@@ -68,7 +77,7 @@ func (d *decoder) leaveOut(p *plan, f *field, err error, from place, element boo
 	if !ok || wrong.final {
 		return err
 	}
-	if d.exact || f.strict {
+	if d.exact || f.essential || f.strict && !d.loose {
 		wrong.final = true
 		return err
 	}
