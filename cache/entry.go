@@ -41,6 +41,8 @@ type Entry struct {
 	// [Tiered] converts the body of each entry that it loads from there. It may be
 	// nil.
 	Local []byte
+	// Notes are a few short remarks on Local, and are stored where that is.
+	Notes []string
 	// StoredAt is the time at which the fetch of the response began: the response
 	// may predate anything that happened later.
 	StoredAt time.Time

@@ -64,8 +64,12 @@ type item struct {
 const overhead = int(unsafe.Sizeof(item{})) + 160
 
 func (i *item) weight(key Key) uint32 {
+	notes := 0
+	for _, note := range i.entry.Notes {
+		notes += len(note) + int(unsafe.Sizeof(note))
+	}
 	// Bounded by MaxKeyBytes, MaxBodyBytes and Slots.
-	return uint32(len(key.Org) + len(key.Canonical) + cap(i.entry.Body) + cap(i.entry.Local) + 10*len(i.slots) + overhead)
+	return uint32(len(key.Org) + len(key.Canonical) + cap(i.entry.Body) + cap(i.entry.Local) + notes + 10*len(i.slots) + overhead)
 }
 
 // NewMemory returns an empty Memory.

@@ -62,7 +62,7 @@ func (s *Sealed) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 		return err
 	}
 	e.Body = s.sealer.Seal(e.Body, associated(key, e))
-	e.Local = nil
+	e.Local, e.Notes = nil, nil
 	return s.store.Save(ctx, sealedKey(key), e, at)
 }
 

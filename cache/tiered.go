@@ -23,12 +23,15 @@ type TieredOptions struct {
 	// Cap is how long an entry may live in memory while the bus is down, or when
 	// Shared could not confirm it. DefaultCap if zero.
 	Cap time.Duration
-	// Convert converts the body of an entry to Entry.Local; nil converts none. With
-	// an error the entry is a miss.
-	Convert func(key Key, body []byte) ([]byte, error)
+	// Convert converts the body of an entry; nil converts none. With an error the
+	// entry is a miss.
+	Convert Converter
 	// Metrics may be nil.
 	Metrics Metrics
 }
+
+// Converter converts the body of an entry to its Local and its Notes.
+type Converter func(key Key, body []byte) (local []byte, notes []string, err error)
 
 // Tiered is the memory of a replica over a store that all replicas share: it loads
 // from memory, fills the memory from the shared store, and invalidates both. It
@@ -38,7 +41,7 @@ type Tiered struct {
 	shared  Store
 	bus     Bus
 	limit   time.Duration
-	convert func(key Key, body []byte) ([]byte, error)
+	convert Converter
 	metrics Metrics
 }
 
@@ -56,7 +59,7 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 		o.Cap = DefaultCap
 	}
 	if o.Convert == nil {
-		o.Convert = func(Key, []byte) ([]byte, error) { return nil, nil }
+		o.Convert = func(Key, []byte) ([]byte, []string, error) { return nil, nil, nil }
 	}
 	t := &Tiered{
 		memory: o.Memory, shared: o.Shared, bus: o.Bus,
@@ -147,7 +150,7 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	if e.Local, err = t.convert(key, e.Body); err != nil {
+	if e.Local, e.Notes, err = t.convert(key, e.Body); err != nil {
 		t.metrics.Count(StoreMemory, Malformed)
 		return Entry{}, false, nil //nolint:nilerr // Counted, and a miss.
 	}
@@ -164,11 +167,10 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 		return err
 	}
 	if e.Local == nil {
-		local, err := t.convert(key, e.Body)
-		if err != nil {
+		var err error
+		if e.Local, e.Notes, err = t.convert(key, e.Body); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
-		e.Local = local
 	}
 	if t.shared == nil {
 		return t.memory.save(key, e, at, 0)
@@ -178,7 +180,7 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 		return t.memory.save(key, e, at, t.limit)
 	}
 	near := e
-	e.Local = nil
+	e.Local, e.Notes = nil, nil
 	err := t.shared.Save(ctx, key, e, *at.shared)
 	if errors.Is(err, ErrInvalidated) {
 		return err

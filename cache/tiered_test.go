@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ type tierReplica struct {
 }
 
 // newTierReplica returns one over shared whose bus is up.
-func newTierReplica(t *testing.T, c *timetest.Clock, shared Store, convert func(Key, []byte) ([]byte, error)) tierReplica {
+func newTierReplica(t *testing.T, c *timetest.Clock, shared Store, convert Converter) tierReplica {
 	t.Helper()
 	memory, bus := newMemory(t, c), newHandBus()
 	tiered, err := NewTiered(TieredOptions{Memory: memory, Shared: shared, Bus: bus, Convert: convert})
@@ -388,11 +389,11 @@ func TestTieredConvert(t *testing.T) {
 	t.Parallel()
 	c := timetest.NewClock()
 	shared := newMemory(t, c)
-	convert := func(_ Key, body []byte) ([]byte, error) {
+	convert := func(_ Key, body []byte) ([]byte, []string, error) {
 		if string(body) == "odd" {
-			return nil, errors.New("odd")
+			return nil, nil, errors.New("odd")
 		}
-		return bytes.ToUpper(body), nil
+		return bytes.ToUpper(body), []string{"in capitals"}, nil
 	}
 	a, b := newTierReplica(t, c, shared, convert), newTierReplica(t, c, shared, convert)
 	far := subject{store: shared, now: c.Now}
@@ -400,8 +401,8 @@ func TestTieredConvert(t *testing.T) {
 	wantLocal := func(r tierReplica, name, body, local string) {
 		t.Helper()
 		e, ok, err := r.store.Load(t.Context(), r.key(name), tags)
-		if !ok || err != nil || string(e.Body) != body || string(e.Local) != local {
-			t.Errorf("Load(%s) = %q, local %q, %t, %v, want %q, local %q", name, e.Body, e.Local, ok, err, body, local)
+		if !ok || err != nil || string(e.Body) != body || string(e.Local) != local || (len(e.Notes) == 1) != (local == strings.ToUpper(body)) {
+			t.Errorf("Load(%s) = %q, local %q with notes %q, %t, %v, want %q, local %q", name, e.Body, e.Local, e.Notes, ok, err, body, local)
 		}
 	}
 	a.put(t, "k", "body", tags)

@@ -2,10 +2,8 @@ package service_test
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -125,12 +123,7 @@ func validTourValues(t *testing.T) tourValues {
 func TestScopedCallerGetsItsProjects(t *testing.T) {
 	t.Parallel()
 	methods := catalogtest.Gateway(t)
-	var asked atomic.Int32
-	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		asked.Add(1)
-		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{}`)}, nil
-	})
-	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(`
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(gatewaytest.LeastAnswers(t, "")), gatewaytest.WithPolicy(`
 callers:
   - name: team
     authenticate: [{token_sha256: $team}]
@@ -139,12 +132,12 @@ callers:
 `))
 	client := gateway.Client("team")
 	for _, s := range readTour(t, methods) {
-		before := asked.Load()
+		before := gateway.Asked.Load()
 		request := s.message(t, validTourValues(t))
 		projects := handleOf(t, methods, s.method).Projects(request.ProtoReflect())
 		err := client.CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
 		mine := len(projects) > 0 && !slices.ContainsFunc(projects, func(id string) bool { return id != "valid_1" })
-		if mine != (err == nil) || mine != (asked.Load() == before+1) {
+		if mine != (err == nil) || mine != (gateway.Asked.Load() == before+1) {
 			t.Errorf("tour.txt:%d: %s names %q: %v", s.line, s.method.ShortName(), projects, err)
 		}
 	}

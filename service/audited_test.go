@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -30,9 +29,7 @@ var errSinkFull = errors.New("no space left on device")
 // that creates things.
 func newAuditedGateway(t *testing.T, fail func(*audit.Record) error) (client *connect.Client, log *gatewaytest.Records, asked *atomic.Int32) {
 	t.Helper()
-	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		return &upstream.Reply{Status: http.StatusOK, RequestID: "up_1", Body: []byte(`{"id": "new_1", "value": "sk-` + secretWord + `"}`)}, nil
-	})
+	up := gatewaytest.LeastAnswers(t, `"id": "new_1", "value": "sk-`+secretWord+`"`)
 	log = &gatewaytest.Records{Fail: fail}
 	g := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(log), gatewaytest.WithRequiredAudit())
 	return g.Client("root"), log, &g.Asked

@@ -52,7 +52,7 @@ func TestGetEntry(t *testing.T) {
 		got := look(asked)
 		if len(got) != 1 || got[0].GetState() != state || got[0].GetStore() != controlv1.GetEntryResponse_STORE_MEMORY ||
 			got[0].GetAge().AsDuration() != h.now().Sub(h.start) || got[0].GetFresh().AsDuration() != projectLife ||
-			!got[0].GetStoredAt().AsTime().Equal(h.start) || got[0].GetSizeBytes() != int64(len(`{"id": "p", "name": "x"}`)) {
+			!got[0].GetStoredAt().AsTime().Equal(h.start) || got[0].GetSizeBytes() != int64(len(`{"id": "p", "data": [], "name": "x"}`)) {
 			t.Errorf("want %s: %v", state, got)
 		}
 		h.advance(projectLife)

@@ -33,10 +33,7 @@ type cachedGateway struct {
 
 func newCachedGateway(t *testing.T, now func() time.Time) cachedGateway {
 	t.Helper()
-	up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
-		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "x"}`)}, nil
-	})
-	g := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithClock(now))
+	g := gatewaytest.New(t, gatewaytest.WithUpstream(gatewaytest.LeastAnswers(t, "")), gatewaytest.WithMemoryCache(), gatewaytest.WithClock(now))
 	return cachedGateway{g, g.Client("root")}
 }
 

@@ -24,7 +24,10 @@ type wireCodec struct{ *connectproto.BinaryCodec }
 // MarshalWrite writes an answer as it is, and encodes any other message.
 func (c wireCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) error {
 	if a, ok := msg.(*pipeline.Response); ok {
-		_, err := dst.Write(a.Wire())
+		wire, err := a.Wire()
+		if err == nil {
+			_, err = dst.Write(wire)
+		}
 		return err
 	}
 	return c.BinaryCodec.MarshalWrite(ctx, dst, msg)
@@ -113,5 +116,9 @@ func copyMessage(dst, src any) error {
 	if !ok {
 		return fmt.Errorf("receiving into %T, which is not a message", dst)
 	}
-	return proto.Unmarshal(a.Wire(), m)
+	wire, err := a.Wire()
+	if err != nil {
+		return err
+	}
+	return proto.Unmarshal(wire, m)
 }

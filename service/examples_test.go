@@ -131,12 +131,12 @@ func TestDocumentedExamples(t *testing.T) {
 // throughMethod takes an answer the way that the gateway takes it.
 func throughMethod(t *testing.T, m *catalog.Method, example []byte) {
 	t.Helper()
-	wire, err := m.Endpoint.Decode(example)
+	answer, err := m.Endpoint.Decode(example)
 	if err != nil {
 		t.Fatal(err)
 	}
 	response := m.Response.New()
-	if err := proto.Unmarshal(wire, response.Interface()); err != nil {
+	if err := proto.Unmarshal(answer.Wire, response.Interface()); err != nil {
 		t.Fatal(err)
 	}
 	var options []adminjson.Option

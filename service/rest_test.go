@@ -205,7 +205,7 @@ func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte(
 
 func TestRESTRequests(t *testing.T) {
 	t.Parallel()
-	h := newRESTGateway(t)
+	h := newRESTGateway(t, gatewaytest.WithUpstream(gatewaytest.LeastAnswers(t, "")))
 	zipped := func() io.Reader {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
@@ -272,7 +272,7 @@ func TestRESTRequests(t *testing.T) {
 // TestRESTRequiresMembers: a required member has no default.
 func TestRESTRequiresMembers(t *testing.T) {
 	t.Parallel()
-	h := newRESTGateway(t)
+	h := newRESTGateway(t, gatewaytest.WithUpstream(gatewaytest.LeastAnswers(t, "")))
 	for _, m := range catalogtest.Gateway(t).Mirrored() {
 		if !m.Endpoint.HasBody() {
 			continue

@@ -136,12 +136,12 @@ func TestLostAnswers(t *testing.T) {
 
 func lostAnswer(t *testing.T, m *catalog.Method, body []byte) proto.Message {
 	t.Helper()
-	wire, err := m.Endpoint.Decode(body)
+	decoded, err := m.Endpoint.Decode(body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer := m.Response.New().Interface()
-	if err := proto.Unmarshal(wire, answer); err != nil {
+	if err := proto.Unmarshal(decoded.Wire, answer); err != nil {
 		t.Fatal(err)
 	}
 	return answer

@@ -63,7 +63,7 @@ func newAgingGateway(t *testing.T, change ...func(*readcache.Options, *catalog.C
 				return nil, err
 			}
 		}
-		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "name": "` + strings.Repeat("x", int(n)) + `"}`)}, nil
+		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "data": [], "name": "` + strings.Repeat("x", int(n)) + `"}`)}, nil
 	})
 	h.Gateway = gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(change...), gatewaytest.WithClock(h.now), gatewaytest.WithPolicy(agingPolicy))
 	h.client = connect.NewClient(h.InProcess())

@@ -80,9 +80,14 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// looksWrong returns the reason why a 2xx answer cannot come from the API, or "". It
-// checks the header and the first byte alone; Decode reads the rest.
-func looksWrong(header http.Header, body []byte) string {
+// looksWrong returns the reason why a 2xx answer cannot be the API's whole answer, or "".
+// It checks the status, the header and the first byte alone; Decode reads the rest.
+func looksWrong(status int, header http.Header, body []byte) string {
+	// 204 and 205 are without an answer, 206 is a part of one, and the others are about
+	// something else.
+	if status > http.StatusNonAuthoritativeInfo {
+		return "the status is not that of a whole answer"
+	}
 	if len(body) == 0 {
 		return "the answer is empty"
 	}
@@ -101,5 +106,9 @@ func looksWrong(header http.Header, body []byte) string {
 // startsObject reports whether a body begins with an object, as all answers of the API
 // do. A null would otherwise pass for an answer in which nothing is set.
 func startsObject(body []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, byteOrderMark), " \t\r\n"), []byte("{"))
 }
+
+// byteOrderMark may stand in front of an answer: every client of the upstream passes
+// over it.
+var byteOrderMark = []byte("\uFEFF")

@@ -26,7 +26,7 @@ type Client struct {
 // Reply is a 2xx answer, or the certain part of one that was lost on the way to a
 // [Sender].
 type Reply struct {
-	// Status is the HTTP status, 200 to 299.
+	// Status is the HTTP status, 200 to 203: those of a whole answer.
 	Status int
 	// Body is decompressed and looks like an answer of the API. [Endpoint.Decode] reads
 	// it.
@@ -64,8 +64,8 @@ func (c *Client) Close() {
 // Do makes one attempt to send r, which [Endpoint.Request] of e made. It never
 // follows a redirect and never sends a write again of which a byte may have
 // been written. It ends with ctx at once, and after the total timeout at the
-// latest. Any 2xx is success; every error is an *Error, except for a request
-// that is not of e.
+// latest. 200 to 203 are success; every error is an *Error, except for a
+// request that is not of e.
 func (c *Client) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error) {
 	if r.Verb != e.verb || !strings.HasPrefix(r.Path, "/") {
 		return nil, fmt.Errorf("upstream: not a request of %s", e)
@@ -134,7 +134,7 @@ func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http
 	case err != nil:
 		failure = badAnswer(e.writes(), "the answer cannot be read", scrubbed(err, scrub))
 	default:
-		wrong := looksWrong(response.Header, body)
+		wrong := looksWrong(response.StatusCode, response.Header, body)
 		if wrong == "" {
 			return &Reply{Status: response.StatusCode, Body: body, RequestID: id}, nil
 		}

@@ -226,15 +226,28 @@ func (e *Endpoint) AppendCanonical(dst []byte, m protoreflect.Message) ([]byte, 
 
 // Decode turns the JSON of an answer into the wire bytes of the method's output
 // type. Its errors are of type *Error: a read's answer that cannot be
-// understood is Unavailable, a write's is OutcomeUnknown.
-func (e *Endpoint) Decode(body []byte) ([]byte, error) {
+// understood is Unavailable, a write's is OutcomeUnknown. With an error the answer has
+// its JSON where that can be passed on, as [adminjson.Codec.Answer] says.
+func (e *Endpoint) Decode(body []byte) (adminjson.Answer, error) {
 	if !startsObject(body) {
-		return nil, badAnswer(e.writes(), "the answer is not a JSON object", nil)
+		return adminjson.Answer{}, badAnswer(e.writes(), "the answer is not a JSON object", nil)
 	}
-	wire, err := e.answer.AppendWire(nil, body)
+	answer, err := e.answer.Answer(body)
 	if err != nil {
 		// The error names the members of the answer, which can be anything.
-		return nil, badAnswer(e.writes(), "the answer does not match the operation", scrubbed(err, clean))
+		return answer, badAnswer(e.writes(), "the answer does not match the operation", scrubbed(err, clean))
 	}
-	return wire, nil
+	return answer, nil
+}
+
+// TellsAnswers reports whether the declaration says which member makes an answer one:
+// without it, an error that came with 200 would pass for an empty answer.
+func (e *Endpoint) TellsAnswers() bool { return e.answer.Essential() }
+
+// Exactly returns the endpoint with a Decode that refuses an answer with any value of
+// another type, where that of e leaves most of them out.
+func (e *Endpoint) Exactly() *Endpoint {
+	exact := *e
+	exact.answer = e.answer.Exactly()
+	return &exact
 }

@@ -231,12 +231,12 @@ func TestRequestRefuses(t *testing.T) {
 
 func TestDecode(t *testing.T) {
 	t.Parallel()
-	wire, err := endpoint(t, "ProjectService.GetProject").Decode([]byte(`{"id":"proj_1","object":"organization.project","created_at":1700000000,"name":null,"new":[{}]}`))
+	answer, err := endpoint(t, "ProjectService.GetProject").Decode([]byte(`{"id":"proj_1","object":"organization.project","created_at":1700000000,"name":null,"new":[{}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got adminv1.GetProjectResponse
-	if err := proto.Unmarshal(wire, &got); err != nil {
+	if err := proto.Unmarshal(answer.Wire, &got); err != nil {
 		t.Fatal(err)
 	}
 	if p := got.GetProject(); p.GetId() != "proj_1" || p.GetCreatedAt().GetSeconds() != 1700000000 || p.Name != nil {

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
+import (
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+)
 
 type catalogCommand struct {
 	Format string `enum:"table,tsv,json" default:"table" help:"table, tsv or json."`
@@ -8,7 +11,7 @@ type catalogCommand struct {
 
 // Run prints the catalog.
 func (c *catalogCommand) Run(std streams) error {
-	catalog, err := build.LoadCatalog()
+	catalog, err := build.LoadCatalog(config.Upstream{})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
 // runSchema runs the command, and returns its exit code and what it complains of.
@@ -28,7 +29,7 @@ func TestSchema(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, complaint)
 	}
 	// Every RPC that is served is in it.
-	catalog, err := build.LoadCatalog()
+	catalog, err := build.LoadCatalog(config.Upstream{})
 	if err != nil {
 		t.Fatal(err)
 	}

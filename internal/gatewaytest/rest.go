@@ -106,11 +106,11 @@ func (c *restCall) Receive(msg any) error {
 	if reply.StatusCode != http.StatusOK {
 		return restFault(reply.StatusCode, body)
 	}
-	wire, err := c.method.Endpoint.Decode(body)
+	answer, err := c.method.Endpoint.Decode(body)
 	if err != nil {
 		return err
 	}
-	return proto.Unmarshal(wire, response)
+	return proto.Unmarshal(answer.Wire, response)
 }
 
 // restRequest spells a message as a client of the upstream does. The path is

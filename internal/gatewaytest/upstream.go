@@ -5,12 +5,14 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -22,6 +24,30 @@ type UpstreamFunc func(context.Context) (*upstream.Reply, error)
 // Do implements [upstream.Attempter].
 func (f UpstreamFunc) Do(ctx context.Context, _ *upstream.Endpoint, _ *upstream.Request) (*upstream.Reply, error) {
 	return f(ctx)
+}
+
+// LeastAnswers is an upstream that answers every operation with the members that make
+// its answer one ([catalogtest.LeastAnswer]). The members in with, such as
+// `"id": "x_1"`, come after them, and replace those of the same name.
+func LeastAnswers(tb testing.TB, with string) upstream.Attempter {
+	tb.Helper()
+	answers := make(leastAnswers)
+	for _, m := range catalogtest.Gateway(tb).Mirrored() {
+		answer := catalogtest.LeastAnswer(tb, m)
+		if with != "" {
+			answer = strings.TrimSuffix(answer, "}") + "," + with + "}"
+		}
+		answers[m.Endpoint.String()] = answer
+	}
+	return answers
+}
+
+// leastAnswers are answers by verb and template.
+type leastAnswers map[string]string
+
+// Do implements [upstream.Attempter].
+func (a leastAnswers) Do(_ context.Context, endpoint *upstream.Endpoint, _ *upstream.Request) (*upstream.Reply, error) {
+	return &upstream.Reply{Status: http.StatusOK, RequestID: "up_1", Body: []byte(a[endpoint.String()])}, nil
 }
 
 // AnswerProject is an [UpstreamFunc] that answers with a project.

@@ -11,6 +11,7 @@ const (
 	age                 = "Age"
 	cacheStatus         = "Cache-Status"
 	idempotencyReplayed = "Idempotency-Replayed"
+	answerOmitted       = "Gateway-Answer-Omitted"
 	retryAfter          = "Retry-After"
 	shouldRetry         = "X-Should-Retry"
 	authenticate        = "WWW-Authenticate"
@@ -42,6 +43,7 @@ func sharedHeaders() object {
 		{age, header("Seconds since the upstream gave the answer.", count)},
 		{cacheStatus, header("Where the answer comes from, as RFC 9211 writes it.", text)},
 		{idempotencyReplayed, header("The answer is that of an earlier request with the same key.", flag("true"))},
+		{answerOmitted, header("Members whose values are of another type than here, such as `data[].name`, separated by commas.", text)},
 		{retryAfter, header("Seconds to wait before the next try.", count)},
 		{authenticate, header("Which credential is missing, with the status 401.", text)},
 		{shouldRetry, header("A repetition could make the write twice, or would fail again.", flag("false"))},

@@ -158,6 +158,7 @@ func (c *components) responses(op operation) object {
 	} else {
 		headers.set(idempotencyReplayed, reference("headers", idempotencyReplayed))
 	}
+	headers.set(answerOmitted, reference("headers", answerOmitted))
 	text := c.comments[op.answer.FullName()]
 	if text == "" {
 		text = "The answer of the upstream."

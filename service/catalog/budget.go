@@ -6,9 +6,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/permission"
 )
 
-// Option changes what [New] compiles.
-type Option func(*Catalog) error
-
 // Budget puts the calls of several methods into one budget of the upstream's.
 type Budget struct {
 	// Name is the budget's.

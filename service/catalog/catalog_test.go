@@ -76,6 +76,16 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"no http rule", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			proto.ClearExtension(m.GetOptions(), annotations.E_Http)
 		}, "google.api.http"},
+		{"no essential member", deleteRPC, func(t *testing.T, _ *descriptorpb.MethodDescriptorProto, d catalogtest.Declarations) {
+			t.Helper()
+			for _, message := range d.File.GetMessageType() {
+				for _, field := range message.GetField() {
+					if field.GetOptions() != nil && message.GetName() == "DeleteProjectUserResponse" {
+						proto.ClearExtension(field.GetOptions(), optionsv1.E_Field)
+					}
+				}
+			}
+		}, "essential"},
 		{"client streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			m.ClientStreaming = proto.Bool(true)
 		}, "streams"},

@@ -55,6 +55,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if m.Endpoint, err = upstream.Compile(m.Descriptor, drift); err != nil {
 		return err
 	}
+	if !m.Endpoint.TellsAnswers() {
+		return fmt.Errorf("no member of %s is (admingateway.options.v1.field).essential: an error that came with 200 would pass for its answer", m.Descriptor.Output().Name())
+	}
 	if m.path, err = pathtemplate.Parse(m.Endpoint.Template()); err != nil {
 		return err
 	}

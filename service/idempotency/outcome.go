@@ -21,11 +21,11 @@ func (o storedOutcome) response(permit admission.Permit) (*pipeline.Response, er
 	if o.err != nil {
 		return nil, o.err
 	}
-	wire, err := permit.Method().Endpoint.Decode(o.json)
-	if err != nil {
+	answer, err := permit.Method().Endpoint.Decode(o.json)
+	if answer.JSON == nil {
 		return nil, err
 	}
-	return pipeline.NewResponse(permit, wire, o.json, o.requestID), nil
+	return pipeline.NewResponse(permit, answer, err, o.requestID), nil
 }
 
 // The encoding: version ‖ kind ‖ length of the upstream's id ‖ id ‖ rest, which is

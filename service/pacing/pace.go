@@ -16,7 +16,7 @@ import (
 // Upstream sends requests to the Admin API within its budget.
 type Upstream interface {
 	// Admit returns when the request may be sent, or fails with an *upstream.Error
-	// and has sent nothing. [upstream.Delivery.Send] returns any 2xx answer whole;
+	// and has sent nothing. [upstream.Delivery.Send] returns a whole 2xx answer;
 	// everything else is an *upstream.Error.
 	Admit(ctx context.Context, endpoint *upstream.Endpoint, request *upstream.Request) (upstream.Delivery, error)
 }
@@ -90,14 +90,14 @@ func Send() pipeline.Invoker {
 		if err != nil {
 			return nil, repeated(permit, err)
 		}
-		wire, err := m.Endpoint.Decode(reply.Body)
-		if err != nil {
-			if bad, ok := errors.AsType[*upstream.Error](err); ok {
-				bad.Status, bad.RequestID = reply.Status, reply.RequestID
-			}
+		answer, err := m.Endpoint.Decode(reply.Body)
+		if bad, ok := errors.AsType[*upstream.Error](err); ok {
+			bad.Status, bad.RequestID = reply.Status, reply.RequestID
+		}
+		if answer.JSON == nil {
 			return nil, repeated(permit, err)
 		}
-		return pipeline.NewResponse(permit, wire, reply.Body, reply.RequestID), nil
+		return pipeline.NewResponse(permit, answer, repeated(permit, err), reply.RequestID), nil
 	})
 }
 

@@ -3,11 +3,15 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	"connectrpc.com/connect/v2"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // Invoker answers a request that was authorized. Its methods are those whose source
@@ -40,23 +44,44 @@ func Chain(last Invoker, decorators ...Decorator) Invoker {
 // of the method's response type, and the upstream's own JSON. It may be shared, so
 // it must not be changed.
 type Response struct {
-	wire, json []byte
-	message    protoreflect.MessageType
+	answer  adminjson.Answer
+	untyped error
+	message protoreflect.MessageType
 	// upstreamRequestID is the upstream's id of its part; "" for an answer that was
 	// stored.
 	upstreamRequestID string
 }
 
-// NewResponse makes the answer to a request that was authorized.
-func NewResponse(permit admission.Permit, wire, json []byte, upstreamRequestID string) *Response {
-	return &Response{wire: wire, json: json, message: permit.Method().Response, upstreamRequestID: upstreamRequestID}
+// NewResponse makes the answer to a request that was authorized. untyped is the error
+// for those who want a message, where the answer is JSON and nothing else.
+func NewResponse(permit admission.Permit, answer adminjson.Answer, untyped error, upstreamRequestID string) *Response {
+	return &Response{answer: answer, untyped: untyped, message: permit.Method().Response, upstreamRequestID: upstreamRequestID}
 }
 
-// Wire is the answer in protobuf's binary form.
-func (r *Response) Wire() []byte { return r.wire }
+// Untyped is the error for a caller that wants a message and not the upstream's own JSON;
+// nil where the answer is both.
+func (r *Response) Untyped() error { return r.untyped }
+
+// Wire is the answer in protobuf's binary form. It fails with [Response.Untyped].
+func (r *Response) Wire() ([]byte, error) { return r.answer.Wire, r.untyped }
 
 // JSON is the upstream's answer.
-func (r *Response) JSON() []byte { return r.json }
+func (r *Response) JSON() []byte { return r.answer.JSON }
+
+// Omitted are the paths of the members that are in the upstream's answer and not in the
+// message, because their values do not fit into it.
+func (r *Response) Omitted() []string { return r.answer.Omitted }
+
+// OmittedHeader names the members of an answer that could not be read, separated by
+// commas.
+const OmittedHeader = "Gateway-Answer-Omitted"
+
+// SetHeaders sets [OmittedHeader], where there is something to name.
+func (r *Response) SetHeaders(header *connect.Header) {
+	if len(r.answer.Omitted) > 0 {
+		header.Set(OmittedHeader, strings.Join(r.answer.Omitted, ", "))
+	}
+}
 
 // UpstreamRequestID is the upstream's id of its part; "" for an answer that was
 // stored.
@@ -64,9 +89,13 @@ func (r *Response) UpstreamRequestID() string { return r.upstreamRequestID }
 
 // Message decodes the answer, where its wire bytes cannot be used.
 func (r *Response) Message() (proto.Message, error) {
+	wire, err := r.Wire()
+	if err != nil {
+		return nil, err
+	}
 	m := r.message.New().Interface()
-	if err := proto.Unmarshal(r.wire, m); err != nil {
-		return nil, fmt.Errorf("answer of %d bytes is not a %s: %w", len(r.wire), r.message.Descriptor().FullName(), err)
+	if err := proto.Unmarshal(wire, m); err != nil {
+		return nil, fmt.Errorf("answer of %d bytes is not a %s: %w", len(wire), r.message.Descriptor().FullName(), err)
 	}
 	return m, nil
 }

@@ -104,6 +104,7 @@ func raise(flight, joiner context.Context) { pace.Raise(flight, pace.FlowFrom(jo
 // stored is an answer that several callers may get.
 type stored struct {
 	entry     cache.Entry
+	untyped   error  // why it has no Local; such an answer is not stored
 	requestID string // of the upstream; "" for one that was loaded
 	fetched   bool
 	// failure is why a stale answer is served although a new one was asked for.
@@ -168,14 +169,15 @@ func (c *Cache) organization(ctx context.Context) (string, error) {
 }
 
 // Converter turns the upstream's JSON of a stored answer into the form that callers
-// get, for the store.
-func Converter(methods *catalog.Catalog) func(key cache.Key, body []byte) ([]byte, error) {
-	return func(key cache.Key, body []byte) ([]byte, error) {
+// get, for the store; its notes are the members that are not in that form.
+func Converter(methods *catalog.Catalog) cache.Converter {
+	return func(key cache.Key, body []byte) ([]byte, []string, error) {
 		procedure, _, _ := strings.Cut(key.Canonical, "\n")
 		m, ok := methods.Lookup(procedure)
 		if !ok || m.Source != catalog.Upstream {
-			return nil, errors.New("an answer of no method")
+			return nil, nil, errors.New("an answer of no method")
 		}
-		return m.Endpoint.Decode(body)
+		answer, err := m.Endpoint.Decode(body)
+		return answer.Wire, answer.Omitted, err
 	}
 }

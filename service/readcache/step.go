@@ -11,6 +11,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/upstream"
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
@@ -94,7 +95,8 @@ func (s *step) read(ctx context.Context, permit admission.Permit, account *accou
 }
 
 func (s stored) response(permit admission.Permit) *pipeline.Response {
-	return pipeline.NewResponse(permit, s.entry.Local, s.entry.Body, s.requestID)
+	answer := adminjson.Answer{Wire: s.entry.Local, JSON: s.entry.Body, Omitted: s.entry.Notes}
+	return pipeline.NewResponse(permit, answer, s.untyped, s.requestID)
 }
 
 // describe is the account of an answer that may be stored.
@@ -261,12 +263,14 @@ func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
-	entry := cache.Entry{Body: response.JSON(), Local: response.Wire(), StoredAt: began, Life: s.lifeNow(l.permit, began)}
-	if snapshotErr == nil {
+	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: began, Life: s.lifeNow(l.permit, began)}
+	untyped := response.Untyped()
+	entry.Local, _ = response.Wire()
+	if snapshotErr == nil && untyped == nil {
 		err := s.options.Store.Save(ctx, l.key, entry, at)
 		if err != nil && !errors.Is(err, cache.ErrInvalidated) && !errors.Is(err, cache.ErrUnavailable) {
 			s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
 		}
 	}
-	return stored{entry: entry, requestID: response.UpstreamRequestID(), fetched: true}, nil
+	return stored{entry: entry, untyped: untyped, requestID: response.UpstreamRequestID(), fetched: true}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // errorRow is the form of a code for clients of the upstream.
@@ -68,7 +69,8 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, stream *stream, er
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
-	if !row.again && r.Method != http.MethodGet {
+	// An answer that cannot be understood would come again.
+	if f.Reason == upstream.ReasonBadResponse || !row.again && r.Method != http.MethodGet {
 		w.Header().Set("X-Should-Retry", "false")
 	}
 	body, err := json.Marshal(map[string]errorBody{"error": bodyOf(f, row.kind)})

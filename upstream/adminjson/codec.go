@@ -5,7 +5,8 @@
 // the fields are, times are Unix seconds, 64-bit integers are numbers, and
 // enums have the upstream's own spelling.
 //
-// Answers are read leniently: a member that the schema lacks is skipped and counted in a
+// Answers are read leniently: a member that the schema lacks is skipped, and a value of
+// another type is left out, unless it is essential to the answer; both are counted in a
 // [Drift]. Requests are read strictly ([Codec.UnmarshalStrict]) and written
 // only when every value of theirs can be sent ([Codec.AppendJSON]).
 package adminjson
@@ -31,6 +32,7 @@ type Codec struct {
 	plan  *plan
 	in    *field // The field that is all of the JSON; nil when the message is.
 	drift *Drift
+	exact bool
 	// buffers holds *[]byte for the wire form that Unmarshal passes through.
 	buffers sync.Pool
 }
@@ -106,6 +108,11 @@ func Compile(md protoreflect.MessageDescriptor, opts ...Option) (*Codec, error) 
 //
 // Of members with one name, and of members of one oneof, the last is the one
 // that counts. The order of fields is that of the JSON.
+//
+// A number may be in a string, and a whole number have a fraction of zero. Any other
+// value of another type or out of range is left out, an element alone or a member
+// alone, unless the field is essential, strict, decimal, or a secret
+// (debug_redact). Text that is not UTF-8 is read with U+FFFD in its place.
 func (c *Codec) AppendWire(dst, json []byte) ([]byte, error) {
 	return c.appendWire(dst, json, false)
 }

@@ -11,31 +11,58 @@ import (
 
 // The reasons that several errors have.
 const (
-	reasonRange = "is out of range"
-	reasonWhole = "must be a whole number"
-	reasonNull  = "must not be null"
-	reasonDepth = "is nested too deeply"
+	reasonRange   = "is out of range"
+	reasonWhole   = "must be a whole number"
+	reasonNull    = "must not be null"
+	reasonDepth   = "is nested too deeply"
+	reasonMissing = "is missing"
 )
 
 // decoder writes the wire form of the JSON in src to dst. It walks JSON that
 // jsontext has found to be valid, so it does not check the syntax again.
 type decoder struct {
 	scanner
-	dst    []byte
-	drift  *Drift
-	depth  int
-	strict bool
+	dst   []byte
+	drift *Drift
+	depth int
+	reading
+	// path has, for each object or array that is being read, the field that it is the
+	// value of.
+	path    [maxDepth + 1]*field
+	omitted []string
+}
+
+// reading is how strictly JSON is read. The zero value is for an answer.
+type reading struct {
+	strict bool // A request.
+	exact  bool // Of an answer nothing is left out,
+	loose  bool // or all but what is essential.
 }
 
 func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
-	if !jsontext.Value(json).IsValid(jsontext.AllowDuplicateNames(!strict)) {
-		return dst, invalid(json, strict)
+	d, err := c.decode(dst, json, reading{strict: strict, exact: c.exact})
+	if err != nil {
+		return dst, err
 	}
-	d := decoder{scanner: scanner{src: json}, dst: dst, drift: c.drift, strict: strict}
-	if strict {
+	return d.dst, nil
+}
+
+// decode returns the decoder that has read json.
+func (c *Codec) decode(dst, json []byte, how reading) (d decoder, err error) {
+	if !jsontext.Value(json).IsValid(jsontext.AllowDuplicateNames(!how.strict)) {
+		var valid []byte
+		if !how.strict {
+			valid = repaired(json)
+		}
+		if valid == nil {
+			return d, invalid(json, how.strict)
+		}
+		json = valid
+	}
+	d = decoder{scanner: scanner{src: json}, dst: dst, drift: c.drift, reading: how}
+	if how.strict {
 		d.drift = nil
 	}
-	var err error
 	switch first := d.peek(); {
 	case c.in != nil && first == 'n':
 		err = d.null(c.plan, c.in)
@@ -48,10 +75,7 @@ func (c *Codec) appendWire(dst, json []byte, strict bool) ([]byte, error) {
 	default:
 		err = d.object(c.plan)
 	}
-	if err != nil {
-		return dst, err
-	}
-	return d.dst, nil
+	return d, err
 }
 
 // invalid returns the error of JSON that is not valid.
@@ -76,17 +100,20 @@ func (d *decoder) fail(reason string) error {
 }
 
 func (d *decoder) enter() error {
-	if d.depth++; d.depth > maxDepth {
+	if d.depth++; d.depth <= maxDepth {
+		return nil
+	}
+	if d.strict {
 		return d.fail(reasonDepth)
 	}
-	return nil
+	return d.refuse(reasonDepth)
 }
 
 // frame is the state of an object that is being read.
 type frame struct {
 	base   int // Where its records start.
 	object int // Where it starts in the JSON.
-	seen   [maxFields / 64]uint64
+	seen   fieldSet
 	oneofs uint64
 	// stale has, for a field, the end of its records that no longer count.
 	stale map[protowire.Number]int
@@ -134,6 +161,9 @@ func (d *decoder) object(p *plan) error {
 		}
 	}
 	d.depth--
+	if !d.strict && !fr.seen.contains(&p.needs) {
+		return d.missing(p, &fr.seen)
+	}
 	d.mask(p, &fr)
 	d.forget(&fr)
 	return nil
@@ -153,11 +183,10 @@ func (d *decoder) unknown(p *plan, name []byte) error {
 
 // member reads the value of a member and keeps track of the records it replaces.
 func (d *decoder) member(p *plan, f *field, fr *frame) error {
-	word, bit := f.index/64, uint64(1)<<(f.index%64)
-	if fr.seen[word]&bit != 0 {
+	if fr.seen.has(f.index) {
 		fr.drop(f.desc.Number(), len(d.dst))
 	}
-	fr.seen[word] |= bit
+	fr.seen.add(f.index)
 	if d.strict && p.mask != nil {
 		fr.mask.add(f)
 	}
@@ -165,11 +194,11 @@ func (d *decoder) member(p *plan, f *field, fr *frame) error {
 		fr.mask.null = true
 		return d.null(p, f)
 	}
-	start := len(d.dst)
+	from := d.here()
 	if err := d.field(p, f); err != nil {
-		return err
+		return d.leaveOut(p, f, err, from, false)
 	}
-	if f.oneof >= 0 && len(d.dst) > start {
+	if f.oneof >= 0 && len(d.dst) > from.end {
 		one := uint64(1) << f.oneof
 		if fr.oneofs&one != 0 {
 			if err := d.second(p, f, fr); err != nil {
@@ -203,8 +232,11 @@ func (fr *frame) drop(number protowire.Number, at int) {
 
 // null reads a null as the absence of a field.
 func (d *decoder) null(p *plan, f *field) error {
-	if d.strict && !f.nullable {
+	switch {
+	case d.strict && !f.nullable:
 		return d.fail(reasonNull)
+	case !d.strict && f.essential:
+		return d.refuse(reasonNull)
 	}
 	d.skip()
 	if !f.presence && !f.list && f.kind != kindMap {
@@ -267,7 +299,12 @@ func (d *decoder) list(p *plan, f *field) error {
 	}
 	d.pos++
 	for i := 0; d.more(']'); i++ {
-		if err := d.element(p, f); err != nil {
+		from := d.here()
+		err := d.element(p, f)
+		if err != nil {
+			err = d.leaveOut(p, f, err, from, true)
+		}
+		if err != nil {
 			return withinElement(err, i)
 		}
 	}
@@ -283,7 +320,7 @@ func (d *decoder) list(p *plan, f *field) error {
 
 func (d *decoder) element(p *plan, f *field) error {
 	if d.src[d.pos] == 'n' && f.kind != kindValue {
-		if d.strict {
+		if d.strict || f.essential {
 			return d.fail(reasonNull)
 		}
 		d.drift.add(p.desc.FullName(), f.name, UnexpectedNull)
@@ -311,11 +348,13 @@ func (d *decoder) single(p *plan, f *field, zero bool) error {
 	case kindTimestamp:
 		return d.timestamp(f)
 	case kindMessage:
+		d.path[d.depth] = f
 		start := d.open(f.tag)
 		err := d.object(f.message)
 		d.close(start)
 		return err
 	case kindArray:
+		d.path[d.depth] = f
 		start := d.open(f.tag)
 		err := d.array(f.message)
 		d.close(start)

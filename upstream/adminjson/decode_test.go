@@ -36,6 +36,7 @@ func TestUnmarshal(t *testing.T) {
 		"timestamp":              {`{"created_at":1711471533}`, `created_at:{seconds:1711471533}`},
 		"timestamp zero":         {`{"created_at":0}`, `created_at:{}`},
 		"timestamp exponent":     {`{"created_at":1.711471533e9}`, `created_at:{seconds:1711471533}`},
+		"timestamp in a string":  {`{"created_at":"1711471533","times":["1e3"]}`, `created_at:{seconds:1711471533} times:{seconds:1000}`},
 		"timestamp fraction":     {`{"created_at":1711471533.0625}`, `created_at:{seconds:1711471533 nanos:62500000}`},
 		"timestamp before 1970":  {`{"created_at":-0.25,"times":[-1,-62135596800,253402300799]}`, `created_at:{seconds:-1 nanos:750000000} times:{seconds:-1} times:{seconds:-62135596800} times:{seconds:253402300799}`},
 		"decimal":                {`{"price":0.06,"cost":"1.2345678901234567890","prices":[-0,1E+400,12]}`, `price:"0.06" cost:"1.2345678901234567890" prices:["-0","1E+400","12"]`},
@@ -84,10 +85,10 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-func TestUnmarshalErrors(t *testing.T) {
+func TestExactly(t *testing.T) {
 	t.Parallel()
 	md := compileProto(t, testProto).ByName("All")
-	codec := compile(t, md)
+	codec := compile(t, md).Exactly()
 	deep := func(open, end string) string { return strings.Repeat(open, 65) + strings.Repeat(end, 65) }
 	for name, tc := range map[string]struct{ json, path string }{
 		"no object":           {`[]`, ``},
@@ -146,8 +147,6 @@ func TestSyntaxErrors(t *testing.T) {
 		`{"id":"sk-secret`:                    {`id`, true},
 		`{"children":[{"id":"sk-secret" x}]}`: {`children[0]`, false},
 		`{} {}`:                               {``, false},
-		`{"id":"\ud800"}`:                     {`id`, false},
-		"{\"id\":\"\xff\"}":                   {`id`, false},
 		`{"x":01}`:                            {``, false},
 		`{"x":tru}`:                           {`x`, false},
 	} {

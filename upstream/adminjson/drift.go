@@ -22,6 +22,9 @@ const (
 	UnexpectedNull DriftKind = "null"
 	// SecondOneof is a member of a oneof of which another member came before.
 	SecondOneof DriftKind = "second_oneof"
+	// TypeMismatch is a value that its field cannot hold: of another type or out of
+	// range.
+	TypeMismatch DriftKind = "type_mismatch"
 )
 
 // MaxDriftEntries is how many entries a [Drift] keeps.

@@ -20,6 +20,7 @@ func TestDrift(t *testing.T) {
 		`{"new":{"new":1},"child":{"new":2},"id":null}`,
 		`{"new":[],"color":"mauve","hues":["mauve","red"],"names":[null]}`,
 		`{"text":"a","number":1,"object":null}`,
+		`{"on":1,"numbers":["x","x",1],"children":[{"size":"x"}]}`,
 		"{\"\\u001b[31m" + strings.Repeat("é", 99) + "\":1}",
 	} {
 		if err := codec.Unmarshal([]byte(json), m); err != nil {
@@ -38,7 +39,10 @@ func TestDrift(t *testing.T) {
 		{Message: "test.All", Member: "names", Kind: adminjson.UnexpectedNull, Count: 1},
 		{Message: "test.All", Member: "new", Kind: adminjson.UnknownField, Count: 2},
 		{Message: "test.All", Member: "number", Kind: adminjson.SecondOneof, Count: 1},
+		{Message: "test.All", Member: "numbers", Kind: adminjson.TypeMismatch, Count: 2},
+		{Message: "test.All", Member: "on", Kind: adminjson.TypeMismatch, Count: 1},
 		{Message: "test.Child", Member: "new", Kind: adminjson.UnknownField, Count: 1},
+		{Message: "test.Child", Member: "size", Kind: adminjson.TypeMismatch, Count: 1},
 	}
 	if diff := cmp.Diff(want, drift.Snapshot()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -42,14 +42,17 @@ func (e *SyntaxError) Unwrap() error {
 	return nil
 }
 
-// TypeError says that an answer holds JSON that the schema has no place for: a
-// value of another type, a number out of range, nesting without end. It never
-// holds the value, which may be a secret.
+// TypeError says that an answer is none, or cannot be understood: a member that makes it
+// one is missing, one that must not be left out is of another type or out of range,
+// or the nesting has no end. It never holds the value, which may be a secret.
 type TypeError struct {
 	// Path is the member, such as "data[3].created_at"; empty at the top.
 	Path string
 	// Reason is the fault, as the end of a sentence that starts with Path.
 	Reason string
+
+	// final says that it cannot be made good by leaving a value out.
+	final bool
 }
 
 func (e *TypeError) Error() string { return prefix(e.Path) + e.Reason }

@@ -92,6 +92,36 @@ message Update {
   google.protobuf.FieldMask update_mask = 6;
 }
 
+// Answer is an answer with members that make it one, and with members of which none
+// is left out.
+message Answer {
+  string id = 1 [(admingateway.options.v1.field).essential = true];
+  repeated Element data = 2 [(admingateway.options.v1.field).essential = true];
+  bool has_more = 3 [(admingateway.options.v1.field).strict = true];
+  string value = 4 [debug_redact = true];
+  string amount = 5 [(admingateway.options.v1.field).decimal = true];
+  Element other = 6;
+  repeated Element others = 7;
+  repeated string tags = 8 [(admingateway.options.v1.field).strict = true];
+  Elements list = 9;
+  optional Color color = 10;
+  oneof which {
+    string type = 11;
+    int64 number = 12;
+  }
+}
+
+message Element {
+  string key = 1 [(admingateway.options.v1.field) = {name: "the key", essential: true}];
+  int64 size = 2;
+  Answer again = 3;
+}
+
+message Elements {
+  option (admingateway.options.v1.json_array) = true;
+  repeated Element values = 1;
+}
+
 message Page {
   repeated Item data = 1;
   string first_id = 2;

@@ -18,6 +18,7 @@ func (c *compiler) mapKind(f *field) error {
 	if err != nil {
 		return err
 	}
+	value.unnamed = true
 	f.kind, f.value = kindMap, &value
 	return nil
 }
@@ -28,6 +29,7 @@ func (d *decoder) mapping(p *plan, f *field) error {
 	if d.peek() != '{' {
 		return d.fail(kindMap.wants())
 	}
+	d.path[d.depth] = f
 	if err := d.enter(); err != nil {
 		return err
 	}
@@ -43,11 +45,15 @@ func (d *decoder) mapping(p *plan, f *field) error {
 			d.skip()
 			continue
 		}
+		from := d.here()
 		start := d.open(f.tag)
 		d.dst = append(d.dst, tag1(entryKey, protowire.BytesType))
 		d.dst = protowire.AppendBytes(d.dst, name)
 		if err := d.single(p, f.value, true); err != nil {
-			return within(err, clean(string(name)))
+			if err = d.leaveOut(p, f.value, err, from, true); err != nil {
+				return within(err, clean(string(name)))
+			}
+			continue
 		}
 		d.close(start)
 	}

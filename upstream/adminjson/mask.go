@@ -18,6 +18,16 @@ func (s *fieldSet) add(i int) { s[i/64] |= 1 << (i % 64) }
 
 func (s *fieldSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
+// contains reports whether all of other is in s.
+func (s *fieldSet) contains(other *fieldSet) bool {
+	for i := range s {
+		if other[i]&^s[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // readMask returns the fields that the mask of a message names. It is not
 // masked when it has no mask, or one that is not set.
 func readMask(p *plan, m protoreflect.Message) (named fieldSet, masked bool, err error) {

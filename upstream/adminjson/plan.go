@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 )
@@ -81,6 +82,8 @@ type plan struct {
 	union *union
 	// payloads choose among members of a oneof, by the index of the oneof.
 	payloads map[int]*union
+	// needs are the fields that make an object of an answer one.
+	needs fieldSet
 }
 
 // field is everything about a member that the codec needs.
@@ -96,11 +99,14 @@ type field struct {
 	presence bool // Zero is not the same as absent.
 	nullable bool
 	required bool
-	oneof    int // The index of a oneof, -1 for none.
-	enum     *enum
-	message  *plan  // For kindMessage, kindArray and kindChoice.
-	value    *field // For kindMap: what its members have as their values.
-	variant  *union // Of which the field is a variant; nil: a member of its own.
+	// essential fields are in every answer; strict ones are never left out of it.
+	essential, strict bool
+	unnamed           bool // What has no name: elements of a JSON array, values of a map.
+	oneof             int  // The index of a oneof, -1 for none.
+	enum              *enum
+	message           *plan  // For kindMessage, kindArray and kindChoice.
+	value             *field // For kindMap: what its members have as their values.
+	variant           *union // Of which the field is a variant; nil: a member of its own.
 }
 
 type enum struct {
@@ -171,12 +177,16 @@ func (c *compiler) fill(p *plan, without map[protoreflect.Name]bool) error {
 		}
 		p.byName[f.name] = f.index
 		p.fields = append(p.fields, f)
+		if f.essential {
+			p.needs.add(f.index)
+		}
 	}
 	if isArray(p.desc) {
 		if fds.Len() != 1 || len(p.fields) != 1 || !p.fields[0].list {
 			return fmt.Errorf("adminjson: %s: json_array needs one field, a repeated one", p.desc.FullName())
 		}
 		p.array = &p.fields[0]
+		p.array.unnamed = true
 	}
 	if isChoice(p.desc) {
 		if err := p.choose(); err != nil {
@@ -199,6 +209,10 @@ func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
 		f.name = mapping.GetName()
 	}
 	f.nullable = mapping.GetNullable()
+	options, _ := fd.Options().(*descriptorpb.FieldOptions)
+	f.essential = mapping.GetEssential()
+	// Whoever gets a key gets the whole key, and money is never wrong.
+	f.strict = f.essential || mapping.GetStrict() || mapping.GetDecimal() || options.GetDebugRedact()
 	declared, _ := proto.GetExtension(fd.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
 	for _, b := range declared {
 		f.required = f.required || b == annotations.FieldBehavior_REQUIRED

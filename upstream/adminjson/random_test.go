@@ -52,7 +52,8 @@ func draw(t *rapid.T, m *dynamicpb.Message, depth int) {
 			continue
 		}
 		isMessage := fd.Kind() == protoreflect.MessageKind
-		if isMessage && (depth == 0 || fd.Message().Name() == "FieldMask") || !rapid.Bool().Draw(t, "set") {
+		needed := fieldMapping(fd).GetEssential() // An empty list is not written.
+		if !needed && (isMessage && (depth == 0 || fd.Message().Name() == "FieldMask") || !rapid.Bool().Draw(t, "set")) {
 			continue
 		}
 		switch {
@@ -68,7 +69,11 @@ func draw(t *rapid.T, m *dynamicpb.Message, depth int) {
 			continue
 		}
 		list := m.Mutable(fd).List()
-		for range rapid.IntRange(0, 3).Draw(t, "length") {
+		least := 0
+		if needed {
+			least = 1
+		}
+		for range rapid.IntRange(least, 3).Draw(t, "length") {
 			list.Append(drawValue(t, fd, depth))
 		}
 	}

@@ -2,6 +2,7 @@ package adminjson_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
@@ -28,7 +30,11 @@ type member struct {
 	value any
 }
 
-var errReference = errors.New("the reference refuses it")
+// A value that does not fit is left out; a refusal is of the whole answer.
+var (
+	errReference = errors.New("a value does not fit")
+	errRefused   = errors.New("the reference refuses it")
+)
 
 func reference(src []byte, m *dynamicpb.Message) error {
 	d := json.NewDecoder(bytes.NewReader(src))
@@ -82,7 +88,10 @@ func parseTree(d *json.Decoder) (any, error) {
 
 func refObject(members []member, m *dynamicpb.Message, depth int) error {
 	if depth > 64 {
-		return errReference
+		return errRefused
+	}
+	if err := refEssential(members, m.Descriptor().Fields()); err != nil {
+		return err
 	}
 	for i, mb := range members {
 		into := m
@@ -99,10 +108,47 @@ func refObject(members []member, m *dynamicpb.Message, depth int) error {
 			if name != mb.name {
 				continue
 			}
-			if err := refField(fd, mb.value, into, depth); err != nil {
+			if err := refLenient(fd, refField(fd, mb.value, into, depth)); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// refEssential refuses an object without a member that makes it an answer.
+func refEssential(members []member, fds protoreflect.FieldDescriptors) error {
+	for i := range fds.Len() {
+		mapping := fieldMapping(fds.Get(i))
+		if !mapping.GetEssential() {
+			continue
+		}
+		name := cmp.Or(mapping.GetName(), string(fds.Get(i).Name()))
+		there := false
+		for _, mb := range members {
+			if mb.name == name {
+				there = true
+				if mb.value == nil {
+					return errRefused
+				}
+			}
+		}
+		if !there {
+			return errRefused
+		}
+	}
+	return nil
+}
+
+// refLenient forgets that a value does not fit, where it may be left out.
+func refLenient(fd protoreflect.FieldDescriptor, err error) error {
+	if !errors.Is(err, errReference) {
+		return err
+	}
+	mapping := fieldMapping(fd)
+	options, _ := fd.Options().(*descriptorpb.FieldOptions)
+	if mapping.GetEssential() || mapping.GetStrict() || mapping.GetDecimal() || options.GetDebugRedact() {
+		return errRefused
 	}
 	return nil
 }
@@ -125,9 +171,15 @@ func refField(fd protoreflect.FieldDescriptor, value any, m *dynamicpb.Message, 
 func refList(fd protoreflect.FieldDescriptor, values []any, list protoreflect.List, depth int) error {
 	for _, value := range values {
 		v, set, err := refValue(fd, value, depth)
-		switch {
-		case err != nil:
+		if value == nil && !set && fieldMapping(fd).GetEssential() {
+			return errRefused
+		}
+		misfit := err != nil
+		if err = refLenient(fd, err); err != nil {
 			return err
+		}
+		switch {
+		case misfit:
 		case set:
 			list.Append(v)
 		case value != nil: // An enum that is not known.
@@ -247,20 +299,24 @@ func refMessage(value any, m *dynamicpb.Message, depth int) error {
 	case "google.protobuf.Value":
 		return refAny(value, m, depth)
 	}
-	if depth >= 64 {
-		return errReference
-	}
+	tooDeep := depth >= 64
 	switch values := value.(type) {
 	case []any:
 		isArray, _ := proto.GetExtension(md.Options(), optionsv1.E_JsonArray).(bool)
 		if !isArray && md.FullName() != "google.protobuf.ListValue" {
 			return errReference
 		}
+		if tooDeep {
+			return errRefused
+		}
 		fd := md.Fields().Get(0)
 		return refList(fd, values, m.Mutable(fd).List(), depth+1)
 	case []member:
 		if isArray, _ := proto.GetExtension(md.Options(), optionsv1.E_JsonArray).(bool); isArray || md.FullName() == "google.protobuf.ListValue" {
 			return errReference
+		}
+		if tooDeep {
+			return errRefused
 		}
 		if md.FullName() != "google.protobuf.Struct" {
 			return refObject(values, m, depth+1)
@@ -306,11 +362,11 @@ func refAny(value any, m protoreflect.Message, depth int) error {
 }
 
 func refTimestamp(value any, m *dynamicpb.Message) error {
-	n, ok := value.(json.Number)
+	n, ok := refNumber(value)
 	if !ok {
 		return errReference
 	}
-	r, ok := refRat(n.String())
+	r, ok := refRat(n)
 	if !ok {
 		return errReference
 	}

@@ -127,10 +127,11 @@ func (d *decoder) decimal(f *field) error {
 }
 
 func (d *decoder) timestamp(f *field) error {
-	if c := d.peek(); c != '-' && c-'0' > 9 {
+	raw, ok := d.numeral()
+	if !ok {
 		return d.fail(f.kind.wants())
 	}
-	seconds, nanos, reason := parseUnix(d.digits())
+	seconds, nanos, reason := parseUnix(raw)
 	if reason == "" && nanos != 0 && d.strict {
 		reason = reasonWhole
 	}

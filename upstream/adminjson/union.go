@@ -121,8 +121,10 @@ func (d *decoder) chosen(p *plan) (*field, error) {
 	switch {
 	case chosen != nil:
 		return chosen, nil
-	case !ok || d.strict:
+	case d.strict:
 		return nil, within(d.fail("must be one of "+strings.Join(p.union.names, ", ")), p.union.discriminator)
+	case !ok:
+		return nil, within(d.refuse("must name the variant"), p.union.discriminator)
 	}
 	d.drift.add(p.desc.FullName(), p.union.discriminator, UnknownEnum)
 	return nil, nil
@@ -176,6 +178,9 @@ func (d *decoder) variant(p *plan, chosen *field, start int) error {
 			return within(err, f.name)
 		}
 	}
+	if !d.strict && !fr.seen.contains(&chosen.message.needs) {
+		return d.missing(chosen.message, &fr.seen)
+	}
 	d.forget(&fr)
 	d.close(record)
 	d.pos = behind
@@ -193,7 +198,7 @@ func (d *decoder) payload(p *plan, u *union, f *field, fr *frame) {
 	}
 	at := len(d.dst)
 	if f != chosen {
-		if fr.seen[chosen.index/64]&(1<<(chosen.index%64)) != 0 {
+		if fr.seen.has(chosen.index) {
 			fr.drop(f.desc.Number(), at)
 		}
 		return

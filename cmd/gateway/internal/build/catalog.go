@@ -21,15 +21,20 @@ type Catalog struct {
 	drift *adminjson.Drift
 }
 
-// LoadCatalog compiles the declarations. Its error names every faulty RPC. The buckets
-// of a config put methods into one budget; none leaves each its own.
-func LoadCatalog(buckets ...config.Bucket) (*Catalog, error) {
+// LoadCatalog compiles the declarations. Its error names every faulty RPC. Of the config
+// it takes the buckets that put methods into one budget, and how answers are read; the
+// zero value leaves each method its own budget, and reads leniently.
+func LoadCatalog(conf config.Upstream) (*Catalog, error) {
 	drift := new(adminjson.Drift)
-	budgets := make([]catalog.Budget, len(buckets))
-	for i, b := range buckets {
+	budgets := make([]catalog.Budget, len(conf.Budget.Buckets))
+	for i, b := range conf.Budget.Buckets {
 		budgets[i] = catalog.Budget{Name: b.Name, Methods: b.Methods}
 	}
-	methods, err := catalog.New(catalog.Files(), drift, catalog.WithBudgets(budgets))
+	options := []catalog.Option{catalog.WithBudgets(budgets)}
+	if conf.Answers == config.AnswersStrict {
+		options = append(options, catalog.WithExactAnswers())
+	}
+	methods, err := catalog.New(catalog.Files(), drift, options...)
 	if wrong, ok := errors.AsType[*catalog.BudgetError](err); ok {
 		return nil, fmt.Errorf("config key upstream.budget.buckets[%d].methods[%d]: %w", wrong.Budget, wrong.Method, wrong.Err)
 	}

@@ -10,7 +10,7 @@ import (
 // Check compiles a config and its policy as [New] does. It connects to no server,
 // and leaves nothing open.
 func Check(conf config.Config) (*Catalog, *callers.Set, error) {
-	catalog, err := LoadCatalog(conf.Upstream.Budget.Buckets...)
+	catalog, err := LoadCatalog(conf.Upstream)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
 )
 
 // allowOrigins lets web pages of the allowed origins call port. It passes the
@@ -23,7 +24,7 @@ func allowOrigins(c config.CORS, port http.Handler) http.Handler {
 		AllowedHeaders: append(connectcors.AllowedHeaders(),
 			"Authorization", "Cache-Control", "Idempotency-Key", "Traceparent", "Tracestate", "Connect-Accept-Encoding", "Connect-Content-Encoding"),
 		ExposedHeaders: append(connectcors.ExposedHeaders(),
-			requestIDHeader, "Age", "Cache-Status", "Retry-After", "Idempotency-Replayed", "WWW-Authenticate", "Connect-Content-Encoding"),
+			requestIDHeader, "Age", "Cache-Status", "Retry-After", "Idempotency-Replayed", pipeline.OmittedHeader, "WWW-Authenticate", "Connect-Content-Encoding"),
 	}).Handler(port)
 }
 

@@ -15,7 +15,7 @@ type driftCollector struct {
 
 func newDriftCollector(drift *adminjson.Drift) driftCollector {
 	return driftCollector{drift, prometheus.NewDesc("gateway_upstream_drift_total",
-		"Members and values in upstream answers that this build's schema does not have.",
+		"Members and values in upstream answers that this build's schema does not have, or has with another type.",
 		[]string{"message", "member", "kind"}, nil)}
 }
 

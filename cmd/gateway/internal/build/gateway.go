@@ -82,7 +82,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.telemetry, err = openTelemetry(ctx, &g.opened, conf.Telemetry, o.Version, o.Logger); err != nil {
 		return err
 	}
-	catalog, err := LoadCatalog(conf.Upstream.Budget.Buckets...)
+	catalog, err := LoadCatalog(conf.Upstream)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func New(d Defaults) Config {
 	return Config{
 		Listen:    "127.0.0.1:8080",
 		OpsListen: "127.0.0.1:8081",
-		Upstream:  Upstream{BaseURL: "https://api.openai.com/v1", Budget: defaultBudget()},
+		Upstream:  Upstream{BaseURL: "https://api.openai.com/v1", Answers: AnswersLenient, Budget: defaultBudget()},
 		Cache:     Cache{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     Audit{Path: "-"},
 		CORS:      CORS{MaxAge: 10 * time.Minute},

@@ -4,6 +4,7 @@ package config
 type Upstream struct {
 	BaseURL  string    `yaml:"base_url"`
 	AdminKey SecretRef `yaml:"admin_key"`
+	Answers  Answers   `yaml:"answers"`
 	Budget   Budget    `yaml:"budget"`
 }
 

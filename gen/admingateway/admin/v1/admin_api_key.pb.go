@@ -769,10 +769,10 @@ var File_admingateway_admin_v1_admin_api_key_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_admin_api_key_proto_rawDesc = "" +
 	"\n" +
-	")admingateway/admin/v1/admin_api_key.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x02\n" +
+	")admingateway/admin/v1/admin_api_key.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x02\n" +
 	"\vAdminApiKey\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12%\n" +
 	"\x0eredacted_value\x18\x04 \x01(\tR\rredactedValue\x129\n" +
 	"\n" +
@@ -803,13 +803,13 @@ const file_admingateway_admin_v1_admin_api_key_proto_rawDesc = "" +
 	"\x05limit\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00H\x02R\x05limit\x88\x01\x01B\b\n" +
 	"\x06_afterB\b\n" +
 	"\x06_orderB\b\n" +
-	"\x06_limit\"\xdc\x01\n" +
+	"\x06_limit\"\xfc\x01\n" +
 	"\x18ListAdminApiKeysResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x126\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.AdminApiKeyR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x1e\n" +
-	"\bfirst_id\x18\x04 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x05 \x01(\tH\x01R\x06lastId\x88\x01\x01B\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.AdminApiKeyB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12&\n" +
+	"\bfirst_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x05 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01B\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xfd\x02\n" +
@@ -819,7 +819,7 @@ const file_admingateway_admin_v1_admin_api_key_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
 	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))B\x15\n" +
-	"\x13_expires_in_seconds\"\x9a\x03\n" +
+	"\x13_expires_in_seconds\"\xa0\x03\n" +
 	"\x19CreateAdminApiKeyResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
@@ -831,15 +831,15 @@ const file_admingateway_admin_v1_admin_api_key_proto_rawDesc = "" +
 	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12<\n" +
 	"\flast_used_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"lastUsedAt\x12=\n" +
-	"\x05owner\x18\b \x01(\v2'.admingateway.admin.v1.AdminApiKeyOwnerR\x05owner\x12\x19\n" +
-	"\x05value\x18\t \x01(\tB\x03\x80\x01\x01R\x05valueB\a\n" +
+	"\x05owner\x18\b \x01(\v2'.admingateway.admin.v1.AdminApiKeyOwnerR\x05owner\x12\x1f\n" +
+	"\x05value\x18\t \x01(\tB\t\xb2\xff\x18\x02 \x01\x80\x01\x01R\x05valueB\a\n" +
 	"\x05_name\"?\n" +
 	"\x18DeleteAdminApiKeyRequest\x12#\n" +
-	"\x06key_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x05keyId\"]\n" +
-	"\x19DeleteAdminApiKeyResponse\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06object\x18\x02 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"<\n" +
+	"\x06key_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x05keyId\"m\n" +
+	"\x19DeleteAdminApiKeyResponse\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"<\n" +
 	"\x15GetAdminApiKeyRequest\x12#\n" +
 	"\x06key_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x05keyId\"`\n" +
 	"\x16GetAdminApiKeyResponse\x12F\n" +

@@ -1994,10 +1994,10 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x02gt\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02gt\x12,\n" +
 	"\x03gte\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03gte\x12*\n" +
 	"\x02lt\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02lt\x12,\n" +
-	"\x03lte\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x03lte\"\x81<\n" +
-	"\bAuditLog\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04type\x18\x02 \x01(\tR\x04type\x12=\n" +
+	"\x03lte\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x03lte\"\x91<\n" +
+	"\bAuditLog\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x1a\n" +
+	"\x04type\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02(\x01R\x04type\x12=\n" +
 	"\feffective_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\x12@\n" +
 	"\aproject\x18\x04 \x01(\v2&.admingateway.admin.v1.AuditLogProjectR\aproject\x12:\n" +
 	"\x05actor\x18\x05 \x01(\v2$.admingateway.admin.v1.AuditLogActorR\x05actor\x12j\n" +
@@ -2125,9 +2125,9 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01B\x05\n" +
 	"\x03_idB\a\n" +
-	"\x05_name\"\xe7\x01\n" +
-	"\rAuditLogActor\x12A\n" +
-	"\x04type\x18\x01 \x01(\x0e2(.admingateway.admin.v1.AuditLogActorTypeH\x00R\x04type\x88\x01\x01\x12E\n" +
+	"\x05_name\"\xef\x01\n" +
+	"\rAuditLogActor\x12I\n" +
+	"\x04type\x18\x01 \x01(\x0e2(.admingateway.admin.v1.AuditLogActorTypeB\x06\xb2\xff\x18\x02(\x01H\x00R\x04type\x88\x01\x01\x12E\n" +
 	"\asession\x18\x02 \x01(\v2+.admingateway.admin.v1.AuditLogActorSessionR\asession\x12C\n" +
 	"\aapi_key\x18\x03 \x01(\v2*.admingateway.admin.v1.AuditLogActorApiKeyR\x06apiKeyB\a\n" +
 	"\x05_type\"\xcf\x02\n" +
@@ -2148,10 +2148,10 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x19\n" +
 	"\x05email\x18\x02 \x01(\tH\x01R\x05email\x88\x01\x01B\x05\n" +
 	"\x03_idB\b\n" +
-	"\x06_email\"\x99\x02\n" +
+	"\x06_email\"\xa1\x02\n" +
 	"\x13AuditLogActorApiKey\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12B\n" +
-	"\x04type\x18\x02 \x01(\x0e2).admingateway.admin.v1.AuditLogApiKeyTypeH\x01R\x04type\x88\x01\x01\x12<\n" +
+	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12J\n" +
+	"\x04type\x18\x02 \x01(\x0e2).admingateway.admin.v1.AuditLogApiKeyTypeB\x06\xb2\xff\x18\x02(\x01H\x01R\x04type\x88\x01\x01\x12<\n" +
 	"\x04user\x18\x03 \x01(\v2(.admingateway.admin.v1.AuditLogActorUserR\x04user\x12[\n" +
 	"\x0fservice_account\x18\x04 \x01(\v22.admingateway.admin.v1.AuditLogActorServiceAccountR\x0eserviceAccountB\x05\n" +
 	"\x03_idB\a\n" +
@@ -2195,13 +2195,13 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\f_tenant_onlyB\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\t\n" +
-	"\a_before\"\xd6\x01\n" +
+	"\a_before\"\xf6\x01\n" +
 	"\x15ListAuditLogsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x123\n" +
-	"\x04data\x18\x02 \x03(\v2\x1f.admingateway.admin.v1.AuditLogR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12;\n" +
+	"\x04data\x18\x02 \x03(\v2\x1f.admingateway.admin.v1.AuditLogB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id*\x97\x01\n" +

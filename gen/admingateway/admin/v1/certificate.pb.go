@@ -997,10 +997,10 @@ var File_admingateway_admin_v1_certificate_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_certificate_proto_rawDesc = "" +
 	"\n" +
-	"'admingateway/admin/v1/certificate.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x02\n" +
+	"'admingateway/admin/v1/certificate.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n" +
 	"\vCertificate\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12Z\n" +
@@ -1022,12 +1022,12 @@ const file_admingateway_admin_v1_certificate_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\xdc\x01\n" +
-	"\x18ListCertificatesResponse\x126\n" +
-	"\x04data\x18\x01 \x03(\v2\".admingateway.admin.v1.CertificateR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x02 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x03 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x04 \x01(\bR\ahasMore\x12\x16\n" +
+	"\x06_order\"\xfc\x01\n" +
+	"\x18ListCertificatesResponse\x12>\n" +
+	"\x04data\x18\x01 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x04 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x16\n" +
 	"\x06object\x18\x05 \x01(\tR\x06objectB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
@@ -1040,21 +1040,21 @@ const file_admingateway_admin_v1_certificate_proto_rawDesc = "" +
 	"\vcertificate\x18\x01 \x01(\v2\".admingateway.admin.v1.CertificateR\vcertificate\"U\n" +
 	"\x1bActivateCertificatesRequest\x126\n" +
 	"\x0fcertificate_ids\x18\x01 \x03(\tB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10\n" +
-	"R\x0ecertificateIds\"n\n" +
+	"R\x0ecertificateIds\"v\n" +
 	"\x1cActivateCertificatesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x126\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateR\x04data\"W\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data\"W\n" +
 	"\x1dDeactivateCertificatesRequest\x126\n" +
 	"\x0fcertificate_ids\x18\x01 \x03(\tB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10\n" +
-	"R\x0ecertificateIds\"p\n" +
+	"R\x0ecertificateIds\"x\n" +
 	"\x1eDeactivateCertificatesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x126\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateR\x04data\"O\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data\"O\n" +
 	"\x18DeleteCertificateRequest\x123\n" +
-	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\"C\n" +
+	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\"K\n" +
 	"\x19DeleteCertificateResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xa2\x01\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\"\xa2\x01\n" +
 	"\x15GetCertificateRequest\x123\n" +
 	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\x12T\n" +
 	"\ainclude\x18\x02 \x03(\x0e2).admingateway.admin.v1.CertificateIncludeB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\ainclude\"^\n" +

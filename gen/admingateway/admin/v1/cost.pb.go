@@ -594,16 +594,16 @@ var File_admingateway_admin_v1_cost_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\n" +
-	" admingateway/admin/v1/cost.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x01\n" +
+	" admingateway/admin/v1/cost.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n" +
 	"\vCostsBucket\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x129\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12A\n" +
 	"\n" +
-	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12<\n" +
-	"\aresults\x18\x04 \x03(\v2\".admingateway.admin.v1.CostsResultR\aresults\"\xec\x03\n" +
+	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xb2\xff\x18\x02 \x01R\tstartTime\x125\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12D\n" +
+	"\aresults\x18\x04 \x03(\v2\".admingateway.admin.v1.CostsResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xf4\x03\n" +
 	"\vCostsResult\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12:\n" +
-	"\x06amount\x18\x02 \x01(\v2\".admingateway.admin.v1.CostsAmountR\x06amount\x12 \n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12B\n" +
+	"\x06amount\x18\x02 \x01(\v2\".admingateway.admin.v1.CostsAmountB\x06\xb2\xff\x18\x02(\x01R\x06amount\x12 \n" +
 	"\tline_item\x18\x03 \x01(\tH\x00R\blineItem\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"project_id\x18\x04 \x01(\tH\x01R\tprojectId\x88\x01\x01\x12!\n" +
@@ -622,10 +622,10 @@ const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\x0e_quantity_unitB\n" +
 	"\n" +
 	"\b_user_idB\r\n" +
-	"\v_api_source\"h\n" +
+	"\v_api_source\"p\n" +
 	"\vCostsAmount\x12!\n" +
-	"\x05value\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02\x10\x01H\x00R\x05value\x88\x01\x01\x12\x1f\n" +
-	"\bcurrency\x18\x02 \x01(\tH\x01R\bcurrency\x88\x01\x01B\b\n" +
+	"\x05value\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02\x10\x01H\x00R\x05value\x88\x01\x01\x12'\n" +
+	"\bcurrency\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\bcurrency\x88\x01\x01B\b\n" +
 	"\x06_valueB\v\n" +
 	"\t_currency\"\x81\x04\n" +
 	"\x10ListCostsRequest\x12D\n" +
@@ -645,12 +645,12 @@ const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"line_items\x18\t \x03(\tR\tlineItemsB\x0f\n" +
 	"\r_bucket_widthB\b\n" +
 	"\x06_limitB\a\n" +
-	"\x05_page\"\xae\x01\n" +
+	"\x05_page\"\xc6\x01\n" +
 	"\x11ListCostsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x126\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CostsBucketR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12 \n" +
-	"\tnext_page\x18\x04 \x01(\tH\x00R\bnextPage\x88\x01\x01B\f\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CostsBucketB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12(\n" +
+	"\tnext_page\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\bnextPage\x88\x01\x01B\f\n" +
 	"\n" +
 	"_next_page*^\n" +
 	"\x10CostsBucketWidth\x12\"\n" +

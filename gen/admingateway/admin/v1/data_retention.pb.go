@@ -321,10 +321,10 @@ var File_admingateway_admin_v1_data_retention_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_data_retention_proto_rawDesc = "" +
 	"\n" +
-	"*admingateway/admin/v1/data_retention.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"e\n" +
+	"*admingateway/admin/v1/data_retention.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"m\n" +
 	"\rDataRetention\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12<\n" +
-	"\x04type\x18\x02 \x01(\x0e2(.admingateway.admin.v1.DataRetentionTypeR\x04type\"\x19\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12D\n" +
+	"\x04type\x18\x02 \x01(\x0e2(.admingateway.admin.v1.DataRetentionTypeB\x06\xb2\xff\x18\x02 \x01R\x04type\"\x19\n" +
 	"\x17GetDataRetentionRequest\"g\n" +
 	"\x18GetDataRetentionResponse\x12K\n" +
 	"\x0edata_retention\x18\x01 \x01(\v2$.admingateway.admin.v1.DataRetentionR\rdataRetention\"|\n" +

@@ -710,9 +710,9 @@ var File_admingateway_admin_v1_group_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_group_proto_rawDesc = "" +
 	"\n" +
-	"!admingateway/admin/v1/group.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n" +
-	"\x05Group\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
+	"!admingateway/admin/v1/group.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x02\n" +
+	"\x05Group\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12&\n" +
@@ -730,23 +730,23 @@ const file_admingateway_admin_v1_group_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\x9b\x01\n" +
+	"\x06_order\"\xb3\x01\n" +
 	"\x12ListGroupsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x120\n" +
-	"\x04data\x18\x02 \x03(\v2\x1c.admingateway.admin.v1.GroupR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x17\n" +
-	"\x04next\x18\x04 \x01(\tH\x00R\x04next\x88\x01\x01B\a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x128\n" +
+	"\x04data\x18\x02 \x03(\v2\x1c.admingateway.admin.v1.GroupB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
+	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
 	"\x05_next\"7\n" +
 	"\x12CreateGroupRequest\x12!\n" +
 	"\x04name\x18\x01 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\"I\n" +
 	"\x13CreateGroupResponse\x122\n" +
 	"\x05group\x18\x01 \x01(\v2\x1c.admingateway.admin.v1.GroupR\x05group\"=\n" +
 	"\x12DeleteGroupRequest\x12'\n" +
-	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\"W\n" +
+	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\"g\n" +
 	"\x13DeleteGroupResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\":\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\":\n" +
 	"\x0fGetGroupRequest\x12'\n" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\"F\n" +
 	"\x10GetGroupResponse\x122\n" +

@@ -637,14 +637,14 @@ var File_admingateway_admin_v1_group_role_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_group_role_proto_rawDesc = "" +
 	"\n" +
-	"&admingateway/admin/v1/group_role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n" +
+	"&admingateway/admin/v1/group_role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x01\n" +
 	"\x13GroupRoleAssignment\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12:\n" +
-	"\x05group\x18\x02 \x01(\v2$.admingateway.admin.v1.AssigneeGroupR\x05group\x12/\n" +
-	"\x04role\x18\x03 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"\xb7\x01\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12B\n" +
+	"\x05group\x18\x02 \x01(\v2$.admingateway.admin.v1.AssigneeGroupB\x06\xb2\xff\x18\x02 \x01R\x05group\x127\n" +
+	"\x04role\x18\x03 \x01(\v2\x1b.admingateway.admin.v1.RoleB\x06\xb2\xff\x18\x02 \x01R\x04role\"\xbf\x01\n" +
 	"\rAssigneeGroup\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12!\n" +
@@ -659,12 +659,12 @@ const file_admingateway_admin_v1_group_role_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\xa6\x01\n" +
+	"\x06_order\"\xbe\x01\n" +
 	"\x16ListGroupRolesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x127\n" +
-	"\x04data\x18\x02 \x03(\v2#.admingateway.admin.v1.AssignedRoleR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x17\n" +
-	"\x04next\x18\x04 \x01(\tH\x00R\x04next\x88\x01\x01B\a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12?\n" +
+	"\x04data\x18\x02 \x03(\v2#.admingateway.admin.v1.AssignedRoleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
+	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
 	"\x05_next\"e\n" +
 	"\x16AssignGroupRoleRequest\x12'\n" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12\"\n" +
@@ -673,10 +673,10 @@ const file_admingateway_admin_v1_group_role_proto_rawDesc = "" +
 	"\x15group_role_assignment\x18\x01 \x01(\v2*.admingateway.admin.v1.GroupRoleAssignmentR\x13groupRoleAssignment\"j\n" +
 	"\x18UnassignGroupRoleRequest\x12'\n" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
-	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"M\n" +
+	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"U\n" +
 	"\x19UnassignGroupRoleResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x02 \x01(\bR\adeleted\"e\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"e\n" +
 	"\x13GetGroupRoleRequest\x12'\n" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"`\n" +

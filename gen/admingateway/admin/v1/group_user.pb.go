@@ -762,19 +762,19 @@ var File_admingateway_admin_v1_group_user_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_group_user_proto_rawDesc = "" +
 	"\n" +
-	"&admingateway/admin/v1/group_user.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"b\n" +
-	"\tGroupUser\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
+	"&admingateway/admin/v1/group_user.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"j\n" +
+	"\tGroupUser\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x19\n" +
 	"\x05email\x18\x03 \x01(\tH\x01R\x05email\x88\x01\x01B\a\n" +
 	"\x05_nameB\b\n" +
-	"\x06_email\"a\n" +
+	"\x06_email\"q\n" +
 	"\x13GroupUserAssignment\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x17\n" +
-	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x19\n" +
-	"\bgroup_id\x18\x03 \x01(\tR\agroupId\"\x9e\x02\n" +
-	"\vGroupMember\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x1f\n" +
+	"\auser_id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x06userId\x12!\n" +
+	"\bgroup_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\agroupId\"\xa6\x02\n" +
+	"\vGroupMember\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x19\n" +
 	"\x05email\x18\x03 \x01(\tH\x01R\x05email\x88\x01\x01\x12\x1d\n" +
 	"\apicture\x18\x04 \x01(\tH\x02R\apicture\x88\x01\x01\x121\n" +
@@ -794,12 +794,12 @@ const file_admingateway_admin_v1_group_user_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\xa3\x01\n" +
+	"\x06_order\"\xbb\x01\n" +
 	"\x16ListGroupUsersResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x124\n" +
-	"\x04data\x18\x02 \x03(\v2 .admingateway.admin.v1.GroupUserR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x17\n" +
-	"\x04next\x18\x04 \x01(\tH\x00R\x04next\x88\x01\x01B\a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12<\n" +
+	"\x04data\x18\x02 \x03(\v2 .admingateway.admin.v1.GroupUserB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
+	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
 	"\x05_next\"b\n" +
 	"\x13AddGroupUserRequest\x12'\n" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12\"\n" +
@@ -808,10 +808,10 @@ const file_admingateway_admin_v1_group_user_proto_rawDesc = "" +
 	"\x15group_user_assignment\x18\x01 \x01(\v2*.admingateway.admin.v1.GroupUserAssignmentR\x13groupUserAssignment\"h\n" +
 	"\x16RemoveGroupUserRequest\x12'\n" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
-	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"K\n" +
+	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"S\n" +
 	"\x17RemoveGroupUserResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x02 \x01(\bR\adeleted\"e\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"e\n" +
 	"\x13GetGroupUserRequest\x12'\n" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"]\n" +

@@ -867,10 +867,10 @@ var File_admingateway_admin_v1_invite_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_invite_proto_rawDesc = "" +
 	"\n" +
-	"\"admingateway/admin/v1/invite.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x03\n" +
+	"\"admingateway/admin/v1/invite.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x03\n" +
 	"\x06Invite\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x14\n" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x125\n" +
 	"\x04role\x18\x04 \x01(\x0e2!.admingateway.admin.v1.InviteRoleR\x04role\x12;\n" +
 	"\x06status\x18\x05 \x01(\x0e2#.admingateway.admin.v1.InviteStatusR\x06status\x129\n" +
@@ -890,13 +890,13 @@ const file_admingateway_admin_v1_invite_proto_rawDesc = "" +
 	"\x05limit\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00H\x00R\x05limit\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x02 \x01(\tH\x01R\x05after\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
-	"\x06_after\"\xd2\x01\n" +
+	"\x06_after\"\xf2\x01\n" +
 	"\x13ListInvitesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x121\n" +
-	"\x04data\x18\x02 \x03(\v2\x1d.admingateway.admin.v1.InviteR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x129\n" +
+	"\x04data\x18\x02 \x03(\v2\x1d.admingateway.admin.v1.InviteB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xbf\x01\n" +
@@ -907,11 +907,11 @@ const file_admingateway_admin_v1_invite_proto_rawDesc = "" +
 	"\x14CreateInviteResponse\x125\n" +
 	"\x06invite\x18\x01 \x01(\v2\x1d.admingateway.admin.v1.InviteR\x06invite\"@\n" +
 	"\x13DeleteInviteRequest\x12)\n" +
-	"\tinvite_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\binviteId\"X\n" +
+	"\tinvite_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\binviteId\"h\n" +
 	"\x14DeleteInviteResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"=\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"=\n" +
 	"\x10GetInviteRequest\x12)\n" +
 	"\tinvite_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\binviteId\"J\n" +
 	"\x11GetInviteResponse\x125\n" +

@@ -845,9 +845,9 @@ var File_admingateway_admin_v1_project_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"\n" +
-	"#admingateway/admin/v1/project.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x03\n" +
-	"\aProject\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"#admingateway/admin/v1/project.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x03\n" +
+	"\aProject\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
@@ -868,13 +868,13 @@ const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"\x10include_archived\x18\x03 \x01(\bH\x02R\x0fincludeArchived\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\x13\n" +
-	"\x11_include_archived\"\xd4\x01\n" +
+	"\x11_include_archived\"\xf4\x01\n" +
 	"\x14ListProjectsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x122\n" +
-	"\x04data\x18\x02 \x03(\v2\x1e.admingateway.admin.v1.ProjectR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12:\n" +
+	"\x04data\x18\x02 \x03(\v2\x1e.admingateway.admin.v1.ProjectB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xc6\x03\n" +

@@ -1056,7 +1056,7 @@ var File_admingateway_admin_v1_project_api_key_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\n" +
-	"+admingateway/admin/v1/project_api_key.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x03\n" +
+	"+admingateway/admin/v1/project_api_key.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x03\n" +
 	"\rProjectApiKey\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12%\n" +
 	"\x0eredacted_value\x18\x02 \x01(\tR\rredactedValue\x12\x17\n" +
@@ -1064,15 +1064,15 @@ const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12<\n" +
 	"\flast_used_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastUsedAt\x12\x0e\n" +
-	"\x02id\x18\x06 \x01(\tR\x02id\x12[\n" +
+	"lastUsedAt\x12\x16\n" +
+	"\x02id\x18\x06 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12[\n" +
 	"\x14owner_project_access\x18\a \x01(\x0e2).admingateway.admin.v1.OwnerProjectAccessR\x12ownerProjectAccess\x12?\n" +
 	"\x05owner\x18\b \x01(\v2).admingateway.admin.v1.ProjectApiKeyOwnerR\x05owner\x129\n" +
 	"\n" +
 	"expires_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAtB\a\n" +
-	"\x05_name\"\x8a\x02\n" +
-	"\x12ProjectApiKeyOwner\x12F\n" +
-	"\x04type\x18\x01 \x01(\x0e2-.admingateway.admin.v1.ProjectApiKeyOwnerTypeH\x00R\x04type\x88\x01\x01\x12A\n" +
+	"\x05_name\"\x92\x02\n" +
+	"\x12ProjectApiKeyOwner\x12N\n" +
+	"\x04type\x18\x01 \x01(\x0e2-.admingateway.admin.v1.ProjectApiKeyOwnerTypeB\x06\xb2\xff\x18\x02(\x01H\x00R\x04type\x88\x01\x01\x12A\n" +
 	"\x04user\x18\x02 \x01(\v2-.admingateway.admin.v1.ProjectApiKeyOwnerUserR\x04user\x12`\n" +
 	"\x0fservice_account\x18\x03 \x01(\v27.admingateway.admin.v1.ProjectApiKeyOwnerServiceAccountR\x0eserviceAccountB\a\n" +
 	"\x05_type\"\xaf\x01\n" +
@@ -1100,13 +1100,13 @@ const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x12ownerProjectAccess\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\x17\n" +
-	"\x15_owner_project_access\"\xe0\x01\n" +
+	"\x15_owner_project_access\"\x80\x02\n" +
 	"\x1aListProjectApiKeysResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x128\n" +
-	"\x04data\x18\x02 \x03(\v2$.admingateway.admin.v1.ProjectApiKeyR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12@\n" +
+	"\x04data\x18\x02 \x03(\v2$.admingateway.admin.v1.ProjectApiKeyB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xfb\x05\n" +
@@ -1130,11 +1130,11 @@ const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12*\n" +
 	"\n" +
-	"api_key_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\bapiKeyId\"_\n" +
+	"api_key_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\bapiKeyId\"o\n" +
 	"\x1bDeleteProjectApiKeyResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"r\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"r\n" +
 	"\x17GetProjectApiKeyRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12*\n" +

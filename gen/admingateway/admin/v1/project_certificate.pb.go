@@ -418,12 +418,12 @@ const file_admingateway_admin_v1_project_certificate_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\xe3\x01\n" +
-	"\x1fListProjectCertificatesResponse\x126\n" +
-	"\x04data\x18\x01 \x03(\v2\".admingateway.admin.v1.CertificateR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x02 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x03 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x04 \x01(\bR\ahasMore\x12\x16\n" +
+	"\x06_order\"\x83\x02\n" +
+	"\x1fListProjectCertificatesResponse\x12>\n" +
+	"\x04data\x18\x01 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x04 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x16\n" +
 	"\x06object\x18\x05 \x01(\tR\x06objectB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
@@ -432,18 +432,18 @@ const file_admingateway_admin_v1_project_certificate_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x126\n" +
 	"\x0fcertificate_ids\x18\x02 \x03(\tB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10\n" +
-	"R\x0ecertificateIds\"u\n" +
+	"R\x0ecertificateIds\"}\n" +
 	"#ActivateProjectCertificatesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x126\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateR\x04data\"\x8b\x01\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data\"\x8b\x01\n" +
 	"$DeactivateProjectCertificatesRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x126\n" +
 	"\x0fcertificate_ids\x18\x02 \x03(\tB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10\n" +
-	"R\x0ecertificateIds\"w\n" +
+	"R\x0ecertificateIds\"\x7f\n" +
 	"%DeactivateProjectCertificatesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x126\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateR\x04data2\xa8\a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data2\xa8\a\n" +
 	"\x19ProjectCertificateService\x12\xf8\x01\n" +
 	"\x17ListProjectCertificates\x125.admingateway.admin.v1.ListProjectCertificatesRequest\x1a6.admingateway.admin.v1.ListProjectCertificatesResponse\"n\xb2\xff\x18/\n" +
 	"\x1aprojects.certificates.readB\n" +

@@ -347,10 +347,10 @@ var File_admingateway_admin_v1_project_data_retention_proto protoreflect.FileDes
 
 const file_admingateway_admin_v1_project_data_retention_proto_rawDesc = "" +
 	"\n" +
-	"2admingateway/admin/v1/project_data_retention.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"s\n" +
+	"2admingateway/admin/v1/project_data_retention.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"{\n" +
 	"\x14ProjectDataRetention\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12C\n" +
-	"\x04type\x18\x02 \x01(\x0e2/.admingateway.admin.v1.ProjectDataRetentionTypeR\x04type\"M\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12K\n" +
+	"\x04type\x18\x02 \x01(\x0e2/.admingateway.admin.v1.ProjectDataRetentionTypeB\x06\xb2\xff\x18\x02 \x01R\x04type\"M\n" +
 	"\x1eGetProjectDataRetentionRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"\x84\x01\n" +

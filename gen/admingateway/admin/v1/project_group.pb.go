@@ -601,12 +601,12 @@ var File_admingateway_admin_v1_project_group_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_project_group_proto_rawDesc = "" +
 	"\n" +
-	")admingateway/admin/v1/project_group.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a!admingateway/admin/v1/group.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x01\n" +
+	")admingateway/admin/v1/project_group.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a!admingateway/admin/v1/group.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n" +
 	"\fProjectGroup\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x1d\n" +
 	"\n" +
-	"project_id\x18\x02 \x01(\tR\tprojectId\x12\x19\n" +
-	"\bgroup_id\x18\x03 \x01(\tR\agroupId\x12\x1d\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12!\n" +
+	"\bgroup_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\agroupId\x12\x1d\n" +
 	"\n" +
 	"group_name\x18\x04 \x01(\tR\tgroupName\x12?\n" +
 	"\n" +
@@ -622,12 +622,12 @@ const file_admingateway_admin_v1_project_group_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\xa9\x01\n" +
+	"\x06_order\"\xc1\x01\n" +
 	"\x19ListProjectGroupsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x127\n" +
-	"\x04data\x18\x02 \x03(\v2#.admingateway.admin.v1.ProjectGroupR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x17\n" +
-	"\x04next\x18\x04 \x01(\tH\x00R\x04next\x88\x01\x01B\a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12?\n" +
+	"\x04data\x18\x02 \x03(\v2#.admingateway.admin.v1.ProjectGroupB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
+	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
 	"\x05_next\"\x8a\x01\n" +
 	"\x16AddProjectGroupRequest\x12+\n" +
 	"\n" +
@@ -639,10 +639,10 @@ const file_admingateway_admin_v1_project_group_proto_rawDesc = "" +
 	"\x19RemoveProjectGroupRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12'\n" +
-	"\bgroup_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\"N\n" +
+	"\bgroup_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\"V\n" +
 	"\x1aRemoveProjectGroupResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x02 \x01(\bR\adeleted\"\xcf\x01\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"\xcf\x01\n" +
 	"\x16GetProjectGroupRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12'\n" +

@@ -449,17 +449,17 @@ var File_admingateway_admin_v1_project_hosted_tool_permissions_proto protoreflec
 
 const file_admingateway_admin_v1_project_hosted_tool_permissions_proto_rawDesc = "" +
 	"\n" +
-	";admingateway/admin/v1/project_hosted_tool_permissions.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\"\xa7\x03\n" +
-	"\x1cProjectHostedToolPermissions\x12L\n" +
-	"\vfile_search\x18\x01 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionR\n" +
+	";admingateway/admin/v1/project_hosted_tool_permissions.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\"\xaf\x03\n" +
+	"\x1cProjectHostedToolPermissions\x12T\n" +
+	"\vfile_search\x18\x01 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionB\x06\xb2\xff\x18\x02 \x01R\n" +
 	"fileSearch\x12J\n" +
 	"\n" +
 	"web_search\x18\x02 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionR\twebSearch\x12V\n" +
 	"\x10image_generation\x18\x03 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionR\x0fimageGeneration\x12=\n" +
 	"\x03mcp\x18\x04 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionR\x03mcp\x12V\n" +
-	"\x10code_interpreter\x18\x05 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionR\x0fcodeInterpreter\"0\n" +
-	"\x14HostedToolPermission\x12\x18\n" +
-	"\aenabled\x18\x01 \x01(\bR\aenabled\"R\n" +
+	"\x10code_interpreter\x18\x05 \x01(\v2+.admingateway.admin.v1.HostedToolPermissionR\x0fcodeInterpreter\"8\n" +
+	"\x14HostedToolPermission\x12 \n" +
+	"\aenabled\x18\x01 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\aenabled\"R\n" +
 	"\x1aHostedToolPermissionUpdate\x12(\n" +
 	"\aenabled\x18\x01 \x01(\bB\t\xe0A\x02\xbaH\x03\xc8\x01\x01H\x00R\aenabled\x88\x01\x01B\n" +
 	"\n" +

@@ -452,17 +452,17 @@ var File_admingateway_admin_v1_project_model_permissions_proto protoreflect.File
 
 const file_admingateway_admin_v1_project_model_permissions_proto_rawDesc = "" +
 	"\n" +
-	"5admingateway/admin/v1/project_model_permissions.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x8f\x01\n" +
+	"5admingateway/admin/v1/project_model_permissions.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x97\x01\n" +
 	"\x17ProjectModelPermissions\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12?\n" +
-	"\x04mode\x18\x02 \x01(\x0e2+.admingateway.admin.v1.ModelPermissionsModeR\x04mode\x12\x1b\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12G\n" +
+	"\x04mode\x18\x02 \x01(\x0e2+.admingateway.admin.v1.ModelPermissionsModeB\x06\xb2\xff\x18\x02 \x01R\x04mode\x12\x1b\n" +
 	"\tmodel_ids\x18\x03 \x03(\tR\bmodelIds\"S\n" +
 	"$DeleteProjectModelPermissionsRequest\x12+\n" +
 	"\n" +
-	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"Y\n" +
+	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"a\n" +
 	"%DeleteProjectModelPermissionsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x02 \x01(\bR\adeleted\"P\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"P\n" +
 	"!GetProjectModelPermissionsRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"\x90\x01\n" +

@@ -469,10 +469,10 @@ var File_admingateway_admin_v1_project_rate_limit_proto protoreflect.FileDescrip
 
 const file_admingateway_admin_v1_project_rate_limit_proto_rawDesc = "" +
 	"\n" +
-	".admingateway/admin/v1/project_rate_limit.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xc1\x04\n" +
+	".admingateway/admin/v1/project_rate_limit.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xc9\x04\n" +
 	"\x10ProjectRateLimit\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x14\n" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x128\n" +
 	"\x19max_requests_per_1_minute\x18\x04 \x01(\x03R\x15maxRequestsPer1Minute\x124\n" +
 	"\x17max_tokens_per_1_minute\x18\x05 \x01(\x03R\x13maxTokensPer1Minute\x129\n" +
@@ -492,13 +492,13 @@ const file_admingateway_admin_v1_project_rate_limit_proto_rawDesc = "" +
 	"\x06before\x18\x04 \x01(\tH\x02R\x06before\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\t\n" +
-	"\a_before\"\xe6\x01\n" +
+	"\a_before\"\x86\x02\n" +
 	"\x1dListProjectRateLimitsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12;\n" +
-	"\x04data\x18\x02 \x03(\v2'.admingateway.admin.v1.ProjectRateLimitR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12C\n" +
+	"\x04data\x18\x02 \x03(\v2'.admingateway.admin.v1.ProjectRateLimitB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xb3\x05\n" +

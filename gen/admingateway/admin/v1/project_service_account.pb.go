@@ -1131,18 +1131,18 @@ var File_admingateway_admin_v1_project_service_account_proto protoreflect.FileDe
 
 const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\n" +
-	"3admingateway/admin/v1/project_service_account.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x01\n" +
+	"3admingateway/admin/v1/project_service_account.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n" +
 	"\x15ProjectServiceAccount\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12D\n" +
 	"\x04role\x18\x04 \x01(\x0e20.admingateway.admin.v1.ProjectServiceAccountRoleR\x04role\x129\n" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\a\n" +
-	"\x05_name\"\xf1\x01\n" +
+	"\x05_name\"\xf7\x01\n" +
 	"\x14ServiceAccountApiKey\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x19\n" +
-	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x1f\n" +
+	"\x05value\x18\x02 \x01(\tB\t\xb2\xff\x18\x02 \x01\x80\x01\x01R\x05value\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x0e\n" +
@@ -1158,13 +1158,13 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x05limit\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00H\x00R\x05limit\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x03 \x01(\tH\x01R\x05after\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
-	"\x06_after\"\xf0\x01\n" +
+	"\x06_after\"\x90\x02\n" +
 	"\"ListProjectServiceAccountsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12@\n" +
-	"\x04data\x18\x02 \x03(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12H\n" +
+	"\x04data\x18\x02 \x03(\v2,.admingateway.admin.v1.ProjectServiceAccountB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xf0\x05\n" +
@@ -1179,24 +1179,24 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))\x1a\xc7\x01\n" +
 	"\x1dservice_account.key_that_ends\x12Gwith create_service_account_only there is no key whose end could be set\x1a]!(this.create_service_account_only && (has(this.expires_in_seconds) || has(this.expires_at)))B\x1e\n" +
 	"\x1c_create_service_account_onlyB\x15\n" +
-	"\x13_expires_in_seconds\"\xb6\x02\n" +
+	"\x13_expires_in_seconds\"\xc6\x02\n" +
 	"#CreateProjectServiceAccountResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12D\n" +
 	"\x04role\x18\x04 \x01(\x0e20.admingateway.admin.v1.ProjectServiceAccountRoleR\x04role\x129\n" +
 	"\n" +
-	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n" +
-	"\aapi_key\x18\x06 \x01(\v2+.admingateway.admin.v1.ServiceAccountApiKeyR\x06apiKeyB\a\n" +
+	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12L\n" +
+	"\aapi_key\x18\x06 \x01(\v2+.admingateway.admin.v1.ServiceAccountApiKeyB\x06\xb2\xff\x18\x02(\x01R\x06apiKeyB\a\n" +
 	"\x05_name\"\x8d\x01\n" +
 	"\"DeleteProjectServiceAccountRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +
-	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\"g\n" +
+	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\"w\n" +
 	"#DeleteProjectServiceAccountResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"\x8a\x01\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"\x8a\x01\n" +
 	"\x1fGetProjectServiceAccountRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +

@@ -696,13 +696,13 @@ const file_admingateway_admin_v1_project_spend_alert_proto_rawDesc = "" +
 	"\x06_limitB\b\n" +
 	"\x06_orderB\b\n" +
 	"\x06_afterB\t\n" +
-	"\a_before\"\xe1\x01\n" +
+	"\a_before\"\x81\x02\n" +
 	"\x1eListProjectSpendAlertsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x125\n" +
-	"\x04data\x18\x02 \x03(\v2!.admingateway.admin.v1.SpendAlertR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12=\n" +
+	"\x04data\x18\x02 \x03(\v2!.admingateway.admin.v1.SpendAlertB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xc1\x03\n" +
@@ -720,11 +720,11 @@ const file_admingateway_admin_v1_project_spend_alert_proto_rawDesc = "" +
 	"\x1eDeleteProjectSpendAlertRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12'\n" +
-	"\balert_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\"c\n" +
-	"\x1fDeleteProjectSpendAlertResponse\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06object\x18\x02 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"s\n" +
+	"\balert_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\"s\n" +
+	"\x1fDeleteProjectSpendAlertResponse\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"s\n" +
 	"\x1bGetProjectSpendAlertRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12'\n" +

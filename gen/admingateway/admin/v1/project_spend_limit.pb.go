@@ -344,10 +344,10 @@ const file_admingateway_admin_v1_project_spend_limit_proto_rawDesc = "" +
 	"/admingateway/admin/v1/project_spend_limit.proto\x12\x15admingateway.admin.v1\x1a'admingateway/admin/v1/spend_limit.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"M\n" +
 	"\x1eDeleteProjectSpendLimitRequest\x12+\n" +
 	"\n" +
-	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"S\n" +
+	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"[\n" +
 	"\x1fDeleteProjectSpendLimitResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x02 \x01(\bR\adeleted\"J\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"J\n" +
 	"\x1bGetProjectSpendLimitRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"b\n" +

@@ -736,10 +736,10 @@ var File_admingateway_admin_v1_project_user_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_project_user_proto_rawDesc = "" +
 	"\n" +
-	"(admingateway/admin/v1/project_user.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x01\n" +
+	"(admingateway/admin/v1/project_user.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x01\n" +
 	"\vProjectUser\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x19\n" +
 	"\x05email\x18\x04 \x01(\tH\x01R\x05email\x88\x01\x01\x12\x12\n" +
 	"\x04role\x18\x05 \x01(\tR\x04role\x125\n" +
@@ -752,13 +752,13 @@ const file_admingateway_admin_v1_project_user_proto_rawDesc = "" +
 	"\x05limit\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00H\x00R\x05limit\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x03 \x01(\tH\x01R\x05after\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
-	"\x06_after\"\xdc\x01\n" +
+	"\x06_after\"\xfc\x01\n" +
 	"\x18ListProjectUsersResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x126\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.ProjectUserR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.ProjectUserB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\xc5\x01\n" +
@@ -776,11 +776,11 @@ const file_admingateway_admin_v1_project_user_proto_rawDesc = "" +
 	"\x18DeleteProjectUserRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12%\n" +
-	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"]\n" +
+	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"m\n" +
 	"\x19DeleteProjectUserResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"k\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"k\n" +
 	"\x15GetProjectUserRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12%\n" +

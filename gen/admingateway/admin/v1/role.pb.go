@@ -1016,9 +1016,9 @@ var File_admingateway_admin_v1_role_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\n" +
-	" admingateway/admin/v1/role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x04\n" +
-	"\fAssignedRole\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
+	" admingateway/admin/v1/role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x04\n" +
+	"\fAssignedRole\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12 \n" +
 	"\vpermissions\x18\x03 \x03(\tR\vpermissions\x12#\n" +
 	"\rresource_type\x18\x04 \x01(\tR\fresourceType\x12'\n" +
@@ -1039,10 +1039,10 @@ const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\v_created_by\"`\n" +
 	"\x14RoleAssignmentSource\x12!\n" +
 	"\fprincipal_id\x18\x01 \x01(\tR\vprincipalId\x12%\n" +
-	"\x0eprincipal_type\x18\x02 \x01(\tR\rprincipalType\"\xf7\x01\n" +
+	"\x0eprincipal_type\x18\x02 \x01(\tR\rprincipalType\"\xff\x01\n" +
 	"\x04Role\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12%\n" +
 	"\vdescription\x18\x04 \x01(\tH\x01R\vdescription\x88\x01\x01\x12 \n" +
 	"\vpermissions\x18\x05 \x03(\tR\vpermissions\x12#\n" +
@@ -1062,12 +1062,12 @@ const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\x99\x01\n" +
+	"\x06_order\"\xb1\x01\n" +
 	"\x11ListRolesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12/\n" +
-	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.RoleR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x17\n" +
-	"\x04next\x18\x04 \x01(\tH\x00R\x04next\x88\x01\x01B\a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x127\n" +
+	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.RoleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
+	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
 	"\x05_next\"\xa1\x01\n" +
 	"\x11CreateRoleRequest\x12&\n" +
 	"\trole_name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broleName\x12%\n" +
@@ -1077,11 +1077,11 @@ const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\x12CreateRoleResponse\x12/\n" +
 	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\":\n" +
 	"\x11DeleteRoleRequest\x12%\n" +
-	"\arole_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"V\n" +
+	"\arole_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"f\n" +
 	"\x12DeleteRoleResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"7\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"7\n" +
 	"\x0eGetRoleRequest\x12%\n" +
 	"\arole_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"B\n" +
 	"\x0fGetRoleResponse\x12/\n" +

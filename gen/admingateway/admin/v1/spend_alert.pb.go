@@ -942,13 +942,13 @@ var File_admingateway_admin_v1_spend_alert_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\n" +
-	"'admingateway/admin/v1/spend_alert.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xd6\x02\n" +
+	"'admingateway/admin/v1/spend_alert.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xee\x02\n" +
 	"\n" +
-	"SpendAlert\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06object\x18\x02 \x01(\tR\x06object\x12)\n" +
-	"\x10threshold_amount\x18\x03 \x01(\x03R\x0fthresholdAmount\x12E\n" +
-	"\bcurrency\x18\x04 \x01(\x0e2).admingateway.admin.v1.SpendAlertCurrencyR\bcurrency\x12E\n" +
+	"SpendAlert\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x121\n" +
+	"\x10threshold_amount\x18\x03 \x01(\x03B\x06\xb2\xff\x18\x02(\x01R\x0fthresholdAmount\x12M\n" +
+	"\bcurrency\x18\x04 \x01(\x0e2).admingateway.admin.v1.SpendAlertCurrencyB\x06\xb2\xff\x18\x02(\x01R\bcurrency\x12E\n" +
 	"\binterval\x18\x05 \x01(\x0e2).admingateway.admin.v1.SpendAlertIntervalR\binterval\x12g\n" +
 	"\x14notification_channel\x18\x06 \x01(\v24.admingateway.admin.v1.SpendAlertNotificationChannelR\x13notificationChannel\"\xdc\x01\n" +
 	"\x1dSpendAlertNotificationChannel\x12O\n" +
@@ -967,13 +967,13 @@ const file_admingateway_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\x06_limitB\b\n" +
 	"\x06_orderB\b\n" +
 	"\x06_afterB\t\n" +
-	"\a_before\"\xda\x01\n" +
+	"\a_before\"\xfa\x01\n" +
 	"\x17ListSpendAlertsResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x125\n" +
-	"\x04data\x18\x02 \x03(\v2!.admingateway.admin.v1.SpendAlertR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12=\n" +
+	"\x04data\x18\x02 \x03(\v2!.admingateway.admin.v1.SpendAlertB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\"\x8d\x03\n" +
@@ -987,11 +987,11 @@ const file_admingateway_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\vspend_alert\x18\x01 \x01(\v2!.admingateway.admin.v1.SpendAlertR\n" +
 	"spendAlert\"B\n" +
 	"\x17DeleteSpendAlertRequest\x12'\n" +
-	"\balert_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\"\\\n" +
-	"\x18DeleteSpendAlertResponse\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06object\x18\x02 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"?\n" +
+	"\balert_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\"l\n" +
+	"\x18DeleteSpendAlertResponse\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"?\n" +
 	"\x14GetSpendAlertRequest\x12'\n" +
 	"\balert_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\aalertId\"[\n" +
 	"\x15GetSpendAlertResponse\x12B\n" +

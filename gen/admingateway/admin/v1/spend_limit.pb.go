@@ -544,20 +544,20 @@ var File_admingateway_admin_v1_spend_limit_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_spend_limit_proto_rawDesc = "" +
 	"\n" +
-	"'admingateway/admin/v1/spend_limit.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xd7\x01\n" +
+	"'admingateway/admin/v1/spend_limit.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xe7\x01\n" +
 	"\n" +
 	"SpendLimit\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12)\n" +
-	"\x10threshold_amount\x18\x02 \x01(\x03R\x0fthresholdAmount\x12\x1a\n" +
-	"\bcurrency\x18\x03 \x01(\tR\bcurrency\x12\x1a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x121\n" +
+	"\x10threshold_amount\x18\x02 \x01(\x03B\x06\xb2\xff\x18\x02 \x01R\x0fthresholdAmount\x12\"\n" +
+	"\bcurrency\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01R\bcurrency\x12\x1a\n" +
 	"\binterval\x18\x04 \x01(\tR\binterval\x12N\n" +
 	"\venforcement\x18\x05 \x01(\v2,.admingateway.admin.v1.SpendLimitEnforcementR\venforcement\"/\n" +
 	"\x15SpendLimitEnforcement\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\"\x19\n" +
-	"\x17DeleteSpendLimitRequest\"L\n" +
+	"\x17DeleteSpendLimitRequest\"T\n" +
 	"\x18DeleteSpendLimitResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x02 \x01(\bR\adeleted\"\x16\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"\x16\n" +
 	"\x14GetSpendLimitRequest\"[\n" +
 	"\x15GetSpendLimitResponse\x12B\n" +
 	"\vspend_limit\x18\x01 \x01(\v2!.admingateway.admin.v1.SpendLimitR\n" +

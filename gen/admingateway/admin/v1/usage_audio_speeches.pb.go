@@ -475,13 +475,13 @@ var File_admingateway_admin_v1_usage_audio_speeches_proto protoreflect.FileDescr
 
 const file_admingateway_admin_v1_usage_audio_speeches_proto_rawDesc = "" +
 	"\n" +
-	"0admingateway/admin/v1/usage_audio_speeches.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x01\n" +
+	"0admingateway/admin/v1/usage_audio_speeches.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x01\n" +
 	"\x18AudioSpeechesUsageBucket\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x129\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12A\n" +
 	"\n" +
-	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12I\n" +
-	"\aresults\x18\x04 \x03(\v2/.admingateway.admin.v1.AudioSpeechesUsageResultR\aresults\"\xb4\x02\n" +
+	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xb2\xff\x18\x02 \x01R\tstartTime\x125\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12Q\n" +
+	"\aresults\x18\x04 \x03(\v2/.admingateway.admin.v1.AudioSpeechesUsageResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xb4\x02\n" +
 	"\x18AudioSpeechesUsageResult\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x1e\n" +
 	"\n" +
@@ -518,12 +518,12 @@ const file_admingateway_admin_v1_usage_audio_speeches_proto_rawDesc = "" +
 	"\vusage.limit\x12Hlimit is at most 31 buckets of a day, 168 of an hour or 1440 of a minute\x1aQthis.limit <= (this.bucket_width == 1 ? 1440 : this.bucket_width == 2 ? 168 : 31)B\x0f\n" +
 	"\r_bucket_widthB\b\n" +
 	"\x06_limitB\a\n" +
-	"\x05_page\"\xc8\x01\n" +
+	"\x05_page\"\xe0\x01\n" +
 	"\x1eListAudioSpeechesUsageResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12C\n" +
-	"\x04data\x18\x02 \x03(\v2/.admingateway.admin.v1.AudioSpeechesUsageBucketR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12 \n" +
-	"\tnext_page\x18\x04 \x01(\tH\x00R\bnextPage\x88\x01\x01B\f\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12K\n" +
+	"\x04data\x18\x02 \x03(\v2/.admingateway.admin.v1.AudioSpeechesUsageBucketB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12(\n" +
+	"\tnext_page\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\bnextPage\x88\x01\x01B\f\n" +
 	"\n" +
 	"_next_page*\xb2\x02\n" +
 	"\x19AudioSpeechesUsageGroupBy\x12-\n" +

@@ -569,13 +569,13 @@ var File_admingateway_admin_v1_usage_web_search_calls_proto protoreflect.FileDes
 
 const file_admingateway_admin_v1_usage_web_search_calls_proto_rawDesc = "" +
 	"\n" +
-	"2admingateway/admin/v1/usage_web_search_calls.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x01\n" +
+	"2admingateway/admin/v1/usage_web_search_calls.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x02\n" +
 	"\x19WebSearchCallsUsageBucket\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x129\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12A\n" +
 	"\n" +
-	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12J\n" +
-	"\aresults\x18\x04 \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageResultR\aresults\"\xce\x03\n" +
+	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xb2\xff\x18\x02 \x01R\tstartTime\x125\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12R\n" +
+	"\aresults\x18\x04 \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xce\x03\n" +
 	"\x19WebSearchCallsUsageResult\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12,\n" +
 	"\x12num_model_requests\x18\x02 \x01(\x03R\x10numModelRequests\x12!\n" +
@@ -616,12 +616,12 @@ const file_admingateway_admin_v1_usage_web_search_calls_proto_rawDesc = "" +
 	"\vusage.limit\x12Hlimit is at most 31 buckets of a day, 168 of an hour or 1440 of a minute\x1aQthis.limit <= (this.bucket_width == 1 ? 1440 : this.bucket_width == 2 ? 168 : 31)B\x0f\n" +
 	"\r_bucket_widthB\b\n" +
 	"\x06_limitB\a\n" +
-	"\x05_page\"\xca\x01\n" +
+	"\x05_page\"\xe2\x01\n" +
 	"\x1fListWebSearchCallsUsageResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12D\n" +
-	"\x04data\x18\x02 \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageBucketR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12 \n" +
-	"\tnext_page\x18\x04 \x01(\tH\x00R\bnextPage\x88\x01\x01B\f\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12L\n" +
+	"\x04data\x18\x02 \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageBucketB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12(\n" +
+	"\tnext_page\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\bnextPage\x88\x01\x01B\f\n" +
 	"\n" +
 	"_next_page*\xca\x01\n" +
 	"\x15WebSearchContextLevel\x12(\n" +

@@ -938,10 +938,10 @@ var File_admingateway_admin_v1_user_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_user_proto_rawDesc = "" +
 	"\n" +
-	" admingateway/admin/v1/user.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\a\n" +
+	" admingateway/admin/v1/user.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\a\n" +
 	"\x04User\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x17\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x19\n" +
 	"\x05email\x18\x04 \x01(\tH\x01R\x05email\x88\x01\x01\x12\x17\n" +
 	"\x04role\x18\x05 \x01(\tH\x02R\x04role\x88\x01\x01\x125\n" +
@@ -998,22 +998,22 @@ const file_admingateway_admin_v1_user_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\tH\x01R\x05after\x88\x01\x01\x12\x16\n" +
 	"\x06emails\x18\x03 \x03(\tR\x06emailsB\b\n" +
 	"\x06_limitB\b\n" +
-	"\x06_after\"\xce\x01\n" +
+	"\x06_after\"\xee\x01\n" +
 	"\x11ListUsersResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12/\n" +
-	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.UserR\x04data\x12\x1e\n" +
-	"\bfirst_id\x18\x03 \x01(\tH\x00R\afirstId\x88\x01\x01\x12\x1c\n" +
-	"\alast_id\x18\x04 \x01(\tH\x01R\x06lastId\x88\x01\x01\x12\x19\n" +
-	"\bhas_more\x18\x05 \x01(\bR\ahasMoreB\v\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x127\n" +
+	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.UserB\x06\xb2\xff\x18\x02 \x01R\x04data\x12&\n" +
+	"\bfirst_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\afirstId\x88\x01\x01\x12$\n" +
+	"\alast_id\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01\x12!\n" +
+	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
 	"\b_last_id\":\n" +
 	"\x11DeleteUserRequest\x12%\n" +
-	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"V\n" +
+	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"f\n" +
 	"\x12DeleteUserResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\"7\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
+	"\adeleted\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"7\n" +
 	"\x0eGetUserRequest\x12%\n" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\"B\n" +
 	"\x0fGetUserResponse\x12/\n" +

@@ -553,11 +553,11 @@ var File_admingateway_admin_v1_user_role_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_user_role_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/admin/v1/user_role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\x1a admingateway/admin/v1/user.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x8e\x01\n" +
+	"%admingateway/admin/v1/user_role.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/role.proto\x1a admingateway/admin/v1/user.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x9e\x01\n" +
 	"\x12UserRoleAssignment\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12/\n" +
-	"\x04user\x18\x02 \x01(\v2\x1b.admingateway.admin.v1.UserR\x04user\x12/\n" +
-	"\x04role\x18\x03 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"\xe6\x01\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x127\n" +
+	"\x04user\x18\x02 \x01(\v2\x1b.admingateway.admin.v1.UserB\x06\xb2\xff\x18\x02 \x01R\x04user\x127\n" +
+	"\x04role\x18\x03 \x01(\v2\x1b.admingateway.admin.v1.RoleB\x06\xb2\xff\x18\x02 \x01R\x04role\"\xe6\x01\n" +
 	"\x14ListUserRolesRequest\x12%\n" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\x05limit\x18\x02 \x01(\x05B\n" +
@@ -567,12 +567,12 @@ const file_admingateway_admin_v1_user_role_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01B\b\n" +
 	"\x06_limitB\b\n" +
 	"\x06_afterB\b\n" +
-	"\x06_order\"\xa5\x01\n" +
+	"\x06_order\"\xbd\x01\n" +
 	"\x15ListUserRolesResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x127\n" +
-	"\x04data\x18\x02 \x03(\v2#.admingateway.admin.v1.AssignedRoleR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12\x17\n" +
-	"\x04next\x18\x04 \x01(\tH\x00R\x04next\x88\x01\x01B\a\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12?\n" +
+	"\x04data\x18\x02 \x03(\v2#.admingateway.admin.v1.AssignedRoleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
+	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
 	"\x05_next\"b\n" +
 	"\x15AssignUserRoleRequest\x12%\n" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12\"\n" +
@@ -581,10 +581,10 @@ const file_admingateway_admin_v1_user_role_proto_rawDesc = "" +
 	"\x14user_role_assignment\x18\x01 \x01(\v2).admingateway.admin.v1.UserRoleAssignmentR\x12userRoleAssignment\"g\n" +
 	"\x17UnassignUserRoleRequest\x12%\n" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
-	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"L\n" +
+	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"T\n" +
 	"\x18UnassignUserRoleResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
-	"\adeleted\x18\x02 \x01(\bR\adeleted\"b\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12 \n" +
+	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\"b\n" +
 	"\x12GetUserRoleRequest\x12%\n" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"_\n" +
