@@ -46,6 +46,11 @@ func leastObject(md protoreflect.MessageDescriptor) map[string]any {
 }
 
 func leastValue(fd protoreflect.FieldDescriptor) any {
+	if fd.Message() != nil {
+		if choice, _ := proto.GetExtension(fd.Message().Options(), optionsv1.E_JsonChoice).(bool); choice {
+			return leastValue(fd.Message().Fields().Get(0))
+		}
+	}
 	switch {
 	case fd.IsList():
 		return []any{}
