@@ -95,7 +95,7 @@ func Send() pipeline.Invoker {
 		if answer.JSON == nil {
 			return nil, err
 		}
-		return pipeline.NewResponse(permit, answer, err, reply.RequestID), nil
+		return pipeline.NewResponse(permit, pipeline.Answer{Wire: answer.Wire, JSON: answer.JSON, Omitted: answer.Omitted, Untyped: err}, reply.RequestID), nil
 	})
 }
 
