@@ -22,7 +22,9 @@ FUZZTIME ?= 10s
 FUZZBUDGET ?= 0
 DURATION ?= 10m
 LOADCALLS ?= 40000
-OPENAPI ?= ../shared/upstream/admin-openapi.json
+# The vendor's OpenAPI description is not part of the repository; its SDK comes from the registry.
+OPENAPI ?= $(wildcard ../shared/upstream/admin-openapi-2026-11.json)
+SDK ?= pinned
 
 # A tool is built once for each Go version and content of the module that pins
 # it. $(call tool,NAME,MODULE) is its path.
@@ -105,8 +107,13 @@ breaking: $(BUF) third_party/.stamp ## Compare proto/ with what landed last (BAS
 	@tools/breaking.sh $(BUF)
 
 .PHONY: drift
-drift: ## Compare proto/ with an OpenAPI description (OPENAPI=file)
-	cd tools/drift && CGO_ENABLED=0 go run . -openapi $(abspath $(OPENAPI))
+drift: ## Compare proto/ with the vendor's SDK, and with OPENAPI=file (SDK=latest only reports)
+ifeq ($(SDK),latest)
+	@cd tools/drift && CGO_ENABLED=0 go run . -sdk latest
+else
+	@$(if $(OPENAPI),,echo "drift: no OpenAPI description is here: compared with the SDK alone")
+	@cd tools/drift && CGO_ENABLED=0 go run . -sdk $(SDK) $(if $(OPENAPI),-openapi $(abspath $(OPENAPI)))
+endif
 
 .PHONY: clean
 clean: ## Remove everything that make made

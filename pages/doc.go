@@ -2,7 +2,7 @@
 //
 // It is for callers of the generated stubs. A list arrives in pages, in one of
 // three styles: the next page is asked for with `after` and the `last_id` of
-// the page before (the `id` of its last item, where the list has no `last_id`),
+// the page before (the `id` of its last item, where the list promises no `last_id`),
 // with `after` and its `next`, or with `page` and its `next_page`. [Walk] finds out which from the messages and serves all of them
 // alike.
 //

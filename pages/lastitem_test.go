@@ -1,10 +1,15 @@
 package pages
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
 // TestWalkFollowsTheLastItem: where a list's pages name no cursor, the id of the
@@ -42,5 +47,35 @@ func TestWalkFollowsTheLastItem(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.reason)
 			}
 		})
+	}
+}
+
+// TestWalkWithoutAPromisedCursor: a list whose pages may name a cursor, and need not,
+// is walked by either; one that promises it has to have it.
+func TestWalkWithoutAPromisedCursor(t *testing.T) {
+	t.Parallel()
+	keys := []*adminv1.ExternalKey{{Id: "a"}, {Id: "b"}, {Id: "c"}}
+	list := func(named bool) func(context.Context, *adminv1.ListExternalKeysRequest) (*adminv1.ListExternalKeysResponse, error) {
+		return func(_ context.Context, req *adminv1.ListExternalKeysRequest) (*adminv1.ListExternalKeysResponse, error) {
+			at := slices.IndexFunc(keys, func(k *adminv1.ExternalKey) bool { return k.GetId() == req.GetAfter() }) + 1
+			page := &adminv1.ListExternalKeysResponse{Data: keys[at : at+1], HasMore: at+1 < len(keys)}
+			if named {
+				page.LastId = proto.String(keys[at].GetId())
+			}
+			return page, nil
+		}
+	}
+	for _, named := range []bool{true, false} {
+		got, err := Collect(Walk[*adminv1.ExternalKey](t.Context(), list(named), &adminv1.ListExternalKeysRequest{}))
+		if err != nil || len(got) != len(keys) {
+			t.Errorf("pages that name a cursor (%t): %d keys, %v", named, len(got), err)
+		}
+	}
+	promised := func(context.Context, *adminv1.ListProjectsRequest) (*adminv1.ListProjectsResponse, error) {
+		return &adminv1.ListProjectsResponse{Data: []*adminv1.Project{{Id: "a"}}, HasMore: true}, nil
+	}
+	_, err := Collect(Walk[*adminv1.Project](t.Context(), promised, &adminv1.ListProjectsRequest{}))
+	if endless, ok := errors.AsType[*EndlessError](err); !ok || endless.Reason != NoCursor {
+		t.Errorf("a list that promises a cursor, without one: %v", err)
 	}
 }

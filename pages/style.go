@@ -1,6 +1,11 @@
 package pages
 
-import "google.golang.org/protobuf/reflect/protoreflect"
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+)
 
 // forward is the request's half of a pagination style: the field that takes
 // the cursor.
@@ -25,26 +30,29 @@ func forwardOf(md protoreflect.MessageDescriptor) (forward, error) {
 // page is the response's half: the field with the items, and those that say how to go
 // on.
 type page struct {
-	// next is a field of the page or, where lastItem is set, of its last item.
-	data, more, next protoreflect.FieldDescriptor
+	data, more protoreflect.FieldDescriptor
+	// next is the field of the page with the cursor; nil where pages have none.
+	next protoreflect.FieldDescriptor
+	// id is the field of the last item that stands for next where that is not set;
+	// nil where nothing does.
+	id protoreflect.FieldDescriptor
 
 	// onlyMore is whether next is set only while there are more pages.
 	onlyMore bool
-	// lastItem is whether the cursor is the id of the page's last item, because the
-	// page itself names none.
-	lastItem bool
 }
 
 // cursor is how a page names the next one, "" where it does not.
 func (p page) cursor(m protoreflect.Message) string {
-	if !p.lastItem {
-		return m.Get(p.next).String()
+	if p.next != nil {
+		if next := m.Get(p.next).String(); next != "" || p.id == nil {
+			return next
+		}
 	}
 	items := m.Get(p.data).List()
 	if items.Len() == 0 {
 		return ""
 	}
-	return items.Get(items.Len() - 1).Message().Get(p.next).String()
+	return items.Get(items.Len() - 1).Message().Get(p.id).String()
 }
 
 // pageOf finds the fields of a response type that answers requests of style f.
@@ -69,13 +77,19 @@ func pageOf(md protoreflect.MessageDescriptor, f forward) (page, error) {
 		return page{}, &UnsupportedError{md.FullName(), "has both `next` and `last_id`"}
 	case next != nil:
 		return page{data: data, more: more, next: next, onlyMore: true}, nil
-	case last != nil:
+	case last != nil && !orLastItem(last):
 		return page{data: data, more: more, next: last}, nil
 	}
 	if id := stringField(data.Message(), "id"); id != nil {
-		return page{data: data, more: more, next: id, lastItem: true}, nil
+		return page{data: data, more: more, next: last, id: id}, nil
 	}
 	return page{}, &UnsupportedError{md.FullName(), "has no string field `next` or `last_id`, and its items have no `id`"}
+}
+
+// orLastItem says whether the upstream does not promise a cursor.
+func orLastItem(cursor protoreflect.FieldDescriptor) bool {
+	mapping, _ := proto.GetExtension(cursor.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
+	return mapping.GetOrLastItem()
 }
 
 func stringField(md protoreflect.MessageDescriptor, name protoreflect.Name) protoreflect.FieldDescriptor {

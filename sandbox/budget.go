@@ -14,8 +14,12 @@ const maxArrivals = 10_000
 
 // Budget limits requests per operation in a sliding window.
 type Budget struct {
-	// Requests is the number of requests that a window admits; 0 admits all.
+	// Requests is the number of requests of an operation that a window admits; 0
+	// admits all.
 	Requests int
+	// Operations are the numbers of single operations, by the names that Operations
+	// of [Sandbox] returns. They take the place of Requests.
+	Operations map[string]int
 	// Window is the length of the window; default one minute. Tests scale time
 	// with it.
 	Window time.Duration
@@ -64,11 +68,15 @@ func (b *budget) spend(op string) (wait time.Duration, over bool) {
 		b.arrived[op] = append(b.arrived[op], now)
 	}
 	b.most[op] = max(b.most[op], len(b.arrived[op]))
-	if b.Requests <= 0 {
+	limit, single := b.Operations[op]
+	if !single {
+		limit = b.Requests
+	}
+	if limit <= 0 {
 		return 0, false
 	}
 	b.admitted[op] = slide(b.admitted[op], now.Add(-b.Window))
-	if len(b.admitted[op]) >= b.Requests {
+	if len(b.admitted[op]) >= limit {
 		return b.admitted[op][0].Add(b.Window).Sub(now), true
 	}
 	b.admitted[op] = append(b.admitted[op], now)

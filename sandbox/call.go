@@ -22,8 +22,11 @@ func (c *call) project() (*data.Project, error) {
 
 // openProject resolves {project_id} for a change. An archived project refuses
 // changes.
-func (c *call) openProject() (*data.Project, error) {
-	p, err := c.project()
+func (c *call) openProject() (*data.Project, error) { return c.openProjectCalled(c.path["project_id"]) }
+
+// openProjectCalled is [call.openProject] for a project that the body names.
+func (c *call) openProjectCalled(id string) (*data.Project, error) {
+	p, err := find(c.org.Projects, "project", id)
 	if err != nil {
 		return nil, err
 	}

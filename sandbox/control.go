@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,22 +37,15 @@ func (s *Sandbox) serveControl(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && path == "reset":
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)
+	case s.serveState(w, r, path):
 	default:
-		writeAnswer(w, refusal(&apiError{
-			status: http.StatusNotFound, kind: invalidRequest, code: "unknown_url",
-			message: "No such control: " + r.Method + " " + r.URL.Path,
-		}))
+		writeAnswer(w, refusal(noSuchControl(r)))
 	}
 }
 
 func (s *Sandbox) controlInject(w http.ResponseWriter, r *http.Request) {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	decoder.DisallowUnknownFields()
 	var f Fault
-	id, err := 0, decoder.Decode(&f)
-	if err == nil && decoder.More() {
-		err = errors.New("more than one JSON value")
-	}
+	id, err := 0, decodeControl(w, r, &f)
 	if err == nil {
 		id, err = s.inject(f)
 	}

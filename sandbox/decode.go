@@ -15,11 +15,11 @@ import (
 const maxBody = 1 << 20
 
 // decodeBody reads one strict JSON object. An operation without fields takes no
-// body or an empty object, which generic clients send. With optional set, an
-// empty body is an empty object.
-func decodeBody(body []byte, fields []field, optional bool) (values, *apiError) {
+// body or an empty object, which generic clients send. An operation whose body is
+// optional takes an empty one as an empty object.
+func decodeBody(body []byte, op *operation) (values, *apiError) {
 	if len(bytes.TrimSpace(body)) == 0 {
-		if len(fields) == 0 || optional {
+		if len(op.body) == 0 && op.variants == nil || op.bodyOptional {
 			return values{}, nil
 		}
 		body = []byte("{}")
@@ -37,7 +37,7 @@ func decodeBody(body []byte, fields []field, optional bool) (values, *apiError) 
 	if !ok {
 		return nil, badRequest("", "invalid_type", "The request body must be a JSON object.")
 	}
-	return checkObject("", fields, members)
+	return field{fields: op.body, variants: op.variants}.checkMembers("", members)
 }
 
 func notJSON() *apiError {

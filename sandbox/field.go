@@ -16,11 +16,15 @@ const (
 	boolean
 	list
 	object
+	// free is an object with any members, and scalars one whose members are strings,
+	// numbers and booleans. Both stay as they came.
+	free
+	scalars
 )
 
 // typeName returns the kind's name in error messages.
 func (k kind) typeName() string {
-	return [...]string{"a string", "an integer", "a boolean", "an array", "an object"}[k]
+	return [...]string{"a string", "an integer", "a boolean", "an array", "an object", "an object", "an object"}[k]
 }
 
 // field declares one member of a request: of a body, of an object inside a
@@ -33,6 +37,11 @@ type field struct {
 	enum     []string
 	fields   []field // of an object
 	elem     *field  // of a list
+	word     string  // that may stand in place of a list
+
+	// variants make an object a union: its member "type" names the variant that
+	// declares its other members.
+	variants []field
 
 	// Bounds of a number's value, a string's length in characters, or a list's
 	// number of items.
@@ -55,6 +64,20 @@ func obj(name string, fields ...field) field {
 	return field{name: name, kind: object, fields: fields}
 }
 
+// union declares an object with a "type", which is the name of a variant.
+func union(name string, variants ...field) field {
+	return field{name: name, kind: object, variants: variants}
+}
+
+// variant declares the members that an object of the type has besides "type".
+func variant(typeName string, fields ...field) field {
+	return obj(typeName, append(fields, str("type").must())...)
+}
+
+func mapOf(name string, k kind) field { return field{name: name, kind: k} }
+
+func (f field) orWord(word string) field { f.word = word; return f }
+
 func (f field) must() field   { f.required = true; return f }
 func (f field) orNull() field { f.nullable = true; return f }
 func (f field) oneOf(values ...string) field {
@@ -67,8 +90,8 @@ func (f field) between(low, high int64) field {
 	return f
 }
 
-// values are the checked members of a request: string, int64, bool, []any and
-// values, by name. An absent name is absent; an explicit null is present and
+// values are the checked members of a request: string, int64, bool, []any,
+// values, and map[string]any where any member is allowed, by name. An absent name is absent; an explicit null is present and
 // nil.
 type values map[string]any
 
@@ -108,6 +131,9 @@ func (v values) objects(name string) []values {
 	}
 	return out
 }
+
+// free returns a member that is an object of any members.
+func (v values) free(name string) map[string]any { m, _ := v[name].(map[string]any); return m }
 
 // assign updates a nullable attribute as the upstream does: null clears it, an
 // absent member leaves it.
@@ -197,6 +223,9 @@ func (f field) check(at string, v any) (any, *apiError) {
 		return b, nil
 	case list:
 		items, ok := v.([]any)
+		if word, isText := v.(string); isText && f.word != "" && word == f.word {
+			return word, nil
+		}
 		if !ok {
 			return nil, f.wrongType(at, v)
 		}
@@ -217,12 +246,51 @@ func (f field) check(at string, v any) (any, *apiError) {
 		if !ok {
 			return nil, f.wrongType(at, v)
 		}
-		checked, err := checkObject(at, f.fields, m)
+		return f.checkMap(at, m)
+	}
+}
+
+func (f field) checkMap(at string, m map[string]any) (any, *apiError) {
+	switch f.kind {
+	case free:
+		return m, nil
+	case scalars:
+		for name, v := range m {
+			switch v.(type) {
+			case string, bool, json.Number:
+			default:
+				return nil, badRequest(join(at, name), "invalid_type",
+					"Invalid type for '%s': expected a string, a boolean or a number.", join(at, name))
+			}
+		}
+		return m, nil
+	default:
+		checked, err := f.checkMembers(at, m)
 		if err != nil {
 			return nil, err
 		}
 		return checked, nil
 	}
+}
+
+// checkMembers checks the members of an object, which its type may select.
+func (f field) checkMembers(at string, m map[string]any) (values, *apiError) {
+	if f.variants == nil {
+		return checkObject(at, f.fields, m)
+	}
+	names := make([]string, len(f.variants))
+	for i, v := range f.variants {
+		names[i] = v.name
+	}
+	only := map[string]any{}
+	if v, present := m["type"]; present {
+		only["type"] = v
+	}
+	chosen, err := checkObject(at, []field{str("type").oneOf(names...).must()}, only)
+	if err != nil {
+		return nil, err
+	}
+	return checkObject(at, f.variants[slices.Index(names, chosen.str("type"))].fields, m)
 }
 
 func (f field) checkBounds(at, what string, n int64) *apiError {

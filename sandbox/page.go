@@ -106,6 +106,20 @@ func (l listing[T]) byID(query values) (any, error) {
 	}{"list", l.views(page), first, last, more}, nil
 }
 
+// bare returns a page that names no cursor: the next value of `after` is
+// the id of its last item.
+func (l listing[T]) bare(query values) (any, error) {
+	page, more, err := l.cut(query)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Object  string `json:"object"`
+		Data    []any  `json:"data"`
+		HasMore bool   `json:"has_more"`
+	}{"list", l.views(page), more}, nil
+}
+
 // byNext returns a page whose `next` is the next value of `after`.
 func (l listing[T]) byNext(query values) (any, error) {
 	page, more, err := l.cut(query)

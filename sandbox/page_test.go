@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// walk follows a list forwards to its end and returns a member of every item.
-// It fails the test if the list does not end.
+// walk follows a list forwards to its end and returns a member of every item. A
+// cursor "id" is the id of the last item. It fails the test if the list does not end.
 func (c *client) walk(path, cursor, member string) []string {
 	c.t.Helper()
 	var out []string
@@ -25,6 +25,9 @@ func (c *client) walk(path, cursor, member string) []string {
 			return out
 		}
 		next, ok := page[cursor].(string)
+		if cursor == "id" {
+			next, ok = out[len(out)-1], len(page) == 3 // object, data and has_more
+		}
 		if !ok {
 			c.t.Fatalf("%s: has_more without %s: %v", at, cursor, page)
 		}
@@ -40,6 +43,7 @@ func TestWalksMeetEveryItemOnce(t *testing.T) {
 	c := dial(t, small())
 	project := ids(c.get("/organization/projects"))[0]
 	group := ids(c.get("/organization/groups"))[0]
+	provider := ids(c.get("/organization/workload_identity_providers"))[0]
 	for _, tt := range []struct {
 		path, cursor, member string
 		maximum              int
@@ -60,6 +64,10 @@ func TestWalksMeetEveryItemOnce(t *testing.T) {
 		{"/organization/groups/" + group + "/users?", "next", "id", 1000, 2},
 		{"/organization/roles?", "next", "id", 1000, 7},
 		{"/projects/" + project + "/roles?", "next", "id", 1000, 2},
+		{"/organization/external_keys?", "id", "id", 100, 3},
+		{"/organization/external_storage?order=desc&", "id", "id", 100, 4},
+		{"/organization/workload_identity_providers?", "id", "id", 100, 3},
+		{"/organization/workload_identity_providers/" + provider + "/federation_rules?", "id", "id", 100, 3},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
 			t.Parallel()

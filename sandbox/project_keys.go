@@ -8,6 +8,8 @@ func projectKeyOperations() []operation {
 		get(base, listProjectKeys, limitParam(20, 100), afterParam(),
 			str("owner_project_access").oneOf("active", "inactive", "any")),
 		get(base+"/{api_key_id}", getProjectKey),
+		post(base+"/{api_key_id}", updateProjectKey,
+			strList("scopes"), num("expires_in_seconds").between(1, maxKeyLife)),
 		del(base+"/{api_key_id}", deleteProjectKey),
 	}
 }
@@ -18,6 +20,7 @@ type projectKeyView struct {
 	Name       string   `json:"name"`
 	Redacted   string   `json:"redacted_value"`
 	CreatedAt  int64    `json:"created_at"`
+	ExpiresAt  *int64   `json:"expires_at"`
 	LastUsedAt *int64   `json:"last_used_at"`
 	Access     string   `json:"owner_project_access"`
 	Owner      keyOwner `json:"owner"`
@@ -60,7 +63,7 @@ func ownerAccess(o *data.Organization, p *data.Project, k *data.ProjectKey) stri
 func viewProjectKey(o *data.Organization, p *data.Project, k *data.ProjectKey) projectKeyView {
 	v := projectKeyView{
 		Object: "organization.project.api_key", ID: k.ID, Name: k.Name, Redacted: k.Redacted,
-		CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, Access: ownerAccess(o, p, k),
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, Access: ownerAccess(o, p, k),
 	}
 	if a := p.Accounts.Get(k.AccountID); a != nil {
 		v.Owner = keyOwner{Type: "service_account", ServiceAccount: &keyOwnerAccount{a.ID, a.Name, a.CreatedAt, a.Role}}
@@ -105,6 +108,37 @@ func getProjectKey(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return viewProjectKey(c.org, p, k), nil
+}
+
+// updateProjectKey replaces the key's scopes, restarts its life, or both at once. An
+// empty list of scopes removes every restriction.
+func updateProjectKey(c *call) (any, error) {
+	p, k, err := c.projectKey(c.openProject)
+	if err != nil {
+		return nil, err
+	}
+	rescope, prolong := c.body.has("scopes"), c.body.has("expires_in_seconds")
+	switch {
+	case !rescope && !prolong:
+		return nil, badRequest("", "missing_required_parameter", "Give at least one of 'scopes' and 'expires_in_seconds'.")
+	case k.Expired(c.now):
+		return nil, badRequest("", "api_key_expired", "API key '%s' has expired and cannot be updated.", k.ID)
+	}
+	changes := make(map[string]any, 2)
+	if prolong {
+		expiresAt, err := c.expiry(p)
+		if err != nil {
+			return nil, err
+		}
+		k.ExpiresAt = expiresAt
+		changes["expires_in_seconds"] = c.body.num("expires_in_seconds")
+	}
+	if rescope {
+		k.Scopes = c.body.strs("scopes")
+		changes["scopes"] = k.Scopes
+	}
+	c.record("api_key.updated", p, data.ChangedPayload{ID: k.ID, Changes: changes}, k.ID)
 	return viewProjectKey(c.org, p, k), nil
 }
 

@@ -7,10 +7,11 @@ func projectOperations() []operation {
 		get("/organization/projects", listProjects, limitParam(20, 100), afterParam(), flag("include_archived")),
 		post("/organization/projects", createProject,
 			str("name").between(1, 255).must(),
-			str("residency").oneOf(data.Residencies()...).orNull(), str("external_key_id").orNull()),
+			str("residency").oneOf(data.Residencies()...).orNull(), str("geography").orNull(),
+			str("external_key_id").orNull()),
 		get("/organization/projects/{project_id}", getProject),
 		post("/organization/projects/{project_id}", updateProject,
-			str("name").between(1, 255).orNull(), str("external_key_id").orNull()),
+			str("name").between(1, 255).orNull(), str("geography").orNull(), str("external_key_id").orNull()),
 		post("/organization/projects/{project_id}/archive", archiveProject),
 	}
 }
@@ -42,10 +43,31 @@ func listProjects(c *call) (any, error) {
 	}.byID(c.query)
 }
 
+// residency returns the region that the body asks for, empty for none. A geography
+// is its older form.
+func (c *call) residency() (string, error) {
+	residency, geography := c.body.str("residency"), c.body.optStr("geography")
+	switch {
+	case geography == nil:
+		return residency, nil
+	case residency != "":
+		return "", badRequest("geography", "invalid_value", "Give either 'residency' or the deprecated 'geography', not both.")
+	}
+	residency = data.ResidencyIn(*geography)
+	if residency == "" {
+		return "", badRequest("geography", "invalid_value", "Invalid value: '%s' is no geography.", *geography)
+	}
+	return residency, nil
+}
+
 func createProject(c *call) (any, error) {
+	residency, err := c.residency()
+	if err != nil {
+		return nil, err
+	}
 	p := c.org.NewProject(c.body.str("name"), c.now)
 	p.ExternalKeyID = c.body.optStr("external_key_id")
-	if residency := c.body.str("residency"); residency != "" {
+	if residency != "" {
 		p.Residency = residency
 	}
 	name := p.DisplayName()
@@ -61,9 +83,14 @@ func getProject(c *call) (any, error) {
 	return viewProject(p), nil
 }
 
+// updateProject takes a geography and does nothing with it: a project stays where it
+// was created.
 func updateProject(c *call) (any, error) {
 	p, err := c.openProject()
 	if err != nil {
+		return nil, err
+	}
+	if _, err := c.residency(); err != nil {
 		return nil, err
 	}
 	c.body.assign("name", &p.Name)
@@ -73,13 +100,14 @@ func updateProject(c *call) (any, error) {
 }
 
 // archiveProject empties the project: an archived project has no users, groups,
-// service accounts, keys or role assignments.
+// service accounts, keys, federation rules or role assignments.
 func archiveProject(c *call) (any, error) {
 	p, err := c.openProject()
 	if err != nil {
 		return nil, err
 	}
 	p.Status, p.ArchivedAt = "archived", new(c.now)
+	c.endRules(func(r *data.FederationRule) bool { return r.ProjectID == p.ID })
 	p.Members.Clear()
 	p.Groups.Clear()
 	p.Accounts.Clear()

@@ -13,6 +13,8 @@ type operation struct {
 	path   string // as in the upstream's description, under the base path
 	query  []field
 	body   []field
+	// variants are the bodies of an operation whose body is a union by type.
+	variants []field
 	// bodyOptional lets a POST that declares fields come without a body.
 	bodyOptional bool
 	serve        func(*call) (any, error)
@@ -29,6 +31,11 @@ func post(path string, serve func(*call) (any, error), body ...field) operation 
 	return operation{method: http.MethodPost, path: path, serve: serve, body: body}
 }
 
+// postUnion declares an operation whose body is one of the variants, by its type.
+func postUnion(path string, serve func(*call) (any, error), variants ...field) operation {
+	return operation{method: http.MethodPost, path: path, serve: serve, variants: variants}
+}
+
 func del(path string, serve func(*call) (any, error)) operation {
 	return operation{method: http.MethodDelete, path: path, serve: serve}
 }
@@ -43,6 +50,8 @@ func catalog() []operation {
 		roleOperations(), assignmentOperations(),
 		retentionOperations(), permissionOperations(), spendOperations(),
 		usageOperations(), costOperations(), userOperations(),
+		tierOperations(), externalKeyOperations(), externalStorageOperations(),
+		identityProviderOperations(), federationRuleOperations(),
 	)
 }
 

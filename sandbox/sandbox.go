@@ -1,4 +1,4 @@
-// Package sandbox is the whole OpenAI Admin API in memory: 119 operations over
+// Package sandbox is the whole OpenAI Admin API in memory: 143 operations over
 // one seeded organization, for demonstrations and tests. It owns the server, the
 // endpoints, the faults and the budget; the organization is in sandbox/data.
 //
@@ -48,8 +48,15 @@ type Options struct {
 	AdminKey string
 
 	// Now is the organization's clock; default time.Now. It has to be safe for
-	// concurrent use.
+	// concurrent use. RunsFrom and StandsAt make others.
 	Now func() time.Time
+
+	// LongestKeyLife is the longest life that the organization allows a project's
+	// API key, in whole seconds; 0 allows any life, and keys that never expire.
+	LongestKeyLife time.Duration
+	// ProjectKeyLives are the same for single projects, by their ids. A key has to
+	// keep to both.
+	ProjectKeyLives map[string]time.Duration
 
 	// CostsAsNumbers sends amounts as JSON numbers, as the documentation says.
 	// The API sends strings.
@@ -85,7 +92,14 @@ func (o Options) seed() *data.Organization {
 	sizes := data.Sizes{
 		Users: o.Users, Projects: o.Projects, Groups: o.Groups, Invites: o.Invites, AuditEvents: o.AuditEvents,
 	}
-	return data.Seed(o.Seed, sizes, o.AdminKey, o.Now())
+	org := data.Seed(o.Seed, sizes, o.AdminKey, o.Now())
+	org.LongestKeyLife = seconds(o.LongestKeyLife)
+	for id, life := range o.ProjectKeyLives {
+		if p := org.Projects.Get(id); p != nil {
+			p.LongestKeyLife = seconds(life)
+		}
+	}
+	return org
 }
 
 // Sandbox serves the API under /v1 and its controls under /_sandbox. It is an
@@ -96,6 +110,7 @@ type Sandbox struct {
 	options Options
 	router  *router
 	names   []string
+	clock   *movedClock
 
 	mu  sync.RWMutex
 	org *data.Organization
@@ -113,6 +128,7 @@ func New(options Options) *Sandbox {
 	s := &Sandbox{
 		options: options,
 		router:  newRouter(operations),
+		clock:   &movedClock{base: options.Now},
 		org:     options.seed(),
 		faults:  new(faultList),
 		journal: newJournal(),
@@ -130,9 +146,10 @@ func (s *Sandbox) Operations() []string {
 	return append([]string(nil), s.names...)
 }
 
-// Reset seeds the organization anew and clears faults, counts, the request log
-// and the budget.
+// Reset seeds the organization anew, with a clock that shows Options.Now again, and
+// clears faults, counts, the request log and the budget.
 func (s *Sandbox) Reset() {
+	s.clock.set(s.options.Now())
 	org := s.options.seed()
 	s.mu.Lock()
 	s.org = org
@@ -219,7 +236,7 @@ func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, 
 		s.mu.Lock()
 		defer s.mu.Unlock()
 	}
-	now := s.options.Now().Unix()
+	now := s.clock.now().Unix()
 	token, isBearer := strings.CutPrefix(authorization, "Bearer ")
 	if !isBearer || token == "" {
 		return refusal(unauthorized("You didn't provide an API key."))
@@ -232,7 +249,7 @@ func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, 
 	if refused != nil {
 		return refusal(refused)
 	}
-	members, refused := decodeBody(body, op.body, op.bodyOptional)
+	members, refused := decodeBody(body, op)
 	if refused != nil {
 		return refusal(refused)
 	}

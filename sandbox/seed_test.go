@@ -29,6 +29,7 @@ func dump(t *testing.T, s *Sandbox) []byte {
 		"/organization/users?limit=100", "/organization/projects?limit=100&include_archived=true",
 		"/organization/groups", "/organization/roles", "/organization/invites?limit=100",
 		"/organization/certificates", "/organization/admin_api_keys", "/organization/spend_alerts",
+		"/organization/external_keys", "/organization/external_storage", "/organization/workload_identity_providers",
 		"/organization/spend_limit", "/organization/audit_logs?limit=100", "/organization/audit_logs?limit=100&tenant_only=true",
 		"/organization/costs?start_time=1773000000&limit=3&group_by=line_item&group_by=project_id",
 	} {
@@ -37,11 +38,14 @@ func dump(t *testing.T, s *Sandbox) []byte {
 	for _, c := range s.org.Certificates.All() {
 		read("/organization/certificates/" + c.ID + "?include[]=content")
 	}
+	for _, p := range s.org.Providers.All() {
+		read("/organization/workload_identity_providers/" + p.ID + "/federation_rules")
+	}
 	for _, k := range data.UsageKinds() {
 		read("/organization/usage/" + k.Name + "?start_time=1773000000&limit=3&group_by=project_id")
 	}
 	for _, p := range s.org.Projects.All() {
-		for _, list := range []string{"users", "groups", "service_accounts", "rate_limits", "spend_alerts", "certificates", "hosted_tool_permissions"} {
+		for _, list := range []string{"users", "groups", "service_accounts", "rate_limits", "spend_alerts", "certificates", "hosted_tool_permissions", "service_tier_settings"} {
 			read("/organization/projects/" + p.ID + "/" + list)
 		}
 		read("/organization/projects/" + p.ID + "/api_keys?limit=100&owner_project_access=any")

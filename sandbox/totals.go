@@ -40,7 +40,7 @@ func (s *Sandbox) UsageTotals(kind string, q UsageQuery) (map[string]int64, erro
 		if k.Name == kind {
 			s.mu.RLock()
 			defer s.mu.RUnlock()
-			return s.org.Ledger.TotalUsage(k, q.filter(), q.span(), s.options.Now().Unix()), nil
+			return s.org.Ledger.TotalUsage(k, q.filter(), q.span(), s.clock.now().Unix()), nil
 		}
 	}
 	return nil, fmt.Errorf("sandbox: unknown kind of usage %q", kind)
@@ -50,5 +50,5 @@ func (s *Sandbox) UsageTotals(kind string, q UsageQuery) (map[string]int64, erro
 func (s *Sandbox) CostTotal(q UsageQuery) *big.Rat {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.org.Ledger.TotalCost(q.filter(), q.span(), s.options.Now().Unix())
+	return s.org.Ledger.TotalCost(q.filter(), q.span(), s.clock.now().Unix())
 }

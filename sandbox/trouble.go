@@ -273,25 +273,47 @@ func (t trouble) endless(page map[string]any, query url.Values) {
 			member = name
 		}
 	}
-	if member == "" {
+	if _, isList := page["has_more"]; !isList {
 		return
 	}
 	page["has_more"] = true
-	page[member] = "cursor_same"
+	if member == "" {
+		t.endlessByID(page, query)
+		return
+	}
+	page[member] = t.nextCursor(query)
+	if t.fault.Variant == "empty_page" {
+		page["data"] = []any{}
+	}
+}
+
+// endlessByID does the same to a list whose next cursor is the id of its last item.
+func (t trouble) endlessByID(page map[string]any, query url.Values) {
+	items, _ := page["data"].([]any)
+	if t.fault.Variant == "empty_page" || len(items) == 0 {
+		page["data"] = []any{}
+		return
+	}
+	if last, ok := items[len(items)-1].(map[string]any); ok {
+		last["id"] = t.nextCursor(query)
+	}
+}
+
+// nextCursor is what the page names as the cursor of the next one, by the variant.
+func (t trouble) nextCursor(query url.Values) any {
 	switch t.fault.Variant {
 	case "cycle":
-		page[member] = "cursor_a"
 		for _, name := range cursorParams {
 			if query.Get(name) == "cursor_a" {
-				page[member] = "cursor_b"
+				return "cursor_b"
 			}
 		}
-	case "empty_page":
-		page["data"] = []any{}
-		page[member] = fmt.Sprintf("cursor_%d", t.page)
+		return "cursor_a"
 	case "null_cursor":
-		page[member] = nil
-	case "new_cursor":
-		page[member] = fmt.Sprintf("cursor_%d", t.page)
+		return nil
+	case "empty_page", "new_cursor":
+		return fmt.Sprintf("cursor_%d", t.page)
+	default:
+		return "cursor_same"
 	}
 }

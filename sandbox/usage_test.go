@@ -218,7 +218,7 @@ func TestCostsFollowUsage(t *testing.T) {
 		if want.Sign() <= 0 {
 			t.Fatal("nothing cost anything")
 		}
-		for _, group := range []string{"", "&group_by=line_item", "&group_by[]=project_id&group_by[]=api_key_id&group_by[]=line_item"} {
+		for _, group := range []string{"", "&group_by[]=user_id&group_by[]=api_source", "&group_by=line_item", "&group_by[]=project_id&group_by[]=api_key_id&group_by[]=line_item"} {
 			got, cached := new(big.Rat), int64(0)
 			at := path + group
 			for at != "" {
@@ -254,16 +254,82 @@ func TestCostsFollowUsage(t *testing.T) {
 			if got.Cmp(want) != 0 {
 				t.Errorf("group %q: costs add up to %s, want %s", group, got.FloatString(18), want.FloatString(18))
 			}
-			if group == "" {
+			if !strings.Contains(group, "line_item") {
 				continue
 			}
-			usage, err := c.sandbox.UsageTotals("completions", UsageQuery{Start: start, End: testNow})
-			if err != nil {
-				t.Fatal(err)
+			used := int64(0)
+			for _, kind := range []string{"completions", "decisions"} {
+				usage, err := c.sandbox.UsageTotals(kind, UsageQuery{Start: start, End: testNow})
+				if err != nil {
+					t.Fatal(err)
+				}
+				used += usage["input_cached_tokens"]
 			}
-			if cached != usage["input_cached_tokens"] {
-				t.Errorf("group %q: paid for %d cached tokens of %d", group, cached, usage["input_cached_tokens"])
+			if cached != used {
+				t.Errorf("group %q: paid for %d cached tokens of %d", group, cached, used)
 			}
 		}
 	}
+}
+
+// Costs can be limited to line items; all line items together are the whole.
+func TestCostsOfLineItems(t *testing.T) {
+	t.Parallel()
+	c := dial(t, small())
+	path := fmt.Sprintf("/organization/costs?start_time=%d&limit=1", testNow.Add(-24*time.Hour).Unix())
+	sum := func(query string) *big.Rat {
+		t.Helper()
+		total := new(big.Rat)
+		for _, r := range results(items(c.get(path + query))[0]) {
+			value, ok := new(big.Rat).SetString(textAt(r, "amount", "value"))
+			if !ok {
+				t.Fatalf("amount %v", r["amount"])
+			}
+			total.Add(total, value)
+		}
+		return total
+	}
+	rest, parts := sum(""), 0
+	for _, r := range results(items(c.get(path + "&group_by=line_item"))[0]) {
+		line := url.QueryEscape(textAt(r, "line_item"))
+		part := sum("&line_items[]=" + line)
+		if part.Sign() <= 0 || part.Cmp(sum("&group_by=line_item&line_items="+line)) != 0 {
+			t.Errorf("%s costs %s", line, part.FloatString(18))
+		}
+		rest.Sub(rest, part)
+		parts++
+	}
+	if rest.Sign() != 0 || parts < 2 {
+		t.Errorf("%d line items leave %s", parts, rest.FloatString(18))
+	}
+	if none := results(items(c.get(path + "&line_items[]=nothing"))[0]); len(none) != 0 {
+		t.Errorf("no such line item, and %v", none)
+	}
+}
+
+// Usage has its source where the API has one, and the two lives of what the cache
+// keeps add up.
+func TestUsageBySourceAndCacheLife(t *testing.T) {
+	t.Parallel()
+	c := dial(t, Options{})
+	start := testNow.Add(-24 * time.Hour).Unix()
+	sources := make(map[string]bool)
+	var short, long int64
+	for _, kind := range []string{"completions", "decisions", "web_search_calls"} {
+		for _, r := range results(items(c.get(fmt.Sprintf("/organization/usage/%s?start_time=%d&group_by[]=api_source&limit=1", kind, start)))[0]) {
+			sources[textAt(r, "api_source")] = true
+			if kind == "web_search_calls" {
+				continue
+			}
+			short += number(t, r, "input_cache_write_30m_tokens")
+			long += number(t, r, "input_cache_write_12h_tokens")
+			if all := number(t, r, "input_cache_write_tokens"); all != number(t, r, "input_cache_write_30m_tokens")+number(t, r, "input_cache_write_12h_tokens") {
+				t.Errorf("%v does not add up", r)
+			}
+		}
+	}
+	if len(sources) != 2 || !sources["agents_api"] || !sources["unlabeled"] || short == 0 || long == 0 {
+		t.Errorf("sources %v, %d and %d tokens written", sources, short, long)
+	}
+	c.refuses(400, "invalid_value", "group_by[0]", "GET", fmt.Sprintf("/organization/usage/images?start_time=%d&group_by=api_source", start), "")
 }

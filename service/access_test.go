@@ -112,7 +112,7 @@ func wantNoLeak(t *testing.T, name string, err error) {
 func validTourValues(t *testing.T) tourValues {
 	t.Helper()
 	w := newTourValues(t)
-	for _, name := range []string{"user", "other", "email", "group", "role", "busy", "project", "invite", "prole", "account", "bare", "akey", "akey2", "adminkey", "cert", "limit", "alert", "palert"} {
+	for _, name := range []string{"user", "other", "email", "group", "role", "busy", "project", "invite", "prole", "account", "bare", "akey", "akey2", "adminkey", "cert", "limit", "alert", "palert", "provider", "rule", "ekey", "storage"} {
 		w[name] = "valid_1"
 	}
 	return w

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	descriptionFile = "../../shared/upstream/admin-openapi.json"
+	descriptionFile = "../../shared/upstream/admin-openapi-2026-11.json"
 	// documentedExamples is how many the description has: one that a change of
 	// its shape hides from this test must not pass for a success.
 	documentedExamples = 172

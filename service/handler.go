@@ -11,9 +11,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
-	"github.com/admin-gateway/admin-gateway/service/restdoor"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -64,7 +64,7 @@ func (s *server) upstream(ctx context.Context, permit admission.Permit, stream c
 	if err != nil {
 		return err
 	}
-	if err := response.Untyped(); err != nil && info.Protocol != restdoor.Protocol {
+	if err := response.Untyped(); err != nil && info.Protocol != door.ProtocolREST {
 		return err
 	}
 	response.SetHeaders(info.ResponseHeader())

@@ -59,12 +59,24 @@ func (o *oracle) object(path string, want any, got protoreflect.Message) {
 		o.list(path, want, elements, got.Get(elements).List())
 		return
 	}
+	if spelled.choice {
+		fd := got.WhichOneof(got.Descriptor().Oneofs().Get(0))
+		if fd == nil {
+			o.fault(path, "nothing is chosen, want %v", want)
+			return
+		}
+		o.value(path, want, fd, got.Get(fd))
+		return
+	}
 	members, ok := want.(map[string]any)
 	if !ok {
 		o.fault(path, "the upstream has %T where the answer has a message", want)
 		return
 	}
 	said := make(map[protoreflect.FieldNumber]bool)
+	if spelled.discriminator != "" {
+		members = o.variant(path, members, spelled, got, said)
+	}
 	for name, value := range members {
 		fd := spelled.fields[name]
 		if fd == nil {
@@ -82,8 +94,49 @@ func (o *oracle) object(path string, want any, got protoreflect.Message) {
 	})
 }
 
+// variant compares the members of a union's message, and returns the others.
+func (o *oracle) variant(path string, members map[string]any, spelled *spelling, got protoreflect.Message, said map[protoreflect.FieldNumber]bool) map[string]any {
+	fd := got.Descriptor().Fields().ByName(protoreflect.Name(fmt.Sprint(members[spelled.discriminator])))
+	if fd == nil || !got.Has(fd) {
+		o.fault(path, "the variant %v is not set", members[spelled.discriminator])
+		return nil
+	}
+	said[fd.Number()] = true
+	own, others := make(map[string]any), make(map[string]any)
+	for name, value := range members {
+		switch {
+		case name == spelled.discriminator:
+		case spellingOf(fd.Message()).fields[name] != nil:
+			own[name] = value
+		default:
+			others[name] = value
+		}
+	}
+	o.object(path, own, got.Get(fd).Message())
+	return others
+}
+
+// entries compares a map.
+func (o *oracle) entries(path string, want any, fd protoreflect.FieldDescriptor, got protoreflect.Map) {
+	members, ok := want.(map[string]any)
+	if !ok || len(members) != got.Len() {
+		o.fault(path, "got %d entries, want %v", got.Len(), want)
+		return
+	}
+	for name, value := range members {
+		key := protoreflect.ValueOfString(name).MapKey()
+		if !got.Has(key) {
+			o.fault(path+"."+name, "not set, want %v", value)
+			continue
+		}
+		o.value(path+"."+name, value, fd.MapValue(), got.Get(key))
+	}
+}
+
 func (o *oracle) field(path string, want any, fd protoreflect.FieldDescriptor, got protoreflect.Message) {
 	switch {
+	case fd.IsMap():
+		o.entries(path, want, fd, got.Get(fd).Map())
 	case fd.IsList():
 		o.list(path, want, fd, got.Get(fd).List())
 	case fd.HasPresence() && !got.Has(fd):
@@ -124,6 +177,9 @@ func (o *oracle) value(path string, want any, fd protoreflect.FieldDescriptor, g
 		} else {
 			same = want == got.String()
 		}
+	case protoreflect.DoubleKind:
+		number, ok := want.(json.Number)
+		same = ok && number.String() == strconv.FormatFloat(got.Float(), 'g', -1, 64)
 	case protoreflect.Int32Kind, protoreflect.Int64Kind:
 		number, ok := want.(json.Number)
 		same = ok && number.String() == strconv.FormatInt(got.Int(), 10)
@@ -150,9 +206,11 @@ func sameDecimal(want any, got string) bool {
 
 // spelling is how a message is written as JSON.
 type spelling struct {
-	array   bool
-	fields  map[string]protoreflect.FieldDescriptor // by their members
-	decimal map[protoreflect.FieldDescriptor]bool
+	array, choice bool
+	// discriminator names the variant of a union, whose members are the object's.
+	discriminator string
+	fields        map[string]protoreflect.FieldDescriptor // by their members
+	decimal       map[protoreflect.FieldDescriptor]bool
 }
 
 // spellings are those that were read so far: *spelling by message descriptor.
@@ -165,6 +223,13 @@ func spellingOf(message protoreflect.MessageDescriptor) *spelling {
 	}
 	s := &spelling{fields: make(map[string]protoreflect.FieldDescriptor), decimal: make(map[protoreflect.FieldDescriptor]bool)}
 	s.array, _ = proto.GetExtension(message.Options(), optionsv1.E_JsonArray).(bool)
+	s.choice, _ = proto.GetExtension(message.Options(), optionsv1.E_JsonChoice).(bool)
+	for i := range message.Oneofs().Len() {
+		union, _ := proto.GetExtension(message.Oneofs().Get(i).Options(), optionsv1.E_Union).(*optionsv1.Union)
+		if union != nil && !union.GetNested() {
+			s.discriminator = union.GetDiscriminator()
+		}
+	}
 	for i := range message.Fields().Len() {
 		fd := message.Fields().Get(i)
 		mapping, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)

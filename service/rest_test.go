@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
@@ -277,6 +279,12 @@ func TestRESTRequiresMembers(t *testing.T) {
 		}
 		required := requiredFields(m)
 		r := h.send(t, m.Endpoint.Verb(), "/v1"+pathVariable.ReplaceAllString(m.Endpoint.Template(), "id_1"), strings.NewReader(`{}`))
+		if len(required) == 0 && needsSome(m) {
+			if message, _, _, _ := r.errorBody(t); r.status != http.StatusBadRequest || !strings.HasPrefix(message, "invalid request: at least one of ") {
+				t.Errorf("%s with nothing: %d %s", m.ShortName(), r.status, r.body)
+			}
+			continue
+		}
 		if len(required) == 0 {
 			if r.status != http.StatusOK {
 				t.Errorf("%s with nothing: %d %s", m.ShortName(), r.status, r.body)
@@ -377,5 +385,18 @@ func requiredFields(m *catalog.Method) map[string]bool {
 			names[string(fields.Get(i).Name())] = true
 		}
 	}
+	for i := range m.Descriptor.Input().Oneofs().Len() {
+		union, _ := proto.GetExtension(m.Descriptor.Input().Oneofs().Get(i).Options(), optionsv1.E_Union).(*optionsv1.Union)
+		if union != nil {
+			names[union.GetDiscriminator()] = true
+		}
+	}
 	return names
+}
+
+// needsSome says whether the request has to have one of several members: a rule about
+// them all, whose error names them in words.
+func needsSome(m *catalog.Method) bool {
+	rules, _ := proto.GetExtension(m.Descriptor.Input().Options(), validate.E_Message).(*validate.MessageRules)
+	return slices.ContainsFunc(rules.GetCel(), func(rule *validate.Rule) bool { return strings.HasPrefix(rule.GetMessage(), "at least one of ") })
 }

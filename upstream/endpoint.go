@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
@@ -25,6 +26,7 @@ type Endpoint struct {
 	query     []parameter
 	readers   map[string]*reader // of the query, by name
 	body      *adminjson.Codec   // nil: no body
+	endings   []ending           // of the body
 	answer    *adminjson.Codec
 	gone      goneAnswer
 }
@@ -40,6 +42,10 @@ type Request struct {
 	Query string
 	// Body is a JSON object, or nil for none.
 	Body []byte
+
+	// pending makes the body anew when the request is sent, because it says how long
+	// it is until an end; nil where the body does not depend on the moment.
+	pending func(now time.Time) ([]byte, error)
 }
 
 // RequestError is a message that cannot be sent, because of a value in it. It never
@@ -104,8 +110,8 @@ func compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoin
 	if err := e.compileInput(rule.GetBody(), inPath); err != nil {
 		return nil, err
 	}
-	if e.verb == http.MethodDelete && rule.GetResponseBody() == "" {
-		e.gone = compileGone(e.segments, md.Output())
+	if e.verb == http.MethodDelete {
+		e.gone = compileGone(e.segments, md.Output(), rule.GetResponseBody())
 	}
 	return e, e.compileOutput(md.Output(), rule.GetResponseBody(), drift)
 }
@@ -126,6 +132,9 @@ func (e *Endpoint) compileInput(body string, inPath map[protoreflect.Name]bool) 
 		names := make([]protoreflect.Name, len(e.variables))
 		for i, field := range e.variables {
 			names[i] = field.Name()
+		}
+		if e.endings, err = compileEndings(e.input); err != nil {
+			return err
 		}
 		e.body, err = adminjson.Compile(e.input, adminjson.Without(names...))
 	case e.input.Fields().Len() > len(inPath):
@@ -184,12 +193,17 @@ func (e *Endpoint) Request(m protoreflect.Message) (*Request, error) {
 	if e.body == nil {
 		return r, nil
 	}
-	r.Body, err = e.body.AppendJSON(nil, m)
+	r.Body, err = e.encodeBody(m, time.Now())
+	if ended, ok := errors.AsType[errEnded](err); ok {
+		return nil, &RequestError{Field: string(ended.field), Reason: pastEnd}
+	}
 	if err != nil {
-		if field, ok := errors.AsType[*adminjson.FieldError](err); ok {
-			return nil, &RequestError{Field: field.Path, Reason: field.Reason}
+		return nil, err
+	}
+	for _, end := range e.endings {
+		if m.Has(end.at) {
+			r.pending = func(now time.Time) ([]byte, error) { return e.encodeBody(m, now) }
 		}
-		return nil, fmt.Errorf("encoding the body of %s: %w", e.name, err)
 	}
 	return r, nil
 }

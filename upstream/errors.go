@@ -59,6 +59,9 @@ const (
 	// ReasonBreakerOpen is a call that was not sent, because the upstream has been
 	// failing and the circuit breaker is open.
 	ReasonBreakerOpen = "UPSTREAM_BREAKER_OPEN"
+	// ReasonEndPassed is a call that was not sent, because the end that it sets was
+	// less than a second away when its turn came.
+	ReasonEndPassed = "END_PASSED"
 )
 
 // meaning is a row of the table: the class of an answer outside 2xx.

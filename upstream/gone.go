@@ -18,10 +18,20 @@ type goneAnswer struct {
 	deleted bool // "deleted" is true
 }
 
-// compileGone returns the certain part of output: nothing, when the message has a field
-// that only the upstream can fill.
-func compileGone(segments []segment, output protoreflect.MessageDescriptor) goneAnswer {
+// compileGone returns the certain part of the answer to a delete: nothing, when the
+// message has a field that only the upstream can fill. An answer that is the deleted
+// object itself (responseBody) is known by its id: that it is gone is what counts.
+func compileGone(segments []segment, output protoreflect.MessageDescriptor, responseBody string) goneAnswer {
 	var g goneAnswer
+	if responseBody != "" {
+		object := output.Fields().ByName(protoreflect.Name(responseBody))
+		if object == nil || object.Message() == nil {
+			return g // [Endpoint.compileOutput] refuses it.
+		}
+		id := object.Message().Fields().ByName("id")
+		g.id = id != nil && id.Kind() == protoreflect.StringKind && segments[len(segments)-1].variable != nil
+		return g
+	}
 	for i := range output.Fields().Len() {
 		field := output.Fields().Get(i)
 		text := field.Kind() == protoreflect.StringKind && !field.IsList()

@@ -224,11 +224,15 @@ func (d *delivery) pace(ctx context.Context) *Error {
 func (d *delivery) attempt(ctx context.Context, done func(error)) (*Reply, error) {
 	evidence := errNoEvidence
 	defer func() { done(evidence) }()
+	request, err := d.request.now()
+	if err != nil {
+		return nil, err
+	}
 	s, began := d.sender, time.Now()
 	if d.last == nil {
 		s.budget.call(began)
 	}
-	reply, err := s.options.Client.Do(ctx, d.endpoint, d.request)
+	reply, err := s.options.Client.Do(ctx, d.endpoint, request)
 	d.took = time.Since(began)
 	if err == nil {
 		evidence = nil

@@ -15,6 +15,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
 // program is the command line.
@@ -76,7 +78,7 @@ func run(ctx context.Context, args []string, std streams) int {
 		kong.Description("A gateway in front of the OpenAI Admin API."),
 		kong.UsageOnError(),
 		kong.Writers(std.out, std.err),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": version(), "sandbox_key": sandbox.DefaultAdminKey},
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),

@@ -67,7 +67,7 @@ func newOperation(method protoreflect.MethodDescriptor) (operation, error) {
 	}
 	fields := method.Input().Fields()
 	for i := range fields.Len() {
-		if field := fields.Get(i); !inPath[field.Name()] && !isMask(field) {
+		if field := fields.Get(i); !inPath[field.Name()] && !isOurs(field) {
 			op.rest = append(op.rest, field)
 		}
 	}
@@ -123,10 +123,11 @@ func element(message protoreflect.MessageDescriptor) protoreflect.FieldDescripto
 	return message.Fields().Get(0)
 }
 
-// isMask tells the field that says which others are sent. It is the gateway's
-// and has no place in the upstream's JSON.
-func isMask(field protoreflect.FieldDescriptor) bool {
-	return field.Message() != nil && field.Message().FullName() == "google.protobuf.FieldMask"
+// isOurs tells a field that is the gateway's own and has no place in the upstream's
+// JSON: the mask that says which others are sent, an end, a consent.
+func isOurs(field protoreflect.FieldDescriptor) bool {
+	return mapping(field).GetEnds() != "" || mapping(field).GetConsent() != nil ||
+		field.Message() != nil && field.Message().FullName() == "google.protobuf.FieldMask"
 }
 
 // isRequired tells whether a request must have the field.

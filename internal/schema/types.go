@@ -80,8 +80,9 @@ func (c *components) members(message protoreflect.MessageDescriptor, fields []pr
 	}
 	properties := object{}
 	var required []string
+	union, discriminator := unionOf(message)
 	for _, field := range fields {
-		if isMask(field) {
+		if isOurs(field) || union != nil && field.ContainingOneof() == union {
 			continue
 		}
 		properties.set(jsonName(field), c.field(field, to))
@@ -93,7 +94,10 @@ func (c *components) members(message protoreflect.MessageDescriptor, fields []pr
 	if len(required) > 0 {
 		schema.set("required", required)
 	}
-	if to == taken {
+	switch {
+	case union != nil:
+		c.unite(&schema, union, discriminator, to)
+	case to == taken:
 		schema.set("additionalProperties", false)
 	}
 	return schema
@@ -102,7 +106,7 @@ func (c *components) members(message protoreflect.MessageDescriptor, fields []pr
 // alwaysThere tells whether an answer has the member for certain. A plain scalar
 // has no form of absence. An enum has one, its zero, and so has a list.
 func alwaysThere(field protoreflect.FieldDescriptor) bool {
-	return !field.HasPresence() && !field.IsList() && field.Enum() == nil && !mapping(field).GetDecimal()
+	return !field.HasPresence() && !field.IsList() && !field.IsMap() && field.Enum() == nil && !mapping(field).GetDecimal()
 }
 
 // page makes the lists of an answer required: a page without its items is none.
@@ -163,6 +167,9 @@ func nullable(schema *object) {
 // value describes the value of a field that is there.
 func (c *components) value(field protoreflect.FieldDescriptor, to direction) object {
 	rules := rulesOf(field)
+	if field.IsMap() {
+		return c.entries(field, to)
+	}
 	if !field.IsList() {
 		return c.single(field, rules, to)
 	}
@@ -223,6 +230,9 @@ func (c *components) ofMessage(field protoreflect.FieldDescriptor, to direction)
 	}
 	if elements := element(message); elements != nil {
 		return c.value(elements, to)
+	}
+	if isChoice(message) {
+		return c.choice(message, to)
 	}
 	return c.message(message, to)
 }

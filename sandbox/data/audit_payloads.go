@@ -24,7 +24,9 @@ func eventPayload(eventType, target, email string, project *Project) any {
 	case "api_key.created":
 		return CreatedPayload{target, scopes}
 	case "api_key.updated":
-		return ChangedPayload{target, scopes}
+		return ChangedPayload{target, keyChanges(target)}
+	case "external_storage.registered":
+		return CreatedPayload{target, map[string]any{"geography": "EU", "provider": storageProviders()[3]}}
 	case "checkpoint.permission.created":
 		return CreatedPayload{target, map[string]string{
 			"project_id": project.ID, "fine_tuned_model_checkpoint": "ft:gpt-4o-mini:tickets:" + target[:6],
@@ -107,11 +109,26 @@ func eventPayload(eventType, target, email string, project *Project) any {
 		return CertificateRef{ID: target, Name: "Edge proxy", Content: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"}
 	case "certificates.activated", "certificates.deactivated":
 		return certificates
-	case "api_key.deleted", "checkpoint.permission.deleted", "external_key.removed", "group.deleted",
-		"scim.enabled", "scim.disabled", "invite.accepted", "invite.deleted", "project.archived", "project.deleted",
+	case "api_key.deleted", "checkpoint.permission.deleted", "external_key.removed", "external_storage.removed",
+		"group.deleted", "scim.enabled", "scim.disabled", "invite.accepted", "invite.deleted", "project.archived", "project.deleted",
 		"rate_limit.deleted", "role.deleted", "service_account.deleted", "user.deleted":
 		return TargetPayload{target}
 	default:
 		return nil
+	}
+}
+
+// keyChanges returns the changes of a key. The target selects them, and not a random
+// number. An empty list of scopes removes every restriction; without a list they stay.
+func keyChanges(target string) map[string]any {
+	switch target[0] % 4 {
+	case 0:
+		return map[string]any{"expires_in_seconds": 30 * day}
+	case 1:
+		return map[string]any{"scopes": []string{}}
+	case 2:
+		return map[string]any{"scopes": []string{"api.all.read"}, "expires_in_seconds": 30 * day}
+	default:
+		return map[string]any{"scopes": []string{"api.model.request", "api.model.read"}}
 	}
 }

@@ -1,7 +1,17 @@
 package data
 
 // AuditEventTypes returns the closed set that event_types accepts.
-func AuditEventTypes() []string {
+func AuditEventTypes() []string { return append(earlierEventTypes(), laterEventTypes()...) }
+
+// laterEventTypes are those that the API has had since November 2026.
+func laterEventTypes() []string {
+	return []string{
+		"external_storage.registered", "external_storage.removed",
+		"tenant.trusted_access.business_verification.started", "tenant.trusted_access.application.submitted",
+	}
+}
+
+func earlierEventTypes() []string {
 	return []string{
 		"api_key.created", "api_key.updated", "api_key.deleted", "certificate.created", "certificate.updated",
 		"certificate.deleted", "certificates.activated", "certificates.deactivated",

@@ -61,14 +61,24 @@ type GroupCost struct {
 	Dollars  string // A decimal number, exact to eighteen decimals.
 }
 
-// Costs returns the cost of each group in each span, for each position of the
-// price list if perLine is set, without costs of zero. Now is as in Usage.
-func (l *Ledger) Costs(f Filter, by []Dimension, perLine bool, spans []Span, now int64) [][]GroupCost {
-	sheet := newCostSheet(l, f, by)
+// CostQuery selects costs and groups them.
+type CostQuery struct {
+	Filter Filter
+	// Lines are names of positions of the price list; nil selects all.
+	Lines []string
+	By    []Dimension
+	// PerLine groups by position of the price list too.
+	PerLine bool
+}
+
+// Costs returns the cost of each group in each span, without costs of zero. Now is as
+// in Usage.
+func (l *Ledger) Costs(q CostQuery, spans []Span, now int64) [][]GroupCost {
+	sheet := newCostSheet(l, q)
 	out := make([][]GroupCost, len(spans))
 	for i, span := range spans {
 		sheet.count(span.minutes(now))
-		out[i] = sheet.costs(perLine)
+		out[i] = sheet.costs(q.PerLine)
 	}
 	return out
 }
@@ -87,13 +97,16 @@ type costSheet struct {
 	quantities []int64         // by slot
 }
 
-func newCostSheet(l *Ledger, f Filter, by []Dimension) *costSheet {
-	s := &costSheet{lines: l.lines, groups: newGrouping(by), workloads: l.selected("", f)}
+func newCostSheet(l *Ledger, q CostQuery) *costSheet {
+	s := &costSheet{lines: l.lines, groups: newGrouping(q.By), workloads: l.selected("", q.Filter)}
+	wanted := func(line int) bool {
+		return line != noLine && (q.Lines == nil || slices.Contains(q.Lines, l.lines[line].name))
+	}
 	slotOf := make(map[costSlot]int)
 	for _, w := range s.workloads {
 		for _, line := range w.lines {
 			slot := costSlot{s.groups.of(w), line}
-			if _, known := slotOf[slot]; line != noLine && !known {
+			if _, known := slotOf[slot]; wanted(line) && !known {
 				slotOf[slot] = 0
 				s.slots = append(s.slots, slot)
 			}
@@ -109,7 +122,7 @@ func newCostSheet(l *Ledger, f Filter, by []Dimension) *costSheet {
 	for i, w := range s.workloads {
 		for p, line := range w.lines {
 			s.workSlots[i][p] = noLine
-			if line != noLine {
+			if wanted(line) {
 				s.workSlots[i][p] = slotOf[costSlot{s.groups.of(w), line}]
 			}
 		}

@@ -15,6 +15,7 @@ const (
 	BySource
 	ByContext
 	ByStore
+	ByAPISource
 	dimensions // Their number.
 )
 
@@ -22,7 +23,7 @@ const (
 func (d Dimension) Name() string {
 	return [...]string{
 		"project_id", "user_id", "api_key_id", "model", "batch", "service_tier",
-		"size", "source", "context_level", "vector_store_id",
+		"size", "source", "context_level", "vector_store_id", "api_source",
 	}[d]
 }
 
@@ -38,6 +39,8 @@ func (d Dimension) Values() []string {
 		return []string{"image.generation", "image.edit", "image.variation"}
 	case ByContext:
 		return []string{"low", "medium", "high"}
+	case ByAPISource:
+		return []string{"agents_api", "unlabeled"}
 	default:
 		return nil
 	}

@@ -21,7 +21,13 @@ type Organization struct {
 	Alerts       *Collection[*SpendAlert]
 	SpendLimit   *SpendLimit // nil: none
 	Retention    string
-	Ledger       *Ledger
+	// LongestKeyLife is the longest life of a project's new key, in seconds; 0: any.
+	LongestKeyLife int64
+
+	ExternalKeys    *Collection[*ExternalKey]
+	ExternalStorage *Collection[*ExternalStorage]
+	Providers       *Collection[*IdentityProvider]
+	Ledger          *Ledger
 
 	credentials map[string]*AdminKey // By secret.
 	assignments map[Principal]*Collection[*Assignment]
@@ -41,10 +47,15 @@ func newOrganization(random *rand.Rand) *Organization {
 		Certificates: newCollection[*Certificate](),
 		Alerts:       newCollection[*SpendAlert](),
 		Retention:    "modified_abuse_monitoring",
-		assignments:  make(map[Principal]*Collection[*Assignment]),
-		audit:        newAuditLog(maxAuditEvents),
+		ExternalKeys: newCollection[*ExternalKey](), ExternalStorage: newCollection[*ExternalStorage](),
+		Providers:   newCollection[*IdentityProvider](),
+		assignments: make(map[Principal]*Collection[*Assignment]),
+		audit:       newAuditLog(maxAuditEvents),
 	}
 }
+
+// WorkspaceID returns the id of the workspace that belongs to the organization.
+func (o *Organization) WorkspaceID() string { return "ws_" + strings.TrimPrefix(o.ID, "org-") }
 
 const idAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -1,5 +1,7 @@
 package data
 
+import "strings"
+
 // Project is a project with everything that exists in it.
 type Project struct {
 	ID            string
@@ -20,6 +22,9 @@ type Project struct {
 	Retention  string
 	Models     *ModelPermissions // nil: every model
 	Tools      HostedTools
+	Tiers      ServiceTiers
+	// LongestKeyLife is the longest life of a new key, in seconds; 0: any.
+	LongestKeyLife int64
 	// Certificates holds the ids of the active certificates.
 	Certificates map[string]bool
 
@@ -47,7 +52,20 @@ func Residencies() []string {
 	return []string{
 		"GLOBAL", "US_STORAGE_PROCESSING", "EU_STORAGE_PROCESSING", "JP_STORAGE", "KR_STORAGE", "CA_STORAGE",
 		"SG_STORAGE", "IN_STORAGE", "AU_STORAGE", "GB_STORAGE", "AE_STORAGE", "AE_STORAGE_PROCESSING",
+		"JP_STORAGE_PROCESSING", "IN_STORAGE_PROCESSING", "AU_STORAGE_PROCESSING",
 	}
+}
+
+// ResidencyIn returns the residency of a geography, such as EU: the one with
+// processing where there is one. It returns an empty text for an unknown geography.
+func ResidencyIn(geography string) string {
+	name, found := strings.ToUpper(geography), ""
+	for _, r := range Residencies() {
+		if r == name || strings.HasPrefix(r, name+"_STORAGE") && len(r) > len(found) {
+			found = r
+		}
+	}
+	return found
 }
 
 // NewProject adds an active project that holds nothing but the predefined roles.
@@ -57,7 +75,7 @@ func (o *Organization) NewProject(name string, createdAt int64) *Project {
 		Members: newCollection[*Member](), Groups: newCollection[*ProjectGroup](),
 		Accounts: newCollection[*ServiceAccount](), Keys: newCollection[*ProjectKey](),
 		Roles: newCollection[*Role](), Alerts: newCollection[*SpendAlert](),
-		Retention: "organization_default", Tools: allHostedTools(),
+		Retention: "organization_default", Tools: allHostedTools(), Tiers: defaultTiers(),
 		limits: make(map[string]ModelLimit), Certificates: make(map[string]bool),
 	}
 	for _, r := range predefinedProjectRoles() {

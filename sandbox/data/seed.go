@@ -52,8 +52,9 @@ func Seed(seed uint64, sizes Sizes, adminKey string, now time.Time) *Organizatio
 	s.seedProjects()
 	s.seedInvites()
 	s.seedSpend()
-	s.seedLedger()
+	ledger := s.seedLedger()
 	s.seedAudit()
+	s.seedLater(ledger)
 	return s.Organization
 }
 

@@ -14,14 +14,14 @@ var everyday = []string{
 	"tenant.user.looked_up", "tenant.workload_identity.access_token.issued",
 }
 
-// seedAudit writes a history that has every event type at least once, if there are
-// enough events. Events of a project follow its creation.
+// seedAudit writes a history that has every earlier event type at least once, if there
+// are enough events. Events of a project follow its creation.
 func (s *seeder) seedAudit() {
 	n := s.sizes.AuditEvents
 	if n == 0 {
 		return
 	}
-	types := AuditEventTypes()
+	types := earlierEventTypes()
 	for len(types) < n {
 		types = append(types, pick(s, everyday))
 	}

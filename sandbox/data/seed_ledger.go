@@ -3,8 +3,8 @@ package data
 import "fmt"
 
 // seedLedger gives workloads to every key that was used, and storage and tool calls
-// to projects that are not archived.
-func (s *seeder) seedLedger() {
+// to projects that are not archived. It returns the builder, for what is added later.
+func (s *seeder) seedLedger() *ledgerBuilder {
 	b := &ledgerBuilder{seeder: s, ledger: &Ledger{}, lineAt: make(map[string]int)}
 	// The share of the list price that the organization pays, in billionths.
 	b.discount = 850_000_001 + s.random.Int64N(99_999_998)
@@ -19,6 +19,7 @@ func (s *seeder) seedLedger() {
 		b.shared(p)
 	}
 	s.Ledger = b.ledger
+	return b
 }
 
 type ledgerBuilder struct {
@@ -51,6 +52,10 @@ func (b *ledgerBuilder) add(kind string, start int64, rate int64, steady bool, d
 	w := workload{kind: kind, from: start / 3600, rate: rate, steady: steady, hash: b.random.Uint64()}
 	for d, v := range dims {
 		w.dims[d] = v
+	}
+	w.dims[ByAPISource] = "unlabeled"
+	if byAgents := kind == "completions" || kind == "decisions" || kind == "web_search_calls"; byAgents && w.hash%6 == 0 {
+		w.dims[ByAPISource] = "agents_api"
 	}
 	for i := range w.lines {
 		w.lines[i] = noLine
@@ -144,9 +149,13 @@ func (b *ledgerBuilder) audio(p *Project, k *ProjectKey, m model) {
 	w.lines[amount] = b.line(m.name, "duration_seconds", m.input)
 }
 
-// completions adds a workload of text. Some keys send images or audio too, and some
-// run in batches at half the price.
 func (b *ledgerBuilder) completions(p *Project, k *ProjectKey, m model) *workload {
+	return b.text("completions", p, k, m)
+}
+
+// text adds a workload of text. Some keys send images or audio too, some run in
+// batches at half the price, and some write to the cache for 12 hours.
+func (b *ledgerBuilder) text(kind string, p *Project, k *ProjectKey, m model) *workload {
 	dims := owned(p, k, m)
 	dims[ByBatch], dims[ByTier] = "false", "default"
 	machine := k.AccountID != ""
@@ -161,11 +170,15 @@ func (b *ledgerBuilder) completions(p *Project, k *ProjectKey, m model) *workloa
 	case b.chance(20):
 		dims[ByTier] = pick(b.seeder, ByTier.Values())
 	}
-	w := b.add("completions", k.CreatedAt, rate, machine, dims)
+	w := b.add(kind, k.CreatedAt, rate, machine, dims)
 	input := 1000 * (300 + b.random.Int64N(3000))
 	w.perRequest[inputText] = input
 	w.perRequest[inputCachedText] = input * b.random.Int64N(80) / 100
-	w.perRequest[inputCacheWrite] = input * b.random.Int64N(20) / 100
+	write := inputCacheWrite
+	if w.hash%4 == 1 {
+		write = inputLongCacheWrite
+	}
+	w.perRequest[write] = input * b.random.Int64N(20) / 100
 	w.perRequest[outputText] = 1000 * (100 + b.random.Int64N(900))
 	if b.chance(20) {
 		w.perRequest[inputImage] = 1000 * b.random.Int64N(800)
@@ -181,7 +194,7 @@ func (b *ledgerBuilder) completions(p *Project, k *ProjectKey, m model) *workloa
 	fresh := b.line(name+", input", "tokens", m.input*price/2)
 	cached := b.line(name+", cached input", "tokens", m.cached*price/2)
 	output := b.line(name+", output", "tokens", m.output*price/2)
-	for _, part := range []int{inputText, inputAudio, inputImage, inputCacheWrite} {
+	for _, part := range []int{inputText, inputAudio, inputImage, inputCacheWrite, inputLongCacheWrite} {
 		w.lines[part] = fresh
 	}
 	for _, part := range []int{inputCachedText, inputCachedAudio, inputCachedImage} {

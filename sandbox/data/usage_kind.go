@@ -1,7 +1,7 @@
 package data
 
 // maxParts bounds the independent quantities that one kind of usage has.
-const maxParts = 11
+const maxParts = 12
 
 // The parts of a completion's usage. Each number that the API reports is one of
 // them or a sum of them. Part 0 of every kind is its number of requests.
@@ -17,6 +17,8 @@ const (
 	outputText
 	outputAudio
 	outputImage
+	// inputLongCacheWrite is written for 12 hours, and inputCacheWrite for 30 minutes.
+	inputLongCacheWrite
 )
 
 // amount is the only part that other kinds have besides the requests.
@@ -28,7 +30,7 @@ type metric struct {
 	parts []int
 }
 
-// UsageKind is one of the ten kinds of usage that the API reports.
+// UsageKind is one of the eleven kinds of usage that the API reports.
 type UsageKind struct {
 	Name       string // The last segment of the endpoint's path.
 	Object     string
@@ -46,35 +48,43 @@ func (k *UsageKind) totals(sum parts) map[string]int64 {
 	return out
 }
 
+// textKind is the kind of usage that completions and decisions share.
+func textKind(name string) *UsageKind {
+	return &UsageKind{
+		name, "organization.usage." + name + ".result",
+		[]Dimension{ByProject, ByUser, ByKey, ByModel, ByBatch, ByTier, ByAPISource},
+		[]metric{
+			{"input_tokens", []int{
+				inputText, inputCachedText, inputAudio, inputCachedAudio, inputImage, inputCachedImage,
+				inputCacheWrite, inputLongCacheWrite,
+			}},
+			{"input_cached_tokens", []int{inputCachedText, inputCachedAudio, inputCachedImage}},
+			{"input_cache_write_tokens", []int{inputCacheWrite, inputLongCacheWrite}},
+			{"input_cache_write_30m_tokens", []int{inputCacheWrite}},
+			{"input_cache_write_12h_tokens", []int{inputLongCacheWrite}},
+			{"input_uncached_tokens", []int{inputText, inputAudio, inputImage}},
+			{"output_tokens", []int{outputText, outputAudio, outputImage}},
+			{"input_text_tokens", []int{inputText}},
+			{"output_text_tokens", []int{outputText}},
+			{"input_cached_text_tokens", []int{inputCachedText}},
+			{"input_audio_tokens", []int{inputAudio}},
+			{"input_cached_audio_tokens", []int{inputCachedAudio}},
+			{"output_audio_tokens", []int{outputAudio}},
+			{"input_image_tokens", []int{inputImage}},
+			{"input_cached_image_tokens", []int{inputCachedImage}},
+			{"output_image_tokens", []int{outputImage}},
+			{"num_model_requests", []int{requests}},
+		},
+	}
+}
+
 // UsageKinds returns all kinds of usage.
 func UsageKinds() []*UsageKind {
 	perModel := []Dimension{ByProject, ByUser, ByKey, ByModel}
 	count := metric{"num_model_requests", []int{requests}}
 	quantity := func(name string) metric { return metric{name, []int{amount}} }
 	return []*UsageKind{
-		{
-			"completions", "organization.usage.completions.result",
-			[]Dimension{ByProject, ByUser, ByKey, ByModel, ByBatch, ByTier},
-			[]metric{
-				{"input_tokens", []int{
-					inputText, inputCachedText, inputAudio, inputCachedAudio, inputImage, inputCachedImage, inputCacheWrite,
-				}},
-				{"input_cached_tokens", []int{inputCachedText, inputCachedAudio, inputCachedImage}},
-				{"input_cache_write_tokens", []int{inputCacheWrite}},
-				{"input_uncached_tokens", []int{inputText, inputAudio, inputImage}},
-				{"output_tokens", []int{outputText, outputAudio, outputImage}},
-				{"input_text_tokens", []int{inputText}},
-				{"output_text_tokens", []int{outputText}},
-				{"input_cached_text_tokens", []int{inputCachedText}},
-				{"input_audio_tokens", []int{inputAudio}},
-				{"input_cached_audio_tokens", []int{inputCachedAudio}},
-				{"output_audio_tokens", []int{outputAudio}},
-				{"input_image_tokens", []int{inputImage}},
-				{"input_cached_image_tokens", []int{inputCachedImage}},
-				{"output_image_tokens", []int{outputImage}},
-				count,
-			},
-		},
+		textKind("completions"), textKind("decisions"),
 		{"embeddings", "organization.usage.embeddings.result", perModel, []metric{quantity("input_tokens"), count}},
 		{"moderations", "organization.usage.moderations.result", perModel, []metric{quantity("input_tokens"), count}},
 		{
@@ -97,7 +107,7 @@ func UsageKinds() []*UsageKind {
 		},
 		{
 			"web_search_calls", "organization.usage.web_searches.result",
-			[]Dimension{ByProject, ByUser, ByKey, ByModel, ByContext},
+			[]Dimension{ByProject, ByUser, ByKey, ByModel, ByContext, ByAPISource},
 			[]metric{count, quantity("num_requests")},
 		},
 	}

@@ -32,6 +32,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		return nil, err
 	}
 	account.Method, account.Request = m, request
+	if err := c.consent(ctx, p, m, request); err != nil {
+		return nil, err
+	}
 	rules := c.rulesFor(p)
 	_, span := c.tracer.Stage(ctx, observe.StageAuthorize)
 	account.Decision = rules.Policy.Decide(p.identity.Caller, m.Access(), request)

@@ -123,6 +123,9 @@ func (c *Catalog) finish() (err error) {
 	for _, m := range c.byProcedure {
 		m.access, _ = c.access.Lookup(m.Procedure)
 		m.refresh, _ = c.access.Lookup(m.Procedure + refreshSuffix)
+		for _, consent := range m.consents {
+			consent.access, _ = c.access.Lookup(consent.procedure(m))
+		}
 	}
 	c.byEndpoint = make(map[*upstream.Endpoint]*Method)
 	var endpoints []*upstream.Endpoint
@@ -162,6 +165,11 @@ func (c *Catalog) grantable() []authz.Method {
 	for _, m := range c.methods {
 		method := m.grantable()
 		all = append(all, method)
+		for _, consent := range m.consents {
+			given := method
+			given.Procedure, given.Permission = consent.procedure(m), consent.permission
+			all = append(all, given)
+		}
 		if m.Stored() {
 			method.Procedure, method.Permission = m.Procedure+refreshSuffix, spendPermission
 			all = append(all, method)
@@ -174,7 +182,8 @@ func (c *Catalog) grantable() []authz.Method {
 }
 
 // Access are the methods for the compiler of policies: those of the catalog,
-// reflection, and for each stored read the right to have it fetched anew.
+// reflection, for each stored read the right to have it fetched anew, and the
+// consents of writes.
 func (c *Catalog) Access() *authz.Methods { return c.access }
 
 // Methods lists all methods by file, then in the order of their declaration.

@@ -68,6 +68,12 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if err := m.applyBudget(policy); err != nil {
 		return err
 	}
+	if err := m.compileConsents(); err != nil {
+		return err
+	}
+	if err := m.compileRestarts(policy); err != nil {
+		return err
+	}
 	for _, variable := range m.Endpoint.Variables() {
 		if !hasPathID(variable) {
 			return fmt.Errorf("path variable {%s} lacks the rule (admingateway.options.v1.path_id)", variable.Name())

@@ -80,6 +80,8 @@ type Method struct {
 	projects []protoreflect.FieldDescriptor
 	// variables are the request's fields that are in the path.
 	variables []protoreflect.FieldDescriptor
+	consents  []*Consent
+	restarts  protoreflect.FieldDescriptor // nil: a repetition has the same effect
 	tags      []TagPattern
 	staleBy   []*Method
 	settling  *settling

@@ -9,6 +9,10 @@ import (
 	"connectrpc.com/connect/v2"
 )
 
+// ProtocolREST is the protocol of a call (connect.CallInfo) that came in the
+// upstream's own form: what that form has no word for, its caller cannot say.
+const ProtocolREST = "rest"
+
 // Connection is the connection on which a call came. Every door offers one with
 // [WithConnection]; a call without one is refused ([Require]). A method that a
 // protocol has no use for does nothing.

@@ -48,12 +48,12 @@ func keyEntry(key *adminv1.ProjectApiKey) *inventoryv1.KeyEntry {
 		OwnerType: key.GetOwner().GetType(), OwnerProjectAccess: key.GetOwnerProjectAccess(),
 		CreatedAt: key.GetCreatedAt(), LastUsedAt: key.GetLastUsedAt(),
 	}
-	switch owner := key.GetOwner().GetOwner().(type) {
-	case *adminv1.ProjectApiKeyOwner_User:
-		entry.OwnerId, entry.OwnerName = owner.User.GetId(), owner.User.Name
-		entry.OwnerEmail = proto.String(owner.User.GetEmail())
-	case *adminv1.ProjectApiKeyOwner_ServiceAccount:
-		entry.OwnerId, entry.OwnerName = owner.ServiceAccount.GetId(), owner.ServiceAccount.Name
+	if user := key.GetOwner().GetUser(); user != nil {
+		entry.OwnerId, entry.OwnerName = user.GetId(), user.Name
+		entry.OwnerEmail = proto.String(user.GetEmail())
+	}
+	if account := key.GetOwner().GetServiceAccount(); account != nil {
+		entry.OwnerId, entry.OwnerName = account.GetId(), account.Name
 	}
 	return entry
 }

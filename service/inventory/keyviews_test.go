@@ -57,8 +57,8 @@ func TestKeyEntryHasItsOwner(t *testing.T) {
 	key := &adminv1.ProjectApiKey{
 		Id: "key_1", Name: proto.String("ci"), RedactedValue: "sk-…1", CreatedAt: &timestamppb.Timestamp{Seconds: 1}, LastUsedAt: &timestamppb.Timestamp{Seconds: 2},
 		Owner: &adminv1.ProjectApiKeyOwner{
-			Type:  adminv1.ProjectApiKeyOwnerType_PROJECT_API_KEY_OWNER_TYPE_USER.Enum(),
-			Owner: &adminv1.ProjectApiKeyOwner_User{User: &adminv1.ProjectApiKeyOwnerUser{Id: "user_1", Name: proto.String("A"), Email: "a@example.com"}},
+			Type: adminv1.ProjectApiKeyOwnerType_PROJECT_API_KEY_OWNER_TYPE_USER.Enum(),
+			User: &adminv1.ProjectApiKeyOwnerUser{Id: "user_1", Name: proto.String("A"), Email: "a@example.com"},
 		},
 		OwnerProjectAccess: adminv1.OwnerProjectAccess_OWNER_PROJECT_ACCESS_ACTIVE,
 	}
@@ -71,8 +71,8 @@ func TestKeyEntryHasItsOwner(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	key.Owner = &adminv1.ProjectApiKeyOwner{
-		Type:  adminv1.ProjectApiKeyOwnerType_PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT.Enum(),
-		Owner: &adminv1.ProjectApiKeyOwner_ServiceAccount{ServiceAccount: &adminv1.ProjectApiKeyOwnerServiceAccount{Id: "sa_1", Name: proto.String("B")}},
+		Type:           adminv1.ProjectApiKeyOwnerType_PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT.Enum(),
+		ServiceAccount: &adminv1.ProjectApiKeyOwnerServiceAccount{Id: "sa_1", Name: proto.String("B")},
 	}
 	want.OwnerType, want.OwnerId, want.OwnerName, want.OwnerEmail = adminv1.ProjectApiKeyOwnerType_PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT, "sa_1", proto.String("B"), nil
 	if got := keyEntry(key); !proto.Equal(want, got) {

@@ -3,10 +3,12 @@ package pacing
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -86,11 +88,12 @@ func Send() pipeline.Invoker {
 			account(ctx, reply, err)
 		}
 		if err != nil {
-			return nil, err
+			return nil, repeated(permit, err)
 		}
 		answer, err := m.Endpoint.Decode(reply.Body)
 		if bad, ok := errors.AsType[*upstream.Error](err); ok {
 			bad.Status, bad.RequestID = reply.Status, reply.RequestID
+			err = repeated(permit, err)
 		}
 		if answer.JSON == nil {
 			return nil, err
@@ -110,4 +113,22 @@ func account(ctx context.Context, reply *upstream.Reply, err error) {
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		done.RequestID, done.Done = e.RequestID, e.Kind == upstream.OutcomeUnknown
 	}
+}
+
+// repeated says of a write that may have been made, and whose effect counts from its
+// own moment, that the same request would have another effect.
+func repeated(permit admission.Permit, err error) error {
+	field := permit.Method().Restarts(permit.Request())
+	failure, ok := errors.AsType[*upstream.Error](err)
+	if field == "" || !ok || failure.Kind != upstream.OutcomeUnknown {
+		return err
+	}
+	said := *rpcerror.ToCaller(err)
+	said.Message += "; made again, it would count " + field + " from then on"
+	said.Metadata = maps.Clone(said.Metadata)
+	if said.Metadata == nil {
+		said.Metadata = make(map[string]string, 1)
+	}
+	said.Metadata["restarts"] = field
+	return &said
 }

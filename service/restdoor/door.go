@@ -10,12 +10,9 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
-
-// Protocol is the name of the door's protocol in the connect.CallInfo of its calls. It
-// takes the upstream's own JSON, where all others want a message.
-const Protocol = "rest"
 
 const (
 	// prefix begins the upstream's paths.
@@ -56,7 +53,7 @@ func (d *Door) Takes(r *http.Request) bool {
 // recorded like any other, and ends before anything of it is decoded.
 func (d *Door) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	s := &stream{writer: w, request: r, most: d.most}
-	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: Protocol, Codec: "json"}
+	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: door.ProtocolREST, Codec: "json"}
 	procedure := unrouted
 	if below, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix); ok {
 		s.method, s.match = d.catalog.Match(r.Method, below)

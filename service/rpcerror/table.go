@@ -40,6 +40,7 @@ var outcomes = map[upstream.Kind]outcome{
 // kind.
 var unsent = map[string]string{
 	upstream.ReasonNoBudget:    "the gateway's request budget has no room for the call before its deadline; nothing was sent",
+	upstream.ReasonEndPassed:   "the end that was asked for came before the request could be sent; nothing was sent",
 	upstream.ReasonBreakerOpen: "the upstream has been failing, so that calls to it pause; nothing was sent",
 }
 

@@ -31,7 +31,7 @@ func (c *comparison) values(at string, in place, want, got *shape) {
 	}
 	for _, value := range want.values {
 		if !slices.Contains(got.values, value) {
-			c.report(onlyOpenAPI, at, "enum value %q", value)
+			c.report(c.only, at, "enum value %q", value)
 		}
 	}
 	for _, value := range got.values {
@@ -49,7 +49,7 @@ func (c *comparison) bounds(at string, want, got *member) {
 		case !ok && name == "minLength" && want.bounds[name] == 1 && got.required:
 			// Requiring a string refuses the empty one.
 		case !ok:
-			c.report(onlyOpenAPI, at, "%s %s", name, decimal(want.bounds[name]))
+			c.report(c.only, at, "%s %s", name, decimal(want.bounds[name]))
 		case limit != want.bounds[name]:
 			c.report(differ, at, "%s %s; %s", name, decimal(want.bounds[name]), decimal(limit))
 		}
@@ -62,7 +62,7 @@ func (c *comparison) bounds(at string, want, got *member) {
 	if limit, ok := proseMaximum(want.prose); ok && want.kind == integer {
 		_, stated := want.bounds["maximum"]
 		if _, set := got.bounds["maximum"]; !stated && !set {
-			c.report(onlyOpenAPI, at, "maximum %s in words", limit)
+			c.report(c.only, at, "maximum %s in words", limit)
 		}
 	}
 }

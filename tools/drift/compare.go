@@ -13,6 +13,7 @@ type side string
 
 const (
 	onlyOpenAPI side = "openapi"
+	onlySDK     side = "sdk"
 	onlyProto   side = "proto"
 	differ      side = "both" // Both have it, and do not agree.
 )
@@ -31,16 +32,25 @@ func (d difference) String() string {
 	return strings.Join([]string{d.operation, string(d.side), d.path, d.what}, "\t")
 }
 
+// vendor is a description of the vendor's.
+type vendor struct {
+	side       side
+	operations map[string]*operation
+	// names: it describes names, types and values alone: no presence and no limits, and
+	// an instant is an integer.
+	names bool
+}
+
 // compare returns all that the two descriptions do not agree on, sorted.
-func compare(openapi, proto map[string]*operation) []difference {
+func compare(v vendor, proto map[string]*operation) []difference {
 	var all []difference
-	for name, want := range openapi {
+	for name, want := range v.operations {
 		got := proto[name]
 		if got == nil {
-			all = append(all, difference{name, onlyOpenAPI, "-", "operation"})
+			all = append(all, difference{name, v.side, "-", "operation"})
 			continue
 		}
-		c := comparison{operation: name, active: make(map[[2]*shape]bool)}
+		c := comparison{operation: name, only: v.side, names: v.names, flats: make(map[*shape]*shape), active: make(map[[2]*shape]bool)}
 		c.members("path", query, want.path, got.path)
 		c.members("query", query, want.query, got.query)
 		c.whole("body", body, want.body, got.body)
@@ -48,7 +58,7 @@ func compare(openapi, proto map[string]*operation) []difference {
 		all = append(all, c.found...)
 	}
 	for name := range proto {
-		if openapi[name] == nil {
+		if v.operations[name] == nil {
 			all = append(all, difference{name, onlyProto, "-", "operation"})
 		}
 	}
@@ -69,6 +79,9 @@ const (
 // comparison is of one operation.
 type comparison struct {
 	operation string
+	only      side               // The vendor's.
+	names     bool               // It describes no presence and no limits.
+	flats     map[*shape]*shape  // Unions as one object, by the union.
 	active    map[[2]*shape]bool // Objects being compared: a type may contain itself.
 	found     []difference
 }
@@ -84,7 +97,7 @@ func (c *comparison) whole(path string, in place, want, got *shape) {
 	case want == nil:
 		c.report(onlyProto, path, "%s", got.kind)
 	case got == nil:
-		c.report(onlyOpenAPI, path, "%s", want.kind)
+		c.report(c.only, path, "%s", want.kind)
 	default:
 		c.shapes(path, in, want, got)
 	}
@@ -94,11 +107,13 @@ func (c *comparison) members(path string, in place, want, got map[string]*member
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		at := path + "." + name
 		if got[name] == nil {
-			c.report(onlyOpenAPI, at, "%s", want[name].kind)
+			c.report(c.only, at, "%s", want[name].kind)
 			continue
 		}
-		c.presence(at, in, want[name], got[name])
-		if in != response {
+		if !c.names {
+			c.presence(at, in, want[name], got[name])
+		}
+		if in != response && !c.names {
 			c.bounds(at, want[name], got[name])
 		}
 		c.shapes(at, in, want[name].shape, got[name].shape)
@@ -116,7 +131,7 @@ func (c *comparison) presence(at string, in place, want, got *member) {
 	if in == response {
 		switch {
 		case absent && got.presence == implicit:
-			c.report(onlyOpenAPI, at, "may be absent or null; the field has no presence")
+			c.report(c.only, at, "may be absent or null; the field has no presence")
 		case !absent && got.presence == explicit && got.kind != instant:
 			c.report(onlyProto, at, "always present; the field is optional")
 		}
@@ -124,15 +139,15 @@ func (c *comparison) presence(at string, in place, want, got *member) {
 	}
 	switch {
 	case want.required && !got.required:
-		c.report(onlyOpenAPI, at, "required; the proto does not require it")
+		c.report(c.only, at, "required; the proto does not require it")
 	case !want.required && got.required:
 		c.report(onlyProto, at, "optional; the proto requires it")
 	case !want.required && got.presence == implicit && (in == body || got.kind != array):
 		// An array in a query is absent when it is empty.
-		c.report(onlyOpenAPI, at, "optional; the field has no presence")
+		c.report(c.only, at, "optional; the field has no presence")
 	}
 	if in == body && want.nullable && !got.nullable {
-		c.report(onlyOpenAPI, at, "takes null; the field does not send it")
+		c.report(c.only, at, "takes null; the field does not send it")
 	}
 	if in == body && !want.nullable && got.nullable {
 		c.report(onlyProto, at, "takes no null; the field sends it")
@@ -140,18 +155,22 @@ func (c *comparison) presence(at string, in place, want, got *member) {
 }
 
 func (c *comparison) shapes(at string, in place, want, got *shape) {
-	if want.kind == union {
+	switch {
+	case want.kind == union && got.kind != union:
 		if want = c.variant(at, want); want == nil {
 			return
 		}
+	case want.kind == object && got.kind == union:
+		got = c.flat(got)
+	default:
 	}
-	if sameSet := want.kind == got.kind || isSet(want) && isSet(got); !sameSet {
+	if !c.same(want, got) {
 		c.report(differ, at, "%s; %s", described(want), described(got))
 		return
 	}
 	switch want.kind {
 	case array:
-		if in != response {
+		if in != response && !c.names {
 			c.bounds(at+"[]", &member{shape: want.element}, &member{shape: got.element})
 		}
 		c.shapes(at+"[]", in, want.element, got.element)
@@ -163,6 +182,10 @@ func (c *comparison) shapes(at string, in place, want, got *shape) {
 		c.active[pair] = true
 		c.members(at, in, want.members, got.members)
 		delete(c.active, pair)
+	case mapping:
+		c.shapes(at+".*", in, want.element, got.element)
+	case union, choice:
+		c.variants(at, in, want, got)
 	case text, closed:
 		c.values(at, in, want, got)
 	default:
@@ -172,3 +195,8 @@ func (c *comparison) shapes(at string, in place, want, got *shape) {
 // isSet reports whether s is a set of strings: an enum, or a string under a rule. A
 // constant is a set of one.
 func isSet(s *shape) bool { return s.kind == closed || s.kind == text && len(s.values) > 0 }
+
+// same reports whether two shapes are of one kind, and can be compared further.
+func (c *comparison) same(want, got *shape) bool {
+	return want.kind == got.kind || isSet(want) && isSet(got) || c.names && want.kind == integer && got.kind == instant
+}

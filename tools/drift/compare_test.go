@@ -90,7 +90,7 @@ const (
 func TestAgreementIsSilent(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := check(&out, []byte(agreedOpenAPI), nil, compiled(t, agreedProto)); err != nil {
+	if err := checkOpenAPI(&out, []byte(agreedOpenAPI), nil, compiled(t, agreedProto)); err != nil {
 		t.Errorf("%v:\n%s", err, &out)
 	}
 }
@@ -144,6 +144,15 @@ func TestEachKindOfDifference(t *testing.T) {
 			want: []string{
 				post + "proto\tbody.tags\toptional; the proto requires it",
 			},
+		},
+		"null that every request sends": {
+			proto:   [2]string{`.min_len = 2, (adm`, `.min_len = 2, (google.api.field_behavior) = REQUIRED, (adm`},
+			openapi: [2]string{`["role", "count", "tags"]`, `["role", "count", "tags", "note"]`},
+			want:    []string{""},
+		},
+		"null that only some requests send": {
+			openapi: [2]string{`["role", "count", "tags"]`, `["role", "count", "tags", "note"]`},
+			want:    []string{post + "openapi\tbody.note\trequired; the proto does not require it"},
 		},
 		"null": {
 			proto: [2]string{`, (admingateway.options.v1.field).nullable = true`, ``},

@@ -25,12 +25,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // defaultDescription is where the description lies beside a checkout of the
 // project that has one.
-const defaultDescription = "../../../shared/upstream/admin-openapi.json"
+const defaultDescription = "../../../shared/upstream/admin-openapi-2026-11.json"
 
 func TestProtosMirrorTheDescription(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := check(&out, openapitest.Description(t, defaultDescription), allowed, protoregistry.GlobalFiles); err != nil {
+	if err := checkOpenAPI(&out, openapitest.Description(t, defaultDescription), allowed, protoregistry.GlobalFiles); err != nil {
 		t.Errorf("%v:\n%s", err, &out)
 	}
 }
@@ -40,11 +40,7 @@ func TestMutationOfTheRealProtosIsFound(t *testing.T) {
 	t.Parallel()
 	raw := openapitest.Description(t, defaultDescription)
 	before := lines(t, raw, protoregistry.GlobalFiles)
-	set := &descriptorpb.FileDescriptorSet{}
-	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
-		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
-		return true
-	})
+	set := realProtos()
 	edit(t, set, "ListUsersRequest", func(m *descriptorpb.DescriptorProto) {
 		m.Field = slices.DeleteFunc(m.GetField(), func(field *descriptorpb.FieldDescriptorProto) bool {
 			return field.GetName() == "emails"
@@ -57,11 +53,7 @@ func TestMutationOfTheRealProtosIsFound(t *testing.T) {
 			}
 		}
 	})
-	files, err := protodesc.NewFiles(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := lines(t, raw, files)
+	after := lines(t, raw, built(t, set))
 	for _, want := range []string{
 		"GET /organization/users\topenapi\tquery.emails\tarray",
 		"GET /organization/users/{user_id}\topenapi\tresponse.email\tstring",
@@ -71,6 +63,25 @@ func TestMutationOfTheRealProtosIsFound(t *testing.T) {
 			t.Errorf("the mutation is not found: %s\n%s", want, after)
 		}
 	}
+}
+
+// realProtos returns a copy of the descriptors that are compared.
+func realProtos() *descriptorpb.FileDescriptorSet {
+	set := &descriptorpb.FileDescriptorSet{}
+	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
+		return true
+	})
+	return set
+}
+
+func built(t *testing.T, set *descriptorpb.FileDescriptorSet) *protoregistry.Files {
+	t.Helper()
+	files, err := protodesc.NewFiles(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 func edit(t *testing.T, set *descriptorpb.FileDescriptorSet, message string, change func(*descriptorpb.DescriptorProto)) {
@@ -90,7 +101,7 @@ func edit(t *testing.T, set *descriptorpb.FileDescriptorSet, message string, cha
 func lines(t *testing.T, description []byte, files *protoregistry.Files) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := check(&out, description, nil, files); err != nil && !errors.Is(err, errDrift) {
+	if err := checkOpenAPI(&out, description, nil, files); err != nil && !errors.Is(err, errDrift) {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -144,10 +155,10 @@ func compiled(t *testing.T, source string) *protoregistry.Files {
 func TestRunNeedsADescription(t *testing.T) {
 	t.Parallel()
 	var out, usage bytes.Buffer
-	if err := run(nil, &out, &usage); err == nil || !strings.Contains(usage.String(), "-openapi") {
+	if err := run(t.Context(), nil, &out, &usage); err == nil || !strings.Contains(usage.String(), "-openapi") {
 		t.Errorf("run() = %v, usage %q", err, usage.String())
 	}
-	if err := run([]string{"-openapi", t.TempDir() + "/none.json"}, &out, &usage); !errors.Is(err, fs.ErrNotExist) {
+	if err := run(t.Context(), []string{"-openapi", t.TempDir() + "/none.json"}, &out, &usage); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("run with a missing file = %v", err)
 	}
 }
@@ -157,10 +168,10 @@ func TestStaleExceptionFails(t *testing.T) {
 	files := compiled(t, agreedProto)
 	const list = "# why\n\nGET /gone\topenapi\t*\t*\tit was there once\n"
 	var out bytes.Buffer
-	if err := check(&out, []byte(agreedOpenAPI), []byte(list), files); !errors.Is(err, errDrift) {
-		t.Errorf("check = %v, want errDrift", err)
+	if err := checkOpenAPI(&out, []byte(agreedOpenAPI), []byte(list), files); !errors.Is(err, errDrift) {
+		t.Errorf("checkOpenAPI = %v, want errDrift", err)
 	}
-	if diff := cmp.Diff("allowed.tsv:3 matches nothing: GET /gone\topenapi\t*\t*\n", out.String()); diff != "" {
+	if diff := cmp.Diff("line 3 of the list of the openapi matches nothing: GET /gone\topenapi\t*\t*\n", out.String()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -171,12 +182,12 @@ func TestExceptionExplains(t *testing.T) {
 	const list = "POST /users/{id}\t*\tresponse.user*\tstring\tno reason is too good\n" +
 		"*\t*\tresponse.*mail\t*\tanother\n"
 	var out bytes.Buffer
-	if err := check(&out, []byte(agreedOpenAPI), []byte("*\t*\tresponse.*mail\tstring\twhy\n"), files); err != nil {
-		t.Errorf("check = %v:\n%s", err, &out)
+	if err := checkOpenAPI(&out, []byte(agreedOpenAPI), []byte("*\t*\tresponse.*mail\tstring\twhy\n"), files); err != nil {
+		t.Errorf("checkOpenAPI = %v:\n%s", err, &out)
 	}
 	out.Reset()
-	if err := check(&out, []byte(agreedOpenAPI), []byte(list), files); !errors.Is(err, errDrift) {
-		t.Errorf("check with a line that matches nothing = %v", err)
+	if err := checkOpenAPI(&out, []byte(agreedOpenAPI), []byte(list), files); !errors.Is(err, errDrift) {
+		t.Errorf("checkOpenAPI with a line that matches nothing = %v", err)
 	}
 }
 

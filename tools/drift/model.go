@@ -15,7 +15,9 @@ const (
 	object  kind = "object"
 	free    kind = "free-form object"
 	array   kind = "array"
+	mapping kind = "map"
 	union   kind = "union"
+	choice  kind = "choice of types"
 )
 
 // shape is a type as one side describes it. Both sides are read into shapes, so
@@ -24,8 +26,8 @@ type shape struct {
 	kind     kind
 	values   []string           // Of a closed set; of a string, the only ones allowed.
 	members  map[string]*member // Of an object, by JSON name.
-	element  *shape             // Of an array.
-	variants map[string]*shape  // Of a union, by the constant that distinguishes them.
+	element  *shape             // Of an array, and of a map's values.
+	variants map[string]*shape  // Of a union, by the constant that distinguishes them; of a choice, by type.
 	bounds   bounds
 	prose    string // The description's text.
 }

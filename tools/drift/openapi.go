@@ -221,14 +221,24 @@ func (d *document) read(m *member, s *schema, name string) error {
 var unixProse = regexp.MustCompile(`(?i)\bunix\b`)
 
 // instantNames are integers that are instants although nothing beside them says so.
-var instantNames = []string{"start_time", "end_time", "gt", "gte", "lt", "lte"}
+var instantNames = []string{"created_at", "updated_at", "start_time", "end_time", "gt", "gte", "lt", "lte"}
 
 func isInstant(s *schema, name string) bool {
 	return s.Format == "unixtime" || unixProse.MatchString(s.Description) || slices.Contains(instantNames, name)
 }
 
 func (d *document) properties(into *shape, s *schema) error {
-	if len(s.Properties) == 0 {
+	switch values := s.Others.schema; {
+	case values != nil && len(s.Properties) > 0:
+		return errors.New("properties beside a schema of additional ones")
+	case values != nil:
+		m, err := d.member(values, "")
+		if err != nil {
+			return err
+		}
+		into.kind, into.element = mapping, m.shape
+		return nil
+	case len(s.Properties) == 0:
 		into.kind = free
 		return nil
 	}
@@ -269,11 +279,10 @@ func (d *document) all(m *member, s *schema, name string) error {
 	return nil
 }
 
-// any reads alternatives: a value or null, an open set of strings, or objects
-// that a constant distinguishes.
-func (d *document) any(m *member, alternatives []*schema, discriminator, name string) error {
+// any reads alternatives, of which null is none.
+func (d *document) any(m *member, schemas []*schema, discriminator, name string) error {
 	var shapes []*shape
-	for _, alternative := range alternatives {
+	for _, alternative := range schemas {
 		if slices.Equal(alternative.Type, []string{"null"}) {
 			m.nullable = true
 			continue
@@ -285,32 +294,15 @@ func (d *document) any(m *member, alternatives []*schema, discriminator, name st
 		m.nullable = m.nullable || a.nullable
 		shapes = append(shapes, a.shape)
 	}
+	s, err := alternatives(shapes, discriminator)
+	if err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
 	if len(shapes) == 1 {
-		m.shape = withProse(shapes[0], m.prose)
+		m.shape = withProse(s, m.prose)
 		return nil
 	}
-	strings := func(s *shape) bool { return s.kind == text || s.kind == closed }
-	if len(shapes) > 1 && !slices.ContainsFunc(shapes, func(s *shape) bool { return !strings(s) }) {
-		m.kind = text
-		for _, s := range shapes {
-			if len(s.values) == 0 { // Any string: the others are examples.
-				m.values = nil
-				return nil
-			}
-			m.kind = closed
-			m.values = append(m.values, s.values...)
-		}
-		return nil
-	}
-	m.kind = union
-	m.variants = make(map[string]*shape)
-	for _, s := range shapes {
-		constant := s.members[discriminator]
-		if constant == nil || len(constant.values) != 1 {
-			return fmt.Errorf("%q: alternatives that no constant distinguishes", name)
-		}
-		m.variants[constant.values[0]] = s
-	}
+	m.kind, m.values, m.variants = s.kind, s.values, s.variants
 	return nil
 }
 

@@ -76,22 +76,21 @@ func (m mirror) operation(method protoreflect.MethodDescriptor) (*operation, err
 		return nil, fmt.Errorf("google.api.http names no verb of GET, POST, DELETE, PUT, PATCH")
 	}
 	op := &operation{name: verb + " " + path, path: make(map[string]*member), query: make(map[string]*member)}
-	fields := m.message(method.Input()).members
-	rest := make(map[string]*member)
-	for name, field := range fields {
-		rest[name] = field
-	}
+	input := m.message(method.Input())
+	var names []string
 	for _, match := range variable.FindAllStringSubmatch(path, -1) {
-		field := rest[match[1]]
+		field := input.members[match[1]]
 		if field == nil {
 			return nil, fmt.Errorf("path variable %q has no field", match[1])
 		}
 		op.path[match[1]] = field
-		delete(rest, match[1])
+		names = append(names, match[1])
 	}
+	whole := without(input, names)
+	rest := whole.members
 	switch body := rule.GetBody(); {
 	case body == "*":
-		op.body = &shape{kind: object, members: rest}
+		op.body = whole
 	case body == "":
 		op.query = rest
 	case rest[body] == nil:
@@ -146,34 +145,51 @@ func (m mirror) message(message protoreflect.MessageDescriptor) *shape {
 		*s = *m.field(fields.Get(0)).shape
 		return s
 	}
+	if isChoice(message) {
+		*s = *m.choice(message)
+		return s
+	}
+	oneof, discriminator := unionOf(message)
 	for i := range fields.Len() {
 		field := fields.Get(i)
-		if message := field.Message(); message != nil && message.FullName() == "google.protobuf.FieldMask" {
-			continue // Says which fields of a request to send: ours, never sent itself.
+		if isOwn(field) || oneof != nil && field.ContainingOneof() == oneof {
+			continue
 		}
 		s.members[jsonName(field)] = m.field(field)
+	}
+	if oneof != nil {
+		m.distribute(s, oneof, discriminator)
 	}
 	return s
 }
 
-func mapping(field protoreflect.FieldDescriptor) *optionsv1.FieldMapping {
+// isOwn reports whether a field is the gateway's own, which is never sent: it says which
+// fields to send, when something ends, or that the caller means what it says.
+func isOwn(field protoreflect.FieldDescriptor) bool {
+	if message := field.Message(); message != nil && message.FullName() == "google.protobuf.FieldMask" {
+		return true
+	}
+	return mappingOf(field).GetEnds() != "" || mappingOf(field).GetConsent() != nil
+}
+
+func mappingOf(field protoreflect.FieldDescriptor) *optionsv1.FieldMapping {
 	options, _ := proto.GetExtension(field.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
 	return options
 }
 
 func jsonName(field protoreflect.FieldDescriptor) string {
-	if name := mapping(field).GetName(); name != "" {
+	if name := mappingOf(field).GetName(); name != "" {
 		return name
 	}
 	return string(field.Name())
 }
 
 func (m mirror) field(field protoreflect.FieldDescriptor) *member {
-	f := &member{nullable: mapping(field).GetNullable()}
+	f := &member{nullable: mappingOf(field).GetNullable()}
 	r := rulesOf(field)
 	switch {
 	case field.IsMap():
-		f.shape = &shape{kind: "map"}
+		f.shape = &shape{kind: mapping, element: m.single(field.MapValue(), r.values())}
 	case field.IsList():
 		f.shape = &shape{kind: array, element: m.single(field, r.elements())}
 	default:
@@ -183,18 +199,21 @@ func (m mirror) field(field protoreflect.FieldDescriptor) *member {
 	if f.kind == array {
 		f.bounds = r.bounds()
 	}
-	f.required = r.required(f.presence) || f.presence == implicit && zeroIsSent(field)
+	f.required = r.required(f.presence) || isRequired(field) && (f.nullable || f.presence == implicit && zeroIsSent(field))
 	return f
 }
 
-// zeroIsSent reports whether every request sends the field, with a zero that is a value
-// like others: false, 0, an empty array. A string or an enum needs a rule to refuse its
-// zero, which is not a value of the upstream.
-func zeroIsSent(field protoreflect.FieldDescriptor) bool {
+// isRequired reports whether every request sends the field: one that is not set goes out
+// as its zero, or as null where the field is nullable.
+func isRequired(field protoreflect.FieldDescriptor) bool {
 	behaviours, _ := proto.GetExtension(field.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
-	if !slices.Contains(behaviours, annotations.FieldBehavior_REQUIRED) {
-		return false
-	}
+	return slices.Contains(behaviours, annotations.FieldBehavior_REQUIRED)
+}
+
+// zeroIsSent reports whether the field's zero is a value like others: false, 0, an empty
+// array. A string or an enum needs a rule to refuse its zero, which is not a value of
+// the upstream.
+func zeroIsSent(field protoreflect.FieldDescriptor) bool {
 	switch field.Kind() {
 	case protoreflect.StringKind, protoreflect.EnumKind:
 		return field.IsList()
@@ -224,7 +243,7 @@ func (m mirror) single(field protoreflect.FieldDescriptor, r rules) *shape {
 	case protoreflect.EnumKind:
 		return &shape{kind: closed, values: r.allowed(field.Enum())}
 	case protoreflect.StringKind:
-		if mapping(field).GetDecimal() {
+		if mappingOf(field).GetDecimal() {
 			return &shape{kind: number, bounds: r.bounds()}
 		}
 		return &shape{kind: text, values: r.strings(), bounds: r.bounds()}

@@ -21,6 +21,9 @@ func rulesOf(field protoreflect.FieldDescriptor) rules {
 // elements returns the rules of a repeated field's elements.
 func (r rules) elements() rules { return rules{r.GetRepeated().GetItems()} }
 
+// values returns the rules of a map's values.
+func (r rules) values() rules { return rules{r.GetMap().GetValues()} }
+
 // required reports whether a request without the field is refused: by the rule of that
 // name, or by one that the zero value breaks where zero means absent.
 func (r rules) required(p presence) bool {

@@ -17,6 +17,7 @@ type schema struct {
 	Properties    map[string]*schema `json:"properties"`
 	Required      []string           `json:"required"`
 	Items         *schema            `json:"items"`
+	Others        additional         `json:"additionalProperties"`
 	AllOf         []*schema          `json:"allOf"`
 	AnyOf         []*schema          `json:"anyOf"`
 	OneOf         []*schema          `json:"oneOf"`
@@ -38,19 +39,13 @@ func (s *schema) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &keywords); err != nil {
 		return err
 	}
-	for keyword, value := range keywords {
+	for keyword := range keywords {
 		switch keyword {
 		case "$ref", "type", "format", "description", "enum", "properties", "required", "items",
-			"allOf", "anyOf", "oneOf", "discriminator",
+			"allOf", "anyOf", "oneOf", "discriminator", "additionalProperties",
 			"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems":
 		case "title", "default", "example", "examples", "deprecated": // Nothing that a value must satisfy.
 		case "nullable": // How OpenAPI 3.0 said it; the vendor's 3.1 still does in places.
-		case "additionalProperties":
-			// Proto messages drop unknown members: only a schema for
-			// the unknown would say something.
-			if v := string(value); v != "true" && v != "false" && v != "{}" {
-				return fmt.Errorf("keyword %q with a schema is not understood", keyword)
-			}
 		default:
 			if !strings.HasPrefix(keyword, "x-") {
 				return fmt.Errorf("keyword %q is not understood", keyword)
@@ -74,6 +69,19 @@ func (s *schema) bounds() bounds {
 		}
 	}
 	return b
+}
+
+// additional is the keyword "additionalProperties": the schema of a map's values, nil
+// for a boolean or an empty schema, which say nothing that a message could.
+type additional struct{ *schema }
+
+// UnmarshalJSON reads either form.
+func (a *additional) UnmarshalJSON(data []byte) error {
+	if v := string(data); v == "true" || v == "false" || v == "{}" {
+		return nil
+	}
+	a.schema = &schema{}
+	return json.Unmarshal(data, a.schema)
 }
 
 // typeNames is the keyword "type": a name, or a list of them.

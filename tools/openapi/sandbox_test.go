@@ -114,6 +114,9 @@ func (d *driver) list(path string) []map[string]any {
 		if page["has_more"] != true {
 			return out
 		}
+		if items := objects(page["data"]); len(items) > 0 {
+			at = path + glue + "after=" + id(items[len(items)-1])
+		}
 		for member, param := range map[string]string{"next": "after", "last_id": "after", "next_page": "page"} {
 			if cursor, ok := page[member].(string); ok {
 				at = path + glue + param + "=" + cursor
@@ -156,6 +159,8 @@ func (d *driver) everything() {
 	d.organization(users, content)
 	d.access(users)
 	d.project(users, content)
+	d.external()
+	d.federation()
 	d.reports()
 
 	projects := d.list("/organization/projects?limit=7&include_archived=true")
@@ -167,6 +172,7 @@ func (d *driver) everything() {
 		} {
 			d.list(base + list)
 		}
+		d.get(base + "/service_tier_settings")
 		d.list("/projects/" + id(p) + "/roles")
 	}
 
@@ -321,6 +327,8 @@ func (d *driver) project(users []map[string]any, content string) {
 	d.post(base+"/service_accounts/"+account, `{"role":"owner"}`)
 	key := id(d.call(http.StatusOK, http.MethodPost, base+"/service_accounts/"+account+"/api_keys", ""))
 	d.get(base + "/api_keys/" + key)
+	d.post(base+"/api_keys/"+key, `{"scopes":["api.all.read"],"expires_in_seconds":60}`)
+	d.post(base+"/service_accounts/"+account+"/api_keys", `{"expires_in_seconds":60}`)
 	d.delete(base + "/api_keys/" + key)
 	d.delete(base + "/service_accounts/" + account)
 	d.delete(base + "/users/" + user)
@@ -333,6 +341,9 @@ func (d *driver) project(users []map[string]any, content string) {
 	d.delete(base + "/model_permissions")
 	d.get(base + "/hosted_tool_permissions")
 	d.post(base+"/hosted_tool_permissions", `{"mcp":{"enabled":false},"web_search":null}`)
+	d.get(base + "/service_tier_settings")
+	d.post(base+"/service_tier_settings", `{"default":"fast","enabled_tiers":["flex","fast"]}`)
+	d.post(base+"/service_tier_settings", `{"enabled_tiers":"all"}`)
 	d.spend(base)
 
 	certificate := id(d.post("/organization/certificates", `{"name":"x","certificate":%q}`, content))
@@ -349,7 +360,8 @@ func (d *driver) reports() {
 	d.t.Helper()
 	week := time.Now().Add(-7 * 24 * time.Hour).Unix()
 	groups := map[string]string{
-		"completions":               "project_id user_id api_key_id model batch service_tier",
+		"completions":               "project_id user_id api_key_id model batch service_tier api_source",
+		"decisions":                 "project_id user_id api_key_id model batch service_tier api_source",
 		"embeddings":                "project_id user_id api_key_id model",
 		"moderations":               "project_id user_id api_key_id model",
 		"images":                    "project_id user_id api_key_id model size source",
@@ -358,7 +370,7 @@ func (d *driver) reports() {
 		"vector_stores":             "project_id",
 		"code_interpreter_sessions": "project_id",
 		"file_search_calls":         "project_id user_id api_key_id vector_store_id",
-		"web_search_calls":          "project_id user_id api_key_id model context_level",
+		"web_search_calls":          "project_id user_id api_key_id model context_level api_source",
 	}
 	for kind, dimensions := range groups {
 		path := fmt.Sprintf("/organization/usage/%s?start_time=%d&limit=3", kind, week)
@@ -373,7 +385,7 @@ func (d *driver) reports() {
 	}
 	costs := fmt.Sprintf("/organization/costs?start_time=%d&limit=3", week)
 	d.list(costs)
-	d.list(costs + "&group_by=project_id&group_by=line_item&group_by=api_key_id")
+	d.list(costs + "&group_by=project_id&group_by=line_item&group_by=api_key_id&group_by=user_id&group_by=api_source")
 }
 
 // With the option that the documentation describes, amounts are numbers.
@@ -426,12 +438,18 @@ func TestSubtlyWrongAnswersAreFound(t *testing.T) {
 	t.Parallel()
 	described := load(t)
 	d := newDriver(t, described, sandbox.Options{Users: 3, Projects: 2})
-	for _, tt := range []struct{ name, old, replacement string }{
-		{"null for a string", `"redacted_value":"`, `"redacted_value":null,"x-old":"`},
-		{"missing member", `"has_more":`, `"had_more":`},
-		{"wrong constant", `"object":"list"`, `"object":"lists"`},
+	const keys, storage, providers = "/organization/admin_api_keys", "/organization/external_storage", "/organization/workload_identity_providers"
+	for _, tt := range []struct{ path, name, old, replacement string }{
+		{keys, "null for a string", `"redacted_value":"`, `"redacted_value":null,"x-old":"`},
+		{keys, "missing member", `"has_more":`, `"had_more":`},
+		{keys, "wrong constant", `"object":"list"`, `"object":"lists"`},
+		{storage, "a status that is none", `"status":"pending"`, `"status":"lost"`},
+		{storage, "a provider without a member", `"account_id":`, `"account":`},
+		{storage, "null for a union", `"provider":{`, `"provider":null,"x-old":{`},
+		{providers, "a type that is none", `"type":"discovery"`, `"type":"guess"`},
+		{providers, "text for a time", `"updated_at":`, `"updated_at":"now","x-old":`},
 	} {
-		got := d.send(http.MethodGet, "/organization/admin_api_keys", "")
+		got := d.send(http.MethodGet, tt.path, "")
 		wrong := got
 		wrong.body = bytes.Replace(got.body, []byte(tt.old), []byte(tt.replacement), 1)
 		if bytes.Equal(wrong.body, got.body) {

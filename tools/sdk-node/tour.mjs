@@ -17,7 +17,7 @@ const pairs = (text) => (text ?? '').split(' ').filter(Boolean).map((pair) => pa
 // operations are those of the file: line, method, path, parameters, values to keep.
 function* operations() {
   for (const [i, text] of readFileSync(file, 'utf8').split('\n').entries()) {
-    if (text === '' || text.startsWith('#') || text.startsWith('-')) continue;
+    if (text === '' || text.startsWith('#')) continue;
     const [, method, path, params, keep] = form.exec(text);
     yield { line: i + 1, method, path: pairs(path), params: JSON.parse(params ?? '{}'), keep: pairs(keep) };
   }

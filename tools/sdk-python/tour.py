@@ -21,7 +21,7 @@ LINE = re.compile(r"^([\w.]+)((?: \w+=\S+)*)(?: (\{.*?\}))?(?: => (.+))?$")
 def operations():
     """The operations of the file: number, method, path, parameters, values to keep."""
     for number, text in enumerate(OPERATIONS.read_text(encoding="utf-8").splitlines(), 1):
-        if not text or text[0] in "#-":
+        if not text or text.startswith("#"):
             continue
         method, path, params, keep = LINE.match(text).groups()
         pairs = [pair.split("=", 1) for pair in path.split()]

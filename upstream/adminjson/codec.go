@@ -70,8 +70,9 @@ func WithDrift(d *Drift) Option {
 }
 
 // Compile makes the codec of a message type. The error names the field that has
-// no mapping: an enum with a value that lacks its json_value, a map, a group,
-// bytes, a float, or a kind of integer without a form of its own in JSON.
+// no mapping: an enum with a value that lacks its json_value, a map whose keys are
+// not strings, a union whose parts have a member in common, a group, bytes, a
+// float, or a kind of integer without a form of its own in JSON.
 func Compile(md protoreflect.MessageDescriptor, opts ...Option) (*Codec, error) {
 	o := options{without: map[protoreflect.Name]bool{}}
 	for _, opt := range opts {

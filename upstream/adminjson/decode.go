@@ -70,6 +70,8 @@ func (c *Codec) decode(dst, json []byte, how reading) (d decoder, err error) {
 		err = d.field(c.plan, c.in)
 	case c.plan.array != nil:
 		err = d.array(c.plan)
+	case c.plan.choice != nil:
+		err = d.chosenMember(c.plan)
 	default:
 		err = d.object(c.plan)
 	}
@@ -110,6 +112,7 @@ func (d *decoder) enter() error {
 // frame is the state of an object that is being read.
 type frame struct {
 	base   int // Where its records start.
+	object int // Where it starts in the JSON.
 	seen   fieldSet
 	oneofs uint64
 	// stale has, for a field, the end of its records that no longer count.
@@ -125,7 +128,11 @@ func (d *decoder) object(p *plan) error {
 	if err := d.enter(); err != nil {
 		return err
 	}
-	fr := frame{base: len(d.dst)}
+	fr := frame{base: len(d.dst), object: d.pos}
+	chosen, err := d.chosen(p)
+	if err != nil {
+		return err
+	}
 	next := 0 // Members mostly come in the order of the fields.
 	for d.pos++; d.more('}'); {
 		name := d.plainText()
@@ -135,6 +142,9 @@ func (d *decoder) object(p *plan) error {
 			f = &p.fields[next]
 		} else if i, ok := p.byName[string(name)]; ok {
 			f = &p.fields[i]
+		} else if p.union.has(chosen, name) {
+			d.skip()
+			continue
 		} else if err := d.unknown(p, name); err != nil {
 			return err
 		} else {
@@ -143,6 +153,11 @@ func (d *decoder) object(p *plan) error {
 		next = f.index + 1
 		if err := d.member(p, f, &fr); err != nil {
 			return within(err, f.name)
+		}
+	}
+	if chosen != nil {
+		if err := d.variant(p, chosen, fr.object); err != nil {
+			return err
 		}
 	}
 	d.depth--
@@ -169,10 +184,7 @@ func (d *decoder) unknown(p *plan, name []byte) error {
 // member reads the value of a member and keeps track of the records it replaces.
 func (d *decoder) member(p *plan, f *field, fr *frame) error {
 	if fr.seen.has(f.index) {
-		if fr.stale == nil {
-			fr.stale = make(map[protowire.Number]int)
-		}
-		fr.stale[f.desc.Number()] = len(d.dst)
+		fr.drop(f.desc.Number(), len(d.dst))
 	}
 	fr.seen.add(f.index)
 	if d.strict && p.mask != nil {
@@ -189,7 +201,7 @@ func (d *decoder) member(p *plan, f *field, fr *frame) error {
 	if f.oneof >= 0 && len(d.dst) > from.end {
 		one := uint64(1) << f.oneof
 		if fr.oneofs&one != 0 {
-			if err := d.second(p, f); err != nil {
+			if err := d.second(p, f, fr); err != nil {
 				return err
 			}
 		}
@@ -199,12 +211,23 @@ func (d *decoder) member(p *plan, f *field, fr *frame) error {
 }
 
 // second is called for a member of a oneof that already has one.
-func (d *decoder) second(p *plan, f *field) error {
+func (d *decoder) second(p *plan, f *field, fr *frame) error {
 	if d.strict {
 		return d.fail("must not occur together with another of " + string(f.desc.ContainingOneof().Name()))
 	}
 	d.drift.add(p.desc.FullName(), f.name, SecondOneof)
+	if u := p.payloads[f.oneof]; u != nil {
+		d.payload(p, u, f, fr)
+	}
 	return nil
+}
+
+// drop says that the records of a field which end at or before at do not count.
+func (fr *frame) drop(number protowire.Number, at int) {
+	if fr.stale == nil {
+		fr.stale = make(map[protowire.Number]int)
+	}
+	fr.stale[number] = at
 }
 
 // null reads a null as the absence of a field.
@@ -216,7 +239,7 @@ func (d *decoder) null(p *plan, f *field) error {
 		return d.refuse(reasonNull)
 	}
 	d.skip()
-	if !f.presence && !f.list {
+	if !f.presence && !f.list && f.kind != kindMap {
 		d.drift.add(p.desc.FullName(), f.name, UnexpectedNull)
 	}
 	return nil
@@ -241,10 +264,14 @@ func (d *decoder) forget(fr *frame) {
 
 // field reads a value that is not null.
 func (d *decoder) field(p *plan, f *field) error {
-	if f.list {
+	switch {
+	case f.list:
 		return d.list(p, f)
+	case f.kind == kindMap:
+		return d.mapping(p, f)
+	default:
+		return d.single(p, f, f.presence)
 	}
-	return d.single(p, f, f.presence)
 }
 
 // array reads an array as the records of a message that stands for one.
@@ -321,17 +348,20 @@ func (d *decoder) single(p *plan, f *field, zero bool) error {
 	case kindTimestamp:
 		return d.timestamp(f)
 	case kindMessage:
-		d.path[d.depth] = f
+		d.enters(f)
 		start := d.open(f.tag)
 		err := d.object(f.message)
 		d.close(start)
 		return err
 	case kindArray:
-		d.path[d.depth] = f
+		d.enters(f)
 		start := d.open(f.tag)
 		err := d.array(f.message)
 		d.close(start)
 		return err
+	case kindChoice:
+		d.enters(f)
+		return d.choice(f)
 	case kindStruct, kindListValue, kindValue:
 		return d.dynamic(f)
 	default:

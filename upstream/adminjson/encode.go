@@ -31,15 +31,27 @@ func (e *encoder) message(p *plan, m protoreflect.Message) error {
 		e.depth--
 		return nil
 	}
+	if p.choice != nil {
+		return e.choice(p, m)
+	}
 	if err := e.enter(); err != nil {
 		return err
 	}
+	e.dst = append(e.dst, '{')
+	if err := e.members(p, m, len(e.dst)); err != nil {
+		return err
+	}
+	e.dst = append(e.dst, '}')
+	e.depth--
+	return nil
+}
+
+// members writes the members of a message, in an object that starts at start.
+func (e *encoder) members(p *plan, m protoreflect.Message, start int) error {
 	named, masked, err := readMask(p, m)
 	if err != nil {
 		return err
 	}
-	e.dst = append(e.dst, '{')
-	start := len(e.dst)
 	for i := range p.fields {
 		f := &p.fields[i]
 		if masked {
@@ -47,28 +59,36 @@ func (e *encoder) message(p *plan, m protoreflect.Message) error {
 				err = e.named(f, m, start)
 			}
 		} else if f.sends(m) {
-			err = e.member(f, m.Get(f.desc), start)
+			err = e.send(f, m, start)
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case f.variant != nil:
+			return err // Its members are the object's.
+		default:
 			return within(err, f.name)
 		}
 	}
-	e.dst = append(e.dst, '}')
-	e.depth--
 	return nil
 }
 
 // sends says whether a field is written where no mask says so.
 func (f *field) sends(m protoreflect.Message) bool {
 	switch {
-	case f.list:
+	case f.list, f.kind == kindMap:
 		return f.required || m.Has(f.desc)
+	case f.nulls():
+		return true
 	case f.presence, f.kind == kindEnum, f.kind == kindDecimal:
 		return m.Has(f.desc)
 	default:
 		return true
 	}
 }
+
+// nulls says whether a field that is not set is written as null where no mask says
+// so: the upstream wants the member, and takes null in it.
+func (f *field) nulls() bool { return f.presence && f.required && f.nullable }
 
 // member writes the name and the value of a field. The first member of an object
 // starts where the object does.
@@ -77,18 +97,41 @@ func (e *encoder) member(f *field, v protoreflect.Value, start int) error {
 	return e.value(f, v)
 }
 
-func (e *encoder) key(f *field, start int) {
-	if len(e.dst) > start {
-		e.dst = append(e.dst, ',')
+// send writes a field that is sent without a mask.
+func (e *encoder) send(f *field, m protoreflect.Message, start int) error {
+	switch {
+	case f.variant != nil:
+		return e.variant(f, m.Get(f.desc).Message(), start)
+	case f.nulls() && !m.Has(f.desc):
+		e.key(f, start)
+		e.dst = append(e.dst, "null"...)
+		return nil
+	default:
+		return e.member(f, m.Get(f.desc), start)
 	}
+}
+
+func (e *encoder) key(f *field, start int) {
+	e.next(start)
 	e.dst = append(e.dst, f.key...)
 }
 
-func (e *encoder) value(f *field, v protoreflect.Value) error {
-	if f.list {
-		return e.list(f, v.List())
+// next writes the comma before a member that is not the first.
+func (e *encoder) next(start int) {
+	if len(e.dst) > start {
+		e.dst = append(e.dst, ',')
 	}
-	return e.single(f, v)
+}
+
+func (e *encoder) value(f *field, v protoreflect.Value) error {
+	switch {
+	case f.list:
+		return e.list(f, v.List())
+	case f.kind == kindMap:
+		return e.mapping(f, v.Map())
+	default:
+		return e.single(f, v)
+	}
 }
 
 func (e *encoder) list(f *field, values protoreflect.List) error {
@@ -133,7 +176,7 @@ func (e *encoder) single(f *field, v protoreflect.Value) error {
 		return e.listValue(v.Message())
 	case kindValue:
 		return e.anyValue(v.Message())
-	case kindArray, kindMessage:
+	case kindArray, kindMessage, kindChoice:
 		return e.message(f.message, v.Message())
 	}
 	return nil

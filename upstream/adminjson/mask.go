@@ -78,7 +78,7 @@ func (e *encoder) named(f *field, m protoreflect.Message, start int) error {
 	case !set && f.presence:
 		return &FieldError{Reason: "is named by the mask and not set"}
 	default:
-		return e.member(f, m.Get(f.desc), start)
+		return e.send(f, m, start)
 	}
 }
 

@@ -88,6 +88,13 @@ func (d *decoder) leaveOut(p *plan, f *field, err error, from place, element boo
 	return nil
 }
 
+// enters says that the object or array which follows is the value of a field.
+func (d *decoder) enters(f *field) {
+	if !f.inChoice {
+		d.path[d.depth] = f
+	}
+}
+
 // omit takes note of a member of the object that is being read, or of an element of it.
 func (d *decoder) omit(f *field, element bool) {
 	if len(d.omitted) > maxOmitted {
@@ -97,7 +104,7 @@ func (d *decoder) omit(f *field, element bool) {
 	path := room[:0]
 	// What is at zero is the whole JSON, which has no name.
 	for _, outer := range d.path[min(1, d.depth):d.depth] {
-		path = outer.appendPath(path, outer.list)
+		path = outer.appendPath(path, outer.list || outer.kind == kindMap)
 	}
 	path = f.appendPath(path, element)
 	if len(path) > maxOmittedPath {

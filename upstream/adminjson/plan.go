@@ -31,6 +31,8 @@ const (
 	kindValue
 	kindArray
 	kindMessage
+	kindChoice
+	kindMap
 )
 
 // wants returns the reason of an error for JSON that a kind does not accept.
@@ -50,7 +52,7 @@ func (k kind) wants() string {
 		return "must be a time in Unix seconds"
 	case kindArray, kindListValue:
 		return "must be an array"
-	case kindStruct, kindMessage:
+	case kindStruct, kindMessage, kindMap:
 		return "must be an object"
 	case kindValue:
 		return "must be a JSON value"
@@ -75,6 +77,13 @@ type plan struct {
 	array *field
 	// needs are the fields that make an object of an answer one.
 	needs fieldSet
+	// choice is set when the message stands for a JSON value of several types.
+	choice *choice
+	// union is the oneof whose messages have their members in this object; nil in
+	// most messages.
+	union *union
+	// payloads choose among members of a oneof, by the index of the oneof.
+	payloads map[int]*union
 }
 
 // field is everything about a member that the codec needs.
@@ -92,10 +101,13 @@ type field struct {
 	required bool
 	// essential fields are in every answer; strict ones are never left out of it.
 	essential, strict bool
-	unnamed           bool // The elements of a JSON array, which have no name.
+	unnamed           bool // An element, which has no name in JSON: of an array or a map.
+	inChoice          bool // A member of a json_choice: all of the value that has it.
 	oneof             int  // The index of a oneof, -1 for none.
 	enum              *enum
-	message           *plan // For kindMessage and kindArray.
+	message           *plan  // For kindMessage, kindArray and kindChoice.
+	value             *field // For kindMap: what its members have as their values.
+	variant           *union // Of which the field is a variant; nil: a member of its own.
 }
 
 type enum struct {
@@ -132,11 +144,17 @@ func (c *compiler) fill(p *plan, without map[protoreflect.Name]bool) error {
 	if fds.Len() > maxFields || p.desc.Oneofs().Len() > maxOneofs {
 		return fmt.Errorf("adminjson: %s: more than %d fields or %d oneofs", p.desc.FullName(), maxFields, maxOneofs)
 	}
+	if err := c.unions(p); err != nil {
+		return err
+	}
 	p.fields = make([]field, 0, fds.Len())
 	p.byName = make(map[string]int, fds.Len())
 	for i := range fds.Len() {
 		fd := fds.Get(i)
 		if without[fd.Name()] {
+			continue
+		}
+		if isUnsent(fd) {
 			continue
 		}
 		if isMask(fd) {
@@ -151,6 +169,10 @@ func (c *compiler) fill(p *plan, without map[protoreflect.Name]bool) error {
 			return err
 		}
 		f.index = len(p.fields)
+		if f.variant = p.variantOf(fd); f.variant != nil {
+			p.fields = append(p.fields, f)
+			continue
+		}
 		if _, taken := p.byName[f.name]; taken {
 			return fmt.Errorf("adminjson: %s: another field has the JSON name %q", fd.FullName(), f.name)
 		}
@@ -167,7 +189,12 @@ func (c *compiler) fill(p *plan, without map[protoreflect.Name]bool) error {
 		p.array = &p.fields[0]
 		p.array.unnamed = true
 	}
-	return nil
+	if isChoice(p.desc) {
+		if err := p.choose(); err != nil {
+			return err
+		}
+	}
+	return p.join()
 }
 
 func (c *compiler) field(fd protoreflect.FieldDescriptor) (field, error) {
@@ -224,7 +251,7 @@ func (c *compiler) kind(f *field, decimal bool) (err error) {
 		return fmt.Errorf("adminjson: %s: only a string may be decimal", fd.FullName())
 	}
 	if fd.IsMap() {
-		return fmt.Errorf("adminjson: %s: maps have no mapping", fd.FullName())
+		return c.mapKind(f)
 	}
 	switch fd.Kind() {
 	case protoreflect.BoolKind:
@@ -271,8 +298,11 @@ func (c *compiler) messageKind(f *field) (err error) {
 			return fmt.Errorf("adminjson: %s: %s has no mapping", f.desc.FullName(), md.FullName())
 		}
 		f.kind = kindMessage
-		if isArray(md) {
+		switch {
+		case isArray(md):
 			f.kind = kindArray
+		case isChoice(md):
+			f.kind = kindChoice
 		}
 		f.message, err = c.message(md)
 	}
@@ -312,6 +342,12 @@ func (c *compiler) enum(fd protoreflect.FieldDescriptor) (*enum, error) {
 
 func isMask(fd protoreflect.FieldDescriptor) bool {
 	return fd.Kind() == protoreflect.MessageKind && fd.Message().FullName() == "google.protobuf.FieldMask"
+}
+
+// isUnsent says whether a field is the gateway's own, and no member of the JSON.
+func isUnsent(fd protoreflect.FieldDescriptor) bool {
+	mapping, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.FieldMapping)
+	return mapping.GetEnds() != "" || mapping.GetConsent() != nil
 }
 
 func isArray(md protoreflect.MessageDescriptor) bool {

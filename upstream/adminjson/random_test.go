@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/drawtest"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
@@ -38,14 +39,32 @@ func roundTrip(codec *adminjson.Codec, md protoreflect.MessageDescriptor) func(*
 // draw fills a message with values that the upstream can be sent.
 func draw(t *rapid.T, m *dynamicpb.Message, depth int) {
 	fds := m.Descriptor().Fields()
+	one := drawtest.OneOf(t, m.Descriptor())
 	for i := range fds.Len() {
 		fd := fds.Get(i)
+		if one != nil && fd.ContainingOneof() == one.ContainingOneof() {
+			if fd == one {
+				m.Set(fd, drawWhole(t, fd, depth))
+			}
+			continue
+		}
+		if drawtest.Unsent(fd) {
+			continue
+		}
 		isMessage := fd.Kind() == protoreflect.MessageKind
 		needed := fieldMapping(fd).GetEssential() // An empty list is not written.
 		if !needed && (isMessage && (depth == 0 || fd.Message().Name() == "FieldMask") || !rapid.Bool().Draw(t, "set")) {
 			continue
 		}
-		if !fd.IsList() {
+		switch {
+		case fd.IsMap():
+			entries := m.Mutable(fd).Map()
+			for i := range rapid.IntRange(1, 3).Draw(t, "entries") {
+				name := strconv.Itoa(i) + rapid.String().Draw(t, "key")
+				entries.Set(protoreflect.ValueOfString(name).MapKey(), drawValue(t, fd.MapValue(), depth))
+			}
+			continue
+		case !fd.IsList():
 			m.Set(fd, drawValue(t, fd, depth))
 			continue
 		}
@@ -58,6 +77,14 @@ func draw(t *rapid.T, m *dynamicpb.Message, depth int) {
 			list.Append(drawValue(t, fd, depth))
 		}
 	}
+}
+
+// drawWhole draws the value of a field that has to be set.
+func drawWhole(t *rapid.T, fd protoreflect.FieldDescriptor, depth int) protoreflect.Value {
+	if fd.Kind() == protoreflect.DoubleKind {
+		return drawtest.Fraction(t)
+	}
+	return drawValue(t, fd, max(depth, 1))
 }
 
 func drawValue(t *rapid.T, fd protoreflect.FieldDescriptor, depth int) protoreflect.Value {

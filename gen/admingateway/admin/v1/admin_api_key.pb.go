@@ -384,8 +384,12 @@ type CreateAdminApiKeyRequest struct {
 	// Optional. Life of the key in seconds, from 1 to 31536000, which is 365
 	// days. Unset means that the key does not expire.
 	ExpiresInSeconds *int64 `protobuf:"varint,2,opt,name=expires_in_seconds,json=expiresInSeconds,proto3,oneof" json:"expires_in_seconds,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Optional. When the key is to stop working, in place of
+	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
+	// the request goes out, so that no wait before it makes the life longer.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateAdminApiKeyRequest) Reset() {
@@ -430,6 +434,13 @@ func (x *CreateAdminApiKeyRequest) GetExpiresInSeconds() int64 {
 		return *x.ExpiresInSeconds
 	}
 	return 0
+}
+
+func (x *CreateAdminApiKeyRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
 }
 
 // Response of `CreateAdminApiKey`.
@@ -801,10 +812,13 @@ const file_admingateway_admin_v1_admin_api_key_proto_rawDesc = "" +
 	"\alast_id\x18\x05 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\x06lastId\x88\x01\x01B\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\x91\x01\n" +
+	"\b_last_id\"\xfd\x02\n" +
 	"\x18CreateAdminApiKeyRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12?\n" +
-	"\x12expires_in_seconds\x18\x02 \x01(\x03B\f\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01H\x00R\x10expiresInSeconds\x88\x01\x01B\x15\n" +
+	"\x12expires_in_seconds\x18\x02 \x01(\x03B\f\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01H\x00R\x10expiresInSeconds\x88\x01\x01\x12b\n" +
+	"\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
+	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))B\x15\n" +
 	"\x13_expires_in_seconds\"\xa0\x03\n" +
 	"\x19CreateAdminApiKeyResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x0e\n" +
@@ -876,24 +890,25 @@ var file_admingateway_admin_v1_admin_api_key_proto_depIdxs = []int32{
 	10, // 4: admingateway.admin.v1.AdminApiKeyOwner.created_at:type_name -> google.protobuf.Timestamp
 	11, // 5: admingateway.admin.v1.ListAdminApiKeysRequest.order:type_name -> admingateway.admin.v1.SortOrder
 	0,  // 6: admingateway.admin.v1.ListAdminApiKeysResponse.data:type_name -> admingateway.admin.v1.AdminApiKey
-	10, // 7: admingateway.admin.v1.CreateAdminApiKeyResponse.created_at:type_name -> google.protobuf.Timestamp
-	10, // 8: admingateway.admin.v1.CreateAdminApiKeyResponse.expires_at:type_name -> google.protobuf.Timestamp
-	10, // 9: admingateway.admin.v1.CreateAdminApiKeyResponse.last_used_at:type_name -> google.protobuf.Timestamp
-	1,  // 10: admingateway.admin.v1.CreateAdminApiKeyResponse.owner:type_name -> admingateway.admin.v1.AdminApiKeyOwner
-	0,  // 11: admingateway.admin.v1.GetAdminApiKeyResponse.admin_api_key:type_name -> admingateway.admin.v1.AdminApiKey
-	2,  // 12: admingateway.admin.v1.AdminApiKeyService.ListAdminApiKeys:input_type -> admingateway.admin.v1.ListAdminApiKeysRequest
-	4,  // 13: admingateway.admin.v1.AdminApiKeyService.CreateAdminApiKey:input_type -> admingateway.admin.v1.CreateAdminApiKeyRequest
-	6,  // 14: admingateway.admin.v1.AdminApiKeyService.DeleteAdminApiKey:input_type -> admingateway.admin.v1.DeleteAdminApiKeyRequest
-	8,  // 15: admingateway.admin.v1.AdminApiKeyService.GetAdminApiKey:input_type -> admingateway.admin.v1.GetAdminApiKeyRequest
-	3,  // 16: admingateway.admin.v1.AdminApiKeyService.ListAdminApiKeys:output_type -> admingateway.admin.v1.ListAdminApiKeysResponse
-	5,  // 17: admingateway.admin.v1.AdminApiKeyService.CreateAdminApiKey:output_type -> admingateway.admin.v1.CreateAdminApiKeyResponse
-	7,  // 18: admingateway.admin.v1.AdminApiKeyService.DeleteAdminApiKey:output_type -> admingateway.admin.v1.DeleteAdminApiKeyResponse
-	9,  // 19: admingateway.admin.v1.AdminApiKeyService.GetAdminApiKey:output_type -> admingateway.admin.v1.GetAdminApiKeyResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 7: admingateway.admin.v1.CreateAdminApiKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	10, // 8: admingateway.admin.v1.CreateAdminApiKeyResponse.created_at:type_name -> google.protobuf.Timestamp
+	10, // 9: admingateway.admin.v1.CreateAdminApiKeyResponse.expires_at:type_name -> google.protobuf.Timestamp
+	10, // 10: admingateway.admin.v1.CreateAdminApiKeyResponse.last_used_at:type_name -> google.protobuf.Timestamp
+	1,  // 11: admingateway.admin.v1.CreateAdminApiKeyResponse.owner:type_name -> admingateway.admin.v1.AdminApiKeyOwner
+	0,  // 12: admingateway.admin.v1.GetAdminApiKeyResponse.admin_api_key:type_name -> admingateway.admin.v1.AdminApiKey
+	2,  // 13: admingateway.admin.v1.AdminApiKeyService.ListAdminApiKeys:input_type -> admingateway.admin.v1.ListAdminApiKeysRequest
+	4,  // 14: admingateway.admin.v1.AdminApiKeyService.CreateAdminApiKey:input_type -> admingateway.admin.v1.CreateAdminApiKeyRequest
+	6,  // 15: admingateway.admin.v1.AdminApiKeyService.DeleteAdminApiKey:input_type -> admingateway.admin.v1.DeleteAdminApiKeyRequest
+	8,  // 16: admingateway.admin.v1.AdminApiKeyService.GetAdminApiKey:input_type -> admingateway.admin.v1.GetAdminApiKeyRequest
+	3,  // 17: admingateway.admin.v1.AdminApiKeyService.ListAdminApiKeys:output_type -> admingateway.admin.v1.ListAdminApiKeysResponse
+	5,  // 18: admingateway.admin.v1.AdminApiKeyService.CreateAdminApiKey:output_type -> admingateway.admin.v1.CreateAdminApiKeyResponse
+	7,  // 19: admingateway.admin.v1.AdminApiKeyService.DeleteAdminApiKey:output_type -> admingateway.admin.v1.DeleteAdminApiKeyResponse
+	9,  // 20: admingateway.admin.v1.AdminApiKeyService.GetAdminApiKey:output_type -> admingateway.admin.v1.GetAdminApiKeyResponse
+	17, // [17:21] is the sub-list for method output_type
+	13, // [13:17] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_admin_api_key_proto_init() }

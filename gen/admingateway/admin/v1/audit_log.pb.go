@@ -282,6 +282,8 @@ type AuditLog struct {
 	//	*AuditLog_CertificateDeleted
 	//	*AuditLog_CertificatesActivated
 	//	*AuditLog_CertificatesDeactivated
+	//	*AuditLog_ExternalStorageRegistered
+	//	*AuditLog_ExternalStorageRemoved
 	Payload       isAuditLog_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -854,6 +856,24 @@ func (x *AuditLog) GetCertificatesDeactivated() *CertificatesDeactivatedEvent {
 	return nil
 }
 
+func (x *AuditLog) GetExternalStorageRegistered() *ExternalStorageRegisteredEvent {
+	if x != nil {
+		if x, ok := x.Payload.(*AuditLog_ExternalStorageRegistered); ok {
+			return x.ExternalStorageRegistered
+		}
+	}
+	return nil
+}
+
+func (x *AuditLog) GetExternalStorageRemoved() *ExternalStorageRemovedEvent {
+	if x != nil {
+		if x, ok := x.Payload.(*AuditLog_ExternalStorageRemoved); ok {
+			return x.ExternalStorageRemoved
+		}
+	}
+	return nil
+}
+
 type isAuditLog_Payload interface {
 	isAuditLog_Payload()
 }
@@ -1133,6 +1153,16 @@ type AuditLog_CertificatesDeactivated struct {
 	CertificatesDeactivated *CertificatesDeactivatedEvent `protobuf:"bytes,60,opt,name=certificates_deactivated,json=certificatesDeactivated,proto3,oneof"`
 }
 
+type AuditLog_ExternalStorageRegistered struct {
+	// Of type `external_storage.registered`.
+	ExternalStorageRegistered *ExternalStorageRegisteredEvent `protobuf:"bytes,61,opt,name=external_storage_registered,json=externalStorageRegistered,proto3,oneof"`
+}
+
+type AuditLog_ExternalStorageRemoved struct {
+	// Of type `external_storage.removed`.
+	ExternalStorageRemoved *ExternalStorageRemovedEvent `protobuf:"bytes,62,opt,name=external_storage_removed,json=externalStorageRemoved,proto3,oneof"`
+}
+
 func (*AuditLog_ApiKeyCreated) isAuditLog_Payload() {}
 
 func (*AuditLog_ApiKeyUpdated) isAuditLog_Payload() {}
@@ -1243,6 +1273,10 @@ func (*AuditLog_CertificatesActivated) isAuditLog_Payload() {}
 
 func (*AuditLog_CertificatesDeactivated) isAuditLog_Payload() {}
 
+func (*AuditLog_ExternalStorageRegistered) isAuditLog_Payload() {}
+
+func (*AuditLog_ExternalStorageRemoved) isAuditLog_Payload() {}
+
 // The project to which an action was confined.
 type AuditLogProject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1301,15 +1335,12 @@ func (x *AuditLogProject) GetName() string {
 // The actor of an action, and how the actor had authenticated.
 type AuditLogActor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which of the members of `actor` is set.
+	// Kind of the actor.
 	Type *AuditLogActorType `protobuf:"varint,1,opt,name=type,proto3,enum=admingateway.admin.v1.AuditLogActorType,oneof" json:"type,omitempty"`
-	// The actor, by `type`.
-	//
-	// Types that are valid to be assigned to Actor:
-	//
-	//	*AuditLogActor_Session
-	//	*AuditLogActor_ApiKey
-	Actor         isAuditLogActor_Actor `protobuf_oneof:"actor"`
+	// The login session of a person, if the action was taken in one.
+	Session *AuditLogActorSession `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	// The API key, if the action was taken with one.
+	ApiKey        *AuditLogActorApiKey `protobuf:"bytes,3,opt,name=api_key,json=apiKey,proto3" json:"api_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1351,48 +1382,19 @@ func (x *AuditLogActor) GetType() AuditLogActorType {
 	return AuditLogActorType_AUDIT_LOG_ACTOR_TYPE_UNSPECIFIED
 }
 
-func (x *AuditLogActor) GetActor() isAuditLogActor_Actor {
-	if x != nil {
-		return x.Actor
-	}
-	return nil
-}
-
 func (x *AuditLogActor) GetSession() *AuditLogActorSession {
 	if x != nil {
-		if x, ok := x.Actor.(*AuditLogActor_Session); ok {
-			return x.Session
-		}
+		return x.Session
 	}
 	return nil
 }
 
 func (x *AuditLogActor) GetApiKey() *AuditLogActorApiKey {
 	if x != nil {
-		if x, ok := x.Actor.(*AuditLogActor_ApiKey); ok {
-			return x.ApiKey
-		}
+		return x.ApiKey
 	}
 	return nil
 }
-
-type isAuditLogActor_Actor interface {
-	isAuditLogActor_Actor()
-}
-
-type AuditLogActor_Session struct {
-	// A person in a login session.
-	Session *AuditLogActorSession `protobuf:"bytes,2,opt,name=session,proto3,oneof"`
-}
-
-type AuditLogActor_ApiKey struct {
-	// The holder of an API key.
-	ApiKey *AuditLogActorApiKey `protobuf:"bytes,3,opt,name=api_key,json=apiKey,proto3,oneof"`
-}
-
-func (*AuditLogActor_Session) isAuditLogActor_Actor() {}
-
-func (*AuditLogActor_ApiKey) isAuditLogActor_Actor() {}
 
 // A login session in which a person acted.
 type AuditLogActorSession struct {
@@ -1546,17 +1548,14 @@ type AuditLogActorApiKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tracking ID of the key, which is no secret.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Which of the members of `owner` is set.
+	// Kind of the key, by its owner.
 	Type *AuditLogApiKeyType `protobuf:"varint,2,opt,name=type,proto3,enum=admingateway.admin.v1.AuditLogApiKeyType,oneof" json:"type,omitempty"`
-	// The owner, by `type`.
-	//
-	// Types that are valid to be assigned to Owner:
-	//
-	//	*AuditLogActorApiKey_User
-	//	*AuditLogActorApiKey_ServiceAccount
-	Owner         isAuditLogActorApiKey_Owner `protobuf_oneof:"owner"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The person who owns the key, if one does.
+	User *AuditLogActorUser `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
+	// The service account that owns the key, if one does.
+	ServiceAccount *AuditLogActorServiceAccount `protobuf:"bytes,4,opt,name=service_account,json=serviceAccount,proto3" json:"service_account,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AuditLogActorApiKey) Reset() {
@@ -1603,48 +1602,19 @@ func (x *AuditLogActorApiKey) GetType() AuditLogApiKeyType {
 	return AuditLogApiKeyType_AUDIT_LOG_API_KEY_TYPE_UNSPECIFIED
 }
 
-func (x *AuditLogActorApiKey) GetOwner() isAuditLogActorApiKey_Owner {
-	if x != nil {
-		return x.Owner
-	}
-	return nil
-}
-
 func (x *AuditLogActorApiKey) GetUser() *AuditLogActorUser {
 	if x != nil {
-		if x, ok := x.Owner.(*AuditLogActorApiKey_User); ok {
-			return x.User
-		}
+		return x.User
 	}
 	return nil
 }
 
 func (x *AuditLogActorApiKey) GetServiceAccount() *AuditLogActorServiceAccount {
 	if x != nil {
-		if x, ok := x.Owner.(*AuditLogActorApiKey_ServiceAccount); ok {
-			return x.ServiceAccount
-		}
+		return x.ServiceAccount
 	}
 	return nil
 }
-
-type isAuditLogActorApiKey_Owner interface {
-	isAuditLogActorApiKey_Owner()
-}
-
-type AuditLogActorApiKey_User struct {
-	// A person.
-	User *AuditLogActorUser `protobuf:"bytes,3,opt,name=user,proto3,oneof"`
-}
-
-type AuditLogActorApiKey_ServiceAccount struct {
-	// A service account.
-	ServiceAccount *AuditLogActorServiceAccount `protobuf:"bytes,4,opt,name=service_account,json=serviceAccount,proto3,oneof"`
-}
-
-func (*AuditLogActorApiKey_User) isAuditLogActorApiKey_Owner() {}
-
-func (*AuditLogActorApiKey_ServiceAccount) isAuditLogActorApiKey_Owner() {}
 
 // The service account behind an action.
 type AuditLogActorServiceAccount struct {
@@ -2024,7 +1994,7 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x02gt\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02gt\x12,\n" +
 	"\x03gte\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03gte\x12*\n" +
 	"\x02lt\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02lt\x12,\n" +
-	"\x03lte\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x03lte\"\xd59\n" +
+	"\x03lte\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x03lte\"\x91<\n" +
 	"\bAuditLog\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x1a\n" +
 	"\x04type\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02(\x01R\x04type\x12=\n" +
@@ -2144,18 +2114,22 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x16certificates_activated\x18; \x01(\v21.admingateway.admin.v1.CertificatesActivatedEventB\x1c\xb2\xff\x18\x18\n" +
 	"\x16certificates.activatedH\x00R\x15certificatesActivated\x12\x90\x01\n" +
 	"\x18certificates_deactivated\x18< \x01(\v23.admingateway.admin.v1.CertificatesDeactivatedEventB\x1e\xb2\xff\x18\x1a\n" +
-	"\x18certificates.deactivatedH\x00R\x17certificatesDeactivatedB\t\n" +
-	"\apayload\"O\n" +
+	"\x18certificates.deactivatedH\x00R\x17certificatesDeactivated\x12\x9a\x01\n" +
+	"\x1bexternal_storage_registered\x18= \x01(\v25.admingateway.admin.v1.ExternalStorageRegisteredEventB!\xb2\xff\x18\x1d\n" +
+	"\x1bexternal_storage.registeredH\x00R\x19externalStorageRegistered\x12\x8e\x01\n" +
+	"\x18external_storage_removed\x18> \x01(\v22.admingateway.admin.v1.ExternalStorageRemovedEventB\x1e\xb2\xff\x18\x1a\n" +
+	"\x18external_storage.removedH\x00R\x16externalStorageRemovedB\x17\n" +
+	"\apayload\x12\f\xb2\xff\x18\b\n" +
+	"\x04type\x10\x01\"O\n" +
 	"\x0fAuditLogProject\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01B\x05\n" +
 	"\x03_idB\a\n" +
-	"\x05_name\"\xfc\x01\n" +
+	"\x05_name\"\xef\x01\n" +
 	"\rAuditLogActor\x12I\n" +
-	"\x04type\x18\x01 \x01(\x0e2(.admingateway.admin.v1.AuditLogActorTypeB\x06\xb2\xff\x18\x02(\x01H\x01R\x04type\x88\x01\x01\x12G\n" +
-	"\asession\x18\x02 \x01(\v2+.admingateway.admin.v1.AuditLogActorSessionH\x00R\asession\x12E\n" +
-	"\aapi_key\x18\x03 \x01(\v2*.admingateway.admin.v1.AuditLogActorApiKeyH\x00R\x06apiKeyB\a\n" +
-	"\x05actorB\a\n" +
+	"\x04type\x18\x01 \x01(\x0e2(.admingateway.admin.v1.AuditLogActorTypeB\x06\xb2\xff\x18\x02(\x01H\x00R\x04type\x88\x01\x01\x12E\n" +
+	"\asession\x18\x02 \x01(\v2+.admingateway.admin.v1.AuditLogActorSessionR\asession\x12C\n" +
+	"\aapi_key\x18\x03 \x01(\v2*.admingateway.admin.v1.AuditLogActorApiKeyR\x06apiKeyB\a\n" +
 	"\x05_type\"\xcf\x02\n" +
 	"\x14AuditLogActorSession\x12<\n" +
 	"\x04user\x18\x01 \x01(\v2(.admingateway.admin.v1.AuditLogActorUserR\x04user\x12\"\n" +
@@ -2174,13 +2148,12 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x19\n" +
 	"\x05email\x18\x02 \x01(\tH\x01R\x05email\x88\x01\x01B\x05\n" +
 	"\x03_idB\b\n" +
-	"\x06_email\"\xae\x02\n" +
+	"\x06_email\"\xa1\x02\n" +
 	"\x13AuditLogActorApiKey\x12\x13\n" +
-	"\x02id\x18\x01 \x01(\tH\x01R\x02id\x88\x01\x01\x12J\n" +
-	"\x04type\x18\x02 \x01(\x0e2).admingateway.admin.v1.AuditLogApiKeyTypeB\x06\xb2\xff\x18\x02(\x01H\x02R\x04type\x88\x01\x01\x12>\n" +
-	"\x04user\x18\x03 \x01(\v2(.admingateway.admin.v1.AuditLogActorUserH\x00R\x04user\x12]\n" +
-	"\x0fservice_account\x18\x04 \x01(\v22.admingateway.admin.v1.AuditLogActorServiceAccountH\x00R\x0eserviceAccountB\a\n" +
-	"\x05ownerB\x05\n" +
+	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12J\n" +
+	"\x04type\x18\x02 \x01(\x0e2).admingateway.admin.v1.AuditLogApiKeyTypeB\x06\xb2\xff\x18\x02(\x01H\x01R\x04type\x88\x01\x01\x12<\n" +
+	"\x04user\x18\x03 \x01(\v2(.admingateway.admin.v1.AuditLogActorUserR\x04user\x12[\n" +
+	"\x0fservice_account\x18\x04 \x01(\v22.admingateway.admin.v1.AuditLogActorServiceAccountR\x0eserviceAccountB\x05\n" +
 	"\x03_idB\a\n" +
 	"\x05_type\"9\n" +
 	"\x1bAuditLogActorServiceAccount\x12\x13\n" +
@@ -2330,6 +2303,8 @@ var file_admingateway_admin_v1_audit_log_proto_goTypes = []any{
 	(*CertificateDeletedEvent)(nil),                     // 66: admingateway.admin.v1.CertificateDeletedEvent
 	(*CertificatesActivatedEvent)(nil),                  // 67: admingateway.admin.v1.CertificatesActivatedEvent
 	(*CertificatesDeactivatedEvent)(nil),                // 68: admingateway.admin.v1.CertificatesDeactivatedEvent
+	(*ExternalStorageRegisteredEvent)(nil),              // 69: admingateway.admin.v1.ExternalStorageRegisteredEvent
+	(*ExternalStorageRemovedEvent)(nil),                 // 70: admingateway.admin.v1.ExternalStorageRemovedEvent
 }
 var file_admingateway_admin_v1_audit_log_proto_depIdxs = []int32{
 	13, // 0: admingateway.admin.v1.AuditLogTimeRange.gt:type_name -> google.protobuf.Timestamp
@@ -2394,23 +2369,25 @@ var file_admingateway_admin_v1_audit_log_proto_depIdxs = []int32{
 	66, // 59: admingateway.admin.v1.AuditLog.certificate_deleted:type_name -> admingateway.admin.v1.CertificateDeletedEvent
 	67, // 60: admingateway.admin.v1.AuditLog.certificates_activated:type_name -> admingateway.admin.v1.CertificatesActivatedEvent
 	68, // 61: admingateway.admin.v1.AuditLog.certificates_deactivated:type_name -> admingateway.admin.v1.CertificatesDeactivatedEvent
-	0,  // 62: admingateway.admin.v1.AuditLogActor.type:type_name -> admingateway.admin.v1.AuditLogActorType
-	6,  // 63: admingateway.admin.v1.AuditLogActor.session:type_name -> admingateway.admin.v1.AuditLogActorSession
-	8,  // 64: admingateway.admin.v1.AuditLogActor.api_key:type_name -> admingateway.admin.v1.AuditLogActorApiKey
-	7,  // 65: admingateway.admin.v1.AuditLogActorSession.user:type_name -> admingateway.admin.v1.AuditLogActorUser
-	10, // 66: admingateway.admin.v1.AuditLogActorSession.ip_address_details:type_name -> admingateway.admin.v1.IpAddressDetails
-	1,  // 67: admingateway.admin.v1.AuditLogActorApiKey.type:type_name -> admingateway.admin.v1.AuditLogApiKeyType
-	7,  // 68: admingateway.admin.v1.AuditLogActorApiKey.user:type_name -> admingateway.admin.v1.AuditLogActorUser
-	9,  // 69: admingateway.admin.v1.AuditLogActorApiKey.service_account:type_name -> admingateway.admin.v1.AuditLogActorServiceAccount
-	2,  // 70: admingateway.admin.v1.ListAuditLogsRequest.effective_at:type_name -> admingateway.admin.v1.AuditLogTimeRange
-	3,  // 71: admingateway.admin.v1.ListAuditLogsResponse.data:type_name -> admingateway.admin.v1.AuditLog
-	11, // 72: admingateway.admin.v1.AuditLogService.ListAuditLogs:input_type -> admingateway.admin.v1.ListAuditLogsRequest
-	12, // 73: admingateway.admin.v1.AuditLogService.ListAuditLogs:output_type -> admingateway.admin.v1.ListAuditLogsResponse
-	73, // [73:74] is the sub-list for method output_type
-	72, // [72:73] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	69, // 62: admingateway.admin.v1.AuditLog.external_storage_registered:type_name -> admingateway.admin.v1.ExternalStorageRegisteredEvent
+	70, // 63: admingateway.admin.v1.AuditLog.external_storage_removed:type_name -> admingateway.admin.v1.ExternalStorageRemovedEvent
+	0,  // 64: admingateway.admin.v1.AuditLogActor.type:type_name -> admingateway.admin.v1.AuditLogActorType
+	6,  // 65: admingateway.admin.v1.AuditLogActor.session:type_name -> admingateway.admin.v1.AuditLogActorSession
+	8,  // 66: admingateway.admin.v1.AuditLogActor.api_key:type_name -> admingateway.admin.v1.AuditLogActorApiKey
+	7,  // 67: admingateway.admin.v1.AuditLogActorSession.user:type_name -> admingateway.admin.v1.AuditLogActorUser
+	10, // 68: admingateway.admin.v1.AuditLogActorSession.ip_address_details:type_name -> admingateway.admin.v1.IpAddressDetails
+	1,  // 69: admingateway.admin.v1.AuditLogActorApiKey.type:type_name -> admingateway.admin.v1.AuditLogApiKeyType
+	7,  // 70: admingateway.admin.v1.AuditLogActorApiKey.user:type_name -> admingateway.admin.v1.AuditLogActorUser
+	9,  // 71: admingateway.admin.v1.AuditLogActorApiKey.service_account:type_name -> admingateway.admin.v1.AuditLogActorServiceAccount
+	2,  // 72: admingateway.admin.v1.ListAuditLogsRequest.effective_at:type_name -> admingateway.admin.v1.AuditLogTimeRange
+	3,  // 73: admingateway.admin.v1.ListAuditLogsResponse.data:type_name -> admingateway.admin.v1.AuditLog
+	11, // 74: admingateway.admin.v1.AuditLogService.ListAuditLogs:input_type -> admingateway.admin.v1.ListAuditLogsRequest
+	12, // 75: admingateway.admin.v1.AuditLogService.ListAuditLogs:output_type -> admingateway.admin.v1.ListAuditLogsResponse
+	75, // [75:76] is the sub-list for method output_type
+	74, // [74:75] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_audit_log_proto_init() }
@@ -2477,18 +2454,14 @@ func file_admingateway_admin_v1_audit_log_proto_init() {
 		(*AuditLog_CertificateDeleted)(nil),
 		(*AuditLog_CertificatesActivated)(nil),
 		(*AuditLog_CertificatesDeactivated)(nil),
+		(*AuditLog_ExternalStorageRegistered)(nil),
+		(*AuditLog_ExternalStorageRemoved)(nil),
 	}
 	file_admingateway_admin_v1_audit_log_proto_msgTypes[2].OneofWrappers = []any{}
-	file_admingateway_admin_v1_audit_log_proto_msgTypes[3].OneofWrappers = []any{
-		(*AuditLogActor_Session)(nil),
-		(*AuditLogActor_ApiKey)(nil),
-	}
+	file_admingateway_admin_v1_audit_log_proto_msgTypes[3].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_proto_msgTypes[4].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_proto_msgTypes[5].OneofWrappers = []any{}
-	file_admingateway_admin_v1_audit_log_proto_msgTypes[6].OneofWrappers = []any{
-		(*AuditLogActorApiKey_User)(nil),
-		(*AuditLogActorApiKey_ServiceAccount)(nil),
-	}
+	file_admingateway_admin_v1_audit_log_proto_msgTypes[6].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_proto_msgTypes[7].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_proto_msgTypes[8].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_proto_msgTypes[9].OneofWrappers = []any{}

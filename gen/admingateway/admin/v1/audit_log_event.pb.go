@@ -390,6 +390,107 @@ func (x *ExternalKeyRemovedEvent) GetId() string {
 	return ""
 }
 
+// Content of an audit log entry of type `external_storage.registered`.
+type ExternalStorageRegisteredEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ID of the configuration of the external storage.
+	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
+	// Values with which the storage was registered.
+	Data          *ExternalStorageRegisteredEvent_Data `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalStorageRegisteredEvent) Reset() {
+	*x = ExternalStorageRegisteredEvent{}
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalStorageRegisteredEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalStorageRegisteredEvent) ProtoMessage() {}
+
+func (x *ExternalStorageRegisteredEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalStorageRegisteredEvent.ProtoReflect.Descriptor instead.
+func (*ExternalStorageRegisteredEvent) Descriptor() ([]byte, []int) {
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExternalStorageRegisteredEvent) GetId() string {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return ""
+}
+
+func (x *ExternalStorageRegisteredEvent) GetData() *ExternalStorageRegisteredEvent_Data {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// Content of an audit log entry of type `external_storage.removed`.
+type ExternalStorageRemovedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ID of the configuration of the external storage.
+	Id            *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalStorageRemovedEvent) Reset() {
+	*x = ExternalStorageRemovedEvent{}
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalStorageRemovedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalStorageRemovedEvent) ProtoMessage() {}
+
+func (x *ExternalStorageRemovedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalStorageRemovedEvent.ProtoReflect.Descriptor instead.
+func (*ExternalStorageRemovedEvent) Descriptor() ([]byte, []int) {
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExternalStorageRemovedEvent) GetId() string {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return ""
+}
+
 // Content of an audit log entry of type `organization.updated`.
 type OrganizationUpdatedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -403,7 +504,7 @@ type OrganizationUpdatedEvent struct {
 
 func (x *OrganizationUpdatedEvent) Reset() {
 	*x = OrganizationUpdatedEvent{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[7]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +516,7 @@ func (x *OrganizationUpdatedEvent) String() string {
 func (*OrganizationUpdatedEvent) ProtoMessage() {}
 
 func (x *OrganizationUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[7]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +529,7 @@ func (x *OrganizationUpdatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrganizationUpdatedEvent.ProtoReflect.Descriptor instead.
 func (*OrganizationUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OrganizationUpdatedEvent) GetId() string {
@@ -458,7 +559,7 @@ type ProjectCreatedEvent struct {
 
 func (x *ProjectCreatedEvent) Reset() {
 	*x = ProjectCreatedEvent{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[8]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +571,7 @@ func (x *ProjectCreatedEvent) String() string {
 func (*ProjectCreatedEvent) ProtoMessage() {}
 
 func (x *ProjectCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[8]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +584,7 @@ func (x *ProjectCreatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectCreatedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{8}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProjectCreatedEvent) GetId() string {
@@ -513,7 +614,7 @@ type ProjectUpdatedEvent struct {
 
 func (x *ProjectUpdatedEvent) Reset() {
 	*x = ProjectUpdatedEvent{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[9]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +626,7 @@ func (x *ProjectUpdatedEvent) String() string {
 func (*ProjectUpdatedEvent) ProtoMessage() {}
 
 func (x *ProjectUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[9]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +639,7 @@ func (x *ProjectUpdatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectUpdatedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{9}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ProjectUpdatedEvent) GetId() string {
@@ -566,7 +667,7 @@ type ProjectArchivedEvent struct {
 
 func (x *ProjectArchivedEvent) Reset() {
 	*x = ProjectArchivedEvent{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[10]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +679,7 @@ func (x *ProjectArchivedEvent) String() string {
 func (*ProjectArchivedEvent) ProtoMessage() {}
 
 func (x *ProjectArchivedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[10]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +692,7 @@ func (x *ProjectArchivedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectArchivedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectArchivedEvent) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{10}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProjectArchivedEvent) GetId() string {
@@ -612,7 +713,7 @@ type ProjectDeletedEvent struct {
 
 func (x *ProjectDeletedEvent) Reset() {
 	*x = ProjectDeletedEvent{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[11]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +725,7 @@ func (x *ProjectDeletedEvent) String() string {
 func (*ProjectDeletedEvent) ProtoMessage() {}
 
 func (x *ProjectDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[11]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +738,7 @@ func (x *ProjectDeletedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectDeletedEvent.ProtoReflect.Descriptor instead.
 func (*ProjectDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{11}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ProjectDeletedEvent) GetId() string {
@@ -660,7 +761,7 @@ type RateLimitUpdatedEvent struct {
 
 func (x *RateLimitUpdatedEvent) Reset() {
 	*x = RateLimitUpdatedEvent{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[12]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -672,7 +773,7 @@ func (x *RateLimitUpdatedEvent) String() string {
 func (*RateLimitUpdatedEvent) ProtoMessage() {}
 
 func (x *RateLimitUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[12]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -685,7 +786,7 @@ func (x *RateLimitUpdatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimitUpdatedEvent.ProtoReflect.Descriptor instead.
 func (*RateLimitUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{12}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RateLimitUpdatedEvent) GetId() string {
@@ -713,7 +814,7 @@ type RateLimitDeletedEvent struct {
 
 func (x *RateLimitDeletedEvent) Reset() {
 	*x = RateLimitDeletedEvent{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[13]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +826,7 @@ func (x *RateLimitDeletedEvent) String() string {
 func (*RateLimitDeletedEvent) ProtoMessage() {}
 
 func (x *RateLimitDeletedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[13]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +839,7 @@ func (x *RateLimitDeletedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimitDeletedEvent.ProtoReflect.Descriptor instead.
 func (*RateLimitDeletedEvent) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{13}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RateLimitDeletedEvent) GetId() string {
@@ -751,15 +852,16 @@ func (x *RateLimitDeletedEvent) GetId() string {
 // Content of the request.
 type ApiKeyCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Scopes of the API key, such as `api.model.request`.
-	Scopes        []string `protobuf:"bytes,1,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Scopes of the API key, such as `api.model.request`. An empty list is no
+	// restriction.
+	Scopes        *ApiKeyScopes `protobuf:"bytes,1,opt,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApiKeyCreatedEvent_Data) Reset() {
 	*x = ApiKeyCreatedEvent_Data{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[14]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +873,7 @@ func (x *ApiKeyCreatedEvent_Data) String() string {
 func (*ApiKeyCreatedEvent_Data) ProtoMessage() {}
 
 func (x *ApiKeyCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[14]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +889,7 @@ func (*ApiKeyCreatedEvent_Data) Descriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{0, 0}
 }
 
-func (x *ApiKeyCreatedEvent_Data) GetScopes() []string {
+func (x *ApiKeyCreatedEvent_Data) GetScopes() *ApiKeyScopes {
 	if x != nil {
 		return x.Scopes
 	}
@@ -797,15 +899,19 @@ func (x *ApiKeyCreatedEvent_Data) GetScopes() []string {
 // The changes that were requested. A field that is not set was not to change.
 type ApiKeyUpdatedEvent_ChangesRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scopes that the key was to have. Empty when they were not to change.
-	Scopes        []string `protobuf:"bytes,1,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The scopes that the key was to have. Not set when they were not to change;
+	// an empty list was to remove all restrictions.
+	Scopes *ApiKeyScopes `protobuf:"bytes,1,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	// Life of the key in seconds from the request on. Not set when its end was not
+	// to change.
+	ExpiresInSeconds *int64 `protobuf:"varint,2,opt,name=expires_in_seconds,json=expiresInSeconds,proto3,oneof" json:"expires_in_seconds,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ApiKeyUpdatedEvent_ChangesRequested) Reset() {
 	*x = ApiKeyUpdatedEvent_ChangesRequested{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[15]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +923,7 @@ func (x *ApiKeyUpdatedEvent_ChangesRequested) String() string {
 func (*ApiKeyUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *ApiKeyUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[15]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,25 +939,33 @@ func (*ApiKeyUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{1, 0}
 }
 
-func (x *ApiKeyUpdatedEvent_ChangesRequested) GetScopes() []string {
+func (x *ApiKeyUpdatedEvent_ChangesRequested) GetScopes() *ApiKeyScopes {
 	if x != nil {
 		return x.Scopes
 	}
 	return nil
 }
 
+func (x *ApiKeyUpdatedEvent_ChangesRequested) GetExpiresInSeconds() int64 {
+	if x != nil && x.ExpiresInSeconds != nil {
+		return *x.ExpiresInSeconds
+	}
+	return 0
+}
+
 // Content of the request.
 type ApiKeyUpdatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Scopes of the API key, such as `api.model.request`.
-	Scopes        []string `protobuf:"bytes,1,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Scopes of the API key, such as `api.model.request`. An empty list is no
+	// restriction.
+	Scopes        *ApiKeyScopes `protobuf:"bytes,1,opt,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApiKeyUpdatedEvent_Data) Reset() {
 	*x = ApiKeyUpdatedEvent_Data{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[16]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +977,7 @@ func (x *ApiKeyUpdatedEvent_Data) String() string {
 func (*ApiKeyUpdatedEvent_Data) ProtoMessage() {}
 
 func (x *ApiKeyUpdatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[16]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +993,7 @@ func (*ApiKeyUpdatedEvent_Data) Descriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{1, 1}
 }
 
-func (x *ApiKeyUpdatedEvent_Data) GetScopes() []string {
+func (x *ApiKeyUpdatedEvent_Data) GetScopes() *ApiKeyScopes {
 	if x != nil {
 		return x.Scopes
 	}
@@ -899,7 +1013,7 @@ type CheckpointPermissionCreatedEvent_Data struct {
 
 func (x *CheckpointPermissionCreatedEvent_Data) Reset() {
 	*x = CheckpointPermissionCreatedEvent_Data{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[17]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1025,7 @@ func (x *CheckpointPermissionCreatedEvent_Data) String() string {
 func (*CheckpointPermissionCreatedEvent_Data) ProtoMessage() {}
 
 func (x *CheckpointPermissionCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[17]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -939,6 +1053,61 @@ func (x *CheckpointPermissionCreatedEvent_Data) GetFineTunedModelCheckpoint() st
 		return *x.FineTunedModelCheckpoint
 	}
 	return ""
+}
+
+// Content of the request.
+type ExternalStorageRegisteredEvent_Data struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Geography that the upstream derives from the region of the storage.
+	Geography *string `protobuf:"bytes,1,opt,name=geography,proto3,oneof" json:"geography,omitempty"`
+	// The storage.
+	Provider      *ExternalStorageProvider `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalStorageRegisteredEvent_Data) Reset() {
+	*x = ExternalStorageRegisteredEvent_Data{}
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalStorageRegisteredEvent_Data) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalStorageRegisteredEvent_Data) ProtoMessage() {}
+
+func (x *ExternalStorageRegisteredEvent_Data) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalStorageRegisteredEvent_Data.ProtoReflect.Descriptor instead.
+func (*ExternalStorageRegisteredEvent_Data) Descriptor() ([]byte, []int) {
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7, 0}
+}
+
+func (x *ExternalStorageRegisteredEvent_Data) GetGeography() string {
+	if x != nil && x.Geography != nil {
+		return *x.Geography
+	}
+	return ""
+}
+
+func (x *ExternalStorageRegisteredEvent_Data) GetProvider() *ExternalStorageProvider {
+	if x != nil {
+		return x.Provider
+	}
+	return nil
 }
 
 // The changes that were requested. A field that is not set was not to change.
@@ -970,7 +1139,7 @@ type OrganizationUpdatedEvent_ChangesRequested struct {
 
 func (x *OrganizationUpdatedEvent_ChangesRequested) Reset() {
 	*x = OrganizationUpdatedEvent_ChangesRequested{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[18]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1151,7 @@ func (x *OrganizationUpdatedEvent_ChangesRequested) String() string {
 func (*OrganizationUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *OrganizationUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[18]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1164,7 @@ func (x *OrganizationUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.
 
 // Deprecated: Use OrganizationUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
 func (*OrganizationUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{7, 0}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *OrganizationUpdatedEvent_ChangesRequested) GetTitle() string {
@@ -1060,7 +1229,7 @@ type ProjectCreatedEvent_Data struct {
 
 func (x *ProjectCreatedEvent_Data) Reset() {
 	*x = ProjectCreatedEvent_Data{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[19]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1241,7 @@ func (x *ProjectCreatedEvent_Data) String() string {
 func (*ProjectCreatedEvent_Data) ProtoMessage() {}
 
 func (x *ProjectCreatedEvent_Data) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[19]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1254,7 @@ func (x *ProjectCreatedEvent_Data) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectCreatedEvent_Data.ProtoReflect.Descriptor instead.
 func (*ProjectCreatedEvent_Data) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{8, 0}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *ProjectCreatedEvent_Data) GetName() string {
@@ -1113,7 +1282,7 @@ type ProjectUpdatedEvent_ChangesRequested struct {
 
 func (x *ProjectUpdatedEvent_ChangesRequested) Reset() {
 	*x = ProjectUpdatedEvent_ChangesRequested{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[20]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1294,7 @@ func (x *ProjectUpdatedEvent_ChangesRequested) String() string {
 func (*ProjectUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *ProjectUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[20]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1307,7 @@ func (x *ProjectUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use ProjectUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
 func (*ProjectUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{9, 0}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{11, 0}
 }
 
 func (x *ProjectUpdatedEvent_ChangesRequested) GetTitle() string {
@@ -1169,7 +1338,7 @@ type RateLimitUpdatedEvent_ChangesRequested struct {
 
 func (x *RateLimitUpdatedEvent_ChangesRequested) Reset() {
 	*x = RateLimitUpdatedEvent_ChangesRequested{}
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[21]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1350,7 @@ func (x *RateLimitUpdatedEvent_ChangesRequested) String() string {
 func (*RateLimitUpdatedEvent_ChangesRequested) ProtoMessage() {}
 
 func (x *RateLimitUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[21]
+	mi := &file_admingateway_admin_v1_audit_log_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1363,7 @@ func (x *RateLimitUpdatedEvent_ChangesRequested) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use RateLimitUpdatedEvent_ChangesRequested.ProtoReflect.Descriptor instead.
 func (*RateLimitUpdatedEvent_ChangesRequested) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{12, 0}
+	return file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP(), []int{14, 0}
 }
 
 func (x *RateLimitUpdatedEvent_ChangesRequested) GetMaxRequestsPer_1Minute() int64 {
@@ -1243,21 +1412,23 @@ var File_admingateway_admin_v1_audit_log_event_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_audit_log_event_proto_rawDesc = "" +
 	"\n" +
-	"+admingateway/admin/v1/audit_log_event.proto\x12\x15admingateway.admin.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x94\x01\n" +
+	"+admingateway/admin/v1/audit_log_event.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb9\x01\n" +
 	"\x12ApiKeyCreatedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12B\n" +
-	"\x04data\x18\x02 \x01(\v2..admingateway.admin.v1.ApiKeyCreatedEvent.DataR\x04data\x1a\x1e\n" +
-	"\x04Data\x12\x16\n" +
-	"\x06scopes\x18\x01 \x03(\tR\x06scopesB\x05\n" +
-	"\x03_id\"\xa9\x02\n" +
+	"\x04data\x18\x02 \x01(\v2..admingateway.admin.v1.ApiKeyCreatedEvent.DataR\x04data\x1aC\n" +
+	"\x04Data\x12;\n" +
+	"\x06scopes\x18\x01 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopesB\x05\n" +
+	"\x03_id\"\xbe\x03\n" +
 	"\x12ApiKeyUpdatedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12g\n" +
 	"\x11changes_requested\x18\x02 \x01(\v2:.admingateway.admin.v1.ApiKeyUpdatedEvent.ChangesRequestedR\x10changesRequested\x12B\n" +
-	"\x04data\x18\x03 \x01(\v2..admingateway.admin.v1.ApiKeyUpdatedEvent.DataR\x04data\x1a*\n" +
-	"\x10ChangesRequested\x12\x16\n" +
-	"\x06scopes\x18\x01 \x03(\tR\x06scopes\x1a\x1e\n" +
-	"\x04Data\x12\x16\n" +
-	"\x06scopes\x18\x01 \x03(\tR\x06scopesB\x05\n" +
+	"\x04data\x18\x03 \x01(\v2..admingateway.admin.v1.ApiKeyUpdatedEvent.DataR\x04data\x1a\x99\x01\n" +
+	"\x10ChangesRequested\x12;\n" +
+	"\x06scopes\x18\x01 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopes\x121\n" +
+	"\x12expires_in_seconds\x18\x02 \x01(\x03H\x00R\x10expiresInSeconds\x88\x01\x01B\x15\n" +
+	"\x13_expires_in_seconds\x1aC\n" +
+	"\x04Data\x12;\n" +
+	"\x06scopes\x18\x01 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopesB\x05\n" +
 	"\x03_id\"0\n" +
 	"\x12ApiKeyDeletedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
@@ -1280,6 +1451,18 @@ const file_admingateway_admin_v1_audit_log_event_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\v2\x17.google.protobuf.StructR\x04dataB\x05\n" +
 	"\x03_id\"5\n" +
 	"\x17ExternalKeyRemovedEvent\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
+	"\x03_id\"\x92\x02\n" +
+	"\x1eExternalStorageRegisteredEvent\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12N\n" +
+	"\x04data\x18\x02 \x01(\v2:.admingateway.admin.v1.ExternalStorageRegisteredEvent.DataR\x04data\x1a\x83\x01\n" +
+	"\x04Data\x12!\n" +
+	"\tgeography\x18\x01 \x01(\tH\x00R\tgeography\x88\x01\x01\x12J\n" +
+	"\bprovider\x18\x02 \x01(\v2..admingateway.admin.v1.ExternalStorageProviderR\bproviderB\f\n" +
+	"\n" +
+	"_geographyB\x05\n" +
+	"\x03_id\"9\n" +
+	"\x1bExternalStorageRemovedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
 	"\x03_id\"\x97\x05\n" +
 	"\x18OrganizationUpdatedEvent\x12\x13\n" +
@@ -1357,7 +1540,7 @@ func file_admingateway_admin_v1_audit_log_event_proto_rawDescGZIP() []byte {
 	return file_admingateway_admin_v1_audit_log_event_proto_rawDescData
 }
 
-var file_admingateway_admin_v1_audit_log_event_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_admingateway_admin_v1_audit_log_event_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_admingateway_admin_v1_audit_log_event_proto_goTypes = []any{
 	(*ApiKeyCreatedEvent)(nil),                        // 0: admingateway.admin.v1.ApiKeyCreatedEvent
 	(*ApiKeyUpdatedEvent)(nil),                        // 1: admingateway.admin.v1.ApiKeyUpdatedEvent
@@ -1366,38 +1549,48 @@ var file_admingateway_admin_v1_audit_log_event_proto_goTypes = []any{
 	(*CheckpointPermissionDeletedEvent)(nil),          // 4: admingateway.admin.v1.CheckpointPermissionDeletedEvent
 	(*ExternalKeyRegisteredEvent)(nil),                // 5: admingateway.admin.v1.ExternalKeyRegisteredEvent
 	(*ExternalKeyRemovedEvent)(nil),                   // 6: admingateway.admin.v1.ExternalKeyRemovedEvent
-	(*OrganizationUpdatedEvent)(nil),                  // 7: admingateway.admin.v1.OrganizationUpdatedEvent
-	(*ProjectCreatedEvent)(nil),                       // 8: admingateway.admin.v1.ProjectCreatedEvent
-	(*ProjectUpdatedEvent)(nil),                       // 9: admingateway.admin.v1.ProjectUpdatedEvent
-	(*ProjectArchivedEvent)(nil),                      // 10: admingateway.admin.v1.ProjectArchivedEvent
-	(*ProjectDeletedEvent)(nil),                       // 11: admingateway.admin.v1.ProjectDeletedEvent
-	(*RateLimitUpdatedEvent)(nil),                     // 12: admingateway.admin.v1.RateLimitUpdatedEvent
-	(*RateLimitDeletedEvent)(nil),                     // 13: admingateway.admin.v1.RateLimitDeletedEvent
-	(*ApiKeyCreatedEvent_Data)(nil),                   // 14: admingateway.admin.v1.ApiKeyCreatedEvent.Data
-	(*ApiKeyUpdatedEvent_ChangesRequested)(nil),       // 15: admingateway.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
-	(*ApiKeyUpdatedEvent_Data)(nil),                   // 16: admingateway.admin.v1.ApiKeyUpdatedEvent.Data
-	(*CheckpointPermissionCreatedEvent_Data)(nil),     // 17: admingateway.admin.v1.CheckpointPermissionCreatedEvent.Data
-	(*OrganizationUpdatedEvent_ChangesRequested)(nil), // 18: admingateway.admin.v1.OrganizationUpdatedEvent.ChangesRequested
-	(*ProjectCreatedEvent_Data)(nil),                  // 19: admingateway.admin.v1.ProjectCreatedEvent.Data
-	(*ProjectUpdatedEvent_ChangesRequested)(nil),      // 20: admingateway.admin.v1.ProjectUpdatedEvent.ChangesRequested
-	(*RateLimitUpdatedEvent_ChangesRequested)(nil),    // 21: admingateway.admin.v1.RateLimitUpdatedEvent.ChangesRequested
-	(*structpb.Struct)(nil),                           // 22: google.protobuf.Struct
+	(*ExternalStorageRegisteredEvent)(nil),            // 7: admingateway.admin.v1.ExternalStorageRegisteredEvent
+	(*ExternalStorageRemovedEvent)(nil),               // 8: admingateway.admin.v1.ExternalStorageRemovedEvent
+	(*OrganizationUpdatedEvent)(nil),                  // 9: admingateway.admin.v1.OrganizationUpdatedEvent
+	(*ProjectCreatedEvent)(nil),                       // 10: admingateway.admin.v1.ProjectCreatedEvent
+	(*ProjectUpdatedEvent)(nil),                       // 11: admingateway.admin.v1.ProjectUpdatedEvent
+	(*ProjectArchivedEvent)(nil),                      // 12: admingateway.admin.v1.ProjectArchivedEvent
+	(*ProjectDeletedEvent)(nil),                       // 13: admingateway.admin.v1.ProjectDeletedEvent
+	(*RateLimitUpdatedEvent)(nil),                     // 14: admingateway.admin.v1.RateLimitUpdatedEvent
+	(*RateLimitDeletedEvent)(nil),                     // 15: admingateway.admin.v1.RateLimitDeletedEvent
+	(*ApiKeyCreatedEvent_Data)(nil),                   // 16: admingateway.admin.v1.ApiKeyCreatedEvent.Data
+	(*ApiKeyUpdatedEvent_ChangesRequested)(nil),       // 17: admingateway.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
+	(*ApiKeyUpdatedEvent_Data)(nil),                   // 18: admingateway.admin.v1.ApiKeyUpdatedEvent.Data
+	(*CheckpointPermissionCreatedEvent_Data)(nil),     // 19: admingateway.admin.v1.CheckpointPermissionCreatedEvent.Data
+	(*ExternalStorageRegisteredEvent_Data)(nil),       // 20: admingateway.admin.v1.ExternalStorageRegisteredEvent.Data
+	(*OrganizationUpdatedEvent_ChangesRequested)(nil), // 21: admingateway.admin.v1.OrganizationUpdatedEvent.ChangesRequested
+	(*ProjectCreatedEvent_Data)(nil),                  // 22: admingateway.admin.v1.ProjectCreatedEvent.Data
+	(*ProjectUpdatedEvent_ChangesRequested)(nil),      // 23: admingateway.admin.v1.ProjectUpdatedEvent.ChangesRequested
+	(*RateLimitUpdatedEvent_ChangesRequested)(nil),    // 24: admingateway.admin.v1.RateLimitUpdatedEvent.ChangesRequested
+	(*structpb.Struct)(nil),                           // 25: google.protobuf.Struct
+	(*ApiKeyScopes)(nil),                              // 26: admingateway.admin.v1.ApiKeyScopes
+	(*ExternalStorageProvider)(nil),                   // 27: admingateway.admin.v1.ExternalStorageProvider
 }
 var file_admingateway_admin_v1_audit_log_event_proto_depIdxs = []int32{
-	14, // 0: admingateway.admin.v1.ApiKeyCreatedEvent.data:type_name -> admingateway.admin.v1.ApiKeyCreatedEvent.Data
-	15, // 1: admingateway.admin.v1.ApiKeyUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
-	16, // 2: admingateway.admin.v1.ApiKeyUpdatedEvent.data:type_name -> admingateway.admin.v1.ApiKeyUpdatedEvent.Data
-	17, // 3: admingateway.admin.v1.CheckpointPermissionCreatedEvent.data:type_name -> admingateway.admin.v1.CheckpointPermissionCreatedEvent.Data
-	22, // 4: admingateway.admin.v1.ExternalKeyRegisteredEvent.data:type_name -> google.protobuf.Struct
-	18, // 5: admingateway.admin.v1.OrganizationUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.OrganizationUpdatedEvent.ChangesRequested
-	19, // 6: admingateway.admin.v1.ProjectCreatedEvent.data:type_name -> admingateway.admin.v1.ProjectCreatedEvent.Data
-	20, // 7: admingateway.admin.v1.ProjectUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.ProjectUpdatedEvent.ChangesRequested
-	21, // 8: admingateway.admin.v1.RateLimitUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.RateLimitUpdatedEvent.ChangesRequested
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	16, // 0: admingateway.admin.v1.ApiKeyCreatedEvent.data:type_name -> admingateway.admin.v1.ApiKeyCreatedEvent.Data
+	17, // 1: admingateway.admin.v1.ApiKeyUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.ApiKeyUpdatedEvent.ChangesRequested
+	18, // 2: admingateway.admin.v1.ApiKeyUpdatedEvent.data:type_name -> admingateway.admin.v1.ApiKeyUpdatedEvent.Data
+	19, // 3: admingateway.admin.v1.CheckpointPermissionCreatedEvent.data:type_name -> admingateway.admin.v1.CheckpointPermissionCreatedEvent.Data
+	25, // 4: admingateway.admin.v1.ExternalKeyRegisteredEvent.data:type_name -> google.protobuf.Struct
+	20, // 5: admingateway.admin.v1.ExternalStorageRegisteredEvent.data:type_name -> admingateway.admin.v1.ExternalStorageRegisteredEvent.Data
+	21, // 6: admingateway.admin.v1.OrganizationUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.OrganizationUpdatedEvent.ChangesRequested
+	22, // 7: admingateway.admin.v1.ProjectCreatedEvent.data:type_name -> admingateway.admin.v1.ProjectCreatedEvent.Data
+	23, // 8: admingateway.admin.v1.ProjectUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.ProjectUpdatedEvent.ChangesRequested
+	24, // 9: admingateway.admin.v1.RateLimitUpdatedEvent.changes_requested:type_name -> admingateway.admin.v1.RateLimitUpdatedEvent.ChangesRequested
+	26, // 10: admingateway.admin.v1.ApiKeyCreatedEvent.Data.scopes:type_name -> admingateway.admin.v1.ApiKeyScopes
+	26, // 11: admingateway.admin.v1.ApiKeyUpdatedEvent.ChangesRequested.scopes:type_name -> admingateway.admin.v1.ApiKeyScopes
+	26, // 12: admingateway.admin.v1.ApiKeyUpdatedEvent.Data.scopes:type_name -> admingateway.admin.v1.ApiKeyScopes
+	27, // 13: admingateway.admin.v1.ExternalStorageRegisteredEvent.Data.provider:type_name -> admingateway.admin.v1.ExternalStorageProvider
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_audit_log_event_proto_init() }
@@ -1405,6 +1598,8 @@ func file_admingateway_admin_v1_audit_log_event_proto_init() {
 	if File_admingateway_admin_v1_audit_log_event_proto != nil {
 		return
 	}
+	file_admingateway_admin_v1_common_proto_init()
+	file_admingateway_admin_v1_external_storage_proto_init()
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[0].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[1].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[2].OneofWrappers = []any{}
@@ -1419,18 +1614,22 @@ func file_admingateway_admin_v1_audit_log_event_proto_init() {
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[11].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[12].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[13].OneofWrappers = []any{}
+	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[14].OneofWrappers = []any{}
+	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[15].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[17].OneofWrappers = []any{}
-	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[18].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[19].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[20].OneofWrappers = []any{}
 	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[21].OneofWrappers = []any{}
+	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[22].OneofWrappers = []any{}
+	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[23].OneofWrappers = []any{}
+	file_admingateway_admin_v1_audit_log_event_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_admin_v1_audit_log_event_proto_rawDesc), len(file_admingateway_admin_v1_audit_log_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -75,6 +75,59 @@ func (SortOrder) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_common_proto_rawDescGZIP(), []int{0}
 }
 
+// What a request of a usage result was made through.
+type UsageApiSource int32
+
+const (
+	// Not set, or a value that this build does not know.
+	UsageApiSource_USAGE_API_SOURCE_UNSPECIFIED UsageApiSource = 0
+	// The Agents API.
+	UsageApiSource_USAGE_API_SOURCE_AGENTS_API UsageApiSource = 1
+	// Anything else: the upstream attributes it to nothing in particular.
+	UsageApiSource_USAGE_API_SOURCE_UNLABELED UsageApiSource = 2
+)
+
+// Enum value maps for UsageApiSource.
+var (
+	UsageApiSource_name = map[int32]string{
+		0: "USAGE_API_SOURCE_UNSPECIFIED",
+		1: "USAGE_API_SOURCE_AGENTS_API",
+		2: "USAGE_API_SOURCE_UNLABELED",
+	}
+	UsageApiSource_value = map[string]int32{
+		"USAGE_API_SOURCE_UNSPECIFIED": 0,
+		"USAGE_API_SOURCE_AGENTS_API":  1,
+		"USAGE_API_SOURCE_UNLABELED":   2,
+	}
+)
+
+func (x UsageApiSource) Enum() *UsageApiSource {
+	p := new(UsageApiSource)
+	*p = x
+	return p
+}
+
+func (x UsageApiSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UsageApiSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_admingateway_admin_v1_common_proto_enumTypes[1].Descriptor()
+}
+
+func (UsageApiSource) Type() protoreflect.EnumType {
+	return &file_admingateway_admin_v1_common_proto_enumTypes[1]
+}
+
+func (x UsageApiSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UsageApiSource.Descriptor instead.
+func (UsageApiSource) EnumDescriptor() ([]byte, []int) {
+	return file_admingateway_admin_v1_common_proto_rawDescGZIP(), []int{1}
+}
+
 // How long a bucket of usage can be.
 type UsageBucketWidth int32
 
@@ -116,11 +169,11 @@ func (x UsageBucketWidth) String() string {
 }
 
 func (UsageBucketWidth) Descriptor() protoreflect.EnumDescriptor {
-	return file_admingateway_admin_v1_common_proto_enumTypes[1].Descriptor()
+	return file_admingateway_admin_v1_common_proto_enumTypes[2].Descriptor()
 }
 
 func (UsageBucketWidth) Type() protoreflect.EnumType {
-	return &file_admingateway_admin_v1_common_proto_enumTypes[1]
+	return &file_admingateway_admin_v1_common_proto_enumTypes[2]
 }
 
 func (x UsageBucketWidth) Number() protoreflect.EnumNumber {
@@ -129,18 +182,73 @@ func (x UsageBucketWidth) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UsageBucketWidth.Descriptor instead.
 func (UsageBucketWidth) EnumDescriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_common_proto_rawDescGZIP(), []int{1}
+	return file_admingateway_admin_v1_common_proto_rawDescGZIP(), []int{2}
+}
+
+// Scopes of an API key. It is a message because an empty list means something else
+// than none given: it is the absence of all restrictions.
+type ApiKeyScopes struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The scopes, in the upstream's names, such as `api.model.request`.
+	// `api.all.read` alone is read-only access.
+	Values        []string `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApiKeyScopes) Reset() {
+	*x = ApiKeyScopes{}
+	mi := &file_admingateway_admin_v1_common_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApiKeyScopes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApiKeyScopes) ProtoMessage() {}
+
+func (x *ApiKeyScopes) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_admin_v1_common_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApiKeyScopes.ProtoReflect.Descriptor instead.
+func (*ApiKeyScopes) Descriptor() ([]byte, []int) {
+	return file_admingateway_admin_v1_common_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ApiKeyScopes) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
 }
 
 var File_admingateway_admin_v1_common_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\"admingateway/admin/v1/common.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto*c\n" +
+	"\"admingateway/admin/v1/common.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\",\n" +
+	"\fApiKeyScopes\x12\x16\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values:\x04\xb0\xff\x18\x01*c\n" +
 	"\tSortOrder\x12\x1a\n" +
 	"\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x0eSORT_ORDER_ASC\x10\x01\x1a\a\xb2\xff\x18\x03asc\x12\x1d\n" +
-	"\x0fSORT_ORDER_DESC\x10\x02\x1a\b\xb2\xff\x18\x04desc*\xb2\x01\n" +
+	"\x0fSORT_ORDER_DESC\x10\x02\x1a\b\xb2\xff\x18\x04desc*\x92\x01\n" +
+	"\x0eUsageApiSource\x12 \n" +
+	"\x1cUSAGE_API_SOURCE_UNSPECIFIED\x10\x00\x12/\n" +
+	"\x1bUSAGE_API_SOURCE_AGENTS_API\x10\x01\x1a\x0e\xb2\xff\x18\n" +
+	"agents_api\x12-\n" +
+	"\x1aUSAGE_API_SOURCE_UNLABELED\x10\x02\x1a\r\xb2\xff\x18\tunlabeled*\xb2\x01\n" +
 	"\x10UsageBucketWidth\x12\"\n" +
 	"\x1eUSAGE_BUCKET_WIDTH_UNSPECIFIED\x10\x00\x12)\n" +
 	"\x1dUSAGE_BUCKET_WIDTH_ONE_MINUTE\x10\x01\x1a\x06\xb2\xff\x18\x021m\x12'\n" +
@@ -160,10 +268,13 @@ func file_admingateway_admin_v1_common_proto_rawDescGZIP() []byte {
 	return file_admingateway_admin_v1_common_proto_rawDescData
 }
 
-var file_admingateway_admin_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_admingateway_admin_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_admingateway_admin_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_admingateway_admin_v1_common_proto_goTypes = []any{
 	(SortOrder)(0),        // 0: admingateway.admin.v1.SortOrder
-	(UsageBucketWidth)(0), // 1: admingateway.admin.v1.UsageBucketWidth
+	(UsageApiSource)(0),   // 1: admingateway.admin.v1.UsageApiSource
+	(UsageBucketWidth)(0), // 2: admingateway.admin.v1.UsageBucketWidth
+	(*ApiKeyScopes)(nil),  // 3: admingateway.admin.v1.ApiKeyScopes
 }
 var file_admingateway_admin_v1_common_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -183,14 +294,15 @@ func file_admingateway_admin_v1_common_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_admin_v1_common_proto_rawDesc), len(file_admingateway_admin_v1_common_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   0,
+			NumEnums:      3,
+			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_admingateway_admin_v1_common_proto_goTypes,
 		DependencyIndexes: file_admingateway_admin_v1_common_proto_depIdxs,
 		EnumInfos:         file_admingateway_admin_v1_common_proto_enumTypes,
+		MessageInfos:      file_admingateway_admin_v1_common_proto_msgTypes,
 	}.Build()
 	File_admingateway_admin_v1_common_proto = out.File
 	file_admingateway_admin_v1_common_proto_goTypes = nil

@@ -86,6 +86,10 @@ const (
 	CostsGroupBy_COSTS_GROUP_BY_LINE_ITEM CostsGroupBy = 2
 	// One result for each API key.
 	CostsGroupBy_COSTS_GROUP_BY_API_KEY_ID CostsGroupBy = 3
+	// One result for each user.
+	CostsGroupBy_COSTS_GROUP_BY_USER_ID CostsGroupBy = 4
+	// One result for each source of requests.
+	CostsGroupBy_COSTS_GROUP_BY_API_SOURCE CostsGroupBy = 5
 )
 
 // Enum value maps for CostsGroupBy.
@@ -95,12 +99,16 @@ var (
 		1: "COSTS_GROUP_BY_PROJECT_ID",
 		2: "COSTS_GROUP_BY_LINE_ITEM",
 		3: "COSTS_GROUP_BY_API_KEY_ID",
+		4: "COSTS_GROUP_BY_USER_ID",
+		5: "COSTS_GROUP_BY_API_SOURCE",
 	}
 	CostsGroupBy_value = map[string]int32{
 		"COSTS_GROUP_BY_UNSPECIFIED": 0,
 		"COSTS_GROUP_BY_PROJECT_ID":  1,
 		"COSTS_GROUP_BY_LINE_ITEM":   2,
 		"COSTS_GROUP_BY_API_KEY_ID":  3,
+		"COSTS_GROUP_BY_USER_ID":     4,
+		"COSTS_GROUP_BY_API_SOURCE":  5,
 	}
 )
 
@@ -227,7 +235,11 @@ type CostsResult struct {
 	Quantity *string `protobuf:"bytes,6,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
 	// Unit of `quantity`, such as `tokens` or `gibibyte_hours`. Not set when no
 	// single unit fits.
-	QuantityUnit  *string `protobuf:"bytes,7,opt,name=quantity_unit,json=quantityUnit,proto3,oneof" json:"quantity_unit,omitempty"`
+	QuantityUnit *string `protobuf:"bytes,7,opt,name=quantity_unit,json=quantityUnit,proto3,oneof" json:"quantity_unit,omitempty"`
+	// User to whom the result belongs. Set when the request groups by user.
+	UserId *string `protobuf:"bytes,8,opt,name=user_id,json=userId,proto3,oneof" json:"user_id,omitempty"`
+	// Source of the requests. Set when the request groups by source.
+	ApiSource     *UsageApiSource `protobuf:"varint,9,opt,name=api_source,json=apiSource,proto3,enum=admingateway.admin.v1.UsageApiSource,oneof" json:"api_source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -311,6 +323,20 @@ func (x *CostsResult) GetQuantityUnit() string {
 	return ""
 }
 
+func (x *CostsResult) GetUserId() string {
+	if x != nil && x.UserId != nil {
+		return *x.UserId
+	}
+	return ""
+}
+
+func (x *CostsResult) GetApiSource() UsageApiSource {
+	if x != nil && x.ApiSource != nil {
+		return *x.ApiSource
+	}
+	return UsageApiSource_USAGE_API_SOURCE_UNSPECIFIED
+}
+
 // A sum of money.
 type CostsAmount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -390,7 +416,10 @@ type ListCostsRequest struct {
 	Limit *int32 `protobuf:"varint,7,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Optional. Cursor: which page to read. Take it from `next_page` of the page
 	// before. Unset means the first page.
-	Page          *string `protobuf:"bytes,8,opt,name=page,proto3,oneof" json:"page,omitempty"`
+	Page *string `protobuf:"bytes,8,opt,name=page,proto3,oneof" json:"page,omitempty"`
+	// Optional. Counts only these items of the bill, by their whole names, such as
+	// `gpt-6-astra, input_tokens`. Empty means all of them.
+	LineItems     []string `protobuf:"bytes,9,rep,name=line_items,json=lineItems,proto3" json:"line_items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -481,6 +510,13 @@ func (x *ListCostsRequest) GetPage() string {
 	return ""
 }
 
+func (x *ListCostsRequest) GetLineItems() []string {
+	if x != nil {
+		return x.LineItems
+	}
+	return nil
+}
+
 // Response of `ListCosts`.
 type ListCostsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -558,13 +594,13 @@ var File_admingateway_admin_v1_cost_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\n" +
-	" admingateway/admin/v1/cost.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n" +
+	" admingateway/admin/v1/cost.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n" +
 	"\vCostsBucket\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12A\n" +
 	"\n" +
 	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xb2\xff\x18\x02 \x01R\tstartTime\x125\n" +
 	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12D\n" +
-	"\aresults\x18\x04 \x03(\v2\".admingateway.admin.v1.CostsResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xf0\x02\n" +
+	"\aresults\x18\x04 \x03(\v2\".admingateway.admin.v1.CostsResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xf4\x03\n" +
 	"\vCostsResult\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12B\n" +
 	"\x06amount\x18\x02 \x01(\v2\".admingateway.admin.v1.CostsAmountB\x06\xb2\xff\x18\x02(\x01R\x06amount\x12 \n" +
@@ -574,18 +610,24 @@ const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\n" +
 	"api_key_id\x18\x05 \x01(\tH\x02R\bapiKeyId\x88\x01\x01\x12'\n" +
 	"\bquantity\x18\x06 \x01(\tB\x06\xb2\xff\x18\x02\x10\x01H\x03R\bquantity\x88\x01\x01\x12(\n" +
-	"\rquantity_unit\x18\a \x01(\tH\x04R\fquantityUnit\x88\x01\x01B\f\n" +
+	"\rquantity_unit\x18\a \x01(\tH\x04R\fquantityUnit\x88\x01\x01\x12\x1c\n" +
+	"\auser_id\x18\b \x01(\tH\x05R\x06userId\x88\x01\x01\x12I\n" +
+	"\n" +
+	"api_source\x18\t \x01(\x0e2%.admingateway.admin.v1.UsageApiSourceH\x06R\tapiSource\x88\x01\x01B\f\n" +
 	"\n" +
 	"_line_itemB\r\n" +
 	"\v_project_idB\r\n" +
 	"\v_api_key_idB\v\n" +
 	"\t_quantityB\x10\n" +
-	"\x0e_quantity_unit\"p\n" +
+	"\x0e_quantity_unitB\n" +
+	"\n" +
+	"\b_user_idB\r\n" +
+	"\v_api_source\"p\n" +
 	"\vCostsAmount\x12!\n" +
 	"\x05value\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02\x10\x01H\x00R\x05value\x88\x01\x01\x12'\n" +
 	"\bcurrency\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\bcurrency\x88\x01\x01B\b\n" +
 	"\x06_valueB\v\n" +
-	"\t_currency\"\xe2\x03\n" +
+	"\t_currency\"\x81\x04\n" +
 	"\x10ListCostsRequest\x12D\n" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
@@ -598,7 +640,9 @@ const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\bgroup_by\x18\x06 \x03(\x0e2#.admingateway.admin.v1.CostsGroupByB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x12%\n" +
 	"\x05limit\x18\a \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xb4\x01(\x00H\x01R\x05limit\x88\x01\x01\x12\x17\n" +
-	"\x04page\x18\b \x01(\tH\x02R\x04page\x88\x01\x01B\x0f\n" +
+	"\x04page\x18\b \x01(\tH\x02R\x04page\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"line_items\x18\t \x03(\tR\tlineItemsB\x0f\n" +
 	"\r_bucket_widthB\b\n" +
 	"\x06_limitB\a\n" +
 	"\x05_page\"\xc6\x01\n" +
@@ -611,14 +655,17 @@ const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"_next_page*^\n" +
 	"\x10CostsBucketWidth\x12\"\n" +
 	"\x1eCOSTS_BUCKET_WIDTH_UNSPECIFIED\x10\x00\x12&\n" +
-	"\x1aCOSTS_BUCKET_WIDTH_ONE_DAY\x10\x01\x1a\x06\xb2\xff\x18\x021d*\xb9\x01\n" +
+	"\x1aCOSTS_BUCKET_WIDTH_ONE_DAY\x10\x01\x1a\x06\xb2\xff\x18\x021d*\x91\x02\n" +
 	"\fCostsGroupBy\x12\x1e\n" +
 	"\x1aCOSTS_GROUP_BY_UNSPECIFIED\x10\x00\x12-\n" +
 	"\x19COSTS_GROUP_BY_PROJECT_ID\x10\x01\x1a\x0e\xb2\xff\x18\n" +
 	"project_id\x12+\n" +
 	"\x18COSTS_GROUP_BY_LINE_ITEM\x10\x02\x1a\r\xb2\xff\x18\tline_item\x12-\n" +
 	"\x19COSTS_GROUP_BY_API_KEY_ID\x10\x03\x1a\x0e\xb2\xff\x18\n" +
-	"api_key_id2\xd2\x01\n" +
+	"api_key_id\x12'\n" +
+	"\x16COSTS_GROUP_BY_USER_ID\x10\x04\x1a\v\xb2\xff\x18\auser_id\x12-\n" +
+	"\x19COSTS_GROUP_BY_API_SOURCE\x10\x05\x1a\x0e\xb2\xff\x18\n" +
+	"api_source2\xd2\x01\n" +
 	"\vCostService\x12\xc2\x01\n" +
 	"\tListCosts\x12'.admingateway.admin.v1.ListCostsRequest\x1a(.admingateway.admin.v1.ListCostsResponse\"b\xb2\xff\x18@\n" +
 	"\n" +
@@ -650,24 +697,26 @@ var file_admingateway_admin_v1_cost_proto_goTypes = []any{
 	(*ListCostsRequest)(nil),      // 5: admingateway.admin.v1.ListCostsRequest
 	(*ListCostsResponse)(nil),     // 6: admingateway.admin.v1.ListCostsResponse
 	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(UsageApiSource)(0),           // 8: admingateway.admin.v1.UsageApiSource
 }
 var file_admingateway_admin_v1_cost_proto_depIdxs = []int32{
 	7,  // 0: admingateway.admin.v1.CostsBucket.start_time:type_name -> google.protobuf.Timestamp
 	7,  // 1: admingateway.admin.v1.CostsBucket.end_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: admingateway.admin.v1.CostsBucket.results:type_name -> admingateway.admin.v1.CostsResult
 	4,  // 3: admingateway.admin.v1.CostsResult.amount:type_name -> admingateway.admin.v1.CostsAmount
-	7,  // 4: admingateway.admin.v1.ListCostsRequest.start_time:type_name -> google.protobuf.Timestamp
-	7,  // 5: admingateway.admin.v1.ListCostsRequest.end_time:type_name -> google.protobuf.Timestamp
-	0,  // 6: admingateway.admin.v1.ListCostsRequest.bucket_width:type_name -> admingateway.admin.v1.CostsBucketWidth
-	1,  // 7: admingateway.admin.v1.ListCostsRequest.group_by:type_name -> admingateway.admin.v1.CostsGroupBy
-	2,  // 8: admingateway.admin.v1.ListCostsResponse.data:type_name -> admingateway.admin.v1.CostsBucket
-	5,  // 9: admingateway.admin.v1.CostService.ListCosts:input_type -> admingateway.admin.v1.ListCostsRequest
-	6,  // 10: admingateway.admin.v1.CostService.ListCosts:output_type -> admingateway.admin.v1.ListCostsResponse
-	10, // [10:11] is the sub-list for method output_type
-	9,  // [9:10] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	8,  // 4: admingateway.admin.v1.CostsResult.api_source:type_name -> admingateway.admin.v1.UsageApiSource
+	7,  // 5: admingateway.admin.v1.ListCostsRequest.start_time:type_name -> google.protobuf.Timestamp
+	7,  // 6: admingateway.admin.v1.ListCostsRequest.end_time:type_name -> google.protobuf.Timestamp
+	0,  // 7: admingateway.admin.v1.ListCostsRequest.bucket_width:type_name -> admingateway.admin.v1.CostsBucketWidth
+	1,  // 8: admingateway.admin.v1.ListCostsRequest.group_by:type_name -> admingateway.admin.v1.CostsGroupBy
+	2,  // 9: admingateway.admin.v1.ListCostsResponse.data:type_name -> admingateway.admin.v1.CostsBucket
+	5,  // 10: admingateway.admin.v1.CostService.ListCosts:input_type -> admingateway.admin.v1.ListCostsRequest
+	6,  // 11: admingateway.admin.v1.CostService.ListCosts:output_type -> admingateway.admin.v1.ListCostsResponse
+	11, // [11:12] is the sub-list for method output_type
+	10, // [10:11] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_cost_proto_init() }
@@ -675,6 +724,7 @@ func file_admingateway_admin_v1_cost_proto_init() {
 	if File_admingateway_admin_v1_cost_proto != nil {
 		return
 	}
+	file_admingateway_admin_v1_common_proto_init()
 	file_admingateway_admin_v1_cost_proto_msgTypes[1].OneofWrappers = []any{}
 	file_admingateway_admin_v1_cost_proto_msgTypes[2].OneofWrappers = []any{}
 	file_admingateway_admin_v1_cost_proto_msgTypes[3].OneofWrappers = []any{}

@@ -58,6 +58,12 @@ const (
 	ProjectResidency_PROJECT_RESIDENCY_AE_STORAGE ProjectResidency = 11
 	// United Arab Emirates: storage and processing.
 	ProjectResidency_PROJECT_RESIDENCY_AE_STORAGE_PROCESSING ProjectResidency = 12
+	// Japan: storage and processing.
+	ProjectResidency_PROJECT_RESIDENCY_JP_STORAGE_PROCESSING ProjectResidency = 13
+	// India: storage and processing.
+	ProjectResidency_PROJECT_RESIDENCY_IN_STORAGE_PROCESSING ProjectResidency = 14
+	// Australia: storage and processing.
+	ProjectResidency_PROJECT_RESIDENCY_AU_STORAGE_PROCESSING ProjectResidency = 15
 )
 
 // Enum value maps for ProjectResidency.
@@ -76,6 +82,9 @@ var (
 		10: "PROJECT_RESIDENCY_GB_STORAGE",
 		11: "PROJECT_RESIDENCY_AE_STORAGE",
 		12: "PROJECT_RESIDENCY_AE_STORAGE_PROCESSING",
+		13: "PROJECT_RESIDENCY_JP_STORAGE_PROCESSING",
+		14: "PROJECT_RESIDENCY_IN_STORAGE_PROCESSING",
+		15: "PROJECT_RESIDENCY_AU_STORAGE_PROCESSING",
 	}
 	ProjectResidency_value = map[string]int32{
 		"PROJECT_RESIDENCY_UNSPECIFIED":           0,
@@ -91,6 +100,9 @@ var (
 		"PROJECT_RESIDENCY_GB_STORAGE":            10,
 		"PROJECT_RESIDENCY_AE_STORAGE":            11,
 		"PROJECT_RESIDENCY_AE_STORAGE_PROCESSING": 12,
+		"PROJECT_RESIDENCY_JP_STORAGE_PROCESSING": 13,
+		"PROJECT_RESIDENCY_IN_STORAGE_PROCESSING": 14,
+		"PROJECT_RESIDENCY_AU_STORAGE_PROCESSING": 15,
 	}
 )
 
@@ -393,6 +405,11 @@ type CreateProjectRequest struct {
 	// Optional. ID of an external key to associate with the project. Unset means
 	// none.
 	ExternalKeyId *string `protobuf:"bytes,3,opt,name=external_key_id,json=externalKeyId,proto3,oneof" json:"external_key_id,omitempty"`
+	// Optional. The geography of the project, in the upstream's older words.
+	// Deprecated by the upstream in favour of `residency`; not together with it.
+	//
+	// Deprecated: Marked as deprecated in admingateway/admin/v1/project.proto.
+	Geography     *string `protobuf:"bytes,4,opt,name=geography,proto3,oneof" json:"geography,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -444,6 +461,14 @@ func (x *CreateProjectRequest) GetResidency() ProjectResidency {
 func (x *CreateProjectRequest) GetExternalKeyId() string {
 	if x != nil && x.ExternalKeyId != nil {
 		return *x.ExternalKeyId
+	}
+	return ""
+}
+
+// Deprecated: Marked as deprecated in admingateway/admin/v1/project.proto.
+func (x *CreateProjectRequest) GetGeography() string {
+	if x != nil && x.Geography != nil {
+		return *x.Geography
 	}
 	return ""
 }
@@ -601,7 +626,13 @@ type UpdateProjectRequest struct {
 	// `external_key_id`. A field that is named and unset is sent as null, which
 	// asks the upstream to clear it; one that is set and not named is not sent.
 	// Without a mask, the fields that are set are sent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// Optional. The geography of the project, in the upstream's older words. Unset
+	// leaves it, unless `update_mask` names it: then null is sent. Deprecated by the
+	// upstream.
+	//
+	// Deprecated: Marked as deprecated in admingateway/admin/v1/project.proto.
+	Geography     *string `protobuf:"bytes,5,opt,name=geography,proto3,oneof" json:"geography,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -662,6 +693,14 @@ func (x *UpdateProjectRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 		return x.UpdateMask
 	}
 	return nil
+}
+
+// Deprecated: Marked as deprecated in admingateway/admin/v1/project.proto.
+func (x *UpdateProjectRequest) GetGeography() string {
+	if x != nil && x.Geography != nil {
+		return *x.Geography
+	}
+	return ""
 }
 
 // Response of `UpdateProject`.
@@ -838,38 +877,44 @@ const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xdc\x01\n" +
+	"\b_last_id\"\xc6\x03\n" +
 	"\x14CreateProjectRequest\x12\x1d\n" +
-	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12V\n" +
-	"\tresidency\x18\x02 \x01(\x0e2'.admingateway.admin.v1.ProjectResidencyB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\tresidency\x88\x01\x01\x12+\n" +
-	"\x0fexternal_key_id\x18\x03 \x01(\tH\x01R\rexternalKeyId\x88\x01\x01B\f\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\\\n" +
+	"\tresidency\x18\x02 \x01(\x0e2'.admingateway.admin.v1.ProjectResidencyB\x10\xbaH\a\x82\x01\x04\x10\x01 \x00\xb2\xff\x18\x02\x18\x01H\x00R\tresidency\x88\x01\x01\x123\n" +
+	"\x0fexternal_key_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\rexternalKeyId\x88\x01\x01\x12+\n" +
+	"\tgeography\x18\x04 \x01(\tB\b\xb2\xff\x18\x02\x18\x01\x18\x01H\x02R\tgeography\x88\x01\x01:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n" +
+	"\x14project.one_location\x12Pgeography is deprecated in favour of residency, and not allowed together with it\x1a-!(has(this.residency) && has(this.geography))B\f\n" +
 	"\n" +
 	"_residencyB\x12\n" +
-	"\x10_external_key_id\"Q\n" +
+	"\x10_external_key_idB\f\n" +
+	"\n" +
+	"_geography\"Q\n" +
 	"\x15CreateProjectResponse\x128\n" +
 	"\aproject\x18\x01 \x01(\v2\x1e.admingateway.admin.v1.ProjectR\aproject\"@\n" +
 	"\x11GetProjectRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"N\n" +
 	"\x12GetProjectResponse\x128\n" +
-	"\aproject\x18\x01 \x01(\v2\x1e.admingateway.admin.v1.ProjectR\aproject\"\xf3\x01\n" +
+	"\aproject\x18\x01 \x01(\v2\x1e.admingateway.admin.v1.ProjectR\aproject\"\xae\x02\n" +
 	"\x14UpdateProjectRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12\x1f\n" +
 	"\x04name\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\x04name\x88\x01\x01\x123\n" +
 	"\x0fexternal_key_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\rexternalKeyId\x88\x01\x01\x12;\n" +
 	"\vupdate_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMaskB\a\n" +
+	"updateMask\x12+\n" +
+	"\tgeography\x18\x05 \x01(\tB\b\xb2\xff\x18\x02\x18\x01\x18\x01H\x02R\tgeography\x88\x01\x01B\a\n" +
 	"\x05_nameB\x12\n" +
-	"\x10_external_key_id\"Q\n" +
+	"\x10_external_key_idB\f\n" +
+	"\n" +
+	"_geography\"Q\n" +
 	"\x15UpdateProjectResponse\x128\n" +
 	"\aproject\x18\x01 \x01(\v2\x1e.admingateway.admin.v1.ProjectR\aproject\"D\n" +
 	"\x15ArchiveProjectRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"R\n" +
 	"\x16ArchiveProjectResponse\x128\n" +
-	"\aproject\x18\x01 \x01(\v2\x1e.admingateway.admin.v1.ProjectR\aproject*\xc7\x05\n" +
+	"\aproject\x18\x01 \x01(\v2\x1e.admingateway.admin.v1.ProjectR\aproject*\x9f\a\n" +
 	"\x10ProjectResidency\x12!\n" +
 	"\x1dPROJECT_RESIDENCY_UNSPECIFIED\x10\x00\x12(\n" +
 	"\x18PROJECT_RESIDENCY_GLOBAL\x10\x01\x1a\n" +
@@ -893,24 +938,26 @@ const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"GB_STORAGE\x120\n" +
 	"\x1cPROJECT_RESIDENCY_AE_STORAGE\x10\v\x1a\x0e\xb2\xff\x18\n" +
 	"AE_STORAGE\x12F\n" +
-	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING2\x8a\n" +
-	"\n" +
+	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING\x12F\n" +
+	"'PROJECT_RESIDENCY_JP_STORAGE_PROCESSING\x10\r\x1a\x19\xb2\xff\x18\x15JP_STORAGE_PROCESSING\x12F\n" +
+	"'PROJECT_RESIDENCY_IN_STORAGE_PROCESSING\x10\x0e\x1a\x19\xb2\xff\x18\x15IN_STORAGE_PROCESSING\x12F\n" +
+	"'PROJECT_RESIDENCY_AU_STORAGE_PROCESSING\x10\x0f\x1a\x19\xb2\xff\x18\x15AU_STORAGE_PROCESSING2\x9f\v\n" +
 	"\x0eProjectService\x12\xaf\x01\n" +
 	"\fListProjects\x12*.admingateway.admin.v1.ListProjectsRequest\x1a+.admingateway.admin.v1.ListProjectsResponse\"F\xb2\xff\x18!\n" +
 	"\rprojects.readH\x01\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\xf2\x01\n" +
-	"\rCreateProject\x12+.admingateway.admin.v1.CreateProjectRequest\x1a,.admingateway.admin.v1.CreateProjectResponse\"\x85\x01\xb2\xff\x18W\n" +
-	"\x0fprojects.create*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*H\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xc9\x01\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\x8f\x02\n" +
+	"\rCreateProject\x12+.admingateway.admin.v1.CreateProjectRequest\x1a,.admingateway.admin.v1.CreateProjectResponse\"\xa2\x01\xb2\xff\x18t\n" +
+	"\x0fprojects.create\"\x1b/organization/external_keys*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*H\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xc9\x01\n" +
 	"\n" +
 	"GetProject\x12(.admingateway.admin.v1.GetProjectRequest\x1a).admingateway.admin.v1.GetProjectResponse\"f\xb2\xff\x18+\n" +
 	"\rprojects.readB\n" +
 	"project_id\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xaf\x02\n" +
-	"\rUpdateProject\x12+.admingateway.admin.v1.UpdateProjectRequest\x1a,.admingateway.admin.v1.UpdateProjectResponse\"\xc2\x01\xb2\xff\x18\x86\x01\n" +
-	"\x0fprojects.update*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*B\n" +
-	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xd2\x02\n" +
-	"\x0eArchiveProject\x12,.admingateway.admin.v1.ArchiveProjectRequest\x1a-.admingateway.admin.v1.ArchiveProjectResponse\"\xe2\x01\xb2\xff\x18\xa1\x01\n" +
-	"\x10projects.archive\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*x\x01B\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xcc\x02\n" +
+	"\rUpdateProject\x12+.admingateway.admin.v1.UpdateProjectRequest\x1a,.admingateway.admin.v1.UpdateProjectResponse\"\xdf\x01\xb2\xff\x18\xa3\x01\n" +
+	"\x0fprojects.update\"\x1b/organization/external_keys*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*B\n" +
+	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xad\x03\n" +
+	"\x0eArchiveProject\x12,.admingateway.admin.v1.ArchiveProjectRequest\x1a-.admingateway.admin.v1.ArchiveProjectResponse\"\xbd\x02\xb2\xff\x18\xfc\x01\n" +
+	"\x10projects.archive\"</organization/workload_identity_providers/*/federation_rules\"\x1b/organization/external_keys\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*x\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x026b\aproject\"+/organization/projects/{project_id}/archiveB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

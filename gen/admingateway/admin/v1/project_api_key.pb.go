@@ -208,7 +208,9 @@ type ProjectApiKey struct {
 	// answer.
 	OwnerProjectAccess OwnerProjectAccess `protobuf:"varint,7,opt,name=owner_project_access,json=ownerProjectAccess,proto3,enum=admingateway.admin.v1.OwnerProjectAccess" json:"owner_project_access,omitempty"`
 	// Owner of the key.
-	Owner         *ProjectApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
+	Owner *ProjectApiKeyOwner `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
+	// When the key stops working. Not set for a key that does not expire.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -299,20 +301,24 @@ func (x *ProjectApiKey) GetOwner() *ProjectApiKeyOwner {
 	return nil
 }
 
+func (x *ProjectApiKey) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // The person or the service account to whom a key belongs.
 type ProjectApiKeyOwner struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which of the members of `owner` is set.
+	// Kind of the owner.
 	Type *ProjectApiKeyOwnerType `protobuf:"varint,1,opt,name=type,proto3,enum=admingateway.admin.v1.ProjectApiKeyOwnerType,oneof" json:"type,omitempty"`
-	// The owner, by `type`.
-	//
-	// Types that are valid to be assigned to Owner:
-	//
-	//	*ProjectApiKeyOwner_User
-	//	*ProjectApiKeyOwner_ServiceAccount
-	Owner         isProjectApiKeyOwner_Owner `protobuf_oneof:"owner"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The person, if it is one.
+	User *ProjectApiKeyOwnerUser `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	// The service account, if it is one.
+	ServiceAccount *ProjectApiKeyOwnerServiceAccount `protobuf:"bytes,3,opt,name=service_account,json=serviceAccount,proto3" json:"service_account,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ProjectApiKeyOwner) Reset() {
@@ -352,48 +358,19 @@ func (x *ProjectApiKeyOwner) GetType() ProjectApiKeyOwnerType {
 	return ProjectApiKeyOwnerType_PROJECT_API_KEY_OWNER_TYPE_UNSPECIFIED
 }
 
-func (x *ProjectApiKeyOwner) GetOwner() isProjectApiKeyOwner_Owner {
-	if x != nil {
-		return x.Owner
-	}
-	return nil
-}
-
 func (x *ProjectApiKeyOwner) GetUser() *ProjectApiKeyOwnerUser {
 	if x != nil {
-		if x, ok := x.Owner.(*ProjectApiKeyOwner_User); ok {
-			return x.User
-		}
+		return x.User
 	}
 	return nil
 }
 
 func (x *ProjectApiKeyOwner) GetServiceAccount() *ProjectApiKeyOwnerServiceAccount {
 	if x != nil {
-		if x, ok := x.Owner.(*ProjectApiKeyOwner_ServiceAccount); ok {
-			return x.ServiceAccount
-		}
+		return x.ServiceAccount
 	}
 	return nil
 }
-
-type isProjectApiKeyOwner_Owner interface {
-	isProjectApiKeyOwner_Owner()
-}
-
-type ProjectApiKeyOwner_User struct {
-	// A person.
-	User *ProjectApiKeyOwnerUser `protobuf:"bytes,2,opt,name=user,proto3,oneof"`
-}
-
-type ProjectApiKeyOwner_ServiceAccount struct {
-	// A service account.
-	ServiceAccount *ProjectApiKeyOwnerServiceAccount `protobuf:"bytes,3,opt,name=service_account,json=serviceAccount,proto3,oneof"`
-}
-
-func (*ProjectApiKeyOwner_User) isProjectApiKeyOwner_Owner() {}
-
-func (*ProjectApiKeyOwner_ServiceAccount) isProjectApiKeyOwner_Owner() {}
 
 // A person who owns an API key.
 type ProjectApiKeyOwnerUser struct {
@@ -710,6 +687,150 @@ func (x *ListProjectApiKeysResponse) GetHasMore() bool {
 	return false
 }
 
+// Request for `UpdateProjectApiKey`.
+type UpdateProjectApiKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. ID of the project.
+	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	// Required. ID of the API key. It is not the secret, nor a part of it.
+	ApiKeyId string `protobuf:"bytes,2,opt,name=api_key_id,json=apiKeyId,proto3" json:"api_key_id,omitempty"`
+	// Optional. The scopes to which the key is restricted, in place of the present
+	// ones. Unset leaves them. An empty list removes all restrictions, and is
+	// refused without `allow_all_scopes`.
+	Scopes *ApiKeyScopes `protobuf:"bytes,3,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	// Optional. True says that an empty list of scopes is meant: the key may then do
+	// all that its owner may.
+	AllowAllScopes bool `protobuf:"varint,4,opt,name=allow_all_scopes,json=allowAllScopes,proto3" json:"allow_all_scopes,omitempty"`
+	// Optional. Life of the key in seconds, from 1 to 31536000, which is 365 days,
+	// counted from the moment at which the upstream gets the request. Unset leaves
+	// its end.
+	ExpiresInSeconds *int64 `protobuf:"varint,5,opt,name=expires_in_seconds,json=expiresInSeconds,proto3,oneof" json:"expires_in_seconds,omitempty"`
+	// Optional. When the key is to stop working, in place of
+	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
+	// the request goes out, so that no wait before it makes the life longer.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateProjectApiKeyRequest) Reset() {
+	*x = UpdateProjectApiKeyRequest{}
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateProjectApiKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateProjectApiKeyRequest) ProtoMessage() {}
+
+func (x *UpdateProjectApiKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateProjectApiKeyRequest.ProtoReflect.Descriptor instead.
+func (*UpdateProjectApiKeyRequest) Descriptor() ([]byte, []int) {
+	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UpdateProjectApiKeyRequest) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *UpdateProjectApiKeyRequest) GetApiKeyId() string {
+	if x != nil {
+		return x.ApiKeyId
+	}
+	return ""
+}
+
+func (x *UpdateProjectApiKeyRequest) GetScopes() *ApiKeyScopes {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *UpdateProjectApiKeyRequest) GetAllowAllScopes() bool {
+	if x != nil {
+		return x.AllowAllScopes
+	}
+	return false
+}
+
+func (x *UpdateProjectApiKeyRequest) GetExpiresInSeconds() int64 {
+	if x != nil && x.ExpiresInSeconds != nil {
+		return *x.ExpiresInSeconds
+	}
+	return 0
+}
+
+func (x *UpdateProjectApiKeyRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// Response of `UpdateProjectApiKey`.
+type UpdateProjectApiKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key as it is after the change, without its secret.
+	ProjectApiKey *ProjectApiKey `protobuf:"bytes,1,opt,name=project_api_key,json=projectApiKey,proto3" json:"project_api_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateProjectApiKeyResponse) Reset() {
+	*x = UpdateProjectApiKeyResponse{}
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateProjectApiKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateProjectApiKeyResponse) ProtoMessage() {}
+
+func (x *UpdateProjectApiKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateProjectApiKeyResponse.ProtoReflect.Descriptor instead.
+func (*UpdateProjectApiKeyResponse) Descriptor() ([]byte, []int) {
+	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *UpdateProjectApiKeyResponse) GetProjectApiKey() *ProjectApiKey {
+	if x != nil {
+		return x.ProjectApiKey
+	}
+	return nil
+}
+
 // Request for `DeleteProjectApiKey`.
 type DeleteProjectApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -723,7 +844,7 @@ type DeleteProjectApiKeyRequest struct {
 
 func (x *DeleteProjectApiKeyRequest) Reset() {
 	*x = DeleteProjectApiKeyRequest{}
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[6]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +856,7 @@ func (x *DeleteProjectApiKeyRequest) String() string {
 func (*DeleteProjectApiKeyRequest) ProtoMessage() {}
 
 func (x *DeleteProjectApiKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[6]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +869,7 @@ func (x *DeleteProjectApiKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteProjectApiKeyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteProjectApiKeyRequest) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{6}
+	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteProjectApiKeyRequest) GetProjectId() string {
@@ -781,7 +902,7 @@ type DeleteProjectApiKeyResponse struct {
 
 func (x *DeleteProjectApiKeyResponse) Reset() {
 	*x = DeleteProjectApiKeyResponse{}
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[7]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +914,7 @@ func (x *DeleteProjectApiKeyResponse) String() string {
 func (*DeleteProjectApiKeyResponse) ProtoMessage() {}
 
 func (x *DeleteProjectApiKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[7]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +927,7 @@ func (x *DeleteProjectApiKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteProjectApiKeyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteProjectApiKeyResponse) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{7}
+	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteProjectApiKeyResponse) GetObject() string {
@@ -843,7 +964,7 @@ type GetProjectApiKeyRequest struct {
 
 func (x *GetProjectApiKeyRequest) Reset() {
 	*x = GetProjectApiKeyRequest{}
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[8]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +976,7 @@ func (x *GetProjectApiKeyRequest) String() string {
 func (*GetProjectApiKeyRequest) ProtoMessage() {}
 
 func (x *GetProjectApiKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[8]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +989,7 @@ func (x *GetProjectApiKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProjectApiKeyRequest.ProtoReflect.Descriptor instead.
 func (*GetProjectApiKeyRequest) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{8}
+	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetProjectApiKeyRequest) GetProjectId() string {
@@ -896,7 +1017,7 @@ type GetProjectApiKeyResponse struct {
 
 func (x *GetProjectApiKeyResponse) Reset() {
 	*x = GetProjectApiKeyResponse{}
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[9]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1029,7 @@ func (x *GetProjectApiKeyResponse) String() string {
 func (*GetProjectApiKeyResponse) ProtoMessage() {}
 
 func (x *GetProjectApiKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[9]
+	mi := &file_admingateway_admin_v1_project_api_key_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1042,7 @@ func (x *GetProjectApiKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProjectApiKeyResponse.ProtoReflect.Descriptor instead.
 func (*GetProjectApiKeyResponse) Descriptor() ([]byte, []int) {
-	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{9}
+	return file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetProjectApiKeyResponse) GetProjectApiKey() *ProjectApiKey {
@@ -935,7 +1056,7 @@ var File_admingateway_admin_v1_project_api_key_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\n" +
-	"+admingateway/admin/v1/project_api_key.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x03\n" +
+	"+admingateway/admin/v1/project_api_key.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x03\n" +
 	"\rProjectApiKey\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12%\n" +
 	"\x0eredacted_value\x18\x02 \x01(\tR\rredactedValue\x12\x17\n" +
@@ -946,13 +1067,14 @@ const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"lastUsedAt\x12\x16\n" +
 	"\x02id\x18\x06 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12[\n" +
 	"\x14owner_project_access\x18\a \x01(\x0e2).admingateway.admin.v1.OwnerProjectAccessR\x12ownerProjectAccess\x12?\n" +
-	"\x05owner\x18\b \x01(\v2).admingateway.admin.v1.ProjectApiKeyOwnerR\x05ownerB\a\n" +
-	"\x05_name\"\x9f\x02\n" +
+	"\x05owner\x18\b \x01(\v2).admingateway.admin.v1.ProjectApiKeyOwnerR\x05owner\x129\n" +
+	"\n" +
+	"expires_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAtB\a\n" +
+	"\x05_name\"\x92\x02\n" +
 	"\x12ProjectApiKeyOwner\x12N\n" +
-	"\x04type\x18\x01 \x01(\x0e2-.admingateway.admin.v1.ProjectApiKeyOwnerTypeB\x06\xb2\xff\x18\x02(\x01H\x01R\x04type\x88\x01\x01\x12C\n" +
-	"\x04user\x18\x02 \x01(\v2-.admingateway.admin.v1.ProjectApiKeyOwnerUserH\x00R\x04user\x12b\n" +
-	"\x0fservice_account\x18\x03 \x01(\v27.admingateway.admin.v1.ProjectApiKeyOwnerServiceAccountH\x00R\x0eserviceAccountB\a\n" +
-	"\x05ownerB\a\n" +
+	"\x04type\x18\x01 \x01(\x0e2-.admingateway.admin.v1.ProjectApiKeyOwnerTypeB\x06\xb2\xff\x18\x02(\x01H\x00R\x04type\x88\x01\x01\x12A\n" +
+	"\x04user\x18\x02 \x01(\v2-.admingateway.admin.v1.ProjectApiKeyOwnerUserR\x04user\x12`\n" +
+	"\x0fservice_account\x18\x03 \x01(\v27.admingateway.admin.v1.ProjectApiKeyOwnerServiceAccountR\x0eserviceAccountB\a\n" +
 	"\x05_type\"\xaf\x01\n" +
 	"\x16ProjectApiKeyOwnerUser\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
@@ -987,7 +1109,23 @@ const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"u\n" +
+	"\b_last_id\"\xfb\x05\n" +
+	"\x1aUpdateProjectApiKeyRequest\x12+\n" +
+	"\n" +
+	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12*\n" +
+	"\n" +
+	"api_key_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\bapiKeyId\x12;\n" +
+	"\x06scopes\x18\x03 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopes\x12\\\n" +
+	"\x10allow_all_scopes\x18\x04 \x01(\bB2\xb2\xff\x18.:,\n" +
+	"\x06scopes\x12\"projects.api_keys.allow_all_scopesR\x0eallowAllScopes\x12?\n" +
+	"\x12expires_in_seconds\x18\x05 \x01(\x03B\f\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01H\x00R\x10expiresInSeconds\x88\x01\x01\x12b\n" +
+	"\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt:\xac\x02\xbaH\xa8\x02\x1a\x7f\n" +
+	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))\x1a\xa4\x01\n" +
+	"\x0fkey.some_change\x12Gat least one of scopes, expires_in_seconds and expires_at has to be set\x1aHhas(this.scopes) || has(this.expires_in_seconds) || has(this.expires_at)B\x15\n" +
+	"\x13_expires_in_seconds\"k\n" +
+	"\x1bUpdateProjectApiKeyResponse\x12L\n" +
+	"\x0fproject_api_key\x18\x01 \x01(\v2$.admingateway.admin.v1.ProjectApiKeyR\rprojectApiKey\"u\n" +
 	"\x1aDeleteProjectApiKeyRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12*\n" +
@@ -1018,14 +1156,17 @@ const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\x16ProjectApiKeyOwnerType\x12*\n" +
 	"&PROJECT_API_KEY_OWNER_TYPE_UNSPECIFIED\x10\x00\x12-\n" +
 	"\x1fPROJECT_API_KEY_OWNER_TYPE_USER\x10\x01\x1a\b\xb2\xff\x18\x04user\x12C\n" +
-	"*PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xcc\x06\n" +
+	"*PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xcc\t\n" +
 	"\x14ProjectApiKeyService\x12\xe0\x01\n" +
 	"\x12ListProjectApiKeys\x120.admingateway.admin.v1.ListProjectApiKeysRequest\x1a1.admingateway.admin.v1.ListProjectApiKeysResponse\"e\xb2\xff\x18*\n" +
 	"\x16projects.api_keys.readB\n" +
 	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02.\x12,/organization/projects/{project_id}/api_keys\x90\x02\x01\x12\xd4\x02\n" +
 	"\x13DeleteProjectApiKey\x121.admingateway.admin.v1.DeleteProjectApiKeyRequest\x1a2.admingateway.admin.v1.DeleteProjectApiKeyResponse\"\xd5\x01\xb2\xff\x18\x8f\x01\n" +
 	"\x18projects.api_keys.delete\"9/organization/projects/{project_id}/api_keys/{api_key_id}*,/organization/projects/{project_id}/api_keysB\n" +
-	"project_id\x82\xd3\xe4\x93\x02;*9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\xf9\x01\n" +
+	"project_id\x82\xd3\xe4\x93\x02;*9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\xfd\x02\n" +
+	"\x13UpdateProjectApiKey\x121.admingateway.admin.v1.UpdateProjectApiKeyRequest\x1a2.admingateway.admin.v1.UpdateProjectApiKeyResponse\"\xfe\x01\xb2\xff\x18\xa4\x01\n" +
+	"\x18projects.api_keys.update\"9/organization/projects/{project_id}/api_keys/{api_key_id}*,/organization/projects/{project_id}/api_keys\x82\x01\x12expires_in_secondsB\n" +
+	"project_id\x82\xd3\xe4\x93\x02O:\x01*b\x0fproject_api_key\"9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\xf9\x01\n" +
 	"\x10GetProjectApiKey\x12..admingateway.admin.v1.GetProjectApiKeyRequest\x1a/.admingateway.admin.v1.GetProjectApiKeyResponse\"\x83\x01\xb2\xff\x18*\n" +
 	"\x16projects.api_keys.readB\n" +
 	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02Lb\x0fproject_api_key\x129/organization/projects/{project_id}/api_keys/{api_key_id}\x90\x02\x01B~\n" +
@@ -1044,7 +1185,7 @@ func file_admingateway_admin_v1_project_api_key_proto_rawDescGZIP() []byte {
 }
 
 var file_admingateway_admin_v1_project_api_key_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_admingateway_admin_v1_project_api_key_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_admingateway_admin_v1_project_api_key_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_admingateway_admin_v1_project_api_key_proto_goTypes = []any{
 	(OwnerProjectAccessFilter)(0),            // 0: admingateway.admin.v1.OwnerProjectAccessFilter
 	(OwnerProjectAccess)(0),                  // 1: admingateway.admin.v1.OwnerProjectAccess
@@ -1055,36 +1196,45 @@ var file_admingateway_admin_v1_project_api_key_proto_goTypes = []any{
 	(*ProjectApiKeyOwnerServiceAccount)(nil), // 6: admingateway.admin.v1.ProjectApiKeyOwnerServiceAccount
 	(*ListProjectApiKeysRequest)(nil),        // 7: admingateway.admin.v1.ListProjectApiKeysRequest
 	(*ListProjectApiKeysResponse)(nil),       // 8: admingateway.admin.v1.ListProjectApiKeysResponse
-	(*DeleteProjectApiKeyRequest)(nil),       // 9: admingateway.admin.v1.DeleteProjectApiKeyRequest
-	(*DeleteProjectApiKeyResponse)(nil),      // 10: admingateway.admin.v1.DeleteProjectApiKeyResponse
-	(*GetProjectApiKeyRequest)(nil),          // 11: admingateway.admin.v1.GetProjectApiKeyRequest
-	(*GetProjectApiKeyResponse)(nil),         // 12: admingateway.admin.v1.GetProjectApiKeyResponse
-	(*timestamppb.Timestamp)(nil),            // 13: google.protobuf.Timestamp
+	(*UpdateProjectApiKeyRequest)(nil),       // 9: admingateway.admin.v1.UpdateProjectApiKeyRequest
+	(*UpdateProjectApiKeyResponse)(nil),      // 10: admingateway.admin.v1.UpdateProjectApiKeyResponse
+	(*DeleteProjectApiKeyRequest)(nil),       // 11: admingateway.admin.v1.DeleteProjectApiKeyRequest
+	(*DeleteProjectApiKeyResponse)(nil),      // 12: admingateway.admin.v1.DeleteProjectApiKeyResponse
+	(*GetProjectApiKeyRequest)(nil),          // 13: admingateway.admin.v1.GetProjectApiKeyRequest
+	(*GetProjectApiKeyResponse)(nil),         // 14: admingateway.admin.v1.GetProjectApiKeyResponse
+	(*timestamppb.Timestamp)(nil),            // 15: google.protobuf.Timestamp
+	(*ApiKeyScopes)(nil),                     // 16: admingateway.admin.v1.ApiKeyScopes
 }
 var file_admingateway_admin_v1_project_api_key_proto_depIdxs = []int32{
-	13, // 0: admingateway.admin.v1.ProjectApiKey.created_at:type_name -> google.protobuf.Timestamp
-	13, // 1: admingateway.admin.v1.ProjectApiKey.last_used_at:type_name -> google.protobuf.Timestamp
+	15, // 0: admingateway.admin.v1.ProjectApiKey.created_at:type_name -> google.protobuf.Timestamp
+	15, // 1: admingateway.admin.v1.ProjectApiKey.last_used_at:type_name -> google.protobuf.Timestamp
 	1,  // 2: admingateway.admin.v1.ProjectApiKey.owner_project_access:type_name -> admingateway.admin.v1.OwnerProjectAccess
 	4,  // 3: admingateway.admin.v1.ProjectApiKey.owner:type_name -> admingateway.admin.v1.ProjectApiKeyOwner
-	2,  // 4: admingateway.admin.v1.ProjectApiKeyOwner.type:type_name -> admingateway.admin.v1.ProjectApiKeyOwnerType
-	5,  // 5: admingateway.admin.v1.ProjectApiKeyOwner.user:type_name -> admingateway.admin.v1.ProjectApiKeyOwnerUser
-	6,  // 6: admingateway.admin.v1.ProjectApiKeyOwner.service_account:type_name -> admingateway.admin.v1.ProjectApiKeyOwnerServiceAccount
-	13, // 7: admingateway.admin.v1.ProjectApiKeyOwnerUser.created_at:type_name -> google.protobuf.Timestamp
-	13, // 8: admingateway.admin.v1.ProjectApiKeyOwnerServiceAccount.created_at:type_name -> google.protobuf.Timestamp
-	0,  // 9: admingateway.admin.v1.ListProjectApiKeysRequest.owner_project_access:type_name -> admingateway.admin.v1.OwnerProjectAccessFilter
-	3,  // 10: admingateway.admin.v1.ListProjectApiKeysResponse.data:type_name -> admingateway.admin.v1.ProjectApiKey
-	3,  // 11: admingateway.admin.v1.GetProjectApiKeyResponse.project_api_key:type_name -> admingateway.admin.v1.ProjectApiKey
-	7,  // 12: admingateway.admin.v1.ProjectApiKeyService.ListProjectApiKeys:input_type -> admingateway.admin.v1.ListProjectApiKeysRequest
-	9,  // 13: admingateway.admin.v1.ProjectApiKeyService.DeleteProjectApiKey:input_type -> admingateway.admin.v1.DeleteProjectApiKeyRequest
-	11, // 14: admingateway.admin.v1.ProjectApiKeyService.GetProjectApiKey:input_type -> admingateway.admin.v1.GetProjectApiKeyRequest
-	8,  // 15: admingateway.admin.v1.ProjectApiKeyService.ListProjectApiKeys:output_type -> admingateway.admin.v1.ListProjectApiKeysResponse
-	10, // 16: admingateway.admin.v1.ProjectApiKeyService.DeleteProjectApiKey:output_type -> admingateway.admin.v1.DeleteProjectApiKeyResponse
-	12, // 17: admingateway.admin.v1.ProjectApiKeyService.GetProjectApiKey:output_type -> admingateway.admin.v1.GetProjectApiKeyResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	15, // 4: admingateway.admin.v1.ProjectApiKey.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 5: admingateway.admin.v1.ProjectApiKeyOwner.type:type_name -> admingateway.admin.v1.ProjectApiKeyOwnerType
+	5,  // 6: admingateway.admin.v1.ProjectApiKeyOwner.user:type_name -> admingateway.admin.v1.ProjectApiKeyOwnerUser
+	6,  // 7: admingateway.admin.v1.ProjectApiKeyOwner.service_account:type_name -> admingateway.admin.v1.ProjectApiKeyOwnerServiceAccount
+	15, // 8: admingateway.admin.v1.ProjectApiKeyOwnerUser.created_at:type_name -> google.protobuf.Timestamp
+	15, // 9: admingateway.admin.v1.ProjectApiKeyOwnerServiceAccount.created_at:type_name -> google.protobuf.Timestamp
+	0,  // 10: admingateway.admin.v1.ListProjectApiKeysRequest.owner_project_access:type_name -> admingateway.admin.v1.OwnerProjectAccessFilter
+	3,  // 11: admingateway.admin.v1.ListProjectApiKeysResponse.data:type_name -> admingateway.admin.v1.ProjectApiKey
+	16, // 12: admingateway.admin.v1.UpdateProjectApiKeyRequest.scopes:type_name -> admingateway.admin.v1.ApiKeyScopes
+	15, // 13: admingateway.admin.v1.UpdateProjectApiKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	3,  // 14: admingateway.admin.v1.UpdateProjectApiKeyResponse.project_api_key:type_name -> admingateway.admin.v1.ProjectApiKey
+	3,  // 15: admingateway.admin.v1.GetProjectApiKeyResponse.project_api_key:type_name -> admingateway.admin.v1.ProjectApiKey
+	7,  // 16: admingateway.admin.v1.ProjectApiKeyService.ListProjectApiKeys:input_type -> admingateway.admin.v1.ListProjectApiKeysRequest
+	11, // 17: admingateway.admin.v1.ProjectApiKeyService.DeleteProjectApiKey:input_type -> admingateway.admin.v1.DeleteProjectApiKeyRequest
+	9,  // 18: admingateway.admin.v1.ProjectApiKeyService.UpdateProjectApiKey:input_type -> admingateway.admin.v1.UpdateProjectApiKeyRequest
+	13, // 19: admingateway.admin.v1.ProjectApiKeyService.GetProjectApiKey:input_type -> admingateway.admin.v1.GetProjectApiKeyRequest
+	8,  // 20: admingateway.admin.v1.ProjectApiKeyService.ListProjectApiKeys:output_type -> admingateway.admin.v1.ListProjectApiKeysResponse
+	12, // 21: admingateway.admin.v1.ProjectApiKeyService.DeleteProjectApiKey:output_type -> admingateway.admin.v1.DeleteProjectApiKeyResponse
+	10, // 22: admingateway.admin.v1.ProjectApiKeyService.UpdateProjectApiKey:output_type -> admingateway.admin.v1.UpdateProjectApiKeyResponse
+	14, // 23: admingateway.admin.v1.ProjectApiKeyService.GetProjectApiKey:output_type -> admingateway.admin.v1.GetProjectApiKeyResponse
+	20, // [20:24] is the sub-list for method output_type
+	16, // [16:20] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_project_api_key_proto_init() }
@@ -1092,22 +1242,21 @@ func file_admingateway_admin_v1_project_api_key_proto_init() {
 	if File_admingateway_admin_v1_project_api_key_proto != nil {
 		return
 	}
+	file_admingateway_admin_v1_common_proto_init()
 	file_admingateway_admin_v1_project_api_key_proto_msgTypes[0].OneofWrappers = []any{}
-	file_admingateway_admin_v1_project_api_key_proto_msgTypes[1].OneofWrappers = []any{
-		(*ProjectApiKeyOwner_User)(nil),
-		(*ProjectApiKeyOwner_ServiceAccount)(nil),
-	}
+	file_admingateway_admin_v1_project_api_key_proto_msgTypes[1].OneofWrappers = []any{}
 	file_admingateway_admin_v1_project_api_key_proto_msgTypes[2].OneofWrappers = []any{}
 	file_admingateway_admin_v1_project_api_key_proto_msgTypes[3].OneofWrappers = []any{}
 	file_admingateway_admin_v1_project_api_key_proto_msgTypes[4].OneofWrappers = []any{}
 	file_admingateway_admin_v1_project_api_key_proto_msgTypes[5].OneofWrappers = []any{}
+	file_admingateway_admin_v1_project_api_key_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_admin_v1_project_api_key_proto_rawDesc), len(file_admingateway_admin_v1_project_api_key_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

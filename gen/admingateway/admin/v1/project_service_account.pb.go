@@ -178,7 +178,9 @@ type ServiceAccountApiKey struct {
 	// When the key was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// ID of the key, by which it is read and deleted. It is no secret.
-	Id            string `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
+	// When the key stops working. Not set for a key that does not expire.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +248,13 @@ func (x *ServiceAccountApiKey) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *ServiceAccountApiKey) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
 }
 
 // Scopes of a new key. It is a message so that an empty set differs
@@ -454,8 +463,16 @@ type CreateProjectServiceAccountRequest struct {
 	// Optional. True creates the account alone, with neither a role nor an API
 	// key. Unset means false.
 	CreateServiceAccountOnly *bool `protobuf:"varint,3,opt,name=create_service_account_only,json=createServiceAccountOnly,proto3,oneof" json:"create_service_account_only,omitempty"`
-	unknownFields            protoimpl.UnknownFields
-	sizeCache                protoimpl.SizeCache
+	// Optional. Life of the first key in seconds, from 1 to 31536000, which is 365
+	// days. Unset means that the key does not expire; where the organization or the
+	// project enforces a longest life, the upstream then refuses.
+	ExpiresInSeconds *int64 `protobuf:"varint,4,opt,name=expires_in_seconds,json=expiresInSeconds,proto3,oneof" json:"expires_in_seconds,omitempty"`
+	// Optional. When the key is to stop working, in place of
+	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
+	// the request goes out, so that no wait before it makes the life longer.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateProjectServiceAccountRequest) Reset() {
@@ -507,6 +524,20 @@ func (x *CreateProjectServiceAccountRequest) GetCreateServiceAccountOnly() bool 
 		return *x.CreateServiceAccountOnly
 	}
 	return false
+}
+
+func (x *CreateProjectServiceAccountRequest) GetExpiresInSeconds() int64 {
+	if x != nil && x.ExpiresInSeconds != nil {
+		return *x.ExpiresInSeconds
+	}
+	return 0
+}
+
+func (x *CreateProjectServiceAccountRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
 }
 
 // Response of `CreateProjectServiceAccount`.
@@ -952,9 +983,21 @@ type CreateProjectServiceAccountApiKeyRequest struct {
 	ServiceAccountId string `protobuf:"bytes,2,opt,name=service_account_id,json=serviceAccountId,proto3" json:"service_account_id,omitempty"`
 	// Optional. Name of the key, for people. Unset means none.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Optional. Scopes of the key, in the upstream's names. Unset
-	// means the upstream's default.
-	Scopes        *ServiceAccountApiKeyScopes `protobuf:"bytes,4,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	// Optional. Scopes to which the key is restricted, in the upstream's names. Unset
+	// means the upstream's default. An empty list is no restriction at all, and is
+	// refused without `allow_all_scopes`.
+	Scopes *ServiceAccountApiKeyScopes `protobuf:"bytes,4,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	// Optional. True says that an empty list of scopes is meant: the key may then do
+	// all that its account may.
+	AllowAllScopes bool `protobuf:"varint,5,opt,name=allow_all_scopes,json=allowAllScopes,proto3" json:"allow_all_scopes,omitempty"`
+	// Optional. Life of the key in seconds, from 1 to 31536000, which is 365
+	// days. Unset means that the key does not expire; where the organization or the
+	// project enforces a longest life, the upstream then refuses.
+	ExpiresInSeconds *int64 `protobuf:"varint,6,opt,name=expires_in_seconds,json=expiresInSeconds,proto3,oneof" json:"expires_in_seconds,omitempty"`
+	// Optional. When the key is to stop working, in place of
+	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
+	// the request goes out, so that no wait before it makes the life longer.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1017,6 +1060,27 @@ func (x *CreateProjectServiceAccountApiKeyRequest) GetScopes() *ServiceAccountAp
 	return nil
 }
 
+func (x *CreateProjectServiceAccountApiKeyRequest) GetAllowAllScopes() bool {
+	if x != nil {
+		return x.AllowAllScopes
+	}
+	return false
+}
+
+func (x *CreateProjectServiceAccountApiKeyRequest) GetExpiresInSeconds() int64 {
+	if x != nil && x.ExpiresInSeconds != nil {
+		return *x.ExpiresInSeconds
+	}
+	return 0
+}
+
+func (x *CreateProjectServiceAccountApiKeyRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // Response of `CreateProjectServiceAccountApiKey`.
 type CreateProjectServiceAccountApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1075,14 +1139,16 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x04role\x18\x04 \x01(\x0e20.admingateway.admin.v1.ProjectServiceAccountRoleR\x04role\x129\n" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\a\n" +
-	"\x05_name\"\xbc\x01\n" +
+	"\x05_name\"\xf7\x01\n" +
 	"\x14ServiceAccountApiKey\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x1f\n" +
 	"\x05value\x18\x02 \x01(\tB\t\xb2\xff\x18\x02 \x01\x80\x01\x01R\x05value\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\tR\x02idB\a\n" +
+	"\x02id\x18\x05 \x01(\tR\x02id\x129\n" +
+	"\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAtB\a\n" +
 	"\x05_name\":\n" +
 	"\x1aServiceAccountApiKeyScopes\x12\x16\n" +
 	"\x06values\x18\x01 \x03(\tR\x06values:\x04\xb0\xff\x18\x01\"\xa5\x01\n" +
@@ -1101,13 +1167,19 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xd4\x01\n" +
+	"\b_last_id\"\xf0\x05\n" +
 	"\"CreateProjectServiceAccountRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12\x1d\n" +
-	"\x04name\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12B\n" +
-	"\x1bcreate_service_account_only\x18\x03 \x01(\bH\x00R\x18createServiceAccountOnly\x88\x01\x01B\x1e\n" +
-	"\x1c_create_service_account_only\"\xc6\x02\n" +
+	"\x04name\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12J\n" +
+	"\x1bcreate_service_account_only\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02\x18\x01H\x00R\x18createServiceAccountOnly\x88\x01\x01\x12E\n" +
+	"\x12expires_in_seconds\x18\x04 \x01(\x03B\x12\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01\xb2\xff\x18\x02\x18\x01H\x01R\x10expiresInSeconds\x88\x01\x01\x12b\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt:\xcf\x02\xbaH\xcb\x02\x1a\x7f\n" +
+	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))\x1a\xc7\x01\n" +
+	"\x1dservice_account.key_that_ends\x12Gwith create_service_account_only there is no key whose end could be set\x1a]!(this.create_service_account_only && (has(this.expires_in_seconds) || has(this.expires_at)))B\x1e\n" +
+	"\x1c_create_service_account_onlyB\x15\n" +
+	"\x13_expires_in_seconds\"\xc6\x02\n" +
 	"#CreateProjectServiceAccountResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
 	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
@@ -1141,14 +1213,21 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x05_nameB\a\n" +
 	"\x05_role\"\x8b\x01\n" +
 	"#UpdateProjectServiceAccountResponse\x12d\n" +
-	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\x80\x02\n" +
+	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\xa8\x05\n" +
 	"(CreateProjectServiceAccountApiKeyRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +
 	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12I\n" +
-	"\x06scopes\x18\x04 \x01(\v21.admingateway.admin.v1.ServiceAccountApiKeyScopesR\x06scopesB\a\n" +
-	"\x05_name\"\x8f\x01\n" +
+	"\x06scopes\x18\x04 \x01(\v21.admingateway.admin.v1.ServiceAccountApiKeyScopesR\x06scopes\x12\\\n" +
+	"\x10allow_all_scopes\x18\x05 \x01(\bB2\xb2\xff\x18.:,\n" +
+	"\x06scopes\x12\"projects.api_keys.allow_all_scopesR\x0eallowAllScopes\x12E\n" +
+	"\x12expires_in_seconds\x18\x06 \x01(\x03B\x12\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01\xb2\xff\x18\x02\x18\x01H\x01R\x10expiresInSeconds\x88\x01\x01\x12b\n" +
+	"\n" +
+	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
+	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))B\a\n" +
+	"\x05_nameB\x15\n" +
+	"\x13_expires_in_seconds\"\x8f\x01\n" +
 	")CreateProjectServiceAccountApiKeyResponse\x12b\n" +
 	"\x17service_account_api_key\x18\x01 \x01(\v2+.admingateway.admin.v1.ServiceAccountApiKeyR\x14serviceAccountApiKey*\xe2\x01\n" +
 	"\x19ProjectServiceAccountRole\x12,\n" +
@@ -1156,16 +1235,16 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\"PROJECT_SERVICE_ACCOUNT_ROLE_OWNER\x10\x01\x1a\t\xb2\xff\x18\x05owner\x123\n" +
 	"#PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06member\x12/\n" +
-	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xca\x14\n" +
+	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\x88\x15\n" +
 	"\x1cProjectServiceAccountService\x12\x88\x02\n" +
 	"\x1aListProjectServiceAccounts\x128.admingateway.admin.v1.ListProjectServiceAccountsRequest\x1a9.admingateway.admin.v1.ListProjectServiceAccountsResponse\"u\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
 	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\xaf\x03\n" +
 	"\x1bCreateProjectServiceAccount\x129.admingateway.admin.v1.CreateProjectServiceAccountRequest\x1a:.admingateway.admin.v1.CreateProjectServiceAccountResponse\"\x98\x02\xb2\xff\x18\xd4\x01\n" +
 	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xc6\x04\n" +
-	"\x1bDeleteProjectServiceAccount\x129.admingateway.admin.v1.DeleteProjectServiceAccountRequest\x1a:.admingateway.admin.v1.DeleteProjectServiceAccountResponse\"\xaf\x03\xb2\xff\x18\xd9\x02\n" +
-	" projects.service_accounts.delete\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
+	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\x84\x05\n" +
+	"\x1bDeleteProjectServiceAccount\x129.admingateway.admin.v1.DeleteProjectServiceAccountRequest\x1a:.admingateway.admin.v1.DeleteProjectServiceAccountResponse\"\xed\x03\xb2\xff\x18\x97\x03\n" +
+	" projects.service_accounts.delete\"</organization/workload_identity_providers/*/federation_rules\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accountsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xb1\x02\n" +
 	"\x18GetProjectServiceAccount\x126.admingateway.admin.v1.GetProjectServiceAccountRequest\x1a7.admingateway.admin.v1.GetProjectServiceAccountResponse\"\xa3\x01\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
@@ -1215,32 +1294,35 @@ var file_admingateway_admin_v1_project_service_account_proto_depIdxs = []int32{
 	0,  // 0: admingateway.admin.v1.ProjectServiceAccount.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
 	16, // 1: admingateway.admin.v1.ProjectServiceAccount.created_at:type_name -> google.protobuf.Timestamp
 	16, // 2: admingateway.admin.v1.ServiceAccountApiKey.created_at:type_name -> google.protobuf.Timestamp
-	1,  // 3: admingateway.admin.v1.ListProjectServiceAccountsResponse.data:type_name -> admingateway.admin.v1.ProjectServiceAccount
-	0,  // 4: admingateway.admin.v1.CreateProjectServiceAccountResponse.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
-	16, // 5: admingateway.admin.v1.CreateProjectServiceAccountResponse.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 6: admingateway.admin.v1.CreateProjectServiceAccountResponse.api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
-	1,  // 7: admingateway.admin.v1.GetProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
-	0,  // 8: admingateway.admin.v1.UpdateProjectServiceAccountRequest.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
-	1,  // 9: admingateway.admin.v1.UpdateProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
-	3,  // 10: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.scopes:type_name -> admingateway.admin.v1.ServiceAccountApiKeyScopes
-	2,  // 11: admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse.service_account_api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
-	4,  // 12: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:input_type -> admingateway.admin.v1.ListProjectServiceAccountsRequest
-	6,  // 13: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:input_type -> admingateway.admin.v1.CreateProjectServiceAccountRequest
-	8,  // 14: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:input_type -> admingateway.admin.v1.DeleteProjectServiceAccountRequest
-	10, // 15: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:input_type -> admingateway.admin.v1.GetProjectServiceAccountRequest
-	12, // 16: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:input_type -> admingateway.admin.v1.UpdateProjectServiceAccountRequest
-	14, // 17: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:input_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest
-	5,  // 18: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:output_type -> admingateway.admin.v1.ListProjectServiceAccountsResponse
-	7,  // 19: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:output_type -> admingateway.admin.v1.CreateProjectServiceAccountResponse
-	9,  // 20: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:output_type -> admingateway.admin.v1.DeleteProjectServiceAccountResponse
-	11, // 21: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:output_type -> admingateway.admin.v1.GetProjectServiceAccountResponse
-	13, // 22: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:output_type -> admingateway.admin.v1.UpdateProjectServiceAccountResponse
-	15, // 23: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:output_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	16, // 3: admingateway.admin.v1.ServiceAccountApiKey.expires_at:type_name -> google.protobuf.Timestamp
+	1,  // 4: admingateway.admin.v1.ListProjectServiceAccountsResponse.data:type_name -> admingateway.admin.v1.ProjectServiceAccount
+	16, // 5: admingateway.admin.v1.CreateProjectServiceAccountRequest.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 6: admingateway.admin.v1.CreateProjectServiceAccountResponse.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
+	16, // 7: admingateway.admin.v1.CreateProjectServiceAccountResponse.created_at:type_name -> google.protobuf.Timestamp
+	2,  // 8: admingateway.admin.v1.CreateProjectServiceAccountResponse.api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
+	1,  // 9: admingateway.admin.v1.GetProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
+	0,  // 10: admingateway.admin.v1.UpdateProjectServiceAccountRequest.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
+	1,  // 11: admingateway.admin.v1.UpdateProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
+	3,  // 12: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.scopes:type_name -> admingateway.admin.v1.ServiceAccountApiKeyScopes
+	16, // 13: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 14: admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse.service_account_api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
+	4,  // 15: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:input_type -> admingateway.admin.v1.ListProjectServiceAccountsRequest
+	6,  // 16: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:input_type -> admingateway.admin.v1.CreateProjectServiceAccountRequest
+	8,  // 17: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:input_type -> admingateway.admin.v1.DeleteProjectServiceAccountRequest
+	10, // 18: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:input_type -> admingateway.admin.v1.GetProjectServiceAccountRequest
+	12, // 19: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:input_type -> admingateway.admin.v1.UpdateProjectServiceAccountRequest
+	14, // 20: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:input_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest
+	5,  // 21: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:output_type -> admingateway.admin.v1.ListProjectServiceAccountsResponse
+	7,  // 22: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:output_type -> admingateway.admin.v1.CreateProjectServiceAccountResponse
+	9,  // 23: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:output_type -> admingateway.admin.v1.DeleteProjectServiceAccountResponse
+	11, // 24: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:output_type -> admingateway.admin.v1.GetProjectServiceAccountResponse
+	13, // 25: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:output_type -> admingateway.admin.v1.UpdateProjectServiceAccountResponse
+	15, // 26: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:output_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse
+	21, // [21:27] is the sub-list for method output_type
+	15, // [15:21] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_project_service_account_proto_init() }

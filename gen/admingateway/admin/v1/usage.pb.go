@@ -26,7 +26,7 @@ var File_admingateway_admin_v1_usage_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"!admingateway/admin/v1/usage.proto\x12\x15admingateway.admin.v1\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto2\xeb\x13\n" +
+	"!admingateway/admin/v1/usage.proto\x12\x15admingateway.admin.v1\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a+admingateway/admin/v1/usage_decisions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a%admingateway/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto2\xd5\x15\n" +
 	"\fUsageService\x12\xf8\x01\n" +
 	"\x16ListAudioSpeechesUsage\x124.admingateway.admin.v1.ListAudioSpeechesUsageRequest\x1a5.admingateway.admin.v1.ListAudioSpeechesUsageResponse\"q\xb2\xff\x18@\n" +
 	"\n" +
@@ -47,7 +47,12 @@ const file_admingateway_admin_v1_usage_proto_rawDesc = "" +
 	"\n" +
 	"usage.readb\x16\n" +
 	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/completions\x90\x02\x01\x12\xeb\x01\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02!\x12\x1f/organization/usage/completions\x90\x02\x01\x12\xe7\x01\n" +
+	"\x12ListDecisionsUsage\x120.admingateway.admin.v1.ListDecisionsUsageRequest\x1a1.admingateway.admin.v1.ListDecisionsUsageResponse\"l\xb2\xff\x18@\n" +
+	"\n" +
+	"usage.readb\x16\n" +
+	"\bend_time\x12\x04\b\x80\xa3\x05\x1a\x04\b\x80\xa3\x05B\vproject_ids\x12\x02\b<R\t\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x1f\x12\x1d/organization/usage/decisions\x90\x02\x01\x12\xeb\x01\n" +
 	"\x13ListEmbeddingsUsage\x121.admingateway.admin.v1.ListEmbeddingsUsageRequest\x1a2.admingateway.admin.v1.ListEmbeddingsUsageResponse\"m\xb2\xff\x18@\n" +
 	"\n" +
 	"usage.readb\x16\n" +
@@ -85,46 +90,50 @@ var file_admingateway_admin_v1_usage_proto_goTypes = []any{
 	(*ListAudioTranscriptionsUsageRequest)(nil),      // 1: admingateway.admin.v1.ListAudioTranscriptionsUsageRequest
 	(*ListCodeInterpreterSessionsUsageRequest)(nil),  // 2: admingateway.admin.v1.ListCodeInterpreterSessionsUsageRequest
 	(*ListCompletionsUsageRequest)(nil),              // 3: admingateway.admin.v1.ListCompletionsUsageRequest
-	(*ListEmbeddingsUsageRequest)(nil),               // 4: admingateway.admin.v1.ListEmbeddingsUsageRequest
-	(*ListFileSearchCallsUsageRequest)(nil),          // 5: admingateway.admin.v1.ListFileSearchCallsUsageRequest
-	(*ListImagesUsageRequest)(nil),                   // 6: admingateway.admin.v1.ListImagesUsageRequest
-	(*ListModerationsUsageRequest)(nil),              // 7: admingateway.admin.v1.ListModerationsUsageRequest
-	(*ListVectorStoresUsageRequest)(nil),             // 8: admingateway.admin.v1.ListVectorStoresUsageRequest
-	(*ListWebSearchCallsUsageRequest)(nil),           // 9: admingateway.admin.v1.ListWebSearchCallsUsageRequest
-	(*ListAudioSpeechesUsageResponse)(nil),           // 10: admingateway.admin.v1.ListAudioSpeechesUsageResponse
-	(*ListAudioTranscriptionsUsageResponse)(nil),     // 11: admingateway.admin.v1.ListAudioTranscriptionsUsageResponse
-	(*ListCodeInterpreterSessionsUsageResponse)(nil), // 12: admingateway.admin.v1.ListCodeInterpreterSessionsUsageResponse
-	(*ListCompletionsUsageResponse)(nil),             // 13: admingateway.admin.v1.ListCompletionsUsageResponse
-	(*ListEmbeddingsUsageResponse)(nil),              // 14: admingateway.admin.v1.ListEmbeddingsUsageResponse
-	(*ListFileSearchCallsUsageResponse)(nil),         // 15: admingateway.admin.v1.ListFileSearchCallsUsageResponse
-	(*ListImagesUsageResponse)(nil),                  // 16: admingateway.admin.v1.ListImagesUsageResponse
-	(*ListModerationsUsageResponse)(nil),             // 17: admingateway.admin.v1.ListModerationsUsageResponse
-	(*ListVectorStoresUsageResponse)(nil),            // 18: admingateway.admin.v1.ListVectorStoresUsageResponse
-	(*ListWebSearchCallsUsageResponse)(nil),          // 19: admingateway.admin.v1.ListWebSearchCallsUsageResponse
+	(*ListDecisionsUsageRequest)(nil),                // 4: admingateway.admin.v1.ListDecisionsUsageRequest
+	(*ListEmbeddingsUsageRequest)(nil),               // 5: admingateway.admin.v1.ListEmbeddingsUsageRequest
+	(*ListFileSearchCallsUsageRequest)(nil),          // 6: admingateway.admin.v1.ListFileSearchCallsUsageRequest
+	(*ListImagesUsageRequest)(nil),                   // 7: admingateway.admin.v1.ListImagesUsageRequest
+	(*ListModerationsUsageRequest)(nil),              // 8: admingateway.admin.v1.ListModerationsUsageRequest
+	(*ListVectorStoresUsageRequest)(nil),             // 9: admingateway.admin.v1.ListVectorStoresUsageRequest
+	(*ListWebSearchCallsUsageRequest)(nil),           // 10: admingateway.admin.v1.ListWebSearchCallsUsageRequest
+	(*ListAudioSpeechesUsageResponse)(nil),           // 11: admingateway.admin.v1.ListAudioSpeechesUsageResponse
+	(*ListAudioTranscriptionsUsageResponse)(nil),     // 12: admingateway.admin.v1.ListAudioTranscriptionsUsageResponse
+	(*ListCodeInterpreterSessionsUsageResponse)(nil), // 13: admingateway.admin.v1.ListCodeInterpreterSessionsUsageResponse
+	(*ListCompletionsUsageResponse)(nil),             // 14: admingateway.admin.v1.ListCompletionsUsageResponse
+	(*ListDecisionsUsageResponse)(nil),               // 15: admingateway.admin.v1.ListDecisionsUsageResponse
+	(*ListEmbeddingsUsageResponse)(nil),              // 16: admingateway.admin.v1.ListEmbeddingsUsageResponse
+	(*ListFileSearchCallsUsageResponse)(nil),         // 17: admingateway.admin.v1.ListFileSearchCallsUsageResponse
+	(*ListImagesUsageResponse)(nil),                  // 18: admingateway.admin.v1.ListImagesUsageResponse
+	(*ListModerationsUsageResponse)(nil),             // 19: admingateway.admin.v1.ListModerationsUsageResponse
+	(*ListVectorStoresUsageResponse)(nil),            // 20: admingateway.admin.v1.ListVectorStoresUsageResponse
+	(*ListWebSearchCallsUsageResponse)(nil),          // 21: admingateway.admin.v1.ListWebSearchCallsUsageResponse
 }
 var file_admingateway_admin_v1_usage_proto_depIdxs = []int32{
 	0,  // 0: admingateway.admin.v1.UsageService.ListAudioSpeechesUsage:input_type -> admingateway.admin.v1.ListAudioSpeechesUsageRequest
 	1,  // 1: admingateway.admin.v1.UsageService.ListAudioTranscriptionsUsage:input_type -> admingateway.admin.v1.ListAudioTranscriptionsUsageRequest
 	2,  // 2: admingateway.admin.v1.UsageService.ListCodeInterpreterSessionsUsage:input_type -> admingateway.admin.v1.ListCodeInterpreterSessionsUsageRequest
 	3,  // 3: admingateway.admin.v1.UsageService.ListCompletionsUsage:input_type -> admingateway.admin.v1.ListCompletionsUsageRequest
-	4,  // 4: admingateway.admin.v1.UsageService.ListEmbeddingsUsage:input_type -> admingateway.admin.v1.ListEmbeddingsUsageRequest
-	5,  // 5: admingateway.admin.v1.UsageService.ListFileSearchCallsUsage:input_type -> admingateway.admin.v1.ListFileSearchCallsUsageRequest
-	6,  // 6: admingateway.admin.v1.UsageService.ListImagesUsage:input_type -> admingateway.admin.v1.ListImagesUsageRequest
-	7,  // 7: admingateway.admin.v1.UsageService.ListModerationsUsage:input_type -> admingateway.admin.v1.ListModerationsUsageRequest
-	8,  // 8: admingateway.admin.v1.UsageService.ListVectorStoresUsage:input_type -> admingateway.admin.v1.ListVectorStoresUsageRequest
-	9,  // 9: admingateway.admin.v1.UsageService.ListWebSearchCallsUsage:input_type -> admingateway.admin.v1.ListWebSearchCallsUsageRequest
-	10, // 10: admingateway.admin.v1.UsageService.ListAudioSpeechesUsage:output_type -> admingateway.admin.v1.ListAudioSpeechesUsageResponse
-	11, // 11: admingateway.admin.v1.UsageService.ListAudioTranscriptionsUsage:output_type -> admingateway.admin.v1.ListAudioTranscriptionsUsageResponse
-	12, // 12: admingateway.admin.v1.UsageService.ListCodeInterpreterSessionsUsage:output_type -> admingateway.admin.v1.ListCodeInterpreterSessionsUsageResponse
-	13, // 13: admingateway.admin.v1.UsageService.ListCompletionsUsage:output_type -> admingateway.admin.v1.ListCompletionsUsageResponse
-	14, // 14: admingateway.admin.v1.UsageService.ListEmbeddingsUsage:output_type -> admingateway.admin.v1.ListEmbeddingsUsageResponse
-	15, // 15: admingateway.admin.v1.UsageService.ListFileSearchCallsUsage:output_type -> admingateway.admin.v1.ListFileSearchCallsUsageResponse
-	16, // 16: admingateway.admin.v1.UsageService.ListImagesUsage:output_type -> admingateway.admin.v1.ListImagesUsageResponse
-	17, // 17: admingateway.admin.v1.UsageService.ListModerationsUsage:output_type -> admingateway.admin.v1.ListModerationsUsageResponse
-	18, // 18: admingateway.admin.v1.UsageService.ListVectorStoresUsage:output_type -> admingateway.admin.v1.ListVectorStoresUsageResponse
-	19, // 19: admingateway.admin.v1.UsageService.ListWebSearchCallsUsage:output_type -> admingateway.admin.v1.ListWebSearchCallsUsageResponse
-	10, // [10:20] is the sub-list for method output_type
-	0,  // [0:10] is the sub-list for method input_type
+	4,  // 4: admingateway.admin.v1.UsageService.ListDecisionsUsage:input_type -> admingateway.admin.v1.ListDecisionsUsageRequest
+	5,  // 5: admingateway.admin.v1.UsageService.ListEmbeddingsUsage:input_type -> admingateway.admin.v1.ListEmbeddingsUsageRequest
+	6,  // 6: admingateway.admin.v1.UsageService.ListFileSearchCallsUsage:input_type -> admingateway.admin.v1.ListFileSearchCallsUsageRequest
+	7,  // 7: admingateway.admin.v1.UsageService.ListImagesUsage:input_type -> admingateway.admin.v1.ListImagesUsageRequest
+	8,  // 8: admingateway.admin.v1.UsageService.ListModerationsUsage:input_type -> admingateway.admin.v1.ListModerationsUsageRequest
+	9,  // 9: admingateway.admin.v1.UsageService.ListVectorStoresUsage:input_type -> admingateway.admin.v1.ListVectorStoresUsageRequest
+	10, // 10: admingateway.admin.v1.UsageService.ListWebSearchCallsUsage:input_type -> admingateway.admin.v1.ListWebSearchCallsUsageRequest
+	11, // 11: admingateway.admin.v1.UsageService.ListAudioSpeechesUsage:output_type -> admingateway.admin.v1.ListAudioSpeechesUsageResponse
+	12, // 12: admingateway.admin.v1.UsageService.ListAudioTranscriptionsUsage:output_type -> admingateway.admin.v1.ListAudioTranscriptionsUsageResponse
+	13, // 13: admingateway.admin.v1.UsageService.ListCodeInterpreterSessionsUsage:output_type -> admingateway.admin.v1.ListCodeInterpreterSessionsUsageResponse
+	14, // 14: admingateway.admin.v1.UsageService.ListCompletionsUsage:output_type -> admingateway.admin.v1.ListCompletionsUsageResponse
+	15, // 15: admingateway.admin.v1.UsageService.ListDecisionsUsage:output_type -> admingateway.admin.v1.ListDecisionsUsageResponse
+	16, // 16: admingateway.admin.v1.UsageService.ListEmbeddingsUsage:output_type -> admingateway.admin.v1.ListEmbeddingsUsageResponse
+	17, // 17: admingateway.admin.v1.UsageService.ListFileSearchCallsUsage:output_type -> admingateway.admin.v1.ListFileSearchCallsUsageResponse
+	18, // 18: admingateway.admin.v1.UsageService.ListImagesUsage:output_type -> admingateway.admin.v1.ListImagesUsageResponse
+	19, // 19: admingateway.admin.v1.UsageService.ListModerationsUsage:output_type -> admingateway.admin.v1.ListModerationsUsageResponse
+	20, // 20: admingateway.admin.v1.UsageService.ListVectorStoresUsage:output_type -> admingateway.admin.v1.ListVectorStoresUsageResponse
+	21, // 21: admingateway.admin.v1.UsageService.ListWebSearchCallsUsage:output_type -> admingateway.admin.v1.ListWebSearchCallsUsageResponse
+	11, // [11:22] is the sub-list for method output_type
+	0,  // [0:11] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -139,6 +148,7 @@ func file_admingateway_admin_v1_usage_proto_init() {
 	file_admingateway_admin_v1_usage_audio_transcriptions_proto_init()
 	file_admingateway_admin_v1_usage_code_interpreter_sessions_proto_init()
 	file_admingateway_admin_v1_usage_completions_proto_init()
+	file_admingateway_admin_v1_usage_decisions_proto_init()
 	file_admingateway_admin_v1_usage_embeddings_proto_init()
 	file_admingateway_admin_v1_usage_file_search_calls_proto_init()
 	file_admingateway_admin_v1_usage_images_proto_init()

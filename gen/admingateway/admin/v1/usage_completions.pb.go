@@ -43,6 +43,8 @@ const (
 	CompletionsUsageGroupBy_COMPLETIONS_USAGE_GROUP_BY_BATCH CompletionsUsageGroupBy = 5
 	// One result for each service tier.
 	CompletionsUsageGroupBy_COMPLETIONS_USAGE_GROUP_BY_SERVICE_TIER CompletionsUsageGroupBy = 6
+	// One result for each source of requests.
+	CompletionsUsageGroupBy_COMPLETIONS_USAGE_GROUP_BY_API_SOURCE CompletionsUsageGroupBy = 7
 )
 
 // Enum value maps for CompletionsUsageGroupBy.
@@ -55,6 +57,7 @@ var (
 		4: "COMPLETIONS_USAGE_GROUP_BY_MODEL",
 		5: "COMPLETIONS_USAGE_GROUP_BY_BATCH",
 		6: "COMPLETIONS_USAGE_GROUP_BY_SERVICE_TIER",
+		7: "COMPLETIONS_USAGE_GROUP_BY_API_SOURCE",
 	}
 	CompletionsUsageGroupBy_value = map[string]int32{
 		"COMPLETIONS_USAGE_GROUP_BY_UNSPECIFIED":  0,
@@ -64,6 +67,7 @@ var (
 		"COMPLETIONS_USAGE_GROUP_BY_MODEL":        4,
 		"COMPLETIONS_USAGE_GROUP_BY_BATCH":        5,
 		"COMPLETIONS_USAGE_GROUP_BY_SERVICE_TIER": 6,
+		"COMPLETIONS_USAGE_GROUP_BY_API_SOURCE":   7,
 	}
 )
 
@@ -224,9 +228,15 @@ type CompletionsUsageResult struct {
 	// Whether the result is of batch jobs. Set when the request groups by batch.
 	Batch *bool `protobuf:"varint,21,opt,name=batch,proto3,oneof" json:"batch,omitempty"`
 	// Service tier of the requests. Set when the request groups by service tier.
-	ServiceTier   *string `protobuf:"bytes,22,opt,name=service_tier,json=serviceTier,proto3,oneof" json:"service_tier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ServiceTier *string `protobuf:"bytes,22,opt,name=service_tier,json=serviceTier,proto3,oneof" json:"service_tier,omitempty"`
+	// Source of the requests. Set when the request groups by source.
+	ApiSource *UsageApiSource `protobuf:"varint,23,opt,name=api_source,json=apiSource,proto3,enum=admingateway.admin.v1.UsageApiSource,oneof" json:"api_source,omitempty"`
+	// Number of input tokens written to the cache for 30 minutes.
+	InputCacheWrite_30MTokens *int64 `protobuf:"varint,24,opt,name=input_cache_write_30m_tokens,json=inputCacheWrite30mTokens,proto3,oneof" json:"input_cache_write_30m_tokens,omitempty"`
+	// Number of input tokens written to the cache for 12 hours.
+	InputCacheWrite_12HTokens *int64 `protobuf:"varint,25,opt,name=input_cache_write_12h_tokens,json=inputCacheWrite12hTokens,proto3,oneof" json:"input_cache_write_12h_tokens,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *CompletionsUsageResult) Reset() {
@@ -411,6 +421,27 @@ func (x *CompletionsUsageResult) GetServiceTier() string {
 		return *x.ServiceTier
 	}
 	return ""
+}
+
+func (x *CompletionsUsageResult) GetApiSource() UsageApiSource {
+	if x != nil && x.ApiSource != nil {
+		return *x.ApiSource
+	}
+	return UsageApiSource_USAGE_API_SOURCE_UNSPECIFIED
+}
+
+func (x *CompletionsUsageResult) GetInputCacheWrite_30MTokens() int64 {
+	if x != nil && x.InputCacheWrite_30MTokens != nil {
+		return *x.InputCacheWrite_30MTokens
+	}
+	return 0
+}
+
+func (x *CompletionsUsageResult) GetInputCacheWrite_12HTokens() int64 {
+	if x != nil && x.InputCacheWrite_12HTokens != nil {
+		return *x.InputCacheWrite_12HTokens
+	}
+	return 0
 }
 
 // Request for `ListCompletionsUsage`.
@@ -638,7 +669,7 @@ const file_admingateway_admin_v1_usage_completions_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xb2\xff\x18\x02 \x01R\tstartTime\x125\n" +
 	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12O\n" +
-	"\aresults\x18\x04 \x03(\v2-.admingateway.admin.v1.CompletionsUsageResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\x89\v\n" +
+	"\aresults\x18\x04 \x03(\v2-.admingateway.admin.v1.CompletionsUsageResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xaf\r\n" +
 	"\x16CompletionsUsageResult\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12!\n" +
 	"\finput_tokens\x18\x02 \x01(\x03R\vinputTokens\x123\n" +
@@ -665,7 +696,11 @@ const file_admingateway_admin_v1_usage_completions_proto_rawDesc = "" +
 	"api_key_id\x18\x13 \x01(\tH\x0eR\bapiKeyId\x88\x01\x01\x12\x19\n" +
 	"\x05model\x18\x14 \x01(\tH\x0fR\x05model\x88\x01\x01\x12\x19\n" +
 	"\x05batch\x18\x15 \x01(\bH\x10R\x05batch\x88\x01\x01\x12&\n" +
-	"\fservice_tier\x18\x16 \x01(\tH\x11R\vserviceTier\x88\x01\x01B\x16\n" +
+	"\fservice_tier\x18\x16 \x01(\tH\x11R\vserviceTier\x88\x01\x01\x12I\n" +
+	"\n" +
+	"api_source\x18\x17 \x01(\x0e2%.admingateway.admin.v1.UsageApiSourceH\x12R\tapiSource\x88\x01\x01\x12C\n" +
+	"\x1cinput_cache_write_30m_tokens\x18\x18 \x01(\x03H\x13R\x18inputCacheWrite30mTokens\x88\x01\x01\x12C\n" +
+	"\x1cinput_cache_write_12h_tokens\x18\x19 \x01(\x03H\x14R\x18inputCacheWrite12hTokens\x88\x01\x01B\x16\n" +
 	"\x14_input_cached_tokensB\x1b\n" +
 	"\x19_input_cache_write_tokensB\x18\n" +
 	"\x16_input_uncached_tokensB\x14\n" +
@@ -684,7 +719,10 @@ const file_admingateway_admin_v1_usage_completions_proto_rawDesc = "" +
 	"\v_api_key_idB\b\n" +
 	"\x06_modelB\b\n" +
 	"\x06_batchB\x0f\n" +
-	"\r_service_tier\"\x84\x06\n" +
+	"\r_service_tierB\r\n" +
+	"\v_api_sourceB\x1f\n" +
+	"\x1d_input_cache_write_30m_tokensB\x1f\n" +
+	"\x1d_input_cache_write_12h_tokens\"\x84\x06\n" +
 	"\x1bListCompletionsUsageRequest\x12D\n" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
@@ -713,7 +751,7 @@ const file_admingateway_admin_v1_usage_completions_proto_rawDesc = "" +
 	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12(\n" +
 	"\tnext_page\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\bnextPage\x88\x01\x01B\f\n" +
 	"\n" +
-	"_next_page*\x91\x03\n" +
+	"_next_page*\xcc\x03\n" +
 	"\x17CompletionsUsageGroupBy\x12*\n" +
 	"&COMPLETIONS_USAGE_GROUP_BY_UNSPECIFIED\x10\x00\x129\n" +
 	"%COMPLETIONS_USAGE_GROUP_BY_PROJECT_ID\x10\x01\x1a\x0e\xb2\xff\x18\n" +
@@ -723,7 +761,9 @@ const file_admingateway_admin_v1_usage_completions_proto_rawDesc = "" +
 	"api_key_id\x12/\n" +
 	" COMPLETIONS_USAGE_GROUP_BY_MODEL\x10\x04\x1a\t\xb2\xff\x18\x05model\x12/\n" +
 	" COMPLETIONS_USAGE_GROUP_BY_BATCH\x10\x05\x1a\t\xb2\xff\x18\x05batch\x12=\n" +
-	"'COMPLETIONS_USAGE_GROUP_BY_SERVICE_TIER\x10\x06\x1a\x10\xb2\xff\x18\fservice_tierB~\n" +
+	"'COMPLETIONS_USAGE_GROUP_BY_SERVICE_TIER\x10\x06\x1a\x10\xb2\xff\x18\fservice_tier\x129\n" +
+	"%COMPLETIONS_USAGE_GROUP_BY_API_SOURCE\x10\a\x1a\x0e\xb2\xff\x18\n" +
+	"api_sourceB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (
@@ -747,22 +787,24 @@ var file_admingateway_admin_v1_usage_completions_proto_goTypes = []any{
 	(*ListCompletionsUsageRequest)(nil),  // 3: admingateway.admin.v1.ListCompletionsUsageRequest
 	(*ListCompletionsUsageResponse)(nil), // 4: admingateway.admin.v1.ListCompletionsUsageResponse
 	(*timestamppb.Timestamp)(nil),        // 5: google.protobuf.Timestamp
-	(UsageBucketWidth)(0),                // 6: admingateway.admin.v1.UsageBucketWidth
+	(UsageApiSource)(0),                  // 6: admingateway.admin.v1.UsageApiSource
+	(UsageBucketWidth)(0),                // 7: admingateway.admin.v1.UsageBucketWidth
 }
 var file_admingateway_admin_v1_usage_completions_proto_depIdxs = []int32{
 	5, // 0: admingateway.admin.v1.CompletionsUsageBucket.start_time:type_name -> google.protobuf.Timestamp
 	5, // 1: admingateway.admin.v1.CompletionsUsageBucket.end_time:type_name -> google.protobuf.Timestamp
 	2, // 2: admingateway.admin.v1.CompletionsUsageBucket.results:type_name -> admingateway.admin.v1.CompletionsUsageResult
-	5, // 3: admingateway.admin.v1.ListCompletionsUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	5, // 4: admingateway.admin.v1.ListCompletionsUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	6, // 5: admingateway.admin.v1.ListCompletionsUsageRequest.bucket_width:type_name -> admingateway.admin.v1.UsageBucketWidth
-	0, // 6: admingateway.admin.v1.ListCompletionsUsageRequest.group_by:type_name -> admingateway.admin.v1.CompletionsUsageGroupBy
-	1, // 7: admingateway.admin.v1.ListCompletionsUsageResponse.data:type_name -> admingateway.admin.v1.CompletionsUsageBucket
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	6, // 3: admingateway.admin.v1.CompletionsUsageResult.api_source:type_name -> admingateway.admin.v1.UsageApiSource
+	5, // 4: admingateway.admin.v1.ListCompletionsUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	5, // 5: admingateway.admin.v1.ListCompletionsUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	7, // 6: admingateway.admin.v1.ListCompletionsUsageRequest.bucket_width:type_name -> admingateway.admin.v1.UsageBucketWidth
+	0, // 7: admingateway.admin.v1.ListCompletionsUsageRequest.group_by:type_name -> admingateway.admin.v1.CompletionsUsageGroupBy
+	1, // 8: admingateway.admin.v1.ListCompletionsUsageResponse.data:type_name -> admingateway.admin.v1.CompletionsUsageBucket
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_usage_completions_proto_init() }

@@ -99,6 +99,8 @@ const (
 	WebSearchCallsUsageGroupBy_WEB_SEARCH_CALLS_USAGE_GROUP_BY_MODEL WebSearchCallsUsageGroupBy = 4
 	// One result for each size of search context.
 	WebSearchCallsUsageGroupBy_WEB_SEARCH_CALLS_USAGE_GROUP_BY_CONTEXT_LEVEL WebSearchCallsUsageGroupBy = 5
+	// One result for each source of requests.
+	WebSearchCallsUsageGroupBy_WEB_SEARCH_CALLS_USAGE_GROUP_BY_API_SOURCE WebSearchCallsUsageGroupBy = 6
 )
 
 // Enum value maps for WebSearchCallsUsageGroupBy.
@@ -110,6 +112,7 @@ var (
 		3: "WEB_SEARCH_CALLS_USAGE_GROUP_BY_API_KEY_ID",
 		4: "WEB_SEARCH_CALLS_USAGE_GROUP_BY_MODEL",
 		5: "WEB_SEARCH_CALLS_USAGE_GROUP_BY_CONTEXT_LEVEL",
+		6: "WEB_SEARCH_CALLS_USAGE_GROUP_BY_API_SOURCE",
 	}
 	WebSearchCallsUsageGroupBy_value = map[string]int32{
 		"WEB_SEARCH_CALLS_USAGE_GROUP_BY_UNSPECIFIED":   0,
@@ -118,6 +121,7 @@ var (
 		"WEB_SEARCH_CALLS_USAGE_GROUP_BY_API_KEY_ID":    3,
 		"WEB_SEARCH_CALLS_USAGE_GROUP_BY_MODEL":         4,
 		"WEB_SEARCH_CALLS_USAGE_GROUP_BY_CONTEXT_LEVEL": 5,
+		"WEB_SEARCH_CALLS_USAGE_GROUP_BY_API_SOURCE":    6,
 	}
 )
 
@@ -246,7 +250,9 @@ type WebSearchCallsUsageResult struct {
 	Model *string `protobuf:"bytes,7,opt,name=model,proto3,oneof" json:"model,omitempty"`
 	// Size of the search context, such as `low`. Set when the request groups by
 	// context level.
-	ContextLevel  *string `protobuf:"bytes,8,opt,name=context_level,json=contextLevel,proto3,oneof" json:"context_level,omitempty"`
+	ContextLevel *string `protobuf:"bytes,8,opt,name=context_level,json=contextLevel,proto3,oneof" json:"context_level,omitempty"`
+	// Source of the requests. Set when the request groups by source.
+	ApiSource     *UsageApiSource `protobuf:"varint,9,opt,name=api_source,json=apiSource,proto3,enum=admingateway.admin.v1.UsageApiSource,oneof" json:"api_source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -335,6 +341,13 @@ func (x *WebSearchCallsUsageResult) GetContextLevel() string {
 		return *x.ContextLevel
 	}
 	return ""
+}
+
+func (x *WebSearchCallsUsageResult) GetApiSource() UsageApiSource {
+	if x != nil && x.ApiSource != nil {
+		return *x.ApiSource
+	}
+	return UsageApiSource_USAGE_API_SOURCE_UNSPECIFIED
 }
 
 // Request for `ListWebSearchCallsUsage`.
@@ -562,7 +575,7 @@ const file_admingateway_admin_v1_usage_web_search_calls_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xb2\xff\x18\x02 \x01R\tstartTime\x125\n" +
 	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12R\n" +
-	"\aresults\x18\x04 \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xf4\x02\n" +
+	"\aresults\x18\x04 \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xce\x03\n" +
 	"\x19WebSearchCallsUsageResult\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12,\n" +
 	"\x12num_model_requests\x18\x02 \x01(\x03R\x10numModelRequests\x12!\n" +
@@ -573,13 +586,16 @@ const file_admingateway_admin_v1_usage_web_search_calls_proto_rawDesc = "" +
 	"\n" +
 	"api_key_id\x18\x06 \x01(\tH\x02R\bapiKeyId\x88\x01\x01\x12\x19\n" +
 	"\x05model\x18\a \x01(\tH\x03R\x05model\x88\x01\x01\x12(\n" +
-	"\rcontext_level\x18\b \x01(\tH\x04R\fcontextLevel\x88\x01\x01B\r\n" +
+	"\rcontext_level\x18\b \x01(\tH\x04R\fcontextLevel\x88\x01\x01\x12I\n" +
+	"\n" +
+	"api_source\x18\t \x01(\x0e2%.admingateway.admin.v1.UsageApiSourceH\x05R\tapiSource\x88\x01\x01B\r\n" +
 	"\v_project_idB\n" +
 	"\n" +
 	"\b_user_idB\r\n" +
 	"\v_api_key_idB\b\n" +
 	"\x06_modelB\x10\n" +
-	"\x0e_context_level\"\xcb\x06\n" +
+	"\x0e_context_levelB\r\n" +
+	"\v_api_source\"\xcb\x06\n" +
 	"\x1eListWebSearchCallsUsageRequest\x12D\n" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
@@ -613,7 +629,7 @@ const file_admingateway_admin_v1_usage_web_search_calls_proto_rawDesc = "" +
 	"\x1cWEB_SEARCH_CONTEXT_LEVEL_LOW\x10\x01\x1a\a\xb2\xff\x18\x03low\x12/\n" +
 	"\x1fWEB_SEARCH_CONTEXT_LEVEL_MEDIUM\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06medium\x12+\n" +
-	"\x1dWEB_SEARCH_CONTEXT_LEVEL_HIGH\x10\x03\x1a\b\xb2\xff\x18\x04high*\x83\x03\n" +
+	"\x1dWEB_SEARCH_CONTEXT_LEVEL_HIGH\x10\x03\x1a\b\xb2\xff\x18\x04high*\xc3\x03\n" +
 	"\x1aWebSearchCallsUsageGroupBy\x12/\n" +
 	"+WEB_SEARCH_CALLS_USAGE_GROUP_BY_UNSPECIFIED\x10\x00\x12>\n" +
 	"*WEB_SEARCH_CALLS_USAGE_GROUP_BY_PROJECT_ID\x10\x01\x1a\x0e\xb2\xff\x18\n" +
@@ -622,7 +638,9 @@ const file_admingateway_admin_v1_usage_web_search_calls_proto_rawDesc = "" +
 	"*WEB_SEARCH_CALLS_USAGE_GROUP_BY_API_KEY_ID\x10\x03\x1a\x0e\xb2\xff\x18\n" +
 	"api_key_id\x124\n" +
 	"%WEB_SEARCH_CALLS_USAGE_GROUP_BY_MODEL\x10\x04\x1a\t\xb2\xff\x18\x05model\x12D\n" +
-	"-WEB_SEARCH_CALLS_USAGE_GROUP_BY_CONTEXT_LEVEL\x10\x05\x1a\x11\xb2\xff\x18\rcontext_levelB~\n" +
+	"-WEB_SEARCH_CALLS_USAGE_GROUP_BY_CONTEXT_LEVEL\x10\x05\x1a\x11\xb2\xff\x18\rcontext_level\x12>\n" +
+	"*WEB_SEARCH_CALLS_USAGE_GROUP_BY_API_SOURCE\x10\x06\x1a\x0e\xb2\xff\x18\n" +
+	"api_sourceB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (
@@ -647,23 +665,25 @@ var file_admingateway_admin_v1_usage_web_search_calls_proto_goTypes = []any{
 	(*ListWebSearchCallsUsageRequest)(nil),  // 4: admingateway.admin.v1.ListWebSearchCallsUsageRequest
 	(*ListWebSearchCallsUsageResponse)(nil), // 5: admingateway.admin.v1.ListWebSearchCallsUsageResponse
 	(*timestamppb.Timestamp)(nil),           // 6: google.protobuf.Timestamp
-	(UsageBucketWidth)(0),                   // 7: admingateway.admin.v1.UsageBucketWidth
+	(UsageApiSource)(0),                     // 7: admingateway.admin.v1.UsageApiSource
+	(UsageBucketWidth)(0),                   // 8: admingateway.admin.v1.UsageBucketWidth
 }
 var file_admingateway_admin_v1_usage_web_search_calls_proto_depIdxs = []int32{
-	6, // 0: admingateway.admin.v1.WebSearchCallsUsageBucket.start_time:type_name -> google.protobuf.Timestamp
-	6, // 1: admingateway.admin.v1.WebSearchCallsUsageBucket.end_time:type_name -> google.protobuf.Timestamp
-	3, // 2: admingateway.admin.v1.WebSearchCallsUsageBucket.results:type_name -> admingateway.admin.v1.WebSearchCallsUsageResult
-	6, // 3: admingateway.admin.v1.ListWebSearchCallsUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	6, // 4: admingateway.admin.v1.ListWebSearchCallsUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	7, // 5: admingateway.admin.v1.ListWebSearchCallsUsageRequest.bucket_width:type_name -> admingateway.admin.v1.UsageBucketWidth
-	0, // 6: admingateway.admin.v1.ListWebSearchCallsUsageRequest.context_levels:type_name -> admingateway.admin.v1.WebSearchContextLevel
-	1, // 7: admingateway.admin.v1.ListWebSearchCallsUsageRequest.group_by:type_name -> admingateway.admin.v1.WebSearchCallsUsageGroupBy
-	2, // 8: admingateway.admin.v1.ListWebSearchCallsUsageResponse.data:type_name -> admingateway.admin.v1.WebSearchCallsUsageBucket
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	6,  // 0: admingateway.admin.v1.WebSearchCallsUsageBucket.start_time:type_name -> google.protobuf.Timestamp
+	6,  // 1: admingateway.admin.v1.WebSearchCallsUsageBucket.end_time:type_name -> google.protobuf.Timestamp
+	3,  // 2: admingateway.admin.v1.WebSearchCallsUsageBucket.results:type_name -> admingateway.admin.v1.WebSearchCallsUsageResult
+	7,  // 3: admingateway.admin.v1.WebSearchCallsUsageResult.api_source:type_name -> admingateway.admin.v1.UsageApiSource
+	6,  // 4: admingateway.admin.v1.ListWebSearchCallsUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	6,  // 5: admingateway.admin.v1.ListWebSearchCallsUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: admingateway.admin.v1.ListWebSearchCallsUsageRequest.bucket_width:type_name -> admingateway.admin.v1.UsageBucketWidth
+	0,  // 7: admingateway.admin.v1.ListWebSearchCallsUsageRequest.context_levels:type_name -> admingateway.admin.v1.WebSearchContextLevel
+	1,  // 8: admingateway.admin.v1.ListWebSearchCallsUsageRequest.group_by:type_name -> admingateway.admin.v1.WebSearchCallsUsageGroupBy
+	2,  // 9: admingateway.admin.v1.ListWebSearchCallsUsageResponse.data:type_name -> admingateway.admin.v1.WebSearchCallsUsageBucket
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_usage_web_search_calls_proto_init() }

@@ -83,7 +83,11 @@ type Policy struct {
 	Budget string `protobuf:"bytes,14,opt,name=budget,proto3" json:"budget,omitempty"`
 	// The write revokes access, so that it waits for the budget before all
 	// others. A DELETE does so without this option.
-	Revokes       bool `protobuf:"varint,15,opt,name=revokes,proto3" json:"revokes,omitempty"`
+	Revokes bool `protobuf:"varint,15,opt,name=revokes,proto3" json:"revokes,omitempty"`
+	// The request's field that lets something end a number of seconds after the
+	// write, however often that was said before: made again, the write has another
+	// effect. When it may have been done, a caller is told so.
+	Restarts      string `protobuf:"bytes,16,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,6 +260,13 @@ func (x *Policy) GetRevokes() bool {
 		return x.Revokes
 	}
 	return false
+}
+
+func (x *Policy) GetRestarts() string {
+	if x != nil {
+		return x.Restarts
+	}
+	return ""
 }
 
 type isPolicy_Scope interface {
@@ -785,7 +796,10 @@ type FieldMapping struct {
 	Ends string `protobuf:"bytes,6,opt,name=ends,proto3" json:"ends,omitempty"`
 	// A bool of a request that is never sent: with it, the caller says that it
 	// means what would be refused without it.
-	Consent       *Consent `protobuf:"bytes,7,opt,name=consent,proto3" json:"consent,omitempty"`
+	Consent *Consent `protobuf:"bytes,7,opt,name=consent,proto3" json:"consent,omitempty"`
+	// The cursor of a list's answer, which the upstream does not promise: where it is
+	// absent, the `id` of the last item stands for it.
+	OrLastItem    bool `protobuf:"varint,8,opt,name=or_last_item,json=orLastItem,proto3" json:"or_last_item,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -867,6 +881,13 @@ func (x *FieldMapping) GetConsent() *Consent {
 		return x.Consent
 	}
 	return nil
+}
+
+func (x *FieldMapping) GetOrLastItem() bool {
+	if x != nil {
+		return x.OrLastItem
+	}
+	return false
 }
 
 // What a bool field of a request consents to.
@@ -1107,7 +1128,7 @@ var File_admingateway_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe9\x04\n" +
+	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\x85\x05\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -1126,7 +1147,8 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\tsensitive\x18\v \x01(\bH\x02R\tsensitive\x12:\n" +
 	"\asettled\x18\f \x01(\v2 .admingateway.options.v1.SettledR\asettled\x12\x16\n" +
 	"\x06budget\x18\x0e \x01(\tR\x06budget\x12\x18\n" +
-	"\arevokes\x18\x0f \x01(\bR\arevokesB\a\n" +
+	"\arevokes\x18\x0f \x01(\bR\arevokes\x12\x1a\n" +
+	"\brestarts\x18\x10 \x01(\tR\brestartsB\a\n" +
 	"\x05scopeB\f\n" +
 	"\n" +
 	"cache_lifeB\v\n" +
@@ -1157,7 +1179,7 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x18\n" +
 	"\aminutes\x18\x03 \x01(\x05R\aminutes\x12\x14\n" +
 	"\x05hours\x18\x04 \x01(\x05R\x05hours\x12\x12\n" +
-	"\x04days\x18\x05 \x01(\x05R\x04days\"\xde\x01\n" +
+	"\x04days\x18\x05 \x01(\x05R\x04days\"\x80\x02\n" +
 	"\fFieldMapping\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adecimal\x18\x02 \x01(\bR\adecimal\x12\x1a\n" +
@@ -1165,7 +1187,9 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\tessential\x18\x04 \x01(\bR\tessential\x12\x16\n" +
 	"\x06strict\x18\x05 \x01(\bR\x06strict\x12\x12\n" +
 	"\x04ends\x18\x06 \x01(\tR\x04ends\x12:\n" +
-	"\aconsent\x18\a \x01(\v2 .admingateway.options.v1.ConsentR\aconsent\"D\n" +
+	"\aconsent\x18\a \x01(\v2 .admingateway.options.v1.ConsentR\aconsent\x12 \n" +
+	"\for_last_item\x18\b \x01(\bR\n" +
+	"orLastItem\"D\n" +
 	"\aConsent\x12\x19\n" +
 	"\bto_empty\x18\x01 \x01(\tR\atoEmpty\x12\x1e\n" +
 	"\n" +

@@ -30,6 +30,9 @@ const (
 	// ProjectApiKeyServiceDeleteProjectApiKeyProcedure is the procedure name of the
 	// ProjectApiKeyService's DeleteProjectApiKey RPC.
 	ProjectApiKeyServiceDeleteProjectApiKeyProcedure = "/admingateway.admin.v1.ProjectApiKeyService/DeleteProjectApiKey"
+	// ProjectApiKeyServiceUpdateProjectApiKeyProcedure is the procedure name of the
+	// ProjectApiKeyService's UpdateProjectApiKey RPC.
+	ProjectApiKeyServiceUpdateProjectApiKeyProcedure = "/admingateway.admin.v1.ProjectApiKeyService/UpdateProjectApiKey"
 	// ProjectApiKeyServiceGetProjectApiKeyProcedure is the procedure name of the ProjectApiKeyService's
 	// GetProjectApiKey RPC.
 	ProjectApiKeyServiceGetProjectApiKeyProcedure = "/admingateway.admin.v1.ProjectApiKeyService/GetProjectApiKey"
@@ -51,6 +54,13 @@ var (
 			Procedure:  ProjectApiKeyServiceDeleteProjectApiKeyProcedure,
 		}
 	})
+	projectApiKeyServiceUpdateProjectApiKeySpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeUnary,
+			Schema:     v1.File_admingateway_admin_v1_project_api_key_proto.Services().ByName("ProjectApiKeyService").Methods().ByName("UpdateProjectApiKey"),
+			Procedure:  ProjectApiKeyServiceUpdateProjectApiKeyProcedure,
+		}
+	})
 	projectApiKeyServiceGetProjectApiKeySpec = sync.OnceValue(func() connect.Spec {
 		return connect.Spec{
 			StreamType:       connect.StreamTypeUnary,
@@ -70,6 +80,14 @@ type ProjectApiKeyServiceClient interface {
 	// Deletes an API key of a project. The upstream may refuse a key that belongs
 	// to a service account; deleting the account deletes its keys.
 	DeleteProjectApiKey(context.Context, *v1.DeleteProjectApiKeyRequest) (*v1.DeleteProjectApiKeyResponse, error)
+	// Changes the end and the restrictions of an API key of a project, whoever owns
+	// it; both together. A key that has expired cannot be changed.
+	//
+	// `expires_in_seconds` counts from the moment at which the upstream gets the
+	// request, so that the same request made again restarts the clock; with
+	// `expires_at` a repetition changes nothing. A change of scopes takes a moment to
+	// be in force everywhere.
+	UpdateProjectApiKey(context.Context, *v1.UpdateProjectApiKeyRequest) (*v1.UpdateProjectApiKeyResponse, error)
 	// Reads the metadata of an API key of a project. The secret is not part of
 	// it.
 	GetProjectApiKey(context.Context, *v1.GetProjectApiKeyRequest) (*v1.GetProjectApiKeyResponse, error)
@@ -91,6 +109,14 @@ type ProjectApiKeyServiceHandler interface {
 	// Deletes an API key of a project. The upstream may refuse a key that belongs
 	// to a service account; deleting the account deletes its keys.
 	DeleteProjectApiKey(context.Context, *v1.DeleteProjectApiKeyRequest) (*v1.DeleteProjectApiKeyResponse, error)
+	// Changes the end and the restrictions of an API key of a project, whoever owns
+	// it; both together. A key that has expired cannot be changed.
+	//
+	// `expires_in_seconds` counts from the moment at which the upstream gets the
+	// request, so that the same request made again restarts the clock; with
+	// `expires_at` a repetition changes nothing. A change of scopes takes a moment to
+	// be in force everywhere.
+	UpdateProjectApiKey(context.Context, *v1.UpdateProjectApiKeyRequest) (*v1.UpdateProjectApiKeyResponse, error)
 	// Reads the metadata of an API key of a project. The secret is not part of
 	// it.
 	GetProjectApiKey(context.Context, *v1.GetProjectApiKeyRequest) (*v1.GetProjectApiKeyResponse, error)
@@ -103,6 +129,7 @@ func RegisterProjectApiKeyServiceHandler(server *connect.Server, svc ProjectApiK
 	server.Register(
 		connect.Method{Spec: projectApiKeyServiceListProjectApiKeysSpec(), Handler: adapter.listProjectApiKeys},
 		connect.Method{Spec: projectApiKeyServiceDeleteProjectApiKeySpec(), Handler: adapter.deleteProjectApiKey},
+		connect.Method{Spec: projectApiKeyServiceUpdateProjectApiKeySpec(), Handler: adapter.updateProjectApiKey},
 		connect.Method{Spec: projectApiKeyServiceGetProjectApiKeySpec(), Handler: adapter.getProjectApiKey},
 	)
 }
@@ -116,6 +143,10 @@ func (UnimplementedProjectApiKeyServiceHandler) ListProjectApiKeys(context.Conte
 
 func (UnimplementedProjectApiKeyServiceHandler) DeleteProjectApiKey(context.Context, *v1.DeleteProjectApiKeyRequest) (*v1.DeleteProjectApiKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.admin.v1.ProjectApiKeyService.DeleteProjectApiKey is not implemented")
+}
+
+func (UnimplementedProjectApiKeyServiceHandler) UpdateProjectApiKey(context.Context, *v1.UpdateProjectApiKeyRequest) (*v1.UpdateProjectApiKeyResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.admin.v1.ProjectApiKeyService.UpdateProjectApiKey is not implemented")
 }
 
 func (UnimplementedProjectApiKeyServiceHandler) GetProjectApiKey(context.Context, *v1.GetProjectApiKeyRequest) (*v1.GetProjectApiKeyResponse, error) {
@@ -137,6 +168,14 @@ func (c *projectApiKeyServiceClient) ListProjectApiKeys(ctx context.Context, req
 func (c *projectApiKeyServiceClient) DeleteProjectApiKey(ctx context.Context, req *v1.DeleteProjectApiKeyRequest) (*v1.DeleteProjectApiKeyResponse, error) {
 	var res v1.DeleteProjectApiKeyResponse
 	if err := c.client.CallUnary(ctx, projectApiKeyServiceDeleteProjectApiKeySpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *projectApiKeyServiceClient) UpdateProjectApiKey(ctx context.Context, req *v1.UpdateProjectApiKeyRequest) (*v1.UpdateProjectApiKeyResponse, error) {
+	var res v1.UpdateProjectApiKeyResponse
+	if err := c.client.CallUnary(ctx, projectApiKeyServiceUpdateProjectApiKeySpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -170,6 +209,18 @@ func (h projectApiKeyServiceHandler) deleteProjectApiKey(ctx context.Context, _ 
 		return err
 	}
 	res, err := h.svc.DeleteProjectApiKey(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h projectApiKeyServiceHandler) updateProjectApiKey(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.UpdateProjectApiKeyRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.UpdateProjectApiKey(ctx, &req)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,9 @@ const (
 	// UsageServiceListCompletionsUsageProcedure is the procedure name of the UsageService's
 	// ListCompletionsUsage RPC.
 	UsageServiceListCompletionsUsageProcedure = "/admingateway.admin.v1.UsageService/ListCompletionsUsage"
+	// UsageServiceListDecisionsUsageProcedure is the procedure name of the UsageService's
+	// ListDecisionsUsage RPC.
+	UsageServiceListDecisionsUsageProcedure = "/admingateway.admin.v1.UsageService/ListDecisionsUsage"
 	// UsageServiceListEmbeddingsUsageProcedure is the procedure name of the UsageService's
 	// ListEmbeddingsUsage RPC.
 	UsageServiceListEmbeddingsUsageProcedure = "/admingateway.admin.v1.UsageService/ListEmbeddingsUsage"
@@ -86,6 +89,14 @@ var (
 			StreamType:       connect.StreamTypeUnary,
 			Schema:           v1.File_admingateway_admin_v1_usage_proto.Services().ByName("UsageService").Methods().ByName("ListCompletionsUsage"),
 			Procedure:        UsageServiceListCompletionsUsageProcedure,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
+	usageServiceListDecisionsUsageSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType:       connect.StreamTypeUnary,
+			Schema:           v1.File_admingateway_admin_v1_usage_proto.Services().ByName("UsageService").Methods().ByName("ListDecisionsUsage"),
+			Procedure:        UsageServiceListDecisionsUsageProcedure,
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
@@ -153,6 +164,9 @@ type UsageServiceClient interface {
 	// Lists the usage of completions, measured in input and output tokens, in
 	// buckets of time. One page at a time.
 	ListCompletionsUsage(context.Context, *v1.ListCompletionsUsageRequest) (*v1.ListCompletionsUsageResponse, error)
+	// Lists the usage of the Decisions API, measured in input and output tokens, in
+	// buckets of time. One page at a time.
+	ListDecisionsUsage(context.Context, *v1.ListDecisionsUsageRequest) (*v1.ListDecisionsUsageResponse, error)
 	// Lists the usage of embeddings, measured in input tokens, in buckets of
 	// time. One page at a time.
 	ListEmbeddingsUsage(context.Context, *v1.ListEmbeddingsUsageRequest) (*v1.ListEmbeddingsUsageResponse, error)
@@ -193,6 +207,9 @@ type UsageServiceHandler interface {
 	// Lists the usage of completions, measured in input and output tokens, in
 	// buckets of time. One page at a time.
 	ListCompletionsUsage(context.Context, *v1.ListCompletionsUsageRequest) (*v1.ListCompletionsUsageResponse, error)
+	// Lists the usage of the Decisions API, measured in input and output tokens, in
+	// buckets of time. One page at a time.
+	ListDecisionsUsage(context.Context, *v1.ListDecisionsUsageRequest) (*v1.ListDecisionsUsageResponse, error)
 	// Lists the usage of embeddings, measured in input tokens, in buckets of
 	// time. One page at a time.
 	ListEmbeddingsUsage(context.Context, *v1.ListEmbeddingsUsageRequest) (*v1.ListEmbeddingsUsageResponse, error)
@@ -222,6 +239,7 @@ func RegisterUsageServiceHandler(server *connect.Server, svc UsageServiceHandler
 		connect.Method{Spec: usageServiceListAudioTranscriptionsUsageSpec(), Handler: adapter.listAudioTranscriptionsUsage},
 		connect.Method{Spec: usageServiceListCodeInterpreterSessionsUsageSpec(), Handler: adapter.listCodeInterpreterSessionsUsage},
 		connect.Method{Spec: usageServiceListCompletionsUsageSpec(), Handler: adapter.listCompletionsUsage},
+		connect.Method{Spec: usageServiceListDecisionsUsageSpec(), Handler: adapter.listDecisionsUsage},
 		connect.Method{Spec: usageServiceListEmbeddingsUsageSpec(), Handler: adapter.listEmbeddingsUsage},
 		connect.Method{Spec: usageServiceListFileSearchCallsUsageSpec(), Handler: adapter.listFileSearchCallsUsage},
 		connect.Method{Spec: usageServiceListImagesUsageSpec(), Handler: adapter.listImagesUsage},
@@ -248,6 +266,10 @@ func (UnimplementedUsageServiceHandler) ListCodeInterpreterSessionsUsage(context
 
 func (UnimplementedUsageServiceHandler) ListCompletionsUsage(context.Context, *v1.ListCompletionsUsageRequest) (*v1.ListCompletionsUsageResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.admin.v1.UsageService.ListCompletionsUsage is not implemented")
+}
+
+func (UnimplementedUsageServiceHandler) ListDecisionsUsage(context.Context, *v1.ListDecisionsUsageRequest) (*v1.ListDecisionsUsageResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.admin.v1.UsageService.ListDecisionsUsage is not implemented")
 }
 
 func (UnimplementedUsageServiceHandler) ListEmbeddingsUsage(context.Context, *v1.ListEmbeddingsUsageRequest) (*v1.ListEmbeddingsUsageResponse, error) {
@@ -305,6 +327,14 @@ func (c *usageServiceClient) ListCodeInterpreterSessionsUsage(ctx context.Contex
 func (c *usageServiceClient) ListCompletionsUsage(ctx context.Context, req *v1.ListCompletionsUsageRequest) (*v1.ListCompletionsUsageResponse, error) {
 	var res v1.ListCompletionsUsageResponse
 	if err := c.client.CallUnary(ctx, usageServiceListCompletionsUsageSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *usageServiceClient) ListDecisionsUsage(ctx context.Context, req *v1.ListDecisionsUsageRequest) (*v1.ListDecisionsUsageResponse, error) {
+	var res v1.ListDecisionsUsageResponse
+	if err := c.client.CallUnary(ctx, usageServiceListDecisionsUsageSpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -402,6 +432,18 @@ func (h usageServiceHandler) listCompletionsUsage(ctx context.Context, _ connect
 		return err
 	}
 	res, err := h.svc.ListCompletionsUsage(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h usageServiceHandler) listDecisionsUsage(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.ListDecisionsUsageRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.ListDecisionsUsage(ctx, &req)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,104 @@
+package sandbox
+
+import (
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/sandbox/data"
+)
+
+// maxKeyLife is the longest life of a key in seconds: a year.
+const maxKeyLife = 31_536_000
+
+// seconds returns the whole seconds of a duration.
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+// lifeField declares the life of a new key. Null means none, as absence does.
+func lifeField() field { return num("expires_in_seconds").between(1, maxKeyLife).orNull() }
+
+// expiry returns the time at which a key of the project expires that the request
+// makes or prolongs, nil for a key that never does. It refuses a life that the
+// organization or the project does not allow.
+func (c *call) expiry(p *data.Project) (*int64, error) {
+	const param = "expires_in_seconds"
+	longest := c.org.KeyLife(p)
+	life := c.body.num(param)
+	switch {
+	case life == 0 && longest != 0:
+		return nil, badRequest(param, "expiration_required",
+			"API keys of project '%s' must expire: give '%s', at most %d.", p.ID, param, longest)
+	case longest != 0 && life > longest:
+		return nil, badRequest(param, "expiration_too_long",
+			"API keys of project '%s' may live for %d seconds at most, and '%s' is %d.", p.ID, longest, param, life)
+	case life == 0:
+		return nil, nil
+	}
+	return new(c.now + life), nil
+}
+
+// KeyState is the state of an API key, as the one who holds its value meets it.
+type KeyState struct {
+	ID        string `json:"id"`
+	ProjectID string `json:"project_id,omitempty"` // empty for an admin key
+	// Alive says whether calls with the key succeed: it has not expired.
+	Alive     bool     `json:"alive"`
+	ExpiresAt *int64   `json:"expires_at"` // Unix seconds; nil: never
+	Scopes    []string `json:"scopes"`     // none: no restriction
+}
+
+// Key returns the state of the key with the value given, of a project or of the
+// organization, by the organization's clock. It returns false if there is no such
+// key: a key goes when it, its service account or its project does.
+func (s *Sandbox) Key(value string) (KeyState, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	now := s.clock.now().Unix()
+	if p, k := s.org.ProjectKey(value); k != nil {
+		return KeyState{k.ID, p.ID, !k.Expired(now), k.ExpiresAt, append([]string{}, k.Scopes...)}, true
+	}
+	if k := s.org.AdminKey(value); k != nil {
+		_, refused := authenticate(s.org, value, now)
+		return KeyState{k.ID, "", refused == nil, k.ExpiresAt, []string{}}, true
+	}
+	return KeyState{Scopes: []string{}}, false
+}
+
+// KeyAlive says whether the key with the value given works now, by the
+// organization's clock: it has been created, and neither expired nor deleted.
+func (s *Sandbox) KeyAlive(value string) bool {
+	state, _ := s.Key(value)
+	return state.Alive
+}
+
+// LongestKeyLife returns the longest life of a key of the project: the shorter one
+// of what organization and project allow, 0 if neither has one. An empty id means
+// the organization. It returns an error for a project that does not exist.
+func (s *Sandbox) LongestKeyLife(projectID string) (time.Duration, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if projectID == "" {
+		return time.Duration(s.org.LongestKeyLife) * time.Second, nil
+	}
+	p, err := find(s.org.Projects, "project", projectID)
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(s.org.KeyLife(p)) * time.Second, nil
+}
+
+// SetLongestKeyLife sets the longest life of keys that are created or prolonged
+// from now on, in whole seconds; 0 removes it. An empty id means the organization.
+// It returns an error for a project that does not exist.
+func (s *Sandbox) SetLongestKeyLife(projectID string, life time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if projectID == "" {
+		s.org.LongestKeyLife = seconds(life)
+		return nil
+	}
+	p, err := find(s.org.Projects, "project", projectID)
+	if err != nil {
+		return err
+	}
+	p.LongestKeyLife = seconds(life)
+	return nil
+}

@@ -1,0 +1,36 @@
+package admission
+
+import (
+	"context"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/door"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+)
+
+// consent refuses a request whose empty list means everything and that does not say
+// so. At a door whose protocol has no word for it, a permission of the caller's says
+// it, and the request then does.
+func (c *Controller) consent(ctx context.Context, p *principal, m *catalog.Method, request protoreflect.Message) error {
+	for _, consent := range m.Consents() {
+		if !consent.Needed(request) {
+			continue
+		}
+		if info, ok := connect.CallInfoForServerContext(ctx); !ok || info.Protocol != door.ProtocolREST {
+			return rpcerror.InvalidField(string(consent.List.Name()), "is empty, which means everything and not nothing; if that is meant, say so with "+string(consent.Field.Name()), nil)
+		}
+		decision := c.rulesFor(p).Policy.Decide(p.identity.Caller, consent.Access(), request)
+		if !decision.Allowed {
+			account := &accounting.From(ctx).Admission
+			account.Decision, account.Verdict = decision, audit.DecisionDenied
+			return c.denied(account)
+		}
+		request.Set(consent.Field, protoreflect.ValueOfBool(true))
+	}
+	return nil
+}
