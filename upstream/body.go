@@ -106,9 +106,9 @@ func looksWrong(status int, header http.Header, body []byte) string {
 // startsObject reports whether a body begins with an object, as all answers of the API
 // do. A null would otherwise pass for an answer in which nothing is set.
 func startsObject(body []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, byteOrderMark), " \t\r\n"), []byte("{"))
+	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, []byte(byteOrderMark)), " \t\r\n"), []byte("{"))
 }
 
 // byteOrderMark may stand in front of an answer: every client of the upstream passes
 // over it.
-var byteOrderMark = []byte("\uFEFF")
+const byteOrderMark = "\uFEFF"

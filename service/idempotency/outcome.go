@@ -25,7 +25,7 @@ func (o storedOutcome) response(permit admission.Permit) (*pipeline.Response, er
 	if answer.JSON == nil {
 		return nil, err
 	}
-	return pipeline.NewResponse(permit, answer, err, o.requestID), nil
+	return pipeline.NewResponse(permit, pipeline.Answer{Wire: answer.Wire, JSON: answer.JSON, Omitted: answer.Omitted, Untyped: err}, o.requestID), nil
 }
 
 // The encoding: version ‖ kind ‖ length of the upstream's id ‖ id ‖ rest, which is

@@ -93,11 +93,12 @@ func Send() pipeline.Invoker {
 		answer, err := m.Endpoint.Decode(reply.Body)
 		if bad, ok := errors.AsType[*upstream.Error](err); ok {
 			bad.Status, bad.RequestID = reply.Status, reply.RequestID
+			err = repeated(permit, err)
 		}
 		if answer.JSON == nil {
-			return nil, repeated(permit, err)
+			return nil, err
 		}
-		return pipeline.NewResponse(permit, answer, repeated(permit, err), reply.RequestID), nil
+		return pipeline.NewResponse(permit, pipeline.Answer{Wire: answer.Wire, JSON: answer.JSON, Omitted: answer.Omitted, Untyped: err}, reply.RequestID), nil
 	})
 }
 

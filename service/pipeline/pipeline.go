@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/service/admission"
-	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 // Invoker answers a request that was authorized. Its methods are those whose source
@@ -44,32 +43,43 @@ func Chain(last Invoker, decorators ...Decorator) Invoker {
 // of the method's response type, and the upstream's own JSON. It may be shared, so
 // it must not be changed.
 type Response struct {
-	answer  adminjson.Answer
-	untyped error
+	answer  Answer
 	message protoreflect.MessageType
 	// upstreamRequestID is the upstream's id of its part; "" for an answer that was
 	// stored.
 	upstreamRequestID string
 }
 
-// NewResponse makes the answer to a request that was authorized. untyped is the error
-// for those who want a message, where the answer is JSON and nothing else.
-func NewResponse(permit admission.Permit, answer adminjson.Answer, untyped error, upstreamRequestID string) *Response {
-	return &Response{answer: answer, untyped: untyped, message: permit.Method().Response, upstreamRequestID: upstreamRequestID}
+// Answer is the content of a [Response].
+type Answer struct {
+	// Wire is the answer in protobuf's binary form, of the method's response type.
+	Wire []byte
+	// JSON is the upstream's answer.
+	JSON []byte
+	// Omitted are the paths of the members that JSON has and Wire has not, because their
+	// values do not fit into the message.
+	Omitted []string
+	// Untyped is why there is no Wire, where the answer is JSON and nothing else.
+	Untyped error
+}
+
+// NewResponse makes the answer to a request that was authorized.
+func NewResponse(permit admission.Permit, answer Answer, upstreamRequestID string) *Response {
+	return &Response{answer: answer, message: permit.Method().Response, upstreamRequestID: upstreamRequestID}
 }
 
 // Untyped is the error for a caller that wants a message and not the upstream's own JSON;
 // nil where the answer is both.
-func (r *Response) Untyped() error { return r.untyped }
+func (r *Response) Untyped() error { return r.answer.Untyped }
 
 // Wire is the answer in protobuf's binary form. It fails with [Response.Untyped].
-func (r *Response) Wire() ([]byte, error) { return r.answer.Wire, r.untyped }
+func (r *Response) Wire() ([]byte, error) { return r.answer.Wire, r.answer.Untyped }
 
 // JSON is the upstream's answer.
 func (r *Response) JSON() []byte { return r.answer.JSON }
 
-// Omitted are the paths of the members that are in the upstream's answer and not in the
-// message, because their values do not fit into it.
+// Omitted are the paths of the members that the message lacks, because their values do
+// not fit into it.
 func (r *Response) Omitted() []string { return r.answer.Omitted }
 
 // OmittedHeader names the members of an answer that could not be read, separated by

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
-	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -64,7 +63,7 @@ func TestResponse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := pipeline.NewResponse(permitOf(t, test.method, test.request), adminjson.Answer{Wire: wire, JSON: []byte("{}")}, nil, "up_1")
+		r := pipeline.NewResponse(permitOf(t, test.method, test.request), pipeline.Answer{Wire: wire, JSON: []byte("{}")}, "up_1")
 		got, err := r.Message()
 		if err != nil || !proto.Equal(got, test.message) {
 			t.Errorf("%s: %v, %v", name, got, err)
@@ -74,7 +73,7 @@ func TestResponse(t *testing.T) {
 			t.Errorf("%s: id %q of upstream request %q, %s", name, r.ID(), r.UpstreamRequestID(), r.JSON())
 		}
 	}
-	broken := pipeline.NewResponse(permitOf(t, "ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "p"}), adminjson.Answer{Wire: []byte{0xff}}, nil, "")
+	broken := pipeline.NewResponse(permitOf(t, "ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "p"}), pipeline.Answer{Wire: []byte{0xff}}, "")
 	if _, err := broken.Message(); err == nil || broken.ID() != "" {
 		t.Errorf("an answer that cannot be decoded: %v, id %q", err, broken.ID())
 	}

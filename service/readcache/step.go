@@ -11,7 +11,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/upstream"
-	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
@@ -95,8 +94,8 @@ func (s *step) read(ctx context.Context, permit admission.Permit, account *accou
 }
 
 func (s stored) response(permit admission.Permit) *pipeline.Response {
-	answer := adminjson.Answer{Wire: s.entry.Local, JSON: s.entry.Body, Omitted: s.entry.Notes}
-	return pipeline.NewResponse(permit, answer, s.untyped, s.requestID)
+	answer := pipeline.Answer{Wire: s.entry.Local, JSON: s.entry.Body, Omitted: s.entry.Notes, Untyped: s.untyped}
+	return pipeline.NewResponse(permit, answer, s.requestID)
 }
 
 // describe is the account of an answer that may be stored.

@@ -156,7 +156,7 @@ func (d *decoder) object(p *plan) error {
 		}
 	}
 	if chosen != nil {
-		if err := d.variant(p, chosen, fr.object); err != nil {
+		if err := d.variant(chosen, fr.object); err != nil {
 			return err
 		}
 	}
@@ -217,7 +217,7 @@ func (d *decoder) second(p *plan, f *field, fr *frame) error {
 	}
 	d.drift.add(p.desc.FullName(), f.name, SecondOneof)
 	if u := p.payloads[f.oneof]; u != nil {
-		d.payload(p, u, f, fr)
+		d.payload(u, f, fr)
 	}
 	return nil
 }
@@ -348,18 +348,19 @@ func (d *decoder) single(p *plan, f *field, zero bool) error {
 	case kindTimestamp:
 		return d.timestamp(f)
 	case kindMessage:
-		d.path[d.depth] = f
+		d.enters(f)
 		start := d.open(f.tag)
 		err := d.object(f.message)
 		d.close(start)
 		return err
 	case kindArray:
-		d.path[d.depth] = f
+		d.enters(f)
 		start := d.open(f.tag)
 		err := d.array(f.message)
 		d.close(start)
 		return err
 	case kindChoice:
+		d.enters(f)
 		return d.choice(f)
 	case kindStruct, kindListValue, kindValue:
 		return d.dynamic(f)

@@ -29,7 +29,7 @@ func (d *decoder) mapping(p *plan, f *field) error {
 	if d.peek() != '{' {
 		return d.fail(kindMap.wants())
 	}
-	d.path[d.depth] = f
+	d.enters(f)
 	if err := d.enter(); err != nil {
 		return err
 	}
@@ -49,13 +49,11 @@ func (d *decoder) mapping(p *plan, f *field) error {
 		start := d.open(f.tag)
 		d.dst = append(d.dst, tag1(entryKey, protowire.BytesType))
 		d.dst = protowire.AppendBytes(d.dst, name)
-		if err := d.single(p, f.value, true); err != nil {
-			if err = d.leaveOut(p, f.value, err, from, true); err != nil {
-				return within(err, clean(string(name)))
-			}
-			continue
+		if err := d.single(p, f.value, true); err == nil {
+			d.close(start)
+		} else if err := d.leaveOut(p, f, err, from, true); err != nil {
+			return within(err, clean(string(name)))
 		}
-		d.close(start)
 	}
 	d.depth--
 	if members == 0 && d.strict && !f.required {

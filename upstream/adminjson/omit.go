@@ -88,6 +88,13 @@ func (d *decoder) leaveOut(p *plan, f *field, err error, from place, element boo
 	return nil
 }
 
+// enters says that the object or array which follows is the value of a field.
+func (d *decoder) enters(f *field) {
+	if !f.inChoice {
+		d.path[d.depth] = f
+	}
+}
+
 // omit takes note of a member of the object that is being read, or of an element of it.
 func (d *decoder) omit(f *field, element bool) {
 	if len(d.omitted) > maxOmitted {
@@ -97,7 +104,7 @@ func (d *decoder) omit(f *field, element bool) {
 	path := room[:0]
 	// What is at zero is the whole JSON, which has no name.
 	for _, outer := range d.path[min(1, d.depth):d.depth] {
-		path = outer.appendPath(path, outer.list)
+		path = outer.appendPath(path, outer.list || outer.kind == kindMap)
 	}
 	path = f.appendPath(path, element)
 	if len(path) > maxOmittedPath {
@@ -139,13 +146,13 @@ func (d *decoder) missing(p *plan, seen *fieldSet) error {
 // refuse returns the error of an answer that is none, however lenient the reader.
 func (d *decoder) refuse(reason string) error { return &TypeError{Reason: reason, final: true} }
 
-var byteOrderMark = []byte("\uFEFF")
+const byteOrderMark = "\uFEFF"
 
 // repaired returns an answer that is not valid JSON without what every client of the
 // upstream forgives it: a byte order mark in front, and text that is not UTF-8, for
 // which U+FFFD stands in. Nil: there is more that is wrong.
 func repaired(json []byte) []byte {
-	json = bytes.TrimPrefix(json, byteOrderMark)
+	json = bytes.TrimPrefix(json, []byte(byteOrderMark))
 	if jsontext.Value(json).IsValid(jsontext.AllowDuplicateNames(true)) {
 		return json
 	}

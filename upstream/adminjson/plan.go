@@ -75,6 +75,8 @@ type plan struct {
 	mask protoreflect.FieldDescriptor
 	// array is set when the message stands for a JSON array: its only field.
 	array *field
+	// needs are the fields that make an object of an answer one.
+	needs fieldSet
 	// choice is set when the message stands for a JSON value of several types.
 	choice *choice
 	// union is the oneof whose messages have their members in this object; nil in
@@ -82,8 +84,6 @@ type plan struct {
 	union *union
 	// payloads choose among members of a oneof, by the index of the oneof.
 	payloads map[int]*union
-	// needs are the fields that make an object of an answer one.
-	needs fieldSet
 }
 
 // field is everything about a member that the codec needs.
@@ -101,7 +101,8 @@ type field struct {
 	required bool
 	// essential fields are in every answer; strict ones are never left out of it.
 	essential, strict bool
-	unnamed           bool // What has no name: elements of a JSON array, values of a map.
+	unnamed           bool // An element, which has no name in JSON: of an array or a map.
+	inChoice          bool // A member of a json_choice: all of the value that has it.
 	oneof             int  // The index of a oneof, -1 for none.
 	enum              *enum
 	message           *plan  // For kindMessage, kindArray and kindChoice.

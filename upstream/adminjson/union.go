@@ -87,6 +87,11 @@ func (p *plan) join() error {
 			}
 		}
 	}
+	for _, u := range p.payloads {
+		if i, ok := p.byName[u.discriminator]; ok {
+			p.fields[i].strict = true
+		}
+	}
 	if p.union != nil {
 		if _, taken := p.byName[p.union.discriminator]; taken {
 			return fmt.Errorf("adminjson: %s: the discriminator is a field", p.union.oneof.FullName())
@@ -122,13 +127,16 @@ func (d *decoder) chosen(p *plan) (*field, error) {
 	case chosen != nil:
 		return chosen, nil
 	case d.strict:
-		return nil, within(d.fail("must be one of "+strings.Join(p.union.names, ", ")), p.union.discriminator)
-	case !ok:
-		return nil, within(d.refuse("must name the variant"), p.union.discriminator)
+		return nil, within(d.fail(p.union.wants()), p.union.discriminator)
+	case !ok && !d.loose:
+		return nil, within(d.refuse(p.union.wants()), p.union.discriminator)
 	}
 	d.drift.add(p.desc.FullName(), p.union.discriminator, UnknownEnum)
 	return nil, nil
 }
+
+// wants returns the reason of an error for another discriminator.
+func (u *union) wants() string { return "must be one of " + strings.Join(u.names, ", ") }
 
 // find returns the string that a member has in the object that starts at start; of
 // several the last. It is not ok where there is none, or one that is no string.
@@ -161,7 +169,7 @@ func unquoted(raw []byte, escaped bool) string {
 
 // variant reads the members of the object that starts at start which are the
 // variant's, as a record of its own. The decoder's position stays behind the object.
-func (d *decoder) variant(p *plan, chosen *field, start int) error {
+func (d *decoder) variant(chosen *field, start int) error {
 	behind := d.pos
 	record := d.open(chosen.tag)
 	fr := frame{base: len(d.dst), object: start}
@@ -190,7 +198,7 @@ func (d *decoder) variant(p *plan, chosen *field, start int) error {
 // payload lets the discriminator choose among the members of a oneof that an
 // answer has, of which f is the latest. Where it names none of them, the latest
 // counts.
-func (d *decoder) payload(p *plan, u *union, f *field, fr *frame) {
+func (d *decoder) payload(u *union, f *field, fr *frame) {
 	value, _ := d.find(fr.object, u.discriminator)
 	chosen := u.variants[string(value)]
 	if chosen == nil {
