@@ -23,6 +23,7 @@ FUZZBUDGET ?= 0
 DURATION ?= 10m
 LOADCALLS ?= 40000
 OPENAPI ?= ../shared/upstream/admin-openapi.json
+DESCRIPTION ?= ../shared/upstream/admin-openapi-2026-11.json
 
 # A tool is built once for each Go version and content of the module that pins
 # it. $(call tool,NAME,MODULE) is its path.
@@ -38,7 +39,7 @@ TESTED := $(sort $(dir $(wildcard $(addsuffix *_test.go,$(MODULES)))))
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the static binary bin/gateway
@@ -60,6 +61,10 @@ conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors 
 .PHONY: sdk
 sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 	@tools/sdk.sh
+
+.PHONY: vendortests
+vendortests: ## Run the vendor's own tests against the REST door, with a mock of its description (DESCRIPTION=file)
+	@tools/vendortests.sh $(DESCRIPTION)
 
 .PHONY: stubs
 stubs: build $(BUF) ## Generate stubs in other languages from the schema, and call the demo (ONLY='python rust')
