@@ -16,6 +16,7 @@ export GOFLAGS := $(filter-out -buildvcs% -trimpath,$(GOFLAGS)) -buildvcs=$(VCS)
 
 ARGS ?=
 ONLY ?=
+SEED ?=
 BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
@@ -65,6 +66,10 @@ sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 .PHONY: vendortests
 vendortests: ## Run the vendor's own tests against the REST door, with a mock of its description (DESCRIPTION=file)
 	@tools/vendortests.sh $(DESCRIPTION)
+
+.PHONY: bodies
+bodies: ## Send random bodies of the vendor's description through the codec and the REST door (SEED=number)
+	cd tools/bodies && CGO_ENABLED=0 ADMIN_OPENAPI=$(abspath $(DESCRIPTION)) $(if $(SEED),BODIES_SEED=$(SEED)) go test -count=1 -vet=off .
 
 .PHONY: stubs
 stubs: build $(BUF) ## Generate stubs in other languages from the schema, and call the demo (ONLY='python rust')

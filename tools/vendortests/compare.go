@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -37,42 +36,42 @@ func (r results) count(o outcome) int {
 	return n
 }
 
-// report writes how a suite went, and returns an error for what the gateway breaks.
+// report describes how a suite went, and returns an error for what the gateway breaks.
 // Tests that fail on the mock alone say nothing of the gateway; when many do, the
 // comparison says nothing, and that is an error too.
-func report(w io.Writer, suite string, alone, through results, calls int) error {
+func report(suite string, alone, through results, calls int) (lines []string, err error) {
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	good := alone.count(passed)
-	fmt.Fprintf(w, "vendortests: %s: %d tests; %d pass on the mock alone, %d through the gateway, in %d calls\n",
+	say("vendortests: %s: %d tests; %d pass on the mock alone, %d through the gateway, in %d calls",
 		suite, len(alone), good, through.count(passed), calls)
 	if good == 0 || good*10 < 9*(len(alone)-alone.count(skipped)) {
 		for _, name := range slices.Sorted(maps.Keys(alone)) {
 			if one := alone[name]; one.outcome == failed {
-				fmt.Fprintf(w, "  %s fails on the mock alone: %s\n", name, indented(one.message))
+				say("  %s fails on the mock alone: %s", name, indented(one.message))
 			}
 		}
-		return fmt.Errorf("%s: only %d of %d tests pass on the mock alone: the mock is wrong", suite, good, len(alone))
+		return lines, fmt.Errorf("%s: only %d of %d tests pass on the mock alone: the mock is wrong", suite, good, len(alone))
 	}
 	if calls < good/2 {
-		return fmt.Errorf("%s: %d calls for %d tests: the suite does not call the gateway", suite, calls, good)
+		return lines, fmt.Errorf("%s: %d calls for %d tests: the suite does not call the gateway", suite, calls, good)
 	}
 	broken := 0
 	for _, name := range slices.Sorted(maps.Keys(alone)) {
-		if alone[name].outcome != passed {
+		one, ran := through[name]
+		if alone[name].outcome != passed || one.outcome == passed {
 			continue
 		}
-		switch one, ran := through[name]; {
-		case !ran:
-			broken++
-			fmt.Fprintf(w, "  %s did not run through the gateway\n", name)
-		case one.outcome != passed:
-			broken++
-			fmt.Fprintf(w, "  %s fails through the gateway: %s\n", name, indented(one.message))
+		broken++
+		if !ran {
+			say("  %s did not run through the gateway", name)
+			continue
 		}
+		say("  %s fails through the gateway: %s", name, indented(one.message))
 	}
 	if broken > 0 {
-		return fmt.Errorf("%s: %d tests pass on the mock alone and fail through the gateway", suite, broken)
+		err = fmt.Errorf("%s: %d tests pass on the mock alone and fail through the gateway", suite, broken)
 	}
-	return nil
+	return lines, err
 }
 
 // indented shows the end of a message, which has the error, below its test.

@@ -39,13 +39,13 @@ func TestReport(t *testing.T) {
 		alone := ten()
 		through := maps.Clone(alone)
 		tt.change(alone, through)
-		var out strings.Builder
-		err := report(&out, "suite", alone, through, tt.calls)
+		lines, err := report("suite", alone, through, tt.calls)
+		said := strings.Join(lines, "\n")
 		if (err != nil) != (tt.says != "") {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if err != nil && !strings.Contains(out.String()+err.Error(), tt.says) {
-			t.Errorf("%s: says %s%v", tt.name, out.String(), err)
+		if err != nil && !strings.Contains(said+err.Error(), tt.says) {
+			t.Errorf("%s: says %s%v", tt.name, said, err)
 		}
 	}
 }
@@ -62,7 +62,7 @@ func TestGoResults(t *testing.T) {
 
 func TestJUnitResults(t *testing.T) {
 	t.Parallel()
-	got, err := junitResults(strings.NewReader(`<?xml version="1.0"?><testsuites><testsuite>
+	got, err := junitResults([]byte(`<?xml version="1.0"?><testsuites><testsuite>
 		<testcase classname="tests.api_resources.admin.organization.test_a.TestA" name="test_one[loose]" time="0.1"/>
 		<testcase classname="B" name="two"><failure message="m">wrong</failure></testcase>
 		<testcase classname="B" name="three"><error message="m">no fixture</error></testcase>

@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-func command(ctx context.Context) error {
+func command(ctx context.Context) (err error) {
 	openapi := flag.String("openapi", "", "the vendor's OpenAPI description in JSON")
 	prism := flag.String("prism", "", "the script that starts Prism")
 	python := flag.String("python", "", "a Python with the SDK and pytest; none skips its suite")
@@ -53,7 +53,7 @@ func command(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	suites := []suite{goSuite{folder: folder}}
 	if *python != "" {
 		suites = append(suites, pythonSuite{python: *python, source: *source, folder: folder})
@@ -90,7 +90,11 @@ func run(ctx context.Context, folder, openapi, prism string, suites []suite) (er
 		if err != nil {
 			return fmt.Errorf("%s, through the gateway: %w", s.name(), err)
 		}
-		faults = append(faults, report(os.Stdout, s.name(), alone, through, gateway.calls()-before))
+		lines, err := report(s.name(), alone, through, gateway.calls()-before)
+		faults = append(faults, err)
+		for _, line := range lines {
+			fmt.Println(line)
+		}
 	}
 	return errors.Join(faults...)
 }
