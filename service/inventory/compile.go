@@ -87,6 +87,9 @@ func compile(methods *catalog.Catalog, m *catalog.Method) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.gathering(declared.GetGather()); err != nil {
+		return nil, err
+	}
 	return f.plan, f.leftovers()
 }
 
@@ -165,8 +168,17 @@ func (f *compiler) nestedCalls(declared []*optionsv1.FanOutCall) error {
 	return nil
 }
 
-// call compiles the parts that every read has.
+// call compiles a read that takes fields of the RPC's request.
 func (f *compiler) call(rpc, with string) (*read, error) {
+	c, err := f.read(rpc, with)
+	if err != nil {
+		return nil, err
+	}
+	return c, f.take(c)
+}
+
+// read compiles the parts that every read has.
+func (f *compiler) read(rpc, with string) (*read, error) {
 	method, ok := f.catalog.Lookup("/" + rpc)
 	if !ok || method.Source != catalog.Upstream {
 		return nil, &DeclarationError{UnknownRPC, rpc}
@@ -192,7 +204,7 @@ func (f *compiler) call(rpc, with string) (*read, error) {
 	if field := method.Request.Descriptor().Fields().ByName(protoreflect.Name(method.Project)); field != nil && field.IsList() {
 		c.scope = field
 	}
-	return c, f.take(c)
+	return c, nil
 }
 
 // mostOf is the largest page that the schema allows.

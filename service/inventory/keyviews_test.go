@@ -41,7 +41,7 @@ func TestStaleKeys(t *testing.T) {
 		"never used, by default":    {&adminv1.ProjectApiKey{CreatedAt: days(30)}, &inventoryv1.FindStaleKeysRequest{}, []inventoryv1.StaleKey_Reason{never}, 30},
 		"never, at once":            {&adminv1.ProjectApiKey{CreatedAt: days(0)}, &inventoryv1.FindStaleKeysRequest{NeverUsedDays: proto.Int32(0)}, []inventoryv1.StaleKey_Reason{never}, 0},
 	} {
-		seen, ok := staleKeys(test.request, now)(test.key)
+		seen, ok := findStaleKeys(test.request, now, 1).convert(test.key)
 		if ok != (test.reasons != nil) {
 			t.Errorf("%s: stale %t", name, ok)
 			continue

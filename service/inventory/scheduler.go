@@ -40,6 +40,9 @@ type scheduler struct {
 	deepest  int                 // the last page of which an item was begun
 	left     []position
 	draining bool
+
+	began []position // what the stream had to read
+	held  bool       // no read begins: the list ahead of them has not been read whole
 }
 
 func newScheduler(q *query) *scheduler {
@@ -48,6 +51,13 @@ func newScheduler(q *query) *scheduler {
 
 // start queues the reads, and refuses a call whose caller may not make any of it.
 func (s *scheduler) start(ctx context.Context, todo rest) error {
+	s.began = todo.positions
+	if s.gatherBase != nil {
+		g := s.plan.gather
+		if err := s.Admission.Check(ctx, g.method, g.request(s.gatherBase, position{})); err != nil {
+			return err
+		}
+	}
 	if s.plan.buckets != nil {
 		return s.startBuckets(ctx, todo)
 	}
@@ -162,8 +172,11 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
 	ending := s.options.Ending()
+	if s.gatherBase != nil {
+		s.gather(work)
+	}
 	for {
-		for s.running < s.options.Concurrency && len(s.queue) > 0 && work.Err() == nil {
+		for !s.held && s.running < s.options.Concurrency && len(s.queue) > 0 && work.Err() == nil {
 			s.begin(work)
 		}
 		if s.running == 0 {
@@ -242,6 +255,7 @@ func (s *scheduler) take(e event, send func(proto.Message) error) error {
 	if e.done {
 		s.running--
 		s.listing = s.listing && !e.top
+		s.held = s.held && !e.gathered
 		s.leave(e.left)
 	}
 	s.enlist(e.listed, e.at)

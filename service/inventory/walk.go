@@ -31,6 +31,9 @@ type walker struct {
 	events  chan event
 	counts  []readCount // by read
 	tooMany atomic.Bool // the outermost list has more items than a stream goes through
+
+	gathered readCount   // of the list that is read ahead
+	unjudged atomic.Bool // its items are about more than the view remembers
 }
 
 // readCount is how many calls of a read there are, as far as is known, and how
@@ -50,6 +53,8 @@ type event struct {
 	// positions that were not reached.
 	done, top bool
 	left      []position
+	// gathered is the end of the list that is read ahead, read whole.
+	gathered bool
 }
 
 func newWalker(q *query) *walker {
@@ -122,7 +127,7 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	}
 	defer w.counts[number].done.Add(1)
 	r := w.plan.reads[number]
-	response, err := w.readWhenAdmitted(ctx, r.method, w.requestAt(r, number, p))
+	said, next, err := w.fetch(ctx, r, w.requestAt(r, number, p), trail)
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.NotFound && r.mayBeAbsent {
 		page.message, page.items = w.plan.message(r, p, nil, nil)
 		return page, nil
@@ -130,19 +135,7 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	if err != nil {
 		return itemPage{}, err
 	}
-	decoded, err := response.Message()
-	if err != nil {
-		return itemPage{}, err
-	}
-	said := decoded.ProtoReflect()
-	if r.list != nil {
-		if page.next, err = trail.Next(said); err != nil {
-			return itemPage{}, err
-		}
-		if len(page.next) > maxCursor {
-			return itemPage{}, uselessPage()
-		}
-	}
+	page.next = next
 	if r.bucketed != nil {
 		if *edge, err = r.bucketed.check(w.cuts[number], bucketKeyPiece(p.keys[0]), *edge, said.Get(r.items).List()); err != nil {
 			return itemPage{}, err
@@ -152,8 +145,32 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	if slices.ContainsFunc(page.keys, func(key string) bool { return key == "" || len(key) > maxKey }) {
 		return itemPage{}, uselessPage()
 	}
-	page.message, page.items = w.plan.message(r, p, said, w.through)
+	page.message, page.items = w.plan.message(r, p, said, w.view.convert)
 	return page, nil
+}
+
+// fetch makes a read as soon as there is budget for it. Next is the cursor of the
+// page that follows in its list, "" for none.
+func (w *walker) fetch(ctx context.Context, r *read, request protoreflect.Message, trail *pages.Trail) (answer protoreflect.Message, next string, err error) {
+	response, err := w.readWhenAdmitted(ctx, r.method, request)
+	if err != nil {
+		return nil, "", err
+	}
+	decoded, err := response.Message()
+	if err != nil {
+		return nil, "", err
+	}
+	answer = decoded.ProtoReflect()
+	if r.list == nil {
+		return answer, "", nil
+	}
+	if next, err = trail.Next(answer); err != nil {
+		return nil, "", err
+	}
+	if len(next) > maxCursor {
+		return nil, "", uselessPage()
+	}
+	return answer, next, nil
 }
 
 // readWhenAdmitted makes a read as soon as there is budget for it: a stream waits for
