@@ -35,10 +35,10 @@ func (f *compiler) gathering(d *optionsv1.FanOutGather) error {
 		return &DeclarationError{Shape, d.GetRpc() + " is gathered, and no view has a use for it"}
 	case c.list == nil:
 		return &DeclarationError{NoList, d.GetRpc()}
-	case c.itemType().FullName() != f.plan.view.gathers:
-		return &DeclarationError{WrongType, string(c.itemType().FullName()) + " is not the type that the view gathers"}
 	case len(c.method.Endpoint.Variables()) > 0:
 		return &DeclarationError{Unbound, string(c.method.Endpoint.Variables()[0].FullName())}
+	case c.itemType().FullName() != f.plan.view.gathers:
+		return &DeclarationError{WrongType, string(c.itemType().FullName()) + " is not the type that the view gathers"}
 	case when == nil:
 		return &DeclarationError{NoField, fmt.Sprintf("%s.%s", f.request.FullName(), d.GetWhen())}
 	case when.Kind() != protoreflect.BoolKind || when.IsList():
