@@ -99,7 +99,7 @@ func TestMoreThanAStreamRemembers(t *testing.T) {
 	}
 	got, err := gw.find(t, "root", &inventoryv1.FindStaleKeysRequest{Unrestricted: true})
 	newest := slices.Sorted(slices.Values(made[2:]))
-	if err != nil || len(got.failures) > 0 || !slices.Equal(got.with(inventoryv1.StaleKey_REASON_UNRESTRICTED), newest) {
+	if err != nil || len(got.failures) > 0 || !slices.Equal(got.unrestricted(), newest) {
 		t.Errorf("%v, want %v; %v, %v", got.reasons, newest, got, err)
 	}
 	end := got.incomplete()

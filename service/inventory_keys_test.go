@@ -74,10 +74,10 @@ func (f found) has(key string, reason inventoryv1.StaleKey_Reason) bool {
 	return slices.Contains(f.reasons[key], reason)
 }
 
-// with are the keys that were found for a reason, sorted.
-func (f found) with(reason inventoryv1.StaleKey_Reason) []string {
+// unrestricted are the keys that were found to have no restriction, sorted.
+func (f found) unrestricted() []string {
 	keys := slices.Collect(maps.Keys(f.reasons))
-	return slices.Sorted(slices.Values(slices.DeleteFunc(keys, func(key string) bool { return !f.has(key, reason) })))
+	return slices.Sorted(slices.Values(slices.DeleteFunc(keys, func(key string) bool { return !f.has(key, inventoryv1.StaleKey_REASON_UNRESTRICTED) })))
 }
 
 // find calls FindStaleKeys.
@@ -111,7 +111,7 @@ func TestKeysWithoutRestriction(t *testing.T) {
 		got, err := gw.find(t, "root", only)
 		slices.Sort(want)
 		// The log says nothing of the keys that were there before it: they are not found.
-		if keys := got.with(inventoryv1.StaleKey_REASON_UNRESTRICTED); err != nil || got.end.GetComplete() == nil || !slices.Equal(keys, want) {
+		if keys := got.unrestricted(); err != nil || got.end.GetComplete() == nil || !slices.Equal(keys, want) {
 			t.Errorf("%s: %v, want %v; %v, %v", when, keys, want, got, err)
 		}
 	}
@@ -128,7 +128,7 @@ func TestKeysWithoutRestriction(t *testing.T) {
 	check("restricted again", absent)
 
 	before := gw.Sandbox.Count(readLog)
-	if got, err := gw.find(t, "root", &inventoryv1.FindStaleKeysRequest{}); err != nil || len(got.with(inventoryv1.StaleKey_REASON_UNRESTRICTED)) > 0 || gw.Sandbox.Count(readLog) > before {
+	if got, err := gw.find(t, "root", &inventoryv1.FindStaleKeysRequest{}); err != nil || len(got.unrestricted()) > 0 || gw.Sandbox.Count(readLog) > before {
 		t.Errorf("not asked for: %v, %v, and the log was read %d times", got.reasons, err, gw.Sandbox.Count(readLog)-before)
 	}
 }
@@ -219,7 +219,7 @@ callers:
 		t.Errorf("%v, %v", got.reasons, err)
 	}
 	got, err := gw.find(t, "scoped", asked)
-	if err != nil || got.end.GetComplete() == nil || !slices.Equal(got.with(none), []string{ours}) {
+	if err != nil || got.end.GetComplete() == nil || !slices.Equal(got.unrestricted(), []string{ours}) {
 		t.Errorf("limited: %v, %v, %v", got, got.reasons, err)
 	}
 	if ids := gw.lastQuery(t, readLog)["project_ids[]"]; !slices.Equal(ids, []string{mine}) {
@@ -228,7 +228,7 @@ callers:
 
 	// Projects of the request choose keys; the log is about all that the caller may see.
 	asked.ProjectIds = []string{mine}
-	if got, err := gw.find(t, "root", asked); err != nil || !slices.Equal(got.with(none), []string{ours}) {
+	if got, err := gw.find(t, "root", asked); err != nil || !slices.Equal(got.unrestricted(), []string{ours}) {
 		t.Errorf("named: %v, %v", got.reasons, err)
 	}
 	if ids := gw.lastQuery(t, readLog)["project_ids[]"]; len(ids) > 0 {

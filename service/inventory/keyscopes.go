@@ -48,10 +48,11 @@ func (k *keyScopes) add(item proto.Message) bool {
 // scopesOf is what an entry says about the scopes of a key; false when it says
 // nothing.
 func scopesOf(entry *adminv1.AuditLog) (id string, said saidScopes, ok bool) {
+	named := func(id string) bool { return id != "" && len(id) <= maxKey }
 	if created := entry.GetApiKeyCreated(); created != nil {
 		// Created without scopes, a key has the default: no restriction.
 		none := len(created.GetData().GetScopes().GetValues()) == 0
-		return created.GetId(), saidScopes{atCreation, none}, created.GetId() != ""
+		return created.GetId(), saidScopes{atCreation, none}, named(created.GetId())
 	}
 	updated := entry.GetApiKeyUpdated()
 	scopes := updated.GetChangesRequested().GetScopes()
@@ -59,7 +60,7 @@ func scopesOf(entry *adminv1.AuditLog) (id string, said saidScopes, ok bool) {
 		scopes = updated.GetData().GetScopes()
 	}
 	said = saidScopes{entry.GetEffectiveAt().GetSeconds(), len(scopes.GetValues()) == 0}
-	return updated.GetId(), said, updated.GetId() != "" && scopes != nil
+	return updated.GetId(), said, named(updated.GetId()) && scopes != nil
 }
 
 // none tells whether a key has no restriction, by all that was said.
