@@ -6,12 +6,12 @@
 # is below .cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-description=$1
+description=${1-}
 cache=$PWD/.cache
 here=$PWD/tools/vendortests
 
 if [[ ! -f $description ]]; then
-	echo "vendortests: SKIPPED: $description is not here; DESCRIPTION=file names another"
+	echo "vendortests: SKIPPED: the vendor's description is not here; OPENAPI=file names it"
 	exit 0
 fi
 if ! command -v npm >/dev/null; then

@@ -82,12 +82,12 @@ func TestAnswers(t *testing.T) {
 // answered sends one answer through the codec, and puts a fault into it. It returns what
 // is wrong.
 func answered(known *intended, o mirror, g *generator, sent *node, body string) []string {
-	wire, err := o.method.Endpoint.Decode([]byte(body))
+	decoded, err := o.method.Endpoint.Decode([]byte(body))
 	if err != nil {
 		return []string{fmt.Sprint("refused: ", err)}
 	}
 	got := o.method.Response.New()
-	if err := proto.Unmarshal(wire, got.Interface()); err != nil {
+	if err := proto.Unmarshal(decoded.Wire, got.Interface()); err != nil {
 		return []string{fmt.Sprint("not a message: ", err)}
 	}
 	answer := answerOf(o.method).in(got)

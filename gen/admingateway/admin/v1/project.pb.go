@@ -409,7 +409,11 @@ type CreateProjectRequest struct {
 	// Deprecated by the upstream in favour of `residency`; not together with it.
 	//
 	// Deprecated: Marked as deprecated in admingateway/admin/v1/project.proto.
-	Geography     *string `protobuf:"bytes,4,opt,name=geography,proto3,oneof" json:"geography,omitempty"`
+	Geography *string `protobuf:"bytes,4,opt,name=geography,proto3,oneof" json:"geography,omitempty"`
+	// Optional. The fields to send, by their names here. A field that is named and
+	// unset, such as `residency`, is sent as null; one that is set and not named is not sent.
+	// Without a mask, the fields that are set are sent.
+	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +475,13 @@ func (x *CreateProjectRequest) GetGeography() string {
 		return *x.Geography
 	}
 	return ""
+}
+
+func (x *CreateProjectRequest) GetFieldMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.FieldMask
+	}
+	return nil
 }
 
 // Response of `CreateProject`.
@@ -877,12 +888,14 @@ const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xc6\x03\n" +
+	"\b_last_id\"\x81\x04\n" +
 	"\x14CreateProjectRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\\\n" +
 	"\tresidency\x18\x02 \x01(\x0e2'.admingateway.admin.v1.ProjectResidencyB\x10\xbaH\a\x82\x01\x04\x10\x01 \x00\xb2\xff\x18\x02\x18\x01H\x00R\tresidency\x88\x01\x01\x123\n" +
 	"\x0fexternal_key_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\rexternalKeyId\x88\x01\x01\x12+\n" +
-	"\tgeography\x18\x04 \x01(\tB\b\xb2\xff\x18\x02\x18\x01\x18\x01H\x02R\tgeography\x88\x01\x01:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n" +
+	"\tgeography\x18\x04 \x01(\tB\b\xb2\xff\x18\x02\x18\x01\x18\x01H\x02R\tgeography\x88\x01\x01\x129\n" +
+	"\n" +
+	"field_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMask:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n" +
 	"\x14project.one_location\x12Pgeography is deprecated in favour of residency, and not allowed together with it\x1a-!(has(this.residency) && has(this.geography))B\f\n" +
 	"\n" +
 	"_residencyB\x12\n" +
@@ -997,26 +1010,27 @@ var file_admingateway_admin_v1_project_proto_depIdxs = []int32{
 	0,  // 2: admingateway.admin.v1.Project.residency:type_name -> admingateway.admin.v1.ProjectResidency
 	1,  // 3: admingateway.admin.v1.ListProjectsResponse.data:type_name -> admingateway.admin.v1.Project
 	0,  // 4: admingateway.admin.v1.CreateProjectRequest.residency:type_name -> admingateway.admin.v1.ProjectResidency
-	1,  // 5: admingateway.admin.v1.CreateProjectResponse.project:type_name -> admingateway.admin.v1.Project
-	1,  // 6: admingateway.admin.v1.GetProjectResponse.project:type_name -> admingateway.admin.v1.Project
-	13, // 7: admingateway.admin.v1.UpdateProjectRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 8: admingateway.admin.v1.UpdateProjectResponse.project:type_name -> admingateway.admin.v1.Project
-	1,  // 9: admingateway.admin.v1.ArchiveProjectResponse.project:type_name -> admingateway.admin.v1.Project
-	2,  // 10: admingateway.admin.v1.ProjectService.ListProjects:input_type -> admingateway.admin.v1.ListProjectsRequest
-	4,  // 11: admingateway.admin.v1.ProjectService.CreateProject:input_type -> admingateway.admin.v1.CreateProjectRequest
-	6,  // 12: admingateway.admin.v1.ProjectService.GetProject:input_type -> admingateway.admin.v1.GetProjectRequest
-	8,  // 13: admingateway.admin.v1.ProjectService.UpdateProject:input_type -> admingateway.admin.v1.UpdateProjectRequest
-	10, // 14: admingateway.admin.v1.ProjectService.ArchiveProject:input_type -> admingateway.admin.v1.ArchiveProjectRequest
-	3,  // 15: admingateway.admin.v1.ProjectService.ListProjects:output_type -> admingateway.admin.v1.ListProjectsResponse
-	5,  // 16: admingateway.admin.v1.ProjectService.CreateProject:output_type -> admingateway.admin.v1.CreateProjectResponse
-	7,  // 17: admingateway.admin.v1.ProjectService.GetProject:output_type -> admingateway.admin.v1.GetProjectResponse
-	9,  // 18: admingateway.admin.v1.ProjectService.UpdateProject:output_type -> admingateway.admin.v1.UpdateProjectResponse
-	11, // 19: admingateway.admin.v1.ProjectService.ArchiveProject:output_type -> admingateway.admin.v1.ArchiveProjectResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	13, // 5: admingateway.admin.v1.CreateProjectRequest.field_mask:type_name -> google.protobuf.FieldMask
+	1,  // 6: admingateway.admin.v1.CreateProjectResponse.project:type_name -> admingateway.admin.v1.Project
+	1,  // 7: admingateway.admin.v1.GetProjectResponse.project:type_name -> admingateway.admin.v1.Project
+	13, // 8: admingateway.admin.v1.UpdateProjectRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 9: admingateway.admin.v1.UpdateProjectResponse.project:type_name -> admingateway.admin.v1.Project
+	1,  // 10: admingateway.admin.v1.ArchiveProjectResponse.project:type_name -> admingateway.admin.v1.Project
+	2,  // 11: admingateway.admin.v1.ProjectService.ListProjects:input_type -> admingateway.admin.v1.ListProjectsRequest
+	4,  // 12: admingateway.admin.v1.ProjectService.CreateProject:input_type -> admingateway.admin.v1.CreateProjectRequest
+	6,  // 13: admingateway.admin.v1.ProjectService.GetProject:input_type -> admingateway.admin.v1.GetProjectRequest
+	8,  // 14: admingateway.admin.v1.ProjectService.UpdateProject:input_type -> admingateway.admin.v1.UpdateProjectRequest
+	10, // 15: admingateway.admin.v1.ProjectService.ArchiveProject:input_type -> admingateway.admin.v1.ArchiveProjectRequest
+	3,  // 16: admingateway.admin.v1.ProjectService.ListProjects:output_type -> admingateway.admin.v1.ListProjectsResponse
+	5,  // 17: admingateway.admin.v1.ProjectService.CreateProject:output_type -> admingateway.admin.v1.CreateProjectResponse
+	7,  // 18: admingateway.admin.v1.ProjectService.GetProject:output_type -> admingateway.admin.v1.GetProjectResponse
+	9,  // 19: admingateway.admin.v1.ProjectService.UpdateProject:output_type -> admingateway.admin.v1.UpdateProjectResponse
+	11, // 20: admingateway.admin.v1.ProjectService.ArchiveProject:output_type -> admingateway.admin.v1.ArchiveProjectResponse
+	16, // [16:21] is the sub-list for method output_type
+	11, // [11:16] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_project_proto_init() }

@@ -183,7 +183,11 @@ type CreateProjectRoleRequest struct {
 	// Required. Permissions that the role is to grant, in the upstream's names.
 	Permissions []string `protobuf:"bytes,3,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// Optional. Description of the role, for people. Unset means none.
-	Description   *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	Description *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	// Optional. The fields to send, by their names here. A field that is named and
+	// unset, such as `description`, is sent as null; one that is set and not named is not sent.
+	// Without a mask, the fields that are set are sent.
+	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +248,13 @@ func (x *CreateProjectRoleRequest) GetDescription() string {
 		return *x.Description
 	}
 	return ""
+}
+
+func (x *CreateProjectRoleRequest) GetFieldMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.FieldMask
+	}
+	return nil
 }
 
 // Response of `CreateProjectRole`.
@@ -677,13 +688,15 @@ const file_admingateway_admin_v1_project_role_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.RoleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
 	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
 	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
-	"\x05_next\"\xd5\x01\n" +
+	"\x05_next\"\x90\x02\n" +
 	"\x18CreateProjectRoleRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12&\n" +
 	"\trole_name\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broleName\x12%\n" +
 	"\vpermissions\x18\x03 \x03(\tB\x03\xe0A\x02R\vpermissions\x12-\n" +
-	"\vdescription\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\vdescription\x88\x01\x01B\x0e\n" +
+	"\vdescription\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\vdescription\x88\x01\x01\x129\n" +
+	"\n" +
+	"field_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\x0e\n" +
 	"\f_description\"L\n" +
 	"\x19CreateProjectRoleResponse\x12/\n" +
 	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"n\n" +
@@ -759,32 +772,33 @@ var file_admingateway_admin_v1_project_role_proto_goTypes = []any{
 	(*UpdateProjectRoleResponse)(nil), // 9: admingateway.admin.v1.UpdateProjectRoleResponse
 	(SortOrder)(0),                    // 10: admingateway.admin.v1.SortOrder
 	(*Role)(nil),                      // 11: admingateway.admin.v1.Role
-	(*RolePermissions)(nil),           // 12: admingateway.admin.v1.RolePermissions
-	(*fieldmaskpb.FieldMask)(nil),     // 13: google.protobuf.FieldMask
+	(*fieldmaskpb.FieldMask)(nil),     // 12: google.protobuf.FieldMask
+	(*RolePermissions)(nil),           // 13: admingateway.admin.v1.RolePermissions
 }
 var file_admingateway_admin_v1_project_role_proto_depIdxs = []int32{
 	10, // 0: admingateway.admin.v1.ListProjectRolesRequest.order:type_name -> admingateway.admin.v1.SortOrder
 	11, // 1: admingateway.admin.v1.ListProjectRolesResponse.data:type_name -> admingateway.admin.v1.Role
-	11, // 2: admingateway.admin.v1.CreateProjectRoleResponse.role:type_name -> admingateway.admin.v1.Role
-	11, // 3: admingateway.admin.v1.GetProjectRoleResponse.role:type_name -> admingateway.admin.v1.Role
-	12, // 4: admingateway.admin.v1.UpdateProjectRoleRequest.permissions:type_name -> admingateway.admin.v1.RolePermissions
-	13, // 5: admingateway.admin.v1.UpdateProjectRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	11, // 6: admingateway.admin.v1.UpdateProjectRoleResponse.role:type_name -> admingateway.admin.v1.Role
-	0,  // 7: admingateway.admin.v1.ProjectRoleService.ListProjectRoles:input_type -> admingateway.admin.v1.ListProjectRolesRequest
-	2,  // 8: admingateway.admin.v1.ProjectRoleService.CreateProjectRole:input_type -> admingateway.admin.v1.CreateProjectRoleRequest
-	4,  // 9: admingateway.admin.v1.ProjectRoleService.DeleteProjectRole:input_type -> admingateway.admin.v1.DeleteProjectRoleRequest
-	6,  // 10: admingateway.admin.v1.ProjectRoleService.GetProjectRole:input_type -> admingateway.admin.v1.GetProjectRoleRequest
-	8,  // 11: admingateway.admin.v1.ProjectRoleService.UpdateProjectRole:input_type -> admingateway.admin.v1.UpdateProjectRoleRequest
-	1,  // 12: admingateway.admin.v1.ProjectRoleService.ListProjectRoles:output_type -> admingateway.admin.v1.ListProjectRolesResponse
-	3,  // 13: admingateway.admin.v1.ProjectRoleService.CreateProjectRole:output_type -> admingateway.admin.v1.CreateProjectRoleResponse
-	5,  // 14: admingateway.admin.v1.ProjectRoleService.DeleteProjectRole:output_type -> admingateway.admin.v1.DeleteProjectRoleResponse
-	7,  // 15: admingateway.admin.v1.ProjectRoleService.GetProjectRole:output_type -> admingateway.admin.v1.GetProjectRoleResponse
-	9,  // 16: admingateway.admin.v1.ProjectRoleService.UpdateProjectRole:output_type -> admingateway.admin.v1.UpdateProjectRoleResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	12, // 2: admingateway.admin.v1.CreateProjectRoleRequest.field_mask:type_name -> google.protobuf.FieldMask
+	11, // 3: admingateway.admin.v1.CreateProjectRoleResponse.role:type_name -> admingateway.admin.v1.Role
+	11, // 4: admingateway.admin.v1.GetProjectRoleResponse.role:type_name -> admingateway.admin.v1.Role
+	13, // 5: admingateway.admin.v1.UpdateProjectRoleRequest.permissions:type_name -> admingateway.admin.v1.RolePermissions
+	12, // 6: admingateway.admin.v1.UpdateProjectRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	11, // 7: admingateway.admin.v1.UpdateProjectRoleResponse.role:type_name -> admingateway.admin.v1.Role
+	0,  // 8: admingateway.admin.v1.ProjectRoleService.ListProjectRoles:input_type -> admingateway.admin.v1.ListProjectRolesRequest
+	2,  // 9: admingateway.admin.v1.ProjectRoleService.CreateProjectRole:input_type -> admingateway.admin.v1.CreateProjectRoleRequest
+	4,  // 10: admingateway.admin.v1.ProjectRoleService.DeleteProjectRole:input_type -> admingateway.admin.v1.DeleteProjectRoleRequest
+	6,  // 11: admingateway.admin.v1.ProjectRoleService.GetProjectRole:input_type -> admingateway.admin.v1.GetProjectRoleRequest
+	8,  // 12: admingateway.admin.v1.ProjectRoleService.UpdateProjectRole:input_type -> admingateway.admin.v1.UpdateProjectRoleRequest
+	1,  // 13: admingateway.admin.v1.ProjectRoleService.ListProjectRoles:output_type -> admingateway.admin.v1.ListProjectRolesResponse
+	3,  // 14: admingateway.admin.v1.ProjectRoleService.CreateProjectRole:output_type -> admingateway.admin.v1.CreateProjectRoleResponse
+	5,  // 15: admingateway.admin.v1.ProjectRoleService.DeleteProjectRole:output_type -> admingateway.admin.v1.DeleteProjectRoleResponse
+	7,  // 16: admingateway.admin.v1.ProjectRoleService.GetProjectRole:output_type -> admingateway.admin.v1.GetProjectRoleResponse
+	9,  // 17: admingateway.admin.v1.ProjectRoleService.UpdateProjectRole:output_type -> admingateway.admin.v1.UpdateProjectRoleResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_project_role_proto_init() }

@@ -12,6 +12,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -470,7 +471,11 @@ type CreateProjectServiceAccountRequest struct {
 	// Optional. When the key is to stop working, in place of
 	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
 	// the request goes out, so that no wait before it makes the life longer.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Optional. The fields to send, by their names here. A field that is named and
+	// unset, such as `create_service_account_only`, is sent as null; one that is set and not named is not sent.
+	// Without a mask, the fields that are set are sent.
+	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,6 +541,13 @@ func (x *CreateProjectServiceAccountRequest) GetExpiresInSeconds() int64 {
 func (x *CreateProjectServiceAccountRequest) GetExpiresAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *CreateProjectServiceAccountRequest) GetFieldMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.FieldMask
 	}
 	return nil
 }
@@ -997,7 +1009,11 @@ type CreateProjectServiceAccountApiKeyRequest struct {
 	// Optional. When the key is to stop working, in place of
 	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
 	// the request goes out, so that no wait before it makes the life longer.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Optional. The fields to send, by their names here. A field that is named and
+	// unset, such as `expires_in_seconds`, is sent as null; one that is set and not named is not sent.
+	// Without a mask, the fields that are set are sent.
+	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,8,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1081,6 +1097,13 @@ func (x *CreateProjectServiceAccountApiKeyRequest) GetExpiresAt() *timestamppb.T
 	return nil
 }
 
+func (x *CreateProjectServiceAccountApiKeyRequest) GetFieldMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.FieldMask
+	}
+	return nil
+}
+
 // Response of `CreateProjectServiceAccountApiKey`.
 type CreateProjectServiceAccountApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1131,7 +1154,7 @@ var File_admingateway_admin_v1_project_service_account_proto protoreflect.FileDe
 
 const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\n" +
-	"3admingateway/admin/v1/project_service_account.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n" +
+	"3admingateway/admin/v1/project_service_account.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n" +
 	"\x15ProjectServiceAccount\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
 	"\x02id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12\x17\n" +
@@ -1167,7 +1190,7 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xf0\x05\n" +
+	"\b_last_id\"\xab\x06\n" +
 	"\"CreateProjectServiceAccountRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12\x1d\n" +
@@ -1175,7 +1198,9 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x1bcreate_service_account_only\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02\x18\x01H\x00R\x18createServiceAccountOnly\x88\x01\x01\x12E\n" +
 	"\x12expires_in_seconds\x18\x04 \x01(\x03B\x12\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01\xb2\xff\x18\x02\x18\x01H\x01R\x10expiresInSeconds\x88\x01\x01\x12b\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt:\xcf\x02\xbaH\xcb\x02\x1a\x7f\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt\x129\n" +
+	"\n" +
+	"field_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMask:\xcf\x02\xbaH\xcb\x02\x1a\x7f\n" +
 	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))\x1a\xc7\x01\n" +
 	"\x1dservice_account.key_that_ends\x12Gwith create_service_account_only there is no key whose end could be set\x1a]!(this.create_service_account_only && (has(this.expires_in_seconds) || has(this.expires_at)))B\x1e\n" +
 	"\x1c_create_service_account_onlyB\x15\n" +
@@ -1213,7 +1238,7 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x05_nameB\a\n" +
 	"\x05_role\"\x8b\x01\n" +
 	"#UpdateProjectServiceAccountResponse\x12d\n" +
-	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\xa8\x05\n" +
+	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\xe3\x05\n" +
 	"(CreateProjectServiceAccountApiKeyRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +
@@ -1224,7 +1249,9 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x06scopes\x12\"projects.api_keys.allow_all_scopesR\x0eallowAllScopes\x12E\n" +
 	"\x12expires_in_seconds\x18\x06 \x01(\x03B\x12\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01\xb2\xff\x18\x02\x18\x01H\x01R\x10expiresInSeconds\x88\x01\x01\x12b\n" +
 	"\n" +
-	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
+	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt\x129\n" +
+	"\n" +
+	"field_mask\x18\b \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMask:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
 	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))B\a\n" +
 	"\x05_nameB\x15\n" +
 	"\x13_expires_in_seconds\"\x8f\x01\n" +
@@ -1289,6 +1316,7 @@ var file_admingateway_admin_v1_project_service_account_proto_goTypes = []any{
 	(*CreateProjectServiceAccountApiKeyRequest)(nil),  // 14: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest
 	(*CreateProjectServiceAccountApiKeyResponse)(nil), // 15: admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse
 	(*timestamppb.Timestamp)(nil),                     // 16: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),                     // 17: google.protobuf.FieldMask
 }
 var file_admingateway_admin_v1_project_service_account_proto_depIdxs = []int32{
 	0,  // 0: admingateway.admin.v1.ProjectServiceAccount.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
@@ -1297,32 +1325,34 @@ var file_admingateway_admin_v1_project_service_account_proto_depIdxs = []int32{
 	16, // 3: admingateway.admin.v1.ServiceAccountApiKey.expires_at:type_name -> google.protobuf.Timestamp
 	1,  // 4: admingateway.admin.v1.ListProjectServiceAccountsResponse.data:type_name -> admingateway.admin.v1.ProjectServiceAccount
 	16, // 5: admingateway.admin.v1.CreateProjectServiceAccountRequest.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 6: admingateway.admin.v1.CreateProjectServiceAccountResponse.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
-	16, // 7: admingateway.admin.v1.CreateProjectServiceAccountResponse.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 8: admingateway.admin.v1.CreateProjectServiceAccountResponse.api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
-	1,  // 9: admingateway.admin.v1.GetProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
-	0,  // 10: admingateway.admin.v1.UpdateProjectServiceAccountRequest.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
-	1,  // 11: admingateway.admin.v1.UpdateProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
-	3,  // 12: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.scopes:type_name -> admingateway.admin.v1.ServiceAccountApiKeyScopes
-	16, // 13: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 14: admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse.service_account_api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
-	4,  // 15: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:input_type -> admingateway.admin.v1.ListProjectServiceAccountsRequest
-	6,  // 16: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:input_type -> admingateway.admin.v1.CreateProjectServiceAccountRequest
-	8,  // 17: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:input_type -> admingateway.admin.v1.DeleteProjectServiceAccountRequest
-	10, // 18: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:input_type -> admingateway.admin.v1.GetProjectServiceAccountRequest
-	12, // 19: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:input_type -> admingateway.admin.v1.UpdateProjectServiceAccountRequest
-	14, // 20: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:input_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest
-	5,  // 21: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:output_type -> admingateway.admin.v1.ListProjectServiceAccountsResponse
-	7,  // 22: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:output_type -> admingateway.admin.v1.CreateProjectServiceAccountResponse
-	9,  // 23: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:output_type -> admingateway.admin.v1.DeleteProjectServiceAccountResponse
-	11, // 24: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:output_type -> admingateway.admin.v1.GetProjectServiceAccountResponse
-	13, // 25: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:output_type -> admingateway.admin.v1.UpdateProjectServiceAccountResponse
-	15, // 26: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:output_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse
-	21, // [21:27] is the sub-list for method output_type
-	15, // [15:21] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	17, // 6: admingateway.admin.v1.CreateProjectServiceAccountRequest.field_mask:type_name -> google.protobuf.FieldMask
+	0,  // 7: admingateway.admin.v1.CreateProjectServiceAccountResponse.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
+	16, // 8: admingateway.admin.v1.CreateProjectServiceAccountResponse.created_at:type_name -> google.protobuf.Timestamp
+	2,  // 9: admingateway.admin.v1.CreateProjectServiceAccountResponse.api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
+	1,  // 10: admingateway.admin.v1.GetProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
+	0,  // 11: admingateway.admin.v1.UpdateProjectServiceAccountRequest.role:type_name -> admingateway.admin.v1.ProjectServiceAccountRole
+	1,  // 12: admingateway.admin.v1.UpdateProjectServiceAccountResponse.project_service_account:type_name -> admingateway.admin.v1.ProjectServiceAccount
+	3,  // 13: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.scopes:type_name -> admingateway.admin.v1.ServiceAccountApiKeyScopes
+	16, // 14: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	17, // 15: admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest.field_mask:type_name -> google.protobuf.FieldMask
+	2,  // 16: admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse.service_account_api_key:type_name -> admingateway.admin.v1.ServiceAccountApiKey
+	4,  // 17: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:input_type -> admingateway.admin.v1.ListProjectServiceAccountsRequest
+	6,  // 18: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:input_type -> admingateway.admin.v1.CreateProjectServiceAccountRequest
+	8,  // 19: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:input_type -> admingateway.admin.v1.DeleteProjectServiceAccountRequest
+	10, // 20: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:input_type -> admingateway.admin.v1.GetProjectServiceAccountRequest
+	12, // 21: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:input_type -> admingateway.admin.v1.UpdateProjectServiceAccountRequest
+	14, // 22: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:input_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest
+	5,  // 23: admingateway.admin.v1.ProjectServiceAccountService.ListProjectServiceAccounts:output_type -> admingateway.admin.v1.ListProjectServiceAccountsResponse
+	7,  // 24: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccount:output_type -> admingateway.admin.v1.CreateProjectServiceAccountResponse
+	9,  // 25: admingateway.admin.v1.ProjectServiceAccountService.DeleteProjectServiceAccount:output_type -> admingateway.admin.v1.DeleteProjectServiceAccountResponse
+	11, // 26: admingateway.admin.v1.ProjectServiceAccountService.GetProjectServiceAccount:output_type -> admingateway.admin.v1.GetProjectServiceAccountResponse
+	13, // 27: admingateway.admin.v1.ProjectServiceAccountService.UpdateProjectServiceAccount:output_type -> admingateway.admin.v1.UpdateProjectServiceAccountResponse
+	15, // 28: admingateway.admin.v1.ProjectServiceAccountService.CreateProjectServiceAccountApiKey:output_type -> admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse
+	23, // [23:29] is the sub-list for method output_type
+	17, // [17:23] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_project_service_account_proto_init() }

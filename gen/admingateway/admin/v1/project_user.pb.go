@@ -279,7 +279,11 @@ type CreateProjectUserRequest struct {
 	Email *string `protobuf:"bytes,3,opt,name=email,proto3,oneof" json:"email,omitempty"`
 	// Required. Role that the user is to have in the project: `owner` or
 	// `member`.
-	Role          string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	// Optional. The fields to send, by their names here. A field that is named and
+	// unset, such as `user_id`, is sent as null; one that is set and not named is not sent.
+	// Without a mask, the fields that are set are sent.
+	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -340,6 +344,13 @@ func (x *CreateProjectUserRequest) GetRole() string {
 		return x.Role
 	}
 	return ""
+}
+
+func (x *CreateProjectUserRequest) GetFieldMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.FieldMask
+	}
+	return nil
 }
 
 // Response of `CreateProjectUser`.
@@ -761,13 +772,15 @@ const file_admingateway_admin_v1_project_user_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xc5\x01\n" +
+	"\b_last_id\"\x80\x02\n" +
 	"\x18CreateProjectUserRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12$\n" +
 	"\auser_id\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\x06userId\x88\x01\x01\x12!\n" +
 	"\x05email\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\x05email\x88\x01\x01\x12\x1d\n" +
-	"\x04role\x18\x04 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04roleB\n" +
+	"\x04role\x18\x04 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04role\x129\n" +
+	"\n" +
+	"field_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\n" +
 	"\n" +
 	"\b_user_idB\b\n" +
 	"\x06_email\"b\n" +
@@ -846,25 +859,26 @@ var file_admingateway_admin_v1_project_user_proto_goTypes = []any{
 var file_admingateway_admin_v1_project_user_proto_depIdxs = []int32{
 	11, // 0: admingateway.admin.v1.ProjectUser.added_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: admingateway.admin.v1.ListProjectUsersResponse.data:type_name -> admingateway.admin.v1.ProjectUser
-	0,  // 2: admingateway.admin.v1.CreateProjectUserResponse.project_user:type_name -> admingateway.admin.v1.ProjectUser
-	0,  // 3: admingateway.admin.v1.GetProjectUserResponse.project_user:type_name -> admingateway.admin.v1.ProjectUser
-	12, // 4: admingateway.admin.v1.UpdateProjectUserRequest.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 5: admingateway.admin.v1.UpdateProjectUserResponse.project_user:type_name -> admingateway.admin.v1.ProjectUser
-	1,  // 6: admingateway.admin.v1.ProjectUserService.ListProjectUsers:input_type -> admingateway.admin.v1.ListProjectUsersRequest
-	3,  // 7: admingateway.admin.v1.ProjectUserService.CreateProjectUser:input_type -> admingateway.admin.v1.CreateProjectUserRequest
-	5,  // 8: admingateway.admin.v1.ProjectUserService.DeleteProjectUser:input_type -> admingateway.admin.v1.DeleteProjectUserRequest
-	7,  // 9: admingateway.admin.v1.ProjectUserService.GetProjectUser:input_type -> admingateway.admin.v1.GetProjectUserRequest
-	9,  // 10: admingateway.admin.v1.ProjectUserService.UpdateProjectUser:input_type -> admingateway.admin.v1.UpdateProjectUserRequest
-	2,  // 11: admingateway.admin.v1.ProjectUserService.ListProjectUsers:output_type -> admingateway.admin.v1.ListProjectUsersResponse
-	4,  // 12: admingateway.admin.v1.ProjectUserService.CreateProjectUser:output_type -> admingateway.admin.v1.CreateProjectUserResponse
-	6,  // 13: admingateway.admin.v1.ProjectUserService.DeleteProjectUser:output_type -> admingateway.admin.v1.DeleteProjectUserResponse
-	8,  // 14: admingateway.admin.v1.ProjectUserService.GetProjectUser:output_type -> admingateway.admin.v1.GetProjectUserResponse
-	10, // 15: admingateway.admin.v1.ProjectUserService.UpdateProjectUser:output_type -> admingateway.admin.v1.UpdateProjectUserResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	12, // 2: admingateway.admin.v1.CreateProjectUserRequest.field_mask:type_name -> google.protobuf.FieldMask
+	0,  // 3: admingateway.admin.v1.CreateProjectUserResponse.project_user:type_name -> admingateway.admin.v1.ProjectUser
+	0,  // 4: admingateway.admin.v1.GetProjectUserResponse.project_user:type_name -> admingateway.admin.v1.ProjectUser
+	12, // 5: admingateway.admin.v1.UpdateProjectUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 6: admingateway.admin.v1.UpdateProjectUserResponse.project_user:type_name -> admingateway.admin.v1.ProjectUser
+	1,  // 7: admingateway.admin.v1.ProjectUserService.ListProjectUsers:input_type -> admingateway.admin.v1.ListProjectUsersRequest
+	3,  // 8: admingateway.admin.v1.ProjectUserService.CreateProjectUser:input_type -> admingateway.admin.v1.CreateProjectUserRequest
+	5,  // 9: admingateway.admin.v1.ProjectUserService.DeleteProjectUser:input_type -> admingateway.admin.v1.DeleteProjectUserRequest
+	7,  // 10: admingateway.admin.v1.ProjectUserService.GetProjectUser:input_type -> admingateway.admin.v1.GetProjectUserRequest
+	9,  // 11: admingateway.admin.v1.ProjectUserService.UpdateProjectUser:input_type -> admingateway.admin.v1.UpdateProjectUserRequest
+	2,  // 12: admingateway.admin.v1.ProjectUserService.ListProjectUsers:output_type -> admingateway.admin.v1.ListProjectUsersResponse
+	4,  // 13: admingateway.admin.v1.ProjectUserService.CreateProjectUser:output_type -> admingateway.admin.v1.CreateProjectUserResponse
+	6,  // 14: admingateway.admin.v1.ProjectUserService.DeleteProjectUser:output_type -> admingateway.admin.v1.DeleteProjectUserResponse
+	8,  // 15: admingateway.admin.v1.ProjectUserService.GetProjectUser:output_type -> admingateway.admin.v1.GetProjectUserResponse
+	10, // 16: admingateway.admin.v1.ProjectUserService.UpdateProjectUser:output_type -> admingateway.admin.v1.UpdateProjectUserResponse
+	12, // [12:17] is the sub-list for method output_type
+	7,  // [7:12] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_project_user_proto_init() }

@@ -573,7 +573,11 @@ type CreateRoleRequest struct {
 	// Required. Permissions that the role is to grant, in the upstream's names.
 	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// Optional. Description of the role, for people. Unset means none.
-	Description   *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	// Optional. The fields to send, by their names here. A field that is named and
+	// unset, such as `description`, is sent as null; one that is set and not named is not sent.
+	// Without a mask, the fields that are set are sent.
+	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -627,6 +631,13 @@ func (x *CreateRoleRequest) GetDescription() string {
 		return *x.Description
 	}
 	return ""
+}
+
+func (x *CreateRoleRequest) GetFieldMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.FieldMask
+	}
+	return nil
 }
 
 // Response of `CreateRole`.
@@ -1068,11 +1079,13 @@ const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.RoleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
 	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
 	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
-	"\x05_next\"\xa1\x01\n" +
+	"\x05_next\"\xdc\x01\n" +
 	"\x11CreateRoleRequest\x12&\n" +
 	"\trole_name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\broleName\x12%\n" +
 	"\vpermissions\x18\x02 \x03(\tB\x03\xe0A\x02R\vpermissions\x12-\n" +
-	"\vdescription\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\vdescription\x88\x01\x01B\x0e\n" +
+	"\vdescription\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\vdescription\x88\x01\x01\x129\n" +
+	"\n" +
+	"field_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\x0e\n" +
 	"\f_description\"E\n" +
 	"\x12CreateRoleResponse\x12/\n" +
 	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\":\n" +
@@ -1159,26 +1172,27 @@ var file_admingateway_admin_v1_role_proto_depIdxs = []int32{
 	1,  // 5: admingateway.admin.v1.RoleAssignmentSources.values:type_name -> admingateway.admin.v1.RoleAssignmentSource
 	17, // 6: admingateway.admin.v1.ListRolesRequest.order:type_name -> admingateway.admin.v1.SortOrder
 	2,  // 7: admingateway.admin.v1.ListRolesResponse.data:type_name -> admingateway.admin.v1.Role
-	2,  // 8: admingateway.admin.v1.CreateRoleResponse.role:type_name -> admingateway.admin.v1.Role
-	2,  // 9: admingateway.admin.v1.GetRoleResponse.role:type_name -> admingateway.admin.v1.Role
-	4,  // 10: admingateway.admin.v1.UpdateRoleRequest.permissions:type_name -> admingateway.admin.v1.RolePermissions
-	18, // 11: admingateway.admin.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 12: admingateway.admin.v1.UpdateRoleResponse.role:type_name -> admingateway.admin.v1.Role
-	5,  // 13: admingateway.admin.v1.RoleService.ListRoles:input_type -> admingateway.admin.v1.ListRolesRequest
-	7,  // 14: admingateway.admin.v1.RoleService.CreateRole:input_type -> admingateway.admin.v1.CreateRoleRequest
-	9,  // 15: admingateway.admin.v1.RoleService.DeleteRole:input_type -> admingateway.admin.v1.DeleteRoleRequest
-	11, // 16: admingateway.admin.v1.RoleService.GetRole:input_type -> admingateway.admin.v1.GetRoleRequest
-	13, // 17: admingateway.admin.v1.RoleService.UpdateRole:input_type -> admingateway.admin.v1.UpdateRoleRequest
-	6,  // 18: admingateway.admin.v1.RoleService.ListRoles:output_type -> admingateway.admin.v1.ListRolesResponse
-	8,  // 19: admingateway.admin.v1.RoleService.CreateRole:output_type -> admingateway.admin.v1.CreateRoleResponse
-	10, // 20: admingateway.admin.v1.RoleService.DeleteRole:output_type -> admingateway.admin.v1.DeleteRoleResponse
-	12, // 21: admingateway.admin.v1.RoleService.GetRole:output_type -> admingateway.admin.v1.GetRoleResponse
-	14, // 22: admingateway.admin.v1.RoleService.UpdateRole:output_type -> admingateway.admin.v1.UpdateRoleResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	18, // 8: admingateway.admin.v1.CreateRoleRequest.field_mask:type_name -> google.protobuf.FieldMask
+	2,  // 9: admingateway.admin.v1.CreateRoleResponse.role:type_name -> admingateway.admin.v1.Role
+	2,  // 10: admingateway.admin.v1.GetRoleResponse.role:type_name -> admingateway.admin.v1.Role
+	4,  // 11: admingateway.admin.v1.UpdateRoleRequest.permissions:type_name -> admingateway.admin.v1.RolePermissions
+	18, // 12: admingateway.admin.v1.UpdateRoleRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 13: admingateway.admin.v1.UpdateRoleResponse.role:type_name -> admingateway.admin.v1.Role
+	5,  // 14: admingateway.admin.v1.RoleService.ListRoles:input_type -> admingateway.admin.v1.ListRolesRequest
+	7,  // 15: admingateway.admin.v1.RoleService.CreateRole:input_type -> admingateway.admin.v1.CreateRoleRequest
+	9,  // 16: admingateway.admin.v1.RoleService.DeleteRole:input_type -> admingateway.admin.v1.DeleteRoleRequest
+	11, // 17: admingateway.admin.v1.RoleService.GetRole:input_type -> admingateway.admin.v1.GetRoleRequest
+	13, // 18: admingateway.admin.v1.RoleService.UpdateRole:input_type -> admingateway.admin.v1.UpdateRoleRequest
+	6,  // 19: admingateway.admin.v1.RoleService.ListRoles:output_type -> admingateway.admin.v1.ListRolesResponse
+	8,  // 20: admingateway.admin.v1.RoleService.CreateRole:output_type -> admingateway.admin.v1.CreateRoleResponse
+	10, // 21: admingateway.admin.v1.RoleService.DeleteRole:output_type -> admingateway.admin.v1.DeleteRoleResponse
+	12, // 22: admingateway.admin.v1.RoleService.GetRole:output_type -> admingateway.admin.v1.GetRoleResponse
+	14, // 23: admingateway.admin.v1.RoleService.UpdateRole:output_type -> admingateway.admin.v1.UpdateRoleResponse
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_admin_v1_role_proto_init() }
