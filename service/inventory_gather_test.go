@@ -64,6 +64,33 @@ func TestNothingIsJudgedWithoutWhatIsReadAhead(t *testing.T) {
 	}
 }
 
+// TestInterruptedWhileReadingAhead: what is left is everything, and no failure.
+func TestInterruptedWhileReadingAhead(t *testing.T) {
+	t.Parallel()
+	i := new(interruption)
+	g := &gatewaytest.Gate{Before: i.before}
+	gw := newTourGateway(t, sandbox.Options{Users: 8, Projects: 4, AuditEvents: 2000}, gatewaytest.WithGate(g),
+		gatewaytest.WithOptions(func(o *service.Options) { o.Inventory.Ending = i.ending }))
+	asked := &inventoryv1.FindStaleKeysRequest{Unrestricted: true, NeverExpires: true}
+	i.after(1000)
+	whole, err := gw.find(t, "root", asked)
+	if err != nil || whole.end.GetComplete() == nil || len(whole.items) == 0 {
+		t.Fatalf("%v, %v", whole, err)
+	}
+	i.after(1)
+	first, err := gw.find(t, "root", asked)
+	if end := first.incomplete(); err != nil || len(first.items)+len(first.failures) > 0 || first.end.GetCalls() == 0 ||
+		!slices.Equal(end.GetReasons(), []inventoryv1.Incomplete_Reason{inventoryv1.Incomplete_REASON_DRAINING}) {
+		t.Fatalf("%v, %v, %v", first, first.failures, err)
+	}
+	i.after(1000)
+	again, err := gw.find(t, "root", &inventoryv1.FindStaleKeysRequest{Unrestricted: true, NeverExpires: true, ResumeToken: first.incomplete().GetResumeToken()})
+	if err != nil || again.end.GetComplete() == nil {
+		t.Errorf("%v, %v", again, err)
+	}
+	same(t, "resumed", whole.items, again.items)
+}
+
 // TestResumingReadsAheadAgain: a token names reads and not what was remembered.
 func TestResumingReadsAheadAgain(t *testing.T) {
 	t.Parallel()
