@@ -69,6 +69,7 @@ vendortests: ## Run the vendor's own tests against the REST door, with a mock of
 
 .PHONY: bodies
 bodies: ## Send random bodies of the vendor's description through the codec and the REST door (SEED=number)
+	@[[ -f $(DESCRIPTION) ]] || { echo "bodies: SKIPPED: $(DESCRIPTION) is not here; DESCRIPTION=file names another"; exit 0; }; \
 	cd tools/bodies && CGO_ENABLED=0 ADMIN_OPENAPI=$(abspath $(DESCRIPTION)) $(if $(SEED),BODIES_SEED=$(SEED)) go test -count=1 -vet=off .
 
 .PHONY: stubs
