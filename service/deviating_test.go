@@ -50,6 +50,10 @@ func (d *deviations) walk(md protoreflect.MessageDescriptor, path string, answer
 	d.seen[md.FullName()] = true
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
+		if discriminatorOf(fd) != "" {
+			d.variant(md, fd, path, answer)
+			continue
+		}
 		name := catalogtest.MemberOf(fd)
 		at := strings.TrimPrefix(path+"."+name, ".")
 		with := func(value any) object {
@@ -64,8 +68,26 @@ func (d *deviations) walk(md protoreflect.MessageDescriptor, path string, answer
 			fits, _ := value(fd, 0).([]any)
 			d.check(fd, at+"[]", with(append(slices.Clone(fits), misfit(fd, true))), with(fits))
 		}
+		if fd.IsMap() {
+			fits, _ := value(fd, 0).(object)
+			odd := maps.Clone(fits)
+			odd["odd"] = []any{"}"}
+			d.check(fd, at+"[]", with(odd), with(fits))
+		}
 		d.below(fd, at, with)
 	}
+}
+
+// variant walks a message whose members stand in the object of another one.
+func (d *deviations) variant(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, path string, answer func(object) object) {
+	d.walk(fd.Message(), path, func(members object) object {
+		o := fitting(md, fd, 0)
+		for name := range fitting(fd.Message(), nil, 1) {
+			delete(o, name)
+		}
+		maps.Copy(o, members)
+		return answer(o)
+	})
 }
 
 // below walks the message that a field holds.
@@ -131,15 +153,33 @@ func fitting(md protoreflect.MessageDescriptor, chosen protoreflect.FieldDescrip
 		if fd.Message() != nil && depth > 3 && !catalogtest.MappingOf(fd).GetEssential() {
 			continue
 		}
+		if discriminator := discriminatorOf(fd); discriminator != "" {
+			maps.Copy(o, fitting(fd.Message(), nil, depth+1))
+			o[discriminator] = catalogtest.MemberOf(fd)
+			continue
+		}
 		o[catalogtest.MemberOf(fd)] = value(fd, depth)
 	}
 	return o
 }
 
+// discriminatorOf is the member that says that the members of a field's message stand in
+// the object; "" where they do not.
+func discriminatorOf(fd protoreflect.FieldDescriptor) string {
+	if fd.ContainingOneof() == nil {
+		return ""
+	}
+	union, _ := proto.GetExtension(fd.ContainingOneof().Options(), optionsv1.E_Union).(*optionsv1.Union)
+	if union.GetNested() {
+		return ""
+	}
+	return union.GetDiscriminator()
+}
+
 // value is a value that fits a field.
 func value(fd protoreflect.FieldDescriptor, depth int) any {
 	if fd.IsMap() {
-		return object{}
+		return object{"a key": value(fd.MapValue(), depth+1)}
 	}
 	var one any = 7
 	switch kind, md := fd.Kind(), fd.Message(); {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -51,6 +52,9 @@ func TestWalksThroughADoor(t *testing.T) {
 			remove := gw.Sandbox.Inject(sandbox.Fault{Op: s.method.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
 			_, err := walk(t, gw, s.method, small)
 			remove()
+			if variant == "null_cursor" && connect.CodeOf(err) == connect.CodeUnavailable {
+				continue // The cursor is the id of the last item: without one the list is refused.
+			}
 			if _, endless := errors.AsType[*pages.EndlessError](err); !endless {
 				t.Errorf("%s with %s: %v, want an *EndlessError", s.method.ShortName(), variant, err)
 			}

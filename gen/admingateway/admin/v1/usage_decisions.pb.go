@@ -663,13 +663,13 @@ var File_admingateway_admin_v1_usage_decisions_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_usage_decisions_proto_rawDesc = "" +
 	"\n" +
-	"+admingateway/admin/v1/usage_decisions.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x01\n" +
+	"+admingateway/admin/v1/usage_decisions.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n" +
 	"\x14DecisionsUsageBucket\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x129\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12A\n" +
 	"\n" +
-	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12E\n" +
-	"\aresults\x18\x04 \x03(\v2+.admingateway.admin.v1.DecisionsUsageResultR\aresults\"\xad\r\n" +
+	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xb2\xff\x18\x02 \x01R\tstartTime\x125\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12M\n" +
+	"\aresults\x18\x04 \x03(\v2+.admingateway.admin.v1.DecisionsUsageResultB\x06\xb2\xff\x18\x02 \x01R\aresults\"\xad\r\n" +
 	"\x14DecisionsUsageResult\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12!\n" +
 	"\finput_tokens\x18\x02 \x01(\x03R\vinputTokens\x123\n" +
@@ -744,12 +744,12 @@ const file_admingateway_admin_v1_usage_decisions_proto_rawDesc = "" +
 	"\r_bucket_widthB\b\n" +
 	"\x06_batchB\b\n" +
 	"\x06_limitB\a\n" +
-	"\x05_page\"\xc0\x01\n" +
+	"\x05_page\"\xd8\x01\n" +
 	"\x1aListDecisionsUsageResponse\x12\x16\n" +
-	"\x06object\x18\x01 \x01(\tR\x06object\x12?\n" +
-	"\x04data\x18\x02 \x03(\v2+.admingateway.admin.v1.DecisionsUsageBucketR\x04data\x12\x19\n" +
-	"\bhas_more\x18\x03 \x01(\bR\ahasMore\x12 \n" +
-	"\tnext_page\x18\x04 \x01(\tH\x00R\bnextPage\x88\x01\x01B\f\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12G\n" +
+	"\x04data\x18\x02 \x03(\v2+.admingateway.admin.v1.DecisionsUsageBucketB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
+	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12(\n" +
+	"\tnext_page\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\bnextPage\x88\x01\x01B\f\n" +
 	"\n" +
 	"_next_page*\xba\x03\n" +
 	"\x15DecisionsUsageGroupBy\x12(\n" +
