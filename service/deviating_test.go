@@ -50,11 +50,18 @@ func (d *deviations) walk(md protoreflect.MessageDescriptor, path string, answer
 	d.seen[md.FullName()] = true
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
-		if discriminatorOf(fd) != "" {
-			d.variant(md, fd, path, answer)
+		name := catalogtest.MemberOf(fd)
+		if catalogtest.Discriminator(fd) != "" {
+			d.walk(fd.Message(), path, func(o object) object {
+				whole := fitting(md, fd, 0)
+				for member := range fitting(fd.Message(), nil, 0) {
+					delete(whole, member)
+				}
+				maps.Copy(whole, o)
+				return answer(whole)
+			})
 			continue
 		}
-		name := catalogtest.MemberOf(fd)
 		at := strings.TrimPrefix(path+"."+name, ".")
 		with := func(value any) object {
 			o := fitting(md, fd, 0)
@@ -76,18 +83,6 @@ func (d *deviations) walk(md protoreflect.MessageDescriptor, path string, answer
 		}
 		d.below(fd, at, with)
 	}
-}
-
-// variant walks a message whose members stand in the object of another one.
-func (d *deviations) variant(md protoreflect.MessageDescriptor, fd protoreflect.FieldDescriptor, path string, answer func(object) object) {
-	d.walk(fd.Message(), path, func(members object) object {
-		o := fitting(md, fd, 0)
-		for name := range fitting(fd.Message(), nil, 1) {
-			delete(o, name)
-		}
-		maps.Copy(o, members)
-		return answer(o)
-	})
 }
 
 // below walks the message that a field holds.
@@ -150,30 +145,17 @@ func fitting(md protoreflect.MessageDescriptor, chosen protoreflect.FieldDescrip
 		if one != nil && !one.IsSynthetic() && fd != chosen && (chosen != nil && chosen.ContainingOneof() == one || fd != one.Fields().Get(0)) {
 			continue
 		}
-		if fd.Message() != nil && depth > 3 && !catalogtest.MappingOf(fd).GetEssential() {
+		if discriminator := catalogtest.Discriminator(fd); discriminator != "" {
+			maps.Copy(o, fitting(fd.Message(), nil, depth))
+			o[discriminator] = catalogtest.MemberOf(fd)
 			continue
 		}
-		if discriminator := discriminatorOf(fd); discriminator != "" {
-			maps.Copy(o, fitting(fd.Message(), nil, depth+1))
-			o[discriminator] = catalogtest.MemberOf(fd)
+		if fd.Message() != nil && depth > 3 && !catalogtest.MappingOf(fd).GetEssential() {
 			continue
 		}
 		o[catalogtest.MemberOf(fd)] = value(fd, depth)
 	}
 	return o
-}
-
-// discriminatorOf is the member that says that the members of a field's message stand in
-// the object; "" where they do not.
-func discriminatorOf(fd protoreflect.FieldDescriptor) string {
-	if fd.ContainingOneof() == nil {
-		return ""
-	}
-	union, _ := proto.GetExtension(fd.ContainingOneof().Options(), optionsv1.E_Union).(*optionsv1.Union)
-	if union.GetNested() {
-		return ""
-	}
-	return union.GetDiscriminator()
 }
 
 // value is a value that fits a field.

@@ -53,7 +53,7 @@ func TestWalksThroughADoor(t *testing.T) {
 			_, err := walk(t, gw, s.method, small)
 			remove()
 			if variant == "null_cursor" && connect.CodeOf(err) == connect.CodeUnavailable {
-				continue // The cursor is the id of the last item: without one the list is refused.
+				continue // The cursor is the id of an item, and an item without one refuses the page.
 			}
 			if _, endless := errors.AsType[*pages.EndlessError](err); !endless {
 				t.Errorf("%s with %s: %v, want an *EndlessError", s.method.ShortName(), variant, err)

@@ -46,6 +46,11 @@ func leastObject(md protoreflect.MessageDescriptor) map[string]any {
 }
 
 func leastValue(fd protoreflect.FieldDescriptor) any {
+	if fd.Message() != nil {
+		if choice, _ := proto.GetExtension(fd.Message().Options(), optionsv1.E_JsonChoice).(bool); choice {
+			return leastValue(fd.Message().Fields().Get(0))
+		}
+	}
 	switch {
 	case fd.IsList():
 		return []any{}
@@ -72,4 +77,17 @@ func MemberOf(fd protoreflect.FieldDescriptor) string {
 		return name
 	}
 	return string(fd.Name())
+}
+
+// Discriminator is the member that names the variant, for a field that is one of a union
+// in its message's own object; "" for any other field.
+func Discriminator(fd protoreflect.FieldDescriptor) string {
+	if fd.ContainingOneof() == nil {
+		return ""
+	}
+	union, _ := proto.GetExtension(fd.ContainingOneof().Options(), optionsv1.E_Union).(*optionsv1.Union)
+	if union.GetNested() {
+		return ""
+	}
+	return union.GetDiscriminator()
 }

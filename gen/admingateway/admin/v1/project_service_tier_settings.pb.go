@@ -592,11 +592,11 @@ var File_admingateway_admin_v1_project_service_tier_settings_proto protoreflect.
 
 const file_admingateway_admin_v1_project_service_tier_settings_proto_rawDesc = "" +
 	"\n" +
-	"9admingateway/admin/v1/project_service_tier_settings.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xd2\x01\n" +
+	"9admingateway/admin/v1/project_service_tier_settings.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xda\x01\n" +
 	"\x1aProjectServiceTierSettings\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12K\n" +
-	"\adefault\x18\x02 \x01(\x0e2).admingateway.admin.v1.ServiceTierDefaultB\x06\xb2\xff\x18\x02 \x01R\adefault\x12O\n" +
-	"\renabled_tiers\x18\x03 \x01(\v2*.admingateway.admin.v1.EnabledServiceTiersR\fenabledTiers\"\xbc\x01\n" +
+	"\adefault\x18\x02 \x01(\x0e2).admingateway.admin.v1.ServiceTierDefaultB\x06\xb2\xff\x18\x02 \x01R\adefault\x12W\n" +
+	"\renabled_tiers\x18\x03 \x01(\v2*.admingateway.admin.v1.EnabledServiceTiersB\x06\xb2\xff\x18\x02 \x01R\fenabledTiers\"\xbc\x01\n" +
 	"\x13EnabledServiceTiers\x12Q\n" +
 	"\akeyword\x18\x01 \x01(\x0e2).admingateway.admin.v1.ServiceTierKeywordB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\akeyword\x12<\n" +

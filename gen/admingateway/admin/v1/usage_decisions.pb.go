@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Dimensions by which the usage of decisions can be split within a bucket.
+// Dimensions by which the usage of the Decisions API can be split within a bucket.
 type DecisionsUsageGroupBy int32
 
 const (
@@ -98,7 +98,7 @@ func (DecisionsUsageGroupBy) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_admin_v1_usage_decisions_proto_rawDescGZIP(), []int{0}
 }
 
-// The usage of decisions in one span of time.
+// The usage of the Decisions API in one span of time.
 type DecisionsUsageBucket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of the object, as the upstream names it: `bucket`.
@@ -172,7 +172,7 @@ func (x *DecisionsUsageBucket) GetResults() []*DecisionsUsageResult {
 	return nil
 }
 
-// The usage of decisions in a bucket, for one combination of the values that
+// The usage of the Decisions API in a bucket, for one combination of the values that
 // the request groups by.
 type DecisionsUsageResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
