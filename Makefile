@@ -16,6 +16,7 @@ export GOFLAGS := $(filter-out -buildvcs% -trimpath,$(GOFLAGS)) -buildvcs=$(VCS)
 
 ARGS ?=
 ONLY ?=
+SEED ?=
 BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
@@ -40,7 +41,7 @@ TESTED := $(sort $(dir $(wildcard $(addsuffix *_test.go,$(MODULES)))))
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the static binary bin/gateway
@@ -62,6 +63,14 @@ conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors 
 .PHONY: sdk
 sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 	@tools/sdk.sh
+
+.PHONY: vendortests
+vendortests: ## Run the vendor's own tests against the REST door, with a mock of its description (OPENAPI=file)
+	@tools/vendortests.sh $(OPENAPI)
+
+.PHONY: bodies
+bodies: ## Send random bodies of the vendor's description through the codec and the REST door (SEED=number)
+	cd tools/bodies && CGO_ENABLED=0 ADMIN_OPENAPI=$(abspath $(OPENAPI)) $(if $(SEED),BODIES_SEED=$(SEED)) go test -count=1 -vet=off .
 
 .PHONY: stubs
 stubs: build $(BUF) ## Generate stubs in other languages from the schema, and call the demo (ONLY='python rust')

@@ -64,16 +64,6 @@ func obj(name string, fields ...field) field {
 	return field{name: name, kind: object, fields: fields}
 }
 
-// union declares an object with a "type", which is the name of a variant.
-func union(name string, variants ...field) field {
-	return field{name: name, kind: object, variants: variants}
-}
-
-// variant declares the members that an object of the type has besides "type".
-func variant(typeName string, fields ...field) field {
-	return obj(typeName, append(fields, str("type").must())...)
-}
-
 func mapOf(name string, k kind) field { return field{name: name, kind: k} }
 
 func (f field) orWord(word string) field { f.word = word; return f }
@@ -88,59 +78,6 @@ func (f field) oneOf(values ...string) field {
 func (f field) between(low, high int64) field {
 	f.bounded, f.min, f.max = true, low, high
 	return f
-}
-
-// values are the checked members of a request: string, int64, bool, []any,
-// values, and map[string]any where any member is allowed, by name. An absent name is absent; an explicit null is present and
-// nil.
-type values map[string]any
-
-func (v values) has(name string) bool      { _, ok := v[name]; return ok }
-func (v values) isNull(name string) bool   { x, ok := v[name]; return ok && x == nil }
-func (v values) str(name string) string    { s, _ := v[name].(string); return s }
-func (v values) num(name string) int64     { n, _ := v[name].(int64); return n }
-func (v values) flag(name string) bool     { b, _ := v[name].(bool); return b }
-func (v values) object(name string) values { o, _ := v[name].(values); return o }
-
-// optStr returns nil for an absent or null member.
-func (v values) optStr(name string) *string {
-	if s, ok := v[name].(string); ok {
-		return &s
-	}
-	return nil
-}
-
-func (v values) strs(name string) []string {
-	items, _ := v[name].([]any)
-	out := make([]string, 0, len(items))
-	for _, item := range items {
-		if s, ok := item.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-func (v values) objects(name string) []values {
-	items, _ := v[name].([]any)
-	out := make([]values, 0, len(items))
-	for _, item := range items {
-		if o, ok := item.(values); ok {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-// free returns a member that is an object of any members.
-func (v values) free(name string) map[string]any { m, _ := v[name].(map[string]any); return m }
-
-// assign updates a nullable attribute as the upstream does: null clears it, an
-// absent member leaves it.
-func (v values) assign(name string, target **string) {
-	if v.has(name) {
-		*target = v.optStr(name)
-	}
 }
 
 // checkObject checks every declared member of raw and refuses the others. At is
@@ -248,49 +185,6 @@ func (f field) check(at string, v any) (any, *apiError) {
 		}
 		return f.checkMap(at, m)
 	}
-}
-
-func (f field) checkMap(at string, m map[string]any) (any, *apiError) {
-	switch f.kind {
-	case free:
-		return m, nil
-	case scalars:
-		for name, v := range m {
-			switch v.(type) {
-			case string, bool, json.Number:
-			default:
-				return nil, badRequest(join(at, name), "invalid_type",
-					"Invalid type for '%s': expected a string, a boolean or a number.", join(at, name))
-			}
-		}
-		return m, nil
-	default:
-		checked, err := f.checkMembers(at, m)
-		if err != nil {
-			return nil, err
-		}
-		return checked, nil
-	}
-}
-
-// checkMembers checks the members of an object, which its type may select.
-func (f field) checkMembers(at string, m map[string]any) (values, *apiError) {
-	if f.variants == nil {
-		return checkObject(at, f.fields, m)
-	}
-	names := make([]string, len(f.variants))
-	for i, v := range f.variants {
-		names[i] = v.name
-	}
-	only := map[string]any{}
-	if v, present := m["type"]; present {
-		only["type"] = v
-	}
-	chosen, err := checkObject(at, []field{str("type").oneOf(names...).must()}, only)
-	if err != nil {
-		return nil, err
-	}
-	return checkObject(at, f.variants[slices.Index(names, chosen.str("type"))].fields, m)
 }
 
 func (f field) checkBounds(at, what string, n int64) *apiError {

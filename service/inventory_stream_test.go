@@ -52,7 +52,7 @@ func declarationOf(m *catalog.Method) *optionsv1.FanOut {
 // rangeOf is the time that a test asks about.
 var rangeStart, rangeEnd = tourNow.AddDate(0, 0, -40), tourNow
 
-// anyRequest has what a request has to have.
+// anyRequest has what a request has to have, and asks for what is read ahead.
 func anyRequest(m *catalog.Method) protoreflect.Message {
 	request := m.Request.New()
 	switch request := request.Interface().(type) {
@@ -66,6 +66,8 @@ func anyRequest(m *catalog.Method) protoreflect.Message {
 			}
 		}
 		slices.Sort(request.Kinds)
+	case *inventoryv1.FindStaleKeysRequest:
+		request.NeverExpires, request.Unrestricted = true, true
 	}
 	return request
 }
@@ -91,6 +93,8 @@ type streamed struct {
 	progress []*inventoryv1.Progress
 	end      *inventoryv1.End
 	header   *connect.Header
+
+	onItem func(proto.Message) // gets each item of a list; nil: nothing does
 }
 
 func (s streamed) incomplete() *inventoryv1.Incomplete { return s.end.GetIncomplete() }
@@ -124,26 +128,33 @@ func (gw *tourGateway) open(ctx context.Context, d gatewaytest.Door, caller stri
 
 // stream calls an inventory and reads it to its end.
 func (gw *tourGateway) stream(ctx context.Context, d gatewaytest.Door, caller string, method *catalog.Method, request protoreflect.Message) (streamed, error) {
-	s := streamed{items: make(map[string]int), names: make(map[string]int)}
+	var s streamed
+	err := gw.streamInto(ctx, &s, d, caller, method, request)
+	return s, err
+}
+
+// streamInto does the same, for what wants to see the items too.
+func (gw *tourGateway) streamInto(ctx context.Context, s *streamed, d gatewaytest.Door, caller string, method *catalog.Method, request protoreflect.Message) error {
+	s.items, s.names = make(map[string]int), make(map[string]int)
 	ctx, info := connect.NewClientContext(ctx)
 	stream, err := gw.open(ctx, d, caller, method, request)
 	if err != nil {
-		return s, err
+		return err
 	}
 	kind, err := protoregistry.GlobalTypes.FindMessageByName(method.Descriptor.Output().FullName())
 	if err != nil {
-		return s, err
+		return err
 	}
 	for {
 		message := kind.New()
 		if err := stream.Receive(message.Interface()); errors.Is(err, io.EOF) {
 			s.header = info.ResponseHeader()
-			return s, nil
+			return nil
 		} else if err != nil {
-			return s, err
+			return err
 		}
 		if s.end != nil {
-			return s, errors.New("a message after the end")
+			return errors.New("a message after the end")
 		}
 		s.take(message)
 	}
@@ -165,7 +176,7 @@ func (s *streamed) take(message protoreflect.Message) {
 
 func (s *streamed) takeItems(page protoreflect.Message) {
 	name := ""
-	for _, field := range []protoreflect.Name{"project_id", "user_id", "group_id"} {
+	for _, field := range []protoreflect.Name{"project_id", "user_id", "group_id", "workload_identity_provider_id"} {
 		if fd := page.Descriptor().Fields().ByName(field); fd != nil {
 			name += page.Get(fd).String() + "/"
 		}
@@ -176,7 +187,11 @@ func (s *streamed) takeItems(page protoreflect.Message) {
 		case field.Message() == nil:
 		case field.IsList():
 			for i := range value.List().Len() {
-				s.items[name+textOf(value.List().Get(i).Message())]++
+				item := value.List().Get(i).Message()
+				s.items[name+textOf(item)]++
+				if s.onItem != nil {
+					s.onItem(item.Interface())
+				}
 			}
 		default:
 			s.items[name+textOf(value.Message())]++

@@ -23,7 +23,7 @@ func TestEveryInventory(t *testing.T) {
 	t.Parallel()
 	gw := newTourGateway(t, sandbox.Options{Users: 30, Projects: 7, AuditEvents: 250})
 	all := inventories(gw.Catalog)
-	if len(all) < 20 {
+	if len(all) < 22 {
 		t.Errorf("%d inventories", len(all))
 	}
 	for _, method := range all {

@@ -194,7 +194,7 @@ func (e *Endpoint) Request(m protoreflect.Message) (*Request, error) {
 		return r, nil
 	}
 	r.Body, err = e.encodeBody(m, time.Now())
-	if ended, ok := errors.AsType[errEnded](err); ok {
+	if ended, ok := errors.AsType[endedError](err); ok {
 		return nil, &RequestError{Field: string(ended.field), Reason: pastEnd}
 	}
 	if err != nil {

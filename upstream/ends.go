@@ -42,10 +42,10 @@ func compileEndings(input protoreflect.MessageDescriptor) ([]ending, error) {
 // reason of a request whose end has passed.
 const pastEnd = "must be at least a second in the future"
 
-// errEnded says that an end is too near for a request to be sent.
-type errEnded struct{ field protoreflect.Name }
+// endedError says that an end is too near for a request to be sent.
+type endedError struct{ field protoreflect.Name }
 
-func (e errEnded) Error() string { return string(e.field) + " has passed" }
+func (e endedError) Error() string { return string(e.field) + " has passed" }
 
 // remaining is m with each end as the whole seconds from now until then. It is m
 // itself where m has none.
@@ -63,7 +63,7 @@ func remaining(m protoreflect.Message, endings []ending, now time.Time) (protore
 		fields := at.Descriptor().Fields()
 		left := time.Unix(at.Get(fields.ByName("seconds")).Int(), at.Get(fields.ByName("nanos")).Int()).Sub(now) / time.Second
 		if left < 1 {
-			return nil, errEnded{e.at.Name()}
+			return nil, endedError{e.at.Name()}
 		}
 		if sent == m {
 			sent = proto.Clone(m.Interface()).ProtoReflect()
@@ -73,7 +73,7 @@ func remaining(m protoreflect.Message, endings []ending, now time.Time) (protore
 	return sent, nil
 }
 
-// body encodes the body of a request that is sent now.
+// encodeBody encodes the body of a request that is sent now.
 func (e *Endpoint) encodeBody(m protoreflect.Message, now time.Time) ([]byte, error) {
 	sent, err := remaining(m, e.endings, now)
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *Request) now() (*Request, error) {
 		return r, nil
 	}
 	body, err := r.pending(time.Now())
-	if ended, ok := errors.AsType[errEnded](err); ok {
+	if ended, ok := errors.AsType[endedError](err); ok {
 		return nil, &Error{Kind: DeadlineExceeded, Reason: ReasonEndPassed, cause: ended}
 	}
 	if err != nil {

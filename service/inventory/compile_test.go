@@ -78,7 +78,22 @@ func TestFanOutFaults(t *testing.T) {
 		"no view":                          {"FindStaleKeys", edit(func(f *fanOut) { f.View = "nowhere" }), inventory.NoView, "nowhere"},
 		"a view of something else":         {"FindStaleKeys", edit(func(f *fanOut) { f.Calls[1].Rpc = admin + "ProjectUserService/ListProjectUsers"; f.Calls[1].With = "" }), inventory.WrongType, "ProjectUser"},
 		"a view that is not asked":         {"FindStaleKeys", edit(func(f *fanOut) { f.View = "" }), inventory.NoPlace, "ProjectApiKey"},
-		"no stream":                        {"ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *fanOut) { m.ServerStreaming = new(false) }, inventory.Shape, "streams"},
+		"gathered for another view": {"GetKeyInventory", edit(func(f *fanOut) {
+			f.Gather = &optionsv1.FanOutGather{Rpc: admin + "AuditLogService/ListAuditLogs", When: "include_archived"}
+		}), inventory.Shape, "no view"},
+		"gathered inside of something":     {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.Rpc, f.Gather.With = admin+"ProjectApiKeyService/ListProjectApiKeys", "" }), inventory.Unbound, "project_id"},
+		"no rpc to gather":                 {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.Rpc = admin + "NoService/No" }), inventory.UnknownRPC, "NoService"},
+		"a write to gather":                {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.Rpc = admin + "ProjectService/CreateProject" }), inventory.NoRead, "CreateProject"},
+		"one thing to gather":              {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.Rpc, f.Gather.With = admin+"SpendLimitService/GetSpendLimit", "" }), inventory.NoList, "GetSpendLimit"},
+		"other things to gather":           {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.Rpc, f.Gather.With = admin+"UserService/ListUsers", "" }), inventory.WrongType, "User"},
+		"gathered with no such field":      {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.With = "colour: 1" }), inventory.NoField, "colour"},
+		"gathered when nothing is set":     {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.When = "" }), inventory.NoField, "FindStaleKeysRequest."},
+		"gathered when a number is":        {"FindStaleKeys", edit(func(f *fanOut) { f.Gather.When = "unused_days" }), inventory.WrongType, "unused_days"},
+		"not gathered, though it is asked": {"FindStaleKeys", edit(func(f *fanOut) { f.Gather = nil }), inventory.Untaken, "unrestricted"},
+		"gathered without a view": {"ListApiKeys", edit(func(f *fanOut) {
+			f.Gather = &optionsv1.FanOutGather{Rpc: admin + "AuditLogService/ListAuditLogs", When: "include_archived"}
+		}), inventory.Shape, "no view"},
+		"no stream": {"ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *fanOut) { m.ServerStreaming = new(false) }, inventory.Shape, "streams"},
 		"another response": {"ListApiKeys", func(m *descriptorpb.MethodDescriptorProto, _ *fanOut) {
 			*m.OutputType = ".admingateway.inventory.v1.Complete"
 		}, inventory.Shape, "oneof"},

@@ -30,6 +30,10 @@ type Options struct {
 	// token after the page on which there are so many. 0 means
 	// [DefaultMaxOutermost].
 	MaxOutermost int
+	// MaxGathered bounds what a stream remembers of a list that it reads ahead of
+	// the others, such as API keys of which the audit log says something: what is
+	// beyond is not judged, and the stream says so. 0 means [DefaultMaxGathered].
+	MaxGathered int
 	// Ending is called at the start of a stream and returns a channel. When that
 	// is closed, as when the gateway stops, the stream ends with a resume token.
 	// Nil: never.
@@ -46,6 +50,9 @@ const (
 	// DefaultMaxOutermost is how many items of the outermost list one stream goes
 	// through.
 	DefaultMaxOutermost = 100_000
+	// DefaultMaxGathered is how many things a stream remembers of a list that it
+	// reads ahead of the others: some 10 MB of API keys.
+	DefaultMaxGathered = 100_000
 )
 
 // WithDefaults fills in the defaults.
@@ -61,6 +68,9 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.MaxOutermost <= 0 {
 		o.MaxOutermost = DefaultMaxOutermost
+	}
+	if o.MaxGathered <= 0 {
+		o.MaxGathered = DefaultMaxGathered
 	}
 	if o.Ending == nil {
 		o.Ending = func() <-chan struct{} { return nil }

@@ -25,6 +25,7 @@ type plan struct {
 	reads   []*read
 	buckets *bucketFields
 	view    *itemView
+	gather  *gathering // nil: nothing is read ahead
 }
 
 // read is one of the reads of a [plan].

@@ -23,8 +23,11 @@ type query struct {
 	now     time.Time
 	bases   []proto.Message // by read: the fields that every request has
 	cuts    []cuts          // by read, for buckets
-	through func(proto.Message) (proto.Message, bool)
+	view    viewing
 	scope   tokenScope
+	// gatherBase are the fields that every request for the list ahead of the reads
+	// has; nil where the call does not ask for it.
+	gatherBase proto.Message
 }
 
 // newQuery finds the reads of a call, as far as they are known ahead. It returns
@@ -46,7 +49,10 @@ func (e *Engine) newQuery(ctx context.Context, p *plan, permit admission.Permit)
 		todo.positions = []position{{}}
 	}
 	if p.view != nil {
-		q.through = p.view.through(q.request.Interface(), q.now)
+		q.view = p.view.begin(q.request.Interface(), q.now, e.options.MaxGathered)
+	}
+	if q.gatherBase, err = q.gatherRequests(ctx); err != nil {
+		return nil, rest{}, err
 	}
 	return q, todo, q.basicRequests(ctx)
 }

@@ -35,12 +35,18 @@ func (r *report) add(e event) {
 func (s *scheduler) progress(ctx context.Context) proto.Message {
 	progress := &inventoryv1.Progress{Items: s.report.items, Failures: s.report.failures, AllListed: !s.listing}
 	left := make(map[string]int64) // by budget
-	for i, r := range s.plan.reads {
-		done := s.walker.counts[i].done.Load()
-		total := max(s.walker.counts[i].known.Load(), done)
+	add := func(r *read, count *readCount) {
+		done := count.done.Load()
+		total := max(count.known.Load(), done)
 		progress.CallsDone += done
 		progress.CallsKnown += total
 		left[r.method.Budget] += total - done
+	}
+	for i, r := range s.plan.reads {
+		add(r, &s.walker.counts[i])
+	}
+	if s.gatherBase != nil {
+		add(s.plan.gather.read, &s.walker.gathered)
 	}
 	if s.Budget != nil {
 		progress.TimeLeft = durationpb.New(s.timeLeft(ctx, left))
@@ -84,8 +90,8 @@ func (p *plan) responseOf(member protoreflect.FieldDescriptor, m proto.Message) 
 // end is the last message, after so many calls.
 func (s *scheduler) end(calls int64, late bool) proto.Message {
 	end := &inventoryv1.End{Calls: calls, Items: s.report.items, Failures: s.report.failures}
-	positions := s.remaining()
-	if len(positions) == 0 {
+	positions, unjudged := s.remaining(), s.walker.unjudged.Load()
+	if len(positions) == 0 && !unjudged {
 		end.Outcome = &inventoryv1.End_Complete{Complete: &inventoryv1.Complete{}}
 		return s.plan.responseOf(s.plan.end, end)
 	}
@@ -99,12 +105,15 @@ func (s *scheduler) end(calls int64, late bool) proto.Message {
 		{late && !s.draining, inventoryv1.Incomplete_REASON_OUT_OF_TIME},
 		{s.draining, inventoryv1.Incomplete_REASON_DRAINING},
 		{s.walker.tooMany.Load(), inventoryv1.Incomplete_REASON_TOO_MANY},
+		{unjudged, inventoryv1.Incomplete_REASON_NOT_ALL_JUDGED},
 	} {
 		if reason.holds {
 			incomplete.Reasons = append(incomplete.Reasons, reason.reason)
 		}
 	}
-	incomplete.ResumeToken = s.token(positions)
+	if len(positions) > 0 {
+		incomplete.ResumeToken = s.token(positions)
+	}
 	incomplete.Repeats = s.report.repeats
 	end.Outcome = &inventoryv1.End_Incomplete{Incomplete: incomplete}
 	return s.plan.responseOf(s.plan.end, end)
@@ -114,6 +123,9 @@ func (s *scheduler) end(calls int64, late bool) proto.Message {
 // outermost list. Pages of which no item was begun are one position: that of
 // the list behind them.
 func (s *scheduler) remaining() []position {
+	if s.held {
+		return s.began
+	}
 	left := s.left
 	untouched := len(s.cursors)
 	for _, p := range s.queue {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
@@ -15,10 +14,7 @@ import (
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/pages"
-	"github.com/admin-gateway/admin-gateway/service/accounting"
-	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/observe"
-	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -31,6 +27,9 @@ type walker struct {
 	events  chan event
 	counts  []readCount // by read
 	tooMany atomic.Bool // the outermost list has more items than a stream goes through
+
+	gathered readCount   // of the list that is read ahead
+	unjudged atomic.Bool // its items are about more than the view remembers
 }
 
 // readCount is how many calls of a read there are, as far as is known, and how
@@ -50,6 +49,8 @@ type event struct {
 	// positions that were not reached.
 	done, top bool
 	left      []position
+	// gathered is the end of the list that is read ahead, read whole.
+	gathered bool
 }
 
 func newWalker(q *query) *walker {
@@ -122,7 +123,7 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	}
 	defer w.counts[number].done.Add(1)
 	r := w.plan.reads[number]
-	response, err := w.readWhenAdmitted(ctx, r.method, w.requestAt(r, number, p))
+	said, next, err := w.fetch(ctx, r, w.requestAt(r, number, p), trail)
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.NotFound && r.mayBeAbsent {
 		page.message, page.items = w.plan.message(r, p, nil, nil)
 		return page, nil
@@ -130,19 +131,7 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	if err != nil {
 		return itemPage{}, err
 	}
-	decoded, err := response.Message()
-	if err != nil {
-		return itemPage{}, err
-	}
-	said := decoded.ProtoReflect()
-	if r.list != nil {
-		if page.next, err = trail.Next(said); err != nil {
-			return itemPage{}, err
-		}
-		if len(page.next) > maxCursor {
-			return itemPage{}, uselessPage()
-		}
-	}
+	page.next = next
 	if r.bucketed != nil {
 		if *edge, err = r.bucketed.check(w.cuts[number], bucketKeyPiece(p.keys[0]), *edge, said.Get(r.items).List()); err != nil {
 			return itemPage{}, err
@@ -152,63 +141,9 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	if slices.ContainsFunc(page.keys, func(key string) bool { return key == "" || len(key) > maxKey }) {
 		return itemPage{}, uselessPage()
 	}
-	page.message, page.items = w.plan.message(r, p, said, w.through)
+	page.message, page.items = w.plan.message(r, p, said, w.view.convert)
 	return page, nil
 }
-
-// readWhenAdmitted makes a read as soon as there is budget for it: a stream waits for
-// longer than a call may.
-func (w *walker) readWhenAdmitted(ctx context.Context, m *catalog.Method, request protoreflect.Message) (*pipeline.Response, error) {
-	for {
-		response, err := w.read(ctx, m, request)
-		wait, waits := notSentYet(err)
-		if !waits {
-			return response, err
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// read makes a read on behalf of the caller, through the whole pipeline: validated,
-// decided on its own by the policy that is in force at the moment, cached. The call
-// has the one record, and counts its reads.
-func (w *walker) read(ctx context.Context, m *catalog.Method, request protoreflect.Message) (*pipeline.Response, error) {
-	whole := accounting.From(ctx)
-	ctx, part := accounting.Part(ctx)
-	permit, err := w.Admission.Authorize(ctx, m, request)
-	if err != nil {
-		if part.Admission.Request != nil { // It was decided on, and denied.
-			whole.Reads.Refused.Add(1)
-		}
-		return nil, err
-	}
-	whole.Reads.Made.Add(1)
-	response, err := w.Invoker.Invoke(ctx, permit)
-	if _, waits := notSentYet(err); waits {
-		whole.Reads.Made.Add(-1)
-	}
-	return response, err
-}
-
-// notSentYet returns how long to wait with a read that was not sent, because
-// the budget has no call for it within the time that one read may take.
-func notSentYet(err error) (wait time.Duration, ok bool) {
-	e, ok := errors.AsType[*upstream.Error](err)
-	if !ok || e.Reason != upstream.ReasonNoBudget {
-		return 0, false
-	}
-	return max(e.RetryAfter, shortestWait), true
-}
-
-// shortestWait is how long to wait at the least before a read is tried again that
-// was not sent.
-const shortestWait = 100 * time.Millisecond
 
 // hand hands an event over; false when the time was over first.
 func (w *walker) hand(ctx context.Context, e event) bool {

@@ -6,7 +6,6 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/service/catalog"
-	"github.com/admin-gateway/admin-gateway/service/door"
 )
 
 // unknownRPC stands for every procedure that does not exist.
@@ -39,7 +38,7 @@ const (
 
 // doorNames are the values of labels. A call in the same process has no protocol.
 var doorNames = [...]string{
-	doorOther: "other", doorInProcess: "inprocess", doorREST: door.ProtocolREST,
+	doorOther: "other", doorInProcess: "inprocess", doorREST: "rest",
 	doorConnect: connect.ProtocolNameConnect, doorGRPC: connect.ProtocolNameGRPC, doorGRPCWeb: connect.ProtocolNameGRPCWeb,
 }
 

@@ -105,7 +105,6 @@ func (d *decoder) choice(f *field) error {
 	before := len(d.dst)
 	start := d.open(f.tag)
 	empty := len(d.dst)
-	d.path[d.depth] = f
 	if err := d.chosenMember(f.message); err != nil {
 		return err
 	}
@@ -123,24 +122,7 @@ func (d *decoder) chosenMember(p *plan) error {
 	if member == nil {
 		return d.fail(kindChoice.wants())
 	}
-	switch member.kind {
-	case kindArray, kindMessage:
-		// Not [decoder.single]: the value has the name of the field that has the choice.
-		start := d.open(member.tag)
-		err := d.whole(member)
-		d.close(start)
-		return err
-	default:
-		return d.single(p, member, true)
-	}
-}
-
-// whole reads the array or the object that a field stands for.
-func (d *decoder) whole(f *field) error {
-	if f.kind == kindArray {
-		return d.array(f.message)
-	}
-	return d.object(f.message)
+	return d.single(p, member, true)
 }
 
 // choice writes the member that is set.

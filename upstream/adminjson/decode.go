@@ -156,7 +156,7 @@ func (d *decoder) object(p *plan) error {
 		}
 	}
 	if chosen != nil {
-		if err := d.variant(p, chosen, fr.object); err != nil {
+		if err := d.variant(chosen, fr.object); err != nil {
 			return err
 		}
 	}
@@ -217,7 +217,7 @@ func (d *decoder) second(p *plan, f *field, fr *frame) error {
 	}
 	d.drift.add(p.desc.FullName(), f.name, SecondOneof)
 	if u := p.payloads[f.oneof]; u != nil {
-		d.payload(p, u, f, fr)
+		d.payload(u, f, fr)
 	}
 	return nil
 }

@@ -178,6 +178,7 @@ func (e *encoder) single(f *field, v protoreflect.Value) error {
 		return e.anyValue(v.Message())
 	case kindArray, kindMessage, kindChoice:
 		return e.message(f.message, v.Message())
+	case kindMap: // Never one of several; [encoder.value] writes it.
 	}
 	return nil
 }

@@ -169,7 +169,7 @@ func unquoted(raw []byte, escaped bool) string {
 
 // variant reads the members of the object that starts at start which are the
 // variant's, as a record of its own. The decoder's position stays behind the object.
-func (d *decoder) variant(p *plan, chosen *field, start int) error {
+func (d *decoder) variant(chosen *field, start int) error {
 	behind := d.pos
 	record := d.open(chosen.tag)
 	fr := frame{base: len(d.dst), object: start}
@@ -198,7 +198,7 @@ func (d *decoder) variant(p *plan, chosen *field, start int) error {
 // payload lets the discriminator choose among the members of a oneof that an
 // answer has, of which f is the latest. Where it names none of them, the latest
 // counts.
-func (d *decoder) payload(p *plan, u *union, f *field, fr *frame) {
+func (d *decoder) payload(u *union, f *field, fr *frame) {
 	value, _ := d.find(fr.object, u.discriminator)
 	chosen := u.variants[string(value)]
 	if chosen == nil {

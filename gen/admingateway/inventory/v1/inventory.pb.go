@@ -2957,6 +2957,350 @@ func (*ListAdminApiKeysResponse_Failure) isListAdminApiKeysResponse_Event() {}
 
 func (*ListAdminApiKeysResponse_End) isListAdminApiKeysResponse_Event() {}
 
+// Request for `ListFederationRules`.
+type ListFederationRulesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. From the end of a stream that was incomplete: streams the rest.
+	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFederationRulesRequest) Reset() {
+	*x = ListFederationRulesRequest{}
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFederationRulesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFederationRulesRequest) ProtoMessage() {}
+
+func (x *ListFederationRulesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFederationRulesRequest.ProtoReflect.Descriptor instead.
+func (*ListFederationRulesRequest) Descriptor() ([]byte, []int) {
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListFederationRulesRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// Response of `ListFederationRules`: one message of the stream.
+type ListFederationRulesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The content of the message.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*ListFederationRulesResponse_Rules_
+	//	*ListFederationRulesResponse_Progress
+	//	*ListFederationRulesResponse_Failure
+	//	*ListFederationRulesResponse_End
+	Event         isListFederationRulesResponse_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFederationRulesResponse) Reset() {
+	*x = ListFederationRulesResponse{}
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFederationRulesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFederationRulesResponse) ProtoMessage() {}
+
+func (x *ListFederationRulesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFederationRulesResponse.ProtoReflect.Descriptor instead.
+func (*ListFederationRulesResponse) Descriptor() ([]byte, []int) {
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListFederationRulesResponse) GetEvent() isListFederationRulesResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *ListFederationRulesResponse) GetRules() *ListFederationRulesResponse_Rules {
+	if x != nil {
+		if x, ok := x.Event.(*ListFederationRulesResponse_Rules_); ok {
+			return x.Rules
+		}
+	}
+	return nil
+}
+
+func (x *ListFederationRulesResponse) GetProgress() *Progress {
+	if x != nil {
+		if x, ok := x.Event.(*ListFederationRulesResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *ListFederationRulesResponse) GetFailure() *Failure {
+	if x != nil {
+		if x, ok := x.Event.(*ListFederationRulesResponse_Failure); ok {
+			return x.Failure
+		}
+	}
+	return nil
+}
+
+func (x *ListFederationRulesResponse) GetEnd() *End {
+	if x != nil {
+		if x, ok := x.Event.(*ListFederationRulesResponse_End); ok {
+			return x.End
+		}
+	}
+	return nil
+}
+
+type isListFederationRulesResponse_Event interface {
+	isListFederationRulesResponse_Event()
+}
+
+type ListFederationRulesResponse_Rules_ struct {
+	// A page of one provider.
+	Rules *ListFederationRulesResponse_Rules `protobuf:"bytes,1,opt,name=rules,proto3,oneof"`
+}
+
+type ListFederationRulesResponse_Progress struct {
+	// Progress of the stream.
+	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
+}
+
+type ListFederationRulesResponse_Failure struct {
+	// A read that failed.
+	Failure *Failure `protobuf:"bytes,14,opt,name=failure,proto3,oneof"`
+}
+
+type ListFederationRulesResponse_End struct {
+	// The end of the stream.
+	End *End `protobuf:"bytes,15,opt,name=end,proto3,oneof"`
+}
+
+func (*ListFederationRulesResponse_Rules_) isListFederationRulesResponse_Event() {}
+
+func (*ListFederationRulesResponse_Progress) isListFederationRulesResponse_Event() {}
+
+func (*ListFederationRulesResponse_Failure) isListFederationRulesResponse_Event() {}
+
+func (*ListFederationRulesResponse_End) isListFederationRulesResponse_Event() {}
+
+// Request for `ListExternalStorage`.
+type ListExternalStorageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. Only the storage of this project. Unset means of any; a caller
+	// whose grants are limited to projects has to name one.
+	ProjectId *string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
+	// Optional. From the end of a stream that was incomplete: streams the rest.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExternalStorageRequest) Reset() {
+	*x = ListExternalStorageRequest{}
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExternalStorageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExternalStorageRequest) ProtoMessage() {}
+
+func (x *ListExternalStorageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExternalStorageRequest.ProtoReflect.Descriptor instead.
+func (*ListExternalStorageRequest) Descriptor() ([]byte, []int) {
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListExternalStorageRequest) GetProjectId() string {
+	if x != nil && x.ProjectId != nil {
+		return *x.ProjectId
+	}
+	return ""
+}
+
+func (x *ListExternalStorageRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// Response of `ListExternalStorage`: one message of the stream.
+type ListExternalStorageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The content of the message.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*ListExternalStorageResponse_Storage_
+	//	*ListExternalStorageResponse_Progress
+	//	*ListExternalStorageResponse_Failure
+	//	*ListExternalStorageResponse_End
+	Event         isListExternalStorageResponse_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExternalStorageResponse) Reset() {
+	*x = ListExternalStorageResponse{}
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExternalStorageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExternalStorageResponse) ProtoMessage() {}
+
+func (x *ListExternalStorageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExternalStorageResponse.ProtoReflect.Descriptor instead.
+func (*ListExternalStorageResponse) Descriptor() ([]byte, []int) {
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListExternalStorageResponse) GetEvent() isListExternalStorageResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *ListExternalStorageResponse) GetStorage() *ListExternalStorageResponse_Storage {
+	if x != nil {
+		if x, ok := x.Event.(*ListExternalStorageResponse_Storage_); ok {
+			return x.Storage
+		}
+	}
+	return nil
+}
+
+func (x *ListExternalStorageResponse) GetProgress() *Progress {
+	if x != nil {
+		if x, ok := x.Event.(*ListExternalStorageResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *ListExternalStorageResponse) GetFailure() *Failure {
+	if x != nil {
+		if x, ok := x.Event.(*ListExternalStorageResponse_Failure); ok {
+			return x.Failure
+		}
+	}
+	return nil
+}
+
+func (x *ListExternalStorageResponse) GetEnd() *End {
+	if x != nil {
+		if x, ok := x.Event.(*ListExternalStorageResponse_End); ok {
+			return x.End
+		}
+	}
+	return nil
+}
+
+type isListExternalStorageResponse_Event interface {
+	isListExternalStorageResponse_Event()
+}
+
+type ListExternalStorageResponse_Storage_ struct {
+	// A page of items.
+	Storage *ListExternalStorageResponse_Storage `protobuf:"bytes,1,opt,name=storage,proto3,oneof"`
+}
+
+type ListExternalStorageResponse_Progress struct {
+	// Progress of the stream.
+	Progress *Progress `protobuf:"bytes,13,opt,name=progress,proto3,oneof"`
+}
+
+type ListExternalStorageResponse_Failure struct {
+	// A read that failed.
+	Failure *Failure `protobuf:"bytes,14,opt,name=failure,proto3,oneof"`
+}
+
+type ListExternalStorageResponse_End struct {
+	// The end of the stream.
+	End *End `protobuf:"bytes,15,opt,name=end,proto3,oneof"`
+}
+
+func (*ListExternalStorageResponse_Storage_) isListExternalStorageResponse_Event() {}
+
+func (*ListExternalStorageResponse_Progress) isListExternalStorageResponse_Event() {}
+
+func (*ListExternalStorageResponse_Failure) isListExternalStorageResponse_Event() {}
+
+func (*ListExternalStorageResponse_End) isListExternalStorageResponse_Event() {}
+
 // Request for `ListAuditLogs`.
 type ListAuditLogsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2986,7 +3330,7 @@ type ListAuditLogsRequest struct {
 
 func (x *ListAuditLogsRequest) Reset() {
 	*x = ListAuditLogsRequest{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[32]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3342,7 @@ func (x *ListAuditLogsRequest) String() string {
 func (*ListAuditLogsRequest) ProtoMessage() {}
 
 func (x *ListAuditLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[32]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3355,7 @@ func (x *ListAuditLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditLogsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditLogsRequest) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{32}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListAuditLogsRequest) GetEffectiveAt() *v1.AuditLogTimeRange {
@@ -3088,7 +3432,7 @@ type ListAuditLogsResponse struct {
 
 func (x *ListAuditLogsResponse) Reset() {
 	*x = ListAuditLogsResponse{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[33]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3100,7 +3444,7 @@ func (x *ListAuditLogsResponse) String() string {
 func (*ListAuditLogsResponse) ProtoMessage() {}
 
 func (x *ListAuditLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[33]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3113,7 +3457,7 @@ func (x *ListAuditLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditLogsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditLogsResponse) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{33}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListAuditLogsResponse) GetEvent() isListAuditLogsResponse_Event {
@@ -3231,7 +3575,7 @@ type ListUsageRequest struct {
 
 func (x *ListUsageRequest) Reset() {
 	*x = ListUsageRequest{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[34]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3243,7 +3587,7 @@ func (x *ListUsageRequest) String() string {
 func (*ListUsageRequest) ProtoMessage() {}
 
 func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[34]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3256,7 +3600,7 @@ func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageRequest.ProtoReflect.Descriptor instead.
 func (*ListUsageRequest) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{34}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListUsageRequest) GetKinds() []UsageKind {
@@ -3361,7 +3705,7 @@ type ListUsageResponse struct {
 
 func (x *ListUsageResponse) Reset() {
 	*x = ListUsageResponse{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[35]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3717,7 @@ func (x *ListUsageResponse) String() string {
 func (*ListUsageResponse) ProtoMessage() {}
 
 func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[35]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3386,7 +3730,7 @@ func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageResponse.ProtoReflect.Descriptor instead.
 func (*ListUsageResponse) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{35}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListUsageResponse) GetEvent() isListUsageResponse_Event {
@@ -3480,14 +3824,28 @@ type FindStaleKeysRequest struct {
 	// days ago or more. Unset means 30.
 	NeverUsedDays *int32 `protobuf:"varint,4,opt,name=never_used_days,json=neverUsedDays,proto3,oneof" json:"never_used_days,omitempty"`
 	// Optional. From the end of a stream that was incomplete: streams the rest.
-	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	ResumeToken string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Optional. Finds the keys that expire within so many days, and those that have
+	// expired. 0 finds only those that have expired.
+	ExpiresWithinDays *int32 `protobuf:"varint,6,opt,name=expires_within_days,json=expiresWithinDays,proto3,oneof" json:"expires_within_days,omitempty"`
+	// Optional. True finds the keys that do not expire, and those that have
+	// expired.
+	NeverExpires bool `protobuf:"varint,7,opt,name=never_expires,json=neverExpires,proto3" json:"never_expires,omitempty"`
+	// Optional. Finds the keys that live for more than so many days, from their
+	// creation to their end, with those that have no end, and the keys that have
+	// expired.
+	MaxLifeDays *int32 `protobuf:"varint,8,opt,name=max_life_days,json=maxLifeDays,proto3,oneof" json:"max_life_days,omitempty"`
+	// Optional. True finds the keys without restriction. The audit log alone says
+	// which these are: the caller needs its permission, and it is read whole before
+	// the keys are. A key of which it says nothing is not found.
+	Unrestricted  bool `protobuf:"varint,9,opt,name=unrestricted,proto3" json:"unrestricted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FindStaleKeysRequest) Reset() {
 	*x = FindStaleKeysRequest{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[36]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3857,7 @@ func (x *FindStaleKeysRequest) String() string {
 func (*FindStaleKeysRequest) ProtoMessage() {}
 
 func (x *FindStaleKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[36]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3870,7 @@ func (x *FindStaleKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindStaleKeysRequest.ProtoReflect.Descriptor instead.
 func (*FindStaleKeysRequest) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{36}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *FindStaleKeysRequest) GetProjectIds() []string {
@@ -3550,6 +3908,34 @@ func (x *FindStaleKeysRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *FindStaleKeysRequest) GetExpiresWithinDays() int32 {
+	if x != nil && x.ExpiresWithinDays != nil {
+		return *x.ExpiresWithinDays
+	}
+	return 0
+}
+
+func (x *FindStaleKeysRequest) GetNeverExpires() bool {
+	if x != nil {
+		return x.NeverExpires
+	}
+	return false
+}
+
+func (x *FindStaleKeysRequest) GetMaxLifeDays() int32 {
+	if x != nil && x.MaxLifeDays != nil {
+		return *x.MaxLifeDays
+	}
+	return 0
+}
+
+func (x *FindStaleKeysRequest) GetUnrestricted() bool {
+	if x != nil {
+		return x.Unrestricted
+	}
+	return false
+}
+
 // Response of `FindStaleKeys`: one message of the stream.
 type FindStaleKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3568,7 +3954,7 @@ type FindStaleKeysResponse struct {
 
 func (x *FindStaleKeysResponse) Reset() {
 	*x = FindStaleKeysResponse{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[37]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3580,7 +3966,7 @@ func (x *FindStaleKeysResponse) String() string {
 func (*FindStaleKeysResponse) ProtoMessage() {}
 
 func (x *FindStaleKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[37]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3593,7 +3979,7 @@ func (x *FindStaleKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindStaleKeysResponse.ProtoReflect.Descriptor instead.
 func (*FindStaleKeysResponse) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{37}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *FindStaleKeysResponse) GetEvent() isFindStaleKeysResponse_Event {
@@ -3688,7 +4074,7 @@ type GetKeyInventoryRequest struct {
 
 func (x *GetKeyInventoryRequest) Reset() {
 	*x = GetKeyInventoryRequest{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[38]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3700,7 +4086,7 @@ func (x *GetKeyInventoryRequest) String() string {
 func (*GetKeyInventoryRequest) ProtoMessage() {}
 
 func (x *GetKeyInventoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[38]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3713,7 +4099,7 @@ func (x *GetKeyInventoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyInventoryRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyInventoryRequest) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{38}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetKeyInventoryRequest) GetProjectIds() []string {
@@ -3755,7 +4141,7 @@ type GetKeyInventoryResponse struct {
 
 func (x *GetKeyInventoryResponse) Reset() {
 	*x = GetKeyInventoryResponse{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[39]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3767,7 +4153,7 @@ func (x *GetKeyInventoryResponse) String() string {
 func (*GetKeyInventoryResponse) ProtoMessage() {}
 
 func (x *GetKeyInventoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[39]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3780,7 +4166,7 @@ func (x *GetKeyInventoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyInventoryResponse.ProtoReflect.Descriptor instead.
 func (*GetKeyInventoryResponse) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{39}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetKeyInventoryResponse) GetEvent() isGetKeyInventoryResponse_Event {
@@ -3871,7 +4257,7 @@ type ListApiKeysResponse_Keys struct {
 
 func (x *ListApiKeysResponse_Keys) Reset() {
 	*x = ListApiKeysResponse_Keys{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[40]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3883,7 +4269,7 @@ func (x *ListApiKeysResponse_Keys) String() string {
 func (*ListApiKeysResponse_Keys) ProtoMessage() {}
 
 func (x *ListApiKeysResponse_Keys) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[40]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3926,7 +4312,7 @@ type ListServiceAccountsResponse_ServiceAccounts struct {
 
 func (x *ListServiceAccountsResponse_ServiceAccounts) Reset() {
 	*x = ListServiceAccountsResponse_ServiceAccounts{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[41]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3938,7 +4324,7 @@ func (x *ListServiceAccountsResponse_ServiceAccounts) String() string {
 func (*ListServiceAccountsResponse_ServiceAccounts) ProtoMessage() {}
 
 func (x *ListServiceAccountsResponse_ServiceAccounts) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[41]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3981,7 +4367,7 @@ type ListProjectUsersResponse_Users struct {
 
 func (x *ListProjectUsersResponse_Users) Reset() {
 	*x = ListProjectUsersResponse_Users{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[42]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3993,7 +4379,7 @@ func (x *ListProjectUsersResponse_Users) String() string {
 func (*ListProjectUsersResponse_Users) ProtoMessage() {}
 
 func (x *ListProjectUsersResponse_Users) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[42]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4036,7 +4422,7 @@ type ListProjectGroupsResponse_Groups struct {
 
 func (x *ListProjectGroupsResponse_Groups) Reset() {
 	*x = ListProjectGroupsResponse_Groups{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[43]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4048,7 +4434,7 @@ func (x *ListProjectGroupsResponse_Groups) String() string {
 func (*ListProjectGroupsResponse_Groups) ProtoMessage() {}
 
 func (x *ListProjectGroupsResponse_Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[43]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4091,7 +4477,7 @@ type ListRateLimitsResponse_RateLimits struct {
 
 func (x *ListRateLimitsResponse_RateLimits) Reset() {
 	*x = ListRateLimitsResponse_RateLimits{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[44]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4103,7 +4489,7 @@ func (x *ListRateLimitsResponse_RateLimits) String() string {
 func (*ListRateLimitsResponse_RateLimits) ProtoMessage() {}
 
 func (x *ListRateLimitsResponse_RateLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[44]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4148,7 +4534,7 @@ type ListUserRolesResponse_Roles struct {
 
 func (x *ListUserRolesResponse_Roles) Reset() {
 	*x = ListUserRolesResponse_Roles{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[45]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4160,7 +4546,7 @@ func (x *ListUserRolesResponse_Roles) String() string {
 func (*ListUserRolesResponse_Roles) ProtoMessage() {}
 
 func (x *ListUserRolesResponse_Roles) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[45]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4212,7 +4598,7 @@ type ListGroupRolesResponse_Roles struct {
 
 func (x *ListGroupRolesResponse_Roles) Reset() {
 	*x = ListGroupRolesResponse_Roles{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[46]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4610,7 @@ func (x *ListGroupRolesResponse_Roles) String() string {
 func (*ListGroupRolesResponse_Roles) ProtoMessage() {}
 
 func (x *ListGroupRolesResponse_Roles) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[46]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4274,7 +4660,7 @@ type ListSpendAlertsResponse_Alerts struct {
 
 func (x *ListSpendAlertsResponse_Alerts) Reset() {
 	*x = ListSpendAlertsResponse_Alerts{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[47]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4286,7 +4672,7 @@ func (x *ListSpendAlertsResponse_Alerts) String() string {
 func (*ListSpendAlertsResponse_Alerts) ProtoMessage() {}
 
 func (x *ListSpendAlertsResponse_Alerts) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[47]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4715,7 @@ type ListCertificatesResponse_Certificates struct {
 
 func (x *ListCertificatesResponse_Certificates) Reset() {
 	*x = ListCertificatesResponse_Certificates{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[48]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4341,7 +4727,7 @@ func (x *ListCertificatesResponse_Certificates) String() string {
 func (*ListCertificatesResponse_Certificates) ProtoMessage() {}
 
 func (x *ListCertificatesResponse_Certificates) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[48]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4385,7 +4771,7 @@ type ListModelPermissionsResponse_Permissions struct {
 
 func (x *ListModelPermissionsResponse_Permissions) Reset() {
 	*x = ListModelPermissionsResponse_Permissions{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[49]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4397,7 +4783,7 @@ func (x *ListModelPermissionsResponse_Permissions) String() string {
 func (*ListModelPermissionsResponse_Permissions) ProtoMessage() {}
 
 func (x *ListModelPermissionsResponse_Permissions) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[49]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4441,7 +4827,7 @@ type ListHostedToolPermissionsResponse_Permissions struct {
 
 func (x *ListHostedToolPermissionsResponse_Permissions) Reset() {
 	*x = ListHostedToolPermissionsResponse_Permissions{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[50]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4453,7 +4839,7 @@ func (x *ListHostedToolPermissionsResponse_Permissions) String() string {
 func (*ListHostedToolPermissionsResponse_Permissions) ProtoMessage() {}
 
 func (x *ListHostedToolPermissionsResponse_Permissions) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[50]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4497,7 +4883,7 @@ type ListDataRetentionResponse_Retention struct {
 
 func (x *ListDataRetentionResponse_Retention) Reset() {
 	*x = ListDataRetentionResponse_Retention{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[51]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4509,7 +4895,7 @@ func (x *ListDataRetentionResponse_Retention) String() string {
 func (*ListDataRetentionResponse_Retention) ProtoMessage() {}
 
 func (x *ListDataRetentionResponse_Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[51]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4550,7 +4936,7 @@ type ListUsersResponse_Users struct {
 
 func (x *ListUsersResponse_Users) Reset() {
 	*x = ListUsersResponse_Users{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[52]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4562,7 +4948,7 @@ func (x *ListUsersResponse_Users) String() string {
 func (*ListUsersResponse_Users) ProtoMessage() {}
 
 func (x *ListUsersResponse_Users) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[52]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4596,7 +4982,7 @@ type ListGroupMembersResponse_Groups struct {
 
 func (x *ListGroupMembersResponse_Groups) Reset() {
 	*x = ListGroupMembersResponse_Groups{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[53]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4608,7 +4994,7 @@ func (x *ListGroupMembersResponse_Groups) String() string {
 func (*ListGroupMembersResponse_Groups) ProtoMessage() {}
 
 func (x *ListGroupMembersResponse_Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[53]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4644,7 +5030,7 @@ type ListGroupMembersResponse_Members struct {
 
 func (x *ListGroupMembersResponse_Members) Reset() {
 	*x = ListGroupMembersResponse_Members{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[54]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4656,7 +5042,7 @@ func (x *ListGroupMembersResponse_Members) String() string {
 func (*ListGroupMembersResponse_Members) ProtoMessage() {}
 
 func (x *ListGroupMembersResponse_Members) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[54]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4697,7 +5083,7 @@ type ListInvitesResponse_Invites struct {
 
 func (x *ListInvitesResponse_Invites) Reset() {
 	*x = ListInvitesResponse_Invites{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[55]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4709,7 +5095,7 @@ func (x *ListInvitesResponse_Invites) String() string {
 func (*ListInvitesResponse_Invites) ProtoMessage() {}
 
 func (x *ListInvitesResponse_Invites) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[55]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4743,7 +5129,7 @@ type ListAdminApiKeysResponse_Keys struct {
 
 func (x *ListAdminApiKeysResponse_Keys) Reset() {
 	*x = ListAdminApiKeysResponse_Keys{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[56]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4755,7 +5141,7 @@ func (x *ListAdminApiKeysResponse_Keys) String() string {
 func (*ListAdminApiKeysResponse_Keys) ProtoMessage() {}
 
 func (x *ListAdminApiKeysResponse_Keys) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[56]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4778,6 +5164,107 @@ func (x *ListAdminApiKeysResponse_Keys) GetItems() []*v1.AdminApiKey {
 	return nil
 }
 
+// A page of items. A list without items has one empty page.
+type ListFederationRulesResponse_Rules struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ID of the provider.
+	WorkloadIdentityProviderId string `protobuf:"bytes,1,opt,name=workload_identity_provider_id,json=workloadIdentityProviderId,proto3" json:"workload_identity_provider_id,omitempty"`
+	// The rules.
+	Items         []*v1.WorkloadIdentityFederationRule `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFederationRulesResponse_Rules) Reset() {
+	*x = ListFederationRulesResponse_Rules{}
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFederationRulesResponse_Rules) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFederationRulesResponse_Rules) ProtoMessage() {}
+
+func (x *ListFederationRulesResponse_Rules) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFederationRulesResponse_Rules.ProtoReflect.Descriptor instead.
+func (*ListFederationRulesResponse_Rules) Descriptor() ([]byte, []int) {
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{33, 0}
+}
+
+func (x *ListFederationRulesResponse_Rules) GetWorkloadIdentityProviderId() string {
+	if x != nil {
+		return x.WorkloadIdentityProviderId
+	}
+	return ""
+}
+
+func (x *ListFederationRulesResponse_Rules) GetItems() []*v1.WorkloadIdentityFederationRule {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+// A page of items.
+type ListExternalStorageResponse_Storage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The items.
+	Items         []*v1.ExternalStorage `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExternalStorageResponse_Storage) Reset() {
+	*x = ListExternalStorageResponse_Storage{}
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExternalStorageResponse_Storage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExternalStorageResponse_Storage) ProtoMessage() {}
+
+func (x *ListExternalStorageResponse_Storage) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExternalStorageResponse_Storage.ProtoReflect.Descriptor instead.
+func (*ListExternalStorageResponse_Storage) Descriptor() ([]byte, []int) {
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{35, 0}
+}
+
+func (x *ListExternalStorageResponse_Storage) GetItems() []*v1.ExternalStorage {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
 // A page of items.
 type ListAuditLogsResponse_Entries struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -4789,7 +5276,7 @@ type ListAuditLogsResponse_Entries struct {
 
 func (x *ListAuditLogsResponse_Entries) Reset() {
 	*x = ListAuditLogsResponse_Entries{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[57]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4801,7 +5288,7 @@ func (x *ListAuditLogsResponse_Entries) String() string {
 func (*ListAuditLogsResponse_Entries) ProtoMessage() {}
 
 func (x *ListAuditLogsResponse_Entries) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[57]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4814,7 +5301,7 @@ func (x *ListAuditLogsResponse_Entries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditLogsResponse_Entries.ProtoReflect.Descriptor instead.
 func (*ListAuditLogsResponse_Entries) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{33, 0}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{37, 0}
 }
 
 func (x *ListAuditLogsResponse_Entries) GetItems() []*v1.AuditLog {
@@ -4858,7 +5345,7 @@ type ListUsageResponse_Buckets struct {
 
 func (x *ListUsageResponse_Buckets) Reset() {
 	*x = ListUsageResponse_Buckets{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[58]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4870,7 +5357,7 @@ func (x *ListUsageResponse_Buckets) String() string {
 func (*ListUsageResponse_Buckets) ProtoMessage() {}
 
 func (x *ListUsageResponse_Buckets) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[58]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4883,7 +5370,7 @@ func (x *ListUsageResponse_Buckets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageResponse_Buckets.ProtoReflect.Descriptor instead.
 func (*ListUsageResponse_Buckets) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{35, 0}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{39, 0}
 }
 
 func (x *ListUsageResponse_Buckets) GetKind() UsageKind {
@@ -4970,12 +5457,12 @@ func (x *ListUsageResponse_Buckets) GetCosts() []*v1.CostsBucket {
 	return nil
 }
 
-// The stale keys of a page of keys. There may be none.
+// The keys found on a page of keys. There may be none.
 type FindStaleKeysResponse_Keys struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ID of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// The stale keys.
+	// The keys.
 	Items         []*StaleKey `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4983,7 +5470,7 @@ type FindStaleKeysResponse_Keys struct {
 
 func (x *FindStaleKeysResponse_Keys) Reset() {
 	*x = FindStaleKeysResponse_Keys{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[59]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4995,7 +5482,7 @@ func (x *FindStaleKeysResponse_Keys) String() string {
 func (*FindStaleKeysResponse_Keys) ProtoMessage() {}
 
 func (x *FindStaleKeysResponse_Keys) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[59]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5008,7 +5495,7 @@ func (x *FindStaleKeysResponse_Keys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindStaleKeysResponse_Keys.ProtoReflect.Descriptor instead.
 func (*FindStaleKeysResponse_Keys) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{37, 0}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{41, 0}
 }
 
 func (x *FindStaleKeysResponse_Keys) GetProjectId() string {
@@ -5038,7 +5525,7 @@ type GetKeyInventoryResponse_Keys struct {
 
 func (x *GetKeyInventoryResponse_Keys) Reset() {
 	*x = GetKeyInventoryResponse_Keys{}
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[60]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5050,7 +5537,7 @@ func (x *GetKeyInventoryResponse_Keys) String() string {
 func (*GetKeyInventoryResponse_Keys) ProtoMessage() {}
 
 func (x *GetKeyInventoryResponse_Keys) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[60]
+	mi := &file_admingateway_inventory_v1_inventory_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5063,7 +5550,7 @@ func (x *GetKeyInventoryResponse_Keys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyInventoryResponse_Keys.ProtoReflect.Descriptor instead.
 func (*GetKeyInventoryResponse_Keys) Descriptor() ([]byte, []int) {
-	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{39, 0}
+	return file_admingateway_inventory_v1_inventory_proto_rawDescGZIP(), []int{43, 0}
 }
 
 func (x *GetKeyInventoryResponse_Keys) GetProjectId() string {
@@ -5084,7 +5571,7 @@ var File_admingateway_inventory_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
-	")admingateway/inventory/v1/inventory.proto\x12\x19admingateway.inventory.v1\x1a)admingateway/admin/v1/admin_api_key.proto\x1a%admingateway/admin/v1/audit_log.proto\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/cost.proto\x1a!admingateway/admin/v1/group.proto\x1a&admingateway/admin/v1/group_user.proto\x1a\"admingateway/admin/v1/invite.proto\x1a+admingateway/admin/v1/project_api_key.proto\x1a2admingateway/admin/v1/project_data_retention.proto\x1a)admingateway/admin/v1/project_group.proto\x1a;admingateway/admin/v1/project_hosted_tool_permissions.proto\x1a5admingateway/admin/v1/project_model_permissions.proto\x1a.admingateway/admin/v1/project_rate_limit.proto\x1a3admingateway/admin/v1/project_service_account.proto\x1a(admingateway/admin/v1/project_user.proto\x1a admingateway/admin/v1/role.proto\x1a'admingateway/admin/v1/spend_alert.proto\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a admingateway/admin/v1/user.proto\x1a#admingateway/inventory/v1/key.proto\x1a&admingateway/inventory/v1/stream.proto\x1a*admingateway/inventory/v1/usage_kind.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
+	")admingateway/inventory/v1/inventory.proto\x12\x19admingateway.inventory.v1\x1a)admingateway/admin/v1/admin_api_key.proto\x1a%admingateway/admin/v1/audit_log.proto\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/cost.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a!admingateway/admin/v1/group.proto\x1a&admingateway/admin/v1/group_user.proto\x1a\"admingateway/admin/v1/invite.proto\x1a+admingateway/admin/v1/project_api_key.proto\x1a2admingateway/admin/v1/project_data_retention.proto\x1a)admingateway/admin/v1/project_group.proto\x1a;admingateway/admin/v1/project_hosted_tool_permissions.proto\x1a5admingateway/admin/v1/project_model_permissions.proto\x1a.admingateway/admin/v1/project_rate_limit.proto\x1a3admingateway/admin/v1/project_service_account.proto\x1a(admingateway/admin/v1/project_user.proto\x1a admingateway/admin/v1/role.proto\x1a'admingateway/admin/v1/spend_alert.proto\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a admingateway/admin/v1/user.proto\x1a=admingateway/admin/v1/workload_identity_federation_rule.proto\x1a#admingateway/inventory/v1/key.proto\x1a&admingateway/inventory/v1/stream.proto\x1a*admingateway/inventory/v1/usage_kind.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
 	"\x12ListApiKeysRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
@@ -5312,6 +5799,30 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a@\n" +
 	"\x04Keys\x128\n" +
 	"\x05items\x18\x01 \x03(\v2\".admingateway.admin.v1.AdminApiKeyR\x05itemsB\a\n" +
+	"\x05event\"J\n" +
+	"\x1aListFederationRulesRequest\x12,\n" +
+	"\fresume_token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xcd\x03\n" +
+	"\x1bListFederationRulesResponse\x12T\n" +
+	"\x05rules\x18\x01 \x01(\v2<.admingateway.inventory.v1.ListFederationRulesResponse.RulesH\x00R\x05rules\x12A\n" +
+	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
+	"\afailure\x18\x0e \x01(\v2\".admingateway.inventory.v1.FailureH\x00R\afailure\x122\n" +
+	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a\x97\x01\n" +
+	"\x05Rules\x12A\n" +
+	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tR\x1aworkloadIdentityProviderId\x12K\n" +
+	"\x05items\x18\x02 \x03(\v25.admingateway.admin.v1.WorkloadIdentityFederationRuleR\x05itemsB\a\n" +
+	"\x05event\"\x88\x01\n" +
+	"\x1aListExternalStorageRequest\x12-\n" +
+	"\n" +
+	"project_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xb0\xff\x18\x01H\x00R\tprojectId\x88\x01\x01\x12,\n" +
+	"\fresume_token\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeTokenB\r\n" +
+	"\v_project_id\"\x82\x03\n" +
+	"\x1bListExternalStorageResponse\x12Z\n" +
+	"\astorage\x18\x01 \x01(\v2>.admingateway.inventory.v1.ListExternalStorageResponse.StorageH\x00R\astorage\x12A\n" +
+	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
+	"\afailure\x18\x0e \x01(\v2\".admingateway.inventory.v1.FailureH\x00R\afailure\x122\n" +
+	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1aG\n" +
+	"\aStorage\x12<\n" +
+	"\x05items\x18\x01 \x03(\v2&.admingateway.admin.v1.ExternalStorageR\x05itemsB\a\n" +
 	"\x05event\"\xab\x03\n" +
 	"\x14ListAuditLogsRequest\x12S\n" +
 	"\feffective_at\x18\x01 \x01(\v2(.admingateway.admin.v1.AuditLogTimeRangeB\x06\xbaH\x03\xc8\x01\x01R\veffectiveAt\x12*\n" +
@@ -5376,7 +5887,7 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	" \x03(\v21.admingateway.admin.v1.FileSearchCallsUsageBucketR\x0ffileSearchCalls\x12Z\n" +
 	"\x10web_search_calls\x18\v \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageBucketR\x0ewebSearchCalls\x128\n" +
 	"\x05costs\x18\f \x03(\v2\".admingateway.admin.v1.CostsBucketR\x05costsB\a\n" +
-	"\x05event\"\xb4\x02\n" +
+	"\x05event\"\x9f\x04\n" +
 	"\x14FindStaleKeysRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
@@ -5384,9 +5895,15 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\vunused_days\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x00R\n" +
 	"unusedDays\x88\x01\x01\x128\n" +
 	"\x0fnever_used_days\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00H\x01R\rneverUsedDays\x88\x01\x01\x12,\n" +
-	"\fresume_token\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeTokenB\x0e\n" +
+	"\fresume_token\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\x12@\n" +
+	"\x13expires_within_days\x18\x06 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00H\x02R\x11expiresWithinDays\x88\x01\x01\x12#\n" +
+	"\rnever_expires\x18\a \x01(\bR\fneverExpires\x124\n" +
+	"\rmax_life_days\x18\b \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x03R\vmaxLifeDays\x88\x01\x01\x12\"\n" +
+	"\funrestricted\x18\t \x01(\bR\funrestrictedB\x0e\n" +
 	"\f_unused_daysB\x12\n" +
-	"\x10_never_used_days\"\x86\x03\n" +
+	"\x10_never_used_daysB\x16\n" +
+	"\x14_expires_within_daysB\x10\n" +
+	"\x0e_max_life_days\"\x86\x03\n" +
 	"\x15FindStaleKeysResponse\x12K\n" +
 	"\x04keys\x18\x01 \x01(\v25.admingateway.inventory.v1.FindStaleKeysResponse.KeysH\x00R\x04keys\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5411,7 +5928,7 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x129\n" +
 	"\x05items\x18\x02 \x03(\v2#.admingateway.inventory.v1.KeyEntryR\x05itemsB\a\n" +
-	"\x05event2\xae9\n" +
+	"\x05event2\xdb?\n" +
 	"\x10InventoryService\x12\xe4\x02\n" +
 	"\vListApiKeys\x12-.admingateway.inventory.v1.ListApiKeysRequest\x1a..admingateway.inventory.v1.ListApiKeysResponse\"\xf3\x01\xb2\xff\x18\x1d\n" +
 	"\x17inventory.api_keys.readh\x01\x18\x01\xba\xff\x18\xca\x01\n" +
@@ -5518,7 +6035,17 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x10ListAdminApiKeys\x122.admingateway.inventory.v1.ListAdminApiKeysRequest\x1a3.admingateway.inventory.v1.ListAdminApiKeysResponse\"k\xb2\xff\x18#\n" +
 	"\x1dinventory.admin_api_keys.readh\x01\x18\x01\xba\xff\x18=\n" +
 	";\n" +
-	"9admingateway.admin.v1.AdminApiKeyService/ListAdminApiKeys\x90\x02\x010\x01\x12\xd7\x01\n" +
+	"9admingateway.admin.v1.AdminApiKeyService/ListAdminApiKeys\x90\x02\x010\x01\x12\x97\x03\n" +
+	"\x13ListFederationRules\x125.admingateway.inventory.v1.ListFederationRulesRequest\x1a6.admingateway.inventory.v1.ListFederationRulesResponse\"\x8e\x02\xb2\xff\x18%\n" +
+	"\x1finventory.federation_rules.readh\x01\x18\x01\xba\xff\x18\xdd\x01\n" +
+	"x\n" +
+	"Sadmingateway.admin.v1.WorkloadIdentityProviderService/ListWorkloadIdentityProviders\x12\x02id\x1a\x1dworkload_identity_provider_id\n" +
+	"a\n" +
+	"_admingateway.admin.v1.WorkloadIdentityFederationRuleService/ListWorkloadIdentityFederationRules\x90\x02\x010\x01\x12\x8b\x02\n" +
+	"\x13ListExternalStorage\x125.admingateway.inventory.v1.ListExternalStorageRequest\x1a6.admingateway.inventory.v1.ListExternalStorageResponse\"\x82\x01\xb2\xff\x18%\n" +
+	"\x1finventory.external_storage.readh\x01\x18\x01\xba\xff\x18R\n" +
+	"P\n" +
+	"Nadmingateway.admin.v1.ExternalStorageService/ListExternalStorageConfigurations\x90\x02\x010\x01\x12\xd7\x01\n" +
 	"\rListAuditLogs\x12/.admingateway.inventory.v1.ListAuditLogsRequest\x1a0.admingateway.inventory.v1.ListAuditLogsResponse\"a\xb2\xff\x18\x1f\n" +
 	"\x19inventory.audit_logs.readh\x01\x18\x01\xba\xff\x187\n" +
 	"5\n" +
@@ -5546,15 +6073,16 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"a\n" +
 	"\x1bUSAGE_KIND_WEB_SEARCH_CALLS\x12:admingateway.admin.v1.UsageService/ListWebSearchCallsUsage\x18\xa0\v \xa8\x01(\x1f\n" +
 	"B\n" +
-	"\x10USAGE_KIND_COSTS\x12+admingateway.admin.v1.CostService/ListCosts(\xb4\x01\x90\x02\x010\x01\x12\xf8\x02\n" +
-	"\rFindStaleKeys\x12/.admingateway.inventory.v1.FindStaleKeysRequest\x1a0.admingateway.inventory.v1.FindStaleKeysResponse\"\x81\x02\xb2\xff\x18\x1f\n" +
-	"\x19inventory.stale_keys.readh\x01\x18\x01\xba\xff\x18\xd6\x01\n" +
+	"\x10USAGE_KIND_COSTS\x12+admingateway.admin.v1.CostService/ListCosts(\xb4\x01\x90\x02\x010\x01\x12\xfd\x03\n" +
+	"\rFindStaleKeys\x12/.admingateway.inventory.v1.FindStaleKeysRequest\x1a0.admingateway.inventory.v1.FindStaleKeysResponse\"\x86\x03\xb2\xff\x18\x1f\n" +
+	"\x19inventory.stale_keys.readh\x01\x18\x01\xba\xff\x18\xdb\x02\n" +
 	"P\n" +
 	"1admingateway.admin.v1.ProjectService/ListProjects\x12\x02id\x1a\n" +
 	"project_id\"\vproject_ids\n" +
 	"v\n" +
 	"=admingateway.admin.v1.ProjectApiKeyService/ListProjectApiKeys*5owner_project_access: OWNER_PROJECT_ACCESS_FILTER_ANY\x1a\n" +
-	"stale_keys\x90\x02\x010\x01\x12\xfb\x02\n" +
+	"stale_keys\"\x82\x01\n" +
+	"3admingateway.admin.v1.AuditLogService/ListAuditLogs\x12=event_types: 'api_key.created' event_types: 'api_key.updated'\x1a\funrestricted\x90\x02\x010\x01\x12\xfb\x02\n" +
 	"\x0fGetKeyInventory\x121.admingateway.inventory.v1.GetKeyInventoryRequest\x1a2.admingateway.inventory.v1.GetKeyInventoryResponse\"\xfe\x01\xb2\xff\x18\x19\n" +
 	"\x13inventory.keys.readh\x01\x18\x01\xba\xff\x18\xd9\x01\n" +
 	"P\n" +
@@ -5576,7 +6104,7 @@ func file_admingateway_inventory_v1_inventory_proto_rawDescGZIP() []byte {
 	return file_admingateway_inventory_v1_inventory_proto_rawDescData
 }
 
-var file_admingateway_inventory_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_admingateway_inventory_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_admingateway_inventory_v1_inventory_proto_goTypes = []any{
 	(*ListApiKeysRequest)(nil),                            // 0: admingateway.inventory.v1.ListApiKeysRequest
 	(*ListApiKeysResponse)(nil),                           // 1: admingateway.inventory.v1.ListApiKeysResponse
@@ -5610,239 +6138,261 @@ var file_admingateway_inventory_v1_inventory_proto_goTypes = []any{
 	(*ListInvitesResponse)(nil),                           // 29: admingateway.inventory.v1.ListInvitesResponse
 	(*ListAdminApiKeysRequest)(nil),                       // 30: admingateway.inventory.v1.ListAdminApiKeysRequest
 	(*ListAdminApiKeysResponse)(nil),                      // 31: admingateway.inventory.v1.ListAdminApiKeysResponse
-	(*ListAuditLogsRequest)(nil),                          // 32: admingateway.inventory.v1.ListAuditLogsRequest
-	(*ListAuditLogsResponse)(nil),                         // 33: admingateway.inventory.v1.ListAuditLogsResponse
-	(*ListUsageRequest)(nil),                              // 34: admingateway.inventory.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),                             // 35: admingateway.inventory.v1.ListUsageResponse
-	(*FindStaleKeysRequest)(nil),                          // 36: admingateway.inventory.v1.FindStaleKeysRequest
-	(*FindStaleKeysResponse)(nil),                         // 37: admingateway.inventory.v1.FindStaleKeysResponse
-	(*GetKeyInventoryRequest)(nil),                        // 38: admingateway.inventory.v1.GetKeyInventoryRequest
-	(*GetKeyInventoryResponse)(nil),                       // 39: admingateway.inventory.v1.GetKeyInventoryResponse
-	(*ListApiKeysResponse_Keys)(nil),                      // 40: admingateway.inventory.v1.ListApiKeysResponse.Keys
-	(*ListServiceAccountsResponse_ServiceAccounts)(nil),   // 41: admingateway.inventory.v1.ListServiceAccountsResponse.ServiceAccounts
-	(*ListProjectUsersResponse_Users)(nil),                // 42: admingateway.inventory.v1.ListProjectUsersResponse.Users
-	(*ListProjectGroupsResponse_Groups)(nil),              // 43: admingateway.inventory.v1.ListProjectGroupsResponse.Groups
-	(*ListRateLimitsResponse_RateLimits)(nil),             // 44: admingateway.inventory.v1.ListRateLimitsResponse.RateLimits
-	(*ListUserRolesResponse_Roles)(nil),                   // 45: admingateway.inventory.v1.ListUserRolesResponse.Roles
-	(*ListGroupRolesResponse_Roles)(nil),                  // 46: admingateway.inventory.v1.ListGroupRolesResponse.Roles
-	(*ListSpendAlertsResponse_Alerts)(nil),                // 47: admingateway.inventory.v1.ListSpendAlertsResponse.Alerts
-	(*ListCertificatesResponse_Certificates)(nil),         // 48: admingateway.inventory.v1.ListCertificatesResponse.Certificates
-	(*ListModelPermissionsResponse_Permissions)(nil),      // 49: admingateway.inventory.v1.ListModelPermissionsResponse.Permissions
-	(*ListHostedToolPermissionsResponse_Permissions)(nil), // 50: admingateway.inventory.v1.ListHostedToolPermissionsResponse.Permissions
-	(*ListDataRetentionResponse_Retention)(nil),           // 51: admingateway.inventory.v1.ListDataRetentionResponse.Retention
-	(*ListUsersResponse_Users)(nil),                       // 52: admingateway.inventory.v1.ListUsersResponse.Users
-	(*ListGroupMembersResponse_Groups)(nil),               // 53: admingateway.inventory.v1.ListGroupMembersResponse.Groups
-	(*ListGroupMembersResponse_Members)(nil),              // 54: admingateway.inventory.v1.ListGroupMembersResponse.Members
-	(*ListInvitesResponse_Invites)(nil),                   // 55: admingateway.inventory.v1.ListInvitesResponse.Invites
-	(*ListAdminApiKeysResponse_Keys)(nil),                 // 56: admingateway.inventory.v1.ListAdminApiKeysResponse.Keys
-	(*ListAuditLogsResponse_Entries)(nil),                 // 57: admingateway.inventory.v1.ListAuditLogsResponse.Entries
-	(*ListUsageResponse_Buckets)(nil),                     // 58: admingateway.inventory.v1.ListUsageResponse.Buckets
-	(*FindStaleKeysResponse_Keys)(nil),                    // 59: admingateway.inventory.v1.FindStaleKeysResponse.Keys
-	(*GetKeyInventoryResponse_Keys)(nil),                  // 60: admingateway.inventory.v1.GetKeyInventoryResponse.Keys
-	(*Progress)(nil),                                      // 61: admingateway.inventory.v1.Progress
-	(*Failure)(nil),                                       // 62: admingateway.inventory.v1.Failure
-	(*End)(nil),                                           // 63: admingateway.inventory.v1.End
-	(*v1.AuditLogTimeRange)(nil),                          // 64: admingateway.admin.v1.AuditLogTimeRange
-	(UsageKind)(0),                                        // 65: admingateway.inventory.v1.UsageKind
-	(*timestamppb.Timestamp)(nil),                         // 66: google.protobuf.Timestamp
-	(v1.UsageBucketWidth)(0),                              // 67: admingateway.admin.v1.UsageBucketWidth
-	(UsageGroupBy)(0),                                     // 68: admingateway.inventory.v1.UsageGroupBy
-	(*v1.ProjectApiKey)(nil),                              // 69: admingateway.admin.v1.ProjectApiKey
-	(*v1.ProjectServiceAccount)(nil),                      // 70: admingateway.admin.v1.ProjectServiceAccount
-	(*v1.ProjectUser)(nil),                                // 71: admingateway.admin.v1.ProjectUser
-	(*v1.ProjectGroup)(nil),                               // 72: admingateway.admin.v1.ProjectGroup
-	(*v1.ProjectRateLimit)(nil),                           // 73: admingateway.admin.v1.ProjectRateLimit
-	(*v1.AssignedRole)(nil),                               // 74: admingateway.admin.v1.AssignedRole
-	(*v1.SpendAlert)(nil),                                 // 75: admingateway.admin.v1.SpendAlert
-	(*v1.Certificate)(nil),                                // 76: admingateway.admin.v1.Certificate
-	(*v1.ProjectModelPermissions)(nil),                    // 77: admingateway.admin.v1.ProjectModelPermissions
-	(*v1.ProjectHostedToolPermissions)(nil),               // 78: admingateway.admin.v1.ProjectHostedToolPermissions
-	(*v1.ProjectDataRetention)(nil),                       // 79: admingateway.admin.v1.ProjectDataRetention
-	(*v1.User)(nil),                                       // 80: admingateway.admin.v1.User
-	(*v1.Group)(nil),                                      // 81: admingateway.admin.v1.Group
-	(*v1.GroupUser)(nil),                                  // 82: admingateway.admin.v1.GroupUser
-	(*v1.Invite)(nil),                                     // 83: admingateway.admin.v1.Invite
-	(*v1.AdminApiKey)(nil),                                // 84: admingateway.admin.v1.AdminApiKey
-	(*v1.AuditLog)(nil),                                   // 85: admingateway.admin.v1.AuditLog
-	(*v1.CompletionsUsageBucket)(nil),                     // 86: admingateway.admin.v1.CompletionsUsageBucket
-	(*v1.EmbeddingsUsageBucket)(nil),                      // 87: admingateway.admin.v1.EmbeddingsUsageBucket
-	(*v1.ModerationsUsageBucket)(nil),                     // 88: admingateway.admin.v1.ModerationsUsageBucket
-	(*v1.ImagesUsageBucket)(nil),                          // 89: admingateway.admin.v1.ImagesUsageBucket
-	(*v1.AudioSpeechesUsageBucket)(nil),                   // 90: admingateway.admin.v1.AudioSpeechesUsageBucket
-	(*v1.AudioTranscriptionsUsageBucket)(nil),             // 91: admingateway.admin.v1.AudioTranscriptionsUsageBucket
-	(*v1.VectorStoresUsageBucket)(nil),                    // 92: admingateway.admin.v1.VectorStoresUsageBucket
-	(*v1.CodeInterpreterSessionsUsageBucket)(nil),         // 93: admingateway.admin.v1.CodeInterpreterSessionsUsageBucket
-	(*v1.FileSearchCallsUsageBucket)(nil),                 // 94: admingateway.admin.v1.FileSearchCallsUsageBucket
-	(*v1.WebSearchCallsUsageBucket)(nil),                  // 95: admingateway.admin.v1.WebSearchCallsUsageBucket
-	(*v1.CostsBucket)(nil),                                // 96: admingateway.admin.v1.CostsBucket
-	(*StaleKey)(nil),                                      // 97: admingateway.inventory.v1.StaleKey
-	(*KeyEntry)(nil),                                      // 98: admingateway.inventory.v1.KeyEntry
+	(*ListFederationRulesRequest)(nil),                    // 32: admingateway.inventory.v1.ListFederationRulesRequest
+	(*ListFederationRulesResponse)(nil),                   // 33: admingateway.inventory.v1.ListFederationRulesResponse
+	(*ListExternalStorageRequest)(nil),                    // 34: admingateway.inventory.v1.ListExternalStorageRequest
+	(*ListExternalStorageResponse)(nil),                   // 35: admingateway.inventory.v1.ListExternalStorageResponse
+	(*ListAuditLogsRequest)(nil),                          // 36: admingateway.inventory.v1.ListAuditLogsRequest
+	(*ListAuditLogsResponse)(nil),                         // 37: admingateway.inventory.v1.ListAuditLogsResponse
+	(*ListUsageRequest)(nil),                              // 38: admingateway.inventory.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),                             // 39: admingateway.inventory.v1.ListUsageResponse
+	(*FindStaleKeysRequest)(nil),                          // 40: admingateway.inventory.v1.FindStaleKeysRequest
+	(*FindStaleKeysResponse)(nil),                         // 41: admingateway.inventory.v1.FindStaleKeysResponse
+	(*GetKeyInventoryRequest)(nil),                        // 42: admingateway.inventory.v1.GetKeyInventoryRequest
+	(*GetKeyInventoryResponse)(nil),                       // 43: admingateway.inventory.v1.GetKeyInventoryResponse
+	(*ListApiKeysResponse_Keys)(nil),                      // 44: admingateway.inventory.v1.ListApiKeysResponse.Keys
+	(*ListServiceAccountsResponse_ServiceAccounts)(nil),   // 45: admingateway.inventory.v1.ListServiceAccountsResponse.ServiceAccounts
+	(*ListProjectUsersResponse_Users)(nil),                // 46: admingateway.inventory.v1.ListProjectUsersResponse.Users
+	(*ListProjectGroupsResponse_Groups)(nil),              // 47: admingateway.inventory.v1.ListProjectGroupsResponse.Groups
+	(*ListRateLimitsResponse_RateLimits)(nil),             // 48: admingateway.inventory.v1.ListRateLimitsResponse.RateLimits
+	(*ListUserRolesResponse_Roles)(nil),                   // 49: admingateway.inventory.v1.ListUserRolesResponse.Roles
+	(*ListGroupRolesResponse_Roles)(nil),                  // 50: admingateway.inventory.v1.ListGroupRolesResponse.Roles
+	(*ListSpendAlertsResponse_Alerts)(nil),                // 51: admingateway.inventory.v1.ListSpendAlertsResponse.Alerts
+	(*ListCertificatesResponse_Certificates)(nil),         // 52: admingateway.inventory.v1.ListCertificatesResponse.Certificates
+	(*ListModelPermissionsResponse_Permissions)(nil),      // 53: admingateway.inventory.v1.ListModelPermissionsResponse.Permissions
+	(*ListHostedToolPermissionsResponse_Permissions)(nil), // 54: admingateway.inventory.v1.ListHostedToolPermissionsResponse.Permissions
+	(*ListDataRetentionResponse_Retention)(nil),           // 55: admingateway.inventory.v1.ListDataRetentionResponse.Retention
+	(*ListUsersResponse_Users)(nil),                       // 56: admingateway.inventory.v1.ListUsersResponse.Users
+	(*ListGroupMembersResponse_Groups)(nil),               // 57: admingateway.inventory.v1.ListGroupMembersResponse.Groups
+	(*ListGroupMembersResponse_Members)(nil),              // 58: admingateway.inventory.v1.ListGroupMembersResponse.Members
+	(*ListInvitesResponse_Invites)(nil),                   // 59: admingateway.inventory.v1.ListInvitesResponse.Invites
+	(*ListAdminApiKeysResponse_Keys)(nil),                 // 60: admingateway.inventory.v1.ListAdminApiKeysResponse.Keys
+	(*ListFederationRulesResponse_Rules)(nil),             // 61: admingateway.inventory.v1.ListFederationRulesResponse.Rules
+	(*ListExternalStorageResponse_Storage)(nil),           // 62: admingateway.inventory.v1.ListExternalStorageResponse.Storage
+	(*ListAuditLogsResponse_Entries)(nil),                 // 63: admingateway.inventory.v1.ListAuditLogsResponse.Entries
+	(*ListUsageResponse_Buckets)(nil),                     // 64: admingateway.inventory.v1.ListUsageResponse.Buckets
+	(*FindStaleKeysResponse_Keys)(nil),                    // 65: admingateway.inventory.v1.FindStaleKeysResponse.Keys
+	(*GetKeyInventoryResponse_Keys)(nil),                  // 66: admingateway.inventory.v1.GetKeyInventoryResponse.Keys
+	(*Progress)(nil),                                      // 67: admingateway.inventory.v1.Progress
+	(*Failure)(nil),                                       // 68: admingateway.inventory.v1.Failure
+	(*End)(nil),                                           // 69: admingateway.inventory.v1.End
+	(*v1.AuditLogTimeRange)(nil),                          // 70: admingateway.admin.v1.AuditLogTimeRange
+	(UsageKind)(0),                                        // 71: admingateway.inventory.v1.UsageKind
+	(*timestamppb.Timestamp)(nil),                         // 72: google.protobuf.Timestamp
+	(v1.UsageBucketWidth)(0),                              // 73: admingateway.admin.v1.UsageBucketWidth
+	(UsageGroupBy)(0),                                     // 74: admingateway.inventory.v1.UsageGroupBy
+	(*v1.ProjectApiKey)(nil),                              // 75: admingateway.admin.v1.ProjectApiKey
+	(*v1.ProjectServiceAccount)(nil),                      // 76: admingateway.admin.v1.ProjectServiceAccount
+	(*v1.ProjectUser)(nil),                                // 77: admingateway.admin.v1.ProjectUser
+	(*v1.ProjectGroup)(nil),                               // 78: admingateway.admin.v1.ProjectGroup
+	(*v1.ProjectRateLimit)(nil),                           // 79: admingateway.admin.v1.ProjectRateLimit
+	(*v1.AssignedRole)(nil),                               // 80: admingateway.admin.v1.AssignedRole
+	(*v1.SpendAlert)(nil),                                 // 81: admingateway.admin.v1.SpendAlert
+	(*v1.Certificate)(nil),                                // 82: admingateway.admin.v1.Certificate
+	(*v1.ProjectModelPermissions)(nil),                    // 83: admingateway.admin.v1.ProjectModelPermissions
+	(*v1.ProjectHostedToolPermissions)(nil),               // 84: admingateway.admin.v1.ProjectHostedToolPermissions
+	(*v1.ProjectDataRetention)(nil),                       // 85: admingateway.admin.v1.ProjectDataRetention
+	(*v1.User)(nil),                                       // 86: admingateway.admin.v1.User
+	(*v1.Group)(nil),                                      // 87: admingateway.admin.v1.Group
+	(*v1.GroupUser)(nil),                                  // 88: admingateway.admin.v1.GroupUser
+	(*v1.Invite)(nil),                                     // 89: admingateway.admin.v1.Invite
+	(*v1.AdminApiKey)(nil),                                // 90: admingateway.admin.v1.AdminApiKey
+	(*v1.WorkloadIdentityFederationRule)(nil),             // 91: admingateway.admin.v1.WorkloadIdentityFederationRule
+	(*v1.ExternalStorage)(nil),                            // 92: admingateway.admin.v1.ExternalStorage
+	(*v1.AuditLog)(nil),                                   // 93: admingateway.admin.v1.AuditLog
+	(*v1.CompletionsUsageBucket)(nil),                     // 94: admingateway.admin.v1.CompletionsUsageBucket
+	(*v1.EmbeddingsUsageBucket)(nil),                      // 95: admingateway.admin.v1.EmbeddingsUsageBucket
+	(*v1.ModerationsUsageBucket)(nil),                     // 96: admingateway.admin.v1.ModerationsUsageBucket
+	(*v1.ImagesUsageBucket)(nil),                          // 97: admingateway.admin.v1.ImagesUsageBucket
+	(*v1.AudioSpeechesUsageBucket)(nil),                   // 98: admingateway.admin.v1.AudioSpeechesUsageBucket
+	(*v1.AudioTranscriptionsUsageBucket)(nil),             // 99: admingateway.admin.v1.AudioTranscriptionsUsageBucket
+	(*v1.VectorStoresUsageBucket)(nil),                    // 100: admingateway.admin.v1.VectorStoresUsageBucket
+	(*v1.CodeInterpreterSessionsUsageBucket)(nil),         // 101: admingateway.admin.v1.CodeInterpreterSessionsUsageBucket
+	(*v1.FileSearchCallsUsageBucket)(nil),                 // 102: admingateway.admin.v1.FileSearchCallsUsageBucket
+	(*v1.WebSearchCallsUsageBucket)(nil),                  // 103: admingateway.admin.v1.WebSearchCallsUsageBucket
+	(*v1.CostsBucket)(nil),                                // 104: admingateway.admin.v1.CostsBucket
+	(*StaleKey)(nil),                                      // 105: admingateway.inventory.v1.StaleKey
+	(*KeyEntry)(nil),                                      // 106: admingateway.inventory.v1.KeyEntry
 }
 var file_admingateway_inventory_v1_inventory_proto_depIdxs = []int32{
-	40,  // 0: admingateway.inventory.v1.ListApiKeysResponse.keys:type_name -> admingateway.inventory.v1.ListApiKeysResponse.Keys
-	61,  // 1: admingateway.inventory.v1.ListApiKeysResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 2: admingateway.inventory.v1.ListApiKeysResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 3: admingateway.inventory.v1.ListApiKeysResponse.end:type_name -> admingateway.inventory.v1.End
-	41,  // 4: admingateway.inventory.v1.ListServiceAccountsResponse.service_accounts:type_name -> admingateway.inventory.v1.ListServiceAccountsResponse.ServiceAccounts
-	61,  // 5: admingateway.inventory.v1.ListServiceAccountsResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 6: admingateway.inventory.v1.ListServiceAccountsResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 7: admingateway.inventory.v1.ListServiceAccountsResponse.end:type_name -> admingateway.inventory.v1.End
-	42,  // 8: admingateway.inventory.v1.ListProjectUsersResponse.users:type_name -> admingateway.inventory.v1.ListProjectUsersResponse.Users
-	61,  // 9: admingateway.inventory.v1.ListProjectUsersResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 10: admingateway.inventory.v1.ListProjectUsersResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 11: admingateway.inventory.v1.ListProjectUsersResponse.end:type_name -> admingateway.inventory.v1.End
-	43,  // 12: admingateway.inventory.v1.ListProjectGroupsResponse.groups:type_name -> admingateway.inventory.v1.ListProjectGroupsResponse.Groups
-	61,  // 13: admingateway.inventory.v1.ListProjectGroupsResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 14: admingateway.inventory.v1.ListProjectGroupsResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 15: admingateway.inventory.v1.ListProjectGroupsResponse.end:type_name -> admingateway.inventory.v1.End
-	44,  // 16: admingateway.inventory.v1.ListRateLimitsResponse.rate_limits:type_name -> admingateway.inventory.v1.ListRateLimitsResponse.RateLimits
-	61,  // 17: admingateway.inventory.v1.ListRateLimitsResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 18: admingateway.inventory.v1.ListRateLimitsResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 19: admingateway.inventory.v1.ListRateLimitsResponse.end:type_name -> admingateway.inventory.v1.End
-	45,  // 20: admingateway.inventory.v1.ListUserRolesResponse.roles:type_name -> admingateway.inventory.v1.ListUserRolesResponse.Roles
-	61,  // 21: admingateway.inventory.v1.ListUserRolesResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 22: admingateway.inventory.v1.ListUserRolesResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 23: admingateway.inventory.v1.ListUserRolesResponse.end:type_name -> admingateway.inventory.v1.End
-	46,  // 24: admingateway.inventory.v1.ListGroupRolesResponse.roles:type_name -> admingateway.inventory.v1.ListGroupRolesResponse.Roles
-	61,  // 25: admingateway.inventory.v1.ListGroupRolesResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 26: admingateway.inventory.v1.ListGroupRolesResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 27: admingateway.inventory.v1.ListGroupRolesResponse.end:type_name -> admingateway.inventory.v1.End
-	47,  // 28: admingateway.inventory.v1.ListSpendAlertsResponse.alerts:type_name -> admingateway.inventory.v1.ListSpendAlertsResponse.Alerts
-	61,  // 29: admingateway.inventory.v1.ListSpendAlertsResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 30: admingateway.inventory.v1.ListSpendAlertsResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 31: admingateway.inventory.v1.ListSpendAlertsResponse.end:type_name -> admingateway.inventory.v1.End
-	48,  // 32: admingateway.inventory.v1.ListCertificatesResponse.certificates:type_name -> admingateway.inventory.v1.ListCertificatesResponse.Certificates
-	61,  // 33: admingateway.inventory.v1.ListCertificatesResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 34: admingateway.inventory.v1.ListCertificatesResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 35: admingateway.inventory.v1.ListCertificatesResponse.end:type_name -> admingateway.inventory.v1.End
-	49,  // 36: admingateway.inventory.v1.ListModelPermissionsResponse.permissions:type_name -> admingateway.inventory.v1.ListModelPermissionsResponse.Permissions
-	61,  // 37: admingateway.inventory.v1.ListModelPermissionsResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 38: admingateway.inventory.v1.ListModelPermissionsResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 39: admingateway.inventory.v1.ListModelPermissionsResponse.end:type_name -> admingateway.inventory.v1.End
-	50,  // 40: admingateway.inventory.v1.ListHostedToolPermissionsResponse.permissions:type_name -> admingateway.inventory.v1.ListHostedToolPermissionsResponse.Permissions
-	61,  // 41: admingateway.inventory.v1.ListHostedToolPermissionsResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 42: admingateway.inventory.v1.ListHostedToolPermissionsResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 43: admingateway.inventory.v1.ListHostedToolPermissionsResponse.end:type_name -> admingateway.inventory.v1.End
-	51,  // 44: admingateway.inventory.v1.ListDataRetentionResponse.retention:type_name -> admingateway.inventory.v1.ListDataRetentionResponse.Retention
-	61,  // 45: admingateway.inventory.v1.ListDataRetentionResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 46: admingateway.inventory.v1.ListDataRetentionResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 47: admingateway.inventory.v1.ListDataRetentionResponse.end:type_name -> admingateway.inventory.v1.End
-	52,  // 48: admingateway.inventory.v1.ListUsersResponse.users:type_name -> admingateway.inventory.v1.ListUsersResponse.Users
-	61,  // 49: admingateway.inventory.v1.ListUsersResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 50: admingateway.inventory.v1.ListUsersResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 51: admingateway.inventory.v1.ListUsersResponse.end:type_name -> admingateway.inventory.v1.End
-	53,  // 52: admingateway.inventory.v1.ListGroupMembersResponse.groups:type_name -> admingateway.inventory.v1.ListGroupMembersResponse.Groups
-	54,  // 53: admingateway.inventory.v1.ListGroupMembersResponse.members:type_name -> admingateway.inventory.v1.ListGroupMembersResponse.Members
-	61,  // 54: admingateway.inventory.v1.ListGroupMembersResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 55: admingateway.inventory.v1.ListGroupMembersResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 56: admingateway.inventory.v1.ListGroupMembersResponse.end:type_name -> admingateway.inventory.v1.End
-	55,  // 57: admingateway.inventory.v1.ListInvitesResponse.invites:type_name -> admingateway.inventory.v1.ListInvitesResponse.Invites
-	61,  // 58: admingateway.inventory.v1.ListInvitesResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 59: admingateway.inventory.v1.ListInvitesResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 60: admingateway.inventory.v1.ListInvitesResponse.end:type_name -> admingateway.inventory.v1.End
-	56,  // 61: admingateway.inventory.v1.ListAdminApiKeysResponse.keys:type_name -> admingateway.inventory.v1.ListAdminApiKeysResponse.Keys
-	61,  // 62: admingateway.inventory.v1.ListAdminApiKeysResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 63: admingateway.inventory.v1.ListAdminApiKeysResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 64: admingateway.inventory.v1.ListAdminApiKeysResponse.end:type_name -> admingateway.inventory.v1.End
-	64,  // 65: admingateway.inventory.v1.ListAuditLogsRequest.effective_at:type_name -> admingateway.admin.v1.AuditLogTimeRange
-	57,  // 66: admingateway.inventory.v1.ListAuditLogsResponse.entries:type_name -> admingateway.inventory.v1.ListAuditLogsResponse.Entries
-	61,  // 67: admingateway.inventory.v1.ListAuditLogsResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 68: admingateway.inventory.v1.ListAuditLogsResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 69: admingateway.inventory.v1.ListAuditLogsResponse.end:type_name -> admingateway.inventory.v1.End
-	65,  // 70: admingateway.inventory.v1.ListUsageRequest.kinds:type_name -> admingateway.inventory.v1.UsageKind
-	66,  // 71: admingateway.inventory.v1.ListUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	66,  // 72: admingateway.inventory.v1.ListUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	67,  // 73: admingateway.inventory.v1.ListUsageRequest.bucket_width:type_name -> admingateway.admin.v1.UsageBucketWidth
-	68,  // 74: admingateway.inventory.v1.ListUsageRequest.group_by:type_name -> admingateway.inventory.v1.UsageGroupBy
-	58,  // 75: admingateway.inventory.v1.ListUsageResponse.buckets:type_name -> admingateway.inventory.v1.ListUsageResponse.Buckets
-	61,  // 76: admingateway.inventory.v1.ListUsageResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 77: admingateway.inventory.v1.ListUsageResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 78: admingateway.inventory.v1.ListUsageResponse.end:type_name -> admingateway.inventory.v1.End
-	59,  // 79: admingateway.inventory.v1.FindStaleKeysResponse.keys:type_name -> admingateway.inventory.v1.FindStaleKeysResponse.Keys
-	61,  // 80: admingateway.inventory.v1.FindStaleKeysResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 81: admingateway.inventory.v1.FindStaleKeysResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 82: admingateway.inventory.v1.FindStaleKeysResponse.end:type_name -> admingateway.inventory.v1.End
-	60,  // 83: admingateway.inventory.v1.GetKeyInventoryResponse.keys:type_name -> admingateway.inventory.v1.GetKeyInventoryResponse.Keys
-	61,  // 84: admingateway.inventory.v1.GetKeyInventoryResponse.progress:type_name -> admingateway.inventory.v1.Progress
-	62,  // 85: admingateway.inventory.v1.GetKeyInventoryResponse.failure:type_name -> admingateway.inventory.v1.Failure
-	63,  // 86: admingateway.inventory.v1.GetKeyInventoryResponse.end:type_name -> admingateway.inventory.v1.End
-	69,  // 87: admingateway.inventory.v1.ListApiKeysResponse.Keys.items:type_name -> admingateway.admin.v1.ProjectApiKey
-	70,  // 88: admingateway.inventory.v1.ListServiceAccountsResponse.ServiceAccounts.items:type_name -> admingateway.admin.v1.ProjectServiceAccount
-	71,  // 89: admingateway.inventory.v1.ListProjectUsersResponse.Users.items:type_name -> admingateway.admin.v1.ProjectUser
-	72,  // 90: admingateway.inventory.v1.ListProjectGroupsResponse.Groups.items:type_name -> admingateway.admin.v1.ProjectGroup
-	73,  // 91: admingateway.inventory.v1.ListRateLimitsResponse.RateLimits.items:type_name -> admingateway.admin.v1.ProjectRateLimit
-	74,  // 92: admingateway.inventory.v1.ListUserRolesResponse.Roles.items:type_name -> admingateway.admin.v1.AssignedRole
-	74,  // 93: admingateway.inventory.v1.ListGroupRolesResponse.Roles.items:type_name -> admingateway.admin.v1.AssignedRole
-	75,  // 94: admingateway.inventory.v1.ListSpendAlertsResponse.Alerts.items:type_name -> admingateway.admin.v1.SpendAlert
-	76,  // 95: admingateway.inventory.v1.ListCertificatesResponse.Certificates.items:type_name -> admingateway.admin.v1.Certificate
-	77,  // 96: admingateway.inventory.v1.ListModelPermissionsResponse.Permissions.model_permissions:type_name -> admingateway.admin.v1.ProjectModelPermissions
-	78,  // 97: admingateway.inventory.v1.ListHostedToolPermissionsResponse.Permissions.hosted_tool_permissions:type_name -> admingateway.admin.v1.ProjectHostedToolPermissions
-	79,  // 98: admingateway.inventory.v1.ListDataRetentionResponse.Retention.data_retention:type_name -> admingateway.admin.v1.ProjectDataRetention
-	80,  // 99: admingateway.inventory.v1.ListUsersResponse.Users.items:type_name -> admingateway.admin.v1.User
-	81,  // 100: admingateway.inventory.v1.ListGroupMembersResponse.Groups.items:type_name -> admingateway.admin.v1.Group
-	82,  // 101: admingateway.inventory.v1.ListGroupMembersResponse.Members.items:type_name -> admingateway.admin.v1.GroupUser
-	83,  // 102: admingateway.inventory.v1.ListInvitesResponse.Invites.items:type_name -> admingateway.admin.v1.Invite
-	84,  // 103: admingateway.inventory.v1.ListAdminApiKeysResponse.Keys.items:type_name -> admingateway.admin.v1.AdminApiKey
-	85,  // 104: admingateway.inventory.v1.ListAuditLogsResponse.Entries.items:type_name -> admingateway.admin.v1.AuditLog
-	65,  // 105: admingateway.inventory.v1.ListUsageResponse.Buckets.kind:type_name -> admingateway.inventory.v1.UsageKind
-	86,  // 106: admingateway.inventory.v1.ListUsageResponse.Buckets.completions:type_name -> admingateway.admin.v1.CompletionsUsageBucket
-	87,  // 107: admingateway.inventory.v1.ListUsageResponse.Buckets.embeddings:type_name -> admingateway.admin.v1.EmbeddingsUsageBucket
-	88,  // 108: admingateway.inventory.v1.ListUsageResponse.Buckets.moderations:type_name -> admingateway.admin.v1.ModerationsUsageBucket
-	89,  // 109: admingateway.inventory.v1.ListUsageResponse.Buckets.images:type_name -> admingateway.admin.v1.ImagesUsageBucket
-	90,  // 110: admingateway.inventory.v1.ListUsageResponse.Buckets.audio_speeches:type_name -> admingateway.admin.v1.AudioSpeechesUsageBucket
-	91,  // 111: admingateway.inventory.v1.ListUsageResponse.Buckets.audio_transcriptions:type_name -> admingateway.admin.v1.AudioTranscriptionsUsageBucket
-	92,  // 112: admingateway.inventory.v1.ListUsageResponse.Buckets.vector_stores:type_name -> admingateway.admin.v1.VectorStoresUsageBucket
-	93,  // 113: admingateway.inventory.v1.ListUsageResponse.Buckets.code_interpreter_sessions:type_name -> admingateway.admin.v1.CodeInterpreterSessionsUsageBucket
-	94,  // 114: admingateway.inventory.v1.ListUsageResponse.Buckets.file_search_calls:type_name -> admingateway.admin.v1.FileSearchCallsUsageBucket
-	95,  // 115: admingateway.inventory.v1.ListUsageResponse.Buckets.web_search_calls:type_name -> admingateway.admin.v1.WebSearchCallsUsageBucket
-	96,  // 116: admingateway.inventory.v1.ListUsageResponse.Buckets.costs:type_name -> admingateway.admin.v1.CostsBucket
-	97,  // 117: admingateway.inventory.v1.FindStaleKeysResponse.Keys.items:type_name -> admingateway.inventory.v1.StaleKey
-	98,  // 118: admingateway.inventory.v1.GetKeyInventoryResponse.Keys.items:type_name -> admingateway.inventory.v1.KeyEntry
-	0,   // 119: admingateway.inventory.v1.InventoryService.ListApiKeys:input_type -> admingateway.inventory.v1.ListApiKeysRequest
-	2,   // 120: admingateway.inventory.v1.InventoryService.ListServiceAccounts:input_type -> admingateway.inventory.v1.ListServiceAccountsRequest
-	4,   // 121: admingateway.inventory.v1.InventoryService.ListProjectUsers:input_type -> admingateway.inventory.v1.ListProjectUsersRequest
-	6,   // 122: admingateway.inventory.v1.InventoryService.ListProjectGroups:input_type -> admingateway.inventory.v1.ListProjectGroupsRequest
-	8,   // 123: admingateway.inventory.v1.InventoryService.ListRateLimits:input_type -> admingateway.inventory.v1.ListRateLimitsRequest
-	10,  // 124: admingateway.inventory.v1.InventoryService.ListUserRoles:input_type -> admingateway.inventory.v1.ListUserRolesRequest
-	12,  // 125: admingateway.inventory.v1.InventoryService.ListGroupRoles:input_type -> admingateway.inventory.v1.ListGroupRolesRequest
-	14,  // 126: admingateway.inventory.v1.InventoryService.ListSpendAlerts:input_type -> admingateway.inventory.v1.ListSpendAlertsRequest
-	16,  // 127: admingateway.inventory.v1.InventoryService.ListCertificates:input_type -> admingateway.inventory.v1.ListCertificatesRequest
-	18,  // 128: admingateway.inventory.v1.InventoryService.ListModelPermissions:input_type -> admingateway.inventory.v1.ListModelPermissionsRequest
-	20,  // 129: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:input_type -> admingateway.inventory.v1.ListHostedToolPermissionsRequest
-	22,  // 130: admingateway.inventory.v1.InventoryService.ListDataRetention:input_type -> admingateway.inventory.v1.ListDataRetentionRequest
-	24,  // 131: admingateway.inventory.v1.InventoryService.ListUsers:input_type -> admingateway.inventory.v1.ListUsersRequest
-	26,  // 132: admingateway.inventory.v1.InventoryService.ListGroupMembers:input_type -> admingateway.inventory.v1.ListGroupMembersRequest
-	28,  // 133: admingateway.inventory.v1.InventoryService.ListInvites:input_type -> admingateway.inventory.v1.ListInvitesRequest
-	30,  // 134: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:input_type -> admingateway.inventory.v1.ListAdminApiKeysRequest
-	32,  // 135: admingateway.inventory.v1.InventoryService.ListAuditLogs:input_type -> admingateway.inventory.v1.ListAuditLogsRequest
-	34,  // 136: admingateway.inventory.v1.InventoryService.ListUsage:input_type -> admingateway.inventory.v1.ListUsageRequest
-	36,  // 137: admingateway.inventory.v1.InventoryService.FindStaleKeys:input_type -> admingateway.inventory.v1.FindStaleKeysRequest
-	38,  // 138: admingateway.inventory.v1.InventoryService.GetKeyInventory:input_type -> admingateway.inventory.v1.GetKeyInventoryRequest
-	1,   // 139: admingateway.inventory.v1.InventoryService.ListApiKeys:output_type -> admingateway.inventory.v1.ListApiKeysResponse
-	3,   // 140: admingateway.inventory.v1.InventoryService.ListServiceAccounts:output_type -> admingateway.inventory.v1.ListServiceAccountsResponse
-	5,   // 141: admingateway.inventory.v1.InventoryService.ListProjectUsers:output_type -> admingateway.inventory.v1.ListProjectUsersResponse
-	7,   // 142: admingateway.inventory.v1.InventoryService.ListProjectGroups:output_type -> admingateway.inventory.v1.ListProjectGroupsResponse
-	9,   // 143: admingateway.inventory.v1.InventoryService.ListRateLimits:output_type -> admingateway.inventory.v1.ListRateLimitsResponse
-	11,  // 144: admingateway.inventory.v1.InventoryService.ListUserRoles:output_type -> admingateway.inventory.v1.ListUserRolesResponse
-	13,  // 145: admingateway.inventory.v1.InventoryService.ListGroupRoles:output_type -> admingateway.inventory.v1.ListGroupRolesResponse
-	15,  // 146: admingateway.inventory.v1.InventoryService.ListSpendAlerts:output_type -> admingateway.inventory.v1.ListSpendAlertsResponse
-	17,  // 147: admingateway.inventory.v1.InventoryService.ListCertificates:output_type -> admingateway.inventory.v1.ListCertificatesResponse
-	19,  // 148: admingateway.inventory.v1.InventoryService.ListModelPermissions:output_type -> admingateway.inventory.v1.ListModelPermissionsResponse
-	21,  // 149: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:output_type -> admingateway.inventory.v1.ListHostedToolPermissionsResponse
-	23,  // 150: admingateway.inventory.v1.InventoryService.ListDataRetention:output_type -> admingateway.inventory.v1.ListDataRetentionResponse
-	25,  // 151: admingateway.inventory.v1.InventoryService.ListUsers:output_type -> admingateway.inventory.v1.ListUsersResponse
-	27,  // 152: admingateway.inventory.v1.InventoryService.ListGroupMembers:output_type -> admingateway.inventory.v1.ListGroupMembersResponse
-	29,  // 153: admingateway.inventory.v1.InventoryService.ListInvites:output_type -> admingateway.inventory.v1.ListInvitesResponse
-	31,  // 154: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:output_type -> admingateway.inventory.v1.ListAdminApiKeysResponse
-	33,  // 155: admingateway.inventory.v1.InventoryService.ListAuditLogs:output_type -> admingateway.inventory.v1.ListAuditLogsResponse
-	35,  // 156: admingateway.inventory.v1.InventoryService.ListUsage:output_type -> admingateway.inventory.v1.ListUsageResponse
-	37,  // 157: admingateway.inventory.v1.InventoryService.FindStaleKeys:output_type -> admingateway.inventory.v1.FindStaleKeysResponse
-	39,  // 158: admingateway.inventory.v1.InventoryService.GetKeyInventory:output_type -> admingateway.inventory.v1.GetKeyInventoryResponse
-	139, // [139:159] is the sub-list for method output_type
-	119, // [119:139] is the sub-list for method input_type
-	119, // [119:119] is the sub-list for extension type_name
-	119, // [119:119] is the sub-list for extension extendee
-	0,   // [0:119] is the sub-list for field type_name
+	44,  // 0: admingateway.inventory.v1.ListApiKeysResponse.keys:type_name -> admingateway.inventory.v1.ListApiKeysResponse.Keys
+	67,  // 1: admingateway.inventory.v1.ListApiKeysResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 2: admingateway.inventory.v1.ListApiKeysResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 3: admingateway.inventory.v1.ListApiKeysResponse.end:type_name -> admingateway.inventory.v1.End
+	45,  // 4: admingateway.inventory.v1.ListServiceAccountsResponse.service_accounts:type_name -> admingateway.inventory.v1.ListServiceAccountsResponse.ServiceAccounts
+	67,  // 5: admingateway.inventory.v1.ListServiceAccountsResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 6: admingateway.inventory.v1.ListServiceAccountsResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 7: admingateway.inventory.v1.ListServiceAccountsResponse.end:type_name -> admingateway.inventory.v1.End
+	46,  // 8: admingateway.inventory.v1.ListProjectUsersResponse.users:type_name -> admingateway.inventory.v1.ListProjectUsersResponse.Users
+	67,  // 9: admingateway.inventory.v1.ListProjectUsersResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 10: admingateway.inventory.v1.ListProjectUsersResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 11: admingateway.inventory.v1.ListProjectUsersResponse.end:type_name -> admingateway.inventory.v1.End
+	47,  // 12: admingateway.inventory.v1.ListProjectGroupsResponse.groups:type_name -> admingateway.inventory.v1.ListProjectGroupsResponse.Groups
+	67,  // 13: admingateway.inventory.v1.ListProjectGroupsResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 14: admingateway.inventory.v1.ListProjectGroupsResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 15: admingateway.inventory.v1.ListProjectGroupsResponse.end:type_name -> admingateway.inventory.v1.End
+	48,  // 16: admingateway.inventory.v1.ListRateLimitsResponse.rate_limits:type_name -> admingateway.inventory.v1.ListRateLimitsResponse.RateLimits
+	67,  // 17: admingateway.inventory.v1.ListRateLimitsResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 18: admingateway.inventory.v1.ListRateLimitsResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 19: admingateway.inventory.v1.ListRateLimitsResponse.end:type_name -> admingateway.inventory.v1.End
+	49,  // 20: admingateway.inventory.v1.ListUserRolesResponse.roles:type_name -> admingateway.inventory.v1.ListUserRolesResponse.Roles
+	67,  // 21: admingateway.inventory.v1.ListUserRolesResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 22: admingateway.inventory.v1.ListUserRolesResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 23: admingateway.inventory.v1.ListUserRolesResponse.end:type_name -> admingateway.inventory.v1.End
+	50,  // 24: admingateway.inventory.v1.ListGroupRolesResponse.roles:type_name -> admingateway.inventory.v1.ListGroupRolesResponse.Roles
+	67,  // 25: admingateway.inventory.v1.ListGroupRolesResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 26: admingateway.inventory.v1.ListGroupRolesResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 27: admingateway.inventory.v1.ListGroupRolesResponse.end:type_name -> admingateway.inventory.v1.End
+	51,  // 28: admingateway.inventory.v1.ListSpendAlertsResponse.alerts:type_name -> admingateway.inventory.v1.ListSpendAlertsResponse.Alerts
+	67,  // 29: admingateway.inventory.v1.ListSpendAlertsResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 30: admingateway.inventory.v1.ListSpendAlertsResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 31: admingateway.inventory.v1.ListSpendAlertsResponse.end:type_name -> admingateway.inventory.v1.End
+	52,  // 32: admingateway.inventory.v1.ListCertificatesResponse.certificates:type_name -> admingateway.inventory.v1.ListCertificatesResponse.Certificates
+	67,  // 33: admingateway.inventory.v1.ListCertificatesResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 34: admingateway.inventory.v1.ListCertificatesResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 35: admingateway.inventory.v1.ListCertificatesResponse.end:type_name -> admingateway.inventory.v1.End
+	53,  // 36: admingateway.inventory.v1.ListModelPermissionsResponse.permissions:type_name -> admingateway.inventory.v1.ListModelPermissionsResponse.Permissions
+	67,  // 37: admingateway.inventory.v1.ListModelPermissionsResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 38: admingateway.inventory.v1.ListModelPermissionsResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 39: admingateway.inventory.v1.ListModelPermissionsResponse.end:type_name -> admingateway.inventory.v1.End
+	54,  // 40: admingateway.inventory.v1.ListHostedToolPermissionsResponse.permissions:type_name -> admingateway.inventory.v1.ListHostedToolPermissionsResponse.Permissions
+	67,  // 41: admingateway.inventory.v1.ListHostedToolPermissionsResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 42: admingateway.inventory.v1.ListHostedToolPermissionsResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 43: admingateway.inventory.v1.ListHostedToolPermissionsResponse.end:type_name -> admingateway.inventory.v1.End
+	55,  // 44: admingateway.inventory.v1.ListDataRetentionResponse.retention:type_name -> admingateway.inventory.v1.ListDataRetentionResponse.Retention
+	67,  // 45: admingateway.inventory.v1.ListDataRetentionResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 46: admingateway.inventory.v1.ListDataRetentionResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 47: admingateway.inventory.v1.ListDataRetentionResponse.end:type_name -> admingateway.inventory.v1.End
+	56,  // 48: admingateway.inventory.v1.ListUsersResponse.users:type_name -> admingateway.inventory.v1.ListUsersResponse.Users
+	67,  // 49: admingateway.inventory.v1.ListUsersResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 50: admingateway.inventory.v1.ListUsersResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 51: admingateway.inventory.v1.ListUsersResponse.end:type_name -> admingateway.inventory.v1.End
+	57,  // 52: admingateway.inventory.v1.ListGroupMembersResponse.groups:type_name -> admingateway.inventory.v1.ListGroupMembersResponse.Groups
+	58,  // 53: admingateway.inventory.v1.ListGroupMembersResponse.members:type_name -> admingateway.inventory.v1.ListGroupMembersResponse.Members
+	67,  // 54: admingateway.inventory.v1.ListGroupMembersResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 55: admingateway.inventory.v1.ListGroupMembersResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 56: admingateway.inventory.v1.ListGroupMembersResponse.end:type_name -> admingateway.inventory.v1.End
+	59,  // 57: admingateway.inventory.v1.ListInvitesResponse.invites:type_name -> admingateway.inventory.v1.ListInvitesResponse.Invites
+	67,  // 58: admingateway.inventory.v1.ListInvitesResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 59: admingateway.inventory.v1.ListInvitesResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 60: admingateway.inventory.v1.ListInvitesResponse.end:type_name -> admingateway.inventory.v1.End
+	60,  // 61: admingateway.inventory.v1.ListAdminApiKeysResponse.keys:type_name -> admingateway.inventory.v1.ListAdminApiKeysResponse.Keys
+	67,  // 62: admingateway.inventory.v1.ListAdminApiKeysResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 63: admingateway.inventory.v1.ListAdminApiKeysResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 64: admingateway.inventory.v1.ListAdminApiKeysResponse.end:type_name -> admingateway.inventory.v1.End
+	61,  // 65: admingateway.inventory.v1.ListFederationRulesResponse.rules:type_name -> admingateway.inventory.v1.ListFederationRulesResponse.Rules
+	67,  // 66: admingateway.inventory.v1.ListFederationRulesResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 67: admingateway.inventory.v1.ListFederationRulesResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 68: admingateway.inventory.v1.ListFederationRulesResponse.end:type_name -> admingateway.inventory.v1.End
+	62,  // 69: admingateway.inventory.v1.ListExternalStorageResponse.storage:type_name -> admingateway.inventory.v1.ListExternalStorageResponse.Storage
+	67,  // 70: admingateway.inventory.v1.ListExternalStorageResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 71: admingateway.inventory.v1.ListExternalStorageResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 72: admingateway.inventory.v1.ListExternalStorageResponse.end:type_name -> admingateway.inventory.v1.End
+	70,  // 73: admingateway.inventory.v1.ListAuditLogsRequest.effective_at:type_name -> admingateway.admin.v1.AuditLogTimeRange
+	63,  // 74: admingateway.inventory.v1.ListAuditLogsResponse.entries:type_name -> admingateway.inventory.v1.ListAuditLogsResponse.Entries
+	67,  // 75: admingateway.inventory.v1.ListAuditLogsResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 76: admingateway.inventory.v1.ListAuditLogsResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 77: admingateway.inventory.v1.ListAuditLogsResponse.end:type_name -> admingateway.inventory.v1.End
+	71,  // 78: admingateway.inventory.v1.ListUsageRequest.kinds:type_name -> admingateway.inventory.v1.UsageKind
+	72,  // 79: admingateway.inventory.v1.ListUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	72,  // 80: admingateway.inventory.v1.ListUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	73,  // 81: admingateway.inventory.v1.ListUsageRequest.bucket_width:type_name -> admingateway.admin.v1.UsageBucketWidth
+	74,  // 82: admingateway.inventory.v1.ListUsageRequest.group_by:type_name -> admingateway.inventory.v1.UsageGroupBy
+	64,  // 83: admingateway.inventory.v1.ListUsageResponse.buckets:type_name -> admingateway.inventory.v1.ListUsageResponse.Buckets
+	67,  // 84: admingateway.inventory.v1.ListUsageResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 85: admingateway.inventory.v1.ListUsageResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 86: admingateway.inventory.v1.ListUsageResponse.end:type_name -> admingateway.inventory.v1.End
+	65,  // 87: admingateway.inventory.v1.FindStaleKeysResponse.keys:type_name -> admingateway.inventory.v1.FindStaleKeysResponse.Keys
+	67,  // 88: admingateway.inventory.v1.FindStaleKeysResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 89: admingateway.inventory.v1.FindStaleKeysResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 90: admingateway.inventory.v1.FindStaleKeysResponse.end:type_name -> admingateway.inventory.v1.End
+	66,  // 91: admingateway.inventory.v1.GetKeyInventoryResponse.keys:type_name -> admingateway.inventory.v1.GetKeyInventoryResponse.Keys
+	67,  // 92: admingateway.inventory.v1.GetKeyInventoryResponse.progress:type_name -> admingateway.inventory.v1.Progress
+	68,  // 93: admingateway.inventory.v1.GetKeyInventoryResponse.failure:type_name -> admingateway.inventory.v1.Failure
+	69,  // 94: admingateway.inventory.v1.GetKeyInventoryResponse.end:type_name -> admingateway.inventory.v1.End
+	75,  // 95: admingateway.inventory.v1.ListApiKeysResponse.Keys.items:type_name -> admingateway.admin.v1.ProjectApiKey
+	76,  // 96: admingateway.inventory.v1.ListServiceAccountsResponse.ServiceAccounts.items:type_name -> admingateway.admin.v1.ProjectServiceAccount
+	77,  // 97: admingateway.inventory.v1.ListProjectUsersResponse.Users.items:type_name -> admingateway.admin.v1.ProjectUser
+	78,  // 98: admingateway.inventory.v1.ListProjectGroupsResponse.Groups.items:type_name -> admingateway.admin.v1.ProjectGroup
+	79,  // 99: admingateway.inventory.v1.ListRateLimitsResponse.RateLimits.items:type_name -> admingateway.admin.v1.ProjectRateLimit
+	80,  // 100: admingateway.inventory.v1.ListUserRolesResponse.Roles.items:type_name -> admingateway.admin.v1.AssignedRole
+	80,  // 101: admingateway.inventory.v1.ListGroupRolesResponse.Roles.items:type_name -> admingateway.admin.v1.AssignedRole
+	81,  // 102: admingateway.inventory.v1.ListSpendAlertsResponse.Alerts.items:type_name -> admingateway.admin.v1.SpendAlert
+	82,  // 103: admingateway.inventory.v1.ListCertificatesResponse.Certificates.items:type_name -> admingateway.admin.v1.Certificate
+	83,  // 104: admingateway.inventory.v1.ListModelPermissionsResponse.Permissions.model_permissions:type_name -> admingateway.admin.v1.ProjectModelPermissions
+	84,  // 105: admingateway.inventory.v1.ListHostedToolPermissionsResponse.Permissions.hosted_tool_permissions:type_name -> admingateway.admin.v1.ProjectHostedToolPermissions
+	85,  // 106: admingateway.inventory.v1.ListDataRetentionResponse.Retention.data_retention:type_name -> admingateway.admin.v1.ProjectDataRetention
+	86,  // 107: admingateway.inventory.v1.ListUsersResponse.Users.items:type_name -> admingateway.admin.v1.User
+	87,  // 108: admingateway.inventory.v1.ListGroupMembersResponse.Groups.items:type_name -> admingateway.admin.v1.Group
+	88,  // 109: admingateway.inventory.v1.ListGroupMembersResponse.Members.items:type_name -> admingateway.admin.v1.GroupUser
+	89,  // 110: admingateway.inventory.v1.ListInvitesResponse.Invites.items:type_name -> admingateway.admin.v1.Invite
+	90,  // 111: admingateway.inventory.v1.ListAdminApiKeysResponse.Keys.items:type_name -> admingateway.admin.v1.AdminApiKey
+	91,  // 112: admingateway.inventory.v1.ListFederationRulesResponse.Rules.items:type_name -> admingateway.admin.v1.WorkloadIdentityFederationRule
+	92,  // 113: admingateway.inventory.v1.ListExternalStorageResponse.Storage.items:type_name -> admingateway.admin.v1.ExternalStorage
+	93,  // 114: admingateway.inventory.v1.ListAuditLogsResponse.Entries.items:type_name -> admingateway.admin.v1.AuditLog
+	71,  // 115: admingateway.inventory.v1.ListUsageResponse.Buckets.kind:type_name -> admingateway.inventory.v1.UsageKind
+	94,  // 116: admingateway.inventory.v1.ListUsageResponse.Buckets.completions:type_name -> admingateway.admin.v1.CompletionsUsageBucket
+	95,  // 117: admingateway.inventory.v1.ListUsageResponse.Buckets.embeddings:type_name -> admingateway.admin.v1.EmbeddingsUsageBucket
+	96,  // 118: admingateway.inventory.v1.ListUsageResponse.Buckets.moderations:type_name -> admingateway.admin.v1.ModerationsUsageBucket
+	97,  // 119: admingateway.inventory.v1.ListUsageResponse.Buckets.images:type_name -> admingateway.admin.v1.ImagesUsageBucket
+	98,  // 120: admingateway.inventory.v1.ListUsageResponse.Buckets.audio_speeches:type_name -> admingateway.admin.v1.AudioSpeechesUsageBucket
+	99,  // 121: admingateway.inventory.v1.ListUsageResponse.Buckets.audio_transcriptions:type_name -> admingateway.admin.v1.AudioTranscriptionsUsageBucket
+	100, // 122: admingateway.inventory.v1.ListUsageResponse.Buckets.vector_stores:type_name -> admingateway.admin.v1.VectorStoresUsageBucket
+	101, // 123: admingateway.inventory.v1.ListUsageResponse.Buckets.code_interpreter_sessions:type_name -> admingateway.admin.v1.CodeInterpreterSessionsUsageBucket
+	102, // 124: admingateway.inventory.v1.ListUsageResponse.Buckets.file_search_calls:type_name -> admingateway.admin.v1.FileSearchCallsUsageBucket
+	103, // 125: admingateway.inventory.v1.ListUsageResponse.Buckets.web_search_calls:type_name -> admingateway.admin.v1.WebSearchCallsUsageBucket
+	104, // 126: admingateway.inventory.v1.ListUsageResponse.Buckets.costs:type_name -> admingateway.admin.v1.CostsBucket
+	105, // 127: admingateway.inventory.v1.FindStaleKeysResponse.Keys.items:type_name -> admingateway.inventory.v1.StaleKey
+	106, // 128: admingateway.inventory.v1.GetKeyInventoryResponse.Keys.items:type_name -> admingateway.inventory.v1.KeyEntry
+	0,   // 129: admingateway.inventory.v1.InventoryService.ListApiKeys:input_type -> admingateway.inventory.v1.ListApiKeysRequest
+	2,   // 130: admingateway.inventory.v1.InventoryService.ListServiceAccounts:input_type -> admingateway.inventory.v1.ListServiceAccountsRequest
+	4,   // 131: admingateway.inventory.v1.InventoryService.ListProjectUsers:input_type -> admingateway.inventory.v1.ListProjectUsersRequest
+	6,   // 132: admingateway.inventory.v1.InventoryService.ListProjectGroups:input_type -> admingateway.inventory.v1.ListProjectGroupsRequest
+	8,   // 133: admingateway.inventory.v1.InventoryService.ListRateLimits:input_type -> admingateway.inventory.v1.ListRateLimitsRequest
+	10,  // 134: admingateway.inventory.v1.InventoryService.ListUserRoles:input_type -> admingateway.inventory.v1.ListUserRolesRequest
+	12,  // 135: admingateway.inventory.v1.InventoryService.ListGroupRoles:input_type -> admingateway.inventory.v1.ListGroupRolesRequest
+	14,  // 136: admingateway.inventory.v1.InventoryService.ListSpendAlerts:input_type -> admingateway.inventory.v1.ListSpendAlertsRequest
+	16,  // 137: admingateway.inventory.v1.InventoryService.ListCertificates:input_type -> admingateway.inventory.v1.ListCertificatesRequest
+	18,  // 138: admingateway.inventory.v1.InventoryService.ListModelPermissions:input_type -> admingateway.inventory.v1.ListModelPermissionsRequest
+	20,  // 139: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:input_type -> admingateway.inventory.v1.ListHostedToolPermissionsRequest
+	22,  // 140: admingateway.inventory.v1.InventoryService.ListDataRetention:input_type -> admingateway.inventory.v1.ListDataRetentionRequest
+	24,  // 141: admingateway.inventory.v1.InventoryService.ListUsers:input_type -> admingateway.inventory.v1.ListUsersRequest
+	26,  // 142: admingateway.inventory.v1.InventoryService.ListGroupMembers:input_type -> admingateway.inventory.v1.ListGroupMembersRequest
+	28,  // 143: admingateway.inventory.v1.InventoryService.ListInvites:input_type -> admingateway.inventory.v1.ListInvitesRequest
+	30,  // 144: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:input_type -> admingateway.inventory.v1.ListAdminApiKeysRequest
+	32,  // 145: admingateway.inventory.v1.InventoryService.ListFederationRules:input_type -> admingateway.inventory.v1.ListFederationRulesRequest
+	34,  // 146: admingateway.inventory.v1.InventoryService.ListExternalStorage:input_type -> admingateway.inventory.v1.ListExternalStorageRequest
+	36,  // 147: admingateway.inventory.v1.InventoryService.ListAuditLogs:input_type -> admingateway.inventory.v1.ListAuditLogsRequest
+	38,  // 148: admingateway.inventory.v1.InventoryService.ListUsage:input_type -> admingateway.inventory.v1.ListUsageRequest
+	40,  // 149: admingateway.inventory.v1.InventoryService.FindStaleKeys:input_type -> admingateway.inventory.v1.FindStaleKeysRequest
+	42,  // 150: admingateway.inventory.v1.InventoryService.GetKeyInventory:input_type -> admingateway.inventory.v1.GetKeyInventoryRequest
+	1,   // 151: admingateway.inventory.v1.InventoryService.ListApiKeys:output_type -> admingateway.inventory.v1.ListApiKeysResponse
+	3,   // 152: admingateway.inventory.v1.InventoryService.ListServiceAccounts:output_type -> admingateway.inventory.v1.ListServiceAccountsResponse
+	5,   // 153: admingateway.inventory.v1.InventoryService.ListProjectUsers:output_type -> admingateway.inventory.v1.ListProjectUsersResponse
+	7,   // 154: admingateway.inventory.v1.InventoryService.ListProjectGroups:output_type -> admingateway.inventory.v1.ListProjectGroupsResponse
+	9,   // 155: admingateway.inventory.v1.InventoryService.ListRateLimits:output_type -> admingateway.inventory.v1.ListRateLimitsResponse
+	11,  // 156: admingateway.inventory.v1.InventoryService.ListUserRoles:output_type -> admingateway.inventory.v1.ListUserRolesResponse
+	13,  // 157: admingateway.inventory.v1.InventoryService.ListGroupRoles:output_type -> admingateway.inventory.v1.ListGroupRolesResponse
+	15,  // 158: admingateway.inventory.v1.InventoryService.ListSpendAlerts:output_type -> admingateway.inventory.v1.ListSpendAlertsResponse
+	17,  // 159: admingateway.inventory.v1.InventoryService.ListCertificates:output_type -> admingateway.inventory.v1.ListCertificatesResponse
+	19,  // 160: admingateway.inventory.v1.InventoryService.ListModelPermissions:output_type -> admingateway.inventory.v1.ListModelPermissionsResponse
+	21,  // 161: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:output_type -> admingateway.inventory.v1.ListHostedToolPermissionsResponse
+	23,  // 162: admingateway.inventory.v1.InventoryService.ListDataRetention:output_type -> admingateway.inventory.v1.ListDataRetentionResponse
+	25,  // 163: admingateway.inventory.v1.InventoryService.ListUsers:output_type -> admingateway.inventory.v1.ListUsersResponse
+	27,  // 164: admingateway.inventory.v1.InventoryService.ListGroupMembers:output_type -> admingateway.inventory.v1.ListGroupMembersResponse
+	29,  // 165: admingateway.inventory.v1.InventoryService.ListInvites:output_type -> admingateway.inventory.v1.ListInvitesResponse
+	31,  // 166: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:output_type -> admingateway.inventory.v1.ListAdminApiKeysResponse
+	33,  // 167: admingateway.inventory.v1.InventoryService.ListFederationRules:output_type -> admingateway.inventory.v1.ListFederationRulesResponse
+	35,  // 168: admingateway.inventory.v1.InventoryService.ListExternalStorage:output_type -> admingateway.inventory.v1.ListExternalStorageResponse
+	37,  // 169: admingateway.inventory.v1.InventoryService.ListAuditLogs:output_type -> admingateway.inventory.v1.ListAuditLogsResponse
+	39,  // 170: admingateway.inventory.v1.InventoryService.ListUsage:output_type -> admingateway.inventory.v1.ListUsageResponse
+	41,  // 171: admingateway.inventory.v1.InventoryService.FindStaleKeys:output_type -> admingateway.inventory.v1.FindStaleKeysResponse
+	43,  // 172: admingateway.inventory.v1.InventoryService.GetKeyInventory:output_type -> admingateway.inventory.v1.GetKeyInventoryResponse
+	151, // [151:173] is the sub-list for method output_type
+	129, // [129:151] is the sub-list for method input_type
+	129, // [129:129] is the sub-list for extension type_name
+	129, // [129:129] is the sub-list for extension extendee
+	0,   // [0:129] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_inventory_v1_inventory_proto_init() }
@@ -5950,28 +6500,41 @@ func file_admingateway_inventory_v1_inventory_proto_init() {
 		(*ListAdminApiKeysResponse_Failure)(nil),
 		(*ListAdminApiKeysResponse_End)(nil),
 	}
-	file_admingateway_inventory_v1_inventory_proto_msgTypes[32].OneofWrappers = []any{}
 	file_admingateway_inventory_v1_inventory_proto_msgTypes[33].OneofWrappers = []any{
+		(*ListFederationRulesResponse_Rules_)(nil),
+		(*ListFederationRulesResponse_Progress)(nil),
+		(*ListFederationRulesResponse_Failure)(nil),
+		(*ListFederationRulesResponse_End)(nil),
+	}
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[34].OneofWrappers = []any{}
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[35].OneofWrappers = []any{
+		(*ListExternalStorageResponse_Storage_)(nil),
+		(*ListExternalStorageResponse_Progress)(nil),
+		(*ListExternalStorageResponse_Failure)(nil),
+		(*ListExternalStorageResponse_End)(nil),
+	}
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[36].OneofWrappers = []any{}
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[37].OneofWrappers = []any{
 		(*ListAuditLogsResponse_Entries_)(nil),
 		(*ListAuditLogsResponse_Progress)(nil),
 		(*ListAuditLogsResponse_Failure)(nil),
 		(*ListAuditLogsResponse_End)(nil),
 	}
-	file_admingateway_inventory_v1_inventory_proto_msgTypes[34].OneofWrappers = []any{}
-	file_admingateway_inventory_v1_inventory_proto_msgTypes[35].OneofWrappers = []any{
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[38].OneofWrappers = []any{}
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[39].OneofWrappers = []any{
 		(*ListUsageResponse_Buckets_)(nil),
 		(*ListUsageResponse_Progress)(nil),
 		(*ListUsageResponse_Failure)(nil),
 		(*ListUsageResponse_End)(nil),
 	}
-	file_admingateway_inventory_v1_inventory_proto_msgTypes[36].OneofWrappers = []any{}
-	file_admingateway_inventory_v1_inventory_proto_msgTypes[37].OneofWrappers = []any{
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[40].OneofWrappers = []any{}
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[41].OneofWrappers = []any{
 		(*FindStaleKeysResponse_Keys_)(nil),
 		(*FindStaleKeysResponse_Progress)(nil),
 		(*FindStaleKeysResponse_Failure)(nil),
 		(*FindStaleKeysResponse_End)(nil),
 	}
-	file_admingateway_inventory_v1_inventory_proto_msgTypes[39].OneofWrappers = []any{
+	file_admingateway_inventory_v1_inventory_proto_msgTypes[43].OneofWrappers = []any{
 		(*GetKeyInventoryResponse_Keys_)(nil),
 		(*GetKeyInventoryResponse_Progress)(nil),
 		(*GetKeyInventoryResponse_Failure)(nil),
@@ -5983,7 +6546,7 @@ func file_admingateway_inventory_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_inventory_v1_inventory_proto_rawDesc), len(file_admingateway_inventory_v1_inventory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   61,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Why a key is stale.
+// Why a key was found.
 type StaleKey_Reason int32
 
 const (
@@ -37,6 +37,19 @@ const (
 	StaleKey_REASON_NEVER_USED StaleKey_Reason = 2
 	// Its owner cannot use the project any more.
 	StaleKey_REASON_OWNER_WITHOUT_ACCESS StaleKey_Reason = 3
+	// It does not expire. Searched for with `never_expires`.
+	StaleKey_REASON_NEVER_EXPIRES StaleKey_Reason = 4
+	// It expires within `expires_within_days`.
+	StaleKey_REASON_EXPIRES_SOON StaleKey_Reason = 5
+	// It has expired. Searched for with `expires_within_days`, `never_expires` or
+	// `max_life_days`.
+	StaleKey_REASON_EXPIRED StaleKey_Reason = 6
+	// It lives for longer than `max_life_days`, from its creation to its end, or has
+	// no end.
+	StaleKey_REASON_LONG_LIVED StaleKey_Reason = 7
+	// It may do all that its owner may, by what the audit log says. Searched for
+	// with `unrestricted`.
+	StaleKey_REASON_UNRESTRICTED StaleKey_Reason = 8
 )
 
 // Enum value maps for StaleKey_Reason.
@@ -46,12 +59,22 @@ var (
 		1: "REASON_UNUSED",
 		2: "REASON_NEVER_USED",
 		3: "REASON_OWNER_WITHOUT_ACCESS",
+		4: "REASON_NEVER_EXPIRES",
+		5: "REASON_EXPIRES_SOON",
+		6: "REASON_EXPIRED",
+		7: "REASON_LONG_LIVED",
+		8: "REASON_UNRESTRICTED",
 	}
 	StaleKey_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
 		"REASON_UNUSED":               1,
 		"REASON_NEVER_USED":           2,
 		"REASON_OWNER_WITHOUT_ACCESS": 3,
+		"REASON_NEVER_EXPIRES":        4,
+		"REASON_EXPIRES_SOON":         5,
+		"REASON_EXPIRED":              6,
+		"REASON_LONG_LIVED":           7,
+		"REASON_UNRESTRICTED":         8,
 	}
 )
 
@@ -105,7 +128,9 @@ type KeyEntry struct {
 	// When the key was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the key was last used. Not set for one that never was.
-	LastUsedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
+	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
+	// When the key stops working, or stopped. Not set for one that does not expire.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,12 +235,20 @@ func (x *KeyEntry) GetLastUsedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// A key that nobody seems to need.
+func (x *KeyEntry) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// A key that nobody seems to need, or that has a life or an access that the
+// request searches for.
 type StaleKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key.
 	Key *KeyEntry `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// Why it is stale: one reason or more.
+	// Why it was found: one reason or more, each once.
 	Reasons []StaleKey_Reason `protobuf:"varint,2,rep,packed,name=reasons,proto3,enum=admingateway.inventory.v1.StaleKey_Reason" json:"reasons,omitempty"`
 	// Whole days since it was last used, or since it was created if it never was.
 	IdleDays      int64 `protobuf:"varint,3,opt,name=idle_days,json=idleDays,proto3" json:"idle_days,omitempty"`
@@ -278,7 +311,7 @@ var File_admingateway_inventory_v1_key_proto protoreflect.FileDescriptor
 
 const file_admingateway_inventory_v1_key_proto_rawDesc = "" +
 	"\n" +
-	"#admingateway/inventory/v1/key.proto\x12\x19admingateway.inventory.v1\x1a+admingateway/admin/v1/project_api_key.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x04\n" +
+	"#admingateway/inventory/v1/key.proto\x12\x19admingateway.inventory.v1\x1a+admingateway/admin/v1/project_api_key.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x04\n" +
 	"\bKeyEntry\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12%\n" +
@@ -295,19 +328,26 @@ const file_admingateway_inventory_v1_key_proto_rawDesc = "" +
 	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12<\n" +
 	"\flast_used_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastUsedAtB\a\n" +
+	"lastUsedAt\x129\n" +
+	"\n" +
+	"expires_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAtB\a\n" +
 	"\x05_nameB\r\n" +
 	"\v_owner_nameB\x0e\n" +
-	"\f_owner_email\"\x91\x02\n" +
+	"\f_owner_email\"\x89\x03\n" +
 	"\bStaleKey\x125\n" +
 	"\x03key\x18\x01 \x01(\v2#.admingateway.inventory.v1.KeyEntryR\x03key\x12D\n" +
 	"\areasons\x18\x02 \x03(\x0e2*.admingateway.inventory.v1.StaleKey.ReasonR\areasons\x12\x1b\n" +
-	"\tidle_days\x18\x03 \x01(\x03R\bidleDays\"k\n" +
+	"\tidle_days\x18\x03 \x01(\x03R\bidleDays\"\xe2\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rREASON_UNUSED\x10\x01\x12\x15\n" +
 	"\x11REASON_NEVER_USED\x10\x02\x12\x1f\n" +
-	"\x1bREASON_OWNER_WITHOUT_ACCESS\x10\x03B\x8e\x01\n" +
+	"\x1bREASON_OWNER_WITHOUT_ACCESS\x10\x03\x12\x18\n" +
+	"\x14REASON_NEVER_EXPIRES\x10\x04\x12\x17\n" +
+	"\x13REASON_EXPIRES_SOON\x10\x05\x12\x12\n" +
+	"\x0eREASON_EXPIRED\x10\x06\x12\x15\n" +
+	"\x11REASON_LONG_LIVED\x10\a\x12\x17\n" +
+	"\x13REASON_UNRESTRICTED\x10\bB\x8e\x01\n" +
 	"\x1cio.admingateway.inventory.v1P\x01ZPgithub.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1;inventoryv1\xaa\x02\x19AdminGateway.Inventory.V1b\x06proto3"
 
 var (
@@ -337,13 +377,14 @@ var file_admingateway_inventory_v1_key_proto_depIdxs = []int32{
 	4, // 1: admingateway.inventory.v1.KeyEntry.owner_project_access:type_name -> admingateway.admin.v1.OwnerProjectAccess
 	5, // 2: admingateway.inventory.v1.KeyEntry.created_at:type_name -> google.protobuf.Timestamp
 	5, // 3: admingateway.inventory.v1.KeyEntry.last_used_at:type_name -> google.protobuf.Timestamp
-	1, // 4: admingateway.inventory.v1.StaleKey.key:type_name -> admingateway.inventory.v1.KeyEntry
-	0, // 5: admingateway.inventory.v1.StaleKey.reasons:type_name -> admingateway.inventory.v1.StaleKey.Reason
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	5, // 4: admingateway.inventory.v1.KeyEntry.expires_at:type_name -> google.protobuf.Timestamp
+	1, // 5: admingateway.inventory.v1.StaleKey.key:type_name -> admingateway.inventory.v1.KeyEntry
+	0, // 6: admingateway.inventory.v1.StaleKey.reasons:type_name -> admingateway.inventory.v1.StaleKey.Reason
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_inventory_v1_key_proto_init() }

@@ -42,6 +42,9 @@ const (
 	Incomplete_REASON_TOO_MANY Incomplete_Reason = 4
 	// The gateway is about to stop; another replica can stream the rest.
 	Incomplete_REASON_DRAINING Incomplete_Reason = 5
+	// What was read about the items ahead of them is more than one stream
+	// remembers, so that some were not judged by it. Resuming does not help.
+	Incomplete_REASON_NOT_ALL_JUDGED Incomplete_Reason = 6
 )
 
 // Enum value maps for Incomplete_Reason.
@@ -53,14 +56,16 @@ var (
 		3: "REASON_OUT_OF_TIME",
 		4: "REASON_TOO_MANY",
 		5: "REASON_DRAINING",
+		6: "REASON_NOT_ALL_JUDGED",
 	}
 	Incomplete_Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED": 0,
-		"REASON_FAILED":      1,
-		"REASON_DENIED":      2,
-		"REASON_OUT_OF_TIME": 3,
-		"REASON_TOO_MANY":    4,
-		"REASON_DRAINING":    5,
+		"REASON_UNSPECIFIED":    0,
+		"REASON_FAILED":         1,
+		"REASON_DENIED":         2,
+		"REASON_OUT_OF_TIME":    3,
+		"REASON_TOO_MANY":       4,
+		"REASON_DRAINING":       5,
+		"REASON_NOT_ALL_JUDGED": 6,
 	}
 )
 
@@ -211,9 +216,11 @@ type Failure struct {
 	// The message of that error.
 	Message string `protobuf:"bytes,10,opt,name=message,proto3" json:"message,omitempty"`
 	// When to try again, if that error says so.
-	RetryDelay    *durationpb.Duration `protobuf:"bytes,11,opt,name=retry_delay,json=retryDelay,proto3" json:"retry_delay,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RetryDelay *durationpb.Duration `protobuf:"bytes,11,opt,name=retry_delay,json=retryDelay,proto3" json:"retry_delay,omitempty"`
+	// The workload identity provider of the read, if it has one.
+	WorkloadIdentityProviderId *string `protobuf:"bytes,12,opt,name=workload_identity_provider_id,json=workloadIdentityProviderId,proto3,oneof" json:"workload_identity_provider_id,omitempty"`
+	unknownFields              protoimpl.UnknownFields
+	sizeCache                  protoimpl.SizeCache
 }
 
 func (x *Failure) Reset() {
@@ -321,6 +328,13 @@ func (x *Failure) GetRetryDelay() *durationpb.Duration {
 		return x.RetryDelay
 	}
 	return nil
+}
+
+func (x *Failure) GetWorkloadIdentityProviderId() string {
+	if x != nil && x.WorkloadIdentityProviderId != nil {
+		return *x.WorkloadIdentityProviderId
+	}
+	return ""
 }
 
 // The last message of a stream. A stream without one has been cut off.
@@ -482,6 +496,8 @@ type Incomplete struct {
 	// The same request with this as `resume_token` streams the rest: the reads
 	// that failed, and those that were not reached. It is valid for the same
 	// caller and request alone. It grants nothing: every read is authorized anew.
+	// Empty when there is no rest to stream, which happens with
+	// `REASON_NOT_ALL_JUDGED` alone.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// The rest was too long to be described exactly: it begins earlier than
 	// necessary, and some items will be sent again.
@@ -555,7 +571,7 @@ const file_admingateway_inventory_v1_stream_proto_rawDesc = "" +
 	"all_listed\x18\x03 \x01(\bR\tallListed\x12\x14\n" +
 	"\x05items\x18\x04 \x01(\x03R\x05items\x12\x1a\n" +
 	"\bfailures\x18\x05 \x01(\x03R\bfailures\x126\n" +
-	"\ttime_left\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\btimeLeft\"\xe4\x03\n" +
+	"\ttime_left\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\btimeLeft\"\xce\x04\n" +
 	"\aFailure\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\"\n" +
 	"\n" +
@@ -572,11 +588,13 @@ const file_admingateway_inventory_v1_stream_proto_rawDesc = "" +
 	"\amessage\x18\n" +
 	" \x01(\tR\amessage\x12:\n" +
 	"\vretry_delay\x18\v \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryDelayB\r\n" +
+	"retryDelay\x12F\n" +
+	"\x1dworkload_identity_provider_id\x18\f \x01(\tH\x03R\x1aworkloadIdentityProviderId\x88\x01\x01B\r\n" +
 	"\v_project_idB\n" +
 	"\n" +
 	"\b_user_idB\v\n" +
-	"\t_group_id\"\xe4\x01\n" +
+	"\t_group_idB \n" +
+	"\x1e_workload_identity_provider_id\"\xe4\x01\n" +
 	"\x03End\x12A\n" +
 	"\bcomplete\x18\x01 \x01(\v2#.admingateway.inventory.v1.CompleteH\x00R\bcomplete\x12G\n" +
 	"\n" +
@@ -587,19 +605,20 @@ const file_admingateway_inventory_v1_stream_proto_rawDesc = "" +
 	"\bfailures\x18\x05 \x01(\x03R\bfailuresB\t\n" +
 	"\aoutcome\"\n" +
 	"\n" +
-	"\bComplete\"\x9c\x02\n" +
+	"\bComplete\"\xb7\x02\n" +
 	"\n" +
 	"Incomplete\x12F\n" +
 	"\areasons\x18\x01 \x03(\x0e2,.admingateway.inventory.v1.Incomplete.ReasonR\areasons\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12\x18\n" +
-	"\arepeats\x18\x03 \x01(\bR\arepeats\"\x88\x01\n" +
+	"\arepeats\x18\x03 \x01(\bR\arepeats\"\xa3\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rREASON_FAILED\x10\x01\x12\x11\n" +
 	"\rREASON_DENIED\x10\x02\x12\x16\n" +
 	"\x12REASON_OUT_OF_TIME\x10\x03\x12\x13\n" +
 	"\x0fREASON_TOO_MANY\x10\x04\x12\x13\n" +
-	"\x0fREASON_DRAINING\x10\x05B\x8e\x01\n" +
+	"\x0fREASON_DRAINING\x10\x05\x12\x19\n" +
+	"\x15REASON_NOT_ALL_JUDGED\x10\x06B\x8e\x01\n" +
 	"\x1cio.admingateway.inventory.v1P\x01ZPgithub.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1;inventoryv1\xaa\x02\x19AdminGateway.Inventory.V1b\x06proto3"
 
 var (

@@ -480,7 +480,9 @@ type FanOut struct {
 	Buckets *FanOutBuckets `protobuf:"bytes,2,opt,name=buckets,proto3" json:"buckets,omitempty"`
 	// Name of the view that converts the items of the last read. Absent: they are
 	// streamed as they are.
-	View          string `protobuf:"bytes,3,opt,name=view,proto3" json:"view,omitempty"`
+	View string `protobuf:"bytes,3,opt,name=view,proto3" json:"view,omitempty"`
+	// A list that is read whole before the reads, for the view. Absent: none.
+	Gather        *FanOutGather `protobuf:"bytes,4,opt,name=gather,proto3" json:"gather,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,6 +538,86 @@ func (x *FanOut) GetView() string {
 	return ""
 }
 
+func (x *FanOut) GetGather() *FanOutGather {
+	if x != nil {
+		return x.Gather
+	}
+	return nil
+}
+
+// A list that a view needs before it gets its first item, because the items alone
+// do not say enough. Nothing of it is streamed. If it cannot be read, no other read
+// is made: the stream is incomplete, and a resumed one begins with the list anew,
+// as every resumed one does.
+//
+// Fields of the RPC's request do not go into it. A caller that is limited to
+// projects gets the list of these, as it would by itself.
+type FanOutGather struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The list: `admingateway.admin.v1.AuditLogService/ListAuditLogs`. Its
+	// path has no variables.
+	Rpc string `protobuf:"bytes,1,opt,name=rpc,proto3" json:"rpc,omitempty"`
+	// Fields that every request has set, in the text format: `order:
+	// SORT_ORDER_ASC`.
+	With string `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`
+	// Required. The RPC's own field, a bool, that asks for it: where it is false, the
+	// list is not read.
+	When          string `protobuf:"bytes,3,opt,name=when,proto3" json:"when,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FanOutGather) Reset() {
+	*x = FanOutGather{}
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FanOutGather) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FanOutGather) ProtoMessage() {}
+
+func (x *FanOutGather) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FanOutGather.ProtoReflect.Descriptor instead.
+func (*FanOutGather) Descriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FanOutGather) GetRpc() string {
+	if x != nil {
+		return x.Rpc
+	}
+	return ""
+}
+
+func (x *FanOutGather) GetWith() string {
+	if x != nil {
+		return x.With
+	}
+	return ""
+}
+
+func (x *FanOutGather) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
 // One of the reads of a `FanOut`.
 type FanOutCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -564,7 +646,7 @@ type FanOutCall struct {
 
 func (x *FanOutCall) Reset() {
 	*x = FanOutCall{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +658,7 @@ func (x *FanOutCall) String() string {
 func (*FanOutCall) ProtoMessage() {}
 
 func (x *FanOutCall) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +671,7 @@ func (x *FanOutCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutCall.ProtoReflect.Descriptor instead.
 func (*FanOutCall) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FanOutCall) GetRpc() string {
@@ -647,7 +729,7 @@ type FanOutBuckets struct {
 
 func (x *FanOutBuckets) Reset() {
 	*x = FanOutBuckets{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -659,7 +741,7 @@ func (x *FanOutBuckets) String() string {
 func (*FanOutBuckets) ProtoMessage() {}
 
 func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -672,7 +754,7 @@ func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBuckets.ProtoReflect.Descriptor instead.
 func (*FanOutBuckets) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FanOutBuckets) GetLists() []*FanOutBucketList {
@@ -702,7 +784,7 @@ type FanOutBucketList struct {
 
 func (x *FanOutBucketList) Reset() {
 	*x = FanOutBucketList{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +796,7 @@ func (x *FanOutBucketList) String() string {
 func (*FanOutBucketList) ProtoMessage() {}
 
 func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +809,7 @@ func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBucketList.ProtoReflect.Descriptor instead.
 func (*FanOutBucketList) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FanOutBucketList) GetKind() string {
@@ -806,7 +888,7 @@ type FieldMapping struct {
 
 func (x *FieldMapping) Reset() {
 	*x = FieldMapping{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +900,7 @@ func (x *FieldMapping) String() string {
 func (*FieldMapping) ProtoMessage() {}
 
 func (x *FieldMapping) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +913,7 @@ func (x *FieldMapping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldMapping.ProtoReflect.Descriptor instead.
 func (*FieldMapping) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FieldMapping) GetName() string {
@@ -905,7 +987,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +999,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1012,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Consent) GetToEmpty() string {
@@ -965,7 +1047,7 @@ type Union struct {
 
 func (x *Union) Reset() {
 	*x = Union{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1059,7 @@ func (x *Union) String() string {
 func (*Union) ProtoMessage() {}
 
 func (x *Union) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1072,7 @@ func (x *Union) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Union.ProtoReflect.Descriptor instead.
 func (*Union) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Union) GetDiscriminator() string {
@@ -1159,11 +1241,16 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\aSettled\x12\x10\n" +
 	"\x03end\x18\x01 \x01(\tR\x03end\x12/\n" +
 	"\x05after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05after\x12/\n" +
-	"\x05cache\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05cache\"\x99\x01\n" +
+	"\x05cache\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05cache\"\xd8\x01\n" +
 	"\x06FanOut\x129\n" +
 	"\x05calls\x18\x01 \x03(\v2#.admingateway.options.v1.FanOutCallR\x05calls\x12@\n" +
 	"\abuckets\x18\x02 \x01(\v2&.admingateway.options.v1.FanOutBucketsR\abuckets\x12\x12\n" +
-	"\x04view\x18\x03 \x01(\tR\x04view\"\x8e\x01\n" +
+	"\x04view\x18\x03 \x01(\tR\x04view\x12=\n" +
+	"\x06gather\x18\x04 \x01(\v2%.admingateway.options.v1.FanOutGatherR\x06gather\"H\n" +
+	"\fFanOutGather\x12\x10\n" +
+	"\x03rpc\x18\x01 \x01(\tR\x03rpc\x12\x12\n" +
+	"\x04with\x18\x02 \x01(\tR\x04with\x12\x12\n" +
+	"\x04when\x18\x03 \x01(\tR\x04when\"\x8e\x01\n" +
 	"\n" +
 	"FanOutCall\x12\x10\n" +
 	"\x03rpc\x18\x01 \x01(\tR\x03rpc\x12\x10\n" +
@@ -1222,53 +1309,55 @@ func file_admingateway_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_admingateway_options_v1_options_proto_rawDescData
 }
 
-var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_admingateway_options_v1_options_proto_goTypes = []any{
 	(*Policy)(nil),                        // 0: admingateway.options.v1.Policy
 	(*Stale)(nil),                         // 1: admingateway.options.v1.Stale
 	(*Settled)(nil),                       // 2: admingateway.options.v1.Settled
 	(*FanOut)(nil),                        // 3: admingateway.options.v1.FanOut
-	(*FanOutCall)(nil),                    // 4: admingateway.options.v1.FanOutCall
-	(*FanOutBuckets)(nil),                 // 5: admingateway.options.v1.FanOutBuckets
-	(*FanOutBucketList)(nil),              // 6: admingateway.options.v1.FanOutBucketList
-	(*FieldMapping)(nil),                  // 7: admingateway.options.v1.FieldMapping
-	(*Consent)(nil),                       // 8: admingateway.options.v1.Consent
-	(*Union)(nil),                         // 9: admingateway.options.v1.Union
-	(*durationpb.Duration)(nil),           // 10: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 11: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 12: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 13: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 14: google.protobuf.MessageOptions
-	(*descriptorpb.OneofOptions)(nil),     // 15: google.protobuf.OneofOptions
+	(*FanOutGather)(nil),                  // 4: admingateway.options.v1.FanOutGather
+	(*FanOutCall)(nil),                    // 5: admingateway.options.v1.FanOutCall
+	(*FanOutBuckets)(nil),                 // 6: admingateway.options.v1.FanOutBuckets
+	(*FanOutBucketList)(nil),              // 7: admingateway.options.v1.FanOutBucketList
+	(*FieldMapping)(nil),                  // 8: admingateway.options.v1.FieldMapping
+	(*Consent)(nil),                       // 9: admingateway.options.v1.Consent
+	(*Union)(nil),                         // 10: admingateway.options.v1.Union
+	(*durationpb.Duration)(nil),           // 11: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 12: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 13: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 14: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 15: google.protobuf.MessageOptions
+	(*descriptorpb.OneofOptions)(nil),     // 16: google.protobuf.OneofOptions
 }
 var file_admingateway_options_v1_options_proto_depIdxs = []int32{
-	10, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
+	11, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
 	1,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
 	2,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
-	10, // 3: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
-	10, // 4: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
-	10, // 5: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
-	10, // 6: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
-	4,  // 7: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
-	5,  // 8: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
-	6,  // 9: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
-	8,  // 10: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
-	11, // 11: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
-	11, // 12: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
-	12, // 13: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
-	13, // 14: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	14, // 15: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
-	14, // 16: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
-	15, // 17: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
-	0,  // 18: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
-	3,  // 19: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
-	7,  // 20: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
-	9,  // 21: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	18, // [18:22] is the sub-list for extension type_name
-	11, // [11:18] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	11, // 3: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	11, // 4: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	11, // 5: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
+	11, // 6: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
+	5,  // 7: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
+	6,  // 8: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
+	4,  // 9: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
+	7,  // 10: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
+	9,  // 11: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
+	12, // 12: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
+	12, // 13: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
+	13, // 14: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
+	14, // 15: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	15, // 16: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
+	15, // 17: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
+	16, // 18: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
+	0,  // 19: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
+	3,  // 20: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
+	8,  // 21: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
+	10, // 22: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	19, // [19:23] is the sub-list for extension type_name
+	12, // [12:19] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_options_v1_options_proto_init() }
@@ -1291,7 +1380,7 @@ func file_admingateway_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_options_v1_options_proto_rawDesc), len(file_admingateway_options_v1_options_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 7,
 			NumServices:   0,
 		},

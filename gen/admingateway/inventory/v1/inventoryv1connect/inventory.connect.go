@@ -73,6 +73,12 @@ const (
 	// InventoryServiceListAdminApiKeysProcedure is the procedure name of the InventoryService's
 	// ListAdminApiKeys RPC.
 	InventoryServiceListAdminApiKeysProcedure = "/admingateway.inventory.v1.InventoryService/ListAdminApiKeys"
+	// InventoryServiceListFederationRulesProcedure is the procedure name of the InventoryService's
+	// ListFederationRules RPC.
+	InventoryServiceListFederationRulesProcedure = "/admingateway.inventory.v1.InventoryService/ListFederationRules"
+	// InventoryServiceListExternalStorageProcedure is the procedure name of the InventoryService's
+	// ListExternalStorage RPC.
+	InventoryServiceListExternalStorageProcedure = "/admingateway.inventory.v1.InventoryService/ListExternalStorage"
 	// InventoryServiceListAuditLogsProcedure is the procedure name of the InventoryService's
 	// ListAuditLogs RPC.
 	InventoryServiceListAuditLogsProcedure = "/admingateway.inventory.v1.InventoryService/ListAuditLogs"
@@ -215,6 +221,22 @@ var (
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
+	inventoryServiceListFederationRulesSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType:       connect.StreamTypeServer,
+			Schema:           v1.File_admingateway_inventory_v1_inventory_proto.Services().ByName("InventoryService").Methods().ByName("ListFederationRules"),
+			Procedure:        InventoryServiceListFederationRulesProcedure,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
+	inventoryServiceListExternalStorageSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType:       connect.StreamTypeServer,
+			Schema:           v1.File_admingateway_inventory_v1_inventory_proto.Services().ByName("InventoryService").Methods().ByName("ListExternalStorage"),
+			Procedure:        InventoryServiceListExternalStorageProcedure,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
 	inventoryServiceListAuditLogsSpec = sync.OnceValue(func() connect.Spec {
 		return connect.Spec{
 			StreamType:       connect.StreamTypeServer,
@@ -284,13 +306,22 @@ type InventoryServiceClient interface {
 	ListInvites(context.Context, *v1.ListInvitesRequest) (InventoryServiceListInvitesClientStream, error)
 	// The admin API keys of the organization. The stream has no secrets.
 	ListAdminApiKeys(context.Context, *v1.ListAdminApiKeysRequest) (InventoryServiceListAdminApiKeysClientStream, error)
+	// The federation rules of every workload identity provider: which tokens act as
+	// which service accounts, with how much of their access. For callers that are
+	// not limited to projects, because the providers are the organization's.
+	ListFederationRules(context.Context, *v1.ListFederationRulesRequest) (InventoryServiceListFederationRulesClientStream, error)
+	// The external storage of every project, in one list of the upstream's. A
+	// caller that is limited to projects has to name one.
+	ListExternalStorage(context.Context, *v1.ListExternalStorageRequest) (InventoryServiceListExternalStorageClientStream, error)
 	// The audit log in a range of time.
 	ListAuditLogs(context.Context, *v1.ListAuditLogsRequest) (InventoryServiceListAuditLogsClientStream, error)
 	// Usage and costs over a range of time of any length, of several kinds at
 	// once. Every bucket of the range comes once.
 	ListUsage(context.Context, *v1.ListUsageRequest) (InventoryServiceListUsageClientStream, error)
 	// The API keys that nobody seems to need: not used for long, never used
-	// though they are old, or of an owner who cannot use the project any more.
+	// though they are old, or of an owner who cannot use the project any more. On
+	// request also keys whose life or access is not as it should be: that do not
+	// expire, expire soon, have expired, live too long, or have no restriction.
 	FindStaleKeys(context.Context, *v1.FindStaleKeysRequest) (InventoryServiceFindStaleKeysClientStream, error)
 	// Every API key in a line: whose it is, in which project, and when it was
 	// last used.
@@ -639,6 +670,48 @@ func (s InventoryServiceListAdminApiKeysClientStream) Close() error {
 	return s.stream.Close()
 }
 
+// InventoryServiceListFederationRulesClientStream is the client stream for the InventoryService's
+// ListFederationRules RPC.
+type InventoryServiceListFederationRulesClientStream struct {
+	stream connect.ClientStream
+}
+
+// Receive returns the next response message from the server.
+func (s InventoryServiceListFederationRulesClientStream) Receive() (*v1.ListFederationRulesResponse, error) {
+	var res v1.ListFederationRulesResponse
+	if err := s.stream.Receive(&res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+// Close releases the stream's resources. It is idempotent and is typically deferred to clean up a
+// stream abandoned before io.EOF.
+func (s InventoryServiceListFederationRulesClientStream) Close() error {
+	return s.stream.Close()
+}
+
+// InventoryServiceListExternalStorageClientStream is the client stream for the InventoryService's
+// ListExternalStorage RPC.
+type InventoryServiceListExternalStorageClientStream struct {
+	stream connect.ClientStream
+}
+
+// Receive returns the next response message from the server.
+func (s InventoryServiceListExternalStorageClientStream) Receive() (*v1.ListExternalStorageResponse, error) {
+	var res v1.ListExternalStorageResponse
+	if err := s.stream.Receive(&res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+// Close releases the stream's resources. It is idempotent and is typically deferred to clean up a
+// stream abandoned before io.EOF.
+func (s InventoryServiceListExternalStorageClientStream) Close() error {
+	return s.stream.Close()
+}
+
 // InventoryServiceListAuditLogsClientStream is the client stream for the InventoryService's
 // ListAuditLogs RPC.
 type InventoryServiceListAuditLogsClientStream struct {
@@ -759,13 +832,22 @@ type InventoryServiceHandler interface {
 	ListInvites(context.Context, *v1.ListInvitesRequest, InventoryServiceListInvitesServerStream) error
 	// The admin API keys of the organization. The stream has no secrets.
 	ListAdminApiKeys(context.Context, *v1.ListAdminApiKeysRequest, InventoryServiceListAdminApiKeysServerStream) error
+	// The federation rules of every workload identity provider: which tokens act as
+	// which service accounts, with how much of their access. For callers that are
+	// not limited to projects, because the providers are the organization's.
+	ListFederationRules(context.Context, *v1.ListFederationRulesRequest, InventoryServiceListFederationRulesServerStream) error
+	// The external storage of every project, in one list of the upstream's. A
+	// caller that is limited to projects has to name one.
+	ListExternalStorage(context.Context, *v1.ListExternalStorageRequest, InventoryServiceListExternalStorageServerStream) error
 	// The audit log in a range of time.
 	ListAuditLogs(context.Context, *v1.ListAuditLogsRequest, InventoryServiceListAuditLogsServerStream) error
 	// Usage and costs over a range of time of any length, of several kinds at
 	// once. Every bucket of the range comes once.
 	ListUsage(context.Context, *v1.ListUsageRequest, InventoryServiceListUsageServerStream) error
 	// The API keys that nobody seems to need: not used for long, never used
-	// though they are old, or of an owner who cannot use the project any more.
+	// though they are old, or of an owner who cannot use the project any more. On
+	// request also keys whose life or access is not as it should be: that do not
+	// expire, expire soon, have expired, live too long, or have no restriction.
 	FindStaleKeys(context.Context, *v1.FindStaleKeysRequest, InventoryServiceFindStaleKeysServerStream) error
 	// Every API key in a line: whose it is, in which project, and when it was
 	// last used.
@@ -793,6 +875,8 @@ func RegisterInventoryServiceHandler(server *connect.Server, svc InventoryServic
 		connect.Method{Spec: inventoryServiceListGroupMembersSpec(), Handler: adapter.listGroupMembers},
 		connect.Method{Spec: inventoryServiceListInvitesSpec(), Handler: adapter.listInvites},
 		connect.Method{Spec: inventoryServiceListAdminApiKeysSpec(), Handler: adapter.listAdminApiKeys},
+		connect.Method{Spec: inventoryServiceListFederationRulesSpec(), Handler: adapter.listFederationRules},
+		connect.Method{Spec: inventoryServiceListExternalStorageSpec(), Handler: adapter.listExternalStorage},
 		connect.Method{Spec: inventoryServiceListAuditLogsSpec(), Handler: adapter.listAuditLogs},
 		connect.Method{Spec: inventoryServiceListUsageSpec(), Handler: adapter.listUsage},
 		connect.Method{Spec: inventoryServiceFindStaleKeysSpec(), Handler: adapter.findStaleKeys},
@@ -1056,6 +1140,38 @@ func (s InventoryServiceListAdminApiKeysServerStream) Send(res *v1.ListAdminApiK
 	return s.stream.Send(res)
 }
 
+// InventoryServiceListFederationRulesServerStream is the server stream for the InventoryService's
+// ListFederationRules RPC.
+type InventoryServiceListFederationRulesServerStream struct {
+	stream connect.ServerStream
+}
+
+// SendHeaders flushes the response headers without a message. The first Send does this implicitly.
+func (s InventoryServiceListFederationRulesServerStream) SendHeaders() error {
+	return s.stream.SendHeaders()
+}
+
+// Send sends a response message to the client.
+func (s InventoryServiceListFederationRulesServerStream) Send(res *v1.ListFederationRulesResponse) error {
+	return s.stream.Send(res)
+}
+
+// InventoryServiceListExternalStorageServerStream is the server stream for the InventoryService's
+// ListExternalStorage RPC.
+type InventoryServiceListExternalStorageServerStream struct {
+	stream connect.ServerStream
+}
+
+// SendHeaders flushes the response headers without a message. The first Send does this implicitly.
+func (s InventoryServiceListExternalStorageServerStream) SendHeaders() error {
+	return s.stream.SendHeaders()
+}
+
+// Send sends a response message to the client.
+func (s InventoryServiceListExternalStorageServerStream) Send(res *v1.ListExternalStorageResponse) error {
+	return s.stream.Send(res)
+}
+
 // InventoryServiceListAuditLogsServerStream is the server stream for the InventoryService's
 // ListAuditLogs RPC.
 type InventoryServiceListAuditLogsServerStream struct {
@@ -1185,6 +1301,14 @@ func (UnimplementedInventoryServiceHandler) ListInvites(context.Context, *v1.Lis
 
 func (UnimplementedInventoryServiceHandler) ListAdminApiKeys(context.Context, *v1.ListAdminApiKeysRequest, InventoryServiceListAdminApiKeysServerStream) error {
 	return connect.NewError(connect.CodeUnimplemented, "admingateway.inventory.v1.InventoryService.ListAdminApiKeys is not implemented")
+}
+
+func (UnimplementedInventoryServiceHandler) ListFederationRules(context.Context, *v1.ListFederationRulesRequest, InventoryServiceListFederationRulesServerStream) error {
+	return connect.NewError(connect.CodeUnimplemented, "admingateway.inventory.v1.InventoryService.ListFederationRules is not implemented")
+}
+
+func (UnimplementedInventoryServiceHandler) ListExternalStorage(context.Context, *v1.ListExternalStorageRequest, InventoryServiceListExternalStorageServerStream) error {
+	return connect.NewError(connect.CodeUnimplemented, "admingateway.inventory.v1.InventoryService.ListExternalStorage is not implemented")
 }
 
 func (UnimplementedInventoryServiceHandler) ListAuditLogs(context.Context, *v1.ListAuditLogsRequest, InventoryServiceListAuditLogsServerStream) error {
@@ -1333,6 +1457,22 @@ func (c *inventoryServiceClient) ListAdminApiKeys(ctx context.Context, req *v1.L
 		return InventoryServiceListAdminApiKeysClientStream{}, err
 	}
 	return InventoryServiceListAdminApiKeysClientStream{stream: stream}, nil
+}
+
+func (c *inventoryServiceClient) ListFederationRules(ctx context.Context, req *v1.ListFederationRulesRequest) (InventoryServiceListFederationRulesClientStream, error) {
+	stream, err := c.client.CallServerStream(ctx, inventoryServiceListFederationRulesSpec(), req)
+	if err != nil {
+		return InventoryServiceListFederationRulesClientStream{}, err
+	}
+	return InventoryServiceListFederationRulesClientStream{stream: stream}, nil
+}
+
+func (c *inventoryServiceClient) ListExternalStorage(ctx context.Context, req *v1.ListExternalStorageRequest) (InventoryServiceListExternalStorageClientStream, error) {
+	stream, err := c.client.CallServerStream(ctx, inventoryServiceListExternalStorageSpec(), req)
+	if err != nil {
+		return InventoryServiceListExternalStorageClientStream{}, err
+	}
+	return InventoryServiceListExternalStorageClientStream{stream: stream}, nil
 }
 
 func (c *inventoryServiceClient) ListAuditLogs(ctx context.Context, req *v1.ListAuditLogsRequest) (InventoryServiceListAuditLogsClientStream, error) {
@@ -1495,6 +1635,22 @@ func (h inventoryServiceHandler) listAdminApiKeys(ctx context.Context, _ connect
 		return err
 	}
 	return h.svc.ListAdminApiKeys(ctx, &req, InventoryServiceListAdminApiKeysServerStream{stream: stream})
+}
+
+func (h inventoryServiceHandler) listFederationRules(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.ListFederationRulesRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	return h.svc.ListFederationRules(ctx, &req, InventoryServiceListFederationRulesServerStream{stream: stream})
+}
+
+func (h inventoryServiceHandler) listExternalStorage(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.ListExternalStorageRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	return h.svc.ListExternalStorage(ctx, &req, InventoryServiceListExternalStorageServerStream{stream: stream})
 }
 
 func (h inventoryServiceHandler) listAuditLogs(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
