@@ -75,6 +75,12 @@ func (d *deviations) walk(md protoreflect.MessageDescriptor, path string, answer
 			fits, _ := value(fd, 0).([]any)
 			d.check(fd, at+"[]", with(append(slices.Clone(fits), misfit(fd, true))), with(fits))
 		}
+		if fd.IsMap() {
+			fits, _ := value(fd, 0).(object)
+			odd := maps.Clone(fits)
+			odd["odd"] = []any{"}"}
+			d.check(fd, at+"[]", with(odd), with(fits))
+		}
 		d.below(fd, at, with)
 	}
 }
@@ -155,7 +161,7 @@ func fitting(md protoreflect.MessageDescriptor, chosen protoreflect.FieldDescrip
 // value is a value that fits a field.
 func value(fd protoreflect.FieldDescriptor, depth int) any {
 	if fd.IsMap() {
-		return object{}
+		return object{"a key": value(fd.MapValue(), depth+1)}
 	}
 	var one any = 7
 	switch kind, md := fd.Kind(), fd.Message(); {

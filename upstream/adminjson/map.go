@@ -18,7 +18,7 @@ func (c *compiler) mapKind(f *field) error {
 	if err != nil {
 		return err
 	}
-	value.unnamed = true
+	value.name, value.unnamed, value.strict = f.name, true, f.strict
 	f.kind, f.value = kindMap, &value
 	return nil
 }
@@ -51,7 +51,7 @@ func (d *decoder) mapping(p *plan, f *field) error {
 		d.dst = protowire.AppendBytes(d.dst, name)
 		if err := d.single(p, f.value, true); err == nil {
 			d.close(start)
-		} else if err := d.leaveOut(p, f, err, from, true); err != nil {
+		} else if err := d.leaveOut(p, f.value, err, from, false); err != nil {
 			return within(err, clean(string(name)))
 		}
 	}

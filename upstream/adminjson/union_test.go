@@ -80,6 +80,21 @@ message Rule {
   optional int64 seconds = 6;
   bool all = 7 [(admingateway.options.v1.field).consent = {to_empty: "tiers" permission: "a.b"}];
 }
+message Entries {
+  map<string, Tiers> tiers = 1;
+  map<string, Aws> keys = 2;
+}
+message Needed {
+  oneof needed_or_not {
+    option (admingateway.options.v1.union) = {discriminator: "type"};
+    Id needed = 1;
+    None not = 2;
+  }
+}
+message Id {
+  string id = 1 [(admingateway.options.v1.field).essential = true];
+  int64 size = 2;
+}
 message Discovery {
   optional string url = 1 [(google.api.field_behavior) = REQUIRED, (admingateway.options.v1.field).nullable = true];
 }
@@ -190,6 +205,60 @@ func TestUnsendable(t *testing.T) {
 	for _, json := range []string{`{}`, `{"type":7}`, `{"type":null}`, `{"type":"aws","type":1}`} {
 		if err := codec.Unmarshal([]byte(json), dynamicpb.NewMessage(m.Descriptor())); err == nil {
 			t.Errorf("%s is read", json)
+		}
+	}
+}
+
+// TestOmittedOfUnions: of unions, choices and maps too a value that does not fit loses
+// itself alone; a discriminator is never left out.
+func TestOmittedOfUnions(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		message, json, text string
+		omitted             []string
+	}{
+		"of a variant":     {"Key", `{"name":7,"type":"aws","arn":"a","region":[],"tags":["t",1]}`, `aws:{arn:"a" tags:"t"}`, []string{"name", "region", "tags[]"}},
+		"a payload":        {"Event", `{"type":"key.created","key.created":"x","key.deleted":{"arn":"a"}}`, `type:"key.created" key_deleted:{arn:"a"}`, []string{"key.created"}},
+		"of a payload":     {"Event", `{"type":"key.created","key.created":{"arn":1,"region":"r"}}`, `type:"key.created" key_created:{region:"r"}`, []string{"key.created.arn"}},
+		"a choice":         {"Rule", `{"tiers":7,"seconds":"1"}`, `seconds:1`, []string{"tiers"}},
+		"of a choice":      {"Rule", `{"tiers":["a",7]}`, `tiers:{list:{names:"a"}}`, []string{"tiers[]"}},
+		"a map":            {"Rule", `{"matchers":[],"seconds":1}`, `seconds:1`, []string{"matchers"}},
+		"an entry":         {"Rule", `{"matchers":{"a":"x","b":[],"c":{"d":1},"e":1.5}}`, `matchers:{key:"a" value:{text:"x"}} matchers:{key:"e" value:{number:1.5}}`, []string{"matchers[]"}},
+		"of a map's entry": {"Entries", `{"tiers":{"a":["x",1]}}`, `tiers:{key:"a" value:{list:{names:"x"}}}`, []string{"tiers[][]"}},
+		"an entry's leaf":  {"Entries", `{"keys":{"a":{"arn":"x","region":7}}}`, `keys:{key:"a" value:{arn:"x"}}`, []string{"keys[].region"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			codec, got := unionMessage(t, tc.message)
+			want := dynamicpb.NewMessage(got.Descriptor())
+			if err := prototext.Unmarshal([]byte(tc.text), want); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := codec.Answer([]byte(tc.json))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := proto.Unmarshal(answer.Wire, got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.omitted, answer.Omitted); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	for json, message := range map[string]string{
+		`{"name":"n"}`:                      "Key",
+		`{"type":7,"arn":"a"}`:              "Key",
+		`{"type":7,"key.created":{}}`:       "Event",
+		`{"type":"needed","size":1}`:        "Needed",
+		`{"type":"needed","id":7,"size":1}`: "Needed",
+	} {
+		codec, _ := unionMessage(t, message)
+		if _, err := codec.Answer([]byte(json)); err == nil {
+			t.Errorf("%s: an answer", json)
 		}
 	}
 }
