@@ -12,6 +12,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
@@ -236,6 +237,32 @@ func TestRestartsAreSaid(t *testing.T) {
 		info := infos[0]
 		if info.GetReason() != upstream.ReasonOutcomeUnknown || info.GetMetadata()["restarts"] != field || len(up.take()) != 1 {
 			t.Errorf("%v, metadata %v; want restarts %q", err, info.GetMetadata(), field)
+		}
+	}
+}
+
+// TestAMaskHidesNoEnd: an end is sent also where a mask names other fields, because a
+// key that is made without one never ends.
+func TestAMaskHidesNoEnd(t *testing.T) {
+	t.Parallel()
+	up := new(sent)
+	accounts := adminv1connect.NewProjectServiceAccountServiceClient(gatewaytest.New(t, gatewaytest.WithUpstream(up)).Client("root"))
+	for _, paths := range [][]string{{"name"}, {"name", "expires_in_seconds"}} {
+		if _, err := accounts.CreateProjectServiceAccount(t.Context(), &adminv1.CreateProjectServiceAccountRequest{
+			ProjectId: "p", Name: "a", ExpiresAt: timestamppb.New(time.Now().Add(time.Hour)), FieldMask: &fieldmaskpb.FieldMask{Paths: paths},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if bodies := up.take(); len(bodies) != 1 || !strings.Contains(bodies[0], `"expires_in_seconds":35`) {
+			t.Errorf("an instant with the mask %v: %s", paths, bodies)
+		}
+		if _, err := accounts.CreateProjectServiceAccount(t.Context(), &adminv1.CreateProjectServiceAccountRequest{
+			ProjectId: "p", Name: "a", ExpiresInSeconds: proto.Int64(60), FieldMask: &fieldmaskpb.FieldMask{Paths: paths},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if bodies := up.take(); len(bodies) != 1 || !strings.Contains(bodies[0], `"expires_in_seconds":60`) {
+			t.Errorf("seconds with the mask %v: %s", paths, bodies)
 		}
 	}
 }

@@ -56,6 +56,13 @@ func (e endedError) Error() string { return string(e.field) + " has passed" }
 func remaining(m protoreflect.Message, endings []ending, now time.Time) (protoreflect.Message, error) {
 	sent := m
 	for _, e := range endings {
+		if !m.Has(e.at) && !m.Has(e.seconds) {
+			continue
+		}
+		if sent == m {
+			sent = proto.Clone(m.Interface()).ProtoReflect()
+		}
+		name(sent, e.seconds)
 		if !m.Has(e.at) {
 			continue
 		}
@@ -65,12 +72,28 @@ func remaining(m protoreflect.Message, endings []ending, now time.Time) (protore
 		if left < 1 {
 			return nil, endedError{e.at.Name()}
 		}
-		if sent == m {
-			sent = proto.Clone(m.Interface()).ProtoReflect()
-		}
 		sent.Set(e.seconds, protoreflect.ValueOfInt64(int64(left)))
 	}
 	return sent, nil
+}
+
+// name adds a field to the mask of a message, which would keep it from being sent: an
+// end that is not sent is none.
+func name(m protoreflect.Message, field protoreflect.FieldDescriptor) {
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		mask, ok := m.Get(fields.Get(i)).Interface().(protoreflect.Message)
+		if !ok || fields.Get(i).IsList() || mask.Descriptor().FullName() != "google.protobuf.FieldMask" || !m.Has(fields.Get(i)) {
+			continue
+		}
+		paths := m.Mutable(fields.Get(i)).Message().Mutable(mask.Descriptor().Fields().ByName("paths")).List()
+		for j := range paths.Len() {
+			if paths.Get(j).String() == string(field.Name()) {
+				return
+			}
+		}
+		paths.Append(protoreflect.ValueOfString(string(field.Name())))
+	}
 }
 
 // encodeBody encodes the body of a request that is sent now.

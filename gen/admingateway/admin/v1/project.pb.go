@@ -410,9 +410,9 @@ type CreateProjectRequest struct {
 	//
 	// Deprecated: Marked as deprecated in admingateway/admin/v1/project.proto.
 	Geography *string `protobuf:"bytes,4,opt,name=geography,proto3,oneof" json:"geography,omitempty"`
-	// Optional. The fields to send, by their names here. A field that is named and
-	// unset, such as `residency`, is sent as null; one that is set and not named is not sent.
-	// Without a mask, the fields that are set are sent.
+	// Optional. The fields to send, by their names here. A field that is named
+	// and unset, such as `residency`, is sent as null; one that is set and not
+	// named is not sent. Without a mask, the fields that are set are sent.
 	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -888,15 +888,14 @@ const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\x81\x04\n" +
+	"\b_last_id\"\xe0\x02\n" +
 	"\x14CreateProjectRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12\\\n" +
 	"\tresidency\x18\x02 \x01(\x0e2'.admingateway.admin.v1.ProjectResidencyB\x10\xbaH\a\x82\x01\x04\x10\x01 \x00\xb2\xff\x18\x02\x18\x01H\x00R\tresidency\x88\x01\x01\x123\n" +
 	"\x0fexternal_key_id\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\rexternalKeyId\x88\x01\x01\x12+\n" +
 	"\tgeography\x18\x04 \x01(\tB\b\xb2\xff\x18\x02\x18\x01\x18\x01H\x02R\tgeography\x88\x01\x01\x129\n" +
 	"\n" +
-	"field_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMask:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n" +
-	"\x14project.one_location\x12Pgeography is deprecated in favour of residency, and not allowed together with it\x1a-!(has(this.residency) && has(this.geography))B\f\n" +
+	"field_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\f\n" +
 	"\n" +
 	"_residencyB\x12\n" +
 	"\x10_external_key_idB\f\n" +

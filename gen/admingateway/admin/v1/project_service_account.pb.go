@@ -472,9 +472,10 @@ type CreateProjectServiceAccountRequest struct {
 	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
 	// the request goes out, so that no wait before it makes the life longer.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// Optional. The fields to send, by their names here. A field that is named and
-	// unset, such as `create_service_account_only`, is sent as null; one that is set and not named is not sent.
-	// Without a mask, the fields that are set are sent.
+	// Optional. The fields to send, by their names here. A field that is named
+	// and unset, such as `create_service_account_only`, is sent as null; one
+	// that is set and not named is not sent. Without a mask, the fields that are
+	// set are sent.
 	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1010,9 +1011,10 @@ type CreateProjectServiceAccountApiKeyRequest struct {
 	// `expires_in_seconds`. The gateway sends the whole seconds that are left when
 	// the request goes out, so that no wait before it makes the life longer.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// Optional. The fields to send, by their names here. A field that is named and
-	// unset, such as `expires_in_seconds`, is sent as null; one that is set and not named is not sent.
-	// Without a mask, the fields that are set are sent.
+	// Optional. The fields to send, by their names here. A field that is named
+	// and unset, such as `expires_in_seconds`, is sent as null; one that is set
+	// and not named is not sent. Without a mask, the fields that are set are
+	// sent.
 	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,8,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1190,7 +1192,7 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xab\x06\n" +
+	"\b_last_id\"\xe1\x04\n" +
 	"\"CreateProjectServiceAccountRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12\x1d\n" +
@@ -1200,9 +1202,8 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB'\xbaH\f\xb2\x01\tJ\x05\b\x80\xe7\x84\x0f@\x01\xb2\xff\x18\x142\x12expires_in_secondsR\texpiresAt\x129\n" +
 	"\n" +
-	"field_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMask:\xcf\x02\xbaH\xcb\x02\x1a\x7f\n" +
-	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))\x1a\xc7\x01\n" +
-	"\x1dservice_account.key_that_ends\x12Gwith create_service_account_only there is no key whose end could be set\x1a]!(this.create_service_account_only && (has(this.expires_in_seconds) || has(this.expires_at)))B\x1e\n" +
+	"field_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMask:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
+	"\vkey.one_end\x127of expires_in_seconds and expires_at one is set at most\x1a7!(has(this.expires_in_seconds) && has(this.expires_at))B\x1e\n" +
 	"\x1c_create_service_account_onlyB\x15\n" +
 	"\x13_expires_in_seconds\"\xc6\x02\n" +
 	"#CreateProjectServiceAccountResponse\x12\x16\n" +

@@ -280,9 +280,9 @@ type CreateProjectUserRequest struct {
 	// Required. Role that the user is to have in the project: `owner` or
 	// `member`.
 	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
-	// Optional. The fields to send, by their names here. A field that is named and
-	// unset, such as `user_id`, is sent as null; one that is set and not named is not sent.
-	// Without a mask, the fields that are set are sent.
+	// Optional. The fields to send, by their names here. A field that is named
+	// and unset, such as `user_id`, is sent as null; one that is set and not
+	// named is not sent. Without a mask, the fields that are set are sent.
 	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

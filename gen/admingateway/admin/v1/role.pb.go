@@ -574,9 +574,9 @@ type CreateRoleRequest struct {
 	Permissions []string `protobuf:"bytes,2,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// Optional. Description of the role, for people. Unset means none.
 	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Optional. The fields to send, by their names here. A field that is named and
-	// unset, such as `description`, is sent as null; one that is set and not named is not sent.
-	// Without a mask, the fields that are set are sent.
+	// Optional. The fields to send, by their names here. A field that is named
+	// and unset, such as `description`, is sent as null; one that is set and not
+	// named is not sent. Without a mask, the fields that are set are sent.
 	FieldMask     *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

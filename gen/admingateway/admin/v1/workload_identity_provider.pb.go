@@ -1400,14 +1400,14 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"\"GetWorkloadIdentityProviderRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\"\x94\x01\n" +
 	"#GetWorkloadIdentityProviderResponse\x12m\n" +
-	"\x1aworkload_identity_provider\x18\x01 \x01(\v2/.admingateway.admin.v1.WorkloadIdentityProviderR\x18workloadIdentityProvider\"\x8c\x05\n" +
+	"\x1aworkload_identity_provider\x18\x01 \x01(\v2/.admingateway.admin.v1.WorkloadIdentityProviderR\x18workloadIdentityProvider\"\xf1\x04\n" +
 	"%UpdateWorkloadIdentityProviderRequest\x12O\n" +
-	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12 \n" +
-	"\x04name\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\x04name\x88\x01\x01\x12-\n" +
+	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\x17\n" +
+	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12-\n" +
 	"\vdescription\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\vdescription\x88\x01\x01\x12\x1d\n" +
-	"\aenabled\x18\x04 \x01(\bH\x02R\aenabled\x88\x01\x01\x12$\n" +
-	"\x06issuer\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x03R\x06issuer\x88\x01\x01\x12(\n" +
-	"\baudience\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x04R\baudience\x88\x01\x01\x12|\n" +
+	"\aenabled\x18\x04 \x01(\bH\x02R\aenabled\x88\x01\x01\x12\x1b\n" +
+	"\x06issuer\x18\x05 \x01(\tH\x03R\x06issuer\x88\x01\x01\x12\x1f\n" +
+	"\baudience\x18\x06 \x01(\tH\x04R\baudience\x88\x01\x01\x12|\n" +
 	"\x19attribute_transformations\x18\a \x01(\v2?.admingateway.admin.v1.WorkloadIdentityAttributeTransformationsR\x18attributeTransformations\x12Z\n" +
 	"\fverification\x18\b \x01(\v26.admingateway.admin.v1.NewWorkloadIdentityVerificationR\fverification\x12;\n" +
 	"\vupdate_mask\x18\t \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
