@@ -93,6 +93,9 @@ func answered(known *intended, o mirror, g *generator, sent *node, body string) 
 	answer := answerOf(o.method).in(got)
 	before := compare(sent, read(answer), false)
 	wrong := known.others(o.operation, "response", before)
+	if len(decoded.Omitted) > 0 { // The caller would be told of it in a header.
+		wrong = append(wrong, fmt.Sprint("left out of a valid answer: ", decoded.Omitted))
+	}
 	all := faults(answer, "")
 	if len(all) == 0 {
 		return append(wrong, "nothing arrived")
