@@ -57,4 +57,35 @@ trap 'rm -rf "$tree"' EXIT
 git archive "$base" proto | tar -x -C "$tree"
 cp -r buf.yaml third_party "$tree"
 "$buf" build "$tree/proto" -o "$tree/base.binpb"
-"$buf" breaking proto --against "$tree/base.binpb" --exclude-imports
+found=$("$buf" breaking proto --against "$tree/base.binpb" --exclude-imports 2>"$tree/errors") && status=0 || status=$?
+if ((status != 0)) && [[ -z $found ]]; then
+	cat "$tree/errors" >&2
+	exit "$status"
+fi
+
+# explained FILE WORDS prints the reason for a finding; false without one.
+explained() {
+	local file words reason
+	while IFS=$'\t' read -r file words reason; do
+		# shellcheck disable=SC2053 # The words are a pattern.
+		if [[ $1 == */$file && $2 == $words ]]; then
+			echo "$reason"
+			return
+		fi
+	done < <(grep -v '^#' tools/breaking.tsv)
+	return 1
+}
+
+failed=0
+while IFS= read -r line; do
+	[[ -n $line ]] || continue
+	file=${line%%:*}
+	words=${line#*:*:*:}
+	if reason=$(explained "$file" "$words"); then
+		echo "breaking: intended: $file: $words ($reason)"
+	else
+		echo "$line"
+		failed=1
+	fi
+done <<<"$found"
+exit "$failed"

@@ -854,7 +854,7 @@ type ApiKeyCreatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes of the API key, such as `api.model.request`. An empty list is no
 	// restriction.
-	Scopes        *ApiKeyScopes `protobuf:"bytes,1,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	Scopes        *ApiKeyScopes `protobuf:"bytes,2,opt,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -901,7 +901,7 @@ type ApiKeyUpdatedEvent_ChangesRequested struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The scopes that the key was to have. Not set when they were not to change;
 	// an empty list was to remove all restrictions.
-	Scopes *ApiKeyScopes `protobuf:"bytes,1,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	Scopes *ApiKeyScopes `protobuf:"bytes,3,opt,name=scopes,proto3" json:"scopes,omitempty"`
 	// Life of the key in seconds from the request on. Not set when its end was not
 	// to change.
 	ExpiresInSeconds *int64 `protobuf:"varint,2,opt,name=expires_in_seconds,json=expiresInSeconds,proto3,oneof" json:"expires_in_seconds,omitempty"`
@@ -958,7 +958,7 @@ type ApiKeyUpdatedEvent_Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Scopes of the API key, such as `api.model.request`. An empty list is no
 	// restriction.
-	Scopes        *ApiKeyScopes `protobuf:"bytes,1,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	Scopes        *ApiKeyScopes `protobuf:"bytes,2,opt,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1412,23 +1412,23 @@ var File_admingateway_admin_v1_audit_log_event_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_audit_log_event_proto_rawDesc = "" +
 	"\n" +
-	"+admingateway/admin/v1/audit_log_event.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb9\x01\n" +
+	"+admingateway/admin/v1/audit_log_event.proto\x12\x15admingateway.admin.v1\x1a\"admingateway/admin/v1/common.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xbf\x01\n" +
 	"\x12ApiKeyCreatedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12B\n" +
-	"\x04data\x18\x02 \x01(\v2..admingateway.admin.v1.ApiKeyCreatedEvent.DataR\x04data\x1aC\n" +
+	"\x04data\x18\x02 \x01(\v2..admingateway.admin.v1.ApiKeyCreatedEvent.DataR\x04data\x1aI\n" +
 	"\x04Data\x12;\n" +
-	"\x06scopes\x18\x01 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopesB\x05\n" +
-	"\x03_id\"\xbe\x03\n" +
+	"\x06scopes\x18\x02 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopesJ\x04\b\x01\x10\x02B\x05\n" +
+	"\x03_id\"\xca\x03\n" +
 	"\x12ApiKeyUpdatedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12g\n" +
 	"\x11changes_requested\x18\x02 \x01(\v2:.admingateway.admin.v1.ApiKeyUpdatedEvent.ChangesRequestedR\x10changesRequested\x12B\n" +
-	"\x04data\x18\x03 \x01(\v2..admingateway.admin.v1.ApiKeyUpdatedEvent.DataR\x04data\x1a\x99\x01\n" +
+	"\x04data\x18\x03 \x01(\v2..admingateway.admin.v1.ApiKeyUpdatedEvent.DataR\x04data\x1a\x9f\x01\n" +
 	"\x10ChangesRequested\x12;\n" +
-	"\x06scopes\x18\x01 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopes\x121\n" +
+	"\x06scopes\x18\x03 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopes\x121\n" +
 	"\x12expires_in_seconds\x18\x02 \x01(\x03H\x00R\x10expiresInSeconds\x88\x01\x01B\x15\n" +
-	"\x13_expires_in_seconds\x1aC\n" +
+	"\x13_expires_in_secondsJ\x04\b\x01\x10\x02\x1aI\n" +
 	"\x04Data\x12;\n" +
-	"\x06scopes\x18\x01 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopesB\x05\n" +
+	"\x06scopes\x18\x02 \x01(\v2#.admingateway.admin.v1.ApiKeyScopesR\x06scopesJ\x04\b\x01\x10\x02B\x05\n" +
 	"\x03_id\"0\n" +
 	"\x12ApiKeyDeletedEvent\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01B\x05\n" +
