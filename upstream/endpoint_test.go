@@ -70,8 +70,8 @@ func TestEveryMethodCompiles(t *testing.T) {
 			t.Errorf("%s: path %q", md.FullName(), r.Path)
 		}
 	})
-	if len(seen) < 119 {
-		t.Errorf("%d operations, want 119 or more", len(seen))
+	if len(seen) < 143 {
+		t.Errorf("%d operations, want 143 or more", len(seen))
 	}
 }
 

@@ -173,7 +173,7 @@ func TestCatalogAsJSONIsWhole(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, &errs)
 	}
 	var entries []map[string]any
-	if err := json.Unmarshal(out.Bytes(), &entries); err != nil || len(entries) < 119 {
+	if err := json.Unmarshal(out.Bytes(), &entries); err != nil || len(entries) < 143 {
 		t.Errorf("%d entries, error %v", len(entries), err)
 	}
 }
