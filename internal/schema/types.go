@@ -96,7 +96,7 @@ func (c *components) members(message protoreflect.MessageDescriptor, fields []pr
 	}
 	switch {
 	case union != nil:
-		c.unite(&schema, union, discriminator, to)
+		c.unite(&schema, properties, union, discriminator, to)
 	case to == taken:
 		schema.set("additionalProperties", false)
 	}

@@ -19,31 +19,42 @@ func unionOf(message protoreflect.MessageDescriptor) (oneof protoreflect.OneofDe
 	return nil, ""
 }
 
-// unite adds the variants of a union to the schema of its object. A request has one
-// of them. An answer may have another, which this build does not know.
-func (c *components) unite(schema *object, oneof protoreflect.OneofDescriptor, discriminator string, to direction) {
+// unite adds the variants of a union to the schema of its object, whose own properties
+// are given. A request has one of them. An answer may have another, which this build
+// does not know.
+func (c *components) unite(schema *object, properties object, oneof protoreflect.OneofDescriptor, discriminator string, to direction) {
 	var variants []object
+	if to == answered {
+		properties.set(discriminator, object{{"type", "string"}})
+	}
 	for i := range oneof.Fields().Len() {
 		field := oneof.Fields().Get(i)
-		properties := object{{discriminator, object{{"type", "string"}, {"const", jsonName(field)}}}}
+		own := object{{discriminator, object{{"type", "string"}, {"const", jsonName(field)}}}}
 		required := []string{discriminator}
 		members := field.Message().Fields()
 		for j := range members.Len() {
-			properties.set(jsonName(members.Get(j)), c.field(members.Get(j), to))
-			if to == taken && isRequired(members.Get(j)) || to == answered && alwaysThere(members.Get(j)) {
-				required = append(required, jsonName(members.Get(j)))
+			member := members.Get(j)
+			if to == answered {
+				// All of them in one place: an answer is read without knowing the variant first.
+				properties.set(jsonName(member), c.field(member, to))
+			} else {
+				own.set(jsonName(member), c.field(member, to))
+			}
+			if to == taken && isRequired(member) || to == answered && alwaysThere(member) {
+				required = append(required, jsonName(member))
 			}
 		}
 		variant := object{{"type", "object"}}
 		if text := c.comments[field.FullName()]; text != "" {
 			variant.set("description", text)
 		}
-		variant.set("properties", properties)
+		variant.set("properties", own)
 		variant.set("required", required)
 		variants = append(variants, variant)
 	}
+	schema.set("properties", properties)
 	if to == answered {
-		variants = append(variants, object{{"type", "object"}, {"properties", object{{discriminator, object{{"type", "string"}}}}}, {"required", []string{discriminator}}})
+		variants = append(variants, object{{"type", "object"}, {"required", []string{discriminator}}})
 		schema.set("anyOf", variants)
 		return
 	}
