@@ -39,6 +39,9 @@ func checkCanary(t *testing.T, client *upstream.Client, logged *bytes.Buffer) {
 			if showsKey(reply.RequestID) {
 				t.Errorf("%s: the id shows the key: %s", c.endpoint, reply.RequestID)
 			}
+			if showsKey(string(reply.Body)) {
+				t.Errorf("%s: the answer shows the key: %s", c.endpoint, reply.Body)
+			}
 			_, err = c.endpoint.Decode(reply.Body)
 		}
 		for _, text := range texts(err) {

@@ -119,10 +119,11 @@ func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Repl
 		}
 		return nil, refused(e.writes(), response, body, scrub, time.Now())
 	}
-	return c.accept(caller, ctx, e, response, scrub)
+	return c.accept(caller, ctx, e, response, key)
 }
 
-func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http.Response, scrub func(string) string) (*Reply, *Error) {
+func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http.Response, key Secret) (*Reply, *Error) {
+	scrub := scrubber(key)
 	id := requestID(response.Header, scrub)
 	arriving := &arrival{ReadCloser: response.Body}
 	response.Body = arriving
@@ -134,6 +135,11 @@ func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http
 	case err != nil:
 		failure = badAnswer(e.writes(), "the answer cannot be read", scrubbed(err, scrub))
 	default:
+		clean, echoed := withoutKey(body, key)
+		if echoed {
+			c.config.Logger.LogAttrs(ctx, slog.LevelError, "the upstream, or something in between, sent the admin key back; it was taken out of the answer", slog.String("endpoint", e.String()))
+		}
+		body = clean
 		wrong := looksWrong(response.StatusCode, response.Header, body)
 		if wrong == "" {
 			return &Reply{Status: response.StatusCode, Body: body, RequestID: id}, nil
