@@ -52,6 +52,9 @@ func (e *encoder) members(p *plan, m protoreflect.Message, start int) error {
 	if err != nil {
 		return err
 	}
+	if p.union != nil && !masked && m.WhichOneof(p.union.oneof) == nil {
+		return &FieldError{Path: p.union.discriminator, Reason: p.union.wants()}
+	}
 	for i := range p.fields {
 		f := &p.fields[i]
 		if masked {

@@ -202,6 +202,9 @@ func TestUnsendable(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	codec, m = unionMessage(t, "Key")
+	if _, err := codec.AppendJSON(nil, m); err == nil || err.Error() != "adminjson: type: must be one of aws, none" {
+		t.Errorf("a union without a variant: %v", err)
+	}
 	for _, json := range []string{`{}`, `{"type":7}`, `{"type":null}`, `{"type":"aws","type":1}`} {
 		if err := codec.Unmarshal([]byte(json), dynamicpb.NewMessage(m.Descriptor())); err == nil {
 			t.Errorf("%s is read", json)
