@@ -155,10 +155,6 @@ func (c *conditionCompiler) env(request protoreflect.MessageDescriptor) (*cel.En
 	return env, nil
 }
 
-// frozenTypes hides from CEL that it could change the types: it would copy them
-// for every request type.
-type frozenTypes struct{ *types.Registry }
-
 // newConditionEnv is the part of the environment that all request types
 // share.
 func newConditionEnv(methods *Methods) (*cel.Env, error) {
@@ -166,14 +162,16 @@ func newConditionEnv(methods *Methods) (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
+	frozen := frozenTypes{registry, make(map[string]protoreflect.MessageDescriptor)}
 	for _, handle := range methods.handles {
+		frozen.register(handle.request)
 		if err := registry.RegisterDescriptor(handle.request.ParentFile()); err != nil {
 			return nil, err
 		}
 	}
 	return cel.NewEnv(
-		cel.CustomTypeAdapter(frozenTypes{registry}),
-		cel.CustomTypeProvider(frozenTypes{registry}),
+		cel.CustomTypeAdapter(frozen),
+		cel.CustomTypeProvider(frozen),
 		ext.Strings(),
 		cel.ParserExpressionSizeLimit(maxConditionRunes),
 		cel.ParserRecursionLimit(maxConditionDepth),

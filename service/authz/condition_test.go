@@ -21,7 +21,7 @@ func conditional(tb testing.TB, methods *authz.Methods, rpc, when string) (*auth
 
 func TestConditions(t *testing.T) {
 	t.Parallel()
-	const updateUser = "ProjectUserService/UpdateProjectUser"
+	const updateUser, createAccount = "ProjectUserService/UpdateProjectUser", "ProjectServiceAccountService/CreateProjectServiceAccount"
 	role := "owner"
 	since := &adminv1.ListCostsRequest{StartTime: timestamppb.New(timestamppb.Now().AsTime()), ProjectIds: words{"proj_a", "proj_b"}}
 	since.StartTime.Seconds = 1_700_000_000
@@ -45,11 +45,16 @@ func TestConditions(t *testing.T) {
 		// Presence.
 		{`has(request.role)`, updateUser, &adminv1.UpdateProjectUserRequest{}, authz.ConditionFalse},
 		{`has(request.role) && request.role == "owner"`, updateUser, &adminv1.UpdateProjectUserRequest{Role: &role}, authz.Granted},
-		{`request.role == ""`, updateUser, &adminv1.UpdateProjectUserRequest{}, authz.Granted},
+		{`request.role == ""`, updateUser, &adminv1.UpdateProjectUserRequest{}, authz.ConditionFailed},
+		{`request.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
+		{`request.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{ExpiresInSeconds: proto.Int64(60)}, authz.Granted},
+		{`has(request.expires_in_seconds) && request.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFalse},
+		{`request.expires_at < timestamp("2100-01-01T00:00:00Z")`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
 		{`has(request.projects)`, createInvite, &adminv1.CreateInviteRequest{}, authz.ConditionFalse},
 		{`has(request.projects)`, createInvite, invite(reader), authz.Granted},
 		{`has(request.bucket_width) == has(request.group_by)`, listCosts, since, authz.Granted},
-		{`request.projects.values.size() == 0`, createInvite, &adminv1.CreateInviteRequest{}, authz.Granted},
+		{`request.projects.values.size() == 0`, createInvite, &adminv1.CreateInviteRequest{}, authz.ConditionFailed},
+		{`!has(request.projects) || request.projects.values.size() == 0`, createInvite, &adminv1.CreateInviteRequest{}, authz.Granted},
 
 		// Functions.
 		{`request.email.trim().lowerAscii().endsWith("@example.com")`, createInvite, &adminv1.CreateInviteRequest{Email: "A@EXAMPLE.com "}, authz.Granted},
