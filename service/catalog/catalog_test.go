@@ -86,6 +86,18 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 				}
 			}
 		}, "essential"},
+		{"a credential in an answer that is not secret", deleteRPC, func(t *testing.T, _ *descriptorpb.MethodDescriptorProto, d catalogtest.Declarations) {
+			t.Helper()
+			for _, message := range d.File.GetMessageType() {
+				if message.GetName() == "DeleteProjectUserResponse" {
+					field := message.GetField()[0]
+					if field.GetOptions() == nil {
+						field.Options = new(descriptorpb.FieldOptions)
+					}
+					field.Options.DebugRedact = proto.Bool(true)
+				}
+			}
+		}, "is a credential"},
 		{"client streams", readRPC, func(_ *testing.T, m *descriptorpb.MethodDescriptorProto, _ catalogtest.Declarations) {
 			m.ClientStreaming = proto.Bool(true)
 		}, "streams"},

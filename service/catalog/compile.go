@@ -68,6 +68,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if err := m.applyBudget(policy); err != nil {
 		return err
 	}
+	if field := credential(m.Descriptor.Output(), nil); field != nil && !m.Secret {
+		return fmt.Errorf("%s is a credential (debug_redact), and the method is not secret: its answers would be stored and logged", field.FullName())
+	}
 	if err := m.compileConsents(); err != nil {
 		return err
 	}
@@ -108,6 +111,31 @@ func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.Me
 	for _, name := range projectFields {
 		if field := m.Descriptor.Input().Fields().ByName(name); field != nil && field.Kind() == protoreflect.StringKind && field.IsList() {
 			m.projects = append(m.projects, field)
+		}
+	}
+	return nil
+}
+
+// credential is a field of a message, or of one within it, that is marked as one; nil
+// where there is none. seen are the messages that were looked at.
+func credential(message protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) protoreflect.FieldDescriptor {
+	if seen == nil {
+		seen = make(map[protoreflect.FullName]bool)
+	}
+	if seen[message.FullName()] {
+		return nil
+	}
+	seen[message.FullName()] = true
+	for i := range message.Fields().Len() {
+		field := message.Fields().Get(i)
+		if options, _ := field.Options().(*descriptorpb.FieldOptions); options.GetDebugRedact() {
+			return field
+		}
+		if field.Message() == nil {
+			continue
+		}
+		if found := credential(field.Message(), seen); found != nil {
+			return found
 		}
 	}
 	return nil
