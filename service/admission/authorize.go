@@ -119,6 +119,10 @@ func (c *Controller) denied(account *accounting.Admission) error {
 	case authz.ProjectMissing:
 		message += " beyond some projects, and the request names none"
 	case authz.OrganizationWide:
+		if account.Method != nil && account.Method.Project != "" {
+			message += " beyond some projects, and this request reaches beyond them: docs/authorization.md says which values do"
+			break
+		}
 		message += " beyond some projects, and this method is about the whole organization"
 	case authz.ConditionFalse, authz.ConditionFailed:
 		message = "the caller has the permission " + d.Permission + " under a condition that this request does not meet"

@@ -18,7 +18,7 @@ const (
 	// the method.
 	NoPermission
 	// OrganizationWide: the grants are limited to projects, and the RPC has no
-	// field that names one.
+	// field that names one, or the request has a value that reaches beyond them.
 	OrganizationWide
 	// ProjectMissing: the grants are limited to projects, and the request
 	// names none, or an empty one.
@@ -167,6 +167,9 @@ func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string) (re
 		}
 		if reason, project := r.projects.admits(ids); reason != Granted {
 			return reason, project
+		}
+		if m.reachesBeyond(request) {
+			return OrganizationWide, ""
 		}
 	}
 	if r.conditions == nil {

@@ -28,6 +28,10 @@ type Method struct {
 	// which is decided on its own. The projects of grants and denies then do not
 	// count for the RPC, and decide on those calls. It has no Projects.
 	EachCall bool
+	// Reaches are the fields of Request whose values may reach beyond its projects,
+	// by name, each with the values that do not. A grant that is limited to projects
+	// allows no other value.
+	Reaches map[protoreflect.Name][]string
 }
 
 // Methods is a compiled set of RPCs. It is immutable and safe for concurrent
@@ -46,6 +50,7 @@ type Handle struct {
 	request    protoreflect.MessageDescriptor
 	projects   []projectPath
 	eachCall   bool
+	reaches    []reach
 }
 
 // NewMethods compiles the RPCs. It fails when there are none, when two have the
@@ -98,7 +103,9 @@ func newHandle(method Method) (*Handle, error) {
 		}
 		h.projects = append(h.projects, compiled)
 	}
-	return h, nil
+	var err error
+	h.reaches, err = compileReaches(method)
+	return h, err
 }
 
 // Lookup finds the handle of a procedure; false when the set has no such RPC.

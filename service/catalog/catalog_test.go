@@ -86,6 +86,17 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 				}
 			}
 		}, "essential"},
+		{"a field that may reach beyond the project", deleteRPC, func(t *testing.T, _ *descriptorpb.MethodDescriptorProto, d catalogtest.Declarations) {
+			t.Helper()
+			for _, message := range d.File.GetMessageType() {
+				if message.GetName() == "DeleteProjectUserRequest" {
+					message.Field = append(message.Field, &descriptorpb.FieldDescriptorProto{
+						Name: proto.String("role_id"), Number: proto.Int32(99), JsonName: proto.String("roleId"),
+						Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+					})
+				}
+			}
+		}, "reaches"},
 		{"a credential in an answer that is not secret", deleteRPC, func(t *testing.T, _ *descriptorpb.MethodDescriptorProto, d catalogtest.Declarations) {
 			t.Helper()
 			for _, message := range d.File.GetMessageType() {

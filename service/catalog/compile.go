@@ -71,6 +71,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if field := credential(m.Descriptor.Output(), nil); field != nil && !m.Secret {
 		return fmt.Errorf("%s is a credential (debug_redact), and the method is not secret: its answers would be stored and logged", field.FullName())
 	}
+	if err := m.compileReaches(policy); err != nil {
+		return err
+	}
 	if err := m.compileConsents(); err != nil {
 		return err
 	}

@@ -81,12 +81,15 @@ type Method struct {
 	// variables are the request's fields that are in the path.
 	variables []protoreflect.FieldDescriptor
 	consents  []*Consent
-	restarts  protoreflect.FieldDescriptor // nil: a repetition has the same effect
-	tags      []TagPattern
-	staleBy   []*Method
-	settling  *settling
-	access    *authz.Handle
-	refresh   *authz.Handle
+	// reaches are the fields that may reach beyond the projects of a write, with the
+	// values that do not.
+	reaches  map[protoreflect.Name][]string
+	restarts protoreflect.FieldDescriptor // nil: a repetition has the same effect
+	tags     []TagPattern
+	staleBy  []*Method
+	settling *settling
+	access   *authz.Handle
+	refresh  *authz.Handle
 }
 
 // Name is the one spelling of an RPC for people and records: package, service and
@@ -147,7 +150,7 @@ func (m *Method) Spec() connect.Spec {
 
 // grantable is the method for the compiler of policies.
 func (m *Method) grantable() authz.Method {
-	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Request.Descriptor(), EachCall: m.Source == FanOut}
+	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Request.Descriptor(), EachCall: m.Source == FanOut, Reaches: m.reaches}
 	if m.Project != "" {
 		method.Projects = []string{m.Project}
 	}

@@ -87,7 +87,11 @@ type Policy struct {
 	// The request's field that lets something end a number of seconds after the
 	// write, however often that was said before: made again, the write has another
 	// effect. When it may have been done, a caller is told so.
-	Restarts      string `protobuf:"bytes,16,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Restarts string `protobuf:"bytes,16,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	// For a write whose scope is projects: how far the fields reach that name
+	// something of the organization, such as a role or a group. Each of them is
+	// declared, so that none is overlooked.
+	Reaches       []*Reach `protobuf:"bytes,17,rep,name=reaches,proto3" json:"reaches,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +273,13 @@ func (x *Policy) GetRestarts() string {
 	return ""
 }
 
+func (x *Policy) GetReaches() []*Reach {
+	if x != nil {
+		return x.Reaches
+	}
+	return nil
+}
+
 type isPolicy_Scope interface {
 	isPolicy_Scope()
 }
@@ -336,6 +347,72 @@ func (*Policy_Stale) isPolicy_Staleness() {}
 
 func (*Policy_Sensitive) isPolicy_Staleness() {}
 
+// How far a field of a request reaches, whose write is about projects.
+type Reach struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The request's field: a string, an enum, or a list of strings.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Whatever its value, the effect stays in the projects that the request names.
+	Within bool `protobuf:"varint,2,opt,name=within,proto3" json:"within,omitempty"`
+	// Without `within`: the values, in the upstream's spelling, whose effect stays in
+	// those projects. Any other value reaches the organization, and a caller whose
+	// grant is limited to projects is refused.
+	Values        []string `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reach) Reset() {
+	*x = Reach{}
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reach) ProtoMessage() {}
+
+func (x *Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reach.ProtoReflect.Descriptor instead.
+func (*Reach) Descriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Reach) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Reach) GetWithin() bool {
+	if x != nil {
+		return x.Within
+	}
+	return false
+}
+
+func (x *Reach) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // How long an answer may be served after it was fresh (RFC 5861).
 type Stale struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -351,7 +428,7 @@ type Stale struct {
 
 func (x *Stale) Reset() {
 	*x = Stale{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +440,7 @@ func (x *Stale) String() string {
 func (*Stale) ProtoMessage() {}
 
 func (x *Stale) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +453,7 @@ func (x *Stale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stale.ProtoReflect.Descriptor instead.
 func (*Stale) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{1}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Stale) GetWhileRevalidate() *durationpb.Duration {
@@ -409,7 +486,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -421,7 +498,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -434,7 +511,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Settled) GetEnd() string {
@@ -489,7 +566,7 @@ type FanOut struct {
 
 func (x *FanOut) Reset() {
 	*x = FanOut{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +578,7 @@ func (x *FanOut) String() string {
 func (*FanOut) ProtoMessage() {}
 
 func (x *FanOut) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +591,7 @@ func (x *FanOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOut.ProtoReflect.Descriptor instead.
 func (*FanOut) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{3}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FanOut) GetCalls() []*FanOutCall {
@@ -569,7 +646,7 @@ type FanOutGather struct {
 
 func (x *FanOutGather) Reset() {
 	*x = FanOutGather{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +658,7 @@ func (x *FanOutGather) String() string {
 func (*FanOutGather) ProtoMessage() {}
 
 func (x *FanOutGather) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +671,7 @@ func (x *FanOutGather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutGather.ProtoReflect.Descriptor instead.
 func (*FanOutGather) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FanOutGather) GetRpc() string {
@@ -646,7 +723,7 @@ type FanOutCall struct {
 
 func (x *FanOutCall) Reset() {
 	*x = FanOutCall{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -658,7 +735,7 @@ func (x *FanOutCall) String() string {
 func (*FanOutCall) ProtoMessage() {}
 
 func (x *FanOutCall) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -671,7 +748,7 @@ func (x *FanOutCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutCall.ProtoReflect.Descriptor instead.
 func (*FanOutCall) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FanOutCall) GetRpc() string {
@@ -729,7 +806,7 @@ type FanOutBuckets struct {
 
 func (x *FanOutBuckets) Reset() {
 	*x = FanOutBuckets{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +818,7 @@ func (x *FanOutBuckets) String() string {
 func (*FanOutBuckets) ProtoMessage() {}
 
 func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +831,7 @@ func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBuckets.ProtoReflect.Descriptor instead.
 func (*FanOutBuckets) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FanOutBuckets) GetLists() []*FanOutBucketList {
@@ -784,7 +861,7 @@ type FanOutBucketList struct {
 
 func (x *FanOutBucketList) Reset() {
 	*x = FanOutBucketList{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +873,7 @@ func (x *FanOutBucketList) String() string {
 func (*FanOutBucketList) ProtoMessage() {}
 
 func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +886,7 @@ func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBucketList.ProtoReflect.Descriptor instead.
 func (*FanOutBucketList) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FanOutBucketList) GetKind() string {
@@ -888,7 +965,7 @@ type FieldMapping struct {
 
 func (x *FieldMapping) Reset() {
 	*x = FieldMapping{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +977,7 @@ func (x *FieldMapping) String() string {
 func (*FieldMapping) ProtoMessage() {}
 
 func (x *FieldMapping) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +990,7 @@ func (x *FieldMapping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldMapping.ProtoReflect.Descriptor instead.
 func (*FieldMapping) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FieldMapping) GetName() string {
@@ -987,7 +1064,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1076,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1089,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Consent) GetToEmpty() string {
@@ -1047,7 +1124,7 @@ type Union struct {
 
 func (x *Union) Reset() {
 	*x = Union{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1136,7 @@ func (x *Union) String() string {
 func (*Union) ProtoMessage() {}
 
 func (x *Union) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1149,7 @@ func (x *Union) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Union.ProtoReflect.Descriptor instead.
 func (*Union) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{10}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Union) GetDiscriminator() string {
@@ -1210,7 +1287,7 @@ var File_admingateway_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\x85\x05\n" +
+	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbf\x05\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -1230,11 +1307,16 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\asettled\x18\f \x01(\v2 .admingateway.options.v1.SettledR\asettled\x12\x16\n" +
 	"\x06budget\x18\x0e \x01(\tR\x06budget\x12\x18\n" +
 	"\arevokes\x18\x0f \x01(\bR\arevokes\x12\x1a\n" +
-	"\brestarts\x18\x10 \x01(\tR\brestartsB\a\n" +
+	"\brestarts\x18\x10 \x01(\tR\brestarts\x128\n" +
+	"\areaches\x18\x11 \x03(\v2\x1e.admingateway.options.v1.ReachR\areachesB\a\n" +
 	"\x05scopeB\f\n" +
 	"\n" +
 	"cache_lifeB\v\n" +
-	"\tstaleness\"\x83\x01\n" +
+	"\tstaleness\"M\n" +
+	"\x05Reach\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
+	"\x06within\x18\x02 \x01(\bR\x06within\x12\x16\n" +
+	"\x06values\x18\x03 \x03(\tR\x06values\"\x83\x01\n" +
 	"\x05Stale\x12D\n" +
 	"\x10while_revalidate\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x0fwhileRevalidate\x124\n" +
 	"\bif_error\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aifError\"}\n" +
@@ -1309,55 +1391,57 @@ func file_admingateway_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_admingateway_options_v1_options_proto_rawDescData
 }
 
-var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_admingateway_options_v1_options_proto_goTypes = []any{
 	(*Policy)(nil),                        // 0: admingateway.options.v1.Policy
-	(*Stale)(nil),                         // 1: admingateway.options.v1.Stale
-	(*Settled)(nil),                       // 2: admingateway.options.v1.Settled
-	(*FanOut)(nil),                        // 3: admingateway.options.v1.FanOut
-	(*FanOutGather)(nil),                  // 4: admingateway.options.v1.FanOutGather
-	(*FanOutCall)(nil),                    // 5: admingateway.options.v1.FanOutCall
-	(*FanOutBuckets)(nil),                 // 6: admingateway.options.v1.FanOutBuckets
-	(*FanOutBucketList)(nil),              // 7: admingateway.options.v1.FanOutBucketList
-	(*FieldMapping)(nil),                  // 8: admingateway.options.v1.FieldMapping
-	(*Consent)(nil),                       // 9: admingateway.options.v1.Consent
-	(*Union)(nil),                         // 10: admingateway.options.v1.Union
-	(*durationpb.Duration)(nil),           // 11: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 12: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 13: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 14: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 15: google.protobuf.MessageOptions
-	(*descriptorpb.OneofOptions)(nil),     // 16: google.protobuf.OneofOptions
+	(*Reach)(nil),                         // 1: admingateway.options.v1.Reach
+	(*Stale)(nil),                         // 2: admingateway.options.v1.Stale
+	(*Settled)(nil),                       // 3: admingateway.options.v1.Settled
+	(*FanOut)(nil),                        // 4: admingateway.options.v1.FanOut
+	(*FanOutGather)(nil),                  // 5: admingateway.options.v1.FanOutGather
+	(*FanOutCall)(nil),                    // 6: admingateway.options.v1.FanOutCall
+	(*FanOutBuckets)(nil),                 // 7: admingateway.options.v1.FanOutBuckets
+	(*FanOutBucketList)(nil),              // 8: admingateway.options.v1.FanOutBucketList
+	(*FieldMapping)(nil),                  // 9: admingateway.options.v1.FieldMapping
+	(*Consent)(nil),                       // 10: admingateway.options.v1.Consent
+	(*Union)(nil),                         // 11: admingateway.options.v1.Union
+	(*durationpb.Duration)(nil),           // 12: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 13: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 14: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 15: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 16: google.protobuf.MessageOptions
+	(*descriptorpb.OneofOptions)(nil),     // 17: google.protobuf.OneofOptions
 }
 var file_admingateway_options_v1_options_proto_depIdxs = []int32{
-	11, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
-	1,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
-	2,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
-	11, // 3: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
-	11, // 4: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
-	11, // 5: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
-	11, // 6: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
-	5,  // 7: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
-	6,  // 8: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
-	4,  // 9: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
-	7,  // 10: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
-	9,  // 11: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
-	12, // 12: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
-	12, // 13: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
-	13, // 14: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
-	14, // 15: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	15, // 16: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
-	15, // 17: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
-	16, // 18: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
-	0,  // 19: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
-	3,  // 20: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
-	8,  // 21: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
-	10, // 22: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	19, // [19:23] is the sub-list for extension type_name
-	12, // [12:19] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	12, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
+	2,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
+	3,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
+	1,  // 3: admingateway.options.v1.Policy.reaches:type_name -> admingateway.options.v1.Reach
+	12, // 4: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	12, // 5: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	12, // 6: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
+	12, // 7: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
+	6,  // 8: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
+	7,  // 9: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
+	5,  // 10: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
+	8,  // 11: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
+	10, // 12: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
+	13, // 13: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
+	13, // 14: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
+	14, // 15: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
+	15, // 16: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	16, // 17: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
+	16, // 18: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
+	17, // 19: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
+	0,  // 20: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
+	4,  // 21: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
+	9,  // 22: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
+	11, // 23: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	20, // [20:24] is the sub-list for extension type_name
+	13, // [13:20] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_options_v1_options_proto_init() }
@@ -1380,7 +1464,7 @@ func file_admingateway_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_options_v1_options_proto_rawDesc), len(file_admingateway_options_v1_options_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 7,
 			NumServices:   0,
 		},

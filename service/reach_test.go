@@ -1,0 +1,73 @@
+package service_test
+
+import (
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+)
+
+// TestAProjectGrantStaysInTheProject: a caller that may do everything in one project
+// makes nobody an owner of the organization, and takes no key of the organization.
+func TestAProjectGrantStaysInTheProject(t *testing.T) {
+	t.Parallel()
+	up := new(sent)
+	gw := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(`
+callers:
+  - name: root
+    authenticate: [{token_sha256: $root}]
+    grants: [{permissions: ["*"]}]
+    limits: $free
+  - name: team
+    authenticate: [{token_sha256: $team}]
+    grants: [{permissions: ["*"], projects: [proj_a]}]
+    limits: $free
+`))
+	invite := func(role adminv1.InviteRole) func(client *connect.Client) error {
+		return func(client *connect.Client) error {
+			_, err := adminv1connect.NewInviteServiceClient(client).CreateInvite(t.Context(), &adminv1.CreateInviteRequest{
+				Email: "a@example.com", Role: role,
+				Projects: &adminv1.InviteProjects{Values: []*adminv1.InviteProject{{Id: "proj_a", Role: adminv1.InviteProjectRole_INVITE_PROJECT_ROLE_OWNER}}},
+			})
+			return err
+		}
+	}
+	update := func(request *adminv1.UpdateProjectRequest) func(client *connect.Client) error {
+		return func(client *connect.Client) error {
+			_, err := adminv1connect.NewProjectServiceClient(client).UpdateProject(t.Context(), request)
+			return err
+		}
+	}
+	for name, test := range map[string]struct {
+		call    func(client *connect.Client) error
+		allowed bool
+	}{
+		"an owner of the organization": {invite(adminv1.InviteRole_INVITE_ROLE_OWNER), false},
+		"a reader":                     {invite(adminv1.InviteRole_INVITE_ROLE_READER), true},
+		"a key of the organization":    {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("key")}), false},
+		"an empty name of such a key":  {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("")}), false},
+		"another name for the project": {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", Name: proto.String("b")}), true},
+	} {
+		up.take()
+		err := test.call(gw.Client("team"))
+		asked := len(up.take())
+		if test.allowed {
+			if asked != 1 {
+				t.Errorf("%s: asked %d times, %v", name, asked, err)
+			}
+			continue
+		}
+		if connect.CodeOf(err) != connect.CodePermissionDenied || reason(t, err) != rpcerror.ReasonPermissionDenied || !strings.Contains(err.Error(), "reaches beyond") || asked > 0 {
+			t.Errorf("%s: asked %d times, %v", name, asked, err)
+		}
+		if err := test.call(gw.Client("root")); connect.CodeOf(err) == connect.CodePermissionDenied || len(up.take()) != 1 {
+			t.Errorf("%s, of a caller without limits: %v", name, err)
+		}
+	}
+}
