@@ -37,9 +37,21 @@ type envKey string
 func (k envKey) Key(context.Context) (Secret, error) {
 	key, err := checkKey(os.Getenv(string(k)))
 	if err != nil {
+		if !isVariable(string(k)) {
+			// What stands in the place of a name may be the key itself.
+			return Secret{}, errors.New("the admin key's env is not the name of an environment variable: letters, digits and underscores")
+		}
 		return Secret{}, fmt.Errorf("admin key in environment variable %s: %w", string(k), err)
 	}
 	return key, nil
+}
+
+// isVariable says whether a text can be the name of an environment variable, and no
+// key.
+func isVariable(name string) bool {
+	return name != "" && len(name) <= 128 && strings.IndexFunc(name, func(r rune) bool {
+		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+	}) < 0
 }
 
 // FromFile returns the key in a file, read again when the file changes: every
@@ -96,6 +108,10 @@ func (k *fileKey) load() (Secret, error) {
 	info, err := os.Stat(k.path)
 	if err != nil {
 		k.info = nil
+		if path, ok := errors.AsType[*os.PathError](err); ok && strings.HasPrefix(k.path, "sk-") {
+			// What stands in the place of a path may be the key itself.
+			return Secret{}, fmt.Errorf("its path looks like a key: %w", path.Err)
+		}
 		return Secret{}, err
 	}
 	if !info.Mode().IsRegular() {

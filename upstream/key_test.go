@@ -366,3 +366,23 @@ func TestKeyFileIsAFile(t *testing.T) {
 		}
 	}
 }
+
+// TestAKeyInPlaceOfItsName: the key itself, where the name of its variable or the path of
+// its file belongs, is in no error.
+func TestAKeyInPlaceOfItsName(t *testing.T) {
+	t.Parallel()
+	for name, source := range map[string]upstream.KeySource{"env": upstream.FromEnv(canary), "file": upstream.FromFile(canary, nil)} {
+		_, err := source.Key(t.Context())
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		for _, text := range texts(err) {
+			if strings.Contains(text, canary) {
+				t.Errorf("%s: the key shows: %s", name, text)
+			}
+		}
+	}
+	if _, err := upstream.FromEnv("NO_SUCH_VARIABLE").Key(t.Context()); err == nil || !strings.Contains(err.Error(), "NO_SUCH_VARIABLE") {
+		t.Errorf("a variable that is not set is not named: %v", err)
+	}
+}
