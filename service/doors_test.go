@@ -205,3 +205,23 @@ func (gw *tourGateway) ask(t *testing.T, path string) (status int, body []byte) 
 	}
 	return response.StatusCode, body
 }
+
+// TestNothingOnTheWayStoresAnswers: every answer over HTTP says no-store, whatever the
+// path, the protocol and the outcome.
+func TestNothingOnTheWayStoresAnswers(t *testing.T) {
+	t.Parallel()
+	h := newRESTGateway(t)
+	const rpc = "/admingateway.admin.v1.ProjectService/GetProject"
+	for name, reply := range map[string]restReply{
+		"a read":            h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil),
+		"a refusal":         h.send(t, http.MethodGet, "/v1/organization/projects/proj_1", nil, "Authorization"),
+		"no such operation": h.send(t, http.MethodGet, "/v1/chat/completions", nil),
+		"an RPC":            h.send(t, http.MethodPost, rpc, strings.NewReader(`{"project_id":"proj_1"}`)),
+		"a refused RPC":     h.send(t, http.MethodPost, rpc, strings.NewReader(`{"project_id":"proj_1"}`), "Authorization"),
+		"no such path":      h.send(t, http.MethodGet, "/favicon.ico", nil),
+	} {
+		if got := reply.header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
+			t.Errorf("%s: %d with Cache-Control %q", name, reply.status, got)
+		}
+	}
+}

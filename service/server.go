@@ -215,6 +215,9 @@ func NewHTTPHandler(server *connect.Server, methods *catalog.Catalog, options ..
 	)
 	rest := restdoor.New(server, methods, settings.maxRequestBytes)
 	return httpdoor.WithConnection(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+		// Answers are for one caller, and some have a secret: nothing on the way keeps them
+		// (RFC 9111, 5.2.2.5). What may be stored is stored here.
+		w.Header().Set("Cache-Control", "no-store")
 		if rest.Takes(r) {
 			rest.Serve(ctx, w, r)
 			return

@@ -40,6 +40,7 @@ func sharedHeaders() object {
 	}
 	return object{
 		{requestID, header("The gateway's id of the call, which its log and its records have too.", text)},
+		{cacheControl, header("Nothing on the way may keep the answer.", flag("no-store"))},
 		{age, header("Seconds since the upstream gave the answer.", count)},
 		{cacheStatus, header("Where the answer comes from, as RFC 9211 writes it.", text)},
 		{idempotencyReplayed, header("The answer is that of an earlier request with the same key.", flag("true"))},
@@ -52,7 +53,7 @@ func sharedHeaders() object {
 
 func sharedResponses() object {
 	response := func(description string, names ...string) object {
-		headers := object{{requestID, reference("headers", requestID)}}
+		headers := object{{requestID, reference("headers", requestID)}, {cacheControl, reference("headers", cacheControl)}}
 		for _, name := range names {
 			headers.set(name, reference("headers", name))
 		}

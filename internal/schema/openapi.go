@@ -151,7 +151,7 @@ func (o object) and(name string, value any) object {
 }
 
 func (c *components) responses(op operation) object {
-	headers := object{{requestID, reference("headers", requestID)}}
+	headers := object{{requestID, reference("headers", requestID)}, {cacheControl, reference("headers", cacheControl)}}
 	if op.reads() {
 		headers.set(age, reference("headers", age))
 		headers.set(cacheStatus, reference("headers", cacheStatus))
