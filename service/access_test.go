@@ -136,7 +136,7 @@ callers:
 		request := s.message(t, validTourValues(t))
 		projects := handleOf(t, methods, s.method).Projects(request.ProtoReflect())
 		err := client.CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
-		if update, ok := request.(*adminv1.UpdateProjectRequest); ok && update.ExternalKeyId != nil {
+		if update, ok := request.(*adminv1.UpdateProjectRequest); ok && (update.ExternalKeyId != nil || slices.Contains(update.GetUpdateMask().GetPaths(), "external_key_id")) {
 			projects = nil // The key is the organization's.
 		}
 		mine := len(projects) > 0 && !slices.ContainsFunc(projects, func(id string) bool { return id != "valid_1" })

@@ -6,6 +6,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
@@ -52,6 +53,7 @@ callers:
 		"a reader":                     {invite(adminv1.InviteRole_INVITE_ROLE_READER), true},
 		"a key of the organization":    {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("key")}), false},
 		"an empty name of such a key":  {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("")}), false},
+		"no such key any more":         {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"external_key_id"}}}), false},
 		"another name for the project": {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", Name: proto.String("b")}), true},
 	} {
 		up.take()

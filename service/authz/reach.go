@@ -17,6 +17,9 @@ type reach struct {
 	// within are the values that do not: texts, or the numbers of an enum.
 	within  []string
 	numbers []protoreflect.EnumNumber
+	// mask is the request's google.protobuf.FieldMask, nil without one: a field that
+	// it names and that is not set goes up as null, which clears what was there.
+	mask protoreflect.FieldDescriptor
 }
 
 func compileReaches(method Method) ([]reach, error) {
@@ -26,7 +29,7 @@ func compileReaches(method Method) ([]reach, error) {
 		if field == nil || field.Kind() != protoreflect.StringKind && (field.Enum() == nil || field.IsList()) {
 			return nil, fmt.Errorf("reaches %q: not a field of strings, nor an enum", name)
 		}
-		r := reach{field: field, within: method.Reaches[name]}
+		r := reach{field: field, within: method.Reaches[name], mask: maskOf(method.Request)}
 		for _, value := range r.within {
 			if field.Enum() == nil {
 				continue
@@ -61,7 +64,7 @@ func (h *Handle) reachesBeyond(request protoreflect.Message) bool {
 
 func (r reach) beyond(request protoreflect.Message) bool {
 	if !request.Has(r.field) {
-		return false
+		return r.cleared(request)
 	}
 	value := request.Get(r.field)
 	switch {
@@ -77,4 +80,31 @@ func (r reach) beyond(request protoreflect.Message) bool {
 	default:
 		return !slices.Contains(r.within, value.String())
 	}
+}
+
+// cleared says whether the mask of a request names the field, which is not set: null is
+// no value that stays in the projects.
+func (r reach) cleared(request protoreflect.Message) bool {
+	if r.mask == nil {
+		return false
+	}
+	mask := request.Get(r.mask).Message()
+	paths := mask.Get(mask.Descriptor().Fields().ByName("paths")).List()
+	for i := range paths.Len() {
+		if paths.Get(i).String() == string(r.field.Name()) {
+			return true
+		}
+	}
+	return false
+}
+
+// maskOf is the field of a request that is its google.protobuf.FieldMask, or nil.
+func maskOf(request protoreflect.MessageDescriptor) protoreflect.FieldDescriptor {
+	for i := range request.Fields().Len() {
+		field := request.Fields().Get(i)
+		if field.Message() != nil && !field.IsList() && field.Message().FullName() == "google.protobuf.FieldMask" {
+			return field
+		}
+	}
+	return nil
 }
