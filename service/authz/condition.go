@@ -184,6 +184,7 @@ func newConditionEnv(methods *Methods) (*cel.Env, error) {
 			cel.ValidateTimestampLiterals(),
 			cel.ValidateRegexLiterals(),
 			functionRule{},
+			typedRule{},
 		),
 	)
 }

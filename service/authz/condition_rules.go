@@ -55,6 +55,35 @@ func (functionRule) Validate(_ *cel.Env, _ cel.ValidatorConfig, checked *ast.AST
 	}
 }
 
+// typedRule refuses to look into a value whose type is known only when there is a
+// request, such as an element of a list of several types. CEL finds its fields by
+// itself there and not through [frozenTypes], and reads one that is not set as its zero.
+type typedRule struct{}
+
+// Name names the rule to CEL.
+func (typedRule) Name() string { return "authz.typed" }
+
+// Validate reports every field and every element of a value without a type.
+func (typedRule) Validate(_ *cel.Env, _ cel.ValidatorConfig, checked *ast.AST, issues *cel.Issues) {
+	for _, expr := range ast.MatchDescendants(ast.NavigateAST(checked), ast.AllMatcher()) {
+		if operand := lookedInto(expr); operand != nil && checked.GetType(operand.ID()).Kind() == types.DynKind {
+			issues.ReportErrorAtID(expr.ID(), "looks into a value whose type is not known here")
+		}
+	}
+}
+
+// lookedInto is the value of which an expression takes a field or an element; nil for
+// any other expression.
+func lookedInto(expr ast.Expr) ast.Expr {
+	if expr.Kind() == ast.SelectKind {
+		return expr.AsSelect().Operand()
+	}
+	if expr.Kind() == ast.CallKind && expr.AsCall().FunctionName() == operators.Index {
+		return expr.AsCall().Args()[0]
+	}
+	return nil
+}
+
 func isScalar(t *types.Type) bool {
 	switch t.Kind() {
 	case types.IntKind, types.UintKind, types.DoubleKind, types.StringKind, types.BytesKind, types.TimestampKind, types.DurationKind:

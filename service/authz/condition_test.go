@@ -12,6 +12,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
+// createAccount has fields that can be unset, such as the end of a key.
+const createAccount = "ProjectServiceAccountService/CreateProjectServiceAccount"
+
 func conditional(tb testing.TB, methods *authz.Methods, rpc, when string) (*authz.Policy, *authz.Handle, error) {
 	tb.Helper()
 	h := handle(tb, methods, rpc)
@@ -21,8 +24,12 @@ func conditional(tb testing.TB, methods *authz.Methods, rpc, when string) (*auth
 
 func TestConditions(t *testing.T) {
 	t.Parallel()
-	const updateUser, createAccount = "ProjectUserService/UpdateProjectUser", "ProjectServiceAccountService/CreateProjectServiceAccount"
+	const updateUser = "ProjectUserService/UpdateProjectUser"
+	const createStorage = "ExternalStorageService/CreateExternalStorageConfiguration"
 	role := "owner"
+	gcs := &adminv1.CreateExternalStorageConfigurationRequest{ProjectId: "p", Provider: &adminv1.NewExternalStorageProvider{
+		Storage: &adminv1.NewExternalStorageProvider_Gcp{Gcp: &adminv1.NewGcpExternalStorage{Bucket: "b"}},
+	}}
 	since := &adminv1.ListCostsRequest{StartTime: timestamppb.New(timestamppb.Now().AsTime()), ProjectIds: words{"proj_a", "proj_b"}}
 	since.StartTime.Seconds = 1_700_000_000
 	cases := []struct {
@@ -49,6 +56,18 @@ func TestConditions(t *testing.T) {
 		{`request.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
 		{`request.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{ExpiresInSeconds: proto.Int64(60)}, authz.Granted},
 		{`has(request.expires_in_seconds) && request.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFalse},
+		{`request.provider.aws.bucket == ""`, createStorage, &adminv1.CreateExternalStorageConfigurationRequest{ProjectId: "p"}, authz.ConditionFailed},
+		{`request.provider.aws.bucket == ""`, createStorage, gcs, authz.ConditionFailed},
+		{`has(request.provider.aws)`, createStorage, gcs, authz.ConditionFalse},
+		{`has(request.provider.aws)`, createStorage, &adminv1.CreateExternalStorageConfigurationRequest{ProjectId: "p"}, authz.ConditionFailed},
+		{`has(request.provider) && has(request.provider.aws)`, createStorage, &adminv1.CreateExternalStorageConfigurationRequest{ProjectId: "p"}, authz.ConditionFalse},
+
+		// Values of one type are looked into like the request itself.
+		{`[request][0].expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
+		{`[request].all(r, r.expires_in_seconds <= 86400)`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
+		{`{"a": request}.a.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
+		{`(true ? request : request).expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
+		{`CreateProjectServiceAccountRequest{}.expires_in_seconds <= 86400`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
 		{`request.expires_at < timestamp("2100-01-01T00:00:00Z")`, createAccount, &adminv1.CreateProjectServiceAccountRequest{}, authz.ConditionFailed},
 		{`has(request.projects)`, createInvite, &adminv1.CreateInviteRequest{}, authz.ConditionFalse},
 		{`has(request.projects)`, createInvite, invite(reader), authz.Granted},
@@ -120,6 +139,14 @@ func TestConditionsThatAreRefused(t *testing.T) {
 		{listCosts, `request.start_time.getHours("Europe/Vienna") > 8`, "takes no time zone"},
 		{listCosts, `request.start_time > now()`, "undeclared reference"},
 		{listCosts, `request.start_time > timestamp("yesterday")`, "invalid timestamp argument"},
+
+		// Of no known type: CEL would read an unset field of it as zero.
+		{createAccount, `[request, 1][0].expires_in_seconds <= 86400`, "column 16: looks into a value whose type"},
+		{createAccount, `{"a": request, "b": 1}.a.expires_in_seconds <= 86400`, "looks into a value whose type"},
+		{createAccount, `[request, 1].exists(r, r.expires_in_seconds <= 86400)`, "looks into a value whose type"},
+		{createAccount, `(true ? [request, 1] : [1])[0].expires_in_seconds <= 86400`, "looks into a value whose type"},
+		{createAccount, `[request, 1][0]["expires_in_seconds"] <= 86400`, "looks into a value whose type"},
+		{createAccount, `has([request, 1][0].expires_in_seconds)`, "looks into a value whose type"},
 
 		// Too large.
 		{createInvite, strings.Repeat(" ", 4096) + "true", "size"},

@@ -40,6 +40,9 @@ func compile(pkg protoreflect.FullName, md protoreflect.MethodDescriptor, drift 
 		Permission: policy.GetPermission(),
 		Secret:     policy.GetSecret(),
 	}
+	if field := credential(md.Output(), make(map[protoreflect.FullName]bool)); field != nil && !m.Secret {
+		return nil, fmt.Errorf("%s is a credential (debug_redact), and the method is not secret: its answers would be stored and logged", field.FullName())
+	}
 	if pkg == ControlPackage || pkg == InventoryPackage {
 		m.Source = Local
 		return m, m.compileLocal(policy, options)
@@ -67,9 +70,6 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	}
 	if err := m.applyBudget(policy); err != nil {
 		return err
-	}
-	if field := credential(m.Descriptor.Output(), nil); field != nil && !m.Secret {
-		return fmt.Errorf("%s is a credential (debug_redact), and the method is not secret: its answers would be stored and logged", field.FullName())
 	}
 	if err := m.compileReaches(policy); err != nil {
 		return err
@@ -120,11 +120,8 @@ func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.Me
 }
 
 // credential is a field of a message, or of one within it, that is marked as one; nil
-// where there is none. seen are the messages that were looked at.
+// where there is none. It adds the messages that it looks at to seen.
 func credential(message protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) protoreflect.FieldDescriptor {
-	if seen == nil {
-		seen = make(map[protoreflect.FullName]bool)
-	}
 	if seen[message.FullName()] {
 		return nil
 	}
