@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
 var (
@@ -106,9 +108,5 @@ func looksWrong(status int, header http.Header, body []byte) string {
 // startsObject reports whether a body begins with an object, as all answers of the API
 // do. A null would otherwise pass for an answer in which nothing is set.
 func startsObject(body []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, []byte(byteOrderMark)), " \t\r\n"), []byte("{"))
+	return bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(body, []byte(adminjson.ByteOrderMark)), " \t\r\n"), []byte("{"))
 }
-
-// byteOrderMark may stand in front of an answer: every client of the upstream passes
-// over it.
-const byteOrderMark = "\uFEFF"

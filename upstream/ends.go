@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/fieldmask"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
@@ -16,6 +17,7 @@ import (
 // where the upstream takes the seconds until then.
 type ending struct {
 	at, seconds protoreflect.FieldDescriptor
+	mask        protoreflect.FieldDescriptor // of the request; nil: it has none
 }
 
 // compileEndings finds the endings of a request.
@@ -34,7 +36,7 @@ func compileEndings(input protoreflect.MessageDescriptor) ([]ending, error) {
 		case seconds == nil || seconds.Kind() != protoreflect.Int64Kind || !seconds.HasPresence():
 			return nil, fmt.Errorf("%s: ends %q: not an optional int64 of the request", at.FullName(), mapping.GetEnds())
 		}
-		endings = append(endings, ending{at, seconds})
+		endings = append(endings, ending{at, seconds, fieldmask.Of(input)})
 	}
 	return endings, nil
 }
@@ -62,7 +64,10 @@ func remaining(m protoreflect.Message, endings []ending, now time.Time) (protore
 		if sent == m {
 			sent = proto.Clone(m.Interface()).ProtoReflect()
 		}
-		name(sent, e.seconds)
+		if e.mask != nil && m.Has(e.mask) {
+			// A mask would keep the end from being sent, and one that is not sent is none.
+			fieldmask.Add(sent, e.mask, e.seconds.Name())
+		}
 		if !m.Has(e.at) {
 			continue
 		}
@@ -75,25 +80,6 @@ func remaining(m protoreflect.Message, endings []ending, now time.Time) (protore
 		sent.Set(e.seconds, protoreflect.ValueOfInt64(int64(left)))
 	}
 	return sent, nil
-}
-
-// name adds a field to the mask of a message, which would keep it from being sent: an
-// end that is not sent is none.
-func name(m protoreflect.Message, field protoreflect.FieldDescriptor) {
-	fields := m.Descriptor().Fields()
-	for i := range fields.Len() {
-		mask, ok := m.Get(fields.Get(i)).Interface().(protoreflect.Message)
-		if !ok || fields.Get(i).IsList() || mask.Descriptor().FullName() != "google.protobuf.FieldMask" || !m.Has(fields.Get(i)) {
-			continue
-		}
-		paths := m.Mutable(fields.Get(i)).Message().Mutable(mask.Descriptor().Fields().ByName("paths")).List()
-		for j := range paths.Len() {
-			if paths.Get(j).String() == string(field.Name()) {
-				return
-			}
-		}
-		paths.Append(protoreflect.ValueOfString(string(field.Name())))
-	}
 }
 
 // encodeBody encodes the body of a request that is sent now.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/fieldmask"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -126,8 +127,7 @@ func element(message protoreflect.MessageDescriptor) protoreflect.FieldDescripto
 // isOurs tells a field that is the gateway's own and has no place in the upstream's
 // JSON: the mask that says which others are sent, an end, a consent.
 func isOurs(field protoreflect.FieldDescriptor) bool {
-	return mapping(field).GetEnds() != "" || mapping(field).GetConsent() != nil ||
-		field.Message() != nil && field.Message().FullName() == "google.protobuf.FieldMask"
+	return mapping(field).GetEnds() != "" || mapping(field).GetConsent() != nil || fieldmask.Is(field)
 }
 
 // isRequired tells whether a request must have the field.

@@ -6,8 +6,6 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/admin-gateway/admin-gateway/service/accounting"
-	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -24,11 +22,8 @@ func (c *Controller) consent(ctx context.Context, p *principal, m *catalog.Metho
 		if info, ok := connect.CallInfoForServerContext(ctx); !ok || info.Protocol != door.ProtocolREST {
 			return rpcerror.InvalidField(string(consent.List.Name()), "is empty, which means everything and not nothing; if that is meant, say so with "+string(consent.Field.Name()), nil)
 		}
-		decision := c.rulesFor(p).Policy.Decide(p.identity.Caller, consent.Access(), request)
-		if !decision.Allowed {
-			account := &accounting.From(ctx).Admission
-			account.Decision, account.Verdict = decision, audit.DecisionDenied
-			return c.denied(account)
+		if err := c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, consent.Access(), request)); err != nil {
+			return err
 		}
 		request.Set(consent.Field, protoreflect.ValueOfBool(true))
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/fieldmask"
 )
 
 // reach is a field whose values may reach beyond the projects of a request.
@@ -29,7 +30,7 @@ func compileReaches(method Method) ([]reach, error) {
 		if field == nil || field.Kind() != protoreflect.StringKind && (field.Enum() == nil || field.IsList()) {
 			return nil, fmt.Errorf("reaches %q: not a field of strings, nor an enum", name)
 		}
-		r := reach{field: field, within: method.Reaches[name], mask: maskOf(method.Request)}
+		r := reach{field: field, within: method.Reaches[name], mask: fieldmask.Of(method.Request)}
 		for _, value := range r.within {
 			if field.Enum() == nil {
 				continue
@@ -64,7 +65,8 @@ func (h *Handle) reachesBeyond(request protoreflect.Message) bool {
 
 func (r reach) beyond(request protoreflect.Message) bool {
 	if !request.Has(r.field) {
-		return r.cleared(request)
+		// Null is no value that stays in the projects.
+		return r.mask != nil && fieldmask.Names(request, r.mask, r.field.Name())
 	}
 	value := request.Get(r.field)
 	switch {
@@ -80,31 +82,4 @@ func (r reach) beyond(request protoreflect.Message) bool {
 	default:
 		return !slices.Contains(r.within, value.String())
 	}
-}
-
-// cleared says whether the mask of a request names the field, which is not set: null is
-// no value that stays in the projects.
-func (r reach) cleared(request protoreflect.Message) bool {
-	if r.mask == nil {
-		return false
-	}
-	mask := request.Get(r.mask).Message()
-	paths := mask.Get(mask.Descriptor().Fields().ByName("paths")).List()
-	for i := range paths.Len() {
-		if paths.Get(i).String() == string(r.field.Name()) {
-			return true
-		}
-	}
-	return false
-}
-
-// maskOf is the field of a request that is its google.protobuf.FieldMask, or nil.
-func maskOf(request protoreflect.MessageDescriptor) protoreflect.FieldDescriptor {
-	for i := range request.Fields().Len() {
-		field := request.Fields().Get(i)
-		if field.Message() != nil && !field.IsList() && field.Message().FullName() == "google.protobuf.FieldMask" {
-			return field
-		}
-	}
-	return nil
 }

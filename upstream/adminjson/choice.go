@@ -1,6 +1,7 @@
 package adminjson
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -83,20 +84,13 @@ func (c *choice) of(d *decoder) *field {
 // number returns the member for a number: a whole one that fits is the integer.
 func (c *choice) number(d *decoder) *field {
 	if c.integer == nil || c.double == nil {
-		return firstOf(c.integer, c.double)
+		return cmp.Or(c.integer, c.double)
 	}
 	ahead := d.scanner
 	if _, reason := parseInt(ahead.digits(), math.MinInt64, math.MaxInt64); reason == "" {
 		return c.integer
 	}
 	return c.double
-}
-
-func firstOf(a, b *field) *field {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // choice reads a value as the record of a message. An answer's enum value that the

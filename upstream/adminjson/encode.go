@@ -106,12 +106,17 @@ func (e *encoder) send(f *field, m protoreflect.Message, start int) error {
 	case f.variant != nil:
 		return e.variant(f, m.Get(f.desc).Message(), start)
 	case f.nulls() && !m.Has(f.desc):
-		e.key(f, start)
-		e.dst = append(e.dst, "null"...)
+		e.null(f, start)
 		return nil
 	default:
 		return e.member(f, m.Get(f.desc), start)
 	}
+}
+
+// null writes the name of a field and null.
+func (e *encoder) null(f *field, start int) {
+	e.key(f, start)
+	e.dst = append(e.dst, "null"...)
 }
 
 func (e *encoder) key(f *field, start int) {

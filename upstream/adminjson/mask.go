@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/internal/fieldmask"
 )
 
 // fieldMaskPaths is the number of google.protobuf.FieldMask.paths.
@@ -34,8 +36,7 @@ func readMask(p *plan, m protoreflect.Message) (named fieldSet, masked bool, err
 	if p.mask == nil || !m.Has(p.mask) {
 		return named, false, nil
 	}
-	mask := m.Get(p.mask).Message()
-	paths := mask.Get(mask.Descriptor().Fields().ByNumber(fieldMaskPaths)).List()
+	paths := fieldmask.Paths(m, p.mask)
 	for i := range paths.Len() {
 		path := paths.Get(i).String()
 		f := p.byPath(path)
@@ -72,8 +73,7 @@ func (e *encoder) named(f *field, m protoreflect.Message, start int) error {
 	set := m.Has(f.desc)
 	switch {
 	case !set && f.nullable:
-		e.key(f, start)
-		e.dst = append(e.dst, "null"...)
+		e.null(f, start)
 		return nil
 	case !set && f.presence:
 		return &FieldError{Reason: "is named by the mask and not set"}

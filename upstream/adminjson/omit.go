@@ -146,13 +146,15 @@ func (d *decoder) missing(p *plan, seen *fieldSet) error {
 // refuse returns the error of an answer that is none, however lenient the reader.
 func (d *decoder) refuse(reason string) error { return &TypeError{Reason: reason, final: true} }
 
-const byteOrderMark = "\uFEFF"
+// ByteOrderMark may stand in front of an answer: every client of the upstream passes
+// over it.
+const ByteOrderMark = "\uFEFF"
 
 // repaired returns an answer that is not valid JSON without what every client of the
 // upstream forgives it: a byte order mark in front, and text that is not UTF-8, for
 // which U+FFFD stands in. Nil: there is more that is wrong.
 func repaired(json []byte) []byte {
-	json = bytes.TrimPrefix(json, []byte(byteOrderMark))
+	json = bytes.TrimPrefix(json, []byte(ByteOrderMark))
 	if jsontext.Value(json).IsValid(jsontext.AllowDuplicateNames(true)) {
 		return json
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/fieldmask"
 )
 
 // kind is how a value is spelled: in JSON and on the wire.
@@ -157,7 +158,7 @@ func (c *compiler) fill(p *plan, without map[protoreflect.Name]bool) error {
 		if isUnsent(fd) {
 			continue
 		}
-		if isMask(fd) {
+		if fieldmask.Is(fd) {
 			if p.mask != nil || fd.IsList() {
 				return fmt.Errorf("adminjson: %s: a message has one google.protobuf.FieldMask at most", fd.FullName())
 			}
@@ -338,10 +339,6 @@ func (c *compiler) enum(fd protoreflect.FieldDescriptor) (*enum, error) {
 	}
 	c.enums[ed.FullName()] = e
 	return e, nil
-}
-
-func isMask(fd protoreflect.FieldDescriptor) bool {
-	return fd.Kind() == protoreflect.MessageKind && fd.Message().FullName() == "google.protobuf.FieldMask"
 }
 
 // isUnsent says whether a field is the gateway's own, and no member of the JSON.

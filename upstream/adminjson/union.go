@@ -13,10 +13,10 @@ import (
 // union is a oneof whose fields a member in JSON tells apart.
 type union struct {
 	oneof protoreflect.OneofDescriptor
-	// discriminator is the name of that member, and start what it begins with when
-	// it is written: name, colon, quote.
+	// discriminator is the name of that member, and key the name as it is written, with
+	// its colon.
 	discriminator string
-	start         []byte
+	key           []byte
 	// variants are the fields of the oneof, by the discriminator's value.
 	variants map[string]*field
 	// names are the values, in the order of the fields.
@@ -36,7 +36,7 @@ func (c *compiler) unions(p *plan) error {
 		if err != nil || u.discriminator == "" {
 			return fmt.Errorf("adminjson: %s: a union needs a discriminator", u.oneof.FullName())
 		}
-		u.start = append(key, ':', '"')
+		u.key = append(key, ':')
 		switch {
 		case declared.GetNested():
 			if p.payloads == nil {
@@ -222,8 +222,7 @@ func (d *decoder) payload(u *union, f *field, fr *frame) {
 // start, behind the discriminator.
 func (e *encoder) variant(f *field, m protoreflect.Message, start int) error {
 	e.next(start)
-	e.dst = append(e.dst, f.variant.start...)
-	// The name of a field needs no escapes.
-	e.dst = append(append(e.dst, f.name...), '"')
+	e.dst = append(e.dst, f.variant.key...)
+	e.dst = append(e.dst, f.key[:len(f.key)-1]...) // Without its colon, the name is the value.
 	return e.members(f.message, m, start)
 }
