@@ -14,6 +14,7 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
@@ -162,7 +163,7 @@ func TestUsageOfAYear(t *testing.T) {
 			t.Errorf("%s: %d buckets too many", kind, len(buckets))
 		}
 	}
-	if want := gw.Sandbox.CostTotal(sandbox.UsageQuery{Start: start, End: end}); kinds != 10 || y.spent.Cmp(want) != 0 || want.Sign() == 0 {
+	if want := gw.Sandbox.CostTotal(sandbox.UsageQuery{Start: start, End: end}); kinds != 11 || y.spent.Cmp(want) != 0 || want.Sign() == 0 {
 		t.Errorf("%d kinds; spent %s, want %s", kinds, y.spent, want)
 	}
 }
@@ -246,5 +247,28 @@ func TestUsageIsSplitAndFiltered(t *testing.T) {
 	}
 	if got := slices.Sorted(maps.Keys(y.groups)); len(got) == 0 || slices.ContainsFunc(got, func(id string) bool { return !slices.Contains(projects, id) }) {
 		t.Errorf("usage of %v, want %v", got, projects)
+	}
+}
+
+// TestEveryUsageIsAKind: a list of usage or costs that the mirror gets later is one of
+// the kinds of ListUsage too.
+func TestEveryUsageIsAKind(t *testing.T) {
+	t.Parallel()
+	methods := catalogtest.Gateway(t)
+	kinds := make(map[string]bool)
+	for _, list := range inventoryOf(t, methods, "ListUsage").Reads.GetBuckets().GetLists() {
+		kinds[list.GetRpc()] = true
+	}
+	lists := 0
+	for _, m := range methods.Mirrored() {
+		if service, _, _ := strings.Cut(m.ShortName(), "/"); service != "UsageService" && service != "CostService" {
+			continue
+		}
+		if lists++; !kinds[m.Name()] {
+			t.Errorf("%s is no kind of ListUsage", m.Name())
+		}
+	}
+	if lists != len(kinds) || lists < 12 {
+		t.Errorf("%d lists, %d kinds", lists, len(kinds))
 	}
 }

@@ -104,7 +104,7 @@ func TestFanOutFaults(t *testing.T) {
 		"a kind less":            {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists = f.Buckets.Lists[1:] }), inventory.Shape, "COMPLETIONS"},
 		"no days":                {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[0].Days = 0 }), inventory.Shape, "no limit for the buckets"},
 		"buckets of no time":     {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[0].Rpc = admin + "UserService/ListUsers" }), inventory.NoField, "start_time"},
-		"hours of what has none": {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[10].Hours = 24 }), inventory.WrongType, "bucket_width"},
+		"hours of what has none": {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[len(f.Buckets.Lists)-1].Hours = 24 }), inventory.WrongType, "bucket_width"},
 		"buckets of a setting":   {"ListUsage", edit(func(f *fanOut) { f.Buckets.Lists[0].Rpc = admin + "SpendLimitService/GetSpendLimit" }), inventory.NoList, "GetSpendLimit"},
 	} {
 		t.Run(name, func(t *testing.T) {

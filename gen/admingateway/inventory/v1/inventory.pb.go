@@ -5338,7 +5338,9 @@ type ListUsageResponse_Buckets struct {
 	// Usage of web search calls.
 	WebSearchCalls []*v1.WebSearchCallsUsageBucket `protobuf:"bytes,11,rep,name=web_search_calls,json=webSearchCalls,proto3" json:"web_search_calls,omitempty"`
 	// Costs.
-	Costs         []*v1.CostsBucket `protobuf:"bytes,12,rep,name=costs,proto3" json:"costs,omitempty"`
+	Costs []*v1.CostsBucket `protobuf:"bytes,12,rep,name=costs,proto3" json:"costs,omitempty"`
+	// Usage of the Decisions API.
+	Decisions     []*v1.DecisionsUsageBucket `protobuf:"bytes,13,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5457,6 +5459,13 @@ func (x *ListUsageResponse_Buckets) GetCosts() []*v1.CostsBucket {
 	return nil
 }
 
+func (x *ListUsageResponse_Buckets) GetDecisions() []*v1.DecisionsUsageBucket {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
 // The keys found on a page of keys. There may be none.
 type FindStaleKeysResponse_Keys struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5571,7 +5580,7 @@ var File_admingateway_inventory_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
-	")admingateway/inventory/v1/inventory.proto\x12\x19admingateway.inventory.v1\x1a)admingateway/admin/v1/admin_api_key.proto\x1a%admingateway/admin/v1/audit_log.proto\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/cost.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a!admingateway/admin/v1/group.proto\x1a&admingateway/admin/v1/group_user.proto\x1a\"admingateway/admin/v1/invite.proto\x1a+admingateway/admin/v1/project_api_key.proto\x1a2admingateway/admin/v1/project_data_retention.proto\x1a)admingateway/admin/v1/project_group.proto\x1a;admingateway/admin/v1/project_hosted_tool_permissions.proto\x1a5admingateway/admin/v1/project_model_permissions.proto\x1a.admingateway/admin/v1/project_rate_limit.proto\x1a3admingateway/admin/v1/project_service_account.proto\x1a(admingateway/admin/v1/project_user.proto\x1a admingateway/admin/v1/role.proto\x1a'admingateway/admin/v1/spend_alert.proto\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a admingateway/admin/v1/user.proto\x1a=admingateway/admin/v1/workload_identity_federation_rule.proto\x1a#admingateway/inventory/v1/key.proto\x1a&admingateway/inventory/v1/stream.proto\x1a*admingateway/inventory/v1/usage_kind.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
+	")admingateway/inventory/v1/inventory.proto\x12\x19admingateway.inventory.v1\x1a)admingateway/admin/v1/admin_api_key.proto\x1a%admingateway/admin/v1/audit_log.proto\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/cost.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a!admingateway/admin/v1/group.proto\x1a&admingateway/admin/v1/group_user.proto\x1a\"admingateway/admin/v1/invite.proto\x1a+admingateway/admin/v1/project_api_key.proto\x1a2admingateway/admin/v1/project_data_retention.proto\x1a)admingateway/admin/v1/project_group.proto\x1a;admingateway/admin/v1/project_hosted_tool_permissions.proto\x1a5admingateway/admin/v1/project_model_permissions.proto\x1a.admingateway/admin/v1/project_rate_limit.proto\x1a3admingateway/admin/v1/project_service_account.proto\x1a(admingateway/admin/v1/project_user.proto\x1a admingateway/admin/v1/role.proto\x1a'admingateway/admin/v1/spend_alert.proto\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a+admingateway/admin/v1/usage_decisions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a admingateway/admin/v1/user.proto\x1a=admingateway/admin/v1/workload_identity_federation_rule.proto\x1a#admingateway/inventory/v1/key.proto\x1a&admingateway/inventory/v1/stream.proto\x1a*admingateway/inventory/v1/usage_kind.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
 	"\x12ListApiKeysRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
@@ -5864,13 +5873,13 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\fresume_token\x18\f \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken:\x88\x01\xbaH\x84\x01\x1a\x81\x01\n" +
 	"\vusage.range\x12!end_time must be after start_time\x1aO!has(this.end_time) || !has(this.start_time) || this.start_time < this.end_timeB\x0f\n" +
 	"\r_bucket_widthB\b\n" +
-	"\x06_batch\"\xa0\n" +
+	"\x06_batch\"\xeb\n" +
 	"\n" +
 	"\x11ListUsageResponse\x12P\n" +
 	"\abuckets\x18\x01 \x01(\v24.admingateway.inventory.v1.ListUsageResponse.BucketsH\x00R\abuckets\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
 	"\afailure\x18\x0e \x01(\v2\".admingateway.inventory.v1.FailureH\x00R\afailure\x122\n" +
-	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a\xf8\a\n" +
+	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a\xc3\b\n" +
 	"\aBuckets\x128\n" +
 	"\x04kind\x18\x01 \x01(\x0e2$.admingateway.inventory.v1.UsageKindR\x04kind\x12O\n" +
 	"\vcompletions\x18\x02 \x03(\v2-.admingateway.admin.v1.CompletionsUsageBucketR\vcompletions\x12L\n" +
@@ -5886,7 +5895,8 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x11file_search_calls\x18\n" +
 	" \x03(\v21.admingateway.admin.v1.FileSearchCallsUsageBucketR\x0ffileSearchCalls\x12Z\n" +
 	"\x10web_search_calls\x18\v \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageBucketR\x0ewebSearchCalls\x128\n" +
-	"\x05costs\x18\f \x03(\v2\".admingateway.admin.v1.CostsBucketR\x05costsB\a\n" +
+	"\x05costs\x18\f \x03(\v2\".admingateway.admin.v1.CostsBucketR\x05costs\x12I\n" +
+	"\tdecisions\x18\r \x03(\v2+.admingateway.admin.v1.DecisionsUsageBucketR\tdecisionsB\a\n" +
 	"\x05event\"\x9f\x04\n" +
 	"\x14FindStaleKeysRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
@@ -5928,7 +5938,7 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x129\n" +
 	"\x05items\x18\x02 \x03(\v2#.admingateway.inventory.v1.KeyEntryR\x05itemsB\a\n" +
-	"\x05event2\xdb?\n" +
+	"\x05event2\xb2@\n" +
 	"\x10InventoryService\x12\xe4\x02\n" +
 	"\vListApiKeys\x12-.admingateway.inventory.v1.ListApiKeysRequest\x1a..admingateway.inventory.v1.ListApiKeysResponse\"\xf3\x01\xb2\xff\x18\x1d\n" +
 	"\x17inventory.api_keys.readh\x01\x18\x01\xba\xff\x18\xca\x01\n" +
@@ -6049,9 +6059,9 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\rListAuditLogs\x12/.admingateway.inventory.v1.ListAuditLogsRequest\x1a0.admingateway.inventory.v1.ListAuditLogsResponse\"a\xb2\xff\x18\x1f\n" +
 	"\x19inventory.audit_logs.readh\x01\x18\x01\xba\xff\x187\n" +
 	"5\n" +
-	"3admingateway.admin.v1.AuditLogService/ListAuditLogs\x90\x02\x010\x01\x12\x9f\t\n" +
-	"\tListUsage\x12+.admingateway.inventory.v1.ListUsageRequest\x1a,.admingateway.inventory.v1.ListUsageResponse\"\xb4\b\xb2\xff\x18\x1a\n" +
-	"\x14inventory.usage.readh\x01\x18\x01\xba\xff\x18\x8e\b\x12\x8b\b\n" +
+	"3admingateway.admin.v1.AuditLogService/ListAuditLogs\x90\x02\x010\x01\x12\xf6\t\n" +
+	"\tListUsage\x12+.admingateway.inventory.v1.ListUsageRequest\x1a,.admingateway.inventory.v1.ListUsageResponse\"\x8b\t\xb2\xff\x18\x1a\n" +
+	"\x14inventory.usage.readh\x01\x18\x01\xba\xff\x18\xe5\b\x12\xe2\b\n" +
 	"Y\n" +
 	"\x16USAGE_KIND_COMPLETIONS\x127admingateway.admin.v1.UsageService/ListCompletionsUsage\x18\xa0\v \xa8\x01(\x1f\n" +
 	"W\n" +
@@ -6072,6 +6082,8 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x1cUSAGE_KIND_FILE_SEARCH_CALLS\x12;admingateway.admin.v1.UsageService/ListFileSearchCallsUsage\x18\xa0\v \xa8\x01(\x1f\n" +
 	"a\n" +
 	"\x1bUSAGE_KIND_WEB_SEARCH_CALLS\x12:admingateway.admin.v1.UsageService/ListWebSearchCallsUsage\x18\xa0\v \xa8\x01(\x1f\n" +
+	"U\n" +
+	"\x14USAGE_KIND_DECISIONS\x125admingateway.admin.v1.UsageService/ListDecisionsUsage\x18\xa0\v \xa8\x01(\x1f\n" +
 	"B\n" +
 	"\x10USAGE_KIND_COSTS\x12+admingateway.admin.v1.CostService/ListCosts(\xb4\x01\x90\x02\x010\x01\x12\xfd\x03\n" +
 	"\rFindStaleKeys\x12/.admingateway.inventory.v1.FindStaleKeysRequest\x1a0.admingateway.inventory.v1.FindStaleKeysResponse\"\x86\x03\xb2\xff\x18\x1f\n" +
@@ -6211,8 +6223,9 @@ var file_admingateway_inventory_v1_inventory_proto_goTypes = []any{
 	(*v1.FileSearchCallsUsageBucket)(nil),                 // 102: admingateway.admin.v1.FileSearchCallsUsageBucket
 	(*v1.WebSearchCallsUsageBucket)(nil),                  // 103: admingateway.admin.v1.WebSearchCallsUsageBucket
 	(*v1.CostsBucket)(nil),                                // 104: admingateway.admin.v1.CostsBucket
-	(*StaleKey)(nil),                                      // 105: admingateway.inventory.v1.StaleKey
-	(*KeyEntry)(nil),                                      // 106: admingateway.inventory.v1.KeyEntry
+	(*v1.DecisionsUsageBucket)(nil),                       // 105: admingateway.admin.v1.DecisionsUsageBucket
+	(*StaleKey)(nil),                                      // 106: admingateway.inventory.v1.StaleKey
+	(*KeyEntry)(nil),                                      // 107: admingateway.inventory.v1.KeyEntry
 }
 var file_admingateway_inventory_v1_inventory_proto_depIdxs = []int32{
 	44,  // 0: admingateway.inventory.v1.ListApiKeysResponse.keys:type_name -> admingateway.inventory.v1.ListApiKeysResponse.Keys
@@ -6342,57 +6355,58 @@ var file_admingateway_inventory_v1_inventory_proto_depIdxs = []int32{
 	102, // 124: admingateway.inventory.v1.ListUsageResponse.Buckets.file_search_calls:type_name -> admingateway.admin.v1.FileSearchCallsUsageBucket
 	103, // 125: admingateway.inventory.v1.ListUsageResponse.Buckets.web_search_calls:type_name -> admingateway.admin.v1.WebSearchCallsUsageBucket
 	104, // 126: admingateway.inventory.v1.ListUsageResponse.Buckets.costs:type_name -> admingateway.admin.v1.CostsBucket
-	105, // 127: admingateway.inventory.v1.FindStaleKeysResponse.Keys.items:type_name -> admingateway.inventory.v1.StaleKey
-	106, // 128: admingateway.inventory.v1.GetKeyInventoryResponse.Keys.items:type_name -> admingateway.inventory.v1.KeyEntry
-	0,   // 129: admingateway.inventory.v1.InventoryService.ListApiKeys:input_type -> admingateway.inventory.v1.ListApiKeysRequest
-	2,   // 130: admingateway.inventory.v1.InventoryService.ListServiceAccounts:input_type -> admingateway.inventory.v1.ListServiceAccountsRequest
-	4,   // 131: admingateway.inventory.v1.InventoryService.ListProjectUsers:input_type -> admingateway.inventory.v1.ListProjectUsersRequest
-	6,   // 132: admingateway.inventory.v1.InventoryService.ListProjectGroups:input_type -> admingateway.inventory.v1.ListProjectGroupsRequest
-	8,   // 133: admingateway.inventory.v1.InventoryService.ListRateLimits:input_type -> admingateway.inventory.v1.ListRateLimitsRequest
-	10,  // 134: admingateway.inventory.v1.InventoryService.ListUserRoles:input_type -> admingateway.inventory.v1.ListUserRolesRequest
-	12,  // 135: admingateway.inventory.v1.InventoryService.ListGroupRoles:input_type -> admingateway.inventory.v1.ListGroupRolesRequest
-	14,  // 136: admingateway.inventory.v1.InventoryService.ListSpendAlerts:input_type -> admingateway.inventory.v1.ListSpendAlertsRequest
-	16,  // 137: admingateway.inventory.v1.InventoryService.ListCertificates:input_type -> admingateway.inventory.v1.ListCertificatesRequest
-	18,  // 138: admingateway.inventory.v1.InventoryService.ListModelPermissions:input_type -> admingateway.inventory.v1.ListModelPermissionsRequest
-	20,  // 139: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:input_type -> admingateway.inventory.v1.ListHostedToolPermissionsRequest
-	22,  // 140: admingateway.inventory.v1.InventoryService.ListDataRetention:input_type -> admingateway.inventory.v1.ListDataRetentionRequest
-	24,  // 141: admingateway.inventory.v1.InventoryService.ListUsers:input_type -> admingateway.inventory.v1.ListUsersRequest
-	26,  // 142: admingateway.inventory.v1.InventoryService.ListGroupMembers:input_type -> admingateway.inventory.v1.ListGroupMembersRequest
-	28,  // 143: admingateway.inventory.v1.InventoryService.ListInvites:input_type -> admingateway.inventory.v1.ListInvitesRequest
-	30,  // 144: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:input_type -> admingateway.inventory.v1.ListAdminApiKeysRequest
-	32,  // 145: admingateway.inventory.v1.InventoryService.ListFederationRules:input_type -> admingateway.inventory.v1.ListFederationRulesRequest
-	34,  // 146: admingateway.inventory.v1.InventoryService.ListExternalStorage:input_type -> admingateway.inventory.v1.ListExternalStorageRequest
-	36,  // 147: admingateway.inventory.v1.InventoryService.ListAuditLogs:input_type -> admingateway.inventory.v1.ListAuditLogsRequest
-	38,  // 148: admingateway.inventory.v1.InventoryService.ListUsage:input_type -> admingateway.inventory.v1.ListUsageRequest
-	40,  // 149: admingateway.inventory.v1.InventoryService.FindStaleKeys:input_type -> admingateway.inventory.v1.FindStaleKeysRequest
-	42,  // 150: admingateway.inventory.v1.InventoryService.GetKeyInventory:input_type -> admingateway.inventory.v1.GetKeyInventoryRequest
-	1,   // 151: admingateway.inventory.v1.InventoryService.ListApiKeys:output_type -> admingateway.inventory.v1.ListApiKeysResponse
-	3,   // 152: admingateway.inventory.v1.InventoryService.ListServiceAccounts:output_type -> admingateway.inventory.v1.ListServiceAccountsResponse
-	5,   // 153: admingateway.inventory.v1.InventoryService.ListProjectUsers:output_type -> admingateway.inventory.v1.ListProjectUsersResponse
-	7,   // 154: admingateway.inventory.v1.InventoryService.ListProjectGroups:output_type -> admingateway.inventory.v1.ListProjectGroupsResponse
-	9,   // 155: admingateway.inventory.v1.InventoryService.ListRateLimits:output_type -> admingateway.inventory.v1.ListRateLimitsResponse
-	11,  // 156: admingateway.inventory.v1.InventoryService.ListUserRoles:output_type -> admingateway.inventory.v1.ListUserRolesResponse
-	13,  // 157: admingateway.inventory.v1.InventoryService.ListGroupRoles:output_type -> admingateway.inventory.v1.ListGroupRolesResponse
-	15,  // 158: admingateway.inventory.v1.InventoryService.ListSpendAlerts:output_type -> admingateway.inventory.v1.ListSpendAlertsResponse
-	17,  // 159: admingateway.inventory.v1.InventoryService.ListCertificates:output_type -> admingateway.inventory.v1.ListCertificatesResponse
-	19,  // 160: admingateway.inventory.v1.InventoryService.ListModelPermissions:output_type -> admingateway.inventory.v1.ListModelPermissionsResponse
-	21,  // 161: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:output_type -> admingateway.inventory.v1.ListHostedToolPermissionsResponse
-	23,  // 162: admingateway.inventory.v1.InventoryService.ListDataRetention:output_type -> admingateway.inventory.v1.ListDataRetentionResponse
-	25,  // 163: admingateway.inventory.v1.InventoryService.ListUsers:output_type -> admingateway.inventory.v1.ListUsersResponse
-	27,  // 164: admingateway.inventory.v1.InventoryService.ListGroupMembers:output_type -> admingateway.inventory.v1.ListGroupMembersResponse
-	29,  // 165: admingateway.inventory.v1.InventoryService.ListInvites:output_type -> admingateway.inventory.v1.ListInvitesResponse
-	31,  // 166: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:output_type -> admingateway.inventory.v1.ListAdminApiKeysResponse
-	33,  // 167: admingateway.inventory.v1.InventoryService.ListFederationRules:output_type -> admingateway.inventory.v1.ListFederationRulesResponse
-	35,  // 168: admingateway.inventory.v1.InventoryService.ListExternalStorage:output_type -> admingateway.inventory.v1.ListExternalStorageResponse
-	37,  // 169: admingateway.inventory.v1.InventoryService.ListAuditLogs:output_type -> admingateway.inventory.v1.ListAuditLogsResponse
-	39,  // 170: admingateway.inventory.v1.InventoryService.ListUsage:output_type -> admingateway.inventory.v1.ListUsageResponse
-	41,  // 171: admingateway.inventory.v1.InventoryService.FindStaleKeys:output_type -> admingateway.inventory.v1.FindStaleKeysResponse
-	43,  // 172: admingateway.inventory.v1.InventoryService.GetKeyInventory:output_type -> admingateway.inventory.v1.GetKeyInventoryResponse
-	151, // [151:173] is the sub-list for method output_type
-	129, // [129:151] is the sub-list for method input_type
-	129, // [129:129] is the sub-list for extension type_name
-	129, // [129:129] is the sub-list for extension extendee
-	0,   // [0:129] is the sub-list for field type_name
+	105, // 127: admingateway.inventory.v1.ListUsageResponse.Buckets.decisions:type_name -> admingateway.admin.v1.DecisionsUsageBucket
+	106, // 128: admingateway.inventory.v1.FindStaleKeysResponse.Keys.items:type_name -> admingateway.inventory.v1.StaleKey
+	107, // 129: admingateway.inventory.v1.GetKeyInventoryResponse.Keys.items:type_name -> admingateway.inventory.v1.KeyEntry
+	0,   // 130: admingateway.inventory.v1.InventoryService.ListApiKeys:input_type -> admingateway.inventory.v1.ListApiKeysRequest
+	2,   // 131: admingateway.inventory.v1.InventoryService.ListServiceAccounts:input_type -> admingateway.inventory.v1.ListServiceAccountsRequest
+	4,   // 132: admingateway.inventory.v1.InventoryService.ListProjectUsers:input_type -> admingateway.inventory.v1.ListProjectUsersRequest
+	6,   // 133: admingateway.inventory.v1.InventoryService.ListProjectGroups:input_type -> admingateway.inventory.v1.ListProjectGroupsRequest
+	8,   // 134: admingateway.inventory.v1.InventoryService.ListRateLimits:input_type -> admingateway.inventory.v1.ListRateLimitsRequest
+	10,  // 135: admingateway.inventory.v1.InventoryService.ListUserRoles:input_type -> admingateway.inventory.v1.ListUserRolesRequest
+	12,  // 136: admingateway.inventory.v1.InventoryService.ListGroupRoles:input_type -> admingateway.inventory.v1.ListGroupRolesRequest
+	14,  // 137: admingateway.inventory.v1.InventoryService.ListSpendAlerts:input_type -> admingateway.inventory.v1.ListSpendAlertsRequest
+	16,  // 138: admingateway.inventory.v1.InventoryService.ListCertificates:input_type -> admingateway.inventory.v1.ListCertificatesRequest
+	18,  // 139: admingateway.inventory.v1.InventoryService.ListModelPermissions:input_type -> admingateway.inventory.v1.ListModelPermissionsRequest
+	20,  // 140: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:input_type -> admingateway.inventory.v1.ListHostedToolPermissionsRequest
+	22,  // 141: admingateway.inventory.v1.InventoryService.ListDataRetention:input_type -> admingateway.inventory.v1.ListDataRetentionRequest
+	24,  // 142: admingateway.inventory.v1.InventoryService.ListUsers:input_type -> admingateway.inventory.v1.ListUsersRequest
+	26,  // 143: admingateway.inventory.v1.InventoryService.ListGroupMembers:input_type -> admingateway.inventory.v1.ListGroupMembersRequest
+	28,  // 144: admingateway.inventory.v1.InventoryService.ListInvites:input_type -> admingateway.inventory.v1.ListInvitesRequest
+	30,  // 145: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:input_type -> admingateway.inventory.v1.ListAdminApiKeysRequest
+	32,  // 146: admingateway.inventory.v1.InventoryService.ListFederationRules:input_type -> admingateway.inventory.v1.ListFederationRulesRequest
+	34,  // 147: admingateway.inventory.v1.InventoryService.ListExternalStorage:input_type -> admingateway.inventory.v1.ListExternalStorageRequest
+	36,  // 148: admingateway.inventory.v1.InventoryService.ListAuditLogs:input_type -> admingateway.inventory.v1.ListAuditLogsRequest
+	38,  // 149: admingateway.inventory.v1.InventoryService.ListUsage:input_type -> admingateway.inventory.v1.ListUsageRequest
+	40,  // 150: admingateway.inventory.v1.InventoryService.FindStaleKeys:input_type -> admingateway.inventory.v1.FindStaleKeysRequest
+	42,  // 151: admingateway.inventory.v1.InventoryService.GetKeyInventory:input_type -> admingateway.inventory.v1.GetKeyInventoryRequest
+	1,   // 152: admingateway.inventory.v1.InventoryService.ListApiKeys:output_type -> admingateway.inventory.v1.ListApiKeysResponse
+	3,   // 153: admingateway.inventory.v1.InventoryService.ListServiceAccounts:output_type -> admingateway.inventory.v1.ListServiceAccountsResponse
+	5,   // 154: admingateway.inventory.v1.InventoryService.ListProjectUsers:output_type -> admingateway.inventory.v1.ListProjectUsersResponse
+	7,   // 155: admingateway.inventory.v1.InventoryService.ListProjectGroups:output_type -> admingateway.inventory.v1.ListProjectGroupsResponse
+	9,   // 156: admingateway.inventory.v1.InventoryService.ListRateLimits:output_type -> admingateway.inventory.v1.ListRateLimitsResponse
+	11,  // 157: admingateway.inventory.v1.InventoryService.ListUserRoles:output_type -> admingateway.inventory.v1.ListUserRolesResponse
+	13,  // 158: admingateway.inventory.v1.InventoryService.ListGroupRoles:output_type -> admingateway.inventory.v1.ListGroupRolesResponse
+	15,  // 159: admingateway.inventory.v1.InventoryService.ListSpendAlerts:output_type -> admingateway.inventory.v1.ListSpendAlertsResponse
+	17,  // 160: admingateway.inventory.v1.InventoryService.ListCertificates:output_type -> admingateway.inventory.v1.ListCertificatesResponse
+	19,  // 161: admingateway.inventory.v1.InventoryService.ListModelPermissions:output_type -> admingateway.inventory.v1.ListModelPermissionsResponse
+	21,  // 162: admingateway.inventory.v1.InventoryService.ListHostedToolPermissions:output_type -> admingateway.inventory.v1.ListHostedToolPermissionsResponse
+	23,  // 163: admingateway.inventory.v1.InventoryService.ListDataRetention:output_type -> admingateway.inventory.v1.ListDataRetentionResponse
+	25,  // 164: admingateway.inventory.v1.InventoryService.ListUsers:output_type -> admingateway.inventory.v1.ListUsersResponse
+	27,  // 165: admingateway.inventory.v1.InventoryService.ListGroupMembers:output_type -> admingateway.inventory.v1.ListGroupMembersResponse
+	29,  // 166: admingateway.inventory.v1.InventoryService.ListInvites:output_type -> admingateway.inventory.v1.ListInvitesResponse
+	31,  // 167: admingateway.inventory.v1.InventoryService.ListAdminApiKeys:output_type -> admingateway.inventory.v1.ListAdminApiKeysResponse
+	33,  // 168: admingateway.inventory.v1.InventoryService.ListFederationRules:output_type -> admingateway.inventory.v1.ListFederationRulesResponse
+	35,  // 169: admingateway.inventory.v1.InventoryService.ListExternalStorage:output_type -> admingateway.inventory.v1.ListExternalStorageResponse
+	37,  // 170: admingateway.inventory.v1.InventoryService.ListAuditLogs:output_type -> admingateway.inventory.v1.ListAuditLogsResponse
+	39,  // 171: admingateway.inventory.v1.InventoryService.ListUsage:output_type -> admingateway.inventory.v1.ListUsageResponse
+	41,  // 172: admingateway.inventory.v1.InventoryService.FindStaleKeys:output_type -> admingateway.inventory.v1.FindStaleKeysResponse
+	43,  // 173: admingateway.inventory.v1.InventoryService.GetKeyInventory:output_type -> admingateway.inventory.v1.GetKeyInventoryResponse
+	152, // [152:174] is the sub-list for method output_type
+	130, // [130:152] is the sub-list for method input_type
+	130, // [130:130] is the sub-list for extension type_name
+	130, // [130:130] is the sub-list for extension extendee
+	0,   // [0:130] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_inventory_v1_inventory_proto_init() }

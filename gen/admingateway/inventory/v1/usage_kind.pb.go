@@ -52,6 +52,8 @@ const (
 	UsageKind_USAGE_KIND_WEB_SEARCH_CALLS UsageKind = 10
 	// Costs, in money.
 	UsageKind_USAGE_KIND_COSTS UsageKind = 11
+	// Usage of the Decisions API.
+	UsageKind_USAGE_KIND_DECISIONS UsageKind = 12
 )
 
 // Enum value maps for UsageKind.
@@ -69,6 +71,7 @@ var (
 		9:  "USAGE_KIND_FILE_SEARCH_CALLS",
 		10: "USAGE_KIND_WEB_SEARCH_CALLS",
 		11: "USAGE_KIND_COSTS",
+		12: "USAGE_KIND_DECISIONS",
 	}
 	UsageKind_value = map[string]int32{
 		"USAGE_KIND_UNSPECIFIED":               0,
@@ -83,6 +86,7 @@ var (
 		"USAGE_KIND_FILE_SEARCH_CALLS":         9,
 		"USAGE_KIND_WEB_SEARCH_CALLS":          10,
 		"USAGE_KIND_COSTS":                     11,
+		"USAGE_KIND_DECISIONS":                 12,
 	}
 )
 
@@ -143,6 +147,8 @@ const (
 	UsageGroupBy_USAGE_GROUP_BY_CONTEXT_LEVEL UsageGroupBy = 10
 	// By item of the bill.
 	UsageGroupBy_USAGE_GROUP_BY_LINE_ITEM UsageGroupBy = 11
+	// By source of the requests.
+	UsageGroupBy_USAGE_GROUP_BY_API_SOURCE UsageGroupBy = 12
 )
 
 // Enum value maps for UsageGroupBy.
@@ -160,6 +166,7 @@ var (
 		9:  "USAGE_GROUP_BY_VECTOR_STORE_ID",
 		10: "USAGE_GROUP_BY_CONTEXT_LEVEL",
 		11: "USAGE_GROUP_BY_LINE_ITEM",
+		12: "USAGE_GROUP_BY_API_SOURCE",
 	}
 	UsageGroupBy_value = map[string]int32{
 		"USAGE_GROUP_BY_UNSPECIFIED":     0,
@@ -174,6 +181,7 @@ var (
 		"USAGE_GROUP_BY_VECTOR_STORE_ID": 9,
 		"USAGE_GROUP_BY_CONTEXT_LEVEL":   10,
 		"USAGE_GROUP_BY_LINE_ITEM":       11,
+		"USAGE_GROUP_BY_API_SOURCE":      12,
 	}
 )
 
@@ -208,7 +216,7 @@ var File_admingateway_inventory_v1_usage_kind_proto protoreflect.FileDescriptor
 
 const file_admingateway_inventory_v1_usage_kind_proto_rawDesc = "" +
 	"\n" +
-	"*admingateway/inventory/v1/usage_kind.proto\x12\x19admingateway.inventory.v1\x1a%admingateway/options/v1/options.proto*\xf6\x02\n" +
+	"*admingateway/inventory/v1/usage_kind.proto\x12\x19admingateway.inventory.v1\x1a%admingateway/options/v1/options.proto*\x90\x03\n" +
 	"\tUsageKind\x12\x1a\n" +
 	"\x16USAGE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16USAGE_KIND_COMPLETIONS\x10\x01\x12\x19\n" +
@@ -222,7 +230,8 @@ const file_admingateway_inventory_v1_usage_kind_proto_rawDesc = "" +
 	"\x1cUSAGE_KIND_FILE_SEARCH_CALLS\x10\t\x12\x1f\n" +
 	"\x1bUSAGE_KIND_WEB_SEARCH_CALLS\x10\n" +
 	"\x12\x14\n" +
-	"\x10USAGE_KIND_COSTS\x10\v*\x97\x04\n" +
+	"\x10USAGE_KIND_COSTS\x10\v\x12\x18\n" +
+	"\x14USAGE_KIND_DECISIONS\x10\f*\xc6\x04\n" +
 	"\fUsageGroupBy\x12\x1e\n" +
 	"\x1aUSAGE_GROUP_BY_UNSPECIFIED\x10\x00\x12-\n" +
 	"\x19USAGE_GROUP_BY_PROJECT_ID\x10\x01\x1a\x0e\xb2\xff\x18\n" +
@@ -239,7 +248,9 @@ const file_admingateway_inventory_v1_usage_kind_proto_rawDesc = "" +
 	"\x1eUSAGE_GROUP_BY_VECTOR_STORE_ID\x10\t\x1a\x13\xb2\xff\x18\x0fvector_store_id\x123\n" +
 	"\x1cUSAGE_GROUP_BY_CONTEXT_LEVEL\x10\n" +
 	"\x1a\x11\xb2\xff\x18\rcontext_level\x12+\n" +
-	"\x18USAGE_GROUP_BY_LINE_ITEM\x10\v\x1a\r\xb2\xff\x18\tline_itemB\x8e\x01\n" +
+	"\x18USAGE_GROUP_BY_LINE_ITEM\x10\v\x1a\r\xb2\xff\x18\tline_item\x12-\n" +
+	"\x19USAGE_GROUP_BY_API_SOURCE\x10\f\x1a\x0e\xb2\xff\x18\n" +
+	"api_sourceB\x8e\x01\n" +
 	"\x1cio.admingateway.inventory.v1P\x01ZPgithub.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1;inventoryv1\xaa\x02\x19AdminGateway.Inventory.V1b\x06proto3"
 
 var (
