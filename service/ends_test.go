@@ -97,6 +97,29 @@ func TestAQueueProlongsNothing(t *testing.T) {
 	}
 }
 
+// TestAKeyEnds: a key that is made with an end is dead then, and shown with its end.
+func TestAKeyEnds(t *testing.T) {
+	t.Parallel()
+	fake := gatewaytest.NewSandbox(t, sandbox.Options{Users: 5, Projects: 2, AuditEvents: 1})
+	key := newKey(t, gatewaytest.New(t, gatewaytest.WithSandbox(fake)).Client("root"))
+	shown, err := key.keys.GetProjectApiKey(t.Context(), &adminv1.GetProjectApiKeyRequest{ProjectId: key.project, ApiKeyId: key.key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, end := shown.GetProjectApiKey().GetCreatedAt().AsTime(), shown.GetProjectApiKey().GetExpiresAt().AsTime()
+	if end.Sub(made) != time.Hour {
+		t.Errorf("made at %s, ends at %s", made, end)
+	}
+	fake.SetClock(end.Add(-time.Second))
+	if !fake.KeyAlive(key.secret) {
+		t.Error("the key is dead before its end")
+	}
+	fake.SetClock(end)
+	if fake.KeyAlive(key.secret) {
+		t.Error("the key outlives its end")
+	}
+}
+
 // TestAnEndThatComesInTheQueue: nothing is sent for it.
 func TestAnEndThatComesInTheQueue(t *testing.T) {
 	t.Parallel()
