@@ -44,7 +44,8 @@ func TestEndlessListsAreFailures(t *testing.T) {
 				remove := gw.Sandbox.Inject(sandbox.Fault{Op: read.Endpoint.String(), Kind: sandbox.Endless, Variant: variant})
 				request := anyRequest(method)
 				if usage, ok := request.Interface().(*inventoryv1.ListUsageRequest); ok {
-					usage.Kinds = usage.Kinds[i : i+1] // Both are in the order of the declaration.
+					kind := declarationOf(method).GetBuckets().GetLists()[i].GetKind()
+					usage.Kinds = []inventoryv1.UsageKind{inventoryv1.UsageKind(inventoryv1.UsageKind_value[kind])}
 				}
 				got, err := gw.stream(t.Context(), doors[0], "root", method, request)
 				remove()
