@@ -52,7 +52,6 @@ callers:
 		"an owner of the organization": {invite(adminv1.InviteRole_INVITE_ROLE_OWNER), false},
 		"a reader":                     {invite(adminv1.InviteRole_INVITE_ROLE_READER), true},
 		"a key of the organization":    {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("key")}), false},
-		"an empty name of such a key":  {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("")}), false},
 		"no such key any more":         {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"external_key_id"}}}), false},
 		"another name for the project": {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", Name: proto.String("b")}), true},
 	} {

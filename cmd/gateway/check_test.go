@@ -52,11 +52,15 @@ func TestCheck(t *testing.T) {
 		"good":       {"policy: " + policy, 0, "config and policy are good; callers: 1\n"},
 		"bad policy": {"policy: " + bad, 1, bad + ":4:29: "},
 		"bad config": {"polizy: " + policy, 1, "gateway.yaml:1:1: "},
+		"bad ids":    {"policy: " + policy + "\nupstream: {admin_key: {env: K}, id_characters: '_ '}", 1, "config key upstream.id_characters: ' ' cannot be"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			config := writeFile(t, "gateway.yaml", test.config+"\nupstream: {admin_key: {env: K}}\n")
+			if !strings.Contains(test.config, "upstream:") {
+				test.config += "\nupstream: {admin_key: {env: K}}\n"
+			}
+			config := writeFile(t, "gateway.yaml", test.config)
 			if code := run(t.Context(), []string{"check", "--config", config}, streams{&out, &out}); code != test.code || !strings.Contains(out.String(), test.want) {
 				t.Errorf("exit code %d: %s", code, &out)
 			}

@@ -31,6 +31,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 	if err := c.validator.Validate(request.Interface()); err != nil {
 		return nil, err
 	}
+	if fault := m.CheckTexts(request); fault != nil {
+		return nil, rpcerror.InvalidField(fault.Path, fault.Reason, nil)
+	}
 	account.Method, account.Request = m, request
 	if err := c.consent(ctx, p, m, request); err != nil {
 		return nil, err

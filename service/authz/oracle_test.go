@@ -150,7 +150,7 @@ func oracleDenies(g authz.Grant, permission string, request proto.Message) bool 
 	}
 	touched := len(ids) == 0
 	for _, id := range ids {
-		touched = touched || id == "" || slices.Contains(g.Projects, id)
+		touched = touched || id == "" || slices.ContainsFunc(g.Projects, func(project string) bool { return strings.EqualFold(project, id) })
 	}
 	return touched
 }

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strconv"
@@ -99,7 +100,8 @@ func appendStrings(ids []string, message protoreflect.Message, path []protorefle
 	return append(ids, id)
 }
 
-// projectSet is a grant's or deny's list of projects, sorted. Nil: not limited.
+// projectSet is a grant's or deny's list of projects, sorted by [foldedOrder]. Nil: not
+// limited.
 type projectSet []string
 
 func newProjectSet(ids []string) projectSet {
@@ -107,13 +109,45 @@ func newProjectSet(ids []string) projectSet {
 		return nil
 	}
 	set := slices.Clone(ids)
-	slices.Sort(set)
+	slices.SortFunc(set, func(a, b string) int { return cmp.Or(foldedOrder(a, b), strings.Compare(a, b)) })
 	return set
 }
 
+// has says whether an id is in the set, as it is spelled there.
 func (s projectSet) has(id string) bool {
-	_, ok := slices.BinarySearch(s, id)
+	i, ok := slices.BinarySearchFunc(s, id, foldedOrder)
+	for ; ok && i < len(s) && foldedOrder(s[i], id) == 0; i++ {
+		if s[i] == id {
+			return true
+		}
+	}
+	return false
+}
+
+// hasFolded says whether an id is in the set, in any case. The upstream compares ids
+// exactly as far as is known; where it did not, a deny would have been closed for
+// nothing.
+func (s projectSet) hasFolded(id string) bool {
+	_, ok := slices.BinarySearchFunc(s, id, foldedOrder)
 	return ok
+}
+
+// foldedOrder compares ids without regard to the case of ASCII letters, and allocates
+// nothing.
+func foldedOrder(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if c := cmp.Compare(folded(a[i]), folded(b[i])); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func folded(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 // admits says whether a grant limited to s holds for a request that names ids:
@@ -135,7 +169,8 @@ func (s projectSet) admits(ids []string) (reason Reason, project string) {
 }
 
 // touches says whether a deny limited to s holds for a request that names ids.
-// One that names none, or an empty one, asks about all projects.
+// One that names none, or an empty one, asks about all projects. The case of an id does
+// not count: a deny is wide rather than narrow.
 func (s projectSet) touches(ids []string) bool {
-	return len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return id == "" || s.has(id) })
+	return len(ids) == 0 || slices.ContainsFunc(ids, func(id string) bool { return id == "" || s.hasFolded(id) })
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
+	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -84,7 +85,7 @@ func New(files []protoreflect.FileDescriptor, drift *adminjson.Drift, options ..
 	if !slices.ContainsFunc(c.methods, func(m *Method) bool { return m.Source == Upstream }) {
 		return nil, errors.New("catalog: no rpc in the given files")
 	}
-	for _, option := range options {
+	for _, option := range append([]Option{WithIDCharacters(textkind.DefaultIDCharacters)}, options...) {
 		if err := option(c); err != nil {
 			return nil, err
 		}

@@ -181,6 +181,9 @@ func TestCatalogRefusesFaultyDeclarations(t *testing.T) {
 		{"path variable without path_id", readRPC, func(_ *testing.T, _ *descriptorpb.MethodDescriptorProto, d catalogtest.Declarations) {
 			clearRules(d, "GetProjectUserRequest", "user_id")
 		}, "{user_id}"},
+		{"word of no kind", updateRPC, func(_ *testing.T, _ *descriptorpb.MethodDescriptorProto, d catalogtest.Declarations) {
+			clearMapping(d, "UpdateProjectUserRequest", "role")
+		}, "field admingateway.admin.v1.UpdateProjectUserRequest.role lacks (admingateway.options.v1.field).text"},
 		{"verb of another kind", updateRPC, ofHTTP(func(r *annotations.HttpRule) {
 			r.Pattern = &annotations.HttpRule_Put{Put: r.GetPost()}
 		}), "verb"},
@@ -216,6 +219,16 @@ func wantFault(t *testing.T, d catalogtest.Declarations, rpc, want string) {
 	}
 	if !strings.Contains(err.Error(), want) {
 		t.Errorf("error %q lacks %q", err, want)
+	}
+}
+
+func clearMapping(d catalogtest.Declarations, message, field string) {
+	for _, m := range d.File.GetMessageType() {
+		for _, f := range m.GetField() {
+			if m.GetName() == message && f.GetName() == field {
+				proto.ClearExtension(f.GetOptions(), optionsv1.E_Field)
+			}
+		}
 	}
 }
 

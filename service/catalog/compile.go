@@ -71,6 +71,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if err := m.applyBudget(policy); err != nil {
 		return err
 	}
+	if err := m.compileTexts(); err != nil {
+		return err
+	}
 	if err := m.compileReaches(policy); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
+	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -85,11 +86,14 @@ type Method struct {
 	// values that do not.
 	reaches  map[protoreflect.Name][]string
 	restarts protoreflect.FieldDescriptor // nil: a repetition has the same effect
-	tags     []TagPattern
-	staleBy  []*Method
-	settling *settling
-	access   *authz.Handle
-	refresh  *authz.Handle
+	// texts plans the check of a request's texts; nil for all but Upstream.
+	texts     *textkind.Plan
+	alphabets *textkind.Alphabets
+	tags      []TagPattern
+	staleBy   []*Method
+	settling  *settling
+	access    *authz.Handle
+	refresh   *authz.Handle
 }
 
 // Name is the one spelling of an RPC for people and records: package, service and

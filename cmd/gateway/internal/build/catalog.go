@@ -8,6 +8,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1" // the RPCs of the catalog
+	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -22,8 +23,9 @@ type Catalog struct {
 }
 
 // LoadCatalog compiles the declarations. Its error names every faulty RPC. Of the config
-// it takes the buckets that put methods into one budget, and how answers are read; the
-// zero value leaves each method its own budget, and reads leniently.
+// it takes the buckets that put methods into one budget, how answers are read, and the
+// characters of ids; the zero value leaves each method its own budget, reads leniently,
+// and has the upstream's own characters.
 func LoadCatalog(conf config.Upstream) (*Catalog, error) {
 	drift := new(adminjson.Drift)
 	budgets := make([]catalog.Budget, len(conf.Budget.Buckets))
@@ -34,9 +36,15 @@ func LoadCatalog(conf config.Upstream) (*Catalog, error) {
 	if conf.Answers == config.AnswersStrict {
 		options = append(options, catalog.WithExactAnswers())
 	}
+	if conf.IDCharacters != "" {
+		options = append(options, catalog.WithIDCharacters(conf.IDCharacters))
+	}
 	methods, err := catalog.New(catalog.Files(), drift, options...)
 	if wrong, ok := errors.AsType[*catalog.BudgetError](err); ok {
 		return nil, fmt.Errorf("config key upstream.budget.buckets[%d].methods[%d]: %w", wrong.Budget, wrong.Method, wrong.Err)
+	}
+	if wrong, ok := errors.AsType[*textkind.CharacterError](err); ok {
+		return nil, fmt.Errorf("config key upstream.id_characters: %w", wrong)
 	}
 	if err != nil {
 		return nil, err

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/textkind"
+)
 
 // Config is gateway.yaml. Every key is also an environment variable, which takes
 // precedence: upstream.base_url is GATEWAY_UPSTREAM_BASE_URL.
@@ -88,7 +92,7 @@ func New(d Defaults) Config {
 	return Config{
 		Listen:    "127.0.0.1:8080",
 		OpsListen: "127.0.0.1:8081",
-		Upstream:  Upstream{BaseURL: "https://api.openai.com/v1", Answers: AnswersLenient, Budget: defaultBudget()},
+		Upstream:  Upstream{BaseURL: "https://api.openai.com/v1", Answers: AnswersLenient, Budget: defaultBudget(), IDCharacters: textkind.DefaultIDCharacters},
 		Cache:     Cache{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     Audit{Path: "-"},
 		CORS:      CORS{MaxAge: 10 * time.Minute},

@@ -23,6 +23,7 @@ func (c *Config) settings() []setting {
 		{"upstream.admin_key.env", &c.Upstream.AdminKey.Env},
 		{"upstream.admin_key.file", &c.Upstream.AdminKey.File},
 		{"upstream.answers", &c.Upstream.Answers},
+		{"upstream.id_characters", &c.Upstream.IDCharacters},
 		{"upstream.budget.organization.calls_per_minute", &c.Upstream.Budget.Organization.CallsPerMinute},
 		{"upstream.budget.organization.burst", &c.Upstream.Budget.Organization.Burst},
 		{"upstream.budget.default.calls_per_minute", &c.Upstream.Budget.Default.CallsPerMinute},

@@ -19,6 +19,7 @@ func keyTexts() map[string]string {
 		"upstream.admin_key.env":                        "Name of the environment variable that holds the admin key. Either this or `file` is required.",
 		"upstream.admin_key.file":                       "Path of the file that holds the admin key. Read again when it changes.",
 		"upstream.answers":                              "What becomes of an answer with a value that does not fit: `lenient` leaves that value out and delivers the rest, `strict` refuses the answer. [mapping.md](mapping.md#values-that-do-not-fit)",
+		"upstream.id_characters":                        "Characters that the organization's ids have beside ASCII letters and digits. A request with an id that has another one is refused. [authorization.md](authorization.md#texts)",
 		"upstream.budget.organization.calls_per_minute": "Calls a minute that all endpoints together may make. [upstream.md](upstream.md#sizing)",
 		"upstream.budget.organization.burst":            "How many of these may be sent at once after a pause; they are part of the calls.",
 		"upstream.budget.default.calls_per_minute":      "Calls a minute of each bucket that `buckets` does not name.",

@@ -6,6 +6,8 @@ type Upstream struct {
 	AdminKey SecretRef `yaml:"admin_key"`
 	Answers  Answers   `yaml:"answers"`
 	Budget   Budget    `yaml:"budget"`
+	// IDCharacters are those of the organization's ids, beside ASCII letters and digits.
+	IDCharacters string `yaml:"id_characters"`
 }
 
 // SecretRef names the variable or the file that holds a secret. It never holds the

@@ -2176,15 +2176,15 @@ const file_admingateway_admin_v1_audit_log_proto_rawDesc = "" +
 	"\x04_asnB\v\n" +
 	"\t_latitudeB\f\n" +
 	"\n" +
-	"_longitude\"\xbb\x03\n" +
+	"_longitude\"\xcb\x03\n" +
 	"\x14ListAuditLogsRequest\x12K\n" +
 	"\feffective_at\x18\x01 \x01(\v2(.admingateway.admin.v1.AuditLogTimeRangeR\veffectiveAt\x12\x1f\n" +
 	"\vproject_ids\x18\x02 \x03(\tR\n" +
-	"projectIds\x12\x1f\n" +
-	"\vevent_types\x18\x03 \x03(\tR\n" +
+	"projectIds\x12'\n" +
+	"\vevent_types\x18\x03 \x03(\tB\x06\xb2\xff\x18\x02H\x02R\n" +
 	"eventTypes\x12\x1b\n" +
-	"\tactor_ids\x18\x04 \x03(\tR\bactorIds\x12!\n" +
-	"\factor_emails\x18\x05 \x03(\tR\vactorEmails\x12!\n" +
+	"\tactor_ids\x18\x04 \x03(\tR\bactorIds\x12)\n" +
+	"\factor_emails\x18\x05 \x03(\tB\x06\xb2\xff\x18\x02H\x05R\vactorEmails\x12!\n" +
 	"\fresource_ids\x18\x06 \x03(\tR\vresourceIds\x12$\n" +
 	"\vtenant_only\x18\a \x01(\bH\x00R\n" +
 	"tenantOnly\x88\x01\x01\x12$\n" +

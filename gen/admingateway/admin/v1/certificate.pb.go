@@ -1031,10 +1031,10 @@ const file_admingateway_admin_v1_certificate_proto_rawDesc = "" +
 	"\x06object\x18\x05 \x01(\tR\x06objectB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"i\n" +
-	"\x18UploadCertificateRequest\x12\x17\n" +
-	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12+\n" +
-	"\vcertificate\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\vcertificateB\a\n" +
+	"\b_last_id\"w\n" +
+	"\x18UploadCertificateRequest\x12\x1f\n" +
+	"\x04name\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x121\n" +
+	"\vcertificate\x18\x02 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\vcertificateB\a\n" +
 	"\x05_name\"a\n" +
 	"\x19UploadCertificateResponse\x12D\n" +
 	"\vcertificate\x18\x01 \x01(\v2\".admingateway.admin.v1.CertificateR\vcertificate\"U\n" +
@@ -1059,10 +1059,10 @@ const file_admingateway_admin_v1_certificate_proto_rawDesc = "" +
 	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\x12T\n" +
 	"\ainclude\x18\x02 \x03(\x0e2).admingateway.admin.v1.CertificateIncludeB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\ainclude\"^\n" +
 	"\x16GetCertificateResponse\x12D\n" +
-	"\vcertificate\x18\x01 \x01(\v2\".admingateway.admin.v1.CertificateR\vcertificate\"q\n" +
+	"\vcertificate\x18\x01 \x01(\v2\".admingateway.admin.v1.CertificateR\vcertificate\"y\n" +
 	"\x18UpdateCertificateRequest\x123\n" +
-	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01B\a\n" +
+	"\x0ecertificate_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\rcertificateId\x12\x1f\n" +
+	"\x04name\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01B\a\n" +
 	"\x05_name\"a\n" +
 	"\x19UpdateCertificateResponse\x12D\n" +
 	"\vcertificate\x18\x01 \x01(\v2\".admingateway.admin.v1.CertificateR\vcertificate*g\n" +

@@ -237,9 +237,9 @@ var File_admingateway_admin_v1_common_proto protoreflect.FileDescriptor
 
 const file_admingateway_admin_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\"admingateway/admin/v1/common.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\",\n" +
-	"\fApiKeyScopes\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values:\x04\xb0\xff\x18\x01*c\n" +
+	"\"admingateway/admin/v1/common.proto\x12\x15admingateway.admin.v1\x1a%admingateway/options/v1/options.proto\"4\n" +
+	"\fApiKeyScopes\x12\x1e\n" +
+	"\x06values\x18\x01 \x03(\tB\x06\xb2\xff\x18\x02H\x02R\x06values:\x04\xb0\xff\x18\x01*c\n" +
 	"\tSortOrder\x12\x1a\n" +
 	"\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x0eSORT_ORDER_ASC\x10\x01\x1a\a\xb2\xff\x18\x03asc\x12\x1d\n" +

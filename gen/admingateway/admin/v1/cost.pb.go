@@ -627,7 +627,7 @@ const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\x05value\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02\x10\x01H\x00R\x05value\x88\x01\x01\x12'\n" +
 	"\bcurrency\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x01R\bcurrency\x88\x01\x01B\b\n" +
 	"\x06_valueB\v\n" +
-	"\t_currency\"\x81\x04\n" +
+	"\t_currency\"\x89\x04\n" +
 	"\x10ListCostsRequest\x12D\n" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
@@ -640,9 +640,9 @@ const file_admingateway_admin_v1_cost_proto_rawDesc = "" +
 	"\bgroup_by\x18\x06 \x03(\x0e2#.admingateway.admin.v1.CostsGroupByB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x12%\n" +
 	"\x05limit\x18\a \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xb4\x01(\x00H\x01R\x05limit\x88\x01\x01\x12\x17\n" +
-	"\x04page\x18\b \x01(\tH\x02R\x04page\x88\x01\x01\x12\x1d\n" +
+	"\x04page\x18\b \x01(\tH\x02R\x04page\x88\x01\x01\x12%\n" +
 	"\n" +
-	"line_items\x18\t \x03(\tR\tlineItemsB\x0f\n" +
+	"line_items\x18\t \x03(\tB\x06\xb2\xff\x18\x02H\x05R\tlineItemsB\x0f\n" +
 	"\r_bucket_widthB\b\n" +
 	"\x06_limitB\a\n" +
 	"\x05_page\"\xc6\x01\n" +

@@ -899,9 +899,9 @@ const file_admingateway_admin_v1_invite_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xbf\x01\n" +
-	"\x13CreateInviteRequest\x12\x1f\n" +
-	"\x05email\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x05email\x12D\n" +
+	"\b_last_id\"\xc5\x01\n" +
+	"\x13CreateInviteRequest\x12%\n" +
+	"\x05email\x18\x01 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\x05email\x12D\n" +
 	"\x04role\x18\x02 \x01(\x0e2!.admingateway.admin.v1.InviteRoleB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\x12A\n" +
 	"\bprojects\x18\x03 \x01(\v2%.admingateway.admin.v1.InviteProjectsR\bprojects\"M\n" +
 	"\x14CreateInviteResponse\x125\n" +

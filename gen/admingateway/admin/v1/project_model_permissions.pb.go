@@ -467,12 +467,12 @@ const file_admingateway_admin_v1_project_model_permissions_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\"\x90\x01\n" +
 	"\"GetProjectModelPermissionsResponse\x12j\n" +
-	"\x19project_model_permissions\x18\x01 \x01(\v2..admingateway.admin.v1.ProjectModelPermissionsR\x17projectModelPermissions\"\xc5\x01\n" +
+	"\x19project_model_permissions\x18\x01 \x01(\v2..admingateway.admin.v1.ProjectModelPermissionsR\x17projectModelPermissions\"\xcb\x01\n" +
 	"$UpdateProjectModelPermissionsRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12N\n" +
-	"\x04mode\x18\x02 \x01(\x0e2+.admingateway.admin.v1.ModelPermissionsModeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04mode\x12 \n" +
-	"\tmodel_ids\x18\x03 \x03(\tB\x03\xe0A\x02R\bmodelIds\"\x93\x01\n" +
+	"\x04mode\x18\x02 \x01(\x0e2+.admingateway.admin.v1.ModelPermissionsModeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04mode\x12&\n" +
+	"\tmodel_ids\x18\x03 \x03(\tB\t\xe0A\x02\xb2\xff\x18\x02H\x03R\bmodelIds\"\x93\x01\n" +
 	"%UpdateProjectModelPermissionsResponse\x12j\n" +
 	"\x19project_model_permissions\x18\x01 \x01(\v2..admingateway.admin.v1.ProjectModelPermissionsR\x17projectModelPermissions*\xaa\x01\n" +
 	"\x14ModelPermissionsMode\x12&\n" +

@@ -1174,9 +1174,9 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x129\n" +
 	"\n" +
 	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAtB\a\n" +
-	"\x05_name\":\n" +
-	"\x1aServiceAccountApiKeyScopes\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values:\x04\xb0\xff\x18\x01\"\xa5\x01\n" +
+	"\x05_name\"B\n" +
+	"\x1aServiceAccountApiKeyScopes\x12\x1e\n" +
+	"\x06values\x18\x01 \x03(\tB\x06\xb2\xff\x18\x02H\x02R\x06values:\x04\xb0\xff\x18\x01\"\xa5\x01\n" +
 	"!ListProjectServiceAccountsRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12$\n" +
@@ -1192,11 +1192,11 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xe1\x04\n" +
+	"\b_last_id\"\xe7\x04\n" +
 	"\"CreateProjectServiceAccountRequest\x12+\n" +
 	"\n" +
-	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12\x1d\n" +
-	"\x04name\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12J\n" +
+	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12#\n" +
+	"\x04name\x18\x02 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\x04name\x12J\n" +
 	"\x1bcreate_service_account_only\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02\x18\x01H\x00R\x18createServiceAccountOnly\x88\x01\x01\x12E\n" +
 	"\x12expires_in_seconds\x18\x04 \x01(\x03B\x12\xbaH\t\"\a\x18\x80\xe7\x84\x0f(\x01\xb2\xff\x18\x02\x18\x01H\x01R\x10expiresInSeconds\x88\x01\x01\x12b\n" +
 	"\n" +
@@ -1228,23 +1228,23 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +
 	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\"\x88\x01\n" +
 	" GetProjectServiceAccountResponse\x12d\n" +
-	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\x8f\x02\n" +
+	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\x97\x02\n" +
 	"\"UpdateProjectServiceAccountRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +
-	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\x12\x17\n" +
-	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12U\n" +
+	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\x12\x1f\n" +
+	"\x04name\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x12U\n" +
 	"\x04role\x18\x04 \x01(\x0e20.admingateway.admin.v1.ProjectServiceAccountRoleB\n" +
 	"\xbaH\a\x82\x01\x04\x18\x01\x18\x02H\x01R\x04role\x88\x01\x01B\a\n" +
 	"\x05_nameB\a\n" +
 	"\x05_role\"\x8b\x01\n" +
 	"#UpdateProjectServiceAccountResponse\x12d\n" +
-	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\xe3\x05\n" +
+	"\x17project_service_account\x18\x01 \x01(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x15projectServiceAccount\"\xeb\x05\n" +
 	"(CreateProjectServiceAccountApiKeyRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12:\n" +
-	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\x12\x17\n" +
-	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12I\n" +
+	"\x12service_account_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x10serviceAccountId\x12\x1f\n" +
+	"\x04name\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x12I\n" +
 	"\x06scopes\x18\x04 \x01(\v21.admingateway.admin.v1.ServiceAccountApiKeyScopesR\x06scopes\x12\\\n" +
 	"\x10allow_all_scopes\x18\x05 \x01(\bB2\xb2\xff\x18.:,\n" +
 	"\x06scopes\x12\"projects.api_keys.allow_all_scopesR\x0eallowAllScopes\x12E\n" +

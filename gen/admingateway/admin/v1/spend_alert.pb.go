@@ -950,13 +950,13 @@ const file_admingateway_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\x10threshold_amount\x18\x03 \x01(\x03B\x06\xb2\xff\x18\x02(\x01R\x0fthresholdAmount\x12M\n" +
 	"\bcurrency\x18\x04 \x01(\x0e2).admingateway.admin.v1.SpendAlertCurrencyB\x06\xb2\xff\x18\x02(\x01R\bcurrency\x12E\n" +
 	"\binterval\x18\x05 \x01(\x0e2).admingateway.admin.v1.SpendAlertIntervalR\binterval\x12g\n" +
-	"\x14notification_channel\x18\x06 \x01(\v24.admingateway.admin.v1.SpendAlertNotificationChannelR\x13notificationChannel\"\xdc\x01\n" +
+	"\x14notification_channel\x18\x06 \x01(\v24.admingateway.admin.v1.SpendAlertNotificationChannelR\x13notificationChannel\"\xe4\x01\n" +
 	"\x1dSpendAlertNotificationChannel\x12O\n" +
-	"\x04type\x18\x01 \x01(\x0e2,.admingateway.admin.v1.SpendAlertChannelTypeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12#\n" +
+	"\x04type\x18\x01 \x01(\x0e2,.admingateway.admin.v1.SpendAlertChannelTypeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12)\n" +
 	"\n" +
-	"recipients\x18\x02 \x03(\tB\x03\xe0A\x02R\n" +
-	"recipients\x122\n" +
-	"\x0esubject_prefix\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x00R\rsubjectPrefix\x88\x01\x01B\x11\n" +
+	"recipients\x18\x02 \x03(\tB\t\xe0A\x02\xb2\xff\x18\x02H\x05R\n" +
+	"recipients\x124\n" +
+	"\x0esubject_prefix\x18\x03 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x00R\rsubjectPrefix\x88\x01\x01B\x11\n" +
 	"\x0f_subject_prefix\"\xe8\x01\n" +
 	"\x16ListSpendAlertsRequest\x12$\n" +
 	"\x05limit\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00H\x00R\x05limit\x88\x01\x01\x12G\n" +

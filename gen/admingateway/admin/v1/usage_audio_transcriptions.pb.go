@@ -496,7 +496,7 @@ const file_admingateway_admin_v1_usage_audio_transcriptions_proto_rawDesc = "" +
 	"\n" +
 	"\b_user_idB\r\n" +
 	"\v_api_key_idB\b\n" +
-	"\x06_model\"\xef\x05\n" +
+	"\x06_model\"\xf7\x05\n" +
 	"#ListAudioTranscriptionsUsageRequest\x12D\n" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
@@ -506,8 +506,8 @@ const file_admingateway_admin_v1_usage_audio_transcriptions_proto_rawDesc = "" +
 	"\vproject_ids\x18\x04 \x03(\tR\n" +
 	"projectIds\x12\x19\n" +
 	"\buser_ids\x18\x05 \x03(\tR\auserIds\x12\x1e\n" +
-	"\vapi_key_ids\x18\x06 \x03(\tR\tapiKeyIds\x12\x16\n" +
-	"\x06models\x18\a \x03(\tR\x06models\x12b\n" +
+	"\vapi_key_ids\x18\x06 \x03(\tR\tapiKeyIds\x12\x1e\n" +
+	"\x06models\x18\a \x03(\tB\x06\xb2\xff\x18\x02H\x03R\x06models\x12b\n" +
 	"\bgroup_by\x18\b \x03(\x0e26.admingateway.admin.v1.AudioTranscriptionsUsageGroupByB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x12%\n" +
 	"\x05limit\x18\t \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xa0\v(\x00H\x01R\x05limit\x88\x01\x01\x12\x17\n" +

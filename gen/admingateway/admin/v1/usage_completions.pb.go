@@ -722,7 +722,7 @@ const file_admingateway_admin_v1_usage_completions_proto_rawDesc = "" +
 	"\r_service_tierB\r\n" +
 	"\v_api_sourceB\x1f\n" +
 	"\x1d_input_cache_write_30m_tokensB\x1f\n" +
-	"\x1d_input_cache_write_12h_tokens\"\x84\x06\n" +
+	"\x1d_input_cache_write_12h_tokens\"\x8c\x06\n" +
 	"\x1bListCompletionsUsageRequest\x12D\n" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
@@ -732,8 +732,8 @@ const file_admingateway_admin_v1_usage_completions_proto_rawDesc = "" +
 	"\vproject_ids\x18\x04 \x03(\tR\n" +
 	"projectIds\x12\x19\n" +
 	"\buser_ids\x18\x05 \x03(\tR\auserIds\x12\x1e\n" +
-	"\vapi_key_ids\x18\x06 \x03(\tR\tapiKeyIds\x12\x16\n" +
-	"\x06models\x18\a \x03(\tR\x06models\x12\x19\n" +
+	"\vapi_key_ids\x18\x06 \x03(\tR\tapiKeyIds\x12\x1e\n" +
+	"\x06models\x18\a \x03(\tB\x06\xb2\xff\x18\x02H\x03R\x06models\x12\x19\n" +
 	"\x05batch\x18\b \x01(\bH\x01R\x05batch\x88\x01\x01\x12Z\n" +
 	"\bgroup_by\x18\t \x03(\x0e2..admingateway.admin.v1.CompletionsUsageGroupByB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x12%\n" +
 	"\x05limit\x18\n" +

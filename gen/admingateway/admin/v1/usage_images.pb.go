@@ -668,7 +668,7 @@ const file_admingateway_admin_v1_usage_images_proto_rawDesc = "" +
 	"\n" +
 	"\b_user_idB\r\n" +
 	"\v_api_key_idB\b\n" +
-	"\x06_model\"\xed\x06\n" +
+	"\x06_model\"\xf5\x06\n" +
 	"\x16ListImagesUsageRequest\x12D\n" +
 	"\n" +
 	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
@@ -680,8 +680,8 @@ const file_admingateway_admin_v1_usage_images_proto_rawDesc = "" +
 	"\vproject_ids\x18\x06 \x03(\tR\n" +
 	"projectIds\x12\x19\n" +
 	"\buser_ids\x18\a \x03(\tR\auserIds\x12\x1e\n" +
-	"\vapi_key_ids\x18\b \x03(\tR\tapiKeyIds\x12\x16\n" +
-	"\x06models\x18\t \x03(\tR\x06models\x12U\n" +
+	"\vapi_key_ids\x18\b \x03(\tR\tapiKeyIds\x12\x1e\n" +
+	"\x06models\x18\t \x03(\tB\x06\xb2\xff\x18\x02H\x03R\x06models\x12U\n" +
 	"\bgroup_by\x18\n" +
 	" \x03(\x0e2).admingateway.admin.v1.ImagesUsageGroupByB\x0f\xbaH\f\x92\x01\t\"\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x12%\n" +
 	"\x05limit\x18\v \x01(\x05B\n" +

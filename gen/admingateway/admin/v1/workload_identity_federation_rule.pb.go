@@ -1207,9 +1207,9 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"\x03key\x18\x01 \x01(\tR\x03key\x12K\n" +
 	"\x05value\x18\x02 \x01(\v25.admingateway.admin.v1.WorkloadIdentityAttributeValueR\x05value:\x028\x01B\a\n" +
 	"\x05_nameB\x0e\n" +
-	"\f_description\"\xc8\x01\n" +
-	"\x1eWorkloadIdentityAttributeValue\x12#\n" +
-	"\fstring_value\x18\x01 \x01(\tH\x00R\vstringValue\x12\x1f\n" +
+	"\f_description\"\xd0\x01\n" +
+	"\x1eWorkloadIdentityAttributeValue\x12+\n" +
+	"\fstring_value\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\vstringValue\x12\x1f\n" +
 	"\n" +
 	"bool_value\x18\x02 \x01(\bH\x00R\tboolValue\x12%\n" +
 	"\rinteger_value\x18\x03 \x01(\x03H\x00R\fintegerValue\x12#\n" +
@@ -1222,9 +1222,9 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"restrictedB\x1e\n" +
 	"\vpermissions\x12\x0f\xbaH\x02\b\x01\xb2\xff\x18\x06\n" +
 	"\x04type\"'\n" +
-	"%WorkloadIdentityServiceAccountDefault\"A\n" +
-	"\x1aWorkloadIdentityRestricted\x12#\n" +
-	"\x06scopes\x18\x01 \x03(\tB\v\xe0A\x02\xbaH\x05\x92\x01\x02\b\x01R\x06scopes\"\xed\x02\n" +
+	"%WorkloadIdentityServiceAccountDefault\"G\n" +
+	"\x1aWorkloadIdentityRestricted\x12)\n" +
+	"\x06scopes\x18\x01 \x03(\tB\x11\xe0A\x02\xbaH\x05\x92\x01\x02\b\x01\xb2\xff\x18\x02H\x02R\x06scopes\"\xed\x02\n" +
 	"*ListWorkloadIdentityFederationRulesRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\"\n" +
 	"\x05limit\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00H\x00R\x05limit\x88\x01\x01\x12\x19\n" +
@@ -1244,17 +1244,17 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xd0\x05\n" +
+	"\b_last_id\"\xe6\x05\n" +
 	"+CreateWorkloadIdentityFederationRuleRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12(\n" +
 	"\n" +
 	"project_id\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tprojectId\x127\n" +
-	"\x12service_account_id\x18\x03 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x10serviceAccountId\x12\x95\x01\n" +
-	"\x12attribute_matchers\x18\x04 \x03(\v2Y.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleRequest.AttributeMatchersEntryB\v\xe0A\x02\xbaH\x05\x9a\x01\x02\b\x01R\x11attributeMatchers\x12T\n" +
+	"\x12service_account_id\x18\x03 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x10serviceAccountId\x12\x9b\x01\n" +
+	"\x12attribute_matchers\x18\x04 \x03(\v2Y.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleRequest.AttributeMatchersEntryB\x11\xe0A\x02\xbaH\x05\x9a\x01\x02\b\x01\xb2\xff\x18\x02P\x05R\x11attributeMatchers\x12T\n" +
 	"\vpermissions\x18\x05 \x01(\v22.admingateway.admin.v1.WorkloadIdentityPermissionsR\vpermissions\x12\x1d\n" +
-	"\aenabled\x18\x06 \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\a \x01(\tH\x01R\x04name\x88\x01\x01\x12%\n" +
-	"\vdescription\x18\b \x01(\tH\x02R\vdescription\x88\x01\x01\x1a{\n" +
+	"\aenabled\x18\x06 \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x1f\n" +
+	"\x04name\x18\a \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x01R\x04name\x88\x01\x01\x12-\n" +
+	"\vdescription\x18\b \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x02R\vdescription\x88\x01\x01\x1a{\n" +
 	"\x16AttributeMatchersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12K\n" +
 	"\x05value\x18\x02 \x01(\v25.admingateway.admin.v1.WorkloadIdentityAttributeValueR\x05value:\x028\x01B\n" +
@@ -1268,15 +1268,15 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\\\n" +
 	"$workload_identity_federation_rule_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R workloadIdentityFederationRuleId\"\x8b\x01\n" +
 	")GetWorkloadIdentityFederationRuleResponse\x12^\n" +
-	"\x0ffederation_rule\x18\x01 \x01(\v25.admingateway.admin.v1.WorkloadIdentityFederationRuleR\x0efederationRule\"\x8b\x06\n" +
+	"\x0ffederation_rule\x18\x01 \x01(\v25.admingateway.admin.v1.WorkloadIdentityFederationRuleR\x0efederationRule\"\x97\x06\n" +
 	"+UpdateWorkloadIdentityFederationRuleRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\\\n" +
-	"$workload_identity_federation_rule_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R workloadIdentityFederationRuleId\x12\x88\x01\n" +
-	"\x12attribute_matchers\x18\x03 \x03(\v2Y.admingateway.admin.v1.UpdateWorkloadIdentityFederationRuleRequest.AttributeMatchersEntryR\x11attributeMatchers\x12T\n" +
+	"$workload_identity_federation_rule_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R workloadIdentityFederationRuleId\x12\x90\x01\n" +
+	"\x12attribute_matchers\x18\x03 \x03(\v2Y.admingateway.admin.v1.UpdateWorkloadIdentityFederationRuleRequest.AttributeMatchersEntryB\x06\xb2\xff\x18\x02P\x05R\x11attributeMatchers\x12T\n" +
 	"\vpermissions\x18\x04 \x01(\v22.admingateway.admin.v1.WorkloadIdentityPermissionsR\vpermissions\x12\x1d\n" +
-	"\aenabled\x18\x05 \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x1f\n" +
-	"\x04name\x18\x06 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\x04name\x88\x01\x01\x12-\n" +
-	"\vdescription\x18\a \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x02R\vdescription\x88\x01\x01\x12;\n" +
+	"\aenabled\x18\x05 \x01(\bH\x00R\aenabled\x88\x01\x01\x12!\n" +
+	"\x04name\x18\x06 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x01R\x04name\x88\x01\x01\x12/\n" +
+	"\vdescription\x18\a \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x02R\vdescription\x88\x01\x01\x12;\n" +
 	"\vupdate_mask\x18\b \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\x1a{\n" +
 	"\x16AttributeMatchersEntry\x12\x10\n" +

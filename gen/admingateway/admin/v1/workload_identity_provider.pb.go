@@ -1341,11 +1341,11 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"created_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"updated_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\x0e\n" +
-	"\f_description\"}\n" +
-	"'WorkloadIdentityAttributeTransformation\x12'\n" +
-	"\tattribute\x18\x01 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\tattribute\x12)\n" +
+	"\f_description\"\x89\x01\n" +
+	"'WorkloadIdentityAttributeTransformation\x12-\n" +
+	"\tattribute\x18\x01 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\tattribute\x12/\n" +
 	"\n" +
-	"expression\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\n" +
+	"expression\x18\x02 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\n" +
 	"expression\"\xe8\x01\n" +
 	"\x1cWorkloadIdentityVerification\x12P\n" +
 	"\tdiscovery\x18\x01 \x01(\v20.admingateway.admin.v1.WorkloadIdentityDiscoveryH\x00R\tdiscovery\x12Z\n" +
@@ -1360,12 +1360,12 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"\x04type\"W\n" +
 	"\x19WorkloadIdentityDiscovery\x12(\n" +
 	"\rdiscovery_url\x18\x01 \x01(\tH\x00R\fdiscoveryUrl\x88\x01\x01B\x10\n" +
-	"\x0e_discovery_url\"e\n" +
-	"\x1cNewWorkloadIdentityDiscovery\x123\n" +
-	"\rdiscovery_url\x18\x01 \x01(\tB\t\xe0A\x02\xb2\xff\x18\x02\x18\x01H\x00R\fdiscoveryUrl\x88\x01\x01B\x10\n" +
-	"\x0e_discovery_url\"V\n" +
-	"\x1cWorkloadIdentityUploadedJwks\x126\n" +
-	"\x04jwks\x18\x01 \x01(\v2\x17.google.protobuf.StructB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04jwks\"\xcc\x01\n" +
+	"\x0e_discovery_url\"g\n" +
+	"\x1cNewWorkloadIdentityDiscovery\x125\n" +
+	"\rdiscovery_url\x18\x01 \x01(\tB\v\xe0A\x02\xb2\xff\x18\x04\x18\x01H\x05H\x00R\fdiscoveryUrl\x88\x01\x01B\x10\n" +
+	"\x0e_discovery_url\"\\\n" +
+	"\x1cWorkloadIdentityUploadedJwks\x12<\n" +
+	"\x04jwks\x18\x01 \x01(\v2\x17.google.protobuf.StructB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\x04jwks\"\xcc\x01\n" +
 	"$ListWorkloadIdentityProvidersRequest\x12\"\n" +
 	"\x05limit\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00H\x00R\x05limit\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x02 \x01(\tH\x01R\x05after\x88\x01\x01\x12G\n" +
@@ -1382,13 +1382,13 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xa4\x04\n" +
+	"\b_last_id\"\xbe\x04\n" +
 	"%CreateWorkloadIdentityProviderRequest\x12V\n" +
-	"\x04type\x18\x01 \x01(\x0e23.admingateway.admin.v1.WorkloadIdentityProviderTypeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12\x1d\n" +
-	"\x04name\x18\x02 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04name\x12!\n" +
-	"\x06issuer\x18\x03 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x06issuer\x12%\n" +
-	"\baudience\x18\x04 \x01(\tB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\baudience\x12%\n" +
-	"\vdescription\x18\x05 \x01(\tH\x00R\vdescription\x88\x01\x01\x12\x1d\n" +
+	"\x04type\x18\x01 \x01(\x0e23.admingateway.admin.v1.WorkloadIdentityProviderTypeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12#\n" +
+	"\x04name\x18\x02 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\x04name\x12'\n" +
+	"\x06issuer\x18\x03 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\x06issuer\x12+\n" +
+	"\baudience\x18\x04 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\baudience\x12-\n" +
+	"\vdescription\x18\x05 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\vdescription\x88\x01\x01\x12\x1d\n" +
 	"\aenabled\x18\x06 \x01(\bH\x01R\aenabled\x88\x01\x01\x12|\n" +
 	"\x19attribute_transformations\x18\a \x01(\v2?.admingateway.admin.v1.WorkloadIdentityAttributeTransformationsR\x18attributeTransformations\x12Z\n" +
 	"\fverification\x18\b \x01(\v26.admingateway.admin.v1.NewWorkloadIdentityVerificationR\fverificationB\x0e\n" +
@@ -1400,14 +1400,14 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"\"GetWorkloadIdentityProviderRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\"\x94\x01\n" +
 	"#GetWorkloadIdentityProviderResponse\x12m\n" +
-	"\x1aworkload_identity_provider\x18\x01 \x01(\v2/.admingateway.admin.v1.WorkloadIdentityProviderR\x18workloadIdentityProvider\"\xf1\x04\n" +
+	"\x1aworkload_identity_provider\x18\x01 \x01(\v2/.admingateway.admin.v1.WorkloadIdentityProviderR\x18workloadIdentityProvider\"\x8b\x05\n" +
 	"%UpdateWorkloadIdentityProviderRequest\x12O\n" +
-	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12-\n" +
-	"\vdescription\x18\x03 \x01(\tB\x06\xb2\xff\x18\x02\x18\x01H\x01R\vdescription\x88\x01\x01\x12\x1d\n" +
-	"\aenabled\x18\x04 \x01(\bH\x02R\aenabled\x88\x01\x01\x12\x1b\n" +
-	"\x06issuer\x18\x05 \x01(\tH\x03R\x06issuer\x88\x01\x01\x12\x1f\n" +
-	"\baudience\x18\x06 \x01(\tH\x04R\baudience\x88\x01\x01\x12|\n" +
+	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\x1f\n" +
+	"\x04name\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x12/\n" +
+	"\vdescription\x18\x03 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x01R\vdescription\x88\x01\x01\x12\x1d\n" +
+	"\aenabled\x18\x04 \x01(\bH\x02R\aenabled\x88\x01\x01\x12#\n" +
+	"\x06issuer\x18\x05 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x03R\x06issuer\x88\x01\x01\x12'\n" +
+	"\baudience\x18\x06 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x04R\baudience\x88\x01\x01\x12|\n" +
 	"\x19attribute_transformations\x18\a \x01(\v2?.admingateway.admin.v1.WorkloadIdentityAttributeTransformationsR\x18attributeTransformations\x12Z\n" +
 	"\fverification\x18\b \x01(\v26.admingateway.admin.v1.NewWorkloadIdentityVerificationR\fverification\x12;\n" +
 	"\vupdate_mask\x18\t \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +

@@ -28,6 +28,75 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Kinds of text, by what may be in it. A policy compares texts exactly: an id or a word
+// that the upstream could read as another one than the policy did is refused.
+type TextKind int32
+
+const (
+	// Not said.
+	TextKind_TEXT_KIND_UNSPECIFIED TextKind = 0
+	// The id of a thing of the upstream's: 1 to 256 ASCII letters, digits, `_`, `-`, `.`
+	// and `:`, or the characters that the configuration has in place of these four.
+	TextKind_TEXT_KIND_ID TextKind = 1
+	// A word of the upstream's that policies are about, such as a role, a permission or
+	// the type of an event: 1 to 256 of `a-z`, `0-9`, `_`, `-`, `.` and `:`.
+	TextKind_TEXT_KIND_WORD TextKind = 2
+	// A name in a set that stays open or is another system's, such as a model, a region or
+	// a bucket: up to 512 ASCII letters, digits and `_`, `-`, `.`, `:`, `/`, `@`, `+`, `=`.
+	TextKind_TEXT_KIND_NAME TextKind = 3
+	// An opaque place in a list: up to 4096 visible ASCII characters.
+	TextKind_TEXT_KIND_CURSOR TextKind = 4
+	// Anything: names that people give, descriptions, e-mail addresses, URLs, PEM.
+	TextKind_TEXT_KIND_FREE TextKind = 5
+)
+
+// Enum value maps for TextKind.
+var (
+	TextKind_name = map[int32]string{
+		0: "TEXT_KIND_UNSPECIFIED",
+		1: "TEXT_KIND_ID",
+		2: "TEXT_KIND_WORD",
+		3: "TEXT_KIND_NAME",
+		4: "TEXT_KIND_CURSOR",
+		5: "TEXT_KIND_FREE",
+	}
+	TextKind_value = map[string]int32{
+		"TEXT_KIND_UNSPECIFIED": 0,
+		"TEXT_KIND_ID":          1,
+		"TEXT_KIND_WORD":        2,
+		"TEXT_KIND_NAME":        3,
+		"TEXT_KIND_CURSOR":      4,
+		"TEXT_KIND_FREE":        5,
+	}
+)
+
+func (x TextKind) Enum() *TextKind {
+	p := new(TextKind)
+	*p = x
+	return p
+}
+
+func (x TextKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TextKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_admingateway_options_v1_options_proto_enumTypes[0].Descriptor()
+}
+
+func (TextKind) Type() protoreflect.EnumType {
+	return &file_admingateway_options_v1_options_proto_enumTypes[0]
+}
+
+func (x TextKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TextKind.Descriptor instead.
+func (TextKind) EnumDescriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{0}
+}
+
 // The policy of a method: without it the gateway does not serve the method.
 //
 // Nothing here is a default by absence: a read says `cache` or `cache_nothing`,
@@ -90,7 +159,7 @@ type Policy struct {
 	Restarts string `protobuf:"bytes,16,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	// For a write whose scope is projects: how far the fields reach that name
 	// something of the organization, such as a role or a group. Each of them is
-	// declared, so that none is overlooked.
+	// declared, at any depth, so that none is overlooked.
 	Reaches       []*Reach `protobuf:"bytes,17,rep,name=reaches,proto3" json:"reaches,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -350,7 +419,8 @@ func (*Policy_Sensitive) isPolicy_Staleness() {}
 // How far a field of a request reaches, whose write is about projects.
 type Reach struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The request's field: a string, an enum, or a list of strings.
+	// Required. Path of the request's field, such as `role` or `projects.values.role`: a
+	// string, an enum, or a list of one of them.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
 	// Whatever its value, the effect stays in the projects that the request names.
 	Within bool `protobuf:"varint,2,opt,name=within,proto3" json:"within,omitempty"`
@@ -958,7 +1028,15 @@ type FieldMapping struct {
 	Consent *Consent `protobuf:"bytes,7,opt,name=consent,proto3" json:"consent,omitempty"`
 	// The cursor of a list's answer, which the upstream does not promise: where it is
 	// absent, the `id` of the last item stands for it.
-	OrLastItem    bool `protobuf:"varint,8,opt,name=or_last_item,json=orLastItem,proto3" json:"or_last_item,omitempty"`
+	OrLastItem bool `protobuf:"varint,8,opt,name=or_last_item,json=orLastItem,proto3" json:"or_last_item,omitempty"`
+	// In a request: which kind of text a string is, or each string of a list or of a
+	// map's values. Strings that are named `id`, `*_id` or `*_ids`, and variables of the
+	// path, are ids without it; `after`, `before` and `page` of a read's request are
+	// cursors. Every other string of a request has it, and so has a
+	// google.protobuf.Struct, in which all is free text.
+	Text TextKind `protobuf:"varint,9,opt,name=text,proto3,enum=admingateway.options.v1.TextKind" json:"text,omitempty"`
+	// Of a map in a request: the kind of its keys.
+	Keys          TextKind `protobuf:"varint,10,opt,name=keys,proto3,enum=admingateway.options.v1.TextKind" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1047,6 +1125,20 @@ func (x *FieldMapping) GetOrLastItem() bool {
 		return x.OrLastItem
 	}
 	return false
+}
+
+func (x *FieldMapping) GetText() TextKind {
+	if x != nil {
+		return x.Text
+	}
+	return TextKind_TEXT_KIND_UNSPECIFIED
+}
+
+func (x *FieldMapping) GetKeys() TextKind {
+	if x != nil {
+		return x.Keys
+	}
+	return TextKind_TEXT_KIND_UNSPECIFIED
 }
 
 // What a bool field of a request consents to.
@@ -1348,7 +1440,7 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x18\n" +
 	"\aminutes\x18\x03 \x01(\x05R\aminutes\x12\x14\n" +
 	"\x05hours\x18\x04 \x01(\x05R\x05hours\x12\x12\n" +
-	"\x04days\x18\x05 \x01(\x05R\x04days\"\x80\x02\n" +
+	"\x04days\x18\x05 \x01(\x05R\x04days\"\xee\x02\n" +
 	"\fFieldMapping\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adecimal\x18\x02 \x01(\bR\adecimal\x12\x1a\n" +
@@ -1358,7 +1450,10 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\x04ends\x18\x06 \x01(\tR\x04ends\x12:\n" +
 	"\aconsent\x18\a \x01(\v2 .admingateway.options.v1.ConsentR\aconsent\x12 \n" +
 	"\for_last_item\x18\b \x01(\bR\n" +
-	"orLastItem\"D\n" +
+	"orLastItem\x125\n" +
+	"\x04text\x18\t \x01(\x0e2!.admingateway.options.v1.TextKindR\x04text\x125\n" +
+	"\x04keys\x18\n" +
+	" \x01(\x0e2!.admingateway.options.v1.TextKindR\x04keys\"D\n" +
 	"\aConsent\x12\x19\n" +
 	"\bto_empty\x18\x01 \x01(\tR\atoEmpty\x12\x1e\n" +
 	"\n" +
@@ -1366,7 +1461,14 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"permission\"E\n" +
 	"\x05Union\x12$\n" +
 	"\rdiscriminator\x18\x01 \x01(\tR\rdiscriminator\x12\x16\n" +
-	"\x06nested\x18\x02 \x01(\bR\x06nested:Y\n" +
+	"\x06nested\x18\x02 \x01(\bR\x06nested*\x89\x01\n" +
+	"\bTextKind\x12\x19\n" +
+	"\x15TEXT_KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fTEXT_KIND_ID\x10\x01\x12\x12\n" +
+	"\x0eTEXT_KIND_WORD\x10\x02\x12\x12\n" +
+	"\x0eTEXT_KIND_NAME\x10\x03\x12\x14\n" +
+	"\x10TEXT_KIND_CURSOR\x10\x04\x12\x12\n" +
+	"\x0eTEXT_KIND_FREE\x10\x05:Y\n" +
 	"\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xf6\x8f\x03 \x01(\v2\x1f.admingateway.options.v1.PolicyR\x06policy:Z\n" +
 	"\afan_out\x12\x1e.google.protobuf.MethodOptions\x18\xf7\x8f\x03 \x01(\v2\x1f.admingateway.options.v1.FanOutR\x06fanOut:\\\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xf6\x8f\x03 \x01(\v2%.admingateway.options.v1.FieldMappingR\x05field:B\n" +
@@ -1391,57 +1493,61 @@ func file_admingateway_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_admingateway_options_v1_options_proto_rawDescData
 }
 
+var file_admingateway_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_admingateway_options_v1_options_proto_goTypes = []any{
-	(*Policy)(nil),                        // 0: admingateway.options.v1.Policy
-	(*Reach)(nil),                         // 1: admingateway.options.v1.Reach
-	(*Stale)(nil),                         // 2: admingateway.options.v1.Stale
-	(*Settled)(nil),                       // 3: admingateway.options.v1.Settled
-	(*FanOut)(nil),                        // 4: admingateway.options.v1.FanOut
-	(*FanOutGather)(nil),                  // 5: admingateway.options.v1.FanOutGather
-	(*FanOutCall)(nil),                    // 6: admingateway.options.v1.FanOutCall
-	(*FanOutBuckets)(nil),                 // 7: admingateway.options.v1.FanOutBuckets
-	(*FanOutBucketList)(nil),              // 8: admingateway.options.v1.FanOutBucketList
-	(*FieldMapping)(nil),                  // 9: admingateway.options.v1.FieldMapping
-	(*Consent)(nil),                       // 10: admingateway.options.v1.Consent
-	(*Union)(nil),                         // 11: admingateway.options.v1.Union
-	(*durationpb.Duration)(nil),           // 12: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 13: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 14: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 15: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 16: google.protobuf.MessageOptions
-	(*descriptorpb.OneofOptions)(nil),     // 17: google.protobuf.OneofOptions
+	(TextKind)(0),                         // 0: admingateway.options.v1.TextKind
+	(*Policy)(nil),                        // 1: admingateway.options.v1.Policy
+	(*Reach)(nil),                         // 2: admingateway.options.v1.Reach
+	(*Stale)(nil),                         // 3: admingateway.options.v1.Stale
+	(*Settled)(nil),                       // 4: admingateway.options.v1.Settled
+	(*FanOut)(nil),                        // 5: admingateway.options.v1.FanOut
+	(*FanOutGather)(nil),                  // 6: admingateway.options.v1.FanOutGather
+	(*FanOutCall)(nil),                    // 7: admingateway.options.v1.FanOutCall
+	(*FanOutBuckets)(nil),                 // 8: admingateway.options.v1.FanOutBuckets
+	(*FanOutBucketList)(nil),              // 9: admingateway.options.v1.FanOutBucketList
+	(*FieldMapping)(nil),                  // 10: admingateway.options.v1.FieldMapping
+	(*Consent)(nil),                       // 11: admingateway.options.v1.Consent
+	(*Union)(nil),                         // 12: admingateway.options.v1.Union
+	(*durationpb.Duration)(nil),           // 13: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 14: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 15: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 16: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 17: google.protobuf.MessageOptions
+	(*descriptorpb.OneofOptions)(nil),     // 18: google.protobuf.OneofOptions
 }
 var file_admingateway_options_v1_options_proto_depIdxs = []int32{
-	12, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
-	2,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
-	3,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
-	1,  // 3: admingateway.options.v1.Policy.reaches:type_name -> admingateway.options.v1.Reach
-	12, // 4: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
-	12, // 5: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
-	12, // 6: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
-	12, // 7: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
-	6,  // 8: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
-	7,  // 9: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
-	5,  // 10: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
-	8,  // 11: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
-	10, // 12: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
-	13, // 13: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
-	13, // 14: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
-	14, // 15: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
-	15, // 16: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	16, // 17: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
-	16, // 18: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
-	17, // 19: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
-	0,  // 20: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
-	4,  // 21: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
-	9,  // 22: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
-	11, // 23: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	20, // [20:24] is the sub-list for extension type_name
-	13, // [13:20] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	13, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
+	3,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
+	4,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
+	2,  // 3: admingateway.options.v1.Policy.reaches:type_name -> admingateway.options.v1.Reach
+	13, // 4: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	13, // 5: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	13, // 6: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
+	13, // 7: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
+	7,  // 8: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
+	8,  // 9: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
+	6,  // 10: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
+	9,  // 11: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
+	11, // 12: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
+	0,  // 13: admingateway.options.v1.FieldMapping.text:type_name -> admingateway.options.v1.TextKind
+	0,  // 14: admingateway.options.v1.FieldMapping.keys:type_name -> admingateway.options.v1.TextKind
+	14, // 15: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
+	14, // 16: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
+	15, // 17: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
+	16, // 18: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	17, // 19: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
+	17, // 20: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
+	18, // 21: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
+	1,  // 22: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
+	5,  // 23: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
+	10, // 24: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
+	12, // 25: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	22, // [22:26] is the sub-list for extension type_name
+	15, // [15:22] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_options_v1_options_proto_init() }
@@ -1463,13 +1569,14 @@ func file_admingateway_options_v1_options_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_options_v1_options_proto_rawDesc), len(file_admingateway_options_v1_options_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   12,
 			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_admingateway_options_v1_options_proto_goTypes,
 		DependencyIndexes: file_admingateway_options_v1_options_proto_depIdxs,
+		EnumInfos:         file_admingateway_options_v1_options_proto_enumTypes,
 		MessageInfos:      file_admingateway_options_v1_options_proto_msgTypes,
 		ExtensionInfos:    file_admingateway_options_v1_options_proto_extTypes,
 	}.Build()
