@@ -72,3 +72,34 @@ callers:
 		}
 	}
 }
+
+// TestAMaskIsNoWayAroundADeny: a deny on a field that is there closes a request that
+// clears the field, at the doors of Connect and at that of REST.
+func TestAMaskIsNoWayAroundADeny(t *testing.T) {
+	t.Parallel()
+	up := new(sent)
+	gw := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(`
+callers:
+  - name: keeper
+    authenticate: [{token_sha256: $keeper}]
+    grants: [{permissions: [projects.update]}]
+    denies: [{permissions: [projects.update], when: has(request.external_key_id)}]
+    limits: $free
+`))
+	for name, test := range map[string]struct {
+		request *adminv1.UpdateProjectRequest
+		allowed bool
+	}{
+		"sets the key":      {&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("key")}, false},
+		"clears the key":    {&adminv1.UpdateProjectRequest{ProjectId: "proj_a", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"external_key_id"}}}, false},
+		"clears the region": {&adminv1.UpdateProjectRequest{ProjectId: "proj_a", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"geography"}}}, true},
+	} {
+		for door, transport := range map[string]connect.Transport{"in process": gw.InProcess(), "REST": gw.REST()} {
+			up.take()
+			_, err := adminv1connect.NewProjectServiceClient(gatewaytest.As("keeper", transport)).UpdateProject(t.Context(), test.request)
+			if asked := len(up.take()); test.allowed != (asked == 1) || !test.allowed && connect.CodeOf(err) != connect.CodePermissionDenied {
+				t.Errorf("%s, %s: asked %d times, %v", name, door, asked, err)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -58,7 +59,7 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 		if err := protojson.Unmarshal([]byte(c.Request), request.Interface()); err != nil {
 			return fmt.Errorf("flag --request: %w", err)
 		}
-		d = set.Policy.Decide(c.Caller, method.Access(), request)
+		d = set.Policy.Decide(c.Caller, method.Access(), request, time.Now())
 	}
 	if _, err := fmt.Fprintln(std.out, verdict(d, c.Request == "")); err != nil {
 		return err

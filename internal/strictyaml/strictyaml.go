@@ -186,6 +186,8 @@ func (d *decoding) value(node *yaml.Node, into reflect.Value, depth int) {
 			d.value(element, list.Index(i), depth+1)
 		}
 		into.Set(list)
+	case reflect.Map:
+		d.dictionary(node, into, depth)
 	default:
 		d.fail(node, "cannot be read into %s", into.Type())
 	}
@@ -196,7 +198,7 @@ func scalar(v reflect.Value) bool {
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return true
 	}
-	return v.Kind() != reflect.Struct && v.Kind() != reflect.Slice
+	return v.Kind() != reflect.Struct && v.Kind() != reflect.Slice && v.Kind() != reflect.Map
 }
 
 func (d *decoding) scalar(node *yaml.Node, into reflect.Value) {

@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -40,7 +41,7 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 	}
 	rules := c.rulesFor(p)
 	_, span := c.tracer.Stage(ctx, observe.StageAuthorize)
-	account.Decision = rules.Policy.Decide(p.identity.Caller, m.Access(), request)
+	account.Decision = rules.Policy.Decide(p.identity.Caller, m.Access(), request, time.Now())
 	span.End(nil)
 	if !account.Decision.Allowed {
 		account.Verdict = audit.DecisionDenied
@@ -50,7 +51,7 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 	made := &permit{method: m, request: request, caller: p.identity.Caller, part: p.part}
 	if asked := freshnessOf(ctx); asked.Limited && m.Refresh() != nil {
 		made.freshness = asked
-		made.freshness.Ignored = !rules.Policy.Decide(p.identity.Caller, m.Refresh(), request).Allowed
+		made.freshness.Ignored = !rules.Policy.Decide(p.identity.Caller, m.Refresh(), request, time.Now()).Allowed
 	}
 	return made, nil
 }
@@ -81,7 +82,7 @@ func (c *Controller) Check(ctx context.Context, m *catalog.Method, request proto
 	if err != nil {
 		return err
 	}
-	return c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, m.Access(), request))
+	return c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, m.Access(), request, time.Now()))
 }
 
 func (c *Controller) refuse(ctx context.Context, d authz.Decision) error {

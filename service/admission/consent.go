@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -22,7 +23,7 @@ func (c *Controller) consent(ctx context.Context, p *principal, m *catalog.Metho
 		if info, ok := connect.CallInfoForServerContext(ctx); !ok || info.Protocol != door.ProtocolREST {
 			return rpcerror.InvalidField(string(consent.List.Name()), "is empty, which means everything and not nothing; if that is meant, say so with "+string(consent.Field.Name()), nil)
 		}
-		if err := c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, consent.Access(), request)); err != nil {
+		if err := c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, consent.Access(), request, time.Now())); err != nil {
 			return err
 		}
 		request.Set(consent.Field, protoreflect.ValueOfBool(true))

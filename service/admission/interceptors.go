@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"errors"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -98,7 +99,7 @@ func (c *Controller) WithPermission(next connect.ServerFunc) connect.ServerFunc 
 		if m.ClientStream && account.Decision.Allowed {
 			// There is no single request to check a limited grant against: only a grant
 			// without limits holds.
-			account.Decision = p.rules.Policy.Decide(p.identity.Caller, m.Access(), (&emptypb.Empty{}).ProtoReflect())
+			account.Decision = p.rules.Policy.Decide(p.identity.Caller, m.Access(), (&emptypb.Empty{}).ProtoReflect(), time.Now())
 		}
 		if !account.Decision.Allowed {
 			return c.denied(account)

@@ -56,7 +56,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/callers=%d", call.name, callers), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if d := policy.Decide("caller-0", h, request); !d.Allowed {
+					if d := policy.Decide("caller-0", h, request, moment); !d.Allowed {
 						b.Fatal(d)
 					}
 				}

@@ -3,6 +3,7 @@ package authz
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -11,8 +12,20 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// requestVariable is the request as a condition sees it.
-const requestVariable = "request"
+// The variables of a condition: the request, the moment of the decision, and the caller
+// as the policy has it.
+const (
+	requestVariable = "request"
+	nowVariable     = "now"
+	nameVariable    = "caller.name"
+	labelsVariable  = "caller.labels"
+)
+
+// facts are what a decision knows beside the request.
+type facts struct {
+	caller *caller
+	now    time.Time
+}
 
 // What a condition may cost: to compile, and to evaluate. The cost of an
 // evaluation is in CEL's own unit, about an operation on a number or ten
@@ -38,7 +51,7 @@ var (
 )
 
 // holds evaluates the condition. An error may quote the request.
-func (c *condition) holds(request protoreflect.Message) (bool, error) {
+func (c *condition) holds(request protoreflect.Message, known facts) (bool, error) {
 	if c == nil {
 		return false, errNoBool
 	}
@@ -46,7 +59,7 @@ func (c *condition) holds(request protoreflect.Message) (bool, error) {
 	if proto.Size(message) > maxRequestBytes {
 		return false, errTooLarge
 	}
-	value, _, err := c.program.Eval(&activation{message})
+	value, _, err := c.program.Eval(&activation{message, known})
 	if err != nil {
 		return false, err
 	}
@@ -57,17 +70,26 @@ func (c *condition) holds(request protoreflect.Message) (bool, error) {
 	return bool(holds), nil
 }
 
-// activation is the one variable that an evaluation has.
+// activation holds the variables of an evaluation.
 type activation struct {
 	request proto.Message
+	facts
 }
 
-// ResolveName finds the request.
+// ResolveName finds a variable.
 func (a *activation) ResolveName(name string) (any, bool) {
-	if name != requestVariable {
+	switch name {
+	case requestVariable:
+		return a.request, true
+	case nowVariable:
+		return a.now, true
+	case nameVariable:
+		return a.caller.name, true
+	case labelsVariable:
+		return a.caller.labels, true
+	default:
 		return nil, false
 	}
-	return a.request, true
 }
 
 // Parent is nil: there are no other variables.
@@ -172,6 +194,9 @@ func newConditionEnv(methods *Methods) (*cel.Env, error) {
 	return cel.NewEnv(
 		cel.CustomTypeAdapter(frozen),
 		cel.CustomTypeProvider(frozen),
+		cel.Variable(nowVariable, cel.TimestampType),
+		cel.Variable(nameVariable, cel.StringType),
+		cel.Variable(labelsVariable, cel.MapType(cel.StringType, cel.StringType)),
 		ext.Strings(),
 		cel.ParserExpressionSizeLimit(maxConditionRunes),
 		cel.ParserRecursionLimit(maxConditionDepth),

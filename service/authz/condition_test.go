@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -20,6 +21,52 @@ func conditional(tb testing.TB, methods *authz.Methods, rpc, when string) (*auth
 	h := handle(tb, methods, rpc)
 	policy, err := authz.Compile([]authz.Caller{{Name: "me", Grants: grants{{Permissions: words{h.Permission()}, When: when}}}}, methods)
 	return policy, h, err
+}
+
+// TestConditionsKnowTheCaller: its name and labels, and the moment. A label that it does
+// not have denies, in a grant and in a deny, unless the condition asks first.
+func TestConditionsKnowTheCaller(t *testing.T) {
+	t.Parallel()
+	methods := compileDeclarations(t)
+	h := handle(t, methods, listCosts)
+	for _, tc := range []struct {
+		when            string
+		granted, denied authz.Reason // as a grant, and as a deny of what is granted
+	}{
+		{`caller.name == "me"`, authz.Granted, authz.Denied},
+		{`caller.name == "you"`, authz.ConditionFalse, authz.Granted},
+		{`caller.labels.team == "search"`, authz.Granted, authz.Denied},
+		{`caller.labels["team"] != "search"`, authz.ConditionFalse, authz.Granted},
+		{`caller.labels.tier == "gold"`, authz.ConditionFailed, authz.Denied},
+		{`caller.labels.tier != "gold"`, authz.ConditionFailed, authz.Denied},
+		{`has(caller.labels.tier) && caller.labels.tier == "gold"`, authz.ConditionFalse, authz.Granted},
+		{`!("tier" in caller.labels) || caller.labels.tier == "gold"`, authz.Granted, authz.Denied},
+		{`request.project_ids.all(p, p.startsWith("proj_" + caller.labels.team + "_"))`, authz.Granted, authz.Denied},
+		{`now < timestamp("2026-03-18T16:00:00Z") && now.getDayOfWeek() in [1, 2, 3, 4, 5]`, authz.Granted, authz.Denied},
+		{`now >= timestamp("2026-03-18T16:00:00Z")`, authz.ConditionFalse, authz.Granted},
+		{`request.start_time > now - duration("24h")`, authz.Granted, authz.Denied},
+		{`has(request.page) || now - request.start_time > duration("1h")`, authz.ConditionFalse, authz.Granted},
+	} {
+		t.Run(tc.when, func(t *testing.T) {
+			t.Parallel()
+			labels := map[string]string{"team": "search"}
+			rule := authz.Grant{Permissions: words{"costs.read"}, When: tc.when}
+			granted := compilePolicy(t, methods, authz.Caller{Name: "me", Labels: labels, Grants: grants{rule}})
+			denied := compilePolicy(t, methods, authz.Caller{Name: "me", Labels: labels, Grants: grants{permissions("*")}, Denies: grants{rule}})
+			request := &adminv1.ListCostsRequest{StartTime: timestamppb.New(moment.Add(-time.Minute)), ProjectIds: words{"proj_search_a"}}
+			if d := granted.Decide("me", h, request.ProtoReflect(), moment); d.Reason != tc.granted {
+				t.Errorf("granted: %v, want %v", d.Reason, tc.granted)
+			}
+			if d := denied.Decide("me", h, request.ProtoReflect(), moment); d.Reason != tc.denied {
+				t.Errorf("denied: %v, want %v", d.Reason, tc.denied)
+			}
+		})
+	}
+	for _, when := range []string{`caller == caller`, `caller.token == ""`, `now() == now`, `request.caller.name == ""`} {
+		if _, _, err := conditional(t, methods, listCosts, when); err == nil {
+			t.Errorf("%s compiles", when)
+		}
+	}
 }
 
 func TestConditions(t *testing.T) {
@@ -100,7 +147,7 @@ func TestConditions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := policy.Decide("me", h, tc.request.ProtoReflect()); d.Reason != tc.want {
+			if d := policy.Decide("me", h, tc.request.ProtoReflect(), moment); d.Reason != tc.want {
 				t.Errorf("got %v, want %v", d.Reason, tc.want)
 			}
 		})
@@ -194,10 +241,10 @@ func TestConditionsEnd(t *testing.T) {
 				authz.Caller{Name: "denied", Grants: grants{permissions("*")}, Denies: grants{rule}},
 			)
 			h := handle(t, methods, listCosts)
-			if d := policy.Decide("granted", h, tc.request.ProtoReflect()); d.Reason != authz.ConditionFailed {
+			if d := policy.Decide("granted", h, tc.request.ProtoReflect(), moment); d.Reason != authz.ConditionFailed {
 				t.Errorf("grant: got %+v", d)
 			}
-			if d := policy.Decide("denied", h, tc.request.ProtoReflect()); d.Reason != authz.Denied || d.Grant != "denies[0]" {
+			if d := policy.Decide("denied", h, tc.request.ProtoReflect(), moment); d.Reason != authz.Denied || d.Grant != "denies[0]" {
 				t.Errorf("deny: got %+v", d)
 			}
 		})

@@ -1,7 +1,9 @@
 package authz
 
 import (
+	"maps"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -101,9 +103,9 @@ func (p *Policy) MayCall(caller string, m *Handle) Decision {
 }
 
 // Decide decides on a call with its decoded and validated request: it allows
-// when some grant allows and no deny matches. It takes no locks and changes
-// nothing, and ends within a bounded time.
-func (p *Policy) Decide(caller string, m *Handle, request protoreflect.Message) Decision {
+// when some grant allows and no deny matches. Conditions know the moment as now. It
+// takes no locks and changes nothing, and ends within a bounded time.
+func (p *Policy) Decide(caller string, m *Handle, request protoreflect.Message, now time.Time) Decision {
 	c, refused := p.find(caller, m)
 	if c == nil {
 		return refused
@@ -111,6 +113,7 @@ func (p *Policy) Decide(caller string, m *Handle, request protoreflect.Message) 
 	if request == nil || !request.IsValid() || request.Descriptor() != m.request {
 		return Decision{Reason: ConditionFailed, Permission: m.permission}
 	}
+	known := facts{c, now}
 	var room [8]string // Keeps most requests off the heap.
 	ids := room[:0]
 	if c.scoped {
@@ -121,7 +124,7 @@ func (p *Policy) Decide(caller string, m *Handle, request protoreflect.Message) 
 	nearest := Decision{Reason: NoPermission, Permission: m.permission}
 	for _, i := range c.grants.of(m) {
 		grant := &c.grants.rules[i]
-		reason, project := grant.admits(m, request, ids)
+		reason, project := grant.admits(m, request, ids, known)
 		if reason > nearest.Reason {
 			nearest.Reason, nearest.Project = reason, project
 		}
@@ -134,7 +137,7 @@ func (p *Policy) Decide(caller string, m *Handle, request protoreflect.Message) 
 		return nearest
 	}
 	for _, i := range c.denies.of(m) {
-		if deny := &c.denies.rules[i]; deny.forbids(m, request, ids) {
+		if deny := &c.denies.rules[i]; deny.forbids(m, request, ids, known) {
 			return Decision{Grant: deny.label, Reason: Denied, Permission: m.permission}
 		}
 	}
@@ -160,7 +163,7 @@ func (p *Policy) find(name string, m *Handle) (*caller, Decision) {
 }
 
 // admits is Granted when the grant allows the request, which names ids.
-func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string) (reason Reason, project string) {
+func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string, known facts) (reason Reason, project string) {
 	if r.projects != nil && !m.eachCall {
 		if m.OrganizationWide() {
 			return OrganizationWide, ""
@@ -175,7 +178,7 @@ func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string) (re
 	if r.conditions == nil {
 		return Granted, ""
 	}
-	switch holds, err := r.conditions[m.number].holds(request); {
+	switch holds, err := r.conditions[m.number].holds(request, known); {
 	case err != nil:
 		return ConditionFailed, ""
 	case !holds:
@@ -186,14 +189,14 @@ func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string) (re
 }
 
 // forbids says whether the deny matches the request, which names ids.
-func (r *rule) forbids(m *Handle, request protoreflect.Message, ids []string) bool {
+func (r *rule) forbids(m *Handle, request protoreflect.Message, ids []string, known facts) bool {
 	if r.projects != nil && (m.OrganizationWide() || m.eachCall || !r.projects.touches(ids)) {
 		return false
 	}
 	if r.conditions == nil {
 		return true
 	}
-	holds, err := r.conditions[m.number].holds(request)
+	holds, err := r.conditions[m.number].holds(request, known)
 	return holds || err != nil
 }
 
@@ -223,12 +226,17 @@ type rule struct {
 
 // caller holds the compiled rules of one caller.
 type caller struct {
+	name           string
+	labels         map[string]string
 	grants, denies ruleTable
 	scoped         bool // Some rule is limited to projects.
 }
 
 func isScoped(r rule) bool { return r.projects != nil }
 
-func newCaller(grants, denies ruleTable) *caller {
-	return &caller{grants, denies, slices.ContainsFunc(grants.rules, isScoped) || slices.ContainsFunc(denies.rules, isScoped)}
+func newCaller(source Caller, grants, denies ruleTable) *caller {
+	return &caller{
+		source.Name, maps.Clone(source.Labels), grants, denies,
+		slices.ContainsFunc(grants.rules, isScoped) || slices.ContainsFunc(denies.rules, isScoped),
+	}
 }

@@ -151,7 +151,7 @@ func TestDecide(t *testing.T) {
 			t.Parallel()
 			policy := compilePolicy(t, methods, authz.Caller{Name: "other", Grants: grants{permissions("*")}}, authz.Caller{Name: "me", Grants: tc.grants, Denies: tc.denies})
 			h := handle(t, methods, tc.rpc)
-			if diff := cmp.Diff(tc.want, policy.Decide("me", h, tc.request.ProtoReflect())); diff != "" {
+			if diff := cmp.Diff(tc.want, policy.Decide("me", h, tc.request.ProtoReflect(), moment)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 			if tc.want.Allowed && !policy.MayCall("me", h).Allowed {
@@ -229,7 +229,7 @@ func TestWhatIsWrongRefuses(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, tc.policy.Decide(tc.caller, tc.handle, tc.request)); diff != "" {
+			if diff := cmp.Diff(tc.want, tc.policy.Decide(tc.caller, tc.handle, tc.request, moment)); diff != "" {
 				t.Errorf("Decide (-want +got)\n%s", diff)
 			}
 			if tc.want.Reason == authz.UnknownCaller || tc.want.Reason == authz.NoPermission {
@@ -252,10 +252,10 @@ func TestPolicyKeepsNothingOfItsSource(t *testing.T) {
 	policy := compilePolicy(t, methods, callers...)
 	callers[0].Name, callers[0].Grants[0].Projects[0], callers[0].Grants[0].Permissions[0] = "you", "p3", "users.read"
 	h := handle(t, methods, getProject)
-	if d := policy.Decide("me", h, project("p2").ProtoReflect()); !d.Allowed {
+	if d := policy.Decide("me", h, project("p2").ProtoReflect(), moment); !d.Allowed {
 		t.Errorf("p2: %+v", d)
 	}
-	if d := policy.Decide("me", h, project("p3").ProtoReflect()); d.Allowed {
+	if d := policy.Decide("me", h, project("p3").ProtoReflect(), moment); d.Allowed {
 		t.Errorf("p3: %+v", d)
 	}
 }
@@ -273,8 +273,8 @@ func TestConcurrentUse(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 100 {
-				yes := policy.Decide("me", h, invite(reader, "p1").ProtoReflect())
-				no := policy.Decide("me", h, invite(owner, "p1").ProtoReflect())
+				yes := policy.Decide("me", h, invite(reader, "p1").ProtoReflect(), moment)
+				no := policy.Decide("me", h, invite(owner, "p1").ProtoReflect(), moment)
 				if !yes.Allowed || no.Reason != authz.ConditionFalse {
 					t.Errorf("got %+v and %+v", yes, no)
 					return

@@ -52,8 +52,8 @@ func FuzzCondition(f *testing.F) {
 				t.Errorf("reason %q", fault.Reason)
 			}
 		}
-		d := policy.Decide("me", h, request)
-		if d.Allowed && err != nil || d != policy.Decide("me", h, request) {
+		d := policy.Decide("me", h, request, moment)
+		if d.Allowed && err != nil || d != policy.Decide("me", h, request, moment) {
 			t.Errorf("%q: %+v, %v", when, d, err)
 		}
 	})

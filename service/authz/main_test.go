@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
@@ -17,6 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// moment is the time of a decision, where it does not matter.
+var moment = time.Date(2026, time.March, 18, 15, 30, 0, 0, time.UTC)
 
 // declarations are all RPCs of the mirror, as their policies declare them,
 // sorted by procedure.

@@ -113,7 +113,7 @@ func TestProjectsOfManyFields(t *testing.T) {
 	}
 	for _, tc := range cases {
 		h, _ := methods.Lookup("/p.S/" + tc.rpc)
-		if d := policy.Decide("me", h, tc.request.ProtoReflect()); d.Reason != tc.want {
+		if d := policy.Decide("me", h, tc.request.ProtoReflect(), moment); d.Reason != tc.want {
 			t.Errorf("%s of %v: got %v, want %v", tc.rpc, tc.request, d.Reason, tc.want)
 		}
 	}

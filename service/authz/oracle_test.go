@@ -278,11 +278,11 @@ func TestOracle(t *testing.T) {
 			name := rapid.SampledFrom(append([]string{""}, drawnCallers...)).Draw(t, "caller")
 			rpc, request := drawRequest(t)
 			h, _ := methods.Lookup("/admingateway.admin.v1." + rpc)
-			got, want := policy.Decide(name, h, request.ProtoReflect()), oracleDecide(callers, name, h.Permission(), request)
+			got, want := policy.Decide(name, h, request.ProtoReflect(), moment), oracleDecide(callers, name, h.Permission(), request)
 			if got != want {
 				t.Fatalf("%q, %s, %v:\n got %+v\nwant %+v\n%+v", name, rpc, request, got, want, callers)
 			}
-			if again := policy.Decide(name, h, dynamic(t, request)); again != got {
+			if again := policy.Decide(name, h, dynamic(t, request), moment); again != got {
 				t.Fatalf("%s: a dynamic message: got %+v, want %+v", rpc, again, got)
 			}
 			may := policy.MayCall(name, h)

@@ -62,7 +62,7 @@ func TestScopedCallersOnEveryRPC(t *testing.T) {
 			}
 			expect := func(caller, project string, allowed bool, reason authz.Reason) {
 				t.Helper()
-				if d := policy.Decide(caller, h, request(project)); d.Allowed != allowed || d.Reason != reason {
+				if d := policy.Decide(caller, h, request(project), moment); d.Allowed != allowed || d.Reason != reason {
 					t.Errorf("%s with %q: got %+v, want %v", caller, project, d, reason)
 				}
 			}

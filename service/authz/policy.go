@@ -16,7 +16,7 @@ type Grant struct {
 	// Projects limit the grant to requests about these projects, by id. Nil:
 	// not limited. Empty is an error.
 	Projects []string
-	// When is a condition over the request, in CEL. "": none.
+	// When is a condition over the request, the caller and the moment, in CEL. "": none.
 	When string
 }
 
@@ -24,6 +24,8 @@ type Grant struct {
 type Caller struct {
 	// Name is the name of the caller once it is authenticated.
 	Name string
+	// Labels are what conditions know of the caller beside its name.
+	Labels map[string]string
 	// Grants allow; Denies forbid, whatever the grants allow.
 	Grants, Denies []Grant
 }
@@ -55,7 +57,7 @@ func Compile(callers []Caller, methods *Methods) (*Policy, error) {
 		} else {
 			first[source.Name] = i
 		}
-		p.callers[source.Name] = newCaller(c.table(listGrants, source.Grants), c.table(listDenies, source.Denies))
+		p.callers[source.Name] = newCaller(source, c.table(listGrants, source.Grants), c.table(listDenies, source.Denies))
 	}
 	if err := errors.Join(c.faults...); err != nil {
 		return nil, err

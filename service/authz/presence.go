@@ -4,13 +4,20 @@ import (
 	"fmt"
 
 	"cel.dev/cel-go/common/types"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/admin-gateway/admin-gateway/internal/fieldmask"
 )
 
 // frozenTypes hides from CEL that it could change the types: it would copy them for
 // every request type. It also makes it an error to read a field that is not set, where
 // the field can say so. CEL reads such a field as its zero, which is a value that
 // nobody sent: a limit on it would hold for a request without it. has() asks first.
+//
+// A field that the message's mask names is there, whether it is set or not: one that is
+// not set is sent as null, and clears what the upstream has. has() is true of it, and it
+// reads as its zero.
 type frozenTypes struct {
 	*types.Registry
 	messages map[string]protoreflect.MessageDescriptor
@@ -30,7 +37,7 @@ func (t frozenTypes) register(message protoreflect.MessageDescriptor) {
 	}
 }
 
-// FindStructFieldType finds a field, whose value is an error where it is not set.
+// FindStructFieldType finds a field, whose value is an error where it is not there.
 func (t frozenTypes) FindStructFieldType(structType, fieldName string) (*types.FieldType, bool) {
 	found, ok := t.Registry.FindStructFieldType(structType, fieldName)
 	message := t.messages[structType]
@@ -38,17 +45,31 @@ func (t frozenTypes) FindStructFieldType(structType, fieldName string) (*types.F
 		return found, ok
 	}
 	field := message.Fields().ByName(protoreflect.Name(fieldName))
-	if field == nil || !field.HasPresence() {
+	if field == nil || fieldmask.Is(field) {
 		return found, ok
 	}
 	guarded := *found
-	guarded.GetFrom = func(target any) (any, error) {
-		if !found.IsSet(target) {
-			return nil, unsetError{field.Name()}
+	if mask := fieldmask.Of(message); mask != nil {
+		guarded.IsSet = func(target any) bool { return found.IsSet(target) || masked(target, mask, field) }
+	}
+	if field.HasPresence() {
+		guarded.GetFrom = func(target any) (any, error) {
+			if !guarded.IsSet(target) {
+				return nil, unsetError{field.Name()}
+			}
+			return found.GetFrom(target)
 		}
-		return found.GetFrom(target)
 	}
 	return &guarded, true
+}
+
+// masked says whether the mask of a message names a field.
+func masked(target any, mask, field protoreflect.FieldDescriptor) bool {
+	message, ok := target.(proto.Message)
+	if !ok || message.ProtoReflect().Descriptor() != mask.ContainingMessage() {
+		return false
+	}
+	return fieldmask.Names(message.ProtoReflect(), mask, field.Name())
 }
 
 // unsetError says that a condition read a field that the request has not.

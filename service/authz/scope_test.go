@@ -76,7 +76,7 @@ func TestEachCall(t *testing.T) {
 		{"a deny", grants{permissions("*")}, grants{permissions("fan.read")}, authz.Denied},
 	} {
 		policy := compilePolicy(t, methods, authz.Caller{Name: "me", Grants: test.grants, Denies: test.denies})
-		if d := policy.Decide("me", fan, request.ProtoReflect()); d.Reason != test.want || d.Allowed != (test.want == authz.Granted) {
+		if d := policy.Decide("me", fan, request.ProtoReflect(), moment); d.Reason != test.want || d.Allowed != (test.want == authz.Granted) {
 			t.Errorf("%s: %+v, want %s", test.name, d, test.want)
 		}
 	}

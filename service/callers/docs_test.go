@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 
@@ -128,7 +129,7 @@ func TestDocumentedPolicies(t *testing.T) {
 			t.Fatalf("no %s, or no caller %s", test.rpc, test.caller)
 		}
 		handle, _ := methods.Access().Lookup(method.Procedure)
-		if d := sets[test.caller].Policy.Decide(test.caller, handle, test.request.ProtoReflect()); d.Allowed != test.want {
+		if d := sets[test.caller].Policy.Decide(test.caller, handle, test.request.ProtoReflect(), time.Now()); d.Allowed != test.want {
 			t.Errorf("%s, %s, %v: %+v", test.caller, test.rpc, test.request, d)
 		}
 	}
@@ -154,7 +155,7 @@ func TestAdviceIsPermitted(t *testing.T) {
 			if field := request.Descriptor().Fields().ByName("project_id"); field != nil {
 				request.Set(field, protoreflect.ValueOfString(projects[caller]))
 			}
-			return set.Policy.Decide(caller, m.Access(), request).Allowed
+			return set.Policy.Decide(caller, m.Access(), request, time.Now()).Allowed
 		}
 		for _, m := range methods.Methods() {
 			if !m.Secret || m.Read || !allowed(m) {

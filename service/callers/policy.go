@@ -22,6 +22,7 @@ type (
 		Grants       []grantEntry      `yaml:"grants"`
 		Denies       []grantEntry      `yaml:"denies"`
 		Limits       limitsEntry       `yaml:"limits"`
+		Labels       map[string]string `yaml:"labels"`
 	}
 	credentialEntry struct {
 		TokenSHA256 string    `yaml:"token_sha256"`
@@ -97,7 +98,8 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	for i := range policy.Callers {
 		entry := &policy.Callers[i]
 		known[i] = authn.Caller{Name: entry.Name, Credentials: entry.credentials()}
-		granted[i] = authz.Caller{Name: entry.Name, Grants: grants(entry.Grants), Denies: grants(entry.Denies)}
+		granted[i] = authz.Caller{Name: entry.Name, Labels: entry.Labels, Grants: grants(entry.Grants), Denies: grants(entry.Denies)}
+		faults = append(faults, labelFaults(doc, i, entry.Labels)...)
 		faults = append(faults, emptyConditions(doc, i, "grants", entry.Grants)...)
 		faults = append(faults, emptyConditions(doc, i, "denies", entry.Denies)...)
 		if len(entry.Authenticate) == 0 {

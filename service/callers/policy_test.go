@@ -1,6 +1,7 @@
 package callers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -80,6 +81,14 @@ func TestParseFaults(t *testing.T) {
 		"no rate":                  {good + "    limits: {requests_per_second: 0}\n", "policy.yaml:6:35: ", "requests_per_second"},
 		"no burst":                 {good + "    limits: {burst: -1}\n", "policy.yaml:6:21: ", "burst"},
 		"nothing at once":          {good + "    limits: {concurrent: 0}\n", "policy.yaml:6:26: ", "concurrent"},
+		"label of another form":    {good + "    labels: {team: search, Team: b}\n", "policy.yaml:6:34: ", "a key begins"},
+		"a label's key twice":      {good + "    labels: {team: a, team: b}\n", "policy.yaml:6:23: ", "twice"},
+		"an empty label":           {good + "    labels: {team: \"\"}\n", "policy.yaml:6:20: ", "a value has"},
+		"an unprintable label":     {good + "    labels: {team: \"a\\nb\"}\n", "policy.yaml:6:20: ", "a value has"},
+		"a long label":             {good + "    labels: {team: " + strings.Repeat("a", 257) + "}\n", "policy.yaml:6:20: ", "a value has"},
+		"a label of many":          {good + "    labels: {team: [a, b]}\n", "policy.yaml:6:20: ", "text"},
+		"labels of another form":   {good + "    labels: [team]\n", "policy.yaml:6:13: ", "keys with values"},
+		"too many labels":          {good + "    labels: {" + manyLabels(33) + "}\n", "policy.yaml:6:13: ", "more than 32"},
 		"cut off":                  {good[:len(good)-12], "policy.yaml:", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,6 +103,15 @@ func TestParseFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyLabels are labels in the notation of the file.
+func manyLabels(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "l%d: a, ", i)
+	}
+	return strings.TrimSuffix(b.String(), ", ")
 }
 
 // TestAllFaultsAtOnce: one run of `gateway check` tells everything.
