@@ -1,5 +1,5 @@
-// Package fieldpath compiles dotted paths to string fields of protobuf messages,
-// such as "project_id" or "projects.values.id".
+// Package fieldpath compiles dotted paths to fields of protobuf messages, such as
+// "project_id" or "projects.values.id".
 package fieldpath
 
 import (
@@ -13,6 +13,18 @@ import (
 // any of them may be repeated, none may be a map. The result is never empty. The
 // error names the field that ends the path.
 func Compile(message protoreflect.MessageDescriptor, path string) ([]protoreflect.FieldDescriptor, error) {
+	fields, err := Follow(message, path)
+	if err != nil {
+		return nil, err
+	}
+	if last := fields[len(fields)-1]; last.Kind() != protoreflect.StringKind {
+		return nil, fmt.Errorf("%s is not a string field", last.Name())
+	}
+	return fields, nil
+}
+
+// Follow follows a path like [Compile], to a field of any type.
+func Follow(message protoreflect.MessageDescriptor, path string) ([]protoreflect.FieldDescriptor, error) {
 	var fields []protoreflect.FieldDescriptor
 	for name := range strings.SplitSeq(path, ".") {
 		if message == nil {
@@ -27,9 +39,6 @@ func Compile(message protoreflect.MessageDescriptor, path string) ([]protoreflec
 		}
 		fields = append(fields, field)
 		message = field.Message()
-	}
-	if last := fields[len(fields)-1]; last.Kind() != protoreflect.StringKind {
-		return nil, fmt.Errorf("%s is not a string field", last.Name())
 	}
 	return fields, nil
 }

@@ -29,9 +29,9 @@ type Method struct {
 	// count for the RPC, and decide on those calls. It has no Projects.
 	EachCall bool
 	// Reaches are the fields of Request whose values may reach beyond its projects,
-	// by name, each with the values that do not. A grant that is limited to projects
-	// allows no other value.
-	Reaches map[protoreflect.Name][]string
+	// by path, such as "role" or "projects.values.role", each with the values that do
+	// not. A grant that is limited to projects allows no other value.
+	Reaches map[string][]string
 }
 
 // Methods is a compiled set of RPCs. It is immutable and safe for concurrent

@@ -10,11 +10,13 @@ import (
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/internal/fieldmask"
+	"github.com/admin-gateway/admin-gateway/internal/fieldpath"
 )
 
 // reach is a field whose values may reach beyond the projects of a request.
 type reach struct {
-	field protoreflect.FieldDescriptor
+	// path leads to the field, through messages and lists of them.
+	path []protoreflect.FieldDescriptor
 	// within are the values that do not: texts, or the numbers of an enum.
 	within  []string
 	numbers []protoreflect.EnumNumber
@@ -25,19 +27,23 @@ type reach struct {
 
 func compileReaches(method Method) ([]reach, error) {
 	var reaches []reach
-	for _, name := range slices.Sorted(maps.Keys(method.Reaches)) {
-		field := method.Request.Fields().ByName(name)
-		if field == nil || field.Kind() != protoreflect.StringKind && (field.Enum() == nil || field.IsList()) {
-			return nil, fmt.Errorf("reaches %q: not a field of strings, nor an enum", name)
+	for _, path := range slices.Sorted(maps.Keys(method.Reaches)) {
+		r := reach{within: method.Reaches[path], mask: fieldmask.Of(method.Request)}
+		var err error
+		if r.path, err = fieldpath.Follow(method.Request, path); err != nil {
+			return nil, fmt.Errorf("reaches %q: %w", path, err)
 		}
-		r := reach{field: field, within: method.Reaches[name], mask: fieldmask.Of(method.Request)}
+		field := r.path[len(r.path)-1]
+		if field.Kind() != protoreflect.StringKind && field.Enum() == nil {
+			return nil, fmt.Errorf("reaches %q: not a field of strings, nor of an enum", path)
+		}
 		for _, value := range r.within {
 			if field.Enum() == nil {
 				continue
 			}
 			number, ok := numberOf(field.Enum(), value)
 			if !ok {
-				return nil, fmt.Errorf("reaches %q: %s has no value %q", name, field.Enum().Name(), value)
+				return nil, fmt.Errorf("reaches %q: %s has no value %q", path, field.Enum().Name(), value)
 			}
 			r.numbers = append(r.numbers, number)
 		}
@@ -60,25 +66,38 @@ func numberOf(enum protoreflect.EnumDescriptor, spelling string) (protoreflect.E
 // reachesBeyond says whether a request has a value that reaches beyond the projects
 // which it names.
 func (h *Handle) reachesBeyond(request protoreflect.Message) bool {
-	return slices.ContainsFunc(h.reaches, func(r reach) bool { return r.beyond(request) })
+	return slices.ContainsFunc(h.reaches, func(r reach) bool {
+		// Null is no value that stays in the projects.
+		cleared := r.mask != nil && !request.Has(r.path[0]) && fieldmask.Names(request, r.mask, r.path[0].Name())
+		return cleared || r.beyond(request, r.path)
+	})
 }
 
-func (r reach) beyond(request protoreflect.Message) bool {
-	if !request.Has(r.field) {
-		// Null is no value that stays in the projects.
-		return r.mask != nil && fieldmask.Names(request, r.mask, r.field.Name())
-	}
-	value := request.Get(r.field)
-	switch {
-	case r.field.Enum() != nil:
-		return !slices.Contains(r.numbers, value.Enum())
-	case r.field.IsList():
-		for i := range value.List().Len() {
-			if !slices.Contains(r.within, value.List().Get(i).String()) {
-				return true
-			}
-		}
+// beyond says whether a value at the end of a path below a message reaches beyond the
+// projects.
+func (r *reach) beyond(message protoreflect.Message, path []protoreflect.FieldDescriptor) bool {
+	field, rest := path[0], path[1:]
+	if !message.Has(field) {
 		return false
+	}
+	value := message.Get(field)
+	if !field.IsList() {
+		return r.valueBeyond(field, value, rest)
+	}
+	for i := range value.List().Len() {
+		if r.valueBeyond(field, value.List().Get(i), rest) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reach) valueBeyond(field protoreflect.FieldDescriptor, value protoreflect.Value, rest []protoreflect.FieldDescriptor) bool {
+	switch {
+	case len(rest) > 0:
+		return r.beyond(value.Message(), rest)
+	case field.Enum() != nil:
+		return !slices.Contains(r.numbers, value.Enum())
 	default:
 		return !slices.Contains(r.within, value.String())
 	}

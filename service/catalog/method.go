@@ -84,7 +84,7 @@ type Method struct {
 	consents  []*Consent
 	// reaches are the fields that may reach beyond the projects of a write, with the
 	// values that do not.
-	reaches  map[protoreflect.Name][]string
+	reaches  map[string][]string
 	restarts protoreflect.FieldDescriptor // nil: a repetition has the same effect
 	// texts plans the check of a request's texts; nil for all but Upstream.
 	texts     *textkind.Plan

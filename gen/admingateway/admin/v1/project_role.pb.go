@@ -727,13 +727,14 @@ const file_admingateway_admin_v1_project_role_proto_rawDesc = "" +
 	"\n" +
 	"_role_name\"L\n" +
 	"\x19UpdateProjectRoleResponse\x12/\n" +
-	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role2\xe8\f\n" +
+	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role2\x94\r\n" +
 	"\x12ProjectRoleService\x12\xc8\x01\n" +
 	"\x10ListProjectRoles\x12..admingateway.admin.v1.ListProjectRolesRequest\x1a/.admingateway.admin.v1.ListProjectRolesResponse\"S\xb2\xff\x18(\n" +
 	"\x13projects.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/projects/{project_id}/roles\x90\x02\x01\x12\xea\x01\n" +
-	"\x11CreateProjectRole\x12/.admingateway.admin.v1.CreateProjectRoleRequest\x1a0.admingateway.admin.v1.CreateProjectRoleResponse\"r\xb2\xff\x18A\n" +
-	"\x15projects.roles.create*\x1c/projects/{project_id}/rolesB\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/projects/{project_id}/roles\x90\x02\x01\x12\xfd\x01\n" +
+	"\x11CreateProjectRole\x12/.admingateway.admin.v1.CreateProjectRoleRequest\x1a0.admingateway.admin.v1.CreateProjectRoleResponse\"\x84\x01\xb2\xff\x18S\n" +
+	"\x15projects.roles.create*\x1c/projects/{project_id}/roles\x8a\x01\x0f\n" +
+	"\vpermissions\x10\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x02':\x01*b\x04role\"\x1c/projects/{project_id}/roles\x12\xdc\x03\n" +
 	"\x11DeleteProjectRole\x12/.admingateway.admin.v1.DeleteProjectRoleRequest\x1a0.admingateway.admin.v1.DeleteProjectRoleResponse\"\xe3\x02\xb2\xff\x18\xb0\x02\n" +
 	"\x15projects.roles.delete\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*\x8a\x01\v\n" +
@@ -741,10 +742,11 @@ const file_admingateway_admin_v1_project_role_proto_rawDesc = "" +
 	"project_id\x82\xd3\xe4\x93\x02(*&/projects/{project_id}/roles/{role_id}\x12\xd2\x01\n" +
 	"\x0eGetProjectRole\x12,.admingateway.admin.v1.GetProjectRoleRequest\x1a-.admingateway.admin.v1.GetProjectRoleResponse\"c\xb2\xff\x18(\n" +
 	"\x13projects.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xe5\x03\n" +
-	"\x11UpdateProjectRole\x12/.admingateway.admin.v1.UpdateProjectRoleRequest\x1a0.admingateway.admin.v1.UpdateProjectRoleResponse\"\xec\x02\xb2\xff\x18\xb0\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xfe\x03\n" +
+	"\x11UpdateProjectRole\x12/.admingateway.admin.v1.UpdateProjectRoleRequest\x1a0.admingateway.admin.v1.UpdateProjectRoleResponse\"\x85\x03\xb2\xff\x18\xc9\x02\n" +
 	"\x15projects.roles.update\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*\x8a\x01\v\n" +
-	"\arole_id\x10\x01B\n" +
+	"\arole_id\x10\x01\x8a\x01\x16\n" +
+	"\x12permissions.values\x10\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x021:\x01*b\x04role\"&/projects/{project_id}/roles/{role_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

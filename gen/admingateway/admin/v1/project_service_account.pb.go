@@ -1263,7 +1263,7 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\"PROJECT_SERVICE_ACCOUNT_ROLE_OWNER\x10\x01\x1a\t\xb2\xff\x18\x05owner\x123\n" +
 	"#PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06member\x12/\n" +
-	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xdf\x15\n" +
+	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xf3\x15\n" +
 	"\x1cProjectServiceAccountService\x12\x88\x02\n" +
 	"\x1aListProjectServiceAccounts\x128.admingateway.admin.v1.ListProjectServiceAccountsRequest\x1a9.admingateway.admin.v1.ListProjectServiceAccountsResponse\"u\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
@@ -1282,10 +1282,11 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	" projects.service_accounts.update\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accounts\x8a\x01\x16\n" +
 	"\x12service_account_id\x10\x01\x8a\x01\b\n" +
 	"\x04role\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xa4\x03\n" +
-	"!CreateProjectServiceAccountApiKey\x12?.admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest\x1a@.admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse\"\xfb\x01\xb2\xff\x18\x80\x01\n" +
+	"project_id\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xb8\x03\n" +
+	"!CreateProjectServiceAccountApiKey\x12?.admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest\x1a@.admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse\"\x8f\x02\xb2\xff\x18\x94\x01\n" +
 	")projects.service_accounts.api_keys.create\",/organization/projects/{project_id}/api_keys8\x01\x8a\x01\x16\n" +
-	"\x12service_account_id\x10\x01B\n" +
+	"\x12service_account_id\x10\x01\x8a\x01\x11\n" +
+	"\rscopes.values\x10\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x02p:\x01*b\x17service_account_api_key\"R/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keysB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
