@@ -59,6 +59,9 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 		if err := protojson.Unmarshal([]byte(c.Request), request.Interface()); err != nil {
 			return fmt.Errorf("flag --request: %w", err)
 		}
+		if fault := method.CheckTexts(request); fault != nil {
+			return fmt.Errorf("flag --request: %s: %s, so the gateway refuses it before a decision", fault.Path, fault.Reason)
+		}
 		d = set.Policy.Decide(c.Caller, method.Access(), request, time.Now())
 	}
 	if _, err := fmt.Fprintln(std.out, verdict(d, c.Request == "")); err != nil {

@@ -18,6 +18,7 @@ func TestCan(t *testing.T) {
 	}{
 		"a read":               {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
 		"by the whole name":    {[]string{"--caller", "reader", "--rpc", "admingateway.admin.v1.UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
+		"no id":                {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_a "}`}, 1, "flag --request: project_id: must be an id"},
 		"a write":              {[]string{"--caller", "reader", "--rpc", "UserService/DeleteUser", "--request", `{"user_id": "u"}`}, 1, "deny: users.delete: no permission\n"},
 		"its project":          {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_a"}`}, 0, "allow: projects.update by grants[1]\n"},
 		"another project":      {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_b"}`}, 1, "deny: projects.update: project out of scope, project \"proj_b\"\n"},
@@ -40,16 +41,43 @@ func TestCan(t *testing.T) {
 	}
 }
 
+// TestCanKnowsTheCaller: its labels and its name, and the moment.
+func TestCanKnowsTheCaller(t *testing.T) {
+	t.Parallel()
+	policy := writeFile(t, "policy.yaml", `
+callers:
+  - name: search-bot
+    authenticate: [{dns_san: a.example}]
+    labels: {team: search}
+    grants:
+      - permissions: [projects.update]
+        when: request.project_id.startsWith("proj_" + caller.labels.team) && caller.name == "search-bot" && now > timestamp("2020-01-01T00:00:00Z")
+`)
+	config := writeFile(t, "gateway.yaml", "policy: "+policy+"\nupstream: {admin_key: {env: K}}\n")
+	for project, want := range map[string]string{"proj_search_1": "allow: projects.update by grants[0]\n", "proj_other": "deny: projects.update: condition false\n"} {
+		var out bytes.Buffer
+		run(t.Context(), []string{"can", "--config", config, "--caller", "search-bot", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "` + project + `"}`}, streams{&out, &out})
+		if !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%s: %q, want %q", project, &out, want)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	_, policy := readersPolicy(t)
+	doubtful := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{dns_san: a.example}]\n    labels: {team: a}\n    grants:\n      - permissions: [projects.service_accounts.create]\n        when: >-\n          caller.labels.team == \"a\" && request.expires_in_seconds < 5\n")
 	bad := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{dns_san: a.example}]\n    grants: [{permissions: [projects.reed]}]\n")
 	for name, test := range map[string]struct {
 		config string
 		code   int
 		want   string
 	}{
-		"good":       {"policy: " + policy, 0, "config and policy are good; callers: 1\n"},
+		"good": {"policy: " + policy, 0, "config and policy are good; callers: 1\n"},
+		"doubtful": {
+			"policy: " + doubtful, 0,
+			"warning: " + doubtful + ":7:15: when: line 1, column 37: request.expires_in_seconds need not be there for ProjectServiceAccountService/CreateProjectServiceAccount: a call without it is not granted; ask has() first where that is not meant\nconfig and policy are good; callers: 1\n",
+		},
 		"bad policy": {"policy: " + bad, 1, bad + ":4:29: "},
 		"bad config": {"polizy: " + policy, 1, "gateway.yaml:1:1: "},
 		"bad ids":    {"policy: " + policy + "\nupstream: {admin_key: {env: K}, id_characters: '_ '}", 1, "config key upstream.id_characters: ' ' cannot be"},

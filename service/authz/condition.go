@@ -111,6 +111,7 @@ type conditionKey struct {
 
 type compiledCondition struct {
 	condition *condition
+	unguarded []unguarded
 	err       error
 }
 
@@ -124,33 +125,33 @@ func newConditionCompiler(methods *Methods) *conditionCompiler {
 
 // compile compiles source for one type of request. The error says at which line
 // and column of source, both from 1.
-func (c *conditionCompiler) compile(source string, request protoreflect.MessageDescriptor) (*condition, error) {
+func (c *conditionCompiler) compile(source string, request protoreflect.MessageDescriptor) compiledCondition {
 	key := conditionKey{source, request.FullName()}
 	done, ok := c.compiled[key]
 	if !ok {
-		done.condition, done.err = c.compileNew(source, request)
+		done.condition, done.unguarded, done.err = c.compileNew(source, request)
 		c.compiled[key] = done
 	}
-	return done.condition, done.err
+	return done
 }
 
-func (c *conditionCompiler) compileNew(source string, request protoreflect.MessageDescriptor) (*condition, error) {
+func (c *conditionCompiler) compileNew(source string, request protoreflect.MessageDescriptor) (*condition, []unguarded, error) {
 	env, err := c.env(request)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	checked, issues := env.Compile(source)
 	if issues.Err() != nil {
-		return nil, firstIssue(issues)
+		return nil, nil, firstIssue(issues)
 	}
 	if checked.OutputType() != cel.BoolType {
-		return nil, fmt.Errorf("is a %s, not a bool", checked.OutputType())
+		return nil, nil, fmt.Errorf("is a %s, not a bool", checked.OutputType())
 	}
 	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxConditionCost))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &condition{program}, nil
+	return &condition{program}, findUnguarded(checked.NativeRep(), request), nil
 }
 
 // env is the environment for one type of request.

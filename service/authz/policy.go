@@ -33,8 +33,9 @@ type Caller struct {
 // Policy decides for every caller. It is immutable and safe for concurrent
 // use. A nil Policy refuses everything.
 type Policy struct {
-	methods *Methods
-	callers map[string]*caller
+	methods  *Methods
+	callers  map[string]*caller
+	warnings []*Fault
 }
 
 // Compile compiles the rules of callers against methods. The error holds every
@@ -57,20 +58,29 @@ func Compile(callers []Caller, methods *Methods) (*Policy, error) {
 		} else {
 			first[source.Name] = i
 		}
+		c.labels = source.Labels
 		p.callers[source.Name] = newCaller(source, c.table(listGrants, source.Grants), c.table(listDenies, source.Denies))
 	}
 	if err := errors.Join(c.faults...); err != nil {
 		return nil, err
 	}
+	p.warnings = c.warnings
 	return p, nil
 }
+
+// Warnings are the places of the policy that its author may have meant otherwise, in the
+// order of callers: conditions that read a field or a label that need not be there, and
+// do not ask. The slice is the policy's own: it is not changed.
+func (p *Policy) Warnings() []*Fault { return p.warnings }
 
 // compiler compiles one policy and collects its faults.
 type compiler struct {
 	methods    *Methods
 	conditions *conditionCompiler
 	at         Fault // where it is
+	labels     map[string]string
 	faults     []error
+	warnings   []*Fault
 }
 
 func (c *compiler) fault(format string, args ...any) {
@@ -168,18 +178,20 @@ func (c *compiler) when(source string, matches []bool) []*condition {
 	var firstErr error
 	var firstMethod string
 	total, bad := 0, 0
+	var reads readings
 	for number, match := range matches {
 		if !match {
 			continue
 		}
 		total++
-		compiled, err := c.conditions.compile(source, c.methods.handles[number].request)
-		if err != nil {
+		compiled := c.conditions.compile(source, c.methods.handles[number].request)
+		if compiled.err != nil {
 			if bad++; bad == 1 {
-				firstErr, firstMethod = err, c.methods.handles[number].name()
+				firstErr, firstMethod = compiled.err, c.methods.handles[number].name()
 			}
 		}
-		conditions[number] = compiled
+		reads.add(compiled.unguarded, c.methods.handles[number].name())
+		conditions[number] = compiled.condition
 	}
 	switch {
 	case bad == 1:
@@ -187,5 +199,6 @@ func (c *compiler) when(source string, matches []bool) []*condition {
 	case bad > 1:
 		c.fault("does not compile for %s (nor for %d more of the %d RPCs): %v", firstMethod, bad-1, total, firstErr)
 	}
+	c.warn(reads)
 	return conditions
 }

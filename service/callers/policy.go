@@ -64,6 +64,7 @@ type Set struct {
 	// Policy decides on their calls.
 	Policy *authz.Policy
 
+	warnings []error
 	names    []string
 	limits   map[string]Limits
 	limiters map[string]*Limiter
@@ -72,6 +73,10 @@ type Set struct {
 // Limiter is the limiter of a caller; nil for one that the policy does not
 // name.
 func (s *Set) Limiter(caller string) *Limiter { return s.limiters[caller] }
+
+// Warnings are the places that the author of the file may have meant otherwise, each
+// with file, line and column ([strictyaml.Error]). They change nothing.
+func (s *Set) Warnings() []error { return s.warnings }
 
 // Callers are the names, in the order of the file.
 func (s *Set) Callers() []string { return s.names }
@@ -119,6 +124,9 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	faults = append(faults, located(doc, err)...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
+	}
+	for _, warning := range set.Policy.Warnings() {
+		set.warnings = append(set.warnings, located(doc, warning)...)
 	}
 	return set, nil
 }
