@@ -1,6 +1,6 @@
 // Package authz decides what a caller may do. A decision is a pure function of
-// the policy, the caller's name, the method and the request: no clock, no file,
-// no network. [Compile] turns a policy into an immutable value and refuses one
+// the policy, the caller's name, the method, the request and the moment: no clock, no
+// file, no network. [Compile] turns a policy into an immutable value and refuses one
 // with a fault. Deny is the default, and every failure denies.
 //
 // # Permissions
@@ -25,7 +25,8 @@
 // request. One with projects holds for a request that names any of them, and
 // for one that names none, or an empty one, where it could have: that asks
 // about all projects, the listed ones among them. It does not hold for an RPC
-// that concerns the organization.
+// that concerns the organization. A grant compares ids exactly, a deny without regard to
+// case.
 //
 // An RPC that only makes other calls, each decided on its own, is declared as
 // such ([Method.EachCall]): there only the permissions and the condition of a
@@ -35,7 +36,7 @@
 // # Conditions
 //
 // A condition is a CEL expression of type bool over the variable request, which
-// has the type of the RPC's request message. It is compiled against that type
+// has the type of the RPC's request message, and over the caller and the moment. It is compiled against that type
 // for every RPC that the permissions match, so that a misspelled field is found
 // when the policy is loaded.
 //
@@ -43,9 +44,16 @@
 //
 // Names are resolved from the package of the request, so enum constants read as
 // above. An enum field is an int in CEL: it compares with the constants of its
-// own enum, where those of another enum are an error, and with numbers. A field
-// that is not set has its zero value (the enum's UNSPECIFIED, "", 0);
-// has(request.field) tells the two apart where the field has presence.
+// own enum, where those of another enum are an error, and with numbers. To read a
+// field with presence that is not set is a failure; has(request.field) asks first. A
+// field that the request's field mask names is there, set or not, and reads as its zero
+// where it is not. Other fields that are not set have their zero value (the enum's
+// UNSPECIFIED, "", 0).
+//
+// caller.name and caller.labels (a map from texts to texts) are the caller as the policy
+// has it, and now is the moment of the decision, which its caller passes in. To read a
+// label that the caller has not is a failure. [Policy.Warnings] names the reads that may
+// fail so and that nothing guards.
 //
 // Beside operators and the macros has, all, exists, exists_one, filter and map
 // there are: bool, bytes, contains, double, duration, endsWith, the get…
@@ -58,8 +66,8 @@
 // A condition that fails, by an error or by that limit, allows nothing: its
 // grant does not hold, its deny does.
 //
-// It imports the syntaxes that it shares with the catalog (internal/fieldpath,
-// internal/permission) and no other package of service/; a decision is a pure
+// It imports the syntaxes that it shares with the catalog (internal/fieldmask,
+// internal/fieldpath, internal/permission) and no other package of service/; a decision is a pure
 // function. Package callers compiles its policies, the catalog its methods, and package
 // admission asks for decisions.
 package authz

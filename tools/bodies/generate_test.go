@@ -67,7 +67,7 @@ func (g *generator) value(s schema, h hint) *node {
 	}
 	switch s["type"] {
 	case "string":
-		return &node{kind: text, text: g.text(s)}
+		return &node{kind: text, text: g.text(s, h)}
 	case "boolean":
 		return &node{kind: boolean, text: pick(g.Rand, "true", "false")}
 	case "integer":
@@ -113,8 +113,13 @@ func (g *generator) alternative(all []schema, h hint) schema {
 	return pick(g.Rand, best...)
 }
 
-// text draws a string of the length that a schema allows, in characters.
-func (g *generator) text(s schema) string {
+// text draws a string of the length that a schema allows, in characters. One of a request
+// is of its kind: ids and words have an alphabet, which descriptions do not have.
+func (g *generator) text(s schema, h hint) string {
+	words := words
+	if alphabet := h.alphabet(); !g.answer && alphabet != "" {
+		words = func(r *rand.Rand) string { return spelling(r, alphabet) }
+	}
 	low, high := limit(s, "minLength", 0), limit(s, "maxLength", math.MaxInt64)
 	for {
 		if one := words(g.Rand); int64(utf8.RuneCountInString(one)) >= low && int64(utf8.RuneCountInString(one)) <= high {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
+	"github.com/admin-gateway/admin-gateway/internal/textkind"
 )
 
 // hint is the declaration of what a schema describes: it says which of the bodies that
@@ -72,6 +73,32 @@ func (h hint) element() hint {
 
 // essential reports whether every answer has the member.
 func (h hint) essential() bool { return h.field != nil && mapping(h.field).GetEssential() }
+
+// The alphabets of texts, a letter first.
+const (
+	wordAlphabet = "abcxyz0189_-.:"
+	idAlphabet   = wordAlphabet + "ABCXYZ"
+	nameAlphabet = idAlphabet + "/@+="
+)
+
+// alphabet is that of a request's texts; "" for any text.
+func (h hint) alphabet() string {
+	if h.field == nil {
+		return ""
+	}
+	switch textkind.Of(h.field) {
+	case optionsv1.TextKind_TEXT_KIND_ID:
+		return idAlphabet
+	case optionsv1.TextKind_TEXT_KIND_WORD:
+		return wordAlphabet
+	case optionsv1.TextKind_TEXT_KIND_NAME:
+		return nameAlphabet
+	case optionsv1.TextKind_TEXT_KIND_CURSOR:
+		return nameAlphabet + "!#$%&'()*,;<>?[]^`{|}~\\\""
+	default:
+		return ""
+	}
+}
 
 // timestamp reports whether a number is an instant.
 func (h hint) timestamp() bool {

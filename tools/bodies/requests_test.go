@@ -148,7 +148,7 @@ func (g *generator) request(o mirror) *request {
 	}
 	for _, p := range o.query {
 		if p.required || g.IntN(100) < g.full {
-			g.parameter(r.query, p)
+			g.parameter(r.query, p, hint{message: o.method.Descriptor.Input()}.member(p.name))
 		}
 	}
 	if o.body != nil {
@@ -161,21 +161,17 @@ func (g *generator) request(o mirror) *request {
 
 // id is a name that fits into one segment of a path.
 func (g *generator) id() string {
-	var b strings.Builder
-	for range 1 + g.IntN(20) {
-		b.WriteRune(pick(g.Rand, []rune("abcXYZ0123456789_-.~:@ é漢+&=;,'")...))
-	}
-	return "id_" + b.String()
+	return spelling(g.Rand, idAlphabet)
 }
 
 // parameter adds one parameter as a client spells it.
-func (g *generator) parameter(query url.Values, p parameter) {
+func (g *generator) parameter(query url.Values, p parameter, h hint) {
 	s := g.description.alternatives(p.schema)[0] // The other is null, which a query cannot say.
 	name := p.name
 	switch s["type"] {
 	case "array":
 		for range 1 + g.IntN(3) {
-			if value := g.value(object(s["items"]), hint{}).text; !slices.Contains(query[name+"[]"], value) {
+			if value := g.value(object(s["items"]), h.element()).text; !slices.Contains(query[name+"[]"], value) {
 				query.Add(name+"[]", value)
 			}
 		}
@@ -190,7 +186,7 @@ func (g *generator) parameter(query url.Values, p parameter) {
 		}
 		query.Set(name, whole(g.Rand, low, high))
 	default:
-		query.Set(name, g.value(s, hint{}).text)
+		query.Set(name, g.value(s, h).text)
 	}
 }
 

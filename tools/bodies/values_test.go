@@ -88,6 +88,15 @@ func words(r *rand.Rand) string {
 	return b.String()
 }
 
+// spelling is a string of some characters, and not a folder.
+func spelling(r *rand.Rand, alphabet string) string {
+	b := []byte{alphabet[0]}
+	for range r.IntN(20) {
+		b = append(b, alphabet[r.IntN(len(alphabet))])
+	}
+	return string(b)
+}
+
 // anything is a JSON value of any shape.
 func anything(r *rand.Rand, depth int) *node {
 	most := 6
