@@ -2,6 +2,7 @@ package build
 
 import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
 )
@@ -13,5 +14,6 @@ func Defaults() config.Defaults {
 		InventoryConcurrency: inventory.DefaultConcurrency,
 		LongestStream:        inventory.DefaultLongestStream,
 		OutermostItems:       inventory.DefaultMaxOutermost,
+		IDCharacters:         textkind.DefaultIDCharacters,
 	}
 }

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"time"
-
-	"github.com/admin-gateway/admin-gateway/internal/textkind"
-)
+import "time"
 
 // Config is gateway.yaml. Every key is also an environment variable, which takes
 // precedence: upstream.base_url is GATEWAY_UPSTREAM_BASE_URL.
@@ -85,6 +81,8 @@ type Defaults struct {
 	LongestStream time.Duration
 	// OutermostItems is the default of inventory.outermost_items.
 	OutermostItems int
+	// IDCharacters is the default of upstream.id_characters.
+	IDCharacters string
 }
 
 // New returns the config of an empty file.
@@ -92,7 +90,7 @@ func New(d Defaults) Config {
 	return Config{
 		Listen:    "127.0.0.1:8080",
 		OpsListen: "127.0.0.1:8081",
-		Upstream:  Upstream{BaseURL: "https://api.openai.com/v1", Answers: AnswersLenient, Budget: defaultBudget(), IDCharacters: textkind.DefaultIDCharacters},
+		Upstream:  Upstream{BaseURL: "https://api.openai.com/v1", Answers: AnswersLenient, Budget: defaultBudget(), IDCharacters: d.IDCharacters},
 		Cache:     Cache{Memory: 64 << 20, Jitter: 0.1},
 		Audit:     Audit{Path: "-"},
 		CORS:      CORS{MaxAge: 10 * time.Minute},

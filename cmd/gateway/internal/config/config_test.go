@@ -24,7 +24,7 @@ func of(d time.Duration) *time.Duration { return &d }
 
 // defaults are fixed, whatever the other packages of the gateway use.
 func defaults() Defaults {
-	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000}
+	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000, IDCharacters: "_-.:"}
 }
 
 // loadConfig reads and checks.
