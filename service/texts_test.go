@@ -122,7 +122,7 @@ func TestNoTextPassesForAnother(t *testing.T) {
 					}
 				}
 			}
-			if ids < 200 || words < 15 {
+			if ids < 200 || words < 14 {
 				t.Errorf("%d ids and %d words", ids, words)
 			}
 			if asked := up.take(); len(asked) > 0 {
