@@ -132,7 +132,7 @@ func TestNoTextPassesForAnother(t *testing.T) {
 	}
 }
 
-func (g *tourGateway) wantRefused(t *testing.T, d gatewaytest.Door, s stop, w tourValues, place textPlace, text string) {
+func (gw *tourGateway) wantRefused(t *testing.T, d gatewaytest.Door, s stop, w tourValues, place textPlace, text string) {
 	t.Helper()
 	request := s.message(t, w)
 	message := request.ProtoReflect()
@@ -146,9 +146,9 @@ func (g *tourGateway) wantRefused(t *testing.T, d gatewaytest.Door, s stop, w to
 	what := s.method.ShortName() + ", " + name + " = " + text
 	var err error
 	if d.Name == "in process" {
-		err = gatewaytest.As("root", g.InProcess()).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: s.method.Procedure, Schema: s.method.Descriptor}, request, s.method.Response.New().Interface())
+		err = gatewaytest.As("root", gw.InProcess()).CallUnary(t.Context(), connect.Spec{StreamType: connect.StreamTypeUnary, Procedure: s.method.Procedure, Schema: s.method.Descriptor}, request, s.method.Response.New().Interface())
 	} else {
-		err = g.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
+		err = gw.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
 	}
 	if d.REST && place.inPath(s) {
 		if code := connect.CodeOf(err); code != connect.CodeNotFound && code != connect.CodeInvalidArgument {
