@@ -40,11 +40,12 @@ func attackGranted(ctx context.Context, all *sync.WaitGroup, at target, t *tally
 			}
 		})
 	}
-	large := []byte(`{"name": "` + strings.Repeat("a", 1<<20-64) + `"}`)
+	// No user's id is as long, so the gateway refuses it when it has read all of it.
+	large := []byte(`{"role": "member", "user_id": "` + strings.Repeat("a", 1<<20-64) + `"}`)
 	for range 4 {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				call(ctx, client, at, t, "large requests", http.MethodPost, "/organization/projects/"+at.Project, large)
+				call(ctx, client, at, t, "large requests", http.MethodPost, "/organization/projects/"+at.Project+"/users", large)
 			}
 		})
 	}

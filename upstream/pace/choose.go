@@ -13,8 +13,9 @@ type choice struct {
 	// a flow could stand before others in many buckets and go elsewhere meanwhile.
 	turn  *turn
 	group group
-	// overtakes is set if the call goes before the turns between buckets.
-	overtakes bool
+	// overtakes is set if the call goes before the turns between buckets, and overdue
+	// if it is a fan-out call that goes before urgent ones.
+	overtakes, overdue bool
 }
 
 // choose returns the first call in order among those for which there may be tokens;
@@ -28,7 +29,7 @@ func (p *Pacer) choose(now time.Time) (best *choice, until time.Duration) {
 	if p.lost {
 		until = p.recheck.Sub(now)
 	}
-	overdue := p.order.overdue(now, p.interval(p.organization))
+	overdue := p.overdue(now)
 	var inTurn, express, patients *choice
 	for _, b := range p.ordered {
 		if b.queue.size == 0 {
@@ -55,19 +56,21 @@ func (p *Pacer) choose(now time.Time) (best *choice, until time.Duration) {
 		express.overtakes = true
 		return express, until
 	case patients != nil && (inTurn == nil || overdue):
+		patients.overdue = inTurn != nil || patients.claim.overdue
 		return patients, until
 	default:
 		return inTurn, until
 	}
 }
 
+// overdue reports whether a fan-out call may go before urgent ones.
+func (p *Pacer) overdue(now time.Time) bool { return p.order.overdue(now, p.interval(p.organization)) }
+
 // offer is the call of b that competes for a token of the organization.
 func (p *Pacer) offer(b *bucket, now time.Time, overdue bool) *choice {
-	c := &choice{bucket: b, claim: b.queue.next(now, p.interval(b), &p.order), group: urgent}
-	lanes := b.queue.lanes[urgent]
-	if len(lanes) == 0 {
-		c.group, lanes = patient, b.queue.lanes[patient]
-	}
+	c := &choice{bucket: b, claim: b.queue.next(now, p.interval(b), &p.order, overdue)}
+	c.group = c.claim.place.lane.group
+	lanes := b.queue.lanes[c.group]
 	for _, l := range lanes {
 		if c.turn == nil || p.order.turns[c.group].before(l.all, c.turn) {
 			c.turn = l.all
@@ -122,14 +125,18 @@ func (p *Pacer) untilAsk(b *bucket, class Class) time.Time {
 // to its token; nil if it got that of a call that left.
 func (p *Pacer) serve(claim claim, c *choice, grant Grant, now time.Time) {
 	w, l := claim.place.waiter, claim.place.lane
-	w.bucket.queue.pay(l.group, l.turn, claim.turn, claim.overtakes, now)
+	w.bucket.queue.pay(l.group, l.turn, claim.turn, claim.overtakes)
+	if l.group == patient {
+		w.bucket.queue.unserved = now
+	}
 	switch {
-	case c == nil:
+	case c == nil || c.group != l.group: // It is not the call that was chosen.
 		p.order.turns[l.group].pay(l.all, nil)
-	case c.group != l.group: // An overdue fan-out call.
-		p.order.pay(l.group, l.all, nil, false, now)
 	default:
-		p.order.pay(l.group, l.all, c.turn, c.overtakes, now)
+		p.order.pay(l.group, l.all, c.turn, c.overtakes)
+		if c.overdue {
+			p.order.unserved = now
+		}
 	}
 	p.settle(w, outcome{grant: grant})
 }

@@ -110,7 +110,7 @@ func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
 	p.await(b, class, answer.BucketWait, answer.OrganizationWait, now)
 	b.asked = anyClass
 	if b.queue.size > 0 {
-		b.asked = p.offer(b, now, false).class
+		b.asked = p.offer(b, now, p.overdue(now)).class
 	}
 }
 
@@ -130,7 +130,8 @@ func (p *Pacer) expire(b *bucket, wait time.Duration, now time.Time) {
 	b.queue.each(func(w *waiter) {
 		if !w.deadline.IsZero() && w.deadline.Before(now.Add(wait)) {
 			flow := Flow{Key: w.places[0].lane.key, Class: w.places[0].class}
-			p.settle(w, outcome{err: &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: max(wait, p.estimate(b, flow, now))}})
+			p.remove(w)
+			p.deliver(w, outcome{err: &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: max(wait, p.estimate(b, flow, now))}})
 		}
 	})
 }

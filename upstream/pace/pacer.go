@@ -220,7 +220,7 @@ func (p *Pacer) leave(w *waiter, err error) outcome {
 // passOn gives a grant to the next call in b. If none waits, the token goes back to
 // the shared budget.
 func (p *Pacer) passOn(b *bucket, c *choice, grant Grant, now time.Time) {
-	if claim := b.queue.next(now, p.interval(b), &p.order); claim.place != nil {
+	if claim := b.queue.next(now, p.interval(b), &p.order, p.overdue(now)); claim.place != nil {
 		p.serve(claim, c, grant, now)
 		return
 	}
@@ -233,6 +233,11 @@ func (p *Pacer) passOn(b *bucket, c *choice, grant Grant, now time.Time) {
 // settle removes w from its queue and delivers its outcome.
 func (p *Pacer) settle(w *waiter, out outcome) {
 	p.remove(w)
+	p.deliver(w, out)
+}
+
+// deliver sends the outcome of w, which has left its queue.
+func (p *Pacer) deliver(w *waiter, out outcome) {
 	out.class, out.demoted = w.class, w.demoted
 	w.done <- out // It is buffered, and gets one outcome.
 }

@@ -165,12 +165,15 @@ type claim struct {
 	// in the group of the call.
 	overtakes bool
 	turn      *turn
+	// overdue is set for a fan-out call that goes before urgent ones.
+	overdue bool
 }
 
 // next returns the claim of the call that goes next in the bucket; its place is nil
-// if none waits. interval is the time between two tokens. It notes the revocations
-// that are beyond their share.
-func (q *queue) next(now time.Time, interval time.Duration, all *level) claim {
+// if none waits. interval is the time between two tokens, and overdue says whether a
+// fan-out call may go before urgent ones. It notes the revocations that are beyond
+// their share.
+func (q *queue) next(now time.Time, interval time.Duration, all *level, overdue bool) claim {
 	var inTurn, express *lane
 	for _, l := range q.lanes[urgent] {
 		if inTurn == nil || q.before(l, inTurn, all) {
@@ -184,7 +187,7 @@ func (q *queue) next(now time.Time, interval time.Duration, all *level) claim {
 			express = l
 		}
 	}
-	overdue := q.overdue(now, interval)
+	overdue = overdue && q.overdue(now, interval)
 	switch {
 	case inTurn == nil && len(q.lanes[patient]) == 0:
 		return claim{}
@@ -192,7 +195,7 @@ func (q *queue) next(now time.Time, interval time.Duration, all *level) claim {
 		return claim{place: express.revocations.first.value, class: Revocation, overtakes: true}
 	case inTurn == nil || overdue:
 		l := q.patientTurn(all)
-		c := claim{place: l.oldest(), class: FanOut, turn: l.turn}
+		c := claim{place: l.oldest(), class: FanOut, turn: l.turn, overdue: inTurn != nil}
 		if overdue {
 			c.class = Interactive
 		}

@@ -121,12 +121,12 @@ func (m *modelQueue) remove(g group, w *waiter) {
 
 // pop serves the next call of a queue of which no call is overdue.
 func pop(q *queue, all *level) *waiter {
-	claim := q.next(time.Time{}, time.Hour, all)
+	claim := q.next(time.Time{}, time.Hour, all, true)
 	if claim.place == nil {
 		return nil
 	}
 	w, l := claim.place.waiter, claim.place.lane
-	q.pay(l.group, l.turn, claim.turn, claim.overtakes, time.Time{})
+	q.pay(l.group, l.turn, claim.turn, claim.overtakes)
 	q.remove(w, all)
 	return w
 }

@@ -264,6 +264,26 @@ func TestFanOutIsNotStarved(t *testing.T) {
 	}
 }
 
+// TestAllClassesLeaveAShare: a caller with calls of all classes leaves another half of
+// what fan-outs leave.
+func TestAllClassesLeaveAShare(t *testing.T) {
+	const long = 20 * time.Minute
+	for name, budget := range map[string][]string{"bucket": {"b"}, "organization": buckets("b", 24)} {
+		neighbour := func(ctx context.Context, c *crowd) { c.work(ctx, "neighbour", Interactive, 48, budget...) }
+		alone := during(t, defaults, long, "neighbour", neighbour)
+		beside := during(t, defaults, long, "neighbour", func(ctx context.Context, c *crowd) {
+			for class := Revocation; class <= FanOut; class++ {
+				c.work(ctx, "hostile", class, 24, budget...)
+			}
+			neighbour(ctx, c)
+		})
+		t.Logf("%s: %d alone, %d beside", name, alone, beside)
+		if leaves := alone - alone/patientEvery; 2*(beside+maxLead+1) < leaves*95/100 {
+			t.Errorf("%s: %d beside a caller with all classes, %d alone", name, beside, alone)
+		}
+	}
+}
+
 // Fan-outs take turns with each other.
 func TestFanOutsTakeTurns(t *testing.T) {
 	const long = 20 * time.Minute

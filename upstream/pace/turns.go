@@ -134,7 +134,8 @@ type level struct {
 	// overtook is set after a call that went before its turn. The next one goes in
 	// turn, so that those before their turn are half of the calls at the most.
 	overtook bool
-	// unserved is since when patient calls wait and none has gone.
+	// unserved is since when patient calls wait and none has gone; between buckets, since
+	// when none has gone before urgent ones.
 	unserved time.Time
 }
 
@@ -165,13 +166,10 @@ func (l *level) overdue(now time.Time, interval time.Duration) bool {
 }
 
 // pay charges f for a call.
-func (l *level) pay(g group, f, inTurn *turn, overtakes bool, now time.Time) {
+func (l *level) pay(g group, f, inTurn *turn, overtakes bool) {
 	if overtakes {
 		inTurn = nil
 	}
 	l.overtook = overtakes
-	if g == patient {
-		l.unserved = now
-	}
 	l.turns[g].pay(f, inTurn)
 }
