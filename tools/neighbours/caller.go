@@ -25,7 +25,7 @@ type caller struct {
 	at     target
 	client *http.Client
 	// asked counts the uncached reads, each of which is about something else.
-	asked int
+	asked atomic.Int64
 }
 
 func newCaller(at target) *caller {
@@ -38,14 +38,17 @@ func stored() []string {
 	return []string{"/organization/projects?limit=20", "/organization/projects?limit=100", "/organization/groups?limit=20"}
 }
 
-// unknown are reads of things that are not there, which no cache has. The caller takes
-// one after the other. Alone it may make some 40 of them a minute.
-func unknown(n int) string {
+// uncachedWorkers is how many workers make uncached reads.
+const uncachedWorkers = 3
+
+// unknown are the endpoints from which a worker reads in turn, two for each. It asks for
+// things that are not there, which no cache has. The hostile caller reads from them too.
+func unknown(worker int) []string {
 	paths := []string{
 		"/organization/users/user_%d", "/organization/projects/proj_%d", "/organization/invites/invite_%d", "/organization/admin_api_keys/key_%d",
 		"/organization/groups/group_%d", "/organization/certificates/cert_%d",
 	}
-	return fmt.Sprintf(paths[n%len(paths)], n)
+	return paths[2*worker : 2*worker+2]
 }
 
 // measure makes both kinds of reads for a time.
@@ -59,7 +62,9 @@ func (c *caller) measure(ctx context.Context, d time.Duration) (measured, error)
 		count atomic.Int64
 	)
 	m.lasted = d
-	reads.Go(func() { c.uncached(ctx, &m) })
+	for worker := range uncachedWorkers {
+		reads.Go(func() { c.uncached(ctx, unknown(worker), &m, &mu) })
+	}
 	tick := time.NewTicker(cachedEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -95,20 +100,27 @@ func (c *caller) measure(ctx context.Context, d time.Duration) (measured, error)
 }
 
 // uncached makes uncached reads until ctx ends. Each is tried until it is answered.
-func (c *caller) uncached(ctx context.Context, m *measured) {
-	for ctx.Err() == nil {
-		c.asked++
+func (c *caller) uncached(ctx context.Context, paths []string, m *measured, mu *sync.Mutex) {
+	for i := 0; ctx.Err() == nil; i++ {
+		path := fmt.Sprintf(paths[i%len(paths)], c.asked.Add(1))
 		begun := time.Now()
 		for ctx.Err() == nil {
-			answer, err := c.get(ctx, unknown(c.asked))
-			if err == nil && answer.status != http.StatusTooManyRequests && answer.status < http.StatusInternalServerError {
-				m.uncached = append(m.uncached, time.Since(begun))
-				break
-			}
+			answer, err := c.get(ctx, path)
+			took := time.Since(begun)
 			if ctx.Err() != nil {
 				return
 			}
-			m.refused++
+			answered := err == nil && answer.status != http.StatusTooManyRequests && answer.status < http.StatusInternalServerError
+			mu.Lock()
+			if answered {
+				m.uncached = append(m.uncached, took)
+			} else {
+				m.refused++
+			}
+			mu.Unlock()
+			if answered {
+				break
+			}
 			wait(ctx, max(answer.retryAfter, time.Second))
 		}
 	}

@@ -32,9 +32,11 @@ type measured struct {
 	lasted time.Duration
 }
 
-// each is the time for each uncached read, with that of the last one, which the end of
+// each is the time for each uncached read, with that of the last ones, which the end of
 // the phase cut off.
-func (m measured) each() time.Duration { return m.lasted / time.Duration(len(m.uncached)) }
+func (m measured) each() time.Duration {
+	return uncachedWorkers * m.lasted / time.Duration(len(m.uncached))
+}
 
 func quantile(times []time.Duration, q float64) time.Duration {
 	if len(times) == 0 {

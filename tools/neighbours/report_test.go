@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-func phase(cached, uncached time.Duration, reads int) measured {
+func phase(cached, uncached time.Duration) measured {
+	const reads = 100
 	m := measured{lasted: uncached * time.Duration(reads)}
 	for range reads {
 		m.cached = append(m.cached, cached)
@@ -22,15 +23,15 @@ func phase(cached, uncached time.Duration, reads int) measured {
 }
 
 func TestReport(t *testing.T) {
-	alone := phase(time.Millisecond, time.Second, 100)
+	alone := phase(time.Millisecond, time.Second)
 	for name, test := range map[string]struct {
 		beside measured
 		want   error
 	}{
-		"within":          {phase(1400*time.Microsecond, 1900*time.Millisecond, 100), nil},
-		"cached missed":   {phase(1600*time.Microsecond, 1900*time.Millisecond, 100), errMissed},
-		"uncached missed": {phase(1400*time.Microsecond, 2100*time.Millisecond, 100), errMissed},
-		"failures":        {func() measured { m := phase(time.Millisecond, time.Second, 100); m.failed = 1; return m }(), errMissed},
+		"within":          {phase(1400*time.Microsecond, 1900*time.Millisecond), nil},
+		"cached missed":   {phase(1600*time.Microsecond, 1900*time.Millisecond), errMissed},
+		"uncached missed": {phase(1400*time.Microsecond, 2100*time.Millisecond), errMissed},
+		"failures":        {func() measured { m := phase(time.Millisecond, time.Second); m.failed = 1; return m }(), errMissed},
 	} {
 		var out strings.Builder
 		if err := report(&out, alone, test.beside); !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {

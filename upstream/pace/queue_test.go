@@ -52,10 +52,10 @@ func revocationOf(f *modelFlow) *waiter {
 
 // pop returns the next call, in a queue without overdue calls.
 func (m *modelQueue) pop() *waiter {
-	any := func(string, *modelFlow) bool { return true }
-	inTurn := m.turn(urgent, any)
+	every := func(string, *modelFlow) bool { return true }
+	inTurn := m.turn(urgent, every)
 	if inTurn == "" {
-		key := m.turn(patient, any)
+		key := m.turn(patient, every)
 		if key == "" {
 			return nil
 		}

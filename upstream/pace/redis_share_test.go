@@ -74,6 +74,7 @@ func TestRevocationsHaveAShareBetweenReplicas(t *testing.T) {
 // TestDeletingNothingStarvesNobodyOnRedis: a caller that revokes nothing leaves half to
 // another caller's reads, in its replica and in another.
 func TestDeletingNothingStarvesNobodyOnRedis(t *testing.T) {
+	t.Parallel()
 	const first = 24
 	for name, same := range map[string]bool{"one replica": true, "two replicas": false} {
 		t.Run(name, func(t *testing.T) {
