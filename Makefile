@@ -101,6 +101,11 @@ fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
 soak: ## Keep a gateway busy for DURATION (10m), and report what it holds
 	SOAK=$(DURATION) go test -run '^TestSoak$$' -v -timeout 0 ./cmd/gateway
 
+.PHONY: neighbours
+neighbours: build ## Measure what two hostile neighbours take from a caller (DURATION=1m)
+	@cd tools/neighbours && go build -o $(CURDIR)/.cache/neighbours .
+	@.cache/neighbours -gateway bin/gateway $(if $(filter command line environment,$(origin DURATION)),-duration $(DURATION))
+
 .PHONY: tools
 tools: $(BUF) $(LINTER) $(SUITE) ## Build the pinned tools into .cache
 

@@ -89,7 +89,7 @@ func New(o Options) (*Cache, error) {
 	o.Logger = accounting.Logger(o.Logger)
 	return &Cache{
 		options:    o,
-		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Joined: raise}),
+		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Joined: join}),
 		refreshing: make(chan struct{}, maxRefreshing),
 	}, nil
 }
@@ -97,9 +97,9 @@ func New(o Options) (*Cache, error) {
 // Close ends the fetches that are under way, and waits for their end.
 func (c *Cache) Close() { c.flights.Close() }
 
-// raise makes a fetch of an inventory, or one in the background, as urgent as a
-// call that joins the wait for it.
-func raise(flight, joiner context.Context) { pace.Raise(flight, pace.FlowFrom(joiner)) }
+// join lets a fetch of an inventory, or one in the background, wait on behalf of a
+// call that joins it too.
+func join(flight, joiner context.Context) { pace.Join(flight, pace.FlowFrom(joiner)) }
 
 // stored is an answer that several callers may get.
 type stored struct {

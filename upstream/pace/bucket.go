@@ -29,10 +29,11 @@ type bucket struct {
 	refusal *Refusal
 }
 
-func newBucket(name string, limit Limit, floor float64) *bucket {
+func newBucket(name string, limit Limit, floor float64, bounds Bounds) *bucket {
 	return &bucket{
 		terms:   Terms{Bucket: name, Limit: limit, Floor: floor},
 		learned: learned{rate: limit.Calls},
+		queue:   newQueue(bounds),
 	}
 }
 

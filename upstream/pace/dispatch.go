@@ -1,7 +1,6 @@
 package pace
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -46,14 +45,14 @@ func (p *Pacer) step(ctx context.Context) time.Duration {
 		return 0
 	}
 	now := time.Now()
-	w, until := p.pick(now)
+	c, until := p.choose(now)
 	switch {
-	case w == nil:
+	case c == nil:
 		return until
 	case p.options.Shared == nil, p.lost && now.Before(p.recheck):
-		p.goAlone(w, now)
+		p.goAlone(c, now)
 	default:
-		p.goShared(ctx, w, now)
+		p.goShared(ctx, c, now)
 	}
 	return 0
 }
@@ -65,77 +64,21 @@ func (p *Pacer) unlocked(f func()) {
 	f()
 }
 
-// pick returns the first call in order among those for which there may be tokens.
-// If there is none, it returns the time until it has to be called again.
-func (p *Pacer) pick(now time.Time) (best *waiter, until time.Duration) {
-	until = idle
-	if p.waiting == 0 {
-		return nil, until
-	}
-	recheck := p.lost && !now.Before(p.recheck)
-	if p.lost {
-		until = p.recheck.Sub(now)
-	}
-	for _, b := range p.ordered {
-		w := b.queue.peek()
-		if w == nil {
-			continue
-		}
-		if wait := p.untilAsk(w).Sub(now); wait > 0 && !recheck {
-			until = min(until, wait)
-			continue
-		}
-		if best == nil || p.before(w, best) {
-			best = w
-		}
-	}
-	return best, until
-}
-
-// untilAsk is the earliest time at which a token for w can be asked for with
-// success.
-func (p *Pacer) untilAsk(w *waiter) time.Time {
-	own, all := w.bucket.due, p.organization.due
-	if !p.alone() {
-		// A replica takes its turn by asking.
-		if w.flow.Class < w.bucket.asked {
-			own = time.Time{}
-		}
-		if w.flow.Class < p.organization.asked {
-			all = time.Time{}
-		}
-	}
-	if own.After(all) {
-		return own
-	}
-	return all
-}
-
-// before reports whether w goes before other, of another bucket.
-func (p *Pacer) before(w, other *waiter) bool {
-	return cmp.Or(
-		cmp.Compare(w.flow.Class, other.flow.Class),
-		cmp.Compare(p.turns[w.flow.Key].last, p.turns[other.flow.Key].last),
-		w.entered.Compare(other.entered),
-	) < 0
-}
-
-// goAlone grants w if the limiters of this replica have tokens.
-func (p *Pacer) goAlone(w *waiter, now time.Time) {
-	b := w.bucket
+// goAlone grants the chosen call if the limiters of this replica have tokens.
+func (p *Pacer) goAlone(c *choice, now time.Time) {
+	b := c.bucket
 	byBucket, byOrganization := p.takeAlone(b, now)
-	p.await(b, w.flow.Class, byBucket, byOrganization, now)
+	p.await(b, c.class, byBucket, byOrganization, now)
 	if byBucket > 0 || byOrganization > 0 {
 		return
 	}
-	b.queue.pop()
-	p.deliver(w, outcome{grant: p.grant(b, now)})
+	p.serve(c.claim, c, p.grant(b, now), now)
 }
 
-// goShared asks the shared budget for a token in w's bucket, and grants it to the
-// call that is next in the bucket when the answer arrives.
-func (p *Pacer) goShared(ctx context.Context, w *waiter, now time.Time) {
-	b, class := w.bucket, w.flow.Class
+// goShared asks the shared budget for a token in the bucket that was chosen, and
+// grants it to the call that is next there when the answer arrives.
+func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
+	b, class := c.bucket, c.class
 	if b.refusal != nil && !p.reportRefusal(ctx, b, now) {
 		return
 	}
@@ -163,11 +106,11 @@ func (p *Pacer) goShared(ctx context.Context, w *waiter, now time.Time) {
 	}
 	grant := p.grant(b, now)
 	grant.receipt = &receipt{ask, answer}
-	p.passOn(b, grant)
+	p.passOn(b, c, grant, now)
 	p.await(b, class, answer.BucketWait, answer.OrganizationWait, now)
 	b.asked = anyClass
-	if next := b.queue.peek(); next != nil {
-		b.asked = next.flow.Class
+	if b.queue.size > 0 {
+		b.asked = p.offer(b, now, p.overdue(now)).class
 	}
 }
 
@@ -186,7 +129,9 @@ func (p *Pacer) expire(b *bucket, wait time.Duration, now time.Time) {
 	}
 	b.queue.each(func(w *waiter) {
 		if !w.deadline.IsZero() && w.deadline.Before(now.Add(wait)) {
-			p.settle(w, outcome{err: &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: wait}})
+			flow := Flow{Key: w.places[0].lane.key, Class: w.places[0].class}
+			p.remove(w)
+			p.deliver(w, outcome{err: &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: max(wait, p.estimate(b, flow, now))}})
 		}
 	})
 }

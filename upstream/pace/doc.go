@@ -12,14 +12,21 @@
 //
 // # Order
 //
-// Classes go in strict order, [Revocation] first. Within a class flows take turns,
-// one call each, however many calls each has waiting. The next call is chosen when
-// there is a token, not before: a revocation that comes late still goes first.
-// This holds within a bucket, between buckets that wait for a token of the
-// organization, and between replicas that share a budget.
+// Flows take turns, one call each, however many calls each has waiting: start-time
+// fair queueing, within a bucket and between buckets that wait for a token of the
+// organization. The next call is chosen when there is a token, not before.
 //
-// A caller that joins a waiting call of another flow raises it to its class
-// ([Raise]).
+// A [Revocation] goes before its turn, and its flow pays for it with later turns.
+// When the flow is too far ahead, its revocations wait for its turn as its
+// [Interactive] calls do. No two calls in succession go before their turn, but for
+// the first of each flow. [FanOut] goes last, and gets a small part of the tokens in
+// any case. So every class has a share, and every flow its part of that.
+//
+// Replicas that share a budget take turns by class. The share of revocations holds
+// for all of them together, those of flows hold in each.
+//
+// A caller that joins a waiting call of another flow gives it a place in its own flow
+// too ([Join]).
 //
 // A call that cannot be made before its deadline fails at once, as [*Exhausted].
 //

@@ -21,7 +21,7 @@ type Reason uint8
 const (
 	// TooLate is a call whose turn comes after its deadline.
 	TooLate Reason = iota + 1
-	// QueueFull is a call that found the queue of its bucket full.
+	// QueueFull is a call for whose flow there was no room in its bucket.
 	QueueFull
 )
 
@@ -43,8 +43,8 @@ type Exhausted struct { //nolint:errname // pace.Exhausted says it
 	Bucket string
 	// Reason says why.
 	Reason Reason
-	// RetryAfter is an estimate of the time after which the same call is made
-	// without a wait.
+	// RetryAfter is an estimate of the time after which the call would have been
+	// made, behind all that go before it.
 	RetryAfter time.Duration
 }
 

@@ -12,22 +12,107 @@ func (p *Pacer) Estimate(bucket string, flow Flow) time.Duration {
 }
 
 func (p *Pacer) estimate(b *bucket, flow Flow, now time.Time) time.Duration {
-	first := max(p.untilToken(b, now), p.untilToken(p.organization, now))
-	ahead := b.queue.ahead(flow)
-	if ahead == 0 {
-		return first
+	if p.demotes(b, flow) {
+		flow.Class = Interactive
 	}
-	// Buckets whose next call is at least as urgent share the organization's
-	// tokens with this one.
+	wait := max(p.untilToken(b, now), p.untilToken(p.organization, now))
+	// Other buckets with tokens compete for the organization's, as far as their
+	// calls are at least as urgent.
 	busy := 1
 	for _, other := range p.ordered {
-		if w := other.queue.peek(); w != nil && other != b && w.flow.Class <= flow.Class {
+		if other != b && other.queue.queuedAtLeast(flow.Class) > 0 && !other.due.After(now) {
 			busy++
 		}
 	}
-	interval := max(p.interval(b), time.Duration(busy)*p.interval(p.organization))
+	organization := p.interval(p.organization)
+	interval := max(p.interval(b), time.Duration(busy)*organization)
+	ahead := float64(b.queue.ahead(flow)) * float64(interval)
+	// Each flow that waits there, and is not ahead of its turn, goes once first.
+	rivals := min(busy-1, p.order.turns[flow.Class.group()].notBehind(flow.Key))
+	ahead += float64(rivals) * float64(organization)
 	// No call waits for a day, and a larger product could overflow.
-	return first + time.Duration(min(float64(ahead)*float64(interval), float64(24*time.Hour)))
+	return wait + time.Duration(min(ahead, float64(24*time.Hour)))
+}
+
+// ahead returns the number of calls that go before a new call of flow.
+func (q *queue) ahead(flow Flow) int {
+	key := q.laneKey(flow)
+	switch flow.Class {
+	case FanOut:
+		n := q.rounds(patient, key, (*lane).size)
+		// Of these, and of the call itself, each goes when it is overdue at the latest.
+		return n + min(q.queuedAtLeast(Interactive), (patientEvery-1)*(n+1))
+	case Revocation:
+		n := q.rounds(urgent, key, func(l *lane) int { return l.revocations.size })
+		// Of those that go before their turn, no two go in succession.
+		return n + min(max(0, n-q.fresh()), q.queuedAtLeast(Interactive)-q.queued[Revocation])
+	default:
+		n := q.rounds(urgent, key, (*lane).size)
+		return n + min(n+1, q.overtaking(key))
+	}
+}
+
+// fresh is the number of flows with revocations that are not ahead of their turn.
+func (q *queue) fresh() (n int) {
+	for _, l := range q.lanes[urgent] {
+		if l.revocations.size > 0 && q.turns[urgent].lead(l.turn) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// overtaking is the number of revocations that go before their turn, and by that
+// before a new call in the lane of key.
+func (q *queue) overtaking(key string) (n int) {
+	turns := &q.turns[urgent]
+	rounds := 1 + turns.leadOf(key)
+	if own := q.lanes[urgent][key]; own != nil {
+		rounds += own.size()
+	}
+	for _, l := range q.lanes[urgent] {
+		if later := l.size() - max(0, rounds-turns.lead(l.turn)); l.key != key && later > 0 {
+			n += max(0, min(later, l.revocations.size, maxLead-turns.lead(l.turn)))
+		}
+	}
+	return n
+}
+
+// queuedAtLeast is the number of calls of a class, or a more urgent one.
+func (q *queue) queuedAtLeast(class Class) int {
+	n := 0
+	for c := Revocation; c <= class; c++ {
+		n += q.queued[c]
+	}
+	return n
+}
+
+// rounds is the number of calls, as count counts those of a lane, that go before a
+// new call in the lane of key while flows take turns.
+func (q *queue) rounds(g group, key string, count func(*lane) int) int {
+	lead, own := q.turns[g].leadOf(key), 0
+	if l := q.lanes[g][key]; l != nil {
+		own = count(l)
+	}
+	n := own
+	for _, l := range q.lanes[g] {
+		if l.key != key {
+			n += max(0, min(count(l), own+1+lead-q.turns[g].lead(l.turn)))
+		}
+	}
+	return n
+}
+
+// notBehind is the number of waiting flows, but for that of key, that have their turn
+// before a new call of it.
+func (t *turns) notBehind(key string) int {
+	lead, n := t.leadOf(key), 0
+	for k, f := range t.flows {
+		if k != key && f.waiting > 0 && t.lead(f) <= lead {
+			n++
+		}
+	}
+	return n
 }
 
 // untilToken is the time until b has a token. It is zero when a lost budget is due

@@ -9,7 +9,7 @@ import (
 // as zero, counts as FanOut.
 type Class uint8
 
-// The classes, in the order in which they go.
+// The classes, in the order in which they go, each within its share.
 const (
 	// Revocation takes access away: deletes of keys, users, roles.
 	Revocation Class = iota + 1
@@ -41,8 +41,7 @@ func (c Class) valid() Class {
 	return c
 }
 
-// Flow identifies on whose behalf a call is made. Flows of a class share tokens
-// equally.
+// Flow identifies on whose behalf a call is made. Flows share tokens equally.
 type Flow struct {
 	// Key identifies the flow, such as a caller's name. It is not logged.
 	Key string
@@ -52,66 +51,92 @@ type Flow struct {
 
 type flowKey struct{}
 
-// contextFlow is the flow of the calls of a context. Its class may rise.
+// maxJoined bounds the flows of a context. Further ones wait for the others.
+const maxJoined = 16
+
+// contextFlow is the flows of the calls of a context.
 type contextFlow struct {
-	mu   sync.Mutex
-	flow Flow
-	// waiting has a function for each waiting call of the context, which moves the
-	// call to another flow.
+	mu sync.Mutex
+	// flows are those on whose behalf the calls are made. The first one began them.
+	flows []Flow
+	// waiting has a function for each waiting call of the context, which gives the
+	// call a place in another flow.
 	waiting map[*waiter]func(Flow)
 }
 
 // WithFlow returns a context whose calls are made for flow.
 func WithFlow(ctx context.Context, flow Flow) context.Context {
-	return context.WithValue(ctx, flowKey{}, &contextFlow{flow: flow})
+	flow.Class = flow.Class.valid()
+	return context.WithValue(ctx, flowKey{}, &contextFlow{flows: []Flow{flow}})
 }
 
-// FlowFrom returns the flow of ctx. Without one it is the unnamed flow, of class
-// Interactive.
+// FlowFrom returns the flow that [WithFlow] gave ctx. Without one it is the unnamed
+// flow, of class Interactive.
 func FlowFrom(ctx context.Context) Flow {
-	e, ok := ctx.Value(flowKey{}).(*contextFlow)
-	if !ok {
-		return Flow{Class: Interactive}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	flow := e.flow
-	flow.Class = flow.Class.valid()
-	return flow
+	flows, _ := flowsFrom(ctx)
+	return flows[0]
 }
 
-// Raise moves the calls of ctx, waiting and future ones, to flow if its class is
-// more urgent than theirs; otherwise it does nothing. It is for a caller that
-// joins a call of another flow. It applies to all contexts that are derived from
-// the one that [WithFlow] returned.
-func Raise(ctx context.Context, flow Flow) {
+// flowsFrom returns the flows of ctx; at least one.
+func flowsFrom(ctx context.Context) ([]Flow, *contextFlow) {
 	e, ok := ctx.Value(flowKey{}).(*contextFlow)
 	if !ok {
-		return // Such calls are Interactive, and no revocation joins a call of others.
+		return []Flow{{Class: Interactive}}, nil
 	}
-	flow.Class = flow.Class.valid()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.flow.Class.valid() <= flow.Class {
+	return e.flows[:len(e.flows):len(e.flows)], e
+}
+
+func mostUrgent(flows []Flow) Class {
+	class := FanOut
+	for _, flow := range flows {
+		class = min(class, flow.Class)
+	}
+	return class
+}
+
+// Join lets the calls of ctx, waiting and future ones, wait on behalf of flow too.
+// It is for a caller that joins a call of another flow. Such a call keeps its place,
+// and goes when the first of its flows has its turn: nobody's call goes later
+// because another one joined it, or because it joined another's. That flow pays.
+//
+// A call that several flows share is a read, so none of them counts as a
+// revocation. Join applies to all contexts that are derived from the one that
+// [WithFlow] returned.
+func Join(ctx context.Context, flow Flow) {
+	e, ok := ctx.Value(flowKey{}).(*contextFlow)
+	if !ok {
+		return // Such calls are nobody's.
+	}
+	flow.Class = max(flow.Class.valid(), Interactive)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, has := range e.flows {
+		if has.Key == flow.Key && has.Class <= flow.Class {
+			return
+		}
+	}
+	if len(e.flows) == maxJoined {
 		return
 	}
-	e.flow = flow
-	for _, move := range e.waiting {
-		move(flow)
+	e.flows = append(e.flows, flow)
+	for _, join := range e.waiting {
+		join(flow)
 	}
 }
 
-// follow calls move with every flow that the calls are raised to, until leave is
-// called.
-func (e *contextFlow) follow(w *waiter, from Flow, move func(Flow)) (leave func()) {
+// follow calls join with every flow that is added to the first known ones, until
+// leave is called.
+func (e *contextFlow) follow(w *waiter, known int, join func(Flow)) (leave func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.waiting == nil {
 		e.waiting = make(map[*waiter]func(Flow))
 	}
-	e.waiting[w] = move
-	if to := e.flow; to.Class.valid() < from.Class { // Raised since FlowFrom.
-		move(to)
+	e.waiting[w] = join
+	for _, flow := range e.flows[known:] { // Added since they were read.
+		join(flow)
 	}
 	return func() {
 		e.mu.Lock()

@@ -38,3 +38,11 @@ func termsOf(p *Pacer, bucket string) Terms {
 	defer p.mu.Unlock()
 	return p.bucket(bucket).terms
 }
+
+// remembered is the number of flows in the order of p. Its lock is held.
+func remembered(p *Pacer) (n int) {
+	for _, b := range p.ordered {
+		n += len(b.queue.turns[urgent].flows) + len(b.queue.turns[patient].flows)
+	}
+	return n + len(p.order.turns[urgent].flows) + len(p.order.turns[patient].flows)
+}

@@ -11,6 +11,9 @@ type Metrics interface {
 	Exhausted(bucket string, class Class, reason Reason)
 	// Left counts a call whose context ended while it waited.
 	Left(bucket string, class Class)
+	// Demoted counts a revocation that was beyond its flow's share, and waited as
+	// an interactive call. Its wait and its end are counted as those of one.
+	Demoted(bucket string)
 	// Limited counts a call that the upstream refused. lowered reports whether
 	// the refusal lowered the rate.
 	Limited(bucket string, lowered bool)
@@ -29,6 +32,9 @@ func (discard) Exhausted(string, Class, Reason) {}
 
 // Left implements [Metrics].
 func (discard) Left(string, Class) {}
+
+// Demoted implements [Metrics].
+func (discard) Demoted(string) {}
 
 // Limited implements [Metrics].
 func (discard) Limited(string, bool) {}

@@ -35,6 +35,9 @@ func (n *notes) Exhausted(bucket string, class Class, reason Reason) {
 // Left implements [Metrics].
 func (n *notes) Left(bucket string, class Class) { n.add("left %s %s", bucket, class) }
 
+// Demoted implements [Metrics].
+func (n *notes) Demoted(bucket string) { n.add("demoted %s", bucket) }
+
 // Limited implements [Metrics].
 func (n *notes) Limited(bucket string, lowered bool) { n.add("limited %s %t", bucket, lowered) }
 

@@ -43,10 +43,11 @@ type Learning struct {
 
 // Bounds are the bounds of a Pacer's memory.
 type Bounds struct {
-	// Calls is how many calls may wait in one bucket; default 4096.
+	// Calls is how many calls may wait in one bucket; default 4096. One flow has no
+	// more of them than it leaves free.
 	Calls int
-	// Flows is how many flows may wait in one class of a bucket; default 1024.
-	// Further flows share one queue.
+	// Flows is how many flows may wait in a bucket, and how many are remembered
+	// that no longer do; default 1024. Further flows share one queue.
 	Flows int
 	// Buckets is the number of buckets, with the configured ones; default 256.
 	// Further names share [OtherBucket].

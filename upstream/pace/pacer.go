@@ -17,8 +17,7 @@ type Pacer struct {
 	buckets      map[string]*bucket
 	ordered      []*bucket // the same buckets, in the order in which they were added
 	waiting      int       // in all buckets
-	turns        map[string]*turn
-	clock        uint64 // of turns
+	order        level     // between buckets
 	closed       bool
 
 	// lost is set while the shared budget fails. lostAt is the time of the first
@@ -32,13 +31,6 @@ type Pacer struct {
 	wake  chan struct{} // holds one: there is something to do
 	stop  context.CancelFunc
 	ended chan struct{}
-}
-
-// turn is the last time, by the clock of turns, at which a flow got a token. Flows
-// take turns across buckets for the organization's tokens.
-type turn struct {
-	last    uint64
-	waiting int // in all buckets
 }
 
 // receipt identifies a token that is given back.
@@ -71,9 +63,9 @@ func New(options Options) (*Pacer, error) {
 	p := &Pacer{
 		options:      options,
 		rules:        options.rules(),
-		organization: newBucket("", options.Organization, options.Organization.Calls),
+		organization: newBucket("", options.Organization, options.Organization.Calls, options.Bounds),
 		buckets:      make(map[string]*bucket),
-		turns:        make(map[string]*turn),
+		order:        newLevel(options.Bounds.Flows),
 		wake:         make(chan struct{}, 1),
 		stop:         stop,
 		ended:        make(chan struct{}),
@@ -111,7 +103,7 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 	if err := ctx.Err(); err != nil {
 		return Grant{}, err
 	}
-	flow := FlowFrom(ctx)
+	flows, shared := flowsFrom(ctx)
 	now := time.Now()
 	p.mu.Lock()
 	b := p.bucket(bucket)
@@ -120,111 +112,116 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 		if byBucket, byOrganization := p.takeAlone(b, now); byBucket <= 0 && byOrganization <= 0 {
 			grant := p.grant(b, now)
 			p.mu.Unlock()
-			p.options.Metrics.Granted(b.terms.Bucket, flow.Class, 0)
+			p.options.Metrics.Granted(b.terms.Bucket, mostUrgent(flows), 0)
 			return grant, nil
 		}
 	}
-	w, err := p.enter(ctx, b, flow, now)
+	w, err := p.enter(ctx, b, flows, now)
+	demoted := err != nil && p.demotes(b, flows[0])
 	p.mu.Unlock()
 	if err != nil {
-		p.count(b, flow.Class, now, err)
+		p.count(b, outcome{err: err, class: mostUrgent(flows), demoted: demoted}, now)
 		return Grant{}, err
 	}
 	p.signal()
-	if e, ok := ctx.Value(flowKey{}).(*contextFlow); ok {
-		defer e.follow(w, flow, func(to Flow) { p.raise(w, to) })()
+	if shared != nil {
+		defer shared.follow(w, len(flows), func(flow Flow) { p.join(w, flow) })()
 	}
 	select {
 	case out := <-w.done:
-		p.count(b, out.class, now, out.err)
+		p.count(b, out, now)
 		return out.grant, out.err
 	case <-ctx.Done():
-		p.count(b, p.leave(w), now, ctx.Err())
+		p.count(b, p.leave(w, ctx.Err()), now)
 		return Grant{}, ctx.Err()
 	}
 }
 
-func (p *Pacer) count(b *bucket, class Class, since time.Time, err error) {
-	switch e, ok := err.(*Exhausted); { //nolint:errorlint // it comes from here, unwrapped
+func (p *Pacer) count(b *bucket, out outcome, since time.Time) {
+	if out.demoted {
+		p.options.Metrics.Demoted(b.terms.Bucket)
+		out.class = Interactive
+	}
+	switch e, ok := out.err.(*Exhausted); { //nolint:errorlint // it comes from here, unwrapped
 	case ok:
-		p.options.Metrics.Exhausted(b.terms.Bucket, class, e.Reason)
-	case err != nil:
-		p.options.Metrics.Left(b.terms.Bucket, class)
+		p.options.Metrics.Exhausted(b.terms.Bucket, out.class, e.Reason)
+	case out.err != nil:
+		p.options.Metrics.Left(b.terms.Bucket, out.class)
 	default:
-		p.options.Metrics.Granted(b.terms.Bucket, class, time.Since(since))
+		p.options.Metrics.Granted(b.terms.Bucket, out.class, time.Since(since))
 	}
 }
 
 // enter queues a call, unless it cannot succeed in time.
-func (p *Pacer) enter(ctx context.Context, b *bucket, flow Flow, now time.Time) (*waiter, error) {
+func (p *Pacer) enter(ctx context.Context, b *bucket, flows []Flow, now time.Time) (*waiter, error) {
 	if p.closed {
 		return nil, ErrClosed
 	}
-	wait := p.estimate(b, flow, now)
-	if b.queue.size >= p.options.Bounds.Calls {
+	wait := p.estimate(b, flows[0], now)
+	for _, flow := range flows[1:] {
+		wait = min(wait, p.estimate(b, flow, now))
+	}
+	if b.queue.full(flows[0]) {
 		return nil, &Exhausted{Bucket: b.terms.Bucket, Reason: QueueFull, RetryAfter: wait}
 	}
-	w := &waiter{flow: flow, bucket: b, entered: now, done: make(chan outcome, 1)}
+	w := &waiter{bucket: b, entered: now, done: make(chan outcome, 1)}
 	if deadline, ok := ctx.Deadline(); ok {
 		if now.Add(wait).After(deadline) {
 			return nil, &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: wait}
 		}
 		w.deadline = deadline
 	}
-	p.remember(w)
+	p.waiting++
+	b.queue.add(w, flows[0], &p.order)
+	for _, flow := range flows[1:] {
+		p.addPlace(w, flow)
+	}
 	return w, nil
 }
 
-// remember queues w at the end of its flow.
-func (p *Pacer) remember(w *waiter) {
-	w.bucket.queue.push(w, p.options.Bounds.Flows)
-	p.waiting++
-	t := p.turns[w.flow.Key]
-	if t == nil {
-		p.clock++
-		t = &turn{last: p.clock}
-		p.turns[w.flow.Key] = t
-	}
-	t.waiting++
+// demotes reports whether a call of flow would wait as an interactive call, because
+// the flow has used up its share of revocations.
+func (p *Pacer) demotes(b *bucket, flow Flow) bool {
+	ahead := b.queue.turns[urgent].leadOf(b.queue.laneKey(flow)) >= maxLead || p.order.turns[urgent].leadOf(flow.Key) >= maxLead
+	return flow.Class == Revocation && ahead
 }
 
-// raise moves w to a more urgent flow, if it still waits.
-func (p *Pacer) raise(w *waiter, to Flow) {
+// join lets w wait for another flow too, if it still waits.
+func (p *Pacer) join(w *waiter, flow Flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.lane == nil {
+	if w.places == nil {
 		return
 	}
-	w.bucket.queue.remove(w)
-	p.forget(w)
-	w.flow = to
-	p.remember(w)
+	p.addPlace(w, flow)
 	p.signal()
 }
 
-// leave removes a call whose context ended, and returns its class. If the call was
-// granted at the same moment, the grant passes to another.
-func (p *Pacer) leave(w *waiter) Class {
+// addPlace gives w a place in another flow. Without room there it waits where it is.
+func (p *Pacer) addPlace(w *waiter, flow Flow) {
+	if q := &w.bucket.queue; !q.full(flow) {
+		q.add(w, flow, &p.order)
+	}
+}
+
+// leave removes a call whose context ended with err, and returns its outcome. If the
+// call was granted at the same moment, the grant passes to another.
+func (p *Pacer) leave(w *waiter, err error) outcome {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.lane != nil {
-		w.bucket.queue.remove(w)
-		p.forget(w)
-		return w.flow.Class
+	if w.places != nil {
+		p.remove(w)
+	} else if out := <-w.done; out.err == nil { // Not in the queue: its outcome is there.
+		p.passOn(w.bucket, nil, out.grant, time.Now())
 	}
-	out := <-w.done // Not in the queue: its outcome is there.
-	if out.err == nil {
-		p.passOn(w.bucket, out.grant)
-	}
-	return w.flow.Class
+	return outcome{err: err, class: w.class, demoted: w.demoted}
 }
 
 // passOn gives a grant to the next call in b. If none waits, the token goes back to
 // the shared budget.
-func (p *Pacer) passOn(b *bucket, grant Grant) {
-	if w := b.queue.peek(); w != nil {
-		b.queue.pop()
-		p.deliver(w, outcome{grant: grant})
+func (p *Pacer) passOn(b *bucket, c *choice, grant Grant, now time.Time) {
+	if claim := b.queue.next(now, p.interval(b), &p.order, p.overdue(now)); claim.place != nil {
+		p.serve(claim, c, grant, now)
 		return
 	}
 	if grant.receipt != nil && len(p.returns) < maxReturns {
@@ -235,27 +232,19 @@ func (p *Pacer) passOn(b *bucket, grant Grant) {
 
 // settle removes w from its queue and delivers its outcome.
 func (p *Pacer) settle(w *waiter, out outcome) {
-	w.bucket.queue.remove(w)
+	p.remove(w)
 	p.deliver(w, out)
 }
 
-// deliver sends the outcome of w, which has just left its queue.
+// deliver sends the outcome of w, which has left its queue.
 func (p *Pacer) deliver(w *waiter, out outcome) {
-	if out.err == nil {
-		p.clock++
-		p.turns[w.flow.Key].last = p.clock
-	}
-	p.forget(w)
-	out.class = w.flow.Class
+	out.class, out.demoted = w.class, w.demoted
 	w.done <- out // It is buffered, and gets one outcome.
 }
 
-func (p *Pacer) forget(w *waiter) {
+func (p *Pacer) remove(w *waiter) {
+	w.bucket.queue.remove(w, &p.order)
 	p.waiting--
-	t := p.turns[w.flow.Key]
-	if t.waiting--; t.waiting == 0 {
-		delete(p.turns, w.flow.Key)
-	}
 }
 
 // bucket returns the bucket of a name, or OtherBucket.
@@ -273,7 +262,7 @@ func (p *Pacer) bucket(name string) *bucket {
 }
 
 func (p *Pacer) add(name string, limit Limit) *bucket {
-	b := newBucket(name, limit, p.options.Learning.Floor)
+	b := newBucket(name, limit, p.options.Learning.Floor, p.options.Bounds)
 	p.buckets[name] = b
 	p.ordered = append(p.ordered, b)
 	return b

@@ -17,13 +17,16 @@ import "github.com/redis/go-redis/v9"
 //	refused       the time of the last refusal
 //	refused_rate  the rate that was refused when the rate was last lowered
 //	closed        the time until which no call is made
+//	express       the time until which revocations wait as interactive calls
 //	w:REPLICA     class:since:due, of a replica that waits until due
 //
 // Instants are Unix microseconds by Redis's clock.
 //
-// Waiting replicas take turns: by class, then by since. A replica that does not
-// ask within the grace after its due loses its turn, so a replica that died or
-// has no waiting calls left delays the others by no more than the grace.
+// Waiting replicas take turns: by class, then by since. Of two tokens in succession
+// one at the most goes before the turns of others to a revocation, whatever replica
+// asks for it. A replica that does not ask within the grace after its due loses its
+// turn, so a replica that died or has no waiting calls left delays the others by no
+// more than the grace.
 
 // scriptTerms is the common part of the scripts: the arithmetic of Rules.priceOf
 // and of learned in Lua.
@@ -44,7 +47,7 @@ local price = function(b)
 end
 
 local read = function(key, terms)
-	local b = {key = key, terms = terms, turns = {}, others = 0, epoch = 0, raised = 0, refused = 0, refused_rate = 0, closed = 0}
+	local b = {key = key, terms = terms, turns = {}, others = 0, epoch = 0, raised = 0, refused = 0, refused_rate = 0, closed = 0, express = 0}
 	local fields = redis.call('HGETALL', key)
 	for i = 1, #fields, 2 do
 		local name, value = fields[i], fields[i + 1]
@@ -124,16 +127,28 @@ local pay = function(b, debt)
 	end -- of a debt
 end
 
+-- The class that counts: revocations have a share of the tokens.
+local counted = function(b, class)
+	if class == 1 and now < b.express then return 2 end
+	return class
+end
+
+-- Since when this replica waits. Revocations and interactive calls share a turn.
+local since = function(b)
+	local mine = b.turns[me]
+	if mine and (mine.class == class or math.max(mine.class, class) <= 2) then return mine.since end
+	return now
+end
+
 -- Whether all tokens are for replicas that go before this one.
 local spoken_for = function(b)
-	local since, ahead = now, 0
-	local mine = b.turns[me]
-	if mine and mine.class == class then since = mine.since end
+	local mine, from, ahead = counted(b, class), since(b), 0
 	for replica, turn in pairs(b.turns) do
+		local other = counted(b, turn.class)
 		if turn.due + rules.window < now then
 			redis.call('HDEL', b.key, 'w:' .. replica)
 		elseif replica ~= me and turn.due + b.grace > now and
-			(turn.class < class or (turn.class == class and turn.since < since)) then
+			(other < mine or (other == mine and turn.since < from)) then
 			ahead = ahead + 1
 		end -- of its turn
 	end
@@ -141,9 +156,7 @@ local spoken_for = function(b)
 end
 
 local line_up = function(b, wait)
-	local since, mine = now, b.turns[me]
-	if mine and mine.class == class then since = mine.since end
-	write(b, 'w:' .. me, whole(class) .. ':' .. whole(since) .. ':' .. whole(now + wait))
+	write(b, 'w:' .. me, whole(class) .. ':' .. whole(since(b)) .. ':' .. whole(now + wait))
 end
 
 local leave = function(b)
@@ -154,6 +167,8 @@ local take = function(b)
 	local before = tat(b)
 	b.tat = before + b.interval
 	write(b, 'tat', whole(b.tat))
+	-- Not the next token, and the one after that.
+	if class == 1 and now >= b.express then write(b, 'express', whole(now + b.interval * 1.5)) end -- if
 	leave(b)
 	return whole(b.tat) .. ':' .. whole(before)
 end

@@ -225,7 +225,7 @@ func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 	rules := options.rules()
 	terms := Terms{Bucket: "b", Limit: Limit{1000, 10}, Floor: 2}
 	organization := Terms{Limit: roomy}
-	local := newBucket("b", terms.Limit, terms.Floor)
+	local := newBucket("b", terms.Limit, terms.Floor, options.Bounds)
 	now := time.Now()
 	for step := range 30 {
 		var shared State
@@ -369,7 +369,7 @@ func TestCancelStorm(t *testing.T) {
 	}
 	all.Wait()
 	m.check(t, 5000)
-	if waitingIn(p) != 0 || len(p.turns) != 0 {
+	if waitingIn(p) != 0 || remembered(p) != 0 {
 		t.Error("calls are left")
 	}
 	// The pacer still works.

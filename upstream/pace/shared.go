@@ -45,7 +45,8 @@ type Ask struct {
 	Rules Rules
 	// Bucket and Organization are the buckets to take from.
 	Bucket, Organization Terms
-	// Class is the most urgent class that waits in this replica for the bucket.
+	// Class is the class of the call that this replica would make. Of the tokens for
+	// revocations, no two in succession go before the turns of other replicas.
 	Class Class
 	// BucketDebt and OrganizationDebt are settled first.
 	BucketDebt, OrganizationDebt Debt

@@ -78,9 +78,9 @@ func (p *Pacer) stateOf(b *bucket, now time.Time) BucketState {
 		LastLimited: b.learned.refused,
 		Shared:      !p.alone(),
 		Queued: Queued{
-			Revocation:  b.queue.classes[Revocation].size,
-			Interactive: b.queue.classes[Interactive].size,
-			FanOut:      b.queue.classes[FanOut].size,
+			Revocation:  b.queue.queued[Revocation],
+			Interactive: b.queue.queued[Interactive],
+			FanOut:      b.queue.queued[FanOut],
 		},
 	}
 	if b.learned.closed.After(now) {

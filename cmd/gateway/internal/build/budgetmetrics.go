@@ -15,6 +15,7 @@ type paceEvents struct {
 	waited    *prometheus.HistogramVec
 	exhausted *prometheus.CounterVec
 	left      *prometheus.CounterVec
+	demoted   *prometheus.CounterVec
 	limited   *prometheus.CounterVec
 	shared    prometheus.Gauge
 }
@@ -33,6 +34,9 @@ func newPaceEvents(budgets []string) paceEvents {
 		left: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_budget_left_total", Help: "Calls that ended while they waited for the budget.",
 		}, []string{"budget", "class"}),
+		demoted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_budget_demoted_total", Help: "Revocations that waited as interactive calls, because their caller was too far ahead of its turn.",
+		}, []string{"budget"}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_upstream_limited_total", Help: "Calls that the upstream refused with 429, by whether the rate was lowered for it.",
 		}, []string{"budget", "lowered"}),
@@ -41,6 +45,7 @@ func newPaceEvents(budgets []string) paceEvents {
 		}),
 	}
 	for _, budget := range budgets {
+		e.demoted.WithLabelValues(budget)
 		for class := pace.Revocation; class <= pace.FanOut; class++ {
 			e.left.WithLabelValues(budget, class.String())
 			for reason := pace.TooLate; reason <= pace.QueueFull; reason++ {
@@ -55,7 +60,7 @@ func newPaceEvents(budgets []string) paceEvents {
 }
 
 func (e paceEvents) collectors() []prometheus.Collector {
-	return []prometheus.Collector{e.waited, e.exhausted, e.left, e.limited, e.shared}
+	return []prometheus.Collector{e.waited, e.exhausted, e.left, e.demoted, e.limited, e.shared}
 }
 
 // Granted implements pace.Metrics.
@@ -72,6 +77,9 @@ func (e paceEvents) Exhausted(bucket string, class pace.Class, reason pace.Reaso
 func (e paceEvents) Left(bucket string, class pace.Class) {
 	e.left.WithLabelValues(bucket, class.String()).Inc()
 }
+
+// Demoted implements pace.Metrics.
+func (e paceEvents) Demoted(bucket string) { e.demoted.WithLabelValues(bucket).Inc() }
 
 // Limited implements pace.Metrics.
 func (e paceEvents) Limited(bucket string, lowered bool) {
