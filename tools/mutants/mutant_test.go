@@ -65,6 +65,28 @@ func TestMutantsApply(t *testing.T) {
 	}
 }
 
+// TestSurvivorsAreListed: docs/security.md has every mutant that survives, with its
+// reason, and no other.
+func TestSurvivorsAreListed(t *testing.T) {
+	t.Parallel()
+	mutants, err := readMutants("patches")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "These survive:")
+	page, _, _ := strings.Cut(after, "\n## ")
+	for _, m := range mutants {
+		row := "| `" + m.name + "` | " + m.survives + " |\n"
+		if listed := strings.Contains(page, row); listed != (m.survives != "") {
+			t.Errorf("%s: listed: %t, survives: %q", m.name, listed, m.survives)
+		}
+	}
+}
+
 var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
 // testsIn are the names of the tests of a package.
