@@ -19,7 +19,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "mutants:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1) //nolint:gocritic // The signals end with the process.
 	}
 }
@@ -84,7 +84,7 @@ func (r runner) all(ctx context.Context, mutants []mutant, out io.Writer) ([]res
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.name, err)
 		}
-		fmt.Fprintf(out, "%-14s %s\n", end.verdict, end.name)
+		_, _ = fmt.Fprintf(out, "%-14s %s\n", end.verdict, end.name)
 		results = append(results, end)
 	}
 	return results, nil
@@ -92,7 +92,7 @@ func (r runner) all(ctx context.Context, mutants []mutant, out io.Writer) ([]res
 
 // report prints a table, and what is not as it should be.
 func report(out io.Writer, results []result) error {
-	fmt.Fprintln(out)
+	_, _ = fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	count := make(map[verdict]int)
 	for _, r := range results {
@@ -101,17 +101,17 @@ func report(out io.Writer, results []result) error {
 		if r.verdict == survived {
 			by = r.survives
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.name, r.verdict, r.took.Round(100*time.Millisecond), by)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.name, r.verdict, r.took.Round(100*time.Millisecond), by)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%d mutants: %d killed, %d survived\n", len(results), count[killed]+count[hung], count[survived])
+	_, _ = fmt.Fprintf(out, "\n%d mutants: %d killed, %d survived\n", len(results), count[killed]+count[hung], count[survived])
 	faulty := false
 	for _, r := range results {
 		if fault := r.fault(); fault != "" {
 			faulty = true
-			fmt.Fprintf(out, "%s: %s\n", r.name, fault)
+			_, _ = fmt.Fprintf(out, "%s: %s\n", r.name, fault)
 		}
 	}
 	if faulty {

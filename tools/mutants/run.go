@@ -112,7 +112,7 @@ func (r runner) test(ctx context.Context, m mutant, overlay string) (output stri
 	if m.run != "" {
 		args = append(args, "-run", m.run)
 	}
-	command := exec.CommandContext(ctx, "go", append(args, m.tests...)...)
+	command := exec.CommandContext(ctx, "go", append(args, m.tests...)...) //nolint:gosec // The patches are part of the project.
 	command.Dir = r.root
 	// Tests start processes: all of them end with the command.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

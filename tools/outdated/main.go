@@ -18,7 +18,7 @@ var securityTable string //nolint:gochecknoglobals // go:embed needs one.
 
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "outdated:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "outdated:", err)
 		os.Exit(1)
 	}
 }
@@ -39,11 +39,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, folder := range flags.Args() {
 		updates, unknown, err := updatesOf(ctx, folder)
 		if err != nil {
-			fmt.Fprintf(out, "%s: not known: %v\n", folder, err)
+			_, _ = fmt.Fprintf(out, "%s: not known: %v\n", folder, err)
 			continue
 		}
 		if len(unknown) > 0 {
-			fmt.Fprintf(out, "%s: not known: %d modules, such as %s\n", folder, len(unknown), unknown[0])
+			_, _ = fmt.Fprintf(out, "%s: not known: %d modules, such as %s\n", folder, len(unknown), unknown[0])
 		}
 		for _, u := range updates {
 			found[u] = append(found[u], folder)

@@ -55,7 +55,7 @@ func report(out io.Writer, found map[update][]string, rules []rule) error {
 		title   string
 		updates []update
 	}{{"security-relevant", relevant}, {"others", others}} {
-		fmt.Fprintf(out, "outdated, %s: %d\n", part.title, len(part.updates))
+		_, _ = fmt.Fprintf(out, "outdated, %s: %d\n", part.title, len(part.updates))
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, u := range part.updates {
 			kind, how := "feature", "indirect"
@@ -65,7 +65,7 @@ func report(out io.Writer, found map[update][]string, rules []rule) error {
 			if u.direct {
 				how = "direct"
 			}
-			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.path, u.have, u.newest, kind, how, strings.Join(found[u], " "), reasonOf(u.path, rules))
+			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.path, u.have, u.newest, kind, how, strings.Join(found[u], " "), reasonOf(u.path, rules))
 		}
 		if err := table.Flush(); err != nil {
 			return err
