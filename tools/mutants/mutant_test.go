@@ -137,17 +137,17 @@ func TestParseMutant(t *testing.T) {
 }
 
 // TestApply: what a patch removes is found wherever it is, as whole lines, and once.
-func TestApply(t *testing.T) { //nolint:dupword // Lines that are there twice are what it is about.
+func TestApply(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	write(t, filepath.Join(folder, "a.go"), "one\n\ttwo\ntwo\nx3 three\nthree\nfour\nfour\n")
+	write(t, filepath.Join(folder, "a.go"), "one\n\ttwo\ntwo\nx3 three\nthree\nfour\nfour\n") //nolint:dupword // A line that is there twice.
 	for _, test := range []struct {
 		edits []edit
 		want  string
 	}{
-		{[]edit{{"a.go", "one\n", "1\n"}}, "1\n\ttwo\ntwo\nx3 three\nthree\nfour\nfour\n"},
-		{[]edit{{"a.go", "two\n", "2\n"}}, "one\n\ttwo\n2\nx3 three\nthree\nfour\nfour\n"},
-		{[]edit{{"a.go", "three\n", ""}, {"a.go", "one\n", "1\n"}}, "1\n\ttwo\ntwo\nx3 three\nfour\nfour\n"},
+		{[]edit{{"a.go", "one\n", "1\n"}}, "1\n\ttwo\ntwo\nx3 three\nthree\nfour\nfour\n"}, //nolint:dupword // A line that is there twice.
+		{[]edit{{"a.go", "two\n", "2\n"}}, "one\n\ttwo\n2\nx3 three\nthree\nfour\nfour\n"}, //nolint:dupword // A line that is there twice.
+		{[]edit{{"a.go", "three\n", ""}, {"a.go", "one\n", "1\n"}}, "1\n\ttwo\ntwo\nx3 three\nfour\nfour\n"}, //nolint:dupword // A line that is there twice.
 		{[]edit{{"a.go", "four\n", "4\n"}}, ""},
 		{[]edit{{"a.go", "five\n", "5\n"}}, ""},
 		{[]edit{{"b.go", "one\n", "1\n"}}, ""},

@@ -89,7 +89,7 @@ func requirements(ctx context.Context, folder string) ([]string, error) {
 
 // goCommand runs the go command. Its error is the first line that it says.
 func goCommand(ctx context.Context, folder string, args ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, "go", args...)
+	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // The arguments are this program's own.
 	command.Dir = folder
 	command.WaitDelay = time.Second
 	var said, complaint bytes.Buffer
