@@ -145,8 +145,8 @@ func TestApply(t *testing.T) {
 		edits []edit
 		want  string
 	}{
-		{[]edit{{"a.go", "one\n", "1\n"}}, "1\n\ttwo\ntwo\nx3 three\nthree\nfour\nfour\n"}, //nolint:dupword // A line that is there twice.
-		{[]edit{{"a.go", "two\n", "2\n"}}, "one\n\ttwo\n2\nx3 three\nthree\nfour\nfour\n"}, //nolint:dupword // A line that is there twice.
+		{[]edit{{"a.go", "one\n", "1\n"}}, "1\n\ttwo\ntwo\nx3 three\nthree\nfour\nfour\n"},                   //nolint:dupword // A line that is there twice.
+		{[]edit{{"a.go", "two\n", "2\n"}}, "one\n\ttwo\n2\nx3 three\nthree\nfour\nfour\n"},                   //nolint:dupword // A line that is there twice.
 		{[]edit{{"a.go", "three\n", ""}, {"a.go", "one\n", "1\n"}}, "1\n\ttwo\ntwo\nx3 three\nfour\nfour\n"}, //nolint:dupword // A line that is there twice.
 		{[]edit{{"a.go", "four\n", "4\n"}}, ""},
 		{[]edit{{"a.go", "five\n", "5\n"}}, ""},
