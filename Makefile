@@ -23,6 +23,7 @@ FUZZTIME ?= 10s
 FUZZBUDGET ?= 0
 DURATION ?= 10m
 LOADCALLS ?= 40000
+OUTDATED ?= 2m
 # The vendor's OpenAPI description is not part of the repository; its SDK comes from the registry.
 OPENAPI ?= $(wildcard ../shared/upstream/admin-openapi-2026-11.json)
 SDK ?= pinned
@@ -96,6 +97,14 @@ load: build ## Report how many calls a second each door answers (h2load; LOADCAL
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
 	tools/fuzz.sh $(FUZZTIME) $(FUZZBUDGET)
+
+.PHONY: mutants
+mutants: ## Make faults in the code, one at a time, and run the tests that must notice (ONLY='authn cache/')
+	@cd tools/mutants && CGO_ENABLED=0 go build -o $(CURDIR)/bin/mutants . && $(CURDIR)/bin/mutants -root $(CURDIR) -only '$(ONLY)'
+
+.PHONY: outdated
+outdated: ## List modules of which there is a newer version, security-relevant ones first (OUTDATED=2m)
+	@cd tools/outdated && CGO_ENABLED=0 go run . -limit $(OUTDATED) $(sort $(dir $(wildcard $(CURDIR)/tools/*/go.mod))) $(CURDIR)
 
 .PHONY: soak
 soak: ## Keep a gateway busy for DURATION (10m), and report what it holds

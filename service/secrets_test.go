@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -73,9 +74,29 @@ func TestSecretsAreHidden(t *testing.T) {
 		remove()
 	}
 	told.WriteString(gw.written(t))
+	wantHidden(t, told.String(), secrets)
+}
+
+// hides makes a call that is refused, and looks for the keys that were created through a
+// door, and for those of the gateway and its callers, in all that the gateway wrote.
+func (gw *tourGateway) hides(t *testing.T, d gatewaytest.Door, created []string) {
+	t.Helper()
+	if len(created) < 3 {
+		t.Errorf("only %d created keys to look for", len(created))
+	}
+	s := readTour(t, gw.Catalog)[0]
+	if err := gatewaytest.As("unknown", gw.Transport(d)).CallUnary(t.Context(), s.method.Spec(), s.method.Request.New().Interface(), s.method.Response.New().Interface()); connect.CodeOf(err) != connect.CodeUnauthenticated {
+		t.Errorf("a caller without a credential got %v", err)
+	}
+	wantHidden(t, gw.written(t), append(created, sandbox.DefaultAdminKey))
+}
+
+// wantHidden looks for secrets, and for the tokens of the callers, in what was told.
+func wantHidden(t *testing.T, told string, secrets []string) {
+	t.Helper()
 	for _, secret := range append(secrets, admissiontest.TokenOf("root"), admissiontest.TokenOf("unknown")) {
-		if at := strings.Index(told.String(), secret); at >= 0 {
-			t.Errorf("%.8s… was shown: %s", secret, told.String()[max(0, at-200):min(told.Len(), at+100)])
+		if at := strings.Index(told, secret); at >= 0 {
+			t.Errorf("%.8s… was shown: %s", secret, told[max(0, at-200):min(len(told), at+100)])
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -21,6 +20,7 @@ type Client struct {
 	config    Config
 	transport http.RoundTripper
 	own       *http.Transport // nil when the transport is the caller's
+	echoes    echoes
 }
 
 // Reply is a 2xx answer, or the certain part of one that was lost on the way to a
@@ -93,7 +93,7 @@ func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Repl
 	if err != nil {
 		return nil, &Error{Kind: CredentialRejected, Reason: ReasonCredentialUnreadable, cause: err}
 	}
-	scrub := scrubber(key)
+	known := c.echoes.of(key)
 
 	timed, stop := context.WithTimeoutCause(caller, c.config.TotalTimeout, errAttemptTimeout)
 	defer stop()
@@ -107,7 +107,7 @@ func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Repl
 	// The transport itself, not an http.Client: no redirects and no cookies.
 	response, err := c.transport.RoundTrip(request)
 	if err != nil {
-		return nil, lost(caller, ctx, e.writes(), x.sent(), scrubbed(err, scrub))
+		return nil, lost(caller, ctx, e.writes(), x.sent(), scrubbed(err, known.scrub))
 	}
 	defer response.Body.Close()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
@@ -117,14 +117,13 @@ func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Repl
 			// The status says enough when the body cannot be read.
 			body, _ = readBody(response, maxErrorBody)
 		}
-		return nil, refused(e.writes(), response, body, scrub, time.Now())
+		return nil, refused(e.writes(), response, body, known.scrub, time.Now())
 	}
-	return c.accept(caller, ctx, e, response, key)
+	return c.accept(caller, ctx, e, response, known)
 }
 
-func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http.Response, key Secret) (*Reply, *Error) {
-	scrub := scrubber(key)
-	id := requestID(response.Header, scrub)
+func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http.Response, known *traces) (*Reply, *Error) {
+	id := requestID(response.Header, known.scrub)
 	arriving := &arrival{ReadCloser: response.Body}
 	response.Body = arriving
 	body, err := readBody(response, c.config.MaxBody)
@@ -133,13 +132,9 @@ func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http
 	case err != nil && ctx.Err() != nil:
 		failure = lost(caller, ctx, e.writes(), true, err)
 	case err != nil:
-		failure = badAnswer(e.writes(), "the answer cannot be read", scrubbed(err, scrub))
+		failure = badAnswer(e.writes(), "the answer cannot be read", scrubbed(err, known.scrub))
 	default:
-		clean, echoed := withoutKey(body, key)
-		if echoed {
-			c.config.Logger.LogAttrs(ctx, slog.LevelError, "the upstream, or something in between, sent the admin key back; it was taken out of the answer", slog.String("endpoint", e.String()))
-		}
-		body = clean
+		body = c.sift(ctx, e, body, known)
 		wrong := looksWrong(response.StatusCode, response.Header, body)
 		if wrong == "" {
 			return &Reply{Status: response.StatusCode, Body: body, RequestID: id}, nil
@@ -149,6 +144,25 @@ func (c *Client) accept(caller, ctx context.Context, e *Endpoint, response *http
 	failure.Status, failure.RequestID = response.StatusCode, id
 	failure.cut = arriving.broke || err != nil && ctx.Err() != nil
 	return nil, failure
+}
+
+// sift returns an answer without what nobody may have of it. It runs before anything
+// keeps, decodes or counts the answer.
+func (c *Client) sift(ctx context.Context, e *Endpoint, body []byte, known *traces) []byte {
+	body, echoed := known.clean(body)
+	if echoed {
+		c.config.Attempts.Masked(MaskedAdminKey)
+		c.config.Logger.LogAttrs(ctx, slog.LevelError, "the upstream, or something in between, sent the admin key back; it was taken out of the answer", slog.String("endpoint", e.String()))
+	}
+	if e.secret {
+		return body
+	}
+	body, found := withoutCredentials(body)
+	if found {
+		c.config.Attempts.Masked(MaskedCredential)
+		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "an answer that should have no credential has one; it was masked", slog.String("endpoint", e.String()))
+	}
+	return body
 }
 
 // newRequest sets every header that is sent. None of them comes from a caller.
@@ -181,17 +195,6 @@ func (c *Client) newRequest(ctx context.Context, r *Request, key Secret) (*http.
 		sendTrace(ctx, request.Header)
 	}
 	return request, nil
-}
-
-// scrubber returns a function that removes the key from a text, both in its plain form
-// and as %q writes it, which is how net/http quotes an answer.
-func scrubber(key Secret) func(string) string {
-	plain := key.Reveal()
-	quoted := strconv.Quote(plain)
-	quoted = quoted[1 : len(quoted)-1]
-	return func(s string) string {
-		return strings.ReplaceAll(strings.ReplaceAll(s, quoted, redacted), plain, redacted)
-	}
 }
 
 // scrubbed returns err, unless its text shows the key: a malformed answer can make

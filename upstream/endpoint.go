@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
@@ -29,6 +30,7 @@ type Endpoint struct {
 	endings   []ending           // of the body
 	answer    *adminjson.Codec
 	gone      goneAnswer
+	secret    bool // The answer hands out a credential.
 }
 
 // Request is the HTTP request for one message. Equal requests to an endpoint are equal
@@ -85,7 +87,8 @@ func compile(md protoreflect.MethodDescriptor, drift *adminjson.Drift) (*Endpoin
 	if len(rule.GetAdditionalBindings()) > 0 {
 		return nil, errors.New("additional_bindings: more than one rule")
 	}
-	e := &Endpoint{name: md.FullName(), input: md.Input()}
+	policy, _ := proto.GetExtension(md.Options(), optionsv1.E_Policy).(*optionsv1.Policy)
+	e := &Endpoint{name: md.FullName(), input: md.Input(), secret: policy.GetSecret()}
 	switch pattern := rule.GetPattern().(type) {
 	case *annotations.HttpRule_Get:
 		e.verb, e.template = http.MethodGet, pattern.Get

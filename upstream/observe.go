@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// AttemptMetrics counts the attempts of a [Client]. Both methods may be called
+// AttemptMetrics counts the attempts of a [Client]. The methods may be called
 // from any goroutine and must not block.
 type AttemptMetrics interface {
 	// Began counts an attempt that is under way.
@@ -18,6 +18,8 @@ type AttemptMetrics interface {
 	// Ended counts its end: the endpoint, the status of the answer or 0 where
 	// there was none, and the duration.
 	Ended(e *Endpoint, status int, took time.Duration)
+	// Masked counts an answer that a secret was taken out of.
+	Masked(kind Masked)
 }
 
 // noAttempts counts nothing.
@@ -28,6 +30,9 @@ func (noAttempts) Began() {}
 
 // Ended implements [AttemptMetrics].
 func (noAttempts) Ended(*Endpoint, int, time.Duration) {}
+
+// Masked implements [AttemptMetrics].
+func (noAttempts) Masked(Masked) {}
 
 // observed is an attempt that is under way, as telemetry sees it. It knows the
 // endpoint and how it ended, and nothing of the request.

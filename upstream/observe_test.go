@@ -45,6 +45,16 @@ type attempted struct {
 	mu       sync.Mutex
 	underWay int
 	ended    []string
+	masked   map[upstream.Masked]int
+}
+
+func (a *attempted) Masked(kind upstream.Masked) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.masked == nil {
+		a.masked = make(map[upstream.Masked]int)
+	}
+	a.masked[kind]++
 }
 
 func (a *attempted) Began() {

@@ -1,11 +1,11 @@
 package upstream
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/admin-gateway/admin-gateway/internal/digest"
 )
 
 const redacted = "[redacted]"
@@ -33,8 +33,7 @@ func (s Secret) Reveal() string {
 // Equal reports whether both hold the same credential, in a time that depends on
 // neither's content.
 func (s Secret) Equal(other Secret) bool {
-	a, b := sha256.Sum256([]byte(s.Reveal())), sha256.Sum256([]byte(other.Reveal()))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+	return digest.Of([]byte(s.Reveal())).Equal(digest.Of([]byte(other.Reveal())))
 }
 
 // String returns "[redacted]".

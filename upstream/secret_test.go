@@ -104,8 +104,12 @@ func TestSecretIsNotLogged(t *testing.T) {
 	t.Parallel()
 	h := newHolder()
 	for name, handler := range map[string]func(*bytes.Buffer) slog.Handler{
-		"text": func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
-		"json": func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+		"text": func(b *bytes.Buffer) slog.Handler {
+			return slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})
+		},
+		"json": func(b *bytes.Buffer) slog.Handler {
+			return slog.NewJSONHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})
+		},
 	} {
 		var buffer bytes.Buffer
 		slog.New(handler(&buffer)).LogAttrs(context.Background(), slog.LevelInfo, "a key",

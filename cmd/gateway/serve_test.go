@@ -73,6 +73,7 @@ func TestServe(t *testing.T) {
 listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
 shutdown: {delay: 0s}
+log: {level: debug}
 policy: `+policy+`
 upstream:
   base_url: `+fake.URL+`/v1

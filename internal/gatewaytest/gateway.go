@@ -162,7 +162,8 @@ func WithAuditFile() Option {
 // WithRequiredAudit refuses a write whose record cannot be kept.
 func WithRequiredAudit() Option { return func(s *settings) { s.options.AuditRequired = true } }
 
-// WithLogs collects the lines of the log. The default discards them.
+// WithLogs collects the lines of the log, those for debugging too, and those of the
+// client of the upstream. The default discards them.
 func WithLogs() Option { return func(s *settings) { s.logs = true } }
 
 // WithTelemetry collects metrics and spans.
@@ -224,7 +225,7 @@ func (g *Gateway) observe(s *settings) {
 	g.tb.Helper()
 	if s.logs {
 		g.Logs = new(Logs)
-		s.options.Logger = slog.New(slog.NewJSONHandler(g.Logs, nil))
+		s.options.Logger = slog.New(slog.NewJSONHandler(g.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if s.telemetry {
 		g.Metrics = prometheus.NewRegistry()
@@ -260,7 +261,7 @@ func (g *Gateway) connect(s *settings) {
 	var attempter upstream.Attempter = counted{UpstreamFunc(AnswerProject), &g.Asked}
 	switch {
 	case s.sandbox != nil:
-		attempter = s.sandbox.upstream(g.tb, s.options.Tracer)
+		attempter = s.sandbox.upstream(g.tb, s.options.Tracer, s.options.Logger)
 	case s.upstream != nil:
 		attempter = counted{s.upstream, &g.Asked}
 	}
@@ -273,7 +274,7 @@ func (g *Gateway) connect(s *settings) {
 		g.tb.Fatal(err)
 	}
 	g.tb.Cleanup(pacer.Close)
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: attempter, Pacer: upstream.PacedBy(pacer), Bucket: g.Catalog.BudgetOf})
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: attempter, Pacer: upstream.PacedBy(pacer), Bucket: g.Catalog.BudgetOf, Logger: s.options.Logger})
 	if err != nil {
 		g.tb.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package gatewaytest
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -144,12 +145,12 @@ func (s *Sandbox) Last() Answer {
 // Upstream is a client of the sandbox.
 func (s *Sandbox) Upstream(tb testing.TB) *upstream.Client {
 	tb.Helper()
-	return s.upstream(tb, nil)
+	return s.upstream(tb, nil, nil)
 }
 
-func (s *Sandbox) upstream(tb testing.TB, tracer trace.Tracer) *upstream.Client {
+func (s *Sandbox) upstream(tb testing.TB, tracer trace.Tracer, logger *slog.Logger) *upstream.Client {
 	tb.Helper()
-	client, err := upstream.New(upstream.Config{BaseURL: s.URL + "/v1", Key: SandboxKey{}, Tracer: tracer})
+	client, err := upstream.New(upstream.Config{BaseURL: s.URL + "/v1", Key: SandboxKey{}, Tracer: tracer, Logger: logger})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -18,6 +18,7 @@ type Upstream struct {
 	retries  *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	breaker  *prometheus.GaugeVec
+	masked   *prometheus.CounterVec
 }
 
 // attemptBuckets are in seconds: the API takes some tenths of one, an attempt a
@@ -72,6 +73,12 @@ func NewUpstream(registerer prometheus.Registerer) *Upstream {
 			Name: "gateway_upstream_breaker_state", Help: "1 for the current state of the upstream's circuit breaker, 0 for the others.",
 		}, []string{"state"}),
 	}
+	u.masked = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_upstream_masked_total", Help: "Answers of the upstream that had a secret which does not belong there, by its kind. It was taken out.",
+	}, []string{"kind"})
+	for _, kind := range []upstream.Masked{upstream.MaskedAdminKey, upstream.MaskedCredential} {
+		u.masked.WithLabelValues(string(kind))
+	}
 	for _, result := range results() {
 		u.results.WithLabelValues(result)
 	}
@@ -81,7 +88,7 @@ func NewUpstream(registerer prometheus.Registerer) *Upstream {
 	for _, refusal := range retryRefusals() {
 		u.refused.WithLabelValues(string(refusal))
 	}
-	registerer.MustRegister(u.inFlight, u.duration, u.results, u.retries, u.refused, u.breaker)
+	registerer.MustRegister(u.inFlight, u.duration, u.results, u.retries, u.refused, u.breaker, u.masked)
 	return u
 }
 
@@ -93,6 +100,9 @@ func (u *Upstream) Ended(e *upstream.Endpoint, status int, took time.Duration) {
 	u.inFlight.Dec()
 	u.duration.WithLabelValues(e.String(), statusClass(status)).Observe(took.Seconds())
 }
+
+// Masked implements [upstream.AttemptMetrics].
+func (u *Upstream) Masked(kind upstream.Masked) { u.masked.WithLabelValues(string(kind)).Inc() }
 
 // Attempt implements [upstream.SendMetrics].
 func (u *Upstream) Attempt(result string) { u.results.WithLabelValues(result).Inc() }

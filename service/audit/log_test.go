@@ -38,7 +38,9 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-func (b *lockedBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
+func (b *lockedBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
 
 // stuck is a writer that hangs, as one in the kernel, until it is let go.
 type stuck struct {

@@ -183,9 +183,9 @@ func TestEvidenceIsNotPrinted(t *testing.T) {
 	const canary = "agw_CANARY"
 	evidence := bearerOf(canary)
 	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	logger.InfoContext(t.Context(), "call", slog.Any("evidence", evidence))
-	slog.New(slog.NewJSONHandler(&log, nil)).InfoContext(t.Context(), "call", slog.Any("evidence", evidence))
+	slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})).InfoContext(t.Context(), "call", slog.Any("evidence", evidence))
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		fmt.Fprintf(&log, verb, evidence)
 		fmt.Fprintf(&log, verb, &evidence)

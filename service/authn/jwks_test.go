@@ -137,7 +137,7 @@ func TestIssuerUnreachableAtStart(t *testing.T) {
 	p := newProvider(t, key)
 	p.server.Close()
 	var log lockedBuffer
-	a, err := New(Config{Issuers: []Issuer{p.issuer()}, Now: clock.now, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	a, err := New(Config{Issuers: []Issuer{p.issuer()}, Now: clock.now, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,8 +32,8 @@ const (
 	// maxRedirects bounds the redirects of one request.
 	maxRedirects = 3
 	// minRSABits and maxRSABits bound the RSA keys that are used: shorter ones
-	// are not safe, longer ones take long to verify.
-	minRSABits, maxRSABits = 2048, 8192
+	// are not safe, longer ones take long to verify, and go-jose does not parse them.
+	minRSABits, maxRSABits = 2048, 4096
 )
 
 // fetcher fetches the keys of an issuer. It keeps nothing from one fetch to the

@@ -58,7 +58,7 @@ func TestParseKeys(t *testing.T) {
 		with(ec.jwk(), map[string]any{"kid": "with more", "x5u": "https://evil.example", "ext": true}),
 		with(rs.jwk(), map[string]any{"kid": strings.Repeat("k", maxKeyID)}),
 		with(jose.JSONWebKey{Key: modulus(2048)}, map[string]any{"kid": "RSA 2048"}),
-		with(jose.JSONWebKey{Key: modulus(8192)}, map[string]any{"kid": "RSA 8192"}),
+		with(jose.JSONWebKey{Key: modulus(4096)}, map[string]any{"kid": "RSA 4096"}),
 
 		with(ec.jwk(), map[string]any{"kid": "no: for encryption", "use": "enc"}),
 		with(ec.jwk(), map[string]any{"kid": "no: for signing", "key_ops": []string{"sign"}}),
@@ -72,7 +72,7 @@ func TestParseKeys(t *testing.T) {
 		with(jose.JSONWebKey{Key: edPrivate}, map[string]any{"kid": "no: private Ed25519"}),
 		with(jose.JSONWebKey{Key: modulus(1024)}, map[string]any{"kid": "no: RSA 1024"}),
 		with(jose.JSONWebKey{Key: modulus(2047)}, map[string]any{"kid": "no: RSA 2047"}),
-		with(jose.JSONWebKey{Key: modulus(8193)}, map[string]any{"kid": "no: RSA 8193"}),
+		with(jose.JSONWebKey{Key: modulus(4097)}, map[string]any{"kid": "no: RSA 4097"}),
 		with(ec.jwk(), map[string]any{"kid": "no: not on the curve", "x": "AAAA"}),
 		with(ec.jwk(), map[string]any{"kid": "no: unknown curve", "crv": "secp256k1"}),
 		with(ec.jwk(), map[string]any{"kid": "no: unknown type", "kty": "AKP"}),
@@ -87,7 +87,7 @@ func TestParseKeys(t *testing.T) {
 	for _, key := range got {
 		names = append(names, key.KeyID)
 	}
-	want := []string{"EC", "RSA", "Ed25519", "P-384", "without use", "with alg", "with key_ops", "with more", strings.Repeat("k", maxKeyID), "RSA 2048", "RSA 8192"}
+	want := []string{"EC", "RSA", "Ed25519", "P-384", "without use", "with alg", "with key_ops", "with more", strings.Repeat("k", maxKeyID), "RSA 2048", "RSA 4096"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}

@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/admin-gateway/admin-gateway/internal/digest"
 )
 
 // maxTokens is how many tokens a caller may have: the old and the new one, while
@@ -55,7 +56,7 @@ type Caller struct {
 // Table finds the caller of a credential. It is immutable and safe for
 // concurrent use. The zero Table has no callers.
 type Table struct {
-	tokens   map[uint64][]tokenEntry // by digestIndex
+	tokens   map[uint64][]tokenEntry // by digest.Digest.Index
 	subjects map[JWTSubject]string   // → caller
 	// Names in client certificates → caller. SPIFFE IDs are as spiffeid.ID.String
 	// gives them, URIs as url.URL.String does, DNS names in lower case.
@@ -168,15 +169,15 @@ func (b *tableBuilder) add(c Credential) {
 }
 
 func (b *tableBuilder) token(c Credential) {
-	entry := tokenEntry{expires: c.Expires, caller: b.name}
-	if n, err := hex.Decode(entry.digest[:], []byte(c.TokenSHA256[:min(len(c.TokenSHA256), 2*len(entry.digest))])); err != nil ||
-		n != len(entry.digest) || len(c.TokenSHA256) != 2*n {
-		b.fault("token_sha256", fmt.Sprintf("is not %d hex digits", 2*len(entry.digest)))
+	is, err := digest.Parse(c.TokenSHA256)
+	if err != nil {
+		b.fault("token_sha256", fmt.Sprintf("is not %d hex digits", digest.HexDigits))
 		return
 	}
-	index := digestIndex(entry.digest)
+	entry := tokenEntry{digest: is, expires: c.Expires, caller: b.name}
+	index := is.Index()
 	for _, other := range b.table.tokens[index] {
-		if other.digest == entry.digest {
+		if other.digest.Equal(is) {
 			b.duplicate("token_sha256", other.caller)
 			return
 		}

@@ -2,13 +2,11 @@ package authn
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/digest"
 )
 
 // TokenPrefix begins every token of [NewToken], so that one that leaked can be
@@ -32,18 +30,14 @@ func NewToken() (token, sha256Hex string, err error) {
 		return "", "", fmt.Errorf("make a token: %w", err)
 	}
 	token = TokenPrefix + base64.RawURLEncoding.EncodeToString(secret[:])
-	digest := sha256.Sum256([]byte(token))
-	return token, hex.EncodeToString(digest[:]), nil
+	return token, digest.Of([]byte(token)).Hex(), nil
 }
 
 type tokenEntry struct {
-	digest  [sha256.Size]byte
+	digest  digest.Digest
 	expires time.Time // zero: never
 	caller  string
 }
-
-// digestIndex is the part of a digest by which entries are found.
-func digestIndex(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:]) }
 
 // token finds the caller of a token.
 //
@@ -55,11 +49,11 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 		return Identity{}, refuse(ReasonUnknownToken)
 	}
 	var text [maxToken]byte // On the stack: a refused token costs no memory.
-	digest := sha256.Sum256(text[:copy(text[:], presented)])
+	is := digest.Of(text[:copy(text[:], presented)])
 	var found *tokenEntry
-	entries := t.tokens[digestIndex(digest)]
+	entries := t.tokens[is.Index()]
 	for i := range entries {
-		if subtle.ConstantTimeCompare(entries[i].digest[:], digest[:]) == 1 {
+		if entries[i].digest.Equal(is) {
 			found = &entries[i]
 		}
 	}

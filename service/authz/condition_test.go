@@ -229,7 +229,7 @@ func TestConditionsEnd(t *testing.T) {
 		{`request.project_ids.all(p, p != request.page)`, long},
 		{`request.project_ids.all(p, !request.page.matches("(a|é)*é{50}b$"))`, long},
 		{`request.project_ids.map(p, request.page + p).map(p, p + p).map(p, p + p).all(p, p != "")`, long},
-		{`request.limit == 0`, large},
+		{`size(request.project_ids) > 0`, large},
 	}
 	methods := compileDeclarations(t)
 	for _, tc := range cases {

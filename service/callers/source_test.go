@@ -42,7 +42,7 @@ func (w *watched) Write(p []byte) (int, error) {
 func watch(t *testing.T, path string) *watched {
 	t.Helper()
 	w := &watched{t: t, path: path, tick: make(chan time.Time), done: make(chan struct{})}
-	source, err := Open(path, rules(t), slog.New(slog.NewTextHandler(w, nil)))
+	source, err := Open(path, rules(t), slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -297,7 +297,7 @@ func TestPanicIsOneFailedCall(t *testing.T) {
 		}
 		return text, nil
 	})
-	o := serve(t, server, grpcdoor.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	o := serve(t, server, grpcdoor.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	conn := dial(t, o.address)
 	if _, err := invoke(t, conn, "panic"); status.Code(err) != codes.Internal || strings.Contains(err.Error(), "secret") {
 		t.Errorf("the client got %v", err)

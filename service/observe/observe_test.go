@@ -79,7 +79,7 @@ func TestALineACall(t *testing.T) {
 				return err
 			}
 		}
-		_ = call(t, "", "ann", test.failure, observe.WithLog(slog.New(slog.NewJSONHandler(out, nil))), mapped)
+		_ = call(t, "", "ann", test.failure, observe.WithLog(slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))), mapped)
 		all := lines(t, out)
 		if len(all) != 1 {
 			t.Fatalf("%s: %s", name, out)
@@ -100,7 +100,7 @@ func TestAnonymousLinesAreLimited(t *testing.T) {
 	t.Parallel()
 	const calls = 2000
 	out := new(bytes.Buffer)
-	log := observe.WithLog(slog.New(slog.NewJSONHandler(out, nil)))
+	log := observe.WithLog(slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	refusal := connect.NewError(connect.CodeUnauthenticated, "who is it")
 	for range calls {
 		_ = call(t, "", "", refusal, log)
@@ -128,7 +128,7 @@ func TestRecovery(t *testing.T) {
 	t.Parallel()
 	out := new(bytes.Buffer)
 	_, err := rpctest.Call{
-		Interceptors: []connect.ServerInterceptor{accounting.WithCall, observe.WithRecovery(slog.New(slog.NewJSONHandler(out, nil)))},
+		Interceptors: []connect.ServerInterceptor{accounting.WithCall, observe.WithRecovery(slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))},
 		Handler:      func(context.Context, connect.Spec, connect.ServerStream) error { panic(word) },
 	}.Do(t.Context())
 	if err == nil || err.Error() != "panic: string" {

@@ -12,6 +12,6 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require golang.org/x/sync v0.24.0 // indirect
+require golang.org/x/sync v0.25.0 // indirect
 
 replace github.com/admin-gateway/admin-gateway => ../..

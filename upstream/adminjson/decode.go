@@ -30,6 +30,7 @@ type decoder struct {
 	// value of.
 	path    [maxDepth + 1]*field
 	omitted []string
+	hidden  []span
 }
 
 // reading is how strictly JSON is read. The zero value is for an answer.
@@ -173,6 +174,10 @@ func (d *decoder) object(p *plan) error {
 func (d *decoder) unknown(p *plan, name []byte) error {
 	if d.strict {
 		return within(d.fail("is unknown"), clean(string(name)))
+	}
+	if p.hidden != "" && string(name) == p.hidden {
+		d.hide(p)
+		return nil
 	}
 	if d.drift != nil {
 		d.drift.add(p.desc.FullName(), string(name), UnknownField)

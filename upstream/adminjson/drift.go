@@ -25,6 +25,9 @@ const (
 	// TypeMismatch is a value that its field cannot hold: of another type or out of
 	// range.
 	TypeMismatch DriftKind = "type_mismatch"
+	// Unredacted is a whole value beside a redacted one, where the message has the
+	// redacted one alone. It is masked in the answer's JSON.
+	Unredacted DriftKind = "unredacted"
 )
 
 // MaxDriftEntries is how many entries a [Drift] keeps.
@@ -34,7 +37,7 @@ const MaxDriftEntries = 1024
 type DriftEntry struct {
 	// Message is the message that the member is in.
 	Message protoreflect.FullName
-	// Member is the name in JSON, printable and cut to 64 bytes.
+	// Member is the name in JSON, or [OtherMember].
 	Member string
 	// Kind is the difference.
 	Kind DriftKind
@@ -86,7 +89,7 @@ func (d *Drift) add(message protoreflect.FullName, member string, kind DriftKind
 	n := d.seen[k]
 	d.mu.RUnlock()
 	if n == nil {
-		k.member = clean(member)
+		k.member = label(member)
 		n = d.entry(k)
 	}
 	if n == nil {

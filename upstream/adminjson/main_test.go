@@ -122,6 +122,21 @@ message Elements {
   repeated Element values = 1;
 }
 
+message Key {
+  string id = 1;
+  string redacted_value = 2;
+  Key owner = 3;
+  oneof kind {
+    string type = 4;
+  }
+}
+
+message NewKey {
+  string id = 1;
+  string redacted_value = 2;
+  string value = 3 [debug_redact = true];
+}
+
 message Page {
   repeated Item data = 1;
   string first_id = 2;

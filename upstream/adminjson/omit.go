@@ -23,7 +23,8 @@ type Answer struct {
 	// Wire is the message in protobuf's binary form.
 	Wire []byte
 	// JSON is the answer itself. It is the slice that was read, unless that began with a
-	// byte order mark or was not UTF-8: then it is the same answer in UTF-8.
+	// byte order mark or was not UTF-8: then it is the same answer in UTF-8. A member
+	// that the message has in redacted form alone is masked ([Unredacted]).
 	JSON []byte
 	// Omitted are the paths of the members whose values did not fit into the message
 	// and were left out, such as "data[].name". Each is there once, whatever the
@@ -38,13 +39,13 @@ type Answer struct {
 func (c *Codec) Answer(json []byte) (Answer, error) {
 	d, err := c.decode(nil, json, reading{exact: c.exact})
 	if err == nil {
-		return Answer{Wire: d.dst, JSON: d.src, Omitted: d.omitted}, nil
+		return Answer{Wire: d.dst, JSON: d.json(), Omitted: d.omitted}, nil
 	}
 	if _, ok := errors.AsType[*TypeError](err); !ok || c.exact {
 		return Answer{}, err
 	}
 	if d, again := c.decode(nil, json, reading{loose: true}); again == nil {
-		return Answer{JSON: d.src, Omitted: d.omitted}, err
+		return Answer{JSON: d.json(), Omitted: d.omitted}, err
 	}
 	return Answer{}, err
 }

@@ -83,6 +83,9 @@ type plan struct {
 	// union is the oneof whose messages have their members in this object; nil in
 	// most messages.
 	union *union
+	// hidden is the name of a member that the message does not have because it has the
+	// redacted form of it alone; "" in most messages.
+	hidden string
 	// payloads choose among members of a oneof, by the index of the oneof.
 	payloads map[int]*union
 }
@@ -183,6 +186,7 @@ func (c *compiler) fill(p *plan, without map[protoreflect.Name]bool) error {
 			p.needs.add(f.index)
 		}
 	}
+	p.hidden = p.hides()
 	if isArray(p.desc) {
 		if fds.Len() != 1 || len(p.fields) != 1 || !p.fields[0].list {
 			return fmt.Errorf("adminjson: %s: json_array needs one field, a repeated one", p.desc.FullName())

@@ -1,0 +1,3 @@
+module github.com/admin-gateway/admin-gateway/tools/outdated
+
+go 1.26.0
