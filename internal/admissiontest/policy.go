@@ -69,5 +69,7 @@ func (p *Policy) Current() *callers.Set { return p.current.Load() }
 // Set replaces the policy in force.
 func (p *Policy) Set(tb testing.TB, text string) {
 	tb.Helper()
-	p.current.Store(ParsePolicy(tb, p.methods, text))
+	if old := p.current.Swap(ParsePolicy(tb, p.methods, text)); old != nil {
+		old.Supersede()
+	}
 }

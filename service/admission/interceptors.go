@@ -17,7 +17,7 @@ import (
 
 // WithAuthentication is the interceptor that authenticates the caller, in the same
 // way for every door. A caller that is not authenticated gets one error, whatever
-// the reason.
+// the reason; so does one whose credential ceases to be one while the call goes on.
 func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		account := &accounting.From(ctx).Admission
@@ -41,14 +41,11 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 			account.Reason = string(reason)
 			c.metrics.unauthenticated.WithLabelValues(string(reason)).Inc()
 			info.ResponseHeader().Set("WWW-Authenticate", "Bearer")
-			return &rpcerror.Error{
-				Code: connect.CodeUnauthenticated, Reason: rpcerror.ReasonUnauthenticated,
-				Message: "no valid credential came with the call", Cause: err,
-			}
+			return unauthenticated(err)
 		}
 		account.Identity = p.identity
 		connection.Trust()
-		return next(p, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
+		return c.serve(p, connection, next, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
 	}
 }
 

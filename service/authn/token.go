@@ -36,14 +36,18 @@ func NewToken() (token, sha256Hex string, err error) {
 	return token, hex.EncodeToString(digest[:]), nil
 }
 
+// tokenIDBytes is how much of its digest names a token.
+const tokenIDBytes = 6
+
 type tokenEntry struct {
-	digest  [sha256.Size]byte
+	digest  tokenDigest
+	id      string    // the beginning of digest, in hex
 	expires time.Time // zero: never
 	caller  string
 }
 
 // digestIndex is the part of a digest by which entries are found.
-func digestIndex(digest [sha256.Size]byte) uint64 { return binary.BigEndian.Uint64(digest[:]) }
+func digestIndex(digest tokenDigest) uint64 { return binary.BigEndian.Uint64(digest[:]) }
 
 // token finds the caller of a token.
 //
@@ -55,9 +59,14 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 		return Identity{}, refuse(ReasonUnknownToken)
 	}
 	var text [maxToken]byte // On the stack: a refused token costs no memory.
-	digest := sha256.Sum256(text[:copy(text[:], presented)])
+	digest := tokenDigest(sha256.Sum256(text[:copy(text[:], presented)]))
+	return t.digest(&digest, now)
+}
+
+// digest finds the caller of the token with a digest.
+func (t *Table) digest(digest *tokenDigest, now time.Time) (Identity, error) {
 	var found *tokenEntry
-	entries := t.tokens[digestIndex(digest)]
+	entries := t.tokens[digestIndex(*digest)]
 	for i := range entries {
 		if subtle.ConstantTimeCompare(entries[i].digest[:], digest[:]) == 1 {
 			found = &entries[i]
@@ -69,5 +78,6 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 	case !found.expires.IsZero() && !now.Before(found.expires):
 		return Identity{}, refuse(ReasonExpiredToken)
 	}
-	return Identity{Caller: found.caller, Method: MethodToken}, nil
+	// The table's own digest: that of the call need not outlive it.
+	return Identity{Caller: found.caller, Method: MethodToken, CredentialID: found.id, Expires: found.expires, credential: &found.digest}, nil
 }

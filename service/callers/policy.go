@@ -66,6 +66,7 @@ type Set struct {
 	names    []string
 	limits   map[string]Limits
 	limiters map[string]*Limiter
+	inForce  force
 }
 
 // Limiter is the limiter of a caller; nil for one that the policy does not
@@ -92,7 +93,7 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	}
 	known := make([]authn.Caller, len(policy.Callers))
 	granted := make([]authz.Caller, len(policy.Callers))
-	set := &Set{limits: make(map[string]Limits), limiters: make(map[string]*Limiter)}
+	set := &Set{limits: make(map[string]Limits), limiters: make(map[string]*Limiter), inForce: newForce()}
 	var faults []error
 	for i := range policy.Callers {
 		entry := &policy.Callers[i]

@@ -97,11 +97,18 @@ func TestReload(t *testing.T) {
 	w := watch(t, policyFileOf(t, "a"))
 	w.look(3)
 	w.want("at first", "a")
+	first := w.Current().InForce()
 	w.put(policyOf("b"))
 	w.look(1)
 	w.want("seen once", "a")
+	if first.Err() != nil {
+		t.Error("the policy is superseded before another is in force")
+	}
 	w.look(1)
 	w.want("seen twice", "b")
+	if first.Err() == nil || w.Current().InForce().Err() != nil {
+		t.Error("the first policy is not superseded, or the second one is")
+	}
 	w.look(3)
 	if w.Reloads() != 1 || w.Failures() != 0 {
 		t.Errorf("%d reloads, %d failures", w.Reloads(), w.Failures())
