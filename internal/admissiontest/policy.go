@@ -23,7 +23,7 @@ callers:
 `
 
 // unlimited are limits that no test reaches.
-const unlimited = "{requests_per_second: 1e9, burst: 1000000000, concurrent: 1000000}"
+const unlimited = "{requests_per_second: 1e9, burst: 1000000000, concurrent: 1000000, streams: 1000000}"
 
 // TokenOf is the token of the caller with a name.
 func TokenOf(name string) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -50,7 +51,8 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 }
 
 // WithLimits is the interceptor that holds every caller to the rate and the number
-// of calls that its policy allows.
+// of calls that its policy allows. Streams have places of their own: few long ones do
+// not take those of the others, and many do not exist.
 func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		accounting.From(ctx).Admission.Verdict = audit.DecisionLimited
@@ -62,7 +64,11 @@ func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
 		if limiter == nil {
 			return errors.New("admission: a caller without limits")
 		}
-		wait, ok := limiter.Start()
+		kind := callers.Single
+		if spec.StreamType != connect.StreamTypeUnary {
+			kind = callers.Stream
+		}
+		wait, ok := limiter.Start(kind)
 		if !ok {
 			c.metrics.limited.Inc()
 			return &rpcerror.Error{
@@ -70,7 +76,7 @@ func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
 				Message: "the caller's limit is reached",
 			}
 		}
-		defer limiter.Done()
+		defer limiter.Done(kind)
 		return next(ctx, spec, stream)
 	}
 }

@@ -44,6 +44,7 @@ type (
 		RequestsPerSecond *float64 `yaml:"requests_per_second"`
 		Burst             *int     `yaml:"burst"`
 		Concurrent        *int     `yaml:"concurrent"`
+		Streams           *int     `yaml:"streams"`
 	}
 )
 
@@ -177,6 +178,10 @@ func (l limitsEntry) resolve() (Limits, string) {
 	}
 	if l.Concurrent != nil {
 		limits.Concurrent = *l.Concurrent
+		limits.Streams = min(limits.Streams, *l.Concurrent)
+	}
+	if l.Streams != nil {
+		limits.Streams = *l.Streams
 	}
 	switch {
 	case limits.RequestsPerSecond <= 0:
@@ -185,6 +190,8 @@ func (l limitsEntry) resolve() (Limits, string) {
 		return limits, "burst"
 	case limits.Concurrent <= 0:
 		return limits, "concurrent"
+	case limits.Streams <= 0:
+		return limits, "streams"
 	default:
 		return limits, ""
 	}

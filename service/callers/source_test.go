@@ -192,13 +192,13 @@ func TestLimitersSurvive(t *testing.T) {
 	w.put(limits("{requests_per_second: 0.001, burst: 2, concurrent: 2}"))
 	w.look(2)
 	for i, want := range []bool{true, true, false} {
-		if _, ok := w.Current().Limiter("a").Start(); ok != want {
+		if _, ok := w.Current().Limiter("a").Start(Single); ok != want {
 			t.Fatalf("call %d: %t", i, ok)
 		}
 	}
 	w.put(limits("{requests_per_second: 0.001, burst: 2, concurrent: 5}"))
 	w.look(2)
-	if wait, ok := w.Current().Limiter("a").Start(); ok || wait < time.Minute {
+	if wait, ok := w.Current().Limiter("a").Start(Single); ok || wait < time.Minute {
 		t.Errorf("a reload gave another call, or %s to wait", wait)
 	}
 	if w.Current().Limiter("b") != nil {
