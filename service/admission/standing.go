@@ -13,7 +13,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
-	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 const (
@@ -141,12 +140,7 @@ func (h *hold) verdict(err error, streams bool, write *accounting.Upstream) erro
 }
 
 // canceled returns whether a call ended because its context did, with nothing done.
-func canceled(err error) bool {
-	if failure, ok := errors.AsType[*upstream.Error](err); ok {
-		return failure.Kind == upstream.Canceled
-	}
-	return errors.Is(err, context.Canceled)
-}
+func canceled(err error) bool { return rpcerror.ToCaller(err).Code == connect.CodeCanceled }
 
 // Sending returns a context for a write that is about to be sent. It ends with the
 // caller and with the deadline of the call, and not with the caller's credential: to cut
