@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,39 @@ func (c wireCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) err
 	return c.BinaryCodec.MarshalWrite(ctx, dst, msg)
 }
 
+// UnmarshalRead reads a request. Its error for too many elements is an
+// *upstream.RequestError that names the field.
+func (c wireCodec) UnmarshalRead(ctx context.Context, src io.Reader, msg any) error {
+	m, ok := msg.(proto.Message)
+	if !ok {
+		return c.BinaryCodec.UnmarshalRead(ctx, src, msg)
+	}
+	text, err := textOf(src)
+	if err != nil {
+		return err
+	}
+	if err := boundsOf(door.CheckWire(text, m.ProtoReflect().Descriptor())); err != nil {
+		return err
+	}
+	return c.UnmarshalOptions.Unmarshal(text, m)
+}
+
+// textOf is all of a message. The doors have read it, and bounded it, before they decode.
+func textOf(src io.Reader) ([]byte, error) {
+	if held, ok := src.(*bytes.Buffer); ok {
+		return held.Next(held.Len()), nil
+	}
+	return io.ReadAll(src)
+}
+
+// boundsOf is the error for the caller whose request is beyond the bounds of a door.
+func boundsOf(err error) error {
+	if beyond, ok := errors.AsType[*door.ElementsError](err); ok {
+		return &upstream.RequestError{Field: beyond.Field, Reason: beyond.Reason}
+	}
+	return err
+}
+
 // jsonCodec is protobuf's JSON form with the upstream's member names, which are
 // the names of the fields. Requests with a member that the schema lacks are
 // refused: what policy cannot see must not pass.
@@ -60,7 +94,14 @@ func (c jsonCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) err
 // UnmarshalRead reads a request. Its error for a wrong field is an
 // *upstream.RequestError that names it.
 func (c jsonCodec) UnmarshalRead(ctx context.Context, src io.Reader, msg any) error {
-	err := c.JSONCodec.UnmarshalRead(ctx, src, msg)
+	text, err := textOf(src)
+	if err != nil {
+		return err
+	}
+	if err := boundsOf(door.CheckJSON(text)); err != nil {
+		return err
+	}
+	err = c.JSONCodec.UnmarshalRead(ctx, bytes.NewReader(text), msg)
 	if err == nil {
 		return nil
 	}

@@ -23,7 +23,7 @@ callers:
 `
 
 // unlimited are limits that no test reaches.
-const unlimited = "{requests_per_second: 1e9, burst: 1000000000, concurrent: 1000000}"
+const unlimited = "{requests_per_second: 1e9, burst: 1000000000, concurrent: 1000000, streams: 1000000}"
 
 // TokenOf is the token of the caller with a name.
 func TokenOf(name string) string {
@@ -69,5 +69,7 @@ func (p *Policy) Current() *callers.Set { return p.current.Load() }
 // Set replaces the policy in force.
 func (p *Policy) Set(tb testing.TB, text string) {
 	tb.Helper()
-	p.current.Store(ParsePolicy(tb, p.methods, text))
+	if old := p.current.Swap(ParsePolicy(tb, p.methods, text)); old != nil {
+		old.Supersede()
+	}
 }

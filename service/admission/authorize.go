@@ -25,6 +25,10 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 	if err != nil {
 		return nil, err
 	}
+	rules, err := p.rulesNow()
+	if err != nil {
+		return nil, err
+	}
 	account := &accounting.From(ctx).Admission
 	if err := refuseUnknown(request); err != nil {
 		return nil, err
@@ -36,10 +40,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		return nil, rpcerror.InvalidField(fault.Path, fault.Reason, nil)
 	}
 	account.Method, account.Request = m, request
-	if err := c.consent(ctx, p, m, request); err != nil {
+	if err := c.consent(ctx, p, rules, m, request); err != nil {
 		return nil, err
 	}
-	rules := c.rulesFor(p)
 	_, span := c.tracer.Stage(ctx, observe.StageAuthorize)
 	account.Decision = rules.Policy.Decide(p.identity.Caller, m.Access(), request, time.Now())
 	span.End(nil)
@@ -56,12 +59,14 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 	return made, nil
 }
 
-// rulesFor are those that decide on a request.
-func (c *Controller) rulesFor(p *principal) *callers.Set {
-	if p.part {
-		return c.callers.Current()
+// rulesNow are those that decide on a request. It fails when the credential of a part's
+// call has been taken away.
+func (p *principal) rulesNow() (*callers.Set, error) {
+	if !p.part {
+		return p.rules, nil
 	}
-	return p.rules
+	rules := p.hold.controller.callers.Current()
+	return rules, p.hold.check(rules)
 }
 
 // MayCall refuses when the caller of ctx may not call m with any request. The
@@ -71,7 +76,11 @@ func (c *Controller) MayCall(ctx context.Context, m *catalog.Method) error {
 	if err != nil {
 		return err
 	}
-	return c.refuse(ctx, c.rulesFor(p).Policy.MayCall(p.identity.Caller, m.Access()))
+	rules, err := p.rulesNow()
+	if err != nil {
+		return err
+	}
+	return c.refuse(ctx, rules.Policy.MayCall(p.identity.Caller, m.Access()))
 }
 
 // Check refuses when the caller of ctx may not call m with the request. It makes no
@@ -82,7 +91,11 @@ func (c *Controller) Check(ctx context.Context, m *catalog.Method, request proto
 	if err != nil {
 		return err
 	}
-	return c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, m.Access(), request, time.Now()))
+	rules, err := p.rulesNow()
+	if err != nil {
+		return err
+	}
+	return c.refuse(ctx, rules.Policy.Decide(p.identity.Caller, m.Access(), request, time.Now()))
 }
 
 func (c *Controller) refuse(ctx context.Context, d authz.Decision) error {
@@ -101,7 +114,11 @@ func (c *Controller) Projects(ctx context.Context, m *catalog.Method) (ids []str
 	if err != nil {
 		return nil, false, err
 	}
-	ids, limited = c.rulesFor(p).Policy.Projects(p.identity.Caller, m.Access())
+	rules, err := p.rulesNow()
+	if err != nil {
+		return nil, false, err
+	}
+	ids, limited = rules.Policy.Projects(p.identity.Caller, m.Access())
 	return ids, limited, nil
 }
 

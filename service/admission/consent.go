@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -15,7 +16,7 @@ import (
 // consent refuses a request whose empty list means everything and that does not say
 // so. At a door whose protocol has no word for it, a permission of the caller's says
 // it, and the request then does.
-func (c *Controller) consent(ctx context.Context, p *principal, m *catalog.Method, request protoreflect.Message) error {
+func (c *Controller) consent(ctx context.Context, p *principal, rules *callers.Set, m *catalog.Method, request protoreflect.Message) error {
 	for _, consent := range m.Consents() {
 		if !consent.Needed(request) {
 			continue
@@ -23,7 +24,7 @@ func (c *Controller) consent(ctx context.Context, p *principal, m *catalog.Metho
 		if info, ok := connect.CallInfoForServerContext(ctx); !ok || info.Protocol != door.ProtocolREST {
 			return rpcerror.InvalidField(string(consent.List.Name()), "is empty, which means everything and not nothing; if that is meant, say so with "+string(consent.Field.Name()), nil)
 		}
-		if err := c.refuse(ctx, c.rulesFor(p).Policy.Decide(p.identity.Caller, consent.Access(), request, time.Now())); err != nil {
+		if err := c.refuse(ctx, rules.Policy.Decide(p.identity.Caller, consent.Access(), request, time.Now())); err != nil {
 			return err
 		}
 		request.Set(consent.Field, protoreflect.ValueOfBool(true))

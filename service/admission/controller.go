@@ -17,7 +17,8 @@ import (
 
 // Callers holds the policy in force.
 type Callers interface {
-	// Current is called once for each call.
+	// Current is called once for each call, and for each part of a call. A set that
+	// another replaces is superseded.
 	Current() *callers.Set
 }
 
@@ -25,6 +26,9 @@ type Callers interface {
 type Authenticator interface {
 	// Authenticate fails with an *authn.Error.
 	Authenticate(ctx context.Context, table *authn.Table, evidence authn.Evidence) (authn.Identity, error)
+	// Stands fails when the credential of an identity is not one of its caller any
+	// more. It does not wait.
+	Stands(table *authn.Table, identity authn.Identity) error
 }
 
 // Validator checks a request against the rules of its schema.
@@ -99,6 +103,10 @@ type principal struct {
 	// part says that the request is one of the many of a fan-out. It is decided
 	// by the policy that is in force at the moment: a stream can outlast many.
 	part bool
+	// hold ends the call with its credential, and beyond is the context of the call
+	// without that end.
+	hold   *hold
+	beyond context.Context
 }
 
 type principalKey struct{}
@@ -123,12 +131,12 @@ func principalOf(ctx context.Context) (*principal, error) {
 }
 
 // Part returns a context for the requests of a fan-out. Each of them is authorized
-// for the same caller, by the policy in force at its time, and waits for the
-// upstream's budget behind interactive calls.
+// for the same caller and the same credential, by the policy in force at its time, and
+// waits for the upstream's budget behind interactive calls.
 func (c *Controller) Part(ctx context.Context) (context.Context, error) {
 	p, err := principalOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &principal{Context: ctx, identity: p.identity, part: true}, nil
+	return &principal{Context: ctx, identity: p.identity, part: true, hold: p.hold, beyond: p.beyond}, nil
 }

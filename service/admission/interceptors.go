@@ -11,6 +11,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -18,7 +19,7 @@ import (
 
 // WithAuthentication is the interceptor that authenticates the caller, in the same
 // way for every door. A caller that is not authenticated gets one error, whatever
-// the reason.
+// the reason; so does one whose credential ceases to be one while the call goes on.
 func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		account := &accounting.From(ctx).Admission
@@ -42,19 +43,17 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 			account.Reason = string(reason)
 			c.metrics.unauthenticated.WithLabelValues(string(reason)).Inc()
 			info.ResponseHeader().Set("WWW-Authenticate", "Bearer")
-			return &rpcerror.Error{
-				Code: connect.CodeUnauthenticated, Reason: rpcerror.ReasonUnauthenticated,
-				Message: "no valid credential came with the call", Cause: err,
-			}
+			return unauthenticated(err)
 		}
 		account.Identity = p.identity
 		connection.Trust()
-		return next(p, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
+		return c.serve(p, connection, next, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
 	}
 }
 
 // WithLimits is the interceptor that holds every caller to the rate and the number
-// of calls that its policy allows.
+// of calls that its policy allows. Streams have places of their own: few long ones do
+// not take those of the others, and many do not exist.
 func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		accounting.From(ctx).Admission.Verdict = audit.DecisionLimited
@@ -66,7 +65,11 @@ func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
 		if limiter == nil {
 			return errors.New("admission: a caller without limits")
 		}
-		wait, ok := limiter.Start()
+		kind := callers.Single
+		if spec.StreamType != connect.StreamTypeUnary {
+			kind = callers.Stream
+		}
+		wait, ok := limiter.Start(kind)
 		if !ok {
 			c.metrics.limited.Inc()
 			return &rpcerror.Error{
@@ -74,7 +77,7 @@ func (c *Controller) WithLimits(next connect.ServerFunc) connect.ServerFunc {
 				Message: "the caller's limit is reached",
 			}
 		}
-		defer limiter.Done()
+		defer limiter.Done(kind)
 		return next(ctx, spec, stream)
 	}
 }

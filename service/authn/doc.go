@@ -3,6 +3,7 @@
 //
 //	identity.go    the credentials of a call, and the caller that they lead to
 //	errors.go      why a call was not authenticated
+//	standing.go    whether a credential still is one
 //	table.go       the callers and their credentials, compiled
 //	authn.go       the decision between the kinds of credential
 //	bearer.go      the Authorization header

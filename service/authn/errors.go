@@ -39,6 +39,9 @@ const (
 	// ReasonUnknownCertificate means that the client certificate belongs to no
 	// caller.
 	ReasonUnknownCertificate Reason = "unknown_certificate"
+	// ReasonWithdrawn means that the credential was a caller's when the call came, and
+	// has ceased to be while the call went on.
+	ReasonWithdrawn Reason = "withdrawn"
 	// ReasonAmbiguous means that the client certificate is that of several callers.
 	ReasonAmbiguous Reason = "ambiguous"
 )

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // The ways in which a caller may have been authenticated: [Identity].Method.
@@ -44,4 +45,13 @@ type Identity struct {
 	// Method is how the caller was authenticated: [MethodToken], [MethodJWT],
 	// [MethodSPIFFEID], [MethodURISAN] or [MethodDNSSAN].
 	Method string
+	// CredentialID names the credential among those of the caller, and is not secret:
+	// the first 12 hex digits of the SHA-256 of a token, as the policy has it;
+	// "issuer#subject" of a JWT; the name by which a certificate was found, "#", and
+	// its serial number in hex.
+	CredentialID string
+	// Expires is when the credential ceases to be accepted by itself; zero: never.
+	Expires time.Time
+
+	credential credential
 }

@@ -44,12 +44,34 @@ func (a *Authenticator) jwt(ctx context.Context, table *Table, raw string) (Iden
 	if err := issuer.verify(ctx, token); err != nil {
 		return Identity{}, err
 	}
-	caller, known := table.subjects[JWTSubject{Issuer: issuer.URL, Subject: token.claims.Subject}]
+	return table.subject(&verifiedJWT{JWTSubject{Issuer: issuer.URL, Subject: token.claims.Subject}, *token.claims.Expires}, a.now())
+}
+
+// subject finds the caller of a JWT that was verified.
+func (t *Table) subject(j *verifiedJWT, now time.Time) (Identity, error) {
+	if expired(j.expires, now) {
+		return Identity{}, refuse(ReasonExpired)
+	}
+	caller, known := t.subjects[j.subject]
 	if !known {
 		return Identity{}, refuse(ReasonUnknownSubject)
 	}
-	return Identity{Caller: caller, Method: MethodJWT}, nil
+	identity := Identity{Caller: caller, Method: MethodJWT, CredentialID: j.subject.Issuer + "#" + j.subject.Subject, credential: j}
+	if j.expires < lastInstant {
+		identity.Expires = time.Unix(int64(j.expires), 0).Add(skew)
+	}
+	return identity, nil
 }
+
+// lastInstant is the beginning of the year 10000: a JWT that expires later never does.
+const lastInstant = 253402300800
+
+// expired returns whether the claim "exp" has passed. It is in floating point, because
+// a number may lie far outside of the range of time.Time: no overflow makes an old
+// token a new one.
+func expired(claim float64, now time.Time) bool { return seconds(now) >= claim+skew.Seconds() }
+
+func seconds(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 
 // jwt is a JSON Web Token in the compact form, parsed and not yet verified.
 type jwt struct {
@@ -144,13 +166,11 @@ func (h *jwtHeader) check() error {
 
 // check checks the claims of a token.
 func (c *jwtClaims) check(audiences []string, now time.Time) error {
-	// In floating point, because a number may lie far outside of the range of
-	// time.Time: no overflow makes an old token a new one.
-	at := float64(now.UnixMilli()) / 1000
+	at := seconds(now) // As in expired.
 	switch {
 	case c.Expires == nil:
 		return refuse(ReasonMalformed)
-	case at >= *c.Expires+skew.Seconds():
+	case expired(*c.Expires, now):
 		return refuse(ReasonExpired)
 	case c.NotBefore != nil && at < *c.NotBefore-skew.Seconds(),
 		c.IssuedAt != nil && at < *c.IssuedAt-skew.Seconds():

@@ -32,11 +32,52 @@ func (t *Table) certificateAt(state *tls.ConnectionState, now time.Time) (Identi
 	if len(state.VerifiedChains) == 0 {
 		return Identity{}, unknownCertificate("the certificate was not verified")
 	}
-	if !anyChainValidAt(state.VerifiedChains, now) {
+	return t.certificate(&verifiedCertificate{state.VerifiedChains}, now)
+}
+
+// certificate finds the caller of a certificate that was verified.
+func (t *Table) certificate(c *verifiedCertificate, now time.Time) (Identity, error) {
+	if !anyChainValidAt(c.chains, now) {
 		return Identity{}, unknownCertificate("the certificate, or one of its issuers, has expired or is not valid yet")
 	}
 	// All chains begin with the one certificate that the client holds the key of.
-	return t.named(state.VerifiedChains[0][0])
+	leaf := c.chains[0][0]
+	identity, err := t.named(leaf)
+	if err != nil {
+		return Identity{}, err
+	}
+	identity.CredentialID += "#" + serialNumber(leaf)
+	identity.Expires = lastValid(c.chains, now)
+	identity.credential = c
+	return identity, nil
+}
+
+// serialNumber is the serial number of a certificate in hex, of which authorities give at
+// most 20 bytes (RFC 5280, 4.1.2.2).
+func serialNumber(leaf *x509.Certificate) string {
+	const most = 40
+	text := leaf.SerialNumber.Text(16)
+	return text[:min(len(text), most)]
+}
+
+// lastValid is just behind the last instant at which one of the chains that are valid
+// now is.
+func lastValid(chains [][]*x509.Certificate, now time.Time) (last time.Time) {
+	for _, chain := range chains {
+		if !chainValidAt(chain, now) {
+			continue
+		}
+		end := chain[0].NotAfter
+		for _, issuer := range chain[1:] {
+			if issuer.NotAfter.Before(end) {
+				end = issuer.NotAfter
+			}
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	return last.Add(time.Nanosecond)
 }
 
 // named finds the caller by the names in a verified certificate. The subject's
@@ -52,7 +93,7 @@ func (t *Table) named(leaf *x509.Certificate) (Identity, error) {
 	case found.several:
 		return Identity{}, refuse(ReasonAmbiguous)
 	default:
-		return Identity{Caller: found.caller, Method: found.method}, nil
+		return Identity{Caller: found.caller, Method: found.method, CredentialID: found.name}, nil
 	}
 }
 
@@ -77,37 +118,38 @@ func (t *Table) svid(leaf *x509.Certificate, uri *url.URL) (Identity, error) {
 	if others := t.alternativeNames(leaf); others.several || others.caller != "" && others.caller != caller {
 		return Identity{}, refuse(ReasonAmbiguous)
 	}
-	return Identity{Caller: caller, Method: MethodSPIFFEID}, nil
+	return Identity{Caller: caller, Method: MethodSPIFFEID, CredentialID: id.String()}, nil
 }
 
 // match is the result of a look-up of all alternative names.
 type match struct {
 	caller  string // of the first that is known; "" when none is
 	method  string
-	several bool // they lead to more than one caller
+	name    string // by which it is known
+	several bool   // they lead to more than one caller
 }
 
 // alternativeNames looks up all URIs and DNS names of a certificate, URIs first.
 // A name with a wildcard equals no caller's name.
 func (t *Table) alternativeNames(leaf *x509.Certificate) match {
 	var m match
-	see := func(caller, method string) {
+	see := func(caller, method, name string) {
 		switch m.caller {
 		case caller:
 		case "":
-			m.caller, m.method = caller, method
+			m.caller, m.method, m.name = caller, method, name
 		default:
 			m.several = true
 		}
 	}
 	for _, uri := range leaf.URIs {
 		if caller, ok := t.uris[uri.String()]; ok {
-			see(caller, MethodURISAN)
+			see(caller, MethodURISAN, uri.String())
 		}
 	}
 	for _, name := range leaf.DNSNames {
 		if caller, ok := t.dns[strings.ToLower(name)]; ok {
-			see(caller, MethodDNSSAN)
+			see(caller, MethodDNSSAN, strings.ToLower(name))
 		}
 	}
 	return m

@@ -284,7 +284,7 @@ func bearerOf(token string) Evidence { return Evidence{Authorization: []string{"
 func wantCaller(tb testing.TB, a *Authenticator, table *Table, token string) {
 	tb.Helper()
 	got, err := a.Authenticate(tb.Context(), table, bearerOf(token))
-	if want := (Identity{Caller: testCaller, Method: MethodJWT}); err != nil || got != want {
+	if want := [2]string{testCaller, MethodJWT}; err != nil || [2]string{got.Caller, got.Method} != want {
 		tb.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

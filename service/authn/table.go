@@ -174,7 +174,7 @@ func (b *tableBuilder) token(c Credential) {
 		b.fault("token_sha256", fmt.Sprintf("is not %d hex digits", digest.HexDigits))
 		return
 	}
-	entry := tokenEntry{digest: is, expires: c.Expires, caller: b.name}
+	entry := tokenEntry{digest: is, id: is.Hex()[:tokenIDDigits], expires: c.Expires, caller: b.name}
 	index := is.Index()
 	for _, other := range b.table.tokens[index] {
 		if other.digest.Equal(is) {

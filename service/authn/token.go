@@ -33,8 +33,12 @@ func NewToken() (token, sha256Hex string, err error) {
 	return token, digest.Of([]byte(token)).Hex(), nil
 }
 
+// tokenIDDigits is how much of its digest in hex names a token.
+const tokenIDDigits = 12
+
 type tokenEntry struct {
 	digest  digest.Digest
+	id      string    // the beginning of digest, in hex
 	expires time.Time // zero: never
 	caller  string
 }
@@ -49,7 +53,11 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 		return Identity{}, refuse(ReasonUnknownToken)
 	}
 	var text [maxToken]byte // On the stack: a refused token costs no memory.
-	is := digest.Of(text[:copy(text[:], presented)])
+	return t.known(digest.Of(text[:copy(text[:], presented)]), now)
+}
+
+// known finds the caller of the token with a digest.
+func (t *Table) known(is digest.Digest, now time.Time) (Identity, error) {
 	var found *tokenEntry
 	entries := t.tokens[is.Index()]
 	for i := range entries {
@@ -63,5 +71,6 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 	case !found.expires.IsZero() && !now.Before(found.expires):
 		return Identity{}, refuse(ReasonExpiredToken)
 	}
-	return Identity{Caller: found.caller, Method: MethodToken}, nil
+	// The table's own digest: that of the call need not outlive it.
+	return Identity{Caller: found.caller, Method: MethodToken, CredentialID: found.id, Expires: found.expires, credential: (*tokenDigest)(&found.digest)}, nil
 }

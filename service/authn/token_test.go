@@ -54,7 +54,7 @@ func TestTokenRotationAndExpiry(t *testing.T) {
 	accepted := func(token string) {
 		t.Helper()
 		got, err := a.Authenticate(t.Context(), table, bearerOf(token))
-		if want := (Identity{Caller: testCaller, Method: MethodToken}); err != nil || got != want {
+		if want := [2]string{testCaller, MethodToken}; err != nil || [2]string{got.Caller, got.Method} != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}

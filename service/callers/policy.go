@@ -45,6 +45,7 @@ type (
 		RequestsPerSecond *float64 `yaml:"requests_per_second"`
 		Burst             *int     `yaml:"burst"`
 		Concurrent        *int     `yaml:"concurrent"`
+		Streams           *int     `yaml:"streams"`
 	}
 )
 
@@ -68,6 +69,7 @@ type Set struct {
 	names    []string
 	limits   map[string]Limits
 	limiters map[string]*Limiter
+	inForce  force
 }
 
 // Limiter is the limiter of a caller; nil for one that the policy does not
@@ -98,7 +100,7 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	}
 	known := make([]authn.Caller, len(policy.Callers))
 	granted := make([]authz.Caller, len(policy.Callers))
-	set := &Set{limits: make(map[string]Limits), limiters: make(map[string]*Limiter)}
+	set := &Set{limits: make(map[string]Limits), limiters: make(map[string]*Limiter), inForce: newForce()}
 	var faults []error
 	for i := range policy.Callers {
 		entry := &policy.Callers[i]
@@ -186,6 +188,10 @@ func (l limitsEntry) resolve() (Limits, string) {
 	}
 	if l.Concurrent != nil {
 		limits.Concurrent = *l.Concurrent
+		limits.Streams = min(limits.Streams, *l.Concurrent)
+	}
+	if l.Streams != nil {
+		limits.Streams = *l.Streams
 	}
 	switch {
 	case limits.RequestsPerSecond <= 0:
@@ -194,6 +200,8 @@ func (l limitsEntry) resolve() (Limits, string) {
 		return limits, "burst"
 	case limits.Concurrent <= 0:
 		return limits, "concurrent"
+	case limits.Streams <= 0:
+		return limits, "streams"
 	default:
 		return limits, ""
 	}

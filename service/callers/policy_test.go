@@ -18,7 +18,7 @@ callers:
       - {spiffe_id: spiffe://example.org/billing}
     grants:
       - permissions: [users.read]
-    limits: {requests_per_second: 2.5, burst: 5, concurrent: 3}
+    limits: {requests_per_second: 2.5, burst: 5, concurrent: 3, streams: 2}
   - name: team
     authenticate: [{dns_san: team.example.org}, {uri_san: "urn:team"}]
     grants:
@@ -44,7 +44,7 @@ callers:
 			t.Errorf("%s may call %s: %t", test.caller, test.procedure, got)
 		}
 	}
-	if set.limits["billing"] != (Limits{2.5, 5, 3}) || set.limits["team"] != defaultLimits {
+	if set.limits["billing"] != (Limits{2.5, 5, 3, 2}) || set.limits["team"] != defaultLimits {
 		t.Errorf("limits %v", set.limits)
 	}
 	if got := strings.Join(set.Callers(), " "); got != "billing team" {
@@ -80,6 +80,7 @@ func TestParseFaults(t *testing.T) {
 		"a condition of nothing":   {good + "        when:\n", "policy.yaml:6:14: ", "text"},
 		"no rate":                  {good + "    limits: {requests_per_second: 0}\n", "policy.yaml:6:35: ", "requests_per_second"},
 		"no burst":                 {good + "    limits: {burst: -1}\n", "policy.yaml:6:21: ", "burst"},
+		"no stream":                {good + "    limits: {streams: 0}\n", "policy.yaml:6:23: ", "streams"},
 		"nothing at once":          {good + "    limits: {concurrent: 0}\n", "policy.yaml:6:26: ", "concurrent"},
 		"label of another form":    {good + "    labels: {team: search, Team: b}\n", "policy.yaml:6:34: ", "a key begins"},
 		"a label's key twice":      {good + "    labels: {team: a, team: b}\n", "policy.yaml:6:23: ", "twice"},

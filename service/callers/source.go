@@ -96,7 +96,7 @@ func (s *Source) look(ctx context.Context) {
 		var set *Set
 		if set, err = Parse(s.path, text, s.rules); err == nil {
 			set.inherit(s.current.Load())
-			s.current.Store(set)
+			s.current.Swap(set).Supersede()
 			s.loaded, s.trouble = text, ""
 			s.reloads.Add(1)
 			s.logger.InfoContext(ctx, "policy reloaded", slog.String("path", s.path), slog.Int("callers", len(set.names)))

@@ -97,11 +97,18 @@ func TestReload(t *testing.T) {
 	w := watch(t, policyFileOf(t, "a"))
 	w.look(3)
 	w.want("at first", "a")
+	first := w.Current().InForce()
 	w.put(policyOf("b"))
 	w.look(1)
 	w.want("seen once", "a")
+	if first.Err() != nil {
+		t.Error("the policy is superseded before another is in force")
+	}
 	w.look(1)
 	w.want("seen twice", "b")
+	if first.Err() == nil || w.Current().InForce().Err() != nil {
+		t.Error("the first policy is not superseded, or the second one is")
+	}
 	w.look(3)
 	if w.Reloads() != 1 || w.Failures() != 0 {
 		t.Errorf("%d reloads, %d failures", w.Reloads(), w.Failures())
@@ -185,13 +192,13 @@ func TestLimitersSurvive(t *testing.T) {
 	w.put(limits("{requests_per_second: 0.001, burst: 2, concurrent: 2}"))
 	w.look(2)
 	for i, want := range []bool{true, true, false} {
-		if _, ok := w.Current().Limiter("a").Start(); ok != want {
+		if _, ok := w.Current().Limiter("a").Start(Single); ok != want {
 			t.Fatalf("call %d: %t", i, ok)
 		}
 	}
 	w.put(limits("{requests_per_second: 0.001, burst: 2, concurrent: 5}"))
 	w.look(2)
-	if wait, ok := w.Current().Limiter("a").Start(); ok || wait < time.Minute {
+	if wait, ok := w.Current().Limiter("a").Start(Single); ok || wait < time.Minute {
 		t.Errorf("a reload gave another call, or %s to wait", wait)
 	}
 	if w.Current().Limiter("b") != nil {

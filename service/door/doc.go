@@ -2,6 +2,8 @@
 // the context of each call. A door is an adapter from a wire protocol to calls of
 // one connect.Server.
 //
+// It also bounds what requests are made of, for the codecs of all doors.
+//
 // It imports nothing of the project, so that doors and interceptors can both import
 // it.
 package door

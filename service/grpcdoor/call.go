@@ -24,6 +24,7 @@ type ServerInfo struct {
 	conn        *conn // nil: the call is not on a listener of the door
 	once        sync.Once
 	interrupted chan struct{}
+	answer      *answerTime
 }
 
 // Interrupt makes a Receive that waits for the client, and all that follow, fail
@@ -46,8 +47,14 @@ func (i *ServerInfo) Trust() {
 	}
 }
 
-// ExtendTo does nothing: the door does not bound answers.
-func (i *ServerInfo) ExtendTo(time.Time) {}
+// ExtendTo gives the messages of a stream until end: a Send that then still waits for
+// the client fails. It may be called more than once, by any goroutine, and not once it
+// has struck.
+func (i *ServerInfo) ExtendTo(end time.Time) {
+	if i != nil && i.answer != nil {
+		i.answer.extendTo(end)
+	}
+}
 
 // AbandonRequest does nothing: HTTP/2 answers a request that has not come whole.
 func (i *ServerInfo) AbandonRequest() {}
@@ -68,6 +75,7 @@ func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 	defer release()
 	procedure, _ := grpc.Method(ctx)
 	info, server := d.info(ctx, procedure)
+	defer server.answer.stop()
 	s := &stream{
 		ctx:      ctx,
 		wire:     wire,
@@ -79,6 +87,7 @@ func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 		single:   info.Spec.StreamType&connect.StreamTypeClient == 0,
 		reads:    reads,
 		over:     server.interrupted,
+		late:     server.answer.over,
 	}
 	err := d.dispatch(door.WithConnection(ctx, server), s)
 	s.finish()
@@ -130,7 +139,7 @@ func (d *Door) info(ctx context.Context, procedure string) (*connect.CallInfo, *
 	md, _ := metadata.FromIncomingContext(ctx)
 	received(i.RequestHeader(), md)
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
-	server := &ServerInfo{interrupted: make(chan struct{}), conn: connOf(ctx)}
+	server := &ServerInfo{interrupted: make(chan struct{}), conn: connOf(ctx), answer: newAnswerTime()}
 	if p, ok := peer.FromContext(ctx); ok {
 		i.PeerAddr = p.Addr.String()
 		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {

@@ -29,6 +29,7 @@ type stream struct {
 
 	reads *sync.WaitGroup
 	over  <-chan struct{} // closed: Receive no longer waits for the client
+	late  <-chan struct{} // closed: Send does not either
 }
 
 // Receive reads the next message into msg. For a call with one request it also
@@ -119,6 +120,11 @@ func (s *stream) SendHeaders() error {
 
 // Send sends msg, and the headers before the first one.
 func (s *stream) Send(msg any) error {
+	select {
+	case <-s.late: // A message may still be on its way, and one at a time is.
+		return connect.NewError(connect.CodeDeadlineExceeded, "the time of the answer is over")
+	default:
+	}
 	var b bytes.Buffer
 	if err := s.codec.MarshalWrite(s.ctx, &b, msg); err != nil {
 		return connect.NewError(connect.CodeInternal, "marshal the message").WithCause(err)
@@ -129,11 +135,34 @@ func (s *stream) Send(msg any) error {
 	if err := s.setHeaders(); err != nil {
 		return fromTransport(s.ctx, err)
 	}
-	if err := s.wire.SendMsg(&frame{b.Bytes()}); err != nil {
-		return fromTransport(s.ctx, err)
+	if err := s.write(&frame{b.Bytes()}); err != nil {
+		return err
 	}
 	s.info.SendStats = connect.MessageStats{Size: b.Len()}
 	return nil
+}
+
+// write sends a frame. Of a stream, it waits for a client that does not take what came
+// before, at most until the time of the answer is over. grpc-go gives the write up then:
+// at the latest when the handler returns.
+func (s *stream) write(f *frame) error {
+	if s.unary { // The only message of an answer does not wait.
+		if err := s.wire.SendMsg(f); err != nil {
+			return fromTransport(s.ctx, err)
+		}
+		return nil
+	}
+	sent := make(chan error, 1)
+	s.reads.Go(func() { sent <- s.wire.SendMsg(f) })
+	select {
+	case err := <-sent:
+		if err != nil {
+			return fromTransport(s.ctx, err)
+		}
+		return nil
+	case <-s.late:
+		return connect.NewError(connect.CodeDeadlineExceeded, "the client does not take the answer")
+	}
 }
 
 // chooseEncoding keeps grpc-go from compressing a small answer. It answers in

@@ -2,8 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -20,6 +18,8 @@ import (
 // filters and the range.
 type bucketFields struct {
 	kinds, start, end, width protoreflect.FieldDescriptor
+	// longest is the longest range, in seconds.
+	longest int64
 }
 
 func (b *bucketFields) has(name protoreflect.Name) bool {
@@ -65,6 +65,10 @@ func (f *compiler) bucketCalls(declared *optionsv1.FanOutBuckets) error {
 	if err != nil {
 		return err
 	}
+	if declared.GetLongestDays() < 1 {
+		return &DeclarationError{Shape, "it has no longest range"}
+	}
+	f.plan.buckets.longest = int64(declared.GetLongestDays()) * bucketWidths[aDay]
 	missing := make(map[protoreflect.Name]bool)
 	values := f.plan.buckets.kinds.Enum().Values()
 	for i := range values.Len() {
@@ -135,6 +139,7 @@ func isWidth(field protoreflect.FieldDescriptor) bool {
 type cuts struct {
 	start, end, width, step int64
 	each                    int64 // buckets of a piece, at most
+	pieces                  int64 // how many are read; 0: none
 	typed                   adminv1.UsageBucketWidth
 }
 
@@ -155,7 +160,14 @@ func (b *bucketCall) cut(start, end int64, width adminv1.UsageBucketWidth) (cuts
 	if c.ceil(end)-c.floor(start) <= c.step {
 		c.step = end // All of it in one piece.
 	}
+	c.pieces = c.count()
 	return c, nil
+}
+
+// until leaves out the pieces that begin after an instant that is not before the range.
+func (c cuts) until(now int64) cuts {
+	c.pieces = min(c.pieces, now/c.step-c.start/c.step+1)
+	return c
 }
 
 // floor and ceil are the edges of the bucket that an instant is in.
@@ -169,23 +181,6 @@ func (c cuts) count() int64 { return (c.end-1)/c.step - c.start/c.step + 1 }
 func (c cuts) piece(n int64) (start, end int64) {
 	first := c.start / c.step
 	return max(c.start, (first+n)*c.step), min(c.end, (first+n+1)*c.step)
-}
-
-// bucketKey names a piece of a list's range, so that the order of names is that
-// of calls and then of pieces.
-func bucketKey(call int, piece int64) string { return fmt.Sprintf("%02d.%06d", call, piece) }
-
-// bucketKeyCall is the call in a key, which was made by bucketKey.
-func bucketKeyCall(key string) int {
-	call, _, _ := strings.Cut(key, ".")
-	n, _ := strconv.Atoi(call)
-	return n
-}
-
-func bucketKeyPiece(key string) int64 {
-	_, piece, _ := strings.Cut(key, ".")
-	n, _ := strconv.ParseInt(piece, 10, 64)
-	return n
 }
 
 // set sets the piece to list in a request.

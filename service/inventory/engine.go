@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"time"
@@ -38,6 +40,10 @@ type Options struct {
 	// is closed, as when the gateway stops, the stream ends with a resume token.
 	// Nil: never.
 	Ending func() <-chan struct{}
+	// TokenKeys are the keys of resume tokens, of 32 bytes: the first makes them, and any
+	// is accepted. It is called once for each stream. All replicas have the same ones.
+	// Nil: a key of this Engine's own.
+	TokenKeys func(context.Context) ([][]byte, error)
 	// Now is the clock for ages, such as that of a key; nil: time.Now.
 	Now func() time.Time
 }
@@ -77,6 +83,11 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.TokenKeys == nil {
+		key := make([]byte, sha256.Size)
+		_, _ = rand.Read(key) // It never fails.
+		o.TokenKeys = func(context.Context) ([][]byte, error) { return [][]byte{key}, nil }
 	}
 	return o
 }

@@ -9,7 +9,8 @@ import (
 // last of the projects that a caller still has.
 func TestWhatIsHeldRemains(t *testing.T) {
 	t.Parallel()
-	s := &scheduler{query: &query{plan: &plan{}}, held: true, began: []position{{cursor: "proj_z"}}}
+	s := newScheduler(&query{plan: &plan{}})
+	s.held, s.began = true, []position{{cursor: "proj_z"}}
 	if err := s.enqueue(s.began, []string{"proj_a", "proj_b"}, true); err != nil || len(s.queue) > 0 {
 		t.Fatalf("%v queued, %v", s.queue, err)
 	}

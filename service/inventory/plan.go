@@ -81,12 +81,24 @@ func (p position) inside(key string) position {
 	return position{keys: append(slices.Clip(p.keys), key), page: p.page}
 }
 
+// whole says that a position is that of an outermost item with all that is in it.
+func (p position) whole() bool { return len(p.keys) == 1 && p.cursor == "" }
+
 // at is the read that a position is in.
 func (p *plan) at(at position) int {
 	if p.buckets == nil {
 		return len(at.keys)
 	}
-	return bucketKeyCall(at.keys[0])
+	read, _, _ := parsePieceKey(at.keys[0])
+	return read
+}
+
+// depth is how many names a position can have.
+func (p *plan) depth() int {
+	if p.buckets != nil {
+		return 1
+	}
+	return len(p.reads) - 1
 }
 
 // listed tells whether the outermost items come from the upstream's list.

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -23,6 +24,7 @@ type query struct {
 	now     time.Time
 	bases   []proto.Message // by read: the fields that every request has
 	cuts    []cuts          // by read, for buckets
+	pieces  *pieces         // nil: the items come from a list
 	view    viewing
 	scope   tokenScope
 	// gatherBase are the fields that every request for the list ahead of the reads
@@ -34,13 +36,16 @@ type query struct {
 // the rest of a resume token, if there is one.
 func (e *Engine) newQuery(ctx context.Context, p *plan, permit admission.Permit) (*query, rest, error) {
 	q := &query{Engine: e, plan: p, request: permit.Request(), caller: permit.Caller(), now: e.options.Now()}
-	var err error
-	if q.scope, err = scopeOfToken(p, permit); err != nil {
+	keys, err := e.options.TokenKeys(ctx)
+	if err != nil {
+		return nil, rest{}, fmt.Errorf("inventory: keys of resume tokens: %w", err)
+	}
+	if q.scope, err = scopeOfToken(p, permit, keys); err != nil {
 		return nil, rest{}, err
 	}
 	todo := rest{now: q.now.Unix()}
 	if token := q.request.Get(p.token).String(); token != "" {
-		if todo, err = q.scope.parse(token, len(p.reads)); err != nil {
+		if todo, err = q.scope.parse(token, p.depth()); err != nil {
 			return nil, rest{}, errForeignToken(err)
 		}
 		q.now = time.Unix(todo.now, 0)
@@ -57,10 +62,10 @@ func (e *Engine) newQuery(ctx context.Context, p *plan, permit admission.Permit)
 	return q, todo, q.basicRequests(ctx)
 }
 
-// errForeignToken is the error for a token that belongs to another call, or is
-// malformed.
+// errForeignToken is the error for a token that belongs to another call, was made with
+// another key, or is malformed.
 func errForeignToken(cause error) error {
-	return rpcerror.InvalidField(string(tokenField), "is not the token of this request and this caller", cause)
+	return rpcerror.InvalidField(string(tokenField), "is not a token of this request and this caller, or the gateway's key has changed since: begin anew", cause)
 }
 
 // basicRequests makes the base of each read's requests from the call's request.
@@ -159,7 +164,8 @@ func (q *query) counted(b *bucketCall) bool {
 }
 
 // cut cuts the request's range for a list. A range without an end ends with the
-// bucket that was under way when the stream began.
+// bucket that was under way when the stream began; of any other, no piece is read that
+// had not begun then.
 func (q *query) cut(r *read, start int64) (cuts, error) {
 	fields := q.plan.buckets
 	for _, field := range []protoreflect.FieldDescriptor{fields.start, fields.end} {
@@ -168,28 +174,35 @@ func (q *query) cut(r *read, start int64) (cuts, error) {
 			return cuts{}, rpcerror.InvalidField(string(field.Name()), "is not a whole second since 1970", nil)
 		}
 	}
+	now, end, bounded := q.now.Unix(), q.now.Unix()+1, fields.start
+	if now < start {
+		return cuts{}, rpcerror.InvalidField(string(fields.start.Name()), "lies in the future", nil)
+	}
+	if q.request.Has(fields.end) {
+		end, bounded = seconds(q.request, fields.end), fields.end
+	}
+	if end-start > fields.longest {
+		return cuts{}, rpcerror.InvalidField(string(bounded.Name()), fmt.Sprintf("makes a range of more than %d days", fields.longest/bucketWidths[aDay]), nil)
+	}
 	width := aDay
 	if q.request.Has(fields.width) {
 		width = adminv1.UsageBucketWidth(q.request.Get(fields.width).Enum())
 	}
-	if q.request.Has(fields.end) {
-		return r.bucketed.cut(start, seconds(q.request, fields.end), width)
+	cut, err := r.bucketed.cut(start, end, width)
+	if err == nil && bounded == fields.start {
+		cut, err = r.bucketed.cut(start, cut.ceil(end), width)
 	}
-	cut, err := r.bucketed.cut(start, q.now.Unix()+1, width)
 	if err != nil {
 		return cuts{}, err
 	}
-	if q.now.Unix() < start {
-		return cuts{}, rpcerror.InvalidField(string(fields.start.Name()), "lies in the future, and there is no end_time", nil)
-	}
-	return r.bucketed.cut(start, cut.ceil(q.now.Unix()+1), width)
+	return cut.until(now), nil
 }
 
 // requestAt is the request for a position.
 func (q *query) requestAt(r *read, number int, p position) protoreflect.Message {
 	request := r.request(q.bases[number], p)
 	if r.bucketed != nil {
-		r.bucketed.set(request, q.cuts[number], bucketKeyPiece(p.keys[0]))
+		r.bucketed.set(request, q.cuts[number], pieceOf(p))
 	}
 	return request
 }

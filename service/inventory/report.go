@@ -88,7 +88,7 @@ func (p *plan) responseOf(member protoreflect.FieldDescriptor, m proto.Message) 
 }
 
 // end is the last message, after so many calls.
-func (s *scheduler) end(calls int64, late bool) proto.Message {
+func (s *scheduler) end(ctx context.Context, calls int64, late bool) proto.Message {
 	end := &inventoryv1.End{Calls: calls, Items: s.report.items, Failures: s.report.failures}
 	positions, unjudged := s.remaining(), s.walker.unjudged.Load()
 	if len(positions) == 0 && !unjudged {
@@ -112,76 +112,49 @@ func (s *scheduler) end(calls int64, late bool) proto.Message {
 		}
 	}
 	if len(positions) > 0 {
-		incomplete.ResumeToken = s.token(positions)
+		scope := s.scope
+		if keys, err := s.options.TokenKeys(ctx); err == nil { // A stream can outlast its first ones.
+			scope.keys = keys
+		}
+		incomplete.ResumeToken = scope.token(rest{s.now.Unix(), positions})
 	}
 	incomplete.Repeats = s.report.repeats
 	end.Outcome = &inventoryv1.End_Incomplete{Incomplete: incomplete}
 	return s.plan.responseOf(s.plan.end, end)
 }
 
-// remaining are the positions that were not read, in the order of the
-// outermost list. Pages of which no item was begun are one position: that of
-// the list behind them.
+// remaining are the positions that were not read, in the order of the outermost list.
+// Pages of which no item was begun are one position: that of the list behind them.
 func (s *scheduler) remaining() []position {
 	if s.held {
 		return s.began
 	}
 	left := s.left
-	untouched := len(s.cursors)
+	left.named = slices.Clone(left.named)
 	for _, p := range s.queue {
-		if p.page > s.deepest && len(p.keys) > 0 {
-			untouched = min(untouched, p.page)
-		} else {
-			left = append(left, p)
+		if len(p.keys) > 0 && p.page > s.deepest {
+			left.from = min(left.from, p.page)
 		}
 	}
-	if untouched < len(s.cursors) {
-		left = slices.DeleteFunc(left, func(p position) bool { return len(p.keys) == 0 })
-		left = append(left, position{cursor: s.cursors[untouched]})
+	if s.pieces != nil && s.pieces.next < s.pieces.count() {
+		left.from = min(left.from, s.pieces.next)
 	}
-	slices.SortStableFunc(left, func(a, b position) int { return s.order(a) - s.order(b) })
-	return left
+	for _, p := range s.queue {
+		left.add(p)
+	}
+	s.report.repeats = s.report.repeats || left.repeats || s.walker.repeats.Load()
+	return left.positions(s.page)
 }
 
-// order is the page of a position, or of the list's own position the last.
-func (s *scheduler) order(p position) int {
-	if len(p.keys) == 0 {
-		return len(s.cursors)
+// page is the position of a page of the outermost list.
+func (s *scheduler) page(n int) position {
+	switch {
+	case n < 0:
+		return position{}
+	case s.pieces != nil:
+		before, _ := s.pieces.key(n - 1)
+		return position{cursor: before}
+	default:
+		return position{cursor: s.cursors[n]}
 	}
-	return p.page
-}
-
-// token is a resume token for what remains. Where they do not fit, it begins
-// earlier: with a whole item in place of its rest, then with the page of the
-// first item that does not fit, then anew.
-func (s *scheduler) token(positions []position) string {
-	todo := rest{s.now.Unix(), positions}
-	if token, ok := s.scope.token(todo); ok {
-		return token
-	}
-	s.report.repeats = true
-	todo.positions = nil
-	for _, p := range positions {
-		if n := len(todo.positions); n > 0 && len(p.keys) > 0 && slices.Equal(todo.positions[n-1].keys, p.keys[:1]) {
-			continue
-		}
-		if len(p.keys) > 0 {
-			p = position{keys: p.keys[:1], page: p.page}
-		}
-		todo.positions = append(todo.positions, p)
-	}
-	if token, ok := s.scope.token(todo); ok {
-		return token
-	}
-	// A page at a time, from the end.
-	for page := len(s.cursors) - 1; page >= 0; page-- {
-		todo.positions = slices.DeleteFunc(todo.positions, func(p position) bool { return len(p.keys) == 0 || p.page >= page })
-		todo.positions = append(todo.positions, position{cursor: s.cursors[page]})
-		if token, ok := s.scope.token(todo); ok {
-			return token
-		}
-	}
-	todo.positions = []position{{}}
-	token, _ := s.scope.token(todo)
-	return token
 }

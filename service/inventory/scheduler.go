@@ -11,12 +11,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 )
 
-const (
-	// maxBranchRest bounds what one outermost item leaves for a resume token.
-	maxBranchRest = 1000
-	// progressEvery is the interval of progress messages.
-	progressEvery = time.Second
-)
+// progressEvery is the interval of progress messages.
+const progressEvery = time.Second
 
 // scheduler runs one call. It belongs to the goroutine of the call, which owns the
 // stream too. It starts walkers, at most as many as there may be reads at a time:
@@ -31,11 +27,11 @@ type scheduler struct {
 
 	running  int
 	listing  bool
-	queue    []position
-	seen     map[string]struct{} // the outermost items, of which none is read twice
+	queue    []position          // behind it come the pieces of the query
+	seen     map[string]struct{} // the outermost items of a list, of which none is read twice
 	cursors  []string            // by page of the outermost list
 	deepest  int                 // the last page of which an item was begun
-	left     []position
+	left     leftovers
 	draining bool
 
 	began []position // what the stream had to read
@@ -43,7 +39,7 @@ type scheduler struct {
 }
 
 func newScheduler(q *query) *scheduler {
-	return &scheduler{query: q, walker: newWalker(q), deepest: -1, seen: make(map[string]struct{})}
+	return &scheduler{query: q, walker: newWalker(q), deepest: -1, seen: make(map[string]struct{}), left: leftovers{from: nowhere}}
 }
 
 // run streams until everything is read, or the time is nearly over, or the
@@ -62,8 +58,12 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 		s.gather(work)
 	}
 	for {
-		for !s.held && s.running < s.options.Concurrency && len(s.queue) > 0 && work.Err() == nil {
-			s.begin(work)
+		for !s.held && s.running < s.options.Concurrency && work.Err() == nil {
+			p, ok := s.next()
+			if !ok {
+				break
+			}
+			s.begin(work, p)
 		}
 		if s.running == 0 {
 			break
@@ -88,7 +88,7 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 	if err := send(s.progress(ctx)); err != nil {
 		return err
 	}
-	return send(s.end(accounting.From(ctx).Reads.Made.Load(), work.Err() != nil))
+	return send(s.end(ctx, accounting.From(ctx).Reads.Made.Load(), work.Err() != nil))
 }
 
 // timeToEnd is when to begin the end: a tenth of the time, and at most some
@@ -101,11 +101,28 @@ func timeToEnd(ctx context.Context, now time.Time) time.Time {
 	return deadline.Add(-min(deadline.Sub(now)/10, 5*time.Second))
 }
 
+// next is what to read next; false for nothing.
+func (s *scheduler) next() (position, bool) {
+	if len(s.queue) > 0 {
+		p := s.queue[0]
+		s.queue[0] = position{}
+		s.queue = s.queue[1:]
+		return p, true
+	}
+	for s.pieces != nil {
+		p, ok := s.pieces.take()
+		if !ok {
+			break
+		}
+		if _, again := s.seen[p.keys[0]]; !again {
+			return p, true
+		}
+	}
+	return position{}, false
+}
+
 // begin starts a walk.
-func (s *scheduler) begin(ctx context.Context) {
-	p := s.queue[0]
-	s.queue[0] = position{}
-	s.queue = s.queue[1:]
+func (s *scheduler) begin(ctx context.Context, p position) {
 	s.running++
 	top := len(p.keys) == 0 && s.plan.listed()
 	if !top {
@@ -142,7 +159,7 @@ func (s *scheduler) take(e event, send func(proto.Message) error) error {
 		s.running--
 		s.listing = s.listing && !e.top
 		s.held = s.held && !e.gathered
-		s.leave(e.left)
+		s.left.add(e.left...)
 	}
 	s.enlist(e.listed, e.at)
 	if e.message == nil {
@@ -150,12 +167,4 @@ func (s *scheduler) take(e event, send func(proto.Message) error) error {
 	}
 	s.report.add(e)
 	return send(e.message)
-}
-
-// leave stores the positions that a walk did not reach.
-func (s *scheduler) leave(left []position) {
-	if len(left) > maxBranchRest {
-		left, s.report.repeats = []position{{keys: left[0].keys[:min(1, len(left[0].keys))], page: left[0].page}}, true
-	}
-	s.left = append(s.left, left...)
 }

@@ -48,7 +48,7 @@ func (s *scheduler) startLists(ctx context.Context, todo rest) error {
 func (s *scheduler) startBuckets(ctx context.Context, todo rest) error {
 	start := seconds(s.request, s.plan.buckets.start)
 	s.cuts = make([]cuts, len(s.plan.reads))
-	var keys []string
+	s.pieces = &pieces{cuts: s.cuts}
 	for i, r := range s.plan.reads {
 		if !s.counted(r.bucketed) {
 			continue
@@ -58,26 +58,55 @@ func (s *scheduler) startBuckets(ctx context.Context, todo rest) error {
 			return err
 		}
 		s.cuts[i] = cut
-		if int64(len(keys))+cut.count() > int64(s.options.MaxOutermost) {
+		if s.pieces.count() > s.options.MaxOutermost {
 			return rpcerror.InvalidField("start_time", fmt.Sprintf("the range takes more than %d calls", s.options.MaxOutermost), nil)
 		}
-		for piece := range cut.count() {
-			keys = append(keys, bucketKey(i, piece))
-		}
-		first := s.requestAt(r, i, position{keys: []string{bucketKey(i, 0)}})
+		first := s.requestAt(r, i, position{keys: []string{pieceKey(i, 0)}})
 		if err := s.Admission.Check(ctx, r.method, first); err != nil {
 			return err
 		}
 	}
-	return s.enqueue(todo.positions, keys, true)
+	return s.enqueuePieces(todo.positions)
+}
+
+// enqueuePieces queues the pieces that a token names, and all behind the one that stands
+// for the position of their list.
+func (s *scheduler) enqueuePieces(positions []position) error {
+	s.pieces.next = s.pieces.count()
+	for _, p := range positions {
+		switch {
+		case len(p.keys) == 0 && p.cursor == "":
+			s.pieces.next = 0
+		case len(p.keys) == 0:
+			place, ok := s.pieces.place(p.cursor)
+			if !ok {
+				return errForeignToken(errToken)
+			}
+			s.pieces.next = place + 1
+		default:
+			if _, ok := s.pieces.place(p.keys[0]); !ok {
+				return errForeignToken(errToken)
+			}
+			s.seen[p.keys[0]] = struct{}{}
+			s.queue = append(s.queue, p)
+		}
+	}
+	for i := range s.plan.reads {
+		s.walker.counts[i].known.Add(s.pieces.ahead(i))
+	}
+	for _, p := range s.queue {
+		if place, _ := s.pieces.place(p.keys[0]); place < s.pieces.next {
+			s.walker.counts[s.plan.at(p)].known.Add(1)
+		}
+	}
+	return nil
 }
 
 // enqueue queues positions. Where the outermost items are known, the position of
 // their list is that of the items behind its cursor.
 func (s *scheduler) enqueue(positions []position, keys []string, known bool) error {
 	for _, p := range positions {
-		switch {
-		case len(p.keys) == 0 && known:
+		if len(p.keys) == 0 && known {
 			after, found := slices.BinarySearch(keys, p.cursor)
 			if found {
 				after++
@@ -87,16 +116,14 @@ func (s *scheduler) enqueue(positions []position, keys []string, known bool) err
 				s.enlist(page, at)
 				at = page[len(page)-1]
 			}
-		case s.plan.buckets != nil && !slices.Contains(keys, p.keys[0]):
-			return errForeignToken(errToken)
-		default:
-			if len(p.keys) > 0 {
-				s.seen[p.keys[0]] = struct{}{}
-			}
-			s.listing = s.listing || len(p.keys) == 0 && s.plan.listed()
-			s.queue = append(s.queue, p)
-			s.walker.counts[s.plan.at(p)].known.Add(1)
+			continue
 		}
+		if len(p.keys) > 0 {
+			s.seen[p.keys[0]] = struct{}{}
+		}
+		s.listing = s.listing || len(p.keys) == 0 && s.plan.listed()
+		s.queue = append(s.queue, p)
+		s.walker.counts[s.plan.at(p)].known.Add(1)
 	}
 	return nil
 }

@@ -1,8 +1,9 @@
 package inventory
 
 import (
-	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 
@@ -20,16 +21,20 @@ const (
 	maxCursor = 4 << 10
 	maxKey    = 256
 
-	tokenVersion = 1
-	tokenSum     = 16
+	tokenVersion = 2
+	tokenMAC     = 16
+	// tokenHead is the room for all that is not a position within an item, but for the
+	// cursor of the list: version, code, instant, and the frame of that cursor.
+	tokenHead = 1 + tokenMAC + 11 + 8
 )
 
 // rest is the part of a stream that was not read, the content of a resume
 // token.
 //
-// A token holds no secret and gives no access: every read is authorized anew.
-// So its checksum is not against forgery, but against a token that belongs to
-// another caller, RPC or request, or that was cut.
+// A token holds no secret and gives no access: every read is authorized anew. It has a
+// message authentication code, so that nobody but a gateway can say what a stream does,
+// and so that nothing of a token that belongs to another caller, RPC or request, or that
+// was cut, is read.
 type rest struct {
 	// now is when the first stream began, in Unix seconds: an open range of time
 	// ends there.
@@ -45,26 +50,38 @@ const (
 	positionAt    = protowire.Number(2)
 )
 
-// tokenScope identifies the call that a token belongs to.
+// tokenScope identifies the call that a token belongs to, and has the keys of its code.
 type tokenScope struct {
 	caller, procedure string
-	request           []byte // without its token
+	request           []byte   // without its token
+	keys              [][]byte // the first makes codes; any is accepted
 }
 
-func scopeOfToken(p *plan, permit admission.Permit) (tokenScope, error) {
+func scopeOfToken(p *plan, permit admission.Permit, keys [][]byte) (tokenScope, error) {
 	bare := proto.Clone(permit.Request().Interface())
 	bare.ProtoReflect().Clear(p.token)
 	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
-	return tokenScope{permit.Caller(), permit.Method().Procedure, wire}, err
+	return tokenScope{permit.Caller(), permit.Method().Procedure, wire, keys}, err
 }
 
-// sum is a checksum over the scope and the body of the token.
-func (s tokenScope) sum(body []byte) []byte {
-	digest := sha256.New()
+// code authenticates the scope and the body of a token (HMAC-SHA256).
+func (s tokenScope) code(key, body []byte) []byte {
+	mac := hmac.New(sha256.New, key)
 	for _, part := range [][]byte{[]byte(s.caller), []byte(s.procedure), s.request, body} {
-		digest.Write(protowire.AppendBytes(nil, part))
+		mac.Write(protowire.AppendVarint(nil, uint64(len(part)))) // So that no two scopes have the same text.
+		mac.Write(part)
 	}
-	return digest.Sum(nil)[:tokenSum]
+	return mac.Sum(nil)[:tokenMAC]
+}
+
+// genuine returns whether a code was made with one of the keys. It takes as long as it
+// takes to read the body, whatever the code is.
+func (s tokenScope) genuine(code, body []byte) bool {
+	good := 0
+	for _, key := range s.keys {
+		good |= subtle.ConstantTimeCompare(s.code(key, body), code)
+	}
+	return good == 1
 }
 
 func (r rest) appendBody(b []byte) []byte {
@@ -82,25 +99,40 @@ func (r rest) appendBody(b []byte) []byte {
 	return b
 }
 
-// token is the rest in one word; false where it does not fit.
-func (s tokenScope) token(r rest) (string, bool) {
+// token is the rest in one word.
+func (s tokenScope) token(r rest) string {
 	body := r.appendBody(nil)
-	b := append([]byte{tokenVersion}, s.sum(body)...)
-	token := base64.RawURLEncoding.EncodeToString(append(b, body...))
-	return token, len(token) <= maxToken
+	b := append([]byte{tokenVersion}, s.code(s.keys[0], body)...)
+	return base64.RawURLEncoding.EncodeToString(append(b, body...))
+}
+
+// size is how much of a token's body a position takes, in bytes.
+func (p position) size() int {
+	inner := 0
+	for _, key := range p.keys {
+		inner += 1 + protowire.SizeBytes(len(key))
+	}
+	if p.cursor != "" {
+		inner += 1 + protowire.SizeBytes(len(p.cursor))
+	}
+	return 1 + protowire.SizeBytes(inner)
 }
 
 var errToken = errors.New("is not a resume token")
 
-// parse reads a token. It fails for one of another scope, and for other texts.
+// parse reads a token. It fails for one of another scope, and for other texts, before it
+// has read anything of them but their code. A position has at most depth names.
 func (s tokenScope) parse(token string, depth int) (rest, error) {
 	var r rest
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < 1+tokenSum || raw[0] != tokenVersion {
+	if len(token) > maxToken {
 		return r, errToken
 	}
-	body := raw[1+tokenSum:]
-	if !bytes.Equal(s.sum(body), raw[1:1+tokenSum]) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < 1+tokenMAC || raw[0] != tokenVersion {
+		return r, errToken
+	}
+	body := raw[1+tokenMAC:]
+	if !s.genuine(raw[1:1+tokenMAC], body) {
 		return r, errToken
 	}
 	err = fields(body, func(number protowire.Number, n uint64, value []byte) error {

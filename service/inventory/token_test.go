@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 )
 
-var tokenScopes = tokenScope{"caller", "/p.S/M", []byte("request")}
+var tokenScopes = tokenScope{"caller", "/p.S/M", []byte("request"), [][]byte{[]byte("new key"), []byte("old key")}}
 
 func comparePositions(a, b position) bool {
 	return slices.Equal(a.keys, b.keys) && a.cursor == b.cursor
@@ -34,8 +35,8 @@ func TestTokenSaysWhatWentIn(t *testing.T) {
 		if rapid.Bool().Draw(t, "list") {
 			r.positions = append(r.positions, position{cursor: name.Draw(t, "cursor"), page: -1})
 		}
-		token, ok := tokenScopes.token(r)
-		if !ok {
+		token := tokenScopes.token(r)
+		if len(token) > maxToken {
 			t.Skip("too long")
 		}
 		got, err := tokenScopes.parse(token, 3)
@@ -52,8 +53,7 @@ func TestTokenSaysWhatWentIn(t *testing.T) {
 	})
 }
 
-// TestTokenBodiesAreBounded: a checksum does not make a body valid, for
-// anybody can compute one.
+// TestTokenBodiesAreBounded, though only a gateway can make one.
 func TestTokenBodiesAreBounded(t *testing.T) {
 	t.Parallel()
 	at := func(cursor string, keys ...string) rest {
@@ -68,87 +68,202 @@ func TestTokenBodiesAreBounded(t *testing.T) {
 		"a long place": at(strings.Repeat("x", maxCursor+1), "a"),
 		"two lists":    {positions: []position{{}, {cursor: "x"}}},
 	} {
-		token, _ := tokenScopes.token(r)
+		token := tokenScopes.token(r)
 		if got, err := tokenScopes.parse(token, 2); err == nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if got, err := tokenScopes.parse(must(tokenScopes.token(at("x", strings.Repeat("y", maxKey), "b"))), 2); err != nil {
+	if got, err := tokenScopes.parse(tokenScopes.token(at("x", strings.Repeat("y", maxKey), "b")), 2); err != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
-func must(token string, _ bool) string { return token }
+// TestTokensHaveKeys: a token is good with any of the keys, and with no other one.
+func TestTokensHaveKeys(t *testing.T) {
+	t.Parallel()
+	r := rest{now: 5, positions: []position{{keys: []string{"a"}}}}
+	with := func(keys ...string) tokenScope {
+		s := tokenScopes
+		s.keys = nil
+		for _, key := range keys {
+			s.keys = append(s.keys, []byte(key))
+		}
+		return s
+	}
+	for _, test := range []struct {
+		made, read tokenScope
+		good       bool
+	}{
+		{with("one"), with("one"), true}, {with("one"), with("two", "one"), true}, {with("two", "one"), with("two"), true},
+		{with("one"), with("two"), false}, {with("one", "two"), with("two"), false}, {with(""), with("one"), false},
+	} {
+		if _, err := test.read.parse(test.made.token(r), 2); (err == nil) != test.good {
+			t.Errorf("made with %q, read with %q: %v", test.made.keys, test.read.keys, err)
+		}
+	}
+	// The texts of two scopes differ, also where their parts would run together.
+	a, b := tokenScopes, tokenScopes
+	a.caller, a.procedure, b.caller, b.procedure = "ab", "c", "a", "bc"
+	if _, err := b.parse(a.token(r), 2); err == nil {
+		t.Error("a token of another scope was read")
+	}
+}
+
+// TestForgedTokensAreNotRead: what has no code costs the reading of its text, and as
+// much memory as that.
+func TestForgedTokensAreNotRead(t *testing.T) { //nolint:paralleltest // It counts allocations of the process.
+	var r rest
+	for range 9_000 {
+		r.positions = append(r.positions, position{keys: []string{"a"}})
+	}
+	strange := tokenScopes
+	strange.keys = [][]byte{[]byte("strange")}
+	token := strange.token(r)
+	if len(token) < maxToken/2 || len(token) > maxToken {
+		t.Fatalf("a token of %d", len(token))
+	}
+	if n := testing.AllocsPerRun(10, func() {
+		if _, err := tokenScopes.parse(token, 2); err == nil {
+			t.Error("it was read")
+		}
+	}); n > 40 {
+		t.Errorf("%.0f allocations", n)
+	}
+}
 
 func FuzzToken(f *testing.F) {
-	f.Add("AQ")
-	f.Add(must(tokenScopes.token(rest{now: 5, positions: []position{{keys: []string{"a", "b"}, cursor: "c"}, {}}})))
-	f.Fuzz(func(t *testing.T, token string) {
-		r, err := tokenScopes.parse(token, 2)
+	f.Add("AQ", []byte{})
+	f.Add(tokenScopes.token(rest{now: 5, positions: []position{{keys: []string{"a", "b"}, cursor: "c"}, {}}}), rest{now: 5, positions: []position{{cursor: "c"}}}.appendBody(nil))
+	f.Fuzz(func(t *testing.T, token string, body []byte) {
+		_, _ = tokenScopes.parse(token, 2) // It does not panic.
+		// A body of anybody's, as if a gateway had made it.
+		raw := append(append([]byte{tokenVersion}, tokenScopes.code(tokenScopes.keys[1], body)...), body...)
+		r, err := tokenScopes.parse(base64.RawURLEncoding.EncodeToString(raw), 2)
 		if err != nil {
 			return
 		}
-		again, ok := tokenScopes.token(r)
-		if got, err := tokenScopes.parse(again, 2); !ok || err != nil || !slices.EqualFunc(r.positions, got.positions, comparePositions) {
+		for _, p := range r.positions {
+			if len(p.keys) > 2 || len(p.cursor) > maxCursor || slices.ContainsFunc(p.keys, func(key string) bool { return key == "" || len(key) > maxKey }) {
+				t.Errorf("a position beyond the bounds: %+v", p)
+			}
+		}
+		if got, err := tokenScopes.parse(tokenScopes.token(r), 2); err != nil || !slices.EqualFunc(r.positions, got.positions, comparePositions) {
 			t.Errorf("%+v became %+v, %v", r, got, err)
 		}
 	})
 }
 
+// stopped is a scheduler that went through pages of the outermost list.
+func stopped(pages int) *scheduler {
+	s := newScheduler(&query{plan: &plan{}, scope: tokenScopes, now: time.Unix(5, 0)})
+	for page := range pages {
+		s.cursors = append(s.cursors, fmt.Sprintf("cursor-%06d", page))
+	}
+	s.deepest = pages
+	return s
+}
+
 // TestTokenThatDoesNotFit begins earlier, says so, and leaves nothing out.
 func TestTokenThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	run := func(pages int) *scheduler {
-		f := &scheduler{query: &query{plan: &plan{}, scope: tokenScopes, now: time.Unix(5, 0)}, deepest: -1}
-		for page := range pages {
-			f.cursors = append(f.cursors, fmt.Sprintf("cursor-%06d", page))
-		}
-		return f
-	}
 	key := func(n int) string { return fmt.Sprintf("proj_%024d", n) }
+	rest := func(s *scheduler) []position {
+		t.Helper()
+		token := s.scope.token(rest{5, s.remaining()})
+		got, err := s.scope.parse(token, 2)
+		if err != nil || !s.report.repeats {
+			t.Errorf("repeats %t, a token of %d, %v", s.report.repeats, len(token), err)
+		}
+		return got.positions
+	}
 
 	// Many failures below few projects: the projects as a whole.
-	f := run(1)
+	s := stopped(1)
 	for n := range 6000 {
-		f.left = append(f.left, position{keys: []string{key(n / 1000), fmt.Sprintf("user-%024d", n)}})
+		s.left.add(position{keys: []string{key(n / 1000), fmt.Sprintf("user-%024d", n)}})
 	}
-	got, err := tokenScopes.parse(f.token(f.remaining()), 2)
-	if err != nil || !f.report.repeats || len(got.positions) != 6 {
-		t.Errorf("%d positions, repeats %t, %v", len(got.positions), f.report.repeats, err)
+	got := rest(s)
+	whole := 0
+	for _, p := range got {
+		if len(p.keys) == 1 {
+			whole++
+		}
+	}
+	if whole < 5 || len(got) > 2000 {
+		t.Errorf("%d positions, %d of whole projects", len(got), whole)
 	}
 
 	// Many failed projects: those that fit, and the list from a page on.
-	f = run(100)
+	s = stopped(100)
 	for n := range 10_000 {
-		f.left = append(f.left, position{keys: []string{key(n)}, page: n / 100})
+		s.left.add(position{keys: []string{key(n)}, page: n / 100})
 	}
-	got, err = tokenScopes.parse(f.token(f.remaining()), 2)
-	if err != nil || !f.report.repeats {
-		t.Fatalf("repeats %t, %v", f.report.repeats, err)
-	}
-	last := got.positions[len(got.positions)-1]
+	got = rest(s)
+	last := got[len(got)-1]
 	var page int
-	if _, err := fmt.Sscanf(last.cursor, "cursor-%d", &page); err != nil || len(last.keys) > 0 || page < 5 || len(got.positions) != page*100+1 {
-		t.Errorf("%d positions, and then the list from %q: %v", len(got.positions), last.cursor, err)
+	if _, err := fmt.Sscanf(last.cursor, "cursor-%d", &page); err != nil || len(last.keys) > 0 || page < 5 || len(got) != page*100+1 {
+		t.Errorf("%d positions, and then the list from %q: %v", len(got), last.cursor, err)
 	}
 
 	// So many that another token had named that they are not in the list's pages.
-	f = run(0)
+	s = stopped(0)
 	for n := range 10_000 {
-		f.left = append(f.left, position{keys: []string{key(n)}, page: -1})
+		s.left.add(position{keys: []string{key(n)}, page: -1})
 	}
-	got, err = tokenScopes.parse(f.token(f.remaining()), 2)
-	if err != nil || !f.report.repeats || len(got.positions) != 1 || len(got.positions[0].keys) > 0 {
-		t.Errorf("%d positions, repeats %t, %v", len(got.positions), f.report.repeats, err)
+	if got = rest(s); len(got) != 1 || len(got[0].keys) > 0 || got[0].cursor != "" {
+		t.Errorf("%d positions", len(got))
 	}
+}
+
+// TestWhatIsLeftIsBounded: whatever fails, a stream remembers no more of it than a token
+// can name, and leaves nothing out.
+func TestWhatIsLeftIsBounded(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := stopped(60)
+		type item struct {
+			page int
+			key  string
+		}
+		var failed []item
+		for range rapid.IntRange(0, 60).Draw(t, "walks") {
+			page, depth := rapid.IntRange(0, 59).Draw(t, "page"), rapid.IntRange(1, 2).Draw(t, "depth")
+			for range rapid.IntRange(1, 400).Draw(t, "failures") {
+				i := item{page, fmt.Sprintf("p%d-%d", page, len(failed)%100)}
+				failed = append(failed, i)
+				s.left.add(position{keys: []string{i.key, fmt.Sprintf("%0100d", len(failed))}[:depth], page: page})
+			}
+			if s.left.size > maxNamed {
+				t.Fatalf("%d bytes are left", s.left.size)
+			}
+		}
+		positions := s.remaining()
+		if n := len(s.scope.token(rest{5, positions})); n > maxToken {
+			t.Fatalf("a token of %d", n)
+		}
+		named, from := make(map[string]bool), nowhere
+		for _, p := range positions {
+			if len(p.keys) > 0 {
+				named[p.keys[0]] = true
+			} else if _, err := fmt.Sscanf(p.cursor, "cursor-%d", &from); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, i := range failed {
+			if !named[i.key] && i.page < from {
+				t.Fatalf("%v is in none of %d positions, and the list goes on from page %d", i, len(positions), from)
+			}
+		}
+	})
 }
 
 // TestRemainingNamesPagesByTheList: pages of which nothing was begun are not
 // named item by item.
 func TestRemainingNamesPagesByTheList(t *testing.T) {
 	t.Parallel()
-	f := &scheduler{query: &query{plan: &plan{}}, deepest: 1, cursors: []string{"", "a", "b", "c"}}
-	f.left = []position{{keys: []string{"failed"}, page: 0}, {cursor: "d"}}
+	f := newScheduler(&query{plan: &plan{}})
+	f.deepest, f.cursors = 1, []string{"", "a", "b", "c"}
+	f.left.add(position{keys: []string{"failed"}, page: 0}, position{cursor: "d"})
 	for page, name := range []string{"", "1", "2", "3"} {
 		if name != "" {
 			f.queue = append(f.queue, position{keys: []string{name}, page: page})

@@ -30,6 +30,8 @@ type walker struct {
 
 	gathered readCount   // of the list that is read ahead
 	unjudged atomic.Bool // its items are about more than the view remembers
+
+	repeats atomic.Bool // what is left begins earlier than it was read
 }
 
 // readCount is how many calls of a read there are, as far as is known, and how
@@ -72,19 +74,19 @@ func (w *walker) walk(ctx context.Context, p position, top bool) (left []positio
 		page, err := w.ask(ctx, number, p, trail, &edge)
 		if err != nil {
 			w.fail(ctx, r, p, err)
-			return append(left, p)
+			return w.join(left, []position{p})
 		}
 		e := event{message: page.message, items: page.items}
 		if top {
 			e.listed, e.at = page.keys, p.cursor
 		}
 		if (e.message != nil || e.listed != nil) && !w.hand(ctx, e) {
-			return append(left, p)
+			return w.join(left, []position{p})
 		}
 		if !top {
 			w.counts[min(number+1, len(w.counts)-1)].known.Add(int64(len(page.keys)))
 			for _, key := range page.keys {
-				left = append(left, w.walk(ctx, p.inside(key), false)...)
+				left = w.join(left, w.walk(ctx, p.inside(key), false))
 			}
 		}
 		if page.next == "" {
@@ -98,6 +100,23 @@ func (w *walker) walk(ctx context.Context, p position, top bool) (left []positio
 			}
 		}
 		w.counts[number].known.Add(1)
+	}
+}
+
+// maxBranchRest bounds what one outermost item leaves for a resume token.
+const maxBranchRest = 1000
+
+// join puts positions within one outermost item together. Where they are too many, the
+// whole item stands for all of them.
+func (w *walker) join(left, more []position) []position {
+	switch {
+	case len(left) == 1 && left[0].whole():
+		return left
+	case len(left)+len(more) <= maxBranchRest || len(more) == 0:
+		return append(left, more...)
+	default:
+		w.repeats.Store(true)
+		return []position{{keys: more[0].keys[:1], page: more[0].page}}
 	}
 }
 
@@ -133,7 +152,7 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	}
 	page.next = next
 	if r.bucketed != nil {
-		if *edge, err = r.bucketed.check(w.cuts[number], bucketKeyPiece(p.keys[0]), *edge, said.Get(r.items).List()); err != nil {
+		if *edge, err = r.bucketed.check(w.cuts[number], pieceOf(p), *edge, said.Get(r.items).List()); err != nil {
 			return itemPage{}, err
 		}
 	}
@@ -169,7 +188,7 @@ func (w *walker) fail(ctx context.Context, r *read, p position, err error) {
 		}
 	}
 	if r.bucketed != nil {
-		start, end := w.cuts[w.plan.at(p)].piece(bucketKeyPiece(p.keys[0]))
+		start, end := w.cuts[w.plan.at(p)].piece(pieceOf(p))
 		failure.UsageKind = inventoryv1.UsageKind(r.bucketed.kind.Number())
 		failure.StartTime, failure.EndTime = &timestamppb.Timestamp{Seconds: start}, &timestamppb.Timestamp{Seconds: end}
 	}

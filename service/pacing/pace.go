@@ -62,6 +62,19 @@ func (o *once) send(ctx context.Context) (*upstream.Reply, error) {
 	return o.delivery.Send(ctx)
 }
 
+// sendAs sends a read or a write. A write that is being sent does not end with the
+// credential of its caller.
+func (o *once) sendAs(ctx context.Context, read bool) (*upstream.Reply, error) {
+	if read {
+		return o.send(ctx)
+	}
+	sending, end := admission.Sending(ctx)
+	defer end()
+	reply, err := o.send(sending)
+	account(ctx, reply, err)
+	return reply, err
+}
+
 // abandon gives up a delivery that a step between the two did not let through.
 func (o *once) abandon() {
 	if !o.sent {
@@ -83,10 +96,7 @@ func Send() pipeline.Invoker {
 			return nil, errNotAdmitted
 		}
 		m := permit.Method()
-		reply, err := admitted.send(ctx)
-		if !m.Read {
-			account(ctx, reply, err)
-		}
+		reply, err := admitted.sendAs(ctx, m.Read)
 		if err != nil {
 			return nil, repeated(permit, err)
 		}

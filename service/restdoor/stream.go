@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -43,6 +44,9 @@ func (s *stream) Receive(msg any) error {
 	body, err := s.body()
 	if err != nil {
 		return err
+	}
+	if beyond, ok := errors.AsType[*door.ElementsError](door.CheckJSON(body)); ok {
+		return &upstream.RequestError{Field: beyond.Field, Reason: beyond.Reason}
 	}
 	err = s.match.Endpoint.Parse(request.ProtoReflect(), s.match.Values, s.request.URL.RawQuery, body)
 	if _, named := errors.AsType[*upstream.RequestError](err); err == nil || named {

@@ -113,7 +113,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	if err != nil {
 		return err
 	}
-	server, err := g.openServer(conf, catalog, sender, registry, o.Stopping)
+	server, err := g.openServer(conf, catalog, sender, registry, key, o.Stopping)
 	if err != nil {
 		return err
 	}

@@ -10,10 +10,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
+	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // openServer makes the server that all doors call.
-func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender pacing.Upstream, registry prometheus.Registerer, stopping <-chan struct{}) (*connect.Server, error) {
+func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender pacing.Upstream, registry prometheus.Registerer, key upstream.KeySource, stopping <-chan struct{}) (*connect.Server, error) {
+	inventories := inventoryOptions(conf.Inventory, stopping)
+	inventories.TokenKeys = tokenKeys(conf.Cache, key, g.logger)
 	return service.NewServer(catalog.Catalog, service.Options{
 		Upstream:      sender,
 		Budget:        g.budget,
@@ -29,7 +32,7 @@ func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender pacing
 		Metrics:       registry,
 		Tracer:        g.telemetry.Tracer(),
 		Logger:        g.logger,
-		Inventory:     inventoryOptions(conf.Inventory, stopping),
+		Inventory:     inventories,
 	})
 }
 

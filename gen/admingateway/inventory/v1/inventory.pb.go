@@ -3544,7 +3544,8 @@ type ListUsageRequest struct {
 	// Required. Start of the range of time, inclusive, in whole seconds.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Optional. End of the range of time, exclusive, in whole seconds. Unset
-	// means the end of the bucket that is under way.
+	// means the end of the bucket that is under way. The range has 1830 days at
+	// most. The part of it that has not begun yet has no usage, and is not read.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Optional. Length of a bucket of usage. Unset means a day. A bucket of costs
 	// is a day long whatever this says. Buckets begin at multiples of their length
@@ -5938,7 +5939,7 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x129\n" +
 	"\x05items\x18\x02 \x03(\v2#.admingateway.inventory.v1.KeyEntryR\x05itemsB\a\n" +
-	"\x05event2\xb2@\n" +
+	"\x05event2\xb5@\n" +
 	"\x10InventoryService\x12\xe4\x02\n" +
 	"\vListApiKeys\x12-.admingateway.inventory.v1.ListApiKeysRequest\x1a..admingateway.inventory.v1.ListApiKeysResponse\"\xf3\x01\xb2\xff\x18\x1d\n" +
 	"\x17inventory.api_keys.readh\x01\x18\x01\xba\xff\x18\xca\x01\n" +
@@ -6059,9 +6060,9 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\rListAuditLogs\x12/.admingateway.inventory.v1.ListAuditLogsRequest\x1a0.admingateway.inventory.v1.ListAuditLogsResponse\"a\xb2\xff\x18\x1f\n" +
 	"\x19inventory.audit_logs.readh\x01\x18\x01\xba\xff\x187\n" +
 	"5\n" +
-	"3admingateway.admin.v1.AuditLogService/ListAuditLogs\x90\x02\x010\x01\x12\xf6\t\n" +
-	"\tListUsage\x12+.admingateway.inventory.v1.ListUsageRequest\x1a,.admingateway.inventory.v1.ListUsageResponse\"\x8b\t\xb2\xff\x18\x1a\n" +
-	"\x14inventory.usage.readh\x01\x18\x01\xba\xff\x18\xe5\b\x12\xe2\b\n" +
+	"3admingateway.admin.v1.AuditLogService/ListAuditLogs\x90\x02\x010\x01\x12\xf9\t\n" +
+	"\tListUsage\x12+.admingateway.inventory.v1.ListUsageRequest\x1a,.admingateway.inventory.v1.ListUsageResponse\"\x8e\t\xb2\xff\x18\x1a\n" +
+	"\x14inventory.usage.readh\x01\x18\x01\xba\xff\x18\xe8\b\x12\xe5\b\n" +
 	"Y\n" +
 	"\x16USAGE_KIND_COMPLETIONS\x127admingateway.admin.v1.UsageService/ListCompletionsUsage\x18\xa0\v \xa8\x01(\x1f\n" +
 	"W\n" +
@@ -6085,7 +6086,7 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"U\n" +
 	"\x14USAGE_KIND_DECISIONS\x125admingateway.admin.v1.UsageService/ListDecisionsUsage\x18\xa0\v \xa8\x01(\x1f\n" +
 	"B\n" +
-	"\x10USAGE_KIND_COSTS\x12+admingateway.admin.v1.CostService/ListCosts(\xb4\x01\x90\x02\x010\x01\x12\xfd\x03\n" +
+	"\x10USAGE_KIND_COSTS\x12+admingateway.admin.v1.CostService/ListCosts(\xb4\x01\x18\xa6\x0e\x90\x02\x010\x01\x12\xfd\x03\n" +
 	"\rFindStaleKeys\x12/.admingateway.inventory.v1.FindStaleKeysRequest\x1a0.admingateway.inventory.v1.FindStaleKeysResponse\"\x86\x03\xb2\xff\x18\x1f\n" +
 	"\x19inventory.stale_keys.readh\x01\x18\x01\xba\xff\x18\xdb\x02\n" +
 	"P\n" +

@@ -869,7 +869,9 @@ type FanOutBuckets struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each value of the enum of `kinds`, except the one whose number is
 	// zero.
-	Lists         []*FanOutBucketList `protobuf:"bytes,1,rep,name=lists,proto3" json:"lists,omitempty"`
+	Lists []*FanOutBucketList `protobuf:"bytes,1,rep,name=lists,proto3" json:"lists,omitempty"`
+	// Required. The longest range of time that a request may ask for, in days.
+	LongestDays   int32 `protobuf:"varint,3,opt,name=longest_days,json=longestDays,proto3" json:"longest_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -909,6 +911,13 @@ func (x *FanOutBuckets) GetLists() []*FanOutBucketList {
 		return x.Lists
 	}
 	return nil
+}
+
+func (x *FanOutBuckets) GetLongestDays() int32 {
+	if x != nil {
+		return x.LongestDays
+	}
+	return 0
 }
 
 // A list of buckets, and how many of them a page may have.
@@ -1432,9 +1441,10 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\x02as\x18\x03 \x01(\tR\x02as\x12\x14\n" +
 	"\x05given\x18\x04 \x01(\tR\x05given\x12\x12\n" +
 	"\x04with\x18\x05 \x01(\tR\x04with\x12\"\n" +
-	"\rmay_be_absent\x18\x06 \x01(\bR\vmayBeAbsent\"P\n" +
+	"\rmay_be_absent\x18\x06 \x01(\bR\vmayBeAbsent\"s\n" +
 	"\rFanOutBuckets\x12?\n" +
-	"\x05lists\x18\x01 \x03(\v2).admingateway.options.v1.FanOutBucketListR\x05lists\"|\n" +
+	"\x05lists\x18\x01 \x03(\v2).admingateway.options.v1.FanOutBucketListR\x05lists\x12!\n" +
+	"\flongest_days\x18\x03 \x01(\x05R\vlongestDays\"|\n" +
 	"\x10FanOutBucketList\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x18\n" +
