@@ -50,7 +50,7 @@ func TestAuthorizationHeader(t *testing.T) {
 		{"BEARER  " + token},
 	} {
 		got, err := a.Authenticate(t.Context(), table, Evidence{Authorization: values})
-		if want := (Identity{Caller: testCaller, Method: MethodToken}); err != nil || got != want {
+		if want := (Identity{Caller: testCaller, Method: MethodToken, CredentialID: got.CredentialID}); err != nil || got != want || got.CredentialID == "" {
 			t.Errorf("%.10q…: got %+v, %v", values, got, err)
 		}
 	}
@@ -119,11 +119,11 @@ func TestABadTokenIsNotSavedByAGoodCertificate(t *testing.T) {
 		Caller{Name: "token", Credentials: []Credential{{TokenSHA256: digest}}})
 
 	got, err := a.Authenticate(t.Context(), table, Evidence{TLS: state})
-	if want := (Identity{Caller: "certified", Method: MethodDNSSAN}); err != nil || got != want {
+	if want := (Identity{Caller: "certified", Method: MethodDNSSAN, CredentialID: got.CredentialID}); err != nil || got != want || got.CredentialID == "" {
 		t.Errorf("certificate alone: got %+v, %v", got, err)
 	}
 	got, err = a.Authenticate(t.Context(), table, Evidence{Authorization: []string{"Bearer " + token}, TLS: state})
-	if want := (Identity{Caller: "token", Method: MethodToken}); err != nil || got != want {
+	if want := (Identity{Caller: "token", Method: MethodToken, CredentialID: got.CredentialID}); err != nil || got != want || got.CredentialID == "" {
 		t.Errorf("both: got %+v, %v", got, err)
 	}
 	wantRefused(t, a, table, Evidence{Authorization: []string{"Bearer x" + token}, TLS: state}, ReasonUnknownToken)

@@ -1,7 +1,10 @@
 package authn
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 )
@@ -44,4 +47,16 @@ type Identity struct {
 	// Method is how the caller was authenticated: [MethodToken], [MethodJWT],
 	// [MethodSPIFFEID], [MethodURISAN] or [MethodDNSSAN].
 	Method string
+	// CredentialID tells the credential from others of the caller, and is none: the
+	// beginning of a token's SHA-256, issuer#subject of a JWT, or the name in a
+	// certificate with the beginning of the certificate's SHA-256.
+	CredentialID string
+}
+
+// digestPrefix is the beginning of a digest, in hex: 12 digits.
+func digestPrefix(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:6]) }
+
+// certificateID is the id of a certificate that was accepted for a name in it.
+func certificateID(name string, leaf *x509.Certificate) string {
+	return name + "#" + digestPrefix(sha256.Sum256(leaf.Raw))
 }

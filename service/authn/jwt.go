@@ -48,7 +48,7 @@ func (a *Authenticator) jwt(ctx context.Context, table *Table, raw string) (Iden
 	if !known {
 		return Identity{}, refuse(ReasonUnknownSubject)
 	}
-	return Identity{Caller: caller, Method: MethodJWT}, nil
+	return Identity{Caller: caller, Method: MethodJWT, CredentialID: issuer.URL + "#" + token.claims.Subject}, nil
 }
 
 // jwt is a JSON Web Token in the compact form, parsed and not yet verified.

@@ -52,7 +52,7 @@ func (t *Table) named(leaf *x509.Certificate) (Identity, error) {
 	case found.several:
 		return Identity{}, refuse(ReasonAmbiguous)
 	default:
-		return Identity{Caller: found.caller, Method: found.method}, nil
+		return Identity{Caller: found.caller, Method: found.method, CredentialID: certificateID(found.name, leaf)}, nil
 	}
 }
 
@@ -77,13 +77,14 @@ func (t *Table) svid(leaf *x509.Certificate, uri *url.URL) (Identity, error) {
 	if others := t.alternativeNames(leaf); others.several || others.caller != "" && others.caller != caller {
 		return Identity{}, refuse(ReasonAmbiguous)
 	}
-	return Identity{Caller: caller, Method: MethodSPIFFEID}, nil
+	return Identity{Caller: caller, Method: MethodSPIFFEID, CredentialID: certificateID(id.String(), leaf)}, nil
 }
 
 // match is the result of a look-up of all alternative names.
 type match struct {
 	caller  string // of the first that is known; "" when none is
 	method  string
+	name    string // in the certificate
 	several bool // they lead to more than one caller
 }
 
@@ -91,23 +92,23 @@ type match struct {
 // A name with a wildcard equals no caller's name.
 func (t *Table) alternativeNames(leaf *x509.Certificate) match {
 	var m match
-	see := func(caller, method string) {
+	see := func(caller, method, name string) {
 		switch m.caller {
 		case caller:
 		case "":
-			m.caller, m.method = caller, method
+			m.caller, m.method, m.name = caller, method, name
 		default:
 			m.several = true
 		}
 	}
 	for _, uri := range leaf.URIs {
 		if caller, ok := t.uris[uri.String()]; ok {
-			see(caller, MethodURISAN)
+			see(caller, MethodURISAN, uri.String())
 		}
 	}
 	for _, name := range leaf.DNSNames {
 		if caller, ok := t.dns[strings.ToLower(name)]; ok {
-			see(caller, MethodDNSSAN)
+			see(caller, MethodDNSSAN, strings.ToLower(name))
 		}
 	}
 	return m

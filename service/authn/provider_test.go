@@ -284,7 +284,7 @@ func bearerOf(token string) Evidence { return Evidence{Authorization: []string{"
 func wantCaller(tb testing.TB, a *Authenticator, table *Table, token string) {
 	tb.Helper()
 	got, err := a.Authenticate(tb.Context(), table, bearerOf(token))
-	if want := (Identity{Caller: testCaller, Method: MethodJWT}); err != nil || got != want {
+	if want := (Identity{Caller: testCaller, Method: MethodJWT, CredentialID: got.CredentialID}); err != nil || got != want || got.CredentialID == "" {
 		tb.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

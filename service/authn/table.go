@@ -174,6 +174,7 @@ func (b *tableBuilder) token(c Credential) {
 		b.fault("token_sha256", fmt.Sprintf("is not %d hex digits", 2*len(entry.digest)))
 		return
 	}
+	entry.id = digestPrefix(entry.digest)
 	index := digestIndex(entry.digest)
 	for _, other := range b.table.tokens[index] {
 		if other.digest == entry.digest {

@@ -38,6 +38,7 @@ func NewToken() (token, sha256Hex string, err error) {
 
 type tokenEntry struct {
 	digest  [sha256.Size]byte
+	id      string    // of the credential
 	expires time.Time // zero: never
 	caller  string
 }
@@ -69,5 +70,5 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 	case !found.expires.IsZero() && !now.Before(found.expires):
 		return Identity{}, refuse(ReasonExpiredToken)
 	}
-	return Identity{Caller: found.caller, Method: MethodToken}, nil
+	return Identity{Caller: found.caller, Method: MethodToken, CredentialID: found.id}, nil
 }

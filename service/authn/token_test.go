@@ -54,7 +54,7 @@ func TestTokenRotationAndExpiry(t *testing.T) {
 	accepted := func(token string) {
 		t.Helper()
 		got, err := a.Authenticate(t.Context(), table, bearerOf(token))
-		if want := (Identity{Caller: testCaller, Method: MethodToken}); err != nil || got != want {
+		if want := (Identity{Caller: testCaller, Method: MethodToken, CredentialID: got.CredentialID}); err != nil || got != want || got.CredentialID == "" {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
