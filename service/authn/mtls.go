@@ -85,7 +85,7 @@ type match struct {
 	caller  string // of the first that is known; "" when none is
 	method  string
 	name    string // in the certificate
-	several bool // they lead to more than one caller
+	several bool   // they lead to more than one caller
 }
 
 // alternativeNames looks up all URIs and DNS names of a certificate, URIs first.
