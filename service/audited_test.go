@@ -19,6 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -135,7 +136,11 @@ func TestBrokenSinks(t *testing.T) {
 					asked.Add(1)
 					return gatewaytest.AnswerProject(ctx)
 				})
-				gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(log), gatewaytest.WithOptions(func(o *service.Options) { o.AuditRequired = required }))
+				gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithAudit(log), gatewaytest.WithOptions(func(o *service.Options) {
+					if required {
+						o.AuditRequired = record.RequireWrites
+					}
+				}))
 				projects := adminv1connect.NewProjectServiceClient(gateway.Client("root"))
 				if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"}); err != nil {
 					t.Errorf("a read: %v", err)

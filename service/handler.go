@@ -81,6 +81,11 @@ func (s *server) local(handler pipeline.Handler) answerer {
 			// Whatever it does, a record of it is due.
 			accounting.From(ctx).Upstream.Done = true
 		}
+		if permit.Method().Descriptor.IsStreamingServer() {
+			if err := s.recorder.Begin(ctx); err != nil {
+				return err
+			}
+		}
 		return handler(ctx, permit, func(m proto.Message) error { return stream.Send(m) })
 	}
 }

@@ -25,7 +25,7 @@ func listed(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{options: Options{Logger: slog.New(slog.DiscardHandler)}, metrics: metrics, recorder: record.New(nil, false, nil)}
+	return &server{options: Options{Logger: slog.New(slog.DiscardHandler)}, metrics: metrics, recorder: record.New(record.Options{})}
 }
 
 // TestOrderOfInterceptors holds the contract of the list: what stands before what,

@@ -298,7 +298,7 @@ func TestCancelledInTheMiddle(t *testing.T) {
 		if n := g.InFlight.Load(); n != 0 {
 			t.Errorf("%s: %d calls are under way after the end", d.Name, n)
 		}
-		if record := log.All()[0]; record.Code != "canceled" || record.Calls != g.Asked.Load() {
+		if record := log.Calls()[0]; record.Code != "canceled" || record.Calls != g.Asked.Load() {
 			t.Errorf("%s: %+v after %d calls", d.Name, record, g.Asked.Load())
 		}
 	}
@@ -312,7 +312,7 @@ func TestHungUpWhileItFlows(t *testing.T) {
 	gw := newTourGateway(t, sandbox.Options{Users: 20, Projects: 400}, gatewaytest.WithGate(g), gatewaytest.WithAudit(log))
 	method := inventoryOf(t, gw.Catalog, "ListApiKeys")
 	for range 20 {
-		before := len(log.All())
+		before := len(log.Calls())
 		ctx, hangUp := context.WithCancel(t.Context())
 		stream, err := gw.open(ctx, doors[0], "root", method, anyRequest(method))
 		if err != nil {
@@ -336,7 +336,7 @@ func TestHungUpWhileItFlows(t *testing.T) {
 // call have ended.
 func awaitRecord(t *testing.T, log *gatewaytest.Records, before int) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); len(log.All()) == before; {
+	for deadline := time.Now().Add(30 * time.Second); len(log.Calls()) == before; {
 		if time.Now().After(deadline) {
 			t.Fatal("the call does not end")
 		}

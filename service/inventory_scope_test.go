@@ -161,7 +161,7 @@ func TestPolicyChangesInAStream(t *testing.T) {
 			t.Errorf("%v", failure)
 		}
 	}
-	kept := log.All()
+	kept := log.Calls()
 	if len(kept) != 1 || kept[0].Decision != audit.DecisionAllowed || kept[0].Calls != after || kept[0].Refused != int64(len(got.failures)) {
 		t.Errorf("recorded as %+v", kept)
 	}

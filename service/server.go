@@ -58,8 +58,13 @@ type Options struct {
 	Authenticator admission.Authenticator
 	// Audit keeps a record of every call.
 	Audit record.Log
-	// AuditRequired refuses a write whose record cannot be kept.
-	AuditRequired bool
+	// AuditRequired says which calls are refused whose record cannot be kept.
+	AuditRequired record.Required
+	// AuditKey makes the fingerprints of requests in records; the default makes none.
+	AuditKey record.Key
+	// Origins finds out from where calls come, for records; the default believes no
+	// proxy.
+	Origins record.Origins
 	// Reflection serves gRPC server reflection, to callers that have the
 	// permission reflection.read.
 	Reflection bool
@@ -107,7 +112,9 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	}
 	options.Inventory = options.Inventory.WithDefaults()
 	s := &server{options: options, tracer: observe.NewTracer(options.Tracer, methods)}
-	s.recorder = record.New(options.Audit, options.AuditRequired, s.tracer)
+	s.recorder = record.New(record.Options{
+		Log: options.Audit, Required: options.AuditRequired, Key: options.AuditKey, Origins: options.Origins, Tracer: s.tracer,
+	})
 	if err := s.build(methods); err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}

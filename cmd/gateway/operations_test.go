@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/admin-gateway/admin-gateway/internal/audittest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
@@ -67,6 +68,8 @@ upstream:
 		t.Fatal(err)
 	}
 	s.url, s.ops = "http://"+at.Listen, "http://"+at.OpsListen
+	out := s.out
+	t.Cleanup(func() { audittest.Lines(t, []byte(out.String())) })
 	return s
 }
 

@@ -39,7 +39,7 @@ func Interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerIn
 		noTracer.WithSpan,
 		metrics.WithMetrics,
 		observe.WithLog(logger),
-		record.New(forgetful{}, false, nil).WithRecord,
+		record.New(record.Options{Log: forgetful{}}).WithRecord,
 		observe.WithRecovery(logger),
 		door.WithDeadline(longest, longest),
 		noHealth.WithStop,

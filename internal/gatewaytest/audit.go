@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,11 @@ func (r *Records) All() []audit.Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]audit.Record(nil), r.records...)
+}
+
+// Calls are those of calls that have ended.
+func (r *Records) Calls() []audit.Record {
+	return slices.DeleteFunc(r.All(), func(r audit.Record) bool { return r.Event != audit.EventCall })
 }
 
 // Last is the last of them.

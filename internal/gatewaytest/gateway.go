@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/audittest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/admission"
@@ -160,7 +162,9 @@ func WithAuditFile() Option {
 }
 
 // WithRequiredAudit refuses a write whose record cannot be kept.
-func WithRequiredAudit() Option { return func(s *settings) { s.options.AuditRequired = true } }
+func WithRequiredAudit() Option {
+	return func(s *settings) { s.options.AuditRequired = record.RequireWrites }
+}
 
 // WithLogs collects the lines of the log, those for debugging too, and those of the
 // client of the upstream. The default discards them.
@@ -244,7 +248,14 @@ func (g *Gateway) observe(s *settings) {
 		if err != nil {
 			g.tb.Fatal(err)
 		}
-		g.tb.Cleanup(func() { _ = log.Close(context.Background()) }) // A test that reads the file has closed it.
+		g.tb.Cleanup(func() {
+			_ = log.Close(context.Background()) // A test that reads the file has closed it.
+			text, err := os.ReadFile(path)
+			if err != nil {
+				g.tb.Error(err)
+			}
+			audittest.Lines(g.tb, text)
+		})
 		g.AuditFile = &AuditFile{Log: log, Path: path}
 		s.options.Audit = log
 	case s.options.Audit == nil:
@@ -252,6 +263,9 @@ func (g *Gateway) observe(s *settings) {
 		s.options.Audit = g.Records
 	default:
 		g.Records, _ = s.options.Audit.(*Records)
+	}
+	if records := g.Records; records != nil {
+		g.tb.Cleanup(func() { audittest.Records(g.tb, records.All()) })
 	}
 }
 

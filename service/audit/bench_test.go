@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-func BenchmarkAppendJSON(b *testing.B) {
+func BenchmarkAppendLines(b *testing.B) {
 	r, buffer := full(), make([]byte, 0, MaxLine)
 	b.ReportAllocs()
 	for b.Loop() {
-		buffer = r.AppendJSON(buffer[:0])
+		buffer, _ = r.AppendLines(buffer[:0])
 	}
 	b.SetBytes(int64(len(buffer)))
 }
@@ -30,7 +30,7 @@ func BenchmarkOffer(b *testing.B) {
 					l.Offer(r)
 				}
 			})
-			b.ReportMetric(float64(l.Dropped())/float64(b.N), "dropped/op")
+			b.ReportMetric(float64(l.Dropped().Callers)/float64(b.N), "dropped/op")
 		})
 	}
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"io/fs"
+	"net"
 )
 
 // ErrClosed is the cause of what is asked of a closed log.
@@ -38,8 +39,11 @@ func newError(op, path string, cause error) error {
 }
 
 // bare is a cause without the operation and the path that package os puts
-// before it.
+// before it, or package net.
 func bare(cause error) error {
+	if e, ok := errors.AsType[*net.OpError](cause); ok {
+		return e.Err
+	}
 	if e, ok := errors.AsType[*fs.PathError](cause); ok {
 		return e.Err
 	}

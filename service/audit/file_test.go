@@ -26,7 +26,7 @@ func TestWriteIsThereWhenItReturns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := `{"event":"call","request_id":"1"}` + "\n" + `{"event":"call","request_id":"2"}` + "\n"
+	want := `{"event":"call","request_id":"1","caller":"one"}` + "\n" + `{"event":"call","request_id":"2","caller":"one"}` + "\n"
 	if diff := cmp.Diff(want, string(read(t, path))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -43,8 +43,8 @@ func TestWriteIsThereWhenItReturns(t *testing.T) {
 	if diff := cmp.Diff([]string{"1", "2", "3"}, ids(t, read(t, path))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if l.Written() != 1 || l.Failed() != 0 || l.Dropped() != 0 {
-		t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped())
+	if l.Written() != 1 || l.Failed() != 0 || l.Dropped().Callers != 0 {
+		t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped().Callers)
 	}
 }
 
@@ -109,8 +109,8 @@ func TestFullDisk(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "records lost: 5") {
 		t.Errorf("%v", err)
 	}
-	if l.Written() != 0 || l.Failed() != 8 || l.Dropped() != 0 {
-		t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped())
+	if l.Written() != 0 || l.Failed() != 8 || l.Dropped().Callers != 0 {
+		t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped().Callers)
 	}
 	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "no space left") || strings.Contains(text, "secret-id") {
 		t.Errorf("logged: %s", text)
@@ -139,8 +139,8 @@ func TestCloseWritesWhatWasAccepted(t *testing.T) {
 		t.Errorf("reopen: %v", err)
 	}
 	mustClose(t, l)
-	if l.Written() != 500 || l.Failed() != 1 || l.Dropped() != 1 {
-		t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped())
+	if l.Written() != 500 || l.Failed() != 1 || l.Dropped().Callers != 1 {
+		t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped().Callers)
 	}
 }
 
@@ -204,8 +204,8 @@ func TestRotation(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if l.Written() != workers*each || l.Dropped() != 0 || l.Failed() != 0 {
-		t.Errorf("written %d, dropped %d, failed %d", l.Written(), l.Dropped(), l.Failed())
+	if l.Written() != workers*each || l.Dropped().Callers != 0 || l.Failed() != 0 {
+		t.Errorf("written %d, dropped %d, failed %d", l.Written(), l.Dropped().Callers, l.Failed())
 	}
 }
 
@@ -259,7 +259,7 @@ func TestFileThatEndsInALine(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustClose(t, l)
-		want := test.before + test.between + `{"event":"call","request_id":"1"}` + "\n"
+		want := test.before + test.between + `{"event":"call","request_id":"1","caller":"one"}` + "\n"
 		if got := string(read(t, path)); got != want || l.Written() != 1 {
 			t.Errorf("got %q, want %q; written %d", got, want, l.Written())
 		}

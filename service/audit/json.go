@@ -6,38 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// AppendJSON appends the record as one JSON object without a line break, of
-// less than MaxLine bytes. It allocates nothing when dst has room.
-func (r *Record) AppendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	if !r.Time.IsZero() {
-		dst = append(appendKey(dst, "time"), '"')
-		dst = append(r.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z"), '"')
-	}
-	dst = appendMember(dst, "event", r.Event, maxShort)
-	dst = appendMember(dst, "request_id", r.RequestID, maxShort)
-	dst = appendMember(dst, "trace_id", r.TraceID, maxShort)
-	dst = appendMember(dst, "caller", r.Caller, maxText)
-	dst = appendMember(dst, "authenticated_by", r.Authenticated, maxShort)
-	dst = appendMember(dst, "method", r.Method, maxName)
-	dst = appendMember(dst, "permission", r.Permission, maxName)
-	dst = appendResources(dst, r.Resources)
-	dst = appendProjects(dst, r.Projects)
-	dst = appendMember(dst, "decision", r.Decision, maxShort)
-	dst = appendMember(dst, "grant", r.Grant, maxText)
-	dst = appendMember(dst, "reason", r.Reason, maxText)
-	dst = appendMember(dst, "code", r.Code, maxShort)
-	dst = appendMember(dst, "upstream_request_id", r.UpstreamRequestID, maxName)
-	dst = appendMember(dst, "cache", r.Cache, maxShort)
-	dst = appendCount(dst, "calls", r.Calls)
-	dst = appendCount(dst, "calls_refused", r.Refused)
-	dst = appendMember(dst, "idempotency", r.Idempotency, maxShort)
-	if r.Duration != 0 {
-		dst = strconv.AppendInt(appendKey(dst, "duration_us"), r.Duration.Microseconds(), 10)
-	}
-	return append(dst, '}')
-}
-
 func appendResources(dst []byte, resources []Resource) []byte {
 	if len(resources) == 0 {
 		return dst
@@ -71,21 +39,6 @@ next:
 	}
 	dst = append(dst, '}')
 	return appendOmitted(dst, "resources_omitted", len(resources)-n)
-}
-
-func appendProjects(dst []byte, projects []string) []byte {
-	if len(projects) == 0 {
-		return dst
-	}
-	dst = append(appendKey(dst, "projects"), '[')
-	for i, id := range projects[:min(len(projects), MaxProjects)] {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendString(dst, id, maxProject)
-	}
-	dst = append(dst, ']')
-	return appendOmitted(dst, "projects_omitted", len(projects)-MaxProjects)
 }
 
 func appendOmitted(dst []byte, key string, n int) []byte { return appendCount(dst, key, int64(n)) }

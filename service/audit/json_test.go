@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +16,15 @@ import (
 	"pgregory.net/rapid"
 )
 
+// appendJSON appends the one line of a record, without its line break.
+func appendJSON(r *Record, dst []byte) []byte {
+	lines, n := r.AppendLines(dst)
+	if n != 1 {
+		panic(fmt.Sprintf("%d lines", n))
+	}
+	return lines[:len(lines)-1]
+}
+
 // full is a record with something in every field.
 func full() *Record {
 	return &Record{
@@ -24,6 +34,9 @@ func full() *Record {
 		TraceID:           "4bf92f3577b34da6a3ce929d0e0e4736",
 		Caller:            "team-credentials",
 		Authenticated:     "token",
+		Credential:        "0123456789ab",
+		Peer:              "192.0.2.1:4242",
+		ForwardedFor:      "203.0.113.7",
 		Method:            "/admingateway.admin.v1.ProjectUserService/UpdateProjectUser",
 		Permission:        "projects.users.update",
 		Resources:         []Resource{{"project_id", "proj_1"}, {"user_id", "user_1"}},
@@ -37,11 +50,16 @@ func full() *Record {
 		Calls:             1010,
 		Refused:           3,
 		Idempotency:       "replayed",
+		HMAC:              strings.Repeat("0f", 32),
 		Duration:          1234567 * time.Nanosecond,
+		Queue:             QueueCallers,
+		Count:             7,
+		Request:           []Detail{{Path: "role", Values: []string{"owner"}}, {Path: "projects.values.id", Values: []string{"proj_1", "proj_2"}, List: true}},
+		Answer:            []Detail{{Path: "scopes.values", List: true}, {Path: "id", Values: []string{"new_1"}}},
 	}
 }
 
-func TestAppendJSON(t *testing.T) {
+func TestAppendLines(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -50,14 +68,14 @@ func TestAppendJSON(t *testing.T) {
 	}{
 		{"nothing", Record{}, `{}`},
 		{"everything", *full(), `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_NEVERGONNAGIVEYOUUPABCDEFG","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
-			`"caller":"team-credentials","authenticated_by":"token","method":"/admingateway.admin.v1.ProjectUserService/UpdateProjectUser","permission":"projects.users.update",` +
-			`"resources":{"project_id":"proj_1","user_id":"user_1"},"projects":["proj_1","proj_2"],"decision":"denied","grant":"grant 2","reason":"no grant has the permission",` +
-			`"code":"permission_denied","upstream_request_id":"req_011CUpstream","cache":"miss","calls":1010,"calls_refused":3,"idempotency":"replayed","duration_us":1234}`},
+			`"caller":"team-credentials","authenticated_by":"token","credential":"0123456789ab","peer":"192.0.2.1:4242","forwarded_for":"203.0.113.7","method":"/admingateway.admin.v1.ProjectUserService/UpdateProjectUser","permission":"projects.users.update",` +
+			`"resources":{"project_id":"proj_1","user_id":"user_1"},"decision":"denied","grant":"grant 2","reason":"no grant has the permission",` +
+			`"code":"permission_denied","upstream_request_id":"req_011CUpstream","cache":"miss","calls":1010,"calls_refused":3,"idempotency":"replayed","hmac":"` + strings.Repeat("0f", 32) + `","duration_us":1234,"queue":"callers","count":7,` +
+			`"projects":["proj_1","proj_2"],"request":{"role":"owner","projects.values.id":["proj_1","proj_2"]},"answer":{"scopes.values":[],"id":"new_1"}}`},
 		{"less than a microsecond", Record{Duration: 999}, `{"duration_us":0}`},
 		{"an id that is empty", Record{Resources: []Resource{{"project_id", ""}}, Projects: []string{""}}, `{"resources":{"project_id":""},"projects":[""]}`},
 		{"a name twice", Record{Resources: []Resource{{"a", "1"}, {"b", "2"}, {"a", "3"}}}, `{"resources":{"a":"1","b":"2"},"resources_omitted":1}`},
-		{"more than a line names", Record{Resources: numbered(10), Projects: strings.Split(strings.Repeat("p ", 102), " ")}, `{"resources":{"0":"","1":"","2":"","3":"","4":"","5":"","6":"","7":""},"resources_omitted":2,` +
-			`"projects":["p"` + strings.Repeat(`,"p"`, 99) + `],"projects_omitted":3}`},
+		{"more than a line names", Record{Resources: numbered(10)}, `{"resources":{"0":"","1":"","2":"","3":"","4":"","5":"","6":"","7":""},"resources_omitted":2}`},
 		{"breaks", Record{Caller: "a\nb\rc\td\x00e\x7ff\u0085g\u2028h\u2029i"}, `{"caller":"a\nb\rc\td\u0000e\u007ff\u0085g\u2028h\u2029i"}`},
 		{"quotes", Record{Caller: `"}\` + "\n" + `{"caller":"root"}`}, `{"caller":"\"}\\\n{\"caller\":\"root\"}"}`},
 		{"no UTF-8", Record{Caller: "a\xff\xc0\xafb\xed\xa0\x80"}, "{\"caller\":\"a\ufffd\ufffd\ufffdb\ufffd\ufffd\ufffd\"}"},
@@ -69,10 +87,10 @@ func TestAppendJSON(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(test.want, string(test.record.AppendJSON(nil))); diff != "" {
+			if diff := cmp.Diff(test.want, string(appendJSON(&test.record, nil))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if got := string(test.record.AppendJSON([]byte("before"))); got != "before"+test.want {
+			if got := string(appendJSON(&test.record, []byte("before"))); got != "before"+test.want {
 				t.Errorf("appended: %s", got)
 			}
 		})
@@ -87,7 +105,7 @@ func numbered(n int) []Resource {
 	return resources
 }
 
-// A field that is added to Record and forgotten in AppendJSON shows here.
+// A field that is added to Record and forgotten in AppendLines shows here.
 func TestEveryFieldHasItsMember(t *testing.T) {
 	t.Parallel()
 	kind := reflect.TypeFor[Record]()
@@ -95,8 +113,8 @@ func TestEveryFieldHasItsMember(t *testing.T) {
 		var r Record
 		reflect.ValueOf(&r).Elem().Field(i).Set(reflect.ValueOf(full()).Elem().Field(i))
 		var members map[string]any
-		if err := json.Unmarshal(r.AppendJSON(nil), &members); err != nil || len(members) != 1 {
-			t.Errorf("%s alone: %s, %v", kind.Field(i).Name, r.AppendJSON(nil), err)
+		if err := json.Unmarshal(appendJSON(&r, nil), &members); err != nil || len(members) != 1 {
+			t.Errorf("%s alone: %s, %v", kind.Field(i).Name, appendJSON(&r, nil), err)
 		}
 	}
 }
@@ -106,8 +124,10 @@ func worst(s string) *Record {
 	r := &Record{
 		Time: time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC), Event: s, RequestID: s, TraceID: s, Caller: s, Authenticated: s, Method: s, Permission: s,
 		Decision: s, Grant: s, Reason: s, Code: s, UpstreamRequestID: s, Cache: s, Idempotency: s, Calls: 1<<63 - 1, Refused: 1<<63 - 1, Duration: -1 << 63,
+		Credential: s, Peer: s, ForwardedFor: s, HMAC: s, Queue: s, Count: 1<<63 - 1, Answer: []Detail{{Path: s, Values: []string{s}}},
 	}
 	for i := range 200 {
+		r.Request = append(r.Request, Detail{Path: s, Values: []string{s, s}, List: i%2 == 0})
 		r.Resources = append(r.Resources, Resource{fmt.Sprint(i) + s[:min(len(s), 300)], s})
 		r.Projects = append(r.Projects, s)
 	}
@@ -118,28 +138,149 @@ func TestLineIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []string{"x", "\n", "\x00", "\xff", "\u2028", "王", "\U000e0041", `"`} {
 		for _, length := range []int{31, 33, 36, 64, 96, 128, 256, 300, 1 << 20} {
-			line := worst(strings.Repeat(unit, length/len(unit))).AppendJSON(nil)
-			if len(line)+1 > MaxLine {
-				t.Errorf("%d × %q: a line of %d bytes", length, unit, len(line))
+			lines, n := worst(strings.Repeat(unit, length/len(unit))).AppendLines(nil)
+			if got := bytes.Count(lines, []byte("\n")); got != n {
+				t.Errorf("%d × %q: %d lines of %d", length, unit, got, n)
 			}
-			if !jsontext.Value(line).IsValid() || bytes.ContainsAny(line, "\n\r\u2028") {
-				t.Errorf("%d × %q: %.200s", length, unit, line)
+			for line := range bytes.Lines(lines) {
+				if len(line) > MaxLine {
+					t.Errorf("%d × %q: a line of %d bytes", length, unit, len(line))
+				}
+				if line = bytes.TrimSuffix(line, []byte("\n")); bytes.ContainsAny(line, "\n\r\u2028") || !json.Valid(line) {
+					t.Errorf("%d × %q: %.200s", length, unit, line)
+				}
 			}
 		}
 	}
 }
 
-// What is asked for in good faith goes through a pipe in one piece.
-func TestOrdinaryLineIsOneWrite(t *testing.T) {
-	t.Parallel()
-	const pipeBuf = 4096
-	r := full()
-	r.Method, r.Resources, r.Projects = "/admingateway.admin.v1.UsageService/ListCodeInterpreterSessionsUsage", nil, nil
-	for i := range MaxProjects {
-		r.Projects = append(r.Projects, fmt.Sprintf("proj_%024d", i))
+// part is a line of a record that may take several.
+type part struct {
+	RequestID       string `json:"request_id"`
+	Event, Caller   string
+	Method          string
+	Decision        string
+	Part, Parts     int
+	Projects        []string
+	Request, Answer map[string]any
+	ProjectsOmitted int `json:"projects_omitted"`
+	ValuesOmitted   int `json:"values_omitted"`
+}
+
+// partsOf are the lines of a record, each of which has to make sense alone.
+func partsOf(t *testing.T, r *Record) []part {
+	t.Helper()
+	lines, n := r.AppendLines(nil)
+	var parts []part
+	for line := range bytes.Lines(lines) {
+		var p part
+		if err := json.Unmarshal(line, &p); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		parts = append(parts, p)
+		if n > 1 && (p.Part != len(parts) || p.Parts != n) || p.RequestID != r.RequestID || p.Event != r.Event || p.Caller != r.Caller || p.Method != r.Method {
+			t.Errorf("part %d of %d: %s", len(parts), n, line)
+		}
 	}
-	if line := r.AppendJSON(nil); len(line)+1 > pipeBuf {
-		t.Errorf("%d bytes", len(line)+1)
+	return parts
+}
+
+// TestEveryProjectIsNamed: a call about many projects hides none of them, and every
+// line goes through a pipe in one piece.
+func TestEveryProjectIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{1, 100, 101, 1010, 30_000} {
+		r := full()
+		r.Projects = nil
+		for i := range count {
+			r.Projects = append(r.Projects, fmt.Sprintf("proj_%024d", i))
+		}
+		var got []string
+		for _, p := range partsOf(t, r) {
+			got = append(got, p.Projects...)
+			if p.ProjectsOmitted != 0 || p.Part > 1 && p.Decision != "" {
+				t.Errorf("%d projects: %+v", count, p)
+			}
+		}
+		if diff := cmp.Diff(r.Projects, got); diff != "" {
+			t.Errorf("%d projects: -want +got:\n%s", count, diff)
+		}
+		lines, _ := r.AppendLines(nil)
+		for line := range bytes.Lines(lines) {
+			const pipeBuf = 4096
+			if len(line) > pipeBuf {
+				t.Errorf("%d projects: a line of %d bytes", count, len(line))
+			}
+		}
+	}
+}
+
+// TestPartsHoldEverything: whatever the lists are, each of their values is in one
+// part, in order, or is counted.
+func TestPartsHoldEverything(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		text := rapid.StringMatching(`[a-z]{0,80}`)
+		details := rapid.Custom(func(t *rapid.T) []Detail {
+			var all []Detail
+			for i, n := range rapid.SliceOfN(rapid.IntRange(-1, 120), 0, 40).Draw(t, "sizes") {
+				d := Detail{Path: fmt.Sprint("field", i), List: n >= 0}
+				for range max(n, 1) {
+					d.Values = append(d.Values, text.Draw(t, "value"))
+				}
+				all = append(all, d)
+			}
+			return all
+		})
+		r := &Record{
+			Event: EventCall, RequestID: "req_1", Caller: "one", Grant: strings.Repeat("\x00", rapid.IntRange(0, 60).Draw(rt, "head")),
+			Projects: rapid.SliceOfN(text, 0, 300).Draw(rt, "projects"), Request: details.Draw(rt, "request"), Answer: details.Draw(rt, "answer"),
+		}
+		var projects []string
+		request, answer := map[string][]string{}, map[string][]string{}
+		gather := func(into map[string][]string, members map[string]any) {
+			for path, value := range members {
+				if text, ok := value.(string); ok {
+					value = []any{text}
+				}
+				for _, each := range value.([]any) {
+					into[path] = append(into[path], each.(string))
+				}
+			}
+		}
+		for _, p := range partsOf(t, r) {
+			projects = append(projects, p.Projects...)
+			gather(request, p.Request)
+			gather(answer, p.Answer)
+		}
+		if !slices.Equal(projects, r.Projects) {
+			rt.Errorf("projects %q, want %q", projects, r.Projects)
+		}
+		for got, want := range map[*map[string][]string][]Detail{&request: r.Request, &answer: r.Answer} {
+			for _, d := range want {
+				if !slices.Equal((*got)[d.Path], d.Values) {
+					rt.Errorf("%s: %q, want %q", d.Path, (*got)[d.Path], d.Values)
+				}
+			}
+		}
+	})
+}
+
+// TestPartsAreBounded: the last part counts what is left.
+func TestPartsAreBounded(t *testing.T) {
+	t.Parallel()
+	r := &Record{Event: EventCall, RequestID: "req_1"}
+	for range 100_000 {
+		r.Projects = append(r.Projects, strings.Repeat("x", 50))
+	}
+	r.Request = []Detail{{Path: "a", Values: []string{"1", "2"}, List: true}, {Path: "b", Values: []string{"3"}}}
+	parts := partsOf(t, r)
+	projects := 0
+	for _, p := range parts {
+		projects += len(p.Projects)
+	}
+	if last := parts[len(parts)-1]; len(parts) != MaxParts || projects+last.ProjectsOmitted != len(r.Projects) || last.ValuesOmitted != 3 {
+		t.Errorf("%d parts, %d projects, the last %+v", len(parts), projects, last)
 	}
 }
 
@@ -178,7 +319,7 @@ func TestHostileStringsComeBack(t *testing.T) {
 		for _, name := range rapid.SliceOfN(text, 0, 10).Draw(t, "names") {
 			r.Resources = append(r.Resources, Resource{name, draw("id")})
 		}
-		line := r.AppendJSON(nil)
+		line := appendJSON(r, nil)
 		// jsontext refuses what encoding/json lets through: names that come twice,
 		// and bytes that are not UTF-8.
 		if !jsontext.Value(line).IsValid() {
@@ -224,12 +365,12 @@ func TestHostileStringsComeBack(t *testing.T) {
 	})
 }
 
-func FuzzAppendJSON(f *testing.F) {
+func FuzzAppendLines(f *testing.F) {
 	f.Add("proj_1", "a\nb")
 	f.Add("\xff\x00\u2028", strings.Repeat(`"`, 300))
 	f.Fuzz(func(t *testing.T, name, value string) {
 		r := &Record{Caller: value, Reason: value, Resources: []Resource{{name, value}, {value, name}}, Projects: []string{name, value}}
-		line := r.AppendJSON(nil)
+		line := appendJSON(r, nil)
 		if !jsontext.Value(line).IsValid() || bytes.ContainsAny(line, "\n\r\x00\u2028\u2029") || len(line) >= MaxLine {
 			t.Fatalf("%q", line)
 		}
@@ -243,9 +384,9 @@ func FuzzAppendJSON(f *testing.F) {
 	})
 }
 
-func TestAppendJSONAllocatesNothing(t *testing.T) {
-	r, buffer := worst("\x00"), make([]byte, 0, MaxLine)
-	if n := testing.AllocsPerRun(100, func() { buffer = r.AppendJSON(buffer[:0]) }); n != 0 {
+func TestAppendLinesAllocatesNothing(t *testing.T) {
+	r, buffer := full(), make([]byte, 0, MaxLine)
+	if n := testing.AllocsPerRun(100, func() { buffer, _ = r.AppendLines(buffer[:0]) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,17 +18,25 @@ import (
 // default that is named with it.
 type Options struct {
 	// Path is a file, which is made if it is missing (0600) and only ever
-	// appended to, or a FIFO or a character device. "" and "-" are Stdout.
+	// appended to, or a FIFO or a character device; or a socket of a collector:
+	// unix:///path or tcp://host:port. "" and "-" are Stdout.
 	Path string
 	// Stdout is required for the standard output, and not used otherwise. An
 	// *os.File is written to through a descriptor of the log, and stays open; a
 	// broken pipe is an error and does not end the process. Any other writer is
 	// used by one goroutine at a time.
 	Stdout io.Writer
+	// Sync makes Write wait until the line is on the disk, and not only with the
+	// kernel. Writes at the same time share one wait. The path has to be a file.
+	Sync bool
 	// Timeout is the longest that Write and Reopen wait: one second.
 	Timeout time.Duration
-	// Queue is how many offered records may wait: 1024, of at most MaxLine each.
+	// Queue is how many lines of offered records of callers may wait: 1024, of at
+	// most MaxLine each. Callers have equal shares in it when it is full.
 	Queue int
+	// StrangersQueue is the same for records without a caller: 256. Addresses have
+	// equal shares in it.
+	StrangersQueue int
 	// Logger gets a line when the sink fails and when it works again, and for
 	// dropped records: each at most once a minute. None by default.
 	Logger *slog.Logger
@@ -35,16 +45,17 @@ type Options struct {
 // Log writes records to a sink. Its methods may be called at the same time.
 //
 // One goroutine writes. When the sink fails, it is tried again with every Write,
-// and once a second for the records that were offered, which wait meanwhile.
-// A FIFO that has lost its reader, or a file that has gone bad, is opened anew,
-// at most once a second.
+// and once a second for the records that were offered, which wait meanwhile; where
+// there are none, a record of the log's own shows that it works again. A FIFO that
+// has lost its reader, or a file that has gone bad, is opened anew, at most once a
+// second; a socket is connected anew, ever less often while that fails.
 type Log struct {
 	path     string
 	fixed    bool // The sink was given, and cannot be opened again.
 	timeout  time.Duration
 	logger   *slog.Logger
-	writes   chan *entry     // Unbuffered: a caller that gives up leaves nothing behind.
-	offers   chan *entry     // Sent to under mu, and not once closed.
+	writes   chan *entry // Unbuffered: a caller that gives up leaves nothing behind.
+	offers   *queues
 	reopens  chan chan error // Unbuffered.
 	closing  chan struct{}   // Closed by Close: write what is there, and end.
 	quit     chan struct{}   // Closed when Close waits no longer: end.
@@ -52,21 +63,29 @@ type Log struct {
 	quitOnce sync.Once
 	lost     error // Why accepted records were not written; set before done.
 
-	mu     sync.RWMutex
-	closed bool
+	closeOnce sync.Once
 
 	free         sync.Pool // Of *entry.
-	dropped      atomic.Uint64
 	failed       atomic.Uint64
 	written      atomic.Uint64
+	state        state
 	dropWarnings oncePerMinute
 }
 
-// entry is a line on its way to the writer.
+// entry is a record on its way to the writer.
 type entry struct {
-	line   []byte
+	text   []byte // Its lines.
+	lines  int
 	result chan error // Of a Write, with room for one; nil of an Offer.
+	mark   bool       // It is about the log, and no record of a call.
+
+	// Its place in a queue.
+	before, next, older, newer *entry
+	share                      *share
 }
+
+// maxKept is how large the text of an entry may be that is used again.
+const maxKept = 2 * MaxLine
 
 // Open opens the sink and starts to write. It returns an *Error when the path
 // cannot be opened or cannot be appended to, such as a directory. A FIFO
@@ -74,13 +93,19 @@ type entry struct {
 // and Write fails. The log must be closed.
 func Open(options Options) (*Log, error) {
 	s := &sink{path: options.Path, retry: time.Second}
-	if options.Path == "" || options.Path == "-" {
+	address, remote, err := ParseAddress(options.Path)
+	switch {
+	case err != nil:
+		return nil, newError("open", s.path, err)
+	case remote:
+		s.open, s.remote = address.open, true
+	case options.Path == "" || options.Path == "-":
 		s.path = "-"
 		if options.Stdout == nil {
 			return nil, newError("open", s.path, errors.New("no standard output was given"))
 		}
 		s.out = ownStdout(options.Stdout)
-	} else {
+	default:
 		s.open = openPath
 	}
 	return start(options, s)
@@ -88,7 +113,7 @@ func Open(options Options) (*Log, error) {
 
 // start opens the sink, where it has to be opened, and starts the writer.
 func start(options Options, s *sink) (*Log, error) {
-	if options.Timeout < 0 || options.Queue < 0 {
+	if options.Timeout < 0 || options.Queue < 0 || options.StrangersQueue < 0 {
 		return nil, newError("open", s.path, errors.New("a timeout or queue below zero"))
 	}
 	l := &Log{
@@ -97,21 +122,25 @@ func start(options Options, s *sink) (*Log, error) {
 		timeout: cmp.Or(options.Timeout, time.Second),
 		logger:  cmp.Or(options.Logger, slog.New(slog.DiscardHandler)),
 		writes:  make(chan *entry),
-		offers:  make(chan *entry, cmp.Or(options.Queue, 1024)),
+		offers:  newQueues(cmp.Or(options.Queue, 1024), cmp.Or(options.StrangersQueue, 256)),
 		reopens: make(chan chan error),
 		closing: make(chan struct{}),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
 	l.free.New = func() any { return new(entry) }
-	s.written, s.failed = &l.written, &l.failed
-	w := &writer{log: l, sink: s}
+	s.written, s.failed, s.timeout = &l.written, &l.failed, l.timeout
+	w := &writer{log: l, sink: s, sync: options.Sync}
 	if s.open != nil {
-		if err := s.openFirst(); errors.Is(err, errNoReader) {
+		if err := s.openFirst(); s.remote && err != nil || errors.Is(err, errNoReader) {
 			w.note(err)
 		} else if err != nil {
 			return nil, newError("open", l.path, err)
 		}
+	}
+	if err := s.sync(); options.Sync && err != nil {
+		s.close()
+		return nil, newError("open", l.path, fmt.Errorf("cannot be synced: %w", bare(err)))
 	}
 	go w.run()
 	return l, nil
@@ -163,43 +192,50 @@ func (l *Log) write(ctx context.Context, r *Record) error {
 }
 
 // Offer leaves a record to be written, and does not wait for it. A record that
-// finds the queue full, or the log closed, is dropped and counted.
+// finds its queue full, or the log closed, is dropped and counted; so is the newest of
+// the caller who has the most in the queue, where another one needs the room.
 func (l *Log) Offer(r *Record) {
-	e := l.entry(r)
-	if l.enqueue(e) {
+	stranger := r.Caller == ""
+	key := r.Caller
+	if stranger {
+		key = host(r.Peer)
+	}
+	dropped := l.offers.push(l.entry(r), stranger, key)
+	if dropped == nil {
 		return
 	}
-	l.recycle(e)
-	dropped := l.dropped.Add(1)
+	for e := dropped; e != nil; {
+		next := e.next
+		l.recycle(e)
+		e = next
+	}
 	if l.dropWarnings.now() {
-		l.logger.Error("audit records are dropped: more come than can be written", "path", l.path, "dropped", dropped)
+		total := l.offers.dropped()
+		l.logger.Error("audit records are dropped: more come than can be written", "path", l.path, "dropped", total.Callers, "of_strangers", total.Strangers)
 	}
 }
 
-func (l *Log) enqueue(e *entry) bool {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return false
+// host is an address without its port.
+func host(peer string) string {
+	if i := strings.LastIndexByte(peer, ':'); i >= 0 {
+		return peer[:i]
 	}
-	select {
-	case l.offers <- e:
-		return true
-	default:
-		return false
-	}
+	return peer
 }
 
-// entry makes the line of a record. It is bounded, so entries are reused.
+// entry makes the lines of a record.
 func (l *Log) entry(r *Record) *entry {
 	e, _ := l.free.Get().(*entry)
-	e.line = append(r.AppendJSON(e.line[:0]), '\n')
+	e.text, e.lines = r.AppendLines(e.text[:0])
+	e.mark = r.Event == EventDropped || r.Event == EventResumed
 	return e
 }
 
 func (l *Log) recycle(e *entry) {
-	e.result = nil
-	l.free.Put(e)
+	e.result, e.next = nil, nil
+	if cap(e.text) <= maxKept {
+		l.free.Put(e)
+	}
 }
 
 // Reopen opens the path again, and once it has returned nil nothing more is
@@ -234,12 +270,10 @@ func (l *Log) Reopen() error {
 // not have been, written. A sink that can be given no deadline, such as a
 // terminal, and that hangs in the kernel keeps its goroutine until it moves.
 func (l *Log) Close(ctx context.Context) error {
-	l.mu.Lock()
-	if !l.closed {
-		l.closed = true
+	l.closeOnce.Do(func() {
+		l.offers.close()
 		close(l.closing)
-	}
-	l.mu.Unlock()
+	})
 	select {
 	case <-l.done:
 	case <-ctx.Done():
@@ -249,13 +283,21 @@ func (l *Log) Close(ctx context.Context) error {
 	return newError("close", l.path, l.lost)
 }
 
-// Dropped counts the offered records that were not accepted.
-func (l *Log) Dropped() uint64 { return l.dropped.Load() }
+// Dropped counts the offered records that were not accepted, or had to give way.
+func (l *Log) Dropped() Queues { return l.offers.dropped() }
 
-// Written counts the lines that are with the kernel.
+// Waiting counts the records that wait to be written.
+func (l *Log) Waiting() Queues { return l.offers.waiting() }
+
+// Written counts the records that are with the kernel, and with Options.Sync on the
+// disk.
 func (l *Log) Written() uint64 { return l.written.Load() }
 
 // Failed counts the Writes that returned an error, and the offered records that
 // were accepted and then lost. A Write that failed in the middle of a line is
 // in Written too, once the line is completed.
 func (l *Log) Failed() uint64 { return l.failed.Load() }
+
+// Failing says why the sink does not take records at the moment: the last attempt
+// failed, or one takes longer than it may. Nil when it does.
+func (l *Log) Failing() error { return newError("write", l.path, l.state.failing(l.timeout)) }

@@ -65,8 +65,8 @@ func TestSinkThatHangs(t *testing.T) {
 		for i := range 10 {
 			l.Offer(call(fmt.Sprint(i)))
 		}
-		if l.Dropped() != 7 {
-			t.Errorf("dropped %d, want 7", l.Dropped())
+		if l.Dropped().Callers != 7 {
+			t.Errorf("dropped %d, want 7", l.Dropped().Callers)
 		}
 
 		start := time.Now()
@@ -117,8 +117,8 @@ func TestSinkThatHangs(t *testing.T) {
 		if told := strings.Contains(fmt.Sprint(err), fmt.Sprint("records lost: ", lost)); told != (lost > 0) {
 			t.Errorf("close: %v, and %d were lost", err, lost)
 		}
-		if l.Written() != uint64(len(got)) || l.Failed() != uint64(6+lost) || l.Dropped() != 9 {
-			t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped())
+		if l.Written() != uint64(len(got)) || l.Failed() != uint64(6+lost) || l.Dropped().Callers != 9 {
+			t.Errorf("written %d, failed %d, dropped %d", l.Written(), l.Failed(), l.Dropped().Callers)
 		}
 	})
 }

@@ -57,7 +57,7 @@ func mustClose(t *testing.T, l *Log) {
 }
 
 // call is a record with an id.
-func call(id string) *Record { return &Record{Event: EventCall, RequestID: id} }
+func call(id string) *Record { return &Record{Event: EventCall, RequestID: id, Caller: "one"} }
 
 // ids reads lines, all of which have to be whole, and returns their ids.
 func ids(t *testing.T, text []byte) []string {
@@ -68,10 +68,14 @@ func ids(t *testing.T, text []byte) []string {
 	var all []string
 	for line := range bytes.Lines(text) {
 		var r struct {
+			Event     string
 			RequestID string `json:"request_id"`
 		}
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Errorf("line %q: %v", line, err)
+		}
+		if r.Event == EventDropped || r.Event == EventResumed {
+			continue // It is about the log, and no call.
 		}
 		all = append(all, r.RequestID)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // openPath opens a file, FIFO or character device to append to it.
-func openPath(path string, create bool) (s stream, torn bool, err error) {
+func openPath(path string, create bool, _ time.Duration) (s stream, torn bool, err error) {
 	// Without O_NONBLOCK, a FIFO would make the open wait for a reader, and its
 	// writes could have no deadline.
 	flags := os.O_WRONLY | os.O_APPEND | syscall.O_NONBLOCK

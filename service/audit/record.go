@@ -8,6 +8,12 @@ const (
 	EventCall = "call"
 	// EventIntent is a call that is about to change something.
 	EventIntent = "intent"
+	// EventBegin is a call that is about to stream its answer.
+	EventBegin = "begin"
+	// EventDropped is a gap: Count records for which a queue had no room.
+	EventDropped = "dropped"
+	// EventResumed is a sink that failed, and takes records again.
+	EventResumed = "resumed"
 )
 
 // The decisions on calls.
@@ -28,16 +34,21 @@ const (
 // they are written, escapes and all.
 const (
 	// MaxLine is the most that a line takes, its line break included.
-	MaxLine = 16 << 10
+	MaxLine = 8 << 10
+	// MaxParts is the most lines that a record takes: more than a request of a
+	// mebibyte can fill.
+	MaxParts = 512
 	// MaxResources is how many resources a line names.
 	MaxResources = 8
-	// MaxProjects is how many projects a line names.
-	MaxProjects = 100
+
+	// partBytes is where a line ends and the next part begins: a pipe takes that much
+	// whole or not at all.
+	partBytes = 4096
 
 	maxShort   = 64  // Ids of the gateway, words of a closed set, names of variables.
 	maxName    = 128 // Names out of descriptors, ids of the upstream.
-	maxText    = 256 // Names out of the policy, reasons, ids in paths.
-	maxProject = 96  // A hundred of them fit; none can push another out.
+	maxText    = 256 // Names out of the policy, reasons, ids in paths, values of requests.
+	maxProject = 96
 )
 
 // Record is the record of one call. It never holds a secret, a body, or a
@@ -45,7 +56,7 @@ const (
 type Record struct {
 	// Time is when the call began.
 	Time time.Time
-	// Event is EventCall or EventIntent.
+	// Event is one of the constants above.
 	Event string
 	// RequestID is the gateway's id of the call.
 	RequestID string
@@ -55,6 +66,12 @@ type Record struct {
 	Caller string
 	// Authenticated is how the caller was authenticated.
 	Authenticated string
+	// Credential is the id of the caller's credential, which is no secret.
+	Credential string
+	// Peer is the address of the other end of the connection, with its port.
+	Peer string
+	// ForwardedFor is the address for which a trusted proxy speaks.
+	ForwardedFor string
 	// Method is the RPC's procedure.
 	Method string
 	// Permission is the permission that the method needs.
@@ -62,8 +79,6 @@ type Record struct {
 	// Resources are the path's variables, in the order of the path. A line has
 	// the first MaxResources with different names.
 	Resources []Resource
-	// Projects are ids that the request names. A line has the first MaxProjects.
-	Projects []string
 	// Decision is one of the constants above.
 	Decision string
 	// Grant is the grant that made the decision.
@@ -81,8 +96,20 @@ type Record struct {
 	Calls, Refused int64
 	// Idempotency is how a write with an idempotency key was answered.
 	Idempotency string
+	// HMAC recognises the request, for who has the key.
+	HMAC string
 	// Duration is how long the call took.
 	Duration time.Duration
+	// Queue is the queue of a gap, and Count how many records it lacks.
+	Queue string
+	Count int64
+
+	// What follows may take several lines.
+
+	// Projects are the ids that the request names.
+	Projects []string
+	// Request and Answer are the declared values of a write's request and answer.
+	Request, Answer []Detail
 }
 
 // Resource is a resource in the path of a request.
@@ -91,4 +118,14 @@ type Resource struct {
 	Name string
 	// ID is its value.
 	ID string
+}
+
+// Detail is a field of a request or an answer.
+type Detail struct {
+	// Path leads to the field: projects.values.role.
+	Path string
+	// Values are its values, as text: one, unless List.
+	Values []string
+	// List says that the field, or one on the way to it, is repeated.
+	List bool
 }

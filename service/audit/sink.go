@@ -17,14 +17,23 @@ type stream interface {
 	Close() error
 }
 
+// opener opens a path within a time, and returns whether it ends in the middle of a
+// line.
+type opener func(path string, create bool, patience time.Duration) (s stream, torn bool, err error)
+
 // sink puts whole lines on a stream, one after the other. It is not safe for
 // concurrent use.
 type sink struct {
 	path string
 	// open opens the path. It returns whether the file ends in the middle of a
 	// line. Nil when the stream was given and cannot be opened again.
-	open  func(path string, create bool) (s stream, torn bool, err error)
-	retry time.Duration // Between two attempts to open by itself.
+	open    opener
+	retry   time.Duration // Between two attempts to open by itself.
+	timeout time.Duration // Of one of them.
+	// remote says that a stream is a connection: what one has of a line, the next does
+	// not have, and one that fails is tried ever less often.
+	remote  bool
+	failing int // Attempts to open that failed, one after the other.
 
 	out    stream // Nil while the sink is not open.
 	err    error  // Of the last attempt.
@@ -33,8 +42,10 @@ type sink struct {
 	// the remainder of a line that was cut off, or the end of one that was torn
 	// before the sink was opened.
 	rest        []byte
-	restLine    bool // The rest makes a line complete.
-	restOffered bool // No Write has reported it as failed.
+	whole       []byte // The record that the rest belongs to, of a connection.
+	restLine    bool   // The rest makes a line complete.
+	restOffered bool   // No Write has reported it as failed.
+	restMark    bool   // It is no record of a call.
 
 	written, failed *atomic.Uint64
 }
@@ -45,29 +56,58 @@ func (s *sink) openFirst() error {
 	return s.err
 }
 
-// write writes a line by deadline. If the line could be written only in part, it is taken
-// in spite of the error: it goes on before the next.
+// write writes a record by deadline, a line at a time. If it could be written only in
+// part, it is taken in spite of the error: it goes on before the next.
 func (s *sink) write(e *entry, deadline time.Time) (taken bool, err error) {
 	if err := s.finish(deadline); err != nil {
 		return false, err
 	}
-	n, err := s.put(e.line)
-	s.err = err
-	switch {
-	case err == nil:
-		s.written.Add(1)
-	case n > 0:
-		s.rest = bytes.Clone(e.line[n:])
-		s.restLine, s.restOffered = true, e.result == nil
+	for rest := e.text; len(rest) > 0; {
+		line := rest[:bytes.IndexByte(rest, '\n')+1]
+		n, err := s.put(line)
+		rest = rest[n:]
+		if s.err = err; err == nil {
+			continue
+		}
+		if taken = len(rest) < len(e.text); taken {
+			s.rest, s.restLine, s.restOffered, s.restMark = bytes.Clone(rest), true, e.result == nil, e.mark
+			if s.remote {
+				s.whole = bytes.Clone(e.text)
+			}
+		}
+		return taken, err
 	}
-	return n > 0, err
+	s.count(e.mark)
+	return true, nil
+}
+
+// count counts a record that was written.
+func (s *sink) count(mark bool) {
+	if !mark {
+		s.written.Add(1)
+	}
+}
+
+// sync waits until all that was written is on the disk.
+func (s *sink) sync() error {
+	if s.out == nil {
+		return s.err
+	}
+	file, ok := s.out.(interface{ Sync() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return file.Sync()
 }
 
 // finish makes the stream ready for a line, by deadline: open, and with no line
 // begun.
 func (s *sink) finish(deadline time.Time) error {
+	if c, ok := s.out.(interface{ check() error }); ok && s.err == nil {
+		s.err = c.check()
+	}
 	s.recover()
-	if s.out == nil {
+	if s.out == nil || s.remote && s.err != nil {
 		return s.err
 	}
 	if err := s.out.SetWriteDeadline(deadline); err != nil && !errors.Is(err, os.ErrNoDeadline) {
@@ -83,9 +123,9 @@ func (s *sink) finish(deadline time.Time) error {
 		return err
 	}
 	if s.restLine {
-		s.written.Add(1)
+		s.count(s.restMark)
 	}
-	s.rest = nil
+	s.rest, s.whole = nil, nil
 	return nil
 }
 
@@ -101,12 +141,21 @@ func (s *sink) put(p []byte) (int, error) {
 // FIFO than the one that was opened, or a file whose descriptor went stale. It
 // makes no file, which could stand where a FIFO is about to be.
 func (s *sink) recover() {
-	if s.open == nil || s.err == nil || time.Since(s.opened) < s.retry {
+	if s.open == nil || s.err == nil || time.Since(s.opened) < s.wait() {
 		return
 	}
 	if err := s.replace(false); s.out == nil {
 		s.err = err
 	}
+}
+
+// wait is how long after an attempt to open the next one is made.
+func (s *sink) wait() time.Duration {
+	const most = 4 // Of doublings: 16 s.
+	if !s.remote {
+		return s.retry
+	}
+	return s.retry << min(s.failing, most)
 }
 
 // reopen opens the path anew on request.
@@ -126,11 +175,15 @@ func (s *sink) reopen(deadline time.Time) error {
 // old stream stays.
 func (s *sink) replace(create bool) error {
 	s.opened = time.Now()
-	out, torn, err := s.open(s.path, create)
+	out, torn, err := s.open(s.path, create, s.timeout)
 	if err != nil {
+		s.failing++
 		return err
 	}
-	if s.out == nil || !same(s.out, out) {
+	s.failing = 0
+	if s.whole != nil {
+		s.rest, s.whole = s.whole, nil // The next connection has nothing of it.
+	} else if s.out == nil || !same(s.out, out) {
 		s.forget()
 		if torn {
 			s.rest, s.restLine = []byte{'\n'}, false
@@ -144,11 +197,11 @@ func (s *sink) replace(create bool) error {
 // forget gives up the rest, and returns whether a line was lost with it that
 // was not counted yet.
 func (s *sink) forget() bool {
-	lost := s.rest != nil && s.restLine && s.restOffered
+	lost := s.rest != nil && s.restLine && s.restOffered && !s.restMark
 	if lost {
 		s.failed.Add(1)
 	}
-	s.rest = nil
+	s.rest, s.whole = nil, nil
 	return lost
 }
 

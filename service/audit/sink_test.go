@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,22 +16,23 @@ import (
 type disk struct {
 	files  []*faulty
 	hang   chan struct{} // When not nil, what opens waits for it.
-	opened int
-	closed int
-	made   int
+	opened atomic.Int32
+	closed atomic.Int32
+	made   atomic.Int32
 }
 
-func (d *disk) open(_ string, create bool) (stream, bool, error) {
+func (d *disk) open(_ string, create bool, _ time.Duration) (stream, bool, error) {
 	if d.hang != nil {
 		<-d.hang
 	}
 	if create {
-		d.made++
+		d.made.Add(1)
 	}
-	if d.opened++; d.opened > len(d.files) {
+	n := int(d.opened.Add(1))
+	if n > len(d.files) {
 		return nil, false, os.ErrNotExist
 	}
-	return &onDisk{plain{d.files[d.opened-1]}, d}, false, nil
+	return &onDisk{plain{d.files[n-1]}, d}, false, nil
 }
 
 type onDisk struct {
@@ -39,7 +41,7 @@ type onDisk struct {
 }
 
 func (o *onDisk) Close() error {
-	o.disk.closed++
+	o.disk.closed.Add(1)
 	return nil
 }
 
@@ -97,8 +99,8 @@ func TestRotationInALine(t *testing.T) {
 				if diff := cmp.Diff(test.rotation, ids(t, []byte(d.files[1].String()))); diff != "" {
 					t.Errorf("new: -want +got:\n%s", diff)
 				}
-				if l.Failed() != test.failed || d.opened != 2 || d.closed != 2 || d.made != 2 {
-					t.Errorf("failed %d, opened %d, closed %d, made %d", l.Failed(), d.opened, d.closed, d.made)
+				if l.Failed() != test.failed || d.opened.Load() != 2 || d.closed.Load() != 2 || d.made.Load() != 2 {
+					t.Errorf("failed %d, opened %d, closed %d, made %d", l.Failed(), d.opened.Load(), d.closed.Load(), d.made.Load())
 				}
 			})
 		})
@@ -118,10 +120,11 @@ func TestOpensSparingly(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if d.opened != second+1 || d.made != 1 || d.closed != 0 {
-				t.Errorf("after %d s: opened %d, made %d, closed %d", second, d.opened, d.made, d.closed)
+			if d.opened.Load() != int32(second+1) || d.made.Load() != 1 || d.closed.Load() != 0 {
+				t.Errorf("after %d s: opened %d, made %d, closed %d", second, d.opened.Load(), d.made.Load(), d.closed.Load())
 			}
 			<-time.After(time.Second)
+			synctest.Wait() // It has tried by itself.
 		}
 		mustClose(t, l)
 	})

@@ -8,10 +8,15 @@ import (
 	"time"
 )
 
+// maxBatch is how many records share one wait for the disk.
+const maxBatch = 64
+
 // writer is the one goroutine that uses the sink.
 type writer struct {
 	log             *Log
 	sink            *sink
+	sync            bool
+	unsynced        int         // Records that were written, and not synced yet.
 	held            *entry      // An offered record that the sink did not take.
 	failing         bool        // The last attempt failed, so records offered wait.
 	retry           *time.Timer // Runs while failing.
@@ -25,18 +30,15 @@ func (w *writer) run() {
 	w.retry = time.NewTimer(w.sink.retry)
 	defer w.retry.Stop()
 	for {
-		offers := w.log.offers
+		ready := w.log.offers.ready
 		if w.failing {
-			offers = nil
+			ready = nil
 		}
 		select {
 		case e := <-w.log.writes:
-			_, err := w.attempt(e)
-			e.result <- err
-			if err == nil {
-				w.again()
-			}
-		case w.held = <-offers:
+			w.commit(e)
+		case <-ready:
+			w.held = w.log.offers.pop()
 			w.again()
 		case <-w.retry.C:
 			w.again()
@@ -47,18 +49,72 @@ func (w *writer) run() {
 			w.flush()
 			return
 		}
+		w.settle(false)
 	}
+}
+
+// commit writes the record of a Write, and with it those that wait for the same sync,
+// and answers.
+func (w *writer) commit(e *entry) {
+	var batch [maxBatch]*entry
+	written := batch[:0]
+	for ok := true; ok; {
+		if _, err := w.attempt(e); err != nil {
+			e.result <- err
+		} else {
+			written = append(written, e)
+		}
+		if ok = w.sync && len(written) < maxBatch; ok {
+			select {
+			case e = <-w.log.writes:
+			default:
+				ok = false
+			}
+		}
+	}
+	err := w.flushToDisk()
+	for _, e := range written {
+		e.result <- err
+	}
+	if err == nil && len(written) > 0 {
+		w.again()
+	}
+}
+
+// flushToDisk syncs what was written, where that is asked for.
+func (w *writer) flushToDisk() error {
+	if !w.sync || w.unsynced == 0 {
+		return nil
+	}
+	w.unsynced = 0
+	w.log.state.begin()
+	err := w.sink.sync()
+	w.log.state.end()
+	if err != nil {
+		w.sink.err = err
+		w.note(err)
+	}
+	return err
 }
 
 // attempt writes an entry, and notes the result.
 func (w *writer) attempt(e *entry) (taken bool, err error) {
+	w.log.state.begin()
 	taken, err = w.sink.write(e, w.deadline())
+	w.log.state.end()
+	if err == nil {
+		w.unsynced++
+	}
 	w.note(err)
 	return taken, err
 }
 
-// again retries after a failure: a held record, or a line that was cut off.
+// again retries after a failure: a held record, or a line that was cut off. Without
+// either, a record of the log's own shows whether the sink works.
 func (w *writer) again() {
+	if w.held == nil && w.failing {
+		w.held = w.log.offers.pop()
+	}
 	switch {
 	case w.held != nil:
 		if taken, err := w.attempt(w.held); taken || err == nil {
@@ -67,9 +123,29 @@ func (w *writer) again() {
 		}
 	case w.sink.rest != nil:
 		w.note(w.sink.finish(w.deadline()))
-	default:
-		// Only the next record can show whether the sink works.
-		w.failing = false
+	case w.failing:
+		e := w.log.entry(&Record{Time: time.Now(), Event: EventResumed})
+		_, _ = w.attempt(e) // It notes the error.
+		w.log.recycle(e)
+	}
+}
+
+// settle does what is due between records: it writes of gaps, and syncs.
+func (w *writer) settle(always bool) {
+	for !w.failing && w.held == nil && w.sink.rest == nil {
+		gap, queue := w.log.offers.gap(time.Now(), always)
+		if gap == nil {
+			break
+		}
+		e := w.log.entry(gap)
+		taken, err := w.attempt(e)
+		w.log.recycle(e)
+		if taken || err == nil {
+			w.log.offers.tell(queue, gap)
+		}
+	}
+	if w.unsynced >= maxBatch || w.log.offers.empty() {
+		_ = w.flushToDisk() // It notes the error.
 	}
 }
 
@@ -77,10 +153,7 @@ func (w *writer) again() {
 func (w *writer) flush() {
 	for {
 		if w.held == nil {
-			select {
-			case w.held = <-w.log.offers:
-			default:
-			}
+			w.held = w.log.offers.pop()
 		}
 		select {
 		case <-w.log.quit:
@@ -89,6 +162,7 @@ func (w *writer) flush() {
 		default:
 		}
 		if w.held == nil && w.sink.rest == nil {
+			w.settle(true)
 			return
 		}
 		w.again()
@@ -101,7 +175,8 @@ func (w *writer) flush() {
 
 // giveUp counts the records that will not be written.
 func (w *writer) giveUp(cause error) {
-	lost := len(w.log.offers)
+	waiting := w.log.offers.waiting()
+	lost := int(waiting.Callers + waiting.Strangers) //nolint:gosec // No more than the queues take.
 	if w.held != nil {
 		lost++
 	}
@@ -116,6 +191,7 @@ func (w *writer) giveUp(cause error) {
 
 // note notes whether the sink works, and logs a change.
 func (w *writer) note(err error) {
+	w.log.state.set(err)
 	if err == nil {
 		w.failing = false
 		if w.reported {

@@ -77,6 +77,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if err := m.compileReaches(policy); err != nil {
 		return err
 	}
+	if err := m.compileRecord(policy); err != nil {
+		return err
+	}
 	if err := m.compileConsents(); err != nil {
 		return err
 	}
@@ -109,8 +112,10 @@ func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.Me
 		return errors.New("has (admingateway.options.v1.fan_out) without the scope each_call, or the other way round")
 	}
 	if !policy.GetEachCall() {
-		m.Project, err = scopeOf(policy, m.Descriptor.Input())
-		return err
+		if m.Project, err = scopeOf(policy, m.Descriptor.Input()); err != nil {
+			return err
+		}
+		return m.compileRecord(policy)
 	}
 	m.Source = FanOut
 	m.Reads, _ = proto.GetExtension(options, optionsv1.E_FanOut).(*optionsv1.FanOut)

@@ -82,6 +82,7 @@ type Method struct {
 	// variables are the request's fields that are in the path.
 	variables []protoreflect.FieldDescriptor
 	consents  []*Consent
+	recorded  recorded
 	// reaches are the fields that may reach beyond the projects of a write, with the
 	// values that do not.
 	reaches  map[string][]string

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -24,18 +26,25 @@ type Log interface {
 	Offer(record *audit.Record)
 }
 
-// Recorder writes a record of every call.
-type Recorder struct {
-	log      Log
-	required bool
-	tracer   *observe.Tracer
+// Options configure [New].
+type Options struct {
+	// Log stores the records. Required.
+	Log Log
+	// Required says of which calls a record is required.
+	Required Required
+	// Key makes the fingerprints of requests; without it there are none.
+	Key Key
+	// Origins finds out from where calls come.
+	Origins Origins
+	// Tracer makes spans; nil makes none.
+	Tracer *observe.Tracer
 }
 
-// New makes a Recorder over a log. Where records are required, a write whose record
-// cannot be stored is refused.
-func New(log Log, required bool, tracer *observe.Tracer) *Recorder {
-	return &Recorder{log, required, tracer}
-}
+// Recorder writes a record of every call.
+type Recorder struct{ Options }
+
+// New makes a Recorder.
+func New(options Options) *Recorder { return &Recorder{options} }
 
 // WithRecord is the interceptor that writes a record of the call, with the code
 // that its caller sees. The answer of a unary call is held back until then.
@@ -47,8 +56,8 @@ func (r *Recorder) WithRecord(next connect.ServerFunc) connect.ServerFunc {
 		}
 		err := next(ctx, spec, stream)
 		call := accounting.From(ctx)
-		if recordErr := r.keep(ctx, call, observe.CodeName(err)); recordErr != nil && err == nil {
-			err = doneWithoutRecord(call, held.answer, recordErr)
+		if recordErr := r.keep(ctx, call, held.answer, observe.CodeName(err)); recordErr != nil && err == nil {
+			err = withoutRecord(call, held.answer, recordErr)
 		}
 		if err != nil || held.answer == nil {
 			return err
@@ -61,18 +70,31 @@ func (r *Recorder) WithRecord(next connect.ServerFunc) connect.ServerFunc {
 }
 
 // keep fails only where the operator requires a record: that of a write that was
-// made.
-func (r *Recorder) keep(ctx context.Context, call *accounting.Call, code string) error {
-	ctx, span := r.tracer.Stage(ctx, observe.StageAudit)
-	record := recordOf(call, audit.EventCall, code)
-	if !r.required || !call.Upstream.Done {
-		r.log.Offer(record)
+// made, or of a read that was allowed.
+func (r *Recorder) keep(ctx context.Context, call *accounting.Call, answer any, code string) error {
+	ctx, span := r.Tracer.Stage(ctx, observe.StageAudit)
+	record := r.recordOf(ctx, call, audit.EventCall, code)
+	if m := call.Admission.Method; m != nil {
+		record.Answer = answerDetails(answer, m)
+	}
+	if !r.due(call) {
+		r.Log.Offer(record)
 		span.End(nil)
 		return nil
 	}
-	err := r.log.Write(context.WithoutCancel(ctx), record)
+	err := r.Log.Write(context.WithoutCancel(ctx), record)
 	span.End(err)
 	return err
+}
+
+// due says whether the record of a call that is over is required.
+func (r *Recorder) due(call *accounting.Call) bool {
+	m := call.Admission.Method
+	if m == nil || !m.Read {
+		// A write that was not made has left its intent, and nothing else.
+		return r.Required != RequireNothing && call.Upstream.Done
+	}
+	return r.Required.covers(m) && call.Admission.Verdict == audit.DecisionAllowed
 }
 
 // heldStream holds the answer of a unary call back.
@@ -103,20 +125,49 @@ func (r *Recorder) Intent(next pipeline.Invoker) pipeline.Invoker {
 // Announce writes the record of the intent of the call that ctx belongs to,
 // where the operator requires one.
 func (r *Recorder) Announce(ctx context.Context) error {
-	if !r.required {
+	if r.Required == RequireNothing {
 		return nil
 	}
+	return r.write(ctx, audit.EventIntent)
+}
+
+// Begin records that the call of ctx is about to stream its answer, so that a stream
+// is known while it runs. Where the operator requires it, a stream whose beginning
+// cannot be recorded does not begin.
+func (r *Recorder) Begin(ctx context.Context) error {
 	call := accounting.From(ctx)
-	ctx, span := r.tracer.Stage(ctx, observe.StageAudit)
-	err := r.log.Write(ctx, recordOf(call, audit.EventIntent, ""))
+	if r.Required.covers(call.Admission.Method) {
+		return r.write(ctx, audit.EventBegin)
+	}
+	r.Log.Offer(r.recordOf(ctx, call, audit.EventBegin, ""))
+	return nil
+}
+
+// write writes a record of a call before it is made.
+func (r *Recorder) write(ctx context.Context, event string) error {
+	ctx, span := r.Tracer.Stage(ctx, observe.StageAudit)
+	err := r.Log.Write(ctx, r.recordOf(ctx, accounting.From(ctx), event, ""))
 	span.End(err)
 	if err != nil {
-		return &rpcerror.Error{
-			Code: connect.CodeUnavailable, Reason: rpcerror.ReasonAuditUnavailable, Cause: err,
-			Message: "the call cannot be recorded, so it was not made",
-		}
+		return unavailable("the call cannot be recorded, so it was not made", err)
 	}
 	return nil
+}
+
+func unavailable(message string, cause error) error {
+	return &rpcerror.Error{Code: connect.CodeUnavailable, Reason: rpcerror.ReasonAuditUnavailable, Cause: cause, Message: message}
+}
+
+// withoutRecord is the error for a call whose record is required, and was not stored
+// after it was made.
+func withoutRecord(call *accounting.Call, sent any, cause error) error {
+	switch m := call.Admission.Method; {
+	case m == nil || !m.Read:
+		return doneWithoutRecord(call, sent, cause)
+	case m.Source == catalog.FanOut:
+		return unavailable("the end of the stream cannot be recorded", cause)
+	}
+	return unavailable("the call cannot be recorded, so it is not answered", cause)
 }
 
 // doneWithoutRecord is the error for a write that was made. It must not look
@@ -134,15 +185,16 @@ func doneWithoutRecord(call *accounting.Call, sent any, cause error) error {
 }
 
 // recordOf is the record of a call.
-func recordOf(call *accounting.Call, event, code string) *audit.Record {
+func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, code string) *audit.Record {
 	a := &call.Admission
-	r := &audit.Record{
+	made := &audit.Record{
 		Time:              call.Start,
 		Event:             event,
 		RequestID:         call.ID,
 		TraceID:           call.TraceID,
 		Caller:            a.Identity.Caller,
 		Authenticated:     a.Identity.Method,
+		Credential:        a.Identity.CredentialID,
 		Method:            strings.TrimPrefix(call.Procedure, "/"),
 		Permission:        a.Decision.Permission,
 		Decision:          a.Verdict,
@@ -156,12 +208,33 @@ func recordOf(call *accounting.Call, event, code string) *audit.Record {
 		Idempotency:       call.Idempotency,
 		Duration:          time.Since(call.Start),
 	}
+	if info, ok := connect.CallInfoForServerContext(ctx); ok {
+		made.Peer, made.ForwardedFor = r.Origins.of(info)
+	}
 	if a.Request == nil || a.Method == nil {
-		return r
+		return made
 	}
-	r.Projects = a.Method.ProjectsIn(a.Request)
+	made.Projects = a.Method.ProjectsIn(a.Request)
 	for _, variable := range a.Method.Variables() {
-		r.Resources = append(r.Resources, audit.Resource{Name: string(variable.Name()), ID: a.Request.Get(variable).String()})
+		made.Resources = append(made.Resources, audit.Resource{Name: string(variable.Name()), ID: a.Request.Get(variable).String()})
 	}
-	return r
+	made.Request = detailsOf(a.Request, a.Method.RecordedRequest())
+	made.HMAC, _ = r.Key.Fingerprint(call.Procedure, a.Request) // It was decoded, so it can be encoded.
+	return made
+}
+
+// answerDetails are the declared values of an answer.
+func answerDetails(answer any, m *catalog.Method) []audit.Detail {
+	if answer == nil || len(m.RecordedAnswer()) == 0 {
+		return nil
+	}
+	message, ok := answer.(proto.Message)
+	if response, is := answer.(*pipeline.Response); is {
+		decoded, err := response.Message()
+		message, ok = decoded, err == nil
+	}
+	if !ok {
+		return nil
+	}
+	return detailsOf(message.ProtoReflect(), m.RecordedAnswer())
 }

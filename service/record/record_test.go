@@ -57,6 +57,13 @@ func (s sending) Send(msg any) error {
 	return s.ServerStream.Send(msg)
 }
 
+func writes(required bool) record.Required {
+	if required {
+		return record.RequireWrites
+	}
+	return record.RequireNothing
+}
+
 // call serves a call with a recorder; done says that its handler made a write.
 func call(t *testing.T, l *log, required, done bool, failure error) error {
 	t.Helper()
@@ -65,7 +72,7 @@ func call(t *testing.T, l *log, required, done bool, failure error) error {
 			return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 				return next(ctx, spec, sending{stream, l})
 			}
-		}, record.New(l, required, nil).WithRecord},
+		}, record.New(record.Options{Log: l, Required: writes(required)}).WithRecord},
 		Handler: func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			accounting.From(ctx).Upstream = accounting.Upstream{Done: done, RequestID: "up_1"}
 			if failure != nil {
@@ -135,7 +142,7 @@ func TestStreamsAreNotHeld(t *testing.T) {
 	t.Parallel()
 	l := new(log)
 	sent := false
-	handler := record.New(l, true, nil).WithRecord(func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	handler := record.New(record.Options{Log: l, Required: record.RequireWrites}).WithRecord(func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		if err := stream.Send(&emptypb.Empty{}); err != nil {
 			return err
 		}
@@ -174,7 +181,7 @@ func TestIntent(t *testing.T) {
 			made = true
 			return nil, nil
 		})
-		_, err := record.New(l, test.required, nil).Intent(last).Invoke(t.Context(), test.permit)
+		_, err := record.New(record.Options{Log: l, Required: writes(test.required)}).Intent(last).Invoke(t.Context(), test.permit)
 		if made != test.made || len(l.events) != test.events || made != (err == nil) {
 			t.Errorf("%s: made %t, %q, %v", name, made, l.events, err)
 		}
@@ -194,7 +201,7 @@ func TestRecordNamesTheResources(t *testing.T) {
 	m := catalogtest.Method(t, "ProjectUserService/GetProjectUser")
 	var request proto.Message = &adminv1.GetProjectUserRequest{ProjectId: "proj_1", UserId: "user_1"}
 	if _, err := (rpctest.Call{
-		Interceptors: []connect.ServerInterceptor{accounting.WithCall, record.New(l, false, nil).WithRecord},
+		Interceptors: []connect.ServerInterceptor{accounting.WithCall, record.New(record.Options{Log: l}).WithRecord},
 		Handler: func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			account := &accounting.From(ctx).Admission
 			account.Method, account.Request, account.Verdict = m, request.ProtoReflect(), audit.DecisionAllowed

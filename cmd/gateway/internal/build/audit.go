@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -11,12 +12,15 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/record"
 )
 
 // auditLog is the audit log, with the lifetime of the gateway.
 type auditLog struct {
 	*audit.Log
 
+	// all says that no call is answered whose record cannot be written.
+	all bool
 	// flush bounds the time for the last records.
 	flush time.Duration
 	// reopen receives a signal after the file was rotated. A nil channel never does.
@@ -25,12 +29,12 @@ type auditLog struct {
 }
 
 func openAudit(opened *closers, conf config.Config, stdout io.Writer, reopen <-chan os.Signal, logger *slog.Logger) (*auditLog, error) {
-	log, err := audit.Open(audit.Options{Path: conf.Audit.Path, Stdout: stdout, Logger: logger})
+	log, err := audit.Open(audit.Options{Path: conf.Audit.Path, Sync: conf.Audit.Sync, Stdout: stdout, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
 	_, flush := conf.Shutdown.Split()
-	records := &auditLog{Log: log, flush: flush, reopen: reopen, logger: logger}
+	records := &auditLog{Log: log, all: conf.Audit.Required == config.AuditAll, flush: flush, reopen: reopen, logger: logger}
 	opened.addWriter(records)
 	return records, nil
 }
@@ -60,6 +64,83 @@ func (l *auditLog) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		newCounter("gateway_audit_written_total", "Audit records that were written.", l.Written),
 		newCounter("gateway_audit_failed_total", "Audit records that could not be written.", l.Failed),
-		newCounter("gateway_audit_dropped_total", "Audit records that were dropped, because the queue was full.", l.Dropped),
+		newQueueCounter(l.Dropped),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gateway_audit_up", Help: "1 while the sink of audit records takes them, 0 while it fails.",
+		}, func() float64 {
+			if l.Failing() != nil {
+				return 0
+			}
+			return 1
+		}),
 	}
+}
+
+// queueCounter counts dropped records by queue.
+type queueCounter struct {
+	description *prometheus.Desc
+	dropped     func() audit.Queues
+}
+
+func newQueueCounter(dropped func() audit.Queues) queueCounter {
+	return queueCounter{prometheus.NewDesc(
+		"gateway_audit_dropped_total", "Audit records that were dropped, because their queue was full, by queue.", []string{"queue"}, nil,
+	), dropped}
+}
+
+// Describe implements [prometheus.Collector].
+func (c queueCounter) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- c.description }
+
+// Collect implements [prometheus.Collector].
+func (c queueCounter) Collect(metrics chan<- prometheus.Metric) {
+	dropped := c.dropped()
+	for queue, n := range map[string]uint64{audit.QueueCallers: dropped.Callers, audit.QueueStrangers: dropped.Strangers} {
+		metrics <- prometheus.MustNewConstMetric(c.description, prometheus.CounterValue, float64(n), queue)
+	}
+}
+
+// condition is for readiness: why the log is not as it should be, "" when it is, and
+// whether calls are answered all the same.
+func (l *auditLog) condition() (reason string, degraded bool) {
+	if l.Failing() == nil {
+		return "", false
+	}
+	return "audit records cannot be written; the log says why", !l.all
+}
+
+// required is the configuration's word for the recorder.
+func required(r config.AuditRequired) record.Required {
+	switch r {
+	case config.AuditWrites:
+		return record.RequireWrites
+	case config.AuditSensitive:
+		return record.RequireSensitive
+	case config.AuditAll:
+		return record.RequireAll
+	case config.AuditNothing:
+	}
+	return record.RequireNothing
+}
+
+// FingerprintKey reads the key of requests' fingerprints; the zero value where none is
+// configured.
+func FingerprintKey(ctx context.Context, conf config.Audit, logger *slog.Logger) (record.Key, error) {
+	if conf.HMACKey == (config.SecretRef{}) {
+		return record.Key{}, nil
+	}
+	raw, err := encryptionKeys(ctx, []config.SecretRef{conf.HMACKey}, logger)
+	if err != nil {
+		return record.Key{}, fmt.Errorf("audit.hmac_key: %w", err)
+	}
+	key, err := record.NewKey(raw[0])
+	if err != nil {
+		return record.Key{}, fmt.Errorf("audit.hmac_key: %w", err)
+	}
+	return key, nil
+}
+
+// origins says which proxies records believe.
+func origins(conf config.Audit) (record.Origins, error) {
+	trusted, err := conf.Proxies()
+	return record.Origins{Trusted: trusted, Header: conf.ForwardedHeader.String()}, err
 }

@@ -1,9 +1,11 @@
 package build
 
 import (
+	"fmt"
 	"log/slog"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/service/audit"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
@@ -19,6 +21,9 @@ func Check(conf config.Config) (*Catalog, *callers.Set, error) {
 	}
 	if _, err := paceOptions(conf.Upstream.Budget, catalog.Budgets()); err != nil {
 		return nil, nil, err
+	}
+	if _, _, err := audit.ParseAddress(conf.Audit.Path); err != nil {
+		return nil, nil, fmt.Errorf("config key audit.path: %q %w", conf.Audit.Path, err)
 	}
 	var opened closers
 	who, err := openAccess(&opened, conf, catalog, nil, slog.New(slog.DiscardHandler))

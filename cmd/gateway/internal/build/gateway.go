@@ -101,7 +101,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
 		return err
 	}
-	g.ready = newReadiness(key, g.access.policy, g.cache.degraded)
+	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
 	return g.openDoors(ctx, o, key, catalog)
 }
 
@@ -113,7 +113,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	if err != nil {
 		return err
 	}
-	server, err := g.openServer(conf, catalog, sender, registry, key, o.Stopping)
+	server, err := g.openServer(ctx, conf, catalog, sender, registry, key, o.Stopping)
 	if err != nil {
 		return err
 	}

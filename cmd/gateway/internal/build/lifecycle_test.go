@@ -31,7 +31,7 @@ func TestLifecycleEndsInOrder(t *testing.T) {
 					return nil
 				})
 			}
-			r := newReadiness(keyFunc(func() error { return nil }), policyOf{new(callers.Set)}, func() string { return "" })
+			r := newReadiness(keyFunc(func() error { return nil }), policyOf{new(callers.Set)}, func() string { return "" }, func() (string, bool) { return "", false })
 			l := lifecycle{
 				ready: r, leave: func() { events <- "leave" },
 				doors:      []runner{part("door/0", test.door), part("door/1", nil)},

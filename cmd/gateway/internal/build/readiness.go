@@ -22,12 +22,15 @@ type readiness struct {
 	callers policySource
 	// degraded names an optional dependency that does not work, or returns "".
 	degraded func() string
+	// audit says why records are not written, or "", and whether calls are answered
+	// all the same.
+	audit    func() (reason string, degraded bool)
 	health   *health.Health
 	draining atomic.Bool
 }
 
-func newReadiness(key upstream.KeySource, policy policySource, degraded func() string) *readiness {
-	return &readiness{key: key, callers: policy, degraded: degraded, health: health.New()}
+func newReadiness(key upstream.KeySource, policy policySource, degraded func() string, audit func() (reason string, degraded bool)) *readiness {
+	return &readiness{key: key, callers: policy, degraded: degraded, audit: audit, health: health.New()}
 }
 
 // finding is the result of one check.
@@ -63,7 +66,10 @@ func (r *readiness) look(ctx context.Context) findings {
 	}
 	cache := finding{Name: "cache", OK: true, Reason: r.degraded()}
 	cache.Degraded = cache.Reason != ""
-	all := findings{Ready: true, Findings: []finding{serving, policy, key, cache}}
+	records := finding{Name: "audit"}
+	records.Reason, records.Degraded = r.audit()
+	records.OK = records.Reason == "" || records.Degraded
+	all := findings{Ready: true, Findings: []finding{serving, policy, key, cache, records}}
 	for _, f := range all.Findings {
 		all.Ready = all.Ready && f.OK
 	}

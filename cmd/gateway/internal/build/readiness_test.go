@@ -32,18 +32,24 @@ func TestReadyz(t *testing.T) {
 		key      keyFunc
 		policy   policyOf
 		degraded string
+		audit    string
+		required bool
 		drain    bool
 		status   int
 		line     string
 		finding  string // the finding that is not OK
 	}{
-		"well":      {good, policyOf{new(callers.Set)}, "", false, http.StatusOK, "ok\n", ""},
-		"degraded":  {good, policyOf{new(callers.Set)}, "Redis does not answer", false, http.StatusOK, "ok, degraded: Redis does not answer\n", "cache"},
-		"no key":    {func() error { return errors.New("canary") }, policyOf{new(callers.Set)}, "", false, http.StatusServiceUnavailable, "not ready: the admin key cannot be read", "admin_key"},
-		"no policy": {good, policyOf{}, "", false, http.StatusServiceUnavailable, "not ready: no policy was ever loaded\n", "policy"},
-		"draining":  {good, policyOf{new(callers.Set)}, "", true, http.StatusServiceUnavailable, "not ready: the gateway stops\n", "serving"},
+		"well":                  {good, policyOf{new(callers.Set)}, "", "", false, false, http.StatusOK, "ok\n", ""},
+		"degraded":              {good, policyOf{new(callers.Set)}, "Redis does not answer", "", false, false, http.StatusOK, "ok, degraded: Redis does not answer\n", "cache"},
+		"records fail":          {good, policyOf{new(callers.Set)}, "", "records fail", false, false, http.StatusOK, "ok, degraded: records fail\n", "audit"},
+		"required records fail": {good, policyOf{new(callers.Set)}, "", "records fail", true, false, http.StatusServiceUnavailable, "not ready: records fail\n", "audit"},
+		"no key":                {func() error { return errors.New("canary") }, policyOf{new(callers.Set)}, "", "", false, false, http.StatusServiceUnavailable, "not ready: the admin key cannot be read", "admin_key"},
+		"no policy":             {good, policyOf{}, "", "", false, false, http.StatusServiceUnavailable, "not ready: no policy was ever loaded\n", "policy"},
+		"draining":              {good, policyOf{new(callers.Set)}, "", "", false, true, http.StatusServiceUnavailable, "not ready: the gateway stops\n", "serving"},
 	} {
-		r := newReadiness(test.key, test.policy, func() string { return test.degraded })
+		r := newReadiness(test.key, test.policy, func() string { return test.degraded }, func() (string, bool) {
+			return test.audit, test.audit != "" && !test.required
+		})
 		if test.drain {
 			r.drain()
 		}
@@ -57,7 +63,7 @@ func TestReadyz(t *testing.T) {
 		}
 		status, text := ask("/readyz?verbose")
 		var said findings
-		if err := json.Unmarshal([]byte(text), &said); err != nil || status != test.status || said.Ready != (status == http.StatusOK) || len(said.Findings) != 4 {
+		if err := json.Unmarshal([]byte(text), &said); err != nil || status != test.status || said.Ready != (status == http.StatusOK) || len(said.Findings) != 5 {
 			t.Errorf("%s: %d %s, %v", name, status, text, err)
 		}
 		for _, f := range said.Findings {

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"net/http"
 
 	"connectrpc.com/connect/v2"
@@ -14,7 +15,15 @@ import (
 )
 
 // openServer makes the server that all doors call.
-func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender pacing.Upstream, registry prometheus.Registerer, key upstream.KeySource, stopping <-chan struct{}) (*connect.Server, error) {
+func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *Catalog, sender pacing.Upstream, registry prometheus.Registerer, key upstream.KeySource, stopping <-chan struct{}) (*connect.Server, error) {
+	fingerprints, err := FingerprintKey(ctx, conf.Audit, g.logger)
+	if err != nil {
+		return nil, err
+	}
+	from, err := origins(conf.Audit)
+	if err != nil {
+		return nil, err
+	}
 	inventories := inventoryOptions(conf.Inventory, stopping)
 	inventories.TokenKeys = tokenKeys(conf.Cache, key, g.logger)
 	return service.NewServer(catalog.Catalog, service.Options{
@@ -25,7 +34,9 @@ func (g *Gateway) openServer(conf config.Config, catalog *Catalog, sender pacing
 		Callers:       g.access.policy,
 		Authenticator: g.access.authenticator,
 		Audit:         g.audit,
-		AuditRequired: conf.Audit.Required,
+		AuditRequired: required(conf.Audit.Required),
+		AuditKey:      fingerprints,
+		Origins:       from,
 		Reflection:    conf.Reflection,
 		Health:        g.ready.health,
 		LongestCall:   conf.Limits.LongestCall,

@@ -64,12 +64,6 @@ type Issuer struct {
 	TokenFile  string   `yaml:"token_file"`
 }
 
-// Audit configures the audit log.
-type Audit struct {
-	Path     string `yaml:"path"`
-	Required bool   `yaml:"required"`
-}
-
 // Defaults are the default values that other packages own, because they apply
 // them. The caller passes them in.
 type Defaults struct {
@@ -92,7 +86,7 @@ func New(d Defaults) Config {
 		OpsListen: "127.0.0.1:8081",
 		Upstream:  Upstream{BaseURL: "https://api.openai.com/v1", Answers: AnswersLenient, Budget: defaultBudget(), IDCharacters: d.IDCharacters},
 		Cache:     Cache{Memory: 64 << 20, Jitter: 0.1},
-		Audit:     Audit{Path: "-"},
+		Audit:     defaultAudit(),
 		CORS:      CORS{MaxAge: 10 * time.Minute},
 		Limits:    defaultLimits(d),
 		Inventory: defaultInventory(d),

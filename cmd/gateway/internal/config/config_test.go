@@ -81,7 +81,7 @@ cache:
     - {of: projects.users, fresh: 30s}
     - {of: ProjectService/GetProject, fresh: 0s, stale_while_revalidate: 1s, stale_if_error: 2m, settled: 1h}
 policy: /etc/policy.yaml
-audit: {path: /var/log/audit.jsonl, required: true}
+audit: {path: /var/log/audit.jsonl, required: sensitive, sync: true, hmac_key: {file: /hmac}, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded}
 ops_tls: {cert_file: /ops.crt, key_file: /ops.key, client_ca_file: /ops-ca.crt}
 cors: {allowed_origins: ["https://console.example", "http://localhost:3000"], allow_credentials: true, max_age: 1h}
 reflection: true
@@ -124,7 +124,10 @@ func TestLoadConfig(t *testing.T) {
 			{Of: "ProjectService/GetProject", Fresh: of(0), StaleWhileRevalidate: of(time.Second), StaleIfError: of(2 * time.Minute), Settled: of(time.Hour)},
 		}},
 		Policy: "/etc/policy.yaml",
-		Audit:  Audit{Path: "/var/log/audit.jsonl", Required: true},
+		Audit: Audit{
+			Path: "/var/log/audit.jsonl", Required: AuditSensitive, Sync: true, HMACKey: SecretRef{File: "/hmac"},
+			TrustedProxies: []string{"10.0.0.0/8", "::1"}, ForwardedHeader: Forwarded,
+		},
 		OpsTLS: OpsTLS{CertFile: "/ops.crt", KeyFile: "/ops.key", ClientCAFile: "/ops-ca.crt"},
 		CORS:   CORS{AllowedOrigins: []string{"https://console.example", "http://localhost:3000"}, AllowCredentials: true, MaxAge: time.Hour},
 		Limits: Limits{
@@ -149,9 +152,12 @@ func TestLoadConfig(t *testing.T) {
 		Authn:    Authn{Issuers: []Issuer{{URL: "https://other.example", Audiences: []string{"x"}}}},
 		Cache:    Cache{Memory: 1 << 30, EncryptionKeys: []SecretRef{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",
-		Audit:    Audit{Path: "-", Required: false},
-		OpsTLS:   OpsTLS{},
-		CORS:     CORS{AllowedOrigins: []string{"*"}, MaxAge: time.Minute},
+		Audit: Audit{
+			Path: "-", Required: AuditWrites, Sync: false, HMACKey: SecretRef{Env: "HMAC"},
+			TrustedProxies: []string{"192.0.2.1"}, ForwardedHeader: XForwardedFor,
+		},
+		OpsTLS: OpsTLS{},
+		CORS:   CORS{AllowedOrigins: []string{"*"}, MaxAge: time.Minute},
 		Limits: Limits{
 			HeaderBytes: 16 << 10, RequestBytes: 4 << 20, ReadHeaderTimeout: 11 * time.Second, ReadTimeout: 13 * time.Second, IdleTimeout: 14 * time.Second,
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
@@ -179,7 +185,8 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
 			"GATEWAY_AUTHN_ISSUERS": "[{url: 'https://other.example', audiences: [x]}]",
-			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "false",
+			"GATEWAY_POLICY":        "other.yaml", "GATEWAY_AUDIT_PATH": "-", "GATEWAY_AUDIT_REQUIRED": "true", "GATEWAY_AUDIT_SYNC": "false", "GATEWAY_AUDIT_HMAC_KEY_ENV": "HMAC", "GATEWAY_AUDIT_HMAC_KEY_FILE": "",
+			"GATEWAY_AUDIT_TRUSTED_PROXIES": "[192.0.2.1]", "GATEWAY_AUDIT_FORWARDED_HEADER": "x-forwarded-for",
 			"GATEWAY_CACHE_MEMORY": "1GiB", "GATEWAY_CACHE_REDIS_URL": "", "GATEWAY_CACHE_REDIS_PASSWORD_FILE": "", "GATEWAY_CACHE_REDIS_CA_FILE": "", "GATEWAY_CACHE_REDIS_CERT_FILE": "", "GATEWAY_CACHE_REDIS_KEY_FILE": "", "GATEWAY_CACHE_ENCRYPTION_KEYS": "[]",
 			"GATEWAY_OPS_TLS_CERT_FILE": "", "GATEWAY_OPS_TLS_KEY_FILE": "", "GATEWAY_OPS_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_CORS_ALLOWED_ORIGINS": "['*']", "GATEWAY_CORS_ALLOW_CREDENTIALS": "false", "GATEWAY_CORS_MAX_AGE": "1m", "GATEWAY_REFLECTION": "false",
@@ -247,7 +254,13 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"life that is not a duration", key + "cache: {lives: [{of: users, fresh: 30}]}", []string{"gateway.yaml:", "a duration such as 30s"}},
 		{"three keys", key + "cache: {redis_url: 'redis://h', encryption_keys: [{env: K}, {env: L}, {env: M}]}", []string{"config key cache.encryption_keys", "one or two"}},
 		{"negative memory", key + "cache: {memory: -1MiB}", []string{"gateway.yaml:3:17: "}},
-		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "true or false"}},
+		{"required perhaps", key + "audit: {required: perhaps}", []string{"gateway.yaml:3:19: ", "false, true (or writes), sensitive or all"}},
+		{"sync of standard output", key + "audit: {sync: true}", []string{"config key audit.sync:", "needs a file"}},
+		{"sync of a socket", key + "audit: {path: 'tcp://collector:514', sync: true}", []string{"config key audit.sync:"}},
+		{"key from two places", key + "audit: {hmac_key: {env: K, file: /k}}", []string{"config key audit.hmac_key:", "either"}},
+		{"proxy without an address", key + "audit: {trusted_proxies: [proxy.example]}", []string{"config key audit.trusted_proxies: proxy.example is not"}},
+		{"network with bits of a host", key + "audit: {trusted_proxies: [10.0.0.1/8]}", []string{"config key audit.trusted_proxies:"}},
+		{"header of no proxy", key + "audit: {forwarded_header: X-Real-IP}", []string{"gateway.yaml:3:27: ", "X-Forwarded-For or Forwarded"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
 		{"door without port", key + "grpc_listen: 127.0.0.1", []string{"config key grpc_listen:", "host:port"}},
 		{"operators' certificate without key", key + "ops_tls: {cert_file: a}", []string{"config key ops_tls:", "go together"}},

@@ -42,8 +42,6 @@ func (c *Config) settings() []setting {
 		{"cache.lives", &c.Cache.Lives},
 		{"cache.jitter", &c.Cache.Jitter},
 		{"policy", &c.Policy},
-		{"audit.path", &c.Audit.Path},
-		{"audit.required", &c.Audit.Required},
 		{"ops_tls.cert_file", &c.OpsTLS.CertFile},
 		{"ops_tls.key_file", &c.OpsTLS.KeyFile},
 		{"ops_tls.client_ca_file", &c.OpsTLS.ClientCAFile},
@@ -60,7 +58,7 @@ func (c *Config) settings() []setting {
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
-	}, c.Limits.settings(), c.Inventory.settings())
+	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings())
 }
 
 type setting struct {

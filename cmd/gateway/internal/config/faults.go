@@ -51,6 +51,7 @@ func (c *Config) Check(d Defaults) error {
 	if o := c.OpsTLS; (o.CertFile == "") != (o.KeyFile == "") || o.ClientCAFile != "" && o.CertFile == "" {
 		fault("ops_tls", "cert_file and key_file go together, and client_ca_file with them")
 	}
+	c.Audit.check(fault)
 	c.CORS.check(fault)
 	c.Limits.check(fault, d.LongestCall)
 	c.Inventory.check(fault)

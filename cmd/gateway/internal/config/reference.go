@@ -121,7 +121,7 @@ const referenceHead = `# Configuration
 
 Each key is an environment variable too, and the variable wins. Its value for a list is YAML: ` + "`GATEWAY_TLS_TRUST_DOMAINS='[example.org]'`" + `. Keys with ` + "`[]`" + ` are those of a list's elements, and are set with the list. Unknown variables that begin with ` + "`GATEWAY_`" + ` have no effect; a warning names them, at the start and in ` + "`gateway check`" + `. Not unknown are variables that the config names in an ` + "`env`" + `, and those that Kubernetes sets for Services whose name begins with ` + "`gateway`" + `.
 
-The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys and headers of telemetry are not.
+The config is read once, at the start. Of the files that it names, those with the policy, the admin key, certificates and the password of Redis are read again when they change; encryption keys, the key of the audit log and headers of telemetry are not.
 `
 
 // WriteMarkdown writes a table for each top-level key.

@@ -94,7 +94,12 @@ func keyTexts() map[string]string {
 		"telemetry.service_name":        "Name of the gateway in traces and metrics.",
 		"telemetry.send_traceparent":    "Whether the ids of trace and span are sent to the upstream.",
 
-		"audit.path":     "File for the records of calls, or `-` for standard output. On SIGHUP it is opened again. [authorization.md](authorization.md#the-record)",
-		"audit.required": "Whether a write that cannot be recorded is refused.",
+		"audit.path":             "Where the records of calls go: a file, which is opened again on SIGHUP; `-` for standard output; or a collector's socket, `unix:///path` or `tcp://host:port`. [audit.md](audit.md)",
+		"audit.required":         "Which calls are refused when they cannot be recorded: none (`false`), writes (`true`), these with reads about access and streams (`sensitive`), or every call (`all`). [audit.md](audit.md#required-records)",
+		"audit.sync":             "Whether a record counts as written only when it is on the disk. Needs a file.",
+		"audit.hmac_key.env":     "Name of the environment variable that holds the key of the requests' fingerprints: 32 random bytes in base64. [audit.md](audit.md#fingerprints)",
+		"audit.hmac_key.file":    "Path of the file that holds the key. Neither: records have no fingerprints.",
+		"audit.trusted_proxies":  "Addresses and networks of proxies that are believed when they say for whom they speak, such as `10.0.0.0/8`. Empty: none.",
+		"audit.forwarded_header": "The header in which they say it. They have to set it, and not to let a client's through.",
 	}
 }

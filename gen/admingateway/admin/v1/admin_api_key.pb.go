@@ -843,14 +843,18 @@ const file_admingateway_admin_v1_admin_api_key_proto_rawDesc = "" +
 	"\x15GetAdminApiKeyRequest\x12#\n" +
 	"\x06key_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x05keyId\"`\n" +
 	"\x16GetAdminApiKeyResponse\x12F\n" +
-	"\radmin_api_key\x18\x01 \x01(\v2\".admingateway.admin.v1.AdminApiKeyR\vadminApiKey2\x90\a\n" +
+	"\radmin_api_key\x18\x01 \x01(\v2\".admingateway.admin.v1.AdminApiKeyR\vadminApiKey2\xcd\a\n" +
 	"\x12AdminApiKeyService\x12\xbd\x01\n" +
 	"\x10ListAdminApiKeys\x12..admingateway.admin.v1.ListAdminApiKeysRequest\x1a/.admingateway.admin.v1.ListAdminApiKeysResponse\"H\xb2\xff\x18\x1d\n" +
-	"\x13admin_api_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/organization/admin_api_keys\x90\x02\x01\x12\xdc\x01\n" +
-	"\x11CreateAdminApiKey\x12/.admingateway.admin.v1.CreateAdminApiKeyRequest\x1a0.admingateway.admin.v1.CreateAdminApiKeyResponse\"d\xb2\xff\x189\n" +
-	"\x15admin_api_keys.create*\x1c/organization/admin_api_keys8\x01H\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/organization/admin_api_keys\x12\x88\x02\n" +
-	"\x11DeleteAdminApiKey\x12/.admingateway.admin.v1.DeleteAdminApiKeyRequest\x1a0.admingateway.admin.v1.DeleteAdminApiKeyResponse\"\x8f\x01\xb2\xff\x18^\n" +
-	"\x15admin_api_keys.delete\"%/organization/admin_api_keys/{key_id}*\x1c/organization/admin_api_keysH\x01\x82\xd3\xe4\x93\x02'*%/organization/admin_api_keys/{key_id}\x12\xcf\x01\n" +
+	"\x13admin_api_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/organization/admin_api_keys\x90\x02\x01\x12\x96\x02\n" +
+	"\x11CreateAdminApiKey\x12/.admingateway.admin.v1.CreateAdminApiKeyRequest\x1a0.admingateway.admin.v1.CreateAdminApiKeyResponse\"\x9d\x01\xb2\xff\x18r\n" +
+	"\x15admin_api_keys.create*\x1c/organization/admin_api_keys8\x01\xa2\x016\n" +
+	"\x04name\n" +
+	"\x12expires_in_seconds\n" +
+	"\n" +
+	"expires_at\x12\x0eredacted_valueH\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/organization/admin_api_keys\x12\x8b\x02\n" +
+	"\x11DeleteAdminApiKey\x12/.admingateway.admin.v1.DeleteAdminApiKeyRequest\x1a0.admingateway.admin.v1.DeleteAdminApiKeyResponse\"\x92\x01\xb2\xff\x18a\n" +
+	"\x15admin_api_keys.delete\"%/organization/admin_api_keys/{key_id}*\x1c/organization/admin_api_keys\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02'*%/organization/admin_api_keys/{key_id}\x12\xcf\x01\n" +
 	"\x0eGetAdminApiKey\x12,.admingateway.admin.v1.GetAdminApiKeyRequest\x1a-.admingateway.admin.v1.GetAdminApiKeyResponse\"`\xb2\xff\x18\x1d\n" +
 	"\x13admin_api_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x026b\radmin_api_key\x12%/organization/admin_api_keys/{key_id}\x90\x02\x01B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"

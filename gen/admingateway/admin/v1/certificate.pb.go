@@ -1031,10 +1031,10 @@ const file_admingateway_admin_v1_certificate_proto_rawDesc = "" +
 	"\x06object\x18\x05 \x01(\tR\x06objectB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"w\n" +
+	"\b_last_id\"y\n" +
 	"\x18UploadCertificateRequest\x12\x1f\n" +
-	"\x04name\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x121\n" +
-	"\vcertificate\x18\x02 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\vcertificateB\a\n" +
+	"\x04name\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x123\n" +
+	"\vcertificate\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x04H\x05h\x01R\vcertificateB\a\n" +
 	"\x05_name\"a\n" +
 	"\x19UploadCertificateResponse\x12D\n" +
 	"\vcertificate\x18\x01 \x01(\v2\".admingateway.admin.v1.CertificateR\vcertificate\"U\n" +
@@ -1068,22 +1068,26 @@ const file_admingateway_admin_v1_certificate_proto_rawDesc = "" +
 	"\vcertificate\x18\x01 \x01(\v2\".admingateway.admin.v1.CertificateR\vcertificate*g\n" +
 	"\x12CertificateInclude\x12#\n" +
 	"\x1fCERTIFICATE_INCLUDE_UNSPECIFIED\x10\x00\x12,\n" +
-	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\xf0\x0e\n" +
+	"\x1bCERTIFICATE_INCLUDE_CONTENT\x10\x01\x1a\v\xb2\xff\x18\acontent2\xad\x0f\n" +
 	"\x12CertificateService\x12\xba\x01\n" +
 	"\x10ListCertificates\x12..admingateway.admin.v1.ListCertificatesRequest\x1a/.admingateway.admin.v1.ListCertificatesResponse\"E\xb2\xff\x18\x1c\n" +
-	"\x11certificates.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/certificates\x90\x02\x01\x12\x89\x02\n" +
-	"\x11UploadCertificate\x12/.admingateway.admin.v1.UploadCertificateRequest\x1a0.admingateway.admin.v1.UploadCertificateResponse\"\x90\x01\xb2\xff\x18Z\n" +
-	"\x13certificates.upload*\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02,:\x01*b\vcertificate\"\x1a/organization/certificates\x12\x93\x02\n" +
-	"\x14ActivateCertificates\x122.admingateway.admin.v1.ActivateCertificatesRequest\x1a3.admingateway.admin.v1.ActivateCertificatesResponse\"\x91\x01\xb2\xff\x18\\\n" +
-	"\x15certificates.activate\"\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02(:\x01*\"#/organization/certificates/activate\x90\x02\x02\x12\x9f\x02\n" +
-	"\x16DeactivateCertificates\x124.admingateway.admin.v1.DeactivateCertificatesRequest\x1a5.admingateway.admin.v1.DeactivateCertificatesResponse\"\x97\x01\xb2\xff\x18`\n" +
-	"\x17certificates.deactivate\"\x1a/organization/certificates*%/organization/projects/*/certificatesx\x01H\x01\x82\xd3\xe4\x93\x02*:\x01*\"%/organization/certificates/deactivate\x90\x02\x02\x12\xb8\x02\n" +
-	"\x11DeleteCertificate\x12/.admingateway.admin.v1.DeleteCertificateRequest\x1a0.admingateway.admin.v1.DeleteCertificateResponse\"\xbf\x01\xb2\xff\x18\x87\x01\n" +
-	"\x13certificates.delete\"+/organization/certificates/{certificate_id}*\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02-*+/organization/certificates/{certificate_id}\x12\xd2\x01\n" +
+	"\x11certificates.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/certificates\x90\x02\x01\x12\x92\x02\n" +
+	"\x11UploadCertificate\x12/.admingateway.admin.v1.UploadCertificateRequest\x1a0.admingateway.admin.v1.UploadCertificateResponse\"\x99\x01\xb2\xff\x18c\n" +
+	"\x13certificates.upload*\x1a/organization/certificates*%/organization/projects/*/certificates\xa2\x01\x06\n" +
+	"\x04nameH\x01\x82\xd3\xe4\x93\x02,:\x01*b\vcertificate\"\x1a/organization/certificates\x12\xa7\x02\n" +
+	"\x14ActivateCertificates\x122.admingateway.admin.v1.ActivateCertificatesRequest\x1a3.admingateway.admin.v1.ActivateCertificatesResponse\"\xa5\x01\xb2\xff\x18p\n" +
+	"\x15certificates.activate\"\x1a/organization/certificates*%/organization/projects/*/certificates\xa2\x01\x11\n" +
+	"\x0fcertificate_idsH\x01\x82\xd3\xe4\x93\x02(:\x01*\"#/organization/certificates/activate\x90\x02\x02\x12\xb3\x02\n" +
+	"\x16DeactivateCertificates\x124.admingateway.admin.v1.DeactivateCertificatesRequest\x1a5.admingateway.admin.v1.DeactivateCertificatesResponse\"\xab\x01\xb2\xff\x18t\n" +
+	"\x17certificates.deactivate\"\x1a/organization/certificates*%/organization/projects/*/certificatesx\x01\xa2\x01\x11\n" +
+	"\x0fcertificate_idsH\x01\x82\xd3\xe4\x93\x02*:\x01*\"%/organization/certificates/deactivate\x90\x02\x02\x12\xbb\x02\n" +
+	"\x11DeleteCertificate\x12/.admingateway.admin.v1.DeleteCertificateRequest\x1a0.admingateway.admin.v1.DeleteCertificateResponse\"\xc2\x01\xb2\xff\x18\x8a\x01\n" +
+	"\x13certificates.delete\"+/organization/certificates/{certificate_id}*\x1a/organization/certificates*%/organization/projects/*/certificates\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02-*+/organization/certificates/{certificate_id}\x12\xd2\x01\n" +
 	"\x0eGetCertificate\x12,.admingateway.admin.v1.GetCertificateRequest\x1a-.admingateway.admin.v1.GetCertificateResponse\"c\xb2\xff\x18\x1c\n" +
-	"\x11certificates.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02:b\vcertificate\x12+/organization/certificates/{certificate_id}\x90\x02\x01\x12\xc8\x02\n" +
-	"\x11UpdateCertificate\x12/.admingateway.admin.v1.UpdateCertificateRequest\x1a0.admingateway.admin.v1.UpdateCertificateResponse\"\xcf\x01\xb2\xff\x18\x87\x01\n" +
-	"\x13certificates.update\"+/organization/certificates/{certificate_id}*\x1a/organization/certificates*%/organization/projects/*/certificatesH\x01\x82\xd3\xe4\x93\x02=:\x01*b\vcertificate\"+/organization/certificates/{certificate_id}B~\n" +
+	"\x11certificates.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02:b\vcertificate\x12+/organization/certificates/{certificate_id}\x90\x02\x01\x12\xd1\x02\n" +
+	"\x11UpdateCertificate\x12/.admingateway.admin.v1.UpdateCertificateRequest\x1a0.admingateway.admin.v1.UpdateCertificateResponse\"\xd8\x01\xb2\xff\x18\x90\x01\n" +
+	"\x13certificates.update\"+/organization/certificates/{certificate_id}*\x1a/organization/certificates*%/organization/projects/*/certificates\xa2\x01\x06\n" +
+	"\x04nameH\x01\x82\xd3\xe4\x93\x02=:\x01*b\vcertificate\"+/organization/certificates/{certificate_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

@@ -337,13 +337,14 @@ const file_admingateway_admin_v1_data_retention_proto_rawDesc = "" +
 	"'DATA_RETENTION_TYPE_ZERO_DATA_RETENTION\x10\x01\x1a\x17\xb2\xff\x18\x13zero_data_retention\x12P\n" +
 	"-DATA_RETENTION_TYPE_MODIFIED_ABUSE_MONITORING\x10\x02\x1a\x1d\xb2\xff\x18\x19modified_abuse_monitoring\x12V\n" +
 	"0DATA_RETENTION_TYPE_ENHANCED_ZERO_DATA_RETENTION\x10\x03\x1a \xb2\xff\x18\x1cenhanced_zero_data_retention\x12b\n" +
-	"6DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x04\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\x8d\x04\n" +
+	"6DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x04\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xa0\x04\n" +
 	"\x14DataRetentionService\x12\xd7\x01\n" +
 	"\x10GetDataRetention\x12..admingateway.admin.v1.GetDataRetentionRequest\x1a/.admingateway.admin.v1.GetDataRetentionResponse\"b\xb2\xff\x18'\n" +
 	"\x13data_retention.readH\x01\x12\x03\b\xd8\x04R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\x0edata_retention\x12\x1c/organization/data_retention\x90\x02\x01\x12\x9a\x02\n" +
-	"\x13UpdateDataRetention\x121.admingateway.admin.v1.UpdateDataRetentionRequest\x1a2.admingateway.admin.v1.UpdateDataRetentionResponse\"\x9b\x01\xb2\xff\x18`\n" +
-	"\x15data_retention.update\"\x1c/organization/data_retention\"'/organization/projects/*/data_retentionH\x01\x82\xd3\xe4\x93\x021:\x01*b\x0edata_retention\"\x1c/organization/data_retentionB~\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\x0edata_retention\x12\x1c/organization/data_retention\x90\x02\x01\x12\xad\x02\n" +
+	"\x13UpdateDataRetention\x121.admingateway.admin.v1.UpdateDataRetentionRequest\x1a2.admingateway.admin.v1.UpdateDataRetentionResponse\"\xae\x01\xb2\xff\x18s\n" +
+	"\x15data_retention.update\"\x1c/organization/data_retention\"'/organization/projects/*/data_retention\xa2\x01\x10\n" +
+	"\x0eretention_typeH\x01\x82\xd3\xe4\x93\x021:\x01*b\x0edata_retention\"\x1c/organization/data_retentionB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

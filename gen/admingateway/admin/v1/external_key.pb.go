@@ -1467,18 +1467,41 @@ const file_admingateway_admin_v1_external_key_proto_rawDesc = "" +
 	"\x12ExternalKeyPurpose\x12$\n" +
 	" EXTERNAL_KEY_PURPOSE_UNSPECIFIED\x10\x00\x12%\n" +
 	"\x18EXTERNAL_KEY_PURPOSE_EKM\x10\x01\x1a\a\xb2\xff\x18\x03ekm\x12;\n" +
-	"#EXTERNAL_KEY_PURPOSE_PSP_DECRYPTION\x10\x02\x1a\x12\xb2\xff\x18\x0epsp_decryption2\xcb\t\n" +
+	"#EXTERNAL_KEY_PURPOSE_PSP_DECRYPTION\x10\x02\x1a\x12\xb2\xff\x18\x0epsp_decryption2\xf5\f\n" +
 	"\x12ExternalKeyService\x12\xbb\x01\n" +
 	"\x10ListExternalKeys\x12..admingateway.admin.v1.ListExternalKeysRequest\x1a/.admingateway.admin.v1.ListExternalKeysResponse\"F\xb2\xff\x18\x1c\n" +
-	"\x12external_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/organization/external_keys\x90\x02\x01\x12\xe5\x01\n" +
-	"\x11CreateExternalKey\x12/.admingateway.admin.v1.CreateExternalKeyRequest\x1a0.admingateway.admin.v1.CreateExternalKeyResponse\"m\xb2\xff\x185\n" +
-	"\x14external_keys.create*\x1b/organization/external_keysH\x01\x82\xd3\xe4\x93\x02.:\x01*b\fexternal_key\"\x1b/organization/external_keys\x12\xd5\x01\n" +
+	"\x12external_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/organization/external_keys\x90\x02\x01\x12\x89\x05\n" +
+	"\x11CreateExternalKey\x12/.admingateway.admin.v1.CreateExternalKeyRequest\x1a0.admingateway.admin.v1.CreateExternalKeyResponse\"\x90\x04\xb2\xff\x18\xd7\x03\n" +
+	"\x14external_keys.create*\x1b/organization/external_keys\xa2\x01\x9e\x03\n" +
+	"\x04name\n" +
+	"\apurpose\n" +
+	"\vaws.kms_arn\n" +
+	"\faws.role_arn\n" +
+	"\x0faws.external_id\n" +
+	"\x12gcp.kms_project_id\n" +
+	"\x14gcp.kms_key_location\n" +
+	"\x15gcp.kms_key_ring_name\n" +
+	"\x10gcp.kms_key_name\n" +
+	"\x13gcp.kms_key_version\n" +
+	"\fgcp.audience\n" +
+	"$gcp.workload_identity_project_number\n" +
+	"\x1dgcp.workload_identity_pool_id\n" +
+	"!gcp.workload_identity_provider_id\n" +
+	"\x0fazure.tenant_id\n" +
+	"\x0fazure.vault_uri\n" +
+	"\x0eazure.key_name\n" +
+	"\x11azure.key_version\n" +
+	"\n" +
+	"oci.region\n" +
+	"\x0eoci.vault_ocid\n" +
+	"\foci.key_ocid\n" +
+	"\x14oci.key_version_ocidH\x01\x82\xd3\xe4\x93\x02.:\x01*b\fexternal_key\"\x1b/organization/external_keys\x12\xd5\x01\n" +
 	"\x0eGetExternalKey\x12,.admingateway.admin.v1.GetExternalKeyRequest\x1a-.admingateway.admin.v1.GetExternalKeyResponse\"f\xb2\xff\x18\x1c\n" +
-	"\x12external_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02=b\fexternal_key\x12-/organization/external_keys/{external_key_id}\x90\x02\x01\x12\xd7\x02\n" +
-	"\x11DeleteExternalKey\x12/.admingateway.admin.v1.DeleteExternalKeyRequest\x1a0.admingateway.admin.v1.DeleteExternalKeyResponse\"\xde\x01\xb2\xff\x18\x96\x01\n" +
-	"\x14external_keys.delete\"-/organization/external_keys/{external_key_id}*\x1b/organization/external_keys*\x16/organization/projects*\x18/organization/projects/*H\x01\x82\xd3\xe4\x93\x02=b\fexternal_key*-/organization/external_keys/{external_key_id}\x12\xdc\x01\n" +
-	"\x13ValidateExternalKey\x121.admingateway.admin.v1.ValidateExternalKeyRequest\x1a2.admingateway.admin.v1.ValidateExternalKeyResponse\"^\xb2\xff\x18\x1c\n" +
-	"\x16external_keys.validate0\x01H\x01\x82\xd3\xe4\x93\x028\"6/organization/external_keys/{external_key_id}/validateB~\n" +
+	"\x12external_keys.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02=b\fexternal_key\x12-/organization/external_keys/{external_key_id}\x90\x02\x01\x12\xda\x02\n" +
+	"\x11DeleteExternalKey\x12/.admingateway.admin.v1.DeleteExternalKeyRequest\x1a0.admingateway.admin.v1.DeleteExternalKeyResponse\"\xe1\x01\xb2\xff\x18\x99\x01\n" +
+	"\x14external_keys.delete\"-/organization/external_keys/{external_key_id}*\x1b/organization/external_keys*\x16/organization/projects*\x18/organization/projects/*\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02=b\fexternal_key*-/organization/external_keys/{external_key_id}\x12\xdf\x01\n" +
+	"\x13ValidateExternalKey\x121.admingateway.admin.v1.ValidateExternalKeyRequest\x1a2.admingateway.admin.v1.ValidateExternalKeyResponse\"a\xb2\xff\x18\x1f\n" +
+	"\x16external_keys.validate0\x01\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x028\"6/organization/external_keys/{external_key_id}/validateB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

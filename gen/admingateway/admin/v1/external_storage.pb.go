@@ -1706,22 +1706,36 @@ const file_admingateway_admin_v1_external_storage_proto_rawDesc = "" +
 	"\x1fEXTERNAL_STORAGE_STATUS_PENDING\x10\x01\x1a\v\xb2\xff\x18\apending\x124\n" +
 	"!EXTERNAL_STORAGE_STATUS_VALIDATED\x10\x02\x1a\r\xb2\xff\x18\tvalidated\x122\n" +
 	" EXTERNAL_STORAGE_STATUS_DEGRADED\x10\x03\x1a\f\xb2\xff\x18\bdegraded\x124\n" +
-	"!EXTERNAL_STORAGE_STATUS_UNHEALTHY\x10\x04\x1a\r\xb2\xff\x18\tunhealthy2\xb8\r\n" +
+	"!EXTERNAL_STORAGE_STATUS_UNHEALTHY\x10\x04\x1a\r\xb2\xff\x18\tunhealthy2\xdc\x10\n" +
 	"\x16ExternalStorageService\x12\x87\x02\n" +
 	"!ListExternalStorageConfigurations\x12?.admingateway.admin.v1.ListExternalStorageConfigurationsRequest\x1a@.admingateway.admin.v1.ListExternalStorageConfigurationsResponse\"_\xb2\xff\x182\n" +
 	"\x15external_storage.readB\n" +
 	"project_id\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02 \x12\x1e/organization/external_storage\x90\x02\x01\x12\xe4\x02\n" +
-	"\"CreateExternalStorageConfiguration\x12@.admingateway.admin.v1.CreateExternalStorageConfigurationRequest\x1aA.admingateway.admin.v1.CreateExternalStorageConfigurationResponse\"\xb8\x01\xb2\xff\x18y\n" +
-	"\x17external_storage.create\"2/organization/projects/{project_id}/data_retention*\x1e/organization/external_storageB\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02 \x12\x1e/organization/external_storage\x90\x02\x01\x12\x82\x06\n" +
+	"\"CreateExternalStorageConfiguration\x12@.admingateway.admin.v1.CreateExternalStorageConfigurationRequest\x1aA.admingateway.admin.v1.CreateExternalStorageConfigurationResponse\"\xd6\x04\xb2\xff\x18\x96\x04\n" +
+	"\x17external_storage.create\"2/organization/projects/{project_id}/data_retention*\x1e/organization/external_storage\xa2\x01\x99\x03\n" +
+	"\x13provider.aws.bucket\n" +
+	"\x15provider.aws.role_arn\n" +
+	"\x1bprovider.azure.account_name\n" +
+	"\x18provider.azure.container\n" +
+	"\x1dprovider.azure.resource_group\n" +
+	"\x1eprovider.azure.subscription_id\n" +
+	"\x18provider.azure.tenant_id\n" +
+	"\x13provider.gcp.bucket\n" +
+	"-provider.gcp.workload_identity_project_number\n" +
+	"&provider.gcp.workload_identity_pool_id\n" +
+	"*provider.gcp.workload_identity_provider_id\n" +
+	"\x13provider.oci.bucket\n" +
+	"\x13provider.oci.region\n" +
+	"\x19provider.oci.tenancy_ocidB\n" +
 	"project_id\x82\xd3\xe4\x93\x025:\x01*b\x10external_storage\"\x1e/organization/external_storage\x12\x9f\x02\n" +
 	"\x1fGetExternalStorageConfiguration\x12=.admingateway.admin.v1.GetExternalStorageConfigurationRequest\x1a>.admingateway.admin.v1.GetExternalStorageConfigurationResponse\"}\xb2\xff\x18(\n" +
 	"\x15external_storage.readH\x01\x12\x02\b<R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Hb\x10external_storage\x124/organization/external_storage/{external_storage_id}\x90\x02\x01\x12\x87\x03\n" +
-	"\"DeleteExternalStorageConfiguration\x12@.admingateway.admin.v1.DeleteExternalStorageConfigurationRequest\x1aA.admingateway.admin.v1.DeleteExternalStorageConfigurationResponse\"\xdb\x01\xb2\xff\x18\x9a\x01\n" +
-	"\x17external_storage.delete\"4/organization/external_storage/{external_storage_id}\"'/organization/projects/*/data_retention*\x1e/organization/external_storageH\x01\x82\xd3\xe4\x93\x026*4/organization/external_storage/{external_storage_id}\x12\x80\x03\n" +
-	"$ValidateExternalStorageConfiguration\x12B.admingateway.admin.v1.ValidateExternalStorageConfigurationRequest\x1aC.admingateway.admin.v1.ValidateExternalStorageConfigurationResponse\"\xce\x01\xb2\xff\x18s\n" +
-	"\x19external_storage.validate\"4/organization/external_storage/{external_storage_id}*\x1e/organization/external_storageH\x01\x82\xd3\xe4\x93\x02Qb\x10external_storage\"=/organization/external_storage/{external_storage_id}/validateB~\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Hb\x10external_storage\x124/organization/external_storage/{external_storage_id}\x90\x02\x01\x12\x8a\x03\n" +
+	"\"DeleteExternalStorageConfiguration\x12@.admingateway.admin.v1.DeleteExternalStorageConfigurationRequest\x1aA.admingateway.admin.v1.DeleteExternalStorageConfigurationResponse\"\xde\x01\xb2\xff\x18\x9d\x01\n" +
+	"\x17external_storage.delete\"4/organization/external_storage/{external_storage_id}\"'/organization/projects/*/data_retention*\x1e/organization/external_storage\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x026*4/organization/external_storage/{external_storage_id}\x12\x83\x03\n" +
+	"$ValidateExternalStorageConfiguration\x12B.admingateway.admin.v1.ValidateExternalStorageConfigurationRequest\x1aC.admingateway.admin.v1.ValidateExternalStorageConfigurationResponse\"\xd1\x01\xb2\xff\x18v\n" +
+	"\x19external_storage.validate\"4/organization/external_storage/{external_storage_id}*\x1e/organization/external_storage\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02Qb\x10external_storage\"=/organization/external_storage/{external_storage_id}/validateB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

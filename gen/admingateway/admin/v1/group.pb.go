@@ -759,22 +759,24 @@ const file_admingateway_admin_v1_group_proto_rawDesc = "" +
 	"\tGroupType\x12\x1a\n" +
 	"\x16GROUP_TYPE_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10GROUP_TYPE_GROUP\x10\x01\x1a\t\xb2\xff\x18\x05group\x12-\n" +
-	"\x17GROUP_TYPE_TENANT_GROUP\x10\x02\x1a\x10\xb2\xff\x18\ftenant_group2\x8e\n" +
+	"\x17GROUP_TYPE_TENANT_GROUP\x10\x02\x1a\x10\xb2\xff\x18\ftenant_group2\xa3\n" +
 	"\n" +
 	"\fGroupService\x12\xa5\x01\n" +
 	"\n" +
 	"ListGroups\x12(.admingateway.admin.v1.ListGroupsRequest\x1a).admingateway.admin.v1.ListGroupsResponse\"B\xb2\xff\x18\x1f\n" +
 	"\vgroups.readH\x01\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/organization/groups\x90\x02\x01\x12\xb7\x01\n" +
-	"\vCreateGroup\x12).admingateway.admin.v1.CreateGroupRequest\x1a*.admingateway.admin.v1.CreateGroupResponse\"Q\xb2\xff\x18'\n" +
-	"\rgroups.create*\x14/organization/groupsH\x01\x82\xd3\xe4\x93\x02 :\x01*b\x05group\"\x14/organization/groups\x12\xb2\x03\n" +
-	"\vDeleteGroup\x12).admingateway.admin.v1.DeleteGroupRequest\x1a*.admingateway.admin.v1.DeleteGroupResponse\"\xcb\x02\xb2\xff\x18\x9f\x02\n" +
-	"\rgroups.delete\"\x1f/organization/groups/{group_id}\"*/organization/projects/*/groups/{group_id}\"\x1d/projects/*/groups/{group_id}\"\x13/organization/users\"\x1e/organization/projects/*/users\"\x11/projects/*/users\"!/organization/projects/*/api_keys*\x14/organization/groups*\x1f/organization/projects/*/groupsH\x01\x82\xd3\xe4\x93\x02!*\x1f/organization/groups/{group_id}\x12\xb1\x01\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/organization/groups\x90\x02\x01\x12\xc0\x01\n" +
+	"\vCreateGroup\x12).admingateway.admin.v1.CreateGroupRequest\x1a*.admingateway.admin.v1.CreateGroupResponse\"Z\xb2\xff\x180\n" +
+	"\rgroups.create*\x14/organization/groups\xa2\x01\x06\n" +
+	"\x04nameH\x01\x82\xd3\xe4\x93\x02 :\x01*b\x05group\"\x14/organization/groups\x12\xb5\x03\n" +
+	"\vDeleteGroup\x12).admingateway.admin.v1.DeleteGroupRequest\x1a*.admingateway.admin.v1.DeleteGroupResponse\"\xce\x02\xb2\xff\x18\xa2\x02\n" +
+	"\rgroups.delete\"\x1f/organization/groups/{group_id}\"*/organization/projects/*/groups/{group_id}\"\x1d/projects/*/groups/{group_id}\"\x13/organization/users\"\x1e/organization/projects/*/users\"\x11/projects/*/users\"!/organization/projects/*/api_keys*\x14/organization/groups*\x1f/organization/projects/*/groups\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02!*\x1f/organization/groups/{group_id}\x12\xb1\x01\n" +
 	"\bGetGroup\x12&.admingateway.admin.v1.GetGroupRequest\x1a'.admingateway.admin.v1.GetGroupResponse\"T\xb2\xff\x18\x1f\n" +
 	"\vgroups.readH\x01\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02(b\x05group\x12\x1f/organization/groups/{group_id}\x90\x02\x01\x12\xb2\x02\n" +
-	"\vUpdateGroup\x12).admingateway.admin.v1.UpdateGroupRequest\x1a*.admingateway.admin.v1.UpdateGroupResponse\"\xcb\x01\xb2\xff\x18\x95\x01\n" +
-	"\rgroups.update\"*/organization/projects/*/groups/{group_id}*\x14/organization/groups*\x1f/organization/groups/{group_id}*\x1f/organization/projects/*/groupsH\x01\x82\xd3\xe4\x93\x02+:\x01*b\x05group\"\x1f/organization/groups/{group_id}B~\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02(b\x05group\x12\x1f/organization/groups/{group_id}\x90\x02\x01\x12\xbb\x02\n" +
+	"\vUpdateGroup\x12).admingateway.admin.v1.UpdateGroupRequest\x1a*.admingateway.admin.v1.UpdateGroupResponse\"\xd4\x01\xb2\xff\x18\x9e\x01\n" +
+	"\rgroups.update\"*/organization/projects/*/groups/{group_id}*\x14/organization/groups*\x1f/organization/groups/{group_id}*\x1f/organization/projects/*/groups\xa2\x01\x06\n" +
+	"\x04nameH\x01\x82\xd3\xe4\x93\x02+:\x01*b\x05group\"\x1f/organization/groups/{group_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

@@ -681,14 +681,15 @@ const file_admingateway_admin_v1_group_role_proto_rawDesc = "" +
 	"\bgroup_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"`\n" +
 	"\x14GetGroupRoleResponse\x12H\n" +
-	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xd1\b\n" +
+	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xe0\b\n" +
 	"\x10GroupRoleService\x12\xbf\x01\n" +
 	"\x0eListGroupRoles\x12,.admingateway.admin.v1.ListGroupRolesRequest\x1a-.admingateway.admin.v1.ListGroupRolesResponse\"P\xb2\xff\x18\x1c\n" +
-	"\x11groups.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/roles\x90\x02\x01\x12\xd5\x02\n" +
-	"\x0fAssignGroupRole\x12-.admingateway.admin.v1.AssignGroupRoleRequest\x1a..admingateway.admin.v1.AssignGroupRoleResponse\"\xe2\x01\xb2\xff\x18\x96\x01\n" +
-	"\x13groups.roles.assign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keysH\x01\x82\xd3\xe4\x93\x02A:\x01*b\x15group_role_assignment\"%/organization/groups/{group_id}/roles\x12\xcd\x02\n" +
-	"\x11UnassignGroupRole\x12/.admingateway.admin.v1.UnassignGroupRoleRequest\x1a0.admingateway.admin.v1.UnassignGroupRoleResponse\"\xd4\x01\xb2\xff\x18\x98\x01\n" +
-	"\x15groups.roles.unassign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keysH\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/roles/{role_id}\x12\xd2\x01\n" +
+	"\x11groups.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/roles\x90\x02\x01\x12\xe1\x02\n" +
+	"\x0fAssignGroupRole\x12-.admingateway.admin.v1.AssignGroupRoleRequest\x1a..admingateway.admin.v1.AssignGroupRoleResponse\"\xee\x01\xb2\xff\x18\xa2\x01\n" +
+	"\x13groups.roles.assign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\xa2\x01\t\n" +
+	"\arole_idH\x01\x82\xd3\xe4\x93\x02A:\x01*b\x15group_role_assignment\"%/organization/groups/{group_id}/roles\x12\xd0\x02\n" +
+	"\x11UnassignGroupRole\x12/.admingateway.admin.v1.UnassignGroupRoleRequest\x1a0.admingateway.admin.v1.UnassignGroupRoleResponse\"\xd7\x01\xb2\xff\x18\x9b\x01\n" +
+	"\x15groups.roles.unassign\"%/organization/groups/{group_id}/roles\"\x13/organization/users\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/roles/{role_id}\x12\xd2\x01\n" +
 	"\fGetGroupRole\x12*.admingateway.admin.v1.GetGroupRoleRequest\x1a+.admingateway.admin.v1.GetGroupRoleResponse\"i\xb2\xff\x18\x1c\n" +
 	"\x11groups.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02@b\rassigned_role\x12//organization/groups/{group_id}/roles/{role_id}\x90\x02\x01B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"

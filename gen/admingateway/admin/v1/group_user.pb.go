@@ -820,15 +820,16 @@ const file_admingateway_admin_v1_group_user_proto_rawDesc = "" +
 	"\x0fGroupMemberType\x12!\n" +
 	"\x1dGROUP_MEMBER_TYPE_UNSPECIFIED\x10\x00\x12$\n" +
 	"\x16GROUP_MEMBER_TYPE_USER\x10\x01\x1a\b\xb2\xff\x18\x04user\x122\n" +
-	"\x1dGROUP_MEMBER_TYPE_TENANT_USER\x10\x02\x1a\x0f\xb2\xff\x18\vtenant_user2\x88\n" +
+	"\x1dGROUP_MEMBER_TYPE_TENANT_USER\x10\x02\x1a\x0f\xb2\xff\x18\vtenant_user2\x97\n" +
 	"\n" +
 	"\x10GroupUserService\x12\xbf\x01\n" +
 	"\x0eListGroupUsers\x12,.admingateway.admin.v1.ListGroupUsersRequest\x1a-.admingateway.admin.v1.ListGroupUsersResponse\"P\xb2\xff\x18\x1c\n" +
-	"\x11groups.users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/users\x90\x02\x01\x12\xaf\x03\n" +
-	"\fAddGroupUser\x12*.admingateway.admin.v1.AddGroupUserRequest\x1a+.admingateway.admin.v1.AddGroupUserResponse\"\xc5\x02\xb2\xff\x18\xf9\x01\n" +
-	"\x10groups.users.add\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02A:\x01*b\x15group_user_assignment\"%/organization/groups/{group_id}/users\x12\xab\x03\n" +
-	"\x0fRemoveGroupUser\x12-.admingateway.admin.v1.RemoveGroupUserRequest\x1a..admingateway.admin.v1.RemoveGroupUserResponse\"\xb8\x02\xb2\xff\x18\xfc\x01\n" +
-	"\x13groups.users.remove\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/users/{user_id}\x12\xd1\x01\n" +
+	"\x11groups.users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02'\x12%/organization/groups/{group_id}/users\x90\x02\x01\x12\xbb\x03\n" +
+	"\fAddGroupUser\x12*.admingateway.admin.v1.AddGroupUserRequest\x1a+.admingateway.admin.v1.AddGroupUserResponse\"\xd1\x02\xb2\xff\x18\x85\x02\n" +
+	"\x10groups.users.add\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/users\xa2\x01\t\n" +
+	"\auser_idH\x01\x82\xd3\xe4\x93\x02A:\x01*b\x15group_user_assignment\"%/organization/groups/{group_id}/users\x12\xae\x03\n" +
+	"\x0fRemoveGroupUser\x12-.admingateway.admin.v1.RemoveGroupUserRequest\x1a..admingateway.admin.v1.RemoveGroupUserResponse\"\xbb\x02\xb2\xff\x18\xff\x01\n" +
+	"\x13groups.users.remove\"%/organization/groups/{group_id}/users\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys*\x13/organization/users*\x1e/organization/projects/*/users\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x021*//organization/groups/{group_id}/users/{user_id}\x12\xd1\x01\n" +
 	"\fGetGroupUser\x12*.admingateway.admin.v1.GetGroupUserRequest\x1a+.admingateway.admin.v1.GetGroupUserResponse\"h\xb2\xff\x18\x1c\n" +
 	"\x11groups.users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02?b\fgroup_member\x12//organization/groups/{group_id}/users/{user_id}\x90\x02\x01B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"

@@ -931,16 +931,19 @@ const file_admingateway_admin_v1_invite_proto_rawDesc = "" +
 	"\x1fINVITE_PROJECT_ROLE_UNSPECIFIED\x10\x00\x12*\n" +
 	"\x1aINVITE_PROJECT_ROLE_MEMBER\x10\x01\x1a\n" +
 	"\xb2\xff\x18\x06member\x12(\n" +
-	"\x19INVITE_PROJECT_ROLE_OWNER\x10\x02\x1a\t\xb2\xff\x18\x05owner2\xc8\x06\n" +
+	"\x19INVITE_PROJECT_ROLE_OWNER\x10\x02\x1a\t\xb2\xff\x18\x05owner2\xf2\x06\n" +
 	"\rInviteService\x12\xa0\x01\n" +
 	"\vListInvites\x12).admingateway.admin.v1.ListInvitesRequest\x1a*.admingateway.admin.v1.ListInvitesResponse\":\xb2\xff\x18\x16\n" +
-	"\finvites.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/organization/invites\x90\x02\x01\x12\xfd\x01\n" +
-	"\fCreateInvite\x12*.admingateway.admin.v1.CreateInviteRequest\x1a+.admingateway.admin.v1.CreateInviteResponse\"\x93\x01\xb2\xff\x18g\n" +
+	"\finvites.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/organization/invites\x90\x02\x01\x12\xa4\x02\n" +
+	"\fCreateInvite\x12*.admingateway.admin.v1.CreateInviteRequest\x1a+.admingateway.admin.v1.CreateInviteResponse\"\xba\x01\xb2\xff\x18\x8d\x01\n" +
 	"\x0einvites.create*\x15/organization/invites\x8a\x01\x0e\n" +
 	"\x04role\x1a\x06reader\x8a\x01\x18\n" +
-	"\x14projects.values.role\x10\x01B\x12projects.values.id\x82\xd3\xe4\x93\x02\":\x01*b\x06invite\"\x15/organization/invites\x12\xe2\x01\n" +
-	"\fDeleteInvite\x12*.admingateway.admin.v1.DeleteInviteRequest\x1a+.admingateway.admin.v1.DeleteInviteResponse\"y\xb2\xff\x18L\n" +
-	"\x0einvites.delete\"!/organization/invites/{invite_id}*\x15/organization/invitesH\x01\x82\xd3\xe4\x93\x02#*!/organization/invites/{invite_id}\x12\xae\x01\n" +
+	"\x14projects.values.role\x10\x01\xa2\x01#\n" +
+	"\x05email\n" +
+	"\x04role\n" +
+	"\x14projects.values.roleB\x12projects.values.id\x82\xd3\xe4\x93\x02\":\x01*b\x06invite\"\x15/organization/invites\x12\xe5\x01\n" +
+	"\fDeleteInvite\x12*.admingateway.admin.v1.DeleteInviteRequest\x1a+.admingateway.admin.v1.DeleteInviteResponse\"|\xb2\xff\x18O\n" +
+	"\x0einvites.delete\"!/organization/invites/{invite_id}*\x15/organization/invites\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02#*!/organization/invites/{invite_id}\x12\xae\x01\n" +
 	"\tGetInvite\x12'.admingateway.admin.v1.GetInviteRequest\x1a(.admingateway.admin.v1.GetInviteResponse\"N\xb2\xff\x18\x16\n" +
 	"\finvites.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02+b\x06invite\x12!/organization/invites/{invite_id}\x90\x02\x01B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"

@@ -955,24 +955,34 @@ const file_admingateway_admin_v1_project_proto_rawDesc = "" +
 	"'PROJECT_RESIDENCY_AE_STORAGE_PROCESSING\x10\f\x1a\x19\xb2\xff\x18\x15AE_STORAGE_PROCESSING\x12F\n" +
 	"'PROJECT_RESIDENCY_JP_STORAGE_PROCESSING\x10\r\x1a\x19\xb2\xff\x18\x15JP_STORAGE_PROCESSING\x12F\n" +
 	"'PROJECT_RESIDENCY_IN_STORAGE_PROCESSING\x10\x0e\x1a\x19\xb2\xff\x18\x15IN_STORAGE_PROCESSING\x12F\n" +
-	"'PROJECT_RESIDENCY_AU_STORAGE_PROCESSING\x10\x0f\x1a\x19\xb2\xff\x18\x15AU_STORAGE_PROCESSING2\xb3\v\n" +
+	"'PROJECT_RESIDENCY_AU_STORAGE_PROCESSING\x10\x0f\x1a\x19\xb2\xff\x18\x15AU_STORAGE_PROCESSING2\xa5\f\n" +
 	"\x0eProjectService\x12\xaf\x01\n" +
 	"\fListProjects\x12*.admingateway.admin.v1.ListProjectsRequest\x1a+.admingateway.admin.v1.ListProjectsResponse\"F\xb2\xff\x18!\n" +
 	"\rprojects.readH\x01\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\x8f\x02\n" +
-	"\rCreateProject\x12+.admingateway.admin.v1.CreateProjectRequest\x1a,.admingateway.admin.v1.CreateProjectResponse\"\xa2\x01\xb2\xff\x18t\n" +
-	"\x0fprojects.create\"\x1b/organization/external_keys*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*H\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xc9\x01\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x18\x12\x16/organization/projects\x90\x02\x01\x12\xcc\x02\n" +
+	"\rCreateProject\x12+.admingateway.admin.v1.CreateProjectRequest\x1a,.admingateway.admin.v1.CreateProjectResponse\"\xdf\x01\xb2\xff\x18\xb0\x01\n" +
+	"\x0fprojects.create\"\x1b/organization/external_keys*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*\xa2\x019\n" +
+	"\x04name\n" +
+	"\tresidency\n" +
+	"\x0fexternal_key_id\n" +
+	"\tgeography\n" +
+	"\n" +
+	"field_maskH\x01\x82\xd3\xe4\x93\x02$:\x01*b\aproject\"\x16/organization/projects\x12\xc9\x01\n" +
 	"\n" +
 	"GetProject\x12(.admingateway.admin.v1.GetProjectRequest\x1a).admingateway.admin.v1.GetProjectResponse\"f\xb2\xff\x18+\n" +
 	"\rprojects.readB\n" +
 	"project_id\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\xe0\x02\n" +
-	"\rUpdateProject\x12+.admingateway.admin.v1.UpdateProjectRequest\x1a,.admingateway.admin.v1.UpdateProjectResponse\"\xf3\x01\xb2\xff\x18\xb7\x01\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02.b\aproject\x12#/organization/projects/{project_id}\x90\x02\x01\x12\x92\x03\n" +
+	"\rUpdateProject\x12+.admingateway.admin.v1.UpdateProjectRequest\x1a,.admingateway.admin.v1.UpdateProjectResponse\"\xa5\x02\xb2\xff\x18\xe9\x01\n" +
 	"\x0fprojects.update\"\x1b/organization/external_keys*\x16/organization/projects*#/organization/projects/{project_id}*\x13/organization/users*\x15/organization/users/*\x8a\x01\x11\n" +
-	"\x0fexternal_key_idB\n" +
-	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xad\x03\n" +
-	"\x0eArchiveProject\x12,.admingateway.admin.v1.ArchiveProjectRequest\x1a-.admingateway.admin.v1.ArchiveProjectResponse\"\xbd\x02\xb2\xff\x18\xfc\x01\n" +
-	"\x10projects.archive\"</organization/workload_identity_providers/*/federation_rules\"\x1b/organization/external_keys\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*x\x01B\n" +
+	"\x0fexternal_key_id\xa2\x01/\n" +
+	"\x04name\n" +
+	"\x0fexternal_key_id\n" +
+	"\vupdate_mask\n" +
+	"\tgeographyB\n" +
+	"project_id\x82\xd3\xe4\x93\x021:\x01*b\aproject\"#/organization/projects/{project_id}\x12\xb0\x03\n" +
+	"\x0eArchiveProject\x12,.admingateway.admin.v1.ArchiveProjectRequest\x1a-.admingateway.admin.v1.ArchiveProjectResponse\"\xc0\x02\xb2\xff\x18\xff\x01\n" +
+	"\x10projects.archive\"</organization/workload_identity_providers/*/federation_rules\"\x1b/organization/external_keys\"#/organization/projects/{project_id}\"\x16/projects/{project_id}*\x16/organization/projects*\x13/organization/users*\x15/organization/users/*x\x01\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x026b\aproject\"+/organization/projects/{project_id}/archiveB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

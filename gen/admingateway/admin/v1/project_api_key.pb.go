@@ -1156,17 +1156,23 @@ const file_admingateway_admin_v1_project_api_key_proto_rawDesc = "" +
 	"\x16ProjectApiKeyOwnerType\x12*\n" +
 	"&PROJECT_API_KEY_OWNER_TYPE_UNSPECIFIED\x10\x00\x12-\n" +
 	"\x1fPROJECT_API_KEY_OWNER_TYPE_USER\x10\x01\x1a\b\xb2\xff\x18\x04user\x12C\n" +
-	"*PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xe0\t\n" +
+	"*PROJECT_API_KEY_OWNER_TYPE_SERVICE_ACCOUNT\x10\x02\x1a\x13\xb2\xff\x18\x0fservice_account2\xa7\n" +
+	"\n" +
 	"\x14ProjectApiKeyService\x12\xe0\x01\n" +
 	"\x12ListProjectApiKeys\x120.admingateway.admin.v1.ListProjectApiKeysRequest\x1a1.admingateway.admin.v1.ListProjectApiKeysResponse\"e\xb2\xff\x18*\n" +
 	"\x16projects.api_keys.readB\n" +
-	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02.\x12,/organization/projects/{project_id}/api_keys\x90\x02\x01\x12\xd4\x02\n" +
-	"\x13DeleteProjectApiKey\x121.admingateway.admin.v1.DeleteProjectApiKeyRequest\x1a2.admingateway.admin.v1.DeleteProjectApiKeyResponse\"\xd5\x01\xb2\xff\x18\x8f\x01\n" +
-	"\x18projects.api_keys.delete\"9/organization/projects/{project_id}/api_keys/{api_key_id}*,/organization/projects/{project_id}/api_keysB\n" +
-	"project_id\x82\xd3\xe4\x93\x02;*9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\x91\x03\n" +
-	"\x13UpdateProjectApiKey\x121.admingateway.admin.v1.UpdateProjectApiKeyRequest\x1a2.admingateway.admin.v1.UpdateProjectApiKeyResponse\"\x92\x02\xb2\xff\x18\xb8\x01\n" +
+	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02.\x12,/organization/projects/{project_id}/api_keys\x90\x02\x01\x12\xd7\x02\n" +
+	"\x13DeleteProjectApiKey\x121.admingateway.admin.v1.DeleteProjectApiKeyRequest\x1a2.admingateway.admin.v1.DeleteProjectApiKeyResponse\"\xd8\x01\xb2\xff\x18\x92\x01\n" +
+	"\x18projects.api_keys.delete\"9/organization/projects/{project_id}/api_keys/{api_key_id}*,/organization/projects/{project_id}/api_keys\xa8\x01\x01B\n" +
+	"project_id\x82\xd3\xe4\x93\x02;*9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\xd5\x03\n" +
+	"\x13UpdateProjectApiKey\x121.admingateway.admin.v1.UpdateProjectApiKeyRequest\x1a2.admingateway.admin.v1.UpdateProjectApiKeyResponse\"\xd6\x02\xb2\xff\x18\xfc\x01\n" +
 	"\x18projects.api_keys.update\"9/organization/projects/{project_id}/api_keys/{api_key_id}*,/organization/projects/{project_id}/api_keys\x82\x01\x12expires_in_seconds\x8a\x01\x11\n" +
-	"\rscopes.values\x10\x01B\n" +
+	"\rscopes.values\x10\x01\xa2\x01A\n" +
+	"\rscopes.values\n" +
+	"\x10allow_all_scopes\n" +
+	"\x12expires_in_seconds\n" +
+	"\n" +
+	"expires_atB\n" +
 	"project_id\x82\xd3\xe4\x93\x02O:\x01*b\x0fproject_api_key\"9/organization/projects/{project_id}/api_keys/{api_key_id}\x12\xf9\x01\n" +
 	"\x10GetProjectApiKey\x12..admingateway.admin.v1.GetProjectApiKeyRequest\x1a/.admingateway.admin.v1.GetProjectApiKeyResponse\"\x83\x01\xb2\xff\x18*\n" +
 	"\x16projects.api_keys.readB\n" +

@@ -443,18 +443,20 @@ const file_admingateway_admin_v1_project_certificate_proto_rawDesc = "" +
 	"R\x0ecertificateIds\"\x7f\n" +
 	"%DeactivateProjectCertificatesResponse\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12>\n" +
-	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data2\xd4\a\n" +
+	"\x04data\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateB\x06\xb2\xff\x18\x02 \x01R\x04data2\xfe\a\n" +
 	"\x19ProjectCertificateService\x12\xf8\x01\n" +
 	"\x17ListProjectCertificates\x125.admingateway.admin.v1.ListProjectCertificatesRequest\x1a6.admingateway.admin.v1.ListProjectCertificatesResponse\"n\xb2\xff\x18/\n" +
 	"\x1aprojects.certificates.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x022\x120/organization/projects/{project_id}/certificates\x90\x02\x01\x12\xd6\x02\n" +
-	"\x1bActivateProjectCertificates\x129.admingateway.admin.v1.ActivateProjectCertificatesRequest\x1a:.admingateway.admin.v1.ActivateProjectCertificatesResponse\"\xbf\x01\xb2\xff\x18t\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x022\x120/organization/projects/{project_id}/certificates\x90\x02\x01\x12\xeb\x02\n" +
+	"\x1bActivateProjectCertificates\x129.admingateway.admin.v1.ActivateProjectCertificatesRequest\x1a:.admingateway.admin.v1.ActivateProjectCertificatesResponse\"\xd4\x01\xb2\xff\x18\x88\x01\n" +
 	"\x1eprojects.certificates.activate\"0/organization/projects/{project_id}/certificates\x8a\x01\x13\n" +
-	"\x0fcertificate_ids\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02>:\x01*\"9/organization/projects/{project_id}/certificates/activate\x90\x02\x02\x12\xe2\x02\n" +
-	"\x1dDeactivateProjectCertificates\x12;.admingateway.admin.v1.DeactivateProjectCertificatesRequest\x1a<.admingateway.admin.v1.DeactivateProjectCertificatesResponse\"\xc5\x01\xb2\xff\x18x\n" +
+	"\x0fcertificate_ids\x10\x01\xa2\x01\x11\n" +
+	"\x0fcertificate_idsB\n" +
+	"project_id\x82\xd3\xe4\x93\x02>:\x01*\"9/organization/projects/{project_id}/certificates/activate\x90\x02\x02\x12\xf7\x02\n" +
+	"\x1dDeactivateProjectCertificates\x12;.admingateway.admin.v1.DeactivateProjectCertificatesRequest\x1a<.admingateway.admin.v1.DeactivateProjectCertificatesResponse\"\xda\x01\xb2\xff\x18\x8c\x01\n" +
 	" projects.certificates.deactivate\"0/organization/projects/{project_id}/certificatesx\x01\x8a\x01\x13\n" +
-	"\x0fcertificate_ids\x10\x01B\n" +
+	"\x0fcertificate_ids\x10\x01\xa2\x01\x11\n" +
+	"\x0fcertificate_idsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02@:\x01*\";/organization/projects/{project_id}/certificates/deactivate\x90\x02\x02B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

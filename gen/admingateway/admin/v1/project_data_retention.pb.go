@@ -369,14 +369,15 @@ const file_admingateway_admin_v1_project_data_retention_proto_rawDesc = "" +
 	"/PROJECT_DATA_RETENTION_TYPE_ZERO_DATA_RETENTION\x10\x03\x1a\x17\xb2\xff\x18\x13zero_data_retention\x12X\n" +
 	"5PROJECT_DATA_RETENTION_TYPE_MODIFIED_ABUSE_MONITORING\x10\x04\x1a\x1d\xb2\xff\x18\x19modified_abuse_monitoring\x12^\n" +
 	"8PROJECT_DATA_RETENTION_TYPE_ENHANCED_ZERO_DATA_RETENTION\x10\x05\x1a \xb2\xff\x18\x1cenhanced_zero_data_retention\x12j\n" +
-	">PROJECT_DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x06\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\x8e\x05\n" +
+	">PROJECT_DATA_RETENTION_TYPE_ENHANCED_MODIFIED_ABUSE_MONITORING\x10\x06\x1a&\xb2\xff\x18\"enhanced_modified_abuse_monitoring2\xa1\x05\n" +
 	"\x1bProjectDataRetentionService\x12\x9e\x02\n" +
 	"\x17GetProjectDataRetention\x125.admingateway.admin.v1.GetProjectDataRetentionRequest\x1a6.admingateway.admin.v1.GetProjectDataRetentionResponse\"\x93\x01\xb2\xff\x18:\n" +
 	"\x1cprojects.data_retention.readB\n" +
 	"project_id\x12\x03\b\xd8\x04R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Lb\x16project_data_retention\x122/organization/projects/{project_id}/data_retention\x90\x02\x01\x12\xcd\x02\n" +
-	"\x1aUpdateProjectDataRetention\x128.admingateway.admin.v1.UpdateProjectDataRetentionRequest\x1a9.admingateway.admin.v1.UpdateProjectDataRetentionResponse\"\xb9\x01\xb2\xff\x18`\n" +
-	"\x1eprojects.data_retention.update\"2/organization/projects/{project_id}/data_retentionB\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Lb\x16project_data_retention\x122/organization/projects/{project_id}/data_retention\x90\x02\x01\x12\xe0\x02\n" +
+	"\x1aUpdateProjectDataRetention\x128.admingateway.admin.v1.UpdateProjectDataRetentionRequest\x1a9.admingateway.admin.v1.UpdateProjectDataRetentionResponse\"\xcc\x01\xb2\xff\x18s\n" +
+	"\x1eprojects.data_retention.update\"2/organization/projects/{project_id}/data_retention\xa2\x01\x10\n" +
+	"\x0eretention_typeB\n" +
 	"project_id\x82\xd3\xe4\x93\x02O:\x01*b\x16project_data_retention\"2/organization/projects/{project_id}/data_retentionB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -652,19 +652,21 @@ const file_admingateway_admin_v1_project_group_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\tgroupType\x88\x01\x01B\r\n" +
 	"\v_group_type\"c\n" +
 	"\x17GetProjectGroupResponse\x12H\n" +
-	"\rproject_group\x18\x01 \x01(\v2#.admingateway.admin.v1.ProjectGroupR\fprojectGroup2\xb1\f\n" +
+	"\rproject_group\x18\x01 \x01(\v2#.admingateway.admin.v1.ProjectGroupR\fprojectGroup2\xc7\f\n" +
 	"\x13ProjectGroupService\x12\xda\x01\n" +
 	"\x11ListProjectGroups\x12/.admingateway.admin.v1.ListProjectGroupsRequest\x1a0.admingateway.admin.v1.ListProjectGroupsResponse\"b\xb2\xff\x18)\n" +
 	"\x14projects.groups.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02,\x12*/organization/projects/{project_id}/groups\x90\x02\x01\x12\xa7\x04\n" +
-	"\x0fAddProjectGroup\x12-.admingateway.admin.v1.AddProjectGroupRequest\x1a..admingateway.admin.v1.AddProjectGroupResponse\"\xb4\x03\xb2\xff\x18\xeb\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02,\x12*/organization/projects/{project_id}/groups\x90\x02\x01\x12\xba\x04\n" +
+	"\x0fAddProjectGroup\x12-.admingateway.admin.v1.AddProjectGroupRequest\x1a..admingateway.admin.v1.AddProjectGroupResponse\"\xc7\x03\xb2\xff\x18\xfe\x02\n" +
 	"\x13projects.groups.add\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys\"(/projects/{project_id}/groups/{group_id}\"\x1c/projects/{project_id}/users**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x8a\x01\f\n" +
 	"\bgroup_id\x10\x01\x8a\x01\b\n" +
-	"\x04role\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02>:\x01*b\rproject_group\"*/organization/projects/{project_id}/groups\x12\xa1\x04\n" +
-	"\x12RemoveProjectGroup\x120.admingateway.admin.v1.RemoveProjectGroupRequest\x1a1.admingateway.admin.v1.RemoveProjectGroupResponse\"\xa5\x03\xb2\xff\x18\xe3\x02\n" +
+	"\x04role\x10\x01\xa2\x01\x10\n" +
+	"\bgroup_id\n" +
+	"\x04roleB\n" +
+	"project_id\x82\xd3\xe4\x93\x02>:\x01*b\rproject_group\"*/organization/projects/{project_id}/groups\x12\xa4\x04\n" +
+	"\x12RemoveProjectGroup\x120.admingateway.admin.v1.RemoveProjectGroupRequest\x1a1.admingateway.admin.v1.RemoveProjectGroupResponse\"\xa8\x03\xb2\xff\x18\xe6\x02\n" +
 	"\x16projects.groups.remove\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys\"(/projects/{project_id}/groups/{group_id}\"\x1c/projects/{project_id}/users**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x8a\x01\f\n" +
-	"\bgroup_id\x10\x01B\n" +
+	"\bgroup_id\x10\x01\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/groups/{group_id}\x12\xee\x01\n" +
 	"\x0fGetProjectGroup\x12-.admingateway.admin.v1.GetProjectGroupRequest\x1a..admingateway.admin.v1.GetProjectGroupResponse\"|\xb2\xff\x18)\n" +
 	"\x14projects.groups.readB\n" +

@@ -565,20 +565,21 @@ const file_admingateway_admin_v1_project_group_role_proto_rawDesc = "" +
 	"\bgroup_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\agroupId\x12%\n" +
 	"\arole_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"g\n" +
 	"\x1bGetProjectGroupRoleResponse\x12H\n" +
-	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xc5\r\n" +
+	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xd4\r\n" +
 	"\x17ProjectGroupRoleService\x12\xf0\x01\n" +
 	"\x15ListProjectGroupRoles\x123.admingateway.admin.v1.ListProjectGroupRolesRequest\x1a4.admingateway.admin.v1.ListProjectGroupRolesResponse\"l\xb2\xff\x18/\n" +
 	"\x1aprojects.groups.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x020\x12./projects/{project_id}/groups/{group_id}/roles\x90\x02\x01\x12\xda\x04\n" +
-	"\x16AssignProjectGroupRole\x124.admingateway.admin.v1.AssignProjectGroupRoleRequest\x1a5.admingateway.admin.v1.AssignProjectGroupRoleResponse\"\xd2\x03\xb2\xff\x18\xfd\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x020\x12./projects/{project_id}/groups/{group_id}/roles\x90\x02\x01\x12\xe6\x04\n" +
+	"\x16AssignProjectGroupRole\x124.admingateway.admin.v1.AssignProjectGroupRoleRequest\x1a5.admingateway.admin.v1.AssignProjectGroupRoleResponse\"\xde\x03\xb2\xff\x18\x89\x03\n" +
 	"\x1cprojects.groups.roles.assign\"./projects/{project_id}/groups/{group_id}/roles\"\x1c/projects/{project_id}/users\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x8a\x01\f\n" +
 	"\bgroup_id\x10\x01\x8a\x01\v\n" +
-	"\arole_id\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02J:\x01*b\x15group_role_assignment\"./projects/{project_id}/groups/{group_id}/roles\x12\xd2\x04\n" +
-	"\x18UnassignProjectGroupRole\x126.admingateway.admin.v1.UnassignProjectGroupRoleRequest\x1a7.admingateway.admin.v1.UnassignProjectGroupRoleResponse\"\xc4\x03\xb2\xff\x18\xff\x02\n" +
+	"\arole_id\x10\x01\xa2\x01\t\n" +
+	"\arole_idB\n" +
+	"project_id\x82\xd3\xe4\x93\x02J:\x01*b\x15group_role_assignment\"./projects/{project_id}/groups/{group_id}/roles\x12\xd5\x04\n" +
+	"\x18UnassignProjectGroupRole\x126.admingateway.admin.v1.UnassignProjectGroupRoleRequest\x1a7.admingateway.admin.v1.UnassignProjectGroupRoleResponse\"\xc7\x03\xb2\xff\x18\x82\x03\n" +
 	"\x1eprojects.groups.roles.unassign\"./projects/{project_id}/groups/{group_id}/roles\"\x1c/projects/{project_id}/users\"5/organization/projects/{project_id}/groups/{group_id}\")/organization/projects/{project_id}/users\",/organization/projects/{project_id}/api_keys**/organization/projects/{project_id}/groups*\x13/organization/users*\x15/organization/users/*\x8a\x01\f\n" +
 	"\bgroup_id\x10\x01\x8a\x01\v\n" +
-	"\arole_id\x10\x01B\n" +
+	"\arole_id\x10\x01\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x02:*8/projects/{project_id}/groups/{group_id}/roles/{role_id}\x12\x84\x02\n" +
 	"\x13GetProjectGroupRole\x121.admingateway.admin.v1.GetProjectGroupRoleRequest\x1a2.admingateway.admin.v1.GetProjectGroupRoleResponse\"\x85\x01\xb2\xff\x18/\n" +
 	"\x1aprojects.groups.roles.readB\n" +

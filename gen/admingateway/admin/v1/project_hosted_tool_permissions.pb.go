@@ -482,13 +482,19 @@ const file_admingateway_admin_v1_project_hosted_tool_permissions_proto_rawDesc =
 	"\vupdate_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\"\xa8\x01\n" +
 	"*UpdateProjectHostedToolPermissionsResponse\x12z\n" +
-	"\x1fproject_hosted_tool_permissions\x18\x01 \x01(\v23.admingateway.admin.v1.ProjectHostedToolPermissionsR\x1cprojectHostedToolPermissions2\xfc\x05\n" +
+	"\x1fproject_hosted_tool_permissions\x18\x01 \x01(\v23.admingateway.admin.v1.ProjectHostedToolPermissionsR\x1cprojectHostedToolPermissions2\xf7\x06\n" +
 	"#ProjectHostedToolPermissionsService\x12\xc8\x02\n" +
 	"\x1fGetProjectHostedToolPermissions\x12=.admingateway.admin.v1.GetProjectHostedToolPermissionsRequest\x1a>.admingateway.admin.v1.GetProjectHostedToolPermissionsResponse\"\xa5\x01\xb2\xff\x18:\n" +
 	"%projects.hosted_tool_permissions.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02^b\x1fproject_hosted_tool_permissions\x12;/organization/projects/{project_id}/hosted_tool_permissions\x90\x02\x01\x12\x89\x03\n" +
-	"\"UpdateProjectHostedToolPermissions\x12@.admingateway.admin.v1.UpdateProjectHostedToolPermissionsRequest\x1aA.admingateway.admin.v1.UpdateProjectHostedToolPermissionsResponse\"\xdd\x01\xb2\xff\x18r\n" +
-	"'projects.hosted_tool_permissions.update\";/organization/projects/{project_id}/hosted_tool_permissionsB\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02^b\x1fproject_hosted_tool_permissions\x12;/organization/projects/{project_id}/hosted_tool_permissions\x90\x02\x01\x12\x84\x04\n" +
+	"\"UpdateProjectHostedToolPermissions\x12@.admingateway.admin.v1.UpdateProjectHostedToolPermissionsRequest\x1aA.admingateway.admin.v1.UpdateProjectHostedToolPermissionsResponse\"\xd8\x02\xb2\xff\x18\xec\x01\n" +
+	"'projects.hosted_tool_permissions.update\";/organization/projects/{project_id}/hosted_tool_permissions\xa2\x01w\n" +
+	"\x13file_search.enabled\n" +
+	"\x12web_search.enabled\n" +
+	"\x18image_generation.enabled\n" +
+	"\vmcp.enabled\n" +
+	"\x18code_interpreter.enabled\n" +
+	"\vupdate_maskB\n" +
 	"project_id\x82\xd3\xe4\x93\x02a:\x01*b\x1fproject_hosted_tool_permissions\";/organization/projects/{project_id}/hosted_tool_permissionsB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -479,16 +479,18 @@ const file_admingateway_admin_v1_project_model_permissions_proto_rawDesc = "" +
 	"\"MODEL_PERMISSIONS_MODE_UNSPECIFIED\x10\x00\x125\n" +
 	"!MODEL_PERMISSIONS_MODE_ALLOW_LIST\x10\x01\x1a\x0e\xb2\xff\x18\n" +
 	"allow_list\x123\n" +
-	" MODEL_PERMISSIONS_MODE_DENY_LIST\x10\x02\x1a\r\xb2\xff\x18\tdeny_list2\xf6\a\n" +
-	"\x1eProjectModelPermissionsService\x12\xc4\x02\n" +
-	"\x1dDeleteProjectModelPermissions\x12;.admingateway.admin.v1.DeleteProjectModelPermissionsRequest\x1a<.admingateway.admin.v1.DeleteProjectModelPermissionsResponse\"\xa7\x01\xb2\xff\x18f\n" +
-	"!projects.model_permissions.delete\"5/organization/projects/{project_id}/model_permissionsB\n" +
+	" MODEL_PERMISSIONS_MODE_DENY_LIST\x10\x02\x1a\r\xb2\xff\x18\tdeny_list2\x8d\b\n" +
+	"\x1eProjectModelPermissionsService\x12\xc7\x02\n" +
+	"\x1dDeleteProjectModelPermissions\x12;.admingateway.admin.v1.DeleteProjectModelPermissionsRequest\x1a<.admingateway.admin.v1.DeleteProjectModelPermissionsResponse\"\xaa\x01\xb2\xff\x18i\n" +
+	"!projects.model_permissions.delete\"5/organization/projects/{project_id}/model_permissions\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x027*5/organization/projects/{project_id}/model_permissions\x12\xa7\x02\n" +
 	"\x1aGetProjectModelPermissions\x128.admingateway.admin.v1.GetProjectModelPermissionsRequest\x1a9.admingateway.admin.v1.GetProjectModelPermissionsResponse\"\x93\x01\xb2\xff\x184\n" +
 	"\x1fprojects.model_permissions.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Rb\x19project_model_permissions\x125/organization/projects/{project_id}/model_permissions\x90\x02\x01\x12\xe2\x02\n" +
-	"\x1dUpdateProjectModelPermissions\x12;.admingateway.admin.v1.UpdateProjectModelPermissionsRequest\x1a<.admingateway.admin.v1.UpdateProjectModelPermissionsResponse\"\xc5\x01\xb2\xff\x18f\n" +
-	"!projects.model_permissions.update\"5/organization/projects/{project_id}/model_permissionsB\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Rb\x19project_model_permissions\x125/organization/projects/{project_id}/model_permissions\x90\x02\x01\x12\xf6\x02\n" +
+	"\x1dUpdateProjectModelPermissions\x12;.admingateway.admin.v1.UpdateProjectModelPermissionsRequest\x1a<.admingateway.admin.v1.UpdateProjectModelPermissionsResponse\"\xd9\x01\xb2\xff\x18z\n" +
+	"!projects.model_permissions.update\"5/organization/projects/{project_id}/model_permissions\xa2\x01\x11\n" +
+	"\x04mode\n" +
+	"\tmodel_idsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02U:\x01*b\x19project_model_permissions\"5/organization/projects/{project_id}/model_permissionsB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

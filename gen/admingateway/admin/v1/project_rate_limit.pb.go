@@ -519,14 +519,20 @@ const file_admingateway_admin_v1_project_rate_limit_proto_rawDesc = "" +
 	"\x17_max_requests_per_1_dayB\x1f\n" +
 	"\x1d_batch_1_day_max_input_tokens\"w\n" +
 	"\x1eUpdateProjectRateLimitResponse\x12U\n" +
-	"\x12project_rate_limit\x18\x01 \x01(\v2'.admingateway.admin.v1.ProjectRateLimitR\x10projectRateLimit2\xdc\x04\n" +
+	"\x12project_rate_limit\x18\x01 \x01(\v2'.admingateway.admin.v1.ProjectRateLimitR\x10projectRateLimit2\x86\x06\n" +
 	"\x17ProjectRateLimitService\x12\xf9\x01\n" +
 	"\x15ListProjectRateLimits\x123.admingateway.admin.v1.ListProjectRateLimitsRequest\x1a4.admingateway.admin.v1.ListProjectRateLimitsResponse\"u\xb2\xff\x187\n" +
 	"\x19projects.rate_limits.readB\n" +
 	"project_id\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x021\x12//organization/projects/{project_id}/rate_limits\x90\x02\x01\x12\xc4\x02\n" +
-	"\x16UpdateProjectRateLimit\x124.admingateway.admin.v1.UpdateProjectRateLimitRequest\x1a5.admingateway.admin.v1.UpdateProjectRateLimitResponse\"\xbc\x01\xb2\xff\x18Z\n" +
-	"\x1bprojects.rate_limits.update\"//organization/projects/{project_id}/rate_limitsB\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x021\x12//organization/projects/{project_id}/rate_limits\x90\x02\x01\x12\xee\x03\n" +
+	"\x16UpdateProjectRateLimit\x124.admingateway.admin.v1.UpdateProjectRateLimitRequest\x1a5.admingateway.admin.v1.UpdateProjectRateLimitResponse\"\xe6\x02\xb2\xff\x18\x83\x02\n" +
+	"\x1bprojects.rate_limits.update\"//organization/projects/{project_id}/rate_limits\xa2\x01\xa5\x01\n" +
+	"\x19max_requests_per_1_minute\n" +
+	"\x17max_tokens_per_1_minute\n" +
+	"\x17max_images_per_1_minute\n" +
+	" max_audio_megabytes_per_1_minute\n" +
+	"\x16max_requests_per_1_day\n" +
+	"\x1cbatch_1_day_max_input_tokensB\n" +
 	"project_id\x82\xd3\xe4\x93\x02X:\x01*b\x12project_rate_limit\"?/organization/projects/{project_id}/rate_limits/{rate_limit_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -688,13 +688,14 @@ const file_admingateway_admin_v1_project_role_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.RoleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
 	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
 	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
-	"\x05_next\"\x9e\x02\n" +
+	"\x05_next\"\xa0\x02\n" +
 	"\x18CreateProjectRoleRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12,\n" +
 	"\trole_name\x18\x02 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\broleName\x12+\n" +
-	"\vpermissions\x18\x03 \x03(\tB\t\xe0A\x02\xb2\xff\x18\x02H\x02R\vpermissions\x12/\n" +
-	"\vdescription\x18\x04 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x00R\vdescription\x88\x01\x01\x129\n" +
+	"\vpermissions\x18\x03 \x03(\tB\t\xe0A\x02\xb2\xff\x18\x02H\x02R\vpermissions\x121\n" +
+	"\vdescription\x18\x04 \x01(\tB\n" +
+	"\xb2\xff\x18\x06\x18\x01H\x05h\x01H\x00R\vdescription\x88\x01\x01\x129\n" +
 	"\n" +
 	"field_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\x0e\n" +
 	"\f_description\"L\n" +
@@ -713,13 +714,14 @@ const file_admingateway_admin_v1_project_role_proto_rawDesc = "" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"I\n" +
 	"\x16GetProjectRoleResponse\x12/\n" +
-	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"\xf8\x02\n" +
+	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"\xfa\x02\n" +
 	"\x18UpdateProjectRoleRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\tprojectId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\x12P\n" +
-	"\vpermissions\x18\x03 \x01(\v2&.admingateway.admin.v1.RolePermissionsB\x06\xb2\xff\x18\x02\x18\x01R\vpermissions\x12/\n" +
-	"\vdescription\x18\x04 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x00R\vdescription\x88\x01\x01\x12*\n" +
+	"\vpermissions\x18\x03 \x01(\v2&.admingateway.admin.v1.RolePermissionsB\x06\xb2\xff\x18\x02\x18\x01R\vpermissions\x121\n" +
+	"\vdescription\x18\x04 \x01(\tB\n" +
+	"\xb2\xff\x18\x06\x18\x01H\x05h\x01H\x00R\vdescription\x88\x01\x01\x12*\n" +
 	"\trole_name\x18\x05 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x01R\broleName\x88\x01\x01\x12;\n" +
 	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMaskB\x0e\n" +
@@ -727,26 +729,33 @@ const file_admingateway_admin_v1_project_role_proto_rawDesc = "" +
 	"\n" +
 	"_role_name\"L\n" +
 	"\x19UpdateProjectRoleResponse\x12/\n" +
-	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role2\x94\r\n" +
+	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role2\xed\r\n" +
 	"\x12ProjectRoleService\x12\xc8\x01\n" +
 	"\x10ListProjectRoles\x12..admingateway.admin.v1.ListProjectRolesRequest\x1a/.admingateway.admin.v1.ListProjectRolesResponse\"S\xb2\xff\x18(\n" +
 	"\x13projects.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/projects/{project_id}/roles\x90\x02\x01\x12\xfd\x01\n" +
-	"\x11CreateProjectRole\x12/.admingateway.admin.v1.CreateProjectRoleRequest\x1a0.admingateway.admin.v1.CreateProjectRoleResponse\"\x84\x01\xb2\xff\x18S\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/projects/{project_id}/roles\x90\x02\x01\x12\xa4\x02\n" +
+	"\x11CreateProjectRole\x12/.admingateway.admin.v1.CreateProjectRoleRequest\x1a0.admingateway.admin.v1.CreateProjectRoleResponse\"\xab\x01\xb2\xff\x18z\n" +
 	"\x15projects.roles.create*\x1c/projects/{project_id}/roles\x8a\x01\x0f\n" +
-	"\vpermissions\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02':\x01*b\x04role\"\x1c/projects/{project_id}/roles\x12\xdc\x03\n" +
-	"\x11DeleteProjectRole\x12/.admingateway.admin.v1.DeleteProjectRoleRequest\x1a0.admingateway.admin.v1.DeleteProjectRoleResponse\"\xe3\x02\xb2\xff\x18\xb0\x02\n" +
+	"\vpermissions\x10\x01\xa2\x01$\n" +
+	"\trole_name\n" +
+	"\vpermissions\n" +
+	"\n" +
+	"field_maskB\n" +
+	"project_id\x82\xd3\xe4\x93\x02':\x01*b\x04role\"\x1c/projects/{project_id}/roles\x12\xdf\x03\n" +
+	"\x11DeleteProjectRole\x12/.admingateway.admin.v1.DeleteProjectRoleRequest\x1a0.admingateway.admin.v1.DeleteProjectRoleResponse\"\xe6\x02\xb2\xff\x18\xb3\x02\n" +
 	"\x15projects.roles.delete\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*\x8a\x01\v\n" +
-	"\arole_id\x10\x01B\n" +
+	"\arole_id\x10\x01\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x02(*&/projects/{project_id}/roles/{role_id}\x12\xd2\x01\n" +
 	"\x0eGetProjectRole\x12,.admingateway.admin.v1.GetProjectRoleRequest\x1a-.admingateway.admin.v1.GetProjectRoleResponse\"c\xb2\xff\x18(\n" +
 	"\x13projects.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xfe\x03\n" +
-	"\x11UpdateProjectRole\x12/.admingateway.admin.v1.UpdateProjectRoleRequest\x1a0.admingateway.admin.v1.UpdateProjectRoleResponse\"\x85\x03\xb2\xff\x18\xc9\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.b\x04role\x12&/projects/{project_id}/roles/{role_id}\x90\x02\x01\x12\xad\x04\n" +
+	"\x11UpdateProjectRole\x12/.admingateway.admin.v1.UpdateProjectRoleRequest\x1a0.admingateway.admin.v1.UpdateProjectRoleResponse\"\xb4\x03\xb2\xff\x18\xf8\x02\n" +
 	"\x15projects.roles.update\"\x16/projects/{project_id}\")/organization/projects/{project_id}/users\"*/organization/projects/{project_id}/groups\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*\x13/organization/users*\x15/organization/users/*\x8a\x01\v\n" +
 	"\arole_id\x10\x01\x8a\x01\x16\n" +
-	"\x12permissions.values\x10\x01B\n" +
+	"\x12permissions.values\x10\x01\xa2\x01,\n" +
+	"\x12permissions.values\n" +
+	"\trole_name\n" +
+	"\vupdate_maskB\n" +
 	"project_id\x82\xd3\xe4\x93\x021:\x01*b\x04role\"&/projects/{project_id}/roles/{role_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

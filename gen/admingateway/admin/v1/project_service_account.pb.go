@@ -1263,30 +1263,48 @@ const file_admingateway_admin_v1_project_service_account_proto_rawDesc = "" +
 	"\"PROJECT_SERVICE_ACCOUNT_ROLE_OWNER\x10\x01\x1a\t\xb2\xff\x18\x05owner\x123\n" +
 	"#PROJECT_SERVICE_ACCOUNT_ROLE_MEMBER\x10\x02\x1a\n" +
 	"\xb2\xff\x18\x06member\x12/\n" +
-	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xf3\x15\n" +
+	"!PROJECT_SERVICE_ACCOUNT_ROLE_NONE\x10\x03\x1a\b\xb2\xff\x18\x04none2\xb9\x17\n" +
 	"\x1cProjectServiceAccountService\x12\x88\x02\n" +
 	"\x1aListProjectServiceAccounts\x128.admingateway.admin.v1.ListProjectServiceAccountsRequest\x1a9.admingateway.admin.v1.ListProjectServiceAccountsResponse\"u\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
-	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\xaf\x03\n" +
-	"\x1bCreateProjectServiceAccount\x129.admingateway.admin.v1.CreateProjectServiceAccountRequest\x1a:.admingateway.admin.v1.CreateProjectServiceAccountResponse\"\x98\x02\xb2\xff\x18\xd4\x01\n" +
-	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\x9d\x05\n" +
-	"\x1bDeleteProjectServiceAccount\x129.admingateway.admin.v1.DeleteProjectServiceAccountRequest\x1a:.admingateway.admin.v1.DeleteProjectServiceAccountResponse\"\x86\x04\xb2\xff\x18\xb0\x03\n" +
+	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x026\x124/organization/projects/{project_id}/service_accounts\x90\x02\x01\x12\x8d\x04\n" +
+	"\x1bCreateProjectServiceAccount\x129.admingateway.admin.v1.CreateProjectServiceAccountRequest\x1a:.admingateway.admin.v1.CreateProjectServiceAccountResponse\"\xf6\x02\xb2\xff\x18\xb2\x02\n" +
+	" projects.service_accounts.create\",/organization/projects/{project_id}/api_keys*4/organization/projects/{project_id}/service_accounts*)/organization/projects/{project_id}/users*\x13/organization/users8\x01\xa2\x01[\n" +
+	"\x04name\n" +
+	"\x1bcreate_service_account_only\n" +
+	"\x12expires_in_seconds\n" +
+	"\n" +
+	"expires_at\n" +
+	"\n" +
+	"field_mask\x12\n" +
+	"api_key.idB\n" +
+	"project_id\x82\xd3\xe4\x93\x029:\x01*\"4/organization/projects/{project_id}/service_accounts\x12\xa0\x05\n" +
+	"\x1bDeleteProjectServiceAccount\x129.admingateway.admin.v1.DeleteProjectServiceAccountRequest\x1a:.admingateway.admin.v1.DeleteProjectServiceAccountResponse\"\x89\x04\xb2\xff\x18\xb3\x03\n" +
 	" projects.service_accounts.delete\"</organization/workload_identity_providers/*/federation_rules\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accounts\x8a\x01\x16\n" +
-	"\x12service_account_id\x10\x01B\n" +
+	"\x12service_account_id\x10\x01\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x02K*I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xb1\x02\n" +
 	"\x18GetProjectServiceAccount\x126.admingateway.admin.v1.GetProjectServiceAccountRequest\x1a7.admingateway.admin.v1.GetProjectServiceAccountResponse\"\xa3\x01\xb2\xff\x182\n" +
 	"\x1eprojects.service_accounts.readB\n" +
-	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\x86\x05\n" +
-	"\x1bUpdateProjectServiceAccount\x129.admingateway.admin.v1.UpdateProjectServiceAccountRequest\x1a:.admingateway.admin.v1.UpdateProjectServiceAccountResponse\"\xef\x03\xb2\xff\x18\xfd\x02\n" +
+	"project_id\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02db\x17project_service_account\x12I/organization/projects/{project_id}/service_accounts/{service_account_id}\x90\x02\x01\x12\x95\x05\n" +
+	"\x1bUpdateProjectServiceAccount\x129.admingateway.admin.v1.UpdateProjectServiceAccountRequest\x1a:.admingateway.admin.v1.UpdateProjectServiceAccountResponse\"\xfe\x03\xb2\xff\x18\x8c\x03\n" +
 	" projects.service_accounts.update\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\",/organization/projects/{project_id}/api_keys\")/organization/projects/{project_id}/users\"\x1c/projects/{project_id}/users\"\x13/organization/users\"\x1c/organization/groups/*/users*4/organization/projects/{project_id}/service_accounts\x8a\x01\x16\n" +
 	"\x12service_account_id\x10\x01\x8a\x01\b\n" +
-	"\x04role\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\xb8\x03\n" +
-	"!CreateProjectServiceAccountApiKey\x12?.admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest\x1a@.admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse\"\x8f\x02\xb2\xff\x18\x94\x01\n" +
+	"\x04role\x10\x01\xa2\x01\f\n" +
+	"\x04name\n" +
+	"\x04roleB\n" +
+	"project_id\x82\xd3\xe4\x93\x02g:\x01*b\x17project_service_account\"I/organization/projects/{project_id}/service_accounts/{service_account_id}\x12\x8e\x04\n" +
+	"!CreateProjectServiceAccountApiKey\x12?.admingateway.admin.v1.CreateProjectServiceAccountApiKeyRequest\x1a@.admingateway.admin.v1.CreateProjectServiceAccountApiKeyResponse\"\xe5\x02\xb2\xff\x18\xea\x01\n" +
 	")projects.service_accounts.api_keys.create\",/organization/projects/{project_id}/api_keys8\x01\x8a\x01\x16\n" +
 	"\x12service_account_id\x10\x01\x8a\x01\x11\n" +
-	"\rscopes.values\x10\x01B\n" +
+	"\rscopes.values\x10\x01\xa2\x01S\n" +
+	"\x04name\n" +
+	"\rscopes.values\n" +
+	"\x10allow_all_scopes\n" +
+	"\x12expires_in_seconds\n" +
+	"\n" +
+	"expires_at\n" +
+	"\n" +
+	"field_maskB\n" +
 	"project_id\x82\xd3\xe4\x93\x02p:\x01*b\x17service_account_api_key\"R/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keysB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -632,14 +632,17 @@ const file_admingateway_admin_v1_project_service_tier_settings_proto_rawDesc = "
 	"\x16SERVICE_TIER_ULTRAFAST\x10\x03\x1a\r\xb2\xff\x18\tultrafast*a\n" +
 	"\x12ServiceTierKeyword\x12$\n" +
 	" SERVICE_TIER_KEYWORD_UNSPECIFIED\x10\x00\x12%\n" +
-	"\x18SERVICE_TIER_KEYWORD_ALL\x10\x01\x1a\a\xb2\xff\x18\x03all2\xd9\x05\n" +
+	"\x18SERVICE_TIER_KEYWORD_ALL\x10\x01\x1a\a\xb2\xff\x18\x03all2\x97\x06\n" +
 	"!ProjectServiceTierSettingsService\x12\xbd\x02\n" +
 	"\x1dGetProjectServiceTierSettings\x12;.admingateway.admin.v1.GetProjectServiceTierSettingsRequest\x1a<.admingateway.admin.v1.GetProjectServiceTierSettingsResponse\"\xa0\x01\xb2\xff\x18A\n" +
 	"#projects.service_tier_settings.readB\n" +
 	"project_id\x12\x03\b\xd8\x04R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Rb\x15service_tier_settings\x129/organization/projects/{project_id}/service_tier_settings\x90\x02\x01\x12\xf3\x02\n" +
-	" UpdateProjectServiceTierSettings\x12>.admingateway.admin.v1.UpdateProjectServiceTierSettingsRequest\x1a?.admingateway.admin.v1.UpdateProjectServiceTierSettingsResponse\"\xcd\x01\xb2\xff\x18n\n" +
-	"%projects.service_tier_settings.update\"9/organization/projects/{project_id}/service_tier_settingsB\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Rb\x15service_tier_settings\x129/organization/projects/{project_id}/service_tier_settings\x90\x02\x01\x12\xb1\x03\n" +
+	" UpdateProjectServiceTierSettings\x12>.admingateway.admin.v1.UpdateProjectServiceTierSettingsRequest\x1a?.admingateway.admin.v1.UpdateProjectServiceTierSettingsResponse\"\x8b\x02\xb2\xff\x18\xab\x01\n" +
+	"%projects.service_tier_settings.update\"9/organization/projects/{project_id}/service_tier_settings\xa2\x01:\n" +
+	"\adefault\n" +
+	"\x15enabled_tiers.keyword\n" +
+	"\x18enabled_tiers.list.tiersB\n" +
 	"project_id\x82\xd3\xe4\x93\x02U:\x01*b\x15service_tier_settings\"9/organization/projects/{project_id}/service_tier_settingsB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -743,24 +743,34 @@ const file_admingateway_admin_v1_project_spend_alert_proto_rawDesc = "" +
 	"\x11_threshold_amount\"e\n" +
 	"\x1fUpdateProjectSpendAlertResponse\x12B\n" +
 	"\vspend_alert\x18\x01 \x01(\v2!.admingateway.admin.v1.SpendAlertR\n" +
-	"spendAlert2\xd3\f\n" +
+	"spendAlert2\xa1\x0e\n" +
 	"\x18ProjectSpendAlertService\x12\xfe\x01\n" +
 	"\x16ListProjectSpendAlerts\x124.admingateway.admin.v1.ListProjectSpendAlertsRequest\x1a5.admingateway.admin.v1.ListProjectSpendAlertsResponse\"w\xb2\xff\x188\n" +
 	"\x1aprojects.spend_alerts.readB\n" +
 	"project_id\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x022\x120/organization/projects/{project_id}/spend_alerts\x90\x02\x01\x12\xb3\x02\n" +
-	"\x17CreateProjectSpendAlert\x125.admingateway.admin.v1.CreateProjectSpendAlertRequest\x1a6.admingateway.admin.v1.CreateProjectSpendAlertResponse\"\xa8\x01\xb2\xff\x18\\\n" +
-	"\x1cprojects.spend_alerts.create*0/organization/projects/{project_id}/spend_alertsB\n" +
-	"project_id\x82\xd3\xe4\x93\x02B:\x01*b\vspend_alert\"0/organization/projects/{project_id}/spend_alerts\x12\xec\x02\n" +
-	"\x17DeleteProjectSpendAlert\x125.admingateway.admin.v1.DeleteProjectSpendAlertRequest\x1a6.admingateway.admin.v1.DeleteProjectSpendAlertResponse\"\xe1\x01\xb2\xff\x18\x99\x01\n" +
-	"\x1cprojects.spend_alerts.delete\";/organization/projects/{project_id}/spend_alerts/{alert_id}*0/organization/projects/{project_id}/spend_alertsB\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x022\x120/organization/projects/{project_id}/spend_alerts\x90\x02\x01\x12\x99\x03\n" +
+	"\x17CreateProjectSpendAlert\x125.admingateway.admin.v1.CreateProjectSpendAlertRequest\x1a6.admingateway.admin.v1.CreateProjectSpendAlertResponse\"\x8e\x02\xb2\xff\x18\xc1\x01\n" +
+	"\x1cprojects.spend_alerts.create*0/organization/projects/{project_id}/spend_alerts\xa2\x01b\n" +
+	"\x10threshold_amount\n" +
+	"\bcurrency\n" +
+	"\binterval\n" +
+	"\x19notification_channel.type\n" +
+	"\x1fnotification_channel.recipientsB\n" +
+	"project_id\x82\xd3\xe4\x93\x02B:\x01*b\vspend_alert\"0/organization/projects/{project_id}/spend_alerts\x12\xef\x02\n" +
+	"\x17DeleteProjectSpendAlert\x125.admingateway.admin.v1.DeleteProjectSpendAlertRequest\x1a6.admingateway.admin.v1.DeleteProjectSpendAlertResponse\"\xe4\x01\xb2\xff\x18\x9c\x01\n" +
+	"\x1cprojects.spend_alerts.delete\";/organization/projects/{project_id}/spend_alerts/{alert_id}*0/organization/projects/{project_id}/spend_alerts\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x02=*;/organization/projects/{project_id}/spend_alerts/{alert_id}\x12\x91\x02\n" +
 	"\x14GetProjectSpendAlert\x122.admingateway.admin.v1.GetProjectSpendAlertRequest\x1a3.admingateway.admin.v1.GetProjectSpendAlertResponse\"\x8f\x01\xb2\xff\x188\n" +
 	"\x1aprojects.spend_alerts.readB\n" +
 	"project_id\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Jb\vspend_alert\x12;/organization/projects/{project_id}/spend_alerts/{alert_id}\x90\x02\x01\x12\xfc\x02\n" +
-	"\x17UpdateProjectSpendAlert\x125.admingateway.admin.v1.UpdateProjectSpendAlertRequest\x1a6.admingateway.admin.v1.UpdateProjectSpendAlertResponse\"\xf1\x01\xb2\xff\x18\x99\x01\n" +
-	"\x1cprojects.spend_alerts.update\";/organization/projects/{project_id}/spend_alerts/{alert_id}*0/organization/projects/{project_id}/spend_alertsB\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02Jb\vspend_alert\x12;/organization/projects/{project_id}/spend_alerts/{alert_id}\x90\x02\x01\x12\xe1\x03\n" +
+	"\x17UpdateProjectSpendAlert\x125.admingateway.admin.v1.UpdateProjectSpendAlertRequest\x1a6.admingateway.admin.v1.UpdateProjectSpendAlertResponse\"\xd6\x02\xb2\xff\x18\xfe\x01\n" +
+	"\x1cprojects.spend_alerts.update\";/organization/projects/{project_id}/spend_alerts/{alert_id}*0/organization/projects/{project_id}/spend_alerts\xa2\x01b\n" +
+	"\x10threshold_amount\n" +
+	"\bcurrency\n" +
+	"\binterval\n" +
+	"\x19notification_channel.type\n" +
+	"\x1fnotification_channel.recipientsB\n" +
 	"project_id\x82\xd3\xe4\x93\x02M:\x01*b\vspend_alert\";/organization/projects/{project_id}/spend_alerts/{alert_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

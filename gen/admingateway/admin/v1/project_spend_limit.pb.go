@@ -363,17 +363,20 @@ const file_admingateway_admin_v1_project_spend_limit_proto_rawDesc = "" +
 	"\x11_threshold_amount\"e\n" +
 	"\x1fUpdateProjectSpendLimitResponse\x12B\n" +
 	"\vspend_limit\x18\x01 \x01(\v2!.admingateway.admin.v1.SpendLimitR\n" +
-	"spendLimit2\xf6\x06\n" +
-	"\x18ProjectSpendLimitService\x12\xa0\x02\n" +
-	"\x17DeleteProjectSpendLimit\x125.admingateway.admin.v1.DeleteProjectSpendLimitRequest\x1a6.admingateway.admin.v1.DeleteProjectSpendLimitResponse\"\x95\x01\xb2\xff\x18Z\n" +
-	"\x1bprojects.spend_limit.delete\"//organization/projects/{project_id}/spend_limitB\n" +
+	"spendLimit2\xa3\a\n" +
+	"\x18ProjectSpendLimitService\x12\xa3\x02\n" +
+	"\x17DeleteProjectSpendLimit\x125.admingateway.admin.v1.DeleteProjectSpendLimitRequest\x1a6.admingateway.admin.v1.DeleteProjectSpendLimitResponse\"\x98\x01\xb2\xff\x18]\n" +
+	"\x1bprojects.spend_limit.delete\"//organization/projects/{project_id}/spend_limit\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x021*//organization/projects/{project_id}/spend_limit\x12\x83\x02\n" +
 	"\x14GetProjectSpendLimit\x122.admingateway.admin.v1.GetProjectSpendLimitRequest\x1a3.admingateway.admin.v1.GetProjectSpendLimitResponse\"\x81\x01\xb2\xff\x186\n" +
 	"\x19projects.spend_limit.readB\n" +
 	"project_id\x12\x02\b<R\t\n" +
-	"\x02\b\x1e\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02>b\vspend_limit\x12//organization/projects/{project_id}/spend_limit\x90\x02\x01\x12\xb0\x02\n" +
-	"\x17UpdateProjectSpendLimit\x125.admingateway.admin.v1.UpdateProjectSpendLimitRequest\x1a6.admingateway.admin.v1.UpdateProjectSpendLimitResponse\"\xa5\x01\xb2\xff\x18Z\n" +
-	"\x1bprojects.spend_limit.update\"//organization/projects/{project_id}/spend_limitB\n" +
+	"\x02\b\x1e\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02>b\vspend_limit\x12//organization/projects/{project_id}/spend_limit\x90\x02\x01\x12\xda\x02\n" +
+	"\x17UpdateProjectSpendLimit\x125.admingateway.admin.v1.UpdateProjectSpendLimitRequest\x1a6.admingateway.admin.v1.UpdateProjectSpendLimitResponse\"\xcf\x01\xb2\xff\x18\x83\x01\n" +
+	"\x1bprojects.spend_limit.update\"//organization/projects/{project_id}/spend_limit\xa2\x01&\n" +
+	"\x10threshold_amount\n" +
+	"\bcurrency\n" +
+	"\bintervalB\n" +
 	"project_id\x82\xd3\xe4\x93\x02A:\x01*b\vspend_limit\"//organization/projects/{project_id}/spend_limitB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -809,25 +809,32 @@ const file_admingateway_admin_v1_project_user_proto_rawDesc = "" +
 	"updateMaskB\a\n" +
 	"\x05_role\"b\n" +
 	"\x19UpdateProjectUserResponse\x12E\n" +
-	"\fproject_user\x18\x01 \x01(\v2\".admingateway.admin.v1.ProjectUserR\vprojectUser2\xed\x0e\n" +
+	"\fproject_user\x18\x01 \x01(\v2\".admingateway.admin.v1.ProjectUserR\vprojectUser2\xab\x0f\n" +
 	"\x12ProjectUserService\x12\xd5\x01\n" +
 	"\x10ListProjectUsers\x12..admingateway.admin.v1.ListProjectUsersRequest\x1a/.admingateway.admin.v1.ListProjectUsersResponse\"`\xb2\xff\x18(\n" +
 	"\x13projects.users.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02+\x12)/organization/projects/{project_id}/users\x90\x02\x01\x12\xe6\x03\n" +
-	"\x11CreateProjectUser\x12/.admingateway.admin.v1.CreateProjectUserRequest\x1a0.admingateway.admin.v1.CreateProjectUserResponse\"\xed\x02\xb2\xff\x18\xa6\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02+\x12)/organization/projects/{project_id}/users\x90\x02\x01\x12\x8b\x04\n" +
+	"\x11CreateProjectUser\x12/.admingateway.admin.v1.CreateProjectUserRequest\x1a0.admingateway.admin.v1.CreateProjectUserResponse\"\x92\x03\xb2\xff\x18\xcb\x02\n" +
 	"\x15projects.users.create\"3/organization/projects/{project_id}/users/{user_id}\"&/projects/{project_id}/users/{user_id}\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}\x8a\x01\b\n" +
 	"\x04role\x10\x01\x8a\x01\v\n" +
-	"\auser_id\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02<:\x01*b\fproject_user\")/organization/projects/{project_id}/users\x12\xc6\x03\n" +
-	"\x11DeleteProjectUser\x12/.admingateway.admin.v1.DeleteProjectUserRequest\x1a0.admingateway.admin.v1.DeleteProjectUserResponse\"\xcd\x02\xb2\xff\x18\x8d\x02\n" +
-	"\x15projects.users.delete\"3/organization/projects/{project_id}/users/{user_id}\"&/projects/{project_id}/users/{user_id}\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}B\n" +
+	"\auser_id\x10\x01\xa2\x01\"\n" +
+	"\auser_id\n" +
+	"\x05email\n" +
+	"\x04role\n" +
+	"\n" +
+	"field_maskB\n" +
+	"project_id\x82\xd3\xe4\x93\x02<:\x01*b\fproject_user\")/organization/projects/{project_id}/users\x12\xc9\x03\n" +
+	"\x11DeleteProjectUser\x12/.admingateway.admin.v1.DeleteProjectUserRequest\x1a0.admingateway.admin.v1.DeleteProjectUserResponse\"\xd0\x02\xb2\xff\x18\x90\x02\n" +
+	"\x15projects.users.delete\"3/organization/projects/{project_id}/users/{user_id}\"&/projects/{project_id}/users/{user_id}\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x025*3/organization/projects/{project_id}/users/{user_id}\x12\xe7\x01\n" +
 	"\x0eGetProjectUser\x12,.admingateway.admin.v1.GetProjectUserRequest\x1a-.admingateway.admin.v1.GetProjectUserResponse\"x\xb2\xff\x18(\n" +
 	"\x13projects.users.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Cb\fproject_user\x123/organization/projects/{project_id}/users/{user_id}\x90\x02\x01\x12\xe2\x03\n" +
-	"\x11UpdateProjectUser\x12/.admingateway.admin.v1.UpdateProjectUserRequest\x1a0.admingateway.admin.v1.UpdateProjectUserResponse\"\xe9\x02\xb2\xff\x18\x98\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02Cb\fproject_user\x123/organization/projects/{project_id}/users/{user_id}\x90\x02\x01\x12\xf8\x03\n" +
+	"\x11UpdateProjectUser\x12/.admingateway.admin.v1.UpdateProjectUserRequest\x1a0.admingateway.admin.v1.UpdateProjectUserResponse\"\xff\x02\xb2\xff\x18\xae\x02\n" +
 	"\x15projects.users.update\"3/organization/projects/{project_id}/users/{user_id}\"&/projects/{project_id}/users/{user_id}\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}\x8a\x01\b\n" +
-	"\x04role\x10\x01B\n" +
+	"\x04role\x10\x01\xa2\x01\x13\n" +
+	"\x04role\n" +
+	"\vupdate_maskB\n" +
 	"project_id\x82\xd3\xe4\x93\x02F:\x01*b\fproject_user\"3/organization/projects/{project_id}/users/{user_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 

@@ -565,18 +565,19 @@ const file_admingateway_admin_v1_project_user_role_proto_rawDesc = "" +
 	"\auser_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\arole_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"f\n" +
 	"\x1aGetProjectUserRoleResponse\x12H\n" +
-	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xe1\f\n" +
+	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xf0\f\n" +
 	"\x16ProjectUserRoleService\x12\xea\x01\n" +
 	"\x14ListProjectUserRoles\x122.admingateway.admin.v1.ListProjectUserRolesRequest\x1a3.admingateway.admin.v1.ListProjectUserRolesResponse\"i\xb2\xff\x18.\n" +
 	"\x19projects.users.roles.readB\n" +
-	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.\x12,/projects/{project_id}/users/{user_id}/roles\x90\x02\x01\x12\xae\x04\n" +
-	"\x15AssignProjectUserRole\x123.admingateway.admin.v1.AssignProjectUserRoleRequest\x1a4.admingateway.admin.v1.AssignProjectUserRoleResponse\"\xa9\x03\xb2\xff\x18\xd7\x02\n" +
+	"project_id\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02.\x12,/projects/{project_id}/users/{user_id}/roles\x90\x02\x01\x12\xba\x04\n" +
+	"\x15AssignProjectUserRole\x123.admingateway.admin.v1.AssignProjectUserRoleRequest\x1a4.admingateway.admin.v1.AssignProjectUserRoleResponse\"\xb5\x03\xb2\xff\x18\xe3\x02\n" +
 	"\x1bprojects.users.roles.assign\"&/projects/{project_id}/users/{user_id}\"3/organization/projects/{project_id}/users/{user_id}\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}\x8a\x01\v\n" +
-	"\arole_id\x10\x01B\n" +
-	"project_id\x82\xd3\xe4\x93\x02G:\x01*b\x14user_role_assignment\",/projects/{project_id}/users/{user_id}/roles\x12\xa7\x04\n" +
-	"\x17UnassignProjectUserRole\x125.admingateway.admin.v1.UnassignProjectUserRoleRequest\x1a6.admingateway.admin.v1.UnassignProjectUserRoleResponse\"\x9c\x03\xb2\xff\x18\xd9\x02\n" +
+	"\arole_id\x10\x01\xa2\x01\t\n" +
+	"\arole_idB\n" +
+	"project_id\x82\xd3\xe4\x93\x02G:\x01*b\x14user_role_assignment\",/projects/{project_id}/users/{user_id}/roles\x12\xaa\x04\n" +
+	"\x17UnassignProjectUserRole\x125.admingateway.admin.v1.UnassignProjectUserRoleRequest\x1a6.admingateway.admin.v1.UnassignProjectUserRoleResponse\"\x9f\x03\xb2\xff\x18\xdc\x02\n" +
 	"\x1dprojects.users.roles.unassign\"&/projects/{project_id}/users/{user_id}\"3/organization/projects/{project_id}/users/{user_id}\"4/organization/projects/{project_id}/service_accounts\",/organization/projects/{project_id}/api_keys*)/organization/projects/{project_id}/users*\x13/organization/users*\x1d/organization/users/{user_id}\x8a\x01\v\n" +
-	"\arole_id\x10\x01B\n" +
+	"\arole_id\x10\x01\xa8\x01\x01B\n" +
 	"project_id\x82\xd3\xe4\x93\x028*6/projects/{project_id}/users/{user_id}/roles/{role_id}\x12\xfe\x01\n" +
 	"\x12GetProjectUserRole\x120.admingateway.admin.v1.GetProjectUserRoleRequest\x1a1.admingateway.admin.v1.GetProjectUserRoleResponse\"\x82\x01\xb2\xff\x18.\n" +
 	"\x19projects.users.roles.readB\n" +

@@ -1079,11 +1079,12 @@ const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x03(\v2\x1b.admingateway.admin.v1.RoleB\x06\xb2\xff\x18\x02 \x01R\x04data\x12!\n" +
 	"\bhas_more\x18\x03 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMore\x12\x1f\n" +
 	"\x04next\x18\x04 \x01(\tB\x06\xb2\xff\x18\x02(\x01H\x00R\x04next\x88\x01\x01B\a\n" +
-	"\x05_next\"\xea\x01\n" +
+	"\x05_next\"\xec\x01\n" +
 	"\x11CreateRoleRequest\x12,\n" +
 	"\trole_name\x18\x01 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\broleName\x12+\n" +
-	"\vpermissions\x18\x02 \x03(\tB\t\xe0A\x02\xb2\xff\x18\x02H\x02R\vpermissions\x12/\n" +
-	"\vdescription\x18\x03 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x00R\vdescription\x88\x01\x01\x129\n" +
+	"\vpermissions\x18\x02 \x03(\tB\t\xe0A\x02\xb2\xff\x18\x02H\x02R\vpermissions\x121\n" +
+	"\vdescription\x18\x03 \x01(\tB\n" +
+	"\xb2\xff\x18\x06\x18\x01H\x05h\x01H\x00R\vdescription\x88\x01\x01\x129\n" +
 	"\n" +
 	"field_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\x0e\n" +
 	"\f_description\"E\n" +
@@ -1098,11 +1099,12 @@ const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\x0eGetRoleRequest\x12%\n" +
 	"\arole_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"B\n" +
 	"\x0fGetRoleResponse\x12/\n" +
-	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"\xc4\x02\n" +
+	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role\"\xc6\x02\n" +
 	"\x11UpdateRoleRequest\x12%\n" +
 	"\arole_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\x12P\n" +
-	"\vpermissions\x18\x02 \x01(\v2&.admingateway.admin.v1.RolePermissionsB\x06\xb2\xff\x18\x02\x18\x01R\vpermissions\x12/\n" +
-	"\vdescription\x18\x03 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x00R\vdescription\x88\x01\x01\x12*\n" +
+	"\vpermissions\x18\x02 \x01(\v2&.admingateway.admin.v1.RolePermissionsB\x06\xb2\xff\x18\x02\x18\x01R\vpermissions\x121\n" +
+	"\vdescription\x18\x03 \x01(\tB\n" +
+	"\xb2\xff\x18\x06\x18\x01H\x05h\x01H\x00R\vdescription\x88\x01\x01\x12*\n" +
 	"\trole_name\x18\x04 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x01R\broleName\x88\x01\x01\x12;\n" +
 	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMaskB\x0e\n" +
@@ -1110,23 +1112,31 @@ const file_admingateway_admin_v1_role_proto_rawDesc = "" +
 	"\n" +
 	"_role_name\"E\n" +
 	"\x12UpdateRoleResponse\x12/\n" +
-	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role2\xc6\t\n" +
+	"\x04role\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.RoleR\x04role2\xa0\n" +
+	"\n" +
 	"\vRoleService\x12\x97\x01\n" +
 	"\tListRoles\x12'.admingateway.admin.v1.ListRolesRequest\x1a(.admingateway.admin.v1.ListRolesResponse\"7\xb2\xff\x18\x15\n" +
 	"\n" +
-	"roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/roles\x90\x02\x01\x12\xc3\x01\n" +
+	"roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/roles\x90\x02\x01\x12\xeb\x01\n" +
 	"\n" +
-	"CreateRole\x12(.admingateway.admin.v1.CreateRoleRequest\x1a).admingateway.admin.v1.CreateRoleResponse\"`\xb2\xff\x188\n" +
-	"\froles.create*\x13/organization/roles*\x11/projects/*/rolesH\x01\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04role\"\x13/organization/roles\x12\xd3\x02\n" +
+	"CreateRole\x12(.admingateway.admin.v1.CreateRoleRequest\x1a).admingateway.admin.v1.CreateRoleResponse\"\x87\x01\xb2\xff\x18_\n" +
+	"\froles.create*\x13/organization/roles*\x11/projects/*/roles\xa2\x01$\n" +
+	"\trole_name\n" +
+	"\vpermissions\n" +
 	"\n" +
-	"DeleteRole\x12(.admingateway.admin.v1.DeleteRoleRequest\x1a).admingateway.admin.v1.DeleteRoleResponse\"\xef\x01\xb2\xff\x18\xc5\x01\n" +
-	"\froles.delete\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/rolesH\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/roles/{role_id}\x12\xa1\x01\n" +
+	"field_maskH\x01\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04role\"\x13/organization/roles\x12\xd6\x02\n" +
+	"\n" +
+	"DeleteRole\x12(.admingateway.admin.v1.DeleteRoleRequest\x1a).admingateway.admin.v1.DeleteRoleResponse\"\xf2\x01\xb2\xff\x18\xc8\x01\n" +
+	"\froles.delete\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/roles\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/roles/{role_id}\x12\xa1\x01\n" +
 	"\aGetRole\x12%.admingateway.admin.v1.GetRoleRequest\x1a&.admingateway.admin.v1.GetRoleResponse\"G\xb2\xff\x18\x15\n" +
 	"\n" +
-	"roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%b\x04role\x12\x1d/organization/roles/{role_id}\x90\x02\x01\x12\xdc\x02\n" +
+	"roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%b\x04role\x12\x1d/organization/roles/{role_id}\x90\x02\x01\x12\x8b\x03\n" +
 	"\n" +
-	"UpdateRole\x12(.admingateway.admin.v1.UpdateRoleRequest\x1a).admingateway.admin.v1.UpdateRoleResponse\"\xf8\x01\xb2\xff\x18\xc5\x01\n" +
-	"\froles.update\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/rolesH\x01\x82\xd3\xe4\x93\x02(:\x01*b\x04role\"\x1d/organization/roles/{role_id}B~\n" +
+	"UpdateRole\x12(.admingateway.admin.v1.UpdateRoleRequest\x1a).admingateway.admin.v1.UpdateRoleResponse\"\xa7\x02\xb2\xff\x18\xf4\x01\n" +
+	"\froles.update\"\x1d/organization/roles/{role_id}\"\x13/organization/users\"\x1c/organization/groups/*/roles\"\x1e/organization/projects/*/users\"!/organization/projects/*/api_keys\"\t/projects*\x13/organization/roles\xa2\x01,\n" +
+	"\x12permissions.values\n" +
+	"\trole_name\n" +
+	"\vupdate_maskH\x01\x82\xd3\xe4\x93\x02(:\x01*b\x04role\"\x1d/organization/roles/{role_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

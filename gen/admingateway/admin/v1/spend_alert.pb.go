@@ -950,13 +950,14 @@ const file_admingateway_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\x10threshold_amount\x18\x03 \x01(\x03B\x06\xb2\xff\x18\x02(\x01R\x0fthresholdAmount\x12M\n" +
 	"\bcurrency\x18\x04 \x01(\x0e2).admingateway.admin.v1.SpendAlertCurrencyB\x06\xb2\xff\x18\x02(\x01R\bcurrency\x12E\n" +
 	"\binterval\x18\x05 \x01(\x0e2).admingateway.admin.v1.SpendAlertIntervalR\binterval\x12g\n" +
-	"\x14notification_channel\x18\x06 \x01(\v24.admingateway.admin.v1.SpendAlertNotificationChannelR\x13notificationChannel\"\xe4\x01\n" +
+	"\x14notification_channel\x18\x06 \x01(\v24.admingateway.admin.v1.SpendAlertNotificationChannelR\x13notificationChannel\"\xe6\x01\n" +
 	"\x1dSpendAlertNotificationChannel\x12O\n" +
 	"\x04type\x18\x01 \x01(\x0e2,.admingateway.admin.v1.SpendAlertChannelTypeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12)\n" +
 	"\n" +
 	"recipients\x18\x02 \x03(\tB\t\xe0A\x02\xb2\xff\x18\x02H\x05R\n" +
-	"recipients\x124\n" +
-	"\x0esubject_prefix\x18\x03 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x00R\rsubjectPrefix\x88\x01\x01B\x11\n" +
+	"recipients\x126\n" +
+	"\x0esubject_prefix\x18\x03 \x01(\tB\n" +
+	"\xb2\xff\x18\x06\x18\x01H\x05h\x01H\x00R\rsubjectPrefix\x88\x01\x01B\x11\n" +
 	"\x0f_subject_prefix\"\xe8\x01\n" +
 	"\x16ListSpendAlertsRequest\x12$\n" +
 	"\x05limit\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00H\x00R\x05limit\x88\x01\x01\x12G\n" +
@@ -1015,20 +1016,31 @@ const file_admingateway_admin_v1_spend_alert_proto_rawDesc = "" +
 	"\x1aSPEND_ALERT_INTERVAL_MONTH\x10\x01\x1a\t\xb2\xff\x18\x05month*p\n" +
 	"\x15SpendAlertChannelType\x12(\n" +
 	"$SPEND_ALERT_CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12-\n" +
-	"\x1eSPEND_ALERT_CHANNEL_TYPE_EMAIL\x10\x01\x1a\t\xb2\xff\x18\x05email2\xa4\t\n" +
+	"\x1eSPEND_ALERT_CHANNEL_TYPE_EMAIL\x10\x01\x1a\t\xb2\xff\x18\x05email2\xf4\n" +
+	"\n" +
 	"\x11SpendAlertService\x12\xc0\x01\n" +
 	"\x0fListSpendAlerts\x12-.admingateway.admin.v1.ListSpendAlertsRequest\x1a..admingateway.admin.v1.ListSpendAlertsResponse\"N\xb2\xff\x18%\n" +
 	"\x11spend_alerts.readH\x01\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/spend_alerts\x90\x02\x01\x12\xde\x01\n" +
-	"\x10CreateSpendAlert\x12..admingateway.admin.v1.CreateSpendAlertRequest\x1a/.admingateway.admin.v1.CreateSpendAlertResponse\"i\xb2\xff\x183\n" +
-	"\x13spend_alerts.create*\x1a/organization/spend_alertsH\x01\x82\xd3\xe4\x93\x02,:\x01*b\vspend_alert\"\x1a/organization/spend_alerts\x12\x81\x02\n" +
-	"\x10DeleteSpendAlert\x12..admingateway.admin.v1.DeleteSpendAlertRequest\x1a/.admingateway.admin.v1.DeleteSpendAlertResponse\"\x8b\x01\xb2\xff\x18Z\n" +
-	"\x13spend_alerts.delete\"%/organization/spend_alerts/{alert_id}*\x1a/organization/spend_alertsH\x01\x82\xd3\xe4\x93\x02'*%/organization/spend_alerts/{alert_id}\x12\xd2\x01\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x02\x1c\x12\x1a/organization/spend_alerts\x90\x02\x01\x12\xc5\x02\n" +
+	"\x10CreateSpendAlert\x12..admingateway.admin.v1.CreateSpendAlertRequest\x1a/.admingateway.admin.v1.CreateSpendAlertResponse\"\xcf\x01\xb2\xff\x18\x98\x01\n" +
+	"\x13spend_alerts.create*\x1a/organization/spend_alerts\xa2\x01b\n" +
+	"\x10threshold_amount\n" +
+	"\bcurrency\n" +
+	"\binterval\n" +
+	"\x19notification_channel.type\n" +
+	"\x1fnotification_channel.recipientsH\x01\x82\xd3\xe4\x93\x02,:\x01*b\vspend_alert\"\x1a/organization/spend_alerts\x12\x84\x02\n" +
+	"\x10DeleteSpendAlert\x12..admingateway.admin.v1.DeleteSpendAlertRequest\x1a/.admingateway.admin.v1.DeleteSpendAlertResponse\"\x8e\x01\xb2\xff\x18]\n" +
+	"\x13spend_alerts.delete\"%/organization/spend_alerts/{alert_id}*\x1a/organization/spend_alerts\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02'*%/organization/spend_alerts/{alert_id}\x12\xd2\x01\n" +
 	"\rGetSpendAlert\x12+.admingateway.admin.v1.GetSpendAlertRequest\x1a,.admingateway.admin.v1.GetSpendAlertResponse\"f\xb2\xff\x18%\n" +
 	"\x11spend_alerts.readH\x01\x12\x03\b\xac\x02R\t\n" +
-	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x024b\vspend_alert\x12%/organization/spend_alerts/{alert_id}\x90\x02\x01\x12\x91\x02\n" +
-	"\x10UpdateSpendAlert\x12..admingateway.admin.v1.UpdateSpendAlertRequest\x1a/.admingateway.admin.v1.UpdateSpendAlertResponse\"\x9b\x01\xb2\xff\x18Z\n" +
-	"\x13spend_alerts.update\"%/organization/spend_alerts/{alert_id}*\x1a/organization/spend_alertsH\x01\x82\xd3\xe4\x93\x027:\x01*b\vspend_alert\"%/organization/spend_alerts/{alert_id}B~\n" +
+	"\x02\b<\x12\x03\b\x90\x1c\x82\xd3\xe4\x93\x024b\vspend_alert\x12%/organization/spend_alerts/{alert_id}\x90\x02\x01\x12\xf7\x02\n" +
+	"\x10UpdateSpendAlert\x12..admingateway.admin.v1.UpdateSpendAlertRequest\x1a/.admingateway.admin.v1.UpdateSpendAlertResponse\"\x81\x02\xb2\xff\x18\xbf\x01\n" +
+	"\x13spend_alerts.update\"%/organization/spend_alerts/{alert_id}*\x1a/organization/spend_alerts\xa2\x01b\n" +
+	"\x10threshold_amount\n" +
+	"\bcurrency\n" +
+	"\binterval\n" +
+	"\x19notification_channel.type\n" +
+	"\x1fnotification_channel.recipientsH\x01\x82\xd3\xe4\x93\x027:\x01*b\vspend_alert\"%/organization/spend_alerts/{alert_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

@@ -575,15 +575,18 @@ const file_admingateway_admin_v1_spend_limit_proto_rawDesc = "" +
 	"\x18SPEND_LIMIT_CURRENCY_USD\x10\x01\x1a\a\xb2\xff\x18\x03USD*e\n" +
 	"\x12SpendLimitInterval\x12$\n" +
 	" SPEND_LIMIT_INTERVAL_UNSPECIFIED\x10\x00\x12)\n" +
-	"\x1aSPEND_LIMIT_INTERVAL_MONTH\x10\x01\x1a\t\xb2\xff\x18\x05month2\x86\x05\n" +
-	"\x11SpendLimitService\x12\xcb\x01\n" +
-	"\x10DeleteSpendLimit\x12..admingateway.admin.v1.DeleteSpendLimitRequest\x1a/.admingateway.admin.v1.DeleteSpendLimitResponse\"V\xb2\xff\x181\n" +
-	"\x12spend_limit.delete\"\x19/organization/spend_limitH\x01\x82\xd3\xe4\x93\x02\x1b*\x19/organization/spend_limit\x12\xc4\x01\n" +
+	"\x1aSPEND_LIMIT_INTERVAL_MONTH\x10\x01\x1a\t\xb2\xff\x18\x05month2\xb3\x05\n" +
+	"\x11SpendLimitService\x12\xce\x01\n" +
+	"\x10DeleteSpendLimit\x12..admingateway.admin.v1.DeleteSpendLimitRequest\x1a/.admingateway.admin.v1.DeleteSpendLimitResponse\"Y\xb2\xff\x184\n" +
+	"\x12spend_limit.delete\"\x19/organization/spend_limit\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02\x1b*\x19/organization/spend_limit\x12\xc4\x01\n" +
 	"\rGetSpendLimit\x12+.admingateway.admin.v1.GetSpendLimitRequest\x1a,.admingateway.admin.v1.GetSpendLimitResponse\"X\xb2\xff\x18#\n" +
 	"\x10spend_limit.readH\x01\x12\x02\b<R\t\n" +
-	"\x02\b\x1e\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02(b\vspend_limit\x12\x19/organization/spend_limit\x90\x02\x01\x12\xdb\x01\n" +
-	"\x10UpdateSpendLimit\x12..admingateway.admin.v1.UpdateSpendLimitRequest\x1a/.admingateway.admin.v1.UpdateSpendLimitResponse\"f\xb2\xff\x181\n" +
-	"\x12spend_limit.update\"\x19/organization/spend_limitH\x01\x82\xd3\xe4\x93\x02+:\x01*b\vspend_limit\"\x19/organization/spend_limitB~\n" +
+	"\x02\b\x1e\x12\x03\b\xd8\x04\x82\xd3\xe4\x93\x02(b\vspend_limit\x12\x19/organization/spend_limit\x90\x02\x01\x12\x85\x02\n" +
+	"\x10UpdateSpendLimit\x12..admingateway.admin.v1.UpdateSpendLimitRequest\x1a/.admingateway.admin.v1.UpdateSpendLimitResponse\"\x8f\x01\xb2\xff\x18Z\n" +
+	"\x12spend_limit.update\"\x19/organization/spend_limit\xa2\x01&\n" +
+	"\x10threshold_amount\n" +
+	"\bcurrency\n" +
+	"\bintervalH\x01\x82\xd3\xe4\x93\x02+:\x01*b\vspend_limit\"\x19/organization/spend_limitB~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

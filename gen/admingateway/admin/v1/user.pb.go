@@ -1032,20 +1032,25 @@ const file_admingateway_admin_v1_user_proto_rawDesc = "" +
 	"\x10_technical_levelB\x14\n" +
 	"\x12_developer_persona\"E\n" +
 	"\x12UpdateUserResponse\x12/\n" +
-	"\x04user\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.UserR\x04user2\x97\t\n" +
+	"\x04user\x18\x01 \x01(\v2\x1b.admingateway.admin.v1.UserR\x04user2\xdd\t\n" +
 	"\vUserService\x12\x97\x01\n" +
 	"\tListUsers\x12'.admingateway.admin.v1.ListUsersRequest\x1a(.admingateway.admin.v1.ListUsersResponse\"7\xb2\xff\x18\x15\n" +
 	"\n" +
-	"users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/users\x90\x02\x01\x12\xc3\x03\n" +
+	"users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/organization/users\x90\x02\x01\x12\xc6\x03\n" +
 	"\n" +
-	"DeleteUser\x12(.admingateway.admin.v1.DeleteUserRequest\x1a).admingateway.admin.v1.DeleteUserResponse\"\xdf\x02\xb2\xff\x18\xb5\x02\n" +
-	"\fusers.delete\"\x1d/organization/users/{user_id}\"\x1c/organization/groups/*/users\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\")/organization/projects/*/service_accounts\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/users/{user_id}\x12\xa1\x01\n" +
+	"DeleteUser\x12(.admingateway.admin.v1.DeleteUserRequest\x1a).admingateway.admin.v1.DeleteUserResponse\"\xe2\x02\xb2\xff\x18\xb8\x02\n" +
+	"\fusers.delete\"\x1d/organization/users/{user_id}\"\x1c/organization/groups/*/users\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\")/organization/projects/*/service_accounts\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02\x1f*\x1d/organization/users/{user_id}\x12\xa1\x01\n" +
 	"\aGetUser\x12%.admingateway.admin.v1.GetUserRequest\x1a&.admingateway.admin.v1.GetUserResponse\"G\xb2\xff\x18\x15\n" +
 	"\n" +
-	"users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%b\x04user\x12\x1d/organization/users/{user_id}\x90\x02\x01\x12\x83\x03\n" +
+	"users.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%b\x04user\x12\x1d/organization/users/{user_id}\x90\x02\x01\x12\xc6\x03\n" +
 	"\n" +
-	"UpdateUser\x12(.admingateway.admin.v1.UpdateUserRequest\x1a).admingateway.admin.v1.UpdateUserResponse\"\x9f\x02\xb2\xff\x18\xec\x01\n" +
-	"\fusers.update\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02(:\x01*b\x04user\"\x1d/organization/users/{user_id}B~\n" +
+	"UpdateUser\x12(.admingateway.admin.v1.UpdateUserRequest\x1a).admingateway.admin.v1.UpdateUserResponse\"\xe2\x02\xb2\xff\x18\xaf\x02\n" +
+	"\fusers.update\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"\x1b/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\xa2\x01@\n" +
+	"\x04role\n" +
+	"\arole_id\n" +
+	"\x0ftechnical_level\n" +
+	"\x11developer_persona\n" +
+	"\vupdate_maskH\x01\x82\xd3\xe4\x93\x02(:\x01*b\x04user\"\x1d/organization/users/{user_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

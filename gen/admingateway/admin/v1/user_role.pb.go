@@ -589,14 +589,15 @@ const file_admingateway_admin_v1_user_role_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06userId\x12%\n" +
 	"\arole_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x06roleId\"_\n" +
 	"\x13GetUserRoleResponse\x12H\n" +
-	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xb7\t\n" +
+	"\rassigned_role\x18\x01 \x01(\v2#.admingateway.admin.v1.AssignedRoleR\fassignedRole2\xc6\t\n" +
 	"\x0fUserRoleService\x12\xb9\x01\n" +
 	"\rListUserRoles\x12+.admingateway.admin.v1.ListUserRolesRequest\x1a,.admingateway.admin.v1.ListUserRolesResponse\"M\xb2\xff\x18\x1b\n" +
-	"\x10users.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%\x12#/organization/users/{user_id}/roles\x90\x02\x01\x12\x8e\x03\n" +
-	"\x0eAssignUserRole\x12,.admingateway.admin.v1.AssignUserRoleRequest\x1a-.admingateway.admin.v1.AssignUserRoleResponse\"\x9e\x02\xb2\xff\x18\xd5\x01\n" +
-	"\x12users.roles.assign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02>:\x01*b\x14user_role_assignment\"#/organization/users/{user_id}/roles\x12\x87\x03\n" +
-	"\x10UnassignUserRole\x12..admingateway.admin.v1.UnassignUserRoleRequest\x1a/.admingateway.admin.v1.UnassignUserRoleResponse\"\x91\x02\xb2\xff\x18\xd7\x01\n" +
-	"\x14users.roles.unassign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/usersH\x01\x82\xd3\xe4\x93\x02/*-/organization/users/{user_id}/roles/{role_id}\x12\xcc\x01\n" +
+	"\x10users.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02%\x12#/organization/users/{user_id}/roles\x90\x02\x01\x12\x9a\x03\n" +
+	"\x0eAssignUserRole\x12,.admingateway.admin.v1.AssignUserRoleRequest\x1a-.admingateway.admin.v1.AssignUserRoleResponse\"\xaa\x02\xb2\xff\x18\xe1\x01\n" +
+	"\x12users.roles.assign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\xa2\x01\t\n" +
+	"\arole_idH\x01\x82\xd3\xe4\x93\x02>:\x01*b\x14user_role_assignment\"#/organization/users/{user_id}/roles\x12\x8a\x03\n" +
+	"\x10UnassignUserRole\x12..admingateway.admin.v1.UnassignUserRoleRequest\x1a/.admingateway.admin.v1.UnassignUserRoleResponse\"\x94\x02\xb2\xff\x18\xda\x01\n" +
+	"\x14users.roles.unassign\"\x1d/organization/users/{user_id}\"(/organization/projects/*/users/{user_id}\"!/organization/projects/*/api_keys\"\x1c/organization/admin_api_keys*\x13/organization/users*\x1e/organization/projects/*/users\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02/*-/organization/users/{user_id}/roles/{role_id}\x12\xcc\x01\n" +
 	"\vGetUserRole\x12).admingateway.admin.v1.GetUserRoleRequest\x1a*.admingateway.admin.v1.GetUserRoleResponse\"f\xb2\xff\x18\x1b\n" +
 	"\x10users.roles.readH\x01\x12\x03\b\xac\x02X\x01\x82\xd3\xe4\x93\x02>b\rassigned_role\x12-/organization/users/{user_id}/roles/{role_id}\x90\x02\x01B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"

@@ -1244,7 +1244,7 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xe6\x05\n" +
+	"\b_last_id\"\xe8\x05\n" +
 	"+CreateWorkloadIdentityFederationRuleRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12(\n" +
 	"\n" +
@@ -1253,8 +1253,8 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"\x12attribute_matchers\x18\x04 \x03(\v2Y.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleRequest.AttributeMatchersEntryB\x11\xe0A\x02\xbaH\x05\x9a\x01\x02\b\x01\xb2\xff\x18\x02P\x05R\x11attributeMatchers\x12T\n" +
 	"\vpermissions\x18\x05 \x01(\v22.admingateway.admin.v1.WorkloadIdentityPermissionsR\vpermissions\x12\x1d\n" +
 	"\aenabled\x18\x06 \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x1f\n" +
-	"\x04name\x18\a \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x01R\x04name\x88\x01\x01\x12-\n" +
-	"\vdescription\x18\b \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x02R\vdescription\x88\x01\x01\x1a{\n" +
+	"\x04name\x18\a \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x01R\x04name\x88\x01\x01\x12/\n" +
+	"\vdescription\x18\b \x01(\tB\b\xb2\xff\x18\x04H\x05h\x01H\x02R\vdescription\x88\x01\x01\x1a{\n" +
 	"\x16AttributeMatchersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12K\n" +
 	"\x05value\x18\x02 \x01(\v25.admingateway.admin.v1.WorkloadIdentityAttributeValueR\x05value:\x028\x01B\n" +
@@ -1268,15 +1268,16 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\\\n" +
 	"$workload_identity_federation_rule_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R workloadIdentityFederationRuleId\"\x8b\x01\n" +
 	")GetWorkloadIdentityFederationRuleResponse\x12^\n" +
-	"\x0ffederation_rule\x18\x01 \x01(\v25.admingateway.admin.v1.WorkloadIdentityFederationRuleR\x0efederationRule\"\x97\x06\n" +
+	"\x0ffederation_rule\x18\x01 \x01(\v25.admingateway.admin.v1.WorkloadIdentityFederationRuleR\x0efederationRule\"\x99\x06\n" +
 	"+UpdateWorkloadIdentityFederationRuleRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\\\n" +
 	"$workload_identity_federation_rule_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R workloadIdentityFederationRuleId\x12\x90\x01\n" +
 	"\x12attribute_matchers\x18\x03 \x03(\v2Y.admingateway.admin.v1.UpdateWorkloadIdentityFederationRuleRequest.AttributeMatchersEntryB\x06\xb2\xff\x18\x02P\x05R\x11attributeMatchers\x12T\n" +
 	"\vpermissions\x18\x04 \x01(\v22.admingateway.admin.v1.WorkloadIdentityPermissionsR\vpermissions\x12\x1d\n" +
 	"\aenabled\x18\x05 \x01(\bH\x00R\aenabled\x88\x01\x01\x12!\n" +
-	"\x04name\x18\x06 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x01R\x04name\x88\x01\x01\x12/\n" +
-	"\vdescription\x18\a \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x02R\vdescription\x88\x01\x01\x12;\n" +
+	"\x04name\x18\x06 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x01R\x04name\x88\x01\x01\x121\n" +
+	"\vdescription\x18\a \x01(\tB\n" +
+	"\xb2\xff\x18\x06\x18\x01H\x05h\x01H\x02R\vdescription\x88\x01\x01\x12;\n" +
 	"\vupdate_mask\x18\b \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\x1a{\n" +
 	"\x16AttributeMatchersEntry\x12\x10\n" +
@@ -1294,22 +1295,40 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	",DeleteWorkloadIdentityFederationRuleResponse\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
 	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\x12\x16\n" +
-	"\x06object\x18\x03 \x01(\tR\x06object2\xcf\x13\n" +
+	"\x06object\x18\x03 \x01(\tR\x06object2\xa7\x17\n" +
 	"%WorkloadIdentityFederationRuleService\x12\xc9\x02\n" +
 	"#ListWorkloadIdentityFederationRules\x12A.admingateway.admin.v1.ListWorkloadIdentityFederationRulesRequest\x1aB.admingateway.admin.v1.ListWorkloadIdentityFederationRulesResponse\"\x9a\x01\xb2\xff\x181\n" +
-	"'workload_identity.federation_rules.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\\\x12Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\x90\x02\x01\x12\xa1\x04\n" +
-	"$CreateWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleResponse\"\xef\x02\xb2\xff\x18\xf4\x01\n" +
+	"'workload_identity.federation_rules.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\\\x12Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\x90\x02\x01\x12\x8f\x06\n" +
+	"$CreateWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleResponse\"\xdd\x04\xb2\xff\x18\xe2\x03\n" +
 	")workload_identity.federation_rules.create*Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\x8a\x01!\n" +
 	"\x1dworkload_identity_provider_id\x10\x01\x8a\x01\x16\n" +
 	"\x12service_account_id\x10\x01\x8a\x01!\n" +
-	"\x1dpermissions.restricted.scopes\x10\x01B\n" +
+	"\x1dpermissions.restricted.scopes\x10\x01\xa2\x01\xea\x01\n" +
+	"\x12service_account_id\n" +
+	"\x1fattribute_matchers.string_value\n" +
+	"\x1dattribute_matchers.bool_value\n" +
+	" attribute_matchers.integer_value\n" +
+	"\x1fattribute_matchers.number_value\n" +
+	"#permissions.service_account_default\n" +
+	"\x1dpermissions.restricted.scopes\n" +
+	"\aenabled\n" +
+	"\x04nameB\n" +
 	"project_id\x82\xd3\xe4\x93\x02p:\x01*b\x0ffederation_rule\"Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\x12\xfd\x02\n" +
 	"!GetWorkloadIdentityFederationRule\x12?.admingateway.admin.v1.GetWorkloadIdentityFederationRuleRequest\x1a@.admingateway.admin.v1.GetWorkloadIdentityFederationRuleResponse\"\xd4\x01\xb2\xff\x181\n" +
-	"'workload_identity.federation_rules.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x95\x01b\x0ffederation_rule\x12\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}\x90\x02\x01\x12\xe3\x04\n" +
-	"$UpdateWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.UpdateWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.UpdateWorkloadIdentityFederationRuleResponse\"\xb1\x03\xb2\xff\x18\x8d\x02\n" +
-	")workload_identity.federation_rules.update\"\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}*Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rulesH\x01\x82\xd3\xe4\x93\x02\x98\x01:\x01*b\x0ffederation_rule\"\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}\x12\xcf\x04\n" +
-	"$DeleteWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.DeleteWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.DeleteWorkloadIdentityFederationRuleResponse\"\x9d\x03\xb2\xff\x18\x8d\x02\n" +
-	")workload_identity.federation_rules.delete\"\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}*Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rulesH\x01\x82\xd3\xe4\x93\x02\x84\x01*\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}B~\n" +
+	"'workload_identity.federation_rules.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\x95\x01b\x0ffederation_rule\x12\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}\x90\x02\x01\x12\xca\x06\n" +
+	"$UpdateWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.UpdateWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.UpdateWorkloadIdentityFederationRuleResponse\"\x98\x05\xb2\xff\x18\xf4\x03\n" +
+	")workload_identity.federation_rules.update\"\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}*Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\xa2\x01\xe3\x01\n" +
+	"\x1fattribute_matchers.string_value\n" +
+	"\x1dattribute_matchers.bool_value\n" +
+	" attribute_matchers.integer_value\n" +
+	"\x1fattribute_matchers.number_value\n" +
+	"#permissions.service_account_default\n" +
+	"\x1dpermissions.restricted.scopes\n" +
+	"\aenabled\n" +
+	"\x04name\n" +
+	"\vupdate_maskH\x01\x82\xd3\xe4\x93\x02\x98\x01:\x01*b\x0ffederation_rule\"\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}\x12\xd2\x04\n" +
+	"$DeleteWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.DeleteWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.DeleteWorkloadIdentityFederationRuleResponse\"\xa0\x03\xb2\xff\x18\x90\x02\n" +
+	")workload_identity.federation_rules.delete\"\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}*Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02\x84\x01*\x81\x01/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

@@ -1382,13 +1382,13 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"\bhas_more\x18\x05 \x01(\bB\x06\xb2\xff\x18\x02(\x01R\ahasMoreB\v\n" +
 	"\t_first_idB\n" +
 	"\n" +
-	"\b_last_id\"\xbe\x04\n" +
+	"\b_last_id\"\xc0\x04\n" +
 	"%CreateWorkloadIdentityProviderRequest\x12V\n" +
 	"\x04type\x18\x01 \x01(\x0e23.admingateway.admin.v1.WorkloadIdentityProviderTypeB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12#\n" +
 	"\x04name\x18\x02 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\x04name\x12'\n" +
 	"\x06issuer\x18\x03 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\x06issuer\x12+\n" +
-	"\baudience\x18\x04 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\baudience\x12-\n" +
-	"\vdescription\x18\x05 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\vdescription\x88\x01\x01\x12\x1d\n" +
+	"\baudience\x18\x04 \x01(\tB\x0f\xe0A\x02\xbaH\x03\xc8\x01\x01\xb2\xff\x18\x02H\x05R\baudience\x12/\n" +
+	"\vdescription\x18\x05 \x01(\tB\b\xb2\xff\x18\x04H\x05h\x01H\x00R\vdescription\x88\x01\x01\x12\x1d\n" +
 	"\aenabled\x18\x06 \x01(\bH\x01R\aenabled\x88\x01\x01\x12|\n" +
 	"\x19attribute_transformations\x18\a \x01(\v2?.admingateway.admin.v1.WorkloadIdentityAttributeTransformationsR\x18attributeTransformations\x12Z\n" +
 	"\fverification\x18\b \x01(\v26.admingateway.admin.v1.NewWorkloadIdentityVerificationR\fverificationB\x0e\n" +
@@ -1400,11 +1400,12 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"\"GetWorkloadIdentityProviderRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\"\x94\x01\n" +
 	"#GetWorkloadIdentityProviderResponse\x12m\n" +
-	"\x1aworkload_identity_provider\x18\x01 \x01(\v2/.admingateway.admin.v1.WorkloadIdentityProviderR\x18workloadIdentityProvider\"\x8b\x05\n" +
+	"\x1aworkload_identity_provider\x18\x01 \x01(\v2/.admingateway.admin.v1.WorkloadIdentityProviderR\x18workloadIdentityProvider\"\x8d\x05\n" +
 	"%UpdateWorkloadIdentityProviderRequest\x12O\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\xb0\xff\x18\x01R\x1aworkloadIdentityProviderId\x12\x1f\n" +
-	"\x04name\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x12/\n" +
-	"\vdescription\x18\x03 \x01(\tB\b\xb2\xff\x18\x04\x18\x01H\x05H\x01R\vdescription\x88\x01\x01\x12\x1d\n" +
+	"\x04name\x18\x02 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x00R\x04name\x88\x01\x01\x121\n" +
+	"\vdescription\x18\x03 \x01(\tB\n" +
+	"\xb2\xff\x18\x06\x18\x01H\x05h\x01H\x01R\vdescription\x88\x01\x01\x12\x1d\n" +
 	"\aenabled\x18\x04 \x01(\bH\x02R\aenabled\x88\x01\x01\x12#\n" +
 	"\x06issuer\x18\x05 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x03R\x06issuer\x88\x01\x01\x12'\n" +
 	"\baudience\x18\x06 \x01(\tB\x06\xb2\xff\x18\x02H\x05H\x04R\baudience\x88\x01\x01\x12|\n" +
@@ -1430,18 +1431,36 @@ const file_admingateway_admin_v1_workload_identity_provider_proto_rawDesc = "" +
 	"\x06object\x18\x03 \x01(\tR\x06object*\x83\x01\n" +
 	"\x1cWorkloadIdentityProviderType\x12/\n" +
 	"+WORKLOAD_IDENTITY_PROVIDER_TYPE_UNSPECIFIED\x10\x00\x122\n" +
-	"$WORKLOAD_IDENTITY_PROVIDER_TYPE_OIDC\x10\x01\x1a\b\xb2\xff\x18\x04oidc2\xeb\r\n" +
+	"$WORKLOAD_IDENTITY_PROVIDER_TYPE_OIDC\x10\x01\x1a\b\xb2\xff\x18\x04oidc2\x82\x11\n" +
 	"\x1fWorkloadIdentityProviderService\x12\xfe\x01\n" +
 	"\x1dListWorkloadIdentityProviders\x12;.admingateway.admin.v1.ListWorkloadIdentityProvidersRequest\x1a<.admingateway.admin.v1.ListWorkloadIdentityProvidersResponse\"b\xb2\xff\x18*\n" +
-	" workload_identity.providers.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02+\x12)/organization/workload_identity_providers\x90\x02\x01\x12\xc5\x02\n" +
-	"\x1eCreateWorkloadIdentityProvider\x12<.admingateway.admin.v1.CreateWorkloadIdentityProviderRequest\x1a=.admingateway.admin.v1.CreateWorkloadIdentityProviderResponse\"\xa5\x01\xb2\xff\x18Q\n" +
-	"\"workload_identity.providers.create*)/organization/workload_identity_providersH\x01\x82\xd3\xe4\x93\x02J:\x01*b\x1aworkload_identity_provider\")/organization/workload_identity_providers\x12\xb5\x02\n" +
+	" workload_identity.providers.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02+\x12)/organization/workload_identity_providers\x90\x02\x01\x12\x8c\x04\n" +
+	"\x1eCreateWorkloadIdentityProvider\x12<.admingateway.admin.v1.CreateWorkloadIdentityProviderRequest\x1a=.admingateway.admin.v1.CreateWorkloadIdentityProviderResponse\"\xec\x02\xb2\xff\x18\x97\x02\n" +
+	"\"workload_identity.providers.create*)/organization/workload_identity_providers\xa2\x01\xc2\x01\n" +
+	"\x04type\n" +
+	"\x04name\n" +
+	"\x06issuer\n" +
+	"\baudience\n" +
+	"\aenabled\n" +
+	"*attribute_transformations.values.attribute\n" +
+	"+attribute_transformations.values.expression\n" +
+	"$verification.discovery.discovery_url\n" +
+	"\x1averification.uploaded_jwksH\x01\x82\xd3\xe4\x93\x02J:\x01*b\x1aworkload_identity_provider\")/organization/workload_identity_providers\x12\xb5\x02\n" +
 	"\x1bGetWorkloadIdentityProvider\x129.admingateway.admin.v1.GetWorkloadIdentityProviderRequest\x1a:.admingateway.admin.v1.GetWorkloadIdentityProviderResponse\"\x9e\x01\xb2\xff\x18*\n" +
-	" workload_identity.providers.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02gb\x1aworkload_identity_provider\x12I/organization/workload_identity_providers/{workload_identity_provider_id}\x90\x02\x01\x12\xb1\x03\n" +
-	"\x1eUpdateWorkloadIdentityProvider\x12<.admingateway.admin.v1.UpdateWorkloadIdentityProviderRequest\x1a=.admingateway.admin.v1.UpdateWorkloadIdentityProviderResponse\"\x91\x02\xb2\xff\x18\x9c\x01\n" +
-	"\"workload_identity.providers.update*I/organization/workload_identity_providers/{workload_identity_provider_id}*)/organization/workload_identity_providersH\x01\x82\xd3\xe4\x93\x02j:\x01*b\x1aworkload_identity_provider\"I/organization/workload_identity_providers/{workload_identity_provider_id}\x12\x92\x03\n" +
-	"\x1eDeleteWorkloadIdentityProvider\x12<.admingateway.admin.v1.DeleteWorkloadIdentityProviderRequest\x1a=.admingateway.admin.v1.DeleteWorkloadIdentityProviderResponse\"\xf2\x01\xb2\xff\x18\x9c\x01\n" +
-	"\"workload_identity.providers.delete\"I/organization/workload_identity_providers/{workload_identity_provider_id}*)/organization/workload_identity_providersH\x01\x82\xd3\xe4\x93\x02K*I/organization/workload_identity_providers/{workload_identity_provider_id}B~\n" +
+	" workload_identity.providers.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02gb\x1aworkload_identity_provider\x12I/organization/workload_identity_providers/{workload_identity_provider_id}\x90\x02\x01\x12\xfe\x04\n" +
+	"\x1eUpdateWorkloadIdentityProvider\x12<.admingateway.admin.v1.UpdateWorkloadIdentityProviderRequest\x1a=.admingateway.admin.v1.UpdateWorkloadIdentityProviderResponse\"\xde\x03\xb2\xff\x18\xe9\x02\n" +
+	"\"workload_identity.providers.update*I/organization/workload_identity_providers/{workload_identity_provider_id}*)/organization/workload_identity_providers\xa2\x01\xc9\x01\n" +
+	"\x04name\n" +
+	"\aenabled\n" +
+	"\x06issuer\n" +
+	"\baudience\n" +
+	"*attribute_transformations.values.attribute\n" +
+	"+attribute_transformations.values.expression\n" +
+	"$verification.discovery.discovery_url\n" +
+	"\x1averification.uploaded_jwks\n" +
+	"\vupdate_maskH\x01\x82\xd3\xe4\x93\x02j:\x01*b\x1aworkload_identity_provider\"I/organization/workload_identity_providers/{workload_identity_provider_id}\x12\x95\x03\n" +
+	"\x1eDeleteWorkloadIdentityProvider\x12<.admingateway.admin.v1.DeleteWorkloadIdentityProviderRequest\x1a=.admingateway.admin.v1.DeleteWorkloadIdentityProviderResponse\"\xf5\x01\xb2\xff\x18\x9f\x01\n" +
+	"\"workload_identity.providers.delete\"I/organization/workload_identity_providers/{workload_identity_provider_id}*)/organization/workload_identity_providers\xa8\x01\x01H\x01\x82\xd3\xe4\x93\x02K*I/organization/workload_identity_providers/{workload_identity_provider_id}B~\n" +
 	"\x18io.admingateway.admin.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1;adminv1\xaa\x02\x15AdminGateway.Admin.V1b\x06proto3"
 
 var (

@@ -516,13 +516,15 @@ const file_admingateway_control_v1_cache_proto_rawDesc = "" +
 	"\x03all\x18\x03 \x01(\bB\a\xbaH\x04j\x02\b\x01H\x00R\x03allB\r\n" +
 	"\x04what\x12\x05\xbaH\x02\b\x01\"'\n" +
 	"\rPurgeResponse\x12\x16\n" +
-	"\x06shared\x18\x01 \x01(\bR\x06shared2\x81\x02\n" +
+	"\x06shared\x18\x01 \x01(\bR\x06shared2\x92\x02\n" +
 	"\fCacheService\x12x\n" +
 	"\bGetEntry\x12(.admingateway.control.v1.GetEntryRequest\x1a).admingateway.control.v1.GetEntryResponse\"\x17\xb2\xff\x18\x10\n" +
 	"\n" +
-	"cache.readH\x01\x18\x01\x90\x02\x01\x12w\n" +
-	"\x05Purge\x12%.admingateway.control.v1.PurgeRequest\x1a&.admingateway.control.v1.PurgeResponse\"\x1f\xb2\xff\x18\x1b\n" +
-	"\vcache.purge0\x01B\n" +
+	"cache.readH\x01\x18\x01\x90\x02\x01\x12\x87\x01\n" +
+	"\x05Purge\x12%.admingateway.control.v1.PurgeRequest\x1a&.admingateway.control.v1.PurgeResponse\"/\xb2\xff\x18+\n" +
+	"\vcache.purge0\x01\xa2\x01\r\n" +
+	"\x06method\n" +
+	"\x03allB\n" +
 	"project_idB\x86\x01\n" +
 	"\x1aio.admingateway.control.v1P\x01ZLgithub.com/admin-gateway/admin-gateway/gen/admingateway/control/v1;controlv1\xaa\x02\x17AdminGateway.Control.V1b\x06proto3"
 

@@ -160,9 +160,15 @@ type Policy struct {
 	// For a write whose scope is projects: how far the fields reach that name
 	// something of the organization, such as a role or a group. Each of them is
 	// declared, at any depth, so that none is overlooked.
-	Reaches       []*Reach `protobuf:"bytes,17,rep,name=reaches,proto3" json:"reaches,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Reaches []*Reach `protobuf:"bytes,17,rep,name=reaches,proto3" json:"reaches,omitempty"`
+	// What the record of a write names beside the resources in its path. Every field
+	// of its request is in it, unless the field is `unrecorded`.
+	Record *Recorded `protobuf:"bytes,20,opt,name=record,proto3" json:"record,omitempty"`
+	// The record of a write names the resources in its path, and nothing else. Spelled,
+	// so that a forgotten declaration is an error and not a record that hides something.
+	RecordsNothing bool `protobuf:"varint,21,opt,name=records_nothing,json=recordsNothing,proto3" json:"records_nothing,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -349,6 +355,20 @@ func (x *Policy) GetReaches() []*Reach {
 	return nil
 }
 
+func (x *Policy) GetRecord() *Recorded {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *Policy) GetRecordsNothing() bool {
+	if x != nil {
+		return x.RecordsNothing
+	}
+	return false
+}
+
 type isPolicy_Scope interface {
 	isPolicy_Scope()
 }
@@ -416,6 +436,64 @@ func (*Policy_Stale) isPolicy_Staleness() {}
 
 func (*Policy_Sensitive) isPolicy_Staleness() {}
 
+// Fields whose values go into the record of a call: strings, enums, bools, numbers,
+// times and masks; of another message, that it is there. Values of a map have their key
+// before them. No credential is among them.
+type Recorded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Paths of fields of the request, such as `role` or `projects.values.role`.
+	Request []string `protobuf:"bytes,1,rep,name=request,proto3" json:"request,omitempty"`
+	// Paths of fields of the answer. The `id` of the thing that a POST to a collection
+	// creates is one of them without being named.
+	Answer        []string `protobuf:"bytes,2,rep,name=answer,proto3" json:"answer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recorded) Reset() {
+	*x = Recorded{}
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recorded) ProtoMessage() {}
+
+func (x *Recorded) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recorded.ProtoReflect.Descriptor instead.
+func (*Recorded) Descriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Recorded) GetRequest() []string {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *Recorded) GetAnswer() []string {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
 // How far a field of a request reaches, whose write is about projects.
 type Reach struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -434,7 +512,7 @@ type Reach struct {
 
 func (x *Reach) Reset() {
 	*x = Reach{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -446,7 +524,7 @@ func (x *Reach) String() string {
 func (*Reach) ProtoMessage() {}
 
 func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -459,7 +537,7 @@ func (x *Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reach.ProtoReflect.Descriptor instead.
 func (*Reach) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{1}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Reach) GetField() string {
@@ -498,7 +576,7 @@ type Stale struct {
 
 func (x *Stale) Reset() {
 	*x = Stale{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +588,7 @@ func (x *Stale) String() string {
 func (*Stale) ProtoMessage() {}
 
 func (x *Stale) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +601,7 @@ func (x *Stale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stale.ProtoReflect.Descriptor instead.
 func (*Stale) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Stale) GetWhileRevalidate() *durationpb.Duration {
@@ -556,7 +634,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +646,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +659,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{3}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Settled) GetEnd() string {
@@ -636,7 +714,7 @@ type FanOut struct {
 
 func (x *FanOut) Reset() {
 	*x = FanOut{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +726,7 @@ func (x *FanOut) String() string {
 func (*FanOut) ProtoMessage() {}
 
 func (x *FanOut) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +739,7 @@ func (x *FanOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOut.ProtoReflect.Descriptor instead.
 func (*FanOut) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FanOut) GetCalls() []*FanOutCall {
@@ -716,7 +794,7 @@ type FanOutGather struct {
 
 func (x *FanOutGather) Reset() {
 	*x = FanOutGather{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +806,7 @@ func (x *FanOutGather) String() string {
 func (*FanOutGather) ProtoMessage() {}
 
 func (x *FanOutGather) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +819,7 @@ func (x *FanOutGather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutGather.ProtoReflect.Descriptor instead.
 func (*FanOutGather) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FanOutGather) GetRpc() string {
@@ -793,7 +871,7 @@ type FanOutCall struct {
 
 func (x *FanOutCall) Reset() {
 	*x = FanOutCall{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +883,7 @@ func (x *FanOutCall) String() string {
 func (*FanOutCall) ProtoMessage() {}
 
 func (x *FanOutCall) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +896,7 @@ func (x *FanOutCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutCall.ProtoReflect.Descriptor instead.
 func (*FanOutCall) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FanOutCall) GetRpc() string {
@@ -878,7 +956,7 @@ type FanOutBuckets struct {
 
 func (x *FanOutBuckets) Reset() {
 	*x = FanOutBuckets{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +968,7 @@ func (x *FanOutBuckets) String() string {
 func (*FanOutBuckets) ProtoMessage() {}
 
 func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +981,7 @@ func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBuckets.ProtoReflect.Descriptor instead.
 func (*FanOutBuckets) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FanOutBuckets) GetLists() []*FanOutBucketList {
@@ -940,7 +1018,7 @@ type FanOutBucketList struct {
 
 func (x *FanOutBucketList) Reset() {
 	*x = FanOutBucketList{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1030,7 @@ func (x *FanOutBucketList) String() string {
 func (*FanOutBucketList) ProtoMessage() {}
 
 func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1043,7 @@ func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBucketList.ProtoReflect.Descriptor instead.
 func (*FanOutBucketList) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FanOutBucketList) GetKind() string {
@@ -1045,14 +1123,17 @@ type FieldMapping struct {
 	// google.protobuf.Struct, in which all is free text.
 	Text TextKind `protobuf:"varint,9,opt,name=text,proto3,enum=admingateway.options.v1.TextKind" json:"text,omitempty"`
 	// Of a map in a request: the kind of its keys.
-	Keys          TextKind `protobuf:"varint,10,opt,name=keys,proto3,enum=admingateway.options.v1.TextKind" json:"keys,omitempty"`
+	Keys TextKind `protobuf:"varint,10,opt,name=keys,proto3,enum=admingateway.options.v1.TextKind" json:"keys,omitempty"`
+	// In the request of a write: the value is not for records, because it is a document,
+	// such as a certificate, or a text for people.
+	Unrecorded    bool `protobuf:"varint,13,opt,name=unrecorded,proto3" json:"unrecorded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FieldMapping) Reset() {
 	*x = FieldMapping{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1145,7 @@ func (x *FieldMapping) String() string {
 func (*FieldMapping) ProtoMessage() {}
 
 func (x *FieldMapping) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1158,7 @@ func (x *FieldMapping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldMapping.ProtoReflect.Descriptor instead.
 func (*FieldMapping) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FieldMapping) GetName() string {
@@ -1150,6 +1231,13 @@ func (x *FieldMapping) GetKeys() TextKind {
 	return TextKind_TEXT_KIND_UNSPECIFIED
 }
 
+func (x *FieldMapping) GetUnrecorded() bool {
+	if x != nil {
+		return x.Unrecorded
+	}
+	return false
+}
+
 // What a bool field of a request consents to.
 type Consent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1165,7 +1253,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1177,7 +1265,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1190,7 +1278,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{10}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Consent) GetToEmpty() string {
@@ -1225,7 +1313,7 @@ type Union struct {
 
 func (x *Union) Reset() {
 	*x = Union{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1325,7 @@ func (x *Union) String() string {
 func (*Union) ProtoMessage() {}
 
 func (x *Union) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1338,7 @@ func (x *Union) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Union.ProtoReflect.Descriptor instead.
 func (*Union) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{11}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Union) GetDiscriminator() string {
@@ -1388,7 +1476,7 @@ var File_admingateway_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbf\x05\n" +
+	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa3\x06\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -1409,11 +1497,16 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\x06budget\x18\x0e \x01(\tR\x06budget\x12\x18\n" +
 	"\arevokes\x18\x0f \x01(\bR\arevokes\x12\x1a\n" +
 	"\brestarts\x18\x10 \x01(\tR\brestarts\x128\n" +
-	"\areaches\x18\x11 \x03(\v2\x1e.admingateway.options.v1.ReachR\areachesB\a\n" +
+	"\areaches\x18\x11 \x03(\v2\x1e.admingateway.options.v1.ReachR\areaches\x129\n" +
+	"\x06record\x18\x14 \x01(\v2!.admingateway.options.v1.RecordedR\x06record\x12'\n" +
+	"\x0frecords_nothing\x18\x15 \x01(\bR\x0erecordsNothingB\a\n" +
 	"\x05scopeB\f\n" +
 	"\n" +
 	"cache_lifeB\v\n" +
-	"\tstaleness\"M\n" +
+	"\tstaleness\"<\n" +
+	"\bRecorded\x12\x18\n" +
+	"\arequest\x18\x01 \x03(\tR\arequest\x12\x16\n" +
+	"\x06answer\x18\x02 \x03(\tR\x06answer\"M\n" +
 	"\x05Reach\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06within\x18\x02 \x01(\bR\x06within\x12\x16\n" +
@@ -1450,7 +1543,7 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\x03rpc\x18\x02 \x01(\tR\x03rpc\x12\x18\n" +
 	"\aminutes\x18\x03 \x01(\x05R\aminutes\x12\x14\n" +
 	"\x05hours\x18\x04 \x01(\x05R\x05hours\x12\x12\n" +
-	"\x04days\x18\x05 \x01(\x05R\x04days\"\xee\x02\n" +
+	"\x04days\x18\x05 \x01(\x05R\x04days\"\x8e\x03\n" +
 	"\fFieldMapping\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\adecimal\x18\x02 \x01(\bR\adecimal\x12\x1a\n" +
@@ -1463,7 +1556,10 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"orLastItem\x125\n" +
 	"\x04text\x18\t \x01(\x0e2!.admingateway.options.v1.TextKindR\x04text\x125\n" +
 	"\x04keys\x18\n" +
-	" \x01(\x0e2!.admingateway.options.v1.TextKindR\x04keys\"D\n" +
+	" \x01(\x0e2!.admingateway.options.v1.TextKindR\x04keys\x12\x1e\n" +
+	"\n" +
+	"unrecorded\x18\r \x01(\bR\n" +
+	"unrecorded\"D\n" +
 	"\aConsent\x12\x19\n" +
 	"\bto_empty\x18\x01 \x01(\tR\atoEmpty\x12\x1e\n" +
 	"\n" +
@@ -1504,60 +1600,62 @@ func file_admingateway_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_admingateway_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_admingateway_options_v1_options_proto_goTypes = []any{
 	(TextKind)(0),                         // 0: admingateway.options.v1.TextKind
 	(*Policy)(nil),                        // 1: admingateway.options.v1.Policy
-	(*Reach)(nil),                         // 2: admingateway.options.v1.Reach
-	(*Stale)(nil),                         // 3: admingateway.options.v1.Stale
-	(*Settled)(nil),                       // 4: admingateway.options.v1.Settled
-	(*FanOut)(nil),                        // 5: admingateway.options.v1.FanOut
-	(*FanOutGather)(nil),                  // 6: admingateway.options.v1.FanOutGather
-	(*FanOutCall)(nil),                    // 7: admingateway.options.v1.FanOutCall
-	(*FanOutBuckets)(nil),                 // 8: admingateway.options.v1.FanOutBuckets
-	(*FanOutBucketList)(nil),              // 9: admingateway.options.v1.FanOutBucketList
-	(*FieldMapping)(nil),                  // 10: admingateway.options.v1.FieldMapping
-	(*Consent)(nil),                       // 11: admingateway.options.v1.Consent
-	(*Union)(nil),                         // 12: admingateway.options.v1.Union
-	(*durationpb.Duration)(nil),           // 13: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 14: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 15: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 16: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 17: google.protobuf.MessageOptions
-	(*descriptorpb.OneofOptions)(nil),     // 18: google.protobuf.OneofOptions
+	(*Recorded)(nil),                      // 2: admingateway.options.v1.Recorded
+	(*Reach)(nil),                         // 3: admingateway.options.v1.Reach
+	(*Stale)(nil),                         // 4: admingateway.options.v1.Stale
+	(*Settled)(nil),                       // 5: admingateway.options.v1.Settled
+	(*FanOut)(nil),                        // 6: admingateway.options.v1.FanOut
+	(*FanOutGather)(nil),                  // 7: admingateway.options.v1.FanOutGather
+	(*FanOutCall)(nil),                    // 8: admingateway.options.v1.FanOutCall
+	(*FanOutBuckets)(nil),                 // 9: admingateway.options.v1.FanOutBuckets
+	(*FanOutBucketList)(nil),              // 10: admingateway.options.v1.FanOutBucketList
+	(*FieldMapping)(nil),                  // 11: admingateway.options.v1.FieldMapping
+	(*Consent)(nil),                       // 12: admingateway.options.v1.Consent
+	(*Union)(nil),                         // 13: admingateway.options.v1.Union
+	(*durationpb.Duration)(nil),           // 14: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 15: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 16: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 17: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 18: google.protobuf.MessageOptions
+	(*descriptorpb.OneofOptions)(nil),     // 19: google.protobuf.OneofOptions
 }
 var file_admingateway_options_v1_options_proto_depIdxs = []int32{
-	13, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
-	3,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
-	4,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
-	2,  // 3: admingateway.options.v1.Policy.reaches:type_name -> admingateway.options.v1.Reach
-	13, // 4: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
-	13, // 5: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
-	13, // 6: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
-	13, // 7: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
-	7,  // 8: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
-	8,  // 9: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
-	6,  // 10: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
-	9,  // 11: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
-	11, // 12: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
-	0,  // 13: admingateway.options.v1.FieldMapping.text:type_name -> admingateway.options.v1.TextKind
-	0,  // 14: admingateway.options.v1.FieldMapping.keys:type_name -> admingateway.options.v1.TextKind
-	14, // 15: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
-	14, // 16: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
-	15, // 17: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
-	16, // 18: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	17, // 19: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
-	17, // 20: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
-	18, // 21: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
-	1,  // 22: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
-	5,  // 23: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
-	10, // 24: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
-	12, // 25: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	22, // [22:26] is the sub-list for extension type_name
-	15, // [15:22] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	14, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
+	4,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
+	5,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
+	3,  // 3: admingateway.options.v1.Policy.reaches:type_name -> admingateway.options.v1.Reach
+	2,  // 4: admingateway.options.v1.Policy.record:type_name -> admingateway.options.v1.Recorded
+	14, // 5: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	14, // 6: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	14, // 7: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
+	14, // 8: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
+	8,  // 9: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
+	9,  // 10: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
+	7,  // 11: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
+	10, // 12: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
+	12, // 13: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
+	0,  // 14: admingateway.options.v1.FieldMapping.text:type_name -> admingateway.options.v1.TextKind
+	0,  // 15: admingateway.options.v1.FieldMapping.keys:type_name -> admingateway.options.v1.TextKind
+	15, // 16: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
+	15, // 17: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
+	16, // 18: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
+	17, // 19: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	18, // 20: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
+	18, // 21: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
+	19, // 22: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
+	1,  // 23: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
+	6,  // 24: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
+	11, // 25: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
+	13, // 26: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	23, // [23:27] is the sub-list for extension type_name
+	16, // [16:23] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_options_v1_options_proto_init() }
@@ -1580,7 +1678,7 @@ func file_admingateway_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_options_v1_options_proto_rawDesc), len(file_admingateway_options_v1_options_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 7,
 			NumServices:   0,
 		},

@@ -1,0 +1,56 @@
+// Package audittest holds lines of the audit log against their JSON Schema. It is for
+// tests alone.
+package audittest
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/admin-gateway/admin-gateway/service/audit"
+)
+
+// compiled is the schema, which all tests of a process share.
+//
+//nolint:gochecknoglobals // A value that is computed once and never changes.
+var compiled = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(audit.Schema()))
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("audit.json", document); err != nil {
+		return nil, err
+	}
+	return compiler.Compile("audit.json")
+})
+
+// Lines checks each line of a text, and that the last is whole.
+func Lines(tb testing.TB, text []byte) {
+	tb.Helper()
+	schema, err := compiled()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for line := range bytes.Lines(text) {
+		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
+		if err == nil {
+			err = schema.Validate(document)
+		}
+		if err != nil || line[len(line)-1] != '\n' {
+			tb.Errorf("a line of the audit log: %v\n%s", err, line)
+		}
+	}
+}
+
+// Records checks the lines of records.
+func Records(tb testing.TB, records []audit.Record) {
+	tb.Helper()
+	var text []byte
+	for i := range records {
+		text, _ = records[i].AppendLines(text[:0])
+		Lines(tb, text)
+	}
+}
