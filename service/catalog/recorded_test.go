@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/descriptorpb"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
@@ -49,7 +48,7 @@ func TestCatalogChecksRecords(t *testing.T) {
 		for _, message := range d.File.GetMessageType() {
 			for _, field := range message.GetField() {
 				if message.GetName() == "UpdateProjectUserRequest" && field.GetName() == "role" {
-					field.Options = &descriptorpb.FieldOptions{DebugRedact: new(true)}
+					field.Options.DebugRedact = new(true)
 				}
 			}
 		}
