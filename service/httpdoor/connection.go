@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service/door"
 )
 
@@ -21,7 +22,10 @@ import (
 func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &connection{Context: r.Context(), writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
-		c.port, _ = r.Context().Value(connKey{}).(*conn)
+		if on, ok := r.Context().Value(connKey{}).(*conn); ok {
+			c.call = on.Call()
+			defer c.call.End()
+		}
 		if r.Body == nil || r.Body == http.NoBody {
 			next(c, w, r) //nolint:contextcheck // c is the context of the request.
 			return
@@ -40,8 +44,8 @@ type connection struct {
 	context.Context
 	writer http.ResponseWriter
 	tls    *tls.ConnectionState
-	port   *conn         // nil: the connection is not on a [Port]
-	body   io.ReadCloser // nil: the request has none
+	call   connguard.Call // of no connection, where it is not on a [Port]
+	body   io.ReadCloser  // nil: the request has none
 	http1  bool
 
 	mu                 sync.Mutex
@@ -59,13 +63,11 @@ func (c *connection) Value(key any) any {
 // TLS implements [door.Connection].
 func (c *connection) TLS() *tls.ConnectionState { return c.tls }
 
-// Trust implements [door.Connection]: the connection keeps its place for longer than
-// those of anonymous callers.
-func (c *connection) Trust() {
-	if c.port != nil {
-		c.port.Trust()
-	}
-}
+// Trust implements [door.Connection].
+func (c *connection) Trust(caller string) error { return c.call.Authenticated(caller) }
+
+// Probe implements [door.Connection].
+func (c *connection) Probe() { c.call.Probe() }
 
 // Waits implements [door.Connection].
 func (c *connection) Waits() bool { return c.body != nil }
