@@ -30,7 +30,7 @@ limits: {connections: 150, read_header_timeout: 1s, read_timeout: 2s}
 
 const (
 	// duringAttack is the number of calls of a neighbour during an attack.
-	duringAttack = 15
+	duringAttack = 8
 	// heapBound bounds the heap of a gateway under attack. Its cache stays small here.
 	heapBound = 96 << 20
 	// upstreamBound bounds the heap while the gateway reads an answer of up to 32 MiB.
@@ -58,6 +58,9 @@ func TestAttacks(t *testing.T) { //nolint:tparallel // Attacks run one after the
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- attack(ctx, c) }()
+			if listener := fills(name); listener != "" {
+				c.reaches(t, `gateway_connections_ended_total{kind="anonymous",listener="`+listener+`",reason="replaced"}`, 1)
+			}
 			for range duringAttack {
 				if err := n.calls(t.Context()); err != nil {
 					t.Errorf("a neighbour got %v", err)
@@ -259,6 +262,30 @@ func (c *child) readMetric(ctx context.Context, name string) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("no metric %s", name)
+}
+
+// fills is the listener all of whose places of strangers an attack takes, and that
+// replaces connections from then on; "" for other attacks.
+func fills(attack string) string {
+	switch {
+	case !strings.HasPrefix(attack, "prefaces") && !strings.HasPrefix(attack, "watches"):
+		return ""
+	case strings.HasSuffix(attack, "fast door"):
+		return "grpc_listen"
+	default:
+		return "listen"
+	}
+}
+
+// reaches waits until a metric has a value or a higher one.
+func (c *child) reaches(t *testing.T, name string, least float64) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for c.metric(t, name) < least {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not reach %v", name, least)
+		}
+	}
 }
 
 // settles waits until at most that many goroutines are left.

@@ -45,8 +45,8 @@ func attacks() map[string]attack {
 		"silent connections to the fast door": func(ctx context.Context, c *child) error { return slowloris(ctx, c.GRPCListen, "PRI * HT") },
 		"prefaces to the one port":            func(ctx context.Context, c *child) error { return openAndWait(ctx, c.Listen, false) },
 		"prefaces to the fast door":           func(ctx context.Context, c *child) error { return openAndWait(ctx, c.GRPCListen, false) },
-		"watches of nobody":                   func(ctx context.Context, c *child) error { return openAndWait(ctx, c.Listen, true) },
-		"watches of nobody, fast door":        func(ctx context.Context, c *child) error { return openAndWait(ctx, c.GRPCListen, true) },
+		"watches at the one port":             func(ctx context.Context, c *child) error { return openAndWait(ctx, c.Listen, true) },
+		"watches at the fast door":            func(ctx context.Context, c *child) error { return openAndWait(ctx, c.GRPCListen, true) },
 		"gzip bomb over Connect": func(ctx context.Context, c *child) error {
 			return bomb(ctx, c, c.Listen, "application/proto", "Content-Encoding")
 		},

@@ -25,7 +25,7 @@ func openAndWait(ctx context.Context, address string, watch bool) error {
 			for ctx.Err() == nil {
 				waitOnce(ctx, byte(100+i%addresses), address, watch)
 				select {
-				case <-time.After(50 * time.Millisecond): // The attack is on places, and not on the processor.
+				case <-time.After(250 * time.Millisecond): // The attack is on places, and not on the processor.
 				case <-ctx.Done():
 				}
 			}
