@@ -134,7 +134,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, connections, o.Logger); err != nil {
 		return err
 	}
-	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(registry, g.ready, o.Level, o.Logger), connections, o.Logger); err != nil {
+	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(conf.OpsListen, registry, g.ready, o.Level, o.Logger), connections, o.Logger); err != nil {
 		return err
 	}
 	g.lifecycle = lifecycle{

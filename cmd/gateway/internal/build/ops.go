@@ -16,14 +16,14 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// opsHandler serves operators and their monitoring.
-func opsHandler(registry *prometheus.Registry, ready http.Handler, level *slog.LevelVar, logger *slog.Logger) http.Handler {
+// opsHandler serves operators and their monitoring on the address listen.
+func opsHandler(listen string, registry *prometheus.Registry, ready http.Handler, level *slog.LevelVar, logger *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+healthPath, ok)
 	mux.Handle("GET "+readyPath, ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET "+metricsPath, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mountDebug(mux, level, logger)
-	return mux
+	return withoutStorage(refuseSites(mux, listen, isMonitored))
 }
 
 // Probes use these paths.
