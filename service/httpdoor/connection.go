@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
@@ -38,6 +39,13 @@ func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *htt
 	})
 }
 
+// Called returns whether a request became a call. ctx is the context with its
+// connection, for which the first interceptor of a call asks (door.Require).
+func Called(ctx context.Context) bool {
+	c, ok := ctx.(*connection)
+	return ok && c.called.Load()
+}
+
 // connection is that of one request, its context, and its body: one allocation for
 // all three.
 type connection struct {
@@ -47,6 +55,7 @@ type connection struct {
 	call   connguard.Call // of no connection, where it is not on a [Port]
 	body   io.ReadCloser  // nil: the request has none
 	http1  bool
+	called atomic.Bool // an interceptor asked for the connection
 
 	mu                 sync.Mutex
 	ended, interrupted bool
@@ -55,6 +64,9 @@ type connection struct {
 // Value implements [context.Context].
 func (c *connection) Value(key any) any {
 	if door.IsKey(key) {
+		if !c.called.Load() {
+			c.called.Store(true)
+		}
 		return door.Connection(c)
 	}
 	return c.Context.Value(key)

@@ -128,7 +128,11 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		return err
 	}
 	g.secure = secure != nil
-	if g.http, err = openListener(ctx, &g.opened, conf, httpHandler(conf, server, catalog), secure, connections); err != nil {
+	handler, err := g.httpHandler(conf, server, catalog, registry)
+	if err != nil {
+		return err
+	}
+	if g.http, err = openListener(ctx, &g.opened, conf, handler, secure, connections); err != nil {
 		return err
 	}
 	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, connections, o.Logger); err != nil {
