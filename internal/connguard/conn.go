@@ -140,9 +140,6 @@ func (c *Conn) Ended() {
 	}
 }
 
-// Known returns whether a call on the connection was authenticated.
-func (c *Conn) Known() bool { return c.known.Load() }
-
 // expire closes a connection that is still anonymous.
 func (c *Conn) expire() {
 	c.of.mu.Lock()
