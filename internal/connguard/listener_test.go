@@ -64,7 +64,7 @@ func TestKnownKeepTheirPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newTable(t, 16, nil)
 		known := []connected{l.known(t, "a"), l.known(t, "a"), l.known(t, "b"), l.known(t, "b")}
-		time.Sleep(time.Hour) // They are idle, and no longer due.
+		pass(time.Hour) // They are idle, and no longer due.
 		for range 100 {
 			l.connect(t, "192.0.2.1:1")
 		}
@@ -85,12 +85,12 @@ func TestCallersShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newTable(t, 16, nil)
 		other := l.known(t, "other")
-		time.Sleep(2 * time.Second) // The other's is idle for longer than all.
+		pass(2 * time.Second) // The other's is idle for longer than all.
 		var own []connected
 		for range 6 {
 			own = append(own, l.known(t, "greedy"))
 		}
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		seventh := l.connect(t, "192.0.2.1:1")
 		busy := []*connguard.Call{seventh.call(t, "greedy")}
 		synctest.Wait()
@@ -136,7 +136,7 @@ func TestFullOfCallers(t *testing.T) {
 		if err := call.Authenticated("new"); !errors.Is(err, connguard.ErrNoPlace) {
 			t.Errorf("calls have just ended, and their answers may be on their way: %v", err)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		busy := []*connguard.Call{most[0].call(t, "most"), most[1].call(t, "most")}
 		if err := call.Authenticated("new"); err != nil {
 			t.Error(err)
@@ -175,7 +175,7 @@ func TestFirstCallIsDue(t *testing.T) {
 		if took := time.Since(began); took != firstCall {
 			t.Errorf("it ended after %s", took)
 		}
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if !known.open() || !probe.open() {
 			t.Errorf("the caller's is open: %v, the probe's: %v", known.open(), probe.open())
 		}
@@ -196,7 +196,7 @@ func TestCounters(t *testing.T) {
 			t.Error(err)
 		}
 		busy.End()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		l.known(t, "a")
 		for range 3 {
 			l.connect(t, "192.0.2.1:1")
@@ -206,14 +206,14 @@ func TestCounters(t *testing.T) {
 		for range 101 {
 			held.Ended()
 		}
-		time.Sleep(connguard.HeldUp)
+		pass(connguard.HeldUp)
 		synctest.Wait()
 		for name, want := range map[string]float64{"anonymous": 1, "authenticated": 1} {
 			if got := value(t, registry, "gateway_connections", "", name); got != want {
 				t.Errorf("%v %s connections are open, want %v", got, name, want)
 			}
 		}
-		time.Sleep(firstCall)
+		pass(firstCall)
 		for reason, want := range map[string]float64{"replaced": 4, "late": 1, "held_up": 1, "no_place": 1} {
 			if got := value(t, registry, "gateway_connections_ended_total", reason, "anonymous"); got != want {
 				t.Errorf("%v anonymous ones ended as %s, want %v", got, reason, want)

@@ -16,6 +16,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // firstCall is how long connections of a test may take to authenticate.
 const firstCall = 10 * time.Second
 
+// pass lets the simulated time of a test pass.
+func pass(d time.Duration) { <-time.After(d) }
+
 // pipes is a listener whose connections are pipes.
 type pipes struct {
 	connections chan net.Conn

@@ -43,7 +43,7 @@ func as(ctx context.Context, kind, name string) context.Context {
 
 // silent opens a connection that begins as HTTP/2 does, and waits until the door has
 // heard it.
-func silent(t *testing.T, conn net.Conn) *http2.Framer {
+func silent(t *testing.T, conn net.Conn) {
 	t.Helper()
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func silent(t *testing.T, conn net.Conn) *http2.Framer {
 			t.Fatal(err)
 		}
 		if s, ok := f.(*http2.SettingsFrame); ok && s.IsAck() {
-			return frames
+			return
 		}
 	}
 }

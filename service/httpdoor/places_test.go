@@ -42,10 +42,10 @@ func request(path, caller string) string {
 	return "GET " + path + " HTTP/1.1\r\nHost: h\r\n" + header + "\r\n"
 }
 
-// says expects an answer.
-func (l line) says(t *testing.T, what, want string) {
+// isAnswered expects the answer of hello.
+func (l line) isAnswered(t *testing.T, what string) {
 	t.Helper()
-	if got, err := l.answer(); got != want {
+	if got, err := l.answer(); got != "200 hello" {
 		t.Errorf("%s: %q, %v", what, got, err)
 	}
 }
@@ -77,19 +77,19 @@ func TestSilentClientsKeepNobodyOut(t *testing.T) {
 	o := serve(t, authenticating(hello), httpdoor.Options{})
 	known := dial(t, o.address)
 	known.write(t, request("/", "before"))
-	known.says(t, "a caller before", "200 hello")
+	known.isAnswered(t, "a caller before")
 	for range 1100 {
 		dial(t, o.address).preface(t)
 	}
 	for range 10 {
 		caller, probe := dial(t, o.address), dial(t, o.address)
 		caller.write(t, request("/", "new"))
-		caller.says(t, "a caller", "200 hello")
+		caller.isAnswered(t, "a caller")
 		probe.write(t, request("/health", ""))
-		probe.says(t, "a probe", "200 hello")
+		probe.isAnswered(t, "a probe")
 	}
 	known.write(t, request("/", "before"))
-	known.says(t, "the caller from before", "200 hello")
+	known.isAnswered(t, "the caller from before")
 }
 
 // TestAnonymousRequestsKeepNoPlace: requests of strangers that do not end make their
@@ -114,7 +114,7 @@ func TestAnonymousRequestsKeepNoPlace(t *testing.T) {
 	}
 	caller := dial(t, o.address)
 	caller.write(t, request("/", "somebody"))
-	caller.says(t, "a caller", "200 hello")
+	caller.isAnswered(t, "a caller")
 	for _, w := range watches[:16] {
 		w.closed(t)
 	}
@@ -148,7 +148,7 @@ func TestCallsKeepTheirPlace(t *testing.T) {
 	}
 	close(finish)
 	for _, l := range busy {
-		l.says(t, "a call under way", "200 hello")
+		l.isAnswered(t, "a call under way")
 	}
 }
 
@@ -239,11 +239,11 @@ func TestOpenHandlers(t *testing.T) {
 	for range 20 {
 		silent, next := dial(t, o.address), dial(t, o.address)
 		next.write(t, ask)
-		next.says(t, "a request", "200 hello")
+		next.isAnswered(t, "a request")
 		silent.write(t, "GET / HT")
 	}
 	close(finish)
-	busy.says(t, "the slow request", "200 hello")
+	busy.isAnswered(t, "the slow request")
 }
 
 // TestFirstCallIsDue: a client that begins with HTTP/2 and then says nothing loses its
@@ -253,16 +253,16 @@ func TestFirstCallIsDue(t *testing.T) {
 	o := serve(t, authenticating(hello), httpdoor.Options{ReadHeaderTimeout: 100 * time.Millisecond})
 	probe, caller := dial(t, o.address), dial(t, o.address)
 	probe.write(t, request("/health", ""))
-	probe.says(t, "a probe", "200 hello")
+	probe.isAnswered(t, "a probe")
 	caller.write(t, request("/", "somebody"))
-	caller.says(t, "a caller", "200 hello")
+	caller.isAnswered(t, "a caller")
 	for range 3 { // Each for longer than a connection may take.
 		silent := dial(t, o.address)
 		silent.preface(t)
 		silent.closed(t)
 		caller.write(t, request("/", "somebody"))
-		caller.says(t, "the caller", "200 hello")
+		caller.isAnswered(t, "the caller")
 	}
 	probe.write(t, request("/health", ""))
-	probe.says(t, "the probe", "200 hello")
+	probe.isAnswered(t, "the probe")
 }

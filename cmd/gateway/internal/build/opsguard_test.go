@@ -11,7 +11,7 @@ import (
 )
 
 // opsRequest makes a request of this machine, and returns the answer.
-func opsRequest(t *testing.T, handler http.Handler, method, path, host string, header map[string]string) *http.Response {
+func opsRequest(t *testing.T, handler http.Handler, method, path, host string, header map[string]string) *httptest.ResponseRecorder {
 	t.Helper()
 	r, w := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("debug")), httptest.NewRecorder()
 	r.Host, r.RemoteAddr = host, "127.0.0.1:1234"
@@ -19,7 +19,7 @@ func opsRequest(t *testing.T, handler http.Handler, method, path, host string, h
 		r.Header.Set(name, value)
 	}
 	handler.ServeHTTP(w, r)
-	return w.Result() //nolint:bodyclose // It is of a recorder.
+	return w
 }
 
 func newOpsHandler(listen string, level *slog.LevelVar) http.Handler {
@@ -47,13 +47,13 @@ func TestPagesOfOthersReachNoOperator(t *testing.T) {
 		"opaque origin":       {"127.0.0.1:8081", map[string]string{"Origin": "null"}},
 	} {
 		for path, method := range map[string]string{"/loglevel": http.MethodPut, "/debug/pprof/": http.MethodGet, "/debug/pprof/symbol": http.MethodPost, "/nothing": http.MethodGet} {
-			if got := opsRequest(t, handler, method, path, test.host, test.header); got.StatusCode != http.StatusForbidden || level.Level() != slog.LevelInfo {
-				t.Errorf("%s, %s: %d, level %s", name, path, got.StatusCode, level.Level())
+			if got := opsRequest(t, handler, method, path, test.host, test.header); got.Code != http.StatusForbidden || level.Level() != slog.LevelInfo {
+				t.Errorf("%s, %s: %d, level %s", name, path, got.Code, level.Level())
 			}
 		}
 		for _, path := range []string{healthPath, readyPath, metricsPath} {
-			if got := opsRequest(t, handler, http.MethodGet, path, test.host, test.header); got.StatusCode != http.StatusOK {
-				t.Errorf("%s, %s: %d", name, path, got.StatusCode)
+			if got := opsRequest(t, handler, http.MethodGet, path, test.host, test.header); got.Code != http.StatusOK {
+				t.Errorf("%s, %s: %d", name, path, got.Code)
 			}
 		}
 	}
@@ -64,8 +64,8 @@ func TestUnspecifiedIsNoName(t *testing.T) {
 	t.Parallel()
 	for _, listen := range []string{"0.0.0.0:8081", "[::]:8081", ":8081"} {
 		host, _, _ := strings.Cut(listen, ":8081")
-		if got := opsRequest(t, newOpsHandler(listen, new(slog.LevelVar)), http.MethodPut, "/loglevel", host, nil); got.StatusCode != http.StatusForbidden {
-			t.Errorf("%q at %s: %d", host, listen, got.StatusCode)
+		if got := opsRequest(t, newOpsHandler(listen, new(slog.LevelVar)), http.MethodPut, "/loglevel", host, nil); got.Code != http.StatusForbidden {
+			t.Errorf("%q at %s: %d", host, listen, got.Code)
 		}
 	}
 }
@@ -79,8 +79,8 @@ func TestOperatorsReachTheirPort(t *testing.T) {
 		} {
 			level := new(slog.LevelVar)
 			handler := newOpsHandler("10.1.2.3:8081", level)
-			if got := opsRequest(t, handler, http.MethodPut, "/loglevel", host, header); got.StatusCode != http.StatusOK || level.Level() != slog.LevelDebug {
-				t.Errorf("%s at %s: %d, level %s", name, host, got.StatusCode, level.Level())
+			if got := opsRequest(t, handler, http.MethodPut, "/loglevel", host, header); got.Code != http.StatusOK || level.Level() != slog.LevelDebug {
+				t.Errorf("%s at %s: %d, level %s", name, host, got.Code, level.Level())
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func TestNothingStoresAnswersToOperators(t *testing.T) {
 		"/debug/pprof/": http.MethodGet, "/nothing": http.MethodGet, "/debug/pprof/cmdline": http.MethodDelete,
 	} {
 		for _, host := range []string{"localhost", "attacker.example"} {
-			if got := opsRequest(t, handler, method, path, host, nil).Header.Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
+			if got := opsRequest(t, handler, method, path, host, nil).Header().Values("Cache-Control"); len(got) != 1 || got[0] != "no-store" {
 				t.Errorf("%s at %s: %q", path, host, got)
 			}
 		}
