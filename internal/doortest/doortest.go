@@ -44,13 +44,13 @@ func Interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerIn
 		door.WithDeadline(longest, longest),
 		noHealth.WithStop,
 		admission.WithFreshness,
-		withAuthentication,
+		WithAuthentication,
 	}
 }
 
-// withAuthentication stands in for admission, so that doors keep the connections:
+// WithAuthentication is the interceptor that stands in for that of admission, so that doors keep the connections:
 // everybody is the same caller.
-func withAuthentication(next connect.ServerFunc) connect.ServerFunc {
+func WithAuthentication(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		if connection, ok := door.ConnectionOf(ctx); ok {
 			if err := connection.Trust("everybody"); err != nil {

@@ -124,11 +124,9 @@ func TestAnonymousRequestsKeepNoPlace(t *testing.T) {
 // is refused with an answer, and no call ends.
 func TestCallsKeepTheirPlace(t *testing.T) {
 	t.Parallel()
-	var begun sync.WaitGroup
-	begun.Add(3)
-	finish := make(chan struct{})
+	begun, finish := make(chan struct{}), make(chan struct{})
 	o := serve(t, authenticating(func(w http.ResponseWriter, r *http.Request) {
-		begun.Done()
+		begun <- struct{}{}
 		<-finish
 		hello(w, r)
 	}), httpdoor.Options{MaxConnections: 4}) // 3 for callers, 1 for each.
@@ -136,9 +134,9 @@ func TestCallsKeepTheirPlace(t *testing.T) {
 	for i := range 3 {
 		l := dial(t, o.address)
 		l.write(t, request("/", fmt.Sprint("caller ", i)))
+		wait(t, "the call", begun) // Until then the next one may take its place.
 		busy = append(busy, l)
 	}
-	begun.Wait()
 	for _, caller := range []string{"caller 0", "another"} {
 		l := dial(t, o.address)
 		l.write(t, request("/", caller))
