@@ -74,10 +74,9 @@ func TestOrderOfSteps(t *testing.T) {
 func TestDoorsAreTestedWithTheSameList(t *testing.T) {
 	t.Parallel()
 	leftOut := map[string]string{
-		"WithCallerErrors":   "it puts the gateway's words in place of the handler's",
-		"WithAuthentication": "it asks for a caller",
-		"WithLimits":         "it asks for a caller",
-		"WithPermission":     "it asks for a method of the catalog",
+		"WithCallerErrors": "it puts the gateway's words in place of the handler's",
+		"WithLimits":       "it asks for a caller",
+		"WithPermission":   "it asks for a method of the catalog",
 	}
 	want := slices.DeleteFunc(namesOf(t, listed(t).interceptors()), func(name string) bool {
 		_, out := leftOut[name]

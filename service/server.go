@@ -196,12 +196,20 @@ func (s *server) register(methods *catalog.Catalog, handlers ...pipeline.Handler
 // HTTPOption changes how [NewHTTPHandler] serves.
 type HTTPOption func(*httpSettings)
 
-type httpSettings struct{ maxRequestBytes int }
+type httpSettings struct {
+	maxRequestBytes int
+	strays          *observe.Strays
+}
 
 // WithMaxRequestBytes bounds a request, as it is sent and as it is after
 // decompression; n is at least 1.
 func WithMaxRequestBytes(n int) HTTPOption {
 	return func(s *httpSettings) { s.maxRequestBytes = n }
+}
+
+// WithStrays counts and logs the requests that are no calls.
+func WithStrays(strays *observe.Strays) HTTPOption {
+	return func(s *httpSettings) { s.strays = strays }
 }
 
 // NewHTTPHandler is the door for Connect, gRPC, gRPC-Web and, below /v1, the
@@ -233,5 +241,12 @@ func NewHTTPHandler(server *connect.Server, methods *catalog.Catalog, options ..
 			r = r.WithContext(ctx)
 		}
 		mux.ServeHTTP(w, r)
+		if !httpdoor.Called(ctx) {
+			reason := observe.OutsideProtocol
+			if _, pattern := mux.Handler(r); pattern == "" {
+				reason = observe.OutsidePath
+			}
+			settings.strays.Seen(ctx, r, reason)
+		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/secretref"
 )
 
 // maxKeyBytes is far above the size of any key.
@@ -37,21 +39,9 @@ type envKey string
 func (k envKey) Key(context.Context) (Secret, error) {
 	key, err := checkKey(os.Getenv(string(k)))
 	if err != nil {
-		if !isVariable(string(k)) {
-			// What stands in the place of a name may be the key itself.
-			return Secret{}, errors.New("the admin key's env is not the name of an environment variable: letters, digits and underscores")
-		}
-		return Secret{}, fmt.Errorf("admin key in environment variable %s: %w", string(k), err)
+		return Secret{}, fmt.Errorf("admin key in environment variable %s: %w", secretref.Variable(k), err)
 	}
 	return key, nil
-}
-
-// isVariable says whether a text can be the name of an environment variable, and no
-// key.
-func isVariable(name string) bool {
-	return name != "" && len(name) <= 128 && strings.IndexFunc(name, func(r rune) bool {
-		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
-	}) < 0
 }
 
 // FromFile returns the key in a file, read again when the file changes: every
@@ -87,19 +77,19 @@ func (k *fileKey) Key(context.Context) (Secret, error) {
 	key, err := k.load()
 	if err == nil {
 		if k.trouble != "" {
-			k.logger.Info("the admin key file is good again", slog.String("path", k.path))
+			k.logger.Info("the admin key file is good again", slog.String("path", secretref.Path(k.path).String()))
 		}
 		k.key, k.known, k.trouble = key, true, ""
 		return key, nil
 	}
-	err = fmt.Errorf("admin key file: %w", err)
+	err = fmt.Errorf("admin key %w", secretref.Path(k.path).Error(err))
 	if !k.known {
 		return Secret{}, err
 	}
 	if trouble := err.Error(); trouble != k.trouble {
 		k.trouble = trouble
 		k.logger.Warn("the admin key file cannot be used; the last good key stays in use",
-			slog.String("path", k.path), slog.String("error", trouble))
+			slog.String("path", secretref.Path(k.path).String()), slog.String("error", trouble))
 	}
 	return k.key, nil
 }
@@ -108,10 +98,6 @@ func (k *fileKey) load() (Secret, error) {
 	info, err := os.Stat(k.path)
 	if err != nil {
 		k.info = nil
-		if path, ok := errors.AsType[*os.PathError](err); ok && strings.HasPrefix(k.path, "sk-") {
-			// What stands in the place of a path may be the key itself.
-			return Secret{}, fmt.Errorf("its path looks like a key: %w", path.Err)
-		}
 		return Secret{}, err
 	}
 	if !info.Mode().IsRegular() {

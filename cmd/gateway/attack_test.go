@@ -16,6 +16,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
@@ -29,7 +30,7 @@ limits: {connections: 150, read_header_timeout: 1s, read_timeout: 2s}
 
 const (
 	// duringAttack is the number of calls of a neighbour during an attack.
-	duringAttack = 15
+	duringAttack = 8
 	// heapBound bounds the heap of a gateway under attack. Its cache stays small here.
 	heapBound = 96 << 20
 	// upstreamBound bounds the heap while the gateway reads an answer of up to 32 MiB.
@@ -49,7 +50,7 @@ func TestAttacks(t *testing.T) { //nolint:tparallel // Attacks run one after the
 		t.Run(name, func(t *testing.T) {
 			c := startChild(t, beleaguered)
 			n := newNeighbour(t, c)
-			if err := n.call(t.Context()); err != nil {
+			if err := n.calls(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			before := c.metric(t, "go_goroutines")
@@ -57,8 +58,11 @@ func TestAttacks(t *testing.T) { //nolint:tparallel // Attacks run one after the
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- attack(ctx, c) }()
+			if listener := fills(name); listener != "" {
+				c.reaches(t, `gateway_connections_ended_total{kind="anonymous",listener="`+listener+`",reason="replaced"}`, 1)
+			}
 			for range duringAttack {
-				if err := n.call(t.Context()); err != nil {
+				if err := n.calls(t.Context()); err != nil {
 					t.Errorf("a neighbour got %v", err)
 				}
 				if heap := c.metric(t, "go_memstats_heap_inuse_bytes"); heap > heapBound {
@@ -151,40 +155,77 @@ func (c *child) say(t *testing.T, text string) (int, error) {
 	return strconv.Atoi(string(answer[len(answer)-3:]))
 }
 
-// neighbour is a caller who behaves well. It uses an old and a new connection.
+// neighbour is a caller who behaves well. It uses old and new connections to both
+// doors, and has the gateway probed.
 type neighbour struct {
 	c    *child
-	kept adminv1connect.UserServiceClient
+	kept map[string]adminv1connect.UserServiceClient // by address
 }
 
 func newNeighbour(tb testing.TB, c *child) *neighbour {
 	tb.Helper()
 	client := http2Client()
 	tb.Cleanup(client.CloseIdleConnections)
-	return &neighbour{c, c.users(client)}
+	n := &neighbour{c, make(map[string]adminv1connect.UserServiceClient)}
+	for _, address := range []string{c.Listen, c.GRPCListen} {
+		n.kept[address] = c.usersAt(client, address)
+	}
+	return n
 }
 
 func (c *child) users(client *http.Client) adminv1connect.UserServiceClient {
-	return adminv1connect.NewUserServiceClient(connect.NewClient(connecthttp.NewTransport(client, "http://"+c.Listen, connecthttp.WithGRPC()), withToken(c.token)))
+	return c.usersAt(client, c.Listen)
 }
 
-func (n *neighbour) call(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (c *child) usersAt(client *http.Client, address string) adminv1connect.UserServiceClient {
+	return adminv1connect.NewUserServiceClient(connect.NewClient(connecthttp.NewTransport(client, "http://"+address, connecthttp.WithGRPC()), withToken(c.token)))
+}
+
+// calls makes calls through both doors, and probes them.
+func (n *neighbour) calls(ctx context.Context) error {
+	for address := range n.kept {
+		if err := n.callAt(ctx, address); err != nil {
+			return err
+		}
+		if err := n.c.onNewConnection(ctx, func(ctx context.Context, client *http.Client) error {
+			return connect.NewClient(connecthttp.NewTransport(client, "http://"+address, connecthttp.WithGRPC())).CallUnary(ctx,
+				connect.Spec{Procedure: healthv1.Health_Check_FullMethodName}, &healthv1.HealthCheckRequest{}, new(healthv1.HealthCheckResponse))
+		}); err != nil {
+			return fmt.Errorf("a probe: %w", err)
+		}
+	}
+	return nil
+}
+
+// call makes calls through the one port.
+func (n *neighbour) call(ctx context.Context) error { return n.callAt(ctx, n.c.Listen) }
+
+func (n *neighbour) callAt(ctx context.Context, address string) error {
+	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if _, err := n.kept.ListUsers(ctx, &adminv1.ListUsersRequest{}); err != nil {
+	if _, err := n.kept[address].ListUsers(bounded, &adminv1.ListUsersRequest{}); err != nil {
 		return fmt.Errorf("on its connection: %w", err)
 	}
-	// A new connection may be closed before it has authenticated, while an attacker
-	// opens many.
-	for tried := 0; ; tried++ {
+	if err := n.c.onNewConnection(ctx, func(ctx context.Context, client *http.Client) error {
+		_, err := n.c.usersAt(client, address).ListUsers(ctx, &adminv1.ListUsersRequest{})
+		return err
+	}); err != nil {
+		return fmt.Errorf("on a new connection: %w", err)
+	}
+	return nil
+}
+
+// onNewConnection makes a call that gets an answer. A new connection may be closed
+// before it has authenticated, while an attacker opens many from the same address.
+func (c *child) onNewConnection(ctx context.Context, call func(context.Context, *http.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
 		client := http2Client()
-		_, err := n.c.users(client).ListUsers(ctx, &adminv1.ListUsersRequest{})
+		err := call(ctx, client)
 		client.CloseIdleConnections()
-		if err == nil {
-			return nil
-		}
-		if e, ok := errors.AsType[*connect.Error](err); tried == 3 || ok && e.IsRemote() {
-			return fmt.Errorf("on a new connection: %w", err)
+		if e, answered := errors.AsType[*connect.Error](err); err == nil || ctx.Err() != nil || answered && e.IsRemote() {
+			return err
 		}
 	}
 }
@@ -221,6 +262,30 @@ func (c *child) readMetric(ctx context.Context, name string) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("no metric %s", name)
+}
+
+// fills is the listener all of whose places of strangers an attack takes, and that
+// replaces connections from then on; "" for other attacks.
+func fills(attack string) string {
+	switch {
+	case !strings.HasPrefix(attack, "prefaces") && !strings.HasPrefix(attack, "watches"):
+		return ""
+	case strings.HasSuffix(attack, "fast door"):
+		return "grpc_listen"
+	default:
+		return "listen"
+	}
+}
+
+// reaches waits until a metric has a value or a higher one.
+func (c *child) reaches(t *testing.T, name string, least float64) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for c.metric(t, name) < least {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not reach %v", name, least)
+		}
+	}
 }
 
 // settles waits until at most that many goroutines are left.

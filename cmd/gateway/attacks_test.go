@@ -43,6 +43,10 @@ func attacks() map[string]attack {
 			return slowloris(ctx, c.Listen, "POST /admingateway.admin.v1.UserService/ListUsers HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+c.other+"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
 		},
 		"silent connections to the fast door": func(ctx context.Context, c *child) error { return slowloris(ctx, c.GRPCListen, "PRI * HT") },
+		"prefaces to the one port":            func(ctx context.Context, c *child) error { return openAndWait(ctx, c.Listen, false) },
+		"prefaces to the fast door":           func(ctx context.Context, c *child) error { return openAndWait(ctx, c.GRPCListen, false) },
+		"watches at the one port":             func(ctx context.Context, c *child) error { return openAndWait(ctx, c.Listen, true) },
+		"watches at the fast door":            func(ctx context.Context, c *child) error { return openAndWait(ctx, c.GRPCListen, true) },
 		"gzip bomb over Connect": func(ctx context.Context, c *child) error {
 			return bomb(ctx, c, c.Listen, "application/proto", "Content-Encoding")
 		},

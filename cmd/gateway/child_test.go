@@ -52,7 +52,8 @@ func startChild(tb testing.TB, more string) *child {
 	return c
 }
 
-func startChildAt(tb testing.TB, baseURL, more string) *child {
+// startChildAt starts it in front of an upstream, with more variables.
+func startChildAt(tb testing.TB, baseURL, more string, variables ...string) *child {
 	tb.Helper()
 	token, hash, err := authn.NewToken()
 	if err != nil {
@@ -91,13 +92,30 @@ upstream:
   base_url: `+baseURL+`
   admin_key: {file: `+write("key", sandbox.DefaultAdminKey)+`}
   budget: `+plenty+more)
+	c.start(tb, variables, "serve", "--config", config)
+	if err := json.Unmarshal([]byte(c.err.line(tb, c.ended, "ops_listen")), c); err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// startCommand starts a command in a separate process.
+func startCommand(tb testing.TB, args ...string) *child {
+	tb.Helper()
+	c := &child{err: newOutput(), ended: make(chan int, 1)}
+	c.start(tb, nil, args...)
+	return c
+}
+
+func (c *child) start(tb testing.TB, variables []string, args ...string) {
+	tb.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c.cmd = exec.CommandContext(tb.Context(), binary, "serve", "--config", config)
-	c.cmd.Env = append(os.Environ(), childVariable+"=1")
-	c.cmd.Stderr = c.err
+	c.cmd = exec.CommandContext(tb.Context(), binary, args...)
+	c.cmd.Env = append(append(os.Environ(), childVariable+"=1"), variables...)
+	c.cmd.Stderr, c.cmd.Stdout = c.err, c.err
 	if err := c.cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
@@ -115,10 +133,6 @@ upstream:
 		_ = c.cmd.Process.Kill() // It is gone where all went well.
 		<-done
 	})
-	if err := json.Unmarshal([]byte(c.err.line(tb, c.ended, "ops_listen")), c); err != nil {
-		tb.Fatal(err)
-	}
-	return c
 }
 
 // signal sends one to the process.

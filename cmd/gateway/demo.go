@@ -60,7 +60,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
-	fake, err := build.Listen(ctx, "127.0.0.1:0", sandbox.New(sandbox.Options{Seed: 1}), httpdoor.Options{})
+	fake, err := build.Listen(ctx, "127.0.0.1:0", httpdoor.Open(sandbox.New(sandbox.Options{Seed: 1})), httpdoor.Options{})
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ type program struct {
 // streams are the output streams of a command.
 type streams struct{ out, err io.Writer }
 
+// hangups has a SIGHUP that has come since the beginning of the process.
+type hangups <-chan os.Signal
+
 func main() {
 	// net/http logs the bytes of unsolicited responses to the standard logger, and
 	// they can contain the admin key. Only the SDK of OpenTelemetry uses that logger
@@ -72,6 +75,11 @@ func (silence) Printf(context.Context, string, ...any) {}
 // run executes one command and returns the exit code: 0, 1 for a failure, or 2 for
 // a wrong command line.
 func run(ctx context.Context, args []string, std streams) int {
+	// Before anything else: a signal to open files again must not end a process that
+	// is only about to open them.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	var cli program
 	exit, exited := 0, false
 	parser, err := kong.New(&cli,
@@ -82,7 +90,7 @@ func run(ctx context.Context, args []string, std streams) int {
 		kong.Vars{"version": version(), "sandbox_key": sandbox.DefaultAdminKey},
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(std),
+		kong.Bind(std, hangups(hangup)),
 	)
 	if err != nil {
 		return report(std, err)
@@ -97,6 +105,12 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err != nil {
 		parser.Errorf("%s", err)
 		return 2
+	}
+	if _, serves := command.Selected().Target.Addr().Interface().(*serveCommand); !serves {
+		signal.Stop(hangup) // It ends all others, as when their terminal goes away.
+		if len(hangup) > 0 {
+			return killedBy(syscall.SIGHUP)
+		}
 	}
 	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		return report(std, err)

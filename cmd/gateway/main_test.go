@@ -15,6 +15,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(hangupVariable) != "" {
+		os.Exit(runWithHangups(os.Args[1:])) //nolint:forbidigo // It is the main function of that process.
+	}
 	if os.Getenv(childVariable) != "" {
 		main() // It does not return.
 	}

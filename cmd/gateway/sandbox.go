@@ -45,7 +45,7 @@ func (c *sandboxCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	l, err := build.Listen(ctx, c.Listen, fake, httpdoor.Options{})
+	l, err := build.Listen(ctx, c.Listen, httpdoor.Open(fake), httpdoor.Options{})
 	if err != nil {
 		return err
 	}

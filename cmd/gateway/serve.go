@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 )
@@ -14,17 +11,14 @@ type serveCommand struct {
 	Config string `help:"Path of gateway.yaml; without it the defaults and the environment count." placeholder:"FILE" type:"existingfile"`
 }
 
-// Run serves until a signal.
-func (c *serveCommand) Run(ctx context.Context, std streams) (err error) {
+// Run serves until a signal. A hangup opens the audit file again.
+func (c *serveCommand) Run(ctx context.Context, std streams, hangup hangups) (err error) {
 	conf, unknown, err := openConfig(c.Config, std)
 	if err != nil {
 		return err
 	}
 	logger, level := build.NewLogger(std.err, conf.Log)
 	unknown.Log(ctx, logger)
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	g, err := build.New(ctx, build.Options{
 		Config: conf, Version: version(), Stdout: std.out, Logger: logger, Level: level, ReopenAudit: hangup, Stopping: ctx.Done(),
 	})

@@ -2,7 +2,6 @@ package connguard_test
 
 import (
 	"errors"
-	"io"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -11,62 +10,65 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
-// pair is a watched connection and its client's end.
-func pair(t *testing.T) (*connguard.Conn, net.Conn) {
-	t.Helper()
-	server, client := net.Pipe()
-	c := connguard.NewConn(server)
-	t.Cleanup(func() { _, _ = c.Close(), client.Close() })
-	return c, client
-}
-
-// cancelRequests ends so many requests at once, of which so many are
-// canceled.
-func cancelRequests(c *connguard.Conn, requests, back int) {
-	for i := range requests {
-		c.Ended(time.Now(), i < back)
-	}
-}
-
-// TestHeldUp: nothing more is read of a client that cancels most of its requests,
-// and the connection ends a while later.
+// TestHeldUp: nothing more is read of an anonymous client that makes one request
+// after the other, and its connection ends a while later. How fast its handlers are
+// makes no difference.
 func TestHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, client := pair(t)
-		cancelRequests(c, 20, 11)
+		c := newTable(t, 4, nil).connect(t, "192.0.2.1:1")
+		for range 101 {
+			c.Ended()
+		}
 		began := time.Now()
 		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) || time.Since(began) != connguard.HeldUp {
 			t.Errorf("read %d, %v after %s", n, err, time.Since(began))
 		}
-		if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("the client: %v", err)
+		c.gone(t)
+		call := c.Call()
+		if err := call.Authenticated("late"); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a call after that: %v", err)
 		}
 	})
 }
 
-// TestNotHeldUp: a trusted client, one that cancels no more than half, one that
-// waited for a while before, and one with few requests.
+// TestNotHeldUp: an authenticated client, one with few requests, and one that makes
+// health checks.
 func TestNotHeldUp(t *testing.T) {
 	t.Parallel()
-	for name, use := range map[string]func(*connguard.Conn){
-		"trusted": func(c *connguard.Conn) { c.Trust(); cancelRequests(c, 1000, 1000) },
-		"half":    func(c *connguard.Conn) { cancelRequests(c, 1000, 0); cancelRequests(c, 1000, 1000) },
-		"few":     func(c *connguard.Conn) { cancelRequests(c, 19, 19) },
-		"patient": func(c *connguard.Conn) {
+	for name, use := range map[string]func(*testing.T, connected){
+		"authenticated": func(t *testing.T, c connected) {
+			t.Helper()
+			call := c.call(t, "somebody")
+			for range 1000 {
+				c.Ended()
+			}
+			call.End()
+		},
+		"few": func(_ *testing.T, c connected) {
 			for range 100 {
-				c.Ended(time.Now().Add(-time.Second), true)
+				c.Ended()
+			}
+		},
+		"probe": func(_ *testing.T, c connected) {
+			for range 1000 {
+				call := c.Call()
+				call.Probe()
+				call.End()
+				c.Ended()
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, client := pair(t)
-			use(c)
-			go func() { _, _ = client.Write([]byte("x")) }()
-			if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
-				t.Errorf("read %d, %v", n, err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := newTable(t, 4, nil).connect(t, "192.0.2.1:1")
+				use(t, c)
+				pass(connguard.HeldUp + time.Second)
+				if !c.open() {
+					t.Error("it was held up")
+				}
+			})
 		})
 	}
 }
@@ -75,8 +77,10 @@ func TestNotHeldUp(t *testing.T) {
 func TestClosedWhileHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := pair(t)
-		cancelRequests(c, 20, 20)
+		c := newTable(t, 4, nil).connect(t, "192.0.2.1:1")
+		for range 101 {
+			c.Ended()
+		}
 		ended := make(chan error, 1)
 		go func() {
 			_, err := c.Read(make([]byte, 1))

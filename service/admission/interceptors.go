@@ -46,8 +46,19 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 			return unauthenticated(err)
 		}
 		account.Identity = p.identity
-		connection.Trust()
+		if err := connection.Trust(p.identity.Caller); err != nil {
+			account.Verdict = audit.DecisionLimited
+			return noPlace(err)
+		}
 		return c.serve(p, connection, next, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
+	}
+}
+
+// noPlace is the error of a caller for whose connection the door has no place.
+func noPlace(cause error) error {
+	return &rpcerror.Error{
+		Code: connect.CodeResourceExhausted, Reason: rpcerror.ReasonConnectionLimit, RetryAfter: time.Second,
+		Message: "too many connections have calls under way", Cause: cause,
 	}
 }
 

@@ -19,9 +19,12 @@ const ProtocolREST = "rest"
 type Connection interface {
 	// TLS is the state that crypto/tls gave, nil for a connection without TLS.
 	TLS() *tls.ConnectionState
-	// Trust says that the caller has been authenticated: the door need not protect
-	// itself from the connection as from an anonymous one.
-	Trust()
+	// Trust says that the caller of the call has been authenticated: until the call
+	// ends, the connection keeps its place, which is one of the caller's. An error
+	// says that the door has none for it, and that the call must not go on.
+	Trust(caller string) error
+	// Probe says that the call is a health check, for which no credential is due.
+	Probe()
 	// Waits says whether a Receive can wait for the client; if not, Interrupt does
 	// nothing.
 	Waits() bool
@@ -75,7 +78,10 @@ type InProcess struct{}
 func (InProcess) TLS() *tls.ConnectionState { return nil }
 
 // Trust implements [Connection].
-func (InProcess) Trust() {}
+func (InProcess) Trust(string) error { return nil }
+
+// Probe implements [Connection].
+func (InProcess) Probe() {}
 
 // Waits implements [Connection]: a caller in this process sends its request whole.
 func (InProcess) Waits() bool { return false }

@@ -22,7 +22,8 @@ type connection struct {
 }
 
 func (*connection) TLS() *tls.ConnectionState { return nil }
-func (*connection) Trust()                    {}
+func (*connection) Trust(string) error        { return nil }
+func (*connection) Probe()                    {}
 func (*connection) Waits() bool               { return true }
 func (c *connection) Interrupt()              { close(c.interrupted) }
 func (c *connection) ExtendTo(end time.Time)  { c.end = end }
@@ -164,7 +165,10 @@ func TestBind(t *testing.T) {
 func TestInProcess(t *testing.T) {
 	t.Parallel()
 	var c door.Connection = door.InProcess{}
-	c.Trust()
+	if err := c.Trust("somebody"); err != nil {
+		t.Error(err)
+	}
+	c.Probe()
 	c.Interrupt()
 	c.ExtendTo(time.Now())
 	c.AbandonRequest()

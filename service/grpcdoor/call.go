@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service/door"
 )
 
@@ -21,7 +22,7 @@ import (
 // [door.Connection].
 type ServerInfo struct {
 	tls         *tls.ConnectionState
-	conn        *conn // nil: the call is not on a listener of the door
+	call        connguard.Call // of no connection, where it is not on a listener of the door
 	once        sync.Once
 	interrupted chan struct{}
 	answer      *answerTime
@@ -39,13 +40,11 @@ func (i *ServerInfo) Interrupt() {
 // Waits says that a Receive can wait for the client.
 func (i *ServerInfo) Waits() bool { return true }
 
-// Trust says that the caller has been authenticated: it may cancel as many calls as
-// it likes.
-func (i *ServerInfo) Trust() {
-	if i.conn != nil {
-		i.conn.Trust()
-	}
-}
+// Trust implements [door.Connection].
+func (i *ServerInfo) Trust(caller string) error { return i.call.Authenticated(caller) }
+
+// Probe implements [door.Connection].
+func (i *ServerInfo) Probe() { i.call.Probe() }
 
 // ExtendTo gives the messages of a stream until end: a Send that then still waits for
 // the client fails. It may be called more than once, by any goroutine, and not once it
@@ -75,6 +74,7 @@ func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
 	defer release()
 	procedure, _ := grpc.Method(ctx)
 	info, server := d.info(ctx, procedure)
+	defer server.call.End()
 	defer server.answer.stop()
 	s := &stream{
 		ctx:      ctx,
@@ -139,7 +139,7 @@ func (d *Door) info(ctx context.Context, procedure string) (*connect.CallInfo, *
 	md, _ := metadata.FromIncomingContext(ctx)
 	received(i.RequestHeader(), md)
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
-	server := &ServerInfo{interrupted: make(chan struct{}), conn: connOf(ctx), answer: newAnswerTime()}
+	server := &ServerInfo{interrupted: make(chan struct{}), call: connOf(ctx).call(), answer: newAnswerTime()}
 	if p, ok := peer.FromContext(ctx); ok {
 		i.PeerAddr = p.Addr.String()
 		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
 // Windows of flow control: what a client may send before a handler reads it. A
@@ -56,10 +57,11 @@ func New(server *connect.Server, options Options) *Door {
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 	var reads sync.WaitGroup
 	defer reads.Wait()
-	conns := newGreeted(netutil.LimitListener(l, d.options.MaxConnections))
+	conns := newGreeted(connguard.NewListener(l, connguard.Options{
+		Places: d.options.MaxConnections, FirstCall: d.options.ConnectionTimeout, Counters: d.options.Counters,
+	}))
 	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error { //nolint:contextcheck // The stream has its own.
-		begun := time.Now()
-		defer count(wire.Context(), begun)
+		defer count(wire.Context())
 		if wire.Context().Err() != nil {
 			return nil // It was canceled before it was handled.
 		}

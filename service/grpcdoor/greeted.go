@@ -14,24 +14,24 @@ import (
 // greeted is a listener that tracks which of its connections have not yet
 // finished their handshakes.
 type greeted struct {
-	net.Listener
+	*connguard.Listener
 
 	mu     sync.Mutex
 	silent map[*conn]struct{}
 	closed bool
 }
 
-func newGreeted(l net.Listener) *greeted {
+func newGreeted(l *connguard.Listener) *greeted {
 	return &greeted{Listener: l, silent: make(map[*conn]struct{})}
 }
 
 // Accept waits for the next connection.
 func (g *greeted) Accept() (net.Conn, error) {
-	accepted, err := g.Listener.Accept()
+	accepted, err := g.AcceptConn()
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: connguard.NewConn(accepted), of: g}
+	c := &conn{Conn: accepted, of: g}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -92,10 +92,18 @@ type address struct {
 // RemoteAddr is the client's.
 func (c *conn) RemoteAddr() net.Addr { return address{c.Conn.RemoteAddr(), c} }
 
+// call is a call on the connection, which may be nil.
+func (c *conn) call() connguard.Call {
+	if c == nil {
+		return connguard.Call{}
+	}
+	return c.Call()
+}
+
 // count counts a call that has ended.
-func count(wire context.Context, begun time.Time) {
+func count(wire context.Context) {
 	if c := connOf(wire); c != nil {
-		c.Ended(begun, wire.Err() != nil)
+		c.Ended()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect/v2/connectproto"
 
 	"github.com/admin-gateway/admin-gateway/internal/bounds"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
 // Options configure a [Door]. The zero value is a working door without TLS. A
@@ -37,8 +38,9 @@ type Options struct {
 	// a pair besides its text); default 64 KiB, at most 1 MiB.
 	MaxHeaderBytes int
 
-	// MaxConnections bounds the open connections. Further ones wait to be
-	// accepted. Default 1024, at most 65536.
+	// MaxConnections bounds the open connections, as [connguard.Listener] does: a
+	// new one never waits, and takes the place of an anonymous one. Default 1024, at
+	// least 2, at most 65536.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the calls on one connection, those among them
 	// that were reset and whose handlers have not returned; default 250, at most
@@ -50,7 +52,8 @@ type Options struct {
 	WriteBufferBytes int
 
 	// ConnectionTimeout is how long a client may take from the connection to its
-	// first HTTP/2 frame, the TLS handshake included; default 10 s, at most 2 min.
+	// first HTTP/2 frame, the TLS handshake included, and to its first authenticated
+	// call, unless it makes health checks; default 10 s, at most 2 min.
 	ConnectionTimeout time.Duration
 	// MaxConnectionIdle closes a connection without calls; default 5 min, at most
 	// a day.
@@ -71,6 +74,9 @@ type Options struct {
 	// (too_many_pings). Default 10 s, which is the least that grpc-go's clients
 	// send; at most 1 h.
 	MinClientPing time.Duration
+
+	// Counters count the connections; nil counts for nobody.
+	Counters *connguard.Counters
 
 	// DrainTimeout is how long calls in flight may take to end when the door is
 	// closed; default 15 s, at most 10 min.

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"golang.org/x/time/rate"
+
+	"github.com/admin-gateway/admin-gateway/internal/longestqueue"
 )
 
 // Health checks need no authentication, so each address has a limit: enough for
@@ -22,12 +24,14 @@ const (
 type peers struct {
 	mu            sync.Mutex
 	recent, older map[netip.Addr]*rate.Limiter
-	watches       map[netip.Addr]int
-	open          int
+	watches       longestqueue.Queues[netip.Addr, func()]
 }
 
+// watch is an open watch, whose value ends it.
+type watch = longestqueue.Item[netip.Addr, func()]
+
 func newPeers() *peers {
-	return &peers{recent: make(map[netip.Addr]*rate.Limiter), watches: make(map[netip.Addr]int)}
+	return &peers{recent: make(map[netip.Addr]*rate.Limiter)}
 }
 
 // allow returns whether the address may make another check.
@@ -47,42 +51,25 @@ func (p *peers) allow(peer netip.Addr) bool {
 	return limiter.Allow()
 }
 
-// watch admits a watch, and unwatch must follow; or it refuses one.
-func (p *peers) watch(peer netip.Addr) bool {
+// watch admits a watch, and unwatch must follow; nil refuses it. Where there are too
+// many, the oldest one of the address that has the most ends: a few addresses keep
+// no other out.
+func (p *peers) watch(peer netip.Addr, end func()) *watch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open >= mostWatches || p.watches[peer] >= mostWatchesOfOne {
-		return false
+	if p.watches.Of(peer) >= mostWatchesOfOne {
+		return nil
 	}
-	p.open++
-	p.watches[peer]++
-	return true
+	if p.watches.Len() >= mostWatches {
+		longest := p.watches.Longest()
+		p.watches.Remove(longest)
+		longest.Value()
+	}
+	return p.watches.Add(peer, end)
 }
 
-func (p *peers) unwatch(peer netip.Addr) {
+func (p *peers) unwatch(w *watch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open--
-	if p.watches[peer]--; p.watches[peer] == 0 {
-		delete(p.watches, peer)
-	}
-}
-
-// peerOf is the address in "address:port". Of IPv6 it is the network, of whose
-// addresses a host may have all. A caller without an address, such as one in
-// the process, has the zero address.
-func peerOf(address string) netip.Addr {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip := at.Addr().Unmap().WithZone("")
-	if ip.Is4() {
-		return ip
-	}
-	network, err := ip.Prefix(64)
-	if err != nil {
-		return ip
-	}
-	return network.Addr()
+	p.watches.Remove(w)
 }

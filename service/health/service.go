@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/internal/peernet"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -106,6 +107,7 @@ func (s *Service) check(ctx context.Context, _ connect.Spec, stream connect.Serv
 	if !s.peers.allow(peer(ctx)) {
 		return tooManyChecks()
 	}
+	probes(ctx)
 	var request healthv1.HealthCheckRequest
 	if err := stream.Receive(&request); err != nil {
 		return err
@@ -120,10 +122,17 @@ func (s *Service) check(ctx context.Context, _ connect.Spec, stream connect.Serv
 // watch sends the status, and then every change of it.
 func (s *Service) watch(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
 	from := peer(ctx)
-	if !s.peers.allow(from) || !s.peers.watch(from) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if !s.peers.allow(from) {
 		return tooManyChecks()
 	}
-	defer s.peers.unwatch(from)
+	watch := s.peers.watch(from, func() { end(tooManyChecks()) })
+	if watch == nil {
+		return tooManyChecks()
+	}
+	defer s.peers.unwatch(watch)
+	probes(ctx)
 	var request healthv1.HealthCheckRequest
 	if err := s.question(ctx, stream, &request); err != nil {
 		return err
@@ -144,7 +153,7 @@ func (s *Service) watch(ctx context.Context, _ connect.Spec, stream connect.Serv
 		case <-s.health.stopped.Done():
 			return stopping()
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -156,12 +165,19 @@ func (s *Service) question(ctx context.Context, stream connect.ServerStream, req
 	return door.Bind(ctx, stream).Receive(request)
 }
 
+// probes tells the door that no credential is due.
+func probes(ctx context.Context) {
+	if connection, ok := door.ConnectionOf(ctx); ok {
+		connection.Probe()
+	}
+}
+
 func peer(ctx context.Context) netip.Addr {
 	info, ok := connect.CallInfoForServerContext(ctx)
 	if !ok {
 		return netip.Addr{}
 	}
-	return peerOf(info.PeerAddr)
+	return peernet.Of(info.PeerAddr)
 }
 
 func tooManyChecks() error {

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service/door"
 )
 
@@ -21,7 +23,10 @@ import (
 func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &connection{Context: r.Context(), writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
-		c.port, _ = r.Context().Value(connKey{}).(*conn)
+		if on, ok := r.Context().Value(connKey{}).(*conn); ok {
+			c.call = on.Call()
+			defer c.call.End()
+		}
 		if r.Body == nil || r.Body == http.NoBody {
 			next(c, w, r) //nolint:contextcheck // c is the context of the request.
 			return
@@ -34,15 +39,23 @@ func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *htt
 	})
 }
 
+// Called returns whether a request became a call. ctx is the context with its
+// connection, for which the first interceptor of a call asks (door.Require).
+func Called(ctx context.Context) bool {
+	c, ok := ctx.(*connection)
+	return ok && c.called.Load()
+}
+
 // connection is that of one request, its context, and its body: one allocation for
 // all three.
 type connection struct {
 	context.Context
 	writer http.ResponseWriter
 	tls    *tls.ConnectionState
-	port   *conn         // nil: the connection is not on a [Port]
-	body   io.ReadCloser // nil: the request has none
+	call   connguard.Call // of no connection, where it is not on a [Port]
+	body   io.ReadCloser  // nil: the request has none
 	http1  bool
+	called atomic.Bool // an interceptor asked for the connection
 
 	mu                 sync.Mutex
 	ended, interrupted bool
@@ -51,6 +64,9 @@ type connection struct {
 // Value implements [context.Context].
 func (c *connection) Value(key any) any {
 	if door.IsKey(key) {
+		if !c.called.Load() {
+			c.called.Store(true)
+		}
 		return door.Connection(c)
 	}
 	return c.Context.Value(key)
@@ -59,13 +75,11 @@ func (c *connection) Value(key any) any {
 // TLS implements [door.Connection].
 func (c *connection) TLS() *tls.ConnectionState { return c.tls }
 
-// Trust implements [door.Connection]: the connection keeps its place for longer than
-// those of anonymous callers.
-func (c *connection) Trust() {
-	if c.port != nil {
-		c.port.Trust()
-	}
-}
+// Trust implements [door.Connection].
+func (c *connection) Trust(caller string) error { return c.call.Authenticated(caller) }
+
+// Probe implements [door.Connection].
+func (c *connection) Probe() { c.call.Probe() }
 
 // Waits implements [door.Connection].
 func (c *connection) Waits() bool { return c.body != nil }

@@ -12,13 +12,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
-// conns is a listener that holds its connections to a number. It never makes
-// clients wait to be accepted: a queue has an end, and a client that fills the
-// places would fill the queue.
+// conns is a listener whose connections have an age, and that knows which of them
+// have had a request. Their number is the business of connguard.
 type conns struct {
-	net.Listener
-	most int
-	age  time.Duration
+	*connguard.Listener
+	age time.Duration
 
 	mu      sync.Mutex
 	open    map[*conn]struct{}
@@ -27,61 +25,21 @@ type conns struct {
 	left    chan struct{} // closed once every connection that is open when it leaves has had a request
 }
 
-func newConns(l net.Listener, most int, age time.Duration) *conns {
-	return &conns{Listener: l, most: most, age: age, open: make(map[*conn]struct{}), left: make(chan struct{})}
+func newConns(l *connguard.Listener, age time.Duration) *conns {
+	return &conns{Listener: l, age: age, open: make(map[*conn]struct{}), left: make(chan struct{})}
 }
 
-// Accept waits for the next connection for which there is a place.
+// Accept waits for the next connection.
 func (s *conns) Accept() (net.Conn, error) {
-	for {
-		accepted, err := s.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		now := time.Now()
-		c := &conn{Conn: connguard.NewConn(accepted), of: s, old: now.Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
-		c.quiet.Store(now.UnixNano())
-		if s.admit(c) {
-			return c, nil
-		}
-		_ = accepted.Close() // Nothing was sent on it.
+	accepted, err := s.AcceptConn()
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (s *conns) admit(c *conn) bool {
+	c := &conn{Conn: accepted, of: s, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.open) >= s.most {
-		quietest := s.quietest()
-		if quietest == nil {
-			return false
-		}
-		delete(s.open, quietest)
-		// The server notices; it has no request that could be lost.
-		_ = quietest.Conn.Close()
-	}
 	s.open[c] = struct{}{}
-	return true
-}
-
-// quietest is the connection that has had no request for the longest time; nil
-// when all have one. Connections that are not trusted go first. It looks at all
-// connections, each time that there is no place for a new one.
-func (s *conns) quietest() *conn {
-	var found *conn
-	for c := range s.open {
-		if c.requests.Load() == 0 && (found == nil || c.goesBefore(found)) {
-			found = c
-		}
-	}
-	return found
-}
-
-func (c *conn) goesBefore(other *conn) bool {
-	if mine, theirs := c.Trusted(), other.Trusted(); mine != theirs {
-		return theirs
-	}
-	return c.quiet.Load() < other.quiet.Load()
+	return c, nil
 }
 
 // leave closes the listener, and gives the connections without a request so far
@@ -89,7 +47,7 @@ func (c *conn) goesBefore(other *conn) bool {
 // shuts down would read it and not answer. Then it closes those that are left,
 // for which it would wait.
 func (s *conns) leave(within time.Duration) error {
-	err := s.Listener.Close()
+	err := s.Close()
 	s.mu.Lock()
 	s.leaving.Store(true)
 	s.noticeLeft()
@@ -133,14 +91,9 @@ func (s *conns) forget(c *conn) {
 // conn is a connection of conns.
 type conn struct {
 	*connguard.Conn
-	of  *conns
-	old time.Time // when it is
-
-	requests atomic.Int64 // now
-	asked    atomic.Bool  // ever
-	// quiet is since when there is none, in Unix nanoseconds; for a connection that
-	// is not trusted, since it was accepted.
-	quiet atomic.Int64
+	of    *conns
+	old   time.Time   // when it is
+	asked atomic.Bool // whether it has had a request
 }
 
 // Close closes the connection.
@@ -150,21 +103,11 @@ func (c *conn) Close() error {
 }
 
 func (c *conn) begin() {
-	c.requests.Add(1)
 	if !c.asked.Swap(true) && c.of.leaving.Load() {
 		c.of.mu.Lock()
 		defer c.of.mu.Unlock()
 		c.of.noticeLeft()
 	}
-}
-
-func (c *conn) end() {
-	// A request does not make a connection that is not trusted younger: it would
-	// outlive one whose caller is about to authenticate.
-	if c.Trusted() {
-		c.quiet.Store(time.Now().UnixNano())
-	}
-	c.requests.Add(-1)
 }
 
 type connKey struct{}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/internal/bounds"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
 // Options configure a [Port]. The zero value is a working port without TLS. A
@@ -18,18 +19,17 @@ type Options struct {
 	// MaxHeaderBytes bounds the header of a request, as net/http counts it;
 	// default 64 KiB, at most 1 MiB.
 	MaxHeaderBytes int
-	// MaxConnections bounds the open connections. Once they are reached, a new
-	// one takes the place of one that has no request: of a connection that is not
-	// trusted first, and of those of the one that has had none for the longest
-	// time. When all have one, the new one is closed. Default 1024, at most
-	// 65536.
+	// MaxConnections bounds the open connections, as [connguard.Listener] does: a
+	// new one never waits, and takes the place of an anonymous one. Default 1024, at
+	// least 2, at most 65536.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the requests on one HTTP/2 connection; default
 	// 250, at most 10000.
 	MaxConcurrentStreams int
 
 	// ReadHeaderTimeout is how long a header may take, the TLS handshake
-	// included; default 10 s, at most 2 min.
+	// included, and a connection to its first authenticated call, unless it makes
+	// health checks; default 10 s, at most 2 min.
 	ReadHeaderTimeout time.Duration
 	// ReadTimeout is how long a request may take to come whole; default 2 min, at
 	// most 1 h.
@@ -50,6 +50,9 @@ type Options struct {
 	// Default 1 min and 20 s, at most a day and 5 min.
 	PingAfter   time.Duration
 	PingTimeout time.Duration
+
+	// Counters count the connections; nil counts for nobody.
+	Counters *connguard.Counters
 
 	// DrainTimeout is how long requests in flight may take to end when the port
 	// is closed; default 15 s, at most 10 min.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
 // lastRequest is how long a new connection may take to its first request when the
@@ -63,15 +65,11 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.begin()
-	begun := time.Now()
-	defer func() {
-		c.end()
-		c.Ended(begun, r.Context().Err() != nil)
-	}()
+	defer c.Ended()
 	if r.ProtoMajor == 2 && r.Context().Err() != nil {
 		return // It was canceled before it was handled.
 	}
-	if p.leaving.Load() || begun.After(c.old) {
+	if p.leaving.Load() || time.Now().After(c.old) {
 		// On HTTP/2 net/http makes it a GOAWAY.
 		w.Header().Set("Connection", "close")
 	}
@@ -86,7 +84,9 @@ func (p *Port) Leave() { p.leaving.Store(true) }
 // "Connection: close", requests in flight have [Options].DrainTimeout to end,
 // and the rest is cut off. The error is nil when all requests came to their end.
 func (p *Port) Serve(ctx context.Context, l net.Listener) error {
-	listener := newConns(l, p.options.MaxConnections, p.options.MaxConnectionAge)
+	listener := newConns(connguard.NewListener(l, connguard.Options{
+		Places: p.options.MaxConnections, FirstCall: p.options.ReadHeaderTimeout, Counters: p.options.Counters,
+	}), p.options.MaxConnectionAge)
 	ended := make(chan error, 1)
 	go func() {
 		if p.options.TLS != nil {

@@ -1,7 +1,6 @@
 package httpdoor_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -10,72 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
 const ask = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-
-// TestNewConnectionsTakeThePlaceOfQuietOnes: who fills all places and says
-// nothing does not keep others out.
-func TestNewConnectionsTakeThePlaceOfQuietOnes(t *testing.T) {
-	t.Parallel()
-	begun, finish := make(chan struct{}), make(chan struct{})
-	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			close(begun)
-			<-finish
-		}
-		hello(w, r)
-	}, httpdoor.Options{MaxConnections: 3})
-	busy := dial(t, o.address)
-	busy.write(t, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
-	wait(t, "the slow request", begun)
-	used := dial(t, o.address)
-	used.write(t, ask)
-	if got, err := used.answer(); got != "200 hello" {
-		t.Fatal(got, err)
-	}
-	halting := dial(t, o.address)
-	halting.write(t, "GET / HTTP/1.1\r\nHost: ") // It is newer than the one before, and goes after it.
-	for i, victim := range []line{used, halting} {
-		next := dial(t, o.address)
-		next.write(t, ask)
-		if got, err := next.answer(); got != "200 hello" {
-			t.Errorf("neighbour %d: %q, %v", i, got, err)
-		}
-		victim.closed(t)
-	}
-	close(finish)
-	if got, err := busy.answer(); got != "200 hello" {
-		t.Errorf("a connection with a request lost its place: %q, %v", got, err)
-	}
-}
-
-// TestAllBusyRefusesNewConnections, and does not keep them waiting.
-func TestAllBusyRefusesNewConnections(t *testing.T) {
-	t.Parallel()
-	var begun sync.WaitGroup
-	begun.Add(2)
-	finish := make(chan struct{})
-	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		begun.Done()
-		<-finish
-		hello(w, r)
-	}, httpdoor.Options{MaxConnections: 2})
-	busy := []line{dial(t, o.address), dial(t, o.address)}
-	for _, b := range busy {
-		b.write(t, ask)
-	}
-	begun.Wait()
-	dial(t, o.address).closed(t)
-	close(finish)
-	for _, b := range busy {
-		if got, err := b.answer(); got != "200 hello" {
-			t.Errorf("%q, %v", got, err)
-		}
-	}
-}
 
 // TestOldConnectionsEnd on both versions, without a request that fails.
 func TestOldConnectionsEnd(t *testing.T) {
@@ -241,108 +178,5 @@ func TestHeadersHaveASize(t *testing.T) {
 				t.Errorf("%s with %d bytes: %s", name, size, response.Status)
 			}
 		}
-	}
-}
-
-// trust says that the caller of a request has been authenticated.
-func trust(r *http.Request) {
-	httpdoor.WithConnection(func(ctx context.Context, _ http.ResponseWriter, _ *http.Request) {
-		if c, ok := door.ConnectionOf(ctx); ok {
-			c.Trust()
-		}
-	}).ServeHTTP(nil, r)
-}
-
-// TestAnonymousGoFirst: a connection with an authenticated caller keeps its
-// place, however long it has been quiet.
-func TestAnonymousGoFirst(t *testing.T) {
-	t.Parallel()
-	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/known" {
-			trust(r)
-		}
-		hello(w, r)
-	}, httpdoor.Options{MaxConnections: 2})
-	known := dial(t, o.address)
-	known.write(t, "GET /known HTTP/1.1\r\nHost: h\r\n\r\n")
-	if got, err := known.answer(); got != "200 hello" {
-		t.Fatal(got, err)
-	}
-	for range 5 {
-		anonymous := dial(t, o.address)
-		anonymous.write(t, ask)
-		if got, err := anonymous.answer(); got != "200 hello" {
-			t.Fatal(got, err)
-		}
-	}
-	known.write(t, ask)
-	if got, err := known.answer(); got != "200 hello" {
-		t.Errorf("it lost its place: %q, %v", got, err)
-	}
-}
-
-// TestTakingBackHasAnEnd: an HTTP/2 client that resets most of what it asks loses
-// its connection; one that does so now and then, or is known, does not.
-func TestTakingBackHasAnEnd(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		every   int // how many requests to one that is taken back
-		trusted bool
-		ended   bool
-	}{"all": {1, false, true}, "every third": {3, false, false}, "all, by somebody known": {1, true, false}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			begun := make(chan struct{}, 1)
-			var mu sync.Mutex
-			seen := make(map[string]bool)
-			o := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				mu.Lock()
-				seen[r.RemoteAddr] = true
-				mu.Unlock()
-				if test.trusted {
-					trust(r)
-				}
-				if r.URL.Path == "/back" {
-					select {
-					case begun <- struct{}{}:
-					default: // The one before was never taken.
-					}
-					<-r.Context().Done()
-					return
-				}
-				hello(w, r)
-			}, httpdoor.Options{})
-			c := client(t, true)
-			for i := range 30 {
-				if i%test.every != 0 {
-					if _, _, err := get(t, c, o.address); err != nil {
-						t.Fatal(err)
-					}
-					continue
-				}
-				ctx, cancel := context.WithCancel(t.Context())
-				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.address+"/back", http.NoBody)
-				if err != nil {
-					t.Fatal(err)
-				}
-				go func() {
-					defer cancel()
-					select {
-					case <-begun:
-					case <-ctx.Done():
-					}
-				}()
-				if response, err := c.Do(request); err == nil {
-					_ = response.Body.Close()
-					t.Error("it was answered")
-				}
-				cancel()
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if (len(seen) > 1) != test.ended {
-				t.Errorf("on %d connections", len(seen))
-			}
-		})
 	}
 }

@@ -17,6 +17,9 @@ const (
 	// ReasonCallerLimit is a call beyond its caller's limits of rate or
 	// concurrency.
 	ReasonCallerLimit = "CALLER_LIMIT"
+	// ReasonConnectionLimit is a call on a connection for which its caller has no
+	// place.
+	ReasonConnectionLimit = "CONNECTION_LIMIT"
 	// ReasonAuditUnavailable is a write that was not made, because it could not
 	// be recorded.
 	ReasonAuditUnavailable = "AUDIT_UNAVAILABLE"

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -109,6 +110,8 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
 	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.audit, g.access)
+	connections := connguard.NewMetrics()
+	registry.MustRegister(connections.Collectors()...)
 	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
 	if err != nil {
 		return err
@@ -125,13 +128,17 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		return err
 	}
 	g.secure = secure != nil
-	if g.http, err = openListener(ctx, &g.opened, conf, httpHandler(conf, server, catalog), secure); err != nil {
+	handler, err := g.httpHandler(conf, server, catalog, registry)
+	if err != nil {
 		return err
 	}
-	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, o.Logger); err != nil {
+	if g.http, err = openListener(ctx, &g.opened, conf, handler, secure, connections); err != nil {
 		return err
 	}
-	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(registry, g.ready, o.Level, o.Logger), o.Logger); err != nil {
+	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, connections, o.Logger); err != nil {
+		return err
+	}
+	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(conf.OpsListen, registry, g.ready, o.Level, o.Logger), connections, o.Logger); err != nil {
 		return err
 	}
 	g.lifecycle = lifecycle{

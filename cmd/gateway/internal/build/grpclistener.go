@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
@@ -22,7 +23,7 @@ type grpcListener struct {
 }
 
 // openGRPCListener returns nil if the config names no address.
-func openGRPCListener(ctx context.Context, opened *closers, conf config.Config, server *connect.Server, secure *tls.Config, logger *slog.Logger) (*grpcListener, error) {
+func openGRPCListener(ctx context.Context, opened *closers, conf config.Config, server *connect.Server, secure *tls.Config, connections *connguard.Metrics, logger *slog.Logger) (*grpcListener, error) {
 	if conf.GRPCListen == "" {
 		return nil, nil //nolint:nilnil // The listener is optional.
 	}
@@ -32,7 +33,9 @@ func openGRPCListener(ctx context.Context, opened *closers, conf config.Config, 
 		return nil, fmt.Errorf("listen on %s: %w", conf.GRPCListen, err)
 	}
 	opened.addConnection(l)
-	return &grpcListener{l, grpcdoor.New(server, grpcOptions(conf.Limits, secure, drain, conf.Inventory.LongestStream, logger))}, nil
+	options := grpcOptions(conf.Limits, secure, drain, conf.Inventory.LongestStream, logger)
+	options.Counters = connections.Of("grpc_listen")
+	return &grpcListener{l, grpcdoor.New(server, options)}, nil
 }
 
 // address returns "" for a nil listener.

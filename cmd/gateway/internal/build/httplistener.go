@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
@@ -46,9 +47,11 @@ func (l *Listener) Run(ctx context.Context) error { return l.port.Serve(ctx, l.l
 func (l *Listener) Close() { _ = l.listener.Close() }
 
 // openListener opens the callers' listener.
-func openListener(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, secure *tls.Config) (*Listener, error) {
+func openListener(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, secure *tls.Config, connections *connguard.Metrics) (*Listener, error) {
 	drain, _ := conf.Shutdown.Split()
-	l, err := Listen(ctx, conf.Listen, handler, httpOptions(conf.Limits, secure, drain))
+	options := httpOptions(conf.Limits, secure, drain)
+	options.Counters = connections.Of("listen")
+	l, err := Listen(ctx, conf.Listen, handler, options)
 	if err != nil {
 		return nil, err
 	}

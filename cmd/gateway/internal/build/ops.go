@@ -12,16 +12,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/connguard"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
-// opsHandler serves operators and their monitoring.
-func opsHandler(registry *prometheus.Registry, ready http.Handler, level *slog.LevelVar, logger *slog.Logger) http.Handler {
+// opsHandler serves operators and their monitoring on the address listen.
+func opsHandler(listen string, registry *prometheus.Registry, ready http.Handler, level *slog.LevelVar, logger *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+healthPath, ok)
 	mux.Handle("GET "+readyPath, ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET "+metricsPath, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mountDebug(mux, level, logger)
-	return mux
+	return withoutStorage(refuseSites(mux, listen, isMonitored))
 }
 
 // Probes use these paths.
@@ -56,7 +58,7 @@ const opsDrain = time.Second
 
 // openOps opens the operators' listener, which has separate certificates. It returns
 // nil if the config names no address.
-func openOps(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, logger *slog.Logger) (*Listener, error) {
+func openOps(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, connections *connguard.Metrics, logger *slog.Logger) (*Listener, error) {
 	if conf.OpsListen == "" {
 		return nil, nil //nolint:nilnil // The listener is optional.
 	}
@@ -67,7 +69,9 @@ func openOps(ctx context.Context, opened *closers, conf config.Config, handler h
 	if conf.OpsTLS.ClientCAFile != "" {
 		handler = requireCertificate(handler, isProbe)
 	}
-	l, err := Listen(ctx, conf.OpsListen, handler, httpOptions(conf.Limits, secure, opsDrain))
+	options := httpOptions(conf.Limits, secure, opsDrain)
+	options.Counters = connections.Of("ops_listen")
+	l, err := Listen(ctx, conf.OpsListen, httpdoor.Open(handler), options)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
+	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -48,8 +49,13 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 }
 
 // httpHandler serves Connect, gRPC, gRPC-Web and REST, with CORS.
-func httpHandler(conf config.Config, server *connect.Server, catalog *Catalog) http.Handler {
-	return allowOrigins(conf.CORS, service.NewHTTPHandler(server, catalog.Catalog, service.WithMaxRequestBytes(int(conf.Limits.RequestBytes))))
+func (g *Gateway) httpHandler(conf config.Config, server *connect.Server, catalog *Catalog, registry prometheus.Registerer) (http.Handler, error) {
+	strays, err := observe.NewStrays(registry, g.logger)
+	if err != nil {
+		return nil, err
+	}
+	return allowOrigins(conf.CORS, service.NewHTTPHandler(server, catalog.Catalog,
+		service.WithMaxRequestBytes(int(conf.Limits.RequestBytes)), service.WithStrays(strays))), nil
 }
 
 // inventoryOptions bounds inventory streams. They end early when stopping is closed.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/internal/secretref"
 	"github.com/admin-gateway/admin-gateway/internal/telemetry"
 )
 
@@ -28,7 +29,7 @@ func headerValue(h config.Header) (string, error) {
 	if h.File != "" {
 		content, err := os.ReadFile(h.File)
 		if err != nil {
-			return "", err
+			return "", secretref.Path(h.File).Error(err)
 		}
 		value = string(content)
 	}

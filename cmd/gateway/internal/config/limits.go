@@ -8,8 +8,8 @@ type Limits struct {
 	HeaderBytes ByteSize `yaml:"header_bytes"`
 	// RequestBytes bounds a request message, both compressed and decompressed.
 	RequestBytes ByteSize `yaml:"request_bytes"`
-	// ReadHeaderTimeout bounds the wait for a header, and the handshake of a
-	// connection.
+	// ReadHeaderTimeout bounds the wait for a header, the handshake of a connection,
+	// and the wait for its first authenticated call.
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
 	// ReadTimeout bounds the wait for a whole request.
 	ReadTimeout time.Duration `yaml:"read_timeout"`
@@ -67,7 +67,7 @@ func (l *Limits) check(fault func(key, format string, args ...any), longestCall 
 	// A write's lease in the caches expires after twice the longest call.
 	within(fault, "limits.longest_call", l.LongestCall, time.Second, longestCall)
 	within(fault, "limits.concurrent_streams", l.ConcurrentStreams, 1, 10_000)
-	within(fault, "limits.connections", l.Connections, 1, 65536)
+	within(fault, "limits.connections", l.Connections, 2, 65536)
 	within(fault, "limits.connection_age", l.ConnectionAge, time.Second, 24*time.Hour)
 }
 

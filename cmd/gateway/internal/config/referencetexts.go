@@ -73,7 +73,7 @@ func keyTexts() map[string]string {
 		"limits.idle_timeout":        "How long a connection without requests stays open.",
 		"limits.longest_call":        "Deadline of a call whose caller sets no earlier one. Two minutes at the most.",
 		"limits.concurrent_streams":  "Concurrent calls on one HTTP/2 connection.",
-		"limits.connections":         "Open connections of each listener. When `listen` has that many, a new one takes the place of one without a request, of those that have not authenticated first; `grpc_listen` lets it wait.",
+		"limits.connections":         "Open connections of each listener. Half of them at most are anonymous, and a new one takes the place of an anonymous one rather than wait. [operations.md](operations.md#places)",
 		"limits.connection_age":      "Age at which a client is asked to reconnect, so that new replicas get their share of the calls.",
 
 		"inventory.concurrency":     "Concurrent reads of one inventory stream. 1 to 64. [inventory.md](inventory.md#what-it-costs)",
