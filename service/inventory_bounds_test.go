@@ -35,7 +35,7 @@ func TestStreamsHavePlacesOfTheirOwn(t *testing.T) {
 	if _, err := adminv1connect.NewProjectServiceClient(gateway.Client("old")).ListProjects(t.Context(), &adminv1.ListProjectsRequest{}); err != nil {
 		t.Errorf("a call beside the streams: %v", err)
 	}
-	before := len(gateway.Records.All())
+	before := len(gateway.Records.Calls())
 	_ = open[0].Close()
 	awaitRecord(t, gateway.Records, before)
 	for len(up.asked) > 0 {

@@ -260,11 +260,11 @@ func TestARecordSaysHowAStreamEnded(t *testing.T) {
 	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(twoTokens), gatewaytest.WithTelemetry())
 	stream := keys(t, "old", gateway.InProcess())
 	<-up.asked
-	before := len(gateway.Records.All())
+	before := len(gateway.Records.Calls())
 	gateway.Policy.Set(t, withdrawals["the token is taken out"])
 	wantUnauthenticated(t, "in process", untilItEnds(stream))
 	awaitRecord(t, gateway.Records, before)
-	record := gateway.Records.All()[before]
+	record := gateway.Records.Calls()[before]
 	if record.Caller != "root" || record.Code != "unauthenticated" {
 		t.Errorf("%+v", record)
 	}
@@ -287,10 +287,10 @@ func TestStreamsThatNobodyReadsEndToo(t *testing.T) {
 	withdrawn := func(name string) {
 		t.Helper()
 		awaitStandstill(t, &gateway.Asked)
-		before := len(gateway.Records.All())
+		before := len(gateway.Records.Calls())
 		gateway.Policy.Set(t, withdrawals["the token is taken out"])
 		awaitRecord(t, gateway.Records, before)
-		if code := gateway.Records.All()[before].Code; code != "unauthenticated" {
+		if code := gateway.Records.Calls()[before].Code; code != "unauthenticated" {
 			t.Errorf("%s: ended with %s", name, code)
 		}
 		gateway.Policy.Set(t, twoTokens)

@@ -138,5 +138,10 @@ func (p *Pacer) serve(claim claim, c *choice, grant Grant, now time.Time) {
 			p.order.unserved = now
 		}
 	}
+	if l.group == patient && (claim.overdue || c != nil && (c.overdue || c.group == urgent)) {
+		// It went before urgent calls, so its caller pays with a turn of its own there.
+		w.bucket.queue.turns[urgent].charge(l.key)
+		p.order.turns[urgent].charge(l.key)
+	}
 	p.settle(w, outcome{grant: grant})
 }

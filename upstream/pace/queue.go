@@ -181,7 +181,7 @@ func (q *queue) next(now time.Time, interval time.Duration, all *level, overdue 
 		}
 		switch {
 		case l.revocations.size == 0:
-		case !q.inShare(l.turn):
+		case !q.inShare(l.turn) || !all.inShare(l.all):
 			l.revocations.first.value.waiter.demoted = true
 		case q.mayOvertake(l.turn) && (express == nil || q.before(l, express, all)):
 			express = l

@@ -127,6 +127,20 @@ func (t *turns) pay(f, inTurn *turn) {
 	f.start, f.since = max(f.start, t.now)+1, t.clock
 }
 
+// charge charges the flow of key for a call of another group. Where nobody waits it
+// owes nothing.
+func (t *turns) charge(key string) {
+	f := t.flows[key]
+	if f == nil {
+		if t.waiting == 0 || len(t.flows) > t.most {
+			return
+		}
+		f = &turn{start: t.now}
+		t.flows[key] = f
+	}
+	f.start = max(f.start, t.now) + 1
+}
+
 // level is the order at one budget: in a bucket, or between the buckets that wait
 // for the organization's.
 type level struct {
