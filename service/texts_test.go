@@ -216,3 +216,27 @@ callers:
 		}
 	}
 }
+
+// TestInventoriesTakeTextsOfTheirKind: the ids of an inventory are checked before its
+// decision too, so that a condition on them is about what the reads send.
+func TestInventoriesTakeTextsOfTheirKind(t *testing.T) {
+	t.Parallel()
+	gw := &tourGateway{gatewaytest.New(t, gatewaytest.WithUpstream(new(sent)))}
+	places := 0
+	for _, method := range inventories(gw.Catalog) {
+		for _, place := range textPlaces(method.Request.Descriptor(), nil) {
+			places++
+			for _, text := range disguises {
+				request := anyRequest(method)
+				name := place.put(request, text)
+				_, err := gw.stream(t.Context(), doors[0], "root", method, request)
+				if connect.CodeOf(err) != connect.CodeInvalidArgument {
+					t.Errorf("%s takes %q as %s: %v", method.ShortName(), text, name, err)
+				}
+			}
+		}
+	}
+	if places < 20 {
+		t.Errorf("%d places", places)
+	}
+}

@@ -108,6 +108,9 @@ func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.Me
 	if m.Read && !policy.GetCacheNothing() || !m.Read && !policy.GetInvalidatesNothing() {
 		return errors.New("is a local method: a read says cache_nothing, a write invalidates_nothing")
 	}
+	if err := m.compileTexts(); err != nil {
+		return err
+	}
 	if policy.GetEachCall() != proto.HasExtension(options, optionsv1.E_FanOut) {
 		return errors.New("has (admingateway.options.v1.fan_out) without the scope each_call, or the other way round")
 	}

@@ -87,7 +87,7 @@ type Method struct {
 	// values that do not.
 	reaches  map[string][]string
 	restarts protoreflect.FieldDescriptor // nil: a repetition has the same effect
-	// texts plans the check of a request's texts; nil for all but Upstream.
+	// texts plans the check of a request's texts.
 	texts     *textkind.Plan
 	alphabets *textkind.Alphabets
 	tags      []TagPattern

@@ -22,8 +22,7 @@ func WithIDCharacters(characters string) Option {
 	}
 }
 
-// compileTexts plans the check of the request's texts. Only requests to the upstream
-// have one: those of the gateway's own RPCs name methods, or go into such requests.
+// compileTexts plans the check of the request's texts.
 func (m *Method) compileTexts() (err error) {
 	m.texts, err = textkind.Compile(m.Descriptor.Input())
 	return err
@@ -32,8 +31,5 @@ func (m *Method) compileTexts() (err error) {
 // CheckTexts finds the first text of a request that is none of its kind, such as an id
 // with a space in it; nil for none.
 func (m *Method) CheckTexts(request protoreflect.Message) *textkind.Fault {
-	if m.texts == nil {
-		return nil
-	}
 	return m.texts.Check(m.alphabets, request)
 }

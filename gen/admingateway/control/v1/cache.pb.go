@@ -485,11 +485,10 @@ var File_admingateway_control_v1_cache_proto protoreflect.FileDescriptor
 
 const file_admingateway_control_v1_cache_proto_rawDesc = "" +
 	"\n" +
-	"#admingateway/control/v1/cache.proto\x12\x17admingateway.control.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"h\n" +
-	"\x0fGetEntryRequest\x12\"\n" +
-	"\x06method\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06method\x121\n" +
-	"\arequest\x18\x02 \x01(\v2\x17.google.protobuf.StructR\arequest\"\xad\x04\n" +
+	"#admingateway/control/v1/cache.proto\x12\x17admingateway.control.v1\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n" +
+	"\x0fGetEntryRequest\x12(\n" +
+	"\x06method\x18\x01 \x01(\tB\x10\xbaH\ar\x05\x10\x01\x18\x80\x02\xb2\xff\x18\x02H\x03R\x06method\x129\n" +
+	"\arequest\x18\x02 \x01(\v2\x17.google.protobuf.StructB\x06\xb2\xff\x18\x02H\x05R\arequest\"\xad\x04\n" +
 	"\x10GetEntryResponse\x12F\n" +
 	"\x06copies\x18\x01 \x03(\v2..admingateway.control.v1.GetEntryResponse.CopyR\x06copies\x1a\xca\x02\n" +
 	"\x04Copy\x12E\n" +
@@ -507,10 +506,9 @@ const file_admingateway_control_v1_cache_proto_rawDesc = "" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATE_FRESH\x10\x01\x12\x0f\n" +
-	"\vSTATE_STALE\x10\x02\"\x8c\x01\n" +
-	"\fPurgeRequest\x12$\n" +
-	"\x06method\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x00R\x06method\x12*\n" +
+	"\vSTATE_STALE\x10\x02\"\x92\x01\n" +
+	"\fPurgeRequest\x12*\n" +
+	"\x06method\x18\x01 \x01(\tB\x10\xbaH\ar\x05\x10\x01\x18\x80\x02\xb2\xff\x18\x02H\x03H\x00R\x06method\x12*\n" +
 	"\n" +
 	"project_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xb0\xff\x18\x01H\x00R\tprojectId\x12\x1b\n" +
 	"\x03all\x18\x03 \x01(\bB\a\xbaH\x04j\x02\b\x01H\x00R\x03allB\r\n" +

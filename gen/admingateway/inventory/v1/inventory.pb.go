@@ -5581,12 +5581,12 @@ var File_admingateway_inventory_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
-	")admingateway/inventory/v1/inventory.proto\x12\x19admingateway.inventory.v1\x1a)admingateway/admin/v1/admin_api_key.proto\x1a%admingateway/admin/v1/audit_log.proto\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/cost.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a!admingateway/admin/v1/group.proto\x1a&admingateway/admin/v1/group_user.proto\x1a\"admingateway/admin/v1/invite.proto\x1a+admingateway/admin/v1/project_api_key.proto\x1a2admingateway/admin/v1/project_data_retention.proto\x1a)admingateway/admin/v1/project_group.proto\x1a;admingateway/admin/v1/project_hosted_tool_permissions.proto\x1a5admingateway/admin/v1/project_model_permissions.proto\x1a.admingateway/admin/v1/project_rate_limit.proto\x1a3admingateway/admin/v1/project_service_account.proto\x1a(admingateway/admin/v1/project_user.proto\x1a admingateway/admin/v1/role.proto\x1a'admingateway/admin/v1/spend_alert.proto\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a+admingateway/admin/v1/usage_decisions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a admingateway/admin/v1/user.proto\x1a=admingateway/admin/v1/workload_identity_federation_rule.proto\x1a#admingateway/inventory/v1/key.proto\x1a&admingateway/inventory/v1/stream.proto\x1a*admingateway/inventory/v1/usage_kind.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n" +
+	")admingateway/inventory/v1/inventory.proto\x12\x19admingateway.inventory.v1\x1a)admingateway/admin/v1/admin_api_key.proto\x1a%admingateway/admin/v1/audit_log.proto\x1a'admingateway/admin/v1/certificate.proto\x1a\"admingateway/admin/v1/common.proto\x1a admingateway/admin/v1/cost.proto\x1a,admingateway/admin/v1/external_storage.proto\x1a!admingateway/admin/v1/group.proto\x1a&admingateway/admin/v1/group_user.proto\x1a\"admingateway/admin/v1/invite.proto\x1a+admingateway/admin/v1/project_api_key.proto\x1a2admingateway/admin/v1/project_data_retention.proto\x1a)admingateway/admin/v1/project_group.proto\x1a;admingateway/admin/v1/project_hosted_tool_permissions.proto\x1a5admingateway/admin/v1/project_model_permissions.proto\x1a.admingateway/admin/v1/project_rate_limit.proto\x1a3admingateway/admin/v1/project_service_account.proto\x1a(admingateway/admin/v1/project_user.proto\x1a admingateway/admin/v1/role.proto\x1a'admingateway/admin/v1/spend_alert.proto\x1a0admingateway/admin/v1/usage_audio_speeches.proto\x1a6admingateway/admin/v1/usage_audio_transcriptions.proto\x1a;admingateway/admin/v1/usage_code_interpreter_sessions.proto\x1a-admingateway/admin/v1/usage_completions.proto\x1a+admingateway/admin/v1/usage_decisions.proto\x1a,admingateway/admin/v1/usage_embeddings.proto\x1a3admingateway/admin/v1/usage_file_search_calls.proto\x1a(admingateway/admin/v1/usage_images.proto\x1a-admingateway/admin/v1/usage_moderations.proto\x1a/admingateway/admin/v1/usage_vector_stores.proto\x1a2admingateway/admin/v1/usage_web_search_calls.proto\x1a admingateway/admin/v1/user.proto\x1a=admingateway/admin/v1/workload_identity_federation_rule.proto\x1a#admingateway/inventory/v1/key.proto\x1a&admingateway/inventory/v1/stream.proto\x1a*admingateway/inventory/v1/usage_kind.proto\x1a%admingateway/options/v1/options.proto\x1a#admingateway/options/v1/rules.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x01\n" +
 	"\x12ListApiKeysRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\x83\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\x83\x03\n" +
 	"\x13ListApiKeysResponse\x12I\n" +
 	"\x04keys\x18\x01 \x01(\v23.admingateway.inventory.v1.ListApiKeysResponse.KeysH\x00R\x04keys\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5596,12 +5596,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12:\n" +
 	"\x05items\x18\x02 \x03(\v2$.admingateway.admin.v1.ProjectApiKeyR\x05itemsB\a\n" +
-	"\x05event\"\xa9\x01\n" +
+	"\x05event\"\xaf\x01\n" +
 	"\x1aListServiceAccountsRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xc8\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xc8\x03\n" +
 	"\x1bListServiceAccountsResponse\x12s\n" +
 	"\x10service_accounts\x18\x01 \x01(\v2F.admingateway.inventory.v1.ListServiceAccountsResponse.ServiceAccountsH\x00R\x0fserviceAccounts\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5611,12 +5611,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12B\n" +
 	"\x05items\x18\x02 \x03(\v2,.admingateway.admin.v1.ProjectServiceAccountR\x05itemsB\a\n" +
-	"\x05event\"\xa6\x01\n" +
+	"\x05event\"\xac\x01\n" +
 	"\x17ListProjectUsersRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\x8f\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\x8f\x03\n" +
 	"\x18ListProjectUsersResponse\x12Q\n" +
 	"\x05users\x18\x01 \x01(\v29.admingateway.inventory.v1.ListProjectUsersResponse.UsersH\x00R\x05users\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5626,12 +5626,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x128\n" +
 	"\x05items\x18\x02 \x03(\v2\".admingateway.admin.v1.ProjectUserR\x05itemsB\a\n" +
-	"\x05event\"\xa7\x01\n" +
+	"\x05event\"\xad\x01\n" +
 	"\x18ListProjectGroupsRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\x96\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\x96\x03\n" +
 	"\x19ListProjectGroupsResponse\x12U\n" +
 	"\x06groups\x18\x01 \x01(\v2;.admingateway.inventory.v1.ListProjectGroupsResponse.GroupsH\x00R\x06groups\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5641,12 +5641,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x129\n" +
 	"\x05items\x18\x02 \x03(\v2#.admingateway.admin.v1.ProjectGroupR\x05itemsB\a\n" +
-	"\x05event\"\xa4\x01\n" +
+	"\x05event\"\xaa\x01\n" +
 	"\x15ListRateLimitsRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xa5\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xa5\x03\n" +
 	"\x16ListRateLimitsResponse\x12_\n" +
 	"\vrate_limits\x18\x01 \x01(\v2<.admingateway.inventory.v1.ListRateLimitsResponse.RateLimitsH\x00R\n" +
 	"rateLimits\x12A\n" +
@@ -5658,12 +5658,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12=\n" +
 	"\x05items\x18\x02 \x03(\v2'.admingateway.admin.v1.ProjectRateLimitR\x05itemsB\a\n" +
-	"\x05event\"\xa3\x01\n" +
+	"\x05event\"\xa9\x01\n" +
 	"\x14ListUserRolesRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xa3\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xa3\x03\n" +
 	"\x15ListUserRolesResponse\x12N\n" +
 	"\x05roles\x18\x01 \x01(\v26.admingateway.inventory.v1.ListUserRolesResponse.RolesH\x00R\x05roles\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5674,12 +5674,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\x129\n" +
 	"\x05items\x18\x03 \x03(\v2#.admingateway.admin.v1.AssignedRoleR\x05itemsB\a\n" +
-	"\x05event\"\xa4\x01\n" +
+	"\x05event\"\xaa\x01\n" +
 	"\x15ListGroupRolesRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xa7\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xa7\x03\n" +
 	"\x16ListGroupRolesResponse\x12O\n" +
 	"\x05roles\x18\x01 \x01(\v27.admingateway.inventory.v1.ListGroupRolesResponse.RolesH\x00R\x05roles\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5690,12 +5690,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12\x19\n" +
 	"\bgroup_id\x18\x02 \x01(\tR\agroupId\x129\n" +
 	"\x05items\x18\x03 \x03(\v2#.admingateway.admin.v1.AssignedRoleR\x05itemsB\a\n" +
-	"\x05event\"\xa5\x01\n" +
+	"\x05event\"\xab\x01\n" +
 	"\x16ListSpendAlertsRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\x90\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\x90\x03\n" +
 	"\x17ListSpendAlertsResponse\x12S\n" +
 	"\x06alerts\x18\x01 \x01(\v29.admingateway.inventory.v1.ListSpendAlertsResponse.AlertsH\x00R\x06alerts\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5705,12 +5705,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x127\n" +
 	"\x05items\x18\x02 \x03(\v2!.admingateway.admin.v1.SpendAlertR\x05itemsB\a\n" +
-	"\x05event\"\xa6\x01\n" +
+	"\x05event\"\xac\x01\n" +
 	"\x17ListCertificatesRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xab\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xab\x03\n" +
 	"\x18ListCertificatesResponse\x12f\n" +
 	"\fcertificates\x18\x01 \x01(\v2@.admingateway.inventory.v1.ListCertificatesResponse.CertificatesH\x00R\fcertificates\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5720,12 +5720,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x128\n" +
 	"\x05items\x18\x02 \x03(\v2\".admingateway.admin.v1.CertificateR\x05itemsB\a\n" +
-	"\x05event\"\xaa\x01\n" +
+	"\x05event\"\xb0\x01\n" +
 	"\x1bListModelPermissionsRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xd3\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xd3\x03\n" +
 	"\x1cListModelPermissionsResponse\x12g\n" +
 	"\vpermissions\x18\x01 \x01(\v2C.admingateway.inventory.v1.ListModelPermissionsResponse.PermissionsH\x00R\vpermissions\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5735,12 +5735,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12[\n" +
 	"\x11model_permissions\x18\x02 \x01(\v2..admingateway.admin.v1.ProjectModelPermissionsR\x10modelPermissionsB\a\n" +
-	"\x05event\"\xaf\x01\n" +
+	"\x05event\"\xb5\x01\n" +
 	" ListHostedToolPermissionsRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xed\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xed\x03\n" +
 	"!ListHostedToolPermissionsResponse\x12l\n" +
 	"\vpermissions\x18\x01 \x01(\v2H.admingateway.inventory.v1.ListHostedToolPermissionsResponse.PermissionsH\x00R\vpermissions\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5750,12 +5750,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12k\n" +
 	"\x17hosted_tool_permissions\x18\x02 \x01(\v23.admingateway.admin.v1.ProjectHostedToolPermissionsR\x15hostedToolPermissionsB\a\n" +
-	"\x05event\"\xa7\x01\n" +
+	"\x05event\"\xad\x01\n" +
 	"\x18ListDataRetentionRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xbb\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xbb\x03\n" +
 	"\x19ListDataRetentionResponse\x12^\n" +
 	"\tretention\x18\x01 \x01(\v2>.admingateway.inventory.v1.ListDataRetentionResponse.RetentionH\x00R\tretention\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5765,9 +5765,9 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12R\n" +
 	"\x0edata_retention\x18\x02 \x01(\v2+.admingateway.admin.v1.ProjectDataRetentionR\rdataRetentionB\a\n" +
-	"\x05event\"@\n" +
-	"\x10ListUsersRequest\x12,\n" +
-	"\fresume_token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xdb\x02\n" +
+	"\x05event\"F\n" +
+	"\x10ListUsersRequest\x122\n" +
+	"\fresume_token\x18\x01 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xdb\x02\n" +
 	"\x11ListUsersResponse\x12J\n" +
 	"\x05users\x18\x01 \x01(\v22.admingateway.inventory.v1.ListUsersResponse.UsersH\x00R\x05users\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5775,9 +5775,9 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a:\n" +
 	"\x05Users\x121\n" +
 	"\x05items\x18\x01 \x03(\v2\x1b.admingateway.admin.v1.UserR\x05itemsB\a\n" +
-	"\x05event\"G\n" +
-	"\x17ListGroupMembersRequest\x12,\n" +
-	"\fresume_token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xa5\x04\n" +
+	"\x05event\"M\n" +
+	"\x17ListGroupMembersRequest\x122\n" +
+	"\fresume_token\x18\x01 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xa5\x04\n" +
 	"\x18ListGroupMembersResponse\x12T\n" +
 	"\x06groups\x18\x01 \x01(\v2:.admingateway.inventory.v1.ListGroupMembersResponse.GroupsH\x00R\x06groups\x12W\n" +
 	"\amembers\x18\x02 \x01(\v2;.admingateway.inventory.v1.ListGroupMembersResponse.MembersH\x00R\amembers\x12A\n" +
@@ -5789,9 +5789,9 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\aMembers\x12\x19\n" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x126\n" +
 	"\x05items\x18\x02 \x03(\v2 .admingateway.admin.v1.GroupUserR\x05itemsB\a\n" +
-	"\x05event\"B\n" +
-	"\x12ListInvitesRequest\x12,\n" +
-	"\fresume_token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xe9\x02\n" +
+	"\x05event\"H\n" +
+	"\x12ListInvitesRequest\x122\n" +
+	"\fresume_token\x18\x01 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xe9\x02\n" +
 	"\x13ListInvitesResponse\x12R\n" +
 	"\ainvites\x18\x01 \x01(\v26.admingateway.inventory.v1.ListInvitesResponse.InvitesH\x00R\ainvites\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5799,9 +5799,9 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a>\n" +
 	"\aInvites\x123\n" +
 	"\x05items\x18\x01 \x03(\v2\x1d.admingateway.admin.v1.InviteR\x05itemsB\a\n" +
-	"\x05event\"G\n" +
-	"\x17ListAdminApiKeysRequest\x12,\n" +
-	"\fresume_token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xec\x02\n" +
+	"\x05event\"M\n" +
+	"\x17ListAdminApiKeysRequest\x122\n" +
+	"\fresume_token\x18\x01 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xec\x02\n" +
 	"\x18ListAdminApiKeysResponse\x12N\n" +
 	"\x04keys\x18\x01 \x01(\v28.admingateway.inventory.v1.ListAdminApiKeysResponse.KeysH\x00R\x04keys\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5809,9 +5809,9 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a@\n" +
 	"\x04Keys\x128\n" +
 	"\x05items\x18\x01 \x03(\v2\".admingateway.admin.v1.AdminApiKeyR\x05itemsB\a\n" +
-	"\x05event\"J\n" +
-	"\x1aListFederationRulesRequest\x12,\n" +
-	"\fresume_token\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\xcd\x03\n" +
+	"\x05event\"P\n" +
+	"\x1aListFederationRulesRequest\x122\n" +
+	"\fresume_token\x18\x01 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\xcd\x03\n" +
 	"\x1bListFederationRulesResponse\x12T\n" +
 	"\x05rules\x18\x01 \x01(\v2<.admingateway.inventory.v1.ListFederationRulesResponse.RulesH\x00R\x05rules\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
@@ -5820,11 +5820,11 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x05Rules\x12A\n" +
 	"\x1dworkload_identity_provider_id\x18\x01 \x01(\tR\x1aworkloadIdentityProviderId\x12K\n" +
 	"\x05items\x18\x02 \x03(\v25.admingateway.admin.v1.WorkloadIdentityFederationRuleR\x05itemsB\a\n" +
-	"\x05event\"\x88\x01\n" +
+	"\x05event\"\x8e\x01\n" +
 	"\x1aListExternalStorageRequest\x12-\n" +
 	"\n" +
-	"project_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xb0\xff\x18\x01H\x00R\tprojectId\x88\x01\x01\x12,\n" +
-	"\fresume_token\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeTokenB\r\n" +
+	"project_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xb0\xff\x18\x01H\x00R\tprojectId\x88\x01\x01\x122\n" +
+	"\fresume_token\x18\x02 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeTokenB\r\n" +
 	"\v_project_id\"\x82\x03\n" +
 	"\x1bListExternalStorageResponse\x12Z\n" +
 	"\astorage\x18\x01 \x01(\v2>.admingateway.inventory.v1.ListExternalStorageResponse.StorageH\x00R\astorage\x12A\n" +
@@ -5833,19 +5833,19 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1aG\n" +
 	"\aStorage\x12<\n" +
 	"\x05items\x18\x01 \x03(\v2&.admingateway.admin.v1.ExternalStorageR\x05itemsB\a\n" +
-	"\x05event\"\xab\x03\n" +
+	"\x05event\"\xbd\x03\n" +
 	"\x14ListAuditLogsRequest\x12S\n" +
 	"\feffective_at\x18\x01 \x01(\v2(.admingateway.admin.v1.AuditLogTimeRangeB\x06\xbaH\x03\xc8\x01\x01R\veffectiveAt\x12*\n" +
 	"\vproject_ids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\n" +
-	"projectIds\x12*\n" +
-	"\vevent_types\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\n" +
+	"projectIds\x120\n" +
+	"\vevent_types\x18\x03 \x03(\tB\x0f\xbaH\x06\x92\x01\x03\x10\xe8\a\xb2\xff\x18\x02H\x02R\n" +
 	"eventTypes\x12&\n" +
-	"\tactor_ids\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bactorIds\x12,\n" +
-	"\factor_emails\x18\x05 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\vactorEmails\x12,\n" +
+	"\tactor_ids\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bactorIds\x122\n" +
+	"\factor_emails\x18\x05 \x03(\tB\x0f\xbaH\x06\x92\x01\x03\x10\xe8\a\xb2\xff\x18\x02H\x05R\vactorEmails\x12,\n" +
 	"\fresource_ids\x18\x06 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\vresourceIds\x12$\n" +
 	"\vtenant_only\x18\a \x01(\bH\x00R\n" +
-	"tenantOnly\x88\x01\x01\x12,\n" +
-	"\fresume_token\x18\b \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeTokenB\x0e\n" +
+	"tenantOnly\x88\x01\x01\x122\n" +
+	"\fresume_token\x18\b \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeTokenB\x0e\n" +
 	"\f_tenant_only\"\xef\x02\n" +
 	"\x15ListAuditLogsResponse\x12T\n" +
 	"\aentries\x18\x01 \x01(\v28.admingateway.inventory.v1.ListAuditLogsResponse.EntriesH\x00R\aentries\x12A\n" +
@@ -5854,7 +5854,7 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x03end\x18\x0f \x01(\v2\x1e.admingateway.inventory.v1.EndH\x00R\x03end\x1a@\n" +
 	"\aEntries\x125\n" +
 	"\x05items\x18\x01 \x03(\v2\x1f.admingateway.admin.v1.AuditLogR\x05itemsB\a\n" +
-	"\x05event\"\xd7\x06\n" +
+	"\x05event\"\xe3\x06\n" +
 	"\x10ListUsageRequest\x12Q\n" +
 	"\x05kinds\x18\x01 \x03(\x0e2$.admingateway.inventory.v1.UsageKindB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10 \x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05kinds\x12A\n" +
 	"\n" +
@@ -5865,13 +5865,13 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\vproject_ids\x18\x05 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\n" +
 	"projectIds\x12$\n" +
 	"\buser_ids\x18\x06 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\auserIds\x12)\n" +
-	"\vapi_key_ids\x18\a \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\tapiKeyIds\x12!\n" +
-	"\x06models\x18\b \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06models\x12\x19\n" +
+	"\vapi_key_ids\x18\a \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\tapiKeyIds\x12'\n" +
+	"\x06models\x18\b \x03(\tB\x0f\xbaH\x06\x92\x01\x03\x10\xe8\a\xb2\xff\x18\x02H\x03R\x06models\x12\x19\n" +
 	"\x05batch\x18\t \x01(\bH\x01R\x05batch\x88\x01\x01\x123\n" +
 	"\x10vector_store_ids\x18\n" +
 	" \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x0evectorStoreIds\x12U\n" +
-	"\bgroup_by\x18\v \x03(\x0e2'.admingateway.inventory.v1.UsageGroupByB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x12,\n" +
-	"\fresume_token\x18\f \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken:\x88\x01\xbaH\x84\x01\x1a\x81\x01\n" +
+	"\bgroup_by\x18\v \x03(\x0e2'.admingateway.inventory.v1.UsageGroupByB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x122\n" +
+	"\fresume_token\x18\f \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken:\x88\x01\xbaH\x84\x01\x1a\x81\x01\n" +
 	"\vusage.range\x12!end_time must be after start_time\x1aO!has(this.end_time) || !has(this.start_time) || this.start_time < this.end_timeB\x0f\n" +
 	"\r_bucket_widthB\b\n" +
 	"\x06_batch\"\xeb\n" +
@@ -5898,15 +5898,15 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\x10web_search_calls\x18\v \x03(\v20.admingateway.admin.v1.WebSearchCallsUsageBucketR\x0ewebSearchCalls\x128\n" +
 	"\x05costs\x18\f \x03(\v2\".admingateway.admin.v1.CostsBucketR\x05costs\x12I\n" +
 	"\tdecisions\x18\r \x03(\v2+.admingateway.admin.v1.DecisionsUsageBucketR\tdecisionsB\a\n" +
-	"\x05event\"\x9f\x04\n" +
+	"\x05event\"\xa5\x04\n" +
 	"\x14FindStaleKeysRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
 	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x121\n" +
 	"\vunused_days\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x00R\n" +
 	"unusedDays\x88\x01\x01\x128\n" +
-	"\x0fnever_used_days\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00H\x01R\rneverUsedDays\x88\x01\x01\x12,\n" +
-	"\fresume_token\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\x12@\n" +
+	"\x0fnever_used_days\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00H\x01R\rneverUsedDays\x88\x01\x01\x122\n" +
+	"\fresume_token\x18\x05 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\x12@\n" +
 	"\x13expires_within_days\x18\x06 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00H\x02R\x11expiresWithinDays\x88\x01\x01\x12#\n" +
 	"\rnever_expires\x18\a \x01(\bR\fneverExpires\x124\n" +
 	"\rmax_life_days\x18\b \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x01H\x03R\vmaxLifeDays\x88\x01\x01\x12\"\n" +
@@ -5924,12 +5924,12 @@ const file_admingateway_inventory_v1_inventory_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x129\n" +
 	"\x05items\x18\x02 \x03(\v2#.admingateway.inventory.v1.StaleKeyR\x05itemsB\a\n" +
-	"\x05event\"\xa5\x01\n" +
+	"\x05event\"\xab\x01\n" +
 	"\x16GetKeyInventoryRequest\x122\n" +
 	"\vproject_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\xb0\xff\x18\x01R\n" +
 	"projectIds\x12)\n" +
-	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x12,\n" +
-	"\fresume_token\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\vresumeToken\"\x8a\x03\n" +
+	"\x10include_archived\x18\x02 \x01(\bR\x0fincludeArchived\x122\n" +
+	"\fresume_token\x18\x03 \x01(\tB\x0f\xbaH\x06r\x04\x18\x80\x80\x04\xb2\xff\x18\x02H\x05R\vresumeToken\"\x8a\x03\n" +
 	"\x17GetKeyInventoryResponse\x12M\n" +
 	"\x04keys\x18\x01 \x01(\v27.admingateway.inventory.v1.GetKeyInventoryResponse.KeysH\x00R\x04keys\x12A\n" +
 	"\bprogress\x18\r \x01(\v2#.admingateway.inventory.v1.ProgressH\x00R\bprogress\x12>\n" +
