@@ -23,9 +23,11 @@ const childVariable = "GATEWAY_TEST_CHILD"
 
 // child is a gateway in a separate process, in front of a fake upstream.
 type child struct {
-	cmd   *exec.Cmd
-	fake  *sandbox.Sandbox
-	token string
+	// program is the path of what runs.
+	program string
+	cmd     *exec.Cmd
+	fake    *sandbox.Sandbox
+	token   string
 	// other is another caller's token, with the limits that callers have.
 	other string
 	audit string // the path of its records
@@ -55,6 +57,12 @@ func startChild(tb testing.TB, more string) *child {
 // startChildAt starts it in front of an upstream, with more variables.
 func startChildAt(tb testing.TB, baseURL, more string, variables ...string) *child {
 	tb.Helper()
+	return startProgramAt(tb, testProgram(tb), baseURL, more, variables...)
+}
+
+// startProgramAt is startChildAt for another program than that of the tests.
+func startProgramAt(tb testing.TB, program, baseURL, more string, variables ...string) *child {
+	tb.Helper()
 	token, hash, err := authn.NewToken()
 	if err != nil {
 		tb.Fatal(err)
@@ -71,7 +79,7 @@ func startChildAt(tb testing.TB, baseURL, more string, variables ...string) *chi
 		}
 		return path
 	}
-	c := &child{token: token, other: other, audit: filepath.Join(folder, "audit.jsonl"), err: newOutput(), ended: make(chan int, 1)}
+	c := &child{program: program, token: token, other: other, audit: filepath.Join(folder, "audit.jsonl"), err: newOutput(), ended: make(chan int, 1)}
 	policy := write("policy.yaml", `
 callers:
   - name: root
@@ -102,18 +110,24 @@ upstream:
 // startCommand starts a command in a separate process.
 func startCommand(tb testing.TB, args ...string) *child {
 	tb.Helper()
-	c := &child{err: newOutput(), ended: make(chan int, 1)}
+	c := &child{program: testProgram(tb), err: newOutput(), ended: make(chan int, 1)}
 	c.start(tb, nil, args...)
 	return c
 }
 
-func (c *child) start(tb testing.TB, variables []string, args ...string) {
+// testProgram is the program of the tests, which is the gateway in a child.
+func testProgram(tb testing.TB) string {
 	tb.Helper()
-	binary, err := os.Executable()
+	program, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c.cmd = exec.CommandContext(tb.Context(), binary, args...)
+	return program
+}
+
+func (c *child) start(tb testing.TB, variables []string, args ...string) {
+	tb.Helper()
+	c.cmd = exec.CommandContext(tb.Context(), c.program, args...)
 	c.cmd.Env = append(append(os.Environ(), childVariable+"=1"), variables...)
 	c.cmd.Stderr, c.cmd.Stdout = c.err, c.err
 	if err := c.cmd.Start(); err != nil {
