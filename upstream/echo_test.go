@@ -29,7 +29,10 @@ func echoForms(key string) map[string][2]string {
 	for _, r := range key {
 		escaped += fmt.Sprintf(`\u%04X`, r)
 	}
-	asJSON, _ := json.Marshal(key)
+	asJSON, err := json.Marshal(key)
+	if err != nil {
+		panic(err) // A text can always be written.
+	}
 	forms := map[string][2]string{
 		"plain":             whole(key),
 		"JSON":              whole(strings.Trim(string(asJSON), `"`)),

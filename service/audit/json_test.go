@@ -243,8 +243,10 @@ func TestPartsHoldEverything(t *testing.T) {
 				if text, ok := value.(string); ok {
 					value = []any{text}
 				}
-				for _, each := range value.([]any) {
-					into[path] = append(into[path], each.(string))
+				list, _ := value.([]any)
+				for _, each := range list {
+					text, _ := each.(string)
+					into[path] = append(into[path], text)
 				}
 			}
 		}

@@ -55,7 +55,8 @@ func TestSchema(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for member := range value.(map[string]any) {
+		members, _ := value.(map[string]any)
+		for member := range members {
 			written[member] = true
 		}
 		return schema.Validate(value)

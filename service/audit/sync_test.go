@@ -29,7 +29,7 @@ func (p *platter) Sync() error {
 	if p.fail.Load() {
 		return errFaulty
 	}
-	p.synced.Store(int32(written)) //nolint:gosec // A few lines.
+	p.synced.Store(int32(written))
 	return nil
 }
 

@@ -176,7 +176,7 @@ func (w *writer) flush() {
 // giveUp counts the records that will not be written.
 func (w *writer) giveUp(cause error) {
 	waiting := w.log.offers.waiting()
-	lost := int(waiting.Callers + waiting.Strangers) //nolint:gosec // No more than the queues take.
+	lost := int(waiting.Callers + waiting.Strangers)
 	if w.held != nil {
 		lost++
 	}
