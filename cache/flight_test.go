@@ -25,7 +25,7 @@ func TestFlightOneFetch(t *testing.T) {
 		var all sync.WaitGroup
 		for range 1000 {
 			all.Go(func() {
-				got, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) {
+				got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) {
 					fetches.Add(1)
 					return <-answer, nil
 				})
@@ -45,7 +45,7 @@ func TestFlightOneFetch(t *testing.T) {
 		}
 		// Afterwards a new one begins, and an error is shared as well.
 		want := errors.New("upstream")
-		_, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "", want })
+		_, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { return "", want })
 		if shared || !errors.Is(err, want) {
 			t.Errorf("afterwards: %v, %v", shared, err)
 		}
@@ -62,7 +62,7 @@ func TestFlightLeaderLeaves(t *testing.T) {
 		answer := make(chan struct{})
 		left := make(chan error)
 		go func() {
-			_, _, err := f.Do(leader, flightTestKey, 1, func(ctx context.Context) (string, error) {
+			_, _, err := f.Do(leader, flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 				<-answer
 				value, _ := ctx.Value(valueKey{}).(string)
 				return value, ctx.Err()
@@ -73,7 +73,7 @@ func TestFlightLeaderLeaves(t *testing.T) {
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
-				got, shared, err := f.Do(t.Context(), flightTestKey, 1, nil)
+				got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, nil)
 				if got != "kept" || !shared || err != nil {
 					t.Errorf("Do = %q, %v, %v", got, shared, err)
 				}
@@ -101,7 +101,7 @@ func TestFlightEveryoneLeaves(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				_, _, err := f.Do(ctx, flightTestKey, 1, func(ctx context.Context) (string, error) {
+				_, _, err := f.Do(ctx, flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 					<-ctx.Done()
 					ended <- ctx.Err()
 					<-finish
@@ -118,7 +118,7 @@ func TestFlightEveryoneLeaves(t *testing.T) {
 			t.Errorf("the fetch: %v", err)
 		}
 		all.Wait()
-		got, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "new", nil })
+		got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { return "new", nil })
 		if got != "new" || shared || err != nil {
 			t.Errorf("the next: %q, %t, %v", got, shared, err)
 		}
@@ -155,7 +155,7 @@ func TestFlightDeadline(t *testing.T) {
 		}
 		var all sync.WaitGroup
 		join := func(ctx context.Context) {
-			all.Go(func() { _, _, _ = f.Do(ctx, flightTestKey, 1, fetch) })
+			all.Go(func() { _, _, _ = f.Do(ctx, flightTestKey, Version{number: 1}, fetch) })
 			synctest.Wait()
 		}
 		within := func(d time.Duration) context.Context {
@@ -183,14 +183,14 @@ func TestFlightBegin(t *testing.T) {
 		f := NewFlight[string](FlightOptions{Timeout: time.Minute})
 		defer f.Close()
 		answer := make(chan struct{})
-		f.Begin(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+		f.Begin(t.Context(), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 			<-answer
 			return "begun", ctx.Err()
 		})
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() {
-			_, _, err := f.Do(ctx, flightTestKey, 1, nil)
+			_, _, err := f.Do(ctx, flightTestKey, Version{number: 1}, nil)
 			left <- err
 		}()
 		synctest.Wait()
@@ -198,9 +198,9 @@ func TestFlightBegin(t *testing.T) {
 		if err := <-left; !errors.Is(err, context.Canceled) {
 			t.Errorf("who left: %v", err)
 		}
-		f.Begin(t.Context(), flightTestKey, 1, nil) // There is one.
+		f.Begin(t.Context(), flightTestKey, Version{number: 1}, nil) // There is one.
 		go close(answer)
-		if got, shared, err := f.Do(t.Context(), flightTestKey, 1, nil); got != "begun" || !shared || err != nil {
+		if got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, nil); got != "begun" || !shared || err != nil {
 			t.Errorf("Do = %q, %t, %v", got, shared, err)
 		}
 	})
@@ -254,7 +254,7 @@ func TestFlightTimeout(t *testing.T) {
 		f := NewFlight[string](FlightOptions{Timeout: time.Second})
 		defer f.Close()
 		began := time.Now()
-		_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+		_, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 			<-ctx.Done()
 			return "", ctx.Err()
 		})
@@ -268,14 +268,53 @@ func TestFlightPanic(t *testing.T) {
 	t.Parallel()
 	f := NewFlight[string](FlightOptions{})
 	defer f.Close()
-	_, _, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { panic("odd") })
+	_, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { panic("odd") })
 	if err == nil || !strings.Contains(err.Error(), "odd") {
 		t.Errorf("Do = %v, want the panic", err)
 	}
-	got, _, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "fine", nil })
+	got, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { return "fine", nil })
 	if got != "fine" || err != nil {
 		t.Errorf("afterwards: %q, %v", got, err)
 	}
+}
+
+// A caller that may not know of a write does not join a fetch that departed before
+// its last knowledge. One that has not departed yet will see the write.
+func TestFlightDeparted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](FlightOptions{})
+		defer f.Close()
+		var all sync.WaitGroup
+		fly := func(version Version, wantShared bool, wait, fetch time.Duration) {
+			all.Go(func() {
+				_, shared, err := f.Do(t.Context(), flightTestKey, version, func(ctx context.Context) (string, error) {
+					time.Sleep(wait) //nolint:forbidigo // A bubble's clock.
+					Depart(ctx)
+					time.Sleep(fetch) //nolint:forbidigo // A bubble's clock.
+					return "one", nil
+				})
+				if shared != wantShared || err != nil {
+					t.Errorf("shared %t, %v, want %t", shared, err, wantShared)
+				}
+			})
+			synctest.Wait()
+		}
+		isolated := func() Version { return Version{number: 1, since: time.Now().Add(-DefaultCap)} }
+		fly(Version{number: 1}, false, 10*time.Second, 20*time.Second)
+		time.Sleep(9 * time.Second) //nolint:forbidigo // A bubble's clock.
+		fly(isolated(), true, 0, 0)
+		time.Sleep(2 * time.Second) //nolint:forbidigo // A bubble's clock.
+		fly(isolated(), true, 0, 0) // It departed a second ago.
+		time.Sleep(DefaultCap)      //nolint:forbidigo // A bubble's clock.
+		fly(Version{number: 1}, true, 0, 0)
+		fly(isolated(), false, 0, time.Second)
+		fly(isolated(), true, 0, 0) // The new one.
+		all.Wait()
+		if len(f.calls) != 0 {
+			t.Errorf("%d flights left", len(f.calls))
+		}
+	})
 }
 
 func TestFlightClose(t *testing.T) {
@@ -284,7 +323,7 @@ func TestFlightClose(t *testing.T) {
 		f := NewFlight[string](FlightOptions{})
 		got := make(chan error)
 		go func() {
-			_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+			_, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 				<-ctx.Done()
 				return "", ctx.Err()
 			})
@@ -295,7 +334,7 @@ func TestFlightClose(t *testing.T) {
 		if err := <-got; !errors.Is(err, context.Canceled) {
 			t.Errorf("in flight at Close: %v", err)
 		}
-		if _, _, err := f.Do(t.Context(), flightTestKey, 1, nil); !errors.Is(err, ErrFlightsClosed) {
+		if _, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, nil); !errors.Is(err, ErrFlightsClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	})
@@ -444,7 +483,7 @@ func TestFlightJoined(t *testing.T) {
 		var all sync.WaitGroup
 		for _, who := range []string{"first", "second", "third"} {
 			all.Go(func() {
-				if got, _, err := f.Do(context.WithValue(t.Context(), name{}, who), flightTestKey, 1, func(ctx context.Context) (string, error) {
+				if got, _, err := f.Do(context.WithValue(t.Context(), name{}, who), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 					flying <- ctx
 					return <-answer, nil
 				}); got != "one" || err != nil {

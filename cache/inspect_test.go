@@ -21,4 +21,4 @@ func (m *Memory) bytes() uint64 { return m.entries.WeightedSize() }
 func (m *Memory) len() int { return m.entries.EstimatedSize() }
 
 // isolated reports whether the cap applies.
-func (t *Tiered) isolated() bool { return t.memory.isolation.Load() != nil }
+func (t *Tiered) isolated() bool { return t.memory.isolated(t.memory.now()) }

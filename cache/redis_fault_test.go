@@ -213,7 +213,7 @@ func TestRedisOutOfMemory(t *testing.T) {
 	if err := closed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	heard.wait("up")
+	heard.wait("all")
 	if got := loaded(t, other, key, tags); got != "" {
 		t.Errorf("loaded %q after a write", got)
 	}

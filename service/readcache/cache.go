@@ -21,7 +21,7 @@ import (
 type Store interface {
 	cache.Store
 	// Version changes with every invalidation of the tags.
-	Version(tags cache.Tags) uint64
+	Version(tags cache.Tags) cache.Version
 }
 
 // Options configure a [Cache]. Store, Near and Org are required.
@@ -89,7 +89,7 @@ func New(o Options) (*Cache, error) {
 	o.Logger = accounting.Logger(o.Logger)
 	return &Cache{
 		options:    o,
-		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Joined: raise}),
+		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Now: o.Now, Joined: raise}),
 		refreshing: make(chan struct{}, maxRefreshing),
 	}, nil
 }

@@ -11,8 +11,9 @@ import (
 
 // Invalidation is the step that makes stored answers stale as a write declares,
 // from just before it is sent until after its answer or the lack of one. It stands
-// behind the wait for the budget: a write that is never sent makes nothing stale.
-// Reads pass.
+// behind the wait for the budget: a write that is never sent makes nothing stale. A
+// read passes, and departs here: its answer is as new as this moment, however long
+// it waited.
 func Invalidation(c *Cache) pipeline.Decorator {
 	return func(next pipeline.Invoker) pipeline.Invoker {
 		if c == nil {
@@ -20,6 +21,9 @@ func Invalidation(c *Cache) pipeline.Decorator {
 		}
 		return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
 			m := permit.Method()
+			if m.Read {
+				cache.Depart(ctx)
+			}
 			if m.Read || len(m.Invalidates) == 0 {
 				return next.Invoke(ctx, permit)
 			}
