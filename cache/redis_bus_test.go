@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -119,12 +120,17 @@ func TestRedisBus(t *testing.T) {
 type standing struct {
 	hearing
 	stopped, release chan struct{}
+	once             sync.Once
 }
 
 func (s *standing) Invalidated([]Slot) {
-	close(s.stopped)
-	<-s.release
+	s.once.Do(func() {
+		close(s.stopped)
+		<-s.release
+	})
 }
+
+func (s *standing) Up(time.Time) {}
 
 func (s *standing) Heard(asOf time.Time) {
 	select {
@@ -139,7 +145,7 @@ func (s *standing) Heard(asOf time.Time) {
 func TestRedisBusIsHeardAsOfThePing(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
-	r := newReplica(t, server.addr, RedisOptions{Heartbeat: 10 * time.Millisecond})
+	r := newReplica(t, server.addr, RedisOptions{Heartbeat: 50 * time.Millisecond})
 	l := &standing{hearing: hearing{t: t, events: make(chan heardEvent, 100)}, stopped: make(chan struct{}), release: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -147,11 +153,18 @@ func TestRedisBusIsHeardAsOfThePing(t *testing.T) {
 		defer close(ended)
 		r.Listen(ctx, l)
 	}()
-	l.wait("up")
-	if err := newReplica(t, server.addr, RedisOptions{}).Purge(t.Context(), NewTags(redisTestOrg, "/a")); err != nil {
-		t.Fatal(err)
-	}
-	<-l.stopped
+	writer := newReplica(t, server.addr, RedisOptions{})
+	timetest.Eventually(t, "it stands still", func() bool {
+		if err := writer.Purge(t.Context(), NewTags(redisTestOrg, "/a")); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-l.stopped:
+			return true
+		default:
+			return false
+		}
+	})
 	seen := newHearing(t, r) // As long as a heartbeat takes there, one waits here.
 	timetest.Eventually(t, "another connection is heard", func() bool { return seen.heard.Load() != nil })
 	released := time.Now()

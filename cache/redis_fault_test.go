@@ -58,7 +58,8 @@ func TestRedisFaults(t *testing.T) {
 			proxy := faultproxy.New(t, server.addr)
 			// The breaker stays open until the test has seen that it is.
 			r := newHasty(t, proxy.Addr(), RedisOptions{BreakerPause: time.Hour})
-			r.Close() // The test repairs by hand.
+			r.cancel() // The test repairs by hand.
+			<-r.ended
 			other := newReplica(t, server.addr, RedisOptions{})
 			key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
 			storeOne(t, other, key, tags, "before")

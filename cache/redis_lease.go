@@ -13,7 +13,7 @@ func (r *Redis) Acquire(ctx context.Context, key Key, ttl time.Duration) (func(c
 	if err := key.Validate(); err != nil {
 		return nil, false, err
 	}
-	o, err := r.org(key.Org)
+	o, err := r.ready(ctx, key.Org)
 	if err != nil {
 		return nil, false, err
 	}

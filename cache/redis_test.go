@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
@@ -313,7 +314,7 @@ func TestRedisLease(t *testing.T) {
 // Redis.
 func TestRedisBoundsOrganizations(t *testing.T) {
 	t.Parallel()
-	r, err := NewRedis(nil, RedisOptions{Lease: testLease})
+	r, err := NewRedis(connectTo(redisclient.Config{URL: "redis://127.0.0.1:1"}), RedisOptions{Lease: testLease, BreakerPause: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
