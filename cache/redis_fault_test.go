@@ -87,7 +87,7 @@ func TestRedisFaults(t *testing.T) {
 			if slowest > time.Second {
 				t.Errorf("a call took %v", slowest)
 			}
-			if r.Available() {
+			if r.guard.Available() {
 				t.Error("still asked after 20 failures")
 			}
 			chunks, conns := proxy.Received(), proxy.Accepted()
@@ -124,7 +124,7 @@ func TestRedisFaults(t *testing.T) {
 			storeOne(t, other, key, tags, "after")
 			timetest.Eventually(t, "it is used again", func() bool {
 				e, ok, err := r.Load(t.Context(), key, tags)
-				return err == nil && ok && string(e.Body) == "after" && r.Available()
+				return err == nil && ok && string(e.Body) == "after" && r.guard.Available()
 			})
 		})
 	}
@@ -331,7 +331,7 @@ func TestRedisBreakerIgnoresCallersThatLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !r.Available() {
+	if !r.guard.Available() {
 		t.Error("callers that left opened the breaker")
 	}
 }

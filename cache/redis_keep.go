@@ -30,7 +30,7 @@ func (r *Redis) Join(ctx context.Context, organization string) error {
 
 // Available reports whether Redis answers, as of the last heartbeat. False is a reason
 // to report the gateway as degraded, not as failed.
-func (r *Redis) Available() bool { return r.guard.Available() && !r.health.isLost() }
+func (r *Redis) Available() bool { return !r.health.isLost() }
 
 // ready returns the state of an organization that this replica has joined.
 func (r *Redis) ready(ctx context.Context, name string) (*redisOrg, error) {
@@ -136,7 +136,11 @@ func (r *Redis) heartbeat(ctx context.Context) {
 	for _, o := range orgs {
 		failed = errors.Join(failed, r.keep(ctx, o))
 	}
-	if r.health.report(failed, missedHeartbeats) && ctx.Err() == nil {
+	enough := missedHeartbeats
+	if !r.guard.Available() {
+		enough = 1 // Other calls have failed too.
+	}
+	if r.health.report(failed, enough) && ctx.Err() == nil {
 		r.options.Changed(failed)
 	}
 }

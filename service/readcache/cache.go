@@ -58,6 +58,7 @@ type Options struct {
 type Cache struct {
 	options Options
 	flights *cache.Flight[stored]
+	unknown *cache.UnknownWrites
 	// refreshing bounds the background fetches.
 	refreshing chan struct{}
 	keyBuffers sync.Pool // of *[]byte
@@ -90,12 +91,17 @@ func New(o Options) (*Cache, error) {
 	return &Cache{
 		options:    o,
 		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Now: o.Now, Joined: raise}),
+		unknown:    cache.NewUnknownWrites(),
 		refreshing: make(chan struct{}, maxRefreshing),
 	}, nil
 }
 
-// Close ends the fetches that are under way, and waits for their end.
-func (c *Cache) Close() { c.flights.Close() }
+// Close ends the fetches that are under way, and waits for their end. Writes whose
+// outcome is unknown stay open where replicas share a store.
+func (c *Cache) Close() {
+	c.flights.Close()
+	c.unknown.Close()
+}
 
 // raise makes a fetch of an inventory, or one in the background, as urgent as a
 // call that joins the wait for it.

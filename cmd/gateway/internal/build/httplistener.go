@@ -47,7 +47,7 @@ func (l *Listener) Close() { _ = l.listener.Close() }
 
 // openListener opens the callers' listener.
 func openListener(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, secure *tls.Config) (*Listener, error) {
-	drain, _ := conf.Shutdown.Split()
+	drain, _, _ := conf.Shutdown.Split()
 	l, err := Listen(ctx, conf.Listen, handler, httpOptions(conf.Limits, secure, drain))
 	if err != nil {
 		return nil, err
