@@ -96,6 +96,7 @@ type Redis struct {
 	client  redis.UniversalClient
 	options RedisOptions
 	scripts redisScripts
+	leases  redisLeaseScripts
 	guard   *redisclient.Guard
 	// sender names this replica, which ignores messages of the same name.
 	sender string
@@ -127,6 +128,7 @@ func NewRedis(connect Connect, options RedisOptions) (*Redis, error) {
 	r := &Redis{
 		options: options,
 		scripts: newRedisScripts(),
+		leases:  newRedisLeaseScripts(),
 		guard: redisclient.NewGuard(redisclient.GuardOptions{
 			CallTimeout:  options.CallTimeout,
 			SlowCall:     max(options.SlowCall, 0),

@@ -221,12 +221,6 @@ redis.call('SET', KEYS[2], entry, 'PX', ARGV[2])
 return 1
 `
 
-// scriptRelease gives a lease back if the caller still has it.
-const scriptRelease = `
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-`
-
 // The offsets at which scriptSave reads an encoded entry: the version in byte 0,
 // StoredAt in bytes 1 to 8, big-endian, and the snapshot (epoch, count, and slots
 // with their generations) from byte 33 on. Lua counts from 1.
@@ -237,7 +231,7 @@ func encodedSnapshotEnd(at Snapshot) int {
 }
 
 type redisScripts struct {
-	keep, move, snapshot, save, release *redis.Script
+	keep, move, snapshot, save *redis.Script
 }
 
 func newRedisScripts() redisScripts {
@@ -246,6 +240,5 @@ func newRedisScripts() redisScripts {
 		move:     redis.NewScript(scriptMove),
 		snapshot: redis.NewScript(scriptSnapshot),
 		save:     redis.NewScript(scriptSave),
-		release:  redis.NewScript(scriptRelease),
 	}
 }

@@ -204,7 +204,11 @@ func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
 	if s.options.Leases == nil {
 		found, err = fetch(ctx)
 	} else {
-		found, err = cache.Across(ctx, s.options.Leases, l.key, 0, fresh, fetch)
+		found, err = cache.Across(ctx, cache.Shared[stored]{
+			Leases: s.options.Leases, Key: l.key, Tags: l.tags, Load: fresh, Fetch: fetch,
+			// A caller that joins may raise it.
+			Class: func() int { return int(pace.FlowFrom(ctx).Class) },
+		})
 	}
 	failure, ok := errors.AsType[*upstream.Error](err)
 	if !ok || !cannotAnswer(failure.Kind) {
