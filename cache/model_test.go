@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,8 +27,9 @@ import (
 //     the read began;
 //   - nor than a write closed on another one, once the bus delivered its end, or
 //     had a gap and came back; and whatever the bus does, once the cap is over;
-//   - nor than a write of the same replica that an earlier read there saw. With
-//     one replica this is: time does not go back.
+//   - nor than a write of the same replica that an earlier read there saw;
+//   - nor than what an earlier read of the same key saw there, where calls of the
+//     shared store do not fail: time does not go back.
 type model struct {
 	clock    *timetest.Clock
 	org      string
@@ -49,6 +51,8 @@ type modelReplica struct {
 	// owed is the least version of each item that reads must see from now on.
 	owed [2]int
 	due  []debt
+	// latest is what a read returned last, by key.
+	latest map[string][2]int
 }
 
 // message is the beginning or the end of a write. A beginning requires nothing.
@@ -251,11 +255,15 @@ func (m *model) read(ctx context.Context, a *actor) {
 			r.owe(d.item, d.version)
 		}
 	}
-	owed := r.owed
-
 	name, items := "list", []int{0, 1}
 	if a.item < 2 {
 		name, items = itemName(a.item), []int{a.item}
+	}
+	owed := r.owed
+	if !m.faults {
+		for _, item := range items {
+			owed[item] = max(owed[item], r.latest[name][item])
+		}
 	}
 	key, tags := Key{Org: m.org, Canonical: name}, m.tags(name)
 	e, hit, _ := r.tiered.Load(ctx, key, tags)
@@ -272,10 +280,18 @@ func (m *model) read(ctx context.Context, a *actor) {
 		seen = m.upstream
 		pause(ctx)
 		if err == nil {
-			_ = r.tiered.Save(ctx, key, Entry{
+			err = r.tiered.Save(ctx, key, Entry{
 				Body: fmt.Appendf(nil, "%d %d", seen[0], seen[1]), StoredAt: began, Life: Life{Fresh: time.Hour},
 			}, at)
 		}
+		if errors.Is(err, ErrWriting) || errors.Is(err, ErrInvalidated) {
+			r.tiered.Overtaken(tags)
+		}
+	}
+	for _, item := range items {
+		latest := r.latest[name]
+		latest[item] = max(latest[item], seen[item])
+		r.latest[name] = latest
 	}
 	m.reads++
 	for _, item := range items {
@@ -296,7 +312,7 @@ func (m *model) read(ctx context.Context, a *actor) {
 func newModel(org string, replicas int, faults bool, c *timetest.Clock, shared func(replica int) Store) *model {
 	m := &model{clock: c, org: org, faults: faults}
 	for i := range replicas {
-		r := &modelReplica{}
+		r := &modelReplica{latest: make(map[string][2]int)}
 		memory, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: c.Now, Lease: 1000 * time.Hour})
 		if err != nil {
 			panic(err)

@@ -104,6 +104,12 @@ func (l listener) Heard(asOf time.Time) { l.t.memory.hear(asOf) }
 // Version is the [Memory.Version] of the memory.
 func (t *Tiered) Version(tags Tags) Version { return t.memory.Version(tags) }
 
+// Overtaken notes that a response was fetched which a write has overtaken, before it is
+// returned. It may show a write of another replica whose message has not come yet: no
+// entry and no flight from before is good any more, or this replica would go back in
+// time.
+func (t *Tiered) Overtaken(tags Tags) { t.memory.generations.bump(tags.slots) }
+
 // Snapshot implements [Store]. If the shared store is unavailable, the snapshot is
 // valid for the memory alone, without an error.
 func (t *Tiered) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {

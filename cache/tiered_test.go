@@ -330,6 +330,28 @@ func TestTieredPaused(t *testing.T) {
 	b.wantMiss(t, "k", tags)
 }
 
+// A fetch that a write has overtaken may show a later write, whose message is still
+// under way. What another fetch stored between the two is not served after it.
+func TestTieredOvertaken(t *testing.T) {
+	t.Parallel()
+	c := timetest.NewClock()
+	shared := newMemory(t, c)
+	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
+	tags := a.tags("a")
+	at := b.snapshot(t, tags)
+	version := b.tiered.Version(tags)
+	a.open(t, tags)()
+	b.put(t, "k", "first", tags)
+	a.open(t, tags)()
+	b.wantRefused(t, "k", at) // It saw the second write.
+	b.wantHit(t, "k", "first", tags)
+	b.tiered.Overtaken(tags)
+	b.wantMiss(t, "k", tags)
+	if b.tiered.Version(tags) == version {
+		t.Error("a flight from before may be joined")
+	}
+}
+
 func TestTieredWithoutBus(t *testing.T) {
 	t.Parallel()
 	c := timetest.NewClock()

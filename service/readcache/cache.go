@@ -22,6 +22,8 @@ type Store interface {
 	cache.Store
 	// Version changes with every invalidation of the tags.
 	Version(tags cache.Tags) cache.Version
+	// Overtaken notes that an answer was fetched that a write has overtaken.
+	Overtaken(tags cache.Tags)
 }
 
 // Options configure a [Cache]. Store, Near and Org are required.

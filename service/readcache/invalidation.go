@@ -15,8 +15,8 @@ import (
 // from just before it is sent until after its answer. A write whose outcome is unknown
 // may still take effect, and ends after [cache.UnknownOutcomeGrace]. The step stands
 // behind the wait for the budget: a write that is never sent makes nothing stale. A
-// read passes, and departs here: its answer is as new as this moment, however long
-// it waited.
+// read passes, and departs here ([cache.Depart]): its answer is as new as this moment,
+// however long it waited.
 func Invalidation(c *Cache) pipeline.Decorator {
 	return func(next pipeline.Invoker) pipeline.Invoker {
 		if c == nil {

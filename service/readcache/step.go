@@ -257,48 +257,30 @@ func unhurried(ctx context.Context) context.Context {
 	return pace.WithFlow(ctx, flow)
 }
 
-// fetchAndSave takes note of the generations when the request departs, so that an
-// answer that a write has overtaken is not stored.
+// fetchAndSave takes note of the generations before the upstream is asked, so
+// that an answer that a write has overtaken is not stored. It does so before the wait
+// for the budget: the flight of a later version may have answered meanwhile, and an
+// older answer must not be stored behind its back.
 func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
-	d := departure{step: s, lookup: l}
-	response, err := s.next.Invoke(cache.WithDeparture(ctx, d.note), l.permit)
+	began := s.options.Now()
+	at, snapshotErr := s.options.Store.Snapshot(ctx, l.tags)
+	response, err := s.next.Invoke(ctx, l.permit)
 	if err != nil {
 		return stored{}, err
 	}
-	if !d.noted {
-		return stored{}, errNoDeparture
-	}
-	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: d.at, Life: s.lifeNow(l.permit, d.at)}
+	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: began, Life: s.lifeNow(l.permit, began)}
 	untyped := response.Untyped()
 	entry.Local, _ = response.Wire()
-	if d.err == nil && untyped == nil {
-		err := s.options.Store.Save(ctx, l.key, entry, d.generations)
-		if err != nil && !errors.Is(err, cache.ErrInvalidated) && !errors.Is(err, cache.ErrUnavailable) {
-			s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
-		}
+	err = snapshotErr
+	if err == nil && untyped == nil {
+		err = s.options.Store.Save(ctx, l.key, entry, at)
+	}
+	switch {
+	case err == nil, errors.Is(err, cache.ErrUnavailable):
+	case errors.Is(err, cache.ErrWriting), errors.Is(err, cache.ErrInvalidated):
+		s.options.Store.Overtaken(l.tags)
+	default:
+		s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
 	}
 	return stored{entry: entry, untyped: untyped, requestID: response.UpstreamRequestID(), fetched: true}, nil
-}
-
-// errNoDeparture is a fault of the pipeline: without [Invalidation] behind the wait,
-// nobody knows how old an answer is.
-var errNoDeparture = errors.New("readcache: a read was answered and never departed")
-
-// departure is what is known when the request of a read is sent for the first time.
-type departure struct {
-	step   *step
-	lookup lookup
-
-	noted       bool
-	at          time.Time
-	generations cache.Snapshot
-	err         error // why there are none
-}
-
-func (d *departure) note(ctx context.Context) {
-	if d.noted {
-		return // The first attempt may have read what a later one reads again.
-	}
-	d.noted, d.at = true, d.step.options.Now()
-	d.generations, d.err = d.step.options.Store.Snapshot(ctx, d.lookup.tags)
 }
