@@ -292,7 +292,10 @@ func TestRedisBoundsOrganizations(t *testing.T) {
 		"Snapshot": func() error { _, err := r.Snapshot(t.Context(), tags); return err },
 		"Save":     func() error { return r.Save(t.Context(), key, redisTestEntry("x"), at) },
 		"Purge":    func() error { return r.Purge(t.Context(), tags) },
-		"Acquire":  func() error { _, _, err := r.Acquire(t.Context(), Claim{Key: key, Tags: tags}, time.Minute); return err },
+		"Acquire": func() error {
+			_, _, err := r.Acquire(t.Context(), Claim{Key: key, Tags: tags}, time.Minute)
+			return err
+		},
 		"Open": func() error {
 			closed, err := r.Open(t.Context(), tags)
 			return errors.Join(err, closed(t.Context()))
