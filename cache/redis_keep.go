@@ -180,7 +180,7 @@ func (r *Redis) owing() (owed int) {
 // stay open until their leases are over.
 func (r *Redis) signOff() {
 	for _, o := range r.listOrgs() {
-		if slots, _ := o.debts(); len(slots) > 0 || !o.joined.Load() {
+		if slots, _ := o.debts(); len(slots) > 0 || o.suspects() != 0 || !o.joined.Load() {
 			continue
 		}
 		// A sign-off that fails costs the others their entries, and nothing else.
