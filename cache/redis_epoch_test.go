@@ -336,7 +336,7 @@ func TestRedisHeartbeat(t *testing.T) {
 	})
 	timetest.Eventually(t, "it joins", func() bool { return r.Join(t.Context(), redisTestOrg) == nil })
 	for len(changes) > 0 {
-		<-changes
+		_ = <-changes
 	}
 	change := func(lost bool) {
 		t.Helper()

@@ -107,19 +107,15 @@ func (r *Redis) keepLoop(ctx context.Context) {
 	again.Stop()
 	defer again.Stop()
 	for {
-		repaired := true
 		select {
 		case <-ctx.Done():
 			return
 		case <-beat.C:
 			r.heartbeat(ctx)
-			repaired = r.repairAll(ctx)
 		case <-r.repair:
-			repaired = r.repairAll(ctx)
 		case <-again.C:
-			repaired = r.repairAll(ctx)
 		}
-		if !repaired {
+		if !r.repairAll(ctx) {
 			again.Reset(r.options.RepairInterval)
 		}
 	}

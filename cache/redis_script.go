@@ -30,7 +30,7 @@ import "github.com/redis/go-redis/v9"
 const scriptEpoch = `
 local function successor(epoch)
 	local high, low = tonumber(epoch:sub(1, 8), 16), tonumber(epoch:sub(9), 16) + 1
-	if low == 4294967296 then high, low = high + 1, 0 end
+	if low == 4294967296 then high, low = high + 1, 0 end -- if
 	return string.format('%08x%08x', high, low)
 end
 
@@ -75,7 +75,7 @@ for member, lease_end in (state[3] or ''):gmatch('([%w_]+):(%d+)') do
 	local alive = tonumber(lease_end) > now
 	if member == sender then was_away = not alive
 	elseif alive or lease == 0 then members[#members + 1] = member .. ':' .. lease_end
-	else lapsed[#lapsed + 1] = member end
+	else lapsed[#lapsed + 1] = member end -- if
 end
 local lease_end = string.format('%.0f', now + lease)
 if was_away then
@@ -86,7 +86,7 @@ if lease > 0 then members[#members + 1] = sender .. ':' .. lease_end end
 
 if not epoch or epoch < seen or epoch == suspect or state[2] ~= server_id() or #lapsed > 0 then
 	epoch = begin_epoch(epoch, fresh, channel, sender)
-	if not epoch then return {} end
+	if not epoch then return {} end -- if
 end
 -- Where Redis is full, the lease is not renewed, and nothing else is lost.
 redis.pcall('HSET', KEYS[1], 'm', table.concat(members, ' '))
@@ -118,7 +118,7 @@ local states = redis.call('HMGET', KEYS[1], unpack(fields))
 local epoch = states[1]
 if not epoch or epoch < ARGV[3] then
 	epoch = begin_epoch(epoch, ARGV[2], channel, sender)
-	if not epoch then return {} end
+	if not epoch then return {} end -- if
 end
 
 local set, reply, message = {'e', epoch}, {epoch}, {sender, epoch}
@@ -170,7 +170,7 @@ local states = redis.call('HMGET', KEYS[1], unpack(fields))
 local epoch = states[1]
 if not epoch or epoch < ARGV[2] then
 	epoch = begin_epoch(epoch, ARGV[1], ARGV[3], ARGV[4])
-	if not epoch then return {} end
+	if not epoch then return {} end -- if
 end
 
 local reply, now = {epoch}, nil

@@ -42,7 +42,7 @@ func Invalidation(c *Cache) pipeline.Decorator {
 				if known {
 					end(context.WithoutCancel(ctx))
 				} else {
-					c.unknown.Hold(end)
+					c.unknown.Hold(end) //nolint:contextcheck // It ends long after its call.
 				}
 			}()
 			response, err := next.Invoke(ctx, permit)
