@@ -80,11 +80,11 @@ func BenchmarkTiered(b *testing.B) {
 		}
 		of[i] = m
 	}
-	tiered, err := NewTiered(TieredOptions{Memory: of[0], Shared: of[1]})
+	tiered, err := NewTiered(TieredOptions{Memory: of[0], Shared: of[1], Cap: time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}
-	listener{tiered}.Up()
+	listener{tiered}.Up(time.Now())
 	benchStore(b, tiered)
 }
 

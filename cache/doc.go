@@ -22,9 +22,10 @@
 //   - [Redis] is shared by all replicas, and checks generations in one step with
 //     a load or a save.
 //   - [Tiered] is the one over the other, and the store of a replica. The [Bus]
-//     invalidates its memory when other replicas write. While the bus is down,
-//     entries live in memory for at most a short cap. When the bus is up again,
-//     all entries in memory are invalid, because invalidations may have been lost.
+//     invalidates its memory when other replicas write. Entries live in memory for at
+//     most a short cap after the moment as of which the bus was last heard. When the
+//     bus is up again, all entries in memory are invalid, because invalidations may
+//     have been lost.
 //   - [Sealed] encrypts the entries of a store below it.
 //
 // All keep one contract, that of [Store].
@@ -34,15 +35,23 @@
 //   - A read that begins after the end of a write on the same replica does not see
 //     the state before the write.
 //   - The same holds on other replicas once the bus has delivered: within
-//     milliseconds while it is up, and within the cap while it is down.
+//     milliseconds while it is heard, and within the cap whatever becomes of it.
 //   - Without the shared store, a replica serves its own fetches from memory, for
 //     at most the cap.
+//
+// # Epochs
+//
+// Generations in Redis belong to an epoch, and so do entries. The epoch ends when the
+// generations may lack invalidations: another server answers, what it says is older
+// than what a replica has seen, or a replica has gone without signing off, which may
+// have owed some. Epochs only grow.
 //
 // # Flights
 //
 // [Flight] lets concurrent misses of a process share one fetch, and [Across] those
 // of all replicas. A caller that came after a write never joins a fetch that began
-// before its end, because the generations are part of the key of a flight.
+// before its end, because the generations are part of the key of a flight. Where
+// invalidations may be unknown, it does not join one that departed before the cap.
 //
 // # Imports
 //

@@ -29,8 +29,8 @@ type Flight[T any] struct {
 }
 
 type flightKey struct {
-	key     Key
-	version uint64
+	key    Key
+	number uint64 // of the version
 }
 
 type flightCall[T any] struct {
@@ -44,6 +44,9 @@ type flightCall[T any] struct {
 	// deadlines; [Flight.mu] guards both.
 	waiting int
 	until   time.Time
+	// departed is when the fetch departed, by [FlightOptions].Now; zero before.
+	// [Flight.mu] guards it.
+	departed time.Time
 }
 
 // flightContext is the context of a flight. Its deadline is the latest deadline of
@@ -75,6 +78,8 @@ func until(ctx context.Context, last time.Time) time.Time {
 type FlightOptions struct {
 	// Timeout bounds a flight. [DefaultFlightTimeout] if not positive.
 	Timeout time.Duration
+	// Now is the clock of the versions; time.Now if nil.
+	Now func() time.Time
 	// Metrics counts calls that joined a flight. It may be nil.
 	Metrics Metrics
 	// Joined, if set, is called when a caller joins the flight of another one,
@@ -89,6 +94,9 @@ func NewFlight[T any](o FlightOptions) *Flight[T] {
 	}
 	if o.Joined == nil {
 		o.Joined = func(context.Context, context.Context) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	o.Metrics = OrDiscard(o.Metrics)
 	base, cancel := context.WithCancel(context.Background()) //nolint:gosec // Close calls it.
@@ -105,17 +113,19 @@ func NewFlight[T any](o FlightOptions) *Flight[T] {
 //
 // version is the value of [Memory.Version] or [Tiered.Version] for the tags of the
 // key when this caller came. A caller that came after a write therefore does not
-// join a fetch that began before its end.
+// join a fetch that began before its end. Where invalidations may be unknown, it
+// does not join a fetch that departed (see [Depart]) before the version's last
+// knowledge either.
 //
 // fetch runs on a goroutine of the flight, with the values of ctx but not its end:
 // when the caller that started it leaves, the others still get their answer. Its
 // context ends after the timeout of the flight, or when the last caller has left,
 // and has the latest deadline of all callers. Do returns when ctx ends. A panic of
 // fetch is an error for all callers of the flight.
-func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
+func (f *Flight[T]) Do(ctx context.Context, key Key, version Version,
 	fetch func(context.Context) (T, error),
 ) (answer T, shared bool, err error) {
-	call, shared, err := f.join(ctx, flightKey{key, version}, fetch)
+	call, shared, err := f.join(ctx, key, version, fetch)
 	if err != nil {
 		return answer, false, err
 	}
@@ -127,21 +137,21 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version uint64,
 	case <-call.done:
 		return call.answer, shared, call.err
 	case <-ctx.Done():
-		f.leave(flightKey{key, version}, call)
+		f.leave(flightKey{key, version.number}, call)
 		return answer, shared, ctx.Err()
 	}
 }
 
 // Begin starts a flight for later callers, and does not wait. It returns false if
-// there is a flight for the same key and version, or after Close. The fetch goes on
-// when the callers that join it leave.
-func (f *Flight[T]) Begin(ctx context.Context, key Key, version uint64, fetch func(context.Context) (T, error)) bool {
+// there is a flight that a caller of this version would join, or after Close. The
+// fetch goes on when the callers that join it leave.
+func (f *Flight[T]) Begin(ctx context.Context, key Key, version Version, fetch func(context.Context) (T, error)) bool {
 	// join counts a waiting caller here, and that one never leaves.
-	_, shared, err := f.join(ctx, flightKey{key, version}, fetch)
+	_, shared, err := f.join(ctx, key, version, fetch)
 	return err == nil && !shared
 }
 
-func (f *Flight[T]) join(ctx context.Context, key flightKey,
+func (f *Flight[T]) join(ctx context.Context, of Key, version Version,
 	fetch func(context.Context) (T, error),
 ) (call *flightCall[T], shared bool, err error) {
 	f.mu.Lock()
@@ -149,7 +159,8 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 	if f.closed {
 		return nil, false, ErrFlightsClosed
 	}
-	if call, ok := f.calls[key]; ok {
+	key := flightKey{of, version.number}
+	if call, ok := f.calls[key]; ok && call.isRecent(version) {
 		call.waiting++
 		if longer := until(ctx, call.end); longer.After(call.until) {
 			call.until = longer
@@ -162,9 +173,27 @@ func (f *Flight[T]) join(ctx context.Context, key flightKey,
 		joined: func(joiner context.Context) { f.options.Joined(detached, joiner) },
 		done:   make(chan struct{}), cancel: cancel, end: end, waiting: 1, until: until(ctx, end),
 	}
+	detached = WithDeparture(detached, func(context.Context) { f.depart(call) })
+	// In place of a flight that is too old for this caller, which goes on for those
+	// who joined it.
 	f.calls[key] = call
 	f.all.Go(func() { f.run(flightContext{detached, &f.mu, &call.until}, key, call, fetch) }) //nolint:contextcheck // It is made of detached.
 	return call, false, nil
+}
+
+// isRecent reports whether the response of a flight is recent enough for a caller.
+// One that has not departed will be. [Flight.mu] is held.
+func (c *flightCall[T]) isRecent(version Version) bool {
+	return c.departed.IsZero() || c.departed.After(version.since)
+}
+
+// depart notes that a fetch departs. The first of its requests counts.
+func (f *Flight[T]) depart(call *flightCall[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if call.departed.IsZero() {
+		call.departed = f.options.Now()
+	}
 }
 
 // leave ends a flight without callers: its fetch would waste the upstream's budget.
@@ -211,69 +240,4 @@ func (f *Flight[T]) Close() {
 	f.mu.Unlock()
 	f.cancel()
 	f.all.Wait()
-}
-
-// Leases gives leases, each to one replica at a time. Redis implements it.
-type Leases interface {
-	// Acquire takes the lease of key for ttl, after which it expires. ok is false
-	// while another caller has it. release, which is not nil if ok, gives the lease
-	// back if it has not expired, and ignores the end of its ctx. The error wraps
-	// ErrUnavailable.
-	Acquire(ctx context.Context, key Key, ttl time.Duration) (release func(context.Context) error, ok bool, err error)
-}
-
-// The lease of a fetch, and the first and the longest wait between two polls of the
-// replicas that wait for it.
-const (
-	// DefaultFetchLease is how long a replica that died prevents others from
-	// fetching the same response.
-	DefaultFetchLease = 10 * time.Second
-	firstPoll         = 10 * time.Millisecond
-	lastPoll          = 250 * time.Millisecond
-)
-
-// Across lets replicas that miss the same key share one fetch. The replica with the
-// lease of key fetches. The others poll load, which asks the shared store, and take
-// over once the lease is free. If leases are unavailable, Across fetches without
-// one. ttl is the length of the lease, [DefaultFetchLease] if not positive. Across
-// is meant to run in a [Flight], and ends with ctx.
-func Across[T any](ctx context.Context, leases Leases, key Key, ttl time.Duration,
-	load func(context.Context) (T, bool), fetch func(context.Context) (T, error),
-) (T, error) {
-	if ttl <= 0 {
-		ttl = DefaultFetchLease
-	}
-	for wait := firstPoll; ; wait = min(2*wait, lastPoll) {
-		release, ok, err := leases.Acquire(ctx, key, ttl)
-		if err != nil {
-			return fetch(ctx)
-		}
-		if ok {
-			return fetchHolding(ctx, release, load, fetch)
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			var none T
-			return none, ctx.Err()
-		}
-		if answer, ok := load(ctx); ok {
-			return answer, nil
-		}
-	}
-}
-
-// fetchHolding loads once more before it fetches, because the lease may be free
-// because another replica has saved the response.
-func fetchHolding[T any](ctx context.Context, release func(context.Context) error,
-	load func(context.Context) (T, bool), fetch func(context.Context) (T, error),
-) (T, error) {
-	// The lease expires if it cannot be given back.
-	defer func() { _ = release(context.WithoutCancel(ctx)) }()
-	if answer, ok := load(ctx); ok {
-		return answer, nil
-	}
-	return fetch(ctx)
 }

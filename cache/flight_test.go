@@ -25,7 +25,7 @@ func TestFlightOneFetch(t *testing.T) {
 		var all sync.WaitGroup
 		for range 1000 {
 			all.Go(func() {
-				got, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) {
+				got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) {
 					fetches.Add(1)
 					return <-answer, nil
 				})
@@ -45,7 +45,7 @@ func TestFlightOneFetch(t *testing.T) {
 		}
 		// Afterwards a new one begins, and an error is shared as well.
 		want := errors.New("upstream")
-		_, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "", want })
+		_, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { return "", want })
 		if shared || !errors.Is(err, want) {
 			t.Errorf("afterwards: %v, %v", shared, err)
 		}
@@ -62,7 +62,7 @@ func TestFlightLeaderLeaves(t *testing.T) {
 		answer := make(chan struct{})
 		left := make(chan error)
 		go func() {
-			_, _, err := f.Do(leader, flightTestKey, 1, func(ctx context.Context) (string, error) {
+			_, _, err := f.Do(leader, flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 				<-answer
 				value, _ := ctx.Value(valueKey{}).(string)
 				return value, ctx.Err()
@@ -73,7 +73,7 @@ func TestFlightLeaderLeaves(t *testing.T) {
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
-				got, shared, err := f.Do(t.Context(), flightTestKey, 1, nil)
+				got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, nil)
 				if got != "kept" || !shared || err != nil {
 					t.Errorf("Do = %q, %v, %v", got, shared, err)
 				}
@@ -101,7 +101,7 @@ func TestFlightEveryoneLeaves(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				_, _, err := f.Do(ctx, flightTestKey, 1, func(ctx context.Context) (string, error) {
+				_, _, err := f.Do(ctx, flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 					<-ctx.Done()
 					ended <- ctx.Err()
 					<-finish
@@ -118,7 +118,7 @@ func TestFlightEveryoneLeaves(t *testing.T) {
 			t.Errorf("the fetch: %v", err)
 		}
 		all.Wait()
-		got, shared, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "new", nil })
+		got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { return "new", nil })
 		if got != "new" || shared || err != nil {
 			t.Errorf("the next: %q, %t, %v", got, shared, err)
 		}
@@ -155,7 +155,7 @@ func TestFlightDeadline(t *testing.T) {
 		}
 		var all sync.WaitGroup
 		join := func(ctx context.Context) {
-			all.Go(func() { _, _, _ = f.Do(ctx, flightTestKey, 1, fetch) })
+			all.Go(func() { _, _, _ = f.Do(ctx, flightTestKey, Version{number: 1}, fetch) })
 			synctest.Wait()
 		}
 		within := func(d time.Duration) context.Context {
@@ -183,14 +183,14 @@ func TestFlightBegin(t *testing.T) {
 		f := NewFlight[string](FlightOptions{Timeout: time.Minute})
 		defer f.Close()
 		answer := make(chan struct{})
-		f.Begin(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+		f.Begin(t.Context(), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 			<-answer
 			return "begun", ctx.Err()
 		})
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() {
-			_, _, err := f.Do(ctx, flightTestKey, 1, nil)
+			_, _, err := f.Do(ctx, flightTestKey, Version{number: 1}, nil)
 			left <- err
 		}()
 		synctest.Wait()
@@ -198,9 +198,9 @@ func TestFlightBegin(t *testing.T) {
 		if err := <-left; !errors.Is(err, context.Canceled) {
 			t.Errorf("who left: %v", err)
 		}
-		f.Begin(t.Context(), flightTestKey, 1, nil) // There is one.
+		f.Begin(t.Context(), flightTestKey, Version{number: 1}, nil) // There is one.
 		go close(answer)
-		if got, shared, err := f.Do(t.Context(), flightTestKey, 1, nil); got != "begun" || !shared || err != nil {
+		if got, shared, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, nil); got != "begun" || !shared || err != nil {
 			t.Errorf("Do = %q, %t, %v", got, shared, err)
 		}
 	})
@@ -254,7 +254,7 @@ func TestFlightTimeout(t *testing.T) {
 		f := NewFlight[string](FlightOptions{Timeout: time.Second})
 		defer f.Close()
 		began := time.Now()
-		_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+		_, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 			<-ctx.Done()
 			return "", ctx.Err()
 		})
@@ -268,14 +268,53 @@ func TestFlightPanic(t *testing.T) {
 	t.Parallel()
 	f := NewFlight[string](FlightOptions{})
 	defer f.Close()
-	_, _, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { panic("odd") })
+	_, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { panic("odd") })
 	if err == nil || !strings.Contains(err.Error(), "odd") {
 		t.Errorf("Do = %v, want the panic", err)
 	}
-	got, _, err := f.Do(t.Context(), flightTestKey, 1, func(context.Context) (string, error) { return "fine", nil })
+	got, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(context.Context) (string, error) { return "fine", nil })
 	if got != "fine" || err != nil {
 		t.Errorf("afterwards: %q, %v", got, err)
 	}
+}
+
+// A caller that may not know of a write does not join a fetch that departed before
+// its last knowledge. One that has not departed yet will see the write.
+func TestFlightDeparted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFlight[string](FlightOptions{})
+		defer f.Close()
+		var all sync.WaitGroup
+		fly := func(version Version, wantShared bool, wait, fetch time.Duration) {
+			all.Go(func() {
+				_, shared, err := f.Do(t.Context(), flightTestKey, version, func(ctx context.Context) (string, error) {
+					time.Sleep(wait) //nolint:forbidigo // A bubble's clock.
+					Depart(ctx)
+					time.Sleep(fetch) //nolint:forbidigo // A bubble's clock.
+					return "one", nil
+				})
+				if shared != wantShared || err != nil {
+					t.Errorf("shared %t, %v, want %t", shared, err, wantShared)
+				}
+			})
+			synctest.Wait()
+		}
+		isolated := func() Version { return Version{number: 1, since: time.Now().Add(-DefaultCap)} }
+		fly(Version{number: 1}, false, 10*time.Second, 20*time.Second)
+		time.Sleep(9 * time.Second) //nolint:forbidigo // A bubble's clock.
+		fly(isolated(), true, 0, 0)
+		time.Sleep(2 * time.Second) //nolint:forbidigo // A bubble's clock.
+		fly(isolated(), true, 0, 0) // It departed a second ago.
+		time.Sleep(DefaultCap)      //nolint:forbidigo // A bubble's clock.
+		fly(Version{number: 1}, true, 0, 0)
+		fly(isolated(), false, 0, time.Second)
+		fly(isolated(), true, 0, 0) // The new one.
+		all.Wait()
+		if len(f.calls) != 0 {
+			t.Errorf("%d flights left", len(f.calls))
+		}
+	})
 }
 
 func TestFlightClose(t *testing.T) {
@@ -284,7 +323,7 @@ func TestFlightClose(t *testing.T) {
 		f := NewFlight[string](FlightOptions{})
 		got := make(chan error)
 		go func() {
-			_, _, err := f.Do(t.Context(), flightTestKey, 1, func(ctx context.Context) (string, error) {
+			_, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 				<-ctx.Done()
 				return "", ctx.Err()
 			})
@@ -295,134 +334,10 @@ func TestFlightClose(t *testing.T) {
 		if err := <-got; !errors.Is(err, context.Canceled) {
 			t.Errorf("in flight at Close: %v", err)
 		}
-		if _, _, err := f.Do(t.Context(), flightTestKey, 1, nil); !errors.Is(err, ErrFlightsClosed) {
+		if _, _, err := f.Do(t.Context(), flightTestKey, Version{number: 1}, nil); !errors.Is(err, ErrFlightsClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	})
-}
-
-// tableLeases are leases in memory that expire.
-type tableLeases struct {
-	mu    sync.Mutex
-	until map[Key]time.Time
-	fails bool
-}
-
-func (l *tableLeases) Acquire(_ context.Context, key Key, ttl time.Duration) (func(context.Context) error, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fails {
-		return nil, false, ErrUnavailable
-	}
-	if time.Now().Before(l.until[key]) {
-		return nil, false, nil
-	}
-	until := time.Now().Add(ttl)
-	l.until[key] = until
-	return func(ctx context.Context) error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if ctx.Err() == nil && l.until[key].Equal(until) {
-			delete(l.until, key)
-		}
-		return nil
-	}, true, nil
-}
-
-// across lets three replicas miss the same key at once.
-func across(t *testing.T, leases *tableLeases, first func(ctx context.Context) (string, error)) (fetches int64) {
-	t.Helper()
-	var saved atomic.Pointer[string]
-	var count atomic.Int64
-	var all sync.WaitGroup
-	for range 3 {
-		all.Go(func() {
-			got, err := Across(t.Context(), leases, flightTestKey, 5*time.Second,
-				func(context.Context) (string, bool) {
-					if body := saved.Load(); body != nil {
-						return *body, true
-					}
-					return "", false
-				},
-				func(ctx context.Context) (string, error) {
-					if count.Add(1) == 1 && first != nil {
-						return first(ctx)
-					}
-					time.Sleep(time.Second) //nolint:forbidigo // A bubble's clock.
-					body := "body"
-					saved.Store(&body)
-					return body, nil
-				})
-			if err == nil && got != "body" {
-				t.Errorf("Across = %q, %v", got, err)
-			}
-		})
-	}
-	all.Wait()
-	return count.Load()
-}
-
-func TestAcross(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		broken bool
-		first  func(ctx context.Context) (string, error)
-		want   int64
-	}{
-		"one fetches": {want: 1},
-		"the first fails": {
-			first: func(context.Context) (string, error) { return "", errors.New("upstream") },
-			want:  2,
-		},
-		"the first dies and its lease ends": {
-			first: func(context.Context) (string, error) {
-				time.Sleep(time.Minute) //nolint:forbidigo // A bubble's clock.
-				return "", errors.New("dead")
-			},
-			want: 2,
-		},
-		"nobody gives leases": {broken: true, want: 3},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				leases := &tableLeases{until: map[Key]time.Time{}, fails: test.broken}
-				if got := across(t, leases, test.first); got != test.want {
-					t.Errorf("%d fetches, want %d", got, test.want)
-				}
-				if len(leases.until) != 0 && name != "the first dies and its lease ends" {
-					t.Error("a lease was not given back")
-				}
-			})
-		})
-	}
-}
-
-func TestAcrossCallerLeaves(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		leases := &tableLeases{until: map[Key]time.Time{flightTestKey: time.Now().Add(time.Hour)}}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := Across(ctx, leases, flightTestKey, 0,
-			func(context.Context) (string, bool) { return "", false },
-			func(context.Context) (string, error) { t.Error("fetched without a lease"); return "", nil })
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Across = %v", err)
-		}
-	})
-}
-
-// The lease may be free because another replica saved a response after the miss.
-func TestAcrossLooksAgain(t *testing.T) {
-	t.Parallel()
-	leases := &tableLeases{until: map[Key]time.Time{}}
-	got, err := Across(t.Context(), leases, flightTestKey, 0,
-		func(context.Context) (string, bool) { return "saved", true },
-		func(context.Context) (string, error) { return "fetched again", nil })
-	if got != "saved" || err != nil {
-		t.Errorf("Across = %q, %v", got, err)
-	}
 }
 
 // TestFlightJoined: Joined is called for each caller that joins, and may ask for the
@@ -444,7 +359,7 @@ func TestFlightJoined(t *testing.T) {
 		var all sync.WaitGroup
 		for _, who := range []string{"first", "second", "third"} {
 			all.Go(func() {
-				if got, _, err := f.Do(context.WithValue(t.Context(), name{}, who), flightTestKey, 1, func(ctx context.Context) (string, error) {
+				if got, _, err := f.Do(context.WithValue(t.Context(), name{}, who), flightTestKey, Version{number: 1}, func(ctx context.Context) (string, error) {
 					flying <- ctx
 					return <-answer, nil
 				}); got != "one" || err != nil {

@@ -2,16 +2,6 @@ package cache
 
 // State of the stores that only tests look at.
 
-// owing is the number of slots whose invalidation has not reached Redis.
-func (r *Redis) owing() int {
-	n := 0
-	for _, o := range r.listOrgs() {
-		slots, _ := o.debts()
-		n += len(slots)
-	}
-	return n
-}
-
 // bytes is an estimate of the memory of all entries, also of invalid ones that have
 // not been removed yet.
 func (m *Memory) bytes() uint64 { return m.entries.WeightedSize() }
@@ -21,4 +11,4 @@ func (m *Memory) bytes() uint64 { return m.entries.WeightedSize() }
 func (m *Memory) len() int { return m.entries.EstimatedSize() }
 
 // isolated reports whether the cap applies.
-func (t *Tiered) isolated() bool { return t.memory.isolation.Load() != nil }
+func (t *Tiered) isolated() bool { return t.memory.isolated(t.memory.now()) }

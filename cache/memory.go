@@ -37,15 +37,14 @@ type Memory struct {
 	generations *generations
 	maxBytes    uint64
 	now         func() time.Time
+	start       time.Time
 	metrics     Metrics
-	// isolation is not nil while invalidations by other replicas may be missed.
-	isolation atomic.Pointer[isolation]
-}
-
-// isolation bounds the lives of entries while the bus is down.
-type isolation struct {
-	since time.Time
+	// limit, if not zero, is how long an entry may be used after other replicas
+	// were last heard.
 	limit time.Duration
+	// heard is the moment as of which all invalidations by other replicas have
+	// arrived, since start. It never goes back.
+	heard atomic.Int64
 }
 
 // item is an entry in memory.
@@ -96,6 +95,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		generations: newGenerations(o.Lease, func() time.Duration { return o.Now().Sub(start) }),
 		maxBytes:    uint64(o.MaxBytes),
 		now:         o.Now,
+		start:       start,
 		metrics:     OrDiscard(o.Metrics),
 	}, nil
 }
@@ -119,9 +119,19 @@ func (m *Memory) snapshot(tags Tags) (Snapshot, error) {
 	return Snapshot{tags: tags, generations: at, taken: taken}, nil
 }
 
-// Version is a number that differs after each invalidation of one of the tags: by
-// an Open, its close or a Purge, here or in another replica. See [Flight.Do].
-func (m *Memory) Version(tags Tags) uint64 { return m.generations.version(tags.slots) }
+// Version is what this replica knows now of the tags. It differs after each
+// invalidation of one of them: by an Open, its close or a Purge, here or in another
+// replica. See [Flight.Do].
+func (m *Memory) Version(tags Tags) Version {
+	v := Version{}
+	if now := m.now(); m.isolated(now) {
+		v.since = now.Add(-m.limit)
+	}
+	// The generations after the time of the last message: an invalidation that
+	// arrives in between counts as known.
+	v.number = m.generations.version(tags.slots)
+	return v
+}
 
 // Load implements [Store]. It does not allocate.
 func (m *Memory) Load(_ context.Context, key Key, tags Tags) (Entry, bool, error) {
@@ -150,19 +160,19 @@ func (m *Memory) valid(i *item, slots []Slot, now time.Time) bool {
 	if i.confined > 0 && now.Sub(i.taken) >= i.confined {
 		return false
 	}
-	// The isolation before the generations: a reader that sees the end of the
-	// isolation also sees the generations that rejoin moved.
-	if is := m.isolation.Load(); is != nil {
-		// Until the isolation began, an entry missed no invalidation.
-		heard := i.taken
-		if is.since.After(heard) {
-			heard = is.since
-		}
-		if now.Sub(heard) >= is.limit {
-			return false
-		}
+	// The silence before the generations: a reader that sees a moment as heard also
+	// sees the generations that were moved before it.
+	if m.isolated(now) && now.Sub(i.taken) >= m.limit {
+		return false
 	}
 	return m.generations.current(i.slots, i.generations)
+}
+
+// isolated reports whether other replicas have not been heard for as long as an
+// entry may be used without them. It is decided at the time of each read, so that a
+// process that was paused does not serve what it missed.
+func (m *Memory) isolated(now time.Time) bool {
+	return m.limit > 0 && now.Sub(m.start)-time.Duration(m.heard.Load()) >= m.limit
 }
 
 func sameSlots(a, b []Slot) bool {
@@ -235,16 +245,28 @@ func (m *Memory) Purge(_ context.Context, tags Tags) error {
 	return nil
 }
 
-// isolate bounds the life of each entry to limit after now, or after the beginning
-// of its fetch if that is later: from now on, invalidations by other replicas may be
-// missed. During an isolation it does nothing.
-func (m *Memory) isolate(limit time.Duration) {
-	m.isolation.CompareAndSwap(nil, &isolation{since: m.now(), limit: limit})
+// follow bounds the life of each entry to limit after the moment as of which other
+// replicas were last heard, or after the beginning of its fetch if that is later. It
+// is called before the memory is used.
+func (m *Memory) follow(limit time.Duration) {
+	m.limit = limit
+	m.heard.Store(-int64(limit)) // Nobody was heard yet.
 }
 
-// rejoin ends an isolation, and invalidates all entries because invalidations may
-// have been missed.
-func (m *Memory) rejoin() {
+// hear notes that all invalidations from before asOf have arrived.
+func (m *Memory) hear(asOf time.Time) {
+	at := int64(asOf.Sub(m.start))
+	for {
+		last := m.heard.Load()
+		if at <= last || m.heard.CompareAndSwap(last, at) {
+			return
+		}
+	}
+}
+
+// rejoin invalidates all entries because invalidations may have been missed until
+// asOf.
+func (m *Memory) rejoin(asOf time.Time) {
 	m.generations.bumpAll()
-	m.isolation.Store(nil)
+	m.hear(asOf)
 }

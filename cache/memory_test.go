@@ -115,12 +115,12 @@ func TestMemoryVersion(t *testing.T) {
 	t.Parallel()
 	s, m := newMemorySubject(t)
 	tags := s.tags("a", "b")
-	seen := map[uint64]bool{m.Version(tags): true}
+	seen := map[Version]bool{m.Version(tags): true}
 	differs := func(after string) {
 		t.Helper()
 		v := m.Version(tags)
 		if seen[v] {
-			t.Errorf("after %s: version %d again", after, v)
+			t.Errorf("after %s: version %v again", after, v)
 		}
 		seen[v] = true
 	}
@@ -132,7 +132,7 @@ func TestMemoryVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	differs("purge")
-	m.rejoin()
+	m.rejoin(s.now())
 	differs("gap")
 	before := m.Version(tags)
 	s.open(t, s.tags("c"))

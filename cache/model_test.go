@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,17 +17,19 @@ import (
 // items, each a number that every write raises; readers and writers, of whom one
 // moves at a time, from one call of the shared store (or the upstream) to the
 // next, in an order that rapid draws. Messages on the bus arrive in order, as
-// late as rapid likes, or get lost while it is down. Calls that read or save may
-// fail in the shared store, before or after they did their work.
+// late as rapid likes, or get lost while it is down, and no replica is told that
+// they are late or lost. Replicas stand still for up to half a minute. Calls that
+// read or save may fail in the shared store, before or after they did their work.
 //
 // What it checks of every read, for what the read returned:
 //
 //   - it is not older than any write that was closed on the same replica before
 //     the read began;
 //   - nor than a write closed on another one, once the bus delivered its end, or
-//     had a gap and came back, or was down for the cap since;
-//   - nor than a write of the same replica that an earlier read there saw. With
-//     one replica this is: time does not go back.
+//     had a gap and came back; and whatever the bus does, once the cap is over;
+//   - nor than a write of the same replica that an earlier read there saw;
+//   - nor than what an earlier read of the same key saw there, where calls of the
+//     shared store do not fail: time does not go back.
 type model struct {
 	clock    *timetest.Clock
 	org      string
@@ -48,6 +51,8 @@ type modelReplica struct {
 	// owed is the least version of each item that reads must see from now on.
 	owed [2]int
 	due  []debt
+	// latest is what a read returned last, by key.
+	latest map[string][2]int
 }
 
 // message is the beginning or the end of a write. A beginning requires nothing.
@@ -57,7 +62,7 @@ type message struct {
 	at            time.Time
 }
 
-// debt is a write whose message was lost.
+// debt is a write that reads must see from a moment on.
 type debt struct {
 	item, version int
 	at            time.Time
@@ -174,20 +179,11 @@ func (m *model) publish(from *modelReplica, said message) {
 		if to == from {
 			continue
 		}
-		if to.down {
-			to.lose(said, said.at)
-		} else {
+		to.due = append(to.due, debt{said.item, said.version, said.at.Add(DefaultCap)})
+		if !to.down {
 			to.queue = append(to.queue, said)
 		}
 	}
-}
-
-// lose notes a message that does not arrive because the bus went down.
-func (r *modelReplica) lose(said message, down time.Time) {
-	if down.Before(said.at) {
-		down = said.at
-	}
-	r.due = append(r.due, debt{said.item, said.version, down.Add(DefaultCap)})
 }
 
 func (r *modelReplica) owe(item, version int) { r.owed[item] = max(r.owed[item], version) }
@@ -199,19 +195,23 @@ func (r *modelReplica) deliver() {
 	r.owe(said.item, said.version)
 }
 
-func (r *modelReplica) goDown(now time.Time) {
-	r.down = true
-	r.bus.Down()
-	for _, said := range r.queue {
-		r.lose(said, now)
+// heartbeat is a reply that was sent at or before now, and came behind the messages
+// that were delivered.
+func (r *modelReplica) heartbeat(now time.Time) {
+	if len(r.queue) > 0 {
+		now = r.queue[0].at
 	}
-	r.queue = nil
+	if !r.down {
+		r.bus.Heard(now)
+	}
 }
 
+func (r *modelReplica) goDown() { r.down, r.queue = true, nil }
+
 // comeBack also stands for an unnoticed reconnection.
-func (r *modelReplica) comeBack() {
+func (r *modelReplica) comeBack(now time.Time) {
 	r.down = false
-	r.bus.Up()
+	r.bus.Up(now)
 	for _, said := range r.queue {
 		r.owe(said.item, said.version)
 	}
@@ -255,11 +255,15 @@ func (m *model) read(ctx context.Context, a *actor) {
 			r.owe(d.item, d.version)
 		}
 	}
-	owed := r.owed
-
 	name, items := "list", []int{0, 1}
 	if a.item < 2 {
 		name, items = itemName(a.item), []int{a.item}
+	}
+	owed := r.owed
+	if !m.faults {
+		for _, item := range items {
+			owed[item] = max(owed[item], r.latest[name][item])
+		}
 	}
 	key, tags := Key{Org: m.org, Canonical: name}, m.tags(name)
 	e, hit, _ := r.tiered.Load(ctx, key, tags)
@@ -276,10 +280,18 @@ func (m *model) read(ctx context.Context, a *actor) {
 		seen = m.upstream
 		pause(ctx)
 		if err == nil {
-			_ = r.tiered.Save(ctx, key, Entry{
+			err = r.tiered.Save(ctx, key, Entry{
 				Body: fmt.Appendf(nil, "%d %d", seen[0], seen[1]), StoredAt: began, Life: Life{Fresh: time.Hour},
 			}, at)
 		}
+		if errors.Is(err, ErrWriting) || errors.Is(err, ErrInvalidated) {
+			r.tiered.Overtaken(tags)
+		}
+	}
+	for _, item := range items {
+		latest := r.latest[name]
+		latest[item] = max(latest[item], seen[item])
+		r.latest[name] = latest
 	}
 	m.reads++
 	for _, item := range items {
@@ -300,7 +312,7 @@ func (m *model) read(ctx context.Context, a *actor) {
 func newModel(org string, replicas int, faults bool, c *timetest.Clock, shared func(replica int) Store) *model {
 	m := &model{clock: c, org: org, faults: faults}
 	for i := range replicas {
-		r := &modelReplica{}
+		r := &modelReplica{latest: make(map[string][2]int)}
 		memory, err := NewMemory(MemoryOptions{MaxBytes: MinMemory, Now: c.Now, Lease: 1000 * time.Hour})
 		if err != nil {
 			panic(err)
@@ -314,7 +326,7 @@ func newModel(org string, replicas int, faults bool, c *timetest.Clock, shared f
 			panic(err)
 		}
 		r.bus = listener{r.tiered}
-		r.bus.Up()
+		r.bus.Up(c.Now())
 		m.replicas = append(m.replicas, r)
 	}
 	return m
@@ -338,11 +350,15 @@ func (m *model) run(t *rapid.T, steps int) {
 		case what < 27 && len(r.queue) > 0:
 			r.deliver()
 		case what == 27 && !r.down:
-			r.goDown(m.clock.Now())
+			r.goDown()
 		case what == 28:
-			r.comeBack()
+			r.comeBack(m.clock.Now())
 		case what == 29:
 			m.clock.Advance(time.Duration(pick("seconds", 4)) * time.Second)
+		case what == 30:
+			m.clock.Advance(time.Duration(pick("pause", 30)) * time.Second)
+		case what < 45:
+			r.heartbeat(m.clock.Now())
 		case len(m.actors) > 0:
 			m.step(pick("actor", len(m.actors)), pick("fail", 12) == 0)
 		}

@@ -25,9 +25,12 @@ type RedisOptions struct {
 	// Listen subscribes to all of them. Set it with a cluster: the subscription is
 	// then at the node that publishes, and needs no bus between nodes.
 	Org string
-	// Lease is how long a write stays open that is never closed, because its
-	// process died. It must be longer than any write takes, and positive.
+	// Lease is how long a write stays open that is never closed, while its process
+	// lives. It must be longer than any write takes, and positive.
 	Lease time.Duration
+	// Changed, if set, is called when Redis is lost, with the error of the last
+	// call, and with nil when it is back. It must not block.
+	Changed func(err error)
 	// Metrics may be nil.
 	Metrics Metrics
 	// Now is the clock for the age of entries and for the leases of writes of this
@@ -44,10 +47,18 @@ type RedisOptions struct {
 	// RepairInterval is the time between two attempts to repeat invalidations that
 	// did not reach Redis. 250 ms if not positive.
 	RepairInterval time.Duration
-	// Heartbeat is the interval at which Listen checks its connection. After three
-	// without a reply it reconnects. 1 s if not positive.
+	// Heartbeat is the interval at which Redis is asked, and at which Listen checks
+	// its connection. After three without a reply Listen reconnects, and Redis is
+	// lost. 1 s if not positive.
 	Heartbeat time.Duration
+	// MemberLease is how long after its last heartbeat a replica counts as alive.
+	// [DefaultMemberLease] if not positive.
+	MemberLease time.Duration
 }
+
+// DefaultMemberLease is how long after its last heartbeat a replica counts as alive.
+// Then the epoch ends, because it may have owed invalidations.
+const DefaultMemberLease = 10 * time.Second
 
 func (o RedisOptions) withDefaults() RedisOptions {
 	or := func(d *time.Duration, standard time.Duration) {
@@ -57,15 +68,23 @@ func (o RedisOptions) withDefaults() RedisOptions {
 	}
 	or(&o.RepairInterval, 250*time.Millisecond)
 	or(&o.Heartbeat, time.Second)
+	or(&o.MemberLease, DefaultMemberLease)
 	if o.Prefix == "" {
 		o.Prefix = redisclient.DefaultPrefix
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Changed == nil {
+		o.Changed = func(error) {}
+	}
 	o.Metrics = OrDiscard(o.Metrics)
 	return o
 }
+
+// Connect makes a client of Redis, mostly by [redisclient.New], which calls
+// onConnect with each new connection.
+type Connect func(onConnect func(ctx context.Context, conn *redis.Conn) error) (redis.UniversalClient, error)
 
 // Redis is a [Store] that replicas share, the [Bus] between them and the
 // [Leases] of their fetches.
@@ -77,6 +96,7 @@ type Redis struct {
 	client  redis.UniversalClient
 	options RedisOptions
 	scripts redisScripts
+	leases  redisLeaseScripts
 	guard   *redisclient.Guard
 	// sender names this replica, which ignores messages of the same name.
 	sender string
@@ -85,6 +105,7 @@ type Redis struct {
 	mu   sync.Mutex
 	orgs map[string]*redisOrg
 
+	health redisHealth
 	repair chan struct{} // holds one while there is an invalidation to repeat
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -96,18 +117,18 @@ var (
 	_ Leases = (*Redis)(nil)
 )
 
-// NewRedis returns a store on client, which should be made by [redisclient.New]
-// and stays the caller's to close. It connects when it is used. Close it.
-func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error) {
+// NewRedis returns a store on the client of connect. It connects at once and by
+// itself, and reports nothing of that: see [Redis.Join]. Close it.
+func NewRedis(connect Connect, options RedisOptions) (*Redis, error) {
 	if options.Lease <= 0 {
 		return nil, errNoLease
 	}
 	options = options.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Redis{
-		client:  client,
 		options: options,
 		scripts: newRedisScripts(),
+		leases:  newRedisLeaseScripts(),
 		guard: redisclient.NewGuard(redisclient.GuardOptions{
 			CallTimeout:  options.CallTimeout,
 			SlowCall:     max(options.SlowCall, 0),
@@ -119,30 +140,33 @@ func NewRedis(client redis.UniversalClient, options RedisOptions) (*Redis, error
 		cancel: cancel,
 		ended:  make(chan struct{}),
 	}
+	var err error
+	if r.client, err = connect(r.connected); err != nil {
+		cancel()
+		return nil, err
+	}
 	go func() {
 		defer close(r.ended)
-		r.repairLoop(ctx)
+		r.keepLoop(ctx)
 	}()
 	return r, nil
 }
 
-// Close ends the goroutine of the store. Invalidations that have not reached Redis
-// are lost then.
+// Close signs off, and closes the client. A replica that owes invalidations does not
+// sign off: when its lease is over, the others end the epoch. See [Redis.Settle].
 func (r *Redis) Close() {
 	r.cancel()
 	<-r.ended
+	r.signOff()
+	_ = r.client.Close()
 }
-
-// Available reports whether Redis is being called. False is a reason to report the
-// gateway as degraded, not as failed.
-func (r *Redis) Available() bool { return r.guard.Available() }
 
 // Load implements [Store]. It gets entry and generations in one round trip.
 func (r *Redis) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, error) {
 	if err := validateLoad(key, tags); err != nil {
 		return Entry{}, false, err
 	}
-	o, err := r.org(key.Org)
+	o, err := r.ready(ctx, key.Org)
 	if err != nil {
 		return r.failed(err)
 	}
@@ -173,8 +197,7 @@ func (r *Redis) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, erro
 		return r.failed(err)
 	}
 	current, closed := parseStates(states, tags)
-	if closed && era.wentBack(current, seen) {
-		r.oweAll(o, tags.slots)
+	if closed && !r.accept(o, era, current, seen) {
 		return r.miss()
 	}
 	if !closed || data == nil {
@@ -204,7 +227,7 @@ func (r *Redis) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	if err := tags.validate(); err != nil {
 		return Snapshot{}, err
 	}
-	o, err := r.org(tags.org)
+	o, err := r.ready(ctx, tags.org)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -217,8 +240,8 @@ func (r *Redis) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	seen := era.seenAt(tags.slots)
 	taken := r.options.Now()
 
-	args := make([]any, 0, 1+len(tags.slots))
-	args = append(args, newEpoch())
+	args := make([]any, 0, 4+len(tags.slots))
+	args = append(args, r.newEpoch(era), epochName(era.epoch), o.channel, r.sender)
 	for _, slot := range tags.slots {
 		args = append(args, int(slot))
 	}
@@ -235,8 +258,7 @@ func (r *Redis) Snapshot(ctx context.Context, tags Tags) (Snapshot, error) {
 	if !closed {
 		return Snapshot{}, ErrWriting
 	}
-	if era.wentBack(current, seen) {
-		r.oweAll(o, tags.slots)
+	if !r.accept(o, era, current, seen) {
 		return Snapshot{}, fmt.Errorf("%w: Redis lost invalidations", ErrUnavailable)
 	}
 	current.taken = taken
@@ -254,7 +276,7 @@ func (r *Redis) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
 	if life <= 0 {
 		return nil
 	}
-	o, err := r.org(key.Org)
+	o, err := r.ready(ctx, key.Org)
 	if err != nil {
 		return err
 	}
@@ -376,13 +398,6 @@ func fieldNames(slots []Slot) []string {
 		names = append(names, slotName(slot))
 	}
 	return names
-}
-
-// newEpoch draws the name of an epoch, which Redis uses if it has none.
-func newEpoch() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return epochName(max(1, binary.BigEndian.Uint64(b[:])))
 }
 
 func epochName(epoch uint64) string {

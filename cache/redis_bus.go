@@ -26,10 +26,6 @@ func (r *Redis) Listen(ctx context.Context, l Listener) {
 		if r.listenOnce(ctx, l) {
 			pause = firstReconnect
 		}
-		if ctx.Err() != nil {
-			return
-		}
-		l.Down()
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
@@ -45,6 +41,7 @@ func (r *Redis) Listen(ctx context.Context, l Listener) {
 func (r *Redis) listenOnce(ctx context.Context, l Listener) (worked bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	began := r.options.Now()
 	subscription := r.client.Subscribe(ctx) // connects with the first channel
 	defer func() { _ = subscription.Close() }()
 	// The end of ctx does not interrupt a read.
@@ -56,7 +53,7 @@ func (r *Redis) listenOnce(ctx context.Context, l Listener) (worked bool) {
 	pinged := make(chan struct{})
 	go func() {
 		defer close(pinged)
-		r.ping(ctx, subscription)
+		r.ping(ctx, subscription, began)
 	}()
 	defer func() {
 		cancel()
@@ -75,7 +72,14 @@ func (r *Redis) listenOnce(ctx context.Context, l Listener) (worked bool) {
 		case *redis.Subscription:
 			// The first confirmation, or that of a reconnection by go-redis.
 			worked = true
-			l.Up()
+			l.Up(began)
+		case *redis.Pong:
+			// Redis answers in order: what it published before it read the ping has
+			// come before the pong. When the pong is read says nothing, because it
+			// may have waited here while this process was paused.
+			if age, err := strconv.ParseInt(m.Payload, 10, 64); err == nil {
+				l.Heard(began.Add(time.Duration(age)))
+			}
 		case *redis.Message:
 			r.hear(m, l)
 		}
@@ -97,8 +101,9 @@ func globEscape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
-// ping sends a PING at each heartbeat, until ctx ends.
-func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub) {
+// ping sends a PING at each heartbeat, until ctx ends. Its payload is the time of
+// its sending, since began.
+func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub, began time.Time) {
 	ticker := time.NewTicker(r.options.Heartbeat)
 	defer ticker.Stop()
 	for {
@@ -108,7 +113,7 @@ func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub) {
 		case <-ticker.C:
 		}
 		timed, cancel := context.WithTimeout(ctx, r.options.Heartbeat)
-		err := subscription.Ping(timed)
+		err := subscription.Ping(timed, strconv.FormatInt(int64(r.options.Now().Sub(began)), 10))
 		cancel()
 		if err != nil {
 			// The connection is broken, or go-redis has replaced it: start again.
@@ -122,18 +127,20 @@ func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub) {
 // "slot:generation" for each slot, or * if the hash was dropped.
 func (r *Redis) hear(m *redis.Message, l Listener) {
 	sender, rest, _ := strings.Cut(m.Payload, " ")
-	if sender == r.sender {
-		return // This replica has invalidated already.
-	}
 	epoch, moved, ok := strings.Cut(rest, " ")
 	number, err := strconv.ParseUint(epoch, 16, 64)
 	if !ok || err != nil {
-		l.Up() // All slots, or a message of a later build.
+		// All slots, or a message of a later build. It counts for its sender too,
+		// whose memory may have entries of the epoch that it ended.
+		l.InvalidatedAll()
 		return
+	}
+	if sender == r.sender {
+		return // This replica has invalidated already.
 	}
 	fields := strings.Fields(moved)
 	if len(fields) > Slots {
-		l.Up()
+		l.InvalidatedAll()
 		return
 	}
 	slots := make([]Slot, len(fields))
@@ -143,7 +150,7 @@ func (r *Redis) hear(m *redis.Message, l Listener) {
 		s, err := strconv.ParseUint(slot, 10, 16)
 		g, err2 := strconv.ParseUint(generation, 10, 64)
 		if err != nil || err2 != nil || s >= Slots {
-			l.Up()
+			l.InvalidatedAll()
 			return
 		}
 		slots[i], generations[i] = Slot(s), g

@@ -3,6 +3,8 @@ package cache
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,12 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/admin-gateway/admin-gateway/internal/faultproxy"
+	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
 // hearing is a Listener that records its calls.
 type hearing struct {
 	t      testing.TB
 	events chan heardEvent
+	heard  atomic.Pointer[time.Time]
 }
 
 type heardEvent struct {
@@ -42,8 +46,9 @@ func newHearing(tb testing.TB, r *Redis) *hearing {
 }
 
 func (h *hearing) Invalidated(slots []Slot) { h.events <- heardEvent{"invalidated", slots} }
-func (h *hearing) Up()                      { h.events <- heardEvent{"up", nil} }
-func (h *hearing) Down()                    { h.events <- heardEvent{"down", nil} }
+func (h *hearing) InvalidatedAll()          { h.events <- heardEvent{"all", nil} }
+func (h *hearing) Up(time.Time)             { h.events <- heardEvent{"up", nil} }
+func (h *hearing) Heard(asOf time.Time)     { h.heard.Store(&asOf) }
 
 // wait waits for an event, and skips others.
 func (h *hearing) wait(what string) heardEvent {
@@ -103,12 +108,73 @@ func TestRedisBus(t *testing.T) {
 			if err := server.client.Publish(t.Context(), newRedisOrg("gw", redisTestOrg).channel, "later build").Err(); err != nil {
 				t.Fatal(err)
 			}
-			if e := <-own.events; e.what != "up" {
+			if e := <-own.events; e.what != "all" {
 				t.Errorf("the writer heard %v", e)
 			}
-			heard.wait("up")
+			heard.wait("all")
 		})
 	}
+}
+
+// standing is a Listener that stands still at an invalidation until it is released.
+type standing struct {
+	hearing
+	stopped, release chan struct{}
+	once             sync.Once
+}
+
+func (s *standing) Invalidated([]Slot) {
+	s.once.Do(func() {
+		close(s.stopped)
+		<-s.release
+	})
+}
+
+func (s *standing) Up(time.Time) {}
+
+func (s *standing) Heard(asOf time.Time) {
+	select {
+	case <-s.stopped:
+		s.heard.CompareAndSwap(nil, &asOf) // The first after the release.
+	default:
+	}
+}
+
+// A reply that was read after a pause does not say that nothing was missed in the
+// pause: it counts as of the time of its ping.
+func TestRedisBusIsHeardAsOfThePing(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t)
+	r := newReplica(t, server.addr, RedisOptions{Heartbeat: 50 * time.Millisecond})
+	l := &standing{hearing: hearing{t: t, events: make(chan heardEvent, 100)}, stopped: make(chan struct{}), release: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.Listen(ctx, l)
+	}()
+	writer := newReplica(t, server.addr, RedisOptions{})
+	timetest.Eventually(t, "it stands still", func() bool {
+		if err := writer.Purge(t.Context(), NewTags(redisTestOrg, "/a")); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-l.stopped:
+			return true
+		default:
+			return false
+		}
+	})
+	seen := newHearing(t, r) // As long as a heartbeat takes there, one waits here.
+	timetest.Eventually(t, "another connection is heard", func() bool { return seen.heard.Load() != nil })
+	released := time.Now()
+	close(l.release)
+	timetest.Eventually(t, "it is heard again", func() bool { return l.heard.Load() != nil })
+	if asOf := *l.heard.Load(); !asOf.Before(released) {
+		t.Errorf("heard as of %v after the pause ended", asOf.Sub(released))
+	}
+	cancel()
+	<-ended
 }
 
 func TestRedisBusMessages(t *testing.T) {
@@ -121,12 +187,12 @@ func TestRedisBusMessages(t *testing.T) {
 		"one":            {"you 00000000000000ff 7:1", []heardEvent{{"invalidated", []Slot{7}}}},
 		"two":            {"you 00000000000000ff 7:1 4095:9", []heardEvent{{"invalidated", []Slot{7, 4095}}}},
 		"own":            {"me 00000000000000ff 7:1", nil},
-		"everything":     {"you *", []heardEvent{{"up", nil}}},
-		"empty":          {"", []heardEvent{{"up", nil}}},
-		"no slot":        {"you 00000000000000ff 4097:1", []heardEvent{{"up", nil}}},
-		"no number":      {"you 00000000000000ff a:1", []heardEvent{{"up", nil}}},
-		"no generation":  {"you 00000000000000ff 1", []heardEvent{{"up", nil}}},
-		"another format": {"you v2 7:1", []heardEvent{{"up", nil}}},
+		"everything":     {"you *", []heardEvent{{"all", nil}}},
+		"empty":          {"", []heardEvent{{"all", nil}}},
+		"no slot":        {"you 00000000000000ff 4097:1", []heardEvent{{"all", nil}}},
+		"no number":      {"you 00000000000000ff a:1", []heardEvent{{"all", nil}}},
+		"no generation":  {"you 00000000000000ff 1", []heardEvent{{"all", nil}}},
+		"another format": {"you v2 7:1", []heardEvent{{"all", nil}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -148,8 +214,8 @@ func TestRedisBusMessages(t *testing.T) {
 	}
 }
 
-// A listener is down whenever it may miss invalidations, also when the connection
-// does not break but falls silent.
+// A listener is up again after each gap in which it may have missed invalidations,
+// also when the connection does not break but falls silent.
 func TestRedisBusGaps(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -157,18 +223,25 @@ func TestRedisBusGaps(t *testing.T) {
 	writer := newReplica(t, server.addr, RedisOptions{})
 	heard := newHearing(t, newReplica(t, proxy.Addr(), RedisOptions{Heartbeat: 50 * time.Millisecond}))
 	tags := NewTags(redisTestOrg, "/a")
+	// Silence is over for the listener when it connects anew.
+	silence := func(fault faultproxy.Fault) func() {
+		return func() {
+			before := proxy.Accepted()
+			proxy.Set(fault)
+			timetest.Eventually(t, "silence is noticed", func() bool { return proxy.Accepted() > before })
+		}
+	}
 	for _, fault := range []struct {
 		name       string
 		begin, end func()
 	}{
 		{"cut", proxy.Cut, func() {}},
 		{"refused", proxy.Refuse, func() { proxy.Listen(t) }},
-		{"silent", func() { proxy.Set(faultproxy.BlackHole) }, func() { proxy.Set(faultproxy.None) }},
-		{"answers lost", func() { proxy.Set(faultproxy.Hold) }, func() { proxy.Set(faultproxy.None) }},
+		{"silent", silence(faultproxy.BlackHole), func() { proxy.Set(faultproxy.None) }},
+		{"answers lost", silence(faultproxy.Hold), func() { proxy.Set(faultproxy.None) }},
 	} {
 		heard.drain()
 		fault.begin()
-		heard.wait("down")
 		if err := writer.Purge(t.Context(), tags); err != nil {
 			t.Fatal(fault.name, err)
 		}

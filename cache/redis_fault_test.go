@@ -58,7 +58,8 @@ func TestRedisFaults(t *testing.T) {
 			proxy := faultproxy.New(t, server.addr)
 			// The breaker stays open until the test has seen that it is.
 			r := newHasty(t, proxy.Addr(), RedisOptions{BreakerPause: time.Hour})
-			r.Close() // The test repairs by hand.
+			r.cancel() // The test repairs by hand.
+			<-r.ended
 			other := newReplica(t, server.addr, RedisOptions{})
 			key, tags := redisTestKey(1), NewTags(redisTestOrg, "/a")
 			storeOne(t, other, key, tags, "before")
@@ -86,7 +87,7 @@ func TestRedisFaults(t *testing.T) {
 			if slowest > time.Second {
 				t.Errorf("a call took %v", slowest)
 			}
-			if r.Available() {
+			if r.guard.Available() {
 				t.Error("still asked after 20 failures")
 			}
 			chunks, conns := proxy.Received(), proxy.Accepted()
@@ -123,7 +124,7 @@ func TestRedisFaults(t *testing.T) {
 			storeOne(t, other, key, tags, "after")
 			timetest.Eventually(t, "it is used again", func() bool {
 				e, ok, err := r.Load(t.Context(), key, tags)
-				return err == nil && ok && string(e.Body) == "after" && r.Available()
+				return err == nil && ok && string(e.Body) == "after" && r.guard.Available()
 			})
 		})
 	}
@@ -213,7 +214,7 @@ func TestRedisOutOfMemory(t *testing.T) {
 	if err := closed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	heard.wait("up")
+	heard.wait("all")
 	if got := loaded(t, other, key, tags); got != "" {
 		t.Errorf("loaded %q after a write", got)
 	}
@@ -330,7 +331,7 @@ func TestRedisBreakerIgnoresCallersThatLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !r.Available() {
+	if !r.guard.Available() {
 		t.Error("callers that left opened the breaker")
 	}
 }

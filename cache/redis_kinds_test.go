@@ -39,11 +39,14 @@ func useAll(t *testing.T, r, other *Redis) {
 	if got := loaded(t, other, key, tags); got != "" {
 		t.Errorf("loaded %q after a write", got)
 	}
-	release, ok, err := r.Acquire(t.Context(), key, time.Minute)
+	lease, ok, err := r.Acquire(t.Context(), Claim{Key: key, Tags: tags}, time.Minute)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	if err := release(t.Context()); err != nil {
+	if held, err := lease.Renew(t.Context(), 1, true); err != nil || !held {
+		t.Fatal(held, err)
+	}
+	if err := lease.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -19,8 +19,10 @@ const maxRedisOrgs = 64
 type redisOrg struct {
 	slotsKey, channel, entryPrefix, leasePrefix string
 
-	era atomic.Pointer[redisEra]
-	// blocked is the number of owed slots and open writes. While it is zero, which
+	// joined is set once Redis knows this replica as a member.
+	joined atomic.Bool
+	era    atomic.Pointer[redisEra]
+	// blocked is the number of owed slots, open writes and suspected epochs. While it is zero, which
 	// is almost always, reads need no lock.
 	blocked atomic.Int64
 
@@ -29,13 +31,15 @@ type redisOrg struct {
 	// number of the debt, which tells it from a later one.
 	owed map[Slot]uint64
 	last uint64
+	// suspected is an epoch of Redis whose generations went back; 0 is none.
+	suspected uint64
 	// writes are the open writes of this replica. The value is true once Redis knows
 	// of the write.
 	writes map[*redisWrite]bool
 }
 
-// redisEra is one epoch and the highest generations that were seen in it. If Redis
-// returns lower ones, a failover or a restart has lost invalidations.
+// redisEra is the highest epoch that was seen, and the highest generations in it. If
+// Redis returns lower ones, a failover or a restart has lost invalidations.
 type redisEra struct {
 	epoch uint64
 	seen  [Slots]atomic.Uint64
@@ -45,7 +49,9 @@ type redisEra struct {
 type redisWrite struct {
 	token string
 	slots []Slot
-	until time.Time // the end of its lease
+	until time.Time // the end of its lease here
+	// renewed is when Redis was last told that it is open. [redisOrg.mu] guards it.
+	renewed time.Time
 
 	mu     sync.Mutex // held during a call to Redis
 	closed bool
@@ -88,6 +94,9 @@ func (o *redisOrg) isBlocked(slots []Slot, now time.Time) (blocked, writing bool
 		if slices.ContainsFunc(slots, w.touches) {
 			return true, true
 		}
+	}
+	if o.suspected != 0 {
+		return true, false
 	}
 	return slices.ContainsFunc(slots, func(slot Slot) bool { _, owed := o.owed[slot]; return owed }), false
 }
@@ -153,9 +162,10 @@ func (o *redisOrg) begin(w *redisWrite, now time.Time) {
 }
 
 // opened notes that Redis knows of a write.
-func (o *redisOrg) opened(w *redisWrite) {
+func (o *redisOrg) opened(w *redisWrite, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	w.renewed = now
 	if _, ok := o.writes[w]; ok {
 		o.writes[w] = true
 	}
@@ -169,12 +179,15 @@ func (o *redisOrg) end(w *redisWrite) {
 	o.count()
 }
 
-func (o *redisOrg) listUnopened() []*redisWrite {
+// listUnopened returns the open writes that Redis does not know of, or has not heard
+// of for so long.
+func (o *redisOrg) listUnopened(now time.Time, long time.Duration) []*redisWrite {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.forgetDead(now)
 	var unopened []*redisWrite
 	for w, opened := range o.writes {
-		if !opened {
+		if !opened || now.Sub(w.renewed) >= long {
 			unopened = append(unopened, w)
 		}
 	}
@@ -182,18 +195,27 @@ func (o *redisOrg) listUnopened() []*redisWrite {
 }
 
 // count updates blocked. The caller holds the lock.
-func (o *redisOrg) count() { o.blocked.Store(int64(len(o.owed) + len(o.writes))) }
+func (o *redisOrg) count() {
+	blocked := int64(len(o.owed) + len(o.writes))
+	if o.suspected != 0 {
+		blocked++
+	}
+	o.blocked.Store(blocked)
+}
 
 // saw notes generations of Redis. They count for later calls only: a reply that is
 // under way may have lower ones.
 func (o *redisOrg) saw(epoch uint64, slots []Slot, generations []uint64) {
 	era := o.era.Load()
-	if era.epoch != epoch {
-		next := &redisEra{epoch: epoch}
-		if !o.era.CompareAndSwap(era, next) {
-			return // Another call noted a new epoch. All that is lost here is a check.
+	for era.epoch < epoch {
+		if next := (&redisEra{epoch: epoch}); o.era.CompareAndSwap(era, next) {
+			era = next
+			break
 		}
-		era = next
+		era = o.era.Load()
+	}
+	if era.epoch > epoch {
+		return // A late reply.
 	}
 	for i, slot := range slots {
 		for {
@@ -218,7 +240,8 @@ func (e *redisEra) seenAt(slots []Slot) []uint64 {
 // shows that Redis lost invalidations.
 func (e *redisEra) wentBack(current Snapshot, seen []uint64) bool {
 	if current.epoch != e.epoch {
-		return false // The entries of e are invalid in another epoch.
+		// The entries of e are invalid in a later epoch. An earlier one had ended.
+		return current.epoch < e.epoch
 	}
 	for i, generation := range current.generations {
 		if generation < seen[i] {

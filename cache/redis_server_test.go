@@ -2,6 +2,8 @@ package cache
 
 import (
 	"cmp"
+	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,37 +42,35 @@ func newPatient(tb testing.TB, config redisclient.Config, options RedisOptions) 
 	tb.Helper()
 	const patience = 10 * time.Second
 	config.Patience, options.CallTimeout = patience, patience
-	client, err := redisclient.New(config)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = client.Close() })
-	return newRedis(tb, client, options)
+	return newRedis(tb, config, options)
 }
 
 // newHasty returns a store with the timeouts of production.
 func newHasty(tb testing.TB, addr string, options RedisOptions) *Redis {
 	tb.Helper()
-	client, err := redisclient.New(redisclient.Config{URL: "redis://" + addr})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = client.Close() })
-	return newRedis(tb, client, options)
+	return newRedis(tb, redisclient.Config{URL: "redis://" + addr}, options)
 }
 
 // testLease is longer than any write of a test takes.
 const testLease = 30 * time.Second
 
-func newRedis(tb testing.TB, client redis.UniversalClient, options RedisOptions) *Redis {
+func newRedis(tb testing.TB, config redisclient.Config, options RedisOptions) *Redis {
 	tb.Helper()
 	options.Lease = cmp.Or(options.Lease, testLease)
-	r, err := NewRedis(client, options)
+	r, err := NewRedis(connectTo(config), options)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(r.Close)
 	return r
+}
+
+// connectTo makes the client of a store.
+func connectTo(config redisclient.Config) Connect {
+	return func(onConnect func(context.Context, *redis.Conn) error) (redis.UniversalClient, error) {
+		config.OnConnect = onConnect
+		return redisclient.New(config)
+	}
 }
 
 // expireLeases ends the leases of all writes, as time would.
@@ -95,7 +95,7 @@ func (s *redisServer) eachState(tb testing.TB, prefix, org string, change func(s
 		tb.Fatal(err)
 	}
 	for field, state := range fields {
-		if field == "e" {
+		if _, err := strconv.Atoi(field); err != nil {
 			continue
 		}
 		if err := s.client.HSet(tb.Context(), name, field, change(state)).Err(); err != nil {
@@ -103,3 +103,6 @@ func (s *redisServer) eachState(tb testing.TB, prefix, org string, change func(s
 		}
 	}
 }
+
+// redisNumber is a number as Redis has it, for a comparison of the same length.
+func redisNumber(n int64) string { return strconv.FormatInt(n, 10) }

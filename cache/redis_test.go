@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 )
 
@@ -270,50 +271,11 @@ func TestRedisOrganizationsAreBounded(t *testing.T) {
 	}
 }
 
-func TestRedisLease(t *testing.T) {
-	t.Parallel()
-	server := newRedisServer(t)
-	a, b := newReplica(t, server.addr, RedisOptions{}), newReplica(t, server.addr, RedisOptions{})
-	key := redisTestKey(1)
-	release, ok, err := a.Acquire(t.Context(), key, time.Hour)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	if _, ok, err := b.Acquire(t.Context(), key, time.Hour); err != nil || ok {
-		t.Fatalf("taken twice: %v, %v", ok, err)
-	}
-	if _, ok, err := b.Acquire(t.Context(), redisTestKey(2), time.Hour); err != nil || !ok {
-		t.Fatalf("another key: %v, %v", ok, err)
-	}
-	// The lease expires, and another replica takes over.
-	if err := server.client.Del(t.Context(), newRedisOrg("gw", redisTestOrg).leaseKey(key)).Err(); err != nil {
-		t.Fatal(err)
-	}
-	releaseB, ok, err := b.Acquire(t.Context(), key, time.Hour)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	if err := release(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok, err := a.Acquire(t.Context(), key, time.Hour); err != nil || ok {
-		t.Fatalf("a late release gave another's lease away: %v, %v", ok, err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := releaseB(ended); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok, err := a.Acquire(t.Context(), key, time.Hour); err != nil || !ok {
-		t.Fatalf("after its release: %v, %v", ok, err)
-	}
-}
-
 // The number of organizations is bounded. One too many is refused without a call to
 // Redis.
 func TestRedisBoundsOrganizations(t *testing.T) {
 	t.Parallel()
-	r, err := NewRedis(nil, RedisOptions{Lease: testLease})
+	r, err := NewRedis(connectTo(redisclient.Config{URL: "redis://127.0.0.1:1"}), RedisOptions{Lease: testLease, BreakerPause: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +292,10 @@ func TestRedisBoundsOrganizations(t *testing.T) {
 		"Snapshot": func() error { _, err := r.Snapshot(t.Context(), tags); return err },
 		"Save":     func() error { return r.Save(t.Context(), key, redisTestEntry("x"), at) },
 		"Purge":    func() error { return r.Purge(t.Context(), tags) },
-		"Acquire":  func() error { _, _, err := r.Acquire(t.Context(), key, time.Minute); return err },
+		"Acquire": func() error {
+			_, _, err := r.Acquire(t.Context(), Claim{Key: key, Tags: tags}, time.Minute)
+			return err
+		},
 		"Open": func() error {
 			closed, err := r.Open(t.Context(), tags)
 			return errors.Join(err, closed(t.Context()))

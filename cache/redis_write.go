@@ -28,7 +28,7 @@ func (r *Redis) Open(ctx context.Context, tags Tags) (func(context.Context) erro
 		return func(context.Context) error { return nil }, err
 	}
 	now := r.options.Now()
-	w := &redisWrite{token: r.newToken(), slots: tags.slots, until: now.Add(r.options.Lease)}
+	w := &redisWrite{token: r.newToken(), slots: tags.slots, until: now.Add(r.options.Lease), renewed: now}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o.begin(w, now)
@@ -46,7 +46,7 @@ func (r *Redis) open(ctx context.Context, o *redisOrg, w *redisWrite) error {
 		return err
 	}
 	o.settle(w.slots, debt)
-	o.opened(w)
+	o.opened(w, r.options.Now())
 	return nil
 }
 
@@ -89,9 +89,13 @@ func (r *Redis) Purge(ctx context.Context, tags Tags) error {
 
 // move runs scriptMove.
 func (r *Redis) move(ctx context.Context, o *redisOrg, op, token string, slots []Slot) error {
-	seen := o.era.Load().seenAt(slots)
-	args := make([]any, 0, 6+2*len(slots))
-	args = append(args, op, newEpoch(), token, r.options.Lease.Milliseconds(), o.channel, r.sender)
+	if err := r.join(ctx, o); err != nil {
+		return err
+	}
+	era := o.era.Load()
+	seen := era.seenAt(slots)
+	args := make([]any, 0, 7+2*len(slots))
+	args = append(args, op, r.newEpoch(era), epochName(era.epoch), token, r.writeLease().Milliseconds(), o.channel, r.sender)
 	for i, slot := range slots {
 		args = append(args, int(slot), strconv.FormatUint(seen[i], 10))
 	}
@@ -123,14 +127,15 @@ func (r *Redis) move(ctx context.Context, o *redisOrg, op, token string, slots [
 	return nil
 }
 
-func (r *Redis) newToken() string {
-	return r.sender + "_" + strconv.FormatUint(r.tokens.Add(1), 36)
+// writeLease is the lease of a write in Redis. It is renewed while the write is open
+// and its process lives. A process that dies leaves at least as much as the grace of
+// a write whose outcome is unknown.
+func (r *Redis) writeLease() time.Duration {
+	return min(r.options.Lease, UnknownOutcomeGrace+r.options.MemberLease)
 }
 
-// oweAll notes that slots must be moved, and starts a repair.
-func (r *Redis) oweAll(o *redisOrg, slots []Slot) {
-	o.owe(slots)
-	r.wakeRepair()
+func (r *Redis) newToken() string {
+	return r.sender + "_" + strconv.FormatUint(r.tokens.Add(1), 36)
 }
 
 func (r *Redis) wakeRepair() {
@@ -140,40 +145,20 @@ func (r *Redis) wakeRepair() {
 	}
 }
 
-// repairLoop repeats invalidations that did not reach Redis, until they do.
-func (r *Redis) repairLoop(ctx context.Context) {
-	timer := time.NewTimer(r.options.RepairInterval)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.repair:
-		}
-		for !r.repairAll(ctx) {
-			timer.Reset(r.options.RepairInterval)
-			select {
-			case <-ctx.Done():
-				return
-			case <-timer.C:
-			}
-		}
-	}
-}
-
 // repairAll repeats all of them, and reports whether that succeeded.
 func (r *Redis) repairAll(ctx context.Context) bool {
 	for _, o := range r.listOrgs() {
-		if r.reopen(ctx, o) != nil || r.payDebts(ctx, o) != nil {
+		if r.endSuspected(ctx, o) != nil || r.reopen(ctx, o) != nil || r.payDebts(ctx, o) != nil {
 			return false
 		}
 	}
 	return true
 }
 
-// reopen opens the writes in Redis that are open here and not there.
+// reopen opens the writes in Redis that are open here and not there, and renews the
+// leases of those that have been open for long.
 func (r *Redis) reopen(ctx context.Context, o *redisOrg) error {
-	for _, w := range o.listUnopened() {
+	for _, w := range o.listUnopened(r.options.Now(), r.options.MemberLease) {
 		if err := r.reopenOne(ctx, o, w); err != nil {
 			return err
 		}

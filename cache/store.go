@@ -41,7 +41,8 @@ type Store interface {
 	// the end of its ctx, and does nothing the second time. Writes may overlap: a
 	// slot is open until the last write is closed, or until the lease of a writer
 	// that died is over. A later closed moves the slots, but does not end a write
-	// that began since.
+	// that began since. A write whose outcome is unknown is closed after a grace: see
+	// [UnknownWrites].
 	//
 	// An error, which wraps ErrUnavailable, means that other replicas may not know
 	// of the write. The write may go on: the store remembers it, serves and saves

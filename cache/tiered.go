@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// DefaultCap is how long an entry may live in memory while the bus is down.
+// DefaultCap is how long an entry may live in memory after the bus was last heard.
 const DefaultCap = 5 * time.Second
 
 // TieredOptions are the settings of a [Tiered]. Memory is required.
@@ -20,8 +20,9 @@ type TieredOptions struct {
 	// Bus carries the invalidations of other replicas. With Shared and no Bus the
 	// cap always applies.
 	Bus Bus
-	// Cap is how long an entry may live in memory while the bus is down, or when
-	// Shared could not confirm it. DefaultCap if zero.
+	// Cap is how long an entry may live in memory after the bus was last heard, or
+	// when Shared could not confirm it. It must be longer than the bus takes to be
+	// heard again. DefaultCap if zero.
 	Cap time.Duration
 	// Convert converts the body of an entry; nil converts none. With an error the
 	// entry is a miss.
@@ -66,20 +67,19 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 		limit: o.Cap, convert: o.Convert, metrics: OrDiscard(o.Metrics),
 	}
 	if t.shared != nil {
-		t.memory.isolate(t.limit)
+		t.memory.follow(t.limit)
 	}
 	return t, nil
 }
 
 var _ Store = (*Tiered)(nil)
 
-// Run listens to the bus until ctx ends. The cap applies until the bus is up, and
-// after Run has returned. Without a bus Run does nothing.
+// Run listens to the bus until ctx ends. Without a bus Run does nothing, and the cap
+// always applies.
 func (t *Tiered) Run(ctx context.Context) {
 	if t.bus == nil {
 		return
 	}
-	defer t.memory.isolate(t.limit)
 	t.bus.Listen(ctx, listener{t})
 }
 
@@ -89,17 +89,26 @@ type listener struct{ t *Tiered }
 // Invalidated implements [Listener].
 func (l listener) Invalidated(slots []Slot) { l.t.memory.generations.bump(slots) }
 
+// InvalidatedAll implements [Listener].
+func (l listener) InvalidatedAll() { l.t.memory.generations.bumpAll() }
+
 // Up implements [Listener].
-func (l listener) Up() {
-	l.t.memory.rejoin()
+func (l listener) Up(asOf time.Time) {
+	l.t.memory.rejoin(asOf)
 	l.t.metrics.Count(StoreMemory, Gap)
 }
 
-// Down implements [Listener].
-func (l listener) Down() { l.t.memory.isolate(l.t.limit) }
+// Heard implements [Listener].
+func (l listener) Heard(asOf time.Time) { l.t.memory.hear(asOf) }
 
 // Version is the [Memory.Version] of the memory.
-func (t *Tiered) Version(tags Tags) uint64 { return t.memory.Version(tags) }
+func (t *Tiered) Version(tags Tags) Version { return t.memory.Version(tags) }
+
+// Overtaken notes that a response was fetched which a write has overtaken, before it is
+// returned. It may show a write of another replica whose message has not come yet: no
+// entry and no flight from before is good any more, or this replica would go back in
+// time.
+func (t *Tiered) Overtaken(tags Tags) { t.memory.generations.bump(tags.slots) }
 
 // Snapshot implements [Store]. If the shared store is unavailable, the snapshot is
 // valid for the memory alone, without an error.

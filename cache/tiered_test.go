@@ -101,7 +101,7 @@ func newTierReplica(t *testing.T, c *timetest.Clock, shared Store, convert Conve
 	}
 	t.Cleanup(stop)
 	l := <-bus.listening
-	l.Up()
+	l.Up(c.Now())
 	return tierReplica{
 		subject: subject{
 			store: tiered, now: c.Now, advance: c.Advance, short: time.Second, lease: 2 * time.Minute,
@@ -242,21 +242,23 @@ func TestTieredCap(t *testing.T) {
 		}
 	}
 
-	// Up: no cap, also when the shared store fails.
+	// Heard: no cap, also when the shared store fails.
 	r.put(t, "k", "body", tags)
 	shared.fails = true
 	c.Advance(10 * DefaultCap)
+	r.bus.Heard(c.Now())
 	r.wantHit(t, "k", "body", tags)
 
-	// Down: entries live for the cap, which a second Down does not extend.
-	r.bus.Down()
-	if !r.tiered.isolated() {
-		t.Error("down and not isolated")
-	}
+	// Silence: entries live for the cap, counted from when the bus was last heard
+	// and not from when somebody noticed. What is heard late does not extend it.
+	heard := c.Now()
 	c.Advance(DefaultCap - 1)
 	r.wantHit(t, "k", "body", tags)
-	r.bus.Down()
+	r.bus.Heard(heard)
 	c.Advance(1)
+	if !r.tiered.isolated() {
+		t.Error("silent and not isolated")
+	}
 	wantMiss("after the cap")
 
 	// Stored while down: for the cap, from the beginning of the fetch.
@@ -274,7 +276,7 @@ func TestTieredCap(t *testing.T) {
 	r.put(t, "k", "body", tags)
 	r.wantHit(t, "k", "body", tags)
 	at = r.snapshot(t, tags)
-	r.bus.Up()
+	r.bus.Up(c.Now())
 	wantMiss("after a gap")
 	r.wantRefused(t, "k", at)
 
@@ -299,11 +301,55 @@ func TestTieredCap(t *testing.T) {
 
 	// Run has returned: the cap applies.
 	shared.fails = false
+	r.bus.Heard(c.Now())
 	r.put(t, "k", "body", tags)
 	r.stop()
 	shared.fails = true
 	c.Advance(DefaultCap)
 	wantMiss("after the end of Run")
+}
+
+// A replica that was paused, or whose messages are late, serves nothing that another
+// one may have invalidated more than the cap ago, from its first read on: nobody has
+// to notice the silence first.
+func TestTieredPaused(t *testing.T) {
+	t.Parallel()
+	c := timetest.NewClock()
+	shared := newMemory(t, c)
+	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
+	tags := a.tags("a")
+	b.put(t, "k", "old", tags)
+	heard := c.Now()
+	a.open(t, tags)() // b is paused now.
+	c.Advance(20 * time.Second)
+	b.wantMiss(t, "k", tags)
+	b.bus.Heard(heard) // A reply from before the pause is read after it.
+	b.wantMiss(t, "k", tags)
+	b.bus.Invalidated(tags.Slots())
+	b.bus.Heard(c.Now())
+	b.wantMiss(t, "k", tags)
+}
+
+// A fetch that a write has overtaken may show a later write, whose message is still
+// under way. What another fetch stored between the two is not served after it.
+func TestTieredOvertaken(t *testing.T) {
+	t.Parallel()
+	c := timetest.NewClock()
+	shared := newMemory(t, c)
+	a, b := newTierReplica(t, c, shared, nil), newTierReplica(t, c, shared, nil)
+	tags := a.tags("a")
+	at := b.snapshot(t, tags)
+	version := b.tiered.Version(tags)
+	a.open(t, tags)()
+	b.put(t, "k", "first", tags)
+	a.open(t, tags)()
+	b.wantRefused(t, "k", at) // It saw the second write.
+	b.wantHit(t, "k", "first", tags)
+	b.tiered.Overtaken(tags)
+	b.wantMiss(t, "k", tags)
+	if b.tiered.Version(tags) == version {
+		t.Error("a flight from before may be joined")
+	}
 }
 
 func TestTieredWithoutBus(t *testing.T) {
@@ -376,11 +422,16 @@ func TestTieredStale(t *testing.T) {
 	}
 	save(a, "first")
 	b.wantHit(t, "k", "first", tags)
-	c.Advance(2 * time.Minute)
+	advance := func(d time.Duration) {
+		c.Advance(d)
+		a.bus.Heard(c.Now())
+		b.bus.Heard(c.Now())
+	}
+	advance(2 * time.Minute)
 	b.wantHit(t, "k", "first", tags) // Stale, and there is nothing better.
 	save(a, "second")
 	b.wantHit(t, "k", "second", tags)
-	c.Advance(2 * time.Minute)
+	advance(2 * time.Minute)
 	shared.fails = true
 	b.wantHit(t, "k", "second", tags) // Stale, from memory.
 }

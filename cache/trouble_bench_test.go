@@ -70,6 +70,7 @@ func missOnce(b *testing.B, store *Tiered, leases Leases, n int) {
 		return string(e.Body), ok
 	}
 	fetch := func(ctx context.Context) (string, error) {
+		Depart(ctx)
 		if at, err := store.Snapshot(ctx, tags); err == nil {
 			_ = store.Save(ctx, key, redisTestEntry("x"), at) // A failure is a miss the next time.
 		}
@@ -78,7 +79,9 @@ func missOnce(b *testing.B, store *Tiered, leases Leases, n int) {
 	if _, ok := load(b.Context()); ok {
 		return
 	}
-	if _, err := Across(b.Context(), leases, key, 0, load, fetch); err != nil {
+	if _, err := Across(b.Context(), Shared[string]{
+		Leases: leases, Key: key, Tags: tags, Class: func() int { return 2 }, Load: load, Fetch: fetch,
+	}); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -46,13 +46,11 @@ func redisCache(tb testing.TB, methods *catalog.Catalog, addr string, keys ...[]
 	tb.Helper()
 	// The machine of a test may stand still for longer than Redis may.
 	const patience = 10 * time.Second
-	client := redis.NewClient(&redis.Options{
-		Addr: addr, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
-		MaxRetries: -1, ContextTimeoutEnabled: true,
-	})
-	tb.Cleanup(func() { _ = client.Close() })
+	connect := func(onConnect func(context.Context, *redis.Conn) error) (redis.UniversalClient, error) {
+		return redisclient.New(redisclient.Config{URL: "redis://" + addr, Patience: patience, OnConnect: onConnect})
+	}
 	failures := new(failures)
-	shared, err := cache.NewRedis(client, cache.RedisOptions{Lease: time.Minute, CallTimeout: patience, SlowCall: patience, Metrics: failures})
+	shared, err := cache.NewRedis(connect, cache.RedisOptions{Lease: time.Minute, CallTimeout: patience, SlowCall: patience, Metrics: failures})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -44,6 +44,10 @@ type Config struct {
 	// Credentials, if set, is asked at every new connection, so that a rotated
 	// password is picked up. It replaces user and password of the URL.
 	Credentials func() (user, password string)
+	// OnConnect, if set, is called with every new connection to Redis (and to
+	// sentinels), before it is used for anything else. With an error the connection
+	// is closed.
+	OnConnect func(ctx context.Context, conn *redis.Conn) error
 	// Patience, if positive, is for what is worth waiting for longer than for a
 	// cache: how long connecting, reading and writing may each take. An operation
 	// of a [Redis] takes no longer than its CallTimeout, which has to be raised
@@ -89,6 +93,7 @@ func options(c Config) (*redis.UniversalOptions, error) {
 		// Both are more round trips before the first answer.
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		OnConnect:                c.OnConnect,
 	}
 	if c.Patience > 0 {
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = c.Patience, c.Patience, c.Patience, c.Patience

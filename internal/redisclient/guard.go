@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -124,5 +123,5 @@ func withoutReply(err error) error {
 		return err
 	}
 	kind, _, _ := strings.Cut(reply.Error(), " ")
-	return fmt.Errorf("redis answered %.32q", kind)
+	return &ReplyError{Kind: kind[:min(len(kind), 32)]}
 }

@@ -21,7 +21,7 @@ import (
 
 // ACL are the rules that docs/caching.md tells the operator to set, and no more.
 const ACL = "resetkeys resetchannels -@all ~gw:* &gw:{*}:bus +get +set +getrange +del +hset +hget +hmget +time " +
-	"+eval +evalsha +publish +subscribe +psubscribe +ping"
+	"+info +eval +evalsha +publish +subscribe +psubscribe +ping"
 
 // Client returns a client that looks at a server from outside, and waits as long
 // as it takes.

@@ -22,7 +22,8 @@ func Start(tb testing.TB, args ...string) string {
 	path := findRedis(tb)
 	for range 5 {
 		// Somebody may take the port before the server does.
-		if port := FreePort(tb); runRedis(tb, path, port, args) {
+		port := FreePort(tb)
+		if _, ok := runRedis(tb, path, port, append(slices.Clone(args), "--dir", tb.TempDir())); ok {
 			return net.JoinHostPort("127.0.0.1", port)
 		}
 	}
@@ -58,14 +59,15 @@ func FreePort(tb testing.TB) string {
 	return port
 }
 
-// runRedis tells whether the server is ready; if not, it has ended.
-func runRedis(tb testing.TB, path, port string, args []string) bool {
+// runRedis tells whether the server is ready; if not, it has ended. stop kills it, and
+// so does the end of the test.
+func runRedis(tb testing.TB, path, port string, args []string) (stop func(), ok bool) {
 	tb.Helper()
 	// The shell ends the server when its input does: also when this process is
 	// killed, and no cleanup runs.
 	const script = `"$@" & server=$!; read -r _; kill -9 "$server"; wait "$server"`
 	command := append([]string{"-c", script, "sh", path}, args...)
-	command = append(command, "--port", port, "--bind", "127.0.0.1", "--dir", tb.TempDir(), "--daemonize", "no")
+	command = append(command, "--port", port, "--bind", "127.0.0.1", "--daemonize", "no")
 	if !slices.Contains(args, "--sentinel") {
 		command = append(command, "--save", "", "--appendonly", "no")
 	}
@@ -98,7 +100,7 @@ func runRedis(tb testing.TB, path, port string, args []string) bool {
 			}
 		}
 	}()
-	stop := func() {
+	stop = func() {
 		_ = input.Close()
 		<-ended
 		_ = cmd.Wait()
@@ -107,12 +109,12 @@ func runRedis(tb testing.TB, path, port string, args []string) bool {
 	case ok := <-ready:
 		if !ok {
 			stop()
-			return false
+			return nil, false
 		}
 	case <-time.After(20 * time.Second):
 		stop()
-		return false
+		return nil, false
 	}
 	tb.Cleanup(stop)
-	return true
+	return stop, true
 }

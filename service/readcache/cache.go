@@ -21,7 +21,9 @@ import (
 type Store interface {
 	cache.Store
 	// Version changes with every invalidation of the tags.
-	Version(tags cache.Tags) uint64
+	Version(tags cache.Tags) cache.Version
+	// Overtaken notes that an answer was fetched that a write has overtaken.
+	Overtaken(tags cache.Tags)
 }
 
 // Options configure a [Cache]. Store, Near and Org are required.
@@ -58,6 +60,7 @@ type Options struct {
 type Cache struct {
 	options Options
 	flights *cache.Flight[stored]
+	unknown *cache.UnknownWrites
 	// refreshing bounds the background fetches.
 	refreshing chan struct{}
 	keyBuffers sync.Pool // of *[]byte
@@ -89,13 +92,18 @@ func New(o Options) (*Cache, error) {
 	o.Logger = accounting.Logger(o.Logger)
 	return &Cache{
 		options:    o,
-		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Joined: join}),
+		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Now: o.Now, Joined: join}),
+		unknown:    cache.NewUnknownWrites(),
 		refreshing: make(chan struct{}, maxRefreshing),
 	}, nil
 }
 
-// Close ends the fetches that are under way, and waits for their end.
-func (c *Cache) Close() { c.flights.Close() }
+// Close ends the fetches that are under way, and waits for their end. Writes whose
+// outcome is unknown stay open where replicas share a store.
+func (c *Cache) Close() {
+	c.flights.Close()
+	c.unknown.Close()
+}
 
 // join lets a fetch of an inventory, or one in the background, wait on behalf of a
 // call that joins it too.

@@ -204,7 +204,11 @@ func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
 	if s.options.Leases == nil {
 		found, err = fetch(ctx)
 	} else {
-		found, err = cache.Across(ctx, s.options.Leases, l.key, 0, fresh, fetch)
+		found, err = cache.Across(ctx, cache.Shared[stored]{
+			Leases: s.options.Leases, Key: l.key, Tags: l.tags, Load: fresh, Fetch: fetch,
+			// A caller that joins may raise it.
+			Class: func() int { return int(pace.FlowFrom(ctx).Class) },
+		})
 	}
 	failure, ok := errors.AsType[*upstream.Error](err)
 	if !ok || !cannotAnswer(failure.Kind) {
@@ -254,7 +258,9 @@ func unhurried(ctx context.Context) context.Context {
 }
 
 // fetchAndSave takes note of the generations before the upstream is asked, so
-// that an answer that a write has overtaken is not stored.
+// that an answer that a write has overtaken is not stored. It does so before the wait
+// for the budget: the flight of a later version may have answered meanwhile, and an
+// older answer must not be stored behind its back.
 func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
 	began := s.options.Now()
 	at, snapshotErr := s.options.Store.Snapshot(ctx, l.tags)
@@ -265,11 +271,16 @@ func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
 	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: began, Life: s.lifeNow(l.permit, began)}
 	untyped := response.Untyped()
 	entry.Local, _ = response.Wire()
-	if snapshotErr == nil && untyped == nil {
-		err := s.options.Store.Save(ctx, l.key, entry, at)
-		if err != nil && !errors.Is(err, cache.ErrInvalidated) && !errors.Is(err, cache.ErrUnavailable) {
-			s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
-		}
+	err = snapshotErr
+	if err == nil && untyped == nil {
+		err = s.options.Store.Save(ctx, l.key, entry, at)
+	}
+	switch {
+	case err == nil, errors.Is(err, cache.ErrUnavailable):
+	case errors.Is(err, cache.ErrWriting), errors.Is(err, cache.ErrInvalidated):
+		s.options.Store.Overtaken(l.tags)
+	default:
+		s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
 	}
 	return stored{entry: entry, untyped: untyped, requestID: response.UpstreamRequestID(), fetched: true}, nil
 }

@@ -33,7 +33,7 @@ func openAudit(opened *closers, conf config.Config, stdout io.Writer, reopen <-c
 	if err != nil {
 		return nil, err
 	}
-	_, flush := conf.Shutdown.Split()
+	_, _, flush := conf.Shutdown.Split()
 	records := &auditLog{Log: log, all: conf.Audit.Required == config.AuditAll, flush: flush, reopen: reopen, logger: logger}
 	opened.addWriter(records)
 	return records, nil

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
-	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
@@ -31,10 +31,15 @@ type readCache struct {
 	// shared is the store in Redis. It is nil without Redis.
 	shared *cache.Redis
 	events cacheEvents
+	// settle bounds the time at the end for invalidations that Redis lacks.
+	settle time.Duration
+	logger *slog.Logger
 }
 
 func openCache(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, methods *Catalog, logger *slog.Logger) (*readCache, error) {
-	c, r := conf.Cache, &readCache{events: newCacheEvents()}
+	c, r := conf.Cache, &readCache{events: newCacheEvents(), logger: logger}
+	_, r.settle, _ = conf.Shutdown.Split()
+	org := organization(conf.Upstream.BaseURL, key)
 	declared, err := lives(c, methods)
 	if err != nil {
 		return nil, err
@@ -46,14 +51,13 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 	tiers := cache.TieredOptions{Memory: memory, Convert: readcache.Converter(methods.Catalog), Metrics: r.events}
 	var leases cache.Leases
 	if c.RedisURL != "" {
-		client, err := openRedis(ctx, opened, c, redisclient.Config{}, logger)
-		if err != nil {
-			return nil, err
-		}
-		if r.shared, err = cache.NewRedis(client, cache.RedisOptions{Lease: writeLease, Metrics: r.events}); err != nil { //nolint:contextcheck // It lives until it is closed.
+		if r.shared, err = openShared(ctx, c, r.events, logger); err != nil {
 			return nil, err
 		}
 		opened.add(r.shared)
+		if err := join(ctx, r.shared, org); err != nil {
+			return nil, refusedBy(c, err)
+		}
 		tiers.Bus, leases = r.shared, r.shared
 		if tiers.Shared, err = sealed(ctx, r.shared, c.EncryptionKeys, r.events, logger); err != nil {
 			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
@@ -63,7 +67,7 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 		return nil, err
 	}
 	r.answers, err = readcache.New(readcache.Options{
-		Store: r.tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: organization(conf.Upstream.BaseURL, key), Lives: declared, Jitter: c.Jitter, Logger: logger,
+		Store: r.tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: org, Lives: declared, Jitter: c.Jitter, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
@@ -72,9 +76,18 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 	return r, nil
 }
 
-// Run receives the invalidations of other replicas until ctx ends.
+// Run receives the invalidations of other replicas until ctx ends, after the last
+// call. Then it sends those of this replica that Redis lacks.
 func (r *readCache) Run(ctx context.Context) error {
 	r.tiered.Run(ctx)
+	if r.shared == nil {
+		return nil
+	}
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.settle)
+	defer cancel()
+	if owed := r.shared.Settle(settling); owed > 0 {
+		r.logger.WarnContext(ctx, "invalidations did not reach Redis; the other replicas drop all answers in a few seconds", "count", owed)
+	}
 	return nil
 }
 

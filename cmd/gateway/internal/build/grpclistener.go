@@ -27,7 +27,7 @@ func openGRPCListener(ctx context.Context, opened *closers, conf config.Config, 
 	if conf.GRPCListen == "" {
 		return nil, nil //nolint:nilnil // The listener is optional.
 	}
-	drain, _ := conf.Shutdown.Split()
+	drain, _, _ := conf.Shutdown.Split()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", conf.GRPCListen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", conf.GRPCListen, err)

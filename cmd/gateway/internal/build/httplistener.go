@@ -48,7 +48,7 @@ func (l *Listener) Close() { _ = l.listener.Close() }
 
 // openListener opens the callers' listener.
 func openListener(ctx context.Context, opened *closers, conf config.Config, handler http.Handler, secure *tls.Config, connections *connguard.Metrics) (*Listener, error) {
-	drain, _ := conf.Shutdown.Split()
+	drain, _, _ := conf.Shutdown.Split()
 	options := httpOptions(conf.Limits, secure, drain)
 	options.Counters = connections.Of("listen")
 	l, err := Listen(ctx, conf.Listen, handler, options)

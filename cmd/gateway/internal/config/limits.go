@@ -82,10 +82,15 @@ func (s *Shutdown) check(fault func(key, format string, args ...any)) {
 // auditFlush is the longest time for the last audit records.
 const auditFlush = 5 * time.Second
 
-// Split divides the time after the delay: first calls in flight finish, and then
-// the audit log is flushed. The flush gets a quarter, and at most five seconds.
-func (s Shutdown) Split() (calls, flush time.Duration) {
+// cacheSettle is the longest time for invalidations that have not reached Redis.
+const cacheSettle = 2 * time.Second
+
+// Split divides the time after the delay: first calls in flight finish, then the
+// invalidations that Redis lacks are sent, and then the audit log is flushed. The flush
+// gets a quarter, and at most five seconds; the invalidations an eighth, and at most
+// two.
+func (s Shutdown) Split() (calls, settle, flush time.Duration) {
 	left := s.Timeout - s.Delay
-	flush = min(auditFlush, left/4)
-	return left - flush, flush
+	settle, flush = min(cacheSettle, left/8), min(auditFlush, left/4)
+	return left - settle - flush, settle, flush
 }
