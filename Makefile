@@ -36,7 +36,7 @@ LINTER := $(call tool,golangci-lint,lint)
 SUITE := $(call tool,connectconformance,conformance)
 
 # The modules beside the root that hold Go code, and those that have tests.
-MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
+MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod tests/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
 TESTED := $(sort $(dir $(wildcard $(addsuffix *_test.go,$(MODULES)))))
 
 .PHONY: help

@@ -1,0 +1,69 @@
+package histories
+
+import (
+	"sync"
+	"time"
+)
+
+// What docs/caching.md announces. A read may be as old as the bound of the faults
+// around it; slack is what a busy machine adds.
+const (
+	// Calm is the bound with nothing wrong: the time that an invalidation takes to
+	// the other replicas.
+	Calm = 500 * time.Millisecond
+	// Isolated is the longest life of an answer in the memory of a replica that
+	// does not hear the others.
+	Isolated = 8*time.Second + slack
+	// Lapsed is how long others may use answers that a replica could not invalidate
+	// before it died, or was cut off: until its lease has lapsed.
+	Lapsed = 15*time.Second + slack
+	// Grace is how long after its answer was lost a write may take effect unnoticed
+	// by no reader.
+	Grace = 30 * time.Second
+	// HitsAgain is how long a write that died with its replica keeps others from
+	// storing answers.
+	HitsAgain = 45*time.Second + slack
+
+	slack = time.Second
+)
+
+// Fault is something that was wrong for a time, by the clock of the cluster.
+type Fault struct {
+	Name        string
+	From, Until time.Duration
+	// Bound is how old a read may be because of it. The fault counts for reads that
+	// begin before twice the bound after its end.
+	Bound time.Duration
+}
+
+// Faults records faults. It may be used from any goroutine.
+type Faults struct {
+	mu     sync.Mutex
+	faults []Fault
+}
+
+// Add records a fault.
+func (f *Faults) Add(fault Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, fault)
+}
+
+// All returns all faults.
+func (f *Faults) All() []Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Fault(nil), f.faults...)
+}
+
+// Bound is how old a read may be that began at the given time: the sum for the
+// faults around it.
+func (f *Faults) Bound(at time.Duration) time.Duration {
+	bound := Calm
+	for _, fault := range f.All() {
+		if fault.From <= at && at <= fault.Until+2*fault.Bound {
+			bound += fault.Bound
+		}
+	}
+	return bound
+}

@@ -1,0 +1,18 @@
+//go:build unix
+
+package histories
+
+// Scenarios returns all of them. [KnownViolations] names those that are expected to
+// fail.
+func Scenarios() []Scenario {
+	return []Scenario{
+		redisComesBackOlder(),
+		emptiedRedis(),
+		pausedReplica(),
+		joinAcrossAWrite(),
+		lateEffect(),
+		debtsDieWithTheProcess(),
+		debtsArePaidInTheDrain(),
+		killedMidWrite(),
+	}
+}
