@@ -1,6 +1,8 @@
 package histories
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 )
@@ -49,21 +51,27 @@ func (f *Faults) Add(fault Fault) {
 	f.faults = append(f.faults, fault)
 }
 
-// All returns all faults.
+// All returns all faults, in the order of their beginnings.
 func (f *Faults) All() []Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]Fault(nil), f.faults...)
+	return slices.SortedFunc(slices.Values(f.faults), func(a, b Fault) int { return cmp.Compare(a.From, b.From) })
 }
 
 // Bound is how old a read may be that began at the given time: the sum for the
-// faults around it.
+// different faults around it, of which two at most happen together.
 func (f *Faults) Bound(at time.Duration) time.Duration {
-	bound := Calm
-	for _, fault := range f.All() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	bounds := make(map[string]time.Duration)
+	for _, fault := range f.faults {
 		if fault.From <= at && at <= fault.Until+2*fault.Bound {
-			bound += fault.Bound
+			bounds[fault.Name] = fault.Bound
 		}
 	}
-	return bound
+	bound := Calm
+	for _, b := range bounds {
+		bound += b
+	}
+	return min(bound, Calm+Lapsed+Isolated)
 }

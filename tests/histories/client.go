@@ -113,9 +113,18 @@ func (r *Replica) update(ctx context.Context, register, value, key string) (Outc
 	return Unknown, err.Error()
 }
 
+// CallError is the error that a replica answered.
+type CallError struct {
+	Code string // of Connect, such as resource_exhausted
+	Text string
+}
+
+// Error implements error.
+func (e *CallError) Error() string { return e.Code + ": " + e.Text }
+
 // Invoke calls any unary method by its name, such as
 // admingateway.admin.v1.UserService/ListUsers, with the JSON of its request. The
-// error has the answer's text.
+// error of an answer is a [*CallError].
 func (r *Replica) Invoke(ctx context.Context, limit time.Duration, method string, request any) error {
 	ctx, cancel := context.WithTimeout(ctx, limit+time.Second) // The gateway's own answer comes before it.
 	defer cancel()
@@ -138,10 +147,14 @@ func (r *Replica) Invoke(ctx context.Context, limit time.Duration, method string
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", method, answer.Status, text)
+	if err != nil || answer.StatusCode == http.StatusOK {
+		return err
 	}
-	return err
+	var failure struct{ Code, Message string }
+	if err := json.Unmarshal(text, &failure); err != nil {
+		return fmt.Errorf("%s: %s: %w", method, answer.Status, err)
+	}
+	return &CallError{Code: failure.Code, Text: failure.Message}
 }
 
 // SeesRedis waits until the replica can read from Redis, by the answer of its own

@@ -11,6 +11,8 @@ func KnownViolations() map[string]string {
 		"LateEffect":             "tags are closed as soon as the outcome is unknown",
 		"DebtsDieWithTheProcess": "nothing tells Redis that a replica died with debts",
 		"DebtsArePaidInTheDrain": "a drain does not wait for debts",
+		"LostRedisKilled":        "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
+		"LostRedisStopped":       "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
 		"KilledMidWrite":         "a write is open for its own lease of minutes, not for that of its replica",
 	}
 }

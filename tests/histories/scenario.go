@@ -21,6 +21,10 @@ type Scenario struct {
 	Options ClusterOptions // without Binary and Folder
 	// Bound is how old a read may be.
 	Bound time.Duration
+	// Undisturbed is a scenario in which no replica that is read loses Redis. Where
+	// one reports that it did, because the machine stood still, a read may be as old
+	// as without Redis.
+	Undisturbed bool
 	// Run makes the history. Its error is a [*ViolationError], or the test's own.
 	Run func(ctx context.Context, c *Cluster) error
 }
@@ -37,10 +41,15 @@ func (s Scenario) Play(ctx context.Context, binary, folder string) (err error) {
 	if err != nil {
 		return err
 	}
+	bound := func(time.Duration) time.Duration { return s.Bound }
+	if s.Undisturbed {
+		defer c.WatchForHiccups(ctx)()
+		bound = func(at time.Duration) time.Duration { return max(s.Bound, c.Faults.Bound(at)) }
+	}
 	if err := s.Run(ctx, c); err != nil {
 		return err
 	}
-	return c.check(Check{Effects: c.Upstream.Effects, Bound: func(time.Duration) time.Duration { return s.Bound }})
+	return c.check(Check{Effects: c.Upstream.Effects, Bound: bound})
 }
 
 // check checks the history so far, and writes all of it beside the logs.

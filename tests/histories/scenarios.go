@@ -14,5 +14,7 @@ func Scenarios() []Scenario {
 		debtsDieWithTheProcess(),
 		debtsArePaidInTheDrain(),
 		killedMidWrite(),
+		lostRedisKilled(),
+		lostRedisStopped(),
 	}
 }

@@ -13,7 +13,7 @@ import (
 func lateEffect() Scenario {
 	return Scenario{
 		Name: "LateEffect", About: "an effect within the grace after an unknown outcome is seen by every read that begins after it",
-		Options: ClusterOptions{Registers: 1}, Bound: Calm,
+		Options: ClusterOptions{Registers: 1}, Bound: Calm, Undisturbed: true,
 		Run: func(ctx context.Context, c *Cluster) error {
 			register := Register(0)
 			c.Upstream.SetPlan(func(call Call) Plan {
@@ -32,7 +32,7 @@ func lateEffect() Scenario {
 			if _, err := c.Upstream.Effected(ctx, "v1"); err != nil {
 				return err
 			}
-			return c.watch(ctx, 3*time.Second, register, c.Replicas...)
+			return c.watch(ctx, Isolated+2*time.Second, register, c.Replicas...)
 		},
 	}
 }

@@ -82,6 +82,7 @@ type Upstream struct {
 	plan    func(Call) Plan
 	watch   chan struct{} // closed at each arrival
 	seen    []Call        // arrivals, for Arrived
+	held    int           // effects to come
 }
 
 // NewUpstream serves an upstream with registers that have the given values.
@@ -149,6 +150,18 @@ func (u *Upstream) Effected(ctx context.Context, value string) (at time.Duration
 	return at, err
 }
 
+// Idle waits until no effect is held back.
+func (u *Upstream) Idle(ctx context.Context) error {
+	return until(ctx, 2*patience, func(context.Context) error {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if u.held > 0 {
+			return fmt.Errorf("%d effects are to come", u.held)
+		}
+		return nil
+	})
+}
+
 // Effects returns when the write of value took effect: never, once, or, which should
 // not be, more often.
 func (u *Upstream) Effects(value string) []time.Duration {
@@ -167,6 +180,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plan := u.arrive(call)
 	done := make(chan any, 1)
 	u.all.Go(func() { //nolint:contextcheck // The effect comes also when the caller has left.
+		defer u.release()
 		if plan.Dropped || plan.Effect != nil && plan.Effect(u.base) != nil {
 			return
 		}
@@ -211,6 +225,7 @@ func readCall(r *http.Request) (Call, error) {
 func (u *Upstream) arrive(call Call) Plan {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.held++
 	bucket := bucketOf(call)
 	u.calls[bucket] = append(u.calls[bucket], u.clock.Now())
 	if u.seen = append(u.seen, call); len(u.seen) > 10_000 {
@@ -222,6 +237,12 @@ func (u *Upstream) arrive(call Call) Plan {
 		return Plan{}
 	}
 	return u.plan(call)
+}
+
+func (u *Upstream) release() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.held--
 }
 
 type list struct {
