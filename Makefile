@@ -101,6 +101,11 @@ fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
 soak: ## Keep a gateway busy for DURATION (10m), and report what it holds
 	SOAK=$(DURATION) go test -run '^TestSoak$$' -v -timeout 0 ./cmd/gateway
 
+.PHONY: histories
+histories: ## Play random faults on three gateways for DURATION (10m), and check what callers saw (SEED=number)
+	@tools/redis.sh >/dev/null
+	@cd tests/histories && CGO_ENABLED=0 HISTORIES=$(DURATION) HISTORIES_SEED=$(SEED) go test -count=1 -vet=off -run '^TestMixed$$' -v -timeout 0 .
+
 .PHONY: tools
 tools: $(BUF) $(LINTER) $(SUITE) ## Build the pinned tools into .cache
 

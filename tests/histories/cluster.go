@@ -19,10 +19,15 @@ const Replicas = 3
 const plenty = `
   budget: {organization: {calls_per_minute: 1e6, burst: 100000}, default: {calls_per_minute: 1e6, burst: 100000}}`
 
+// Programs are the paths of what a [Cluster] runs.
+type Programs struct{ Gateway, Redis string }
+
 // ClusterOptions are the settings of a [Cluster].
 type ClusterOptions struct {
-	Binary string // of the gateway
-	Folder string // for configs, logs and data; empty
+	Programs Programs
+	// Folder is for configs, logs and data. It is empty, and its path short: Redis
+	// listens at a socket in it.
+	Folder string
 	// Registers is the number of projects whose names are registers.
 	Registers int
 	// DefaultBudget leaves the gateways the budget that they have without
@@ -44,9 +49,6 @@ type Cluster struct {
 // NewCluster starts all of it. Close it, also after an error.
 func NewCluster(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
 	c = &Cluster{Clock: NewClock(), folder: o.Folder, Faults: new(Faults), History: NewHistory()}
-	if err := os.Chmod(o.Folder, 0o700); err != nil {
-		return c, err
-	}
 	registers := make(map[string]string, o.Registers)
 	for i := range o.Registers {
 		registers[Register(i)] = Initial(Register(i))
@@ -55,11 +57,11 @@ func NewCluster(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
 	if c.Upstream, err = NewUpstream(ctx, c.Clock, registers); err != nil {
 		return c, err
 	}
-	c.Redis = &Redis{folder: o.Folder}
+	c.Redis = &Redis{program: o.Programs.Redis, folder: o.Folder}
 	if err := c.Redis.Start(ctx); err != nil {
 		return c, err
 	}
-	token, policy, err := newToken(ctx, o.Binary)
+	token, policy, err := newToken(ctx, o.Programs.Gateway)
 	if err != nil {
 		return c, err
 	}
@@ -68,7 +70,18 @@ func NewCluster(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
 			return c, err
 		}
 	}
-	return c, nil
+	return c, c.hear(ctx)
+}
+
+// hear waits until all replicas hear each other.
+func (c *Cluster) hear(ctx context.Context) error {
+	return until(ctx, patience, func(ctx context.Context) error {
+		n, err := c.Redis.Listeners(ctx)
+		if err == nil && n < len(c.Replicas) {
+			err = fmt.Errorf("%d of %d replicas have subscribed", n, len(c.Replicas))
+		}
+		return err
+	})
 }
 
 func (c *Cluster) addReplica(ctx context.Context, number int, o ClusterOptions, token, policy string) error {
@@ -77,7 +90,7 @@ func (c *Cluster) addReplica(ctx context.Context, number int, o ClusterOptions, 
 		return err
 	}
 	folder := filepath.Join(o.Folder, fmt.Sprintf("replica-%d", number))
-	r := &Replica{number: number, binary: o.Binary, config: filepath.Join(folder, "gateway.yaml"), token: token, Proxy: proxy}
+	r := &Replica{number: number, binary: o.Programs.Gateway, config: filepath.Join(folder, "gateway.yaml"), token: token, Proxy: proxy}
 	c.Replicas = append(c.Replicas, r)
 	budget := plenty
 	if o.DefaultBudget {
@@ -130,7 +143,7 @@ func (c *Cluster) Close() error {
 
 // newToken asks the gateway for a caller's token, and its line in the policy.
 func newToken(ctx context.Context, binary string) (token, policy string, err error) {
-	out, err := exec.CommandContext(ctx, binary, "token", "new").Output() //nolint:gosec // what the caller built
+	out, err := exec.CommandContext(ctx, binary, "token", "new").Output()
 	if err != nil {
 		return "", "", err
 	}

@@ -6,6 +6,7 @@ require (
 	connectrpc.com/connect/v2 v2.0.2
 	github.com/admin-gateway/admin-gateway v0.0.0
 	github.com/anishathalye/porcupine v1.3.1
+	go.uber.org/goleak v1.3.0
 )
 
 require (

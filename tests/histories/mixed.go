@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,17 +28,17 @@ type Mixed struct {
 }
 
 const (
-	mixedRegisters = 3
+	mixedRegisters = 24
 	clientsEach    = 2
-	// A history is checked at the end of a round, when nothing is under way.
+	// The history is checked at the end of a round, when nothing is under way.
 	longestRound = 2 * time.Minute
 	// latest is how late an effect may be; within [Grace].
 	latest = 20 * time.Second
 )
 
 // Play makes the history on a new cluster, and checks it.
-func (m Mixed) Play(ctx context.Context, binary, folder string) (err error) {
-	c, err := NewCluster(ctx, ClusterOptions{Binary: binary, Folder: folder, Registers: mixedRegisters})
+func (m Mixed) Play(ctx context.Context, programs Programs, folder string) (err error) {
+	c, err := NewCluster(ctx, ClusterOptions{Programs: programs, Folder: folder, Registers: mixedRegisters})
 	defer func() {
 		if closing := c.Close(); err == nil {
 			err = closing
@@ -82,13 +83,20 @@ func (m Mixed) plan() func(Call) Plan {
 	}
 }
 
-// round lets the clients work, and disturbs them, until a moment. Then all is healed.
+// round lets the clients work, and disturbs them, until a moment. Then all is healed,
+// and the clients read on for a while without a write: what is stale then stays so.
 func (m Mixed) round(ctx context.Context, c *Cluster, random *rand.Rand, round uint64, until time.Duration) error {
 	var all sync.WaitGroup
 	defer all.Wait()
+	var quiet atomic.Bool
+	working, stop := context.WithCancel(ctx)
+	defer stop()
 	for i := range Replicas * clientsEach {
-		client := &client{Cluster: c, number: i, random: rand.New(rand.NewPCG(m.Seed, round<<8|uint64(i+2)))} //nolint:gosec // a schedule, no secret
-		all.Go(func() { client.work(ctx, round, until) })
+		client := &client{
+			Cluster: c, number: i, round: round, quiet: &quiet,
+			random: rand.New(rand.NewPCG(m.Seed, round<<8|uint64(i+2))), //nolint:gosec // a schedule, no secret
+		}
+		all.Go(func() { client.work(ctx, working.Done()) })
 	}
 	for c.Clock.Now() < until {
 		if err := pause(ctx, min(until-c.Clock.Now(), time.Duration(1+random.IntN(8))*time.Second)); err != nil {
@@ -98,7 +106,8 @@ func (m Mixed) round(ctx context.Context, c *Cluster, random *rand.Rand, round u
 			return err
 		}
 	}
-	return nil
+	quiet.Store(true)
+	return pause(ctx, min(Lapsed+Isolated, m.Duration/2))
 }
 
 // disturb makes a disturbance, and sometimes one of Redis and one of a replica at
@@ -137,26 +146,34 @@ func (c *Cluster) forgot(o Operation) bool {
 	return false
 }
 
-// client calls one replica.
+// client calls one replica, and another one to repeat a write.
 type client struct {
 	*Cluster
 	number int
+	round  uint64
+	quiet  *atomic.Bool // whether it only reads
 	random *rand.Rand
 }
 
-// work reads and writes until a moment.
-func (c *client) work(ctx context.Context, round uint64, until time.Duration) {
+// work reads and writes until stop is closed. It seldom writes, so that there is
+// time between two writes of a register for its readers to be wrong.
+func (c *client) work(ctx context.Context, stop <-chan struct{}) {
 	mine := c.number % Replicas
-	for i := 0; c.Clock.Now() < until; i++ {
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
 		r, register := c.Replicas[mine], Register(c.random.IntN(mixedRegisters))
-		value := fmt.Sprintf("v%d-%d-%d", round, c.number, i)
+		value := fmt.Sprintf("v%d-%d-%d", c.round, c.number, i)
 		limited, cancel := context.WithTimeout(ctx, callLimit/2)
-		switch c.random.IntN(10) {
-		case 0: // Once, and nobody knows.
+		switch drawn := c.random.IntN(100); {
+		case drawn < 1 && !c.quiet.Load(): // Once, and nobody knows.
 			c.Write(limited, r, register, value)
-		case 1: // Again elsewhere, with its key.
+		case drawn < 2 && !c.quiet.Load(): // Again elsewhere, with its key.
 			c.WriteAgain(ctx, register, value, value, r, c.Replicas[(mine+1)%Replicas], c.Replicas[(mine+2)%Replicas])
-		case 2, 3:
+		case drawn < 8:
 			_ = c.List(limited, r) // No answer is no part of the history.
 		default:
 			_, _, _ = c.Get(limited, r, register)

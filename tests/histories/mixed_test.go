@@ -47,7 +47,7 @@ func playMixed(t *testing.T, m Mixed) {
 	m.Log = t.Logf
 	ctx, cancel := context.WithTimeout(t.Context(), m.Duration+scenarioLimit)
 	defer cancel()
-	err := m.Play(ctx, binary, shortFolder(t))
+	err := m.Play(ctx, programs(t), shortFolder(t))
 	if violation, ok := errors.AsType[*ViolationError](err); ok {
 		report(t, violation)
 	}

@@ -10,7 +10,9 @@ import (
 // Proxy is the way of one replica to Redis.
 type Proxy struct {
 	listener net.Listener
-	target   string // the socket of Redis
+	target   string          // the socket of Redis
+	base     context.Context // ends with the proxy
+	cancel   context.CancelFunc
 	all      sync.WaitGroup
 
 	mu      sync.Mutex
@@ -29,6 +31,7 @@ func NewProxy(ctx context.Context, target string) (*Proxy, error) {
 	}
 	p := &Proxy{listener: listener, target: target, passing: make(chan struct{}), open: make(map[net.Conn]struct{})}
 	close(p.passing)
+	p.base, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.all.Go(p.accept)
 	return p, nil
 }
@@ -80,6 +83,7 @@ func (p *Proxy) heal() {
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() error {
+	p.cancel()
 	err := p.listener.Close()
 	p.mu.Lock()
 	p.heal()
@@ -157,7 +161,9 @@ func (p *Proxy) pass(to, from net.Conn) {
 			p.mu.Lock()
 			passing, delay := p.passing, p.delay
 			p.mu.Unlock()
-			time.Sleep(delay) // Zero most of the time.
+			if delay > 0 && pause(p.base, delay) != nil {
+				return
+			}
 			<-passing
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return

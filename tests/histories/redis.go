@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +20,7 @@ import (
 // Redis is a redis-server, which listens at a socket in its folder. It forgets all
 // when it is killed, except what was saved with [Redis.Save].
 type Redis struct {
+	program string
 	folder  string
 	process *process
 }
@@ -30,7 +33,7 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 	if err := os.Remove(r.socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	r.process, err = start("redis-server", filepath.Join(r.folder, "redis.log"), "redis-server",
+	r.process, err = start("redis-server", filepath.Join(r.folder, "redis.log"), r.program,
 		"--port", "0", "--unixsocket", r.socket(), "--dir", r.folder, "--dbfilename", "dump.rdb",
 		"--save", "", "--appendonly", "no", "--loglevel", "notice")
 	if err != nil {
@@ -64,28 +67,55 @@ func (r *Redis) Forget() error {
 	return err
 }
 
-// do sends a command without arguments, and compares the answer.
+// Listeners returns how many replicas have subscribed to the invalidations of the
+// others.
+func (r *Redis) Listeners(ctx context.Context) (n int, err error) {
+	clients, err := r.ask(ctx, "CLIENT LIST")
+	for line := range strings.Lines(clients) {
+		if !strings.Contains(line, " sub=0 ") || !strings.Contains(line, " psub=0 ") {
+			n++
+		}
+	}
+	return n, err
+}
+
+// do sends a command, and compares the answer.
 func (r *Redis) do(ctx context.Context, command, want string) error {
+	answer, err := r.ask(ctx, command)
+	if err == nil && answer != want {
+		err = fmt.Errorf("redis-server answers %s with %q", command, answer)
+	}
+	return err
+}
+
+// ask sends a command, and returns the answer: a line, or the text of a bulk string.
+func (r *Redis) ask(ctx context.Context, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	connection, err := new(net.Dialer).DialContext(ctx, "unix", r.socket())
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = connection.Close() }()
 	deadline, _ := ctx.Deadline()
 	if err := connection.SetDeadline(deadline); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := fmt.Fprintf(connection, "%s\r\n", command); err != nil {
-		return err
+		return "", err
 	}
-	answer, err := bufio.NewReader(connection).ReadString('\n')
-	if err != nil {
-		return err
+	reader := bufio.NewReader(connection)
+	line, err := reader.ReadString('\n')
+	line = strings.TrimSpace(line)
+	length, bulk := strings.CutPrefix(line, "$")
+	if err != nil || !bulk {
+		return line, err
 	}
-	if answer = strings.TrimSpace(answer); answer != want {
-		return fmt.Errorf("redis-server answers %s with %q", command, answer)
+	size, err := strconv.Atoi(length)
+	if err != nil || size < 0 || size > 1<<20 {
+		return "", fmt.Errorf("redis-server answers %s with %q", command, line)
 	}
-	return nil
+	text := make([]byte, size)
+	_, err = io.ReadFull(reader, text)
+	return string(text), err
 }

@@ -18,7 +18,7 @@ type Scenario struct {
 	Name string
 	// About says in a sentence what has to hold.
 	About   string
-	Options ClusterOptions // without Binary and Folder
+	Options ClusterOptions // without Programs and Folder
 	// Bound is how old a read may be.
 	Bound time.Duration
 	// Undisturbed is a scenario in which no replica that is read loses Redis. Where
@@ -30,8 +30,8 @@ type Scenario struct {
 }
 
 // Play runs the scenario on a new cluster, and checks the history.
-func (s Scenario) Play(ctx context.Context, binary, folder string) (err error) {
-	s.Options.Binary, s.Options.Folder = binary, folder
+func (s Scenario) Play(ctx context.Context, programs Programs, folder string) (err error) {
+	s.Options.Programs, s.Options.Folder = programs, folder
 	c, err := NewCluster(ctx, s.Options)
 	defer func() {
 		if closing := c.Close(); err == nil {

@@ -41,7 +41,7 @@ func shortest(spans []span) []span {
 		ends[i] = s.to
 	}
 	slices.Sort(ends)
-	// A longer beginning of a history that fails fails too.
+	// If a beginning fails, each longer one does.
 	n := sort.Search(len(ends)-1, func(n int) bool { return !linearizable(before(spans, ends[n])) })
 	return before(spans, ends[n])
 }

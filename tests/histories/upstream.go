@@ -179,7 +179,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	plan := u.arrive(call)
 	done := make(chan any, 1)
-	u.all.Go(func() { //nolint:contextcheck // The effect comes also when the caller has left.
+	u.all.Go(func() { // The effect comes also when the caller has left.
 		defer u.release()
 		if plan.Dropped || plan.Effect != nil && plan.Effect(u.base) != nil {
 			return
@@ -195,7 +195,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case answer := <-done:
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // The caller may have left.
+		_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // The caller may have left.
 	case <-ctx.Done():
 		panic(http.ErrAbortHandler)
 	}
