@@ -24,7 +24,7 @@ const (
 	Grace = 30 * time.Second
 	// HitsAgain is how long a write that died with its replica keeps others from
 	// storing answers.
-	HitsAgain = 45*time.Second + slack
+	HitsAgain = 45*time.Second + 5*slack
 
 	slack = time.Second
 )

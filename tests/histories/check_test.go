@@ -12,6 +12,28 @@ func seconds(replica string, write bool, value string, call, end float64) Operat
 	return Operation{Register: "proj-0", Replica: replica, Write: write, Value: value, Call: at(call), Return: at(end)}
 }
 
+// TestOldest measures the age of reads.
+func TestOldest(t *testing.T) {
+	t.Parallel()
+	v0 := Operation{Register: "proj-0", Write: true, Value: Initial("proj-0"), Call: begin, Return: begin}
+	operations := []Operation{
+		v0, seconds("r1", true, "v1", 1, 2), seconds("r2", false, v0.Value, 3, 4), seconds("r2", false, "v1", 5, 6),
+		seconds("r3", false, v0.Value, 2.5, 7),
+	}
+	effects := func(value string) []time.Duration {
+		if value == "v1" {
+			return []time.Duration{1500 * time.Millisecond}
+		}
+		return nil
+	}
+	if oldest, age := Oldest(operations, effects); age != 1500*time.Millisecond || oldest.Replica != "r2" {
+		t.Errorf("%v, %s", oldest, age)
+	}
+	if _, age := Oldest(operations[3:4], effects); age != 0 {
+		t.Errorf("a current read is %s old", age)
+	}
+}
+
 // TestCheck checks the checker: what it has to find, and what it has to allow.
 func TestCheck(t *testing.T) {
 	t.Parallel()

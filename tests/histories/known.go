@@ -6,10 +6,12 @@ package histories
 func KnownViolations() map[string]string {
 	return map[string]string{
 		"RedisComesBackOlder":    "a Redis that was set back is taken for the same one by a replica that did not see the write",
+		"StoppedRedis":           "others take an answer from Redis before the writer has told it of its write",
 		"PausedReplica":          "isolation is counted from when the silence is noticed",
 		"JoinAcrossAWrite":       "the version of a flight does not move while the bus is down",
 		"LateEffect":             "tags are closed as soon as the outcome is unknown",
 		"DebtsDieWithTheProcess": "nothing tells Redis that a replica died with debts",
+		"CutWriter":              "nothing tells Redis that a replica has debts which it cannot pay",
 		"DebtsArePaidInTheDrain": "a drain does not wait for debts",
 		"LostRedisKilled":        "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
 		"LostRedisStopped":       "a bucket begins empty, so that the first call of each endpoint waits for half a minute",

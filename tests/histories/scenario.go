@@ -3,6 +3,7 @@
 package histories
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type Scenario struct {
 	// one reports that it did, because the machine stood still, a read may be as old
 	// as without Redis.
 	Undisturbed bool
+	// Log gets what was measured; nil: nobody.
+	Log func(format string, args ...any)
 	// Run makes the history. Its error is a [*ViolationError], or the test's own.
 	Run func(ctx context.Context, c *Cluster) error
 }
@@ -48,6 +51,10 @@ func (s Scenario) Play(ctx context.Context, programs Programs, folder string) (e
 	}
 	if err := s.Run(ctx, c); err != nil {
 		return err
+	}
+	if oldest, age := Oldest(c.History.Operations(), c.Upstream.Effects); s.Log != nil {
+		s.Log("the oldest read was %s old, where %s are allowed: %s through %s, %s",
+			age.Round(time.Millisecond), s.Bound, cmp.Or(oldest.Method, "any"), cmp.Or(oldest.Replica, "any"), cmp.Or(oldest.Note, "current"))
 	}
 	return c.check(Check{Effects: c.Upstream.Effects, Bound: bound})
 }

@@ -24,6 +24,7 @@ func TestScenarios(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), scenarioLimit)
 			defer cancel()
+			s.Log = t.Logf
 			err := s.Play(ctx, programs(t), shortFolder(t))
 			violation, violated := errors.AsType[*ViolationError](err)
 			switch {

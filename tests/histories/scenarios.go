@@ -8,10 +8,13 @@ func Scenarios() []Scenario {
 	return []Scenario{
 		redisComesBackOlder(),
 		emptiedRedis(),
+		stoppedRedis(),
+		killedRedis(),
 		pausedReplica(),
 		joinAcrossAWrite(),
 		lateEffect(),
 		debtsDieWithTheProcess(),
+		cutWriter(),
 		debtsArePaidInTheDrain(),
 		killedMidWrite(),
 		lostRedisKilled(),

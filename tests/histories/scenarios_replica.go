@@ -101,6 +101,19 @@ func debtsDieWithTheProcess() Scenario {
 	}
 }
 
+// cutWriter cuts a replica off that writes, and lives.
+func cutWriter() Scenario {
+	return Scenario{
+		Name: "CutWriter", About: "what a replica cannot invalidate is not served by others for longer than its lease",
+		Options: ClusterOptions{Registers: 1}, Bound: Lapsed,
+		Run: func(ctx context.Context, c *Cluster) error {
+			return c.owe(ctx, func(ctx context.Context, _ *Replica) error {
+				return c.watch(ctx, Lapsed+4*time.Second, Register(0), c.Replicas...)
+			})
+		},
+	}
+}
+
 // debtsArePaidInTheDrain ends a replica while it cannot reach Redis, and lets it
 // reach Redis again before its drain is over.
 func debtsArePaidInTheDrain() Scenario {
@@ -150,7 +163,7 @@ func killedMidWrite() Scenario {
 			if err := c.stored(ctx, register, c.Replicas...); err != nil {
 				return err
 			}
-			const late = 10 * time.Second
+			const late = 20 * time.Second // Behind the end of the replica's lease, within the grace.
 			c.Upstream.SetPlan(func(call Call) Plan {
 				if call.Write() {
 					return Plan{Effect: After(late)}
