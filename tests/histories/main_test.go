@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
+	Hurry() // Behind the build, which has time.
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(folder)
 		os.Exit(code) //nolint:forbidigo // goleak leaves it to us.
