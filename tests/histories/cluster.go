@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // Replicas is the number of gateways of a Cluster.
@@ -19,12 +20,16 @@ const Replicas = 3
 const plenty = `
   budget: {organization: {calls_per_minute: 1e6, burst: 100000}, default: {calls_per_minute: 1e6, burst: 100000}}`
 
-// Programs are the paths of what a [Cluster] runs.
-type Programs struct{ Gateway, Redis string }
+// Programs are the paths of what a [Cluster] runs. Clusters that share them start one
+// after the other, so that a start takes one processor and not all from those that run.
+type Programs struct {
+	Gateway, Redis string
+	starting       sync.Mutex
+}
 
 // ClusterOptions are the settings of a [Cluster].
 type ClusterOptions struct {
-	Programs Programs
+	Programs *Programs
 	// Folder is for configs, logs and data. It is empty, and its path short: Redis
 	// listens at a socket in it.
 	Folder string
@@ -48,6 +53,8 @@ type Cluster struct {
 
 // NewCluster starts all of it. Close it, also after an error.
 func NewCluster(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
+	o.Programs.starting.Lock()
+	defer o.Programs.starting.Unlock()
 	c = &Cluster{Clock: NewClock(), folder: o.Folder, Faults: new(Faults), History: NewHistory()}
 	registers := make(map[string]string, o.Registers)
 	for i := range o.Registers {

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// WatchForHiccups records a fault whenever a replica counts calls of Redis that
-// failed, until stop is called. On a machine that stands still for longer than a
+// WatchForHiccups records a fault whenever one of the replicas counts calls of Redis
+// that failed, until stop is called. On a machine that stands still for longer than a
 // call to Redis may take, that is no fault of the gateway: it then has to act as if
 // Redis was lost, and a read may be as old as that allows.
-func (c *Cluster) WatchForHiccups(ctx context.Context) (stop func()) {
+func (c *Cluster) WatchForHiccups(ctx context.Context, replicas ...*Replica) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	for _, r := range c.Replicas {
+	for _, r := range replicas {
 		all.Go(func() { c.watchOne(ctx, r) })
 	}
 	return func() {
@@ -29,14 +29,16 @@ func (c *Cluster) WatchForHiccups(ctx context.Context) (stop func()) {
 func (c *Cluster) watchOne(ctx context.Context, r *Replica) {
 	var life string
 	var known float64
-	for last := c.Clock.Now(); pause(ctx, time.Second/2) == nil; {
+	last := c.Clock.Now()
+	for watching := true; watching; {
+		watching = pause(ctx, time.Second/2) == nil // And a last time at the end.
 		name := r.Name()
-		page, err := r.opsPage(ctx, "/metrics")
+		page, err := r.opsPage(context.WithoutCancel(ctx), "/metrics")
 		if err != nil {
 			continue // It is paused or dead, by the schedule.
 		}
 		failed, now := failures(page), c.Clock.Now()
-		if failed > known && (known > 0 || name == life) {
+		if failed > known && name == life {
 			c.Faults.Add(Fault{Name: "hiccup", From: last, Until: now, Bound: Isolated})
 		}
 		life, known, last = name, failed, now

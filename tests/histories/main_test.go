@@ -13,9 +13,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// gateway is the program that is tested: that of $HISTORIES_GATEWAY, or one that
-// TestMain builds from the sources beside this module.
-var gateway string
+// all are the programs that are tested: the gateway of $HISTORIES_GATEWAY, or one that
+// TestMain builds from the sources beside this module, and the Redis that is found.
+var all Programs
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -27,12 +27,17 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	if gateway = os.Getenv("HISTORIES_GATEWAY"); gateway == "" {
-		gateway = filepath.Join(folder, "gateway")
-		build := exec.CommandContext(context.Background(), "go", "build", "-C", filepath.Join("..", ".."), "-o", gateway, "./cmd/gateway")
+	if all.Gateway = os.Getenv("HISTORIES_GATEWAY"); all.Gateway == "" {
+		all.Gateway = filepath.Join(folder, "gateway")
+		build := exec.CommandContext(context.Background(), "go", "build", "-C", filepath.Join("..", ".."), "-o", all.Gateway, "./cmd/gateway")
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			panic(err)
+		}
+	}
+	for _, name := range []string{"valkey-server", "redis-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			all.Redis = path
 		}
 	}
 	Hurry() // Behind the build, which has time.
@@ -44,18 +49,16 @@ func TestMain(m *testing.M) {
 
 // programs are what a cluster runs. Without a Redis the test fails, unless
 // REDIS_OPTIONAL is set: then it is skipped.
-func programs(t *testing.T) Programs {
+func programs(t *testing.T) *Programs {
 	t.Helper()
-	for _, name := range []string{"redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return Programs{Gateway: gateway, Redis: path}
-		}
-	}
-	if os.Getenv("REDIS_OPTIONAL") != "" {
+	switch {
+	case all.Redis != "":
+	case os.Getenv("REDIS_OPTIONAL") != "":
 		t.Skip("there is no redis-server, and REDIS_OPTIONAL is set")
+	default:
+		t.Fatal("there is no redis-server: run tools/redis.sh, or set REDIS_OPTIONAL=1 to test without")
 	}
-	t.Fatal("there is no redis-server: run tools/redis.sh, or set REDIS_OPTIONAL=1 to test without")
-	return Programs{}
+	return &all
 }
 
 // shortFolder is a temporary folder for a cluster. Of a test that fails it is kept,

@@ -37,7 +37,7 @@ const (
 )
 
 // Play makes the history on a new cluster, and checks it.
-func (m Mixed) Play(ctx context.Context, programs Programs, folder string) (err error) {
+func (m Mixed) Play(ctx context.Context, programs *Programs, folder string) (err error) {
 	c, err := NewCluster(ctx, ClusterOptions{Programs: programs, Folder: folder, Registers: mixedRegisters})
 	defer func() {
 		if closing := c.Close(); err == nil {
@@ -47,7 +47,7 @@ func (m Mixed) Play(ctx context.Context, programs Programs, folder string) (err 
 	if err != nil {
 		return err
 	}
-	defer c.WatchForHiccups(ctx)()
+	defer c.WatchForHiccups(ctx, c.Replicas...)()
 	c.Upstream.SetPlan(m.plan())
 	random := rand.New(rand.NewPCG(m.Seed, 0)) //nolint:gosec // a schedule, no secret
 	check := Check{Effects: c.Upstream.Effects, Bound: c.Faults.Bound, Twice: c.forgot}

@@ -4,6 +4,7 @@ package histories
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -89,7 +90,7 @@ func joinAcrossAWrite() Scenario {
 func debtsDieWithTheProcess() Scenario {
 	return Scenario{
 		Name: "DebtsDieWithTheProcess", About: "what a replica could not invalidate before it died is not served for longer than its lease",
-		Options: ClusterOptions{Registers: 1}, Bound: Lapsed,
+		Options: ClusterOptions{Registers: 1}, Bound: Lapsed, Undisturbed: []int{1, 2},
 		Run: func(ctx context.Context, c *Cluster) error {
 			return c.owe(ctx, func(ctx context.Context, debtor *Replica) error {
 				if err := debtor.Kill(); err != nil {
@@ -105,7 +106,7 @@ func debtsDieWithTheProcess() Scenario {
 func cutWriter() Scenario {
 	return Scenario{
 		Name: "CutWriter", About: "what a replica cannot invalidate is not served by others for longer than its lease",
-		Options: ClusterOptions{Registers: 1}, Bound: Lapsed,
+		Options: ClusterOptions{Registers: 1}, Bound: Lapsed, Undisturbed: []int{1, 2},
 		Run: func(ctx context.Context, c *Cluster) error {
 			return c.owe(ctx, func(ctx context.Context, _ *Replica) error {
 				return c.watch(ctx, Lapsed+4*time.Second, Register(0), c.Replicas...)
@@ -119,7 +120,7 @@ func cutWriter() Scenario {
 func debtsArePaidInTheDrain() Scenario {
 	return Scenario{
 		Name: "DebtsArePaidInTheDrain", About: "a drain waits until what is owed is paid",
-		Options: ClusterOptions{Registers: 1}, Bound: Isolated,
+		Options: ClusterOptions{Registers: 1}, Bound: Isolated, Undisturbed: []int{1, 2},
 		Run: func(ctx context.Context, c *Cluster) error {
 			return c.owe(ctx, func(ctx context.Context, debtor *Replica) error {
 				if err := debtor.Terminate(); err != nil {
@@ -157,7 +158,7 @@ func (c *Cluster) owe(ctx context.Context, then func(ctx context.Context, debtor
 func killedMidWrite() Scenario {
 	return Scenario{
 		Name: "KilledMidWrite", About: "a write that dies with its replica hides nothing, and does not keep answers from being stored for long",
-		Options: ClusterOptions{Registers: 1}, Bound: Calm, Undisturbed: true,
+		Options: ClusterOptions{Registers: 1}, Bound: Calm, Undisturbed: []int{0, 1, 2},
 		Run: func(ctx context.Context, c *Cluster) error {
 			register, victim := Register(0), c.Replicas[0]
 			if err := c.stored(ctx, register, c.Replicas...); err != nil {
@@ -175,7 +176,8 @@ func killedMidWrite() Scenario {
 			if _, err := c.Upstream.Arrived(ctx, writes("v1")); err != nil {
 				return err
 			}
-			if err := victim.Kill(); err != nil {
+			// A second for the watch to see that the victim told Redis of the write.
+			if err := errors.Join(pause(ctx, time.Second), victim.Kill()); err != nil {
 				return err
 			}
 			killed := c.Clock.Now()
