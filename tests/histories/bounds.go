@@ -32,6 +32,7 @@ const (
 // Fault is something that was wrong for a time, by the clock of the cluster.
 type Fault struct {
 	Name        string
+	Replica     string // "" for one of Redis
 	From, Until time.Duration
 	// Bound is how old a read may be because of it. The fault counts for reads that
 	// begin before twice the bound after its end.

@@ -89,7 +89,7 @@ func replicaDisturbances() []Disturbance {
 func (d Disturbance) make(ctx context.Context, c *Cluster, r *Replica, lasts time.Duration) error {
 	fault := Fault{Name: d.Name, From: c.Clock.Now(), Bound: d.Bound}
 	if !d.Redis {
-		fault.Name += " " + r.Name()
+		fault.Replica = r.Name()
 	}
 	err := d.run(ctx, c, r, lasts)
 	fault.Until = c.Clock.Now()

@@ -39,7 +39,7 @@ func (c *Cluster) watchOne(ctx context.Context, r *Replica) {
 		}
 		failed, now := failures(page), c.Clock.Now()
 		if failed > known && name == life {
-			c.Faults.Add(Fault{Name: "hiccup", From: last, Until: now, Bound: Isolated})
+			c.Faults.Add(Fault{Name: "hiccup", Replica: name, From: last, Until: now, Bound: Isolated})
 		}
 		life, known, last = name, failed, now
 	}

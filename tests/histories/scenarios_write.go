@@ -13,7 +13,7 @@ import (
 func lateEffect() Scenario {
 	return Scenario{
 		Name: "LateEffect", About: "an effect within the grace after an unknown outcome is seen by every read that begins after it",
-		Options: ClusterOptions{Registers: 1}, Bound: Calm, Undisturbed: []int{0, 1, 2},
+		Options: ClusterOptions{Registers: 1}, Bound: Calm, Undisturbed: []int{0},
 		Run: func(ctx context.Context, c *Cluster) error {
 			register := Register(0)
 			c.Upstream.SetPlan(func(call Call) Plan {

@@ -54,7 +54,7 @@ func WriteTable(to io.Writer, operations []Operation, faults []Fault) error {
 	write := func(upTo time.Duration) error {
 		for ; len(faults) > 0 && faults[0].From <= upTo; faults = faults[1:] {
 			f := faults[0]
-			if _, err := fmt.Fprintf(w, "%s\t%s\t\tFAULT %s\t%s\n", moment(f.From), moment(f.Until), f.Name, f.Bound); err != nil {
+			if _, err := fmt.Fprintf(w, "%s\t%s\t%s\tFAULT %s\t%s\n", moment(f.From), moment(f.Until), f.Replica, f.Name, f.Bound); err != nil {
 				return err
 			}
 		}
