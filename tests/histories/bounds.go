@@ -19,8 +19,13 @@ const (
 	// Lapsed is how long others may use answers that a replica could not invalidate
 	// before it died, or was cut off: until its lease has lapsed.
 	Lapsed = 15*time.Second + slack
-	// Grace is how long after its answer was lost a write may take effect unnoticed
-	// by no reader.
+	// Drained is the same for a replica that reaches Redis again within two seconds of
+	// its drain, and pays: well before its lease could lapse.
+	Drained = 5*time.Second + slack
+	// Told is how soon /readyz says that Redis is lost, or back.
+	Told = 10 * time.Second
+	// Grace is how long after its answer was lost a write may take effect, and be seen
+	// by every read that begins after that.
 	Grace = 30 * time.Second
 	// HitsAgain is how long a write that died with its replica keeps others from
 	// storing answers.

@@ -13,6 +13,7 @@ func KnownViolations() map[string]string {
 		"DebtsDieWithTheProcess": "nothing tells Redis that a replica died with debts",
 		"CutWriter":              "nothing tells Redis that a replica has debts which it cannot pay",
 		"DebtsArePaidInTheDrain": "a drain does not wait for debts",
+		"ReadyzTellsOfRedis":     "a replica notices a lost Redis by its own calls alone",
 		"LostRedisKilled":        "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
 		"LostRedisStopped":       "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
 		"KilledMidWrite":         "a write is open for its own lease of minutes, not for that of its replica",

@@ -20,9 +20,10 @@ type Mixed struct {
 	Duration time.Duration
 	// Kinds are the disturbances to draw from; empty: none.
 	Kinds []Disturbance
-	// LostAnswers is the part of the writes whose answer is lost, and LateEffects
-	// the part that takes effect later, with a lost answer.
-	LostAnswers, LateEffects float64
+	// LostAnswers is the part of the writes whose answer is lost, LateAnswers the part
+	// whose answer comes when the caller may have given up, and LateEffects the part
+	// that takes effect later, with a lost answer.
+	LostAnswers, LateAnswers, LateEffects float64
 	// Log gets a line for each disturbance.
 	Log func(format string, args ...any)
 }
@@ -77,6 +78,8 @@ func (m Mixed) plan() func(Call) Plan {
 			return Plan{Effect: late, Answer: soon, Lost: true}
 		case drawn < m.LateEffects+m.LostAnswers:
 			return Plan{Effect: soon, Answer: After(500 * time.Millisecond), Lost: true}
+		case drawn < m.LateEffects+m.LostAnswers+m.LateAnswers:
+			return Plan{Effect: soon, Answer: late}
 		default:
 			return Plan{Effect: soon}
 		}

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// TestLostAnswers plays a history in which answers are lost, and nothing else is wrong.
+// TestLostAnswers plays a history in which answers are lost or late, and nothing else is
+// wrong.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	playMixed(t, Mixed{Seed: 1, Duration: 20 * time.Second, LostAnswers: 0.1})
+	playMixed(t, Mixed{Seed: 1, Duration: 20 * time.Second, LostAnswers: 0.1, LateAnswers: 0.1})
 }
 
 // TestKilledReplicas kills and drains replicas, and empties Redis.
@@ -38,7 +39,7 @@ func TestMixed(t *testing.T) {
 	if err != nil {
 		seed = uint64(time.Now().UnixNano())
 	}
-	playMixed(t, Mixed{Seed: seed, Duration: duration, LostAnswers: 0.05, LateEffects: 0.05, Kinds: Disturbances()})
+	playMixed(t, Mixed{Seed: seed, Duration: duration, LostAnswers: 0.05, LateAnswers: 0.05, LateEffects: 0.05, Kinds: Disturbances()})
 }
 
 func playMixed(t *testing.T, m Mixed) {

@@ -17,6 +17,7 @@ func Scenarios() []Scenario {
 		cutWriter(),
 		debtsArePaidInTheDrain(),
 		killedMidWrite(),
+		readyzTellsOfRedis(),
 		lostRedisKilled(),
 		lostRedisStopped(),
 	}

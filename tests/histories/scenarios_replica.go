@@ -120,7 +120,7 @@ func cutWriter() Scenario {
 func debtsArePaidInTheDrain() Scenario {
 	return Scenario{
 		Name: "DebtsArePaidInTheDrain", About: "a drain waits until what is owed is paid",
-		Options: ClusterOptions{Registers: 1}, Bound: Isolated, Undisturbed: []int{1, 2},
+		Options: ClusterOptions{Registers: 1}, Bound: Drained, Undisturbed: []int{1, 2},
 		Run: func(ctx context.Context, c *Cluster) error {
 			return c.owe(ctx, func(ctx context.Context, debtor *Replica) error {
 				if err := debtor.Terminate(); err != nil {
@@ -133,7 +133,7 @@ func debtsArePaidInTheDrain() Scenario {
 				if err := debtor.Ended(patience); err != nil {
 					return err
 				}
-				return c.watch(ctx, Isolated+3*time.Second, Register(0), c.Replicas[1:]...)
+				return c.watch(ctx, Drained+2*time.Second, Register(0), c.Replicas[1:]...)
 			})
 		},
 	}
