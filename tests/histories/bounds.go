@@ -64,20 +64,17 @@ func (f *Faults) All() []Fault {
 	return slices.SortedFunc(slices.Values(f.faults), func(a, b Fault) int { return cmp.Compare(a.From, b.From) })
 }
 
-// Bound is how old a read may be that began at the given time: the sum for the
-// different faults around it, of which two at most happen together.
+// Bound is how old a read may be that began at the given time: the longest of the
+// faults around it. Bounds do not add up, because each counts from the last moment at
+// which the reader's replica knew that its answers were good.
 func (f *Faults) Bound(at time.Duration) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	bounds := make(map[string]time.Duration)
+	bound := Calm
 	for _, fault := range f.faults {
 		if fault.From <= at && at <= fault.Until+2*fault.Bound {
-			bounds[fault.Name] = fault.Bound
+			bound = max(bound, fault.Bound)
 		}
 	}
-	bound := Calm
-	for _, b := range bounds {
-		bound += b
-	}
-	return min(bound, Calm+Lapsed+Isolated)
+	return bound
 }
