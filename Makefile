@@ -37,7 +37,7 @@ LINTER := $(call tool,golangci-lint,lint)
 SUITE := $(call tool,connectconformance,conformance)
 
 # The modules beside the root that hold Go code, and those that have tests.
-MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
+MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod tests/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
 TESTED := $(sort $(dir $(wildcard $(addsuffix *_test.go,$(MODULES)))))
 
 .PHONY: help
@@ -114,6 +114,11 @@ soak: ## Keep a gateway busy for DURATION (10m), and report what it holds
 neighbours: build ## Measure what two hostile neighbours take from a caller (DURATION=1m)
 	@cd tools/neighbours && go build -o $(CURDIR)/.cache/neighbours .
 	@.cache/neighbours -gateway bin/gateway $(if $(filter command line environment,$(origin DURATION)),-duration $(DURATION))
+
+.PHONY: histories
+histories: ## Play random faults on three gateways for DURATION (10m), and check what callers saw (SEED=number)
+	@tools/redis.sh >/dev/null
+	@cd tests/histories && CGO_ENABLED=0 HISTORIES=$(DURATION) HISTORIES_SEED=$(SEED) go test -count=1 -vet=off -run '^TestMixed$$' -v -timeout 0 .
 
 .PHONY: tools
 tools: $(BUF) $(LINTER) $(SUITE) ## Build the pinned tools into .cache

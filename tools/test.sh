@@ -85,7 +85,7 @@ interrupted() {
 trap interrupted INT TERM
 
 if server=$(tools/redis.sh); then
-	echo "test: the tests of cache/ start $server"
+	echo "test: tests with a Redis start $server"
 elif [[ -z ${REDIS_OPTIONAL:-} ]]; then
 	exit 1
 fi
@@ -99,8 +99,8 @@ fi
 # binaries are linked in half the time.
 test_module . "$root_limit" ${race:+"$race"} -vet=off -ldflags=-w
 
-# These start nothing concurrent, and the race detector would take
-# minutes to build their libraries once more. -count=1 because one of them builds
+# What is concurrent in these is mostly processes, and the race detector would take
+# minutes to build their libraries once more. -count=1 because some of them build
 # the gateway, which the cache of results does not notice.
 export CGO_ENABLED=0
 for directory in "$@"; do

@@ -1,0 +1,13 @@
+package histories
+
+// KnownViolations are the scenarios that are expected to fail, with the reason. One
+// that passes fails the test, so that its line is removed with the mechanism that
+// makes it pass.
+func KnownViolations() map[string]string {
+	return map[string]string{
+		"StoppedRedis":           "others take an answer from Redis before the writer has told it of its write",
+		"DebtsArePaidInTheDrain": "a drain does not wait for debts",
+		"LostRedisKilled":        "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
+		"LostRedisStopped":       "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
+	}
+}

@@ -1,0 +1,121 @@
+//go:build unix
+
+package histories
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Redis is a redis-server, which listens at a socket in its folder. It forgets all
+// when it is killed, except what was saved with [Redis.Save].
+type Redis struct {
+	program string
+	folder  string
+	process *process
+}
+
+// socket is where proxies connect.
+func (r *Redis) socket() string { return filepath.Join(r.folder, "redis.sock") }
+
+// Start starts it, with the data that were saved, and waits until it answers.
+func (r *Redis) Start(ctx context.Context) (err error) {
+	if err := os.Remove(r.socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	r.process, err = start("redis-server", filepath.Join(r.folder, "redis.log"), r.program,
+		"--port", "0", "--unixsocket", r.socket(), "--dir", r.folder, "--dbfilename", "dump.rdb",
+		"--save", "", "--appendonly", "no", "--loglevel", "notice")
+	if err != nil {
+		return err
+	}
+	return until(ctx, patience, func(ctx context.Context) error { return r.do(ctx, "PING", "+PONG") })
+}
+
+// Kill ends it at once.
+func (r *Redis) Kill() error { return r.process.kill() }
+
+// Stop halts it: connections stay, and nothing is answered.
+func (r *Redis) Stop() error { return r.process.signal(syscall.SIGSTOP) }
+
+// Continue ends a Stop.
+func (r *Redis) Continue() error { return r.process.signal(syscall.SIGCONT) }
+
+// Flush removes all data.
+func (r *Redis) Flush(ctx context.Context) error { return r.do(ctx, "FLUSHALL", "+OK") }
+
+// Save keeps the data of this moment: a Redis that is killed and started again has
+// these, as after a failover to a replica that lagged.
+func (r *Redis) Save(ctx context.Context) error { return r.do(ctx, "SAVE", "+OK") }
+
+// Forget removes what was saved.
+func (r *Redis) Forget() error {
+	err := os.Remove(filepath.Join(r.folder, "dump.rdb"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Listeners returns how many replicas have subscribed to the invalidations of the
+// others.
+func (r *Redis) Listeners(ctx context.Context) (n int, err error) {
+	clients, err := r.ask(ctx, "CLIENT LIST")
+	for line := range strings.Lines(clients) {
+		if !strings.Contains(line, " sub=0 ") || !strings.Contains(line, " psub=0 ") {
+			n++
+		}
+	}
+	return n, err
+}
+
+// do sends a command, and compares the answer.
+func (r *Redis) do(ctx context.Context, command, want string) error {
+	answer, err := r.ask(ctx, command)
+	if err == nil && answer != want {
+		err = fmt.Errorf("redis-server answers %s with %q", command, answer)
+	}
+	return err
+}
+
+// ask sends a command, and returns the answer: a line, or the text of a bulk string.
+func (r *Redis) ask(ctx context.Context, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", r.socket())
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = connection.Close() }()
+	deadline, _ := ctx.Deadline()
+	if err := connection.SetDeadline(deadline); err != nil {
+		return "", err
+	}
+	if _, err := fmt.Fprintf(connection, "%s\r\n", command); err != nil {
+		return "", err
+	}
+	reader := bufio.NewReader(connection)
+	line, err := reader.ReadString('\n')
+	line = strings.TrimSpace(line)
+	length, bulk := strings.CutPrefix(line, "$")
+	if err != nil || !bulk {
+		return line, err
+	}
+	size, err := strconv.Atoi(length)
+	if err != nil || size < 0 || size > 1<<20 {
+		return "", fmt.Errorf("redis-server answers %s with %q", command, line)
+	}
+	text := make([]byte, size)
+	_, err = io.ReadFull(reader, text)
+	return string(text), err
+}
