@@ -41,8 +41,11 @@ func (r *Redis) ready(ctx context.Context, name string) (*redisOrg, error) {
 	return o, r.join(ctx, o)
 }
 
+// join makes this replica a member, unless it is one. Nothing is taken from Redis
+// between the end of its lease and the next: a write of another replica may not have
+// reached Redis while all were cut off from it.
 func (r *Redis) join(ctx context.Context, o *redisOrg) error {
-	if o.joined.Load() {
+	if until := o.member.Load(); until != nil && r.options.Now().Before(*until) {
 		return nil
 	}
 	return r.keep(ctx, o)
@@ -69,7 +72,7 @@ func (r *Redis) connected(ctx context.Context, conn *redis.Conn) error {
 }
 
 func (r *Redis) runKeep(ctx context.Context, o *redisOrg, script *redis.Script, on redis.Scripter, lease int64) error {
-	era, suspected := o.era.Load(), o.suspects()
+	era, suspected, asked := o.era.Load(), o.suspects(), r.options.Now()
 	suspect := ""
 	if suspected != 0 {
 		suspect = epochName(suspected)
@@ -86,7 +89,11 @@ func (r *Redis) runKeep(ctx context.Context, o *redisOrg, script *redis.Script, 
 		return fmt.Errorf("%w: epoch %.32q", ErrUnavailable, reply[0])
 	}
 	o.began(epoch, suspected)
-	o.joined.Store(lease > 0)
+	o.member.Store(nil)
+	if lease > 0 {
+		until := asked.Add(time.Duration(lease) * time.Millisecond)
+		o.member.Store(&until)
+	}
 	return nil
 }
 
@@ -176,7 +183,7 @@ func (r *Redis) owing() (owed int) {
 // stay open until their leases are over.
 func (r *Redis) signOff() {
 	for _, o := range r.listOrgs() {
-		if slots, _ := o.debts(); len(slots) > 0 || o.suspects() != 0 || !o.joined.Load() {
+		if slots, _ := o.debts(); len(slots) > 0 || o.suspects() != 0 || o.member.Load() == nil {
 			continue
 		}
 		// A sign-off that fails costs the others their entries, and nothing else.

@@ -19,8 +19,10 @@ const maxRedisOrgs = 64
 type redisOrg struct {
 	slotsKey, channel, entryPrefix, leasePrefix string
 
-	// joined is set once Redis knows this replica as a member.
-	joined atomic.Bool
+	// member is until when this replica is a member for certain; nil before it has
+	// joined, and after it has signed off. From then on the others may have ended the
+	// epoch, or have died unseen.
+	member atomic.Pointer[time.Time]
 	era    atomic.Pointer[redisEra]
 	// blocked is the number of owed slots, open writes and suspected epochs. While it is zero, which
 	// is almost always, reads need no lock.

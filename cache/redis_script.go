@@ -60,9 +60,8 @@ end
 //
 // It returns the epoch, or nothing if it had to drop the hash.
 //
-// A member that lapses may have died with invalidations that it owed. Where the
-// caller's own lease has lapsed too, it was Redis that was away, for all of them:
-// then the others get another lease to come back.
+// A member that lapses may have died with invalidations that it owed, or owes them
+// still: it is all the same whether it was away, or Redis was.
 const scriptKeep = scriptEpoch + `
 local sender, lease, fresh, seen, suspect, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local time = redis.call('TIME')
@@ -70,19 +69,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HMGET', KEYS[1], 'e', 'r', 'm')
 local epoch = state[1]
 
-local was_away, members, lapsed = false, {}, {}
+local members, lapsed = {}, {}
 for member, lease_end in (state[3] or ''):gmatch('([%w_]+):(%d+)') do
 	local alive = tonumber(lease_end) > now
-	if member == sender then was_away = not alive
+	if member == sender then alive = nil -- It is replaced below.
 	elseif alive or lease == 0 then members[#members + 1] = member .. ':' .. lease_end
 	else lapsed[#lapsed + 1] = member end -- if
 end
-local lease_end = string.format('%.0f', now + lease)
-if was_away then
-	for _, member in ipairs(lapsed) do members[#members + 1] = member .. ':' .. lease_end end
-	lapsed = {}
-end
-if lease > 0 then members[#members + 1] = sender .. ':' .. lease_end end
+if lease > 0 then members[#members + 1] = sender .. ':' .. string.format('%.0f', now + lease) end
 
 if not epoch or epoch < seen or epoch == suspect or state[2] ~= server_id() or #lapsed > 0 then
 	epoch = begin_epoch(epoch, fresh, channel, sender)
