@@ -120,6 +120,10 @@ histories: ## Play random faults on three gateways for DURATION (10m), and check
 	@tools/redis.sh >/dev/null
 	@cd tests/histories && CGO_ENABLED=0 HISTORIES=$(DURATION) HISTORIES_SEED=$(SEED) go test -count=1 -vet=off -run '^TestMixed$$' -v -timeout 0 .
 
+.PHONY: spec
+spec: ## Check the specification of the cache's coherence in all its states (ARGS=--large)
+	@cd docs/spec && CARGO_TARGET_DIR=$(CURDIR)/.cache/spec cargo run --quiet --release --locked -- $(ARGS)
+
 .PHONY: tools
 tools: $(BUF) $(LINTER) $(SUITE) ## Build the pinned tools into .cache
 

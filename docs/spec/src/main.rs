@@ -1,0 +1,215 @@
+//! Checks the specification of the cache's coherence. See README.md.
+
+mod faults;
+mod model;
+mod steps;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use faults::{Fault, Mutation};
+use model::*;
+use stateright::{Checker, HasDiscoveries, Model, Property};
+use steps::{Rules, Step};
+
+struct Spec(Config);
+
+impl Model for Spec {
+    type State = State;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<State> {
+        let write = Write {
+            phase: Phase::New,
+            by: 0,
+            began: 0,
+            open: false,
+            effect: 0,
+            end: 0,
+            bound: None,
+        };
+        vec![State {
+            now: 0,
+            upstream: 0,
+            writes: vec![write; self.0.writes],
+            redis: Redis {
+                run: 1,
+                data: Data {
+                    run: 1,
+                    epoch: 1,
+                    members: vec![(0, LEASE), (1, LEASE)],
+                    ..Data::default()
+                },
+            },
+            saved: None,
+            replicas: [0, 1].map(|process| Replica {
+                connected: true,
+                ..Replica::new(process)
+            }),
+            flights_left: self.0.flights,
+            faults_left: self.0.faults,
+            next_epoch: 2,
+            next_process: REPLICAS as u8,
+            broken: None,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Step>) {
+        let rules = Rules(&self.0);
+        actions.extend(rules.all(state));
+    }
+
+    fn next_state(&self, state: &State, step: Step) -> Option<State> {
+        Rules(&self.0).take(state, step)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(FRESH, |_, s: &State| s.broken != Some(FRESH)),
+            Property::always(FORTH, |_, s: &State| s.broken != Some(FORTH)),
+            Property::always(END, |spec: &Spec, s: &State| {
+                let rules = Rules(&spec.0);
+                let ended = || s.now == rules.last_tick() && rules.all(s).into_iter().all(|step| rules.take(s, step).is_none());
+                s.broken.is_some() || settled(s) || !ended()
+            }),
+        ]
+    }
+}
+
+/// Whether nothing is left to be done after the last fault.
+fn settled(s: &State) -> bool {
+    let owes = s.replicas.iter().any(|r| r.owes || !r.connected || !r.bus.is_empty());
+    !owes && !s.open_in_redis() && s.writes.iter().all(|w| !w.open)
+}
+
+/// One model to check, and the promise that breaks where something is taken out.
+struct Case {
+    name: String,
+    config: Config,
+    breaks: Option<&'static str>,
+}
+
+fn sound(name: &str, kinds: &[Fault], faults: u8, writes: usize, flights: u8, busy: u8) -> Case {
+    let config = Config {
+        writes,
+        flights,
+        faults,
+        kinds: kinds.to_vec(),
+        busy,
+        mutation: None,
+    };
+    Case {
+        name: name.to_string(),
+        config,
+        breaks: None,
+    }
+}
+
+/// The design under each kind of fault, and each rule that can be taken out of it with
+/// the faults that need the rule.
+fn cases(large: bool) -> Vec<Case> {
+    let (flights, busy) = if large { (2, 2) } else { (2, 1) };
+    let mut cases = vec![
+        sound("nothing fails", &[], 0, 1, flights, busy),
+        sound("two writes", &[], 0, 2, 1, busy),
+    ];
+    for kind in Fault::ALL {
+        let flights = if large || !matches!(kind, Fault::Rollback | Fault::Cut) {
+            2
+        } else {
+            1
+        };
+        cases.push(sound(&format!("{kind:?}"), &[kind], 1, 1, flights, 1));
+    }
+    cases.push(sound(
+        "Cut and Kill",
+        &[Fault::Cut, Fault::Kill],
+        2,
+        1,
+        1,
+        if large { 1 } else { 0 },
+    ));
+    if large {
+        cases.push(sound("any two", &Fault::ALL, 2, 1, 1, 1));
+    }
+    for (mutation, kinds, faults, flights, busy, breaks) in MUTANTS {
+        let config = Config {
+            writes: 1,
+            flights: *flights,
+            faults: *faults,
+            kinds: kinds.to_vec(),
+            busy: *busy,
+            mutation: Some(*mutation),
+        };
+        cases.push(Case {
+            name: format!("without: {mutation:?}"),
+            config,
+            breaks: Some(breaks),
+        });
+    }
+    cases
+}
+
+type Mutant = (Mutation, &'static [Fault], u8, u8, u8, &'static str);
+
+/// A mutation; the kinds and the number of faults, the flights, and the busy ticks in
+/// which it shows; the promise that it breaks.
+const MUTANTS: &[Mutant] = &[
+    (Mutation::EpochOutlivesServer, &[Fault::Rollback], 1, 2, 1, FRESH),
+    (Mutation::SilenceNoticedLate, &[Fault::Cut], 1, 1, 1, FRESH),
+    (Mutation::JoinAnyFlight, &[Fault::Cut], 1, 1, 1, FRESH),
+    (Mutation::UnknownCloses, &[], 0, 1, 1, FRESH),
+    (Mutation::DebtsDie, &[Fault::Cut], 1, 1, 1, FRESH),
+    (Mutation::TrustAtOnce, &[Fault::Cut, Fault::Pause], 2, 2, 0, FRESH),
+    (Mutation::SaveAnyway, &[], 0, 1, 1, FRESH),
+    (Mutation::NeverOpen, &[], 0, 1, 1, FRESH),
+    (Mutation::GapIgnored, &[Fault::Cut], 1, 1, 1, FRESH),
+    (Mutation::OpenForEver, &[Fault::Kill], 1, 1, 1, END),
+    (Mutation::OvertakenStays, &[], 0, 2, 1, FORTH),
+];
+
+/// Checks a case, and returns whether it is as it should be.
+fn check(case: Case) -> bool {
+    let began = Instant::now();
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let search = Spec(case.config)
+        .checker()
+        .threads(threads)
+        .finish_when(HasDiscoveries::AnyFailures);
+    let checker = search.spawn_bfs().join();
+    let found = checker.discoveries().into_iter().next();
+    let broken = found.as_ref().map(|(promise, _)| *promise);
+    let good = broken == case.breaks;
+    let states = checker.unique_state_count();
+    println!(
+        "{} {}: {} ({states} states, {:.1} s)",
+        if good { "ok  " } else { "FAIL" },
+        case.name,
+        broken.unwrap_or("all promises hold"),
+        began.elapsed().as_secs_f64()
+    );
+    if !good || std::env::args().any(|a| a == "--paths") {
+        for (state, step) in found.into_iter().flat_map(|(_, path)| path.into_vec()) {
+            if let Some(step) = step {
+                println!("    {:>2}  {step:?}", state.now);
+            }
+        }
+    }
+    good
+}
+
+fn main() -> ExitCode {
+    let large = std::env::args().any(|a| a == "--large");
+    let only = std::env::args().nth(1).filter(|a| !a.starts_with("--"));
+    let mut good = true;
+    for case in cases(large) {
+        if only.as_ref().is_none_or(|only| case.name.contains(only)) {
+            good &= check(case);
+        }
+    }
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
