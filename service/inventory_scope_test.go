@@ -106,7 +106,8 @@ callers:
 func TestScopedCallersUsage(t *testing.T) {
 	t.Parallel()
 	gw := newTourGateway(t, sandbox.Options{})
-	mine := gw.projects(t)[:2]
+	all := gw.projects(t)
+	mine, theirs := all[:2], all[2]
 	gw.Policy.Set(t, `
 callers:
   - name: scoped
@@ -131,7 +132,7 @@ callers:
 			t.Errorf("usage of %s", id)
 		}
 	}
-	request.ProjectIds = []string{mine[0], gw.Sandbox.Operations()[0]}
+	request.ProjectIds = []string{mine[0], theirs}
 	if _, _, err := gw.usage(t, "scoped", request, newTally()); connect.CodeOf(err) != connect.CodePermissionDenied {
 		t.Errorf("another's project: %v", err)
 	}
