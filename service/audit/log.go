@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/peernet"
 )
 
 // Options say where a log goes and how long it may take. What is zero has the
@@ -34,8 +36,9 @@ type Options struct {
 	// Queue is how many lines of offered records of callers may wait: 1024, of at
 	// most MaxLine each. Callers have equal shares in it when it is full.
 	Queue int
-	// StrangersQueue is the same for records without a caller: 256. Addresses have
-	// equal shares in it.
+	// StrangersQueue is the same for records without a caller: 256. The addresses of
+	// IPv4, and the networks of IPv6 (/64), from which strangers come have equal shares
+	// in it.
 	StrangersQueue int
 	// Logger gets a line when the sink fails and when it works again, and for
 	// dropped records: each at most once a minute. None by default.
@@ -193,12 +196,13 @@ func (l *Log) write(ctx context.Context, r *Record) error {
 
 // Offer leaves a record to be written, and does not wait for it. A record that
 // finds its queue full, or the log closed, is dropped and counted; so is the newest of
-// the caller who has the most in the queue, where another one needs the room.
+// the caller, or of the network of strangers, that has the most in the queue, where
+// another one needs the room.
 func (l *Log) Offer(r *Record) {
 	stranger := r.Caller == ""
 	key := r.Caller
 	if stranger {
-		key = host(r.Peer)
+		key = network(r).String()
 	}
 	dropped := l.offers.push(l.entry(r), stranger, key)
 	if dropped == nil {
@@ -215,12 +219,13 @@ func (l *Log) Offer(r *Record) {
 	}
 }
 
-// host is an address without its port.
-func host(peer string) string {
-	if i := strings.LastIndexByte(peer, ':'); i >= 0 {
-		return peer[:i]
+// network is that of the stranger whom a record is about: behind a trusted proxy, that
+// of the one for whom it speaks.
+func network(r *Record) netip.Addr {
+	if r.ForwardedFor != "" {
+		return peernet.OfHost(r.ForwardedFor)
 	}
-	return peer
+	return peernet.Of(r.Peer)
 }
 
 // entry makes the lines of a record.
