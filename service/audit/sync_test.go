@@ -17,6 +17,18 @@ type platter struct {
 	syncs  atomic.Int32
 	synced atomic.Int32 // Bytes.
 	fail   atomic.Bool
+	takes  atomic.Int32 // How many lines more, and then none: not used if slow is 0.
+	slow   time.Duration
+}
+
+func (p *platter) Write(b []byte) (int, error) {
+	if p.slow > 0 {
+		<-time.After(p.slow)
+		if p.takes.Add(-1) < 0 {
+			return 0, errFaulty
+		}
+	}
+	return p.lockedBuffer.Write(b)
 }
 
 func (*platter) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
@@ -103,6 +115,43 @@ func TestSyncThatFails(t *testing.T) {
 		if lines := linesOf(t, p.String()); lines[len(lines)-1].Event != EventResumed {
 			t.Errorf("the last line is %+v", lines[len(lines)-1])
 		}
+		mustClose(t, l)
+	})
+}
+
+// TestNobodyWaitsForADiskThatFails: however many Writes fail, slowly, and whatever comes
+// next, the one that was written before them is answered, and the file can be rotated.
+func TestNobodyWaitsForADiskThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &platter{slow: 400 * time.Millisecond}
+		p.takes.Store(1)
+		l := onPlatter(t, p)
+		var group sync.WaitGroup
+		group.Go(func() {
+			if err := l.Write(t.Context(), call("first")); err != nil {
+				t.Errorf("what was written: %v", err)
+			}
+		})
+		synctest.Wait() // It is being written.
+		var over atomic.Bool
+		for range 20 {
+			group.Go(func() {
+				for !over.Load() {
+					if err := l.Write(t.Context(), call("refused")); err == nil {
+						t.Error("it was refused, and counts")
+					}
+				}
+			})
+		}
+		<-time.After(10 * time.Second)
+		for range 20 {
+			if err := l.Reopen(); err != nil {
+				t.Error(err)
+			}
+		}
+		over.Store(true)
+		group.Wait()
 		mustClose(t, l)
 	})
 }

@@ -30,6 +30,13 @@ func (w *writer) run() {
 	w.retry = time.NewTimer(w.sink.retry)
 	defer w.retry.Stop()
 	for {
+		select {
+		case reply := <-w.log.reopens:
+			// It takes no turns with Writes: on a slow disk its time would pass.
+			w.reopen(reply)
+			w.settle(false)
+		default:
+		}
 		ready := w.log.offers.ready
 		if w.failing {
 			ready = nil
@@ -43,8 +50,7 @@ func (w *writer) run() {
 		case <-w.retry.C:
 			w.again()
 		case reply := <-w.log.reopens:
-			reply <- w.sink.reopen(w.deadline())
-			w.again()
+			w.reopen(reply)
 		case <-w.log.closing:
 			w.flush()
 			return
@@ -53,17 +59,24 @@ func (w *writer) run() {
 	}
 }
 
+// reopen opens the path again, and answers.
+func (w *writer) reopen(reply chan<- error) {
+	reply <- w.sink.reopen(w.deadline())
+	w.again()
+}
+
 // commit writes the record of a Write, and with it those that wait for the same sync,
-// and answers.
+// and answers. The first that fails is the last: others may fail as slowly, while those
+// that were written wait for their answer.
 func (w *writer) commit(e *entry) {
 	var batch [maxBatch]*entry
 	written := batch[:0]
 	for ok := true; ok; {
 		if _, err := w.attempt(e); err != nil {
 			e.result <- err
-		} else {
-			written = append(written, e)
+			break
 		}
+		written = append(written, e)
 		if ok = w.sync && len(written) < maxBatch; ok {
 			select {
 			case e = <-w.log.writes:
@@ -76,7 +89,7 @@ func (w *writer) commit(e *entry) {
 	for _, e := range written {
 		e.result <- err
 	}
-	if err == nil && len(written) > 0 {
+	if !w.failing {
 		w.again()
 	}
 }
