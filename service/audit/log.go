@@ -64,13 +64,15 @@ type Log struct {
 	quit     chan struct{}   // Closed when Close waits no longer: end.
 	done     chan struct{}   // Closed when the writer has ended.
 	quitOnce sync.Once
-	lost     error // Why accepted records were not written; set before done.
 
-	closeOnce sync.Once
+	closeOnce  sync.Once
+	lostBefore uint64 // What was lost before Close; set before closing.
+	incomplete error  // Why accepted records were not written; set before done.
 
 	free         sync.Pool // Of *entry.
-	failed       atomic.Uint64
 	written      atomic.Uint64
+	failed       atomic.Uint64 // Writes.
+	lost         atomic.Uint64 // Offered records that were accepted.
 	state        state
 	dropWarnings oncePerMinute
 }
@@ -132,8 +134,8 @@ func start(options Options, s *sink) (*Log, error) {
 		done:    make(chan struct{}),
 	}
 	l.free.New = func() any { return new(entry) }
-	s.written, s.failed, s.timeout = &l.written, &l.failed, l.timeout
-	w := &writer{log: l, sink: s, sync: options.Sync}
+	s.written, s.lost, s.timeout, s.durable = &l.written, &l.lost, l.timeout, options.Sync
+	w := &writer{log: l, sink: s}
 	if s.open != nil {
 		if err := s.openFirst(); s.remote && err != nil || errors.Is(err, errNoReader) {
 			w.note(err)
@@ -277,6 +279,7 @@ func (l *Log) Reopen() error {
 func (l *Log) Close(ctx context.Context) error {
 	l.closeOnce.Do(func() {
 		l.offers.close()
+		l.lostBefore = l.lost.Load()
 		close(l.closing)
 	})
 	select {
@@ -285,7 +288,7 @@ func (l *Log) Close(ctx context.Context) error {
 		l.quitOnce.Do(func() { close(l.quit) })
 		return newError("close", l.path, context.Cause(ctx))
 	}
-	return newError("close", l.path, l.lost)
+	return newError("close", l.path, l.incomplete)
 }
 
 // Dropped counts the offered records that were not accepted, or had to give way.
@@ -299,9 +302,10 @@ func (l *Log) Waiting() Queues { return l.offers.waiting() }
 func (l *Log) Written() uint64 { return l.written.Load() }
 
 // Failed counts the Writes that returned an error, and the offered records that
-// were accepted and then lost. A Write that failed in the middle of a line is
-// in Written too, once the line is completed.
-func (l *Log) Failed() uint64 { return l.failed.Load() }
+// were accepted and then lost, with Options.Sync also those that a sync did not bring
+// to the disk. A Write that failed in the middle of a line, or whose time was up, is
+// in Written too, once the line is there.
+func (l *Log) Failed() uint64 { return l.failed.Load() + l.lost.Load() }
 
 // Failing says why the sink does not take records at the moment: the last attempt
 // failed, or one takes longer than it may. Nil when it does.
