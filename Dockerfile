@@ -5,8 +5,9 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
+ENV GOCACHE=/var/cache/go-build
 # The flags are the Makefile's, so that CI builds and runs the same binary.
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/var/cache/go-build \
     GOOS=$TARGETOS GOARCH=$TARGETARCH make build
 
 # Static: CA certificates, time zones and a user, no shell and no libc. The

@@ -50,6 +50,9 @@ func TestHangupEndsOtherCommands(t *testing.T) {
 	c := startCommand(t, "sandbox", "--listen", "127.0.0.1:0")
 	c.err.line(t, c.ended, "http://")
 	c.signal(t, syscall.SIGHUP)
+	if signal.Ignored(syscall.SIGHUP) { // The tests run below nohup, and so does the command.
+		c.signal(t, syscall.SIGKILL)
+	}
 	if code := c.exit(t); code != -1 {
 		t.Errorf("exit code %d, and not the end by a signal:\n%s", code, c.err)
 	}

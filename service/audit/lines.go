@@ -148,6 +148,16 @@ func (f *filler) fits(before int) bool {
 	return true
 }
 
+// next writes what is before an element: the member with its bracket, or a comma where
+// that is open.
+func (f *filler) next(key string, bracket byte, open bool) {
+	if open {
+		f.dst = append(f.dst, ',')
+		return
+	}
+	f.dst = append(appendKey(f.dst, key), bracket)
+}
+
 // projects returns whether all of them were written.
 func (f *filler) projects(all []string, at *cursor) bool {
 	if at.list != listProjects {
@@ -156,11 +166,7 @@ func (f *filler) projects(all []string, at *cursor) bool {
 	open := false
 	for at.item < len(all) {
 		before := len(f.dst)
-		if open {
-			f.dst = append(f.dst, ',')
-		} else {
-			f.dst = append(appendKey(f.dst, "projects"), '[')
-		}
+		f.next("projects", '[', open)
 		f.dst = appendString(f.dst, all[at.item], maxProject)
 		if !f.fits(before) {
 			break
@@ -186,11 +192,7 @@ func (f *filler) details(key string, list int, all []Detail, at *cursor) bool {
 	open := false
 	for at.item < len(all) {
 		before := len(f.dst)
-		if open {
-			f.dst = append(f.dst, ',')
-		} else {
-			f.dst = append(appendKey(f.dst, key), '{')
-		}
+		f.next(key, '{', open)
 		f.dst = append(appendString(f.dst, all[at.item].Path, maxName), ':')
 		begun, whole := f.detail(&all[at.item], at)
 		if !begun {

@@ -30,7 +30,7 @@ func TestStandardOutputThatStalls(t *testing.T) {
 	}
 	reader, stdout := blockingPipe(t)
 	l := open(t, Options{Stdout: stdout, Timeout: 50 * time.Millisecond})
-	untilStuck(t, l, call("1"))
+	untilStuck(t, l, call("1"), failing(l))
 	// Others who write there find it as it was.
 	flags, _, failed := syscall.Syscall(syscall.SYS_FCNTL, stdout.Fd(), syscall.F_GETFL, 0)
 	if failed != 0 || flags&syscall.O_NONBLOCK != 0 {

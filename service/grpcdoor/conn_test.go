@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
 
@@ -36,28 +37,14 @@ type client struct {
 func newClient(t *testing.T, address string) *client {
 	t.Helper()
 	c := &client{Conn: connectTo(t, address), address: address}
-	c.Framer = http2.NewFramer(c.Conn, c.Conn)
+	c.Framer = conntest.Begin(t, c.Conn)
 	c.encoder = hpack.NewEncoder(&c.headers)
-	if _, err := io.WriteString(c.Conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
 	return c
 }
 
 func connectTo(t *testing.T, address string) net.Conn {
 	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() }) // Closed by the door in many tests.
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return conn
+	return conntest.Dial(t, address, patience)
 }
 
 // call opens a stream for the unary method.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
@@ -41,28 +41,6 @@ func as(ctx context.Context, kind, name string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, kind, name)
 }
 
-// silent opens a connection that begins as HTTP/2 does, and waits until the door has
-// heard it.
-func silent(t *testing.T, conn net.Conn) {
-	t.Helper()
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		t.Fatal(err)
-	}
-	frames := http2.NewFramer(conn, conn)
-	if err := frames.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		f, err := frames.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s, ok := f.(*http2.SettingsFrame); ok && s.IsAck() {
-			return
-		}
-	}
-}
-
 // TestSilentClientsKeepNobodyOut: more connections than there are places, of clients
 // that begin with HTTP/2 and then say nothing. Callers and probes get through at
 // once, and who was there before stays.
@@ -74,7 +52,7 @@ func TestSilentClientsKeepNobodyOut(t *testing.T) {
 	known := newClient(t, o.address)
 	call(t, known, 1, "caller")
 	for range 1100 {
-		silent(t, connectTo(t, o.address))
+		conntest.Greet(t, connectTo(t, o.address))
 	}
 	for range 10 {
 		for kind, name := range map[string]string{"caller": "new", "probe": "yes"} {
@@ -178,7 +156,7 @@ func TestFirstCallIsDue(t *testing.T) {
 	}
 	for range 3 { // Each for as long as a connection may take.
 		conn := connectTo(t, o.address)
-		silent(t, conn)
+		conntest.Greet(t, conn)
 		if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
 			t.Error("a silent connection stays")
 		}

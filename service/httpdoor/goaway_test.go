@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
@@ -19,11 +20,7 @@ func TestIdleClientsAreToldToGo(t *testing.T) {
 	t.Parallel()
 	o := serve(t, hello, httpdoor.Options{})
 	l := dial(t, o.address)
-	l.write(t, http2.ClientPreface)
-	frames := http2.NewFramer(l, l.in)
-	if err := frames.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
+	frames := conntest.Begin(t, l)
 	var block strings.Builder
 	encoder := hpack.NewEncoder(&block)
 	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "h"}, {":path", "/"}} {

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
@@ -86,12 +87,7 @@ type line struct {
 
 func dial(t *testing.T, address string) line {
 	t.Helper()
-	c, err := (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
+	c := conntest.Dial(t, address, patience)
 	return line{c, bufio.NewReader(c)}
 }
 

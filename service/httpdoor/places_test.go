@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
+	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
@@ -50,25 +49,6 @@ func (l line) isAnswered(t *testing.T, what string) {
 	}
 }
 
-// preface says what an HTTP/2 client says first, and waits until it was heard.
-func (l line) preface(t *testing.T) {
-	t.Helper()
-	l.write(t, http2.ClientPreface)
-	frames := http2.NewFramer(l, l.in)
-	if err := frames.WriteSettings(); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		f, err := frames.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s, ok := f.(*http2.SettingsFrame); ok && s.IsAck() {
-			return
-		}
-	}
-}
-
 // TestSilentClientsKeepNobodyOut: more connections than there are places, of clients
 // that begin with HTTP/2 and then say nothing. Callers and probes get through at
 // once, and who was there before stays.
@@ -79,7 +59,7 @@ func TestSilentClientsKeepNobodyOut(t *testing.T) {
 	known.write(t, request("/", "before"))
 	known.isAnswered(t, "a caller before")
 	for range 1100 {
-		dial(t, o.address).preface(t)
+		conntest.Greet(t, dial(t, o.address))
 	}
 	for range 10 {
 		caller, probe := dial(t, o.address), dial(t, o.address)
@@ -256,7 +236,7 @@ func TestFirstCallIsDue(t *testing.T) {
 	caller.isAnswered(t, "a caller")
 	for range 3 { // Each for longer than a connection may take.
 		silent := dial(t, o.address)
-		silent.preface(t)
+		conntest.Greet(t, silent)
 		silent.closed(t)
 		caller.write(t, request("/", "somebody"))
 		caller.isAnswered(t, "the caller")

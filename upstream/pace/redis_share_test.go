@@ -16,29 +16,9 @@ import (
 // replica had it, the next one is for the replica that waits for longest.
 func TestRevocationsHaveAShareBetweenReplicas(t *testing.T) {
 	t.Parallel()
-	addr := redistest.Start(t)
-	options := Options{Window: 16 * time.Second}
-	if err := options.setDefaults(); err != nil {
-		t.Fatal(err)
-	}
-	replicas := make(map[string]*Redis)
-	take := func(name string, class Class) Answer {
-		t.Helper()
-		r := replicas[name]
-		if r == nil {
-			// No replica loses its turn within a second.
-			r = newShared(t, addr, RedisOptions{Grace: time.Hour})
-			replicas[name] = r
-		}
-		answer, err := r.Take(t.Context(), Ask{
-			Rules: options.rules(), Class: class,
-			Bucket: Terms{Bucket: "b" + name, Limit: roomy}, Organization: Terms{Limit: Limit{4, 1}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer
-	}
+	take := replicasOf(t, func(name string) (bucket, organization Terms) {
+		return Terms{Bucket: "b" + name, Limit: roomy}, Terms{Limit: Limit{4, 1}}
+	})
 	token := func() {
 		t.Helper()
 		timetest.Eventually(t, "there is a token", func() bool { return take("watching", FanOut).Organization.Tokens == 1 })

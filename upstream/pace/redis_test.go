@@ -423,33 +423,39 @@ func TestReturnGivesBackWhatNobodyTookAfter(t *testing.T) {
 	}
 }
 
-// A token is for the replica whose turn it is: by class, then by arrival.
-func TestTokenIsSpokenFor(t *testing.T) {
-	t.Parallel()
+// replicasOf lets replicas that share a Redis ask for tokens, each by its name. None
+// loses its turn within a test.
+func replicasOf(t *testing.T, terms func(name string) (bucket, organization Terms)) func(name string, class Class) Answer {
+	t.Helper()
 	addr := redistest.Start(t)
-	var options Options
-	options.Window = 16 * time.Second
+	options := Options{Window: 16 * time.Second}
 	if err := options.setDefaults(); err != nil {
 		t.Fatal(err)
 	}
 	replicas := make(map[string]*Redis)
-	take := func(name string, class Class) Answer {
+	return func(name string, class Class) Answer {
 		t.Helper()
 		r := replicas[name]
 		if r == nil {
-			// No replica loses its turn within a second.
 			r = newShared(t, addr, RedisOptions{Grace: time.Hour})
 			replicas[name] = r
 		}
-		answer, err := r.Take(t.Context(), Ask{
-			Rules: options.rules(), Class: class,
-			Bucket: Terms{Bucket: "b", Limit: Limit{4, 1}}, Organization: Terms{Limit: roomy},
-		})
+		ask := Ask{Rules: options.rules(), Class: class}
+		ask.Bucket, ask.Organization = terms(name)
+		answer, err := r.Take(t.Context(), ask)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return answer
 	}
+}
+
+// A token is for the replica whose turn it is: by class, then by arrival.
+func TestTokenIsSpokenFor(t *testing.T) {
+	t.Parallel()
+	take := replicasOf(t, func(string) (bucket, organization Terms) {
+		return Terms{Bucket: "b", Limit: Limit{4, 1}}, Terms{Limit: roomy}
+	})
 	if !take("first", FanOut).Granted {
 		t.Fatal("no token at first")
 	}

@@ -22,10 +22,5 @@ func (a Answers) String() string { return string(a) }
 
 // UnmarshalText reads one of the two.
 func (a *Answers) UnmarshalText(text []byte) error {
-	switch read := Answers(text); read {
-	case AnswersLenient, AnswersStrict:
-		*a = read
-		return nil
-	}
-	return errNoAnswers
+	return readWord(a, text, errNoAnswers, AnswersLenient, AnswersStrict)
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"net/http"
 	"net/netip"
 	"strings"
 )
@@ -45,15 +46,11 @@ func (r AuditRequired) String() string { return string(r) }
 
 // UnmarshalText reads one of them.
 func (r *AuditRequired) UnmarshalText(text []byte) error {
-	switch read := AuditRequired(text); read {
-	case "true":
+	if string(text) == "true" {
 		*r = AuditWrites
 		return nil
-	case AuditNothing, AuditWrites, AuditSensitive, AuditAll:
-		*r = read
-		return nil
 	}
-	return errNoRequirement
+	return readWord(r, text, errNoRequirement, AuditNothing, AuditWrites, AuditSensitive, AuditAll)
 }
 
 // ForwardedHeader is the header in which proxies say for whom they speak.
@@ -76,13 +73,7 @@ func (h ForwardedHeader) String() string { return string(h) }
 
 // UnmarshalText reads one of the two.
 func (h *ForwardedHeader) UnmarshalText(text []byte) error {
-	for _, known := range []ForwardedHeader{XForwardedFor, Forwarded} {
-		if strings.EqualFold(string(text), string(known)) {
-			*h = known
-			return nil
-		}
-	}
-	return errNoForwardedHeader
+	return readWord(h, []byte(http.CanonicalHeaderKey(string(text))), errNoForwardedHeader, XForwardedFor, Forwarded)
 }
 
 func defaultAudit() Audit {
