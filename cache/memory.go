@@ -152,6 +152,18 @@ func (m *Memory) Load(_ context.Context, key Key, tags Tags) (Entry, bool, error
 	return found.entry, true, nil
 }
 
+// LoadIsolated returns the entry of key also where [Memory.Load] does not because other
+// replicas have not been heard since: as far as this replica knows, it is valid, and
+// another one may have invalidated it. The entry may be stale. It does not allocate.
+func (m *Memory) LoadIsolated(key Key, tags Tags) (Entry, bool) {
+	found, ok := m.entries.GetIfPresent(key)
+	if !ok || found.entry.remaining(m.now()) <= 0 || !sameSlots(found.slots, tags.slots) ||
+		!m.generations.current(found.slots, found.generations) {
+		return Entry{}, false
+	}
+	return found.entry, true
+}
+
 // valid reports whether i may be served now for a load with slots.
 func (m *Memory) valid(i *item, slots []Slot, now time.Time) bool {
 	if i.entry.remaining(now) <= 0 || !sameSlots(i.slots, slots) {

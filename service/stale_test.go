@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
@@ -211,6 +212,74 @@ func TestStaleIfError(t *testing.T) {
 	if got := h.read("root", "ProjectService/GetProject", askedProject); got.err == nil {
 		t.Errorf("after a write, what was before it was served: %s", got.cacheStatus)
 	}
+}
+
+// TestStaleIfIsolated: while this replica hears nothing of the others, an answer that
+// they may have made stale stands in where there is no budget, and says so: as long as
+// its declaration allows for a stale answer, and not behind a write of this replica.
+func TestStaleIfIsolated(t *testing.T) {
+	t.Parallel()
+	h := newAgingGateway(t, func(o *readcache.Options, methods *catalog.Catalog) {
+		memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: 1 << 20, Lease: time.Minute, Now: o.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost := &unavailableStore{Store: memory}
+		// Without a bus nothing is ever heard.
+		tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: lost, Convert: readcache.Converter(methods)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Store, o.Near = tiered, memory
+	})
+	users := &adminv1.ListProjectUsersRequest{ProjectId: "p"}
+	h.want(h.read("root", "ProjectService/GetProject", askedProject), "miss", "fwd=miss; ttl=300")
+	h.want(h.read("root", "ProjectUserService/ListProjectUsers", users), "miss", "fwd=miss; ttl=300")
+	h.advance(cache.DefaultCap)
+	noBudget := &upstream.Error{Kind: upstream.RateLimited, Reason: upstream.ReasonNoBudget}
+	h.fail(noBudget)
+	h.want(h.read("root", "ProjectService/GetProject", askedProject), "stale", "fwd=stale; ttl=295; detail=isolated")
+	for _, got := range []reply{
+		h.read("root", "ProjectUserService/ListProjectUsers", users),
+		h.read("root", "ProjectService/GetProject", askedProject, "Cache-Control", "max-age=60"),
+	} {
+		if got.err == nil {
+			t.Errorf("recorded as %s, Cache-Status %q", got.recorded, got.cacheStatus)
+		}
+	}
+	h.fail(unavailable)
+	if got := h.read("root", "ProjectService/GetProject", askedProject); got.err == nil {
+		t.Errorf("the upstream has failed, and the answer is %q", got.cacheStatus)
+	}
+	h.fail(noBudget)
+	h.advance(projectLife)
+	h.want(h.read("root", "ProjectService/GetProject", askedProject), "stale", "fwd=stale; ttl=-5; detail=isolated")
+	h.advance(projectErrors)
+	if got := h.read("root", "ProjectService/GetProject", askedProject); got.err == nil {
+		t.Errorf("beyond the limit: %q", got.cacheStatus)
+	}
+	h.behaviour.Store(nil)
+	h.read("root", "ProjectService/GetProject", askedProject)
+	h.read("root", "ProjectService/UpdateProject", &adminv1.UpdateProjectRequest{ProjectId: "p", Name: proto.String("new")})
+	h.fail(noBudget)
+	if got := h.read("root", "ProjectService/GetProject", askedProject); got.err == nil {
+		t.Errorf("after a write, what was before it was served: %s", got.cacheStatus)
+	}
+}
+
+// unavailableStore is the shared store of a replica that has lost it.
+type unavailableStore struct{ cache.Store }
+
+func (*unavailableStore) Snapshot(context.Context, cache.Tags) (cache.Snapshot, error) {
+	return cache.Snapshot{}, cache.ErrUnavailable
+}
+
+func (*unavailableStore) Load(context.Context, cache.Key, cache.Tags) (cache.Entry, bool, error) {
+	return cache.Entry{}, false, cache.ErrUnavailable
+}
+
+func (*unavailableStore) Open(context.Context, cache.Tags) (func(context.Context) error, error) {
+	return func(context.Context) error { return cache.ErrUnavailable }, cache.ErrUnavailable
 }
 
 // TestWriteOvertakesStaleIfError: a write that is made while the upstream fails a

@@ -52,6 +52,9 @@ type Cache struct {
 	// Ignored says that the caller's Cache-Control was ignored, because the caller
 	// lacks the permission for it.
 	Ignored bool
+	// Isolated says that other replicas may have made the answer stale, and this one
+	// has not heard of it.
+	Isolated bool
 }
 
 // cacheName begins Cache-Status.
@@ -74,9 +77,7 @@ func (c *Cache) SetHeaders(header *connect.Header) {
 	}
 	if c.Stored {
 		b = strconv.AppendInt(append(b, "; ttl="...), int64(c.TTL/time.Second), 10)
-		if c.Ignored {
-			b = append(b, "; detail=cache-control-ignored"...)
-		}
+		b = append(b, c.detail()...)
 	}
 	text := string(b)
 	values := []string{text[:end], text[end:]}
@@ -84,4 +85,18 @@ func (c *Cache) SetHeaders(header *connect.Header) {
 		header.SetValues("Age", values[:1:1])
 	}
 	header.SetValues("Cache-Status", values[1:])
+}
+
+// detail is the parameter of Cache-Status for what has none of its own.
+func (c *Cache) detail() string {
+	switch {
+	case c.Isolated && c.Ignored:
+		return `; detail="isolated, cache-control-ignored"`
+	case c.Isolated:
+		return "; detail=isolated"
+	case c.Ignored:
+		return "; detail=cache-control-ignored"
+	default:
+		return ""
+	}
 }

@@ -24,6 +24,8 @@ func TestCacheHeaders(t *testing.T) {
 		"miss, refused":     {accounting.Cache{Status: "fwd=miss", ForwardStatus: 404}, "", "admin-gateway; fwd=miss; fwd-status=404"},
 		"bypass":            {accounting.Cache{Status: "fwd=bypass"}, "", "admin-gateway; fwd=bypass"},
 		"ignored":           {accounting.Cache{Status: "hit", Stored: true, TTL: time.Second, Ignored: true}, "0", "admin-gateway; hit; ttl=1; detail=cache-control-ignored"},
+		"isolated":          {accounting.Cache{Status: "fwd=stale", Stored: true, Age: time.Minute, TTL: time.Second, Isolated: true}, "60", "admin-gateway; fwd=stale; ttl=1; detail=isolated"},
+		"isolated, ignored": {accounting.Cache{Status: "fwd=stale", Stored: true, TTL: time.Second, Isolated: true, Ignored: true}, "0", `admin-gateway; fwd=stale; ttl=1; detail="isolated, cache-control-ignored"`},
 		"ignored, unstored": {accounting.Cache{Status: "fwd=bypass", Ignored: true}, "", "admin-gateway; fwd=bypass"},
 	} {
 		header := new(connect.Header)

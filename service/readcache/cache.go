@@ -26,6 +26,14 @@ type Store interface {
 	Overtaken(tags cache.Tags)
 }
 
+// Near is the part of a store that is in this process.
+type Near interface {
+	cache.Store
+	// LoadIsolated loads an answer also where this replica has not heard of the others
+	// since, so that they may have made it stale.
+	LoadIsolated(key cache.Key, tags cache.Tags) (cache.Entry, bool)
+}
+
 // Options configure a [Cache]. Store, Near and Org are required.
 type Options struct {
 	// Store stores answers. The answers that it loads have the form that callers get
@@ -33,7 +41,7 @@ type Options struct {
 	Store Store
 	// Near is the part of Store that is in this process: an answer there needs no
 	// flight, and for one that is not there Store is asked once for all callers.
-	Near cache.Store
+	Near Near
 	// Shared is the part of Store that replicas share, for CacheService; nil for a
 	// gateway that is alone.
 	Shared cache.Store
@@ -117,6 +125,8 @@ type stored struct {
 	fetched   bool
 	// failure is why a stale answer is served although a new one was asked for.
 	failure *upstream.Error
+	// isolated is set for an answer that other replicas may have made stale, unheard.
+	isolated bool
 }
 
 // lookup is a read whose answer may be stored.

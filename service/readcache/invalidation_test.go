@@ -60,7 +60,7 @@ func TestWritesInvalidateAround(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := &witnessed{fails: test.fails}
-			c, err := readcache.New(readcache.Options{Store: store, Near: store, Org: func(context.Context) (string, error) { return "org", nil }})
+			c, err := readcache.New(readcache.Options{Store: store, Near: new(cache.Memory), Org: func(context.Context) (string, error) { return "org", nil }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestWritesInvalidateAround(t *testing.T) {
 func TestWritesOfNobodyAreNotSent(t *testing.T) {
 	t.Parallel()
 	store := &witnessed{}
-	c, err := readcache.New(readcache.Options{Store: store, Near: store, Org: func(context.Context) (string, error) { return "", errors.New("no key") }})
+	c, err := readcache.New(readcache.Options{Store: store, Near: new(cache.Memory), Org: func(context.Context) (string, error) { return "", errors.New("no key") }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,8 @@ func (s *step) describe(found stored, outcome accounting.CacheOutcome, status st
 	age := found.entry.Age(s.options.Now())
 	account := accounting.Cache{
 		Outcome: outcome, Status: status, Stored: true,
-		Age: age, TTL: found.entry.Life.Fresh - age, Ignored: permit.Freshness().Ignored,
+		Age: age, TTL: found.entry.Life.Fresh - age,
+		Ignored: permit.Freshness().Ignored, Isolated: found.isolated,
 	}
 	if found.failure != nil {
 		account.ForwardStatus = found.failure.Status
@@ -222,7 +223,24 @@ func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
 		found.failure = failure
 		return found, nil
 	}
+	if found, ok := s.unheard(l, failure); ok {
+		return found, nil
+	}
 	return stored{}, err
+}
+
+// unheard is the answer that stands in for a refusal for want of budget, while this
+// replica does not hear the others: they share the budget, and are lost together. The
+// declaration has to allow a stale answer, also for one that is fresh but for that.
+func (s *step) unheard(l lookup, failure *upstream.Error) (stored, bool) {
+	if failure.Reason != upstream.ReasonNoBudget {
+		return stored{}, false
+	}
+	entry, ok := s.options.Near.LoadIsolated(l.key, l.tags)
+	if !ok || entry.Life.StaleIfError <= 0 || !entry.StaleIfError(s.options.Now()) {
+		return stored{}, false
+	}
+	return stored{entry: entry, failure: failure, isolated: true}, true
 }
 
 // cannotAnswer returns whether RFC 5861 lets a stale answer stand in for a

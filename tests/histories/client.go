@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -42,7 +43,7 @@ func (c *Cluster) Get(ctx context.Context, r *Replica, register string) (value, 
 		return "", "", err
 	}
 	o.Value, o.Note = answer.GetProject().GetName(), info.ResponseHeader().Get("Cache-Status")
-	c.History.Add(o)
+	c.record(o)
 	return o.Value, o.Note, nil
 }
 
@@ -58,9 +59,16 @@ func (c *Cluster) List(ctx context.Context, r *Replica) error {
 	o.Note = info.ResponseHeader().Get("Cache-Status")
 	for _, project := range answer.GetData() {
 		o.Register, o.Value = project.GetId(), project.GetName()
-		c.History.Add(o)
+		c.record(o)
 	}
 	return nil
+}
+
+// record records a read, unless the answer says itself that it may be old.
+func (c *Cluster) record(o Operation) {
+	if !strings.Contains(o.Note, "isolated") {
+		c.History.Add(o)
+	}
 }
 
 // Write writes a register through a replica, and records it. The value must be a new

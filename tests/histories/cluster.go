@@ -49,6 +49,7 @@ type Cluster struct {
 	History  *History
 	Faults   *Faults
 	folder   string
+	log      func(format string, args ...any)
 }
 
 // NewCluster starts all of it. Close it, also after an error.

@@ -6,7 +6,5 @@ package histories
 func KnownViolations() map[string]string {
 	return map[string]string{
 		"DebtsArePaidInTheDrain": "a drain does not wait for debts",
-		"LostRedisKilled":        "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
-		"LostRedisStopped":       "a bucket begins empty, so that the first call of each endpoint waits for half a minute",
 	}
 }

@@ -65,6 +65,7 @@ func (s Scenario) play(ctx context.Context) (disturbed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	c.log = s.Log
 	if s.Undisturbed != nil {
 		unwatch := c.WatchForHiccups(ctx, c.Replicas...)
 		err = s.Run(ctx, c)

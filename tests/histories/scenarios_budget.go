@@ -156,6 +156,9 @@ func (c *Cluster) judge(answered int, refused []string) error {
 		broken = append(broken, fmt.Sprintf("%d of %d revocations were refused", lost, len(revocations())))
 	}
 	most := c.Upstream.Busiest()
+	busiest := slices.Max(slices.Collect(maps.Values(most)))
+	c.log("%d of %d endpoints answered in time, %d calls refused; in a minute %d calls of one endpoint at the most, %d of all",
+		answered, asked, len(refused), busiest, c.Upstream.BusiestOfAll())
 	for _, bucket := range slices.Sorted(maps.Keys(most)) {
 		if most[bucket] > bucketCalls+Replicas {
 			broken = append(broken, fmt.Sprintf("%d calls in a minute: %s", most[bucket], bucket))

@@ -6,45 +6,75 @@ import "time"
 func (p *Pacer) alone() bool { return p.options.Shared == nil || p.lost }
 
 // priceAlone is the price of a call while this replica counts alone. While a
-// shared budget is lost, it is the price at this replica's share.
+// shared budget is lost, it is the price in this replica's share of the bucket.
 func (p *Pacer) priceAlone(b *bucket) price {
 	if p.options.Shared == nil {
-		return p.rules.priceOf(b.terms.Limit, b.learned.rate)
+		return p.priceOf(b)
 	}
-	limit := Limit{Calls: b.terms.Limit.Calls, Burst: 1}
-	return p.rules.priceOf(limit, shareOf(b.learned.rate, p.options.Share))
+	return p.rules.priceOf(b.terms.Limit, shareOf(b.learned.rate, p.options.Share))
 }
 
-// limiterOf returns the limiter of b. A limiter that replaces the shared budget
-// begins empty: other replicas may just have spent the tokens.
+// priceOf is the price of a call while all replicas count together.
+func (p *Pacer) priceOf(b *bucket) price { return p.rules.priceOf(b.terms.Limit, b.learned.rate) }
+
+// limiterOf returns the limiter of b.
 func (p *Pacer) limiterOf(b *bucket, now time.Time) *limiter {
 	price := p.priceAlone(b)
-	if b.limiter == nil {
-		full := p.options.Shared == nil
-		begin := now
-		if !full {
-			begin = p.lostAt
-		}
-		b.limiter = newLimiter(price, begin, full)
+	switch {
+	case b.limiter != nil:
+		b.limiter.set(price, now)
+	case p.options.Shared == nil:
+		b.limiter = newLimiter(price, now, float64(price.burst))
+	default:
+		b.limiter = newLimiter(price, p.lostAt, p.carriedOver(b))
 	}
-	b.limiter.set(price, now)
 	return b.limiter
 }
 
-// takeAlone takes a token from b and from the organization if both have one.
-// Otherwise it returns the time until each has one.
-func (p *Pacer) takeAlone(b *bucket, now time.Time) (byBucket, byOrganization time.Duration) {
+// carriedOver is the number of tokens with which b begins when the shared budget is
+// lost. Where this replica has made calls within the window, it is its share of those
+// that were there after the last one. Elsewhere it is one: others may have spent the
+// budget, and then it is the one call over it that this replica may make in a window.
+func (p *Pacer) carriedOver(b *bucket) float64 {
+	if p.lostAt.Sub(b.granted) < p.rules.Window {
+		return b.tokens * p.options.Share
+	}
+	b.over = p.lostAt
+	return 1
+}
+
+// mayGoOver reports whether a call may be made beyond the share of this replica: a
+// revocation, once in a window, while the shared budget is lost.
+func (p *Pacer) mayGoOver(b *bucket, class Class, now time.Time) bool {
+	return class == Revocation && p.lost && now.Sub(b.over) >= p.rules.Window
+}
+
+// waitAlone is the time until a call of class may be made in b.
+func (p *Pacer) waitAlone(b *bucket, class Class, now time.Time) time.Duration {
+	wait := p.limiterOf(b, now).wait(now) // It may set b.over.
+	if wait > 0 && p.mayGoOver(b, class, now) {
+		wait = 0
+	}
+	return max(wait, b.learned.closed.Sub(now))
+}
+
+// takeAlone takes a token from b and from the organization if both have one for a
+// call of class. Otherwise it returns the time until each has one.
+func (p *Pacer) takeAlone(b *bucket, class Class, now time.Time) (byBucket, byOrganization time.Duration) {
 	b.learned.raise(now, b.terms, p.rules.Learning)
-	own, all := p.limiterOf(b, now), p.limiterOf(p.organization, now)
-	byBucket = max(own.wait(now), b.learned.closed.Sub(now))
-	byOrganization = all.wait(now)
+	byBucket, byOrganization = p.waitAlone(b, class, now), p.waitAlone(p.organization, class, now)
 	if byBucket > 0 || byOrganization > 0 {
 		return byBucket, byOrganization
 	}
-	own.take(now)
-	all.take(now)
-	if p.lost {
-		b.owing, p.organization.owing = true, true
+	for _, from := range []*bucket{b, p.organization} {
+		if from.limiter.wait(now) > 0 {
+			from.over = now
+		} else {
+			from.limiter.take(now)
+		}
+		if p.lost {
+			p.settleLater(from, now)
+		}
 	}
 	return 0, 0
 }

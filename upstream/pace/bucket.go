@@ -21,11 +21,14 @@ type bucket struct {
 	// tokens is the number of tokens, as of the last answer.
 	tokens float64
 
-	// granted is the time of the last grant. owing is set while the shared budget
-	// does not know of it. refusal, if not nil, is a refusal that the shared
-	// budget does not know of.
+	// granted is the time of the last grant.
 	granted time.Time
-	owing   bool
+	// over is the time of the last call beyond what this replica may spend alone.
+	over time.Time
+	// own is the backlog of all calls of this replica, and unsettled that of the calls
+	// that the shared budget does not know of.
+	own, unsettled backlog
+	// refusal, if not nil, is a refusal that the shared budget does not know of.
 	refusal *Refusal
 }
 
@@ -34,18 +37,6 @@ func newBucket(name string, limit Limit, floor float64, bounds Bounds) *bucket {
 		terms:   Terms{Bucket: name, Limit: limit, Floor: floor},
 		learned: learned{rate: limit.Calls},
 		queue:   newQueue(bounds),
-	}
-}
-
-// debt classifies the calls of the last window for the shared budget.
-func (b *bucket) debt(now time.Time, window time.Duration) Debt {
-	switch {
-	case now.Sub(b.granted) >= window:
-		return NoDebt
-	case b.owing:
-		return DebtOwed
-	default:
-		return DebtIfLost
 	}
 }
 

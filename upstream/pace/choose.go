@@ -22,12 +22,12 @@ type choice struct {
 // nil if there is none. until is the time until it has to be called again.
 func (p *Pacer) choose(now time.Time) (best *choice, until time.Duration) {
 	until = idle
-	if p.waiting == 0 {
-		return nil, until
-	}
 	recheck := p.lost && !now.Before(p.recheck)
 	if p.lost {
 		until = p.recheck.Sub(now)
+	}
+	if p.waiting == 0 {
+		return nil, until
 	}
 	overdue := p.overdue(now)
 	var inTurn, express, patients *choice
@@ -106,8 +106,9 @@ func (p *Pacer) earlierBy(a, b *choice, of, than *turn) bool {
 // by a call of class.
 func (p *Pacer) untilAsk(b *bucket, class Class) time.Time {
 	own, all := b.due, p.organization.due
-	if !p.alone() {
-		// A replica takes its turn by asking.
+	if p.options.Shared != nil {
+		// A replica takes its turn by asking, and alone it may have a token for a
+		// revocation.
 		if class < b.asked {
 			own = time.Time{}
 		}

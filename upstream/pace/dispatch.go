@@ -47,6 +47,8 @@ func (p *Pacer) step(ctx context.Context) time.Duration {
 	now := time.Now()
 	c, until := p.choose(now)
 	switch {
+	case c == nil && p.lost && !now.Before(p.recheck):
+		p.lookAgain(ctx)
 	case c == nil:
 		return until
 	case p.options.Shared == nil, p.lost && now.Before(p.recheck):
@@ -67,9 +69,10 @@ func (p *Pacer) unlocked(f func()) {
 // goAlone grants the chosen call if the limiters of this replica have tokens.
 func (p *Pacer) goAlone(c *choice, now time.Time) {
 	b := c.bucket
-	byBucket, byOrganization := p.takeAlone(b, now)
+	byBucket, byOrganization := p.takeAlone(b, c.class, now)
 	p.await(b, c.class, byBucket, byOrganization, now)
 	if byBucket > 0 || byOrganization > 0 {
+		p.expireAlone(b, now)
 		return
 	}
 	p.serve(c.claim, c, p.grant(b, now), now)
@@ -84,7 +87,7 @@ func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
 	}
 	ask := Ask{
 		Rules: p.rules, Bucket: b.terms, Organization: p.organization.terms, Class: class,
-		BucketDebt: b.debt(now, p.rules.Window), OrganizationDebt: p.organization.debt(now, p.rules.Window),
+		BucketDebt: p.debt(b, now), OrganizationDebt: p.debt(p.organization, now),
 	}
 	var (
 		answer Answer
@@ -97,64 +100,91 @@ func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
 		return
 	}
 	p.regain(ctx)
-	b.owing, p.organization.owing = false, false
+	b.unsettled, p.organization.unsettled = backlog{}, backlog{}
 	b.learn(answer.Bucket, now)
 	p.organization.learn(answer.Organization, now)
-	if !answer.Granted {
+	await := func() {
 		p.await(b, class, answer.BucketWait, answer.OrganizationWait, now)
+		p.expire(b, now, func(Class) time.Duration { return max(answer.BucketWait, answer.OrganizationWait) })
+	}
+	if !answer.Granted {
+		await()
 		return
 	}
 	grant := p.grant(b, now)
 	grant.receipt = &receipt{ask, answer}
 	p.passOn(b, c, grant, now)
-	p.await(b, class, answer.BucketWait, answer.OrganizationWait, now)
+	await()
 	b.asked = anyClass
 	if b.queue.size > 0 {
 		b.asked = p.offer(b, now, p.overdue(now)).class
 	}
 }
 
-// await notes the times of the next tokens, and refuses the calls whose deadline
-// comes before them.
+// lookAgain asks whether a lost budget is back while no call asks. Otherwise a replica
+// could count alone, with tokens of its own, long after the others no longer do.
+func (p *Pacer) lookAgain(ctx context.Context) {
+	var err error
+	p.unlocked(func() { _, err = p.options.Shared.Look(ctx, p.rules, []Terms{p.organization.terms}) })
+	if err != nil {
+		p.lose(ctx, err, time.Now())
+		return
+	}
+	p.regain(ctx)
+}
+
+// await notes the times of the next tokens.
 func (p *Pacer) await(b *bucket, class Class, byBucket, byOrganization time.Duration, now time.Time) {
 	b.due, p.organization.due = now.Add(byBucket), now.Add(byOrganization)
 	b.asked, p.organization.asked = class, class
-	p.expire(b, max(byBucket, byOrganization), now)
 }
 
-// expire refuses the calls in b whose deadline passes within wait.
-func (p *Pacer) expire(b *bucket, wait time.Duration, now time.Time) {
-	if wait <= 0 {
-		return
-	}
+// expire refuses the calls in b whose deadline passes within the wait for a token.
+func (p *Pacer) expire(b *bucket, now time.Time, wait func(Class) time.Duration) {
 	b.queue.each(func(w *waiter) {
-		if !w.deadline.IsZero() && w.deadline.Before(now.Add(wait)) {
+		class := w.class
+		if w.demoted {
+			class = Interactive
+		}
+		least := wait(class)
+		if least > 0 && !w.deadline.IsZero() && w.deadline.Before(now.Add(least)) {
 			flow := Flow{Key: w.places[0].lane.key, Class: w.places[0].class}
 			p.remove(w)
-			p.deliver(w, outcome{err: &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: max(wait, p.estimate(b, flow, now))}})
+			p.deliver(w, outcome{err: &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: max(least, p.estimate(b, flow, now))}})
 		}
 	})
 }
 
+// expireAlone is the same while the shared budget is lost.
+func (p *Pacer) expireAlone(b *bucket, now time.Time) {
+	p.expire(b, now, func(class Class) time.Duration {
+		return max(p.untilToken(b, class, now), p.untilToken(p.organization, class, now))
+	})
+}
+
 func (p *Pacer) grant(b *bucket, now time.Time) Grant {
-	b.granted, p.organization.granted = now, now
-	return Grant{Bucket: b.terms.Bucket, Rate: b.learned.rate, bucket: b, epoch: b.learned.epoch}
+	for _, from := range []*bucket{b, p.organization} {
+		from.granted = now
+		from.own.add(now, p.priceOf(from).interval)
+	}
+	return Grant{Bucket: b.terms.Bucket, Rate: b.learned.rate, bucket: b, epoch: b.learned.epoch, alone: p.lost}
 }
 
 // lose notes that the shared budget has failed.
 func (p *Pacer) lose(ctx context.Context, err error, now time.Time) {
 	p.recheck = now.Add(p.options.Recheck)
 	if p.lost {
+		p.lasting = true
 		// Calls with near deadlines were admitted in the hope that it is back.
 		for _, b := range p.ordered {
-			p.expire(b, max(p.untilToken(b, now), p.untilToken(p.organization, now)), now)
+			p.expireAlone(b, now)
 		}
 		return
 	}
 	if p.closed {
 		return
 	}
-	p.lost, p.lostAt = true, now
+	p.lost, p.lasting, p.lostAt = true, false, now
 	p.startOver()
 	p.options.Metrics.Shared(false)
 	p.options.Logger.WarnContext(ctx, "shared budget lost: spending a share of it alone",

@@ -41,8 +41,10 @@
 // # Replicas
 //
 // Replicas share a budget, and all that they learn of it, through a [Shared] such
-// as [Redis]. While the shared budget is lost, each replica spends a configured
-// share of it, beginning with an empty bucket.
+// as [Redis]. While the shared budget is lost, each replica spends a configured share
+// of it, and goes on from what it last knew of a bucket. In a window it makes one call
+// over its share at the most: the first call in a bucket that it has not used lately,
+// or a revocation. When the shared budget is back, it is told what was spent.
 //
 // # Imports
 //

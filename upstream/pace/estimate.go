@@ -15,7 +15,7 @@ func (p *Pacer) estimate(b *bucket, flow Flow, now time.Time) time.Duration {
 	if p.demotes(b, flow) {
 		flow.Class = Interactive
 	}
-	wait := max(p.untilToken(b, now), p.untilToken(p.organization, now))
+	wait := max(p.untilToken(b, flow.Class, now), p.untilToken(p.organization, flow.Class, now))
 	// Other buckets with tokens compete for the organization's, as far as their
 	// calls are at least as urgent.
 	busy := 1
@@ -115,24 +115,25 @@ func (t *turns) notBehind(key string) int {
 	return n
 }
 
-// untilToken is the time until b has a token. It is zero when a lost budget is due
-// to be asked again, because that budget may have one.
-func (p *Pacer) untilToken(b *bucket, now time.Time) time.Duration {
+// untilToken is the time until b has a token for a call of class. While a lost budget
+// may be back with the next attempt, it is no longer than until then: before the
+// second attempt the loss may be that of one answer.
+func (p *Pacer) untilToken(b *bucket, class Class, now time.Time) time.Duration {
 	closed := max(0, b.learned.closed.Sub(now))
-	if p.lost && !now.Before(p.recheck) {
-		return closed
+	if !p.alone() {
+		return max(closed, b.due.Sub(now))
 	}
-	wait := max(closed, b.due.Sub(now))
-	if p.alone() {
-		wait = max(wait, p.limiterOf(b, now).wait(now))
+	wait := p.waitAlone(b, class, now)
+	if p.lost && (!p.lasting || !now.Before(p.recheck)) {
+		wait = min(wait, max(0, p.recheck.Sub(now)))
 	}
-	return wait
+	return max(closed, wait)
 }
 
 // interval is the time between two calls of this replica in b, while the waiting
 // replicas take turns.
 func (p *Pacer) interval(b *bucket) time.Duration {
-	if p.alone() {
+	if p.alone() && (!p.lost || p.lasting) {
 		return p.priceAlone(b).interval
 	}
 	return p.rules.priceOf(b.terms.Limit, b.learned.rate).interval * time.Duration(1+b.waiting)

@@ -23,13 +23,14 @@ type learned struct {
 
 // refuse notes the refusal of a call that was granted in an epoch, and reports
 // whether it lowered the rate. The refusal of a call that was granted before the
-// rate was last lowered does not lower it again.
-func (l *learned) refuse(now time.Time, closed time.Duration, epoch uint64, terms Terms, rules Learning) (lowered bool) {
+// rate was last lowered does not lower it again, and one from which there is nothing
+// to learn does not lower it at all.
+func (l *learned) refuse(now time.Time, closed time.Duration, epoch uint64, unlearned bool, terms Terms, rules Learning) (lowered bool) {
 	if until := now.Add(closed); until.After(l.closed) {
 		l.closed = until
 	}
 	l.refused = now
-	if epoch < l.epoch {
+	if unlearned || epoch < l.epoch {
 		return false
 	}
 	l.refusedRate = l.rate

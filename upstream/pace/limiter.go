@@ -16,11 +16,12 @@ type limiter struct {
 	price  price
 }
 
-// newLimiter returns a limiter that is full, or empty as of now.
-func newLimiter(p price, now time.Time, full bool) *limiter {
+// newLimiter returns a limiter that has a number of tokens as of now: at most the
+// burst, which makes it full.
+func newLimiter(p price, now time.Time, tokens float64) *limiter {
 	l := &limiter{tokens: rate.NewLimiter(p.limit(), p.grains()), price: p}
-	if !full {
-		l.tokens.AllowN(now, p.grains())
+	if tokens < float64(p.burst) {
+		l.tokens.AllowN(now, p.grains()-int(tokens*grains))
 	}
 	return l
 }

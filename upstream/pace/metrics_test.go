@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,16 +48,17 @@ func (n *notes) Shared(available bool) { n.add("shared %t", available) }
 func TestMetricsAreCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var recorded notes
-		up := true
+		var up atomic.Bool
+		up.Store(true)
 		shared := &fakeShared{take: func(Ask) (Answer, error) {
-			if !up {
+			if !up.Load() {
 				return Answer{}, ErrUnavailable
 			}
 			return Answer{Granted: true}, nil
 		}}
 		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{6, 1}, Share: 0.5, Metrics: &recorded})
 		grant := drain(t, p, "b")
-		up = false
+		up.Store(false)
 		ctx, cancel := context.WithCancel(as(t.Context(), "f", FanOut))
 		s := newScript(t)
 		s.wait(ctx, p, "b", "f")
@@ -69,7 +71,7 @@ func TestMetricsAreCalled(t *testing.T) {
 		if _, err := p.Wait(short, "b"); err == nil {
 			t.Error("no error")
 		}
-		up = true
+		up.Store(true)
 		time.Sleep(2 * time.Minute) //nolint:forbidigo // the time of the bubble
 		drain(t, p, "b")
 		want := []string{

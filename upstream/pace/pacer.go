@@ -20,11 +20,11 @@ type Pacer struct {
 	order        level     // between buckets
 	closed       bool
 
-	// lost is set while the shared budget fails. lostAt is the time of the first
-	// failure, and recheck the time of the next attempt.
-	lost    bool
-	lostAt  time.Time
-	recheck time.Time
+	// lost is set while the shared budget fails, and lasting once it failed again.
+	// lostAt is the time of the first failure, and recheck that of the next attempt.
+	lost, lasting bool
+	lostAt        time.Time
+	recheck       time.Time
 	// returns are tokens of callers that left before they got them.
 	returns []receipt
 
@@ -51,6 +51,7 @@ type Grant struct {
 
 	bucket  *bucket
 	epoch   uint64
+	alone   bool     // It was granted while the shared budget was lost.
 	receipt *receipt // nil: it cannot be given back
 }
 
@@ -109,7 +110,7 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 	b := p.bucket(bucket)
 	if p.options.Shared == nil && p.waiting == 0 && !p.closed {
 		// There is no queue to respect and no shared budget to ask.
-		if byBucket, byOrganization := p.takeAlone(b, now); byBucket <= 0 && byOrganization <= 0 {
+		if byBucket, byOrganization := p.takeAlone(b, mostUrgent(flows), now); byBucket <= 0 && byOrganization <= 0 {
 			grant := p.grant(b, now)
 			p.mu.Unlock()
 			p.options.Metrics.Granted(b.terms.Bucket, mostUrgent(flows), 0)
@@ -226,6 +227,9 @@ func (p *Pacer) passOn(b *bucket, c *choice, grant Grant, now time.Time) {
 	}
 	if grant.receipt != nil && len(p.returns) < maxReturns {
 		p.returns = append(p.returns, *grant.receipt)
+		for _, from := range []*bucket{b, p.organization} {
+			from.own.takeBack(p.priceOf(from).interval)
+		}
 		p.signal()
 	}
 }

@@ -69,6 +69,12 @@ type redisTerms struct {
 	Floor float64 `json:"floor"`
 }
 
+// redisDebt is a debt in microseconds.
+type redisDebt struct {
+	Unsettled int64 `json:"unsettled"`
+	Own       int64 `json:"own"`
+}
+
 type encodedRules struct {
 	rules Rules
 	text  string
@@ -114,7 +120,7 @@ func (r *Redis) Take(ctx context.Context, ask Ask) (Answer, error) {
 	var answer Answer
 	err := r.run(ctx, r.scripts.take, []Terms{ask.Bucket, ask.Organization}, []any{
 		r.rules(ask.Rules), ask.Bucket.encode(), ask.Organization.encode(), r.replica,
-		int(ask.Class), int(ask.BucketDebt), int(ask.OrganizationDebt),
+		int(ask.Class), ask.BucketDebt.encode(), ask.OrganizationDebt.encode(),
 	}, func(reply *reply) {
 		answer.Granted = reply.text() == "1"
 		answer.BucketWait, answer.OrganizationWait = reply.time(), reply.time()
@@ -142,7 +148,7 @@ func (r *Redis) Return(ctx context.Context, ask Ask, answer Answer) error {
 func (r *Redis) Refuse(ctx context.Context, refusal Refusal) (State, error) {
 	var state State
 	err := r.run(ctx, r.scripts.refuse, []Terms{refusal.Bucket}, []any{
-		r.rules(refusal.Rules), refusal.Bucket.encode(), refusal.Closed.Microseconds(), refusal.Epoch, refusal.Rate,
+		r.rules(refusal.Rules), refusal.Bucket.encode(), refusal.Closed.Microseconds(), refusal.Epoch, refusal.Rate, refusal.Unlearned,
 	}, func(reply *reply) {
 		lowered := reply.text() == "1"
 		state = reply.state()
@@ -193,6 +199,10 @@ func (r *Redis) rules(rules Rules) string {
 
 func (t Terms) encode() string {
 	return encode(redisTerms{Calls: t.Limit.Calls, Burst: t.Limit.Burst, Floor: t.Floor})
+}
+
+func (d Debt) encode() string {
+	return encode(redisDebt{Unsettled: d.Unsettled.Microseconds(), Own: d.Own.Microseconds()})
 }
 
 // encode returns plain numbers as JSON.

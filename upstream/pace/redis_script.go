@@ -120,9 +120,16 @@ local raise = function(b)
 	write(b, 'rate', exact(b.rate), 'raised', whole(now))
 end
 
+-- A replica's own calls are in tat, but for late timers and the network, unless Redis
+-- has lost some.
 local pay = function(b, debt)
-	if debt == '2' or (debt == '1' and not b.tat) then
-		b.tat = math.max(b.tat or 0, now + (b.burst - 1) * b.interval) + b.interval
+	local known = math.max(b.tat or 0, now)
+	local spent = known + debt.unsettled
+	if not b.tat or now + debt.own > known + b.interval + rules.grace then
+		spent = math.max(spent, now + debt.own)
+	end -- of what it lost
+	if spent > known then
+		b.tat = spent
 		write(b, 'tat', whole(b.tat))
 	end -- of a debt
 end
@@ -175,8 +182,8 @@ end
 
 local own, all = read(KEYS[1], cjson.decode(ARGV[2])), read(KEYS[2], cjson.decode(ARGV[3]))
 raise(own)
-pay(own, ARGV[6])
-pay(all, ARGV[7])
+pay(own, cjson.decode(ARGV[6]))
+pay(all, cjson.decode(ARGV[7]))
 local own_wait, all_wait = wait(own), wait(all)
 if own_wait <= 0 and spoken_for(own) then own_wait = own.grace end
 if all_wait <= 0 and spoken_for(all) then all_wait = all.grace end
@@ -216,13 +223,13 @@ return 1
 //
 //	KEYS  bucket
 //	ARGV  rules; its terms; how long it is closed; epoch of the call; a rate to
-//	      which a replica lowered it alone, or 0
+//	      which a replica lowered it alone, or 0; 1 if the rate stays, or 0
 //
 // It returns the state, and whether the rate was lowered.
 const scriptRefuse = scriptTerms + `
 local b = read(KEYS[1], cjson.decode(ARGV[2]))
 local rate, lowered = tonumber(ARGV[5]), '0'
-if rate == 0 and tonumber(ARGV[4]) >= b.epoch then rate = b.rate * rules.lower end
+if rate == 0 and ARGV[6] == '0' and tonumber(ARGV[4]) >= b.epoch then rate = b.rate * rules.lower end
 if rate > 0 then
 	b.refused_rate = b.rate
 	lowered = '1'

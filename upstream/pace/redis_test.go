@@ -234,7 +234,7 @@ func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 			if shared, err = r.Refuse(t.Context(), Refusal{Rules: rules, Bucket: terms, Epoch: uint64(step)}); err != nil {
 				t.Fatal(err)
 			}
-			local.learned.refuse(now, 0, uint64(step), terms, rules.Learning)
+			local.learned.refuse(now, 0, uint64(step), false, terms, rules.Learning)
 		} else {
 			now = now.Add(quiet)
 			local.learned.raise(now, terms, rules.Learning)
@@ -307,6 +307,75 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 	stop()
 	all.Wait()
 	m.check(t, budget)
+}
+
+// What replicas have spent without Redis is added to what it knows, as time in which a
+// bucket earns tokens. What a replica has spent with it is known, but for a Redis that
+// has lost it.
+func TestRedisSettlesDebts(t *testing.T) {
+	t.Parallel()
+	addr := redistest.Start(t)
+	r := newShared(t, addr, RedisOptions{})
+	options := Options{}
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	// A token in 10 s, and four at once.
+	terms := Terms{Bucket: "b", Limit: Limit{Calls: 6*1.025 + 3, Burst: 4}}
+	take := func(debt Debt) Answer {
+		t.Helper()
+		answer, err := r.Take(t.Context(), Ask{
+			Rules: options.rules(), Class: Interactive, Bucket: terms, Organization: Terms{Limit: roomy}, BucketDebt: debt,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	for _, step := range []struct {
+		name    string
+		debt    Debt
+		granted bool
+		tokens  float64 // after that
+	}{
+		{"a Redis that knows nothing is told what this replica has spent", Debt{Own: 15 * time.Second}, true, 1},
+		{"what it knows is not told", Debt{Own: 25 * time.Second}, true, 0},
+		{"what was spent without it is", Debt{Unsettled: 10 * time.Second, Own: 25 * time.Second}, false, 0},
+	} {
+		if answer := take(step.debt); answer.Granted != step.granted || answer.Bucket.Tokens != step.tokens {
+			t.Errorf("%s: %+v", step.name, answer)
+		}
+	}
+	// 15 s and two tokens and 10 s are spent, of 40 s.
+	if wait := take(Debt{}).BucketWait; wait < 10*time.Second || wait > 15*time.Second {
+		t.Errorf("waits for %s", wait)
+	}
+	if wait := take(Debt{Own: 2 * time.Minute}).BucketWait; wait < 85*time.Second || wait > 91*time.Second {
+		t.Errorf("a Redis that has lost what it knew lets wait for %s", wait)
+	}
+}
+
+// A refusal from which there is nothing to learn closes the bucket.
+func TestRedisLearnsNothingFromALostMinute(t *testing.T) {
+	t.Parallel()
+	r := newShared(t, redistest.Start(t), RedisOptions{})
+	options := Options{}
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	terms := Terms{Bucket: "b", Limit: Limit{10, 1}, Floor: 1}
+	for unlearned, rate := range map[bool]float64{true: 10, false: 7} {
+		terms.Bucket = fmt.Sprint(unlearned)
+		state, err := r.Refuse(t.Context(), Refusal{
+			Rules: options.rules(), Bucket: terms, Closed: time.Minute, Unlearned: unlearned,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Rate != rate || state.Lowered == unlearned || state.Closed < 50*time.Second {
+			t.Errorf("unlearned %t: %+v", unlearned, state)
+		}
+	}
 }
 
 // After a loss of data in Redis there is no burst.

@@ -22,23 +22,6 @@ type Shared interface {
 	Look(ctx context.Context, rules Rules, buckets []Terms) ([]State, error)
 }
 
-// Debt classifies the calls that a replica made in the last window, of which the
-// shared budget may not know.
-type Debt uint8
-
-// The debts.
-const (
-	// NoDebt is no call.
-	NoDebt Debt = iota
-	// DebtIfLost is a call that the shared budget knew of. It counts if the shared
-	// budget has lost its state since.
-	DebtIfLost
-	// DebtOwed is a call that was made without the shared budget. The bucket is
-	// emptied, and one more token is taken for calls that other replicas may have
-	// made at the same moment.
-	DebtOwed
-)
-
 // Ask is a request for a token.
 type Ask struct {
 	// Rules are those of all buckets.
@@ -75,9 +58,12 @@ type Refusal struct {
 	Closed time.Duration
 	// Epoch is that of the call's [Grant].
 	Epoch uint64
-	// Rate, if positive, is the rate that the replica lowered the bucket to while
-	// the shared budget was lost.
+	// Rate, if positive, is the rate that the replica lowered the bucket to because
+	// the shared budget could not be told at once.
 	Rate float64
+	// Unlearned is set if the refusal closes the bucket and does not lower its rate:
+	// it came while replicas counted alone, and says nothing of the rate of all.
+	Unlearned bool
 }
 
 // State is the state of a bucket.

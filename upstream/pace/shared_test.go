@@ -3,7 +3,9 @@ package pace
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +17,7 @@ type fakeShared struct {
 
 	mu       sync.Mutex
 	asks     []Ask
+	looks    int
 	returned []Answer
 	refusals []Refusal
 	refuse   error
@@ -50,8 +53,19 @@ func (f *fakeShared) Refuse(_ context.Context, refusal Refusal) (State, error) {
 	return State{Rate: refusal.Bucket.Limit.Calls, Closed: refusal.Closed}, nil
 }
 
+func (f *fakeShared) asked() []Ask {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.asks)
+}
+
+// Look finds no states where take finds no token.
 func (f *fakeShared) Look(context.Context, Rules, []Terms) ([]State, error) {
-	return nil, ErrUnavailable
+	f.mu.Lock()
+	f.looks++
+	f.mu.Unlock()
+	_, err := f.take(Ask{})
+	return nil, err
 }
 
 // The next call is chosen when the token arrives, also if that took time.
@@ -102,18 +116,23 @@ func TestTokenOfACallThatLeftGoesToTheNextOrBack(t *testing.T) {
 	})
 }
 
-// A lost answer may have been a token. The replica asks for no other one before the
-// budget has earned it again.
+// A lost answer may have been a token: that of the call that asked for it. The replica
+// makes no other one before its share has earned it.
 func TestLostAnswerCountsAsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &fakeShared{take: func(Ask) (Answer, error) { return Answer{}, ErrUnavailable }}
-		p, s := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{10, 5}, Share: 0.5, Margin: 0.01}), newScript(t)
+		p, s := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{10, 1}, Share: 0.5, Margin: 0.01}), newScript(t)
 		start := time.Now()
 		s.wait(t.Context(), p, "b", "f")
 		s.want("f")
-		// Half of ten a minute, and from an empty bucket.
-		if took := time.Since(start).Round(time.Second); took != 12*time.Second {
+		if took := time.Since(start); took != 0 {
 			t.Errorf("the first after %s", took)
+		}
+		s.wait(t.Context(), p, "b", "g")
+		s.want("g")
+		// Half of ten a minute.
+		if took := time.Since(start).Round(time.Second); took != 12*time.Second {
+			t.Errorf("the second after %s", took)
 		}
 		if s := stateOf(t, p); s.Rate != 5 || s.Burst != 1 || s.Shared {
 			t.Errorf("%+v", s)
@@ -126,62 +145,72 @@ func TestLostAnswerCountsAsSpent(t *testing.T) {
 
 func TestShareIsNeverExceededAndReturnIsPaidFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var down bool
-		var next time.Time
 		m := newModel(0, time.Minute)
-		shared := &fakeShared{}
-		shared.take = func(ask Ask) (Answer, error) {
-			if down {
+		var down atomic.Bool
+		down.Store(true)
+		shared := &fakeShared{take: func(Ask) (Answer, error) {
+			if down.Load() {
 				return Answer{}, ErrUnavailable
 			}
-			wait := time.Until(next)
-			if ask.BucketDebt != DebtOwed && wait > 0 {
-				return Answer{BucketWait: wait}, nil
-			}
-			next = time.Now().Add(6 * time.Second)
-			return Answer{Granted: ask.BucketDebt != DebtOwed, BucketWait: 6 * time.Second}, nil
-		}
-		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{10, 1}, Share: 0.35})
-		down = true
+			return Answer{Granted: true, BucketWait: 6 * time.Second}, nil
+		}}
+		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{10, 1}, Share: 0.5})
 		busy(t, p, m, 3, 20*time.Minute)
-		m.check(t, 3)
-		if total, _ := m.count(); total < 50 {
+		m.check(t, 5)
+		if total, _ := m.count(); total < 90 {
 			t.Errorf("%d calls in 20 minutes", total)
 		}
-		// A call that cannot wait for the share finds the shared budget again.
-		shared.asks, down = nil, false
+		drain(t, p, "b")
+		// The next call finds the shared budget again, and tells it of the last one.
+		before := len(shared.asked())
+		down.Store(false)
 		time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble
-		busy(t, p, m, 1, 13*time.Second)
-		if d := shared.asks[0]; d.BucketDebt != DebtOwed || d.OrganizationDebt != DebtOwed {
-			t.Errorf("came back without a debt: %+v", d)
+		drain(t, p, "b")
+		debt := shared.asked()[before].BucketDebt
+		// The call is as old as it is in the debt of all calls. In a share of a half it
+		// takes twice the time to earn it again.
+		interval := p.rules.priceOf(Limit{10, 1}, 10).interval
+		age, early := interval-debt.Own, debt.Unsettled-(interval-(interval-debt.Own)/2)
+		if age < time.Second || age > 2*time.Second || early < -time.Microsecond || early > 250*time.Millisecond {
+			t.Errorf("came back with a debt of %+v", debt)
 		}
-		if d := shared.asks[1]; d.BucketDebt != DebtIfLost {
+		if d := shared.asked()[before].OrganizationDebt; d.Own != 0 || d.Unsettled != 0 {
+			t.Errorf("owes the organization %+v, with room for 1,000 at once", d)
+		}
+		drain(t, p, "b")
+		if d := shared.asked()[before+1].BucketDebt; d.Unsettled != 0 || d.Own == 0 {
 			t.Errorf("pays twice: %+v", d)
 		}
 	})
 }
 
-// A call that cannot wait for the share is refused, also when it is used to ask for
-// the shared budget.
+// A call that cannot wait for the share is refused, at once when the loss has lasted and
+// it is not used to ask for the shared budget.
 func TestShortDeadlinesWhileSharedIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &fakeShared{take: func(Ask) (Answer, error) { return Answer{}, ErrUnavailable }}
 		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{10, 1}})
-		for range 3 {
-			start := time.Now()
-			for _, bucket := range []string{"a", "b", "a"} {
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				_, err := p.Wait(ctx, bucket)
-				exhausted(t, err, TooLate)
-				cancel()
+		ask := func(bucket string) (time.Duration, error) {
+			return within(t, p, bucket, Interactive, 10*time.Second)
+		}
+		for _, bucket := range []string{"a", "b"} {
+			if took, err := ask(bucket); took > 10*time.Millisecond || err != nil { // For the organization's second.
+				t.Errorf("waited for %s: %v", took, err)
 			}
-			if took := time.Since(start); took != 0 {
-				t.Errorf("waited for %s", took)
+		}
+		for i := range 4 {
+			for _, bucket := range []string{"a", "b", "a"} {
+				took, err := ask(bucket)
+				exhausted(t, err, TooLate)
+				if i > 0 && took != 0 {
+					t.Errorf("waited for %s", took)
+				}
 			}
 			time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble
 		}
-		if n := len(shared.asks); n != 3 {
-			t.Errorf("asked %d times", n)
+		synctest.Wait()
+		if n := len(shared.asked()) + shared.looks; n < 4 || n > 6 {
+			t.Errorf("asked %d times in 4 s", n)
 		}
 	})
 }
