@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cache"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
@@ -438,5 +440,59 @@ func TestLifeOverrides(t *testing.T) {
 		if _, err := h.Catalog.Lives(overrides); err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), overrides[0].Of) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// TestNobodyGoesBackBehindAFetch: of two fetches that overlap, either may show the later
+// state. Whatever order they begin and end in, no reader gets an older answer than one
+// that was returned before the read began.
+func TestNobodyGoesBackBehindAFetch(t *testing.T) {
+	t.Parallel()
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		t.Run(fmt.Sprintf("ending as %v", order), func(t *testing.T) {
+			t.Parallel()
+			var states atomic.Int32
+			var held atomic.Bool
+			held.Store(true)
+			arrived := make(chan chan struct{}, 2)
+			up := gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
+				if held.Load() {
+					release := make(chan struct{})
+					arrived <- release
+					<-release
+				}
+				// The state that it shows is that of its end.
+				name := strings.Repeat("x", int(states.Add(1)))
+				return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"id": "p", "data": [], "name": "` + name + `"}`)}, nil
+			})
+			gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithPolicy(agingPolicy))
+			projects := adminv1connect.NewProjectServiceClient(connect.NewClient(gateway.InProcess()))
+			read := func(cacheControl string) int {
+				ctx, info := connect.NewClientContext(t.Context())
+				info.RequestHeader().Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
+				info.RequestHeader().Set("Cache-Control", cacheControl)
+				got, err := projects.GetProject(ctx, askedProject)
+				if err != nil {
+					t.Error(err)
+				}
+				return len(got.GetProject().GetName())
+			}
+			var releases [2]chan struct{}
+			var ended [2]chan int
+			for i := range releases {
+				ended[i] = make(chan int, 1)
+				go func() { ended[i] <- read("no-cache") }()
+				releases[i] = <-arrived
+			}
+			newest := 0
+			for _, i := range order {
+				close(releases[i])
+				newest = max(newest, <-ended[i])
+			}
+			held.Store(false)
+			if got := read(""); got < newest {
+				t.Errorf("state %d was returned after state %d", got, newest)
+			}
+		})
 	}
 }

@@ -68,6 +68,7 @@ type Options struct {
 type Cache struct {
 	options Options
 	flights *cache.Flight[stored]
+	fetches *fetches
 	unknown *cache.UnknownWrites
 	// refreshing bounds the background fetches.
 	refreshing chan struct{}
@@ -101,6 +102,7 @@ func New(o Options) (*Cache, error) {
 	return &Cache{
 		options:    o,
 		flights:    cache.NewFlight[stored](cache.FlightOptions{Timeout: flightTimeout, Now: o.Now, Joined: join}),
+		fetches:    newFetches(),
 		unknown:    cache.NewUnknownWrites(),
 		refreshing: make(chan struct{}, maxRefreshing),
 	}, nil

@@ -280,25 +280,35 @@ func unhurried(ctx context.Context) context.Context {
 // for the budget: the flight of a later version may have answered meanwhile, and an
 // older answer must not be stored behind its back.
 func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
-	began := s.options.Now()
 	at, snapshotErr := s.options.Store.Snapshot(ctx, l.tags)
-	response, err := s.next.Invoke(ctx, l.permit)
+	one, asking := s.fetches.begin(ctx, l.key, s.options.Now)
+	response, err := s.next.Invoke(asking, l.permit)
+	asOf, overtaken := one.end(err == nil)
 	if err != nil {
 		return stored{}, err
 	}
-	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: began, Life: s.lifeNow(l.permit, began)}
+	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: asOf, Life: s.lifeNow(l.permit, asOf)}
 	untyped := response.Untyped()
 	entry.Local, _ = response.Wire()
-	err = snapshotErr
-	if err == nil && untyped == nil {
+	if err = snapshotErr; err == nil && untyped == nil && !overtaken {
 		err = s.options.Store.Save(ctx, l.key, entry, at)
 	}
 	switch {
-	case err == nil, errors.Is(err, cache.ErrUnavailable):
 	case errors.Is(err, cache.ErrWriting), errors.Is(err, cache.ErrInvalidated):
 		s.options.Store.Overtaken(l.tags)
-	default:
+	case err != nil && !errors.Is(err, cache.ErrUnavailable):
 		s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
+		s.replaceNothing(ctx, l)
+	case untyped != nil || overtaken:
+		s.replaceNothing(ctx, l)
 	}
 	return stored{entry: entry, untyped: untyped, requestID: response.UpstreamRequestID(), fetched: true}, nil
+}
+
+// replaceNothing drops what is stored in this process behind an answer that is not
+// stored, and may be newer: the next reader must not go back in time.
+func (s *step) replaceNothing(ctx context.Context, l lookup) {
+	if _, ok := s.load(ctx, s.options.Near, l); ok {
+		s.options.Store.Overtaken(l.tags)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,14 +32,17 @@ type readCache struct {
 	// shared is the store in Redis. It is nil without Redis.
 	shared *cache.Redis
 	events cacheEvents
-	// settle bounds the time at the end for invalidations that Redis lacks.
-	settle time.Duration
-	logger *slog.Logger
+	// settle is the time from the closing of the doors until invalidations that Redis
+	// lacks have to be there, and closing when that was.
+	settle  time.Duration
+	closing atomic.Int64
+	logger  *slog.Logger
 }
 
 func openCache(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, methods *Catalog, logger *slog.Logger) (*readCache, error) {
 	c, r := conf.Cache, &readCache{events: newCacheEvents(), logger: logger}
-	_, r.settle, _ = conf.Shutdown.Split()
+	calls, settle, _ := conf.Shutdown.Split()
+	r.settle = calls + settle
 	org := organization(conf.Upstream.BaseURL, key)
 	declared, err := lives(c, methods)
 	if err != nil {
@@ -83,13 +87,21 @@ func (r *readCache) Run(ctx context.Context) error {
 	if r.shared == nil {
 		return nil
 	}
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.settle)
+	// What is owed when the lease of this replica has ended, the others drop anyway.
+	until := time.Now().Add(cache.DefaultMemberLease)
+	if by := time.Unix(0, r.closing.Load()).Add(r.settle); by.Before(until) {
+		until = by
+	}
+	settling, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
 	if owed := r.shared.Settle(settling); owed > 0 {
 		r.logger.WarnContext(ctx, "invalidations did not reach Redis; the other replicas drop all answers in a few seconds", "count", owed)
 	}
 	return nil
 }
+
+// closeBy notes when the doors closed.
+func (r *readCache) closeBy(at time.Time) { r.closing.Store(at.UnixNano()) }
 
 // degraded names an optional dependency that does not work. It returns "" when all
 // work.

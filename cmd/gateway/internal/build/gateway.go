@@ -143,7 +143,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	}
 	g.lifecycle = lifecycle{
 		ready: g.ready, delay: conf.Shutdown.Delay,
-		doors: []runner{g.http}, leave: g.http.port.Leave,
+		doors: []runner{g.http}, leave: g.http.port.Leave, closing: g.cache.closeBy,
 		background: []runner{g.access, g.cache, g.ready, g.audit},
 	}
 	if g.grpc != nil {

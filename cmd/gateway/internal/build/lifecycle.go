@@ -23,6 +23,8 @@ type lifecycle struct {
 	doors []runner
 	// leave asks clients to reconnect elsewhere.
 	leave func()
+	// closing is told when the doors close: the time for all that follows has begun.
+	closing func(at time.Time)
 	// background serves calls in flight and operators. It stops after the last call.
 	background []runner
 }
@@ -53,6 +55,7 @@ func (l lifecycle) run(ctx context.Context) error {
 	case <-failed:
 	}
 	l.ready.health.Stop()
+	l.closing(time.Now())
 	stopDoors()
 	err := doors.Wait()
 	stopBackground()

@@ -33,7 +33,7 @@ func TestLifecycleEndsInOrder(t *testing.T) {
 			}
 			r := newReadiness(keyFunc(func() error { return nil }), policyOf{new(callers.Set)}, func() string { return "" }, func() (string, bool) { return "", false })
 			l := lifecycle{
-				ready: r, leave: func() { events <- "leave" },
+				ready: r, leave: func() { events <- "leave" }, closing: func(time.Time) {},
 				doors:      []runner{part("door/0", test.door), part("door/1", nil)},
 				background: []runner{part("background/0", test.background), part("background/1", nil)},
 			}

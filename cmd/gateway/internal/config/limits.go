@@ -82,13 +82,14 @@ func (s *Shutdown) check(fault func(key, format string, args ...any)) {
 // auditFlush is the longest time for the last audit records.
 const auditFlush = 5 * time.Second
 
-// cacheSettle is the longest time for invalidations that have not reached Redis.
+// cacheSettle is the longest time that is held back for invalidations that have not
+// reached Redis. They also have what calls in flight leave of theirs.
 const cacheSettle = 2 * time.Second
 
 // Split divides the time after the delay: first calls in flight finish, then the
 // invalidations that Redis lacks are sent, and then the audit log is flushed. The flush
 // gets a quarter, and at most five seconds; the invalidations an eighth, and at most
-// two.
+// two, and what the calls leave.
 func (s Shutdown) Split() (calls, settle, flush time.Duration) {
 	left := s.Timeout - s.Delay
 	settle, flush = min(cacheSettle, left/8), min(auditFlush, left/4)
