@@ -54,6 +54,11 @@ func (r *Redis) Continue() error { return r.process.signal(syscall.SIGCONT) }
 // Flush removes all data.
 func (r *Redis) Flush(ctx context.Context) error { return r.do(ctx, "FLUSHALL", "+OK") }
 
+// Bound bounds its memory; 0 is no bound. Beyond it, it refuses what needs memory.
+func (r *Redis) Bound(ctx context.Context, bytes int) error {
+	return r.do(ctx, fmt.Sprintf("CONFIG SET maxmemory %d", bytes), "+OK")
+}
+
 // Save keeps the data of this moment: a Redis that is killed and started again has
 // these, as after a failover to a replica that lagged.
 func (r *Redis) Save(ctx context.Context) error { return r.do(ctx, "SAVE", "+OK") }

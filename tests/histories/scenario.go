@@ -78,7 +78,7 @@ func (s Scenario) play(ctx context.Context) (disturbed bool, err error) {
 		disturbed = disturbed || slices.ContainsFunc(s.Undisturbed, func(i int) bool { return fault.Replica == c.Replicas[i].Name() })
 	}
 	oldest, age := Oldest(c.History.Operations(), c.Upstream.Effects)
-	s.Log("the oldest read was %s old, where %s are allowed: %s through %s, %s", age.Round(time.Millisecond), s.Bound,
+	s.Log("%s: the oldest read was %s old, where %s are allowed: %s through %s, %s", s.Name, age.Round(time.Millisecond), s.Bound,
 		cmp.Or(oldest.Method, "any"), cmp.Or(oldest.Replica, "any"), cmp.Or(oldest.Note, "current"))
 	verdict := c.check(Check{Effects: c.Upstream.Effects, Bound: func(at time.Duration) time.Duration {
 		if len(faults) > 0 {

@@ -2,15 +2,17 @@
 
 package histories
 
-// Scenarios returns all of them. [KnownViolations] names those that are expected to
-// fail.
+// Scenarios returns all of them.
 func Scenarios() []Scenario {
 	return []Scenario{
+		nothingWrong(),
 		redisComesBackOlder(),
 		emptiedRedis(),
 		stoppedRedis(),
 		killedRedis(),
+		fullRedis(),
 		pausedReplica(),
+		cutReader(),
 		joinAcrossAWrite(),
 		lateEffect(),
 		debtsDieWithTheProcess(),

@@ -5,6 +5,7 @@ package histories
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -67,6 +68,35 @@ func emptiedRedis() Scenario {
 				return err
 			}
 			if err := c.mustWrite(ctx, c.Replicas[1], register, "v2"); err != nil {
+				return err
+			}
+			return c.watch(ctx, 3*time.Second, register, c.Replicas...)
+		},
+	}
+}
+
+// fullRedis lets Redis refuse all that needs memory.
+func fullRedis() Scenario {
+	return Scenario{
+		Name: "FullRedis", About: "a Redis without room gives no answer from before",
+		Options: ClusterOptions{Registers: 1}, Bound: Calm,
+		Run: func(ctx context.Context, c *Cluster) error {
+			register := Register(0)
+			if err := c.stored(ctx, register, c.Replicas...); err != nil {
+				return err
+			}
+			if err := c.Redis.Bound(ctx, 1); err != nil {
+				return err
+			}
+			for i, r := range c.Replicas {
+				if err := c.mustWrite(ctx, r, register, fmt.Sprintf("v%d", i)); err != nil {
+					return err
+				}
+				if err := c.watch(ctx, time.Second, register, c.Replicas...); err != nil {
+					return err
+				}
+			}
+			if err := c.Redis.Bound(ctx, 0); err != nil {
 				return err
 			}
 			return c.watch(ctx, 3*time.Second, register, c.Replicas...)

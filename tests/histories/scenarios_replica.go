@@ -9,6 +9,49 @@ import (
 	"time"
 )
 
+// nothingWrong writes through each replica, and reads through all.
+func nothingWrong() Scenario {
+	return Scenario{
+		Name: "NothingWrong", About: "a write is seen through all replicas at once",
+		Options: ClusterOptions{Registers: 1}, Bound: Calm, Undisturbed: []int{0, 1, 2},
+		Run: func(ctx context.Context, c *Cluster) error {
+			register := Register(0)
+			for i := range 4 * len(c.Replicas) {
+				if err := c.stored(ctx, register, c.Replicas...); err != nil {
+					return err
+				}
+				if err := c.mustWrite(ctx, c.Replicas[i%len(c.Replicas)], register, fmt.Sprintf("v%d", i)); err != nil {
+					return err
+				}
+			}
+			return c.watch(ctx, time.Second, register, c.Replicas...)
+		},
+	}
+}
+
+// cutReader cuts a replica off from Redis, and writes elsewhere.
+func cutReader() Scenario {
+	return Scenario{
+		Name: "CutReader", About: "a replica that cannot be told serves nothing old for longer than the cap",
+		Options: ClusterOptions{Registers: 1}, Bound: Isolated, Undisturbed: []int{0, 2},
+		Run: func(ctx context.Context, c *Cluster) error {
+			register, cut := Register(0), c.Replicas[1]
+			if err := c.stored(ctx, register, c.Replicas...); err != nil {
+				return err
+			}
+			cut.Proxy.Cut()
+			if err := c.mustWrite(ctx, c.Replicas[0], register, "v1"); err != nil {
+				return err
+			}
+			if err := c.watch(ctx, Isolated+2*time.Second, register, c.Replicas...); err != nil {
+				return err
+			}
+			cut.Proxy.Heal()
+			return c.watch(ctx, 3*time.Second, register, c.Replicas...)
+		},
+	}
+}
+
 // pausedReplica halts a replica for longer than an answer may live in its memory
 // without the bus. Its connections to Redis are gone when it goes on, as after a
 // machine was suspended, so that it cannot hear what it missed.
