@@ -33,6 +33,7 @@ type scheduler struct {
 	draining bool
 
 	tokens tokenPace
+	untold int // messages since the last progress
 
 	began []position // what the stream had to read
 	held  bool       // no read begins: the list ahead of them has not been read whole
@@ -73,11 +74,17 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 			if err := s.take(e, send); err != nil {
 				return err
 			}
+			if s.untold < untoldMost {
+				continue
+			}
+			if err := s.tell(ctx, send); err != nil {
+				return err
+			}
 		case <-ending:
 			ending, s.draining = nil, true
 			stop()
 		case <-ticker.C:
-			if err := send(s.progress(ctx, s.resumeToken)); err != nil {
+			if err := s.tell(ctx, send); err != nil {
 				return err
 			}
 		}
@@ -89,6 +96,16 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 		return err
 	}
 	return send(s.end(ctx, accounting.From(ctx).Reads.Made.Load(), work.Err() != nil))
+}
+
+// untoldMost is how many messages a stream sends without a progress: in the time between
+// two ticks, a cache can fill many pages, and a caller may wait for the token.
+const untoldMost = 250
+
+// tell sends the progress.
+func (s *scheduler) tell(ctx context.Context, send func(proto.Message) error) error {
+	s.untold = 0
+	return send(s.progress(ctx, s.resumeToken))
 }
 
 // timeToEnd is when to begin the end: a tenth of the time, and at most some
@@ -178,5 +195,6 @@ func (s *scheduler) take(e event, send func(proto.Message) error) error {
 		return nil
 	}
 	s.report.add(e)
+	s.untold++
 	return send(e.message)
 }
