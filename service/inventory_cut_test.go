@@ -2,9 +2,12 @@ package service_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
@@ -249,5 +253,46 @@ func TestProgressWithoutNewsHasNoToken(t *testing.T) {
 	}
 	if pages != 2 || tokens == 0 || tokens > pages {
 		t.Errorf("%d tokens after %d pages", tokens, pages)
+	}
+}
+
+// TestFastStreamsSayWhereTheyAre between the ticks too, without asking for the budget
+// each time: replicas share that in Redis.
+func TestFastStreamsSayWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	const most = 250
+	var asked atomic.Int64
+	gw := newTourGateway(t, sandbox.Options{Users: 12, Projects: 4*most + 50, AuditEvents: 10}, progressEvery(time.Hour), gatewaytest.WithOptions(func(o *service.Options) {
+		o.Budget = fakeBudget{catalogtest.Gateway(t), func() { asked.Add(1) }}
+	}))
+	method := inventoryOf(t, gw.Catalog, "ListApiKeys")
+	stream, err := gw.open(t.Context(), doors[0], "root", method, with(anyRequest(method), "include_archived", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Close() }()
+	tokens, untold := 0, 0
+	for {
+		response := &inventoryv1.ListApiKeysResponse{}
+		if err := stream.Receive(response); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if response.GetKeys() != nil {
+			untold++
+		}
+		if response.GetProgress() != nil {
+			untold = 0
+		}
+		if response.GetProgress().GetResumeToken() != "" {
+			tokens++
+		}
+		if untold > most {
+			t.Fatalf("%d messages without a progress", untold)
+		}
+	}
+	if tokens != 4 || asked.Load() != 1 {
+		t.Errorf("%d tokens, and the budget was asked for %d times", tokens, asked.Load())
 	}
 }

@@ -59,21 +59,24 @@ func (s *scheduler) progress(ctx context.Context, token func(context.Context) (s
 }
 
 // timeLeft is how long the calls that are left will take at the rates of now.
-// Budgets are spent in parallel; the organization's is spent by all calls.
+// Budgets are spent in parallel; the organization's is spent by all calls. The rates are
+// asked for once a tick: replicas share them in Redis.
 func (s *scheduler) timeLeft(ctx context.Context, left map[string]int64) (longest time.Duration) {
-	rates := make(map[string]float64)
-	for _, state := range s.Budget.Snapshot(ctx) {
-		rates[state.Bucket] = state.Rate
+	if s.rates == nil {
+		s.rates = make(map[string]float64)
+		for _, state := range s.Budget.Snapshot(ctx) {
+			s.rates[state.Bucket] = state.Rate
+		}
 	}
 	organization := int64(0)
 	for bucket, calls := range left {
 		if calls > 0 {
 			organization += calls
 			wait := s.Budget.Estimate(bucket, pace.Flow{Key: s.caller, Class: pace.FanOut})
-			longest = max(longest, wait, minutesOf(calls, rates[bucket]))
+			longest = max(longest, wait, minutesOf(calls, s.rates[bucket]))
 		}
 	}
-	return max(longest, minutesOf(organization, rates[""]))
+	return max(longest, minutesOf(organization, s.rates[""]))
 }
 
 // minutesOf is how long calls take at a rate in a minute; 0 at an unknown one.

@@ -33,7 +33,8 @@ type scheduler struct {
 	draining bool
 
 	tokens tokenPace
-	untold int // messages since the last progress
+	untold int                // messages since the last progress
+	rates  map[string]float64 // of the budgets, at the last tick; nil: not known
 
 	began []position // what the stream had to read
 	held  bool       // no read begins: the list ahead of them has not been read whole
@@ -84,6 +85,7 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 			ending, s.draining = nil, true
 			stop()
 		case <-ticker.C:
+			s.rates = nil
 			if err := s.tell(ctx, send); err != nil {
 				return err
 			}
