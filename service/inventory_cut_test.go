@@ -106,7 +106,7 @@ func TestCutAnywhere(t *testing.T) {
 			t.Parallel()
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
-			random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // Not a secret.
+			random := rand.New(rand.NewPCG(seed, 0))
 			gw := newTourGateway(t, options, progressEvery(time.Millisecond))
 			resumed := 0
 			for _, method := range inventories(gw.Catalog) {

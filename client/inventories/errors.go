@@ -96,7 +96,7 @@ func lasting(reason string) bool {
 
 // readPasses says whether a read that failed can succeed at the next attempt.
 func readPasses(f *inventoryv1.Failure) bool {
-	switch connect.Code(f.GetCode()) { //nolint:exhaustive // The other codes last.
+	switch connect.Code(f.GetCode()) {
 	case connect.CodeUnavailable, connect.CodeResourceExhausted, connect.CodeAborted, connect.CodeDeadlineExceeded:
 		return !lasting(f.GetReason())
 	default:

@@ -15,7 +15,7 @@ import (
 // first stream; the caller may not read the last project.
 type gateway struct{ replica }
 
-func (g *gateway) ListApiKeys(ctx context.Context, req *request) (*stream, error) {
+func (g *gateway) ListApiKeys(ctx context.Context, req *request) (*stream, error) { //nolint:revive,staticcheck // The name in the stubs.
 	g.scripts = []script{
 		{messages: []*response{page("proj_a"), progress("behind proj_a"), page("proj_b")}, err: connect.NewError(connect.CodeUnavailable, "connection reset")},
 		{messages: []*response{page("proj_b"), failure(connect.CodePermissionDenied, "PERMISSION_DENIED", 0), part("proj_c", inventoryv1.Incomplete_REASON_DENIED)}},

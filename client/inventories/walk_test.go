@@ -354,7 +354,10 @@ func TestLoopLeft(t *testing.T) {
 	var said int
 	seq := inventories.Walk(t.Context(), r.list, &request{ResumeToken: "0"}, inventories.OnProgress(func(*inventoryv1.Progress) { said++ }))
 	for range 2 {
-		for range seq {
+		for page, err := range seq {
+			if err != nil || page.GetKeys().GetProjectId() != "a" {
+				t.Errorf("%v, %v", page, err)
+			}
 			break
 		}
 	}

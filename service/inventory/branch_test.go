@@ -143,7 +143,7 @@ func TestTokensOfProgressAreBounded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var pace tokenPace
-		sent, characters, last := int64(0), 0, 0
+		sent, characters := int64(0), 0
 		for n := range rapid.IntRange(1, 200).Draw(t, "progresses") {
 			news := rapid.Int64Range(0, 2).Draw(t, "news")
 			sent += news
@@ -154,7 +154,7 @@ func TestTokensOfProgressAreBounded(t *testing.T) {
 			if sent == before {
 				t.Fatal("a token without news")
 			}
-			last = rapid.IntRange(1, maxToken).Draw(t, "length")
+			last := rapid.IntRange(1, maxToken).Draw(t, "length")
 			pace.took(strings.Repeat("x", last), sent)
 			if characters > n*tokenRate {
 				t.Fatalf("%d characters in %d messages", characters, n)
