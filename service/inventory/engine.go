@@ -25,6 +25,9 @@ type Options struct {
 	// Longest bounds a stream; 0 means [DefaultLongestStream]. Shortly before it is
 	// over, the stream ends with a resume token.
 	Longest time.Duration
+	// ProgressEvery is how often a stream says how far it is; 0 means
+	// [DefaultProgressEvery].
+	ProgressEvery time.Duration
 	// MaxPages bounds each list; 0 means pages.DefaultMaxPages.
 	MaxPages int
 	// MaxOutermost bounds the items of the outermost list, such as projects, that
@@ -53,6 +56,8 @@ const (
 	DefaultConcurrency = 8
 	// DefaultLongestStream bounds a stream.
 	DefaultLongestStream = 6 * time.Hour
+	// DefaultProgressEvery is how often a stream says how far it is.
+	DefaultProgressEvery = time.Second
 	// DefaultMaxOutermost is how many items of the outermost list one stream goes
 	// through.
 	DefaultMaxOutermost = 100_000
@@ -68,6 +73,9 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.Longest <= 0 {
 		o.Longest = DefaultLongestStream
+	}
+	if o.ProgressEvery <= 0 {
+		o.ProgressEvery = DefaultProgressEvery
 	}
 	if o.MaxPages <= 0 {
 		o.MaxPages = pages.DefaultMaxPages

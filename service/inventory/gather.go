@@ -86,14 +86,14 @@ func (w *walker) gather(ctx context.Context) (err error) {
 // gather begins the list that is read ahead. Until it has been read whole, no other
 // read begins: the view could not judge its items.
 func (s *scheduler) gather(ctx context.Context) {
-	s.running++
+	number := s.number(branch{})
 	s.held = true
 	w := s.walker
 	go func() {
 		err := w.gather(ctx)
 		if err != nil {
-			w.fail(ctx, w.plan.gather.read, position{}, err)
+			w.fail(ctx, w.plan.gather.read, position{}, err, event{walk: number})
 		}
-		w.events <- event{done: true, gathered: err == nil}
+		w.events <- event{walk: number, done: true, gathered: err == nil}
 	}()
 }

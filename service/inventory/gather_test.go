@@ -14,11 +14,11 @@ func TestWhatIsHeldRemains(t *testing.T) {
 	if err := s.enqueue(s.began, []string{"proj_a", "proj_b"}, true); err != nil || len(s.queue) > 0 {
 		t.Fatalf("%v queued, %v", s.queue, err)
 	}
-	if left := s.remaining(); len(left) != 1 || left[0].cursor != "proj_z" {
+	if left, _ := s.remaining(); len(left) != 1 || left[0].cursor != "proj_z" {
 		t.Errorf("%v is left", left)
 	}
 	s.held = false
-	if left := s.remaining(); len(left) > 0 {
+	if left, _ := s.remaining(); len(left) > 0 {
 		t.Errorf("%v is left of nothing", left)
 	}
 }

@@ -45,6 +45,13 @@ func (l *leftovers) add(left ...position) {
 	}
 }
 
+// addBranch adds what is left of a walk.
+func (l *leftovers) addBranch(b *branch) {
+	left, repeats := b.rest()
+	l.repeats = l.repeats || repeats
+	l.add(left...)
+}
+
 // shrink makes room for at least a quarter more, so that it is not made for every one.
 func (l *leftovers) shrink() {
 	const enough = maxNamed / 4 * 3

@@ -81,9 +81,6 @@ func (p position) inside(key string) position {
 	return position{keys: append(slices.Clip(p.keys), key), page: p.page}
 }
 
-// whole says that a position is that of an outermost item with all that is in it.
-func (p position) whole() bool { return len(p.keys) == 1 && p.cursor == "" }
-
 // at is the read that a position is in.
 func (p *plan) at(at position) int {
 	if p.buckets == nil {

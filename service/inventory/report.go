@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -17,12 +16,14 @@ import (
 // It belongs to the goroutine of the call.
 type report struct {
 	items, failures, denied int64
-	// repeats says that a resume token begins earlier than the stream ended.
-	repeats bool
+	pages                   int64 // messages with items, those that are empty too
 }
 
 func (r *report) add(e event) {
 	r.items += e.items
+	if e.message != nil && !e.failed {
+		r.pages++
+	}
 	if e.failed {
 		r.failures++
 	}
@@ -31,8 +32,8 @@ func (r *report) add(e event) {
 	}
 }
 
-// progress is the progress of the stream.
-func (s *scheduler) progress(ctx context.Context) proto.Message {
+// progress is the progress of the stream. Token returns the one that it has, if any.
+func (s *scheduler) progress(ctx context.Context, token func(context.Context) (string, bool)) proto.Message {
 	progress := &inventoryv1.Progress{Items: s.report.items, Failures: s.report.failures, AllListed: !s.listing}
 	left := make(map[string]int64) // by budget
 	add := func(r *read, count *readCount) {
@@ -51,25 +52,31 @@ func (s *scheduler) progress(ctx context.Context) proto.Message {
 	if s.Budget != nil {
 		progress.TimeLeft = durationpb.New(s.timeLeft(ctx, left))
 	}
+	if token != nil {
+		progress.ResumeToken, progress.Repeats = token(ctx)
+	}
 	return s.plan.responseOf(s.plan.progress, progress)
 }
 
 // timeLeft is how long the calls that are left will take at the rates of now.
-// Budgets are spent in parallel; the organization's is spent by all calls.
+// Budgets are spent in parallel; the organization's is spent by all calls. The rates are
+// asked for once a tick: replicas share them in Redis.
 func (s *scheduler) timeLeft(ctx context.Context, left map[string]int64) (longest time.Duration) {
-	rates := make(map[string]float64)
-	for _, state := range s.Budget.Snapshot(ctx) {
-		rates[state.Bucket] = state.Rate
+	if s.rates == nil {
+		s.rates = make(map[string]float64)
+		for _, state := range s.Budget.Snapshot(ctx) {
+			s.rates[state.Bucket] = state.Rate
+		}
 	}
 	organization := int64(0)
 	for bucket, calls := range left {
 		if calls > 0 {
 			organization += calls
 			wait := s.Budget.Estimate(bucket, pace.Flow{Key: s.caller, Class: pace.FanOut})
-			longest = max(longest, wait, minutesOf(calls, rates[bucket]))
+			longest = max(longest, wait, minutesOf(calls, s.rates[bucket]))
 		}
 	}
-	return max(longest, minutesOf(organization, rates[""]))
+	return max(longest, minutesOf(organization, s.rates[""]))
 }
 
 // minutesOf is how long calls take at a rate in a minute; 0 at an unknown one.
@@ -90,7 +97,8 @@ func (p *plan) responseOf(member protoreflect.FieldDescriptor, m proto.Message) 
 // end is the last message, after so many calls.
 func (s *scheduler) end(ctx context.Context, calls int64, late bool) proto.Message {
 	end := &inventoryv1.End{Calls: calls, Items: s.report.items, Failures: s.report.failures}
-	positions, unjudged := s.remaining(), s.walker.unjudged.Load()
+	positions, repeats := s.remaining()
+	unjudged := s.walker.unjudged.Load()
 	if len(positions) == 0 && !unjudged {
 		end.Outcome = &inventoryv1.End_Complete{Complete: &inventoryv1.Complete{}}
 		return s.plan.responseOf(s.plan.end, end)
@@ -112,49 +120,9 @@ func (s *scheduler) end(ctx context.Context, calls int64, late bool) proto.Messa
 		}
 	}
 	if len(positions) > 0 {
-		scope := s.scope
-		if keys, err := s.options.TokenKeys(ctx); err == nil { // A stream can outlast its first ones.
-			scope.keys = keys
-		}
-		incomplete.ResumeToken = scope.token(rest{s.now.Unix(), positions})
+		incomplete.ResumeToken = s.token(ctx, positions)
 	}
-	incomplete.Repeats = s.report.repeats
+	incomplete.Repeats = repeats
 	end.Outcome = &inventoryv1.End_Incomplete{Incomplete: incomplete}
 	return s.plan.responseOf(s.plan.end, end)
-}
-
-// remaining are the positions that were not read, in the order of the outermost list.
-// Pages of which no item was begun are one position: that of the list behind them.
-func (s *scheduler) remaining() []position {
-	if s.held {
-		return s.began
-	}
-	left := s.left
-	left.named = slices.Clone(left.named)
-	for _, p := range s.queue {
-		if len(p.keys) > 0 && p.page > s.deepest {
-			left.from = min(left.from, p.page)
-		}
-	}
-	if s.pieces != nil && s.pieces.next < s.pieces.count() {
-		left.from = min(left.from, s.pieces.next)
-	}
-	for _, p := range s.queue {
-		left.add(p)
-	}
-	s.report.repeats = s.report.repeats || left.repeats || s.walker.repeats.Load()
-	return left.positions(s.page)
-}
-
-// page is the position of a page of the outermost list.
-func (s *scheduler) page(n int) position {
-	switch {
-	case n < 0:
-		return position{}
-	case s.pieces != nil:
-		before, _ := s.pieces.key(n - 1)
-		return position{cursor: before}
-	default:
-		return position{cursor: s.cursors[n]}
-	}
 }

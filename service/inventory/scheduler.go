@@ -11,9 +11,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 )
 
-// progressEvery is the interval of progress messages.
-const progressEvery = time.Second
-
 // scheduler runs one call. It belongs to the goroutine of the call, which owns the
 // stream too. It starts walkers, at most as many as there may be reads at a time:
 // one walks the outermost list, each other walks the lists within one of its items.
@@ -25,7 +22,8 @@ type scheduler struct {
 	walker *walker
 	report report
 
-	running  int
+	running  map[int]branch // what is left of the walks that are under way, by number
+	begun    int            // how many walks were
 	listing  bool
 	queue    []position          // behind it come the pieces of the query
 	seen     map[string]struct{} // the outermost items of a list, of which none is read twice
@@ -34,12 +32,16 @@ type scheduler struct {
 	left     leftovers
 	draining bool
 
+	tokens tokenPace
+	untold int                // messages since the last progress
+	rates  map[string]float64 // of the budgets, at the last tick; nil: not known
+
 	began []position // what the stream had to read
 	held  bool       // no read begins: the list ahead of them has not been read whole
 }
 
 func newScheduler(q *query) *scheduler {
-	return &scheduler{query: q, walker: newWalker(q), deepest: -1, seen: make(map[string]struct{}), left: leftovers{from: nowhere}}
+	return &scheduler{query: q, walker: newWalker(q), running: make(map[int]branch), deepest: -1, seen: make(map[string]struct{}), left: leftovers{from: nowhere}}
 }
 
 // run streams until everything is read, or the time is nearly over, or the
@@ -51,21 +53,21 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 	}
 	work, stop := context.WithDeadline(parts, timeToEnd(ctx, time.Now()))
 	defer s.abandon(stop)
-	ticker := time.NewTicker(progressEvery)
+	ticker := time.NewTicker(s.options.ProgressEvery)
 	defer ticker.Stop()
 	ending := s.options.Ending()
 	if s.gatherBase != nil {
 		s.gather(work)
 	}
 	for {
-		for !s.held && s.running < s.options.Concurrency && work.Err() == nil {
+		for !s.held && len(s.running) < s.options.Concurrency && work.Err() == nil {
 			p, ok := s.next()
 			if !ok {
 				break
 			}
 			s.begin(work, p)
 		}
-		if s.running == 0 {
+		if len(s.running) == 0 {
 			break
 		}
 		select {
@@ -73,11 +75,18 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 			if err := s.take(e, send); err != nil {
 				return err
 			}
+			if s.untold < untoldMost {
+				continue
+			}
+			if err := s.tell(ctx, send); err != nil {
+				return err
+			}
 		case <-ending:
 			ending, s.draining = nil, true
 			stop()
 		case <-ticker.C:
-			if err := send(s.progress(ctx)); err != nil {
+			s.rates = nil
+			if err := s.tell(ctx, send); err != nil {
 				return err
 			}
 		}
@@ -85,10 +94,20 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := send(s.progress(ctx)); err != nil {
+	if err := send(s.progress(ctx, nil)); err != nil { // The end has the token.
 		return err
 	}
 	return send(s.end(ctx, accounting.From(ctx).Reads.Made.Load(), work.Err() != nil))
+}
+
+// untoldMost is how many messages a stream sends without a progress: in the time between
+// two ticks, a cache can fill many pages, and a caller may wait for the token.
+const untoldMost = 250
+
+// tell sends the progress.
+func (s *scheduler) tell(ctx context.Context, send func(proto.Message) error) error {
+	s.untold = 0
+	return send(s.progress(ctx, s.resumeToken))
 }
 
 // timeToEnd is when to begin the end: a tenth of the time, and at most some
@@ -121,50 +140,63 @@ func (s *scheduler) next() (position, bool) {
 	return position{}, false
 }
 
+// number takes note of a walk that begins.
+func (s *scheduler) number(b branch) int {
+	s.begun++
+	s.running[s.begun] = b
+	return s.begun
+}
+
 // begin starts a walk.
 func (s *scheduler) begin(ctx context.Context, p position) {
-	s.running++
+	number := s.number(newBranch(p))
 	top := len(p.keys) == 0 && s.plan.listed()
 	if !top {
 		s.deepest = max(s.deepest, p.page)
 	}
 	w := s.walker
 	go func() {
-		left := []position{p}
 		err := errors.New("a walk that panicked")
-		defer func() { w.events <- event{done: true, top: top, left: left} }()
+		defer func() { w.events <- event{walk: number, done: true, top: top} }()
 		defer func() {
 			if err != nil {
-				w.fail(ctx, w.plan.reads[w.plan.at(p)], p, err)
+				w.fail(ctx, w.plan.reads[w.plan.at(p)], p, err, event{walk: number})
 			}
 		}()
 		defer observe.Recover(ctx, w.Logger, &err)
-		left, err = w.walk(ctx, p, top), nil
+		w.walk(ctx, number, p, top)
+		err = nil
 	}()
 }
 
 // abandon ends the walks that are under way, and waits for them.
 func (s *scheduler) abandon(stop context.CancelFunc) {
 	stop()
-	for s.running > 0 {
+	for len(s.running) > 0 {
 		if e := <-s.walker.events; e.done {
-			s.running--
+			delete(s.running, e.walk)
 		}
 	}
 }
 
-// take handles an event of a walker.
+// take handles an event of a walker. What is left and what was sent change together:
+// whatever ends the stream, or asks for a token, comes before or after both.
 func (s *scheduler) take(e event, send func(proto.Message) error) error {
+	if e.rest != nil {
+		s.running[e.walk] = *e.rest
+	}
 	if e.done {
-		s.running--
+		b := s.running[e.walk]
+		delete(s.running, e.walk)
+		s.left.addBranch(&b)
 		s.listing = s.listing && !e.top
 		s.held = s.held && !e.gathered
-		s.left.add(e.left...)
 	}
 	s.enlist(e.listed, e.at)
 	if e.message == nil {
 		return nil
 	}
 	s.report.add(e)
+	s.untold++
 	return send(e.message)
 }

@@ -169,10 +169,11 @@ func TestTokenThatDoesNotFit(t *testing.T) {
 	key := func(n int) string { return fmt.Sprintf("proj_%024d", n) }
 	rest := func(s *scheduler) []position {
 		t.Helper()
-		token := s.scope.token(rest{5, s.remaining()})
+		left, repeats := s.remaining()
+		token := s.scope.token(rest{5, left})
 		got, err := s.scope.parse(token, 2)
-		if err != nil || !s.report.repeats {
-			t.Errorf("repeats %t, a token of %d, %v", s.report.repeats, len(token), err)
+		if err != nil || !repeats {
+			t.Errorf("repeats %t, a token of %d, %v", repeats, len(token), err)
 		}
 		return got.positions
 	}
@@ -237,7 +238,7 @@ func TestWhatIsLeftIsBounded(t *testing.T) {
 				t.Fatalf("%d bytes are left", s.left.size)
 			}
 		}
-		positions := s.remaining()
+		positions, _ := s.remaining()
 		if n := len(s.scope.token(rest{5, positions})); n > maxToken {
 			t.Fatalf("a token of %d", n)
 		}
@@ -270,7 +271,7 @@ func TestRemainingNamesPagesByTheList(t *testing.T) {
 		}
 	}
 	want := []position{{keys: []string{"failed"}}, {keys: []string{"1"}}, {cursor: "b"}}
-	if got := f.remaining(); !slices.EqualFunc(want, got, comparePositions) {
+	if got, _ := f.remaining(); !slices.EqualFunc(want, got, comparePositions) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
-	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -30,8 +29,6 @@ type walker struct {
 
 	gathered readCount   // of the list that is read ahead
 	unjudged atomic.Bool // its items are about more than the view remembers
-
-	repeats atomic.Bool // what is left begins earlier than it was read
 }
 
 // readCount is how many calls of a read there are, as far as is known, and how
@@ -47,10 +44,12 @@ type event struct {
 	// listed are the names on a page of the outermost list, and at its cursor.
 	listed []string
 	at     string
-	// done is the end of a walk, top that of the outermost list, and left the
-	// positions that were not reached.
+	// walk is the number of the walk, and rest what is left of it once the message has
+	// been sent; nil where that is what it was.
+	walk int
+	rest *branch
+	// done is the end of a walk, and top that of the outermost list.
 	done, top bool
-	left      []position
 	// gathered is the end of the list that is read ahead, read whole.
 	gathered bool
 }
@@ -59,65 +58,56 @@ func newWalker(q *query) *walker {
 	return &walker{query: q, events: make(chan event), counts: make([]readCount, len(q.plan.reads))}
 }
 
-// walk reads a list to its end, and all lists within it, and returns the
-// positions that it did not read. The outermost walk leaves the lists within
-// it to others.
-func (w *walker) walk(ctx context.Context, p position, top bool) (left []position) {
-	number := w.plan.at(p)
-	r := w.plan.reads[number]
-	var trail *pages.Trail
-	if r.list != nil {
-		trail = r.list.Trail(p.cursor, w.options.MaxPages)
-	}
-	edge, outermost := int64(0), 0
-	for {
-		page, err := w.ask(ctx, number, p, trail, &edge)
+// walk reads a list to its end, and all lists within it; or until the time is over, or
+// the outermost list has more items than a stream goes through. That list's walk leaves
+// the lists within it to others. Number is the walk's own.
+func (w *walker) walk(ctx context.Context, number int, p position, top bool) {
+	b, outermost := newBranch(p), 0
+	for ctx.Err() == nil {
+		f := b.next()
+		if f == nil {
+			return
+		}
+		at, which := f.at, w.plan.at(f.at)
+		r := w.plan.reads[which]
+		if f.list == nil {
+			f.list = w.listing(r, at)
+		}
+		page, err := w.ask(ctx, which, at, f.list)
 		if err != nil {
-			w.fail(ctx, r, p, err)
-			return w.join(left, []position{p})
+			b.fail(f)
+			rest := b.clone()
+			w.fail(ctx, r, at, err, event{walk: number, rest: &rest})
+			continue
 		}
-		e := event{message: page.message, items: page.items}
+		e := event{walk: number, message: page.message, items: page.items}
+		inner := page.keys
 		if top {
-			e.listed, e.at = page.keys, p.cursor
+			e.listed, e.at, inner = page.keys, at.cursor, nil
 		}
-		if (e.message != nil || e.listed != nil) && !w.hand(ctx, e) {
-			return w.join(left, []position{p})
+		b.read(f, inner, page.next)
+		rest := b.clone()
+		e.rest = &rest
+		if !w.hand(ctx, e) {
+			return
 		}
-		if !top {
-			w.counts[min(number+1, len(w.counts)-1)].known.Add(int64(len(page.keys)))
-			for _, key := range page.keys {
-				left = w.join(left, w.walk(ctx, p.inside(key), false))
-			}
-		}
+		w.counts[min(which+1, len(w.counts)-1)].known.Add(int64(len(inner)))
 		if page.next == "" {
-			return left
+			continue
 		}
-		p.cursor = page.next
-		if top {
-			if outermost += len(page.keys); outermost >= w.options.MaxOutermost {
-				w.tooMany.Store(true)
-				return append(left, p)
-			}
+		if outermost += len(e.listed); outermost >= w.options.MaxOutermost {
+			w.tooMany.Store(true)
+			return
 		}
-		w.counts[number].known.Add(1)
+		w.counts[which].known.Add(1)
 	}
 }
 
-// maxBranchRest bounds what one outermost item leaves for a resume token.
-const maxBranchRest = 1000
-
-// join puts positions within one outermost item together. Where they are too many, the
-// whole item stands for all of them.
-func (w *walker) join(left, more []position) []position {
-	switch {
-	case len(left) == 1 && left[0].whole():
-		return left
-	case len(left)+len(more) <= maxBranchRest || len(more) == 0:
-		return append(left, more...)
-	default:
-		w.repeats.Store(true)
-		return []position{{keys: more[0].keys[:1], page: more[0].page}}
+func (w *walker) listing(r *read, p position) *listing {
+	if r.list == nil {
+		return &listing{}
 	}
+	return &listing{trail: r.list.Trail(p.cursor, w.options.MaxPages)}
 }
 
 // itemPage is a page of a list, or the answer of another read.
@@ -134,15 +124,15 @@ func uselessPage() error {
 	return &upstream.Error{Kind: upstream.Unavailable, Reason: upstream.ReasonBadResponse}
 }
 
-// ask makes one read. Edge is where the buckets of the pages before ended.
-func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.Trail, edge *int64) (page itemPage, err error) {
+// ask makes one read.
+func (w *walker) ask(ctx context.Context, number int, p position, list *listing) (page itemPage, err error) {
 	defer observe.Recover(ctx, w.Logger, &err)
 	if err := ctx.Err(); err != nil {
 		return itemPage{}, err
 	}
 	defer w.counts[number].done.Add(1)
 	r := w.plan.reads[number]
-	said, next, err := w.fetch(ctx, r, w.requestAt(r, number, p), trail)
+	said, next, err := w.fetch(ctx, r, w.requestAt(r, number, p), list.trail)
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.NotFound && r.mayBeAbsent {
 		page.message, page.items = w.plan.message(r, p, nil, nil)
 		return page, nil
@@ -152,7 +142,7 @@ func (w *walker) ask(ctx context.Context, number int, p position, trail *pages.T
 	}
 	page.next = next
 	if r.bucketed != nil {
-		if *edge, err = r.bucketed.check(w.cuts[number], pieceOf(p), *edge, said.Get(r.items).List()); err != nil {
+		if list.edge, err = r.bucketed.check(w.cuts[number], pieceOf(p), list.edge, said.Get(r.items).List()); err != nil {
 			return itemPage{}, err
 		}
 	}
@@ -175,8 +165,8 @@ func (w *walker) hand(ctx context.Context, e event) bool {
 }
 
 // fail reports a read that failed, as its caller would have seen it. A read that
-// was cut off by the end of the stream has not failed.
-func (w *walker) fail(ctx context.Context, r *read, p position, err error) {
+// was cut off by the end of the stream has not failed. E says what is left then.
+func (w *walker) fail(ctx context.Context, r *read, p position, err error, e event) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -197,7 +187,6 @@ func (w *walker) fail(ctx context.Context, r *read, p position, err error) {
 	if seen.RetryAfter > 0 {
 		failure.RetryDelay = durationpb.New(seen.RetryAfter)
 	}
-	w.hand(ctx, event{
-		failed: true, denied: seen.Code == connect.CodePermissionDenied, message: w.plan.responseOf(w.plan.failure, failure),
-	})
+	e.failed, e.denied, e.message = true, seen.Code == connect.CodePermissionDenied, w.plan.responseOf(w.plan.failure, failure)
+	w.hand(ctx, e)
 }

@@ -37,7 +37,8 @@ type ListApiKeysRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -224,7 +225,8 @@ type ListServiceAccountsRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -411,7 +413,8 @@ type ListProjectUsersRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -598,7 +601,8 @@ type ListProjectGroupsRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -785,7 +789,8 @@ type ListRateLimitsRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -972,7 +977,8 @@ type ListUserRolesRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1159,7 +1165,8 @@ type ListGroupRolesRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1346,7 +1353,8 @@ type ListSpendAlertsRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1533,7 +1541,8 @@ type ListCertificatesRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1720,7 +1729,8 @@ type ListModelPermissionsRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1907,7 +1917,8 @@ type ListHostedToolPermissionsRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2094,7 +2105,8 @@ type ListDataRetentionRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2275,7 +2287,8 @@ func (*ListDataRetentionResponse_End) isListDataRetentionResponse_Event() {}
 // Request for `ListUsers`.
 type ListUsersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2442,7 +2455,8 @@ func (*ListUsersResponse_End) isListUsersResponse_Event() {}
 // Request for `ListGroupMembers`.
 type ListGroupMembersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2626,7 +2640,8 @@ func (*ListGroupMembersResponse_End) isListGroupMembersResponse_Event() {}
 // Request for `ListInvites`.
 type ListInvitesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2793,7 +2808,8 @@ func (*ListInvitesResponse_End) isListInvitesResponse_Event() {}
 // Request for `ListAdminApiKeys`.
 type ListAdminApiKeysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2960,7 +2976,8 @@ func (*ListAdminApiKeysResponse_End) isListAdminApiKeysResponse_Event() {}
 // Request for `ListFederationRules`.
 type ListFederationRulesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3130,7 +3147,8 @@ type ListExternalStorageRequest struct {
 	// Optional. Only the storage of this project. Unset means of any; a caller
 	// whose grants are limited to projects has to name one.
 	ProjectId *string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3322,7 +3340,8 @@ type ListAuditLogsRequest struct {
 	ResourceIds []string `protobuf:"bytes,6,rep,name=resource_ids,json=resourceIds,proto3" json:"resource_ids,omitempty"`
 	// Optional. True lists only the events of the tenant. Unset means false.
 	TenantOnly *bool `protobuf:"varint,7,opt,name=tenant_only,json=tenantOnly,proto3,oneof" json:"tenant_only,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,8,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3568,7 +3587,8 @@ type ListUsageRequest struct {
 	// Optional. Dimensions to split each bucket by; several can be combined. Empty
 	// means that it is not split.
 	GroupBy []UsageGroupBy `protobuf:"varint,11,rep,packed,name=group_by,json=groupBy,proto3,enum=admingateway.inventory.v1.UsageGroupBy" json:"group_by,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,12,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3824,7 +3844,8 @@ type FindStaleKeysRequest struct {
 	// Optional. A key that was never used is stale when it was created so many
 	// days ago or more. Unset means 30.
 	NeverUsedDays *int32 `protobuf:"varint,4,opt,name=never_used_days,json=neverUsedDays,proto3,oneof" json:"never_used_days,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Optional. Finds the keys that expire within so many days, and those that have
 	// expired. 0 finds only those that have expired.
@@ -4067,7 +4088,8 @@ type GetKeyInventoryRequest struct {
 	// Optional. True reads archived projects too. Projects that are named, by
 	// `project_ids` or by grants, are read whether or not they are archived.
 	IncludeArchived bool `protobuf:"varint,2,opt,name=include_archived,json=includeArchived,proto3" json:"include_archived,omitempty"`
-	// Optional. From the end of a stream that was incomplete: streams the rest.
+	// Optional. From the end of a stream that was incomplete, or from the progress
+	// of one that was cut off: streams the rest.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -96,7 +96,8 @@ func (Incomplete_Reason) EnumDescriptor() ([]byte, []int) {
 	return file_admingateway_inventory_v1_stream_proto_rawDescGZIP(), []int{4, 0}
 }
 
-// Progress of a stream. One comes about every second, and one before the end.
+// Progress of a stream. One comes about every second, and one before the end; the
+// latter has no token.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Reads that were made, whether a cache or the upstream answered them.
@@ -113,7 +114,21 @@ type Progress struct {
 	Failures int64 `protobuf:"varint,5,opt,name=failures,proto3" json:"failures,omitempty"`
 	// How long the reads that are known to be needed will take. Not set where the
 	// budget is not known.
-	TimeLeft      *durationpb.Duration `protobuf:"bytes,6,opt,name=time_left,json=timeLeft,proto3" json:"time_left,omitempty"`
+	TimeLeft *durationpb.Duration `protobuf:"bytes,6,opt,name=time_left,json=timeLeft,proto3" json:"time_left,omitempty"`
+	// The same request with this as `resume_token` streams all that had not been sent
+	// when this message was: it is for a caller whose stream is cut off later, as
+	// when a replica dies. What came before this message does not come again, unless
+	// `repeats` is set; the reads that had failed are made again. What came after it
+	// comes again: resume from the last token that came. It is valid for the same
+	// caller and request alone, and grants nothing.
+	//
+	// Empty when nothing was sent since the last one, and when nothing is left. It
+	// has at most 65536 characters. After one of more than 8192, the next messages
+	// have none, so that on average a message has 8192 at most.
+	ResumeToken string `protobuf:"bytes,7,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// The rest was too long to be described exactly: `resume_token` begins earlier,
+	// and some items that came before this message will be sent again.
+	Repeats       bool `protobuf:"varint,8,opt,name=repeats,proto3" json:"repeats,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +203,20 @@ func (x *Progress) GetTimeLeft() *durationpb.Duration {
 		return x.TimeLeft
 	}
 	return nil
+}
+
+func (x *Progress) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *Progress) GetRepeats() bool {
+	if x != nil {
+		return x.Repeats
+	}
+	return false
 }
 
 // A read that failed. The items below it are missing; the rest goes on.
@@ -337,7 +366,8 @@ func (x *Failure) GetWorkloadIdentityProviderId() string {
 	return ""
 }
 
-// The last message of a stream. A stream without one has been cut off.
+// The last message of a stream. A stream without one has been cut off: resume it
+// from the last token that came, in a `Progress`.
 type End struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether the stream is complete.
@@ -561,7 +591,7 @@ var File_admingateway_inventory_v1_stream_proto protoreflect.FileDescriptor
 
 const file_admingateway_inventory_v1_stream_proto_rawDesc = "" +
 	"\n" +
-	"&admingateway/inventory/v1/stream.proto\x12\x19admingateway.inventory.v1\x1a*admingateway/inventory/v1/usage_kind.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x01\n" +
+	"&admingateway/inventory/v1/stream.proto\x12\x19admingateway.inventory.v1\x1a*admingateway/inventory/v1/usage_kind.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n" +
 	"\bProgress\x12\x1d\n" +
 	"\n" +
 	"calls_done\x18\x01 \x01(\x03R\tcallsDone\x12\x1f\n" +
@@ -571,7 +601,9 @@ const file_admingateway_inventory_v1_stream_proto_rawDesc = "" +
 	"all_listed\x18\x03 \x01(\bR\tallListed\x12\x14\n" +
 	"\x05items\x18\x04 \x01(\x03R\x05items\x12\x1a\n" +
 	"\bfailures\x18\x05 \x01(\x03R\bfailures\x126\n" +
-	"\ttime_left\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\btimeLeft\"\xce\x04\n" +
+	"\ttime_left\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\btimeLeft\x12!\n" +
+	"\fresume_token\x18\a \x01(\tR\vresumeToken\x12\x18\n" +
+	"\arepeats\x18\b \x01(\bR\arepeats\"\xce\x04\n" +
 	"\aFailure\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\"\n" +
 	"\n" +
