@@ -243,12 +243,14 @@ func TestAheadIsHowManyGoBefore(t *testing.T) {
 					owed += flows - 1 // A turn of each other flow.
 				}
 			}
-			more, less := early+expected, early+expected+flows-1
+			var more, less int
 			switch flow.Class {
 			case Interactive: // Those that ahead expects are in it.
-				more = max(0, early-expected)
+				more, less = max(0, early-expected), early+expected+flows-1
 			case FanOut: // With each goes the time in which one is overdue.
-				less = early + (flows-1)*patientEvery
+				more, less = early, early+(flows-1)*patientEvery
+			default:
+				more, less = early+expected, early+expected+flows-1
 			}
 			if n > ahead+more+owed || n < ahead-less {
 				t.Fatalf("%s: %d went before, and %d were ahead; %d went early, %d were expected to, and %d turns are owed",
