@@ -58,7 +58,7 @@ func TestMutantsApply(t *testing.T) {
 			t.Errorf("%s: no test is called %q", m.name, m.run)
 		}
 	}
-	for _, folder := range []string{"authn", "authz", "admission", "audit", "cache", "idempotency", "inventory", "secrets"} {
+	for _, folder := range []string{"authn", "authz", "admission", "audit", "cache", "idempotency", "inventory", "pacing", "secrets"} {
 		if about[folder] < 5 {
 			t.Errorf("%d mutants are about %s, want some more", about[folder], folder)
 		}

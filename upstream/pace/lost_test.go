@@ -245,7 +245,7 @@ func TestBudgetHoldsWhileItIsLost(t *testing.T) {
 		limit := test.limit
 		t.Run(fmt.Sprintf("%g calls, burst %d, seed %d", limit.Calls, limit.Burst, seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				random := rand.New(rand.NewPCG(seed, 14)) //nolint:gosec // It repeats by its seed.
+				random := rand.New(rand.NewPCG(seed, 14))
 				shared, m := newLedger(), newModel(0, time.Minute)
 				ctx, stop := context.WithCancel(t.Context())
 				var all sync.WaitGroup
