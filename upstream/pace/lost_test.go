@@ -155,9 +155,11 @@ func TestLostBudgetSharesWhatWasThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := newLedger()
 		p := newPacer(t, Options{Shared: shared, Organization: roomy, Default: Limit{40, 9}, Share: 0.5})
-		atOnce(t, p, "b", Interactive)
+		for range 5 {
+			atOnce(t, p, "b", Interactive)
+		}
 		shared.set(true)
-		for range 4 { // Half of the eight.
+		for range 2 { // Half of the four.
 			atOnce(t, p, "b", Interactive)
 		}
 		if took, err := within(t, p, "b", Interactive, time.Minute); err != nil || took == 0 {
