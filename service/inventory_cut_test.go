@@ -92,15 +92,7 @@ func (c *cutting) stream(t *testing.T, messages int) (ended bool) {
 func TestCutAnywhere(t *testing.T) {
 	t.Parallel()
 	options := sandbox.Options{Users: 14, Projects: 9, Groups: 4, AuditEvents: 230}
-	undisturbed := newTourGateway(t, options)
-	whole := make(map[string]streamed)
-	for _, method := range inventories(undisturbed.Catalog) {
-		got, err := undisturbed.stream(t.Context(), doors[0], "root", method, anyRequest(method))
-		if err != nil {
-			t.Fatal(err)
-		}
-		whole[method.ShortName()] = got
-	}
+	whole := wholeInventories(t, options)
 	for _, d := range doors[:4] {
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()

@@ -81,12 +81,9 @@ func TestFailuresAndTheRest(t *testing.T) {
 	}
 }
 
-// TestInterruptedAnywhere interrupts every inventory after so many reads and
-// resumes it, with more each time, until it is complete: each item has then come
-// once, as if nothing had been.
-func TestInterruptedAnywhere(t *testing.T) {
-	t.Parallel()
-	options := sandbox.Options{Users: 14, Projects: 9, Groups: 4, AuditEvents: 230}
+// wholeInventories are all inventories, streamed without a disturbance.
+func wholeInventories(t *testing.T, options sandbox.Options) map[string]streamed {
+	t.Helper()
 	undisturbed := newTourGateway(t, options)
 	whole := make(map[string]streamed)
 	for _, method := range inventories(undisturbed.Catalog) {
@@ -96,6 +93,16 @@ func TestInterruptedAnywhere(t *testing.T) {
 		}
 		whole[method.ShortName()] = got
 	}
+	return whole
+}
+
+// TestInterruptedAnywhere interrupts every inventory after so many reads and
+// resumes it, with more each time, until it is complete: each item has then come
+// once, as if nothing had been.
+func TestInterruptedAnywhere(t *testing.T) {
+	t.Parallel()
+	options := sandbox.Options{Users: 14, Projects: 9, Groups: 4, AuditEvents: 230}
+	whole := wholeInventories(t, options)
 	for _, reads := range []int64{1, 2, 5} {
 		t.Run(fmt.Sprint(reads), func(t *testing.T) {
 			t.Parallel()
