@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -337,5 +338,25 @@ func awaitStandstill(t *testing.T, counted *atomic.Int32) {
 			before, same = now, 0
 		}
 		<-time.After(time.Millisecond)
+	}
+}
+
+// TestADeleteIsNotSentAgainWithoutItsCredential: it was refused for the budget, which made
+// nothing, and waits to be sent again.
+func TestADeleteIsNotSentAgainWithoutItsCredential(t *testing.T) {
+	t.Parallel()
+	gateway := gatewaytest.New(t, gatewaytest.WithPacing(scarce), gatewaytest.WithPolicy(twoTokens), gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(func(context.Context) (*upstream.Reply, error) {
+		return nil, &upstream.Error{Kind: upstream.RateLimited, Reason: upstream.ReasonRateLimited, Status: http.StatusTooManyRequests, RetryAfter: time.Minute}
+	})))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := adminv1connect.NewProjectUserServiceClient(gateway.Client("old")).DeleteProjectUser(t.Context(), &adminv1.DeleteProjectUserRequest{ProjectId: "1", UserId: "user"})
+		ended <- err
+	}()
+	awaitQueued(t, gateway.Pacer)
+	gateway.Policy.Set(t, withdrawals["the token is taken out"])
+	wantUnauthenticated(t, "a delete", <-ended)
+	if asked := gateway.Asked.Load(); asked != 1 {
+		t.Errorf("the upstream was asked %d times", asked)
 	}
 }

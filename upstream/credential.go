@@ -30,13 +30,7 @@ const (
 // without the keys that it has all the same, such as that of a list which forgot to
 // redact them.
 func withoutCredentials(body []byte) (clean []byte, found bool) {
-	if clean, found = maskCredentials(body); found || bytes.IndexByte(body, '\\') < 0 {
-		return clean, found
-	}
-	if clean, found = maskCredentials(unescaped(body)); found {
-		return clean, true
-	}
-	return body, false
+	return inBothForms(body, maskCredentials)
 }
 
 func maskCredentials(body []byte) (clean []byte, found bool) {
@@ -50,7 +44,7 @@ func maskCredentials(body []byte) (clean []byte, found bool) {
 		for end < len(rest) && isKeyByte(rest[end]) {
 			end++
 		}
-		word := start > 0 && isKeyByte(rest[start-1]) // "task-list", not a key.
+		word := start > 0 && isKeyByte(rest[start-1]) && !endsWithEscape(rest[:start]) // "task-list", not a key.
 		if !word && isCredential(rest[start+len(keyPrefix):end]) {
 			clean, found = append(append(clean, rest[:start]...), maskedKey...), true
 		} else {

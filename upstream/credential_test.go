@@ -27,6 +27,12 @@ func TestCredentialsAreMaskedWhereNoneBelong(t *testing.T) {
 		`{"id":"a","sk-admin-0123456789abcdefghij":1}`:                             `{"id":"a","sk-***":1}`,
 		`{"id":"a","name":"` + escaped + `"}`:                                      ``,
 		`{"id":"a","two":"sk-admin-0123456789abcdefghij sk-0123456789abcdefghij"}`: `{"id":"a","two":"sk-*** sk-***"}`,
+		// Behind the last character of an escape, which is none of a word.
+		`{"id":"a","name":"line\nsk-admin-0123456789abcdefghij"}`:     `{"id":"a","name":"line\nsk-***"}`,
+		`{"id":"a","name":"caf\u00e9sk-admin-0123456789abcdefghij"}`:  `{"id":"a","name":"caf\u00e9sk-***"}`,
+		`{"id":"a","name":"?a=b%20sk-admin-0123456789abcdefghij"}`:    `{"id":"a","name":"?a=b%20sk-***"}`,
+		`{"id":"a","name":"\\nsk-admin-0123456789abcdefghij"}`:        "same", // A backslash, and a word.
+		`{"a":"sk-admin-0123456789abcdefghij","b":"` + escaped + `"}`: ``,
 		// What the upstream has redacted, ids, words.
 		`{"id":"key_abc123","redacted_value":"sk-admin...def"}`:                     "same",
 		`{"id":"a","redacted_value":"sk-admin-****************1234"}`:               "same",
@@ -52,7 +58,7 @@ func TestCredentialsAreMaskedWhereNoneBelong(t *testing.T) {
 				t.Errorf("%s became %s, counted %d", body, got, masked)
 			}
 		case "":
-			if !strings.Contains(got, "sk-***") || masked != 1 {
+			if !strings.Contains(got, "sk-***") || strings.Contains(got, long) || strings.Contains(got, `\u`) || masked != 1 {
 				t.Errorf("%s became %s, counted %d", body, got, masked)
 			}
 		default:

@@ -41,18 +41,18 @@ type traces struct {
 
 // of returns the traces of a key that is about to be sent, and of the one before it.
 func (e *echoes) of(key Secret) *traces {
-	if known := e.current.Load(); known.has(key) {
+	if known := e.current.Load(); known.isNewest(key) {
 		return known
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := e.current.Load()
-	if known.has(key) {
+	if known.isNewest(key) {
 		return known
 	}
 	fresh := &traces{keys: []Secret{key}}
-	if known != nil {
-		fresh.keys = append(fresh.keys, known.keys...)
+	if known != nil { // The key before may be back.
+		fresh.keys = append(fresh.keys, slices.DeleteFunc(slices.Clone(known.keys), key.Equal)...)
 	}
 	fresh.keys = fresh.keys[:min(len(fresh.keys), knownKeys)]
 	for _, each := range fresh.keys {
@@ -62,9 +62,7 @@ func (e *echoes) of(key Secret) *traces {
 	return fresh
 }
 
-func (t *traces) has(key Secret) bool {
-	return t != nil && slices.ContainsFunc(t.keys, key.Equal)
-}
+func (t *traces) isNewest(key Secret) bool { return t != nil && t.keys[0].Equal(key) }
 
 // formsOf are the forms in which a key comes back: as it is, as JSON, Go, a query, a path
 // and HTML write it, in hexadecimal, and in base64, as a part of whatever was encoded
@@ -121,15 +119,7 @@ func base64At(encoding *base64.Encoding, key string, offset int) string {
 // clean returns an answer without the admin keys: an upstream, or a box in between, that
 // echoes one would have it served, stored and counted under its name. found says that
 // the answer had one, in any of its forms, plainly or with JSON's escapes.
-func (t *traces) clean(body []byte) (clean []byte, found bool) {
-	if clean, found = t.without(body); found || bytes.IndexByte(body, '\\') < 0 {
-		return clean, found
-	}
-	if clean, found = t.without(unescaped(body)); found {
-		return clean, true
-	}
-	return body, false
-}
+func (t *traces) clean(body []byte) (clean []byte, found bool) { return inBothForms(body, t.without) }
 
 func (t *traces) without(body []byte) (clean []byte, found bool) {
 	for _, form := range t.forms {

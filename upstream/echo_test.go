@@ -58,6 +58,16 @@ func echoForms(key string) map[string][2]string {
 	return forms
 }
 
+// quote is a text in JSON.
+func quote(t *testing.T, text string) string {
+	t.Helper()
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(quoted)
+}
+
 // TestAnEchoedKeyGoesNoFurther: an answer that has the admin key, in whatever form, as a
 // value or as the name of a member, is passed on without it, and is counted and logged.
 func TestAnEchoedKeyGoesNoFurther(t *testing.T) {
@@ -72,6 +82,7 @@ func TestAnEchoedKeyGoesNoFurther(t *testing.T) {
 				`{"id":"proj_1","name":"your key is ` + text + `, hide it"}`,
 				`{"id":"proj_1","` + text + `":true}`,
 				`{"id":"proj_1","name":"é\n","new":[["` + text + `"],"` + text + text + `"]}`,
+				`{"id":"proj_1","plain":` + quote(t, key) + `,"name":"` + text + `"}`,
 			} {
 				var seen attempted
 				logged, watched := watch(key)
@@ -164,7 +175,7 @@ func TestTheKeyBeforeIsLookedForToo(t *testing.T) {
 	for _, step := range []struct {
 		key  string
 		hide []string
-	}{{first, []string{first}}, {second, []string{second, first}}, {second, []string{first}}, {third, []string{third, second}}} {
+	}{{first, []string{first}}, {second, []string{second, first}}, {second, []string{first}}, {third, []string{third, second}}, {second, []string{second, third}}, {first, []string{first, second}}} {
 		keys.key = step.key
 		for _, key := range step.hide {
 			if shows(key) {

@@ -102,14 +102,15 @@ func (s *Sender) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error
 	if err != nil {
 		return nil, err
 	}
-	return d.Send(ctx)
+	return d.Send(ctx, ctx)
 }
 
 // Delivery is a request that may be sent now: its first attempt has been paid for.
 // One of its methods is called, once.
 type Delivery interface {
-	// Send sends the request, as [Sender.Do] does.
-	Send(ctx context.Context) (*Reply, error)
+	// Send sends the request, as [Sender.Do] does. No attempt begins, and no wait between
+	// two goes on, after the end of waiting; one that is under way ends with sending.
+	Send(waiting, sending context.Context) (*Reply, error)
 	// Abandon ends a delivery that is not sent. Its payment is not given back.
 	Abandon()
 }
@@ -130,10 +131,14 @@ func (s *Sender) Admit(ctx context.Context, e *Endpoint, r *Request) (Delivery, 
 }
 
 // Send implements [Delivery].
-func (d *delivery) Send(ctx context.Context) (*Reply, error) {
+func (d *delivery) Send(waiting, sending context.Context) (*Reply, error) {
 	done := d.done
 	for tried := 1; ; tried++ {
-		reply, err := d.attempt(ctx, done)
+		if waiting.Err() != nil {
+			done(errNoEvidence)
+			return nil, d.verdict(lost(waiting, waiting, d.endpoint.writes(), false, context.Cause(waiting)))
+		}
+		reply, err := d.attempt(sending, done)
 		if err == nil {
 			return reply, nil
 		}
@@ -143,16 +148,16 @@ func (d *delivery) Send(ctx context.Context) (*Reply, error) {
 		}
 		d.last = failure
 		if d.lost != nil && failure.saysGone() {
-			return d.confirmed(ctx)
+			return d.confirmed(sending)
 		}
 		if d.lost == nil && failure.Kind == OutcomeUnknown {
 			d.lost = failure
 		}
-		if more, ended := d.again(ctx, tried); !more {
+		if more, ended := d.again(waiting, tried); !more {
 			return nil, d.verdict(ended)
 		}
 		var refusal *Error
-		if done, refusal = d.admit(ctx); refusal != nil {
+		if done, refusal = d.admit(waiting); refusal != nil {
 			return nil, d.verdict(refusal)
 		}
 	}

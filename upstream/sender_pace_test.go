@@ -250,3 +250,33 @@ func TestPauses(t *testing.T) {
 		}
 	})
 }
+
+// TestWaitingAndSendingEndApart: after the end of the waits nothing is sent, neither for
+// the first time nor again, although an attempt that is under way goes on.
+func TestWaitingAndSendingEndApart(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			waiting, end := context.WithCancel(t.Context())
+			defer end()
+			client := &scripted{turns: []func(context.Context) (*upstream.Reply, error){func(ctx context.Context) (*upstream.Reply, error) {
+				end()
+				if ctx.Err() != nil {
+					t.Error("an attempt ended with the waits")
+				}
+				return limited(time.Second)(ctx)
+			}, succeeds}}
+			remove := deleteUser(t)
+			d, err := newSender(t, client, withPacer(new(scriptedPacer))).Admit(t.Context(), remove.endpoint, remove.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sent == 0 {
+				end()
+			}
+			if reply, err := d.Send(waiting, t.Context()); err == nil || len(client.asked) != sent {
+				t.Errorf("%d attempts, want %d; %v, %v", len(client.asked), sent, reply, err)
+			}
+		})
+	}
+}

@@ -51,6 +51,7 @@ func (c *hmacCommand) Run(ctx context.Context, std streams) error {
 	if err := protojson.Unmarshal([]byte(c.Request), request.Interface()); err != nil {
 		return fmt.Errorf("flag --request: %w", err)
 	}
+	method.ClearUnsent(request)
 	fingerprint, err := key.Fingerprint(method.Procedure, request)
 	if err != nil {
 		return err

@@ -62,6 +62,7 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 		if fault := method.CheckTexts(request); fault != nil {
 			return fmt.Errorf("flag --request: %s: %s, so the gateway refuses it before a decision", fault.Path, fault.Reason)
 		}
+		method.ClearUnsent(request)
 		d = set.Policy.Decide(c.Caller, method.Access(), request, time.Now())
 	}
 	if _, err := fmt.Fprintln(std.out, verdict(d, c.Request == "")); err != nil {

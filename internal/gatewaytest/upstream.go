@@ -93,7 +93,7 @@ func (g *Gate) Do(ctx context.Context, endpoint *upstream.Endpoint, request *ups
 	if err != nil {
 		return nil, err
 	}
-	return delivery.Send(ctx)
+	return delivery.Send(ctx, ctx)
 }
 
 // SandboxKey is the credential of a sandbox.
@@ -205,8 +205,11 @@ type attempt struct {
 }
 
 // Send implements [upstream.Delivery].
-func (a attempt) Send(ctx context.Context) (*upstream.Reply, error) {
-	return a.client.Do(ctx, a.endpoint, a.request)
+func (a attempt) Send(waiting, sending context.Context) (*upstream.Reply, error) {
+	if waiting.Err() != nil {
+		sending = waiting
+	}
+	return a.client.Do(sending, a.endpoint, a.request)
 }
 
 // Abandon implements [upstream.Delivery].

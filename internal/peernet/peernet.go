@@ -15,7 +15,20 @@ func Of(address string) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	ip := at.Addr().Unmap().WithZone("")
+	return network(at.Addr())
+}
+
+// OfHost is the same of an address without a port.
+func OfHost(address string) netip.Addr {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return network(ip)
+}
+
+func network(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap().WithZone("")
 	if ip.Is4() {
 		return ip
 	}

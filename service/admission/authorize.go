@@ -39,6 +39,7 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 	if fault := m.CheckTexts(request); fault != nil {
 		return nil, rpcerror.InvalidField(fault.Path, fault.Reason, nil)
 	}
+	m.ClearUnsent(request)
 	account.Method, account.Request = m, request
 	if err := c.consent(ctx, p, rules, m, request); err != nil {
 		return nil, err

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/peernet"
 )
 
 // Options say where a log goes and how long it may take. What is zero has the
@@ -34,8 +36,9 @@ type Options struct {
 	// Queue is how many lines of offered records of callers may wait: 1024, of at
 	// most MaxLine each. Callers have equal shares in it when it is full.
 	Queue int
-	// StrangersQueue is the same for records without a caller: 256. Addresses have
-	// equal shares in it.
+	// StrangersQueue is the same for records without a caller: 256. The addresses of
+	// IPv4, and the networks of IPv6 (/64), from which strangers come have equal shares
+	// in it.
 	StrangersQueue int
 	// Logger gets a line when the sink fails and when it works again, and for
 	// dropped records: each at most once a minute. None by default.
@@ -61,13 +64,15 @@ type Log struct {
 	quit     chan struct{}   // Closed when Close waits no longer: end.
 	done     chan struct{}   // Closed when the writer has ended.
 	quitOnce sync.Once
-	lost     error // Why accepted records were not written; set before done.
 
-	closeOnce sync.Once
+	closeOnce  sync.Once
+	lostBefore uint64 // What was lost before Close; set before closing.
+	incomplete error  // Why accepted records were not written; set before done.
 
 	free         sync.Pool // Of *entry.
-	failed       atomic.Uint64
 	written      atomic.Uint64
+	failed       atomic.Uint64 // Writes.
+	lost         atomic.Uint64 // Offered records that were accepted.
 	state        state
 	dropWarnings oncePerMinute
 }
@@ -129,8 +134,8 @@ func start(options Options, s *sink) (*Log, error) {
 		done:    make(chan struct{}),
 	}
 	l.free.New = func() any { return new(entry) }
-	s.written, s.failed, s.timeout = &l.written, &l.failed, l.timeout
-	w := &writer{log: l, sink: s, sync: options.Sync}
+	s.written, s.lost, s.timeout, s.durable = &l.written, &l.lost, l.timeout, options.Sync
+	w := &writer{log: l, sink: s}
 	if s.open != nil {
 		if err := s.openFirst(); s.remote && err != nil || errors.Is(err, errNoReader) {
 			w.note(err)
@@ -193,12 +198,13 @@ func (l *Log) write(ctx context.Context, r *Record) error {
 
 // Offer leaves a record to be written, and does not wait for it. A record that
 // finds its queue full, or the log closed, is dropped and counted; so is the newest of
-// the caller who has the most in the queue, where another one needs the room.
+// the caller, or of the network of strangers, that has the most in the queue, where
+// another one needs the room.
 func (l *Log) Offer(r *Record) {
 	stranger := r.Caller == ""
 	key := r.Caller
 	if stranger {
-		key = host(r.Peer)
+		key = network(r).String()
 	}
 	dropped := l.offers.push(l.entry(r), stranger, key)
 	if dropped == nil {
@@ -215,12 +221,13 @@ func (l *Log) Offer(r *Record) {
 	}
 }
 
-// host is an address without its port.
-func host(peer string) string {
-	if i := strings.LastIndexByte(peer, ':'); i >= 0 {
-		return peer[:i]
+// network is that of the stranger whom a record is about: behind a trusted proxy, that
+// of the one for whom it speaks.
+func network(r *Record) netip.Addr {
+	if r.ForwardedFor != "" {
+		return peernet.OfHost(r.ForwardedFor)
 	}
-	return peer
+	return peernet.Of(r.Peer)
 }
 
 // entry makes the lines of a record.
@@ -272,6 +279,7 @@ func (l *Log) Reopen() error {
 func (l *Log) Close(ctx context.Context) error {
 	l.closeOnce.Do(func() {
 		l.offers.close()
+		l.lostBefore = l.lost.Load()
 		close(l.closing)
 	})
 	select {
@@ -280,7 +288,7 @@ func (l *Log) Close(ctx context.Context) error {
 		l.quitOnce.Do(func() { close(l.quit) })
 		return newError("close", l.path, context.Cause(ctx))
 	}
-	return newError("close", l.path, l.lost)
+	return newError("close", l.path, l.incomplete)
 }
 
 // Dropped counts the offered records that were not accepted, or had to give way.
@@ -294,9 +302,10 @@ func (l *Log) Waiting() Queues { return l.offers.waiting() }
 func (l *Log) Written() uint64 { return l.written.Load() }
 
 // Failed counts the Writes that returned an error, and the offered records that
-// were accepted and then lost. A Write that failed in the middle of a line is
-// in Written too, once the line is completed.
-func (l *Log) Failed() uint64 { return l.failed.Load() }
+// were accepted and then lost, with Options.Sync also those that a sync did not bring
+// to the disk. A Write that failed in the middle of a line, or whose time was up, is
+// in Written too, once the line is there.
+func (l *Log) Failed() uint64 { return l.failed.Load() + l.lost.Load() }
 
 // Failing says why the sink does not take records at the moment: the last attempt
 // failed, or one takes longer than it may. Nil when it does.

@@ -90,41 +90,67 @@ func TestStrangersHideNobody(t *testing.T) {
 }
 
 // TestOneCallerHidesNoOther: the flood of a caller costs its own records, and those of
-// an address its own.
+// an address, or of a network of IPv6, its own, also behind a proxy that is trusted.
 func TestOneCallerHidesNoOther(t *testing.T) {
 	t.Parallel()
+	const proxy = "192.0.2.1:1"
+	always := func(r Record) func(int) Record { return func(int) Record { return r } }
 	for name, test := range map[string]struct {
-		flood, other Record
-		queue        string
+		flood func(i int) Record
+		other Record
+		queue string
 	}{
-		"callers":   {Record{Caller: "loud"}, Record{Caller: "quiet"}, QueueCallers},
-		"addresses": {Record{Peer: "192.0.2.1:1"}, Record{Peer: "192.0.2.2:1"}, QueueStrangers},
+		"callers":   {always(Record{Caller: "loud"}), Record{Caller: "quiet"}, QueueCallers},
+		"addresses": {always(Record{Peer: "192.0.2.1:1"}), Record{Peer: "192.0.2.2:1"}, QueueStrangers},
+		"networks": {
+			func(i int) Record { return Record{Peer: fmt.Sprintf("[2001:db8::%x]:1", i)} },
+			Record{Peer: "[2001:db8:0:1::1]:1"}, QueueStrangers,
+		},
+		"addresses behind a proxy": {
+			always(Record{Peer: proxy, ForwardedFor: "203.0.113.1"}),
+			Record{Peer: proxy, ForwardedFor: "203.0.113.2"}, QueueStrangers,
+		},
+		"networks behind a proxy": {
+			func(i int) Record { return Record{Peer: proxy, ForwardedFor: fmt.Sprintf("2001:db8::%x", i)} },
+			Record{Peer: proxy, ForwardedFor: "2001:db8:0:1::1"}, QueueStrangers,
+		},
+		"an address behind proxies": {
+			func(i int) Record {
+				return Record{Peer: fmt.Sprintf("192.0.2.%d:1", i%250), ForwardedFor: "203.0.113.1"}
+			},
+			Record{Peer: proxy, ForwardedFor: "203.0.113.2"}, QueueStrangers,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				test.flood.Event, test.other.Event = EventCall, EventCall
 				l, lines := while(t, Options{Queue: 64, StrangersQueue: 64}, func(l *Log) {
-					for range 1000 {
-						l.Offer(&test.flood)
+					flood := func(i int) {
+						r := test.flood(i)
+						r.Event, r.RequestID = EventCall, "loud"
+						l.Offer(&r)
 					}
-					for range 20 {
-						l.Offer(&test.other)
-						l.Offer(&test.flood)
+					other := test.other
+					other.Event, other.RequestID = EventCall, "quiet"
+					for i := range 1000 {
+						flood(i)
+					}
+					for i := range 20 {
+						l.Offer(&other)
+						flood(1000 + i)
 					}
 				})
-				is := func(r Record) func(line) bool {
-					return func(l line) bool { return l.Event == EventCall && l.Caller == r.Caller && l.Peer == r.Peer }
+				of := func(id string) int {
+					return count(lines, func(l line) bool { return l.RequestID == id })
 				}
-				quiet, loud := count(lines, is(test.other)), count(lines, is(test.flood))
 				told := 0
 				for _, l := range lines {
 					if l.Event == EventDropped && l.Queue == test.queue {
 						told += l.Count
 					}
 				}
-				if quiet != 20 || loud != 44 || told != 1020-44 {
-					t.Errorf("%d of the quiet one, %d of the loud one, told of %d; dropped %+v", quiet, loud, told, l.Dropped())
+				if of("quiet") != 20 || of("loud") != 44 || told != 1020-44 {
+					t.Errorf("%d of the quiet one, %d of the loud one, told of %d; dropped %+v", of("quiet"), of("loud"), told, l.Dropped())
 				}
 			})
 		})

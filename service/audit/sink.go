@@ -47,7 +47,12 @@ type sink struct {
 	restOffered bool   // No Write has reported it as failed.
 	restMark    bool   // It is no record of a call.
 
-	written, failed *atomic.Uint64
+	// durable says that a record counts once it is on the disk.
+	durable  bool
+	unsynced unsynced
+	lostBy   error // Why the last of the lost records was.
+
+	written, lost *atomic.Uint64
 }
 
 // openFirst opens the path, and makes the file that is missing.
@@ -77,27 +82,8 @@ func (s *sink) write(e *entry, deadline time.Time) (taken bool, err error) {
 		}
 		return taken, err
 	}
-	s.count(e.mark)
+	s.count(e.mark, e.result == nil)
 	return true, nil
-}
-
-// count counts a record that was written.
-func (s *sink) count(mark bool) {
-	if !mark {
-		s.written.Add(1)
-	}
-}
-
-// sync waits until all that was written is on the disk.
-func (s *sink) sync() error {
-	if s.out == nil {
-		return s.err
-	}
-	file, ok := s.out.(interface{ Sync() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return file.Sync()
 }
 
 // finish makes the stream ready for a line, by deadline: open, and with no line
@@ -123,7 +109,7 @@ func (s *sink) finish(deadline time.Time) error {
 		return err
 	}
 	if s.restLine {
-		s.count(s.restMark)
+		s.count(s.restMark, s.restOffered)
 	}
 	s.rest, s.whole = nil, nil
 	return nil
@@ -158,12 +144,15 @@ func (s *sink) wait() time.Duration {
 	return s.retry << min(s.failing, most)
 }
 
-// reopen opens the path anew on request.
-func (s *sink) reopen(deadline time.Time) error {
+// complete gives a line that was cut off its last chance on this stream.
+func (s *sink) complete(deadline time.Time) {
 	if s.out != nil && s.rest != nil {
-		// The last chance of the line that was cut off.
 		_ = s.finish(deadline)
 	}
+}
+
+// reopen opens the path anew on request.
+func (s *sink) reopen() error {
 	err := s.replace(true)
 	if s.out == nil {
 		s.err = err
@@ -171,8 +160,8 @@ func (s *sink) reopen(deadline time.Time) error {
 	return err
 }
 
-// replace opens the path, and then closes the old stream. When it fails, the
-// old stream stays.
+// replace opens the path, and then closes the old stream, whose records it syncs
+// before: no later sync is theirs. When it fails, the old stream stays.
 func (s *sink) replace(create bool) error {
 	s.opened = time.Now()
 	out, torn, err := s.open(s.path, create, s.timeout)
@@ -184,25 +173,23 @@ func (s *sink) replace(create bool) error {
 	if s.whole != nil {
 		s.rest, s.whole = s.whole, nil // The next connection has nothing of it.
 	} else if s.out == nil || !same(s.out, out) {
-		s.forget()
+		s.forget(s.err)
 		if torn {
 			s.rest, s.restLine = []byte{'\n'}, false
 		}
 	}
+	_ = s.flush() // It counts what is lost.
 	s.close()
 	s.out, s.err = out, nil
 	return nil
 }
 
-// forget gives up the rest, and returns whether a line was lost with it that
-// was not counted yet.
-func (s *sink) forget() bool {
-	lost := s.rest != nil && s.restLine && s.restOffered && !s.restMark
-	if lost {
-		s.failed.Add(1)
+// forget gives up the rest.
+func (s *sink) forget(cause error) {
+	if s.rest != nil && s.restLine && s.restOffered && !s.restMark {
+		s.lose(1, cause)
 	}
 	s.rest, s.whole = nil, nil
-	return lost
 }
 
 func (s *sink) close() {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,9 +13,10 @@ import (
 	"time"
 )
 
-// platter is a disk that takes its time to keep what was written.
+// platter is a file on a disk that takes its time to keep what was written.
 type platter struct {
-	lockedBuffer
+	faulty
+	slow   time.Duration // Of a write.
 	syncs  atomic.Int32
 	synced atomic.Int32 // Bytes.
 	fail   atomic.Bool
@@ -21,6 +24,13 @@ type platter struct {
 
 func (*platter) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 func (*platter) Close() error                     { return nil }
+
+func (p *platter) Write(b []byte) (int, error) {
+	if p.slow > 0 {
+		<-time.After(p.slow)
+	}
+	return p.faulty.Write(b)
+}
 
 func (p *platter) Sync() error {
 	written := len(p.String())
@@ -33,17 +43,41 @@ func (p *platter) Sync() error {
 	return nil
 }
 
-func onPlatter(t *testing.T, p *platter) *Log {
+// hasAll fails unless all that was written is on the disk.
+func (p *platter) hasAll(t *testing.T) {
 	t.Helper()
+	if written := len(p.String()); int(p.synced.Load()) != written {
+		t.Errorf("%d of %d bytes are on the disk", p.synced.Load(), written)
+	}
+}
+
+// onPlatter opens a log on a path that is another file each time that it is opened.
+func onPlatter(t *testing.T, files ...*platter) *Log {
+	t.Helper()
+	opened := 0
 	l, err := start(Options{Path: "platter", Sync: true}, &sink{
 		path: "platter", retry: time.Second,
-		open: func(string, bool, time.Duration) (stream, bool, error) { return p, false, nil },
+		open: func(string, bool, time.Duration) (stream, bool, error) {
+			if opened == len(files) {
+				return nil, false, os.ErrNotExist
+			}
+			opened++
+			return files[opened-1], false, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close(within(t)) })
 	return l
+}
+
+// counted fails unless the counters say so.
+func counted(t *testing.T, l *Log, written, failed uint64) {
+	t.Helper()
+	if l.Written() != written || l.Failed() != failed {
+		t.Errorf("written %d, failed %d; want %d, %d", l.Written(), l.Failed(), written, failed)
+	}
 }
 
 // TestSyncedBeforeItReturns: a Write has its line on the disk, and those at the same
@@ -64,24 +98,24 @@ func TestSyncedBeforeItReturns(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if written := len(p.String()); int(p.synced.Load()) != written {
-			t.Errorf("%d of %d bytes are on the disk", p.synced.Load(), written)
-		}
+		p.hasAll(t)
+		counted(t, l, writers, 0)
 		if n := p.syncs.Load() - before; n < 2 || n > 5 {
 			t.Errorf("%d syncs for %d writes", n, writers)
 		}
 		// What was offered is synced when nothing more comes.
 		l.Offer(call("offered"))
-		synctest.Wait()
+		synctest.Wait() // It is written, and not synced yet.
+		counted(t, l, writers, 0)
 		<-time.After(time.Second)
-		if written := len(p.String()); int(p.synced.Load()) != written {
-			t.Errorf("%d of %d bytes are on the disk", p.synced.Load(), written)
-		}
+		p.hasAll(t)
+		counted(t, l, writers+1, 0)
 		mustClose(t, l)
 	})
 }
 
-// TestSyncThatFails: a Write whose line may not be on the disk fails.
+// TestSyncThatFails: a Write whose line may not be on the disk fails, and one that was
+// offered is lost: neither counts as written.
 func TestSyncThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,6 +128,11 @@ func TestSyncThatFails(t *testing.T) {
 		if err := l.Failing(); !errors.Is(err, errFaulty) {
 			t.Errorf("it does not say that it fails: %v", err)
 		}
+		counted(t, l, 0, 1)
+		l.Offer(call("2"))
+		<-time.After(1500 * time.Millisecond) // It has tried by itself.
+		synctest.Wait()
+		counted(t, l, 0, 2)
 		p.fail.Store(false)
 		<-time.After(2 * time.Second) // It has tried by itself, and shows it.
 		synctest.Wait()
@@ -103,6 +142,127 @@ func TestSyncThatFails(t *testing.T) {
 		if lines := linesOf(t, p.String()); lines[len(lines)-1].Event != EventResumed {
 			t.Errorf("the last line is %+v", lines[len(lines)-1])
 		}
+		l.Offer(call("3"))
+		mustClose(t, l)
+		counted(t, l, 1, 2)
+	})
+}
+
+// TestAnotherFileComesAfterASync: what was written to a file is synced before the next
+// one takes its place, by request or because the file has failed, and lost if that
+// fails.
+func TestAnotherFileComesAfterASync(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		plan            []int
+		reopen, fails   bool
+		written, failed uint64
+	}{
+		"by request":                   {reopen: true, written: 3},
+		"by request, and it fails":     {reopen: true, fails: true, written: 2, failed: 1},
+		"in a line":                    {plan: []int{10}, reopen: true, written: 3},
+		"in a line, and it fails":      {plan: []int{10}, reopen: true, fails: true, written: 2, failed: 1},
+		"after a failure":              {plan: []int{1000, -1}, written: 3},
+		"after a failure, and another": {plan: []int{1000, -1}, fails: true, written: 2, failed: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				before, after := &platter{slow: 100 * time.Millisecond}, new(platter)
+				before.plan = test.plan
+				l := onPlatter(t, before, after)
+				before.fail.Store(test.fails)
+				for i := range 3 {
+					l.Offer(call(fmt.Sprint(i)))
+				}
+				synctest.Wait() // The first is being written.
+				if test.reopen {
+					if err := l.Reopen(); err != nil {
+						t.Error(err)
+					}
+				} else {
+					<-time.After(5 * time.Second)
+				}
+				if !test.fails {
+					before.hasAll(t)
+				}
+				mustClose(t, l)
+				after.hasAll(t)
+				if old, recent := ids(t, []byte(before.String())), ids(t, []byte(after.String())); len(old) != 1 || len(recent) != 2 {
+					t.Errorf("%q, then %q", old, recent)
+				}
+				counted(t, l, test.written, test.failed)
+			})
+		})
+	}
+}
+
+// TestSyncOfALineThatWasCutOff: it is synced as well once it is whole, without another
+// record.
+func TestSyncOfALineThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := new(platter)
+		p.plan = []int{10}
+		l := onPlatter(t, p)
+		l.Offer(call("1"))
+		<-time.After(5 * time.Second)
+		p.hasAll(t)
+		counted(t, l, 1, 0)
+		mustClose(t, l)
+	})
+}
+
+// TestCloseSaysWhatASyncLost: accepted records that are not on the disk are lost.
+func TestCloseSaysWhatASyncLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &platter{slow: 100 * time.Millisecond}
+		l := onPlatter(t, p)
+		p.fail.Store(true)
+		l.Offer(call("1"))
+		l.Offer(call("2"))
+		synctest.Wait() // The first is being written.
+		if err := l.Close(within(t)); !errors.Is(err, errFaulty) || !strings.Contains(err.Error(), "records lost: 2") {
+			t.Errorf("%v", err)
+		}
+		counted(t, l, 0, 2)
+	})
+}
+
+// TestNobodyWaitsForADiskThatFails: however many Writes fail, slowly, and whatever comes
+// next, the one that was written before them is answered, and the file can be rotated.
+func TestNobodyWaitsForADiskThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &platter{slow: 400 * time.Millisecond}
+		p.plan = append([]int{1000}, slices.Repeat([]int{-1}, 1000)...)
+		l := onPlatter(t, slices.Repeat([]*platter{p}, 1000)...)
+		var group sync.WaitGroup
+		group.Go(func() {
+			if err := l.Write(t.Context(), call("first")); err != nil {
+				t.Errorf("what was written: %v", err)
+			}
+		})
+		synctest.Wait() // It is being written.
+		var over atomic.Bool
+		for range 20 {
+			group.Go(func() {
+				for !over.Load() {
+					if err := l.Write(t.Context(), call("refused")); err == nil {
+						t.Error("it was refused, and counts")
+					}
+				}
+			})
+		}
+		<-time.After(10 * time.Second)
+		for range 20 {
+			if err := l.Reopen(); err != nil {
+				t.Error(err)
+			}
+		}
+		over.Store(true)
+		group.Wait()
 		mustClose(t, l)
 	})
 }

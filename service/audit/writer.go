@@ -15,8 +15,6 @@ const maxBatch = 64
 type writer struct {
 	log             *Log
 	sink            *sink
-	sync            bool
-	unsynced        int         // Records that were written, and not synced yet.
 	held            *entry      // An offered record that the sink did not take.
 	failing         bool        // The last attempt failed, so records offered wait.
 	retry           *time.Timer // Runs while failing.
@@ -30,6 +28,13 @@ func (w *writer) run() {
 	w.retry = time.NewTimer(w.sink.retry)
 	defer w.retry.Stop()
 	for {
+		select {
+		case reply := <-w.log.reopens:
+			// It takes no turns with Writes: on a slow disk its time would pass.
+			w.reopen(reply)
+			w.settle(false)
+		default:
+		}
 		ready := w.log.offers.ready
 		if w.failing {
 			ready = nil
@@ -43,8 +48,7 @@ func (w *writer) run() {
 		case <-w.retry.C:
 			w.again()
 		case reply := <-w.log.reopens:
-			reply <- w.sink.reopen(w.deadline())
-			w.again()
+			w.reopen(reply)
 		case <-w.log.closing:
 			w.flush()
 			return
@@ -53,18 +57,27 @@ func (w *writer) run() {
 	}
 }
 
+// reopen opens the path again, and answers.
+func (w *writer) reopen(reply chan<- error) {
+	w.sink.complete(w.deadline())
+	_ = w.flushToDisk() // It notes the error, and the file is left all the same.
+	reply <- w.sink.reopen()
+	w.again()
+}
+
 // commit writes the record of a Write, and with it those that wait for the same sync,
-// and answers.
+// and answers. The first that fails is the last: others may fail as slowly, while those
+// that were written wait for their answer.
 func (w *writer) commit(e *entry) {
 	var batch [maxBatch]*entry
 	written := batch[:0]
 	for ok := true; ok; {
 		if _, err := w.attempt(e); err != nil {
 			e.result <- err
-		} else {
-			written = append(written, e)
+			break
 		}
-		if ok = w.sync && len(written) < maxBatch; ok {
+		written = append(written, e)
+		if ok = w.sink.durable && len(written) < maxBatch; ok {
 			select {
 			case e = <-w.log.writes:
 			default:
@@ -76,19 +89,15 @@ func (w *writer) commit(e *entry) {
 	for _, e := range written {
 		e.result <- err
 	}
-	if err == nil && len(written) > 0 {
+	if !w.failing {
 		w.again()
 	}
 }
 
-// flushToDisk syncs what was written, where that is asked for.
+// flushToDisk syncs what was written, where that is asked for, and notes an error.
 func (w *writer) flushToDisk() error {
-	if !w.sync || w.unsynced == 0 {
-		return nil
-	}
-	w.unsynced = 0
 	w.log.state.begin()
-	err := w.sink.sync()
+	err := w.sink.flush()
 	w.log.state.end()
 	if err != nil {
 		w.sink.err = err
@@ -102,9 +111,6 @@ func (w *writer) attempt(e *entry) (taken bool, err error) {
 	w.log.state.begin()
 	taken, err = w.sink.write(e, w.deadline())
 	w.log.state.end()
-	if err == nil {
-		w.unsynced++
-	}
 	w.note(err)
 	return taken, err
 }
@@ -144,31 +150,41 @@ func (w *writer) settle(always bool) {
 			w.log.offers.tell(queue, gap)
 		}
 	}
-	if w.unsynced >= maxBatch || w.log.offers.empty() {
+	if w.sink.unsynced.records >= maxBatch || w.log.offers.empty() {
 		_ = w.flushToDisk() // It notes the error.
 	}
 }
 
-// flush writes what was accepted before the log was closed.
+// flush writes what was accepted before the log was closed, and says how much of it is
+// lost.
 func (w *writer) flush() {
+	if cause := w.drain(); cause != nil {
+		w.giveUp(cause)
+	}
+	_ = w.flushToDisk() // It counts what is lost.
+	if lost := w.log.lost.Load() - w.log.lostBefore; lost > 0 {
+		w.log.incomplete = fmt.Errorf("records lost: %d: %w", lost, bare(w.sink.lostBy))
+	}
+}
+
+// drain writes until nothing waits, or returns why it does not.
+func (w *writer) drain() error {
 	for {
 		if w.held == nil {
 			w.held = w.log.offers.pop()
 		}
 		select {
 		case <-w.log.quit:
-			w.giveUp(ErrClosed)
-			return
+			return ErrClosed
 		default:
 		}
 		if w.held == nil && w.sink.rest == nil {
 			w.settle(true)
-			return
+			return nil
 		}
 		w.again()
 		if w.failing && !errors.Is(w.sink.err, os.ErrDeadlineExceeded) {
-			w.giveUp(w.sink.err)
-			return
+			return w.sink.err
 		}
 	}
 }
@@ -180,13 +196,8 @@ func (w *writer) giveUp(cause error) {
 	if w.held != nil {
 		lost++
 	}
-	w.log.failed.Add(uint64(lost))
-	if w.sink.forget() {
-		lost++
-	}
-	if lost > 0 {
-		w.log.lost = fmt.Errorf("records lost: %d: %w", lost, bare(cause))
-	}
+	w.sink.lose(lost, cause)
+	w.sink.forget(cause)
 }
 
 // note notes whether the sink works, and logs a change.

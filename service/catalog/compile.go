@@ -74,6 +74,7 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if err := m.compileTexts(); err != nil {
 		return err
 	}
+	m.compileMask()
 	if err := m.compileReaches(policy); err != nil {
 		return err
 	}

@@ -87,6 +87,9 @@ type Method struct {
 	// values that do not.
 	reaches  map[string][]string
 	restarts protoreflect.FieldDescriptor // nil: a repetition has the same effect
+	// mask is the request's, nil without one; maskable are the fields that it decides on.
+	mask     protoreflect.FieldDescriptor
+	maskable []protoreflect.FieldDescriptor
 	// texts plans the check of a request's texts.
 	texts     *textkind.Plan
 	alphabets *textkind.Alphabets

@@ -54,23 +54,23 @@ type once struct {
 	sent     bool
 }
 
-func (o *once) send(ctx context.Context) (*upstream.Reply, error) {
+func (o *once) send(waiting, sending context.Context) (*upstream.Reply, error) {
 	if o.sent {
 		return nil, errSentTwice
 	}
 	o.sent = true
-	return o.delivery.Send(ctx)
+	return o.delivery.Send(waiting, sending)
 }
 
 // sendAs sends a read or a write. A write that is being sent does not end with the
-// credential of its caller.
+// credential of its caller; one that is not yet, or that would be sent again, does.
 func (o *once) sendAs(ctx context.Context, read bool) (*upstream.Reply, error) {
 	if read {
-		return o.send(ctx)
+		return o.send(ctx, ctx)
 	}
 	sending, end := admission.Sending(ctx)
 	defer end()
-	reply, err := o.send(sending)
+	reply, err := o.send(ctx, sending)
 	account(ctx, reply, err)
 	return reply, err
 }

@@ -40,7 +40,7 @@ func (u *fakeUpstream) Admit(ctx context.Context, _ *upstream.Endpoint, _ *upstr
 
 type fakeDelivery struct{ *fakeUpstream }
 
-func (d fakeDelivery) Send(context.Context) (*upstream.Reply, error) {
+func (d fakeDelivery) Send(_, _ context.Context) (*upstream.Reply, error) {
 	d.sent++
 	if d.failure != nil {
 		return nil, d.failure
