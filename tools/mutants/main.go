@@ -46,10 +46,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	r := runner{root: *root, bounded: within(*limit), good: make(map[string]bool)}
 	results, err := r.all(ctx, mutants, out)
-	if err != nil {
-		return err
-	}
-	return report(out, results)
+	return errors.Join(err, report(out, results)) // Also when it ended early.
 }
 
 func chosen(mutants []mutant, words []string) []mutant {
@@ -75,7 +72,7 @@ func (r runner) all(ctx context.Context, mutants []mutant, out io.Writer) ([]res
 	for _, m := range mutants {
 		end, err := r.run(ctx, m)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.name, err)
+			return results, fmt.Errorf("%s: %w", m.name, err)
 		}
 		_, _ = fmt.Fprintf(out, "%-14s %s\n", end.verdict, end.name)
 		results = append(results, end)

@@ -183,3 +183,16 @@ func TestPackagesInTheirOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestARunThatEndsEarlyReports what it has found, and its own error.
+func TestARunThatEndsEarlyReports(t *testing.T) {
+	t.Parallel()
+	root, patches := victim(t)
+	patch(t, patches, "first", "", "\treturn n < Limit", "\treturn n > Limit")
+	patch(t, patches, "second", "", "\treturn false", "\treturn true")
+	var out strings.Builder
+	err := run(t.Context(), []string{"-root", root, "-patches", patches}, &out)
+	if said := out.String(); err == nil || errors.Is(err, errFaults) || !strings.Contains(said, "TestWithin") || !strings.Contains(said, "1 mutants: 1 killed") {
+		t.Errorf("said %s, %v", said, err)
+	}
+}
