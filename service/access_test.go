@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -137,13 +138,26 @@ callers:
 		request := s.message(t, validTourValues(t))
 		projects := handleOf(t, methods, s.method).Projects(request.ProtoReflect())
 		err := client.CallUnary(t.Context(), s.method.Spec(), request, s.method.Response.New().Interface())
-		if update, ok := request.(*adminv1.UpdateProjectRequest); ok && (update.ExternalKeyId != nil || slices.Contains(update.GetUpdateMask().GetPaths(), "external_key_id")) {
-			projects = nil // The key is the organization's.
+		if reachesBeyond(request) {
+			projects = nil
 		}
 		mine := len(projects) > 0 && !slices.ContainsFunc(projects, func(id string) bool { return id != "valid_1" })
 		if mine != (err == nil) || mine != (gateway.Asked.Load() == before+1) {
 			t.Errorf("tour.txt:%d: %s names %q: %v", s.line, s.method.ShortName(), projects, err)
 		}
+	}
+}
+
+// reachesBeyond says whether a request of the tour reaches beyond the project that it
+// names.
+func reachesBeyond(request proto.Message) bool {
+	switch r := request.(type) {
+	case *adminv1.UpdateProjectRequest: // The key is the organization's.
+		return r.ExternalKeyId != nil || slices.Contains(r.GetUpdateMask().GetPaths(), "external_key_id")
+	case *adminv1.CreateWorkloadIdentityFederationRuleRequest: // The account may be another project's.
+		return true
+	default:
+		return false
 	}
 }
 
@@ -274,16 +288,23 @@ callers:
 	wantLimited(t, "a third call", get("slow"))
 }
 
-// TestDenialsAreShort: an error names only a project that the caller itself named, and
-// no more of it than a name could be.
-func TestDenialsAreShort(t *testing.T) {
+// TestDenialsNameOneProject: an error names the project that the caller named and may not
+// have, and no other one.
+func TestDenialsNameOneProject(t *testing.T) {
 	t.Parallel()
 	gateway := gatewaytest.New(t, gatewaytest.WithPolicy(accessPolicy))
-	_, err := adminv1connect.NewCostServiceClient(gateway.Client("elsewhere")).ListCosts(t.Context(), &adminv1.ListCostsRequest{
-		StartTime: timestamppb.New(tourNow), ProjectIds: []string{"proj_elsewhere", strings.Repeat("a", 256)},
-	})
-	if connect.CodeOf(err) != connect.CodePermissionDenied || len(everything(err)) > 4000 {
-		t.Errorf("%d bytes: %.300s", len(everything(err)), everything(err))
+	longest := strings.Repeat("a", 256) // A longer one is no id.
+	for _, asked := range [][]string{{"proj_elsewhere", longest}, {longest, "proj_elsewhere", "proj_third"}} {
+		_, err := adminv1connect.NewCostServiceClient(gateway.Client("elsewhere")).ListCosts(t.Context(), &adminv1.ListCostsRequest{
+			StartTime: timestamppb.New(tourNow), ProjectIds: asked,
+		})
+		said, info := everything(err), details[*errdetails.ErrorInfo](t, err)
+		if connect.CodeOf(err) != connect.CodePermissionDenied || len(info) != 1 || info[0].GetMetadata()["project"] != longest {
+			t.Errorf("got %v with %v", err, info)
+		}
+		if strings.Contains(said, "proj_") {
+			t.Errorf("it names others: %s", said)
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 )
 
 // TestAProjectGrantStaysInTheProject: a caller that may do everything in one project
-// makes nobody an owner of the organization, and takes no key of the organization.
+// makes nobody an owner of the organization, takes no key of the organization, and lets no
+// tokens act as an account that may be another project's.
 func TestAProjectGrantStaysInTheProject(t *testing.T) {
 	t.Parallel()
 	up := new(sent)
@@ -45,10 +46,18 @@ callers:
 			return err
 		}
 	}
+	rule := func(client *connect.Client) error {
+		_, err := adminv1connect.NewWorkloadIdentityFederationRuleServiceClient(client).CreateWorkloadIdentityFederationRule(t.Context(), &adminv1.CreateWorkloadIdentityFederationRuleRequest{
+			WorkloadIdentityProviderId: "idp_1", ProjectId: "proj_a", ServiceAccountId: "sa_of_another_project",
+			AttributeMatchers: map[string]*adminv1.WorkloadIdentityAttributeValue{"sub": {Value: &adminv1.WorkloadIdentityAttributeValue_StringValue{StringValue: "mine"}}},
+		})
+		return err
+	}
 	for name, test := range map[string]struct {
 		call    func(client *connect.Client) error
 		allowed bool
 	}{
+		"tokens for an account":        {rule, false},
 		"an owner of the organization": {invite(adminv1.InviteRole_INVITE_ROLE_OWNER), false},
 		"a reader":                     {invite(adminv1.InviteRole_INVITE_ROLE_READER), true},
 		"a key of the organization":    {update(&adminv1.UpdateProjectRequest{ProjectId: "proj_a", ExternalKeyId: proto.String("key")}), false},

@@ -44,12 +44,12 @@ const plenty = `{organization: {calls_per_minute: 1e6, burst: 100000}, default: 
 
 // startChild starts it with one caller who may do everything. More is added to
 // its config.
-func startChild(tb testing.TB, more string) *child {
+func startChild(tb testing.TB, more string, variables ...string) *child {
 	tb.Helper()
 	fake := sandbox.New(sandbox.Options{Seed: 1})
 	upstream := httptest.NewServer(fake)
 	tb.Cleanup(upstream.Close)
-	c := startChildAt(tb, upstream.URL+"/v1", more)
+	c := startChildAt(tb, upstream.URL+"/v1", more, variables...)
 	c.fake = fake
 	return c
 }

@@ -27,7 +27,9 @@ type Variable string
 
 var (
 	variable = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
-	path     = regexp.MustCompile(`^[A-Za-z0-9_./~-]+$`)
+	// path begins with a slash, a dot or a tilde, or ends in an extension of letters. A
+	// slash inside is not enough: keys in base64 have some.
+	path = regexp.MustCompile(`^([/.]|~/)[A-Za-z0-9_./~-]*$|^[A-Za-z0-9_/~-][A-Za-z0-9_./~-]*\.[a-z]{1,6}$`)
 )
 
 // String is the name, where it is in the form that such names have: words of capital
@@ -45,12 +47,20 @@ type Path string
 // longestPath bounds a path that is printed.
 const longestPath = 255
 
-// String is the path, where each of its words is as short as those of names are.
+// String is the path, where it has the form of one: it begins as paths do, or ends in
+// an extension, none of its elements begins as a key does, and its words are as short
+// as those of names. A word without any of that may be a key in base64url, or a UUID.
 func (p Path) String() string {
-	if len(p) > longestPath || !path.MatchString(string(p)) || strings.HasPrefix(string(p), "sk-") || !ofWords(string(p), "/._-~") {
+	s := string(p)
+	if len(s) > longestPath || !path.MatchString(s) || !ofWords(s, "/._-~") {
 		return Hidden
 	}
-	return string(p)
+	for element := range strings.SplitSeq(s, "/") {
+		if strings.HasPrefix(element, "sk-") || strings.HasPrefix(element, "agw_") {
+			return Hidden
+		}
+	}
+	return s
 }
 
 // Error is an error about the file, without the path that package os adds to it.

@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/admin-gateway/admin-gateway/internal/secretref"
+	"github.com/admin-gateway/admin-gateway/service/authn"
 )
 
 // secrets have the forms that keys and tokens have.
@@ -40,6 +42,28 @@ func TestSecretsAreNoNames(t *testing.T) {
 	}
 }
 
+// TestNoTokenIsAPath: whatever its random characters are, a token or a key is not
+// printed in the place of a file, with a directory before it neither.
+func TestNoTokenIsAPath(t *testing.T) {
+	t.Parallel()
+	for range 5000 {
+		token, _, err := authn.NewToken()
+		if err != nil {
+			t.Fatal(err)
+		}
+		random := make([]byte, 15)
+		_, _ = rand.Read(random)
+		for _, secret := range []string{
+			token, "/run/secrets/" + token, base64.RawURLEncoding.EncodeToString(random), "sk-" + base64.RawURLEncoding.EncodeToString(random),
+			fmt.Sprintf("%x-%x-%x-%x-%x", random[:4], random[4:6], random[6:8], random[8:10], random[10:]), "k" + base64.StdEncoding.EncodeToString(random),
+		} {
+			if secretref.Path(secret).String() != secretref.Hidden {
+				t.Fatalf("printed: %s", secret)
+			}
+		}
+	}
+}
+
 // TestNamesArePrinted, so that an operator finds what is missing.
 func TestNamesArePrinted(t *testing.T) {
 	t.Parallel()
@@ -48,7 +72,7 @@ func TestNamesArePrinted(t *testing.T) {
 			t.Errorf("%s is %s", name, got)
 		}
 	}
-	for _, name := range []string{"/run/secrets/admin_key", "secrets/admin-key.txt", "key", "../k", "/var/run/secrets/kubernetes.io/serviceaccount/token"} {
+	for _, name := range []string{"/run/secrets/admin_key", "secrets/admin-key.txt", "key.pem", "./key", "../k", "~/.config/key", ".key", "/var/run/secrets/kubernetes.io/serviceaccount/token"} {
 		if got := secretref.Path(name).String(); got != name {
 			t.Errorf("%s is %s", name, got)
 		}

@@ -30,7 +30,7 @@ func Of(field protoreflect.FieldDescriptor) optionsv1.TextKind {
 		return mapping.GetText()
 	case field.IsMap():
 		return optionsv1.TextKind_TEXT_KIND_UNSPECIFIED
-	case name == "id" || strings.HasSuffix(name, "_id") || strings.HasSuffix(name, "_ids") || isSegment(field):
+	case name == "id" || strings.HasSuffix(name, "_id") || strings.HasSuffix(name, "_ids") || IsPathID(field):
 		return optionsv1.TextKind_TEXT_KIND_ID
 	case slices.Contains(cursorNames(), name):
 		return optionsv1.TextKind_TEXT_KIND_CURSOR
@@ -45,8 +45,9 @@ func ofKeys(field protoreflect.FieldDescriptor) optionsv1.TextKind {
 	return mapping.GetKeys()
 }
 
-// isSegment says whether a field has the rule path_id: it is a variable of the path.
-func isSegment(field protoreflect.FieldDescriptor) bool {
+// IsPathID says whether a field has the rule path_id, which confines a variable of the
+// path to its segment.
+func IsPathID(field protoreflect.FieldDescriptor) bool {
 	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
 	is, _ := proto.GetExtension(rules.GetString(), optionsv1.E_PathId).(bool)
 	return is

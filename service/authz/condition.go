@@ -185,9 +185,9 @@ func newConditionEnv(methods *Methods) (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	frozen := frozenTypes{registry, make(map[string]protoreflect.MessageDescriptor)}
+	frozen := frozenTypes{registry, make(messageTypes)}
 	for _, handle := range methods.handles {
-		frozen.register(handle.request)
+		frozen.messages.add(handle.request)
 		if err := registry.RegisterDescriptor(handle.request.ParentFile()); err != nil {
 			return nil, err
 		}

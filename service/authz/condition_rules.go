@@ -109,9 +109,7 @@ func isLiteral(call ast.CallExpr) bool {
 // enumRule refuses to compare an enum's field with another enum's constant. To
 // CEL both are numbers, and a policy that meant to say "no owners" would mean
 // something else.
-type enumRule struct {
-	messages map[string]protoreflect.MessageDescriptor
-}
+type enumRule struct{ messages messageTypes }
 
 // comparisons are the operators that enumRule looks at.
 var comparisons = []string{
@@ -120,23 +118,9 @@ var comparisons = []string{
 }
 
 func newEnumRule(request protoreflect.MessageDescriptor) enumRule {
-	rule := enumRule{messages: make(map[string]protoreflect.MessageDescriptor)}
-	rule.collect(request)
+	rule := enumRule{make(messageTypes)}
+	rule.messages.add(request)
 	return rule
-}
-
-// collect gathers the types that can be reached from message.
-func (r enumRule) collect(message protoreflect.MessageDescriptor) {
-	name := string(message.FullName())
-	if _, ok := r.messages[name]; ok {
-		return
-	}
-	r.messages[name] = message
-	for i := range message.Fields().Len() {
-		if m := message.Fields().Get(i).Message(); m != nil {
-			r.collect(m)
-		}
-	}
 }
 
 // Name names the rule to CEL.

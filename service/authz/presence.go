@@ -20,21 +20,7 @@ import (
 // reads as its zero.
 type frozenTypes struct {
 	*types.Registry
-	messages map[string]protoreflect.MessageDescriptor
-}
-
-// register adds the types that can be reached from a message.
-func (t frozenTypes) register(message protoreflect.MessageDescriptor) {
-	name := string(message.FullName())
-	if _, ok := t.messages[name]; ok {
-		return
-	}
-	t.messages[name] = message
-	for i := range message.Fields().Len() {
-		if m := message.Fields().Get(i).Message(); m != nil {
-			t.register(m)
-		}
-	}
+	messages messageTypes
 }
 
 // FindStructFieldType finds a field, whose value is an error where it is not there.

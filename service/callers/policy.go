@@ -112,9 +112,9 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 		if len(entry.Authenticate) == 0 {
 			faults = append(faults, doc.Fault("a caller needs at least one way to authenticate", "callers", i, "authenticate"))
 		}
-		limits, field := entry.Limits.resolve()
-		if field != "" {
-			faults = append(faults, doc.Fault(field+" must be above 0", "callers", i, "limits", field))
+		limits, field, fault := entry.Limits.resolve()
+		if fault != "" {
+			faults = append(faults, doc.Fault(fault, "callers", i, "limits", field))
 		}
 		set.names = append(set.names, entry.Name)
 		set.limits[entry.Name] = limits
@@ -177,9 +177,9 @@ func emptyConditions(doc *strictyaml.Document, caller int, list string, entries 
 	return faults
 }
 
-// resolve fills in the defaults, and names the first key that is at fault.
-func (l limitsEntry) resolve() (Limits, string) {
-	limits := defaultLimits
+// resolve fills in the defaults, and returns the first key that is at fault and why.
+func (l limitsEntry) resolve() (limits Limits, key, fault string) {
+	limits = defaultLimits
 	if l.RequestsPerSecond != nil {
 		limits.RequestsPerSecond = *l.RequestsPerSecond
 	}
@@ -195,16 +195,19 @@ func (l limitsEntry) resolve() (Limits, string) {
 	}
 	switch {
 	case limits.RequestsPerSecond <= 0:
-		return limits, "requests_per_second"
+		key = "requests_per_second"
 	case limits.Burst <= 0:
-		return limits, "burst"
+		key = "burst"
 	case limits.Concurrent <= 0:
-		return limits, "concurrent"
+		key = "concurrent"
 	case limits.Streams <= 0:
-		return limits, "streams"
+		key = "streams"
+	case limits.Streams > limits.Concurrent:
+		return limits, "streams", fmt.Sprintf("streams must be no more than concurrent, which is %d", limits.Concurrent)
 	default:
-		return limits, ""
+		return limits, "", ""
 	}
+	return limits, key, key + " must be above 0"
 }
 
 // located gives the faults that the compilers found their places in the file.

@@ -81,6 +81,8 @@ func TestParseFaults(t *testing.T) {
 		"no rate":                  {good + "    limits: {requests_per_second: 0}\n", "policy.yaml:6:35: ", "requests_per_second"},
 		"no burst":                 {good + "    limits: {burst: -1}\n", "policy.yaml:6:21: ", "burst"},
 		"no stream":                {good + "    limits: {streams: 0}\n", "policy.yaml:6:23: ", "streams"},
+		"more streams than calls":  {good + "    limits: {concurrent: 2, streams: 50}\n", "policy.yaml:6:38: ", "no more than concurrent, which is 2"},
+		"streams beyond default":   {good + "    limits: {streams: 65}\n", "policy.yaml:6:23: ", "no more than concurrent, which is 64"},
 		"nothing at once":          {good + "    limits: {concurrent: 0}\n", "policy.yaml:6:26: ", "concurrent"},
 		"label of another form":    {good + "    labels: {team: search, Team: b}\n", "policy.yaml:6:34: ", "a key begins"},
 		"a label's key twice":      {good + "    labels: {team: a, team: b}\n", "policy.yaml:6:23: ", "twice"},

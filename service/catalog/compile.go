@@ -12,6 +12,7 @@ import (
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 	"github.com/admin-gateway/admin-gateway/internal/permission"
+	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
@@ -88,7 +89,7 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 		return err
 	}
 	for _, variable := range m.Endpoint.Variables() {
-		if !hasPathID(variable) {
+		if !textkind.IsPathID(variable) {
 			return fmt.Errorf("path variable {%s} lacks the rule (admingateway.options.v1.path_id)", variable.Name())
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"unicode"
 
-	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -176,10 +174,4 @@ func checkTemplate(template string, request protoreflect.MessageDescriptor) erro
 		}
 	}
 	return nil
-}
-
-func hasPathID(field protoreflect.FieldDescriptor) bool {
-	rules, _ := proto.GetExtension(field.Options(), validate.E_Field).(*validate.FieldRules)
-	set, _ := proto.GetExtension(rules.GetString(), optionsv1.E_PathId).(bool)
-	return set
 }

@@ -36,7 +36,13 @@ type client struct {
 
 func newClient(t *testing.T, address string) *client {
 	t.Helper()
-	c := &client{Conn: connectTo(t, address), address: address}
+	return clientOn(t, connectTo(t, address), address)
+}
+
+// clientOn begins with HTTP/2 on a connection.
+func clientOn(t *testing.T, conn net.Conn, address string) *client {
+	t.Helper()
+	c := &client{Conn: conn, address: address}
 	c.Framer = conntest.Begin(t, c.Conn)
 	c.encoder = hpack.NewEncoder(&c.headers)
 	return c

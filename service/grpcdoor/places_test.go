@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -12,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/door"
@@ -149,19 +152,31 @@ func TestCallsKeepTheirPlace(t *testing.T) {
 // connection; one that makes health checks, and a caller, do not.
 func TestFirstCallIsDue(t *testing.T) {
 	t.Parallel()
-	o := serve(t, authenticating(echo), grpcdoor.Options{ConnectionTimeout: 100 * time.Millisecond})
-	kept := map[string]*client{"caller": newClient(t, o.address), "probe": newClient(t, o.address)}
-	for kind, c := range kept {
-		call(t, c, 1, kind)
-	}
-	for range 3 { // Each for as long as a connection may take.
-		conn := connectTo(t, o.address)
-		conntest.Greet(t, conn)
-		if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
-			t.Error("a silent connection stays")
+	synctest.Test(t, func(t *testing.T) {
+		const due = 10 * time.Second
+		l := bufconn.Listen(64 << 10)
+		o := serveOn(t, l, authenticating(echo), grpcdoor.Options{ConnectionTimeout: due})
+		connect := func() net.Conn {
+			conn, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() }) // Closed by the door in many cases.
+			return conn
 		}
-	}
-	for kind, c := range kept {
-		call(t, c, 3, kind)
-	}
+		kept := map[string]*client{"caller": clientOn(t, connect(), o.address), "probe": clientOn(t, connect(), o.address)}
+		for kind, c := range kept {
+			call(t, c, 1, kind)
+		}
+		for range 3 { // Each for as long as a connection may take.
+			conn, began := connect(), time.Now()
+			conntest.Greet(t, conn)
+			if _, err := io.Copy(io.Discard, conn); err != nil || time.Since(began) != due {
+				t.Errorf("a silent connection ended after %s: %v", time.Since(began), err)
+			}
+		}
+		for kind, c := range kept {
+			call(t, c, 3, kind)
+		}
+	})
 }

@@ -38,6 +38,11 @@ func serve(t *testing.T, handler http.HandlerFunc, options httpdoor.Options) *op
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, l, handler, options)
+}
+
+func serveOn(t *testing.T, l net.Listener, handler http.HandlerFunc, options httpdoor.Options) *open {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	o := &open{address: l.Addr().String(), port: httpdoor.New(handler, options), stop: stop, ended: make(chan struct{})}
 	go func() {
@@ -87,9 +92,10 @@ type line struct {
 
 func dial(t *testing.T, address string) line {
 	t.Helper()
-	c := conntest.Dial(t, address, patience)
-	return line{c, bufio.NewReader(c)}
+	return lineOn(conntest.Dial(t, address, patience))
 }
+
+func lineOn(c net.Conn) line { return line{c, bufio.NewReader(c)} }
 
 func (l line) write(t *testing.T, text string) {
 	t.Helper()

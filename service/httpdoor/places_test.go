@@ -3,11 +3,15 @@ package httpdoor_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/door"
@@ -225,22 +229,36 @@ func TestOpenHandlers(t *testing.T) {
 }
 
 // TestFirstCallIsDue: a client that begins with HTTP/2 and then says nothing loses its
-// connection; one that makes health checks does not.
+// connection; one that makes health checks, and a caller, do not.
 func TestFirstCallIsDue(t *testing.T) {
 	t.Parallel()
-	o := serve(t, authenticating(hello), httpdoor.Options{ReadHeaderTimeout: 100 * time.Millisecond})
-	probe, caller := dial(t, o.address), dial(t, o.address)
-	probe.write(t, request("/health", ""))
-	probe.isAnswered(t, "a probe")
-	caller.write(t, request("/", "somebody"))
-	caller.isAnswered(t, "a caller")
-	for range 3 { // Each for longer than a connection may take.
-		silent := dial(t, o.address)
-		conntest.Greet(t, silent)
-		silent.closed(t)
+	synctest.Test(t, func(t *testing.T) {
+		const due = 10 * time.Second
+		l := bufconn.Listen(64 << 10)
+		serveOn(t, l, authenticating(hello), httpdoor.Options{ReadHeaderTimeout: due})
+		connect := func() line {
+			conn, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() }) // Closed by the port in many cases.
+			return lineOn(conn)
+		}
+		probe, caller := connect(), connect()
+		probe.write(t, request("/health", ""))
+		probe.isAnswered(t, "a probe")
 		caller.write(t, request("/", "somebody"))
-		caller.isAnswered(t, "the caller")
-	}
-	probe.write(t, request("/health", ""))
-	probe.isAnswered(t, "the probe")
+		caller.isAnswered(t, "a caller")
+		for range 3 { // Each for as long as a connection may take.
+			silent, began := connect(), time.Now()
+			conntest.Greet(t, silent)
+			if _, err := io.Copy(io.Discard, silent); err != nil || time.Since(began) != due {
+				t.Errorf("a silent connection ended after %s: %v", time.Since(began), err)
+			}
+			caller.write(t, request("/", "somebody"))
+			caller.isAnswered(t, "the caller")
+		}
+		probe.write(t, request("/health", ""))
+		probe.isAnswered(t, "the probe")
+	})
 }

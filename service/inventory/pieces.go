@@ -35,11 +35,14 @@ func (p *pieces) take() (position, bool) {
 	return at, true
 }
 
-// key is the name of the piece at a place; false where there is none.
+// key is the name of the piece at a place; none, and false, where there is no piece.
 func (p *pieces) key(place int) (string, bool) {
+	if place < 0 {
+		return "", false
+	}
 	for read, cut := range p.cuts {
 		if place < int(cut.pieces) {
-			return pieceKey(read, int64(place)), place >= 0
+			return pieceKey(read, int64(place)), true
 		}
 		place -= int(cut.pieces)
 	}

@@ -152,7 +152,7 @@ func (s *scheduler) page(n int) position {
 	case n < 0:
 		return position{}
 	case s.pieces != nil:
-		before, _ := s.pieces.key(n - 1)
+		before, _ := s.pieces.key(n - 1) // None before the first: the list begins there.
 		return position{cursor: before}
 	default:
 		return position{cursor: s.cursors[n]}

@@ -10,7 +10,8 @@ const (
 	ReasonMalformedRequest = "MALFORMED_REQUEST"
 	// ReasonInvalidRequest is a request that breaks a rule of its fields.
 	ReasonInvalidRequest = "INVALID_REQUEST"
-	// ReasonUnauthenticated is a call without a valid credential.
+	// ReasonUnauthenticated is a call without a valid credential, or one whose
+	// credential was taken away while it went on.
 	ReasonUnauthenticated = "UNAUTHENTICATED"
 	// ReasonPermissionDenied is a call that its caller's policy does not allow.
 	ReasonPermissionDenied = "PERMISSION_DENIED"
@@ -20,8 +21,8 @@ const (
 	// ReasonConnectionLimit is a call on a connection for which its caller has no
 	// place.
 	ReasonConnectionLimit = "CONNECTION_LIMIT"
-	// ReasonAuditUnavailable is a write that was not made, because it could not
-	// be recorded.
+	// ReasonAuditUnavailable is a call that could not be recorded: a write that was not
+	// made, a read that is not answered, or a stream that does not begin or ends.
 	ReasonAuditUnavailable = "AUDIT_UNAVAILABLE"
 	// ReasonWriteNotRecorded is a write that was made and could not be recorded.
 	// A controlv1.WriteDone has the known facts.

@@ -212,13 +212,10 @@ func (q *queue) next(now time.Time, interval time.Duration, all *level, overdue 
 // first which has had less elsewhere.
 func (q *queue) before(l, m *lane, all *level) bool {
 	turns, between := &q.turns[l.group], &all.turns[l.group]
-	if a, b := turns.lead(l.turn), turns.lead(m.turn); a != b {
+	if a, b := between.lead(l.all), between.lead(m.all); a != b && turns.lead(l.turn) == turns.lead(m.turn) {
 		return a < b
 	}
-	if a, b := between.lead(l.all), between.lead(m.all); a != b {
-		return a < b
-	}
-	return l.turn.since < m.turn.since
+	return turns.before(l.turn, m.turn)
 }
 
 // patientTurn is the lane of fan-outs whose turn it is. There must be one.

@@ -121,14 +121,26 @@ func (m *modelQueue) remove(g group, w *waiter) {
 
 // pop serves the next call of a queue of which no call is overdue.
 func pop(q *queue, all *level) *waiter {
-	claim := q.next(time.Time{}, time.Hour, all, true)
+	w, _ := popAt(q, all, time.Time{}, time.Hour)
+	return w
+}
+
+// popAt serves the next call at an instant, with an interval between two tokens.
+func popAt(q *queue, all *level, now time.Time, interval time.Duration) (*waiter, claim) {
+	claim := q.next(now, interval, all, true)
 	if claim.place == nil {
-		return nil
+		return nil, claim
 	}
 	w, l := claim.place.waiter, claim.place.lane
 	q.pay(l.group, l.turn, claim.turn, claim.overtakes)
+	if l.group == patient {
+		q.unserved = now
+	}
+	if claim.overdue {
+		q.turns[urgent].charge(l.key)
+	}
 	q.remove(w, all)
-	return w
+	return w, claim
 }
 
 // A queue behaves like its model: each call comes out once, in its turn or before it.
@@ -192,33 +204,72 @@ func TestQueueIsItsModel(t *testing.T) {
 	})
 }
 
-// ahead agrees with pop. It is an estimate beside revocations, because each that goes
-// before its turn changes the turns of its flow.
+// TestAheadIsHowManyGoBefore: ahead agrees with pop, fan-outs that are overdue among
+// them. It is off by no more than what goes before its turn, and by what is owed for
+// that; where nothing does, by the flows whose turn comes later than that of the call,
+// which may go once less.
 func TestAheadIsHowManyGoBefore(t *testing.T) {
-	for first, off := range map[Class]int{Interactive: 4, Revocation: 18} {
+	const flows = 5
+	for first := Revocation; first <= FanOut; first++ {
 		t.Run(first.String(), rapid.MakeCheck(func(t *rapid.T) {
 			all, q := newLevel(100), newQueue(Bounds{Calls: 1000, Flows: 100})
-			draw := func(last Class) Flow {
+			draw := func(least, most Class) Flow {
 				return Flow{
-					Key:   fmt.Sprint(rapid.IntRange(0, 4).Draw(t, "flow")),
-					Class: Class(rapid.IntRange(int(first), int(last)).Draw(t, "class")),
+					Key:   fmt.Sprint(rapid.IntRange(1, flows).Draw(t, "flow")),
+					Class: Class(rapid.IntRange(int(least), int(most)).Draw(t, "class")),
 				}
 			}
-			for range rapid.IntRange(0, 40).Draw(t, "waiting") {
-				q.add(&waiter{}, draw(FanOut), &all)
+			for range rapid.IntRange(0, 8).Draw(t, "fan-outs") {
+				q.add(&waiter{}, draw(FanOut, FanOut), &all)
 			}
-			last, flow := &waiter{}, draw(Interactive)
-			ahead := q.ahead(flow)
+			for range rapid.IntRange(0, 40).Draw(t, "others") {
+				q.add(&waiter{}, draw(first, max(first, Interactive)), &all)
+			}
+			last, flow := &waiter{}, draw(first, FanOut)
+			ahead, expected := q.ahead(flow), expectedEarly(&q, flow)
 			q.add(last, flow, &all)
-			n := 0
-			for pop(&q, &all) != last {
+			n, early, owed, now := 0, 0, 0, time.Time{}
+			for {
+				now = now.Add(time.Second)
+				w, c := popAt(&q, &all, now, time.Second)
+				if w == last {
+					break
+				}
 				n++
+				if c.overtakes || c.overdue && flow.Class != FanOut {
+					early++
+				}
+				if c.overdue && flow.Class != FanOut && c.place.lane.key == flow.Key {
+					owed += flows - 1 // A turn of each other flow.
+				}
 			}
-			// Flows whose turn comes after that of this flow may go once less.
-			if n > ahead+off-4 || n < ahead-off {
-				t.Fatalf("%s: %d went before, and %d were ahead", flow.Class, n, ahead)
+			var more, less int
+			switch flow.Class {
+			case Interactive: // Those that ahead expects are in it.
+				more, less = max(0, early-expected), early+expected+flows-1
+			case FanOut: // With each goes the time in which one is overdue.
+				more, less = early, early+(flows-1)*patientEvery
+			default:
+				more, less = early+expected, early+expected+flows-1
+			}
+			if n > ahead+more+owed || n < ahead-less {
+				t.Fatalf("%s: %d went before, and %d were ahead; %d went early, %d were expected to, and %d turns are owed",
+					flow.Class, n, ahead, early, expected, owed)
 			}
 		}))
+	}
+}
+
+// expectedEarly is how many calls ahead expects to go before their turn, and by that
+// before a new call of flow.
+func expectedEarly(q *queue, flow Flow) int {
+	switch flow.Class {
+	case Revocation:
+		return q.ahead(flow) - q.rounds(urgent, flow.Key, func(l *lane) int { return l.revocations.size })
+	case Interactive:
+		return q.overtaking(flow.Key)
+	default:
+		return 0
 	}
 }
 

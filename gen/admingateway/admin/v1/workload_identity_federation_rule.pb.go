@@ -1295,14 +1295,14 @@ const file_admingateway_admin_v1_workload_identity_federation_rule_proto_rawDesc
 	",DeleteWorkloadIdentityFederationRuleResponse\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xb2\xff\x18\x02 \x01R\x02id\x12 \n" +
 	"\adeleted\x18\x02 \x01(\bB\x06\xb2\xff\x18\x02 \x01R\adeleted\x12\x16\n" +
-	"\x06object\x18\x03 \x01(\tR\x06object2\xa7\x17\n" +
+	"\x06object\x18\x03 \x01(\tR\x06object2\xa5\x17\n" +
 	"%WorkloadIdentityFederationRuleService\x12\xc9\x02\n" +
 	"#ListWorkloadIdentityFederationRules\x12A.admingateway.admin.v1.ListWorkloadIdentityFederationRulesRequest\x1aB.admingateway.admin.v1.ListWorkloadIdentityFederationRulesResponse\"\x9a\x01\xb2\xff\x181\n" +
-	"'workload_identity.federation_rules.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\\\x12Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\x90\x02\x01\x12\x8f\x06\n" +
-	"$CreateWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleResponse\"\xdd\x04\xb2\xff\x18\xe2\x03\n" +
+	"'workload_identity.federation_rules.readH\x01\x12\x02\b<X\x01\x82\xd3\xe4\x93\x02\\\x12Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\x90\x02\x01\x12\x8d\x06\n" +
+	"$CreateWorkloadIdentityFederationRule\x12B.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleRequest\x1aC.admingateway.admin.v1.CreateWorkloadIdentityFederationRuleResponse\"\xdb\x04\xb2\xff\x18\xe0\x03\n" +
 	")workload_identity.federation_rules.create*Z/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules\x8a\x01!\n" +
-	"\x1dworkload_identity_provider_id\x10\x01\x8a\x01\x16\n" +
-	"\x12service_account_id\x10\x01\x8a\x01!\n" +
+	"\x1dworkload_identity_provider_id\x10\x01\x8a\x01\x14\n" +
+	"\x12service_account_id\x8a\x01!\n" +
 	"\x1dpermissions.restricted.scopes\x10\x01\xa2\x01\xea\x01\n" +
 	"\x12service_account_id\n" +
 	"\x1fattribute_matchers.string_value\n" +
