@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
@@ -244,9 +245,17 @@ func TestCallerLimits(t *testing.T) {
 	t.Parallel()
 	blocked, release := make(chan struct{}, 2), make(chan struct{})
 	up := gatewaytest.UpstreamFunc(func(ctx context.Context) (*upstream.Reply, error) {
-		blocked <- struct{}{}
-		<-release
-		return gatewaytest.AnswerProject(ctx)
+		select {
+		case blocked <- struct{}{}:
+		case <-ctx.Done(): // A third call, which should not have come.
+			return nil, ctx.Err()
+		}
+		select {
+		case <-release:
+			return gatewaytest.AnswerProject(ctx)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	})
 	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(`
 callers:
@@ -256,7 +265,9 @@ callers:
     limits: {requests_per_second: 0.001, burst: 2, concurrent: 1}
 `+admissiontest.RootPolicy[len("\ncallers:\n"):]))
 	get := func(name string) error {
-		_, err := adminv1connect.NewProjectServiceClient(gateway.Client(name)).GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: "proj_1"})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := adminv1connect.NewProjectServiceClient(gateway.Client(name)).GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 		return err
 	}
 	done := make(chan error, 2)

@@ -26,7 +26,7 @@ func TestStreamsHavePlacesOfTheirOwn(t *testing.T) {
 	var open []interface{ Close() error }
 	for range 4 {
 		stream := keys(t, "old", door)
-		<-up.asked
+		up.await(t)
 		open = append(open, stream)
 	}
 	if err := untilItEnds(keys(t, "new", door)); connect.CodeOf(err) != connect.CodeResourceExhausted {

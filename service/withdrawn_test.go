@@ -61,15 +61,37 @@ func (s silence) Do(ctx context.Context, endpoint *upstream.Endpoint, request *u
 	if endpoint.String() != listKeys {
 		return s.manyProjects.Do(ctx, endpoint, request)
 	}
-	s.asked <- struct{}{}
+	select {
+	case s.asked <- struct{}{}:
+	default: // It has been said often enough.
+	}
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-// keys begins an inventory of keys.
+// await waits until the upstream has been asked.
+func (s silence) await(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.asked:
+	case <-time.After(patience):
+		t.Fatal("the upstream is not asked")
+	}
+}
+
+// patience is when a client hangs up whose stream should have ended long before.
+const patience = time.Minute
+
+// keys begins an inventory of keys. It has no deadline that the gateway would know of.
 func keys(t *testing.T, caller string, door connect.Transport) inventoryv1connect.InventoryServiceListApiKeysClientStream {
 	t.Helper()
-	stream, err := inventoryv1connect.NewInventoryServiceClient(gatewaytest.As(caller, door)).ListApiKeys(t.Context(), &inventoryv1.ListApiKeysRequest{})
+	ctx, hangUp := context.WithCancel(t.Context())
+	timer := time.AfterFunc(patience, hangUp)
+	t.Cleanup(func() {
+		timer.Stop()
+		hangUp()
+	})
+	stream, err := inventoryv1connect.NewInventoryServiceClient(gatewaytest.As(caller, door)).ListApiKeys(ctx, &inventoryv1.ListApiKeysRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +134,7 @@ func TestStreamsEndWithTheirCredential(t *testing.T) {
 				}
 				gateway.Policy.Set(t, twoTokens)
 				stream := keys(t, "old", door)
-				<-up.asked
+				up.await(t)
 				gateway.Policy.Set(t, twoTokens+"\n") // Another policy that has the token too.
 				gateway.Policy.Set(t, policy)
 				wantUnauthenticated(t, name, untilItEnds(stream))
@@ -242,7 +264,7 @@ func TestStreamsEndWhenTheirCredentialExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		up := newSilence()
-		const life = time.Hour
+		const life = patience / 2
 		end := time.Now().Add(life).UTC().Format(time.RFC3339)
 		gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(strings.Replace(twoTokens, "$old", "$old, expires: "+end, 1)))
 		began := time.Now()
@@ -260,7 +282,7 @@ func TestARecordSaysHowAStreamEnded(t *testing.T) {
 	up := newSilence()
 	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithPolicy(twoTokens), gatewaytest.WithTelemetry())
 	stream := keys(t, "old", gateway.InProcess())
-	<-up.asked
+	up.await(t)
 	before := len(gateway.Records.Calls())
 	gateway.Policy.Set(t, withdrawals["the token is taken out"])
 	wantUnauthenticated(t, "in process", untilItEnds(stream))

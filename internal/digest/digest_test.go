@@ -1,21 +1,23 @@
 package digest_test
 
 import (
-	_ "embed"
+	"embed"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/admin-gateway/admin-gateway/internal/digest"
 )
 
-// source is the package as it was compiled.
+// sources are the package as it was compiled.
 //
-//go:embed digest.go
-var source string
+//go:embed *.go
+var sources embed.FS
 
 func TestDigest(t *testing.T) {
 	t.Parallel()
@@ -44,41 +46,100 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// uses are all that is done with the bytes of a digest, by function: the only comparison
+// is that of crypto/subtle.
+var uses = []string{
+	"Equal: subtle.ConstantTimeCompare", "Equal: subtle.ConstantTimeCompare",
+	"Hex: hex.EncodeToString",
+	"Index: binary.BigEndian.Uint64",
+	"Parse: hex.Decode",
+}
+
 // TestDigestsAreComparedInConstantTime: the compiler refuses == for digests, and so their
-// use as keys of maps. The package itself, which could compare the bytes, has no
-// comparison but the one of crypto/subtle.
+// use as keys of maps. The package itself, which could compare the bytes or what it makes
+// of them, has no comparison but the one of crypto/subtle.
 func TestDigestsAreComparedInConstantTime(t *testing.T) {
 	t.Parallel()
 	if reflect.TypeFor[digest.Digest]().Comparable() {
 		t.Error("digests can be compared with ==")
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), "digest.go", source, 0)
+	names, err := sources.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	compared := false
+	var found []string
+	for _, name := range names {
+		if strings.HasSuffix(name.Name(), "_test.go") {
+			continue
+		}
+		text, err := sources.ReadFile(name.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, usesIn(t, string(text))...)
+	}
+	if slices.Sort(found); !slices.Equal(found, uses) {
+		t.Errorf("the bytes of digests are used as %q, want %q", found, uses)
+	}
+}
+
+// TestOtherComparisonsAreFound, whatever they are made with.
+func TestOtherComparisonsAreFound(t *testing.T) {
+	t.Parallel()
+	for _, comparison := range []string{
+		"d.sum == other.sum", "!(d.sum != other.sum)", "bytes.Equal(d.sum[:], other.sum[:])", "string(d.sum[:]) == string(other.sum[:])",
+		"hex.EncodeToString(d.sum[:]) == text", "func(b [32]byte) bool { return b == other }(d.sum)", "d.Hex() == other.Hex()", "d.Index() == 1",
+		"d.sum[0] < other.sum[0]", "map[[32]byte]bool{}[d.sum]",
+	} {
+		if len(usesIn(t, "package digest\n\nfunc (d Digest) Same(other Digest) bool { return "+comparison+" }\n")) == 0 {
+			t.Errorf("%s is no use of the bytes of a digest", comparison)
+		}
+		if found := usesIn(t, "package digest\n\nfunc (d Digest) Equal(other Digest) bool { return "+comparison+" }\n"); slices.Contains(uses, found[0]) {
+			t.Errorf("Equal may be %s", comparison)
+		}
+	}
+}
+
+// usesIn are the uses of the bytes of a digest in a file: the function that has each, and
+// what is called with it; "" where nothing is. What a digest is turned into is one, too.
+func usesIn(t *testing.T, text string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "digest.go", text, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	var around []ast.Node
 	ast.Inspect(file, func(n ast.Node) bool {
-		function, ok := n.(*ast.FuncDecl)
-		if !ok || function.Name.Name != "Equal" {
+		if n == nil {
+			around = around[:len(around)-1]
 			return true
 		}
-		result, ok := function.Body.List[0].(*ast.ReturnStmt)
-		if !ok || len(function.Body.List) != 1 {
-			return false
+		around = append(around, n)
+		if selected, ok := n.(*ast.SelectorExpr); ok && slices.Contains([]string{"sum", "Hex", "Index"}, selected.Sel.Name) {
+			found = append(found, use(around))
 		}
-		is, ok := result.Results[0].(*ast.BinaryExpr)
-		if !ok {
-			return false
-		}
-		call, ok := is.X.(*ast.CallExpr)
-		if !ok {
-			return false
-		}
-		called, ok := call.Fun.(*ast.SelectorExpr)
-		compared = ok && called.Sel.Name == "ConstantTimeCompare"
-		return false
+		return true
 	})
-	if !compared {
-		t.Error("Equal is not one call of subtle.ConstantTimeCompare")
+	return found
+}
+
+// use names the use of the last of some nodes, each of which has the next in it.
+func use(around []ast.Node) string {
+	in := ""
+	for _, n := range around {
+		if function, ok := n.(*ast.FuncDecl); ok {
+			in = function.Name.Name
+		}
 	}
+	at := len(around) - 2
+	argument := around[at+1]
+	if sliced, ok := around[at].(*ast.SliceExpr); ok {
+		argument, at = sliced, at-1
+	}
+	called := ""
+	if call, ok := around[at].(*ast.CallExpr); ok && call.Fun != argument {
+		called = types.ExprString(call.Fun)
+	}
+	return in + ": " + called
 }

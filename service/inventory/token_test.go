@@ -109,6 +109,23 @@ func TestTokensHaveKeys(t *testing.T) {
 	}
 }
 
+// TestTokensBelongToTheirScope: to all of it.
+func TestTokensBelongToTheirScope(t *testing.T) {
+	t.Parallel()
+	token := tokenScopes.token(rest{now: 5, positions: []position{{keys: []string{"a"}}}})
+	for name, change := range map[string]func(*tokenScope){
+		"caller":  func(s *tokenScope) { s.caller = "other" },
+		"RPC":     func(s *tokenScope) { s.procedure = "/p.S/Other" },
+		"request": func(s *tokenScope) { s.request = []byte("other") },
+	} {
+		scope := tokenScopes
+		change(&scope)
+		if _, err := scope.parse(token, 2); err == nil {
+			t.Errorf("a token of another %s was read", name)
+		}
+	}
+}
+
 // TestForgedTokensAreNotRead: what has no code costs the reading of its text, and as
 // much memory as that.
 func TestForgedTokensAreNotRead(t *testing.T) { //nolint:paralleltest // It counts allocations of the process.

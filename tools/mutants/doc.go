@@ -8,11 +8,14 @@
 //	Run: TestTokens
 //	Survives: why no test can notice
 //
-// Tests are the packages whose tests must fail, and Run is the -run of go test, where
-// not all of them need to run. Survives is for a mutant that no test kills, with the
-// reason. The diff is applied by its text: the lines that it removes, with those around
-// them, are in the file exactly once, wherever they are. So a patch stays good when
-// lines move, and breaks when they change.
+// Tests are the packages of which one must fail, the quickest first, and Run is the -run
+// of go test, where not all of their tests need to run. Survives is for a mutant that no
+// test kills, with the reason. The diff is applied by its text: the lines that it
+// removes, with those around them, are in the file exactly once, wherever they are. So a
+// patch stays good when lines move, and breaks when they change.
+//
+// The first test that fails ends a mutant. It is run without the mutant as well: one that
+// fails anyway has noticed nothing.
 //
 // The tree is not touched: go test gets the changed file as an overlay.
 package main

@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	root := flags.String("root", "../..", "the folder of the module that is changed")
 	patches := flags.String("patches", "patches", "the folder of the mutants")
 	only := flags.String("only", "", "run the mutants whose names contain one of these words")
-	limit := flags.Duration("limit", 5*time.Minute, "the time for the tests of one mutant")
+	limit := flags.Duration("limit", 5*time.Minute, "the time for the tests of one mutant in one package")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -44,12 +44,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(mutants) == 0 {
 		return fmt.Errorf("no mutants in %s", filepath.Join(*patches, "*"))
 	}
-	r := runner{root: *root, limit: *limit}
+	r := runner{root: *root, bounded: within(*limit), good: make(map[string]bool)}
 	results, err := r.all(ctx, mutants, out)
-	if err != nil {
-		return err
-	}
-	return report(out, results)
+	return errors.Join(err, report(out, results)) // Also when it ended early.
 }
 
 func chosen(mutants []mutant, words []string) []mutant {
@@ -71,18 +68,11 @@ func chosen(mutants []mutant, words []string) []mutant {
 // all runs the mutants one after another: the tests have the machine for themselves, so
 // that a slow one is not mistaken for one that hangs.
 func (r runner) all(ctx context.Context, mutants []mutant, out io.Writer) ([]result, error) {
-	good := make(map[string]bool) // The tests that pass without a mutant.
 	var results []result
 	for _, m := range mutants {
-		if tests := m.run + " " + strings.Join(m.tests, " "); !good[tests] {
-			if err := r.baseline(ctx, m); err != nil {
-				return nil, err
-			}
-			good[tests] = true
-		}
 		end, err := r.run(ctx, m)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.name, err)
+			return results, fmt.Errorf("%s: %w", m.name, err)
 		}
 		_, _ = fmt.Fprintf(out, "%-14s %s\n", end.verdict, end.name)
 		results = append(results, end)
@@ -98,8 +88,11 @@ func report(out io.Writer, results []result) error {
 	for _, r := range results {
 		count[r.verdict]++
 		by := r.by
-		if r.verdict == survived {
+		switch {
+		case r.verdict == survived:
 			by = r.survives
+		case r.verdict == killed && by == "":
+			by = "a failure outside of tests"
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.name, r.verdict, r.took.Round(100*time.Millisecond), by)
 	}

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -25,13 +22,15 @@ const (
 	hung verdict = "killed (time)"
 	// broken says that the mutant shows nothing: it does not compile.
 	broken verdict = "broken"
+	// moot says that the tests fail without the mutant too.
+	moot verdict = "moot"
 )
 
 // result is the end of one mutant.
 type result struct {
 	mutant
 	verdict verdict
-	by      string // The first test that failed.
+	by      string // The first test that failed; "" if no test did.
 	output  string
 	took    time.Duration
 }
@@ -41,6 +40,8 @@ func (r result) fault() string {
 	switch {
 	case r.verdict == broken:
 		return "it does not compile:\n" + r.output
+	case r.verdict == moot:
+		return "without any mutant, go test of " + strings.Join(r.tests, " ") + " fails:\n" + r.output
 	case r.verdict == survived && r.survives == "":
 		return `no test notices it: write one, or give the reason in a line "Survives: "`
 	case r.verdict != survived && r.survives != "":
@@ -51,28 +52,30 @@ func (r result) fault() string {
 
 // runner runs the tests of mutants.
 type runner struct {
-	root  string
-	limit time.Duration // For the tests of one mutant, compilation included.
+	root string
+	// bounded returns the context for the tests of one mutant in one package, compilation
+	// included.
+	bounded func(context.Context) (context.Context, context.CancelFunc)
+	// good has the tests that passed without a mutant.
+	good map[string]bool
 }
 
-// baseline runs the tests without the mutant: where they fail anyway, they say nothing.
-// Results that go test knows are not run again.
-func (r runner) baseline(ctx context.Context, m mutant) error {
-	output, err := r.test(ctx, m, "")
-	if err != nil {
-		return fmt.Errorf("without any mutant, go test of %s fails:\n%s", strings.Join(m.tests, " "), output)
+// within bounds the tests of a mutant by time.
+func within(limit time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+	return func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, limit)
 	}
-	return nil
 }
 
-// run runs the tests with the mutant.
+// run runs the tests with the mutant, a package after another, until one fails. What
+// notices is run without the mutant as well: a test that fails anyway says nothing.
 func (r runner) run(ctx context.Context, m mutant) (result, error) {
 	began := time.Now()
 	files, err := m.apply(r.root)
 	if err != nil {
 		return result{}, err
 	}
-	folder, err := os.MkdirTemp("", "mutant-")
+	folder, err := os.MkdirTemp("", "m-")
 	if err != nil {
 		return result{}, err
 	}
@@ -81,47 +84,117 @@ func (r runner) run(ctx context.Context, m mutant) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	limited, cancel := context.WithTimeout(ctx, r.limit)
-	defer cancel()
-	output, err := r.test(limited, m, overlay)
-	end := result{mutant: m, output: output, took: time.Since(began)}
-	_, failed := errors.AsType[*exec.ExitError](err)
-	switch {
-	case ctx.Err() != nil:
-		return result{}, ctx.Err()
-	case limited.Err() != nil:
-		end.verdict = hung
-	case err == nil:
-		end.verdict = survived
-	case !failed:
-		return result{}, err
-	case strings.Contains(output, "[build failed]") || strings.Contains(output, "[setup failed]"):
-		end.verdict = broken
-	default:
-		end.verdict, end.by = killed, firstFailure(output)
+	end := result{mutant: m, verdict: survived}
+	for _, tests := range m.tests {
+		with := attempt{tests: tests, run: m.run, overlay: overlay, folder: folder}
+		found, err := r.test(ctx, with)
+		if err != nil {
+			return result{}, err
+		}
+		end.verdict, end.by, end.output = found.verdict(), found.failed, found.output
+		if end.verdict == killed || end.verdict == hung {
+			without, err := r.baseline(ctx, with, found)
+			if err != nil {
+				return result{}, err
+			}
+			if without.verdict() != survived {
+				end.verdict, end.output = moot, without.output
+			}
+		}
+		if end.verdict != survived {
+			break
+		}
 	}
+	end.took = time.Since(began)
 	return end, nil
 }
 
-// test runs go test, with an overlay unless it is "". The error is that of the command.
-func (r runner) test(ctx context.Context, m mutant, overlay string) (output string, err error) {
-	args := []string{"test", "-vet=off", "-ldflags=-w", "-failfast", "-timeout", r.limit.String()}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
+// baseline runs the tests that noticed a mutant without it, once in a run.
+func (r runner) baseline(ctx context.Context, without attempt, found outcome) (outcome, error) {
+	without.overlay = ""
+	if test, _, _ := strings.Cut(found.failed, "/"); test != "" {
+		without.run = "^" + test + "$"
 	}
-	if m.run != "" {
-		args = append(args, "-run", m.run)
+	name := without.run + " " + without.tests
+	if r.good[name] {
+		return outcome{passed: true}, nil
 	}
-	command := exec.CommandContext(ctx, "go", append(args, m.tests...)...) //nolint:gosec // The patches are part of the project.
+	again, err := r.test(ctx, without)
+	r.good[name] = again.verdict() == survived
+	return again, err
+}
+
+// attempt is one go test.
+type attempt struct {
+	tests, run string
+	// folder is for temporary files: processes that are killed leave theirs.
+	folder string
+	// overlay is the file with the changes; "" for none.
+	overlay string
+}
+
+// outcome is how a go test ended.
+type outcome struct {
+	output string
+	// failed is the first test that did; "" when it was not a test that did.
+	failed string
+	// late says that the time was over, broken that it did not compile, and passed that
+	// nothing failed.
+	late, broken, passed bool
+}
+
+func (o outcome) verdict() verdict {
+	switch {
+	case o.failed != "":
+		return killed
+	case o.late:
+		return hung
+	case o.broken:
+		return broken
+	case o.passed:
+		return survived
+	default:
+		return killed // By a panic, say, or by the end of the process.
+	}
+}
+
+// test runs go test until a test fails: the others say nothing more. It ends with all
+// the processes that the tests started.
+func (r runner) test(ctx context.Context, a attempt) (outcome, error) {
+	args := []string{"test", "-json", "-vet=off", "-ldflags=-w", "-count=1", "-failfast", "-timeout=0"}
+	if a.overlay != "" {
+		args = append(args, "-overlay", a.overlay)
+	}
+	if a.run != "" {
+		args = append(args, "-run", a.run)
+	}
+	limited, release := r.bounded(ctx)
+	defer release()
+	known, end := context.WithCancel(limited)
+	defer end()
+	command := exec.CommandContext(known, "go", append(args, a.tests)...) //nolint:gosec // The patches are part of the project.
 	command.Dir = r.root
-	// Tests start processes: all of them end with the command.
+	command.Env = append(os.Environ(), "TMPDIR="+a.folder)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.WaitDelay = time.Second
-	var all bytes.Buffer
-	command.Stdout, command.Stderr = &all, &all
-	err = command.Run()
-	return all.String(), err
+	seen := &events{failed: end}
+	command.Stdout, command.Stderr = seen, seen
+	err := command.Run()
+	found := seen.outcome()
+	_, exited := errors.AsType[*exec.ExitError](err)
+	switch {
+	case ctx.Err() != nil:
+		return outcome{}, ctx.Err()
+	case found.failed != "":
+	case limited.Err() != nil:
+		found.late = true
+	case err == nil:
+		found.passed = true
+	case !exited:
+		return outcome{}, err
+	}
+	return found, nil
 }
 
 // writeOverlay writes the changed files, and the file that tells the go command of them.
@@ -144,17 +217,4 @@ func writeOverlay(root, folder string, files map[string]string) (path string, er
 	}
 	path = filepath.Join(folder, "overlay.json")
 	return path, os.WriteFile(path, overlay, 0o600)
-}
-
-var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
-
-// firstFailure is the first test that failed, or what happened instead.
-func firstFailure(output string) string {
-	if found := failure.FindStringSubmatch(output); found != nil {
-		return found[1]
-	}
-	if strings.Contains(output, "panic: ") {
-		return "a panic"
-	}
-	return "a failure outside of tests"
 }

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // victim is a module whose tests notice some faults.
@@ -67,33 +72,127 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestHangingTestsAreStopped: with all the processes that they started.
+// hanging are tests that start a process and wait for it. It says on a connection that it
+// is there, and ends with that.
+const hanging = `package a
+
+import (
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+func TestWithin(t *testing.T) {
+	if Within(2) {
+		return
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	child.Env = append(os.Environ(), "CHILD=1")
+	if err := child.Run(); err != nil {
+		t.Log(err)
+	}
+}
+
+func TestChild(t *testing.T) {
+	if os.Getenv("CHILD") == "" {
+		return
+	}
+	conn, err := net.Dial("tcp", "ADDRESS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, conn)
+}
+`
+
+// TestHangingTestsAreStopped: when the time is over, with all the processes that they
+// started.
 func TestHangingTestsAreStopped(t *testing.T) {
 	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
 	root, patches := victim(t)
-	patch(t, patches, "mutant", "", "\treturn n < Limit", "\tselect {}")
+	patch(t, patches, "mutant", "", "\treturn n < Limit", "\treturn n > Limit")
+	write(t, filepath.Join(root, "a", "a_test.go"), strings.ReplaceAll(hanging, "ADDRESS", listener.Addr().String()))
 	m, err := readMutants(patches)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := runner{root: root, limit: 1} // Nanosecond.
+	over := make(chan context.CancelFunc, 2) // With the mutant, and without it.
+	r := runner{root: root, good: make(map[string]bool), bounded: func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		over <- cancel
+		return ctx, cancel
+	}}
+	gone := make(chan error, 1)
+	go func() {
+		conn, err := listener.Accept() // The process is there.
+		if err != nil {
+			gone <- err
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		(<-over)()
+		if err = conn.SetReadDeadline(time.Now().Add(time.Minute)); err == nil {
+			_, err = conn.Read(make([]byte, 1))
+		}
+		gone <- err
+	}()
 	end, err := r.run(t.Context(), m[0])
 	if err != nil || end.verdict != hung || end.fault() != "" {
 		t.Errorf("got %+v, %v", end, err)
 	}
+	_ = listener.Close() // Nobody comes any more.
+	if err := <-gone; !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the process that the tests started is still there: %v", err)
+	}
 }
 
-// TestFailingTestsSayNothing: where tests fail anyway, the run ends.
+// TestFailingTestsSayNothing: a test that fails without the mutant too has not noticed it.
 func TestFailingTestsSayNothing(t *testing.T) {
 	t.Parallel()
 	root, patches := victim(t)
-	patch(t, patches, "mutant", "", "\treturn n < Limit", "\treturn n > Limit")
+	patch(t, patches, "mutant", "", "\treturn n < Limit", "\treturn n <= Limit")
 	write(t, filepath.Join(root, "a", "b_test.go"), "package a\n\nimport \"testing\"\n\nfunc TestB(t *testing.T) { t.Error(\"always\") }\n")
 	var out strings.Builder
-	if err := run(t.Context(), []string{"-root", root, "-patches", patches}, &out); err == nil || !strings.Contains(err.Error(), "without any mutant") {
-		t.Errorf("got %v", err)
+	err := run(t.Context(), []string{"-root", root, "-patches", patches}, &out)
+	if said := out.String(); !errors.Is(err, errFaults) || !strings.Contains(said, "0 killed") || !strings.Contains(said, "without any mutant") {
+		t.Errorf("said %s, %v", said, err)
 	}
 	if err := run(t.Context(), []string{"-root", root, "-patches", patches, "-only", "nothing"}, &out); err == nil {
 		t.Error("no mutant is enough")
+	}
+}
+
+// TestPackagesInTheirOrder: once a package has noticed, the others are not asked.
+func TestPackagesInTheirOrder(t *testing.T) {
+	t.Parallel()
+	root, _ := victim(t)
+	write(t, filepath.Join(root, "b", "b_test.go"), "package b\n\nimport \"testing\"\n\nfunc TestB(t *testing.T) { t.Error(\"always\") }\n")
+	const line = "\treturn n < Limit"
+	for order, want := range map[string]verdict{"./a ./b": killed, "./b ./a": moot} {
+		m := mutant{tests: strings.Fields(order), edits: []edit{{"a/a.go", line + "\n", "\treturn n > Limit\n"}}}
+		r := runner{root: root, good: make(map[string]bool), bounded: within(time.Minute)}
+		if end, err := r.run(t.Context(), m); err != nil || end.verdict != want {
+			t.Errorf("%s: %s, %v, want %s", order, end.verdict, err, want)
+		}
+	}
+}
+
+// TestARunThatEndsEarlyReports what it has found, and its own error.
+func TestARunThatEndsEarlyReports(t *testing.T) {
+	t.Parallel()
+	root, patches := victim(t)
+	patch(t, patches, "first", "", "\treturn n < Limit", "\treturn n > Limit")
+	patch(t, patches, "second", "", "\treturn false", "\treturn true")
+	var out strings.Builder
+	err := run(t.Context(), []string{"-root", root, "-patches", patches}, &out)
+	if said := out.String(); err == nil || errors.Is(err, errFaults) || !strings.Contains(said, "TestWithin") || !strings.Contains(said, "1 mutants: 1 killed") {
+		t.Errorf("said %s, %v", said, err)
 	}
 }
