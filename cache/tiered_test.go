@@ -280,9 +280,10 @@ func TestTieredCap(t *testing.T) {
 	wantMiss("after a gap")
 	r.wantRefused(t, "k", at)
 
-	// Up, but the shared store did not confirm it: for the cap.
+	// Heard all the time, but the shared store did not confirm it: for the cap.
 	r.put(t, "k", "body", tags)
 	c.Advance(DefaultCap - 1)
+	r.bus.Heard(c.Now())
 	r.wantHit(t, "k", "body", tags)
 	c.Advance(1)
 	wantMiss("unconfirmed after the cap")
@@ -295,6 +296,7 @@ func TestTieredCap(t *testing.T) {
 		t.Fatalf("Save = %v", err)
 	}
 	c.Advance(DefaultCap - 1)
+	r.bus.Heard(c.Now())
 	r.wantHit(t, "k", "body", tags)
 	c.Advance(1)
 	wantMiss("not saved there, after the cap")
