@@ -197,7 +197,8 @@ func (r *tree) has(name string) bool {
 	if first, rest, ok := strings.Cut(name, "/"); ok && !strings.ContainsAny(name, " {}*…$<") && rest != "" {
 		if _, err := os.Stat(filepath.Join(repository, first)); first != "" && !slices.Contains([]string{"..", ".cache", "bin", "third_party"}, first) && err == nil {
 			_, err := os.Stat(filepath.Join(repository, name))
-			return err == nil
+			_, mutant := os.Stat(filepath.Join(repository, "tools", "mutants", "patches", name+".patch"))
+			return err == nil || mutant == nil
 		}
 	}
 	if found := commandPattern.FindStringSubmatch(name); found != nil {
