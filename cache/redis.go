@@ -345,6 +345,7 @@ func (r *Redis) org(name string) (*redisOrg, error) {
 			return nil, fmt.Errorf("%w: more than %d organizations", ErrUnavailable, maxRedisOrgs)
 		}
 		o = newRedisOrg(r.options.Prefix, name)
+		o.recall = r.recall
 		r.orgs[name] = o
 	}
 	return o, nil

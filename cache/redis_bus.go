@@ -157,6 +157,7 @@ func (r *Redis) hear(m *redis.Message, l Listener) {
 	}
 	if o := r.knownOrg(m.Channel); o != nil {
 		o.saw(number, slots, generations)
+		o.hears(slots, r.options.Now())
 	}
 	l.Invalidated(slots)
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -379,5 +380,49 @@ func TestRedisRefusesTheLogin(t *testing.T) {
 	r := newReplica(t, "127.0.0.1:1", RedisOptions{})
 	if err := r.Join(t.Context(), redisTestOrg); err == nil || redisclient.RefusedLogin(err) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// A write whose outcome is unknown is open in Redis until its lease is over. Where its
+// replica has ended, and Redis loses its data, those who heard of it open it again, so
+// that nothing is stored that its late effect makes stale.
+func TestRedisForgetsAWriteOfTheDead(t *testing.T) {
+	t.Parallel()
+	server := newRedisServer(t)
+	options := RedisOptions{Heartbeat: 20 * time.Millisecond}
+	writer, other := newReplica(t, server.addr, options), newReplica(t, server.addr, options)
+	if err := other.Join(t.Context(), redisTestOrg); err != nil {
+		t.Fatal(err)
+	}
+	newHearing(t, other)
+	tags := NewTags(redisTestOrg, "/a")
+	unknown, err := writer.Open(t.Context(), tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unknown // Nobody closes it: the process ends.
+	timetest.Eventually(t, "the other one has heard of it", func() bool {
+		o, err := other.org(redisTestOrg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.heard[tags.slots[0]].Load() != 0
+	})
+	writer.Close()
+	elsewhere := NewTags(redisTestOrg, "/b")
+	for range 2 { // The second time it is a write that this replica knows.
+		if err := server.client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		timetest.Eventually(t, "it is open again", func() bool {
+			_, err := newReplica(t, server.addr, options).Snapshot(t.Context(), tags)
+			return errors.Is(err, ErrWriting)
+		})
+		if _, err := other.Snapshot(t.Context(), tags); !errors.Is(err, ErrWriting) {
+			t.Errorf("a snapshot during the write: %v", err)
+		}
+		if _, err := other.Snapshot(t.Context(), elsewhere); err != nil {
+			t.Errorf("what nobody writes: %v", err)
+		}
 	}
 }

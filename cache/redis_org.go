@@ -24,6 +24,12 @@ type redisOrg struct {
 	// epoch, or have died unseen.
 	member atomic.Pointer[time.Time]
 	era    atomic.Pointer[redisEra]
+	// heard is when other replicas last moved a slot, as their messages tell, in Unix
+	// nanoseconds: a write of one may still be open. recall is called when another epoch
+	// has taken the place of a known one.
+	heard  [Slots]atomic.Int64
+	recall func(*redisOrg)
+
 	// blocked is the number of owed slots, open writes and suspected epochs. While it is zero, which
 	// is almost always, reads need no lock.
 	blocked atomic.Int64
@@ -47,7 +53,7 @@ type redisEra struct {
 	seen  [Slots]atomic.Uint64
 }
 
-// redisWrite is a write of this replica that is open.
+// redisWrite is a write of this replica that is open, or those of others that may be.
 type redisWrite struct {
 	token string
 	slots []Slot
@@ -68,6 +74,7 @@ func newRedisOrg(prefix, org string) *redisOrg {
 		leasePrefix: base + "l:",
 		owed:        make(map[Slot]uint64),
 		writes:      make(map[*redisWrite]bool),
+		recall:      func(*redisOrg) {},
 	}
 	o.era.Store(new(redisEra))
 	return o
@@ -173,6 +180,15 @@ func (o *redisOrg) opened(w *redisWrite, now time.Time) {
 	}
 }
 
+// unopen notes that Redis may not know of the open writes any more.
+func (o *redisOrg) unopen() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for w := range o.writes {
+		o.writes[w] = false
+	}
+}
+
 // end notes that a write is over.
 func (o *redisOrg) end(w *redisWrite) {
 	o.mu.Lock()
@@ -211,6 +227,9 @@ func (o *redisOrg) saw(epoch uint64, slots []Slot, generations []uint64) {
 	era := o.era.Load()
 	for era.epoch < epoch {
 		if next := (&redisEra{epoch: epoch}); o.era.CompareAndSwap(era, next) {
+			if era.epoch != 0 {
+				o.recall(o)
+			}
 			era = next
 			break
 		}
@@ -227,6 +246,29 @@ func (o *redisOrg) saw(epoch uint64, slots []Slot, generations []uint64) {
 			}
 		}
 	}
+}
+
+// hears notes that another replica moved slots.
+func (o *redisOrg) hears(slots []Slot, now time.Time) {
+	for _, slot := range slots {
+		o.heard[slot].Store(now.UnixNano())
+	}
+}
+
+// heardSince returns the slots that other replicas moved after a time, and when the last
+// one was moved.
+func (o *redisOrg) heardSince(after time.Time) (slots []Slot, last time.Time) {
+	for i := range o.heard {
+		at := time.Unix(0, o.heard[i].Load())
+		if !at.After(after) {
+			continue
+		}
+		slots = append(slots, Slot(i))
+		if at.After(last) {
+			last = at
+		}
+	}
+	return slots, last
 }
 
 // seenAt returns the highest generations that were seen.

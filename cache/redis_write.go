@@ -42,11 +42,12 @@ func (r *Redis) Open(ctx context.Context, tags Tags) (func(context.Context) erro
 func (r *Redis) open(ctx context.Context, o *redisOrg, w *redisWrite) error {
 	// Owed first: without a reply, the slots may not have been moved.
 	debt := o.owe(w.slots)
-	if err := r.move(ctx, o, moveOpen, w.token, w.slots); err != nil {
+	now := r.options.Now()
+	if err := r.move(ctx, o, moveOpen, w.token, min(r.writeLease(), w.until.Sub(now)), w.slots); err != nil {
 		return err
 	}
 	o.settle(w.slots, debt)
-	o.opened(w, r.options.Now())
+	o.opened(w, now)
 	return nil
 }
 
@@ -61,7 +62,7 @@ func (r *Redis) closeWrite(ctx context.Context, o *redisOrg, w *redisWrite) erro
 	w.closed = true
 	debt := o.owe(w.slots)
 	defer o.end(w)
-	if err := r.move(context.WithoutCancel(ctx), o, moveClose, w.token, w.slots); err != nil {
+	if err := r.move(context.WithoutCancel(ctx), o, moveClose, w.token, 0, w.slots); err != nil {
 		r.wakeRepair()
 		return err
 	}
@@ -79,7 +80,7 @@ func (r *Redis) Purge(ctx context.Context, tags Tags) error {
 		return err
 	}
 	debt := o.owe(tags.slots)
-	if err := r.move(ctx, o, movePurge, "", tags.slots); err != nil {
+	if err := r.move(ctx, o, movePurge, "", 0, tags.slots); err != nil {
 		r.wakeRepair()
 		return err
 	}
@@ -87,15 +88,15 @@ func (r *Redis) Purge(ctx context.Context, tags Tags) error {
 	return nil
 }
 
-// move runs scriptMove.
-func (r *Redis) move(ctx context.Context, o *redisOrg, op, token string, slots []Slot) error {
+// move runs scriptMove. A lease is for a write that opens.
+func (r *Redis) move(ctx context.Context, o *redisOrg, op, token string, lease time.Duration, slots []Slot) error {
 	if err := r.join(ctx, o); err != nil {
 		return err
 	}
 	era := o.era.Load()
 	seen := era.seenAt(slots)
 	args := make([]any, 0, 7+2*len(slots))
-	args = append(args, op, r.newEpoch(era), epochName(era.epoch), token, r.writeLease().Milliseconds(), o.channel, r.sender)
+	args = append(args, op, r.newEpoch(era), epochName(era.epoch), token, max(1, lease.Milliseconds()), o.channel, r.sender)
 	for i, slot := range slots {
 		args = append(args, int(slot), strconv.FormatUint(seen[i], 10))
 	}
@@ -132,6 +133,22 @@ func (r *Redis) move(ctx context.Context, o *redisOrg, op, token string, slots [
 // a write whose outcome is unknown.
 func (r *Redis) writeLease() time.Duration {
 	return min(r.options.Lease, UnknownOutcomeGrace+r.options.MemberLease)
+}
+
+// recall opens, in a new epoch, the writes of this replica that are open, and what other
+// replicas may have left open in the epoch before:
+// a Redis that has lost its data has lost their writes too, and a replica that has ended
+// does not open its own again. No write of theirs is open for longer than its lease after
+// the last message about it.
+func (r *Redis) recall(o *redisOrg) {
+	now := r.options.Now()
+	o.unopen()
+	r.wakeRepair()
+	slots, last := o.heardSince(now.Add(-r.writeLease()))
+	if len(slots) == 0 {
+		return
+	}
+	o.begin(&redisWrite{token: r.newToken(), slots: slots, until: last.Add(r.writeLease()), renewed: now}, now)
 }
 
 func (r *Redis) newToken() string {
@@ -179,7 +196,7 @@ func (r *Redis) payDebts(ctx context.Context, o *redisOrg) error {
 	slots, debt := o.debts()
 	slices.Sort(slots)
 	for batch := range slices.Chunk(slots, repairBatch) {
-		if err := r.move(ctx, o, movePurge, "", batch); err != nil {
+		if err := r.move(ctx, o, movePurge, "", 0, batch); err != nil {
 			return err
 		}
 		o.settle(batch, debt)

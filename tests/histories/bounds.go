@@ -31,9 +31,6 @@ const (
 	// storing answers.
 	HitsAgain = 45*time.Second + 5*slack
 
-	// Life is how long an answer about a register lives.
-	Life = 5 * time.Minute
-
 	slack = time.Second
 )
 

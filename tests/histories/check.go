@@ -20,9 +20,6 @@ type Check struct {
 	// Twice returns whether a keyed write may have been made twice, because Redis
 	// lost its state meanwhile; nil: never.
 	Twice func(Operation) bool
-	// Forgotten returns whether a write, whose outcome is unknown, was forgotten before
-	// it took effect: reads of its register may be as old as an answer lives; nil: never.
-	Forgotten func(o Operation, effect time.Duration) bool
 }
 
 // span is an operation with the time in which it has to have happened.
@@ -84,7 +81,6 @@ func (c Check) spans(operations []Operation) []span {
 			written[at] = append(written[at], o.Return)
 		}
 	}
-	forgotten := c.forgotten(operations)
 	var spans []span
 	for _, o := range operations {
 		s := span{Operation: o, from: o.Call, to: o.Return}
@@ -100,11 +96,6 @@ func (c Check) spans(operations []Operation) []span {
 			spans = append(spans, s)
 			continue
 		}
-		if slices.ContainsFunc(forgotten[o.Register], func(effect time.Duration) bool {
-			return effect <= o.Call && o.Call <= effect+Life
-		}) {
-			continue
-		}
 		s.bound = c.Bound(o.Call)
 		s.from -= s.bound
 		own := written[[2]string{o.Register, o.Replica}]
@@ -114,22 +105,6 @@ func (c Check) spans(operations []Operation) []span {
 		spans = append(spans, s)
 	}
 	return spans
-}
-
-// forgotten are the effects of forgotten writes, by register.
-func (c Check) forgotten(operations []Operation) map[string][]time.Duration {
-	effects := make(map[string][]time.Duration)
-	for _, o := range operations {
-		if !o.Write || o.Outcome != Unknown || c.Forgotten == nil {
-			continue
-		}
-		for _, effect := range c.Effects(o.Value) {
-			if effect > o.Return && c.Forgotten(o, effect) {
-				effects[o.Register] = append(effects[o.Register], effect)
-			}
-		}
-	}
-	return effects
 }
 
 // telling returns the spans that decide: of the reads of one value those two that

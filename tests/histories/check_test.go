@@ -90,36 +90,3 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
-
-// TestForgottenWrites: a read may be as old as an answer lives where a write was
-// forgotten before its effect, and no older; reads of other registers may not.
-func TestForgottenWrites(t *testing.T) {
-	t.Parallel()
-	initially := Operation{Register: "proj-0", Write: true, Value: "v0", Call: begin, Return: begin}
-	unknown := seconds("r1", true, "v1", 1, 2)
-	unknown.Outcome = Unknown
-	for name, test := range map[string]struct {
-		at        float64
-		forgotten bool
-		found     bool
-	}{
-		"forgotten":                    {at: 21, forgotten: true},
-		"remembered":                   {at: 21, found: true},
-		"forgotten, and much too late": {at: 21 + Life.Seconds(), forgotten: true, found: true},
-	} {
-		check := Check{
-			Bound:     func(time.Duration) time.Duration { return 0 },
-			Forgotten: func(Operation, time.Duration) bool { return test.forgotten },
-			Effects: func(value string) []time.Duration {
-				if value != "v1" {
-					return nil
-				}
-				return []time.Duration{20 * time.Second}
-			},
-		}
-		err := check.Run([]Operation{initially, unknown, seconds("r2", false, "v0", test.at, test.at+1)})
-		if (err != nil) != test.found {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}

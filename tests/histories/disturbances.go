@@ -18,8 +18,6 @@ type Disturbance struct {
 	Bound time.Duration
 	// Forgets is one after which Redis may not know a write's key any more.
 	Forgets bool
-	// Ends is one that ends a replica's process.
-	Ends bool
 	// Longest is how long it lasts at the most.
 	Longest time.Duration
 	// run makes it, waits for d, and heals it.
@@ -76,11 +74,11 @@ func replicaDisturbances() []Disturbance {
 			run: func(ctx context.Context, _ *Cluster, r *Replica, d time.Duration) error {
 				return errors.Join(r.Pause(), pause(ctx, d), r.Resume())
 			}},
-		{Name: "killed replica", Bound: Lapsed, Ends: true, Longest: 10 * time.Second,
+		{Name: "killed replica", Bound: Lapsed, Longest: 10 * time.Second,
 			run: func(ctx context.Context, _ *Cluster, r *Replica, d time.Duration) error {
 				return errors.Join(r.Kill(), pause(ctx, d), r.Start(ctx))
 			}},
-		{Name: "drained replica", Bound: Calm, Ends: true, Longest: time.Second,
+		{Name: "drained replica", Bound: Calm, Longest: time.Second,
 			run: func(ctx context.Context, c *Cluster, r *Replica, d time.Duration) error {
 				return errors.Join(c.restart(ctx, r), pause(ctx, d))
 			}},

@@ -51,7 +51,7 @@ func (m Mixed) Play(ctx context.Context, programs *Programs, folder string) (err
 	defer c.WatchForHiccups(ctx, c.Replicas...)()
 	c.Upstream.SetPlan(m.plan())
 	random := rand.New(rand.NewPCG(m.Seed, 0)) //nolint:gosec // a schedule, no secret
-	check := Check{Effects: c.Upstream.Effects, Bound: c.Faults.Bound, Twice: c.forgot, Forgotten: c.forgotten}
+	check := Check{Effects: c.Upstream.Effects, Bound: c.Faults.Bound, Twice: c.forgot}
 	for end, round := c.Clock.Now()+m.Duration, uint64(1); c.Clock.Now() < end; round++ {
 		until := min(end, c.Clock.Now()+longestRound)
 		if err := errors.Join(m.round(ctx, c, random, round, until), c.Upstream.Idle(ctx)); err != nil {
@@ -147,23 +147,6 @@ func (c *Cluster) forgot(o Operation) bool {
 		}
 	}
 	return false
-}
-
-// forgotten returns whether a replica ended, and Redis lost its state, between a write
-// and its late effect: then nobody knew any more that it could still take effect.
-func (c *Cluster) forgotten(o Operation, effect time.Duration) bool {
-	ended, lost := false, false
-	for _, fault := range c.Faults.All() {
-		if fault.From-slack > effect || fault.Until+slack < o.Call {
-			continue
-		}
-		for _, kind := range Disturbances() {
-			if kind.Name == fault.Name {
-				ended, lost = ended || kind.Ends, lost || kind.Forgets
-			}
-		}
-	}
-	return ended && lost
 }
 
 // client calls one replica, and another one to repeat a write.

@@ -15,6 +15,7 @@ func Scenarios() []Scenario {
 		cutReader(),
 		joinAcrossAWrite(),
 		lateEffect(),
+		lateEffectForgotten(),
 		debtsDieWithTheProcess(),
 		cutWriter(),
 		debtsArePaidInTheDrain(),
