@@ -1,6 +1,7 @@
 //! Checks the specification of the cache's coherence. See README.md.
 
 mod faults;
+mod keys;
 mod model;
 mod steps;
 
@@ -207,6 +208,7 @@ fn main() -> ExitCode {
             good &= check(case);
         }
     }
+    good &= keys::check(only.as_deref(), if large { 3 } else { 2 });
     if good {
         ExitCode::SUCCESS
     } else {
