@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
 	"sync/atomic"
@@ -108,7 +109,9 @@ func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
 	newRedisServer(t, redistest.TLSArgs(dir, port, "yes")...)
 	sentinelPort := redistest.FreePort(t)
 	redistest.StartSentinel(t, "127.0.0.1:"+port, "tls-replication yes", redistest.TLSArgs(dir, sentinelPort, "yes")...)
-	for _, url := range []string{"rediss://127.0.0.1:" + port, "rediss+sentinel://127.0.0.1:" + sentinelPort + "/1?master_name=gw"} {
+	for i, url := range []string{"rediss://127.0.0.1:" + port, "rediss+sentinel://127.0.0.1:" + sentinelPort + "/1?master_name=gw"} {
+		// Messages go to all databases.
+		options := RedisOptions{Prefix: fmt.Sprint("gw", i)}
 		var asked atomic.Int64
 		config := redisclient.Config{URL: url, TLS: func(context.Context) *tls.Config {
 			c := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
@@ -117,7 +120,7 @@ func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
 			}
 			return c
 		}}
-		r := newPatient(t, config, RedisOptions{})
+		r := newPatient(t, config, options)
 		if _, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a")); !errors.Is(err, ErrUnavailable) {
 			t.Fatalf("%s: without a certificate: %v", url, err)
 		}
@@ -125,7 +128,7 @@ func TestRedisTLSIsAskedForEachConnection(t *testing.T) {
 			_, _, err := r.Load(t.Context(), redisTestKey(1), NewTags(redisTestOrg, "/a"))
 			return err == nil
 		})
-		useAll(t, r, newPatient(t, config, RedisOptions{}))
+		useAll(t, r, newPatient(t, config, options))
 	}
 }
 
