@@ -134,10 +134,16 @@ func TestStreamsEndWithTheirCredential(t *testing.T) {
 				}
 				gateway.Policy.Set(t, twoTokens)
 				stream := keys(t, "old", door)
-				up.await(t)
+				ended := make(chan error, 1)
+				go func() { ended <- untilItEnds(stream) }()
+				select {
+				case <-up.asked:
+				case err := <-ended:
+					t.Fatalf("%s: ended with %v before the upstream was asked", name, err)
+				}
 				gateway.Policy.Set(t, twoTokens+"\n") // Another policy that has the token too.
 				gateway.Policy.Set(t, policy)
-				wantUnauthenticated(t, name, untilItEnds(stream))
+				wantUnauthenticated(t, name, <-ended)
 				_ = stream.Close()
 			}
 		})

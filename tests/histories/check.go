@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -90,13 +91,15 @@ func (c Check) spans(operations []Operation) []span {
 				continue
 			}
 			if o.Outcome == Unknown {
-				// Of a write that was made twice the second time counts too.
 				s.to = max(slices.Max(made), o.Call)
 			}
-			spans = append(spans, s)
+			spans = append(spans, each(s, made)...)
 			continue
 		}
 		s.bound = c.Bound(o.Call)
+		if !s.tell(c.Effects(o.Value)) {
+			continue
+		}
 		s.from -= s.bound
 		own := written[[2]string{o.Register, o.Replica}]
 		if n, _ := slices.BinarySearch(own, o.Call); n > 0 {
@@ -106,6 +109,44 @@ func (c Check) spans(operations []Operation) []span {
 	}
 	return spans
 }
+
+// each returns a write for each time that it was made, as writes of values that differ:
+// in between another one may have been made.
+func each(s span, made []time.Duration) []span {
+	if len(made) < 2 {
+		return []span{s}
+	}
+	made = slices.Sorted(slices.Values(made))
+	all := make([]span, len(made))
+	for i, at := range made {
+		all[i] = s
+		all[i].Value, all[i].to = again(s.Value, i), at
+		if i > 0 {
+			all[i].from = made[i-1]
+		}
+	}
+	return all
+}
+
+// tell gives the read of a value that was written more than once the name of the write
+// that it is of. It returns false where that cannot be told.
+func (s *span) tell(made []time.Duration) bool {
+	if len(made) < 2 {
+		return true
+	}
+	switch {
+	case s.Return < slices.Sorted(slices.Values(made))[1]:
+		return true
+	case s.Call-s.bound > slices.Max(made):
+		s.Value = again(s.Value, len(made)-1)
+		return true
+	default:
+		return false
+	}
+}
+
+// again is the value of a write that is made for the nth time more.
+func again(value string, n int) string { return value + strings.Repeat("'", n) }
 
 // telling returns the spans that decide: of the reads of one value those two that
 // began last and that ended first. Each other one began before the former and ended

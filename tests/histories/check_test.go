@@ -90,3 +90,32 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestMadeTwice: a write that was made a second time, where it may be, can take the place
+// of the one in between, and of nothing else.
+func TestMadeTwice(t *testing.T) {
+	t.Parallel()
+	initially := Operation{Register: "proj-0", Write: true, Value: "v0", Call: begin, Return: begin}
+	first, second := seconds("r1", true, "v1", 1, 11), seconds("r2", true, "v2", 3, 4)
+	for name, test := range map[string]struct {
+		reads []Operation
+		found bool
+	}{
+		"as it was made":     {reads: []Operation{seconds("r3", false, "v1", 2, 2.5), seconds("r3", false, "v2", 5, 6), seconds("r3", false, "v1", 12, 13)}},
+		"at the second time": {reads: []Operation{seconds("r3", false, "v2", 5, 6), seconds("r3", false, "v1", 9, 11), seconds("r3", false, "v1", 12, 13)}},
+		"before it":          {reads: []Operation{seconds("r3", false, "v2", 5, 6), seconds("r3", false, "v1", 7, 8)}, found: true},
+		"old after it":       {reads: []Operation{seconds("r3", false, "v1", 12, 13), seconds("r3", false, "v2", 14, 15)}, found: true},
+	} {
+		check := Check{
+			Bound: func(time.Duration) time.Duration { return 0 },
+			Twice: func(Operation) bool { return true },
+			Effects: func(value string) []time.Duration {
+				return map[string][]time.Duration{"v1": {1500 * time.Millisecond, 10 * time.Second}, "v2": {3500 * time.Millisecond}}[value]
+			},
+		}
+		err := check.Run(append([]Operation{initially, first, second}, test.reads...))
+		if (err != nil) != test.found {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
