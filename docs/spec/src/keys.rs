@@ -307,46 +307,52 @@ const MUTANTS: &[(Mutation, u8, &str)] = &[
     (Mutation::ClaimForEver, 1, OUTCOME),
 ];
 
-/// Checks the design and what it is without each rule, and returns whether all is as it
-/// should be.
-pub fn check(only: Option<&str>, faults: u8) -> bool {
-    let mut cases = vec![("keyed writes".to_string(), Keys { mutation: None, faults }, None)];
-    for (mutation, faults, breaks) in MUTANTS {
-        let keys = Keys {
-            mutation: Some(*mutation),
-            faults: *faults,
-        };
-        cases.push((format!("keyed writes without: {mutation:?}"), keys, Some(*breaks)));
-    }
-    let mut good = true;
-    for (name, keys, breaks) in cases {
-        if only.is_some_and(|only| !name.contains(only)) {
-            continue;
+const SOUND: &str = "keyed writes";
+
+fn without(mutation: Mutation) -> String {
+    format!("{SOUND} without: {mutation:?}")
+}
+
+/// The names of the cases: the design, and what it is without each rule.
+pub fn names() -> impl Iterator<Item = String> {
+    std::iter::once(SOUND.to_string()).chain(MUTANTS.iter().map(|(mutation, ..)| without(*mutation)))
+}
+
+/// Checks a case, and returns whether it is as it should be.
+pub fn check(name: &str, faults: u8) -> bool {
+    let mutant = MUTANTS.iter().find(|(mutation, ..)| without(*mutation) == name);
+    let (keys, breaks) = match mutant {
+        Some((mutation, faults, breaks)) => {
+            let keys = Keys {
+                mutation: Some(*mutation),
+                faults: *faults,
+            };
+            (keys, Some(*breaks))
         }
-        let began = Instant::now();
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let checker = keys
-            .checker()
-            .threads(threads)
-            .finish_when(HasDiscoveries::AnyFailures)
-            .spawn_bfs()
-            .join();
-        let found = checker.discoveries().into_iter().next();
-        let broken = found.as_ref().map(|(promise, _)| *promise);
-        let as_expected = broken == breaks;
-        good &= as_expected;
-        println!(
-            "{} {name}: {} ({} states, {:.1} s)",
-            if as_expected { "ok  " } else { "FAIL" },
-            broken.unwrap_or("all promises hold"),
-            checker.unique_state_count(),
-            began.elapsed().as_secs_f64()
-        );
-        if !as_expected || std::env::args().any(|a| a == "--paths") {
-            for (state, step) in found.into_iter().flat_map(|(_, path)| path.into_vec()) {
-                if let Some(step) = step {
-                    println!("    {:>2}  {step:?}", state.now);
-                }
+        None if name == SOUND => (Keys { mutation: None, faults }, None),
+        None => return false,
+    };
+    let began = Instant::now();
+    let checker = keys
+        .checker()
+        .threads(1)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    let found = checker.discoveries().into_iter().next();
+    let broken = found.as_ref().map(|(promise, _)| *promise);
+    let good = broken == breaks;
+    println!(
+        "{} {name}: {} ({} states, {:.1} s)",
+        if good { "ok  " } else { "FAIL" },
+        broken.unwrap_or("all promises hold"),
+        checker.unique_state_count(),
+        began.elapsed().as_secs_f64()
+    );
+    if !good || std::env::args().any(|a| a == "--paths") {
+        for (state, step) in found.into_iter().flat_map(|(_, path)| path.into_vec()) {
+            if let Some(step) = step {
+                println!("    {:>2}  {step:?}", state.now);
             }
         }
     }
