@@ -124,7 +124,8 @@ func (r *Redis) ping(ctx context.Context, subscription *redis.PubSub, began time
 }
 
 // hear passes on a message of scriptMove: the sender, then the epoch and
-// "slot:generation" for each slot, or * if the hash was dropped.
+// "slot:generation:open" for each slot, open being the number of its open writes, or *
+// if the hash was dropped.
 func (r *Redis) hear(m *redis.Message, l Listener) {
 	sender, rest, _ := strings.Cut(m.Payload, " ")
 	epoch, moved, ok := strings.Cut(rest, " ")
@@ -145,19 +146,21 @@ func (r *Redis) hear(m *redis.Message, l Listener) {
 	}
 	slots := make([]Slot, len(fields))
 	generations := make([]uint64, len(fields))
+	open := make([]bool, len(fields))
 	for i, field := range fields {
-		slot, generation, _ := strings.Cut(field, ":")
+		slot, state, _ := strings.Cut(field, ":")
+		generation, writes, _ := strings.Cut(state, ":")
 		s, err := strconv.ParseUint(slot, 10, 16)
 		g, err2 := strconv.ParseUint(generation, 10, 64)
 		if err != nil || err2 != nil || s >= Slots {
 			l.InvalidatedAll()
 			return
 		}
-		slots[i], generations[i] = Slot(s), g
+		slots[i], generations[i], open[i] = Slot(s), g, writes != "0"
 	}
 	if o := r.knownOrg(m.Channel); o != nil {
 		o.saw(number, slots, generations)
-		o.hears(slots, r.options.Now())
+		o.hears(slots, open, r.options.Now())
 	}
 	l.Invalidated(slots)
 }

@@ -401,15 +401,16 @@ func TestRedisForgetsAWriteOfTheDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = unknown // Nobody closes it: the process ends.
-	timetest.Eventually(t, "the other one has heard of it", func() bool {
+	elsewhere := NewTags(redisTestOrg, "/b")
+	timetest.Eventually(t, "the other one has heard of both", func() bool {
+		write(t, writer, elsewhere)
 		o, err := other.org(redisTestOrg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return o.heard[tags.slots[0]].Load() != 0
+		return o.heard[tags.slots[0]].Load() != 0 && o.era.Load().seen[elsewhere.slots[0]].Load() != 0 && o.heard[elsewhere.slots[0]].Load() == 0
 	})
 	writer.Close()
-	elsewhere := NewTags(redisTestOrg, "/b")
 	for range 2 { // The second time it is a write that this replica knows.
 		if err := server.client.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
@@ -422,7 +423,7 @@ func TestRedisForgetsAWriteOfTheDead(t *testing.T) {
 			t.Errorf("a snapshot during the write: %v", err)
 		}
 		if _, err := other.Snapshot(t.Context(), elsewhere); err != nil {
-			t.Errorf("what nobody writes: %v", err)
+			t.Errorf("a write that is over is open again: %v", err)
 		}
 	}
 }

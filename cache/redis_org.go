@@ -24,9 +24,9 @@ type redisOrg struct {
 	// epoch, or have died unseen.
 	member atomic.Pointer[time.Time]
 	era    atomic.Pointer[redisEra]
-	// heard is when other replicas last moved a slot, as their messages tell, in Unix
-	// nanoseconds: a write of one may still be open. recall is called when another epoch
-	// has taken the place of a known one.
+	// heard is when other replicas last moved a slot and left writes open in it, as their
+	// messages tell, in Unix nanoseconds; 0 where none is open. recall is called when
+	// another epoch has taken the place of a known one.
 	heard  [Slots]atomic.Int64
 	recall func(*redisOrg)
 
@@ -35,9 +35,8 @@ type redisOrg struct {
 	blocked atomic.Int64
 
 	mu sync.Mutex
-	// owed are slots whose invalidation may not have reached Redis. Each has the
-	// number of the debt, which tells it from a later one.
-	owed map[Slot]uint64
+	// owed are slots whose invalidation may not have reached Redis.
+	owed map[Slot]redisDebt
 	last uint64
 	// suspected is an epoch of Redis whose generations went back; 0 is none.
 	suspected uint64
@@ -65,6 +64,14 @@ type redisWrite struct {
 	closed bool
 }
 
+// redisDebt is a slot that has to be moved. It has a number, which tells it from a later
+// one, and is due once the call that was to move it has failed: before that, somebody who
+// paid it would drop what is stored after the call.
+type redisDebt struct {
+	number uint64
+	due    bool
+}
+
 func newRedisOrg(prefix, org string) *redisOrg {
 	base := redisclient.KeyPrefix(prefix, org)
 	o := &redisOrg{
@@ -72,7 +79,7 @@ func newRedisOrg(prefix, org string) *redisOrg {
 		channel:     base + "bus",
 		entryPrefix: base + "e:",
 		leasePrefix: base + "l:",
-		owed:        make(map[Slot]uint64),
+		owed:        make(map[Slot]redisDebt),
 		writes:      make(map[*redisWrite]bool),
 		recall:      func(*redisOrg) {},
 	}
@@ -131,10 +138,21 @@ func (o *redisOrg) owe(slots []Slot) uint64 {
 	defer o.mu.Unlock()
 	o.last++
 	for _, slot := range slots {
-		o.owed[slot] = o.last
+		o.owed[slot] = redisDebt{number: o.last, due: o.owed[slot].due}
 	}
 	o.count()
 	return o.last
+}
+
+// fail notes that the call of debt number, or an earlier one, may not have moved slots.
+func (o *redisOrg) fail(slots []Slot, number uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, slot := range slots {
+		if debt, owed := o.owed[slot]; owed && debt.number <= number {
+			o.owed[slot] = redisDebt{number: debt.number, due: true}
+		}
+	}
 }
 
 // settle notes that Redis moved slots after debt number was noted. Later debts
@@ -143,20 +161,22 @@ func (o *redisOrg) settle(slots []Slot, number uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, slot := range slots {
-		if o.owed[slot] <= number {
+		if o.owed[slot].number <= number {
 			delete(o.owed, slot)
 		}
 	}
 	o.count()
 }
 
-// debts returns the owed slots and the number of the latest debt.
+// debts returns the slots that are due, and the number of the latest debt.
 func (o *redisOrg) debts() ([]Slot, uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	slots := make([]Slot, 0, len(o.owed))
-	for slot := range o.owed {
-		slots = append(slots, slot)
+	for slot, debt := range o.owed {
+		if debt.due {
+			slots = append(slots, slot)
+		}
 	}
 	return slots, o.last
 }
@@ -248,15 +268,19 @@ func (o *redisOrg) saw(epoch uint64, slots []Slot, generations []uint64) {
 	}
 }
 
-// hears notes that another replica moved slots.
-func (o *redisOrg) hears(slots []Slot, now time.Time) {
-	for _, slot := range slots {
-		o.heard[slot].Store(now.UnixNano())
+// hears notes that another replica moved slots, and which of them have open writes.
+func (o *redisOrg) hears(slots []Slot, open []bool, now time.Time) {
+	for i, slot := range slots {
+		at := int64(0)
+		if open[i] {
+			at = now.UnixNano()
+		}
+		o.heard[slot].Store(at)
 	}
 }
 
-// heardSince returns the slots that other replicas moved after a time, and when the last
-// one was moved.
+// heardSince returns the slots that other replicas left open after a time, and when the
+// last one was.
 func (o *redisOrg) heardSince(after time.Time) (slots []Slot, last time.Time) {
 	for i := range o.heard {
 		at := time.Unix(0, o.heard[i].Load())

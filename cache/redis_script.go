@@ -7,7 +7,8 @@ import "github.com/redis/go-redis/v9"
 //	PREFIX:{ORG}:g         a hash: the generations of its slots
 //	PREFIX:{ORG}:e:DIGEST  a string that expires: an entry, see encodeEntry
 //	PREFIX:{ORG}:l:DIGEST  a string that expires: the lease of a fetch
-//	PREFIX:{ORG}:bus       a channel: the slots that are opened, closed and purged
+//	PREFIX:{ORG}:bus       a channel: the slots that are opened, closed and purged,
+//	                       each with its generation and the number of its open writes
 //
 // A field of the hash is the number of a slot. Its value is the generation, followed
 // by " token:end" for each open write; end is the end of its lease, in Unix
@@ -138,7 +139,7 @@ for i = 2, #fields do
 	set[#set + 1] = fields[i]
 	set[#set + 1] = generation .. table.concat(writes)
 	reply[#reply + 1] = generation
-	message[#message + 1] = fields[i] .. ':' .. generation
+	message[#message + 1] = fields[i] .. ':' .. generation .. ':' .. #writes
 end
 
 local done = redis.pcall('HSET', KEYS[1], unpack(set))

@@ -44,6 +44,7 @@ func (r *Redis) open(ctx context.Context, o *redisOrg, w *redisWrite) error {
 	debt := o.owe(w.slots)
 	now := r.options.Now()
 	if err := r.move(ctx, o, moveOpen, w.token, min(r.writeLease(), w.until.Sub(now)), w.slots); err != nil {
+		o.fail(w.slots, debt)
 		return err
 	}
 	o.settle(w.slots, debt)
@@ -63,6 +64,7 @@ func (r *Redis) closeWrite(ctx context.Context, o *redisOrg, w *redisWrite) erro
 	debt := o.owe(w.slots)
 	defer o.end(w)
 	if err := r.move(context.WithoutCancel(ctx), o, moveClose, w.token, 0, w.slots); err != nil {
+		o.fail(w.slots, debt)
 		r.wakeRepair()
 		return err
 	}
@@ -81,6 +83,7 @@ func (r *Redis) Purge(ctx context.Context, tags Tags) error {
 	}
 	debt := o.owe(tags.slots)
 	if err := r.move(ctx, o, movePurge, "", 0, tags.slots); err != nil {
+		o.fail(tags.slots, debt)
 		r.wakeRepair()
 		return err
 	}
