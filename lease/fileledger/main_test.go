@@ -5,14 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/ledgertest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testEvents = 8
 

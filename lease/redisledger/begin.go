@@ -57,21 +57,26 @@ redis.call('HSET', KEYS[1], 'schema', underway, 'migrator', ARGV[3], 'migrates',
 return schema .. '<'
 `
 
-// scriptMigrate brings rows to their new form, while the migration is this replica's.
+// scriptMigrate brings rows to their new form, while the migration is this replica's,
+// and keeps it so.
 //
 //	KEYS  meta, rows, heads, secrets, index, counts, events
-//	ARGV  what schema has to be; replica; then for each row its id, the record that it
-//	      was made from, the new one, and its new keys and groups as JSON
+//	ARGV  what schema has to be; replica; life in ms; then for each row its id, the
+//	      record that it was made from, the new one, and its new keys and groups as
+//	      JSON
 const scriptMigrate = `
 local meta, rows, heads, secrets, index, counts = unpack(KEYS)
 local held = redis.call('HMGET', meta, 'schema', 'migrator')
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then return 0 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', meta, 'migrates', string.format('%.0f', now + tonumber(ARGV[3])))
 local function count(groups, by)
 	for _, group in ipairs(groups) do
 		if redis.call('HINCRBY', counts, group, by) <= 0 then redis.call('HDEL', counts, group) end -- if
 	end
 end
-for i = 3, #ARGV, 4 do
+for i = 4, #ARGV, 4 do
 	local id, record, keys = ARGV[i], ARGV[i + 2], cjson.decode(ARGV[i + 3])
 	if redis.call('HGET', rows, id) == ARGV[i + 1] then
 		local head = cjson.decode(redis.call('HGET', heads, id))
@@ -150,7 +155,7 @@ func (l *Ledger) migrate(ctx context.Context, before, want, underway string) err
 		case schema == want:
 			return nil
 		case mine:
-			return l.migrateRows(ctx, hold, underway, replica, want)
+			return l.migrateRows(ctx, underway, replica, want)
 		}
 		timer := time.NewTimer(migrationLife / 20)
 		select {
@@ -162,9 +167,9 @@ func (l *Ledger) migrate(ctx context.Context, before, want, underway string) err
 	}
 }
 
-func (l *Ledger) migrateRows(ctx context.Context, hold func() (string, bool, error), underway, replica, want string) error {
+func (l *Ledger) migrateRows(ctx context.Context, underway, replica, want string) error {
 	err := l.scan(ctx, rowsKey, func(fields []string) error {
-		args := []any{underway, replica}
+		args := []any{underway, replica, migrationLife.Milliseconds()}
 		for i := 0; i+1 < len(fields); i += 2 {
 			id, was := fields[i], fields[i+1]
 			is, err := l.o.form.migrate([]byte(was))
@@ -180,9 +185,6 @@ func (l *Ledger) migrateRows(ctx context.Context, hold func() (string, bool, err
 				return err
 			}
 			args = append(args, id, was, is, keys)
-		}
-		if _, mine, err := hold(); err != nil || !mine {
-			return orFenced(err)
 		}
 		return l.step(ctx, scriptMigrate, args...)
 	})
