@@ -77,7 +77,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 		all += fmt.Sprintf(verb, secret) + fmt.Sprintf(verb, change) + fmt.Sprintf(verb, &change) + fmt.Sprintf(verb, []lease.Secret{secret})
 	}
-	for _, part := range []string{"hunter2", fmt.Sprintf("%x", "hunter2"), fmt.Sprintf("%X", "hunter2"), fmt.Sprint([]byte("hunter2"))} {
+	for _, part := range []string{"hunter2", fmt.Sprintf("%x", "hunter2"), fmt.Sprintf("%X", "hunter2"), fmt.Sprintf("%d", []byte("hunter2"))} {
 		if strings.Contains(all, strings.Trim(part, "[]")) {
 			t.Errorf("%q is in %s", part, all)
 		}
@@ -94,7 +94,7 @@ func TestIDs(t *testing.T) {
 	if !slices.IsSorted(ids) {
 		t.Error("ids of later milliseconds do not sort after those of earlier ones")
 	}
-	if lease.NewID(at) == lease.NewID(at) {
+	if one, other := lease.NewID(at), lease.NewID(at); one == other {
 		t.Error("an id is drawn twice")
 	}
 	for i, id := range ids {

@@ -89,7 +89,7 @@ func live(ctx context.Context, l *Ledger, confirm func(lease.Record)) {
 		r = records[0]
 		confirm(r)
 	}
-	if r.Version%2 == 1 && rand.IntN(2) == 0 { //nolint:gosec // Which leases stay does not matter.
+	if r.Version%2 == 1 && rand.IntN(2) == 0 {
 		_ = l.Forget(ctx, r.ID, r.Version)
 	}
 }
@@ -104,7 +104,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.db")
 	confirmed := map[string]uint64{}
 	for kill := range 20 {
-		child := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test binary
+		child := exec.CommandContext(t.Context(), os.Args[0])
 		child.Env = append(os.Environ(), crashPath+"="+path)
 		in, inErr := child.StdinPipe()
 		out, outErr := child.StdoutPipe()

@@ -74,7 +74,7 @@ redis.call('HSET', meta, 'migrates', string.format('%.0f', now + tonumber(ARGV[3
 local function count(groups, by)
 	for _, group in ipairs(groups) do
 		if redis.call('HINCRBY', counts, group, by) <= 0 then redis.call('HDEL', counts, group) end -- if
-	end
+	end -- of it
 end
 for i = 4, #ARGV, 4 do
 	local id, record, keys = ARGV[i], ARGV[i + 2], cjson.decode(ARGV[i + 3])

@@ -66,7 +66,7 @@ for _, key in ipairs(redis.call('KEYS', '*:lease:heads')) do
 		local head = cjson.decode(heads[i + 1])
 		head.u = '0'
 		redis.call('HSET', key, heads[i], cjson.encode(head))
-	end
+	end -- of it
 end
 for _, key in ipairs(redis.call('KEYS', '*:lease:meta')) do redis.call('HSET', key, 'until', '0') end
 return 1

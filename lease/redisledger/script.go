@@ -61,7 +61,7 @@ local function save_head(id, head) redis.call('HSET', heads, id, cjson.encode(he
 local function count(groups, by)
 	for _, group in ipairs(groups) do
 		if redis.call('HINCRBY', counts, group, by) <= 0 then redis.call('HDEL', counts, group) end -- if
-	end
+	end -- of it
 end
 
 local function set_of(list)
@@ -104,7 +104,7 @@ local function refused(i, c, head)
 	if head.v ~= c.version then return {'CONFLICT', i} end
 	if not c.from:find(head.s, 1, true) then return {'TRANSITION', i, head.s} end
 	if head.i ~= c.identity then return {'IMMUTABLE', i} end
-	if c.secret == 'keep' and redis.call('HEXISTS', secrets, c.id) == 0 then return {'NOSECRET', i} end
+	if c.secret == 'keep' and redis.call('HEXISTS', secrets, c.id) == 0 then return {'NOSECRET', i} end -- of it
 end
 
 if new then
@@ -137,8 +137,8 @@ if new then
 		if n >= mints.max then
 			local last = redis.call('ZRANGEBYLEX', index, from, to, 'LIMIT', n - mints.max, 1)
 			return {'LIMIT', mints.name, last[1] or ''}
-		end
-	end
+		end -- of it
+	end -- of it
 end
 
 local function event(text)
@@ -286,7 +286,7 @@ for i = 4, #ARGV do
 	if redis.call('ZSCORE', index, key) then -- It may have gone since it was read.
 		local head = head_of(key:sub(-length))
 		if not head or not set_of(head.x)[key] then reply[#reply + 1] = key end -- if
-	end
+	end -- of it
 end
 return reply
 `
