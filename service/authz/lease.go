@@ -3,6 +3,7 @@ package authz
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -174,23 +175,17 @@ func (t *ruleTable) nameRoles(m *Handle) bool {
 	return slices.ContainsFunc(t.of(m), func(i uint32) bool { return t.rules[i].roles != nil })
 }
 
-// warnOfNoRole reports each permission of a grant that is about leases alone, where the
-// grant opens no role.
+// warnOfNoRole reports each permission of a grant that says that leases are meant, as
+// "leases.*" does and "*.read" does not, where the grant opens no role.
 func (c *compiler) warnOfNoRole(grant Grant) {
 	if c.at.List == listDenies {
 		return
 	}
 	for i, text := range grant.Permissions {
 		pattern, ok := permission.ParsePattern(text)
-		if !ok {
-			continue
-		}
-		matched := false
-		if slices.ContainsFunc(c.methods.handles, func(h *Handle) bool {
-			match := pattern.Matches(h.permission)
-			matched = matched || match
-			return match && h.leases == nil
-		}) || !matched {
+		if !ok || strings.HasPrefix(text, "*") || !slices.ContainsFunc(c.methods.handles, func(h *Handle) bool {
+			return h.leases != nil && pattern.Matches(h.permission)
+		}) {
 			continue
 		}
 		fault := c.at
