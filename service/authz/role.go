@@ -155,7 +155,7 @@ func (c *compiler) roleSet(grant Grant, matches []bool) *roleSet {
 			}
 		case role == nil:
 			c.fault("%s: no role has this name", quote(name))
-		case grant.Projects != nil && !slices.Contains(grant.Projects, role.Project):
+		case grant.Projects != nil && role.Project != "" && !slices.Contains(grant.Projects, role.Project):
 			c.fault("%s is in the project %s, which is not in projects", quote(name), quote(role.Project))
 		}
 		if !again {
