@@ -1627,7 +1627,7 @@ const file_admingateway_lease_v1_service_proto_rawDesc = "" +
 	"\bprogress\x18\x03 \x01(\v2$.admingateway.lease.v1.LeaseProgressH\x00R\bprogress\x12?\n" +
 	"\afailure\x18\x04 \x01(\v2#.admingateway.lease.v1.LeaseFailureH\x00R\afailure\x123\n" +
 	"\x03end\x18\x05 \x01(\v2\x1f.admingateway.lease.v1.LeaseEndH\x00R\x03endB\x06\n" +
-	"\x04part2\xb9\x0f\n" +
+	"\x04part2\xb7\x0f\n" +
 	"\fLeaseService\x12\xb3\x02\n" +
 	"\vCreateLease\x12).admingateway.lease.v1.CreateLeaseRequest\x1a*.admingateway.lease.v1.CreateLeaseResponse\"\xcc\x01\xb2\xff\x18\xc7\x01\n" +
 	"\rleases.create0\x018\x01\xa2\x01\x8b\x01\n" +
@@ -1638,9 +1638,9 @@ const file_admingateway_lease_v1_service_proto_rawDesc = "" +
 	"\x06holder\n" +
 	"\x06labels\x12\blease.id\x12\x10lease.project_id\x12\x18lease.service_account_id\x12\x10lease.api_key_id\x12\x10lease.expires_at\x12\brepeated\xba\x01\x19\n" +
 	"\x06holder\x12\x0fleases.delegate\xb2\x01\x06\n" +
-	"\x04role\x12\xa4\x01\n" +
-	"\x10AcknowledgeLease\x12..admingateway.lease.v1.AcknowledgeLeaseRequest\x1a/.admingateway.lease.v1.AcknowledgeLeaseResponse\"/\xb2\xff\x18+\n" +
-	"\rleases.create0\x01\xa2\x01\n" +
+	"\x04role\x12\xa3\x01\n" +
+	"\x10AcknowledgeLease\x12..admingateway.lease.v1.AcknowledgeLeaseRequest\x1a/.admingateway.lease.v1.AcknowledgeLeaseResponse\".\xb2\xff\x18*\n" +
+	"\fleases.renew0\x01\xa2\x01\n" +
 	"\n" +
 	"\blease_id\xb2\x01\n" +
 	"\x12\blease_id\x12\xc3\x01\n" +
@@ -1649,9 +1649,9 @@ const file_admingateway_lease_v1_service_proto_rawDesc = "" +
 	"\fleases.renew0\x01\xa2\x01<\n" +
 	"\blease_id\n" +
 	"\x03ttl\x12\x10lease.expires_at\x12\x19lease.upstream_expires_at\xb2\x01\n" +
-	"\x12\blease_id\x12\x81\x02\n" +
-	"\vRotateLease\x12).admingateway.lease.v1.RotateLeaseRequest\x1a*.admingateway.lease.v1.RotateLeaseResponse\"\x9a\x01\xb2\xff\x18\x95\x01\n" +
-	"\rleases.create0\x018\x01\xa2\x01r\n" +
+	"\x12\blease_id\x12\x80\x02\n" +
+	"\vRotateLease\x12).admingateway.lease.v1.RotateLeaseRequest\x1a*.admingateway.lease.v1.RotateLeaseResponse\"\x99\x01\xb2\xff\x18\x94\x01\n" +
+	"\fleases.renew0\x018\x01\xa2\x01r\n" +
 	"\blease_id\n" +
 	"\n" +
 	"request_id\n" +
