@@ -112,6 +112,25 @@ func TestRolesOfACreate(t *testing.T) {
 	}
 }
 
+// TestNoRoleMayNotCall: a caller whose grants open no role is refused before there is a
+// request, and for a request that names none.
+func TestNoRoleMayNotCall(t *testing.T) {
+	t.Parallel()
+	methods := leaseMethods(t)
+	policy, err := authz.Compile([]authz.Caller{{Name: "me", Grants: grants{permissions("*")}}}, methods, leaseRoles()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rpc := range []string{listLeases, getLease, revokeLease, renewLease} {
+		h, _ := methods.Lookup(rpc)
+		for _, d := range []authz.Decision{policy.MayCall("me", h), policy.Decide("me", h, emptyRequest(rpc).ProtoReflect(), moment)} {
+			if d.Allowed || d.Reason != authz.RoleOutOfScope {
+				t.Errorf("%s: %+v", rpc, d)
+			}
+		}
+	}
+}
+
 // TestOwnersOfLeases: leases of other callers take their own permission, which most RPCs
 // do not have.
 func TestOwnersOfLeases(t *testing.T) {
