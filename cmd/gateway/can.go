@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
-
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
-	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/explain"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
@@ -33,6 +30,9 @@ type canCommand struct {
 	Caller  string `required:"" placeholder:"NAME" help:"Caller, as the policy names it."`
 	RPC     string `required:"" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
 	Request string `placeholder:"JSON" help:"The request as ProtoJSON; without it only the permission is looked at."`
+
+	LeaseRole string `placeholder:"NAME" help:"Role of the lease that the call is about, where the request names a lease or none."`
+	LeaseOf   string `placeholder:"CALLER" help:"Caller that this lease belongs to; without it, the caller itself."`
 }
 
 // errDenied makes the exit code 1 when the caller may not make the call.
@@ -44,50 +44,17 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	method, err := methods.Find(c.RPC)
+	verdict, allowed, err := explain.Answer(methods.Catalog, set, explain.Question{
+		Caller: c.Caller, RPC: c.RPC, Request: c.Request, LeaseRole: c.LeaseRole, LeaseOf: c.LeaseOf,
+	}, time.Now())
 	if err != nil {
-		return fmt.Errorf("flag --rpc: %w; gateway catalog lists all of them", err)
-	}
-	if set.Limiter(c.Caller) == nil {
-		return fmt.Errorf("flag --caller: the policy has no caller %q", c.Caller)
-	}
-	var d authz.Decision
-	if c.Request == "" {
-		d = set.Policy.MayCall(c.Caller, method.Access())
-	} else {
-		request := method.Request.New()
-		if err := protojson.Unmarshal([]byte(c.Request), request.Interface()); err != nil {
-			return fmt.Errorf("flag --request: %w", err)
-		}
-		if fault := method.CheckTexts(request); fault != nil {
-			return fmt.Errorf("flag --request: %s: %s, so the gateway refuses it before a decision", fault.Path, fault.Reason)
-		}
-		method.ClearUnsent(request)
-		d = set.Policy.Decide(c.Caller, method.Access(), request, time.Now())
-	}
-	if _, err := fmt.Fprintln(std.out, verdict(d, c.Request == "")); err != nil {
 		return err
 	}
-	if !d.Allowed {
+	if _, err := fmt.Fprintln(std.out, verdict); err != nil {
+		return err
+	}
+	if !allowed {
 		return errDenied
 	}
 	return nil
-}
-
-// verdict describes a decision in one line.
-func verdict(d authz.Decision, withoutRequest bool) string {
-	switch {
-	case d.Allowed && withoutRequest:
-		return "allow: the permission " + d.Permission + " is granted; projects and conditions depend on the request (--request)"
-	case d.Allowed:
-		return "allow: " + d.Permission + " by " + d.Grant
-	}
-	text := "deny: " + d.Permission + ": " + strings.ReplaceAll(d.Reason.String(), "_", " ")
-	if d.Grant != "" {
-		text += ", by " + d.Grant
-	}
-	if d.Project != "" {
-		text += fmt.Sprintf(", project %q", d.Project)
-	}
-	return text
 }

@@ -144,6 +144,14 @@ func (c *Controller) denied(account *accounting.Admission) error {
 			break
 		}
 		message += " beyond some projects, and this method is about the whole organization"
+	case authz.RoleOutOfScope:
+		message += " for the roles of leases"
+		if d.Role != "" {
+			message = "the caller lacks the permission " + d.Permission + " for the role " + d.Role // The caller named it, so it is short.
+			metadata["role"] = d.Role
+		}
+	case authz.NotOwner:
+		message += " for leases of other callers"
 	case authz.ConditionFalse, authz.ConditionFailed:
 		message = "the caller has the permission " + d.Permission + " under a condition that this request does not meet"
 	case authz.Granted, authz.UnknownCaller, authz.NoPermission, authz.Denied:

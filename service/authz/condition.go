@@ -25,6 +25,7 @@ const (
 type facts struct {
 	caller *caller
 	now    time.Time
+	role   *Role // nil where the RPC does not concern leases
 }
 
 // What a condition may cost: to compile, and to evaluate. The cost of an
@@ -88,7 +89,7 @@ func (a *activation) ResolveName(name string) (any, bool) {
 	case labelsVariable:
 		return a.caller.labels, true
 	default:
-		return nil, false
+		return a.role.variable(name)
 	}
 }
 
@@ -100,13 +101,20 @@ func (*activation) Parent() cel.Activation { return nil }
 type conditionCompiler struct {
 	methods  *Methods
 	base     *cel.Env // nil until it is needed
-	envs     map[protoreflect.FullName]*cel.Env
+	envs     map[environmentKey]*cel.Env
 	compiled map[conditionKey]compiledCondition
 }
 
 type conditionKey struct {
-	source  string
+	source string
+	environmentKey
+}
+
+// environmentKey names an environment: it has the request and, where the RPC concerns
+// leases, the role.
+type environmentKey struct {
 	request protoreflect.FullName
+	role    bool
 }
 
 type compiledCondition struct {
@@ -118,25 +126,29 @@ type compiledCondition struct {
 func newConditionCompiler(methods *Methods) *conditionCompiler {
 	return &conditionCompiler{
 		methods:  methods,
-		envs:     make(map[protoreflect.FullName]*cel.Env),
+		envs:     make(map[environmentKey]*cel.Env),
 		compiled: make(map[conditionKey]compiledCondition),
 	}
 }
 
-// compile compiles source for one type of request. The error says at which line
-// and column of source, both from 1.
-func (c *conditionCompiler) compile(source string, request protoreflect.MessageDescriptor) compiledCondition {
-	key := conditionKey{source, request.FullName()}
+// compile compiles source for one RPC. The error says at which line and column of
+// source, both from 1.
+func (c *conditionCompiler) compile(source string, method *Handle) compiledCondition {
+	key := conditionKey{source, method.environment()}
 	done, ok := c.compiled[key]
 	if !ok {
-		done.condition, done.unguarded, done.err = c.compileNew(source, request)
+		done.condition, done.unguarded, done.err = c.compileNew(source, method)
 		c.compiled[key] = done
 	}
 	return done
 }
 
-func (c *conditionCompiler) compileNew(source string, request protoreflect.MessageDescriptor) (*condition, []unguarded, error) {
-	env, err := c.env(request)
+func (h *Handle) environment() environmentKey {
+	return environmentKey{h.request.FullName(), h.leases != nil}
+}
+
+func (c *conditionCompiler) compileNew(source string, method *Handle) (*condition, []unguarded, error) {
+	env, err := c.env(method)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -151,12 +163,13 @@ func (c *conditionCompiler) compileNew(source string, request protoreflect.Messa
 	if err != nil {
 		return nil, nil, err
 	}
-	return &condition{program}, findUnguarded(checked.NativeRep(), request), nil
+	return &condition{program}, findUnguarded(checked.NativeRep(), method.request), nil
 }
 
-// env is the environment for one type of request.
-func (c *conditionCompiler) env(request protoreflect.MessageDescriptor) (*cel.Env, error) {
-	if env := c.envs[request.FullName()]; env != nil {
+// env is the environment for one RPC.
+func (c *conditionCompiler) env(method *Handle) (*cel.Env, error) {
+	request := method.request
+	if env := c.envs[method.environment()]; env != nil {
 		return env, nil
 	}
 	if c.base == nil {
@@ -166,15 +179,19 @@ func (c *conditionCompiler) env(request protoreflect.MessageDescriptor) (*cel.En
 		}
 		c.base = base
 	}
-	env, err := c.base.Extend(
+	options := []cel.EnvOption{
 		cel.Container(string(request.ParentFile().Package())),
 		cel.Variable(requestVariable, cel.ObjectType(string(request.FullName()))),
 		cel.ASTValidators(newEnumRule(request)),
-	)
+	}
+	if method.leases != nil {
+		options = append(options, roleVariables()...)
+	}
+	env, err := c.base.Extend(options...)
 	if err != nil {
 		return nil, err
 	}
-	c.envs[request.FullName()] = env
+	c.envs[method.environment()] = env
 	return env, nil
 }
 

@@ -19,6 +19,9 @@ const (
 	// NoPermission: no grant has the permission, or the policy does not know
 	// the method.
 	NoPermission
+	// RoleOutOfScope: no grant with the permission names the role, or any where the
+	// request names none.
+	RoleOutOfScope
 	// OrganizationWide: the grants are limited to projects, and the RPC has no
 	// field that names one, or the request has a value that reaches beyond them.
 	OrganizationWide
@@ -32,6 +35,9 @@ const (
 	ConditionFailed
 	// ConditionFalse: a grant's condition is not met.
 	ConditionFalse
+	// NotOwner: the lease is another caller's, and no grant has the permission for
+	// those.
+	NotOwner
 	// Denied: a grant allows the call and a deny forbids it.
 	Denied
 	// Granted: a grant allows the call and no deny forbids it.
@@ -46,6 +52,8 @@ func (r Reason) String() string {
 		return "unknown_caller"
 	case NoPermission:
 		return "no_permission"
+	case RoleOutOfScope:
+		return "role_out_of_scope"
 	case OrganizationWide:
 		return "organization_wide"
 	case ProjectMissing:
@@ -56,6 +64,8 @@ func (r Reason) String() string {
 		return "condition_failed"
 	case ConditionFalse:
 		return "condition_false"
+	case NotOwner:
+		return "not_owner"
 	case Denied:
 		return "denied"
 	case Granted:
@@ -81,6 +91,13 @@ type Decision struct {
 	// Project is the project that is out of scope, where that is the reason.
 	// The request named it: it has any length and any characters.
 	Project string
+	// Role is the role that is out of scope, where that is the reason. It has any
+	// length and any characters, and need not be a role of the policy.
+	Role string
+	// EachLease says that the call is allowed as far as its request shows, because
+	// that does not say which leases it concerns: each of them is decided on its own,
+	// by [Policy.DecideLease].
+	EachLease bool
 }
 
 // MayCall decides as far as possible before there is a request: it refuses
@@ -94,8 +111,11 @@ func (p *Policy) MayCall(caller string, m *Handle) Decision {
 	if len(c.grants.of(m)) == 0 {
 		return Decision{Reason: NoPermission, Permission: m.permission}
 	}
+	if m.leases != nil && !c.grants.nameRoles(m) {
+		return Decision{Reason: RoleOutOfScope, Permission: m.permission}
+	}
 	for _, i := range c.denies.of(m) {
-		if deny := &c.denies.rules[i]; deny.projects == nil && deny.conditions == nil {
+		if deny := &c.denies.rules[i]; deny.projects == nil && deny.conditions == nil && deny.roles == nil {
 			return Decision{Grant: deny.label, Reason: Denied, Permission: m.permission}
 		}
 	}
@@ -113,7 +133,10 @@ func (p *Policy) Decide(caller string, m *Handle, request protoreflect.Message, 
 	if request == nil || !request.IsValid() || request.Descriptor() != m.request {
 		return Decision{Reason: ConditionFailed, Permission: m.permission}
 	}
-	known := facts{c, now}
+	if m.leases != nil {
+		return p.decideLeases(c, m, request, now)
+	}
+	known := facts{caller: c, now: now}
 	var room [8]string // Keeps most requests off the heap.
 	ids := room[:0]
 	if c.scoped {
@@ -121,12 +144,37 @@ func (p *Policy) Decide(caller string, m *Handle, request protoreflect.Message, 
 			ids = path.appendTo(ids, request)
 		}
 	}
+	return c.decideWith(m, request, ids, known)
+}
+
+// decideWith decides on a request, which names ids, and on the needs of its fields.
+func (c *caller) decideWith(m *Handle, request protoreflect.Message, ids []string, known facts) Decision {
+	decision := c.decide(m, request, ids, known)
+	for _, need := range m.needs {
+		if !decision.Allowed {
+			return decision
+		}
+		if !request.Has(need.field) {
+			continue
+		}
+		if needed := c.decide(need.handle, request, ids, known); !needed.Allowed {
+			return needed
+		}
+	}
+	return decision
+}
+
+// decide decides on a request, which names ids.
+func (c *caller) decide(m *Handle, request protoreflect.Message, ids []string, known facts) Decision {
 	nearest := Decision{Reason: NoPermission, Permission: m.permission}
 	for _, i := range c.grants.of(m) {
 		grant := &c.grants.rules[i]
 		reason, project := grant.admits(m, request, ids, known)
 		if reason > nearest.Reason {
-			nearest.Reason, nearest.Project = reason, project
+			nearest.Reason, nearest.Project, nearest.Role = reason, project, ""
+			if reason == RoleOutOfScope {
+				nearest.Role = known.role.Name
+			}
 		}
 		if reason == Granted {
 			nearest.Allowed, nearest.Grant = true, grant.label
@@ -164,7 +212,13 @@ func (p *Policy) find(name string, m *Handle) (*caller, Decision) {
 
 // admits is Granted when the grant allows the request, which names ids.
 func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string, known facts) (reason Reason, project string) {
-	if r.projects != nil && !m.eachCall {
+	switch {
+	case m.leases != nil:
+		// The project is the role's: a caller that did not name it is not told which.
+		if !r.roles.has(known.role.Name) || r.projects != nil && !r.projects.has(known.role.Project) {
+			return RoleOutOfScope, ""
+		}
+	case r.projects != nil && !m.eachCall:
 		if m.OrganizationWide() {
 			return OrganizationWide, ""
 		}
@@ -190,6 +244,9 @@ func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string, kno
 
 // forbids says whether the deny matches the request, which names ids.
 func (r *rule) forbids(m *Handle, request protoreflect.Message, ids []string, known facts) bool {
+	if r.roles != nil && (m.leases == nil || !r.roles.has(known.role.Name)) {
+		return false
+	}
 	if r.projects != nil && (m.OrganizationWide() || m.eachCall || !r.projects.touches(ids)) {
 		return false
 	}
@@ -220,6 +277,9 @@ func (t *ruleTable) of(m *Handle) []uint32 {
 type rule struct {
 	label    string // "grants[0]"
 	projects projectSet
+	// roles are the roles of leases that it is about. Nil: a grant opens none, a deny
+	// closes all.
+	roles *roleSet
 	// conditions are by the number of the method. Nil: without a condition.
 	conditions []*condition
 }

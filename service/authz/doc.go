@@ -33,6 +33,20 @@
 // grant or deny count, and its projects do not. [Policy.Projects] returns the
 // projects of such an RPC when its caller names none.
 //
+// # Leases
+//
+// An RPC that concerns leases ([LeaseScope]) has no field for a project: the project is
+// that of the role. A grant holds for the roles that it names, or for all with "*", and
+// where it is limited to projects, for those of the roles that are in them. Without roles
+// it holds for none. A deny without roles holds for all, one with roles for these, and its
+// projects are read as always.
+//
+// A request that names no role does not say which leases it concerns. [Policy.Decide] then
+// allows it where some grant opens any role, and says so ([Decision.EachLease]); each
+// lease is decided on by [Policy.DecideLease], with its role, its project and the caller
+// that it belongs to. A field can take a permission of its own ([Need]), which is decided
+// on in the same way.
+//
 // # Conditions
 //
 // A condition is a CEL expression of type bool over the variable request, which
@@ -51,7 +65,9 @@
 // UNSPECIFIED, "", 0).
 //
 // caller.name and caller.labels (a map from texts to texts) are the caller as the policy
-// has it, and now is the moment of the decision, which its caller passes in. To read a
+// has it, and now is the moment of the decision, which its caller passes in. For an RPC
+// that concerns leases, role.name, role.project, role.kind, role.service_account,
+// role.scopes, role.ttl and role.max_ttl are the role. To read a
 // label that the caller has not is a failure. [Policy.Warnings] names the reads that may
 // fail so and that nothing guards.
 //

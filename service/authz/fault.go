@@ -18,6 +18,7 @@ const (
 	fieldName        = "name"
 	fieldPermissions = "permissions"
 	fieldProjects    = "projects"
+	fieldRoles       = "roles"
 	fieldWhen        = "when"
 )
 
@@ -34,9 +35,9 @@ type Fault struct { //nolint:errname // A fault of a policy; an error only in th
 	List string
 	// Grant is the place in that list, or -1.
 	Grant int
-	// Field is "name", "permissions", "projects" or "when".
+	// Field is "name", "permissions", "projects", "roles" or "when".
 	Field string
-	// Item is the place in permissions or projects; -1 for the list as a whole.
+	// Item is the place in permissions, projects or roles; -1 for the list as a whole.
 	Item int
 	// Reason says what is wrong: one printable line, at most 512 bytes. It
 	// quotes the policy, and nothing else.

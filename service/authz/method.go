@@ -32,6 +32,11 @@ type Method struct {
 	// by path, such as "role" or "projects.values.role", each with the values that do
 	// not. A grant that is limited to projects allows no other value.
 	Reaches map[string][]string
+	// Leases says how the RPC concerns leases; nil for one that does not. It has no
+	// Projects: those of the roles count.
+	Leases *LeaseScope
+	// Needs are permissions that a caller needs beside Permission.
+	Needs []Need
 }
 
 // Methods is a compiled set of RPCs. It is immutable and safe for concurrent
@@ -51,6 +56,8 @@ type Handle struct {
 	projects   []projectPath
 	eachCall   bool
 	reaches    []reach
+	leases     *leaseScope // nil: the RPC does not concern leases
+	needs      []need
 }
 
 // NewMethods compiles the RPCs. It fails when there are none, when two have the
@@ -70,9 +77,10 @@ func NewMethods(methods []Method) (*Methods, error) {
 		case m.byProcedure[method.Procedure] != nil:
 			err = errors.New("is there twice")
 		default:
-			handle.methods, handle.number = m, len(m.handles)
-			m.handles = append(m.handles, handle)
-			m.byProcedure[method.Procedure] = handle
+			m.add(handle)
+			for _, beside := range handle.beside() {
+				m.add(beside)
+			}
 		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("authz: method %q: %w", method.Procedure, err))
@@ -82,6 +90,12 @@ func NewMethods(methods []Method) (*Methods, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+func (m *Methods) add(handle *Handle) {
+	handle.methods, handle.number = m, len(m.handles)
+	m.handles = append(m.handles, handle)
+	m.byProcedure[handle.procedure] = handle
 }
 
 func newHandle(method Method) (*Handle, error) {
@@ -95,6 +109,8 @@ func newHandle(method Method) (*Handle, error) {
 		return nil, errors.New("has no request type")
 	case method.EachCall && len(method.Projects) > 0:
 		return nil, errors.New("is decided by each of its calls, and names projects")
+	case method.Leases != nil && (method.EachCall || len(method.Projects) > 0):
+		return nil, errors.New("is about leases, and names projects or is decided by each of its calls")
 	}
 	for _, path := range method.Projects {
 		compiled, err := compileProjectPath(method.Request, path)
@@ -104,8 +120,10 @@ func newHandle(method Method) (*Handle, error) {
 		h.projects = append(h.projects, compiled)
 	}
 	var err error
-	h.reaches, err = compileReaches(method)
-	return h, err
+	if h.reaches, err = compileReaches(method); err != nil {
+		return nil, err
+	}
+	return h, h.compileLeases(method)
 }
 
 // Lookup finds the handle of a procedure; false when the set has no such RPC.
@@ -122,7 +140,9 @@ func (h *Handle) Permission() string { return h.permission }
 
 // OrganizationWide says that no field of the request names a project, so that a
 // grant limited to projects never holds.
-func (h *Handle) OrganizationWide() bool { return len(h.projects) == 0 && !h.eachCall }
+func (h *Handle) OrganizationWide() bool {
+	return len(h.projects) == 0 && !h.eachCall && h.leases == nil
+}
 
 // name is the RPC without its package, such as "ProjectService/GetProject".
 func (h *Handle) name() string {

@@ -16,7 +16,11 @@ type Grant struct {
 	// Projects limit the grant to requests about these projects, by id. Nil:
 	// not limited. Empty is an error.
 	Projects []string
-	// When is a condition over the request, the caller and the moment, in CEL. "": none.
+	// Roles are the roles of leases that the grant opens, by name, or "*" alone for all
+	// of them. Nil: none, and in a deny all. Empty is an error.
+	Roles []string
+	// When is a condition over the request, the caller, the moment and the role, in CEL.
+	// "": none.
 	When string
 }
 
@@ -35,19 +39,21 @@ type Caller struct {
 type Policy struct {
 	methods  *Methods
 	callers  map[string]*caller
+	roles    map[string]*Role
 	warnings []*Fault
 }
 
-// Compile compiles the rules of callers against methods. The error holds every
+// Compile compiles the rules of callers against methods and the roles of leases, whose
+// names differ. The error holds every
 // fault, each a [*Fault], in the order of callers: see [Faults]. Patterns that
 // match no method's permission and conditions that do not compile against the
 // request of every RPC that they would apply to are faults.
-func Compile(callers []Caller, methods *Methods) (*Policy, error) {
+func Compile(callers []Caller, methods *Methods, roles ...Role) (*Policy, error) {
 	if methods == nil {
 		return nil, errors.New("authz: no methods")
 	}
-	c := &compiler{methods: methods, conditions: newConditionCompiler(methods)}
-	p := &Policy{methods: methods, callers: make(map[string]*caller, len(callers))}
+	p := &Policy{methods: methods, callers: make(map[string]*caller, len(callers)), roles: rolesByName(roles)}
+	c := &compiler{methods: methods, roles: p.roles, conditions: newConditionCompiler(methods)}
 	first := make(map[string]int, len(callers))
 	for i, source := range callers {
 		c.at = Fault{Caller: source.Name, Index: i, Grant: -1, Field: fieldName, Item: -1}
@@ -70,12 +76,13 @@ func Compile(callers []Caller, methods *Methods) (*Policy, error) {
 
 // Warnings are the places of the policy that its author may have meant otherwise, in the
 // order of callers: conditions that read a field or a label that need not be there, and
-// do not ask. The slice is the policy's own: it is not changed.
+// do not ask, and grants of leases that name no role. The slice is the policy's own: it is not changed.
 func (p *Policy) Warnings() []*Fault { return p.warnings }
 
 // compiler compiles one policy and collects its faults.
 type compiler struct {
 	methods    *Methods
+	roles      map[string]*Role
 	conditions *conditionCompiler
 	at         Fault // where it is
 	labels     map[string]string
@@ -103,6 +110,7 @@ func (c *compiler) table(list string, grants []Grant) ruleTable {
 		t.rules[i] = rule{
 			label:      list + "[" + strconv.Itoa(i) + "]",
 			projects:   newProjectSet(grant.Projects),
+			roles:      c.roleSet(grant, matches[i]),
 			conditions: c.when(grant.When, matches[i]),
 		}
 		for _, match := range matches[i] {
@@ -184,7 +192,7 @@ func (c *compiler) when(source string, matches []bool) []*condition {
 			continue
 		}
 		total++
-		compiled := c.conditions.compile(source, c.methods.handles[number].request)
+		compiled := c.conditions.compile(source, c.methods.handles[number])
 		if compiled.err != nil {
 			if bad++; bad == 1 {
 				firstErr, firstMethod = compiled.err, c.methods.handles[number].name()

@@ -9,24 +9,30 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	leasev1 "github.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	getProject = "/admingateway.admin.v1.ProjectService/GetProject"
-	listUsers  = "/admingateway.admin.v1.UserService/ListUsers"
-	issuer     = "https://issuer.example"
+	getProject  = "/admingateway.admin.v1.ProjectService/GetProject"
+	listUsers   = "/admingateway.admin.v1.UserService/ListUsers"
+	createLease = "/admingateway.lease.v1.LeaseService/CreateLease"
+	issuer      = "https://issuer.example"
 )
 
-// rules know two methods and one issuer.
+// rules know three methods and one issuer.
 func rules(t *testing.T) Rules {
 	t.Helper()
 	request := func(m protoreflect.ProtoMessage) protoreflect.MessageDescriptor { return m.ProtoReflect().Descriptor() }
 	methods, err := authz.NewMethods([]authz.Method{
 		{Procedure: getProject, Permission: "projects.read", Request: request(&adminv1.GetProjectRequest{}), Projects: []string{"project_id"}},
 		{Procedure: listUsers, Permission: "users.read", Request: request(&adminv1.ListUsersRequest{})},
+		{
+			Procedure: createLease, Permission: "leases.create", Request: request(&leasev1.CreateLeaseRequest{}),
+			Leases: &authz.LeaseScope{Role: "role"},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,18 +3,22 @@ package callers
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/service/roles"
 )
 
 // The structure of the policy file.
 type (
 	policyFile struct {
 		Callers []callerEntry `yaml:"callers"`
+		Roles   []roleEntry   `yaml:"roles"`
 	}
 	callerEntry struct {
 		Name         string            `yaml:"name"`
@@ -23,6 +27,7 @@ type (
 		Denies       []grantEntry      `yaml:"denies"`
 		Limits       limitsEntry       `yaml:"limits"`
 		Labels       map[string]string `yaml:"labels"`
+		Leases       leasesEntry       `yaml:"leases"`
 	}
 	credentialEntry struct {
 		TokenSHA256 string    `yaml:"token_sha256"`
@@ -39,6 +44,7 @@ type (
 	grantEntry struct {
 		Permissions []string `yaml:"permissions"`
 		Projects    []string `yaml:"projects"`
+		Roles       []string `yaml:"roles"`
 		When        *string  `yaml:"when"`
 	}
 	limitsEntry struct {
@@ -70,6 +76,9 @@ type Set struct {
 	limits   map[string]Limits
 	limiters map[string]*Limiter
 	inForce  force
+
+	roles       *roles.Set
+	leaseLimits map[string]LeaseLimits
 }
 
 // Limiter is the limiter of a caller; nil for one that the policy does not
@@ -100,8 +109,11 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	}
 	known := make([]authn.Caller, len(policy.Callers))
 	granted := make([]authz.Caller, len(policy.Callers))
-	set := &Set{limits: make(map[string]Limits), limiters: make(map[string]*Limiter), inForce: newForce()}
-	var faults []error
+	set := &Set{
+		limits: make(map[string]Limits), limiters: make(map[string]*Limiter), inForce: newForce(), leaseLimits: make(map[string]LeaseLimits),
+	}
+	roleSet, knownRoles, faults := compileRoles(doc, policy.Roles)
+	set.roles = roleSet
 	for i := range policy.Callers {
 		entry := &policy.Callers[i]
 		known[i] = authn.Caller{Name: entry.Name, Credentials: entry.credentials()}
@@ -116,13 +128,18 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 		if fault != "" {
 			faults = append(faults, doc.Fault(fault, "callers", i, "limits", field))
 		}
+		leases, leaseFaults := entry.Leases.resolve()
+		for _, key := range slices.Sorted(maps.Keys(leaseFaults)) {
+			faults = append(faults, doc.Fault(leaseFaults[key], "callers", i, "leases", key))
+		}
+		set.leaseLimits[entry.Name] = leases
 		set.names = append(set.names, entry.Name)
 		set.limits[entry.Name] = limits
 		set.limiters[entry.Name] = newLimiter(limits)
 	}
 	set.Table, err = authn.NewTable(known, rules.Issuers)
 	faults = append(faults, located(doc, err)...)
-	set.Policy, err = authz.Compile(granted, rules.Methods)
+	set.Policy, err = authz.Compile(granted, rules.Methods, knownRoles...)
 	faults = append(faults, located(doc, err)...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -157,7 +174,7 @@ func (c *callerEntry) credentials() []authn.Credential {
 func grants(entries []grantEntry) []authz.Grant {
 	list := make([]authz.Grant, len(entries))
 	for i, e := range entries {
-		list[i] = authz.Grant{Permissions: e.Permissions, Projects: e.Projects}
+		list[i] = authz.Grant{Permissions: e.Permissions, Projects: e.Projects, Roles: e.Roles}
 		if e.When != nil {
 			list[i].When = *e.When
 		}

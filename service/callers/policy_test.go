@@ -130,14 +130,24 @@ func TestAllFaultsAtOnce(t *testing.T) {
 // the callers that it names.
 func FuzzParse(f *testing.F) {
 	f.Add("callers:\n  - name: a\n    authenticate: [{token_sha256: " + hash("a") + "}]\n    grants: [{permissions: [projects.read], when: 'true'}]\n")
+	f.Add(rolesText + callerText())
+	f.Add(rolesText + "  - {name: b, project: p, kind: account, all: true, ttl: 1s, max_ttl: 1s, spares: 1}\n" + callerText())
 	f.Fuzz(func(t *testing.T, text string) {
 		r := rules(t)
 		set, err := Parse("policy.yaml", []byte(text), r)
 		if (set == nil) != (err != nil) {
 			t.Fatalf("set %v, error %v", set, err)
 		}
-		if set != nil && may(t, r, set, "nobody of this name", getProject) {
+		if set == nil {
+			return
+		}
+		if may(t, r, set, "nobody of this name", getProject) {
 			t.Error("a caller that is not there may call")
+		}
+		for _, role := range set.Roles().All() {
+			if len(role.Name) > 63 || role.TTL <= 0 || role.TTL > role.MaxTTL || role.Grace <= 0 || role.MaxLive < 1 || role.Share < 1 {
+				t.Errorf("the role %+v", role)
+			}
 		}
 	})
 }

@@ -24,13 +24,15 @@ const (
 	MirrorPackage    = protoreflect.FullName("admingateway.admin.v1")
 	ControlPackage   = protoreflect.FullName("admingateway.control.v1")
 	InventoryPackage = protoreflect.FullName("admingateway.inventory.v1")
+	LeasePackage     = protoreflect.FullName("admingateway.lease.v1")
 )
 
 // Files lists the files of these packages that are linked into the program, in
-// the order of their paths. The caller imports their Go packages.
+// the order of their paths. The caller imports their Go packages: a program serves
+// what it links, and so links the package that answers it.
 func Files() []protoreflect.FileDescriptor {
 	var files []protoreflect.FileDescriptor
-	for _, name := range []protoreflect.FullName{MirrorPackage, ControlPackage, InventoryPackage} {
+	for _, name := range []protoreflect.FullName{MirrorPackage, ControlPackage, InventoryPackage, LeasePackage} {
 		protoregistry.GlobalFiles.RangeFilesByPackage(name, func(fd protoreflect.FileDescriptor) bool {
 			files = append(files, fd)
 			return true
@@ -53,8 +55,8 @@ type Catalog struct {
 	unmatched   []error // invalidations that match no read
 }
 
-// New compiles the RPCs of files: those of [ControlPackage] and
-// [InventoryPackage] as Local or FanOut, all others as mirrors of an operation of
+// New compiles the RPCs of files: those of [ControlPackage], [InventoryPackage] and
+// [LeasePackage] as Local or FanOut, all others as mirrors of an operation of
 // the upstream. It fails when the declaration of any of them is missing,
 // incomplete or contradicts itself, or when two share verb and path; the error
 // holds every fault, and each names its RPC. Members of answers that the schema

@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -44,7 +45,7 @@ func compile(pkg protoreflect.FullName, md protoreflect.MethodDescriptor, drift 
 	if field := credential(md.Output(), make(map[protoreflect.FullName]bool)); field != nil && !m.Secret {
 		return nil, fmt.Errorf("%s is a credential (debug_redact), and the method is not secret: its answers would be stored and logged", field.FullName())
 	}
-	if pkg == ControlPackage || pkg == InventoryPackage {
+	if slices.Contains([]protoreflect.FullName{ControlPackage, InventoryPackage, LeasePackage}, pkg) {
 		m.Source = Local
 		return m, m.compileLocal(policy, options)
 	}
@@ -64,6 +65,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	}
 	if m.path, err = pathtemplate.Parse(m.Endpoint.Template()); err != nil {
 		return err
+	}
+	if policy.GetLeases() != nil || len(policy.GetNeeds()) > 0 {
+		return errors.New("is a mirror, and has the scope leases or needs of fields")
 	}
 	m.Read, m.variables = m.Endpoint.Verb() == "GET", m.Endpoint.Variables()
 	if err := m.applyPolicy(policy, options); err != nil {
@@ -115,6 +119,12 @@ func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.Me
 	}
 	if policy.GetEachCall() != proto.HasExtension(options, optionsv1.E_FanOut) {
 		return errors.New("has (admingateway.options.v1.fan_out) without the scope each_call, or the other way round")
+	}
+	if err := m.compileLeases(policy); err != nil {
+		return err
+	}
+	if m.leases != nil {
+		return m.compileRecord(policy)
 	}
 	if !policy.GetEachCall() {
 		if m.Project, err = scopeOf(policy, m.Descriptor.Input()); err != nil {

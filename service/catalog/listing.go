@@ -33,7 +33,7 @@ type listingEntry struct {
 }
 
 // WriteListing writes a line for every RPC: name, verb, path, permission, the
-// request's field that names its projects or "organization", cache life, how long a
+// request's field that names its projects, role or lease, or "organization", cache life, how long a
 // stale answer may be used, the budget that it spends ("first" where it takes
 // access away), and its invalidations, where "$" behind a path excludes the paths
 // below it. RPCs that the gateway answers itself have neither verb nor path. The
@@ -86,7 +86,7 @@ func (m *Method) listingEntry() listingEntry {
 	e := listingEntry{
 		Procedure:  m.Name(),
 		Permission: m.Permission,
-		Scope:      cmp.Or(m.Project, "organization"),
+		Scope:      cmp.Or(m.Project, m.leaseField, "organization"),
 		Secret:     m.Secret,
 	}
 	if m.Source == FanOut {
@@ -110,10 +110,10 @@ func (m *Method) listingEntry() listingEntry {
 
 func (m *Method) cacheColumn() string {
 	switch {
-	case m.Source != Upstream:
-		return none
 	case m.Secret:
 		return "never: secret"
+	case m.Source != Upstream:
+		return none
 	case !m.Read:
 		return none
 	case m.Life.Fresh == 0:

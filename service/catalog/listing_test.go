@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1" // its RPCs are in the inventory
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )

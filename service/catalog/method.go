@@ -83,6 +83,11 @@ type Method struct {
 	variables []protoreflect.FieldDescriptor
 	consents  []*Consent
 	recorded  recorded
+	// leases is how the call concerns leases, nil for one that does not; leaseField is
+	// the field that says which.
+	leases     *authz.LeaseScope
+	leaseField string
+	needs      []authz.Need
 	// reaches are the fields that may reach beyond the projects of a write, with the
 	// values that do not.
 	reaches  map[string][]string
@@ -158,7 +163,7 @@ func (m *Method) Spec() connect.Spec {
 
 // grantable is the method for the compiler of policies.
 func (m *Method) grantable() authz.Method {
-	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Request.Descriptor(), EachCall: m.Source == FanOut, Reaches: m.reaches}
+	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Request.Descriptor(), EachCall: m.Source == FanOut, Reaches: m.reaches, Leases: m.leases, Needs: m.needs}
 	if m.Project != "" {
 		method.Projects = []string{m.Project}
 	}

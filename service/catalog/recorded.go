@@ -105,9 +105,15 @@ func elementOf(field protoreflect.FieldDescriptor) protoreflect.MessageDescripto
 	return field.Message()
 }
 
-// isText says whether a message is written as text: a time, or the paths of a mask.
+// isText says whether a message is written as text: a time, a duration, or the paths of
+// a mask.
 func isText(message protoreflect.MessageDescriptor) bool {
-	return message.FullName() == "google.protobuf.Timestamp" || message.FullName() == "google.protobuf.FieldMask"
+	switch message.FullName() {
+	case "google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask":
+		return true
+	default:
+		return false
+	}
 }
 
 // isCredential says whether a field is marked as one. Of a message the record says

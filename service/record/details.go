@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -71,6 +72,8 @@ func element(d *audit.Detail, field protoreflect.FieldDescriptor, value protoref
 	switch m := value.Message().Interface().(type) {
 	case *timestamppb.Timestamp:
 		d.Values = append(d.Values, key+m.AsTime().Format(time.RFC3339Nano))
+	case *durationpb.Duration:
+		d.Values = append(d.Values, key+m.AsDuration().String())
 	case *fieldmaskpb.FieldMask:
 		d.List = true
 		d.Values = append(d.Values, m.GetPaths()...)

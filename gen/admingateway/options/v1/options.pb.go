@@ -101,7 +101,7 @@ func (TextKind) EnumDescriptor() ([]byte, []int) {
 //
 // Nothing here is a default by absence: a read says `cache` or `cache_nothing`,
 // a write says what it makes stale or `invalidates_nothing`, and every method
-// says `project`, `organization` or `each_call`.
+// says `project`, `organization`, `each_call` or `leases`.
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The permission that a caller needs: dotted resource, then verb,
@@ -115,6 +115,7 @@ type Policy struct {
 	//	*Policy_Project
 	//	*Policy_Organization
 	//	*Policy_EachCall
+	//	*Policy_Leases
 	Scope isPolicy_Scope `protobuf_oneof:"scope"`
 	// How long the answer of a read may be served again. Writes have none.
 	//
@@ -167,8 +168,11 @@ type Policy struct {
 	// The record of a write names the resources in its path, and nothing else. Spelled,
 	// so that a forgotten declaration is an error and not a record that hides something.
 	RecordsNothing bool `protobuf:"varint,21,opt,name=records_nothing,json=recordsNothing,proto3" json:"records_nothing,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Permissions that a caller needs beside `permission` where its request sets a field.
+	// Each field is there once.
+	Needs         []*Need `protobuf:"bytes,23,rep,name=needs,proto3" json:"needs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -240,6 +244,15 @@ func (x *Policy) GetEachCall() bool {
 		}
 	}
 	return false
+}
+
+func (x *Policy) GetLeases() *LeaseScope {
+	if x != nil {
+		if x, ok := x.Scope.(*Policy_Leases); ok {
+			return x.Leases
+		}
+	}
+	return nil
 }
 
 func (x *Policy) GetCacheLife() isPolicy_CacheLife {
@@ -369,6 +382,13 @@ func (x *Policy) GetRecordsNothing() bool {
 	return false
 }
 
+func (x *Policy) GetNeeds() []*Need {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
 type isPolicy_Scope interface {
 	isPolicy_Scope()
 }
@@ -392,11 +412,19 @@ type Policy_EachCall struct {
 	EachCall bool `protobuf:"varint,13,opt,name=each_call,json=eachCall,proto3,oneof"`
 }
 
+type Policy_Leases struct {
+	// Leases of a role. A grant holds for the roles that it names and no others, and
+	// where it is limited to projects, for roles in these.
+	Leases *LeaseScope `protobuf:"bytes,22,opt,name=leases,proto3,oneof"`
+}
+
 func (*Policy_Project) isPolicy_Scope() {}
 
 func (*Policy_Organization) isPolicy_Scope() {}
 
 func (*Policy_EachCall) isPolicy_Scope() {}
+
+func (*Policy_Leases) isPolicy_Scope() {}
 
 type isPolicy_CacheLife interface {
 	isPolicy_CacheLife()
@@ -436,8 +464,164 @@ func (*Policy_Stale) isPolicy_Staleness() {}
 
 func (*Policy_Sensitive) isPolicy_Staleness() {}
 
+// How a call concerns leases. A lease is decided on by its role, its project and the
+// caller that it belongs to: by itself where the request names it, and one by one where
+// the request does not say which they are.
+type LeaseScope struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. How the request names what it concerns.
+	//
+	// Types that are valid to be assigned to By:
+	//
+	//	*LeaseScope_Role
+	//	*LeaseScope_Lease
+	By isLeaseScope_By `protobuf_oneof:"by"`
+	// The permission that the caller needs beside the method's for leases of other
+	// callers. Absent: they are out of its reach, whatever its grants are. An RPC that
+	// names a role and has none is about a lease that it makes, and no other.
+	Any           string `protobuf:"bytes,3,opt,name=any,proto3" json:"any,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseScope) Reset() {
+	*x = LeaseScope{}
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseScope) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseScope) ProtoMessage() {}
+
+func (x *LeaseScope) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseScope.ProtoReflect.Descriptor instead.
+func (*LeaseScope) Descriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LeaseScope) GetBy() isLeaseScope_By {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *LeaseScope) GetRole() string {
+	if x != nil {
+		if x, ok := x.By.(*LeaseScope_Role); ok {
+			return x.Role
+		}
+	}
+	return ""
+}
+
+func (x *LeaseScope) GetLease() string {
+	if x != nil {
+		if x, ok := x.By.(*LeaseScope_Lease); ok {
+			return x.Lease
+		}
+	}
+	return ""
+}
+
+func (x *LeaseScope) GetAny() string {
+	if x != nil {
+		return x.Any
+	}
+	return ""
+}
+
+type isLeaseScope_By interface {
+	isLeaseScope_By()
+}
+
+type LeaseScope_Role struct {
+	// The request's string field with the name of a role. Where it is empty, the call
+	// concerns leases of all roles, and gets to those that the caller may get to.
+	Role string `protobuf:"bytes,1,opt,name=role,proto3,oneof"`
+}
+
+type LeaseScope_Lease struct {
+	// The request's string field with the id of a lease.
+	Lease string `protobuf:"bytes,2,opt,name=lease,proto3,oneof"`
+}
+
+func (*LeaseScope_Role) isLeaseScope_By() {}
+
+func (*LeaseScope_Lease) isLeaseScope_By() {}
+
+// A field of a request that takes a permission of its own.
+type Need struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The request's field.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Required. The permission that a caller needs who sets it.
+	Permission    string `protobuf:"bytes,2,opt,name=permission,proto3" json:"permission,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Need) Reset() {
+	*x = Need{}
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Need) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Need) ProtoMessage() {}
+
+func (x *Need) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Need.ProtoReflect.Descriptor instead.
+func (*Need) Descriptor() ([]byte, []int) {
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Need) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Need) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
 // Fields whose values go into the record of a call: strings, enums, bools, numbers,
-// times and masks; of another message, that it is there. Values of a map have their key
+// times, durations and masks; of another message, that it is there. Values of a map have their key
 // before them. No credential is among them.
 type Recorded struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -452,7 +636,7 @@ type Recorded struct {
 
 func (x *Recorded) Reset() {
 	*x = Recorded{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +648,7 @@ func (x *Recorded) String() string {
 func (*Recorded) ProtoMessage() {}
 
 func (x *Recorded) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[1]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +661,7 @@ func (x *Recorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recorded.ProtoReflect.Descriptor instead.
 func (*Recorded) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{1}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Recorded) GetRequest() []string {
@@ -512,7 +696,7 @@ type Reach struct {
 
 func (x *Reach) Reset() {
 	*x = Reach{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +708,7 @@ func (x *Reach) String() string {
 func (*Reach) ProtoMessage() {}
 
 func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[2]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +721,7 @@ func (x *Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reach.ProtoReflect.Descriptor instead.
 func (*Reach) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reach) GetField() string {
@@ -576,7 +760,7 @@ type Stale struct {
 
 func (x *Stale) Reset() {
 	*x = Stale{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +772,7 @@ func (x *Stale) String() string {
 func (*Stale) ProtoMessage() {}
 
 func (x *Stale) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[3]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +785,7 @@ func (x *Stale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stale.ProtoReflect.Descriptor instead.
 func (*Stale) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{3}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Stale) GetWhileRevalidate() *durationpb.Duration {
@@ -634,7 +818,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +830,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[4]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +843,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{4}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Settled) GetEnd() string {
@@ -714,7 +898,7 @@ type FanOut struct {
 
 func (x *FanOut) Reset() {
 	*x = FanOut{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +910,7 @@ func (x *FanOut) String() string {
 func (*FanOut) ProtoMessage() {}
 
 func (x *FanOut) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[5]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +923,7 @@ func (x *FanOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOut.ProtoReflect.Descriptor instead.
 func (*FanOut) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{5}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FanOut) GetCalls() []*FanOutCall {
@@ -794,7 +978,7 @@ type FanOutGather struct {
 
 func (x *FanOutGather) Reset() {
 	*x = FanOutGather{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +990,7 @@ func (x *FanOutGather) String() string {
 func (*FanOutGather) ProtoMessage() {}
 
 func (x *FanOutGather) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[6]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +1003,7 @@ func (x *FanOutGather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutGather.ProtoReflect.Descriptor instead.
 func (*FanOutGather) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{6}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FanOutGather) GetRpc() string {
@@ -871,7 +1055,7 @@ type FanOutCall struct {
 
 func (x *FanOutCall) Reset() {
 	*x = FanOutCall{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1067,7 @@ func (x *FanOutCall) String() string {
 func (*FanOutCall) ProtoMessage() {}
 
 func (x *FanOutCall) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[7]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1080,7 @@ func (x *FanOutCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutCall.ProtoReflect.Descriptor instead.
 func (*FanOutCall) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{7}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FanOutCall) GetRpc() string {
@@ -956,7 +1140,7 @@ type FanOutBuckets struct {
 
 func (x *FanOutBuckets) Reset() {
 	*x = FanOutBuckets{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1152,7 @@ func (x *FanOutBuckets) String() string {
 func (*FanOutBuckets) ProtoMessage() {}
 
 func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[8]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1165,7 @@ func (x *FanOutBuckets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBuckets.ProtoReflect.Descriptor instead.
 func (*FanOutBuckets) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{8}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FanOutBuckets) GetLists() []*FanOutBucketList {
@@ -1018,7 +1202,7 @@ type FanOutBucketList struct {
 
 func (x *FanOutBucketList) Reset() {
 	*x = FanOutBucketList{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1214,7 @@ func (x *FanOutBucketList) String() string {
 func (*FanOutBucketList) ProtoMessage() {}
 
 func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[9]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1227,7 @@ func (x *FanOutBucketList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FanOutBucketList.ProtoReflect.Descriptor instead.
 func (*FanOutBucketList) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{9}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FanOutBucketList) GetKind() string {
@@ -1133,7 +1317,7 @@ type FieldMapping struct {
 
 func (x *FieldMapping) Reset() {
 	*x = FieldMapping{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1329,7 @@ func (x *FieldMapping) String() string {
 func (*FieldMapping) ProtoMessage() {}
 
 func (x *FieldMapping) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[10]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1342,7 @@ func (x *FieldMapping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldMapping.ProtoReflect.Descriptor instead.
 func (*FieldMapping) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{10}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FieldMapping) GetName() string {
@@ -1253,7 +1437,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1265,7 +1449,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[11]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1278,7 +1462,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{11}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Consent) GetToEmpty() string {
@@ -1313,7 +1497,7 @@ type Union struct {
 
 func (x *Union) Reset() {
 	*x = Union{}
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[12]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1509,7 @@ func (x *Union) String() string {
 func (*Union) ProtoMessage() {}
 
 func (x *Union) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_options_v1_options_proto_msgTypes[12]
+	mi := &file_admingateway_options_v1_options_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1522,7 @@ func (x *Union) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Union.ProtoReflect.Descriptor instead.
 func (*Union) Descriptor() ([]byte, []int) {
-	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{12}
+	return file_admingateway_options_v1_options_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Union) GetDiscriminator() string {
@@ -1476,14 +1660,15 @@ var File_admingateway_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa3\x06\n" +
+	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\x97\a\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
 	"permission\x12\x1a\n" +
 	"\aproject\x18\b \x01(\tH\x00R\aproject\x12$\n" +
 	"\forganization\x18\t \x01(\bH\x00R\forganization\x12\x1d\n" +
-	"\teach_call\x18\r \x01(\bH\x00R\beachCall\x121\n" +
+	"\teach_call\x18\r \x01(\bH\x00R\beachCall\x12=\n" +
+	"\x06leases\x18\x16 \x01(\v2#.admingateway.options.v1.LeaseScopeH\x00R\x06leases\x121\n" +
 	"\x05cache\x18\x02 \x01(\v2\x19.google.protobuf.DurationH\x01R\x05cache\x12%\n" +
 	"\rcache_nothing\x18\x03 \x01(\bH\x01R\fcacheNothing\x12 \n" +
 	"\vinvalidates\x18\x04 \x03(\tR\vinvalidates\x12/\n" +
@@ -1499,11 +1684,23 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\brestarts\x18\x10 \x01(\tR\brestarts\x128\n" +
 	"\areaches\x18\x11 \x03(\v2\x1e.admingateway.options.v1.ReachR\areaches\x129\n" +
 	"\x06record\x18\x14 \x01(\v2!.admingateway.options.v1.RecordedR\x06record\x12'\n" +
-	"\x0frecords_nothing\x18\x15 \x01(\bR\x0erecordsNothingB\a\n" +
+	"\x0frecords_nothing\x18\x15 \x01(\bR\x0erecordsNothing\x123\n" +
+	"\x05needs\x18\x17 \x03(\v2\x1d.admingateway.options.v1.NeedR\x05needsB\a\n" +
 	"\x05scopeB\f\n" +
 	"\n" +
 	"cache_lifeB\v\n" +
-	"\tstaleness\"<\n" +
+	"\tstaleness\"R\n" +
+	"\n" +
+	"LeaseScope\x12\x14\n" +
+	"\x04role\x18\x01 \x01(\tH\x00R\x04role\x12\x16\n" +
+	"\x05lease\x18\x02 \x01(\tH\x00R\x05lease\x12\x10\n" +
+	"\x03any\x18\x03 \x01(\tR\x03anyB\x04\n" +
+	"\x02by\"<\n" +
+	"\x04Need\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x1e\n" +
+	"\n" +
+	"permission\x18\x02 \x01(\tR\n" +
+	"permission\"<\n" +
 	"\bRecorded\x12\x18\n" +
 	"\arequest\x18\x01 \x03(\tR\arequest\x12\x16\n" +
 	"\x06answer\x18\x02 \x03(\tR\x06answer\"M\n" +
@@ -1600,62 +1797,66 @@ func file_admingateway_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_admingateway_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_admingateway_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_admingateway_options_v1_options_proto_goTypes = []any{
 	(TextKind)(0),                         // 0: admingateway.options.v1.TextKind
 	(*Policy)(nil),                        // 1: admingateway.options.v1.Policy
-	(*Recorded)(nil),                      // 2: admingateway.options.v1.Recorded
-	(*Reach)(nil),                         // 3: admingateway.options.v1.Reach
-	(*Stale)(nil),                         // 4: admingateway.options.v1.Stale
-	(*Settled)(nil),                       // 5: admingateway.options.v1.Settled
-	(*FanOut)(nil),                        // 6: admingateway.options.v1.FanOut
-	(*FanOutGather)(nil),                  // 7: admingateway.options.v1.FanOutGather
-	(*FanOutCall)(nil),                    // 8: admingateway.options.v1.FanOutCall
-	(*FanOutBuckets)(nil),                 // 9: admingateway.options.v1.FanOutBuckets
-	(*FanOutBucketList)(nil),              // 10: admingateway.options.v1.FanOutBucketList
-	(*FieldMapping)(nil),                  // 11: admingateway.options.v1.FieldMapping
-	(*Consent)(nil),                       // 12: admingateway.options.v1.Consent
-	(*Union)(nil),                         // 13: admingateway.options.v1.Union
-	(*durationpb.Duration)(nil),           // 14: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 15: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 16: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 17: google.protobuf.EnumValueOptions
-	(*descriptorpb.MessageOptions)(nil),   // 18: google.protobuf.MessageOptions
-	(*descriptorpb.OneofOptions)(nil),     // 19: google.protobuf.OneofOptions
+	(*LeaseScope)(nil),                    // 2: admingateway.options.v1.LeaseScope
+	(*Need)(nil),                          // 3: admingateway.options.v1.Need
+	(*Recorded)(nil),                      // 4: admingateway.options.v1.Recorded
+	(*Reach)(nil),                         // 5: admingateway.options.v1.Reach
+	(*Stale)(nil),                         // 6: admingateway.options.v1.Stale
+	(*Settled)(nil),                       // 7: admingateway.options.v1.Settled
+	(*FanOut)(nil),                        // 8: admingateway.options.v1.FanOut
+	(*FanOutGather)(nil),                  // 9: admingateway.options.v1.FanOutGather
+	(*FanOutCall)(nil),                    // 10: admingateway.options.v1.FanOutCall
+	(*FanOutBuckets)(nil),                 // 11: admingateway.options.v1.FanOutBuckets
+	(*FanOutBucketList)(nil),              // 12: admingateway.options.v1.FanOutBucketList
+	(*FieldMapping)(nil),                  // 13: admingateway.options.v1.FieldMapping
+	(*Consent)(nil),                       // 14: admingateway.options.v1.Consent
+	(*Union)(nil),                         // 15: admingateway.options.v1.Union
+	(*durationpb.Duration)(nil),           // 16: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 17: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 18: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 19: google.protobuf.EnumValueOptions
+	(*descriptorpb.MessageOptions)(nil),   // 20: google.protobuf.MessageOptions
+	(*descriptorpb.OneofOptions)(nil),     // 21: google.protobuf.OneofOptions
 }
 var file_admingateway_options_v1_options_proto_depIdxs = []int32{
-	14, // 0: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
-	4,  // 1: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
-	5,  // 2: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
-	3,  // 3: admingateway.options.v1.Policy.reaches:type_name -> admingateway.options.v1.Reach
-	2,  // 4: admingateway.options.v1.Policy.record:type_name -> admingateway.options.v1.Recorded
-	14, // 5: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
-	14, // 6: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
-	14, // 7: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
-	14, // 8: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
-	8,  // 9: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
-	9,  // 10: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
-	7,  // 11: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
-	10, // 12: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
-	12, // 13: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
-	0,  // 14: admingateway.options.v1.FieldMapping.text:type_name -> admingateway.options.v1.TextKind
-	0,  // 15: admingateway.options.v1.FieldMapping.keys:type_name -> admingateway.options.v1.TextKind
-	15, // 16: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
-	15, // 17: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
-	16, // 18: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
-	17, // 19: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
-	18, // 20: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
-	18, // 21: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
-	19, // 22: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
-	1,  // 23: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
-	6,  // 24: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
-	11, // 25: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
-	13, // 26: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	23, // [23:27] is the sub-list for extension type_name
-	16, // [16:23] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	2,  // 0: admingateway.options.v1.Policy.leases:type_name -> admingateway.options.v1.LeaseScope
+	16, // 1: admingateway.options.v1.Policy.cache:type_name -> google.protobuf.Duration
+	6,  // 2: admingateway.options.v1.Policy.stale:type_name -> admingateway.options.v1.Stale
+	7,  // 3: admingateway.options.v1.Policy.settled:type_name -> admingateway.options.v1.Settled
+	5,  // 4: admingateway.options.v1.Policy.reaches:type_name -> admingateway.options.v1.Reach
+	4,  // 5: admingateway.options.v1.Policy.record:type_name -> admingateway.options.v1.Recorded
+	3,  // 6: admingateway.options.v1.Policy.needs:type_name -> admingateway.options.v1.Need
+	16, // 7: admingateway.options.v1.Stale.while_revalidate:type_name -> google.protobuf.Duration
+	16, // 8: admingateway.options.v1.Stale.if_error:type_name -> google.protobuf.Duration
+	16, // 9: admingateway.options.v1.Settled.after:type_name -> google.protobuf.Duration
+	16, // 10: admingateway.options.v1.Settled.cache:type_name -> google.protobuf.Duration
+	10, // 11: admingateway.options.v1.FanOut.calls:type_name -> admingateway.options.v1.FanOutCall
+	11, // 12: admingateway.options.v1.FanOut.buckets:type_name -> admingateway.options.v1.FanOutBuckets
+	9,  // 13: admingateway.options.v1.FanOut.gather:type_name -> admingateway.options.v1.FanOutGather
+	12, // 14: admingateway.options.v1.FanOutBuckets.lists:type_name -> admingateway.options.v1.FanOutBucketList
+	14, // 15: admingateway.options.v1.FieldMapping.consent:type_name -> admingateway.options.v1.Consent
+	0,  // 16: admingateway.options.v1.FieldMapping.text:type_name -> admingateway.options.v1.TextKind
+	0,  // 17: admingateway.options.v1.FieldMapping.keys:type_name -> admingateway.options.v1.TextKind
+	17, // 18: admingateway.options.v1.policy:extendee -> google.protobuf.MethodOptions
+	17, // 19: admingateway.options.v1.fan_out:extendee -> google.protobuf.MethodOptions
+	18, // 20: admingateway.options.v1.field:extendee -> google.protobuf.FieldOptions
+	19, // 21: admingateway.options.v1.json_value:extendee -> google.protobuf.EnumValueOptions
+	20, // 22: admingateway.options.v1.json_array:extendee -> google.protobuf.MessageOptions
+	20, // 23: admingateway.options.v1.json_choice:extendee -> google.protobuf.MessageOptions
+	21, // 24: admingateway.options.v1.union:extendee -> google.protobuf.OneofOptions
+	1,  // 25: admingateway.options.v1.policy:type_name -> admingateway.options.v1.Policy
+	8,  // 26: admingateway.options.v1.fan_out:type_name -> admingateway.options.v1.FanOut
+	13, // 27: admingateway.options.v1.field:type_name -> admingateway.options.v1.FieldMapping
+	15, // 28: admingateway.options.v1.union:type_name -> admingateway.options.v1.Union
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	25, // [25:29] is the sub-list for extension type_name
+	18, // [18:25] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_options_v1_options_proto_init() }
@@ -1667,10 +1868,15 @@ func file_admingateway_options_v1_options_proto_init() {
 		(*Policy_Project)(nil),
 		(*Policy_Organization)(nil),
 		(*Policy_EachCall)(nil),
+		(*Policy_Leases)(nil),
 		(*Policy_Cache)(nil),
 		(*Policy_CacheNothing)(nil),
 		(*Policy_Stale)(nil),
 		(*Policy_Sensitive)(nil),
+	}
+	file_admingateway_options_v1_options_proto_msgTypes[1].OneofWrappers = []any{
+		(*LeaseScope_Role)(nil),
+		(*LeaseScope_Lease)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1678,7 +1884,7 @@ func file_admingateway_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_options_v1_options_proto_rawDesc), len(file_admingateway_options_v1_options_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 7,
 			NumServices:   0,
 		},

@@ -1,0 +1,96 @@
+package explain_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1" // the catalog has its RPCs then
+
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/explain"
+	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/service/callers"
+)
+
+const policy = `roles:
+  - {name: search, project: proj_a, service_account: search, scopes: [api.model.request], ttl: 1h, max_ttl: 24h}
+  - {name: batch, project: proj_b, kind: account, all: true, ttl: 1m, max_ttl: 1h}
+callers:
+  - name: team
+    authenticate: [{dns_san: team.example}]
+    grants:
+      - {permissions: [leases.create, leases.renew, leases.revoke, leases.read], roles: [search]}
+      - {permissions: [projects.read], projects: [proj_a]}
+  - name: lead
+    authenticate: [{dns_san: lead.example}]
+    grants:
+      - {permissions: ["leases.*"], roles: [search], projects: [proj_a]}
+      - {permissions: [leases.create], roles: [batch], when: "has(request.ttl) && request.ttl <= role.ttl"}
+    denies: [{permissions: [leases.delegate], roles: [search]}]
+  - name: bare
+    authenticate: [{dns_san: bare.example}]
+    grants: [{permissions: ["*"]}]
+  - name: keeper
+    authenticate: [{dns_san: keeper.example}]
+    grants: [{permissions: [leases.reconcile], projects: [proj_a]}]
+`
+
+// TestAnswers: the decision and why, as the gateway decides. Nobody here has a
+// permission for service accounts.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	methods := catalogtest.Gateway(t)
+	set, err := callers.Parse("policy.yaml", []byte(policy), callers.Rules{Methods: methods.Access()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		q    explain.Question
+		want string
+	}{
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease"}, "allow: the permission leases.create is granted; projects"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "search"}`}, "allow: leases.create by grants[0]"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "batch"}`}, `deny: leases.create: role out of scope, role "batch"`},
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "none"}`}, `deny: leases.create: role out of scope, role "none"`},
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "search", "holder": "pod-1"}`}, "deny: leases.delegate: no permission"},
+		{explain.Question{Caller: "lead", RPC: "LeaseService/CreateLease", Request: `{"role": "search", "holder": "pod-1"}`}, "deny: leases.delegate: denied, by denies[0]"},
+		{explain.Question{Caller: "lead", RPC: "LeaseService/CreateLease", Request: `{"role": "batch", "ttl": "60s"}`}, "allow: leases.create by grants[1]"},
+		{explain.Question{Caller: "lead", RPC: "LeaseService/CreateLease", Request: `{"role": "batch", "ttl": "61s"}`}, "deny: leases.create: condition false"},
+		{explain.Question{Caller: "bare", RPC: "LeaseService/CreateLease"}, "deny: leases.create: role out of scope"},
+		{explain.Question{Caller: "bare", RPC: "LeaseService/CreateLease", Request: `{"role": "search"}`}, `deny: leases.create: role out of scope, role "search"`},
+		{explain.Question{Caller: "team", RPC: "LeaseService/RevokeLease", Request: `{"lease_id": "x"}`}, "allow: the permission leases.revoke is granted; each lease"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/RevokeLease", Request: `{"lease_id": "x"}`, LeaseRole: "search"}, "allow: leases.revoke by grants[0]"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/RevokeLease", Request: `{"lease_id": "x"}`, LeaseRole: "search", LeaseOf: "lead"}, "deny: leases.revoke_any: not owner"},
+		{explain.Question{Caller: "lead", RPC: "LeaseService/RevokeLease", Request: `{"lease_id": "x"}`, LeaseRole: "search", LeaseOf: "team"}, "allow: leases.revoke_any by grants[0]"},
+		{explain.Question{Caller: "lead", RPC: "LeaseService/RenewLease", Request: `{"lease_id": "x"}`, LeaseRole: "search", LeaseOf: "team"}, "deny: leases.renew: not owner"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/ListLeases", Request: `{}`}, "allow: the permission leases.read is granted; each lease"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/ListLeases", Request: `{"role": "batch"}`}, `deny: leases.read: role out of scope, role "batch"`},
+		{explain.Question{Caller: "team", RPC: "LeaseService/Reconcile", Request: `{}`}, "deny: leases.reconcile: no permission"},
+		{explain.Question{Caller: "keeper", RPC: "LeaseService/Reconcile", Request: `{}`}, "deny: leases.reconcile: project missing"},
+		{explain.Question{Caller: "keeper", RPC: "LeaseService/Reconcile", Request: `{"project_ids": ["proj_a"]}`}, "allow: leases.reconcile by grants[0]"},
+		{explain.Question{Caller: "team", RPC: "ProjectService/GetProject", Request: `{"project_id": "proj_b"}`}, `deny: projects.read: project out of scope, project "proj_b"`},
+		{explain.Question{Caller: "team", RPC: "ProjectServiceAccountService/CreateProjectServiceAccount"}, "deny: projects.service_accounts.create: no permission"},
+	} {
+		got, allowed, err := explain.Answer(methods, set, test.q, time.Now())
+		if err != nil || !strings.HasPrefix(got, test.want) || allowed != strings.HasPrefix(got, "allow: ") {
+			t.Errorf("%+v: %q, %t, %v; want %q", test.q, got, allowed, err, test.want)
+		}
+	}
+	for _, test := range []struct {
+		q    explain.Question
+		want string
+	}{
+		{explain.Question{Caller: "none", RPC: "LeaseService/CreateLease"}, "flag --caller"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/Create"}, "flag --rpc"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "Search"}`}, "flag --request: role: must be a word"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"rolle": "search"}`}, "flag --request"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/GetLease", Request: `{}`, LeaseRole: "none"}, "flag --lease-role: the policy has no role"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/GetLease", LeaseRole: "search"}, "flag --lease-role: a lease is decided on with a request"},
+		{explain.Question{Caller: "team", RPC: "LeaseService/GetLease", Request: `{}`, LeaseOf: "lead"}, "flag --lease-of: say the role"},
+		{explain.Question{Caller: "team", RPC: "ProjectService/GetProject", Request: `{}`, LeaseRole: "search"}, "flag --lease-role: ProjectService/GetProject is not about leases"},
+	} {
+		if _, allowed, err := explain.Answer(methods, set, test.q, time.Now()); err == nil || allowed || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%+v: %v, want %s", test.q, err, test.want)
+		}
+	}
+}
