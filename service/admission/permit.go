@@ -20,6 +20,8 @@ type permit struct {
 	caller    string
 	freshness Freshness
 	part      bool
+	// class replaces that of the declaration; 0: none.
+	class pace.Class
 }
 
 // Method is the method that may be called.
@@ -34,15 +36,28 @@ func (p *permit) Caller() string { return p.caller }
 // Freshness is the age of an answer that the caller accepts.
 func (p *permit) Freshness() Freshness { return p.freshness }
 
+// InClass returns a permit for the same request that waits for the upstream's budget in
+// another class. It is for what works for a caller by itself, and knows more of the
+// urgency of a call than its declaration does.
+func (p *permit) InClass(class pace.Class) Permit {
+	other := *p
+	other.class = class
+	return &other
+}
+
 // Flow is the caller and the urgency with which the call waits for the upstream's
 // budget.
 func (p *permit) Flow() pace.Flow {
 	flow := pace.Flow{Key: p.caller, Class: pace.Interactive}
 	switch {
+	case p.class != 0:
+		flow.Class = p.class
 	case p.part:
 		flow.Class = pace.FanOut
 	case p.method.Revokes:
 		flow.Class = pace.Revocation
+	case p.method.Secret && !p.method.Read:
+		flow.Class = pace.Mint
 	}
 	return flow
 }
