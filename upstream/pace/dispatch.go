@@ -87,7 +87,7 @@ func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
 	}
 	ask := Ask{
 		Rules: p.rules, Bucket: b.terms, Organization: p.organization.terms, Class: class,
-		BucketMints: c.claim.rivals.mints, OrganizationMints: c.rivals.mints,
+		BucketWaits: c.claim.rivals.waits(), OrganizationWaits: c.rivals.waits(),
 		BucketDebt: p.debt(b, now), OrganizationDebt: p.debt(p.organization, now),
 	}
 	var (
