@@ -132,8 +132,8 @@ local take = function(b)
 		set('express', whole(now + b.interval * 1.5))
 	end -- of what goes before turns
 	local run, mints = 0, earn(b)
-	if class == urgent then run = b.behind and b.run + 1 or b.run end -- if
-	if run ~= b.run then set('run', whole(run)) end -- if
+	if class == urgent then run = b.behind and b.run + 1 or b.run end -- of one
+	if run ~= b.run then set('run', whole(run)) end -- of one
 	if mints ~= b.mints then set('mints', exact(mints)) end -- if
 	b.run, b.mints = run, mints
 	write(b, unpack(fields))
