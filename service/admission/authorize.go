@@ -30,16 +30,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		return nil, err
 	}
 	account := &accounting.From(ctx).Admission
-	if err := refuseUnknown(request); err != nil {
+	if err := c.validate(m, request); err != nil {
 		return nil, err
 	}
-	if err := c.validator.Validate(request.Interface()); err != nil {
-		return nil, err
-	}
-	if fault := m.CheckTexts(request); fault != nil {
-		return nil, rpcerror.InvalidField(fault.Path, fault.Reason, nil)
-	}
-	m.ClearUnsent(request)
 	account.Method, account.Request = m, request
 	if err := c.consent(ctx, p, rules, m, request); err != nil {
 		return nil, err
@@ -58,6 +51,22 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		made.freshness.Ignored = !rules.Policy.Decide(p.identity.Caller, m.Refresh(), request, time.Now()).Allowed
 	}
 	return made, nil
+}
+
+// validate refuses a request that breaks a rule of its schema, or has a text that is
+// none of its kind, and clears what is not sent.
+func (c *Controller) validate(m *catalog.Method, request protoreflect.Message) error {
+	if err := refuseUnknown(request); err != nil {
+		return err
+	}
+	if err := c.validator.Validate(request.Interface()); err != nil {
+		return err
+	}
+	if fault := m.CheckTexts(request); fault != nil {
+		return rpcerror.InvalidField(fault.Path, fault.Reason, nil)
+	}
+	m.ClearUnsent(request)
+	return nil
 }
 
 // rulesNow are those that decide on a request. It fails when the credential of a part's
