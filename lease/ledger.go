@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -54,6 +55,18 @@ type Ledger interface {
 	// Counts returns how many leases there are by role and state, without the
 	// states that a role has none in. It does not look at the leases.
 	Counts(ctx context.Context) ([]Count, error)
+
+	// Account returns the account of this name in a project: ErrNotFound if the
+	// ledger knows of none.
+	Account(ctx context.Context, projectID, name string) (ServiceAccount, error)
+	// KeepAccount keeps an account, so that its id is durable before any key of it is
+	// made. Of those that are kept for one name the first stays, and is returned.
+	KeepAccount(ctx context.Context, account ServiceAccount) (ServiceAccount, error)
+	// ForgetAccount forgets an account that is not there any more. It is no error if
+	// the ledger has another one of this name, or none.
+	ForgetAccount(ctx context.Context, account ServiceAccount) error
+	// HasAccount tells whether an id is that of an account that is kept.
+	HasAccount(ctx context.Context, projectID, id string) (bool, error)
 
 	// Events returns what has changed after a sequence. It is a [LateError] if some
 	// of that is gone, or if there never was such a sequence.
@@ -189,10 +202,31 @@ func (c *Change) After() Record {
 	return r
 }
 
+// Rows are the kinds of rows that a [Query] selects. The zero value is all of them.
+type Rows uint8
+
+// The kinds of rows.
+const (
+	// AnyRows are both of the following.
+	AnyRows Rows = iota
+	// LeaseRows are leases: they have callers.
+	LeaseRows
+	// CredentialRows are credentials: the gateway has them for itself.
+	CredentialRows
+)
+
+// Have tells whether the credentials are among the rows, or the leases.
+func (r Rows) Have(credentials bool) bool {
+	return r == AnyRows || credentials == (r == CredentialRows)
+}
+
 // Query selects leases. An empty field selects all.
 type Query struct {
 	Role, Caller, Holder string
 	States               []State
+	Rows                 Rows
+	// APIKeyID and ServiceAccountID select the live credentials with these ids.
+	APIKeyID, ServiceAccountID string
 	// PageSize is the largest number of leases of the page: 1 to MaxPage.
 	PageSize int
 	// PageToken is that of the page before; empty for the first one.
@@ -207,11 +241,31 @@ type Page struct {
 	NextPageToken string
 }
 
-// Count is how many leases a role has in a state.
+// Count is how many leases a role has in a state, or how many credentials.
 type Count struct {
-	Role  string
-	State State
-	N     int
+	Role        string
+	State       State
+	Credentials bool
+	N           int
+}
+
+// Compare orders counts by role and state, leases before credentials.
+func (c Count) Compare(d Count) int {
+	kind := func(c Count) int {
+		if c.Credentials {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(c.Role, d.Role), cmp.Compare(c.State, d.State), cmp.Compare(kind(c), kind(d)))
+}
+
+// ServiceAccount is the account on which the keys of a role are made.
+type ServiceAccount struct {
+	// ProjectID is its project, Name its name there, ID its id.
+	ProjectID string `json:"project_id"`
+	Name      string `json:"name"`
+	ID        string `json:"id"`
 }
 
 // Term is the leadership of a replica.

@@ -219,6 +219,23 @@ func validateText(field, value string, most int) error {
 	return nil
 }
 
+// Validate returns an [InvalidError] if the account cannot be.
+func (a *ServiceAccount) Validate() error {
+	for _, text := range []struct{ field, value string }{{"project_id", a.ProjectID}, {"account name", a.Name}, {"account id", a.ID}} {
+		if text.value == "" {
+			return invalid(text.field, "is missing")
+		}
+		if err := validateText(text.field, text.value, MaxNameBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsCredential tells whether the row is a credential, which the gateway has for itself
+// and gives to leases, and not a lease.
+func (r *Record) IsCredential() bool { return r.Caller == "" }
+
 // Identity is what a lease is known by, as one text.
 func (r *Record) Identity() string {
 	return strings.Join([]string{

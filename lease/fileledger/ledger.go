@@ -37,6 +37,7 @@ const (
 //	index    key → nothing: see package layout
 //	counts   group → number of its members
 //	events   sequence, 8 bytes → event
+//	accounts see layout.AccountFields
 const (
 	metaBucket    = "meta"
 	rowsBucket    = "rows"
@@ -44,6 +45,8 @@ const (
 	indexBucket   = "index"
 	countsBucket  = "counts"
 	eventsBucket  = "events"
+
+	accountsBucket = "accounts"
 )
 
 // Options are the settings of a [Ledger].
@@ -138,7 +141,7 @@ func (l *Ledger) begin(fresh bool) error {
 			if name, _ := tx.Cursor().First(); name != nil {
 				return fmt.Errorf("%s: %w", l.o.Path, &lease.SchemaError{Found: "none", Want: l.o.form.schema})
 			}
-			for _, name := range []string{metaBucket, rowsBucket, secretsBucket, indexBucket, countsBucket, eventsBucket} {
+			for _, name := range []string{metaBucket, rowsBucket, secretsBucket, indexBucket, countsBucket, eventsBucket, accountsBucket} {
 				if _, err := tx.CreateBucket([]byte(name)); err != nil {
 					return err
 				}

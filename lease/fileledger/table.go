@@ -15,12 +15,12 @@ import (
 
 // table is the file in one transaction.
 type table struct {
-	meta, rows, secrets, index, counts, events *bbolt.Bucket
+	meta, rows, secrets, index, counts, events, accounts *bbolt.Bucket
 }
 
 func tableOf(tx *bbolt.Tx) table {
 	b := func(name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
-	return table{b(metaBucket), b(rowsBucket), b(secretsBucket), b(indexBucket), b(countsBucket), b(eventsBucket)}
+	return table{b(metaBucket), b(rowsBucket), b(secretsBucket), b(indexBucket), b(countsBucket), b(eventsBucket), b(accountsBucket)}
 }
 
 // row is a lease in the file.

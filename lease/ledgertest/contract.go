@@ -35,6 +35,7 @@ func Contract(t *testing.T, newSubject func(tb testing.TB) Subject) {
 		{"secrets are for one lease", contractSecrets},
 		{"events are in order, and late readers are told", contractEvents},
 		{"an export comes back", contractExport},
+		{"accounts are kept by name", contractAccounts},
 		{"what is refused", contractRefused},
 		{"a context that has ended", contractContext},
 		{"many at once", contractMany},

@@ -249,7 +249,10 @@ func (m *Model) Lead(replica string) (uint64, error) {
 func (m *Model) List(q lease.Query) []lease.Record {
 	return m.all(func(r *lease.Record) bool {
 		return (q.Role == "" || q.Role == r.Role) && (q.Caller == "" || q.Caller == r.Caller) &&
-			(q.Holder == "" || q.Holder == r.Holder) && (len(q.States) == 0 || slices.Contains(q.States, r.State))
+			(q.Holder == "" || q.Holder == r.Holder) && q.Rows.Have(r.IsCredential()) &&
+			(q.APIKeyID == "" || q.APIKeyID == r.APIKeyID && r.IsCredential() && r.State.Live()) &&
+			(q.ServiceAccountID == "" || q.ServiceAccountID == r.ServiceAccountID && r.IsCredential() && r.State.Live()) &&
+			(len(q.States) == 0 || slices.Contains(q.States, r.State))
 	})
 }
 
@@ -277,14 +280,14 @@ func (m *Model) Due(kind lease.DueKind, now time.Time) (due []string, next time.
 func (m *Model) Counts() []lease.Count {
 	var counts []lease.Count
 	for _, r := range m.all(func(*lease.Record) bool { return true }) {
-		i := slices.IndexFunc(counts, func(c lease.Count) bool { return c.Role == r.Role && c.State == r.State })
+		i := slices.IndexFunc(counts, func(c lease.Count) bool {
+			return c.Role == r.Role && c.State == r.State && c.Credentials == r.IsCredential()
+		})
 		if i < 0 {
-			i, counts = len(counts), append(counts, lease.Count{Role: r.Role, State: r.State})
+			i, counts = len(counts), append(counts, lease.Count{Role: r.Role, State: r.State, Credentials: r.IsCredential()})
 		}
 		counts[i].N++
 	}
-	slices.SortFunc(counts, func(a, b lease.Count) int {
-		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.State, b.State))
-	})
+	slices.SortFunc(counts, lease.Count.Compare)
 	return counts
 }

@@ -134,7 +134,9 @@ func (r *random) edited(t *rapid.T, c *lease.Change) {
 	minutes := func(name string) time.Time {
 		return Begin().Add(time.Duration(rapid.IntRange(1, 20).Draw(t, name)) * time.Minute)
 	}
-	switch rapid.IntRange(0, 5).Draw(t, "edit") {
+	switch rapid.IntRange(0, 6).Draw(t, "edit") {
+	case 6:
+		c.Record.APIKeyID, c.Record.ServiceAccountID = "key_"+c.Record.ID, rapid.SampledFrom([]string{"svc_search", "svc_other"}).Draw(t, "account")
 	case 0:
 		c.Record.SecretUntil, c.Secret = minutes("secret until"), SecretOf(c.Record.ID)
 	case 1:
@@ -244,6 +246,11 @@ func (r *random) compare(t *rapid.T) {
 		Role: rapid.SampledFrom([]string{"", Role, "a"}).Draw(t, "list role"), Caller: rapid.SampledFrom([]string{"", Caller}).Draw(t, "list caller"),
 		Holder: rapid.SampledFrom([]string{"", "pod-1"}).Draw(t, "list holder"), PageSize: rapid.IntRange(1, 4).Draw(t, "page size"),
 		States: slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(rapid.SampledFrom(lease.States()), 0, 3).Draw(t, "states")))),
+		Rows:   rapid.SampledFrom([]lease.Rows{lease.AnyRows, lease.LeaseRows, lease.CredentialRows}).Draw(t, "rows"),
+	}
+	if rapid.IntRange(0, 3).Draw(t, "by id") == 0 && len(r.ids) > 0 {
+		q.APIKeyID = "key_" + rapid.SampledFrom(r.ids).Draw(t, "key")
+		q.ServiceAccountID = rapid.SampledFrom([]string{"", "svc_search"}).Draw(t, "account")
 	}
 	want := r.model.List(q)
 	same(t, "list", All(r.tb, l, q), want, nil, nil)

@@ -88,7 +88,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Ledger
 		o:       o,
 		scripts: newScripts(),
 	}
-	for _, name := range []string{"meta", "rows", "heads", "secrets", "index", "counts", "events"} {
+	for _, name := range []string{"meta", "rows", "heads", "secrets", "index", "counts", "events", "accounts"} {
 		l.keys = append(l.keys, prefix+name)
 	}
 	if err := l.begin(ctx); err != nil {
@@ -106,6 +106,7 @@ const (
 	indexKey
 	countsKey
 	eventsKey
+	accountsKey
 )
 
 func (l *Ledger) key(i int) string { return l.keys[i] }

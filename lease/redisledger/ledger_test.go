@@ -23,6 +23,9 @@ func TestSecretsInRedis(t *testing.T) {
 	l := open(t, client, testOptions(t))
 	a := ledgertest.Advance(t, l, ledgertest.Create(t, l, ledgertest.NewDraft("1")), lease.Issued)
 	b := ledgertest.Advance(t, l, ledgertest.Create(t, l, ledgertest.NewDraft("2")), lease.Issued)
+	if _, err := l.KeepAccount(t.Context(), lease.ServiceAccount{ProjectID: "proj_a", Name: "search", ID: "svc_a"}); err != nil {
+		t.Fatal(err)
+	}
 	var all strings.Builder
 	for _, key := range l.keys {
 		dump, err := client.Dump(t.Context(), key).Result()

@@ -12,6 +12,7 @@ import "github.com/redis/go-redis/v9"
 //	PREFIX:{ORG}:lease:index    a sorted set, all scores 0: see package layout
 //	PREFIX:{ORG}:lease:counts   a hash: group → number of its members
 //	PREFIX:{ORG}:lease:events   a stream, SEQUENCE-0
+//	PREFIX:{ORG}:lease:accounts a hash: see layout.AccountFields
 //
 // meta has
 //
@@ -305,7 +306,7 @@ return reply
 `
 
 type scripts struct {
-	commit, imports, claim, release, forget, lead, resign, check, checkKeys, checkCounts *redis.Script
+	commit, imports, claim, release, forget, lead, resign, check, checkKeys, checkCounts, keepAccount, forgetAccount *redis.Script
 }
 
 func newScripts() scripts {
@@ -320,5 +321,8 @@ func newScripts() scripts {
 		check:       redis.NewScript(scriptCheck),
 		checkKeys:   redis.NewScript(scriptCheckKeys),
 		checkCounts: redis.NewScript(scriptCheckCounts),
+
+		keepAccount:   redis.NewScript(scriptKeepAccount),
+		forgetAccount: redis.NewScript(scriptForgetAccount),
 	}
 }

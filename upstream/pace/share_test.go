@@ -283,7 +283,8 @@ func TestAllClassesLeaveAShare(t *testing.T) {
 	}
 }
 
-// Fan-outs take turns with each other.
+// Fan-outs take turns with each other: a small one has half beside a large one, but for
+// a tenth, because the large one also waits in buckets in which the small one does not.
 func TestFanOutsTakeTurns(t *testing.T) {
 	const long = 20 * time.Minute
 	small := func(ctx context.Context, c *crowd) { c.work(ctx, "small", FanOut, 20, buckets("list", 20)...) }
@@ -292,7 +293,7 @@ func TestFanOutsTakeTurns(t *testing.T) {
 		c.work(ctx, "large", FanOut, 200, buckets("list", 100)...)
 		small(ctx, c)
 	})
-	if 2*(beside+3) < min(alone, 20*60) {
+	if 2*beside < alone*9/10 {
 		t.Errorf("%d beside another, %d alone", beside, alone)
 	}
 }

@@ -40,8 +40,8 @@ func Of(r *lease.Record) Keys {
 		add(group, member)
 		k.Counted = append(k.Counted, group)
 	}
-	add(AllGroup(r.State), r.ID)
-	count(RoleGroup(r.State, r.Role), r.ID)
+	add(AllGroup(r.State, r.IsCredential()), r.ID)
+	count(RoleGroup(r.State, r.Role, r.IsCredential()), r.ID)
 	if r.Caller != "" {
 		add(CallerGroup(r.State, r.Caller), r.ID)
 		add(MadeGroup(r.Caller), r.ID)
@@ -55,6 +55,14 @@ func Of(r *lease.Record) Keys {
 	if r.State.Live() && r.Caller != "" {
 		count(LiveCallerGroup(r.Caller), r.ID)
 	}
+	if r.IsCredential() && r.State.Live() {
+		if r.APIKeyID != "" {
+			add(KeyGroup(r.APIKeyID), r.ID)
+		}
+		if r.ServiceAccountID != "" {
+			add(AccountGroup(r.ServiceAccountID), r.ID)
+		}
+	}
 	add(RequestGroup(r), r.ID)
 	for _, due := range r.Dues() {
 		add(DueGroup(due.Kind), DueMember(due.At, r.ID))
@@ -65,11 +73,27 @@ func Of(r *lease.Record) Keys {
 // Letter is a state in a key.
 func Letter(s lease.State) string { return string(rune('A' + s)) }
 
-// AllGroup is the group of all leases in a state.
-func AllGroup(s lease.State) string { return "a" + Letter(s) }
+// AllGroup is the group of all leases in a state, or of all credentials.
+func AllGroup(s lease.State, credentials bool) string {
+	if credentials {
+		return "A" + Letter(s)
+	}
+	return "a" + Letter(s)
+}
 
-// RoleGroup is the group of the leases of a role in a state.
-func RoleGroup(s lease.State, role string) string { return "r" + Letter(s) + role }
+// RoleGroup is the group of the leases of a role in a state, or of its credentials.
+func RoleGroup(s lease.State, role string, credentials bool) string {
+	if credentials {
+		return "K" + Letter(s) + role
+	}
+	return "r" + Letter(s) + role
+}
+
+// KeyGroup is the group of the live credential that is a key.
+func KeyGroup(apiKeyID string) string { return "k" + apiKeyID }
+
+// AccountGroup is the group of the live credentials of a service account.
+func AccountGroup(serviceAccountID string) string { return "s" + serviceAccountID }
 
 // CallerGroup is the group of the leases of a caller in a state.
 func CallerGroup(s lease.State, caller string) string { return "c" + Letter(s) + caller }
@@ -113,14 +137,20 @@ func DueTime(key string) (time.Time, error) {
 	return time.UnixMilli(ms).UTC(), nil
 }
 
-// Counted returns the role and the state that a counted group is of; false for groups
-// of other letters.
-func Counted(group string) (role string, state lease.State, ok bool) {
-	if len(group) < 2 || group[0] != 'r' {
-		return "", 0, false
+// Counted is the count of a counted group, without its number; false for groups of other
+// letters.
+func Counted(group string) (lease.Count, bool) {
+	if len(group) < 2 || group[0] != 'r' && group[0] != 'K' {
+		return lease.Count{}, false
 	}
-	state = lease.State(group[1] - 'A')
-	return group[2:], state, state.Valid()
+	c := lease.Count{Role: group[2:], State: lease.State(group[1] - 'A'), Credentials: group[0] == 'K'}
+	return c, c.State.Valid()
+}
+
+// AccountFields are the fields under which an account is found by its name and by its id.
+// No text of an account has the separator in it.
+func AccountFields(a lease.ServiceAccount) (byName, byID string) {
+	return "n" + a.ProjectID + separator + a.Name, "i" + a.ProjectID + separator + a.ID
 }
 
 // Encode returns the bytes of a record.
@@ -147,4 +177,4 @@ func GroupOf(key string) string {
 }
 
 // IsCounted tells whether the members of a group are counted.
-func IsCounted(group string) bool { return group != "" && strings.Contains("rRC", group[:1]) }
+func IsCounted(group string) bool { return group != "" && strings.Contains("rKRC", group[:1]) }

@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -33,18 +32,34 @@ func Ranges(q *lease.Query) []Range {
 	if len(states) == 0 {
 		states = lease.States()
 	}
-	ranges := make([]Range, 0, len(states))
+	var ranges []Range
+	add := func(group string) { ranges = append(ranges, Group(group, q.PageToken)) }
+	switch {
+	case q.APIKeyID != "":
+		add(KeyGroup(q.APIKeyID))
+		return ranges
+	case q.ServiceAccountID != "":
+		add(AccountGroup(q.ServiceAccountID))
+		return ranges
+	}
 	for _, s := range states {
-		group := AllGroup(s)
 		switch {
 		case q.Holder != "":
-			group = HolderGroup(s, q.Holder)
+			add(HolderGroup(s, q.Holder))
+			continue
 		case q.Caller != "":
-			group = CallerGroup(s, q.Caller)
-		case q.Role != "":
-			group = RoleGroup(s, q.Role)
+			add(CallerGroup(s, q.Caller))
+			continue
 		}
-		ranges = append(ranges, Group(group, q.PageToken))
+		for _, credentials := range []bool{false, true} {
+			switch {
+			case !q.Rows.Have(credentials):
+			case q.Role != "":
+				add(RoleGroup(s, q.Role, credentials))
+			default:
+				add(AllGroup(s, credentials))
+			}
+		}
 	}
 	return ranges
 }
@@ -52,7 +67,9 @@ func Ranges(q *lease.Query) []Range {
 // Matches tells whether a query selects a record.
 func Matches(q *lease.Query, r *lease.Record) bool {
 	return (q.Role == "" || q.Role == r.Role) && (q.Caller == "" || q.Caller == r.Caller) &&
-		(q.Holder == "" || q.Holder == r.Holder) && (len(q.States) == 0 || slices.Contains(q.States, r.State))
+		(q.Holder == "" || q.Holder == r.Holder) && q.Rows.Have(r.IsCredential()) &&
+		(q.APIKeyID == "" || q.APIKeyID == r.APIKeyID) && (q.ServiceAccountID == "" || q.ServiceAccountID == r.ServiceAccountID) &&
+		(len(q.States) == 0 || slices.Contains(q.States, r.State))
 }
 
 // IDs merges the keys of several ranges, of which each has at most n, into the first n
@@ -115,13 +132,12 @@ func DuePageOf(q *lease.DueQuery, due, later []string) (page lease.DuePage, ids 
 func CountsOf(groups map[string]int) []lease.Count {
 	var counts []lease.Count
 	for group, n := range groups {
-		if role, state, ok := Counted(group); ok && n > 0 {
-			counts = append(counts, lease.Count{Role: role, State: state, N: n})
+		if c, ok := Counted(group); ok && n > 0 {
+			c.N = n
+			counts = append(counts, c)
 		}
 	}
-	slices.SortFunc(counts, func(a, b lease.Count) int {
-		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.State, b.State))
-	})
+	slices.SortFunc(counts, lease.Count.Compare)
 	return counts
 }
 
