@@ -56,6 +56,8 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
+	// Leased protects keys and service accounts that leases have; nil protects none.
+	Leased admission.Leased
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// AuditRequired says which calls are refused whose record cannot be kept.
@@ -143,7 +145,7 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	if s.admission, err = admission.New(admission.Options{
-		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Metrics: o.Metrics, Tracer: s.tracer,
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.Leased, Metrics: o.Metrics, Tracer: s.tracer,
 	}); err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		account.Verdict = audit.DecisionDenied
 		return nil, c.denied(account)
 	}
+	if err := c.refuseLeased(ctx, p, rules, m, request); err != nil {
+		return nil, err
+	}
 	account.Verdict = audit.DecisionAllowed
 	made := &permit{method: m, request: request, caller: p.identity.Caller, part: p.part}
 	if asked := freshnessOf(ctx); asked.Limited && m.Refresh() != nil {
