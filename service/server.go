@@ -17,6 +17,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/agent"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -100,6 +101,7 @@ type server struct {
 	metrics   *observe.Metrics
 	tracer    *observe.Tracer
 	chain     pipeline.Invoker
+	owned     *agent.Metrics
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
@@ -163,7 +165,8 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	s.chain = s.invoker(reads, writes)
-	return nil
+	s.owned, err = agent.NewMetrics(o.Metrics)
+	return err
 }
 
 // register serves every method of the catalog, and fails when nothing answers one. It
