@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 
 	"github.com/admin-gateway/admin-gateway/lease"
 )
@@ -25,28 +26,34 @@ func (b *Broker) List(ctx context.Context, q lease.Query) (lease.Page, error) {
 	return page, ledgerError(err)
 }
 
-// Leased tells the role of the live credential that is a key, or that a service account
-// is of; false where it is of none. It is what a write through the mirror is held
+// Thing is a key or an account of the upstream, by its id.
+type Thing struct{ APIKeyID, ServiceAccountID string }
+
+// Leased tells the role and the project of the credential that a thing is, or that is
+// made on it; false where it is of none. It is what a write through the mirror is held
 // against.
-func (b *Broker) Leased(ctx context.Context, projectID, apiKeyID, serviceAccountID string) (role string, leased bool, err error) {
-	if serviceAccountID != "" {
-		of, err := b.o.Ledger.HasAccount(ctx, projectID, serviceAccountID)
-		if err != nil || of {
-			return "", of, ledgerError(err)
+func (b *Broker) Leased(ctx context.Context, thing Thing) (role, projectID string, leased bool, err error) {
+	page, err := b.o.Ledger.List(ctx, lease.Query{APIKeyID: thing.APIKeyID, ServiceAccountID: thing.ServiceAccountID, PageSize: 1})
+	if err != nil {
+		return "", "", false, ledgerError(err)
+	}
+	if len(page.Records) > 0 {
+		return page.Records[0].Role, page.Records[0].ProjectID, true, nil
+	}
+	if thing.ServiceAccountID == "" {
+		return "", "", false, nil
+	}
+	account, err := b.o.Ledger.AccountByID(ctx, thing.ServiceAccountID)
+	if errors.Is(err, lease.ErrNotFound) {
+		return "", "", false, nil
+	}
+	if err != nil {
+		return "", "", false, ledgerError(err)
+	}
+	for _, r := range b.o.Roles().All() {
+		if r.Project == account.ProjectID && b.o.Marker.IsAccount(account.Name, r.Project, r.ServiceAccount) {
+			return r.Name, r.Project, true, nil
 		}
 	}
-	for _, q := range []lease.Query{{APIKeyID: apiKeyID}, {ServiceAccountID: serviceAccountID}} {
-		if q.APIKeyID == "" && q.ServiceAccountID == "" {
-			continue
-		}
-		q.PageSize = 1
-		page, err := b.o.Ledger.List(ctx, q)
-		if err != nil {
-			return "", false, ledgerError(err)
-		}
-		if len(page.Records) > 0 {
-			return page.Records[0].Role, true, nil
-		}
-	}
-	return "", false, nil
+	return "", account.ProjectID, true, nil // Of a role that the policy has no more.
 }
