@@ -17,6 +17,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/agent"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -56,6 +57,8 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
+	// Leased protects keys and service accounts that leases have; nil protects none.
+	Leased admission.Leased
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// AuditRequired says which calls are refused whose record cannot be kept.
@@ -98,6 +101,7 @@ type server struct {
 	metrics   *observe.Metrics
 	tracer    *observe.Tracer
 	chain     pipeline.Invoker
+	owned     *agent.Metrics
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
@@ -143,7 +147,7 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	if s.admission, err = admission.New(admission.Options{
-		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Metrics: o.Metrics, Tracer: s.tracer,
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.Leased, Metrics: o.Metrics, Tracer: s.tracer,
 	}); err != nil {
 		return err
 	}
@@ -161,7 +165,8 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	s.chain = s.invoker(reads, writes)
-	return nil
+	s.owned, err = agent.NewMetrics(o.Metrics)
+	return err
 }
 
 // register serves every method of the catalog, and fails when nothing answers one. It
