@@ -3,7 +3,6 @@ package leases
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -57,12 +56,12 @@ func judge(err error) verdict {
 		return again
 	}
 	switch connect.CodeOf(err) {
-	case connect.CodeUnavailable, connect.CodeResourceExhausted, connect.CodeDeadlineExceeded, connect.CodeCanceled, connect.CodeAborted:
+	case connect.CodeUnavailable, connect.CodeResourceExhausted, connect.CodeDeadlineExceeded, connect.CodeCanceled:
 		return again
-	case connect.CodeUnknown:
-		return anew // Nobody knows whether the key was made. The gateway ends it.
+	case connect.CodeAborted, connect.CodeUnknown:
+		return anew // No key was made, or none that anybody has: the gateway ends it.
 	case connect.CodeFailedPrecondition:
-		if overReasons(reason(err)) {
+		if reason(err) == reasonOver { // It was made, and has ended meanwhile.
 			return anew
 		}
 	}
@@ -81,16 +80,14 @@ func isOver(err error) bool {
 	case connect.CodeNotFound:
 		return true
 	case connect.CodeFailedPrecondition:
-		return overReasons(reason(err))
+		return reason(err) == reasonOver
 	default:
 		return false
 	}
 }
 
-// overReasons are those of a lease that is over, or whose secret is gone.
-func overReasons(reason string) bool {
-	return slices.Contains([]string{"LEASE_OVER", "LEASE_SECRET_LOST"}, reason)
-}
+// reasonOver is the reason of an error about a lease that has ended or is being revoked.
+const reasonOver = "LEASE_OVER"
 
 // isRemote says whether the gateway gave an error.
 func isRemote(err error) bool {

@@ -71,7 +71,7 @@ func (g *gateway) live(id string) (*leasev1.Lease, error) {
 	lease := g.leases[id]
 	switch {
 	case lease == nil:
-		return nil, connect.NewError(connect.CodeNotFound, "no such lease").WithRemote()
+		return nil, remote(connect.CodeNotFound, "LEASE_NOT_FOUND", 0)
 	case !g.now().Before(lease.GetExpiresAt().AsTime()) || lease.GetState() == leasev1.LeaseState_LEASE_STATE_REVOKED:
 		return nil, remote(connect.CodeFailedPrecondition, "LEASE_OVER", 0)
 	}

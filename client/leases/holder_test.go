@@ -188,7 +188,8 @@ func TestAcquireTriesAgain(t *testing.T) {
 		"deadline":        {connect.NewError(connect.CodeDeadlineExceeded, "late"), 1, time.Second},
 		"no budget":       {remote(connect.CodeResourceExhausted, "NO_BUDGET", time.Minute), 1, time.Minute},
 		"outcome unknown": {remote(connect.CodeUnknown, "OUTCOME_UNKNOWN", 0), 2, time.Second},
-		"secret lost":     {remote(connect.CodeFailedPrecondition, "LEASE_SECRET_LOST", 0), 2, time.Second},
+		"secret lost":     {remote(connect.CodeAborted, "LEASE_SECRET_LOST", 0), 2, time.Second},
+		"over meanwhile":  {remote(connect.CodeFailedPrecondition, "LEASE_OVER", 0), 2, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGateway(time.Hour, 24*time.Hour)
@@ -218,7 +219,7 @@ func TestAcquireRefused(t *testing.T) {
 	t.Parallel()
 	for _, code := range []connect.Code{connect.CodePermissionDenied, connect.CodeUnauthenticated, connect.CodeInvalidArgument, connect.CodeNotFound, connect.CodeFailedPrecondition, connect.CodeInternal, connect.CodeUnimplemented} {
 		g := newGateway(time.Hour, time.Hour)
-		g.before = func(string) error { return remote(code, "NO_LEDGER", 0) }
+		g.before = func(string) error { return remote(code, "LEASES_DISABLED", 0) }
 		if _, err := leases.Acquire(t.Context(), g, leases.Request{Role: "search"}); connect.CodeOf(err) != code || g.count("create") != 1 {
 			t.Errorf("%v: %v after %d calls", code, err, g.count("create"))
 		}
