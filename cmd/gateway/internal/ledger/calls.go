@@ -100,9 +100,9 @@ func (l *Late) ForgetAccount(ctx context.Context, account lease.ServiceAccount) 
 	return do(l, "forget_account", func(inner lease.Ledger) error { return inner.ForgetAccount(ctx, account) })
 }
 
-// HasAccount implements [lease.Ledger].
-func (l *Late) HasAccount(ctx context.Context, projectID, id string) (bool, error) {
-	return call(l, "has_account", func(inner lease.Ledger) (bool, error) { return inner.HasAccount(ctx, projectID, id) })
+// AccountByID implements [lease.Ledger].
+func (l *Late) AccountByID(ctx context.Context, id string) (lease.ServiceAccount, error) {
+	return call(l, "account_by_id", func(inner lease.Ledger) (lease.ServiceAccount, error) { return inner.AccountByID(ctx, id) })
 }
 
 // Events implements [lease.Ledger].
