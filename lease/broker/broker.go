@@ -89,6 +89,9 @@ type Broker struct {
 	// wait for one.
 	mu      sync.Mutex
 	changed chan struct{}
+	// queue is how many revocations waited when that was counted.
+	queue   int
+	counted time.Time
 	// due wakes the keeper.
 	due chan struct{}
 }

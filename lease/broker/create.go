@@ -83,7 +83,7 @@ func (q *CreateRequest) limits() lease.Limits {
 // createOwn gives a lease a credential of its own. The lease is written down first, so
 // that its request names one; then the credential; then the key is asked for.
 func (b *Broker) createOwn(ctx context.Context, role *roles.Role, q *CreateRequest) (Grant, error) {
-	if err := b.revocable(role, q.TTL); err != nil {
+	if err := b.revocable(ctx, role, q.TTL); err != nil {
 		return Grant{}, err
 	}
 	at := now()
@@ -186,14 +186,41 @@ func (b *Broker) mintError(row *lease.Record, err error) error {
 
 // revocable refuses a lease that could not be revoked before it ends anyway: the
 // revocations that wait already take longer.
-func (b *Broker) revocable(role *roles.Role, ttl time.Duration) error {
+func (b *Broker) revocable(ctx context.Context, role *roles.Role, ttl time.Duration) error {
 	outlook := b.o.Upstream.Revocations()
 	if outlook.PerMinute <= 0 {
 		return nil
 	}
-	wait := time.Duration(float64(outlook.Waiting+1) / outlook.PerMinute * float64(time.Minute))
+	waiting, err := b.revoking(ctx)
+	if err != nil {
+		return ledgerError(err)
+	}
+	wait := time.Duration(float64(max(waiting, outlook.Waiting)+1) / outlook.PerMinute * float64(time.Minute))
 	if life := ttl + role.Grace; wait > max(life, time.Minute) {
 		return &Error{Reason: Overloaded, RetryAfter: (wait - life).Round(time.Second)}
 	}
 	return nil
+}
+
+// queueLife is how long a look at the queue of revocations is good for.
+const queueLife = time.Second
+
+// revoking is how many credentials wait for their revocation, in all replicas.
+func (b *Broker) revoking(ctx context.Context) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.counted) < queueLife {
+		return b.queue, nil
+	}
+	counts, err := b.o.Ledger.Counts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	b.queue, b.counted = 0, time.Now()
+	for _, c := range counts {
+		if c.Credentials && (c.State == lease.Revoking || c.State == lease.Orphan) {
+			b.queue += c.N
+		}
+	}
+	return b.queue, nil
 }

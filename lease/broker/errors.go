@@ -93,7 +93,7 @@ func outcomeOf(err error) Outcome {
 	if err == nil {
 		return 0
 	}
-	if e, ok := errors.AsType[*UpstreamError](err); ok {
+	if e, ok := errors.AsType[*UpstreamError](err); ok && e.Outcome != 0 {
 		return e.Outcome
 	}
 	return Unknown

@@ -83,7 +83,7 @@ func (s *seats) failureOf(id string) error {
 // beginPooled begins a credential in which leases take seats. It names the one after
 // which it comes, so that of all replicas that find that one full, one makes the next.
 func (b *Broker) beginPooled(ctx context.Context, role *roles.Role, seats *seats, at time.Time, q *CreateRequest, after string) (lease.Record, error) {
-	if err := b.revocable(role, q.TTL); err != nil {
+	if err := b.revocable(ctx, role, q.TTL); err != nil {
 		return lease.Record{}, err
 	}
 	for {

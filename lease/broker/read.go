@@ -57,3 +57,19 @@ func (b *Broker) Leased(ctx context.Context, thing Thing) (role, projectID strin
 	}
 	return "", account.ProjectID, true, nil // Of a role that the policy has no more.
 }
+
+// Sequence is that of the latest event.
+func (b *Broker) Sequence(ctx context.Context) (uint64, error) {
+	info, err := b.o.Ledger.Info(ctx)
+	return info.Sequence, ledgerError(err)
+}
+
+// Events returns what has changed after a sequence; a [*lease.LateError] where some of it
+// is not kept any more. Those of credentials are among them.
+func (b *Broker) Events(ctx context.Context, q lease.EventQuery) (lease.EventPage, error) {
+	page, err := b.o.Ledger.Events(ctx, q)
+	if late := (*lease.LateError)(nil); errors.As(err, &late) {
+		return page, late
+	}
+	return page, ledgerError(err)
+}

@@ -33,9 +33,10 @@ type ReconcileRequest struct {
 // Finding is something that a comparison has found. One of its parts is set.
 type Finding struct {
 	// Orphan is a key, or an account, with the gateway's mark and no record; Lease is
-	// the id in its mark.
-	Orphan *lease.Record
-	Lease  string
+	// the id in its mark, Made and Ends are when it was made and when it ends by itself.
+	Orphan     *lease.Record
+	Lease      string
+	Made, Ends time.Time
 	// Missing is a credential whose key is not there.
 	Missing *lease.Record
 	// Failed is a project that could not be looked at, and why.
@@ -204,7 +205,7 @@ func (r *reconciler) key(ctx context.Context, id string, key FoundKey) error {
 	row, err := r.b.o.Ledger.Get(ctx, id)
 	switch {
 	case errors.Is(err, lease.ErrNotFound):
-		return r.orphan(ctx, id, found)
+		return r.orphan(ctx, id, found, key.Created)
 	case err != nil:
 		return err
 	case row.Kind == lease.Account:
@@ -212,12 +213,12 @@ func (r *reconciler) key(ctx context.Context, id string, key FoundKey) error {
 	case row.State == lease.Intent, row.State == lease.Doubtful, row.State == lease.Revoking, row.State == lease.Orphan:
 		return nil // It is dealt with.
 	case row.APIKeyID != key.ID:
-		return r.orphan(ctx, id, found)
+		return r.orphan(ctx, id, found, key.Created)
 	case row.State.Final():
 		if now().Sub(row.Ended) < lag {
 			return nil
 		}
-		return r.orphan(ctx, id, found)
+		return r.orphan(ctx, id, found, key.Created)
 	case key.Expires.IsZero() || key.Expires.After(row.UpstreamExpires.Add(lag)):
 		return r.later(ctx, row, key.Expires)
 	}
@@ -239,7 +240,8 @@ func (r *reconciler) later(ctx context.Context, row lease.Record, end time.Time)
 }
 
 // orphan revokes what has the gateway's mark and no record of its own.
-func (r *reconciler) orphan(ctx context.Context, id string, found lease.Record) error {
+func (r *reconciler) orphan(ctx context.Context, id string, found lease.Record, made time.Time) error {
+	ends := found.UpstreamExpires
 	role, _, _ := r.b.o.Marker.Parse(found.CredentialName)
 	found.Role = role
 	if !r.q.DryRun {
@@ -254,7 +256,7 @@ func (r *reconciler) orphan(ctx context.Context, id string, found lease.Record) 
 		r.b.wake()
 	}
 	r.progress.ToRevoke++
-	return r.tell(Finding{Orphan: &found, Lease: id})
+	return r.tell(Finding{Orphan: &found, Lease: id, Made: made, Ends: ends})
 }
 
 // accounts compares accounts that were made for one credential each.
@@ -286,7 +288,7 @@ func (r *reconciler) accounts(ctx context.Context, project string) error {
 			continue
 		}
 		found := lease.Record{Kind: lease.Account, ProjectID: project, ServiceAccountID: account.ID, CredentialName: account.Name}
-		if err := r.orphan(ctx, id, found); err != nil {
+		if err := r.orphan(ctx, id, found, account.Created); err != nil {
 			return err
 		}
 	}

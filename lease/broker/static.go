@@ -22,8 +22,9 @@ type Static struct {
 	// Credential is the current one, Previous the one before while it works.
 	Credential, Previous lease.Record
 	Secret               lease.Secret
-	// Next is when it is replaced.
-	Next time.Time
+	// Next is when it is replaced, Overlap how long the one before works at the least.
+	Next    time.Time
+	Overlap time.Duration
 }
 
 // ReadStatic returns the current key of a static role, and makes the first one.
@@ -80,7 +81,7 @@ func (b *Broker) static(ctx context.Context, role *roles.Role, current, previous
 	if err != nil {
 		return Static{}, ledgerError(err)
 	}
-	return Static{Credential: current, Previous: previous, Secret: secret, Next: current.Created.Add(role.Static.RotationPeriod)}, nil
+	return Static{Credential: current, Previous: previous, Secret: secret, Next: current.Created.Add(role.Static.RotationPeriod), Overlap: role.Static.Overlap}, nil
 }
 
 // statics are the current key of a static role, and the newest before it.
