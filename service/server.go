@@ -23,6 +23,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
+	"github.com/admin-gateway/admin-gateway/service/leases"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
@@ -57,8 +58,9 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
-	// Leased protects keys and service accounts that leases have; nil protects none.
-	Leased admission.Leased
+	// Leases gives leases, and protects the keys and service accounts that they have; nil
+	// gives none. The caller runs and closes it.
+	Leases *leases.Leases
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// AuditRequired says which calls are refused whose record cannot be kept.
@@ -132,7 +134,40 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers())
+	leased, err := s.leases(methods)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers(), leased)
+}
+
+// leased is the protection of what leases have; nil without leases.
+func (o *Options) leased() admission.Leased {
+	if o.Leases == nil {
+		return nil
+	}
+	return o.Leases
+}
+
+// leases are the handlers of LeaseService. The calls of leases take the one chain of
+// steps, like those of callers.
+func (s *server) leases(methods *catalog.Catalog) (pipeline.Handlers, error) {
+	if s.options.Leases == nil {
+		return s.options.Leases.Handlers(leases.Dependencies{})
+	}
+	own, err := leases.Methods(methods)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := s.own("leases", own...)
+	if err != nil {
+		return nil, err
+	}
+	d := leases.Dependencies{Admission: s.admission, Calls: calls, Catalog: methods}
+	if s.options.Budget != nil {
+		d.Budget = s.options.Budget
+	}
+	return s.options.Leases.Handlers(d)
 }
 
 // build makes the parts that have metrics of their own.
@@ -147,7 +182,7 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	if s.admission, err = admission.New(admission.Options{
-		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.Leased, Metrics: o.Metrics, Tracer: s.tracer,
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.leased(), Metrics: o.Metrics, Tracer: s.tracer,
 	}); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type program struct {
 	Check   checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
 	Can     canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
 	Audit   auditCommand     `cmd:"" help:"Tools for the audit log: fingerprints, the schema."`
+	Lease   leaseCommand     `cmd:"" help:"Leases: keys that end by themselves."`
 	Token   tokenCommand     `cmd:"" help:"Make tokens for callers."`
 	Config  referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
 	Schema  schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`

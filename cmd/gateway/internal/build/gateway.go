@@ -53,6 +53,7 @@ type Gateway struct {
 	cache       *readCache
 	idempotency *keyedWrites
 	budget      *budget
+	leases      *leases // nil: none are kept
 	audit       *auditLog
 	ready       *readiness
 	secure      bool // callers connect over TLS
@@ -99,17 +100,21 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
 		return err
 	}
+	if g.leases, err = openLeases(ctx, &g.opened, conf, key, o.Logger); err != nil {
+		return err
+	}
 	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
 		return err
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
+	g.ready.leases = g.leases.degraded
 	return g.openDoors(ctx, o, key, catalog)
 }
 
 // openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
-	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.audit, g.access)
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.leases, g.audit, g.access)
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
 	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
@@ -144,7 +149,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	g.lifecycle = lifecycle{
 		ready: g.ready, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.http.port.Leave, closing: g.cache.closeBy,
-		background: []runner{g.access, g.cache, g.ready, g.audit},
+		background: []runner{g.access, g.cache, g.leases, g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)

@@ -25,6 +25,8 @@ type Config struct {
 	Shutdown   Shutdown `yaml:"shutdown"`
 	// Inventory bounds streams that are made of many reads.
 	Inventory Inventory `yaml:"inventory"`
+	// Leases configures where leases are kept.
+	Leases Leases `yaml:"leases"`
 	// Log and Telemetry configure what operators see.
 	Log       Log       `yaml:"log"`
 	Telemetry Telemetry `yaml:"telemetry"`
@@ -75,6 +77,10 @@ type Defaults struct {
 	LongestStream time.Duration
 	// OutermostItems is the default of inventory.outermost_items.
 	OutermostItems int
+	// SweepInterval is the default of leases.sweep_interval.
+	SweepInterval time.Duration
+	// KeepEnded is the default of leases.keep_ended.
+	KeepEnded time.Duration
 	// IDCharacters is the default of upstream.id_characters.
 	IDCharacters string
 }
@@ -90,6 +96,7 @@ func New(d Defaults) Config {
 		CORS:      CORS{MaxAge: 10 * time.Minute},
 		Limits:    defaultLimits(d),
 		Inventory: defaultInventory(d),
+		Leases:    defaultLeases(d),
 		Shutdown:  Shutdown{Delay: 5 * time.Second, Timeout: 25 * time.Second},
 		Telemetry: Telemetry{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}

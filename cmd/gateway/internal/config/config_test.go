@@ -24,7 +24,7 @@ func of(d time.Duration) *time.Duration { return &d }
 
 // defaults are fixed, whatever the other packages of the gateway use.
 func defaults() Defaults {
-	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000, IDCharacters: "_-.:"}
+	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000, SweepInterval: 15 * time.Minute, KeepEnded: 24 * time.Hour, IDCharacters: "_-.:"}
 }
 
 // loadConfig reads and checks.
@@ -96,6 +96,7 @@ limits:
   connections: 7
   connection_age: 8m
 inventory: {concurrency: 4, longest_stream: 1h, outermost_items: 2000}
+leases: {organization: acme_eu-1, sweep_interval: 5m, keep_ended: 48h}
 shutdown: {delay: 1s, timeout: 9s}
 log: {level: debug}
 telemetry:
@@ -135,6 +136,7 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
 		},
 		Inventory:  Inventory{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
+		Leases:     Leases{Organization: "acme_eu-1", SweepInterval: 5 * time.Minute, KeepEnded: 48 * time.Hour},
 		Reflection: true, Shutdown: Shutdown{Delay: time.Second, Timeout: 9 * time.Second},
 		Log: Log{Level: LogLevel(slog.LevelDebug)},
 		Telemetry: Telemetry{
@@ -163,6 +165,7 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
 		},
 		Inventory: Inventory{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
+		Leases:    Leases{Path: "/var/lib/leases.db", Organization: "other", SweepInterval: time.Hour, KeepEnded: 2 * time.Hour},
 		Shutdown:  Shutdown{Delay: 0, Timeout: 19 * time.Second},
 		Log:       Log{Level: LogLevel(slog.LevelWarn)},
 		Telemetry: Telemetry{
@@ -194,6 +197,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
 			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
 			"GATEWAY_INVENTORY_CONCURRENCY": "5", "GATEWAY_INVENTORY_LONGEST_STREAM": "2h", "GATEWAY_INVENTORY_OUTERMOST_ITEMS": "3000",
+			"GATEWAY_LEASES_PATH": "/var/lib/leases.db", "GATEWAY_LEASES_ORGANIZATION": "other", "GATEWAY_LEASES_SWEEP_INTERVAL": "1h", "GATEWAY_LEASES_KEEP_ENDED": "2h",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
 			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_UPSTREAM_ANSWERS": "lenient", "GATEWAY_UPSTREAM_ID_CHARACTERS": "_@", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
 			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
@@ -287,6 +291,12 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"inventories too large", key + "inventory: {concurrency: 65, longest_stream: 13h, outermost_items: 1000001}", []string{
 			"inventory.concurrency", "inventory.longest_stream", "inventory.outermost_items",
 		}},
+		{"leases in two places", key + "cache: {redis_url: 'redis://r'}\nleases: {path: /l}", []string{"config key leases.path: is for a gateway without Redis"}},
+		{"leases nowhere", key + "leases: {organization: acme}", []string{"config key leases.organization: goes with"}},
+		{"an organization with a colon", key + "leases: {path: /l, organization: 'a:b'}", []string{"config key leases.organization: is not"}},
+		{"an organization that begins with a dash", key + "leases: {path: /l, organization: '-a'}", []string{"config key leases.organization: is not"}},
+		{"leases too often", key + "leases: {sweep_interval: 59s, keep_ended: 59m}", []string{"leases.sweep_interval: 59s is not", "leases.keep_ended: 59m0s is not"}},
+		{"leases too rarely", key + "leases: {sweep_interval: 25h, keep_ended: 721h}", []string{"leases.sweep_interval", "leases.keep_ended"}},
 		{"no connection count", key + "limits: {connections: many}", []string{"gateway.yaml:3:23: ", "number"}},
 		{"delay as long as the end", key + "shutdown: {delay: 25s}", []string{"config key shutdown.timeout:", "no time after the delay"}},
 		{"endless end", key + "shutdown: {timeout: 1h}", []string{"config key shutdown.timeout:", "15m0s"}},

@@ -58,7 +58,7 @@ func (c *Config) settings() []setting {
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
-	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings())
+	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings())
 }
 
 type setting struct {

@@ -55,6 +55,7 @@ func (c *Config) Check(d Defaults) error {
 	c.CORS.check(fault)
 	c.Limits.check(fault, d.LongestCall)
 	c.Inventory.check(fault)
+	c.Leases.check(fault, c.Cache.RedisURL != "")
 	c.Shutdown.check(fault)
 	return errors.Join(faults...)
 }
