@@ -47,7 +47,7 @@ func keepLeases(tb testing.TB, options *service.Options, keeper broker.KeeperOpt
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		_ = made.Close()
+		made.Close()
 		if err := ledger.Close(); err != nil {
 			tb.Error(err)
 		}

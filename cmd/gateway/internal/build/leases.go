@@ -13,14 +13,19 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/ledger"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/lease"
+	"github.com/admin-gateway/admin-gateway/lease/broker"
 	"github.com/admin-gateway/admin-gateway/lease/fileledger"
+	"github.com/admin-gateway/admin-gateway/lease/marker"
 	"github.com/admin-gateway/admin-gateway/lease/redisledger"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	given "github.com/admin-gateway/admin-gateway/service/leases"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -45,6 +50,36 @@ type leases struct {
 	// key makes them, and any recognises them.
 	organization string
 	marks        [][]byte
+	// served gives them to callers.
+	served *given.Leases
+}
+
+// serve makes what gives leases to callers.
+func (l *leases) serve(opened *closers, conf config.Leases, policy admission.Callers, stopping <-chan struct{}, logger *slog.Logger) (err error) {
+	if l == nil {
+		return nil
+	}
+	mark, err := marker.New(l.organization, l.marks...)
+	if err != nil {
+		return fmt.Errorf("the marks of keys: %w", err)
+	}
+	l.served, err = given.New(given.Options{
+		Ledger: l.Late, Marker: mark, Callers: policy, KeepEnded: conf.KeepEnded,
+		Keeper: broker.KeeperOptions{SweepInterval: conf.SweepInterval}, Stopping: stopping, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	opened.add(l.served)
+	return nil
+}
+
+// toCallers is what gives leases to callers; nil for none.
+func (l *leases) toCallers() *given.Leases {
+	if l == nil {
+		return nil
+	}
+	return l.served
 }
 
 // openLeases opens the ledger that the config names; nil if it names none.
@@ -137,12 +172,15 @@ func markKeys(ctx context.Context, conf config.Config, adminKey upstream.KeySour
 	return keys, nil
 }
 
-// Run opens a ledger that does not answer yet, until ctx ends.
+// Run opens a ledger that does not answer yet, and keeps the leases, until ctx ends.
 func (l *leases) Run(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
-	return l.Late.Run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.Late.Run(ctx) })
+	group.Go(func() error { return l.served.Run(ctx) })
+	return group.Wait()
 }
 
 // degraded says what is wrong with the ledger; "" for nothing, and where there is none.
