@@ -23,6 +23,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
+	"github.com/admin-gateway/admin-gateway/service/leases"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
@@ -57,8 +58,8 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
-	// Leased protects keys and service accounts that leases have; nil protects none.
-	Leased admission.Leased
+	// Leases gives leases, and protects what they have; nil refuses the RPCs of leases.
+	Leases *leases.Leases
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// AuditRequired says which calls are refused whose record cannot be kept.
@@ -132,7 +133,11 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers())
+	leased, err := s.leases(methods)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers(), leased)
 }
 
 // build makes the parts that have metrics of their own.
@@ -146,8 +151,12 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 	if s.metrics, err = observe.NewMetrics(o.Metrics, methods); err != nil {
 		return err
 	}
+	var leased admission.Leased
+	if o.Leases != nil { // Nil in an interface is not nil.
+		leased = o.Leases
+	}
 	if s.admission, err = admission.New(admission.Options{
-		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.Leased, Metrics: o.Metrics, Tracer: s.tracer,
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: leased, Metrics: o.Metrics, Tracer: s.tracer,
 	}); err != nil {
 		return err
 	}
