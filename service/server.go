@@ -58,7 +58,8 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
-	// Leases gives leases, and protects what they have; nil refuses the RPCs of leases.
+	// Leases gives leases, and protects the keys and service accounts that they have; nil
+	// gives none. The caller runs and closes it.
 	Leases *leases.Leases
 	// Audit keeps a record of every call.
 	Audit record.Log
@@ -140,6 +141,35 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers(), leased)
 }
 
+// leased is the protection of what leases have; nil without leases.
+func (o *Options) leased() admission.Leased {
+	if o.Leases == nil {
+		return nil
+	}
+	return o.Leases
+}
+
+// leases are the handlers of LeaseService. The calls of leases take the one chain of
+// steps, like those of callers.
+func (s *server) leases(methods *catalog.Catalog) (pipeline.Handlers, error) {
+	if s.options.Leases == nil {
+		return s.options.Leases.Handlers(leases.Dependencies{})
+	}
+	own, err := leases.Methods(methods)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := s.own("leases", own...)
+	if err != nil {
+		return nil, err
+	}
+	d := leases.Dependencies{Admission: s.admission, Calls: calls, Catalog: methods}
+	if s.options.Budget != nil {
+		d.Budget = s.options.Budget
+	}
+	return s.options.Leases.Handlers(d)
+}
+
 // build makes the parts that have metrics of their own.
 func (s *server) build(methods *catalog.Catalog) (err error) {
 	o := &s.options
@@ -151,12 +181,8 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 	if s.metrics, err = observe.NewMetrics(o.Metrics, methods); err != nil {
 		return err
 	}
-	var leased admission.Leased
-	if o.Leases != nil { // Nil in an interface is not nil.
-		leased = o.Leases
-	}
 	if s.admission, err = admission.New(admission.Options{
-		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: leased, Metrics: o.Metrics, Tracer: s.tracer,
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.leased(), Metrics: o.Metrics, Tracer: s.tracer,
 	}); err != nil {
 		return err
 	}

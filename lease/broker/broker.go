@@ -90,8 +90,9 @@ type Broker struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	// queue is how many revocations waited when that was counted.
-	queue   int
-	counted time.Time
+	counting sync.Mutex
+	queue    int
+	counted  time.Time
 	// due wakes the keeper.
 	due chan struct{}
 }

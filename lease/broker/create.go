@@ -207,8 +207,8 @@ const queueLife = time.Second
 
 // revoking is how many credentials wait for their revocation, in all replicas.
 func (b *Broker) revoking(ctx context.Context) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.counting.Lock()
+	defer b.counting.Unlock()
 	if time.Since(b.counted) < queueLife {
 		return b.queue, nil
 	}

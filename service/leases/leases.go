@@ -92,10 +92,7 @@ func (l *Leases) Run(ctx context.Context) error {
 }
 
 // Close waits for the keys that are being made for others than their first callers.
-func (l *Leases) Close() error {
-	l.broker.Close()
-	return nil
-}
+func (l *Leases) Close() { l.broker.Close() }
 
 // Stats are numbers for operators.
 func (l *Leases) Stats(ctx context.Context) (broker.Stats, error) { return l.keeper.Stats(ctx) }

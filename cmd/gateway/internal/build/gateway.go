@@ -104,7 +104,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	// After the log: what leases still do at the end is recorded.
-	if g.leases, err = openLeases(ctx, &g.opened, conf, key, g.access.policy, o.Logger); err != nil {
+	if g.leases, err = openLeases(ctx, &g.opened, conf, key, g.access.policy, o.Stopping, o.Logger); err != nil {
 		return err
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)

@@ -29,7 +29,7 @@ type leasing struct {
 
 // openLeases opens the ledger that the config names, and what gives leases over it; nil if
 // it names none.
-func openLeases(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, policy policySource, logger *slog.Logger) (*leasing, error) {
+func openLeases(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, policy policySource, stopping <-chan struct{}, logger *slog.Logger) (*leasing, error) {
 	open, err := ledgerOf(ctx, opened, conf, logger)
 	if err != nil || open == nil {
 		return nil, err
@@ -49,12 +49,12 @@ func openLeases(ctx context.Context, opened *closers, conf config.Config, key up
 	}
 	l.Leases, err = leases.New(leases.Options{
 		Ledger: l.ledger, Marker: marks, Callers: policy, KeepEnded: conf.Leases.KeepEnded,
-		Keeper: broker.KeeperOptions{SweepInterval: conf.Leases.SweepInterval}, Observer: l.metrics, Logger: logger,
+		Keeper: broker.KeeperOptions{SweepInterval: conf.Leases.SweepInterval}, Observer: l.metrics, Stopping: stopping, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	opened.addWriter(l.Leases)
+	opened.add(l.Leases)
 	return l, nil
 }
 
@@ -75,11 +75,8 @@ func (l *leasing) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { l.metrics.Watch(ctx, l.Leases) })
 	defer watching.Wait()
-	err := l.Leases.Run(ctx)
-	if closing := l.Leases.Close(); err == nil {
-		err = closing
-	}
-	return err
+	defer l.Leases.Close()
+	return l.Leases.Run(ctx)
 }
 
 // opening opens a ledger that does not answer yet, and looks after it.

@@ -49,7 +49,7 @@ func open(t *testing.T, conf config.Config, key string, logs *bytes.Buffer) (*le
 			t.Error(err)
 		}
 	})
-	return openLeases(t.Context(), opened, conf, adminKey(key), policyOf{new(callers.Set)}, slog.New(slog.NewTextHandler(logs, nil)))
+	return openLeases(t.Context(), opened, conf, adminKey(key), policyOf{new(callers.Set)}, nil, slog.New(slog.NewTextHandler(logs, nil)))
 }
 
 // TestLeasesAreKeptWhereTheConfigSays: in Redis under the name of the organization, in a
