@@ -26,11 +26,11 @@ type keeping struct {
 }
 
 // keep acquires a lease and keeps it until stop.
-func keep(t *testing.T, g *gateway, opts ...leases.Option) *keeping {
+func keep(t *testing.T, g *gateway) *keeping {
 	t.Helper()
 	k := &keeping{ended: make(chan error, 1)}
-	opts = append(opts, leases.OnKey(func(key leases.Key) { k.keys = append(k.keys, key.Secret()) }))
-	holder, err := leases.Acquire(t.Context(), g, leases.Request{Role: "search"}, opts...)
+	holder, err := leases.Acquire(t.Context(), g, leases.Request{Role: "search"},
+		leases.OnKey(func(key leases.Key) { k.keys = append(k.keys, key.Secret()) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestKeyWorksUnderLostCallsAndAnswers(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
-			draw := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // Faults are drawn from a seed.
+			draw := rand.New(rand.NewPCG(seed, 0))
 			lose := func(string) error {
 				if draw.IntN(10) < 3 {
 					return cut()
