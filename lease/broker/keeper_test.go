@@ -194,3 +194,24 @@ func TestRenewalsDoNotOvertake(t *testing.T) {
 		}
 	})
 }
+
+// TestSecretLost: a request whose secret is not kept any more says so, and its key is
+// revoked: nobody has it.
+func TestSecretLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		keeping(t, r.Broker, KeeperOptions{Tick: time.Second, Term: time.Hour})
+		create(t, r.Broker, request("1"))
+		pass(secretLife + time.Minute)
+		for range 2 {
+			if _, err := r.Create(t.Context(), request("1")); reasonOf(err) != SecretLost {
+				t.Errorf("%v", err)
+			}
+		}
+		pass(10 * time.Second)
+		synctest.Wait()
+		if living := r.up.living(); len(living) != 0 {
+			t.Errorf("%v live", living)
+		}
+	})
+}
