@@ -147,7 +147,7 @@ func TestLeasesWithoutTheirRedis(t *testing.T) {
 	addr := redistest.Start(t)
 	redistest.SetUser(t, addr, "reader", "on >secret ~* +get +ping +hello +client")
 	for name, url := range map[string]string{"wrong password": "redis://reader:wrong@" + addr, "no commands": "redis://reader:secret@" + addr} {
-		if _, err := open(t, config.Config{Cache: config.Cache{RedisURL: url}, Leases: config.Leases{Organization: "acme"}}, "sk", &logs); err == nil || !strings.Contains(err.Error(), "docs/leases.md") || strings.Contains(err.Error(), "secret") {
+		if _, err := open(t, config.Config{Cache: config.Cache{RedisURL: url}, Leases: config.Leases{Organization: "acme"}}, "sk", &logs); err == nil || !strings.Contains(err.Error(), "docs/ledger.md") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -56,7 +56,7 @@ func ledgerOf(ctx context.Context, opened *closers, conf config.Config, logger *
 		return func(ctx context.Context) (lease.Ledger, error) {
 			found, err := redisledger.Open(ctx, client, redisledger.Options{Organization: conf.Leases.Organization, Sealer: sealer, CallTimeout: ledgerPatience})
 			if redisclient.RefusedLogin(err) {
-				return nil, fmt.Errorf("the login is refused, or the user of Redis may not run a command that docs/leases.md lists: %w", err)
+				return nil, fmt.Errorf("the login is refused, or the user of Redis may not run a command that docs/ledger.md lists: %w", err)
 			}
 			if err != nil {
 				return nil, err
