@@ -58,7 +58,7 @@ type leaseRig struct {
 	sandbox *gatewaytest.Sandbox
 }
 
-func newLeaseRig(t *testing.T, options ...gatewaytest.Option) *leaseRig {
+func newLeaseRig(t *testing.T) *leaseRig {
 	t.Helper()
 	box := gatewaytest.NewSandbox(t, sandbox.Options{})
 	keys, err := box.ProjectKeys("")
@@ -66,11 +66,8 @@ func newLeaseRig(t *testing.T, options ...gatewaytest.Option) *leaseRig {
 		t.Fatal(err)
 	}
 	project := keys[0].ProjectID
-	options = append([]gatewaytest.Option{
-		gatewaytest.WithSandbox(box), gatewaytest.WithPolicy(leasePolicy(project)),
-		gatewaytest.WithLeases(broker.KeeperOptions{Tick: 50 * time.Millisecond}),
-	}, options...)
-	return &leaseRig{gatewaytest.New(t, options...), project, box}
+	return &leaseRig{gatewaytest.New(t, gatewaytest.WithSandbox(box), gatewaytest.WithPolicy(leasePolicy(project)),
+		gatewaytest.WithLeases(broker.KeeperOptions{Tick: 50 * time.Millisecond})), project, box}
 }
 
 func (r *leaseRig) as(caller string) leasev1connect.LeaseServiceClient {
@@ -158,14 +155,26 @@ func TestLeasesOfOthers(t *testing.T) {
 	}
 	const none = "00000000000000000000000000"
 	for name, call := range map[string]func(id string) error{
-		"get":         func(id string) error { _, err := r.as("bob").GetLease(ctx, &leasev1.GetLeaseRequest{LeaseId: id}); return err },
-		"acknowledge": func(id string) error { _, err := r.as("bob").AcknowledgeLease(ctx, &leasev1.AcknowledgeLeaseRequest{LeaseId: id}); return err },
-		"renew":       func(id string) error { _, err := r.as("bob").RenewLease(ctx, &leasev1.RenewLeaseRequest{LeaseId: id}); return err },
+		"get": func(id string) error {
+			_, err := r.as("bob").GetLease(ctx, &leasev1.GetLeaseRequest{LeaseId: id})
+			return err
+		},
+		"acknowledge": func(id string) error {
+			_, err := r.as("bob").AcknowledgeLease(ctx, &leasev1.AcknowledgeLeaseRequest{LeaseId: id})
+			return err
+		},
+		"renew": func(id string) error {
+			_, err := r.as("bob").RenewLease(ctx, &leasev1.RenewLeaseRequest{LeaseId: id})
+			return err
+		},
 		"rotate": func(id string) error {
 			_, err := r.as("bob").RotateLease(ctx, &leasev1.RotateLeaseRequest{LeaseId: id, RequestId: "x"})
 			return err
 		},
-		"revoke": func(id string) error { _, err := r.as("bob").RevokeLease(ctx, &leasev1.RevokeLeaseRequest{LeaseId: id, Urgent: true}); return err },
+		"revoke": func(id string) error {
+			_, err := r.as("bob").RevokeLease(ctx, &leasev1.RevokeLeaseRequest{LeaseId: id, Urgent: true})
+			return err
+		},
 	} {
 		others, nobodys := call(made.GetLease().GetId()), call(none)
 		if reason(t, others) != rpcerror.ReasonLeaseNotFound || others.Error() != nobodys.Error() {

@@ -12,11 +12,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/lease"
 )
 
-// leaseCommand has the tools for leases.
-type leaseCommand struct {
-	Ledger ledgerCommand `cmd:"" help:"Tools for the ledger of leases, which work without a gateway: on its file, or on Redis."`
-}
-
 type ledgerCommand struct {
 	Export ledgerExportCommand `cmd:"" help:"Write all leases, a line of JSON for each, without secrets."`
 	Import ledgerImportCommand `cmd:"" help:"Read an export into a ledger that has no leases."`

@@ -195,9 +195,10 @@ func (b *Broker) revocable(ctx context.Context, role *roles.Role, ttl time.Durat
 	if err != nil {
 		return ledgerError(err)
 	}
-	wait := time.Duration(float64(max(waiting, outlook.Waiting)+1) / outlook.PerMinute * float64(time.Minute))
+	perCall := time.Duration(float64(time.Minute) / outlook.PerMinute)
+	wait := time.Duration(max(waiting, outlook.Waiting)+1) * perCall
 	if life := ttl + role.Grace; wait > max(life, time.Minute) {
-		return &Error{Reason: Overloaded, RetryAfter: (wait - life).Round(time.Second)}
+		return &Error{Reason: Overloaded, RetryAfter: (wait - life + queueLife + perCall).Round(time.Second)}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/service/roles"
 )
+
+// pass lets the time of a bubble pass.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // A bubble's clock.
+}
 
 func create(t *testing.T, b *Broker, q CreateRequest) Grant {
 	t.Helper()
@@ -47,7 +53,7 @@ func TestALife(t *testing.T) {
 			t.Errorf("%+v", again)
 		}
 		for range 30 {
-			time.Sleep(50 * time.Minute)
+			pass(50 * time.Minute)
 			row, err := r.Renew(t.Context(), grant.Lease.ID, 0)
 			if reasonOf(err) == Over {
 				break
@@ -62,7 +68,7 @@ func TestALife(t *testing.T) {
 		if after := create(t, r.Broker, request("2")); after.Lease.ID == grant.Lease.ID {
 			t.Error("another request has the same lease")
 		}
-		time.Sleep(24*time.Hour + roles.DefaultGrace - time.Since(grant.Lease.Created) + 3*time.Second)
+		pass(24*time.Hour + roles.DefaultGrace - time.Since(grant.Lease.Created) + 3*time.Second)
 		synctest.Wait()
 		if state := stateOf(t, r.Broker, grant.Lease.ID); state != lease.Expired {
 			t.Errorf("it is %s", state)
@@ -83,7 +89,7 @@ func TestOneMintARequest(t *testing.T) {
 		other := r.another(t)
 		r.up.during = func(op string) {
 			if op == "create_key" {
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 			}
 		}
 		grants := make([]Grant, 20)
@@ -129,7 +135,7 @@ func TestRevoke(t *testing.T) {
 			return nil
 		}
 		keeping(t, r.Broker, KeeperOptions{})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if len(r.up.living()) != 1 || stateOf(t, r.Broker, grant.Lease.ID) != lease.Revoking {
 			t.Error("the test has no effect")
 		}
@@ -174,11 +180,11 @@ func TestLostAnswers(t *testing.T) {
 					if _, err := r.Create(t.Context(), request("1")); reasonOf(err) != Doubtful {
 						t.Errorf("again: %v", err)
 					}
-					time.Sleep(time.Minute)
+					pass(time.Minute)
 					if living := r.up.living(); len(living) != 0 {
 						t.Errorf("%v live", living)
 					}
-					time.Sleep(2 * time.Hour)
+					pass(2 * time.Hour)
 					synctest.Wait()
 					var states []lease.State
 					for _, row := range rows(t, r.Broker) {
@@ -221,7 +227,7 @@ func TestNotSent(t *testing.T) {
 				return nil
 			}
 			_, err := r.Create(t.Context(), request("1"))
-			if e, _ := err.(*Error); e == nil || e.Reason != NotMade || e.RetryAfter != 7*time.Second {
+			if e, _ := errors.AsType[*Error](err); e == nil || e.Reason != NotMade || e.RetryAfter != 7*time.Second {
 				t.Fatalf("%v", err)
 			}
 			if all := rows(t, r.Broker); len(all) != 0 {
@@ -242,7 +248,7 @@ func TestShare(t *testing.T) {
 		other := r.another(t)
 		r.up.during = func(op string) {
 			if op == "create_key" {
-				time.Sleep(3 * time.Second)
+				pass(3 * time.Second)
 			}
 		}
 		var all sync.WaitGroup
@@ -281,7 +287,7 @@ func TestShare(t *testing.T) {
 			}
 		}
 		all.Wait()
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		synctest.Wait()
 		if living := r.up.living(); len(living) != 0 {
 			t.Errorf("%d keys live", len(living))
@@ -303,7 +309,7 @@ func TestExpireAtOnce(t *testing.T) {
 			create(t, r.Broker, request(fmt.Sprint(i)))
 		}
 		before := r.up.made()
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		synctest.Wait()
 		if after := r.up.made(); after != before {
 			t.Errorf("%d calls", after-before)
@@ -333,11 +339,11 @@ func TestRotate(t *testing.T) {
 		if err != nil || again.Lease.APIKeyID != rotated.Lease.APIKeyID || string(again.Secret.Reveal()) != string(rotated.Secret.Reveal()) {
 			t.Fatalf("%+v, %v", again, err)
 		}
-		time.Sleep(9 * time.Minute)
+		pass(9 * time.Minute)
 		if living := r.up.living(); len(living) != 2 {
 			t.Errorf("%v live in the overlap", living)
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if living := r.up.living(); len(living) != 1 {
 			t.Errorf("%v live after the overlap", living)
 		}
@@ -346,14 +352,14 @@ func TestRotate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if living := r.up.living(); len(living) != 2 {
 			t.Errorf("%v live after five rotations", living)
 		}
 		if _, err := r.Revoke(t.Context(), RevokeRequest{ID: grant.Lease.ID, ByOwner: true}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if living := r.up.living(); len(living) != 0 {
 			t.Errorf("%v live after the revocation", living)
 		}
@@ -371,7 +377,7 @@ func TestReconcile(t *testing.T) {
 		lost.Broker.o.Upstream = r.up
 		account := r.up.keys[grant.Lease.APIKeyID].ServiceAccountID
 		r.up.keys["key_person"] = &FoundKey{ProjectID: "proj_search", ServiceAccountID: account, ID: "key_person", Name: grant.Lease.CredentialName + "x", Expires: time.Now().Add(time.Hour)}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		var found []Finding
 		note := func(f Finding) error {
 			if f.Done == nil {
@@ -387,7 +393,7 @@ func TestReconcile(t *testing.T) {
 			t.Fatalf("%+v, %v", found, err)
 		}
 		keeping(t, lost.Broker, KeeperOptions{})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 1 || living[0] != grant.Lease.CredentialName+"x" {
 			t.Errorf("%v live", living)
 		}
@@ -418,7 +424,7 @@ func TestStatic(t *testing.T) {
 			t.Errorf("a lease of a static role: %v", err)
 		}
 		keeping(t, r.Broker, KeeperOptions{Tick: 20 * time.Second, Term: time.Hour})
-		time.Sleep(6*time.Hour + time.Minute)
+		pass(6*time.Hour + time.Minute)
 		second, err := r.ReadStatic(t.Context(), "team", "search")
 		if err != nil || second.Credential.APIKeyID == first.Credential.APIKeyID || second.Previous.APIKeyID != first.Credential.APIKeyID {
 			t.Fatalf("%+v, %v", second, err)
@@ -430,12 +436,12 @@ func TestStatic(t *testing.T) {
 		}
 		for range 30 {
 			use()
-			time.Sleep(5 * time.Minute)
+			pass(5 * time.Minute)
 		}
 		if living := r.up.living(); len(living) != 2 {
 			t.Errorf("a key that is used is gone: %v", living)
 		}
-		time.Sleep(30 * time.Minute)
+		pass(30 * time.Minute)
 		if living := r.up.living(); len(living) != 1 {
 			t.Errorf("a quiet key is left: %v", living)
 		}
@@ -455,7 +461,7 @@ func TestSpares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, role(func(d *roles.Definition) { d.Spares = new(3) }))
 		keeping(t, r.Broker, KeeperOptions{})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 3 {
 			t.Fatalf("%d spares", len(living))
 		}
@@ -466,14 +472,14 @@ func TestSpares(t *testing.T) {
 		if after := r.up.made(); after != before {
 			t.Errorf("%d calls for leases that spares are there for", after-before)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 6 {
 			t.Errorf("%d keys", len(living))
 		}
 		if _, err := r.Revoke(t.Context(), RevokeRequest{ID: rowsOf(t, r.Broker, "team")[0].ID}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 5 {
 			t.Errorf("%d keys after a revocation", len(living))
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -52,6 +54,9 @@ func (c *Controller) Agent(methods ...*catalog.Method) (*Agent, error) {
 	}
 	return a, nil
 }
+
+// Methods are the methods that it was made with, in no order.
+func (a *Agent) Methods() []*catalog.Method { return slices.Collect(maps.Keys(a.methods)) }
 
 // Permit validates a request like one of a caller's, and makes a permit for it. It fails
 // for a method that the Agent was not made with, and without an account of the call

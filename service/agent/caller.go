@@ -62,6 +62,9 @@ func New(o Options) (*Caller, error) {
 		o.LongestCall = DefaultLongestCall
 	}
 	o.Logger = accounting.Logger(o.Logger)
+	for _, m := range o.Permits.Methods() {
+		o.Metrics.prepare(o.Name, m)
+	}
 	return &Caller{o}, nil
 }
 
@@ -147,6 +150,13 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 		Name: "gateway_own_calls_total", Help: "Calls that the gateway made for itself, by the part that made them, by RPC and by code.",
 	}, []string{"agent", "rpc", "code"})}
 	return m, observe.Register(registerer, m.calls)
+}
+
+// prepare makes the series of answers, so that the first of them is an increase.
+func (m *Metrics) prepare(agent string, method *catalog.Method) {
+	if m != nil {
+		m.calls.WithLabelValues(agent, method.Name(), observe.CodeName(nil))
+	}
 }
 
 func (m *Metrics) count(agent string, method *catalog.Method, err error) {

@@ -53,7 +53,7 @@ type Gateway struct {
 	cache       *readCache
 	idempotency *keyedWrites
 	budget      *budget
-	leases      *leases // nil: none are kept
+	leases      *leasing // nil: none are given
 	audit       *auditLog
 	ready       *readiness
 	secure      bool // callers connect over TLS
@@ -100,10 +100,11 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
 		return err
 	}
-	if g.leases, err = openLeases(ctx, &g.opened, conf, key, o.Logger); err != nil {
+	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
 		return err
 	}
-	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
+	// After the log: what leases still do at the end is recorded.
+	if g.leases, err = openLeases(ctx, &g.opened, conf, key, g.access.policy, o.Stopping, o.Logger); err != nil {
 		return err
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
@@ -149,7 +150,8 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	g.lifecycle = lifecycle{
 		ready: g.ready, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.http.port.Leave, closing: g.cache.closeBy,
-		background: []runner{g.access, g.cache, g.leases, g.ready, g.audit},
+		work:       []runner{g.leases},
+		background: []runner{g.access, g.cache, g.leases.opening(), g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)

@@ -3,199 +3,109 @@ package build
 import (
 	"cmp"
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"time"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/admin-gateway/admin-gateway/cache/seal"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/ledger"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
-	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/broker"
-	"github.com/admin-gateway/admin-gateway/lease/fileledger"
 	"github.com/admin-gateway/admin-gateway/lease/marker"
-	"github.com/admin-gateway/admin-gateway/lease/redisledger"
-	"github.com/admin-gateway/admin-gateway/service/admission"
-	given "github.com/admin-gateway/admin-gateway/service/leases"
+	"github.com/admin-gateway/admin-gateway/service/leases"
+	leasemetrics "github.com/admin-gateway/admin-gateway/service/leases/metrics"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-const (
-	// ledgerPatience bounds the wait for a connection to Redis: a lease is worth waiting
-	// for longer than a cached answer.
-	ledgerPatience = time.Second
-	// ownOrganization is the organization of a ledger in a file that names none.
-	ownOrganization = "default"
-	// markUse is what the keys of marks are derived for: no other use of the same secret
-	// has these keys.
-	markUse = "admin-gateway: marks of leased keys"
-	// ledgerKeySuffix is what the file of a ledger's own key has after the ledger's name.
-	ledgerKeySuffix = ".key"
-)
-
-// leases are kept where the config says. A nil one keeps none.
-type leases struct {
-	*ledger.Late
-	metrics *ledger.Metrics
-	// organization and marks are what the marks of keys upstream are made of: the first
-	// key makes them, and any recognises them.
-	organization string
-	marks        [][]byte
-	// served gives them to callers.
-	served *given.Leases
+// leasing gives leases, and keeps them where the config says. A nil one gives none.
+type leasing struct {
+	*leases.Leases
+	ledger  *ledger.Late
+	calls   *ledger.Metrics
+	metrics *leasemetrics.Metrics
 }
 
-// serve makes what gives leases to callers.
-func (l *leases) serve(opened *closers, conf config.Leases, policy admission.Callers, stopping <-chan struct{}, logger *slog.Logger) (err error) {
-	if l == nil {
-		return nil
-	}
-	mark, err := marker.New(l.organization, l.marks...)
-	if err != nil {
-		return fmt.Errorf("the marks of keys: %w", err)
-	}
-	l.served, err = given.New(given.Options{
-		Ledger: l.Late, Marker: mark, Callers: policy, KeepEnded: conf.KeepEnded,
-		Keeper: broker.KeeperOptions{SweepInterval: conf.SweepInterval}, Stopping: stopping, Logger: logger,
-	})
-	if err != nil {
-		return err
-	}
-	opened.add(l.served)
-	return nil
-}
-
-// toCallers is what gives leases to callers; nil for none.
-func (l *leases) toCallers() *given.Leases {
-	if l == nil {
-		return nil
-	}
-	return l.served
-}
-
-// openLeases opens the ledger that the config names; nil if it names none.
-func openLeases(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, logger *slog.Logger) (*leases, error) {
+// openLeases opens the ledger that the config names, and what gives leases over it; nil if
+// it names none.
+func openLeases(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, policy policySource, stopping <-chan struct{}, logger *slog.Logger) (*leasing, error) {
 	open, err := ledgerOf(ctx, opened, conf, logger)
 	if err != nil || open == nil {
 		return nil, err
 	}
-	l := &leases{metrics: ledger.NewMetrics(), organization: cmp.Or(conf.Leases.Organization, ownOrganization)}
-	if l.Late, err = ledger.Open(ctx, ledger.Options{Open: open, Final: redisclient.RefusedLogin, Metrics: l.metrics, Logger: logger}); err != nil {
+	l := &leasing{calls: ledger.NewMetrics(), metrics: leasemetrics.New(logger)}
+	if l.ledger, err = ledger.Open(ctx, ledger.Options{Open: open, Final: redisclient.RefusedLogin, Metrics: l.calls, Logger: logger}); err != nil {
 		return nil, fmt.Errorf("config key leases: %w", err)
 	}
-	opened.addWriter(l.Late)
-	if l.marks, err = markKeys(ctx, conf, key, logger); err != nil {
+	opened.addWriter(l.ledger)
+	keys, err := markKeys(ctx, conf, key, logger)
+	if err != nil {
 		return nil, err
 	}
+	marks, err := marker.New(cmp.Or(conf.Leases.Organization, ownOrganization), keys...)
+	if err != nil {
+		return nil, err
+	}
+	l.Leases, err = leases.New(leases.Options{
+		Ledger: l.ledger, Marker: marks, Callers: policy, KeepEnded: conf.Leases.KeepEnded,
+		Keeper: broker.KeeperOptions{SweepInterval: conf.Leases.SweepInterval}, Observer: l.metrics, Stopping: stopping, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	opened.add(l.Leases)
 	return l, nil
 }
 
-// ledgerOf returns what opens the ledger that a config names: nil for none.
-func ledgerOf(ctx context.Context, opened *closers, conf config.Config, logger *slog.Logger) (func(context.Context) (lease.Ledger, error), error) {
-	var sealer *seal.Sealer
-	if len(conf.Cache.EncryptionKeys) > 0 {
-		keys, err := encryptionKeys(ctx, conf.Cache.EncryptionKeys, logger)
-		if err != nil {
-			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
-		}
-		made, err := seal.New(keys)
-		if err != nil {
-			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
-		}
-		sealer = &made
-	}
-	switch {
-	case conf.Cache.RedisURL != "" && conf.Leases.Organization != "":
-		client, err := openRedis(ctx, opened, conf.Cache, redisclient.Config{Patience: ledgerPatience}, logger)
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context) (lease.Ledger, error) {
-			found, err := redisledger.Open(ctx, client, redisledger.Options{Organization: conf.Leases.Organization, Sealer: sealer, CallTimeout: ledgerPatience})
-			if redisclient.RefusedLogin(err) {
-				return nil, fmt.Errorf("the login is refused, or the user of Redis may not run a command that docs/leases.md lists: %w", err)
-			}
-			if err != nil {
-				return nil, err
-			}
-			return found, nil
-		}, nil
-	case conf.Leases.Path != "":
-		return func(context.Context) (lease.Ledger, error) {
-			found, err := fileledger.Open(fileledger.Options{Path: conf.Leases.Path})
-			if err != nil {
-				return nil, err
-			}
-			return found, nil
-		}, nil
-	default:
-		return nil, nil
-	}
-}
-
-// markKeys are the keys of the marks by which the gateway knows its keys upstream. They
-// have to outlive the ledger and the admin key where they can: they are derived from the
-// keys that encrypt Redis, or from the ledger's own key beside its file. A Redis without
-// encryption keys leaves the admin key alone.
-func markKeys(ctx context.Context, conf config.Config, adminKey upstream.KeySource, logger *slog.Logger) ([][]byte, error) {
-	sources := []upstream.KeySource{adminKey}
-	switch {
-	case len(conf.Cache.EncryptionKeys) > 0:
-		sources = nil
-		for _, key := range conf.Cache.EncryptionKeys {
-			sources = append(sources, keySource(key, logger))
-		}
-	case conf.Leases.Path != "":
-		sources = []upstream.KeySource{keySource(config.SecretRef{File: conf.Leases.Path + ledgerKeySuffix}, logger)}
-	default:
-		logger.WarnContext(ctx, "the marks of leased keys depend on the admin key: after it was exchanged, a key whose answer was lost before is not recognised, and ends by itself; set cache.encryption_keys")
-	}
-	keys := make([][]byte, len(sources))
-	for i, source := range sources {
-		secret, err := source.Key(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("the secret that the marks of keys are derived from: %w", err)
-		}
-		if keys[i], err = hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, markUse, sha256.Size); err != nil {
-			return nil, fmt.Errorf("derive a key of marks: %w", err)
-		}
-	}
-	return keys, nil
-}
-
-// Run opens a ledger that does not answer yet, and keeps the leases, until ctx ends.
-func (l *leases) Run(ctx context.Context) error {
+// given is what the server gives leases with; nil for none.
+func (l *leasing) given() *leases.Leases {
 	if l == nil {
 		return nil
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return l.Late.Run(ctx) })
-	group.Go(func() error { return l.served.Run(ctx) })
-	return group.Wait()
+	return l.Leases
 }
 
+// Run revokes, looks, sweeps and counts, until ctx ends, and then waits for the keys that
+// are being made.
+func (l *leasing) Run(ctx context.Context) error {
+	if l == nil {
+		return nil
+	}
+	var watching sync.WaitGroup
+	watching.Go(func() { l.metrics.Watch(ctx, l.Leases) })
+	defer watching.Wait()
+	defer l.Leases.Close()
+	return l.Leases.Run(ctx)
+}
+
+// opening opens a ledger that does not answer yet, and looks after it.
+func (l *leasing) opening() runner {
+	if l == nil {
+		return runnerFunc(func(context.Context) error { return nil })
+	}
+	return l.ledger
+}
+
+// runnerFunc is a component of one function.
+type runnerFunc func(context.Context) error
+
+// Run calls it.
+func (f runnerFunc) Run(ctx context.Context) error { return f(ctx) }
+
 // degraded says what is wrong with the ledger; "" for nothing, and where there is none.
-func (l *leases) degraded() string {
+func (l *leasing) degraded() string {
 	if l == nil {
 		return ""
 	}
-	return l.Degraded()
+	return l.ledger.Degraded()
 }
 
-func (l *leases) collectors() []prometheus.Collector {
+func (l *leasing) collectors() []prometheus.Collector {
 	if l == nil {
 		return nil
 	}
-	return append(l.metrics.Collectors(), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	return append(l.calls.Collectors(), l.metrics, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gateway_lease_ledger_degraded", Help: "1 while the ledger of leases does not answer, or may forget leases; /readyz says which.",
 	}, func() float64 {
 		if l.degraded() == "" {
@@ -204,41 +114,3 @@ func (l *leases) collectors() []prometheus.Collector {
 		return 1
 	}))
 }
-
-// Ledger is a ledger of leases for a tool, which closes it.
-type Ledger struct {
-	lease.Ledger
-
-	opened closers
-}
-
-// ErrNoLeases is the error of a config that keeps no leases.
-var ErrNoLeases = errors.New("the config keeps no leases: neither leases.path is set, nor leases.organization with cache.redis_url")
-
-// OpenLedger opens the ledger of a config for a tool, beside gateways that use it: a file
-// only while no gateway does. It brings a ledger of an older build to the form of this
-// one, which shuts out the older. With begin, it makes a file where there is none.
-func OpenLedger(ctx context.Context, conf config.Config, begin bool, logger *slog.Logger) (*Ledger, error) {
-	l := new(Ledger)
-	if path := conf.Leases.Path; path != "" && !begin {
-		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("config key leases.path: %w", err)
-		}
-	}
-	open, err := ledgerOf(ctx, &l.opened, conf, logger)
-	if err == nil && open == nil {
-		err = ErrNoLeases
-	}
-	if err == nil {
-		l.Ledger, err = open(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, l.opened.Close())
-	}
-	return l, nil
-}
-
-// Close closes the ledger, and then the connection to it.
-func (l *Ledger) Close() error { return errors.Join(l.Ledger.Close(), l.opened.Close()) }
-
-var _ io.Closer = (*Ledger)(nil)

@@ -15,6 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/lease"
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -40,7 +41,7 @@ func encryptionKey(t *testing.T, b byte) config.SecretRef {
 }
 
 // open opens the leases of a config, until the end of the test.
-func open(t *testing.T, conf config.Config, key string, logs *bytes.Buffer) (*leases, error) {
+func open(t *testing.T, conf config.Config, key string, logs *bytes.Buffer) (*leasing, error) {
 	t.Helper()
 	opened := new(closers)
 	t.Cleanup(func() {
@@ -48,7 +49,7 @@ func open(t *testing.T, conf config.Config, key string, logs *bytes.Buffer) (*le
 			t.Error(err)
 		}
 	})
-	return openLeases(t.Context(), opened, conf, adminKey(key), slog.New(slog.NewTextHandler(logs, nil)))
+	return openLeases(t.Context(), opened, conf, adminKey(key), policyOf{new(callers.Set)}, nil, slog.New(slog.NewTextHandler(logs, nil)))
 }
 
 // TestLeasesAreKeptWhereTheConfigSays: in Redis under the name of the organization, in a
@@ -81,13 +82,13 @@ func TestLeasesAreKeptWhereTheConfigSays(t *testing.T) {
 			continue
 		}
 		if l == nil || test.kind == "" {
-			if l != nil || test.kind != "" || l.degraded() != "" || l.collectors() != nil || l.Run(t.Context()) != nil {
+			if l != nil || test.kind != "" || l.degraded() != "" || l.collectors() != nil || l.given() != nil || l.Run(t.Context()) != nil || l.opening().Run(t.Context()) != nil {
 				t.Errorf("%s: %+v", name, l)
 			}
 			continue
 		}
-		info, err := l.Info(t.Context())
-		if err != nil || info.Kind != test.kind || info.KeepsSecrets != test.keeps || l.degraded() != "" || l.organization == "" {
+		info, err := l.ledger.Info(t.Context())
+		if err != nil || info.Kind != test.kind || info.KeepsSecrets != test.keeps || l.degraded() != "" || l.given() == nil {
 			t.Errorf("%s: %+v, %v, %q", name, info, err, l.degraded())
 		}
 	}
@@ -101,6 +102,10 @@ func TestMarksOutliveTheAdminKey(t *testing.T) {
 	encrypted := redis
 	encrypted.Cache.EncryptionKeys = []config.SecretRef{encryptionKey(t, 1), encryptionKey(t, 2)}
 	file := config.Config{Leases: config.Leases{Path: filepath.Join(t.TempDir(), "leases.db")}}
+	var opening bytes.Buffer
+	if _, err := open(t, file, "sk", &opening); err != nil { // It makes the ledger's own key.
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		conf     config.Config
 		keys     int
@@ -109,14 +114,9 @@ func TestMarksOutliveTheAdminKey(t *testing.T) {
 		var marks [2][][]byte
 		var logs bytes.Buffer
 		for i, key := range []string{"sk-before", "sk-after"} {
-			opened := new(closers)
-			l, err := openLeases(t.Context(), opened, test.conf, adminKey(key), slog.New(slog.NewTextHandler(&logs, nil)))
-			if err != nil {
+			var err error
+			if marks[i], err = markKeys(t.Context(), test.conf, adminKey(key), slog.New(slog.NewTextHandler(&logs, nil))); err != nil {
 				t.Fatalf("%s: %v", name, err)
-			}
-			marks[i] = l.marks
-			if err := opened.Close(); err != nil {
-				t.Errorf("%s: %v", name, err)
 			}
 		}
 		same := slices.EqualFunc(marks[0], marks[1], bytes.Equal)
@@ -141,13 +141,13 @@ func TestLeasesWithoutTheirRedis(t *testing.T) {
 	if err != nil || !strings.Contains(l.degraded(), "does not answer") {
 		t.Fatalf("%v, %v", l, err)
 	}
-	if _, err := l.Counts(t.Context()); !errors.Is(err, lease.ErrUnavailable) {
+	if _, err := l.ledger.Counts(t.Context()); !errors.Is(err, lease.ErrUnavailable) {
 		t.Error(err)
 	}
 	addr := redistest.Start(t)
 	redistest.SetUser(t, addr, "reader", "on >secret ~* +get +ping +hello +client")
 	for name, url := range map[string]string{"wrong password": "redis://reader:wrong@" + addr, "no commands": "redis://reader:secret@" + addr} {
-		if _, err := open(t, config.Config{Cache: config.Cache{RedisURL: url}, Leases: config.Leases{Organization: "acme"}}, "sk", &logs); err == nil || !strings.Contains(err.Error(), "docs/leases.md") || strings.Contains(err.Error(), "secret") {
+		if _, err := open(t, config.Config{Cache: config.Cache{RedisURL: url}, Leases: config.Leases{Organization: "acme"}}, "sk", &logs); err == nil || !strings.Contains(err.Error(), "docs/ledger.md") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

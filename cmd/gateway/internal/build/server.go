@@ -25,9 +25,6 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 	if err != nil {
 		return nil, err
 	}
-	if err := g.leases.serve(&g.opened, conf.Leases, g.access.policy, stopping, g.logger); err != nil {
-		return nil, err
-	}
 	inventories := inventoryOptions(conf.Inventory, stopping)
 	inventories.TokenKeys = tokenKeys(conf.Cache, key, g.logger)
 	return service.NewServer(catalog.Catalog, service.Options{
@@ -37,7 +34,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Idempotency:   g.idempotency.Outcomes,
 		Callers:       g.access.policy,
 		Authenticator: g.access.authenticator,
-		Leases:        g.leases.toCallers(),
+		Leases:        g.leases.given(),
 		Audit:         g.audit,
 		AuditRequired: required(conf.Audit.Required),
 		AuditKey:      fingerprints,

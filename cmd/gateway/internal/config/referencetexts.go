@@ -80,7 +80,7 @@ func keyTexts() map[string]string {
 		"inventory.longest_stream":  "How long an inventory stream lasts whose caller sets no earlier deadline; it then ends with a token to resume from. 1m to 12h.",
 		"inventory.outermost_items": "Items of the outermost list, such as projects, that an inventory stream reads before it ends with a token; it holds their names in memory. 100 to 1,000,000.",
 
-		"leases.path":           "File that keeps the leases of a gateway without Redis, on a local disk. With `cache.redis_url` they are kept in Redis. Neither this nor `leases.organization`: the gateway gives no leases. [leases.md](leases.md#where-leases-are-kept)",
+		"leases.path":           "File that keeps the leases of a gateway without Redis, on a local disk. With `cache.redis_url` they are kept in Redis. Neither this nor `leases.organization`: the gateway gives no leases. [ledger.md](ledger.md#where-leases-are-kept)",
 		"leases.organization":   "Name of the organization that the admin key is of, for the keys of Redis and the marks of keys upstream: gateways of one organization have one name, and others that share the Redis have another. It must not change. With `cache.redis_url` it switches leases on; with `leases.path` it may be left out.",
 		"leases.sweep_interval": "How often the keys upstream are compared with the leases. 1m to 24h.",
 		"leases.keep_ended":     "How long a lease stays in the ledger after its end, and its `request_id` is safe to repeat. 1h to 720h.",

@@ -145,7 +145,7 @@ func (l *Late) Degraded() string {
 	case inner == nil:
 		return "the ledger of leases does not answer, so no lease is given, renewed or revoked"
 	case l.lost.Load():
-		return "the ledger of leases has lost its data: docs/leases.md says what to do"
+		return "the ledger of leases has lost its data: docs/ledger.md says what to do"
 	}
 	if asked, ok := (*inner).(interface{ Available() bool }); ok && !asked.Available() {
 		return "the ledger of leases does not answer, so no lease is given, renewed or revoked"
