@@ -30,6 +30,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
+	"github.com/admin-gateway/admin-gateway/service/session"
 )
 
 const (
@@ -58,6 +59,8 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
+	// Sessions exchanges JWTs for sessions, which Authenticator accepts; nil does not.
+	Sessions session.Sessions
 	// Leases gives leases, and protects the keys and service accounts that they have; nil
 	// gives none. The caller runs and closes it.
 	Leases *leases.Leases
@@ -138,7 +141,7 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers(), leased)
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased)
 }
 
 // leased is the protection of what leases have; nil without leases.
