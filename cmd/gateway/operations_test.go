@@ -54,7 +54,7 @@ func startServedOf(t *testing.T, organization sandbox.Options, more string) serv
 listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
 shutdown: {delay: 0s}
-policy: `+writeFile(t, "policy.yaml", fmt.Sprintf(demoPolicy, hashes[0], hashes[1]))+`
+policy: `+writeFile(t, "policy.yaml", fmt.Sprintf(demoPolicy, "proj_none", hashes[0], hashes[1]))+`
 upstream:
   base_url: `+fake.URL+`/v1
   admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,5 +126,92 @@ func TestOverloaded(t *testing.T) {
 		keeping(t, r.Broker, KeeperOptions{})
 		pass(refused.RetryAfter)
 		create(t, r.Broker, request("one more"))
+	})
+}
+
+// TestProlongingIsWrittenFirst: that a key may live longer is in the ledger before it is
+// asked for, and whatever becomes of the answer, the key is deleted when its lease ends.
+func TestProlongingIsWrittenFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		grant := create(t, r.Broker, request("1"))
+		r.up.during = func(op string) {
+			if op != "prolong" {
+				return
+			}
+			row, err := r.ledger.Get(t.Context(), grant.Lease.Credential)
+			if err != nil || !row.UpstreamExpires.After(grant.Lease.UpstreamExpires.Add(time.Hour)) {
+				t.Errorf("a key is prolonged, and the ledger has %v, %v", row.UpstreamExpires, err)
+			}
+		}
+		r.up.lost = func(op string) bool { return op == "prolong" }
+		if _, err := r.Renew(t.Context(), grant.Lease.ID, 4*time.Hour); reasonOf(err) != NotMade {
+			t.Errorf("%v", err)
+		}
+		row, err := r.Broker.Get(t.Context(), grant.Lease.ID)
+		if err != nil || !row.Expires.Equal(grant.Lease.Expires) {
+			t.Errorf("the lease ends at %v, %v", row.Expires, err)
+		}
+		keeping(t, r.Broker, KeeperOptions{Tick: 10 * time.Second, Term: time.Hour})
+		pass(time.Hour + roles.DefaultGrace + time.Minute)
+		synctest.Wait()
+		if living := r.up.living(); len(living) != 0 {
+			t.Errorf("%v live after the lease", living)
+		}
+	})
+}
+
+// TestRenewalsDoNotOvertake: of two renewals at once, on two replicas, the one with the
+// later end holds.
+func TestRenewalsDoNotOvertake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		other := r.another(t)
+		grant := create(t, r.Broker, request("1"))
+		first := true
+		r.up.during = func(op string) {
+			if op == "prolong" && first { // The first one is slow.
+				first = false
+				pass(time.Minute)
+			}
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := r.Renew(t.Context(), grant.Lease.ID, 3*time.Hour); err != nil {
+				t.Error(err)
+			}
+		})
+		pass(time.Second)
+		both.Go(func() {
+			if _, err := other.Renew(t.Context(), grant.Lease.ID, 5*time.Hour); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		row, err := r.Broker.Get(t.Context(), grant.Lease.ID)
+		if err != nil || r.up.keys[row.APIKeyID].Expires.Before(row.Expires) {
+			t.Errorf("the lease ends at %v, and its key at %v", row.Expires, r.up.keys[row.APIKeyID].Expires)
+		}
+	})
+}
+
+// TestSecretLost: a request whose secret is not kept any more says so, and its key is
+// revoked: nobody has it.
+func TestSecretLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		keeping(t, r.Broker, KeeperOptions{Tick: time.Second, Term: time.Hour})
+		create(t, r.Broker, request("1"))
+		pass(secretLife + time.Minute)
+		for range 2 {
+			if _, err := r.Create(t.Context(), request("1")); reasonOf(err) != SecretLost {
+				t.Errorf("%v", err)
+			}
+		}
+		pass(10 * time.Second)
+		synctest.Wait()
+		if living := r.up.living(); len(living) != 0 {
+			t.Errorf("%v live", living)
+		}
 	})
 }

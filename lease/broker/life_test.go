@@ -134,7 +134,7 @@ func TestRevoke(t *testing.T) {
 			}
 			return nil
 		}
-		keeping(t, r.Broker, KeeperOptions{})
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 		pass(time.Minute)
 		if len(r.up.living()) != 1 || stateOf(t, r.Broker, grant.Lease.ID) != lease.Revoking {
 			t.Error("the test has no effect")
@@ -162,7 +162,7 @@ func TestLostAnswers(t *testing.T) {
 							d.ServiceAccount = ""
 						}
 					}))
-					keeping(t, r.Broker, KeeperOptions{})
+					keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 					if made {
 						r.up.lost = func(op string) bool { return op == "create_key" }
 					} else {
@@ -276,7 +276,7 @@ func TestShare(t *testing.T) {
 			}
 		}
 		// They leave, and the last one takes the key along.
-		keeping(t, r.Broker, KeeperOptions{})
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 		for _, row := range rows(t, r.Broker) {
 			if !row.IsCredential() {
 				all.Go(func() {
@@ -305,9 +305,15 @@ func TestExpireAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, role(func(d *roles.Definition) { d.MaxLive = new(2000) }))
 		keeping(t, r.Broker, KeeperOptions{SweepInterval: 1000 * time.Hour, Tick: 20 * time.Second, Term: time.Hour})
+		var all sync.WaitGroup
 		for i := range 1000 {
-			create(t, r.Broker, request(fmt.Sprint(i)))
+			all.Go(func() {
+				if _, err := r.Create(t.Context(), request(fmt.Sprint(i))); err != nil {
+					t.Error(err)
+				}
+			})
 		}
+		all.Wait()
 		before := r.up.made()
 		pass(2 * time.Hour)
 		synctest.Wait()
@@ -329,7 +335,7 @@ func TestExpireAtOnce(t *testing.T) {
 func TestRotate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		keeping(t, r.Broker, KeeperOptions{})
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 		grant := create(t, r.Broker, request("1"))
 		rotated, err := r.Rotate(t.Context(), RotateRequest{ID: grant.Lease.ID, RequestID: "a", Overlap: 10 * time.Minute})
 		if err != nil || rotated.Lease.APIKeyID == grant.Lease.APIKeyID || rotated.Secret.IsZero() || rotated.Previous.APIKeyID != grant.Lease.APIKeyID {
@@ -460,7 +466,7 @@ func TestStatic(t *testing.T) {
 func TestSpares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, role(func(d *roles.Definition) { d.Spares = new(3) }))
-		keeping(t, r.Broker, KeeperOptions{})
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 		pass(time.Minute)
 		if living := r.up.living(); len(living) != 3 {
 			t.Fatalf("%d spares", len(living))

@@ -123,7 +123,7 @@ func (b *Broker) replace(ctx context.Context, id string, made lease.Record, secr
 		if row, over = b.current(ctx, id); over != nil {
 			// Nobody is going to have it.
 			issuing.Record.Seated = 0
-			return []lease.Change{issuing}, nil
+			return []lease.Change{issuing}, nil //nolint:nilerr // The caller looks at over.
 		}
 		changes := []lease.Change{issuing}
 		rotated = Rotated{Lease: row, Secret: secret}
