@@ -78,6 +78,10 @@ func notMade(refused *broker.Error) error {
 		return known
 	}
 	e := rpcerror.OfLease(rpcerror.ReasonLeaseNotMade, refused.RetryAfter, refused)
+	if up, ok := errors.AsType[*upstream.Error](refused.Err); ok && up.Kind == upstream.NotFound {
+		e.Code = connect.CodeFailedPrecondition
+		e.Message = "no key was made for the request: the upstream does not have the project of the role"
+	}
 	if refused.RetryAfter > 0 {
 		e.Code = connect.CodeUnavailable
 		e.Message = "no key was made for the request; make the same call again"
