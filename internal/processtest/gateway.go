@@ -40,14 +40,14 @@ func (g *Gateway) Name() string {
 
 // Start starts the gateway and waits until it serves.
 func (g *Gateway) Start(ctx context.Context) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	folder := filepath.Dir(g.Config)
 	p, err := Start(fmt.Sprintf("gateway %d", g.Number), filepath.Join(folder, "gateway.log"), g.Binary, "serve", "--config", g.Config)
 	if err != nil {
 		return err
 	}
+	g.mu.Lock()
 	g.process = p
+	g.mu.Unlock()
 	text, err := p.Line(ctx, `"msg":"serving"`)
 	if err != nil {
 		return err
@@ -59,6 +59,8 @@ func (g *Gateway) Start(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(text), &serving); err != nil {
 		return fmt.Errorf("the log line %q: %w", text, err)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.life++
 	g.url, g.ops = "http://"+serving.Listen, "http://"+serving.OpsListen
 	g.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: Patience}}
