@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ roles:
   - {name: search, project: PROJECT, service_account: search, scopes: [api.model.request], ttl: 1h, max_ttl: 24h}
   - {name: batch, project: PROJECT, kind: account, scopes: [api.model.request], ttl: 1h, max_ttl: 24h}
   - {name: shared, project: PROJECT, service_account: shared, scopes: [api.model.request], ttl: 1h, max_ttl: 24h, share: 5}
+  - {name: workers, project: PROJECT, service_account: workers, scopes: [api.model.request], ttl: 1h, max_ttl: 24h, share: 50}
   - {name: site, project: PROJECT, service_account: site, scopes: [api.model.request], ttl: 1h, max_ttl: 24h, static: {rotation_period: 6h, overlap: 1h}}
 callers:
   - name: root
@@ -58,7 +60,7 @@ type leaseRig struct {
 	sandbox *gatewaytest.Sandbox
 }
 
-func newLeaseRig(t *testing.T, options ...gatewaytest.Option) *leaseRig {
+func newLeaseRig(t *testing.T) *leaseRig {
 	t.Helper()
 	box := gatewaytest.NewSandbox(t, sandbox.Options{})
 	keys, err := box.ProjectKeys("")
@@ -66,11 +68,8 @@ func newLeaseRig(t *testing.T, options ...gatewaytest.Option) *leaseRig {
 		t.Fatal(err)
 	}
 	project := keys[0].ProjectID
-	options = append([]gatewaytest.Option{
-		gatewaytest.WithSandbox(box), gatewaytest.WithPolicy(leasePolicy(project)),
-		gatewaytest.WithLeases(broker.KeeperOptions{Tick: 50 * time.Millisecond}),
-	}, options...)
-	return &leaseRig{gatewaytest.New(t, options...), project, box}
+	return &leaseRig{gatewaytest.New(t, gatewaytest.WithSandbox(box), gatewaytest.WithPolicy(leasePolicy(project)),
+		gatewaytest.WithLeases(broker.KeeperOptions{Tick: 50 * time.Millisecond})), project, box}
 }
 
 func (r *leaseRig) as(caller string) leasev1connect.LeaseServiceClient {
@@ -158,14 +157,26 @@ func TestLeasesOfOthers(t *testing.T) {
 	}
 	const none = "00000000000000000000000000"
 	for name, call := range map[string]func(id string) error{
-		"get":         func(id string) error { _, err := r.as("bob").GetLease(ctx, &leasev1.GetLeaseRequest{LeaseId: id}); return err },
-		"acknowledge": func(id string) error { _, err := r.as("bob").AcknowledgeLease(ctx, &leasev1.AcknowledgeLeaseRequest{LeaseId: id}); return err },
-		"renew":       func(id string) error { _, err := r.as("bob").RenewLease(ctx, &leasev1.RenewLeaseRequest{LeaseId: id}); return err },
+		"get": func(id string) error {
+			_, err := r.as("bob").GetLease(ctx, &leasev1.GetLeaseRequest{LeaseId: id})
+			return err
+		},
+		"acknowledge": func(id string) error {
+			_, err := r.as("bob").AcknowledgeLease(ctx, &leasev1.AcknowledgeLeaseRequest{LeaseId: id})
+			return err
+		},
+		"renew": func(id string) error {
+			_, err := r.as("bob").RenewLease(ctx, &leasev1.RenewLeaseRequest{LeaseId: id})
+			return err
+		},
 		"rotate": func(id string) error {
 			_, err := r.as("bob").RotateLease(ctx, &leasev1.RotateLeaseRequest{LeaseId: id, RequestId: "x"})
 			return err
 		},
-		"revoke": func(id string) error { _, err := r.as("bob").RevokeLease(ctx, &leasev1.RevokeLeaseRequest{LeaseId: id, Urgent: true}); return err },
+		"revoke": func(id string) error {
+			_, err := r.as("bob").RevokeLease(ctx, &leasev1.RevokeLeaseRequest{LeaseId: id, Urgent: true})
+			return err
+		},
 	} {
 		others, nobodys := call(made.GetLease().GetId()), call(none)
 		if reason(t, others) != rpcerror.ReasonLeaseNotFound || others.Error() != nobodys.Error() {
@@ -372,5 +383,33 @@ func TestLeasesDisabled(t *testing.T) {
 	_, err := leasev1connect.NewLeaseServiceClient(r.Client("root")).CreateLease(t.Context(), &leasev1.CreateLeaseRequest{Role: "search", RequestId: "1"})
 	if reason(t, err) != rpcerror.ReasonLeasesDisabled || connect.CodeOf(err) != connect.CodeFailedPrecondition {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestWorkersStartAtOnce: 500 workers ask at once for a role whose keys 50 leases share.
+// There are ten mints, and every worker has a key that works.
+func TestWorkersStartAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newLeaseRig(t)
+	var all sync.WaitGroup
+	secrets := make([]string, 500)
+	for i := range secrets {
+		all.Go(func() {
+			answer, err := r.as("root").CreateLease(t.Context(), &leasev1.CreateLeaseRequest{Role: "workers", RequestId: fmt.Sprint(i)})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			secrets[i] = answer.GetSecret()
+		})
+	}
+	all.Wait()
+	for i, secret := range secrets {
+		if !r.sandbox.KeyAlive(secret) {
+			t.Errorf("the key of worker %d does not work", i)
+		}
+	}
+	if n := len(r.marked(t, "workers")); n > 10 {
+		t.Errorf("%d mints", n)
 	}
 }

@@ -109,7 +109,7 @@ func TestOwnCallsTakeEveryStep(t *testing.T) {
 	if err != nil || response.ID() != "key_1" {
 		t.Fatalf("%v, %v", response, err)
 	}
-	if got := strings.Join(up.asked, " "); got != "GET GET POST" {
+	if got := strings.Join(up.asked, ", "); got != "GET, GET, POST" {
 		t.Errorf("the upstream was asked %s", got)
 	}
 	for i, flow := range up.flows {

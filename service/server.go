@@ -30,6 +30,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
+	"github.com/admin-gateway/admin-gateway/service/session"
 )
 
 const (
@@ -42,13 +43,20 @@ const (
 	compressMinBytes = 1 << 10
 )
 
+// Budget reports on the upstream's budget, to callers and for leases. A
+// *pace.Pacer is one.
+type Budget interface {
+	pacing.Budget
+	leases.Budget
+}
+
 // Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
 // required.
 type Options struct {
 	// Upstream sends requests to the Admin API.
 	Upstream pacing.Upstream
 	// Budget says how the upstream's budget is spent; nil does not pace.
-	Budget pacing.Budget
+	Budget Budget
 	// Cache stores answers to reads; nil asks the upstream every time.
 	Cache *readcache.Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -58,6 +66,8 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
+	// Sessions exchanges JWTs for sessions, which Authenticator accepts; nil does not.
+	Sessions session.Sessions
 	// Leases gives leases, and protects the keys and service accounts that they have; nil
 	// gives none. The caller runs and closes it.
 	Leases *leases.Leases
@@ -138,7 +148,7 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers(), leased)
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased)
 }
 
 // leased is the protection of what leases have; nil without leases.

@@ -212,3 +212,31 @@ func TestLeaseWatch(t *testing.T) {
 	}
 	c.stop(t)
 }
+
+// TestExampleOfLeases: the policy of examples/leases is one, and opens to the workers what
+// they need and nothing else.
+func TestExampleOfLeases(t *testing.T) {
+	t.Parallel()
+	policy, err := filepath.Abs("../../examples/leases/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := writeFile(t, "gateway.yaml", "policy: "+policy+"\nupstream: {admin_key: {env: OPENAI_ADMIN_KEY}}\nleases: {path: leases.db}\n")
+	for _, tt := range []struct {
+		caller, rpc, request string
+		code                 int
+	}{
+		{"search-batch", "LeaseService/CreateLease", `{"role": "search-batch", "request_id": "1", "ttl": "3600s"}`, 0},
+		{"search-batch", "LeaseService/CreateLease", `{"role": "search-batch", "request_id": "1"}`, 0},
+		{"search-batch", "LeaseService/CreateLease", `{"role": "search-batch", "request_id": "1", "ttl": "86400s"}`, 1},
+		{"search-batch", "LeaseService/CreateLease", `{"role": "search-batch", "request_id": "1", "holder": "another"}`, 1},
+		{"search-batch", "LeaseService/Reconcile", `{}`, 1},
+		{"on-call", "LeaseService/Reconcile", `{}`, 0},
+		{"on-call", "LeaseService/CreateLease", `{"role": "search-batch", "request_id": "1"}`, 1},
+	} {
+		var out, failed bytes.Buffer
+		if code := run(t.Context(), []string{"can", "--config", config, "--caller", tt.caller, "--rpc", tt.rpc, "--request", tt.request}, streams{&out, &failed}); code != tt.code {
+			t.Errorf("%s %s %s: exit code %d\n%s%s", tt.caller, tt.rpc, tt.request, code, &out, &failed)
+		}
+	}
+}

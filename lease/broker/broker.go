@@ -68,9 +68,13 @@ type Observer interface {
 	Revoked(role, outcome string)
 }
 
+// deafObserver does not hear.
 type deafObserver struct{}
 
-func (deafObserver) Minted(string, string)  {}
+// Minted implements [Observer].
+func (deafObserver) Minted(string, string) {}
+
+// Revoked implements [Observer].
 func (deafObserver) Revoked(string, string) {}
 
 // Broker gives leases, and ends them. It may be used from any goroutine.

@@ -77,7 +77,7 @@ func (f *fakeUpstream) CreateKey(ctx context.Context, _ Errand, key NewKey) (mad
 		if f.accounts[key.ServiceAccountID] == nil {
 			return gone()
 		}
-		seconds := key.Expires.Sub(time.Now()).Truncate(time.Second)
+		seconds := time.Until(key.Expires).Truncate(time.Second)
 		id := f.id("key")
 		end := time.Now().Add(seconds)
 		f.keys[id] = &FoundKey{ProjectID: key.ProjectID, ServiceAccountID: key.ServiceAccountID, ID: id, Name: key.Name, Created: time.Now(), Expires: end}
@@ -97,7 +97,7 @@ func (f *fakeUpstream) Prolong(_ context.Context, _ Errand, _, keyID string, unt
 		if !f.alive(key) {
 			return &UpstreamError{Outcome: Refused, Err: errors.New("expired")}
 		}
-		end = time.Now().Add(until.Sub(time.Now()).Truncate(time.Second))
+		end = time.Now().Add(time.Until(until).Truncate(time.Second))
 		key.Expires, f.ever[keyID] = end, end
 		return nil
 	})
@@ -281,16 +281,15 @@ func (r *rig) another(t *testing.T) *Broker {
 	return b
 }
 
-// keeping runs the keeper of a broker until the test ends, or stop is called.
-func keeping(t *testing.T, b *Broker, o KeeperOptions) (k *Keeper, stop func()) {
+// keeping runs the keeper of a broker until the test ends.
+func keeping(t *testing.T, b *Broker, o KeeperOptions) *Keeper {
 	t.Helper()
-	k = NewKeeper(b, o)
+	k := NewKeeper(b, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); k.Run(ctx) }()
-	stop = sync.OnceFunc(func() { cancel(); <-done })
-	t.Cleanup(stop)
-	return k, stop
+	t.Cleanup(func() { cancel(); <-done })
+	return k
 }
 
 func request(id string) CreateRequest {

@@ -14,6 +14,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/roles"
 )
 
+// pass lets the time of a bubble pass.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // A bubble's clock.
+}
+
 func create(t *testing.T, b *Broker, q CreateRequest) Grant {
 	t.Helper()
 	grant, err := b.Create(t.Context(), q)
@@ -48,7 +53,7 @@ func TestALife(t *testing.T) {
 			t.Errorf("%+v", again)
 		}
 		for range 30 {
-			time.Sleep(50 * time.Minute)
+			pass(50 * time.Minute)
 			row, err := r.Renew(t.Context(), grant.Lease.ID, 0)
 			if reasonOf(err) == Over {
 				break
@@ -63,7 +68,7 @@ func TestALife(t *testing.T) {
 		if after := create(t, r.Broker, request("2")); after.Lease.ID == grant.Lease.ID {
 			t.Error("another request has the same lease")
 		}
-		time.Sleep(24*time.Hour + roles.DefaultGrace - time.Since(grant.Lease.Created) + 3*time.Second)
+		pass(24*time.Hour + roles.DefaultGrace - time.Since(grant.Lease.Created) + 3*time.Second)
 		synctest.Wait()
 		if state := stateOf(t, r.Broker, grant.Lease.ID); state != lease.Expired {
 			t.Errorf("it is %s", state)
@@ -84,7 +89,7 @@ func TestOneMintARequest(t *testing.T) {
 		other := r.another(t)
 		r.up.during = func(op string) {
 			if op == "create_key" {
-				time.Sleep(2 * time.Second)
+				pass(2 * time.Second)
 			}
 		}
 		grants := make([]Grant, 20)
@@ -129,8 +134,8 @@ func TestRevoke(t *testing.T) {
 			}
 			return nil
 		}
-		keeping(t, r.Broker, KeeperOptions{})
-		time.Sleep(time.Minute)
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
+		pass(time.Minute)
 		if len(r.up.living()) != 1 || stateOf(t, r.Broker, grant.Lease.ID) != lease.Revoking {
 			t.Error("the test has no effect")
 		}
@@ -157,7 +162,7 @@ func TestLostAnswers(t *testing.T) {
 							d.ServiceAccount = ""
 						}
 					}))
-					keeping(t, r.Broker, KeeperOptions{})
+					keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 					if made {
 						r.up.lost = func(op string) bool { return op == "create_key" }
 					} else {
@@ -175,11 +180,11 @@ func TestLostAnswers(t *testing.T) {
 					if _, err := r.Create(t.Context(), request("1")); reasonOf(err) != Doubtful {
 						t.Errorf("again: %v", err)
 					}
-					time.Sleep(time.Minute)
+					pass(time.Minute)
 					if living := r.up.living(); len(living) != 0 {
 						t.Errorf("%v live", living)
 					}
-					time.Sleep(2 * time.Hour)
+					pass(2 * time.Hour)
 					synctest.Wait()
 					var states []lease.State
 					for _, row := range rows(t, r.Broker) {
@@ -222,7 +227,7 @@ func TestNotSent(t *testing.T) {
 				return nil
 			}
 			_, err := r.Create(t.Context(), request("1"))
-			if e, _ := err.(*Error); e == nil || e.Reason != NotMade || e.RetryAfter != 7*time.Second {
+			if e, _ := errors.AsType[*Error](err); e == nil || e.Reason != NotMade || e.RetryAfter != 7*time.Second {
 				t.Fatalf("%v", err)
 			}
 			if all := rows(t, r.Broker); len(all) != 0 {
@@ -243,7 +248,7 @@ func TestShare(t *testing.T) {
 		other := r.another(t)
 		r.up.during = func(op string) {
 			if op == "create_key" {
-				time.Sleep(3 * time.Second)
+				pass(3 * time.Second)
 			}
 		}
 		var all sync.WaitGroup
@@ -271,7 +276,7 @@ func TestShare(t *testing.T) {
 			}
 		}
 		// They leave, and the last one takes the key along.
-		keeping(t, r.Broker, KeeperOptions{})
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 		for _, row := range rows(t, r.Broker) {
 			if !row.IsCredential() {
 				all.Go(func() {
@@ -282,7 +287,7 @@ func TestShare(t *testing.T) {
 			}
 		}
 		all.Wait()
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		synctest.Wait()
 		if living := r.up.living(); len(living) != 0 {
 			t.Errorf("%d keys live", len(living))
@@ -300,11 +305,17 @@ func TestExpireAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, role(func(d *roles.Definition) { d.MaxLive = new(2000) }))
 		keeping(t, r.Broker, KeeperOptions{SweepInterval: 1000 * time.Hour, Tick: 20 * time.Second, Term: time.Hour})
+		var all sync.WaitGroup
 		for i := range 1000 {
-			create(t, r.Broker, request(fmt.Sprint(i)))
+			all.Go(func() {
+				if _, err := r.Create(t.Context(), request(fmt.Sprint(i))); err != nil {
+					t.Error(err)
+				}
+			})
 		}
+		all.Wait()
 		before := r.up.made()
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		synctest.Wait()
 		if after := r.up.made(); after != before {
 			t.Errorf("%d calls", after-before)
@@ -324,7 +335,7 @@ func TestExpireAtOnce(t *testing.T) {
 func TestRotate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		keeping(t, r.Broker, KeeperOptions{})
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 		grant := create(t, r.Broker, request("1"))
 		rotated, err := r.Rotate(t.Context(), RotateRequest{ID: grant.Lease.ID, RequestID: "a", Overlap: 10 * time.Minute})
 		if err != nil || rotated.Lease.APIKeyID == grant.Lease.APIKeyID || rotated.Secret.IsZero() || rotated.Previous.APIKeyID != grant.Lease.APIKeyID {
@@ -334,11 +345,11 @@ func TestRotate(t *testing.T) {
 		if err != nil || again.Lease.APIKeyID != rotated.Lease.APIKeyID || string(again.Secret.Reveal()) != string(rotated.Secret.Reveal()) {
 			t.Fatalf("%+v, %v", again, err)
 		}
-		time.Sleep(9 * time.Minute)
+		pass(9 * time.Minute)
 		if living := r.up.living(); len(living) != 2 {
 			t.Errorf("%v live in the overlap", living)
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if living := r.up.living(); len(living) != 1 {
 			t.Errorf("%v live after the overlap", living)
 		}
@@ -347,14 +358,14 @@ func TestRotate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if living := r.up.living(); len(living) != 2 {
 			t.Errorf("%v live after five rotations", living)
 		}
 		if _, err := r.Revoke(t.Context(), RevokeRequest{ID: grant.Lease.ID, ByOwner: true}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if living := r.up.living(); len(living) != 0 {
 			t.Errorf("%v live after the revocation", living)
 		}
@@ -372,7 +383,7 @@ func TestReconcile(t *testing.T) {
 		lost.Broker.o.Upstream = r.up
 		account := r.up.keys[grant.Lease.APIKeyID].ServiceAccountID
 		r.up.keys["key_person"] = &FoundKey{ProjectID: "proj_search", ServiceAccountID: account, ID: "key_person", Name: grant.Lease.CredentialName + "x", Expires: time.Now().Add(time.Hour)}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		var found []Finding
 		note := func(f Finding) error {
 			if f.Done == nil {
@@ -388,7 +399,7 @@ func TestReconcile(t *testing.T) {
 			t.Fatalf("%+v, %v", found, err)
 		}
 		keeping(t, lost.Broker, KeeperOptions{})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 1 || living[0] != grant.Lease.CredentialName+"x" {
 			t.Errorf("%v live", living)
 		}
@@ -419,7 +430,7 @@ func TestStatic(t *testing.T) {
 			t.Errorf("a lease of a static role: %v", err)
 		}
 		keeping(t, r.Broker, KeeperOptions{Tick: 20 * time.Second, Term: time.Hour})
-		time.Sleep(6*time.Hour + time.Minute)
+		pass(6*time.Hour + time.Minute)
 		second, err := r.ReadStatic(t.Context(), "team", "search")
 		if err != nil || second.Credential.APIKeyID == first.Credential.APIKeyID || second.Previous.APIKeyID != first.Credential.APIKeyID {
 			t.Fatalf("%+v, %v", second, err)
@@ -431,12 +442,12 @@ func TestStatic(t *testing.T) {
 		}
 		for range 30 {
 			use()
-			time.Sleep(5 * time.Minute)
+			pass(5 * time.Minute)
 		}
 		if living := r.up.living(); len(living) != 2 {
 			t.Errorf("a key that is used is gone: %v", living)
 		}
-		time.Sleep(30 * time.Minute)
+		pass(30 * time.Minute)
 		if living := r.up.living(); len(living) != 1 {
 			t.Errorf("a quiet key is left: %v", living)
 		}
@@ -455,8 +466,8 @@ func TestStatic(t *testing.T) {
 func TestSpares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, role(func(d *roles.Definition) { d.Spares = new(3) }))
-		keeping(t, r.Broker, KeeperOptions{})
-		time.Sleep(time.Minute)
+		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 3 {
 			t.Fatalf("%d spares", len(living))
 		}
@@ -467,14 +478,14 @@ func TestSpares(t *testing.T) {
 		if after := r.up.made(); after != before {
 			t.Errorf("%d calls for leases that spares are there for", after-before)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 6 {
 			t.Errorf("%d keys", len(living))
 		}
 		if _, err := r.Revoke(t.Context(), RevokeRequest{ID: rowsOf(t, r.Broker, "team")[0].ID}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if living := r.up.living(); len(living) != 5 {
 			t.Errorf("%d keys after a revocation", len(living))
 		}
@@ -488,120 +499,4 @@ func rowsOf(t *testing.T, b *Broker, caller string) []lease.Record {
 		t.Fatal(err)
 	}
 	return page.Records
-}
-
-// TestFailover: when the replica that leads is gone, another one does what is due. One
-// that comes back late changes nothing any more.
-func TestFailover(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		other := r.another(t)
-		first := NewKeeper(r.Broker, KeeperOptions{})
-		term, err := r.ledger.Lead(t.Context(), r.Broker.o.Replica, DefaultTerm)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keeper, _ := keeping(t, other, KeeperOptions{})
-		grant := create(t, r.Broker, request("1"))
-		if _, err := r.Revoke(t.Context(), RevokeRequest{ID: grant.Lease.ID}); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(DefaultTerm / 2)
-		if len(r.up.living()) != 1 {
-			t.Fatal("a replica that does not lead revokes")
-		}
-		time.Sleep(DefaultTerm + time.Second)
-		synctest.Wait()
-		if len(r.up.living()) != 0 {
-			t.Error("nobody has taken over")
-		}
-		if stats, err := keeper.Stats(t.Context()); err != nil || !stats.Leads {
-			t.Errorf("%+v, %v", stats, err)
-		}
-		late := &worker{Keeper: first, term: term.Fence}
-		row, err := r.Broker.Get(t.Context(), create(t, r.Broker, request("2")).Lease.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := late.update(t.Context(), lease.Change{Record: row, Kind: EventKept}); !errors.Is(err, lease.ErrFenced) {
-			t.Errorf("the leader before changes a lease: %v", err)
-		}
-	})
-}
-
-// TestStats: what waits, and since when.
-func TestStats(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		grant := create(t, r.Broker, request("1"))
-		if _, err := r.Revoke(t.Context(), RevokeRequest{ID: grant.Lease.ID}); err != nil {
-			t.Fatal(err)
-		}
-		since := time.Now()
-		r.up.fail = func(op string) error {
-			if op == "delete_key" {
-				return &UpstreamError{Outcome: Refused, Err: context.Canceled}
-			}
-			return nil
-		}
-		keeper, _ := keeping(t, r.Broker, KeeperOptions{Tick: 10 * time.Second})
-		time.Sleep(Overdue + time.Minute)
-		stats, err := keeper.Stats(t.Context())
-		if err != nil || stats.Overdue != 1 || stats.OldestRevocation.Sub(since).Abs() > time.Second || stats.LastSweep.IsZero() {
-			t.Errorf("%+v, %v", stats, err)
-		}
-	})
-}
-
-// TestSomebodyElseDeletes: a key that is deleted past the gateway ends its lease with the
-// next renewal.
-func TestSomebodyElseDeletes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		keeping(t, r.Broker, KeeperOptions{})
-		grant := create(t, r.Broker, request("1"))
-		delete(r.up.keys, grant.Lease.APIKeyID)
-		if _, err := r.Renew(t.Context(), grant.Lease.ID, 2*time.Hour); reasonOf(err) != Over {
-			t.Errorf("%v", err)
-		}
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		time.Sleep(3 * time.Hour)
-		synctest.Wait()
-		if state := stateOf(t, r.Broker, grant.Lease.ID); state != lease.Revoked && state != lease.Expired {
-			t.Errorf("it is %s", state)
-		}
-	})
-}
-
-// TestOverloaded: a lease that could not be revoked before it ends is refused, with the
-// time after which it is not.
-func TestOverloaded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, role(func(d *roles.Definition) { d.TTL = new(10 * time.Minute); d.MaxLive = new(1000) }))
-		for i := range 100 {
-			grant := create(t, r.Broker, request(fmt.Sprint(i)))
-			if _, err := r.Revoke(t.Context(), RevokeRequest{ID: grant.Lease.ID}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		r.up.outlook = Outlook{PerMinute: 7}
-		time.Sleep(2 * time.Second)
-		_, err := r.Create(t.Context(), request("one more"))
-		refused, _ := err.(*Error)
-		if refused == nil || refused.Reason != Overloaded || refused.RetryAfter < time.Minute {
-			t.Fatalf("%v", err)
-		}
-		budget := make(chan struct{}, 1)
-		r.up.during = func(op string) {
-			if op == "delete_key" { // Seven a minute, as the outlook says.
-				budget <- struct{}{}
-				time.Sleep(time.Minute / 7)
-				<-budget
-			}
-		}
-		keeping(t, r.Broker, KeeperOptions{})
-		time.Sleep(refused.RetryAfter)
-		create(t, r.Broker, request("one more"))
-	})
 }

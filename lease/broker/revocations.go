@@ -146,7 +146,7 @@ func (w *worker) revoke(ctx context.Context, row lease.Record) error {
 // backoff is the pause after so many failures, with a part drawn at random.
 func backoff(attempts int) time.Duration {
 	pause := min(longestBackoff, time.Second<<min(attempts, 10))
-	return pause/2 + rand.N(pause/2+1)
+	return pause/2 + rand.N(pause/2+1) //nolint:gosec // It spreads calls, and is no secret.
 }
 
 // again says when a deletion is tried again.
@@ -187,7 +187,7 @@ func (w *worker) revoked(ctx context.Context, row lease.Record) error {
 }
 
 // change changes a row as it is, and again as it is then if it has changed meanwhile.
-func (w *worker) change(ctx context.Context, id string, make func(lease.Record) (lease.Change, bool, error)) error {
+func (w *worker) change(ctx context.Context, id string, of func(lease.Record) (lease.Change, bool, error)) error {
 	for wait := earliest; ; wait = min(2*wait, latest) {
 		row, err := w.b.o.Ledger.Get(ctx, id)
 		if errors.Is(err, lease.ErrNotFound) {
@@ -196,7 +196,7 @@ func (w *worker) change(ctx context.Context, id string, make func(lease.Record) 
 		if err == nil {
 			var change lease.Change
 			var ok bool
-			if change, ok, err = make(row); err != nil || !ok {
+			if change, ok, err = of(row); err != nil || !ok {
 				return err
 			}
 			_, err = w.update(ctx, change)

@@ -119,11 +119,11 @@ func (b *Broker) replace(ctx context.Context, id string, made lease.Record, secr
 		if err != nil {
 			return nil, err
 		}
-		row, err := b.current(ctx, id)
-		if over = err; err != nil {
+		var row lease.Record
+		if row, over = b.current(ctx, id); over != nil {
 			// Nobody is going to have it.
 			issuing.Record.Seated = 0
-			return []lease.Change{issuing}, nil
+			return []lease.Change{issuing}, nil //nolint:nilerr // The caller looks at over.
 		}
 		changes := []lease.Change{issuing}
 		rotated = Rotated{Lease: row, Secret: secret}

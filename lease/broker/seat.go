@@ -87,8 +87,6 @@ func (b *Broker) createSeated(ctx context.Context, role *roles.Role, q *CreateRe
 	return b.seated(ctx, row.ID, &credential, secret)
 }
 
-var errNoCredential = errors.New("broker: the shared key was not made")
-
 func open(r *lease.Record) bool { return r.State == lease.Issued || r.State == lease.Active }
 
 // seated writes down that a lease has the key of the credential in which it has a seat.

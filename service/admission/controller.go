@@ -137,6 +137,16 @@ func principalOf(ctx context.Context) (*principal, error) {
 	return p, nil
 }
 
+// IdentityOf is who makes the call of ctx. It is for answers about the caller itself: no
+// decision is made from it.
+func IdentityOf(ctx context.Context) (authn.Identity, error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return authn.Identity{}, err
+	}
+	return p.identity, nil
+}
+
 // Part returns a context for the requests of a fan-out. Each of them is authorized
 // for the same caller and the same credential, by the policy in force at its time, and
 // waits for the upstream's budget behind interactive calls.

@@ -39,6 +39,7 @@ func toCaller(err error) error {
 		return rpcerror.InvalidField("role", "a static role has a key and no leases, and no other role has that", err)
 	case broker.OtherRequest:
 		return rpcerror.InvalidField("request_id", "the request was made before, with another holder or other labels", err)
+	default: // The others have reasons of their own.
 	}
 	e := rpcerror.OfLease(reasons[refused.Reason], refused.RetryAfter, err)
 	switch refused.Reason {
@@ -48,6 +49,7 @@ func toCaller(err error) error {
 	case broker.Overloaded:
 		e.Message = "revocations wait for longer than the lease would live"
 		e.Metadata = map[string]string{"limit": "revocations"}
+	default: // The message says it all.
 	}
 	if refused.LeaseID != "" {
 		if e.Metadata == nil {
@@ -76,6 +78,10 @@ func notMade(refused *broker.Error) error {
 		return known
 	}
 	e := rpcerror.OfLease(rpcerror.ReasonLeaseNotMade, refused.RetryAfter, refused)
+	if up, ok := errors.AsType[*upstream.Error](refused.Err); ok && up.Kind == upstream.NotFound {
+		e.Code = connect.CodeFailedPrecondition
+		e.Message = "no key was made for the request: the upstream does not have the project of the role"
+	}
 	if refused.RetryAfter > 0 {
 		e.Code = connect.CodeUnavailable
 		e.Message = "no key was made for the request; make the same call again"

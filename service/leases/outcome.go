@@ -31,10 +31,14 @@ func failed(err error, read bool) error {
 				e.Outcome = broker.Gone
 			case upstream.InvalidArgument, upstream.Conflict:
 				e.Outcome = broker.Refused
+			default: // A read does nothing, whatever became of it.
 			}
 		}
 	case errors.As(err, &up):
-		e.Outcome, e.RetryAfter = outcomes[up.Kind], up.RetryAfter
+		e.RetryAfter = up.RetryAfter
+		if outcome, known := outcomes[up.Kind]; known {
+			e.Outcome = outcome
+		}
 	case errors.As(err, &request), errors.As(err, &invalid):
 		e.Outcome = broker.Refused
 	case errors.As(err, &known):

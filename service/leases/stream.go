@@ -31,7 +31,7 @@ var errEnough = errors.New("leases: the stream is over")
 func failureOf(leaseID, projectID string, err error) *leasev1.LeaseFailure {
 	seen := rpcerror.ToCaller(toCaller(err))
 	f := &leasev1.LeaseFailure{
-		LeaseId: leaseID, ProjectId: projectID, Code: int32(seen.Code), Reason: seen.Reason, Message: seen.Message, //nolint:gosec // A code is small.
+		LeaseId: leaseID, ProjectId: projectID, Code: int32(seen.Code), Reason: seen.Reason, Message: seen.Message,
 	}
 	if seen.RetryAfter > 0 {
 		f.RetryDelay = durationpb.New(seen.RetryAfter)
@@ -220,7 +220,7 @@ func (h *handlers) watch(ctx context.Context, permit admission.Permit, send send
 	if err != nil {
 		return err
 	}
-	at := uint64(q.GetAfter()) //nolint:gosec // It is not negative: its rule says so.
+	at := uint64(q.GetAfter())
 	if at == 0 {
 		if at, err = h.broker.Sequence(ctx); err != nil {
 			return toCaller(err)
@@ -233,7 +233,7 @@ func (h *handlers) watch(ctx context.Context, permit admission.Permit, send send
 		switch late := (*lease.LateError)(nil); {
 		case errors.As(err, &late):
 			at, said = late.Last, time.Now()
-			if err := send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_GAP}); err != nil { //nolint:gosec // It counts events.
+			if err := send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_GAP}); err != nil {
 				return err
 			}
 			continue
@@ -253,7 +253,7 @@ func (h *handlers) watch(ctx context.Context, permit admission.Permit, send send
 		at = page.Last
 		if time.Since(said) >= alive {
 			said = time.Now()
-			if err := send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_ALIVE}); err != nil { //nolint:gosec // It counts events.
+			if err := send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_ALIVE}); err != nil {
 				return err
 			}
 		}
@@ -278,7 +278,7 @@ func (h *handlers) event(ctx context.Context, permit admission.Permit, e *lease.
 	if may, err := h.admission.MayLease(ctx, permit, knownAs(&e.Record)); err != nil || !may {
 		return false, err
 	}
-	return true, send(&leasev1.WatchLeasesResponse{Sequence: int64(e.Sequence), Kind: kind, Lease: messageOf(&e.Record)}) //nolint:gosec // It counts events.
+	return true, send(&leasev1.WatchLeasesResponse{Sequence: int64(e.Sequence), Kind: kind, Lease: messageOf(&e.Record)})
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -32,7 +32,11 @@ func leaseReasons(t *testing.T) []string {
 		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
 			return true
 		}
-		reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		literal, ok := spec.Values[0].(*ast.BasicLit)
+		if !ok {
+			t.Fatalf("%s is not a literal", spec.Names[0].Name)
+		}
+		reason, err := strconv.Unquote(literal.Value)
 		if err != nil {
 			t.Fatal(err)
 		}

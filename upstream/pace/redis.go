@@ -61,6 +61,9 @@ type redisRules struct {
 	Memory int64   `json:"memory"`
 	Grace  int64   `json:"grace"`
 	Expire int64   `json:"expire"` // milliseconds
+	// MintShare and UrgentRun are how classes share tokens.
+	MintShare float64 `json:"mint_share"`
+	UrgentRun int     `json:"urgent_run"`
 }
 
 type redisTerms struct {
@@ -120,7 +123,7 @@ func (r *Redis) Take(ctx context.Context, ask Ask) (Answer, error) {
 	var answer Answer
 	err := r.run(ctx, r.scripts.take, []Terms{ask.Bucket, ask.Organization}, []any{
 		r.rules(ask.Rules), ask.Bucket.encode(), ask.Organization.encode(), r.replica,
-		int(ask.Class), ask.BucketDebt.encode(), ask.OrganizationDebt.encode(),
+		ask.Class.number(), ask.BucketDebt.encode(), ask.OrganizationDebt.encode(), ask.BucketMints, ask.OrganizationMints,
 	}, func(reply *reply) {
 		answer.Granted = reply.text() == "1"
 		answer.BucketWait, answer.OrganizationWait = reply.time(), reply.time()
@@ -192,9 +195,30 @@ func (r *Redis) rules(rules Rules) string {
 		Window: rules.Window.Microseconds(), Margin: rules.Margin, Lower: l.Lower, Step: l.Step,
 		Quiet: l.Quiet.Microseconds(), Memory: l.Memory.Microseconds(),
 		Grace: r.options.Grace.Microseconds(), Expire: r.options.Expire.Milliseconds(),
+		MintShare: rules.MintShare, UrgentRun: urgentRun,
 	})
 	r.encoded.Store(&encodedRules{rules, text})
 	return text
+}
+
+// number is the number of a class in Redis. Revocation, Interactive and FanOut have those
+// of builds that know no others: replicas of both take turns while one replaces the
+// other.
+func (c Class) number() int {
+	switch c {
+	case Urgent:
+		return 0
+	case Revocation:
+		return 1
+	case Mint:
+		return 4
+	case Interactive:
+		return 2
+	case Spare:
+		return 5
+	default:
+		return 3
+	}
 }
 
 func (t Terms) encode() string {
@@ -255,7 +279,7 @@ func (r *reply) time() time.Duration {
 
 func (r *reply) state() State {
 	s := State{Rate: r.float(), RefusedRate: r.float(), Tokens: r.float(), Epoch: uint64(r.float())}
-	s.Closed, s.Refused, s.Waiting = r.time(), r.time(), int(r.float())
+	s.Closed, s.Refused, s.Waiting, s.MintCredit = r.time(), r.time(), int(r.float()), r.float()
 	return s
 }
 

@@ -17,14 +17,21 @@ import "github.com/redis/go-redis/v9"
 //	refused       the time of the last refusal
 //	refused_rate  the rate that was refused when the rate was last lowered
 //	closed        the time until which no call is made
-//	express       the time until which revocations wait as interactive calls
+//	express       the time until which revocations and mints wait as interactive calls,
+//	              where such calls wait
+//	mints         what mints have earned of the next token, as level.credit
+//	run           the number of urgent calls that went in succession before others
 //	w:REPLICA     class:since:due, of a replica that waits until due
+//	m:REPLICA     1 while mints are among the calls that wait there
 //
-// Instants are Unix microseconds by Redis's clock.
+// Instants are Unix microseconds by Redis's clock. Classes have the numbers of
+// Class.number.
 //
 // Waiting replicas take turns: by class, then by since. Of two tokens in succession
-// one at the most goes before the turns of others to a revocation, whatever replica
-// asks for it. A replica that does not ask within the grace after its due loses its
+// one at the most goes before the turns of others to a revocation or a mint, whatever
+// replica asks for it. Where revocations wait, mints have their share of the tokens of
+// all replicas, and where urgent calls wait, the others have every tenth. Spare calls
+// have no turn. A replica that does not ask within the grace after its due loses its
 // turn, so a replica that died or has no waiting calls left delays the others by no
 // more than the grace.
 
@@ -47,13 +54,18 @@ local price = function(b)
 end
 
 local read = function(key, terms)
-	local b = {key = key, terms = terms, turns = {}, others = 0, epoch = 0, raised = 0, refused = 0, refused_rate = 0, closed = 0, express = 0}
+	local b = {
+		key = key, terms = terms, turns = {}, minting = {}, epoch = 0, raised = 0, refused = 0, refused_rate = 0,
+		closed = 0, express = 0, mints = 0, run = 0,
+	}
 	local fields = redis.call('HGETALL', key)
 	for i = 1, #fields, 2 do
 		local name, value = fields[i], fields[i + 1]
 		if name:sub(1, 2) == 'w:' then
 			local class, since, due = value:match('^(%d+):(%d+):(%d+)$')
 			b.turns[name:sub(3)] = {class = tonumber(class), since = tonumber(since), due = tonumber(due)}
+		elseif name:sub(1, 2) == 'm:' then
+			b.minting[name:sub(3)] = true
 		else
 			b[name] = tonumber(value)
 		end -- of a field
@@ -61,6 +73,7 @@ local read = function(key, terms)
 	b.floor = math.min(terms.floor, terms.calls)
 	b.rate = math.min(b.rate or terms.calls, terms.calls)
 	price(b)
+	if (b.tat or 0) + b.interval < now then b.run = 0 end -- if: nobody has waited since
 	return b
 end
 
@@ -90,7 +103,7 @@ local state = function(b, reply, me)
 	if b.refused > 0 then ago = now - b.refused end
 	for _, n in ipairs({
 		exact(b.rate), exact(b.refused_rate), whole(tokens(b)), whole(b.epoch),
-		whole(math.max(0, b.closed - now)), whole(ago), whole(others),
+		whole(math.max(0, b.closed - now)), whole(ago), whole(others), exact(b.mints),
 	}) do reply[#reply + 1] = n end
 	return reply
 end
@@ -100,12 +113,15 @@ end
 // for the bucket without one.
 //
 //	KEYS  bucket, organization
-//	ARGV  rules; terms of both; this replica; class; debts of both
+//	ARGV  rules; terms of both; this replica; class; debts of both; for each, 1 if
+//	      mints of this replica wait for it, or 0
 //
 // It returns whether it took them, the time until each bucket has a token (another
 // one), the states of both, and the arguments of scriptReturn.
 const scriptTake = scriptTerms + `
 local me, class = ARGV[4], tonumber(ARGV[5])
+local urgent, revocation, interactive, fan_out, mint, spare = 0, 1, 2, 3, 4, 5
+local prompt = {[revocation] = true, [interactive] = true, [mint] = true}
 
 local raise = function(b)
 	local calls = b.terms.calls
@@ -134,26 +150,44 @@ local pay = function(b, debt)
 	end -- of a debt
 end
 
--- The class that counts: revocations have a share of the tokens.
-local counted = function(b, class)
-	if class == 1 and now < b.express then return 2 end
-	return class
+-- What waits for b, here and elsewhere.
+local survey = function(b, mints)
+	b.mints_here, b.mints_wait, b.seen = mints, mints or class == mint, {[class] = true}
+	for replica, turn in pairs(b.turns) do
+		if replica ~= me and turn.due + b.grace > now then
+			b.others, b.seen[turn.class] = true, true
+			b.mints_wait = b.mints_wait or turn.class == mint or b.minting[replica] or false
+		end -- of one that waits
+	end
+	b.contested = b.mints_wait and b.seen[revocation]
+	b.owes_mint = b.contested and b.mints + rules.mint_share > 1 - 1e-9
+	b.behind = b.seen[revocation] or b.seen[interactive] or b.seen[fan_out] or b.seen[mint]
+	b.paused = now < b.express and b.seen[interactive]
 end
 
--- Since when this replica waits. Revocations and interactive calls share a turn.
+-- The place of a class in the order.
+local rank = function(b, class)
+	if class == urgent then return b.run >= rules.urgent_run and 35 or 0 end
+	if class == mint and b.owes_mint then return 5 end
+	if class == interactive or prompt[class] and b.paused then return 20 end
+	return ({[revocation] = 10, [mint] = 15, [fan_out] = 30})[class] or 40
+end
+
+-- Since when this replica waits. Prompt calls share a turn.
 local since = function(b)
 	local mine = b.turns[me]
-	if mine and (mine.class == class or math.max(mine.class, class) <= 2) then return mine.since end
+	if mine and (mine.class == class or prompt[mine.class] and prompt[class]) then return mine.since end
 	return now
 end
 
 -- Whether all tokens are for replicas that go before this one.
 local spoken_for = function(b)
-	local mine, from, ahead = counted(b, class), since(b), 0
+	if class == spare then return b.others end
+	local mine, from, ahead = rank(b, class), since(b), 0
 	for replica, turn in pairs(b.turns) do
-		local other = counted(b, turn.class)
+		local other = rank(b, turn.class)
 		if turn.due + rules.window < now then
-			redis.call('HDEL', b.key, 'w:' .. replica)
+			redis.call('HDEL', b.key, 'w:' .. replica, 'm:' .. replica)
 		elseif replica ~= me and turn.due + b.grace > now and
 			(other < mine or (other == mine and turn.since < from)) then
 			ahead = ahead + 1
@@ -162,20 +196,51 @@ local spoken_for = function(b)
 	return ahead >= tokens(b)
 end
 
-local line_up = function(b, wait)
-	write(b, 'w:' .. me, whole(class) .. ':' .. whole(since(b)) .. ':' .. whole(now + wait))
+local leave = function(b)
+	if b.turns[me] then redis.call('HDEL', b.key, 'w:' .. me, 'm:' .. me) end -- if
 end
 
-local leave = function(b)
-	if b.turns[me] then redis.call('HDEL', b.key, 'w:' .. me) end -- if
+local line_up = function(b, wait)
+	if class == spare then return leave(b) end
+	if b.minting[me] and not b.mints_here then redis.call('HDEL', b.key, 'm:' .. me) end -- if
+	local fields = {'w:' .. me, whole(class) .. ':' .. whole(since(b)) .. ':' .. whole(now + wait)}
+	if b.mints_here then fields[3], fields[4] = 'm:' .. me, '1' end -- if
+	write(b, unpack(fields))
+end
+
+-- The time until there is a token for this class.
+local until_token = function(b)
+	if class ~= spare then return wait(b) end
+	if b.burst > 1 then return wait(b) + b.interval end -- if: one is left
+	return math.max(wait(b), (b.tat or 0) + rules.window - now)
+end
+
+-- Of the tokens that urgent calls do not take, mints earn their share.
+local earn = function(b)
+	if class == urgent then return b.mints end
+	if class == mint then return math.max(0, b.mints + rules.mint_share - 1) end
+	if b.contested then return math.min(1, b.mints + rules.mint_share) end
+	return b.mints_wait and b.mints or 0
 end
 
 local take = function(b)
 	local before = tat(b)
 	b.tat = before + b.interval
-	write(b, 'tat', whole(b.tat))
+	local fields = {'tat', whole(b.tat)}
+	local set = function(name, value)
+		fields[#fields + 1] = name
+		fields[#fields + 1] = value
+	end
 	-- Not the next token, and the one after that.
-	if class == 1 and now >= b.express then write(b, 'express', whole(now + b.interval * 1.5)) end -- if
+	if (class == revocation or class == mint and not b.owes_mint) and now >= b.express then
+		set('express', whole(now + b.interval * 1.5))
+	end -- of what goes before turns
+	local run, mints = 0, earn(b)
+	if class == urgent then run = b.behind and b.run + 1 or b.run end -- if
+	if run ~= b.run then set('run', whole(run)) end -- if
+	if mints ~= b.mints then set('mints', exact(mints)) end -- if
+	b.run, b.mints = run, mints
+	write(b, unpack(fields))
 	leave(b)
 	return whole(b.tat) .. ':' .. whole(before)
 end
@@ -184,9 +249,11 @@ local own, all = read(KEYS[1], cjson.decode(ARGV[2])), read(KEYS[2], cjson.decod
 raise(own)
 pay(own, cjson.decode(ARGV[6]))
 pay(all, cjson.decode(ARGV[7]))
-local own_wait, all_wait = wait(own), wait(all)
-if own_wait <= 0 and spoken_for(own) then own_wait = own.grace end
-if all_wait <= 0 and spoken_for(all) then all_wait = all.grace end
+survey(own, ARGV[8] == '1')
+survey(all, ARGV[9] == '1')
+local own_wait, all_wait = until_token(own), until_token(all)
+if own_wait <= 0 and spoken_for(own) then own_wait = class == spare and own.interval or own.grace end
+if all_wait <= 0 and spoken_for(all) then all_wait = class == spare and all.interval or all.grace end
 
 local granted, receipt = '0', ''
 if own_wait > 0 then

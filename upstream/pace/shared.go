@@ -29,8 +29,11 @@ type Ask struct {
 	// Bucket and Organization are the buckets to take from.
 	Bucket, Organization Terms
 	// Class is the class of the call that this replica would make. Of the tokens for
-	// revocations, no two in succession go before the turns of other replicas.
+	// revocations and mints, no two in succession go before the turns of other replicas.
 	Class Class
+	// BucketMints and OrganizationMints report whether mints are among the calls of this
+	// replica that wait for a token of each.
+	BucketMints, OrganizationMints bool
 	// BucketDebt and OrganizationDebt are settled first.
 	BucketDebt, OrganizationDebt Debt
 }
@@ -81,6 +84,8 @@ type State struct {
 	Refused time.Duration
 	// Waiting is the number of other replicas that wait.
 	Waiting int
+	// MintCredit is what mints have earned of the next token, at most 1.
+	MintCredit float64
 	// Lowered reports, after a [Refusal], whether it lowered the rate.
 	Lowered bool
 }

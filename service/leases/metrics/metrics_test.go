@@ -99,9 +99,9 @@ func TestNumbersOfTheLedger(t *testing.T) {
 			"lease_last_sweep_timestamp_seconds": float64(begun.Add(-time.Second).UnixMilli()) / 1000,
 		})
 		from.set(broker.Stats{}, errors.New("no answer"))
-		time.Sleep(goodFor)
+		time.Sleep(goodFor) //nolint:forbidigo // the time of the bubble
 		want(t, shown(t, m), map[string]float64{"lease_doubtful": 4})
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // the time of the bubble
 		old := shown(t, m)
 		for _, name := range []string{"lease_doubtful", "leases lease search ACTIVE", "lease_leader"} {
 			if _, ok := old[name]; ok {
@@ -110,7 +110,7 @@ func TestNumbersOfTheLedger(t *testing.T) {
 		}
 		want(t, old, map[string]float64{"lease_mints_total done (other)": 0})
 		from.set(broker.Stats{Counts: []lease.Count{{Role: "search", State: lease.Expired, N: 7}}}, nil)
-		time.Sleep(askEvery)
+		time.Sleep(askEvery) //nolint:forbidigo // the time of the bubble
 		synctest.Wait()
 		again := shown(t, m)
 		want(t, again, map[string]float64{"leases lease search EXPIRED": 7, "lease_doubtful": 0})

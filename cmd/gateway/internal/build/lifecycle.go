@@ -87,7 +87,7 @@ func startAll(ctx context.Context, components []runner) (group *errgroup.Group, 
 func first(a context.Context, others ...context.Context) (<-chan struct{}, context.CancelFunc) {
 	either, cancel := context.WithCancel(a)
 	for _, other := range others {
-		context.AfterFunc(other, cancel)
+		context.AfterFunc(other, cancel) //nolint:contextcheck // Each of them ends the wait.
 	}
 	return either.Done(), cancel
 }

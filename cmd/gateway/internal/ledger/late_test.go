@@ -117,10 +117,10 @@ func TestLateOpens(t *testing.T) {
 		if _, err := late.Counts(t.Context()); !errors.Is(err, lease.ErrUnavailable) || !strings.Contains(late.Degraded(), "no lease is given") {
 			t.Errorf("before it is open: %v, %q", err, late.Degraded())
 		}
-		time.Sleep(10 * openEvery)
+		time.Sleep(10 * openEvery) //nolint:forbidigo // the time of the bubble
 		synctest.Wait()
 		o.set(func(s *state) { s.ready = nil })
-		time.Sleep(openEvery)
+		time.Sleep(openEvery) //nolint:forbidigo // the time of the bubble
 		synctest.Wait()
 		if _, err := late.Counts(t.Context()); err != nil || late.Degraded() != "" {
 			t.Errorf("open: %v, %q", err, late.Degraded())
@@ -177,12 +177,12 @@ func TestDegraded(t *testing.T) {
 			}
 		}
 		want("leases may be forgotten: Redis evicts leases.")
-		time.Sleep(3 * lookEvery)
+		time.Sleep(3 * lookEvery) //nolint:forbidigo // the time of the bubble
 		synctest.Wait()
 		o.set(func(s *state) { s.unavailable = true })
 		want("does not answer")
 		o.set(func(s *state) { s.unavailable, s.findings = false, s.findings[1:] })
-		time.Sleep(lookEvery)
+		time.Sleep(lookEvery) //nolint:forbidigo // the time of the bubble
 		synctest.Wait()
 		want("")
 		o.set(func(s *state) { s.err = lease.ErrLost })
