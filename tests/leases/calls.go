@@ -28,9 +28,12 @@ const (
 )
 
 const (
-	// attemptLimit bounds one attempt, and attempts is how often a call is made again.
-	attemptLimit = 2500 * time.Millisecond
-	attempts     = 4
+	// attemptLimit bounds one attempt, and callLimit is how long a call is made again: for
+	// longer than a gateway is away, and not for as long as an intent is in doubt.
+	attemptLimit = 1500 * time.Millisecond
+	callLimit    = 3 * time.Second
+	// streamLimit bounds an attempt whose answer is a stream: it reads many keys.
+	streamLimit = 10 * time.Second
 )
 
 // try makes a call, and makes it again at another gateway while its outcome is not known.
@@ -38,7 +41,8 @@ const (
 func (t *Tenant) try(ctx context.Context, rpc string, call func(ctx context.Context, c leasev1connect.LeaseServiceClient) error, failed func()) outcome {
 	result := refused
 	at := t.random.IntN(len(t.house.Gateways))
-	for n := range attempts {
+	began := time.Now()
+	for n := 0; ; n++ {
 		gateway := (at + n) % len(t.house.Gateways)
 		err := t.attempt(ctx, rpc, gateway, call)
 		if err == nil {
@@ -54,7 +58,7 @@ func (t *Tenant) try(ctx context.Context, rpc string, call func(ctx context.Cont
 			return result
 		}
 		result = unknown
-		if ctx.Err() != nil || !t.rest(ctx, time.Duration(100+t.random.IntN(300))*time.Millisecond) {
+		if time.Since(began) > callLimit || !t.rest(ctx, time.Duration(100+t.random.IntN(300))*time.Millisecond) {
 			break
 		}
 	}
@@ -63,7 +67,11 @@ func (t *Tenant) try(ctx context.Context, rpc string, call func(ctx context.Cont
 }
 
 func (t *Tenant) attempt(ctx context.Context, rpc string, gateway int, call func(context.Context, leasev1connect.LeaseServiceClient) error) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptLimit)
+	limit := attemptLimit
+	if rpc == rpcReconcile || rpc == rpcRevokeMany {
+		limit = streamLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	url, client := t.house.Gateways[gateway].At()
 	authorized, info := connect.NewClientContext(ctx)

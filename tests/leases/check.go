@@ -28,6 +28,8 @@ const (
 	EndsEarly Kind = "ends early"
 	// NotRevoked: a key works whose lease was revoked.
 	NotRevoked Kind = "not revoked"
+	// Lingers: a key was there after the ledger had said that it is over.
+	Lingers Kind = "lingers"
 	// MovedBack: the end of a lease was moved back.
 	MovedBack Kind = "moved back"
 	// NoSecret: a key was given without its secret.
@@ -83,6 +85,7 @@ func (c *check) run() []Violation {
 	}
 	c.once()
 	c.owned()
+	c.over()
 	c.leases()
 	c.holds()
 	c.ends()
@@ -139,6 +142,22 @@ func (c *check) owned() {
 		keys := c.byCredential[row.ID]
 		if !slices.ContainsFunc(keys, func(k *Key) bool { return k.Alive && k.ID == row.APIKeyID }) {
 			c.add(Missing, "credential %s of role %s is %s, and its key %s is not alive", row.ID, row.Role, row.State, row.APIKeyID)
+		}
+	}
+}
+
+// over: a key whose row has ended had ended before, also where it has an end by now.
+func (c *check) over() {
+	for id, keys := range c.byCredential {
+		row := c.rows[id]
+		if row == nil || !row.over() {
+			continue
+		}
+		for _, key := range keys {
+			// The upstream cuts its times to seconds.
+			if end, ends := key.End(); !ends || end.After(row.Ended.Add(time.Second)) {
+				c.add(Lingers, "key %s (%s) was there until %s, and is %s %s since %s", key.Name, key.ID, end.UTC().Format(clock), row.State, row.Cause, row.Ended.UTC().Format(clock))
+			}
 		}
 	}
 }

@@ -11,22 +11,22 @@ import (
 // does it, and for the second that it cuts its times to.
 const slack = longestDelay + 2*time.Second
 
-// ends: every key that was ever made ends by the end of its lease and the grace. The ends
-// are those that the tenants were told; where an answer did not come, that which was asked
-// for.
+// ends: the upstream would have ended every key that was ever made by the end of its lease
+// and the grace, also one that was deleted: nobody might have been there to delete it. The
+// ends are those that the tenants were told; where an answer did not come, that which was
+// asked for.
 func (c *check) ends() {
 	for i := range c.keys {
 		key := &c.keys[i]
 		role, id := key.mark()
 		row := c.rows[id]
-		end, ends := key.End()
 		if row == nil {
 			continue // once has said it.
 		}
 		latest := c.latest(key, role, row).Add(grace + slack)
-		if !ends || key.Endless {
+		if key.Endless {
 			c.add(Outlives, "key %s has no end, and its lease has: %s", key.Name, latest.UTC().Format(clock))
-		} else if end.After(latest) {
+		} else if end := time.Unix(*key.ExpiresAt, 0); end.After(latest) {
 			c.add(Outlives, "key %s ends at %s, and its lease by %s with the grace (%s, %s)", key.Name, end.UTC().Format(clock), latest.UTC().Format(clock), row.State, row.RequestID)
 		}
 	}

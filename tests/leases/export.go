@@ -29,6 +29,7 @@ type Row struct {
 	Created         time.Time `json:"created_at"`
 	Expires         time.Time `json:"expires_at"`
 	UpstreamExpires time.Time `json:"upstream_expires_at"`
+	Ended           time.Time `json:"ended_at"`
 }
 
 // lease tells whether it is a lease, and not the key of one.
@@ -39,6 +40,9 @@ func (r *Row) open() bool { return r.State == "ISSUED" || r.State == "ACTIVE" }
 
 // begun tells whether a key of it may be there that is not known yet.
 func (r *Row) begun() bool { return r.State == "INTENT" || r.State == "DOUBTFUL" }
+
+// over tells whether it has come to its end.
+func (r *Row) over() bool { return r.State == "EXPIRED" || r.State == "REVOKED" || r.State == "ABORTED" }
 
 // seated tells whether a lease has a seat in its key.
 func (r *Row) seated() bool { return r.open() || r.State == "INTENT" }

@@ -13,7 +13,7 @@ import (
 )
 
 // tenants is how many ask for leases at a time.
-const tenants = 6
+const tenants = 12
 
 // number reads a number from the environment.
 func number(t *testing.T, name string, otherwise int) int {
