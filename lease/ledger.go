@@ -65,8 +65,8 @@ type Ledger interface {
 	// ForgetAccount forgets an account that is not there any more. It is no error if
 	// the ledger has another one of this name, or none.
 	ForgetAccount(ctx context.Context, account ServiceAccount) error
-	// HasAccount tells whether an id is that of an account that is kept.
-	HasAccount(ctx context.Context, projectID, id string) (bool, error)
+	// AccountByID returns the account with an id: ErrNotFound if the ledger knows of none.
+	AccountByID(ctx context.Context, id string) (ServiceAccount, error)
 
 	// Events returns what has changed after a sequence. It is a [LateError] if some
 	// of that is gone, or if there never was such a sequence.

@@ -22,7 +22,7 @@ func Move(r Record, next State, at time.Time, cause string) (Record, error) {
 	if r.State == Doubtful && next == Aborted && at.Before(r.UpstreamExpires) {
 		return Record{}, &TransitionError{r.State, next}
 	}
-	r.State, r.Cause = next, cause
+	r.State, r.Cause, r.Since = next, cause, at
 	r.NextAttempt, r.Attempts = time.Time{}, 0
 	if next.Final() {
 		r.Ended, r.SecretUntil, r.Urgent = at, time.Time{}, false

@@ -58,6 +58,9 @@ type Record struct {
 	// ServiceAccountID and APIKeyID are the upstream's ids, once they are known.
 	ServiceAccountID string `json:"service_account_id,omitempty"`
 	APIKeyID         string `json:"api_key_id,omitempty"`
+	// Previous is the credential that the lease had before the one that it has, while
+	// both may work.
+	Previous string `json:"previous,omitempty"`
 	// Seats is how many other leases may use the credential, Seated how many do.
 	Seats  int `json:"seats,omitempty"`
 	Seated int `json:"seated,omitempty"`
@@ -67,6 +70,8 @@ type Record struct {
 	State State  `json:"state"`
 	Cause string `json:"cause,omitempty"`
 
+	// Since is when it came into its state, or has to leave it at the earliest.
+	Since time.Time `json:"since,omitzero"`
 	// Expires is the end of the lease, MaxExpires the latest that it can be renewed
 	// to, UpstreamExpires the end of the credential upstream: the grace later.
 	Expires         time.Time `json:"expires_at,omitzero"`
@@ -119,7 +124,7 @@ func (r Record) Normal() Record {
 
 func (r *Record) times() []*time.Time {
 	return []*time.Time{
-		&r.Created, &r.Expires, &r.MaxExpires, &r.UpstreamExpires, &r.SendBefore,
+		&r.Created, &r.Since, &r.Expires, &r.MaxExpires, &r.UpstreamExpires, &r.SendBefore,
 		&r.Acknowledged, &r.Ended, &r.SecretUntil, &r.ForgetAt, &r.NextAttempt,
 	}
 }
@@ -183,6 +188,7 @@ func (r *Record) validateTexts() error {
 		{"project_id", r.ProjectID, true},
 		{"credential", r.Credential, true},
 		{"credential_name", r.CredentialName, false},
+		{"previous", r.Previous, false},
 		{"service_account_id", r.ServiceAccountID, false},
 		{"api_key_id", r.APIKeyID, false},
 		{"cause", r.Cause, false},

@@ -10,7 +10,7 @@ import (
 )
 
 // design is the design's list of what follows what, by name, and the one addition that
-// docs/leases.md gives a reason for.
+// docs/ledger.md gives a reason for.
 var design = map[string][]string{
 	"INTENT":   {"ISSUED", "DOUBTFUL", "ABORTED"},
 	"ISSUED":   {"ACTIVE", "EXPIRED", "REVOKING"},

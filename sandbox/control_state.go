@@ -36,6 +36,9 @@ func (s *Sandbox) serveState(w http.ResponseWriter, r *http.Request, path string
 		err := decodeControl(w, r, &asked)
 		state, exists := s.Key(asked.Value)
 		answerState(w, keyView{exists, state}, err)
+	case "GET keys", "GET keys/{id}":
+		states, err := s.ProjectKeys(id)
+		answerState(w, states, err)
 	case "POST external_storage/{id}":
 		controlStatus(w, r, id, s.SetExternalStorage)
 	case "POST external_keys/{id}":

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -41,6 +42,14 @@ func nonEmpty(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// asAPIError is the refusal that an error of an operation is, or a 500: a bug in here.
+func asAPIError(err error) *apiError {
+	if refused, ok := errors.AsType[*apiError](err); ok {
+		return refused
+	}
+	return &apiError{status: http.StatusInternalServerError, kind: "server_error", message: err.Error()}
 }
 
 const invalidRequest = "invalid_request_error"

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -60,7 +61,8 @@ const (
 
 // Fault is a failure on demand.
 type Fault struct {
-	// Op is the operation, as in [Sandbox.Operations], or "*" for all.
+	// Op is the operation, as in [Sandbox.Operations], or "*" for all of these; or one
+	// of the data plane, "GET /models" or "POST /chat/completions".
 	Op string `json:"op"`
 	// After is the number of calls that pass before the fault happens.
 	After int `json:"after,omitempty"`
@@ -163,7 +165,11 @@ func (s *Sandbox) Inject(f Fault) (remove func()) {
 }
 
 func (s *Sandbox) inject(f Fault) (int, error) {
-	if err := f.validate(s.names); err != nil {
+	operations := slices.Clone(s.names)
+	for i := range s.dataPlane {
+		operations = append(operations, s.dataPlane[i].name())
+	}
+	if err := f.validate(operations); err != nil {
 		return 0, err
 	}
 	return s.faults.add(f)
@@ -204,11 +210,20 @@ func (l *faultList) clear() {
 // take returns the trouble of one call. Faults behind the one that happens do not
 // count the call.
 func (l *faultList) take(op, path string) trouble {
+	return l.takeOf(func(name string) bool { return name == op || name == allOps }, op, path)
+}
+
+// takeNamed is take for an operation that faults for all do not meet.
+func (l *faultList) takeNamed(op string) trouble {
+	return l.takeOf(func(name string) bool { return name == op }, op, "")
+}
+
+func (l *faultList) takeOf(meets func(op string) bool, op, path string) trouble {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var t trouble
 	for _, a := range l.armed {
-		if a.Op != op && a.Op != allOps {
+		if !meets(a.Op) {
 			continue
 		}
 		if a.Kind == StaleRead {

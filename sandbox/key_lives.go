@@ -29,7 +29,7 @@ func (c *call) expiry(p *data.Project) (*int64, error) {
 	case longest != 0 && life > longest:
 		return nil, badRequest(param, "expiration_too_long",
 			"API keys of project '%s' may live for %d seconds at most, and '%s' is %d.", p.ID, longest, param, life)
-	case life == 0:
+	case life == 0, c.ignoreKeyLives:
 		return nil, nil
 	}
 	return new(c.now + life), nil
@@ -38,11 +38,46 @@ func (c *call) expiry(p *data.Project) (*int64, error) {
 // KeyState is the state of an API key, as the one who holds its value meets it.
 type KeyState struct {
 	ID        string `json:"id"`
-	ProjectID string `json:"project_id,omitempty"` // empty for an admin key
-	// Alive says whether calls with the key succeed: it has not expired.
+	Name      string `json:"name"`
+	ProjectID string `json:"project_id,omitempty"`         // empty for an admin key
+	AccountID string `json:"service_account_id,omitempty"` // empty for a person's
+	// Alive says whether the key is known to calls: it has not expired. What they may
+	// do is up to its scopes, and to the role of its owner.
 	Alive     bool     `json:"alive"`
-	ExpiresAt *int64   `json:"expires_at"` // Unix seconds; nil: never
+	CreatedAt int64    `json:"created_at"` // Unix seconds
+	ExpiresAt *int64   `json:"expires_at"` // likewise; nil: never
 	Scopes    []string `json:"scopes"`     // none: no restriction
+}
+
+func stateOf(p *data.Project, k *data.ProjectKey, now int64) KeyState {
+	return KeyState{
+		ID: k.ID, Name: k.Name, ProjectID: p.ID, AccountID: k.AccountID, Alive: !k.Expired(now),
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Scopes: append([]string{}, k.Scopes...),
+	}
+}
+
+// ProjectKeys returns the states of all keys of projects, also of those that have
+// expired, by the organization's clock: by project, and as they were created. An empty
+// id means all projects. It returns an error for a project that does not exist.
+func (s *Sandbox) ProjectKeys(projectID string) ([]KeyState, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	projects := s.org.Projects.All()
+	if projectID != "" {
+		p, err := find(s.org.Projects, "project", projectID)
+		if err != nil {
+			return nil, err
+		}
+		projects = []*data.Project{p}
+	}
+	now := s.clock.now().Unix()
+	states := []KeyState{}
+	for _, p := range projects {
+		for _, k := range p.Keys.All() {
+			states = append(states, stateOf(p, k, now))
+		}
+	}
+	return states, nil
 }
 
 // Key returns the state of the key with the value given, of a project or of the
@@ -53,11 +88,15 @@ func (s *Sandbox) Key(value string) (KeyState, bool) {
 	defer s.mu.RUnlock()
 	now := s.clock.now().Unix()
 	if p, k := s.org.ProjectKey(value); k != nil {
-		return KeyState{k.ID, p.ID, !k.Expired(now), k.ExpiresAt, append([]string{}, k.Scopes...)}, true
+		return stateOf(p, k, now), true
 	}
 	if k := s.org.AdminKey(value); k != nil {
 		_, refused := authenticate(s.org, value, now)
-		return KeyState{k.ID, "", refused == nil, k.ExpiresAt, []string{}}, true
+		state := KeyState{ID: k.ID, Alive: refused == nil, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Scopes: []string{}}
+		if k.Name != nil {
+			state.Name = *k.Name
+		}
+		return state, true
 	}
 	return KeyState{Scopes: []string{}}, false
 }

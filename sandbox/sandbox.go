@@ -1,6 +1,8 @@
 // Package sandbox is the whole OpenAI Admin API in memory: 143 operations over
 // one seeded organization, for demonstrations and tests. It owns the server, the
-// endpoints, the faults and the budget; the organization is in sandbox/data.
+// endpoints, the faults and the budget; the organization is in sandbox/data. Of the
+// API that the keys of projects are for it has two operations, by which a key shows
+// that it works.
 //
 // It speaks JSON over HTTP and shares no code with the client that is tested
 // against it: it imports nothing of the project but sandbox/data. The demo,
@@ -58,6 +60,10 @@ type Options struct {
 	// keep to both.
 	ProjectKeyLives map[string]time.Duration
 
+	// IgnoreKeyLives takes the life that a request gives a key, and makes a key that
+	// never expires: for the test of a test that relies on the expiry.
+	IgnoreKeyLives bool
+
 	// CostsAsNumbers sends amounts as JSON numbers, as the documentation says.
 	// The API sends strings.
 	CostsAsNumbers bool
@@ -107,10 +113,11 @@ func (o Options) seed() *data.Organization {
 // panic with [http.ErrAbortHandler], which net/http recovers; a caller without a
 // server has to recover it.
 type Sandbox struct {
-	options Options
-	router  *router
-	names   []string
-	clock   *movedClock
+	options   Options
+	router    *router
+	dataPlane []dataOperation
+	names     []string // of the Admin API's operations
+	clock     *movedClock
 
 	mu  sync.RWMutex
 	org *data.Organization
@@ -126,13 +133,14 @@ func New(options Options) *Sandbox {
 	options = options.withDefaults()
 	operations := catalog()
 	s := &Sandbox{
-		options: options,
-		router:  newRouter(operations),
-		clock:   &movedClock{base: options.Now},
-		org:     options.seed(),
-		faults:  new(faultList),
-		journal: newJournal(),
-		budget:  newBudget(options.Budget),
+		options:   options,
+		router:    newRouter(operations),
+		dataPlane: dataPlane(),
+		clock:     &movedClock{base: options.Now},
+		org:       options.seed(),
+		faults:    new(faultList),
+		journal:   newJournal(),
+		budget:    newBudget(options.Budget),
 	}
 	for i := range operations {
 		s.names = append(s.names, operations[i].name())
@@ -177,6 +185,10 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Openai-Version", "2020-10-01")
 
 	path, inside := strings.CutPrefix(r.URL.EscapedPath(), basePath+"/")
+	var dataOp *dataOperation
+	if inside {
+		dataOp = s.dataOperation(r.Method, path)
+	}
 	op, variables, refused := s.router.find(r.Method, path)
 	if !inside {
 		refused = &apiError{
@@ -186,7 +198,10 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	name := unmatched
-	if refused == nil {
+	switch {
+	case dataOp != nil:
+		name, refused = dataOp.name(), nil
+	case refused == nil:
 		name = op.name()
 	}
 	s.journal.record(name, id, r, body)
@@ -199,6 +214,12 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeAnswer(w, refusal(refused))
 		return
 	}
+	if dataOp != nil {
+		s.underFaults(w, r, s.faults.takeNamed(dataOp.name()), func(string) answer {
+			return s.executeData(dataOp, r.Header.Get("Authorization"), body)
+		})
+		return
+	}
 	s.serveOperation(w, r, op, variables, body)
 }
 
@@ -207,7 +228,18 @@ func (s *Sandbox) serveOperation(w http.ResponseWriter, r *http.Request, op *ope
 		writeAnswer(w, s.budget.refusal(wait))
 		return
 	}
-	fault := s.faults.take(op.name(), r.URL.EscapedPath())
+	s.underFaults(w, r, s.faults.take(op.name(), r.URL.EscapedPath()), func(query string) answer {
+		a := s.execute(op, variables, query, r.Header.Get("Authorization"), body)
+		if op.method == http.MethodPost && a.status == http.StatusOK {
+			s.faults.created(a.body)
+		}
+		return a
+	})
+}
+
+// underFaults answers a call with what execute does with its query, unless a fault does
+// something else.
+func (s *Sandbox) underFaults(w http.ResponseWriter, r *http.Request, fault trouble, execute func(query string) answer) {
 	if !fault.wait(r.Context()) {
 		panic(http.ErrAbortHandler)
 	}
@@ -218,10 +250,7 @@ func (s *Sandbox) serveOperation(w http.ResponseWriter, r *http.Request, op *ope
 	if fault.is(Endless) {
 		query = withoutCursor(query)
 	}
-	a := s.execute(op, variables, query, r.Header.Get("Authorization"), body)
-	if op.method == http.MethodPost && a.status == http.StatusOK {
-		s.faults.created(a.body)
-	}
+	a := execute(query)
 	fault.transform(&a, r.URL.Query())
 	fault.send(w, a)
 }
@@ -255,13 +284,10 @@ func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, 
 	}
 	result, err := op.serve(&call{
 		org: s.org, path: variables, query: query, body: members, key: key, now: now,
-		costsAsNumbers: s.options.CostsAsNumbers,
+		costsAsNumbers: s.options.CostsAsNumbers, ignoreKeyLives: s.options.IgnoreKeyLives,
 	})
 	if err != nil {
-		if errors.As(err, &refused) {
-			return refusal(refused)
-		}
-		return refusal(&apiError{status: http.StatusInternalServerError, kind: "server_error", message: err.Error()})
+		return refusal(asAPIError(err))
 	}
 	return answer{status: http.StatusOK, body: encode(result)}
 }

@@ -17,17 +17,20 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/agent"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
+	"github.com/admin-gateway/admin-gateway/service/leases"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
+	"github.com/admin-gateway/admin-gateway/service/session"
 )
 
 const (
@@ -40,13 +43,20 @@ const (
 	compressMinBytes = 1 << 10
 )
 
+// Budget reports on the upstream's budget, to callers and for leases. A
+// *pace.Pacer is one.
+type Budget interface {
+	pacing.Budget
+	leases.Budget
+}
+
 // Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
 // required.
 type Options struct {
 	// Upstream sends requests to the Admin API.
 	Upstream pacing.Upstream
 	// Budget says how the upstream's budget is spent; nil does not pace.
-	Budget pacing.Budget
+	Budget Budget
 	// Cache stores answers to reads; nil asks the upstream every time.
 	Cache *readcache.Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -56,6 +66,11 @@ type Options struct {
 	Callers admission.Callers
 	// Authenticator says who makes a call.
 	Authenticator admission.Authenticator
+	// Sessions exchanges JWTs for sessions, which Authenticator accepts; nil does not.
+	Sessions session.Sessions
+	// Leases gives leases, and protects the keys and service accounts that they have; nil
+	// gives none. The caller runs and closes it.
+	Leases *leases.Leases
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// AuditRequired says which calls are refused whose record cannot be kept.
@@ -98,6 +113,7 @@ type server struct {
 	metrics   *observe.Metrics
 	tracer    *observe.Tracer
 	chain     pipeline.Invoker
+	owned     *agent.Metrics
 }
 
 // NewServer registers every method of the catalog behind the interceptors. The
@@ -128,7 +144,40 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), inventories.Handlers())
+	leased, err := s.leases(methods)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased)
+}
+
+// leased is the protection of what leases have; nil without leases.
+func (o *Options) leased() admission.Leased {
+	if o.Leases == nil {
+		return nil
+	}
+	return o.Leases
+}
+
+// leases are the handlers of LeaseService. The calls of leases take the one chain of
+// steps, like those of callers.
+func (s *server) leases(methods *catalog.Catalog) (pipeline.Handlers, error) {
+	if s.options.Leases == nil {
+		return s.options.Leases.Handlers(leases.Dependencies{})
+	}
+	own, err := leases.Methods(methods)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := s.own("leases", own...)
+	if err != nil {
+		return nil, err
+	}
+	d := leases.Dependencies{Admission: s.admission, Calls: calls, Catalog: methods}
+	if s.options.Budget != nil {
+		d.Budget = s.options.Budget
+	}
+	return s.options.Leases.Handlers(d)
 }
 
 // build makes the parts that have metrics of their own.
@@ -143,7 +192,7 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	if s.admission, err = admission.New(admission.Options{
-		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Metrics: o.Metrics, Tracer: s.tracer,
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.leased(), Metrics: o.Metrics, Tracer: s.tracer,
 	}); err != nil {
 		return err
 	}
@@ -161,7 +210,8 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	s.chain = s.invoker(reads, writes)
-	return nil
+	s.owned, err = agent.NewMetrics(o.Metrics)
+	return err
 }
 
 // register serves every method of the catalog, and fails when nothing answers one. It

@@ -8,10 +8,9 @@ cache=$PWD/.cache
 mkdir -p "$cache"
 ran=0
 
-# beside COMMAND... runs it with the testbed in its environment.
+# beside [-leases] COMMAND... runs it with the testbed in its environment.
 beside() {
 	(cd tools/sdk-go && CGO_ENABLED=0 timeout --kill-after=10 180 go run . "$@")
-	ran=$((ran + 1))
 }
 
 # install NAME FILE COMMAND... runs the command unless it has been run with this
@@ -47,6 +46,8 @@ if ! command -v python3 >/dev/null; then
 	echo "sdk: python is skipped: there is no python3"
 elif install python tools/sdk-python/requirements.txt bash -euo pipefail -c install_python; then
 	beside "$cache/sdk-python/venv/bin/python" "$PWD/tools/sdk-python/tour.py"
+	beside -leases "$cache/sdk-python/venv/bin/python" "$PWD/tools/sdk-python/leased.py"
+	ran=$((ran + 1))
 fi
 
 if ! command -v npm >/dev/null; then
@@ -54,5 +55,6 @@ if ! command -v npm >/dev/null; then
 elif install node tools/sdk-node/package-lock.json bash -euo pipefail -c install_node; then
 	cp tools/sdk-node/tour.mjs "$cache/sdk-node/" # Modules are looked for beside it.
 	beside node "$cache/sdk-node/tour.mjs"
+	ran=$((ran + 1))
 fi
 echo "sdk: $ran of 2 ran"

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -37,8 +38,9 @@ func (demoKey) Key(context.Context) (upstream.Secret, error) {
 	return upstream.NewSecret(sandbox.DefaultAdminKey), nil
 }
 
-// demoConfig returns the config of a gateway in front of the fake upstream.
-func demoConfig(listen, fake string) config.Config {
+// demoConfig returns the config of a gateway in front of the fake upstream, which keeps
+// its leases in a file.
+func demoConfig(listen, fake, leases string) config.Config {
 	conf := config.New(build.Defaults())
 	conf.Listen, conf.OpsListen = listen, ""
 	conf.Upstream.BaseURL = fake + "/v1"
@@ -49,6 +51,7 @@ func demoConfig(listen, fake string) config.Config {
 		Buckets: []config.Bucket{{Name: "list_project_api_keys", CallsPerMinute: 900, Burst: 1}},
 	}
 	conf.Audit.Path = os.DevNull
+	conf.Leases.Path = leases
 	conf.Reflection = true
 	conf.Shutdown = config.Shutdown{Delay: 0, Timeout: 20 * time.Second}
 	return conf
@@ -60,19 +63,29 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
-	fake, err := build.Listen(ctx, "127.0.0.1:0", httpdoor.Open(sandbox.New(sandbox.Options{Seed: 1})), httpdoor.Options{})
+	folder, err := os.MkdirTemp("", "gateway-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	box := sandbox.New(sandbox.Options{Seed: 1})
+	fake, err := build.Listen(ctx, "127.0.0.1:0", httpdoor.Open(box), httpdoor.Options{})
 	if err != nil {
 		return err
 	}
 	defer fake.Close()
-	who, err := newDemoCallers()
+	keys, err := box.ProjectKeys("")
+	if err != nil {
+		return err
+	}
+	who, err := newDemoCallers(keys[0].ProjectID)
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelError)
 	g, err := build.New(ctx, build.Options{
-		Config: demoConfig(c.Listen, fake.URL()), Version: version(), Stdout: std.out,
+		Config: demoConfig(c.Listen, fake.URL(), filepath.Join(folder, "leases.db")), Version: version(), Stdout: std.out,
 		Logger: slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})), Level: level,
 		Stopping: ctx.Done(), AdminKey: demoKey{}, Policy: who.policy,
 	})
@@ -89,7 +102,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	err = runSamples(serving, std.out, g.URL(), fake.URL(), who)
 	if err != nil || c.Once {
 		stop()
-	} else if err = printHints(std.out, g.URL(), who); err != nil {
+	} else if err = errors.Join(printHints(std.out, g.URL(), who), printLeaseHints(std.out, g.URL(), fake.URL())); err != nil {
 		stop()
 	}
 	return errors.Join(err, group.Wait())
@@ -106,7 +119,7 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *dem
 	if _, err := fmt.Fprintln(table, "CALL\tCALLER\tOVER\tTOOK\tANSWER"); err != nil {
 		return err
 	}
-	for _, s := range samples(w, gateway, who) {
+	for _, s := range samples(w, gateway, fake, who) {
 		start := time.Now()
 		answer, err := s.call(ctx)
 		if err != nil {

@@ -8,12 +8,14 @@ import (
 )
 
 // demoPolicy is the policy file of the demo: operator may do everything, and auditor
-// may only read.
+// may only read. The role's grace is short, so that the demo sees a key end.
 const demoPolicy = `
+roles:
+  - {name: demo, project: %s, service_account: demo, scopes: [api.model.request], ttl: 1h, max_ttl: 24h, grace: 2s}
 callers:
   - name: operator
     authenticate: [{token_sha256: %s}]
-    grants: [{permissions: ["*"]}]
+    grants: [{permissions: ["*"], roles: ["*"]}]
   - name: auditor
     authenticate: [{token_sha256: %s}]
     grants: [{permissions: ["*.read"]}]
@@ -24,10 +26,12 @@ type demoCallers struct {
 	operator, auditor string // their tokens
 
 	operatorHash, auditorHash string
+
+	project string // of the leased keys
 }
 
-func newDemoCallers() (who *demoCallers, err error) {
-	who = new(demoCallers)
+func newDemoCallers(project string) (who *demoCallers, err error) {
+	who = &demoCallers{project: project}
 	if who.operator, who.operatorHash, err = authn.NewToken(); err != nil {
 		return nil, err
 	}
@@ -39,5 +43,5 @@ func newDemoCallers() (who *demoCallers, err error) {
 
 // policy compiles the policy of the demo.
 func (d *demoCallers) policy(rules callers.Rules) (*callers.Set, error) {
-	return callers.Parse("the demo's policy", fmt.Appendf(nil, demoPolicy, d.operatorHash, d.auditorHash), rules)
+	return callers.Parse("the demo's policy", fmt.Appendf(nil, demoPolicy, d.project, d.operatorHash, d.auditorHash), rules)
 }

@@ -64,11 +64,12 @@ var (
 	spanPattern     = regexp.MustCompile("`([^`\n]+)`")
 	linkPattern     = regexp.MustCompile(`\]\(([^)\s]*)\)`)
 	headingPattern  = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	targetPattern   = regexp.MustCompile(`(?m)(?:^|[\x60( ])make ([a-z]+)\b`)
+	targetPattern   = regexp.MustCompile(`(?m)(?:^|[\x60( ])make ([a-z]+(?:-[a-z]+)*)\b`)
 	commandPattern  = regexp.MustCompile(`^(?:bin/)?gateway ([a-z]+)\b`)
 	testNamePattern = regexp.MustCompile(`^(?:Test|Fuzz|Benchmark)[A-Z]\w*$`)
 	rpcPattern      = regexp.MustCompile(`^(?:[a-z0-9.]+\.)?(\w+Service)/(\w+)$`)
 	goNamePattern   = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?$`)
+	quotedPattern   = regexp.MustCompile(`"([a-z_]+(?:\.[a-z_]+)+)"`)
 	dottedPattern   = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)+$`)
 	// identifierPattern matches words that are not English: with an underscore, or with
 	// a capital inside.
@@ -90,6 +91,7 @@ type tree struct {
 	folders  map[string][]string // of Go packages, by the last part of their path
 	words    map[string]bool     // of all sources
 	rpcs     map[string]bool     // Service/Method
+	declared map[string]bool     // dotted names that declarations quote: permissions
 	keys     string              // docs/config.md, which is generated
 	catalog  string              // the golden file, which has the permissions
 	makefile string
@@ -97,7 +99,7 @@ type tree struct {
 
 func readTree(t *testing.T) *tree {
 	t.Helper()
-	r := &tree{tests: make(map[string]bool), folders: make(map[string][]string), rpcs: make(map[string]bool), words: make(map[string]bool)}
+	r := &tree{tests: make(map[string]bool), folders: make(map[string][]string), rpcs: make(map[string]bool), words: make(map[string]bool), declared: make(map[string]bool)}
 	read := func(path string) string {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -147,6 +149,9 @@ func readTree(t *testing.T) *tree {
 			}
 		}
 		if filepath.Ext(name) == ".proto" {
+			for _, found := range quotedPattern.FindAllStringSubmatch(text, -1) {
+				r.declared[found[1]] = true
+			}
 			of := ""
 			for line := range strings.Lines(text) {
 				if found := service.FindStringSubmatch(line); found != nil {
@@ -214,7 +219,7 @@ func (r *tree) has(name string) bool {
 		})
 	}
 	if section, _, ok := strings.Cut(name, "."); ok && dottedPattern.MatchString(name) && strings.Contains(r.keys, "\n## "+section+"\n") {
-		return strings.Contains(r.keys, "`"+name) || strings.Contains(r.catalog, name)
+		return strings.Contains(r.keys, "`"+name) || strings.Contains(r.catalog, name) || r.declared[name]
 	}
 	switch {
 	case testNamePattern.MatchString(name):

@@ -28,6 +28,7 @@ type program struct {
 	Check   checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
 	Can     canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
 	Audit   auditCommand     `cmd:"" help:"Tools for the audit log: fingerprints, the schema."`
+	Lease   leaseCommand     `cmd:"" help:"Leases, which are keys that end by themselves: get them, keep them, end them; tools for their ledger."`
 	Token   tokenCommand     `cmd:"" help:"Make tokens for callers."`
 	Config  referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
 	Schema  schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
@@ -72,8 +73,8 @@ type silence struct{}
 // Printf implements the logger.
 func (silence) Printf(context.Context, string, ...any) {}
 
-// run executes one command and returns the exit code: 0, 1 for a failure, or 2 for
-// a wrong command line.
+// run executes one command and returns the exit code: 0, 1 for a failure, 2 for a wrong
+// command line, or the one that an exitError has.
 func run(ctx context.Context, args []string, std streams) int {
 	// Before anything else: a signal to open files again must not end a process that
 	// is only about to open them.
@@ -112,7 +113,14 @@ func run(ctx context.Context, args []string, std streams) int {
 			return killedBy(syscall.SIGHUP)
 		}
 	}
-	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+	err = command.Run()
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		if exit.err != nil {
+			report(std, exit.err)
+		}
+		return exit.code
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return report(std, err)
 	}
 	return 0

@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(hangupVariable) != "" {
 		os.Exit(runWithHangups(os.Args[1:])) //nolint:forbidigo // It is the main function of that process.
 	}
+	if api := os.Getenv(workerVariable); api != "" {
+		os.Exit(report(streams{err: os.Stderr}, workAlone(os.Stdout, api))) //nolint:forbidigo // It is the main function of that process.
+	}
 	if os.Getenv(childVariable) != "" {
 		main() // It does not return.
 	}
@@ -65,14 +68,24 @@ func (o *output) String() string {
 // line waits for a line that contains the text.
 func (o *output) line(tb testing.TB, ended <-chan int, text string) string {
 	tb.Helper()
+	return o.times(tb, ended, text, 1)
+}
+
+// times waits for so many lines that contain the text, and returns the last of them.
+func (o *output) times(tb testing.TB, ended <-chan int, text string, n int) string {
+	tb.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
 		o.mu.Lock()
 		content, wrote := o.text.String(), o.wrote
 		o.mu.Unlock()
+		found := 0
 		for line := range strings.Lines(content) {
 			if strings.HasSuffix(line, "\n") && strings.Contains(line, text) {
+				found++
+			}
+			if found == n {
 				return line
 			}
 		}

@@ -43,6 +43,10 @@ func startServedOf(t *testing.T, organization sandbox.Options, more string) serv
 	fake := httptest.NewServer(s.fake)
 	t.Cleanup(fake.Close)
 	s.upstream = fake.URL
+	keys, err := s.fake.ProjectKeys("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var hashes [2]string
 	for i, token := range []*string{&s.who.operator, &s.who.auditor} {
 		var err error
@@ -54,7 +58,7 @@ func startServedOf(t *testing.T, organization sandbox.Options, more string) serv
 listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
 shutdown: {delay: 0s}
-policy: `+writeFile(t, "policy.yaml", fmt.Sprintf(demoPolicy, hashes[0], hashes[1]))+`
+policy: `+writeFile(t, "policy.yaml", fmt.Sprintf(demoPolicy, keys[0].ProjectID, hashes[0], hashes[1]))+`
 upstream:
   base_url: `+fake.URL+`/v1
   admin_key: {file: `+writeFile(t, "key", sandbox.DefaultAdminKey)+`}
@@ -166,7 +170,7 @@ func documentedMetrics(t *testing.T) map[string]family {
 // documentation, the dashboard and the alerts.
 func TestMetricsExist(t *testing.T) {
 	t.Parallel()
-	s := startServed(t, "")
+	s := startServed(t, "leases: {path: "+filepath.Join(t.TempDir(), "leases.db")+"}\n")
 	// Members that this build does not know are counted by a metric.
 	defer s.fake.Inject(sandbox.Fault{Kind: sandbox.Drift, Op: "*", Variant: "fields"})()
 	var out strings.Builder

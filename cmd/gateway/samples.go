@@ -19,6 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1/leasev1connect"
 )
 
 // sample is one call of the demo, made by a real client.
@@ -28,8 +29,8 @@ type sample struct {
 	call func(context.Context) (string, error)
 }
 
-// samples are the demo's calls to a gateway.
-func samples(w io.Writer, gateway string, who *demoCallers) []sample {
+// samples are the demo's calls to a gateway, and with leased keys to the fake API.
+func samples(w io.Writer, gateway, fake string, who *demoCallers) []sample {
 	dial := func(token string, options ...connecthttp.Option) *connect.Client {
 		return connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, options...), withToken(token))
 	}
@@ -46,7 +47,9 @@ func samples(w io.Writer, gateway string, who *demoCallers) []sample {
 		shown:    w,
 		nobody:   adminv1connect.NewUserServiceClient(dial("", connecthttp.WithGRPC())),
 	}
+	leases := &leaseTour{client: leasev1connect.NewLeaseServiceClient(grpc), http: http1Client(), fake: fake}
 	return []sample{
+		{"CreateLease, a call with its key", "operator", "gRPC", leases.leased},
 		{"ListUsers", "operator", "gRPC", tour.listUsers},
 		{"GetProject", "operator", "Connect JSON", tour.getProject},
 		{"GetProject, again", "operator", "Connect JSON", tour.remembered},
@@ -55,6 +58,9 @@ func samples(w io.Writer, gateway string, who *demoCallers) []sample {
 		{"GetProject, id ../users", "operator", "Connect JSON", tour.badID},
 		{"ListCompletionsUsage, last week", "auditor", "gRPC-Web", tour.usageOfLastWeek},
 		{"ListApiKeys, of all projects", "operator", "gRPC stream", tour.inventory},
+		{"RenewLease", "operator", "gRPC", leases.renewed},
+		{"RevokeLease, a call with its key", "operator", "gRPC", leases.revoked},
+		{"a call with a key whose lease ended", "operator", "HTTP", leases.ended},
 		{"CreateProject", "auditor", "gRPC", tour.notAllowed},
 		{"ListUsers", "nobody", "gRPC", tour.notKnown},
 	}
@@ -70,6 +76,11 @@ func http2Client() *http.Client {
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		IdleConnTimeout: time.Second,
 	}}
+}
+
+// http1Client calls the fake API.
+func http1Client() *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{IdleConnTimeout: time.Second}}
 }
 
 // tour holds the clients, and the results that later calls need.

@@ -182,7 +182,7 @@ func TestDemoOnce(t *testing.T) {
 	if code := run(ctx, []string{"demo", "--once", "--listen", "127.0.0.1:0"}, streams{&out, &errs}); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, s := range samples(io.Discard, "http://127.0.0.1:1", new(demoCallers)) {
+	for _, s := range samples(io.Discard, "http://127.0.0.1:1", "http://127.0.0.1:1", new(demoCallers)) {
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.name) + ` +` + s.caller + ` +` + regexp.QuoteMeta(s.over) + ` `).MatchString(out.String()) {
 			t.Errorf("no sample %s over %s", s.name, s.over)
 		}

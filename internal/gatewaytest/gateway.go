@@ -26,6 +26,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
+	"github.com/admin-gateway/admin-gateway/service/leases"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -87,6 +88,7 @@ type settings struct {
 	now         func() time.Time
 	cache       func(testing.TB, *catalog.Catalog) *readcache.Cache
 	outcomes    outcome.Store
+	leases      func(testing.TB, *service.Options) *leases.Leases
 	auditFile   bool
 	logs        bool
 	telemetry   bool
@@ -220,10 +222,16 @@ func New(tb testing.TB, options ...Option) *Gateway {
 	for _, adjust := range s.adjustments {
 		adjust(&s.options)
 	}
+	if s.leases != nil {
+		s.options.Leases = s.leases(tb, &s.options)
+	}
 	if s.gate != nil {
 		s.gate.inner, s.options.Upstream = s.options.Upstream, unpaced{s.gate}
 	}
 	g.serve(s.options)
+	if s.options.Leases != nil {
+		g.keep(s.options.Leases)
+	}
 	return g
 }
 

@@ -36,7 +36,7 @@ func (l *Ledger) KeepAccount(ctx context.Context, a lease.ServiceAccount) (lease
 			a.ID = string(kept)
 			return nil
 		}
-		return errors.Join(t.accounts.Put([]byte(byName), []byte(a.ID)), t.accounts.Put([]byte(byID), nil))
+		return errors.Join(t.accounts.Put([]byte(byName), []byte(a.ID)), t.accounts.Put([]byte(byID), []byte(byName)))
 	})
 	return a, err
 }
@@ -52,12 +52,16 @@ func (l *Ledger) ForgetAccount(ctx context.Context, a lease.ServiceAccount) erro
 	})
 }
 
-// HasAccount implements [lease.Ledger].
-func (l *Ledger) HasAccount(ctx context.Context, projectID, id string) (there bool, err error) {
-	_, byID := layout.AccountFields(lease.ServiceAccount{ProjectID: projectID, ID: id})
+// AccountByID implements [lease.Ledger].
+func (l *Ledger) AccountByID(ctx context.Context, id string) (a lease.ServiceAccount, err error) {
+	_, byID := layout.AccountFields(lease.ServiceAccount{ID: id})
 	err = l.view(ctx, func(t table) error {
-		there = t.accounts.Get([]byte(byID)) != nil
+		byName := t.accounts.Get([]byte(byID))
+		if byName == nil {
+			return lease.ErrNotFound
+		}
+		a = layout.AccountOf(string(byName), id)
 		return nil
 	})
-	return there, err
+	return a, err
 }

@@ -13,12 +13,12 @@ import (
 
 // scriptKeepAccount keeps the id of an account, unless there is one of its name.
 //
-//	ARGV  …; "n" and the project and the name; id; "i" and the project and the id
+//	ARGV  …; the fields by name and, as the last one, by id; between them the id
 const scriptKeepAccount = scriptBegin + `
 local accounts = KEYS[8]
 local kept = redis.call('HGET', accounts, ARGV[3])
 if kept then return {'OK', kept} end
-redis.call('HSET', accounts, ARGV[3], ARGV[4], ARGV[5], '')
+redis.call('HSET', accounts, ARGV[3], ARGV[4], ARGV[5], ARGV[3])
 return {'OK', ARGV[4]}
 `
 
@@ -66,13 +66,16 @@ func (l *Ledger) ForgetAccount(ctx context.Context, a lease.ServiceAccount) erro
 	return err
 }
 
-// HasAccount implements [lease.Ledger].
-func (l *Ledger) HasAccount(ctx context.Context, projectID, id string) (bool, error) {
-	_, byID := layout.AccountFields(lease.ServiceAccount{ProjectID: projectID, ID: id})
-	var there *redis.BoolCmd
-	err := l.read(ctx, func(ctx context.Context, p redis.Pipeliner) { there = p.HExists(ctx, l.key(accountsKey), byID) })
-	if err != nil {
-		return false, err
+// AccountByID implements [lease.Ledger].
+func (l *Ledger) AccountByID(ctx context.Context, id string) (lease.ServiceAccount, error) {
+	_, byID := layout.AccountFields(lease.ServiceAccount{ID: id})
+	var byName *redis.StringCmd
+	err := l.read(ctx, func(ctx context.Context, p redis.Pipeliner) { byName = p.HGet(ctx, l.key(accountsKey), byID) })
+	switch {
+	case err != nil:
+		return lease.ServiceAccount{}, err
+	case errors.Is(byName.Err(), redis.Nil):
+		return lease.ServiceAccount{}, lease.ErrNotFound
 	}
-	return there.Val(), nil
+	return layout.AccountOf(byName.Val(), id), nil
 }

@@ -102,7 +102,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// ledgerACL is what docs/leases.md tells the operator to allow.
+// ledgerACL is what docs/ledger.md tells the operator to allow.
 const ledgerACL = "resetkeys resetchannels -@all ~gw:* +eval +evalsha +multi +exec +time +info +hget +hset +hdel +hmget " +
 	"+hgetall +hexists +hincrby +hscan +exists +zadd +zrem +zrangebylex +zlexcount +zscore +zscan +xadd +xrange +ping"
 

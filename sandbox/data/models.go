@@ -32,3 +32,14 @@ var models = []model{
 	{"gpt-4o-mini-tts", "audio", 0, 0, 12_000},
 	{"tts-1", "audio", 0, 0, 15_000},
 }
+
+// TextModels returns the names of the models that answer with text.
+func TextModels() []string {
+	var names []string
+	for _, m := range models {
+		if m.family == "text" {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}

@@ -34,6 +34,11 @@ type Call struct {
 	// the zero value where the header is missing or invalid.
 	Parent trace.SpanContext
 
+	// Own is written by [Own]; the zero value for a call of a caller's.
+	Own OwnCall
+	// Lease is the lease that the call is about, written by package admission for a call
+	// of the gateway's own, and by package leases for one of LeaseService.
+	Lease Lease
 	// Admission is written by package admission.
 	Admission Admission
 	// Cache is written by package readcache: how a read was answered.

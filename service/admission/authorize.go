@@ -30,16 +30,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		return nil, err
 	}
 	account := &accounting.From(ctx).Admission
-	if err := refuseUnknown(request); err != nil {
+	if err := c.validate(m, request); err != nil {
 		return nil, err
 	}
-	if err := c.validator.Validate(request.Interface()); err != nil {
-		return nil, err
-	}
-	if fault := m.CheckTexts(request); fault != nil {
-		return nil, rpcerror.InvalidField(fault.Path, fault.Reason, nil)
-	}
-	m.ClearUnsent(request)
 	account.Method, account.Request = m, request
 	if err := c.consent(ctx, p, rules, m, request); err != nil {
 		return nil, err
@@ -51,6 +44,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		account.Verdict = audit.DecisionDenied
 		return nil, c.denied(account)
 	}
+	if err := c.refuseLeased(ctx, p, rules, m, request); err != nil {
+		return nil, err
+	}
 	account.Verdict = audit.DecisionAllowed
 	made := &permit{method: m, request: request, caller: p.identity.Caller, part: p.part}
 	if asked := freshnessOf(ctx); asked.Limited && m.Refresh() != nil {
@@ -58,6 +54,22 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 		made.freshness.Ignored = !rules.Policy.Decide(p.identity.Caller, m.Refresh(), request, time.Now()).Allowed
 	}
 	return made, nil
+}
+
+// validate refuses a request that breaks a rule of its schema, or has a text that is
+// none of its kind, and clears what is not sent.
+func (c *Controller) validate(m *catalog.Method, request protoreflect.Message) error {
+	if err := refuseUnknown(request); err != nil {
+		return err
+	}
+	if err := c.validator.Validate(request.Interface()); err != nil {
+		return err
+	}
+	if fault := m.CheckTexts(request); fault != nil {
+		return rpcerror.InvalidField(fault.Path, fault.Reason, nil)
+	}
+	m.ClearUnsent(request)
+	return nil
 }
 
 // rulesNow are those that decide on a request. It fails when the credential of a part's

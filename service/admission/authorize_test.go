@@ -116,9 +116,6 @@ func TestAuthorize(t *testing.T) {
 		if err != nil || revoking.Flow().Class != pace.Revocation {
 			t.Errorf("a revocation: %v, %v", revoking, err)
 		}
-		if urgent := revoking.InClass(pace.Urgent); urgent.Flow() != (pace.Flow{Key: "ann", Class: pace.Urgent}) || urgent.Request() != revoking.Request() || revoking.Flow().Class != pace.Revocation {
-			t.Errorf("an urgent one: %+v", urgent.Flow())
-		}
 		minting, err := c.Authorize(ctx, catalogtest.Method(t, "ProjectServiceAccountService/CreateProjectServiceAccount"), (&adminv1.CreateProjectServiceAccountRequest{ProjectId: "proj_ann", Name: "a"}).ProtoReflect())
 		if err != nil || minting.Flow().Class != pace.Mint {
 			t.Errorf("a create of a key: %v, %v", minting, err)

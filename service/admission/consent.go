@@ -22,7 +22,7 @@ func (c *Controller) consent(ctx context.Context, p *principal, rules *callers.S
 			continue
 		}
 		if info, ok := connect.CallInfoForServerContext(ctx); !ok || info.Protocol != door.ProtocolREST {
-			return rpcerror.InvalidField(string(consent.List.Name()), "is empty, which means everything and not nothing; if that is meant, say so with "+string(consent.Field.Name()), nil)
+			return unsaid(consent)
 		}
 		if err := c.refuse(ctx, rules.Policy.Decide(p.identity.Caller, consent.Access(), request, time.Now())); err != nil {
 			return err
@@ -30,4 +30,10 @@ func (c *Controller) consent(ctx context.Context, p *principal, rules *callers.S
 		request.Set(consent.Field, protoreflect.ValueOfBool(true))
 	}
 	return nil
+}
+
+// unsaid is the error of a request whose empty list means everything, and that does not
+// say so.
+func unsaid(consent *catalog.Consent) error {
+	return rpcerror.InvalidField(string(consent.List.Name()), "is empty, which means everything and not nothing; if that is meant, say so with "+string(consent.Field.Name()), nil)
 }

@@ -64,6 +64,8 @@ type Options struct {
 	Authenticator Authenticator
 	// Validator checks requests.
 	Validator Validator
+	// Leased protects what leases have; nil protects nothing.
+	Leased Leased
 	// Metrics counts refusals; with nil they are not exported.
 	Metrics prometheus.Registerer
 	// Tracer makes the spans of the stages; nil makes none.
@@ -76,6 +78,7 @@ type Controller struct {
 	callers       Callers
 	authenticator Authenticator
 	validator     Validator
+	guard         guard
 	metrics       *metrics
 	tracer        *observe.Tracer
 }
@@ -89,8 +92,12 @@ func New(o Options) (*Controller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admission: metrics: %w", err)
 	}
+	protected, err := newGuard(o.Leased, o.Catalog)
+	if err != nil {
+		return nil, err
+	}
 	return &Controller{
-		catalog: o.Catalog, callers: o.Callers, authenticator: o.Authenticator, validator: o.Validator, metrics: counters, tracer: o.Tracer,
+		catalog: o.Catalog, callers: o.Callers, authenticator: o.Authenticator, validator: o.Validator, guard: protected, metrics: counters, tracer: o.Tracer,
 	}, nil
 }
 
@@ -128,6 +135,16 @@ func principalOf(ctx context.Context) (*principal, error) {
 		return nil, errNoPrincipal
 	}
 	return p, nil
+}
+
+// IdentityOf is who makes the call of ctx. It is for answers about the caller itself: no
+// decision is made from it.
+func IdentityOf(ctx context.Context) (authn.Identity, error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return authn.Identity{}, err
+	}
+	return p.identity, nil
 }
 
 // Part returns a context for the requests of a fan-out. Each of them is authorized

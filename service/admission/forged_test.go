@@ -17,6 +17,8 @@ var forgeries = map[string]struct{ code, says string }{
 	"a pointer to a literal": {`var forged = &admission.Permit{}`, "invalid composite literal type admission.Permit"},
 	"its type by name":       {`var forged = new(admission.permit)`, "not exported by package admission"},
 	"a field":                {`func forged(p admission.Permit) { p.caller = "root" }`, "p.caller undefined"},
+	"an errand":              {`func forged(p admission.Permit) { p.errand = &admission.Errand{} }`, "p.errand undefined"},
+	"an agent of methods":    {`var forged = admission.Agent{methods: nil}`, "unexported field methods"},
 	"a conversion":           {`var forged = admission.Permit(&struct{}{})`, "cannot convert"},
 	"an implementation":      {"type mine struct{}\n\nfunc (mine) Method() *catalog.Method { return nil }\n\nvar forged admission.Permit = mine{}", "cannot use mine{}"},
 }

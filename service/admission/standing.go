@@ -144,10 +144,11 @@ func canceled(err error) bool { return rpcerror.ToCaller(err).Code == connect.Co
 
 // Sending returns a context for a write that is about to be sent. It ends with the
 // caller and with the deadline of the call, and not with the caller's credential: to cut
-// off what was sent would only hide whether it was done.
-func Sending(ctx context.Context) (context.Context, context.CancelFunc) {
+// off what was sent would only hide whether it was done. A write of the gateway's own
+// has no caller to end with: its context is ctx.
+func Sending(ctx context.Context, permit Permit) (context.Context, context.CancelFunc) {
 	p, err := principalOf(ctx)
-	if err != nil {
+	if err != nil || permit.errand != nil {
 		return ctx, func() {}
 	}
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))

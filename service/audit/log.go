@@ -201,7 +201,7 @@ func (l *Log) write(ctx context.Context, r *Record) error {
 // the caller, or of the network of strangers, that has the most in the queue, where
 // another one needs the room.
 func (l *Log) Offer(r *Record) {
-	stranger := r.Caller == ""
+	stranger := r.Caller == "" && r.Agent == ""
 	key := r.Caller
 	if stranger {
 		key = network(r).String()

@@ -89,6 +89,23 @@ func TestStrangersHideNobody(t *testing.T) {
 	})
 }
 
+// TestOwnCallsAreNoStrangers: the records of what the gateway does for nobody are not
+// crowded out by strangers.
+func TestOwnCallsAreNoStrangers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 60
+		l, lines := while(t, Options{Queue: calls, StrangersQueue: 1}, func(l *Log) {
+			for i := range calls {
+				l.Offer(&Record{Event: EventCall, Agent: "leases", Decision: DecisionOwn, RequestID: fmt.Sprint(i)})
+			}
+		})
+		if n := count(lines, func(l line) bool { return l.Event == EventCall }); n < calls || l.Dropped() != (Queues{}) {
+			t.Errorf("%d records, want %d; dropped %+v", n, calls, l.Dropped())
+		}
+	})
+}
+
 // TestOneCallerHidesNoOther: the flood of a caller costs its own records, and those of
 // an address, or of a network of IPv6, its own, also behind a proxy that is trusted.
 func TestOneCallerHidesNoOther(t *testing.T) {

@@ -20,6 +20,9 @@ const (
 const (
 	// DecisionAllowed is a call that the policy allows.
 	DecisionAllowed = "allowed"
+	// DecisionOwn is a call that the gateway makes for itself, of which the policy is not
+	// asked.
+	DecisionOwn = "own"
 	// DecisionDenied is a call that the policy does not allow.
 	DecisionDenied = "denied"
 	// DecisionUnauthenticated is a call without a valid credential.
@@ -62,8 +65,15 @@ type Record struct {
 	RequestID string
 	// TraceID is the trace that the call belongs to.
 	TraceID string
-	// Caller is the policy's name for the caller.
+	// Caller is the policy's name for the caller; for a call of the gateway's own, of the
+	// caller whom it is for, if any.
 	Caller string
+	// Agent is the part of the gateway that makes the call for itself; "" for a call of a
+	// caller's. Within is the id of the call in whose course it makes it.
+	Agent, Within string
+	// Lease is the id of the lease that the call is about, Role its role, Holder whom the
+	// lease is for, and Cause why the gateway made the call.
+	Lease, Role, Holder, Cause string
 	// Authenticated is how the caller was authenticated.
 	Authenticated string
 	// Credential is the id of the caller's credential, which is no secret.

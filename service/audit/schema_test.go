@@ -25,9 +25,11 @@ func samples() []*Record {
 	intent, begin := *whole, *whole
 	intent.Event, intent.Code, intent.Answer, intent.Decision = EventIntent, "", nil, DecisionAllowed
 	begin.Event, begin.Code, begin.Answer, begin.Decision = EventBegin, "", nil, DecisionAllowed
+	own := intent
+	own.Decision, own.Caller, own.Authenticated, own.Credential, own.Peer, own.ForwardedFor = DecisionOwn, "", "", "", "", ""
 	now := time.Date(2026, 3, 9, 8, 7, 6, 0, time.UTC)
 	return []*Record{
-		whole, &crowded, &intent, &begin,
+		whole, &crowded, &intent, &begin, &own,
 		{Time: now, Event: EventDropped, Queue: QueueStrangers, Count: 3},
 		{Time: now, Event: EventResumed},
 	}
@@ -92,10 +94,12 @@ func TestSchema(t *testing.T) {
 		}
 	}
 	for name, wrong := range map[string]string{
-		"another member": `{"time":"2026-03-09T06:07:06.005004Z","event":"resumed","body":"x"}`,
-		"no time":        `{"event":"resumed"}`,
-		"another event":  `{"time":"2026-03-09T06:07:06.005004Z","event":"other"}`,
-		"no decision":    `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_AAAAAAAAAAAAAAAAAAAAAAAAAA","code":"ok"}`,
+		"another member":     `{"time":"2026-03-09T06:07:06.005004Z","event":"resumed","body":"x"}`,
+		"no time":            `{"event":"resumed"}`,
+		"another event":      `{"time":"2026-03-09T06:07:06.005004Z","event":"other"}`,
+		"of nobody":          `{"time":"2026-03-09T06:07:06.005004Z","event":"intent","request_id":"req_AAAAAAAAAAAAAAAAAAAAAAAAAA","decision":"own"}`,
+		"within, a caller's": `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_AAAAAAAAAAAAAAAAAAAAAAAAAA","within":"req_AAAAAAAAAAAAAAAAAAAAAAAAAA","decision":"allowed","code":"ok"}`,
+		"no decision":        `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_AAAAAAAAAAAAAAAAAAAAAAAAAA","code":"ok"}`,
 	} {
 		if err := check([]byte(wrong)); err == nil {
 			t.Errorf("%s is of the form: %s", name, wrong)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,6 +14,9 @@ import (
 type Config struct {
 	// Issuers are the issuers whose JWTs are accepted; there may be none.
 	Issuers []Issuer
+	// SessionKeys are the keys of sessions, which all replicas have: the first makes
+	// tokens, any recognises them. It is called for each token. nil: no sessions.
+	SessionKeys func(context.Context) ([][]byte, error)
 	// Logger gets a line when the keys of an issuer cannot be fetched, at most
 	// once in 30 seconds for each issuer. nil discards.
 	Logger *slog.Logger
@@ -23,9 +27,10 @@ type Config struct {
 // Authenticator turns credentials into callers. It holds the keys of issuers,
 // which outlive a policy. It is used by many goroutines at once.
 type Authenticator struct {
-	issuers map[string]*issuer // by URL
-	now     func() time.Time
-	urls    []string
+	issuers  map[string]*issuer // by URL
+	sessions *sessions          // nil: none
+	now      func() time.Time
+	urls     []string
 }
 
 // New makes an Authenticator. It sends no request to an issuer before the first
@@ -38,6 +43,9 @@ func New(config Config) (*Authenticator, error) {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{issuers: map[string]*issuer{}, now: config.Now}
+	if config.SessionKeys != nil {
+		a.sessions = &sessions{keys: config.SessionKeys}
+	}
 	var faults []error
 	for i, each := range config.Issuers {
 		if err := each.check(); err != nil {
@@ -90,6 +98,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, table *Table, e Eviden
 	}
 	if looksLikeJWT(credential) {
 		return a.jwt(ctx, table, credential)
+	}
+	if a.sessions != nil && strings.HasPrefix(credential, SessionPrefix) {
+		return a.sessions.authenticate(ctx, table, credential, a.now())
 	}
 	return table.token(credential, a.now())
 }

@@ -9,6 +9,8 @@
 //	bearer.go      the Authorization header
 //	token.go       the gateway's own tokens
 //	jwt.go         tokens of OIDC issuers and Kubernetes clusters
+//	session.go     short-lived tokens that are made of JWTs
+//	revocations.go which of these were revoked
 //	issuer.go      configuration of an issuer
 //	jwks.go        an issuer's keys: when to fetch, what to keep
 //	jwksfetch.go   how to fetch them

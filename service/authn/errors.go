@@ -18,6 +18,8 @@ const (
 	ReasonUnknownToken Reason = "unknown_token"
 	// ReasonExpiredToken means that the token is a caller's, and has expired.
 	ReasonExpiredToken Reason = "expired_token"
+	// ReasonRevokedToken means that the token of a session was revoked.
+	ReasonRevokedToken Reason = "revoked_token"
 	// ReasonUnknownIssuer means that the JWT's issuer is not configured.
 	ReasonUnknownIssuer Reason = "unknown_issuer"
 	// ReasonBadSignature means that no key of the issuer made the JWT's signature.
@@ -31,7 +33,7 @@ const (
 	// ReasonNotYetValid means that the JWT is not valid yet.
 	ReasonNotYetValid Reason = "not_yet_valid"
 	// ReasonNoKeys means that the JWT's key is not known and that the issuer
-	// cannot be asked for it now.
+	// cannot be asked for it now, or that the keys of sessions cannot be read.
 	ReasonNoKeys Reason = "no_keys"
 	// ReasonUnknownSubject means that the JWT is valid and its subject is not a
 	// caller.

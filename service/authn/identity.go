@@ -14,6 +14,8 @@ const (
 	MethodSPIFFEID = "spiffe_id"
 	MethodURISAN   = "uri_san"
 	MethodDNSSAN   = "dns_san"
+	// MethodSession is a token that was made of a JWT (NewSession).
+	MethodSession = "session"
 )
 
 // Evidence holds the credentials of a call. Printing or logging it shows
@@ -43,11 +45,11 @@ type Identity struct {
 	// Caller is the name that the policy gives to the caller.
 	Caller string
 	// Method is how the caller was authenticated: [MethodToken], [MethodJWT],
-	// [MethodSPIFFEID], [MethodURISAN] or [MethodDNSSAN].
+	// [MethodSPIFFEID], [MethodURISAN], [MethodDNSSAN] or [MethodSession].
 	Method string
 	// CredentialID names the credential among those of the caller, and is not secret:
 	// the first 12 hex digits of the SHA-256 of a token, as the policy has it;
-	// "issuer#subject" of a JWT; the name by which a certificate was found, "#", and
+	// "issuer#subject" of a JWT, and of a session made of one; the name by which a certificate was found, "#", and
 	// its serial number in hex.
 	CredentialID string
 	// Expires is when the credential ceases to be accepted by itself; zero: never.

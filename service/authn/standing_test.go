@@ -28,6 +28,7 @@ func TestStands(t *testing.T) {
 	key := newSigningKey(t, "k1")
 	p := newProvider(t, key)
 	a := newAuthenticator(t, clock, p.issuer())
+	a.sessions = &sessions{keys: keysOf("one")}
 	token, digest, err := NewToken()
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +39,7 @@ func TestStands(t *testing.T) {
 	}
 	claims := claimsFor(p.url, clock, map[string]any{"exp": clock.now().Add(time.Hour).Unix()})
 	subject, _ := claims["sub"].(string)
+	session := sessionFor(t, a, tableOf(t, p.url, subject), key.token(t, claims)).Token
 	byURI, byDNS, bySPIFFE := clients.issue(t, withURIs(t, "urn:example:billing")), clients.issue(t, withDNS("Billing.example")), clients.issue(t, withURIs(t, "spiffe://example.org/billing"))
 	presented := func(pair tls.Certificate) Evidence {
 		return Evidence{TLS: &tls.ConnectionState{PeerCertificates: []*x509.Certificate{pair.Leaf}, VerifiedChains: [][]*x509.Certificate{{pair.Leaf}}}}
@@ -47,6 +49,7 @@ func TestStands(t *testing.T) {
 		"token":               {bearerOf(token), digest[:12], Credential{TokenSHA256: digest}, Credential{TokenSHA256: otherDigest}, 0},
 		"token that expires":  {bearerOf(token), digest[:12], Credential{TokenSHA256: digest, Expires: clock.now().Add(time.Minute)}, Credential{TokenSHA256: otherDigest}, time.Minute},
 		"JWT":                 {bearerOf(key.token(t, claims)), p.url + "#" + subject, Credential{JWT: &JWTSubject{p.url, subject}}, Credential{JWT: &JWTSubject{p.url, "another"}}, time.Hour + skew},
+		"session":             {bearerOf(session), p.url + "#" + subject, Credential{JWT: &JWTSubject{p.url, subject}}, Credential{JWT: &JWTSubject{p.url, "another"}}, time.Hour},
 		"URI of certificate":  {presented(byURI), numbered("urn:example:billing", byURI), Credential{URISAN: "urn:example:billing"}, Credential{URISAN: "urn:example:other"}, byURI.Leaf.NotAfter.Sub(clock.now()) + time.Nanosecond},
 		"name of certificate": {presented(byDNS), numbered("billing.example", byDNS), Credential{DNSSAN: "billing.EXAMPLE"}, Credential{DNSSAN: "other.example"}, byDNS.Leaf.NotAfter.Sub(clock.now()) + time.Nanosecond},
 		"SPIFFE ID":           {presented(bySPIFFE), numbered("spiffe://example.org/billing", bySPIFFE), Credential{SPIFFEID: "spiffe://example.org/billing"}, Credential{SPIFFEID: "spiffe://example.org/other"}, bySPIFFE.Leaf.NotAfter.Sub(clock.now()) + time.Nanosecond},
@@ -61,7 +64,7 @@ func TestStands(t *testing.T) {
 func (s standing) check(t *testing.T, a *Authenticator, now time.Time, issuer string) {
 	t.Helper()
 	table := func(callers ...Caller) *Table { return newTable(t, []string{issuer}, callers...) }
-	at := &Authenticator{issuers: a.issuers, now: func() time.Time { return now }}
+	at := &Authenticator{issuers: a.issuers, sessions: a.sessions, now: func() time.Time { return now }}
 	identity, err := at.Authenticate(t.Context(), table(Caller{"mine", []Credential{s.own}}), s.evidence)
 	if err != nil {
 		t.Fatal(err)

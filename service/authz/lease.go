@@ -194,3 +194,9 @@ func (c *compiler) warnOfNoRole(grant Grant) {
 		c.warnings = append(c.warnings, &fault)
 	}
 }
+
+// MayOthers says whether the caller has the permission for leases of other callers, with
+// any request: where it has not, it need not be asked for each of them.
+func (p *Policy) MayOthers(caller string, m *Handle) bool {
+	return m.leases != nil && m.leases.any != nil && p.MayCall(caller, m.leases.any).Allowed
+}

@@ -3,6 +3,7 @@ package callers
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
@@ -25,6 +26,11 @@ type (
 		MaxLive        *int           `yaml:"max_live"`
 		Share          *int           `yaml:"share"`
 		Spares         *int           `yaml:"spares"`
+		Static         *staticEntry   `yaml:"static"`
+	}
+	staticEntry struct {
+		RotationPeriod *time.Duration `yaml:"rotation_period"`
+		Overlap        *time.Duration `yaml:"overlap"`
 	}
 	leasesEntry struct {
 		MaxLive      *int `yaml:"max_live"`
@@ -85,6 +91,9 @@ func compileRoles(doc *strictyaml.Document, entries []roleEntry) (*roles.Set, []
 			Name: e.Name, Project: e.Project, Kind: e.Kind, ServiceAccount: e.ServiceAccount, Scopes: e.Scopes, All: e.All,
 			TTL: e.TTL, MaxTTL: e.MaxTTL, Grace: e.Grace, MaxLive: e.MaxLive, Share: e.Share, Spares: e.Spares,
 		}
+		if e.Static != nil {
+			definitions[i].Static, definitions[i].RotationPeriod, definitions[i].Overlap = true, e.Static.RotationPeriod, e.Static.Overlap
+		}
 		known[i] = authz.Role{Name: e.Name, Project: e.Project}
 	}
 	set, err := roles.New(definitions)
@@ -109,7 +118,10 @@ func roleFaults(doc *strictyaml.Document, err error) []error {
 			places = append(places, doc.Fault(one.Error(), "roles"))
 			continue
 		}
-		path := []any{"roles", fault.Index, fault.Field}
+		path := []any{"roles", fault.Index}
+		for name := range strings.SplitSeq(fault.Field, ".") {
+			path = append(path, name)
+		}
 		if fault.Item >= 0 {
 			path = append(path, fault.Item)
 		}

@@ -89,6 +89,9 @@ func (m *Method) compileMirror(policy *optionsv1.Policy, options *descriptorpb.M
 	if err := m.compileConsents(); err != nil {
 		return err
 	}
+	if err := m.compileTouched(); err != nil {
+		return err
+	}
 	if err := m.compileRestarts(policy); err != nil {
 		return err
 	}

@@ -11,6 +11,20 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
+// RevokeAnyPermission is the permission to end leases of other callers.
+const RevokeAnyPermission = "leases.revoke_any"
+
+// LeaseRevocation is the RPC that ends one lease, also of another caller; nil where the
+// program does not link it.
+func (c *Catalog) LeaseRevocation() *Method {
+	for _, m := range c.methods {
+		if m.leases != nil && m.leases.Role == "" && m.leases.Any == RevokeAnyPermission {
+			return m
+		}
+	}
+	return nil
+}
+
 // compileLeases reads how the call concerns leases, and the needs of its fields. Whether
 // the fields and permissions are there, the compiler of methods says (authz.NewMethods).
 func (m *Method) compileLeases(policy *optionsv1.Policy) error {

@@ -90,7 +90,9 @@ type Method struct {
 	needs      []authz.Need
 	// reaches are the fields that may reach beyond the projects of a write, with the
 	// values that do not.
-	reaches  map[string][]string
+	reaches map[string][]string
+	// touching are the fields of a write that name something that leases are made of.
+	touching []touching
 	restarts protoreflect.FieldDescriptor // nil: a repetition has the same effect
 	// mask is the request's, nil without one; maskable are the fields that it decides on.
 	mask     protoreflect.FieldDescriptor

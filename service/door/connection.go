@@ -13,6 +13,9 @@ import (
 // upstream's own form: what that form has no word for, its caller cannot say.
 const ProtocolREST = "rest"
 
+// ProtocolVault is the protocol of a call that came in the form of Vault's HTTP API.
+const ProtocolVault = "vault"
+
 // Connection is the connection on which a call came. Every door offers one with
 // [WithConnection]; a call without one is refused ([Require]). A method that a
 // protocol has no use for does nothing.

@@ -34,11 +34,12 @@ const (
 	doorGRPC
 	doorGRPCWeb
 	doorREST
+	doorVault
 )
 
 // doorNames are the values of labels. A call in the same process has no protocol.
 var doorNames = [...]string{
-	doorOther: "other", doorInProcess: "inprocess", doorREST: "rest",
+	doorOther: "other", doorInProcess: "inprocess", doorREST: "rest", doorVault: "vault",
 	doorConnect: connect.ProtocolNameConnect, doorGRPC: connect.ProtocolNameGRPC, doorGRPCWeb: connect.ProtocolNameGRPCWeb,
 }
 
@@ -59,6 +60,8 @@ func doorOf(ctx context.Context) doorName {
 		return doorGRPCWeb
 	case doorNames[doorREST]:
 		return doorREST
+	case doorNames[doorVault]:
+		return doorVault
 	case "":
 		return doorInProcess
 	default:

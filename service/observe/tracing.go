@@ -20,6 +20,7 @@ const (
 	StageCache        = "cache"
 	StageFlight       = "flight"
 	StageAudit        = "audit"
+	StageOwn          = "own"
 )
 
 // The attributes of spans, each out of a closed set. No span has a value of a

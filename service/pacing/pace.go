@@ -63,12 +63,13 @@ func (o *once) send(waiting, sending context.Context) (*upstream.Reply, error) {
 }
 
 // sendAs sends a read or a write. A write that is being sent does not end with the
-// credential of its caller; one that is not yet, or that would be sent again, does.
-func (o *once) sendAs(ctx context.Context, read bool) (*upstream.Reply, error) {
-	if read {
+// credential of its caller; one that is not yet, or that would be sent again, does. A
+// write of the gateway's own ends with its context alone.
+func (o *once) sendAs(ctx context.Context, permit admission.Permit) (*upstream.Reply, error) {
+	if permit.Method().Read {
 		return o.send(ctx, ctx)
 	}
-	sending, end := admission.Sending(ctx)
+	sending, end := admission.Sending(ctx, permit)
 	defer end()
 	reply, err := o.send(ctx, sending)
 	account(ctx, reply, err)
@@ -96,7 +97,7 @@ func Send() pipeline.Invoker {
 			return nil, errNotAdmitted
 		}
 		m := permit.Method()
-		reply, err := admitted.sendAs(ctx, m.Read)
+		reply, err := admitted.sendAs(ctx, permit)
 		if err != nil {
 			return nil, repeated(permit, err)
 		}

@@ -195,6 +195,12 @@ func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, c
 		Caller:            a.Identity.Caller,
 		Authenticated:     a.Identity.Method,
 		Credential:        a.Identity.CredentialID,
+		Agent:             call.Own.Agent,
+		Within:            call.Own.Within,
+		Lease:             call.Lease.ID,
+		Role:              call.Lease.Role,
+		Holder:            call.Lease.Holder,
+		Cause:             call.Lease.Cause,
 		Method:            strings.TrimPrefix(call.Procedure, "/"),
 		Permission:        a.Decision.Permission,
 		Decision:          a.Verdict,
@@ -208,7 +214,7 @@ func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, c
 		Idempotency:       call.Idempotency,
 		Duration:          time.Since(call.Start),
 	}
-	if info, ok := connect.CallInfoForServerContext(ctx); ok {
+	if info, ok := connect.CallInfoForServerContext(ctx); ok && call.Own.Agent == "" {
 		made.Peer, made.ForwardedFor = r.Origins.of(info)
 	}
 	if a.Request == nil || a.Method == nil {

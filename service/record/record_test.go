@@ -194,7 +194,7 @@ func TestIntent(t *testing.T) {
 	}
 }
 
-// TestRecordNamesTheResources of the path, and the projects.
+// TestRecordNamesTheResources of the path, the projects, and the lease.
 func TestRecordNamesTheResources(t *testing.T) {
 	t.Parallel()
 	l := new(log)
@@ -205,6 +205,7 @@ func TestRecordNamesTheResources(t *testing.T) {
 		Handler: func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			account := &accounting.From(ctx).Admission
 			account.Method, account.Request, account.Verdict = m, request.ProtoReflect(), audit.DecisionAllowed
+			accounting.From(ctx).Lease = accounting.Lease{ID: "lease_1", Role: "search", Holder: "pod", Cause: "revoked"}
 			return rpctest.Answer(ctx, spec, stream)
 		},
 	}).Do(t.Context()); err != nil {
@@ -213,6 +214,9 @@ func TestRecordNamesTheResources(t *testing.T) {
 	r := l.records[0]
 	if len(r.Resources) != 2 || r.Resources[0] != (audit.Resource{Name: "project_id", ID: "proj_1"}) || r.Resources[1] != (audit.Resource{Name: "user_id", ID: "user_1"}) {
 		t.Errorf("resources %v", r.Resources)
+	}
+	if r.Lease != "lease_1" || r.Role != "search" || r.Holder != "pod" || r.Cause != "revoked" || r.Agent != "" {
+		t.Errorf("the lease in %+v", r)
 	}
 	if len(r.Projects) != 1 || r.Projects[0] != "proj_1" || r.Decision != audit.DecisionAllowed {
 		t.Errorf("%+v", r)

@@ -18,6 +18,9 @@ type Definition struct {
 	// The others are those of [Role].
 	TTL, MaxTTL, Grace     *time.Duration
 	MaxLive, Share, Spares *int
+	// RotationPeriod and Overlap are those of [Static], which says that one is there.
+	Static                  bool
+	RotationPeriod, Overlap *time.Duration
 }
 
 // Fault is one thing that is wrong with a definition, and where.
@@ -83,6 +86,9 @@ func (d *Definition) role() Role {
 		TTL: valueOr(d.TTL, 0), MaxTTL: valueOr(d.MaxTTL, 0), Grace: valueOr(d.Grace, DefaultGrace),
 		MaxLive: valueOr(d.MaxLive, DefaultMaxLive), Share: valueOr(d.Share, 1), Spares: valueOr(d.Spares, 0),
 	}
+	if d.Static {
+		role.Static = &Static{RotationPeriod: valueOr(d.RotationPeriod, 0), Overlap: valueOr(d.Overlap, DefaultOverlap)}
+	}
 	if role.Kind == "" {
 		role.Kind = Key
 	}
@@ -119,6 +125,7 @@ func (c *checker) check(d Definition, role Role) {
 	c.checkAccount(role)
 	c.checkScopes(d)
 	c.checkLives(d, role)
+	c.checkStatic(d, role)
 	c.checkNumbers(role)
 }
 
@@ -212,6 +219,29 @@ func (c *checker) checkLives(d Definition, role Role) {
 		c.fault("ttl", -1, "is longer than max_ttl, which is %s", role.MaxTTL)
 	case role.MaxTTL+role.Grace > MaxLife:
 		c.fault("max_ttl", -1, "is longer, with the grace, than the upstream's longest life of %s", MaxLife)
+	}
+}
+
+// checkStatic checks the schedule of a static role. Its key has to outlive its turn and
+// the overlap behind it: the max_ttl is how long a key lives if nobody is there to
+// replace it.
+func (c *checker) checkStatic(d Definition, role Role) {
+	if role.Static == nil {
+		return
+	}
+	s := role.Static
+	switch {
+	case d.RotationPeriod == nil:
+		c.fault("static.rotation_period", -1, "is missing")
+	case s.RotationPeriod < MinRotationPeriod || s.RotationPeriod > MaxLife:
+		c.fault("static.rotation_period", -1, "must be %s to %s", MinRotationPeriod, MaxLife)
+	case s.Overlap < 0 || s.Overlap > MaxOverlap:
+		c.fault("static.overlap", -1, "must be 0s to %s", MaxOverlap)
+	case role.MaxTTL >= MinTTL && role.MaxTTL <= MaxLife && s.RotationPeriod+s.Overlap > role.MaxTTL:
+		c.fault("static.rotation_period", -1, "is longer, with the overlap, than max_ttl, which is %s: the key would end before its time", role.MaxTTL)
+	}
+	if role.Share != 1 || role.Spares != 0 {
+		c.fault("static", -1, "stands beside share or spares: a static role has one key, and no leases")
 	}
 }
 

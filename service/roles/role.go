@@ -22,6 +22,8 @@ const (
 	DefaultGrace = 2 * time.Minute
 	// DefaultMaxLive is what a small team needs.
 	DefaultMaxLive = 20
+	// DefaultOverlap is enough for programs that read their key now and then.
+	DefaultOverlap = time.Hour
 )
 
 // The bounds of a role.
@@ -45,6 +47,9 @@ const (
 	MinGrace = 2 * time.Second
 	// MaxGrace bounds how long a key may outlive its lease.
 	MaxGrace = time.Hour
+	// MinRotationPeriod and MaxOverlap bound the schedule of a static role.
+	MinRotationPeriod = time.Minute
+	MaxOverlap        = 7 * 24 * time.Hour
 	// MaxLive bounds the credentials of a role, and MaxShare the leases of one.
 	MaxLive  = 100_000
 	MaxShare = 10_000
@@ -73,6 +78,17 @@ type Role struct {
 	Share int
 	// Spares is how many credentials are made ahead of demand.
 	Spares int
+	// Static says that the role has one key, which is replaced on schedule, and no
+	// leases. Nil: it has leases.
+	Static *Static
+}
+
+// Static is the schedule of a static role.
+type Static struct {
+	// RotationPeriod is how long its key stays the current one.
+	RotationPeriod time.Duration
+	// Overlap is how long the one before goes on working, at the least.
+	Overlap time.Duration
 }
 
 // Set holds the roles of a policy. It is immutable and safe for concurrent use. A nil
@@ -108,5 +124,8 @@ func (s *Set) All() []Role {
 
 func (r Role) copied() Role {
 	r.Scopes = slices.Clone(r.Scopes)
+	if r.Static != nil {
+		r.Static = new(*r.Static)
+	}
 	return r
 }

@@ -41,6 +41,14 @@ const (
 	// ReasonIdempotencyNotConfigured is a write with a key where outcomes are not
 	// stored.
 	ReasonIdempotencyNotConfigured = "IDEMPOTENCY_NOT_CONFIGURED"
+	// ReasonSessionsDisabled is a session at a gateway that makes none.
+	ReasonSessionsDisabled = "SESSIONS_DISABLED"
+	// ReasonSessionNeedsJWT is a session that was asked for without a JWT.
+	ReasonSessionNeedsJWT = "SESSION_NEEDS_JWT"
+	// ReasonNotSession is the revocation of a credential that is not a session.
+	ReasonNotSession = "NOT_A_SESSION"
+	// ReasonSessionLimit is the revocation of more sessions than are remembered.
+	ReasonSessionLimit = "SESSION_LIMIT"
 	// ReasonNoCache is a call to a cache that the gateway does not have.
 	ReasonNoCache = "NO_CACHE"
 	// ReasonNoPacing is a call about a budget of a gateway that does not pace.

@@ -66,21 +66,43 @@ func openTestbed(ctx context.Context, binary, folder string) (_ *testbed, err er
 	if b.pem, err = newCertificate(); err != nil {
 		return nil, err
 	}
-	if _, b.direct.url, err = b.play(ctx); err != nil {
+	now := time.Date(2026, time.March, 18, 15, 30, 20, 0, time.UTC)
+	still := func() time.Time { return now }
+	if _, b.direct.url, err = b.play(ctx, still); err != nil {
 		return nil, err
 	}
-	if b.behind, b.behindURL, err = b.play(ctx); err != nil {
+	if b.behind, b.behindURL, err = b.play(ctx, still); err != nil {
 		return nil, err
 	}
 	b.direct.url += "/v1"
 	b.direct.key = sandbox.DefaultAdminKey
-	return b, b.start(ctx, binary, folder)
+	policy := "callers:\n"
+	for _, caller := range []struct {
+		name, permission string
+		at               *place
+	}{{"operator", "*", &b.gateway}, {"auditor", "*.read", &b.reader}} {
+		entry, err := newCaller(ctx, binary, caller.name, fmt.Sprintf("[{permissions: [%q]}]", caller.permission), caller.at)
+		if err != nil {
+			return nil, err
+		}
+		policy += entry
+	}
+	return b, b.start(binary, folder, policy, "")
 }
 
-// play serves a new sandbox, whose clock stands still.
-func (b *testbed) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
-	now := time.Date(2026, time.March, 18, 15, 30, 20, 0, time.UTC)
-	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 60, Projects: 12, AuditEvents: 400, Now: func() time.Time { return now }})
+// newCaller returns an entry of a policy, and sets the caller's token.
+func newCaller(ctx context.Context, binary, name, grants string, at *place) (entry string, err error) {
+	token, hash, err := newToken(ctx, binary)
+	if err != nil {
+		return "", err
+	}
+	at.key = token
+	return fmt.Sprintf("  - name: %s\n    authenticate: [%s]\n    grants: %s\n", name, hash, grants), nil
+}
+
+// play serves a new sandbox with a clock.
+func (b *testbed) play(ctx context.Context, now func() time.Time) (*sandbox.Sandbox, string, error) {
+	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 60, Projects: 12, AuditEvents: 400, Now: now})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
@@ -91,20 +113,9 @@ func (b *testbed) play(ctx context.Context) (*sandbox.Sandbox, string, error) {
 	return fake, "http://" + listener.Addr().String(), nil
 }
 
-// start starts the gateway and waits until it serves.
-func (b *testbed) start(ctx context.Context, binary, folder string) error {
-	policy := "callers:\n"
-	for _, caller := range []struct {
-		name, permission string
-		at               *place
-	}{{"operator", "*", &b.gateway}, {"auditor", "*.read", &b.reader}} {
-		token, hash, err := newToken(ctx, binary)
-		if err != nil {
-			return err
-		}
-		caller.at.key = token
-		policy += fmt.Sprintf("  - name: %s\n    authenticate: [%s]\n    grants: [{permissions: [%q]}]\n", caller.name, hash, caller.permission)
-	}
+// start starts the gateway with a policy, and with more in its config, and waits until it
+// serves.
+func (b *testbed) start(binary, folder, policy, more string) error {
 	config := fmt.Sprintf(`listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
 upstream:
@@ -113,7 +124,7 @@ upstream:
   # The sandbox has no budget, and no test has to wait for one.
   budget: {organization: {calls_per_minute: 100000, burst: 10000}, default: {calls_per_minute: 100000, burst: 10000}}
 policy: %s
-`, b.behindURL, filepath.Join(folder, "key"), filepath.Join(folder, "policy.yaml"))
+%s`, b.behindURL, filepath.Join(folder, "key"), filepath.Join(folder, "policy.yaml"), more)
 	for name, text := range map[string]string{"key": sandbox.DefaultAdminKey, "policy.yaml": policy, "gateway.yaml": config} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			return err

@@ -150,7 +150,13 @@ func Counted(group string) (lease.Count, bool) {
 // AccountFields are the fields under which an account is found by its name and by its id.
 // No text of an account has the separator in it.
 func AccountFields(a lease.ServiceAccount) (byName, byID string) {
-	return "n" + a.ProjectID + separator + a.Name, "i" + a.ProjectID + separator + a.ID
+	return "n" + a.ProjectID + separator + a.Name, "i" + a.ID
+}
+
+// AccountOf is the account with an id that is found by a name.
+func AccountOf(byName, id string) lease.ServiceAccount {
+	project, name, _ := strings.Cut(byName[min(1, len(byName)):], separator)
+	return lease.ServiceAccount{ProjectID: project, Name: name, ID: id}
 }
 
 // Encode returns the bytes of a record.

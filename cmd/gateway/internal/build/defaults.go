@@ -2,6 +2,7 @@ package build
 
 import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/ledger"
 	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
@@ -14,6 +15,8 @@ func Defaults() config.Defaults {
 		InventoryConcurrency: inventory.DefaultConcurrency,
 		LongestStream:        inventory.DefaultLongestStream,
 		OutermostItems:       inventory.DefaultMaxOutermost,
+		SweepInterval:        ledger.DefaultSweepInterval,
+		KeepEnded:            ledger.DefaultKeepEnded,
 		IDCharacters:         textkind.DefaultIDCharacters,
 	}
 }

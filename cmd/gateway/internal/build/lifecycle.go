@@ -25,7 +25,10 @@ type lifecycle struct {
 	leave func()
 	// closing is told when the doors close: the time for all that follows has begun.
 	closing func(at time.Time)
-	// background serves calls in flight and operators. It stops after the last call.
+	// work goes on without callers. It stops after the last call, and may make calls
+	// upstream until then.
+	work []runner
+	// background serves calls in flight, work, and operators. It stops last.
 	background []runner
 }
 
@@ -34,16 +37,20 @@ type lifecycle struct {
 //  1. The gateway reports that it is not ready, and serves on for the delay, so
 //     that load balancers notice.
 //  2. The doors close. Streams end with an error, and calls in flight finish.
-//  3. The background components stop.
+//  3. The work without callers stops, and what it has begun ends.
+//  4. The background components stop.
 //
 // After a failure there is no delay. All goroutines have ended when run returns.
 func (l lifecycle) run(ctx context.Context) error {
 	// The end of ctx does not reach components: they are stopped in order.
 	background, backgroundEnds, stopBackground := startAll(ctx, l.background)
 	defer stopBackground()
+	work, workEnds, stopWork := startAll(ctx, l.work)
+	defer stopWork()
 	doors, doorsEnd, stopDoors := startAll(ctx, l.doors)
 	defer stopDoors()
-	failed := first(doorsEnd, backgroundEnds)
+	failed, forget := first(doorsEnd, workEnds, backgroundEnds)
+	defer forget()
 	select {
 	case <-ctx.Done():
 	case <-failed:
@@ -58,6 +65,8 @@ func (l lifecycle) run(ctx context.Context) error {
 	l.closing(time.Now())
 	stopDoors()
 	err := doors.Wait()
+	stopWork()
+	err = errors.Join(err, work.Wait())
 	stopBackground()
 	return errors.Join(err, background.Wait())
 }
@@ -73,9 +82,12 @@ func startAll(ctx context.Context, components []runner) (group *errgroup.Group, 
 	return group, ended, stop
 }
 
-// first returns a channel that is closed when a or b is done.
-func first(a, b context.Context) <-chan struct{} {
+// first returns a channel that is closed when one of the contexts is done, and what ends
+// its use.
+func first(a context.Context, others ...context.Context) (<-chan struct{}, context.CancelFunc) {
 	either, cancel := context.WithCancel(a)
-	context.AfterFunc(b, cancel)
-	return either.Done()
+	for _, other := range others {
+		context.AfterFunc(other, cancel) //nolint:contextcheck // Each of them ends the wait.
+	}
+	return either.Done(), cancel
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
-// TestLifecycleEndsInOrder: doors stop before the background, and a failure stops
-// both without a delay.
+// TestLifecycleEndsInOrder: doors stop before the work without callers, and that before
+// the background. A failure stops all of them without a delay.
 func TestLifecycleEndsInOrder(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
-		door, background error // nil: the component runs until it is stopped
-	}{"signal": {}, "a door fails": {door: broken}, "the background fails": {background: broken}} {
+		door, work, background error // nil: the component runs until it is stopped
+	}{"signal": {}, "a door fails": {door: broken}, "the work fails": {work: broken}, "the background fails": {background: broken}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			events := make(chan string, 8)
@@ -35,14 +35,17 @@ func TestLifecycleEndsInOrder(t *testing.T) {
 			l := lifecycle{
 				ready: r, leave: func() { events <- "leave" }, closing: func(time.Time) {},
 				doors:      []runner{part("door/0", test.door), part("door/1", nil)},
+				work:       []runner{part("work/0", test.work)},
 				background: []runner{part("background/0", test.background), part("background/1", nil)},
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			want := "leave door/0 door/1 background/0 background/1"
+			want := "leave door/0 door/1 work/0 background/0 background/1"
 			switch {
 			case test.door != nil:
-				l.delay, want = time.Hour, "leave door/1 background/0 background/1"
+				l.delay, want = time.Hour, "leave door/1 work/0 background/0 background/1"
+			case test.work != nil:
+				l.delay, want = time.Hour, "leave door/0 door/1 background/0 background/1"
 			case test.background != nil:
 				l.delay, want = time.Hour, "" // The rest of it may end before or after.
 			default:
@@ -56,10 +59,10 @@ func TestLifecycleEndsInOrder(t *testing.T) {
 			}
 			inTurn(order)
 			// A failed door stops the other one.
-			if got := strings.Join(order, " "); want != "" && got != want && got != "door/1 leave background/0 background/1" {
+			if got := strings.Join(order, " "); want != "" && got != want && got != "door/1 leave work/0 background/0 background/1" {
 				t.Errorf("ended in the order %q, want %q", got, want)
 			}
-			if failed := test.door != nil || test.background != nil; failed != errors.Is(err, broken) || !failed && err != nil {
+			if failed := test.door != nil || test.work != nil || test.background != nil; failed != errors.Is(err, broken) || !failed && err != nil {
 				t.Errorf("ended with %v", err)
 			}
 			if r.look(t.Context()).Ready {

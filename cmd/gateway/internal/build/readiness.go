@@ -24,13 +24,15 @@ type readiness struct {
 	degraded func() string
 	// audit says why records are not written, or "", and whether calls are answered
 	// all the same.
-	audit    func() (reason string, degraded bool)
+	audit func() (reason string, degraded bool)
+	// leases says what is wrong with the ledger of leases, or returns "".
+	leases   func() string
 	health   *health.Health
 	draining atomic.Bool
 }
 
 func newReadiness(key upstream.KeySource, policy policySource, degraded func() string, audit func() (reason string, degraded bool)) *readiness {
-	return &readiness{key: key, callers: policy, degraded: degraded, audit: audit, health: health.New()}
+	return &readiness{key: key, callers: policy, degraded: degraded, audit: audit, leases: func() string { return "" }, health: health.New()}
 }
 
 // finding is the result of one check.
@@ -66,10 +68,12 @@ func (r *readiness) look(ctx context.Context) findings {
 	}
 	cache := finding{Name: "cache", OK: true, Reason: r.degraded()}
 	cache.Degraded = cache.Reason != ""
+	ledger := finding{Name: "leases", OK: true, Reason: r.leases()}
+	ledger.Degraded = ledger.Reason != ""
 	records := finding{Name: "audit"}
 	records.Reason, records.Degraded = r.audit()
 	records.OK = records.Reason == "" || records.Degraded
-	all := findings{Ready: true, Findings: []finding{serving, policy, key, cache, records}}
+	all := findings{Ready: true, Findings: []finding{serving, policy, key, cache, ledger, records}}
 	for _, f := range all.Findings {
 		all.Ready = all.Ready && f.OK
 	}

@@ -32,6 +32,7 @@ func TestReadyz(t *testing.T) {
 		key      keyFunc
 		policy   policyOf
 		degraded string
+		leases   string
 		audit    string
 		required bool
 		drain    bool
@@ -39,17 +40,19 @@ func TestReadyz(t *testing.T) {
 		line     string
 		finding  string // the finding that is not OK
 	}{
-		"well":                  {good, policyOf{new(callers.Set)}, "", "", false, false, http.StatusOK, "ok\n", ""},
-		"degraded":              {good, policyOf{new(callers.Set)}, "Redis does not answer", "", false, false, http.StatusOK, "ok, degraded: Redis does not answer\n", "cache"},
-		"records fail":          {good, policyOf{new(callers.Set)}, "", "records fail", false, false, http.StatusOK, "ok, degraded: records fail\n", "audit"},
-		"required records fail": {good, policyOf{new(callers.Set)}, "", "records fail", true, false, http.StatusServiceUnavailable, "not ready: records fail\n", "audit"},
-		"no key":                {func() error { return errors.New("canary") }, policyOf{new(callers.Set)}, "", "", false, false, http.StatusServiceUnavailable, "not ready: the admin key cannot be read", "admin_key"},
-		"no policy":             {good, policyOf{}, "", "", false, false, http.StatusServiceUnavailable, "not ready: no policy was ever loaded\n", "policy"},
-		"draining":              {good, policyOf{new(callers.Set)}, "", "", false, true, http.StatusServiceUnavailable, "not ready: the gateway stops\n", "serving"},
+		"well":                  {good, policyOf{new(callers.Set)}, "", "", "", false, false, http.StatusOK, "ok\n", ""},
+		"degraded":              {good, policyOf{new(callers.Set)}, "Redis does not answer", "", "", false, false, http.StatusOK, "ok, degraded: Redis does not answer\n", "cache"},
+		"the ledger fails":      {good, policyOf{new(callers.Set)}, "", "the ledger of leases does not answer", "", false, false, http.StatusOK, "ok, degraded: the ledger of leases does not answer\n", "leases"},
+		"records fail":          {good, policyOf{new(callers.Set)}, "", "", "records fail", false, false, http.StatusOK, "ok, degraded: records fail\n", "audit"},
+		"required records fail": {good, policyOf{new(callers.Set)}, "", "", "records fail", true, false, http.StatusServiceUnavailable, "not ready: records fail\n", "audit"},
+		"no key":                {func() error { return errors.New("canary") }, policyOf{new(callers.Set)}, "", "", "", false, false, http.StatusServiceUnavailable, "not ready: the admin key cannot be read", "admin_key"},
+		"no policy":             {good, policyOf{}, "", "", "", false, false, http.StatusServiceUnavailable, "not ready: no policy was ever loaded\n", "policy"},
+		"draining":              {good, policyOf{new(callers.Set)}, "", "", "", false, true, http.StatusServiceUnavailable, "not ready: the gateway stops\n", "serving"},
 	} {
 		r := newReadiness(test.key, test.policy, func() string { return test.degraded }, func() (string, bool) {
 			return test.audit, test.audit != "" && !test.required
 		})
+		r.leases = func() string { return test.leases }
 		if test.drain {
 			r.drain()
 		}
@@ -63,7 +66,7 @@ func TestReadyz(t *testing.T) {
 		}
 		status, text := ask("/readyz?verbose")
 		var said findings
-		if err := json.Unmarshal([]byte(text), &said); err != nil || status != test.status || said.Ready != (status == http.StatusOK) || len(said.Findings) != 5 {
+		if err := json.Unmarshal([]byte(text), &said); err != nil || status != test.status || said.Ready != (status == http.StatusOK) || len(said.Findings) != 6 {
 			t.Errorf("%s: %d %s, %v", name, status, text, err)
 		}
 		for _, f := range said.Findings {

@@ -8,14 +8,19 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// GRPCListen is the address of the gRPC-only listener. An empty address disables
 	// it.
-	GRPCListen string   `yaml:"grpc_listen"`
-	OpsListen  string   `yaml:"ops_listen"`
-	TLS        TLS      `yaml:"tls"`
-	Upstream   Upstream `yaml:"upstream"`
-	Authn      Authn    `yaml:"authn"`
-	Cache      Cache    `yaml:"cache"`
-	Policy     string   `yaml:"policy"`
-	Audit      Audit    `yaml:"audit"`
+	GRPCListen string `yaml:"grpc_listen"`
+	OpsListen  string `yaml:"ops_listen"`
+	// VaultListen is the address of the listener for Vault's clients. An empty address
+	// disables it.
+	VaultListen string `yaml:"vault_listen"`
+	// Vault configures what they find there.
+	Vault    Vault    `yaml:"vault"`
+	TLS      TLS      `yaml:"tls"`
+	Upstream Upstream `yaml:"upstream"`
+	Authn    Authn    `yaml:"authn"`
+	Cache    Cache    `yaml:"cache"`
+	Policy   string   `yaml:"policy"`
+	Audit    Audit    `yaml:"audit"`
 	// OpsTLS protects the operators' listener. TLS does not apply to it.
 	OpsTLS OpsTLS `yaml:"ops_tls"`
 	CORS   CORS   `yaml:"cors"`
@@ -25,6 +30,8 @@ type Config struct {
 	Shutdown   Shutdown `yaml:"shutdown"`
 	// Inventory bounds streams that are made of many reads.
 	Inventory Inventory `yaml:"inventory"`
+	// Leases configures where leases are kept.
+	Leases Leases `yaml:"leases"`
 	// Log and Telemetry configure what operators see.
 	Log       Log       `yaml:"log"`
 	Telemetry Telemetry `yaml:"telemetry"`
@@ -75,6 +82,10 @@ type Defaults struct {
 	LongestStream time.Duration
 	// OutermostItems is the default of inventory.outermost_items.
 	OutermostItems int
+	// SweepInterval is the default of leases.sweep_interval.
+	SweepInterval time.Duration
+	// KeepEnded is the default of leases.keep_ended.
+	KeepEnded time.Duration
 	// IDCharacters is the default of upstream.id_characters.
 	IDCharacters string
 }
@@ -90,6 +101,8 @@ func New(d Defaults) Config {
 		CORS:      CORS{MaxAge: 10 * time.Minute},
 		Limits:    defaultLimits(d),
 		Inventory: defaultInventory(d),
+		Leases:    defaultLeases(d),
+		Vault:     defaultVault(),
 		Shutdown:  Shutdown{Delay: 5 * time.Second, Timeout: 25 * time.Second},
 		Telemetry: Telemetry{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}

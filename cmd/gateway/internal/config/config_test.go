@@ -24,7 +24,7 @@ func of(d time.Duration) *time.Duration { return &d }
 
 // defaults are fixed, whatever the other packages of the gateway use.
 func defaults() Defaults {
-	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000, IDCharacters: "_-.:"}
+	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000, SweepInterval: 15 * time.Minute, KeepEnded: 24 * time.Hour, IDCharacters: "_-.:"}
 }
 
 // loadConfig reads and checks.
@@ -46,6 +46,8 @@ func environment(variables map[string]string) func(string) (string, bool) {
 const wholeConfig = `listen: 0.0.0.0:1
 grpc_listen: 0.0.0.0:3
 ops_listen: "[::1]:2"
+vault_listen: 0.0.0.0:4
+vault: {mount: team/openai, logins: [eu, us/k8s]}
 tls:
   cert_file: /tls/tls.crt
   key_file: /tls/tls.key
@@ -97,6 +99,7 @@ limits:
   connections: 7
   connection_age: 8m
 inventory: {concurrency: 4, longest_stream: 1h, outermost_items: 2000}
+leases: {organization: acme_eu-1, sweep_interval: 5m, keep_ended: 48h}
 shutdown: {delay: 1s, timeout: 9s}
 log: {level: debug}
 telemetry:
@@ -111,7 +114,8 @@ telemetry:
 func TestLoadConfig(t *testing.T) {
 	t.Parallel()
 	whole := Config{
-		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2",
+		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2", VaultListen: "0.0.0.0:4",
+		Vault: Vault{Mount: "team/openai", Logins: []string{"eu", "us/k8s"}},
 		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Answers: AnswersStrict, IDCharacters: "_-|", Budget: Budget{
 			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5, MintShare: 0.3,
@@ -136,6 +140,7 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
 		},
 		Inventory:  Inventory{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
+		Leases:     Leases{Organization: "acme_eu-1", SweepInterval: 5 * time.Minute, KeepEnded: 48 * time.Hour},
 		Reflection: true, Shutdown: Shutdown{Delay: time.Second, Timeout: 9 * time.Second},
 		Log: Log{Level: LogLevel(slog.LevelDebug)},
 		Telemetry: Telemetry{
@@ -147,7 +152,8 @@ func TestLoadConfig(t *testing.T) {
 	withDefaults.Upstream.AdminKey.File = "/run/key"
 	withDefaults.Policy = "p.yaml"
 	everyVariable := Config{
-		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4",
+		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4", VaultListen: "localhost:6",
+		Vault: Vault{Mount: "keys", Logins: []string{"oidc"}},
 		TLS:      TLS{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: Upstream{BaseURL: "http://b", AdminKey: SecretRef{File: "/key"}, Answers: AnswersLenient, IDCharacters: "_@", Budget: whole.Upstream.Budget},
 		Authn:    Authn{Issuers: []Issuer{{URL: "https://other.example", Audiences: []string{"x"}}}},
@@ -164,6 +170,7 @@ func TestLoadConfig(t *testing.T) {
 			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
 		},
 		Inventory: Inventory{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
+		Leases:    Leases{Path: "/var/lib/leases.db", Organization: "other", SweepInterval: time.Hour, KeepEnded: 2 * time.Hour},
 		Shutdown:  Shutdown{Delay: 0, Timeout: 19 * time.Second},
 		Log:       Log{Level: LogLevel(slog.LevelWarn)},
 		Telemetry: Telemetry{
@@ -181,7 +188,8 @@ func TestLoadConfig(t *testing.T) {
 		{"empty file", "", required, withDefaults},
 		{"file of a comment", "# nothing yet\n", required, withDefaults},
 		{"environment wins", wholeConfig, map[string]string{
-			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_GRPC_LISTEN": "localhost:5", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
+			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_GRPC_LISTEN": "localhost:5", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_VAULT_LISTEN": "localhost:6",
+			"GATEWAY_VAULT_MOUNT": "keys", "GATEWAY_VAULT_LOGINS": "[oidc]", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
 			"GATEWAY_UPSTREAM_ADMIN_KEY_ENV": "", "GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/key",
 			"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
@@ -195,6 +203,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
 			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
 			"GATEWAY_INVENTORY_CONCURRENCY": "5", "GATEWAY_INVENTORY_LONGEST_STREAM": "2h", "GATEWAY_INVENTORY_OUTERMOST_ITEMS": "3000",
+			"GATEWAY_LEASES_PATH": "/var/lib/leases.db", "GATEWAY_LEASES_ORGANIZATION": "other", "GATEWAY_LEASES_SWEEP_INTERVAL": "1h", "GATEWAY_LEASES_KEEP_ENDED": "2h",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
 			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_UPSTREAM_ANSWERS": "lenient", "GATEWAY_UPSTREAM_ID_CHARACTERS": "_@", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
 			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
@@ -264,6 +273,14 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"header of no proxy", key + "audit: {forwarded_header: X-Real-IP}", []string{"gateway.yaml:3:27: ", "X-Forwarded-For or Forwarded"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
 		{"door without port", key + "grpc_listen: 127.0.0.1", []string{"config key grpc_listen:", "host:port"}},
+		{"vault without port", key + "vault_listen: 127.0.0.1", []string{"config key vault_listen:", "host:port"}},
+		{"a mount that climbs", key + "vault: {mount: a/../b}", []string{"config key vault.mount:", "a/../b"}},
+		{"a mount of Vault's own", key + "vault: {mount: sys/openai}", []string{"config key vault.mount:", "Vault's own"}},
+		{"no mount", key + "vault: {mount: ''}", []string{"config key vault.mount:"}},
+		{"a login of Vault's own", key + "vault: {logins: [token]}", []string{"config key vault.logins:", "token"}},
+		{"a login twice", key + "vault: {logins: [jwt, jwt]}", []string{"config key vault.logins:", "jwt"}},
+		{"a login with a dot", key + "vault: {logins: [a.b]}", []string{"config key vault.logins:", "a.b"}},
+		{"too many logins", key + "vault: {logins: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}", []string{"config key vault.logins:", "more than 16"}},
 		{"operators' certificate without key", key + "ops_tls: {cert_file: a}", []string{"config key ops_tls:", "go together"}},
 		{"operators' authorities alone", key + "ops_tls: {client_ca_file: a}", []string{"config key ops_tls:"}},
 		{"origin with a path", key + "cors: {allowed_origins: ['https://a.example/']}", []string{"config key cors.allowed_origins:", "https://a.example/"}},
@@ -288,6 +305,12 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"inventories too large", key + "inventory: {concurrency: 65, longest_stream: 13h, outermost_items: 1000001}", []string{
 			"inventory.concurrency", "inventory.longest_stream", "inventory.outermost_items",
 		}},
+		{"leases in two places", key + "cache: {redis_url: 'redis://r'}\nleases: {path: /l}", []string{"config key leases.path: is for a gateway without Redis"}},
+		{"leases nowhere", key + "leases: {organization: acme}", []string{"config key leases.organization: goes with"}},
+		{"an organization with a colon", key + "leases: {path: /l, organization: 'a:b'}", []string{"config key leases.organization: is not"}},
+		{"an organization that begins with a dash", key + "leases: {path: /l, organization: '-a'}", []string{"config key leases.organization: is not"}},
+		{"leases too often", key + "leases: {sweep_interval: 59s, keep_ended: 59m}", []string{"leases.sweep_interval: 59s is not", "leases.keep_ended: 59m0s is not"}},
+		{"leases too rarely", key + "leases: {sweep_interval: 25h, keep_ended: 721h}", []string{"leases.sweep_interval", "leases.keep_ended"}},
 		{"no connection count", key + "limits: {connections: many}", []string{"gateway.yaml:3:23: ", "number"}},
 		{"delay as long as the end", key + "shutdown: {delay: 25s}", []string{"config key shutdown.timeout:", "no time after the delay"}},
 		{"endless end", key + "shutdown: {timeout: 1h}", []string{"config key shutdown.timeout:", "15m0s"}},

@@ -14,6 +14,7 @@ func (c *Config) settings() []setting {
 		{"listen", &c.Listen},
 		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
+		{"vault_listen", &c.VaultListen},
 		{"tls.cert_file", &c.TLS.CertFile},
 		{"tls.key_file", &c.TLS.KeyFile},
 		{"tls.client_ca_file", &c.TLS.ClientCAFile},
@@ -59,7 +60,7 @@ func (c *Config) settings() []setting {
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
-	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings())
+	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings(), c.Vault.settings())
 }
 
 type setting struct {

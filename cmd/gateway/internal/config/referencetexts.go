@@ -4,10 +4,11 @@ package config
 // is not here.
 func keyTexts() map[string]string {
 	return map[string]string{ //nolint:gosec // It has names of credentials, and no credential.
-		"listen":      "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
-		"grpc_listen": "Address of the door for gRPC alone, which is several times as fast. Empty: no such door.",
-		"ops_listen":  "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential unless `ops_tls` does: keep it where only operators reach it.",
-		"policy":      "Path of the policy file, which has the callers and their permissions. Required. Read again when it changes. [authorization.md](authorization.md)",
+		"listen":       "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
+		"grpc_listen":  "Address of the door for gRPC alone, which is several times as fast. Empty: no such door.",
+		"ops_listen":   "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential unless `ops_tls` does: keep it where only operators reach it.",
+		"vault_listen": "Address of the door with Vault's HTTP API, for its clients. Empty: no such door. [vault.md](vault.md)",
+		"policy":       "Path of the policy file, which has the callers and their permissions. Required. Read again when it changes. [authorization.md](authorization.md)",
 
 		"tls.cert_file":      "PEM file with the certificate of both doors, and its intermediates. Without TLS, callers' tokens are sent unencrypted.",
 		"tls.key_file":       "PEM file with the private key of that certificate, not encrypted.",
@@ -77,9 +78,17 @@ func keyTexts() map[string]string {
 		"limits.connections":         "Open connections of each listener. Half of them at most are anonymous, and a new one takes the place of an anonymous one rather than wait. [operations.md](operations.md#places)",
 		"limits.connection_age":      "Age at which a client is asked to reconnect, so that new replicas get their share of the calls.",
 
+		"vault.mount":  "Where Vault's clients find the roles: `MOUNT/creds/ROLE`. It may have slashes.",
+		"vault.logins": "Names of the logins that exchange a JWT for a token: `auth/NAME/login`. Empty: none.",
+
 		"inventory.concurrency":     "Concurrent reads of one inventory stream. 1 to 64. [inventory.md](inventory.md#what-it-costs)",
 		"inventory.longest_stream":  "How long an inventory stream lasts whose caller sets no earlier deadline; it then ends with a token to resume from. 1m to 12h.",
 		"inventory.outermost_items": "Items of the outermost list, such as projects, that an inventory stream reads before it ends with a token; it holds their names in memory. 100 to 1,000,000.",
+
+		"leases.path":           "File that keeps the leases of a gateway without Redis, on a local disk. With `cache.redis_url` they are kept in Redis. Neither this nor `leases.organization`: the gateway gives no leases. [ledger.md](ledger.md#where-leases-are-kept)",
+		"leases.organization":   "Name of the organization that the admin key is of, for the keys of Redis and the marks of keys upstream: gateways of one organization have one name, and others that share the Redis have another. It must not change. With `cache.redis_url` it switches leases on; with `leases.path` it may be left out.",
+		"leases.sweep_interval": "How often the keys upstream are compared with the leases. 1m to 24h.",
+		"leases.keep_ended":     "How long a lease stays in the ledger after its end, and its `request_id` is safe to repeat. 1h to 720h.",
 
 		"shutdown.delay":   "How long the gateway continues to serve after SIGTERM while `/readyz` reports that it is not ready, so that load balancers notice.",
 		"shutdown.timeout": "The longest time for the whole shutdown, with the delay. A supervisor has to wait longer before it kills the gateway.",

@@ -12,6 +12,7 @@ package leasev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -131,21 +132,24 @@ const (
 	LeaseCause_LEASE_CAUSE_ANSWER_LOST LeaseCause = 8
 	// The key was found upstream, and no lease had it.
 	LeaseCause_LEASE_CAUSE_NOT_RECORDED LeaseCause = 9
+	// Somebody has deleted the key past the gateway.
+	LeaseCause_LEASE_CAUSE_GONE LeaseCause = 10
 )
 
 // Enum value maps for LeaseCause.
 var (
 	LeaseCause_name = map[int32]string{
-		0: "LEASE_CAUSE_UNSPECIFIED",
-		1: "LEASE_CAUSE_EXPIRED",
-		2: "LEASE_CAUSE_REVOKED_BY_OWNER",
-		3: "LEASE_CAUSE_REVOKED_BY_OTHER",
-		4: "LEASE_CAUSE_ROTATED",
-		5: "LEASE_CAUSE_SECRET_LOST",
-		6: "LEASE_CAUSE_NOT_SENT",
-		7: "LEASE_CAUSE_REFUSED",
-		8: "LEASE_CAUSE_ANSWER_LOST",
-		9: "LEASE_CAUSE_NOT_RECORDED",
+		0:  "LEASE_CAUSE_UNSPECIFIED",
+		1:  "LEASE_CAUSE_EXPIRED",
+		2:  "LEASE_CAUSE_REVOKED_BY_OWNER",
+		3:  "LEASE_CAUSE_REVOKED_BY_OTHER",
+		4:  "LEASE_CAUSE_ROTATED",
+		5:  "LEASE_CAUSE_SECRET_LOST",
+		6:  "LEASE_CAUSE_NOT_SENT",
+		7:  "LEASE_CAUSE_REFUSED",
+		8:  "LEASE_CAUSE_ANSWER_LOST",
+		9:  "LEASE_CAUSE_NOT_RECORDED",
+		10: "LEASE_CAUSE_GONE",
 	}
 	LeaseCause_value = map[string]int32{
 		"LEASE_CAUSE_UNSPECIFIED":      0,
@@ -158,6 +162,7 @@ var (
 		"LEASE_CAUSE_REFUSED":          7,
 		"LEASE_CAUSE_ANSWER_LOST":      8,
 		"LEASE_CAUSE_NOT_RECORDED":     9,
+		"LEASE_CAUSE_GONE":             10,
 	}
 )
 
@@ -371,11 +376,131 @@ func (x *Lease) GetLabels() map[string]string {
 	return nil
 }
 
+// The key of a static role, which has one at any time, and no leases. It is replaced on
+// schedule and on command; the one before goes on working for the overlap, and until
+// nobody uses it any more.
+type StaticRole struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The role, as the policy names it.
+	Role string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	// ID of the project that the key is in.
+	ProjectId string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	// ID of the service account that the key belongs to.
+	ServiceAccountId string `protobuf:"bytes,3,opt,name=service_account_id,json=serviceAccountId,proto3" json:"service_account_id,omitempty"`
+	// ID of the key. It is no secret.
+	ApiKeyId string `protobuf:"bytes,4,opt,name=api_key_id,json=apiKeyId,proto3" json:"api_key_id,omitempty"`
+	// When the key became the current one.
+	RotatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=rotated_at,json=rotatedAt,proto3" json:"rotated_at,omitempty"`
+	// How long it stays that.
+	RotationPeriod *durationpb.Duration `protobuf:"bytes,6,opt,name=rotation_period,json=rotationPeriod,proto3" json:"rotation_period,omitempty"`
+	// When it is replaced, unless that is asked for before.
+	NextRotationAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=next_rotation_at,json=nextRotationAt,proto3" json:"next_rotation_at,omitempty"`
+	// Until when the key before works at the least. Not set when there is none.
+	PreviousEndsAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=previous_ends_at,json=previousEndsAt,proto3" json:"previous_ends_at,omitempty"`
+	// When the upstream ends the key by itself, if nobody replaces it.
+	UpstreamExpiresAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=upstream_expires_at,json=upstreamExpiresAt,proto3" json:"upstream_expires_at,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StaticRole) Reset() {
+	*x = StaticRole{}
+	mi := &file_admingateway_lease_v1_lease_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StaticRole) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StaticRole) ProtoMessage() {}
+
+func (x *StaticRole) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_lease_v1_lease_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StaticRole.ProtoReflect.Descriptor instead.
+func (*StaticRole) Descriptor() ([]byte, []int) {
+	return file_admingateway_lease_v1_lease_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StaticRole) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *StaticRole) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *StaticRole) GetServiceAccountId() string {
+	if x != nil {
+		return x.ServiceAccountId
+	}
+	return ""
+}
+
+func (x *StaticRole) GetApiKeyId() string {
+	if x != nil {
+		return x.ApiKeyId
+	}
+	return ""
+}
+
+func (x *StaticRole) GetRotatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RotatedAt
+	}
+	return nil
+}
+
+func (x *StaticRole) GetRotationPeriod() *durationpb.Duration {
+	if x != nil {
+		return x.RotationPeriod
+	}
+	return nil
+}
+
+func (x *StaticRole) GetNextRotationAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextRotationAt
+	}
+	return nil
+}
+
+func (x *StaticRole) GetPreviousEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PreviousEndsAt
+	}
+	return nil
+}
+
+func (x *StaticRole) GetUpstreamExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpstreamExpiresAt
+	}
+	return nil
+}
+
 var File_admingateway_lease_v1_lease_proto protoreflect.FileDescriptor
 
 const file_admingateway_lease_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"!admingateway/lease/v1/lease.proto\x12\x15admingateway.lease.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x06\n" +
+	"!admingateway/lease/v1/lease.proto\x12\x15admingateway.lease.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x06\n" +
 	"\x05Lease\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x1d\n" +
@@ -401,7 +526,21 @@ const file_admingateway_lease_v1_lease_proto_rawDesc = "" +
 	"\x06labels\x18\x10 \x03(\v2(.admingateway.lease.v1.Lease.LabelsEntryR\x06labels\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\x88\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe2\x03\n" +
+	"\n" +
+	"StaticRole\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\tR\x04role\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\x02 \x01(\tR\tprojectId\x12,\n" +
+	"\x12service_account_id\x18\x03 \x01(\tR\x10serviceAccountId\x12\x1c\n" +
+	"\n" +
+	"api_key_id\x18\x04 \x01(\tR\bapiKeyId\x129\n" +
+	"\n" +
+	"rotated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\trotatedAt\x12B\n" +
+	"\x0frotation_period\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x0erotationPeriod\x12D\n" +
+	"\x10next_rotation_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0enextRotationAt\x12D\n" +
+	"\x10previous_ends_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x0epreviousEndsAt\x12J\n" +
+	"\x13upstream_expires_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x11upstreamExpiresAt*\x88\x02\n" +
 	"\n" +
 	"LeaseState\x12\x1b\n" +
 	"\x17LEASE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
@@ -413,7 +552,7 @@ const file_admingateway_lease_v1_lease_proto_rawDesc = "" +
 	"\x13LEASE_STATE_REVOKED\x10\x06\x12\x18\n" +
 	"\x14LEASE_STATE_DOUBTFUL\x10\a\x12\x17\n" +
 	"\x13LEASE_STATE_ABORTED\x10\b\x12\x16\n" +
-	"\x12LEASE_STATE_ORPHAN\x10\t*\xaa\x02\n" +
+	"\x12LEASE_STATE_ORPHAN\x10\t*\xc0\x02\n" +
 	"\n" +
 	"LeaseCause\x12\x1b\n" +
 	"\x17LEASE_CAUSE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -425,7 +564,9 @@ const file_admingateway_lease_v1_lease_proto_rawDesc = "" +
 	"\x14LEASE_CAUSE_NOT_SENT\x10\x06\x12\x17\n" +
 	"\x13LEASE_CAUSE_REFUSED\x10\a\x12\x1b\n" +
 	"\x17LEASE_CAUSE_ANSWER_LOST\x10\b\x12\x1c\n" +
-	"\x18LEASE_CAUSE_NOT_RECORDED\x10\tB~\n" +
+	"\x18LEASE_CAUSE_NOT_RECORDED\x10\t\x12\x14\n" +
+	"\x10LEASE_CAUSE_GONE\x10\n" +
+	"B~\n" +
 	"\x18io.admingateway.lease.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1;leasev1\xaa\x02\x15AdminGateway.Lease.V1b\x06proto3"
 
 var (
@@ -441,28 +582,35 @@ func file_admingateway_lease_v1_lease_proto_rawDescGZIP() []byte {
 }
 
 var file_admingateway_lease_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_admingateway_lease_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_admingateway_lease_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_admingateway_lease_v1_lease_proto_goTypes = []any{
 	(LeaseState)(0),               // 0: admingateway.lease.v1.LeaseState
 	(LeaseCause)(0),               // 1: admingateway.lease.v1.LeaseCause
 	(*Lease)(nil),                 // 2: admingateway.lease.v1.Lease
-	nil,                           // 3: admingateway.lease.v1.Lease.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*StaticRole)(nil),            // 3: admingateway.lease.v1.StaticRole
+	nil,                           // 4: admingateway.lease.v1.Lease.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
 }
 var file_admingateway_lease_v1_lease_proto_depIdxs = []int32{
-	0, // 0: admingateway.lease.v1.Lease.state:type_name -> admingateway.lease.v1.LeaseState
-	4, // 1: admingateway.lease.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
-	4, // 2: admingateway.lease.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
-	4, // 3: admingateway.lease.v1.Lease.max_expires_at:type_name -> google.protobuf.Timestamp
-	4, // 4: admingateway.lease.v1.Lease.upstream_expires_at:type_name -> google.protobuf.Timestamp
-	4, // 5: admingateway.lease.v1.Lease.revoked_at:type_name -> google.protobuf.Timestamp
-	1, // 6: admingateway.lease.v1.Lease.cause:type_name -> admingateway.lease.v1.LeaseCause
-	3, // 7: admingateway.lease.v1.Lease.labels:type_name -> admingateway.lease.v1.Lease.LabelsEntry
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	0,  // 0: admingateway.lease.v1.Lease.state:type_name -> admingateway.lease.v1.LeaseState
+	5,  // 1: admingateway.lease.v1.Lease.created_at:type_name -> google.protobuf.Timestamp
+	5,  // 2: admingateway.lease.v1.Lease.expires_at:type_name -> google.protobuf.Timestamp
+	5,  // 3: admingateway.lease.v1.Lease.max_expires_at:type_name -> google.protobuf.Timestamp
+	5,  // 4: admingateway.lease.v1.Lease.upstream_expires_at:type_name -> google.protobuf.Timestamp
+	5,  // 5: admingateway.lease.v1.Lease.revoked_at:type_name -> google.protobuf.Timestamp
+	1,  // 6: admingateway.lease.v1.Lease.cause:type_name -> admingateway.lease.v1.LeaseCause
+	4,  // 7: admingateway.lease.v1.Lease.labels:type_name -> admingateway.lease.v1.Lease.LabelsEntry
+	5,  // 8: admingateway.lease.v1.StaticRole.rotated_at:type_name -> google.protobuf.Timestamp
+	6,  // 9: admingateway.lease.v1.StaticRole.rotation_period:type_name -> google.protobuf.Duration
+	5,  // 10: admingateway.lease.v1.StaticRole.next_rotation_at:type_name -> google.protobuf.Timestamp
+	5,  // 11: admingateway.lease.v1.StaticRole.previous_ends_at:type_name -> google.protobuf.Timestamp
+	5,  // 12: admingateway.lease.v1.StaticRole.upstream_expires_at:type_name -> google.protobuf.Timestamp
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_lease_v1_lease_proto_init() }
@@ -476,7 +624,7 @@ func file_admingateway_lease_v1_lease_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_lease_v1_lease_proto_rawDesc), len(file_admingateway_lease_v1_lease_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

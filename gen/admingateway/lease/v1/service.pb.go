@@ -1519,6 +1519,209 @@ func (*ReconcileResponse_Failure) isReconcileResponse_Part() {}
 
 func (*ReconcileResponse_End) isReconcileResponse_Part() {}
 
+// Request for `ReadStaticRole`.
+type ReadStaticRoleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The role, as the policy names it.
+	Role          string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadStaticRoleRequest) Reset() {
+	*x = ReadStaticRoleRequest{}
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadStaticRoleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadStaticRoleRequest) ProtoMessage() {}
+
+func (x *ReadStaticRoleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadStaticRoleRequest.ProtoReflect.Descriptor instead.
+func (*ReadStaticRoleRequest) Descriptor() ([]byte, []int) {
+	return file_admingateway_lease_v1_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ReadStaticRoleRequest) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+// Response of `ReadStaticRole`.
+type ReadStaticRoleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	StaticRole *StaticRole `protobuf:"bytes,1,opt,name=static_role,json=staticRole,proto3" json:"static_role,omitempty"`
+	// Its secret.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadStaticRoleResponse) Reset() {
+	*x = ReadStaticRoleResponse{}
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadStaticRoleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadStaticRoleResponse) ProtoMessage() {}
+
+func (x *ReadStaticRoleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadStaticRoleResponse.ProtoReflect.Descriptor instead.
+func (*ReadStaticRoleResponse) Descriptor() ([]byte, []int) {
+	return file_admingateway_lease_v1_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ReadStaticRoleResponse) GetStaticRole() *StaticRole {
+	if x != nil {
+		return x.StaticRole
+	}
+	return nil
+}
+
+func (x *ReadStaticRoleResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+// Request for `RotateStaticRole`.
+type RotateStaticRoleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The role, as the policy names it.
+	Role string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	// Required. Names the rotation among those of the caller: made again, it gives the same
+	// key.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateStaticRoleRequest) Reset() {
+	*x = RotateStaticRoleRequest{}
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateStaticRoleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateStaticRoleRequest) ProtoMessage() {}
+
+func (x *RotateStaticRoleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateStaticRoleRequest.ProtoReflect.Descriptor instead.
+func (*RotateStaticRoleRequest) Descriptor() ([]byte, []int) {
+	return file_admingateway_lease_v1_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RotateStaticRoleRequest) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *RotateStaticRoleRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of `RotateStaticRole`.
+type RotateStaticRoleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new key.
+	StaticRole    *StaticRole `protobuf:"bytes,1,opt,name=static_role,json=staticRole,proto3" json:"static_role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateStaticRoleResponse) Reset() {
+	*x = RotateStaticRoleResponse{}
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateStaticRoleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateStaticRoleResponse) ProtoMessage() {}
+
+func (x *RotateStaticRoleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_lease_v1_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateStaticRoleResponse.ProtoReflect.Descriptor instead.
+func (*RotateStaticRoleResponse) Descriptor() ([]byte, []int) {
+	return file_admingateway_lease_v1_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RotateStaticRoleResponse) GetStaticRole() *StaticRole {
+	if x != nil {
+		return x.StaticRole
+	}
+	return nil
+}
+
 var File_admingateway_lease_v1_service_proto protoreflect.FileDescriptor
 
 const file_admingateway_lease_v1_service_proto_rawDesc = "" +
@@ -1627,7 +1830,20 @@ const file_admingateway_lease_v1_service_proto_rawDesc = "" +
 	"\bprogress\x18\x03 \x01(\v2$.admingateway.lease.v1.LeaseProgressH\x00R\bprogress\x12?\n" +
 	"\afailure\x18\x04 \x01(\v2#.admingateway.lease.v1.LeaseFailureH\x00R\afailure\x123\n" +
 	"\x03end\x18\x05 \x01(\v2\x1f.admingateway.lease.v1.LeaseEndH\x00R\x03endB\x06\n" +
-	"\x04part2\xb7\x0f\n" +
+	"\x04part\"?\n" +
+	"\x15ReadStaticRoleRequest\x12&\n" +
+	"\x04role\x18\x01 \x01(\tB\x12\xe0A\x02\xbaH\x06r\x04\x10\x01\x18?\xb2\xff\x18\x02H\x02R\x04role\"y\n" +
+	"\x16ReadStaticRoleResponse\x12B\n" +
+	"\vstatic_role\x18\x01 \x01(\v2!.admingateway.lease.v1.StaticRoleR\n" +
+	"staticRole\x12\x1b\n" +
+	"\x06secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\x06secret\"o\n" +
+	"\x17RotateStaticRoleRequest\x12&\n" +
+	"\x04role\x18\x01 \x01(\tB\x12\xe0A\x02\xbaH\x06r\x04\x10\x01\x18?\xb2\xff\x18\x02H\x02R\x04role\x12,\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x01R\trequestId\"^\n" +
+	"\x18RotateStaticRoleResponse\x12B\n" +
+	"\vstatic_role\x18\x01 \x01(\v2!.admingateway.lease.v1.StaticRoleR\n" +
+	"staticRole2\xf9\x12\n" +
 	"\fLeaseService\x12\xb3\x02\n" +
 	"\vCreateLease\x12).admingateway.lease.v1.CreateLeaseRequest\x1a*.admingateway.lease.v1.CreateLeaseResponse\"\xcc\x01\xb2\xff\x18\xc7\x01\n" +
 	"\rleases.create0\x018\x01\xa2\x01\x8b\x01\n" +
@@ -1681,7 +1897,17 @@ const file_admingateway_lease_v1_service_proto_rawDesc = "" +
 	"\x04role\x18\x01\x90\x02\x010\x01\x12\x93\x01\n" +
 	"\tReconcile\x12'.admingateway.lease.v1.ReconcileRequest\x1a(.admingateway.lease.v1.ReconcileResponse\"1\xb2\xff\x18-\n" +
 	"\x10leases.reconcile0\x01\xa2\x01\t\n" +
-	"\adry_runB\vproject_ids0\x01B~\n" +
+	"\adry_runB\vproject_ids0\x01\x12\xd5\x01\n" +
+	"\x0eReadStaticRole\x12,.admingateway.lease.v1.ReadStaticRoleRequest\x1a-.admingateway.lease.v1.ReadStaticRoleResponse\"f\xb2\xff\x18b\n" +
+	"\x12leases.read_static0\x018\x01\xa2\x01>\n" +
+	"\x04role\x12\x16static_role.api_key_id\x12\x1estatic_role.service_account_id\xb2\x01\x06\n" +
+	"\x04role\x12\xe7\x01\n" +
+	"\x10RotateStaticRole\x12..admingateway.lease.v1.RotateStaticRoleRequest\x1a/.admingateway.lease.v1.RotateStaticRoleResponse\"r\xb2\xff\x18n\n" +
+	"\x14leases.rotate_static0\x01\xa2\x01J\n" +
+	"\x04role\n" +
+	"\n" +
+	"request_id\x12\x16static_role.api_key_id\x12\x1estatic_role.service_account_id\xb2\x01\x06\n" +
+	"\x04roleB~\n" +
 	"\x18io.admingateway.lease.v1P\x01ZHgithub.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1;leasev1\xaa\x02\x15AdminGateway.Lease.V1b\x06proto3"
 
 var (
@@ -1697,7 +1923,7 @@ func file_admingateway_lease_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_admingateway_lease_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_admingateway_lease_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_admingateway_lease_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_admingateway_lease_v1_service_proto_goTypes = []any{
 	(WatchLeasesResponse_Kind)(0),    // 0: admingateway.lease.v1.WatchLeasesResponse.Kind
 	(*CreateLeaseRequest)(nil),       // 1: admingateway.lease.v1.CreateLeaseRequest
@@ -1721,69 +1947,80 @@ var file_admingateway_lease_v1_service_proto_goTypes = []any{
 	(*WatchLeasesResponse)(nil),      // 19: admingateway.lease.v1.WatchLeasesResponse
 	(*ReconcileRequest)(nil),         // 20: admingateway.lease.v1.ReconcileRequest
 	(*ReconcileResponse)(nil),        // 21: admingateway.lease.v1.ReconcileResponse
-	nil,                              // 22: admingateway.lease.v1.CreateLeaseRequest.LabelsEntry
-	(*durationpb.Duration)(nil),      // 23: google.protobuf.Duration
-	(*Lease)(nil),                    // 24: admingateway.lease.v1.Lease
-	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
-	(*LeaseProgress)(nil),            // 26: admingateway.lease.v1.LeaseProgress
-	(*LeaseFailure)(nil),             // 27: admingateway.lease.v1.LeaseFailure
-	(*LeaseEnd)(nil),                 // 28: admingateway.lease.v1.LeaseEnd
-	(LeaseState)(0),                  // 29: admingateway.lease.v1.LeaseState
-	(*OrphanKey)(nil),                // 30: admingateway.lease.v1.OrphanKey
-	(*MissingKey)(nil),               // 31: admingateway.lease.v1.MissingKey
+	(*ReadStaticRoleRequest)(nil),    // 22: admingateway.lease.v1.ReadStaticRoleRequest
+	(*ReadStaticRoleResponse)(nil),   // 23: admingateway.lease.v1.ReadStaticRoleResponse
+	(*RotateStaticRoleRequest)(nil),  // 24: admingateway.lease.v1.RotateStaticRoleRequest
+	(*RotateStaticRoleResponse)(nil), // 25: admingateway.lease.v1.RotateStaticRoleResponse
+	nil,                              // 26: admingateway.lease.v1.CreateLeaseRequest.LabelsEntry
+	(*durationpb.Duration)(nil),      // 27: google.protobuf.Duration
+	(*Lease)(nil),                    // 28: admingateway.lease.v1.Lease
+	(*timestamppb.Timestamp)(nil),    // 29: google.protobuf.Timestamp
+	(*LeaseProgress)(nil),            // 30: admingateway.lease.v1.LeaseProgress
+	(*LeaseFailure)(nil),             // 31: admingateway.lease.v1.LeaseFailure
+	(*LeaseEnd)(nil),                 // 32: admingateway.lease.v1.LeaseEnd
+	(LeaseState)(0),                  // 33: admingateway.lease.v1.LeaseState
+	(*OrphanKey)(nil),                // 34: admingateway.lease.v1.OrphanKey
+	(*MissingKey)(nil),               // 35: admingateway.lease.v1.MissingKey
+	(*StaticRole)(nil),               // 36: admingateway.lease.v1.StaticRole
 }
 var file_admingateway_lease_v1_service_proto_depIdxs = []int32{
-	23, // 0: admingateway.lease.v1.CreateLeaseRequest.ttl:type_name -> google.protobuf.Duration
-	22, // 1: admingateway.lease.v1.CreateLeaseRequest.labels:type_name -> admingateway.lease.v1.CreateLeaseRequest.LabelsEntry
-	24, // 2: admingateway.lease.v1.CreateLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
-	24, // 3: admingateway.lease.v1.AcknowledgeLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
-	23, // 4: admingateway.lease.v1.RenewLeaseRequest.ttl:type_name -> google.protobuf.Duration
-	24, // 5: admingateway.lease.v1.RenewLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
-	23, // 6: admingateway.lease.v1.RotateLeaseRequest.overlap:type_name -> google.protobuf.Duration
-	24, // 7: admingateway.lease.v1.RotateLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
+	27, // 0: admingateway.lease.v1.CreateLeaseRequest.ttl:type_name -> google.protobuf.Duration
+	26, // 1: admingateway.lease.v1.CreateLeaseRequest.labels:type_name -> admingateway.lease.v1.CreateLeaseRequest.LabelsEntry
+	28, // 2: admingateway.lease.v1.CreateLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
+	28, // 3: admingateway.lease.v1.AcknowledgeLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
+	27, // 4: admingateway.lease.v1.RenewLeaseRequest.ttl:type_name -> google.protobuf.Duration
+	28, // 5: admingateway.lease.v1.RenewLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
+	27, // 6: admingateway.lease.v1.RotateLeaseRequest.overlap:type_name -> google.protobuf.Duration
+	28, // 7: admingateway.lease.v1.RotateLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
 	9,  // 8: admingateway.lease.v1.RotateLeaseResponse.previous:type_name -> admingateway.lease.v1.PreviousKey
-	25, // 9: admingateway.lease.v1.PreviousKey.ends_at:type_name -> google.protobuf.Timestamp
-	25, // 10: admingateway.lease.v1.PreviousKey.upstream_expires_at:type_name -> google.protobuf.Timestamp
-	24, // 11: admingateway.lease.v1.RevokeLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
-	25, // 12: admingateway.lease.v1.RevokeLeasesRequest.created_before:type_name -> google.protobuf.Timestamp
-	26, // 13: admingateway.lease.v1.RevokeLeasesResponse.progress:type_name -> admingateway.lease.v1.LeaseProgress
-	27, // 14: admingateway.lease.v1.RevokeLeasesResponse.failure:type_name -> admingateway.lease.v1.LeaseFailure
-	28, // 15: admingateway.lease.v1.RevokeLeasesResponse.end:type_name -> admingateway.lease.v1.LeaseEnd
-	24, // 16: admingateway.lease.v1.GetLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
-	29, // 17: admingateway.lease.v1.ListLeasesRequest.states:type_name -> admingateway.lease.v1.LeaseState
-	24, // 18: admingateway.lease.v1.ListLeasesResponse.leases:type_name -> admingateway.lease.v1.Lease
+	29, // 9: admingateway.lease.v1.PreviousKey.ends_at:type_name -> google.protobuf.Timestamp
+	29, // 10: admingateway.lease.v1.PreviousKey.upstream_expires_at:type_name -> google.protobuf.Timestamp
+	28, // 11: admingateway.lease.v1.RevokeLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
+	29, // 12: admingateway.lease.v1.RevokeLeasesRequest.created_before:type_name -> google.protobuf.Timestamp
+	30, // 13: admingateway.lease.v1.RevokeLeasesResponse.progress:type_name -> admingateway.lease.v1.LeaseProgress
+	31, // 14: admingateway.lease.v1.RevokeLeasesResponse.failure:type_name -> admingateway.lease.v1.LeaseFailure
+	32, // 15: admingateway.lease.v1.RevokeLeasesResponse.end:type_name -> admingateway.lease.v1.LeaseEnd
+	28, // 16: admingateway.lease.v1.GetLeaseResponse.lease:type_name -> admingateway.lease.v1.Lease
+	33, // 17: admingateway.lease.v1.ListLeasesRequest.states:type_name -> admingateway.lease.v1.LeaseState
+	28, // 18: admingateway.lease.v1.ListLeasesResponse.leases:type_name -> admingateway.lease.v1.Lease
 	0,  // 19: admingateway.lease.v1.WatchLeasesResponse.kind:type_name -> admingateway.lease.v1.WatchLeasesResponse.Kind
-	24, // 20: admingateway.lease.v1.WatchLeasesResponse.lease:type_name -> admingateway.lease.v1.Lease
-	30, // 21: admingateway.lease.v1.ReconcileResponse.orphan:type_name -> admingateway.lease.v1.OrphanKey
-	31, // 22: admingateway.lease.v1.ReconcileResponse.missing:type_name -> admingateway.lease.v1.MissingKey
-	26, // 23: admingateway.lease.v1.ReconcileResponse.progress:type_name -> admingateway.lease.v1.LeaseProgress
-	27, // 24: admingateway.lease.v1.ReconcileResponse.failure:type_name -> admingateway.lease.v1.LeaseFailure
-	28, // 25: admingateway.lease.v1.ReconcileResponse.end:type_name -> admingateway.lease.v1.LeaseEnd
-	1,  // 26: admingateway.lease.v1.LeaseService.CreateLease:input_type -> admingateway.lease.v1.CreateLeaseRequest
-	3,  // 27: admingateway.lease.v1.LeaseService.AcknowledgeLease:input_type -> admingateway.lease.v1.AcknowledgeLeaseRequest
-	5,  // 28: admingateway.lease.v1.LeaseService.RenewLease:input_type -> admingateway.lease.v1.RenewLeaseRequest
-	7,  // 29: admingateway.lease.v1.LeaseService.RotateLease:input_type -> admingateway.lease.v1.RotateLeaseRequest
-	10, // 30: admingateway.lease.v1.LeaseService.RevokeLease:input_type -> admingateway.lease.v1.RevokeLeaseRequest
-	12, // 31: admingateway.lease.v1.LeaseService.RevokeLeases:input_type -> admingateway.lease.v1.RevokeLeasesRequest
-	14, // 32: admingateway.lease.v1.LeaseService.GetLease:input_type -> admingateway.lease.v1.GetLeaseRequest
-	16, // 33: admingateway.lease.v1.LeaseService.ListLeases:input_type -> admingateway.lease.v1.ListLeasesRequest
-	18, // 34: admingateway.lease.v1.LeaseService.WatchLeases:input_type -> admingateway.lease.v1.WatchLeasesRequest
-	20, // 35: admingateway.lease.v1.LeaseService.Reconcile:input_type -> admingateway.lease.v1.ReconcileRequest
-	2,  // 36: admingateway.lease.v1.LeaseService.CreateLease:output_type -> admingateway.lease.v1.CreateLeaseResponse
-	4,  // 37: admingateway.lease.v1.LeaseService.AcknowledgeLease:output_type -> admingateway.lease.v1.AcknowledgeLeaseResponse
-	6,  // 38: admingateway.lease.v1.LeaseService.RenewLease:output_type -> admingateway.lease.v1.RenewLeaseResponse
-	8,  // 39: admingateway.lease.v1.LeaseService.RotateLease:output_type -> admingateway.lease.v1.RotateLeaseResponse
-	11, // 40: admingateway.lease.v1.LeaseService.RevokeLease:output_type -> admingateway.lease.v1.RevokeLeaseResponse
-	13, // 41: admingateway.lease.v1.LeaseService.RevokeLeases:output_type -> admingateway.lease.v1.RevokeLeasesResponse
-	15, // 42: admingateway.lease.v1.LeaseService.GetLease:output_type -> admingateway.lease.v1.GetLeaseResponse
-	17, // 43: admingateway.lease.v1.LeaseService.ListLeases:output_type -> admingateway.lease.v1.ListLeasesResponse
-	19, // 44: admingateway.lease.v1.LeaseService.WatchLeases:output_type -> admingateway.lease.v1.WatchLeasesResponse
-	21, // 45: admingateway.lease.v1.LeaseService.Reconcile:output_type -> admingateway.lease.v1.ReconcileResponse
-	36, // [36:46] is the sub-list for method output_type
-	26, // [26:36] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	28, // 20: admingateway.lease.v1.WatchLeasesResponse.lease:type_name -> admingateway.lease.v1.Lease
+	34, // 21: admingateway.lease.v1.ReconcileResponse.orphan:type_name -> admingateway.lease.v1.OrphanKey
+	35, // 22: admingateway.lease.v1.ReconcileResponse.missing:type_name -> admingateway.lease.v1.MissingKey
+	30, // 23: admingateway.lease.v1.ReconcileResponse.progress:type_name -> admingateway.lease.v1.LeaseProgress
+	31, // 24: admingateway.lease.v1.ReconcileResponse.failure:type_name -> admingateway.lease.v1.LeaseFailure
+	32, // 25: admingateway.lease.v1.ReconcileResponse.end:type_name -> admingateway.lease.v1.LeaseEnd
+	36, // 26: admingateway.lease.v1.ReadStaticRoleResponse.static_role:type_name -> admingateway.lease.v1.StaticRole
+	36, // 27: admingateway.lease.v1.RotateStaticRoleResponse.static_role:type_name -> admingateway.lease.v1.StaticRole
+	1,  // 28: admingateway.lease.v1.LeaseService.CreateLease:input_type -> admingateway.lease.v1.CreateLeaseRequest
+	3,  // 29: admingateway.lease.v1.LeaseService.AcknowledgeLease:input_type -> admingateway.lease.v1.AcknowledgeLeaseRequest
+	5,  // 30: admingateway.lease.v1.LeaseService.RenewLease:input_type -> admingateway.lease.v1.RenewLeaseRequest
+	7,  // 31: admingateway.lease.v1.LeaseService.RotateLease:input_type -> admingateway.lease.v1.RotateLeaseRequest
+	10, // 32: admingateway.lease.v1.LeaseService.RevokeLease:input_type -> admingateway.lease.v1.RevokeLeaseRequest
+	12, // 33: admingateway.lease.v1.LeaseService.RevokeLeases:input_type -> admingateway.lease.v1.RevokeLeasesRequest
+	14, // 34: admingateway.lease.v1.LeaseService.GetLease:input_type -> admingateway.lease.v1.GetLeaseRequest
+	16, // 35: admingateway.lease.v1.LeaseService.ListLeases:input_type -> admingateway.lease.v1.ListLeasesRequest
+	18, // 36: admingateway.lease.v1.LeaseService.WatchLeases:input_type -> admingateway.lease.v1.WatchLeasesRequest
+	20, // 37: admingateway.lease.v1.LeaseService.Reconcile:input_type -> admingateway.lease.v1.ReconcileRequest
+	22, // 38: admingateway.lease.v1.LeaseService.ReadStaticRole:input_type -> admingateway.lease.v1.ReadStaticRoleRequest
+	24, // 39: admingateway.lease.v1.LeaseService.RotateStaticRole:input_type -> admingateway.lease.v1.RotateStaticRoleRequest
+	2,  // 40: admingateway.lease.v1.LeaseService.CreateLease:output_type -> admingateway.lease.v1.CreateLeaseResponse
+	4,  // 41: admingateway.lease.v1.LeaseService.AcknowledgeLease:output_type -> admingateway.lease.v1.AcknowledgeLeaseResponse
+	6,  // 42: admingateway.lease.v1.LeaseService.RenewLease:output_type -> admingateway.lease.v1.RenewLeaseResponse
+	8,  // 43: admingateway.lease.v1.LeaseService.RotateLease:output_type -> admingateway.lease.v1.RotateLeaseResponse
+	11, // 44: admingateway.lease.v1.LeaseService.RevokeLease:output_type -> admingateway.lease.v1.RevokeLeaseResponse
+	13, // 45: admingateway.lease.v1.LeaseService.RevokeLeases:output_type -> admingateway.lease.v1.RevokeLeasesResponse
+	15, // 46: admingateway.lease.v1.LeaseService.GetLease:output_type -> admingateway.lease.v1.GetLeaseResponse
+	17, // 47: admingateway.lease.v1.LeaseService.ListLeases:output_type -> admingateway.lease.v1.ListLeasesResponse
+	19, // 48: admingateway.lease.v1.LeaseService.WatchLeases:output_type -> admingateway.lease.v1.WatchLeasesResponse
+	21, // 49: admingateway.lease.v1.LeaseService.Reconcile:output_type -> admingateway.lease.v1.ReconcileResponse
+	23, // 50: admingateway.lease.v1.LeaseService.ReadStaticRole:output_type -> admingateway.lease.v1.ReadStaticRoleResponse
+	25, // 51: admingateway.lease.v1.LeaseService.RotateStaticRole:output_type -> admingateway.lease.v1.RotateStaticRoleResponse
+	40, // [40:52] is the sub-list for method output_type
+	28, // [28:40] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_lease_v1_service_proto_init() }
@@ -1811,7 +2048,7 @@ func file_admingateway_lease_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_lease_v1_service_proto_rawDesc), len(file_admingateway_lease_v1_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

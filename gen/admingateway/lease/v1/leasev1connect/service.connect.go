@@ -45,6 +45,12 @@ const (
 	LeaseServiceWatchLeasesProcedure = "/admingateway.lease.v1.LeaseService/WatchLeases"
 	// LeaseServiceReconcileProcedure is the procedure name of the LeaseService's Reconcile RPC.
 	LeaseServiceReconcileProcedure = "/admingateway.lease.v1.LeaseService/Reconcile"
+	// LeaseServiceReadStaticRoleProcedure is the procedure name of the LeaseService's ReadStaticRole
+	// RPC.
+	LeaseServiceReadStaticRoleProcedure = "/admingateway.lease.v1.LeaseService/ReadStaticRole"
+	// LeaseServiceRotateStaticRoleProcedure is the procedure name of the LeaseService's
+	// RotateStaticRole RPC.
+	LeaseServiceRotateStaticRoleProcedure = "/admingateway.lease.v1.LeaseService/RotateStaticRole"
 )
 
 var (
@@ -121,6 +127,20 @@ var (
 			Procedure:  LeaseServiceReconcileProcedure,
 		}
 	})
+	leaseServiceReadStaticRoleSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeUnary,
+			Schema:     v1.File_admingateway_lease_v1_service_proto.Services().ByName("LeaseService").Methods().ByName("ReadStaticRole"),
+			Procedure:  LeaseServiceReadStaticRoleProcedure,
+		}
+	})
+	leaseServiceRotateStaticRoleSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeUnary,
+			Schema:     v1.File_admingateway_lease_v1_service_proto.Services().ByName("LeaseService").Methods().ByName("RotateStaticRole"),
+			Procedure:  LeaseServiceRotateStaticRoleProcedure,
+		}
+	})
 )
 
 // LeaseServiceClient is a client for the admingateway.lease.v1.LeaseService service.
@@ -158,6 +178,12 @@ type LeaseServiceClient interface {
 	// Compares the leases with the keys upstream, and deletes the keys that have the
 	// gateway's mark and no lease. A key without the mark is not touched.
 	Reconcile(context.Context, *v1.ReconcileRequest) (LeaseServiceReconcileClientStream, error)
+	// Returns the current key of a static role, with its secret. The first one that asks
+	// makes the first key.
+	ReadStaticRole(context.Context, *v1.ReadStaticRoleRequest) (*v1.ReadStaticRoleResponse, error)
+	// Replaces the key of a static role now. If the answer is lost, make the same call
+	// again.
+	RotateStaticRole(context.Context, *v1.RotateStaticRoleRequest) (*v1.RotateStaticRoleResponse, error)
 }
 
 // NewLeaseServiceClient constructs a client for the admingateway.lease.v1.LeaseService service.
@@ -262,6 +288,12 @@ type LeaseServiceHandler interface {
 	// Compares the leases with the keys upstream, and deletes the keys that have the
 	// gateway's mark and no lease. A key without the mark is not touched.
 	Reconcile(context.Context, *v1.ReconcileRequest, LeaseServiceReconcileServerStream) error
+	// Returns the current key of a static role, with its secret. The first one that asks
+	// makes the first key.
+	ReadStaticRole(context.Context, *v1.ReadStaticRoleRequest) (*v1.ReadStaticRoleResponse, error)
+	// Replaces the key of a static role now. If the answer is lost, make the same call
+	// again.
+	RotateStaticRole(context.Context, *v1.RotateStaticRoleRequest) (*v1.RotateStaticRoleResponse, error)
 }
 
 // RegisterLeaseServiceHandler registers svc as the admingateway.lease.v1.LeaseService
@@ -279,6 +311,8 @@ func RegisterLeaseServiceHandler(server *connect.Server, svc LeaseServiceHandler
 		connect.Method{Spec: leaseServiceListLeasesSpec(), Handler: adapter.listLeases},
 		connect.Method{Spec: leaseServiceWatchLeasesSpec(), Handler: adapter.watchLeases},
 		connect.Method{Spec: leaseServiceReconcileSpec(), Handler: adapter.reconcile},
+		connect.Method{Spec: leaseServiceReadStaticRoleSpec(), Handler: adapter.readStaticRole},
+		connect.Method{Spec: leaseServiceRotateStaticRoleSpec(), Handler: adapter.rotateStaticRole},
 	)
 }
 
@@ -371,6 +405,14 @@ func (UnimplementedLeaseServiceHandler) Reconcile(context.Context, *v1.Reconcile
 	return connect.NewError(connect.CodeUnimplemented, "admingateway.lease.v1.LeaseService.Reconcile is not implemented")
 }
 
+func (UnimplementedLeaseServiceHandler) ReadStaticRole(context.Context, *v1.ReadStaticRoleRequest) (*v1.ReadStaticRoleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.lease.v1.LeaseService.ReadStaticRole is not implemented")
+}
+
+func (UnimplementedLeaseServiceHandler) RotateStaticRole(context.Context, *v1.RotateStaticRoleRequest) (*v1.RotateStaticRoleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.lease.v1.LeaseService.RotateStaticRole is not implemented")
+}
+
 type leaseServiceClient struct {
 	client *connect.Client
 }
@@ -453,6 +495,22 @@ func (c *leaseServiceClient) Reconcile(ctx context.Context, req *v1.ReconcileReq
 		return LeaseServiceReconcileClientStream{}, err
 	}
 	return LeaseServiceReconcileClientStream{stream: stream}, nil
+}
+
+func (c *leaseServiceClient) ReadStaticRole(ctx context.Context, req *v1.ReadStaticRoleRequest) (*v1.ReadStaticRoleResponse, error) {
+	var res v1.ReadStaticRoleResponse
+	if err := c.client.CallUnary(ctx, leaseServiceReadStaticRoleSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *leaseServiceClient) RotateStaticRole(ctx context.Context, req *v1.RotateStaticRoleRequest) (*v1.RotateStaticRoleResponse, error) {
+	var res v1.RotateStaticRoleResponse
+	if err := c.client.CallUnary(ctx, leaseServiceRotateStaticRoleSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
 }
 
 type leaseServiceHandler struct{ svc LeaseServiceHandler }
@@ -563,4 +621,28 @@ func (h leaseServiceHandler) reconcile(ctx context.Context, _ connect.Spec, stre
 		return err
 	}
 	return h.svc.Reconcile(ctx, &req, LeaseServiceReconcileServerStream{stream: stream})
+}
+
+func (h leaseServiceHandler) readStaticRole(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.ReadStaticRoleRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.ReadStaticRole(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h leaseServiceHandler) rotateStaticRole(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.RotateStaticRoleRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.RotateStaticRole(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
 }

@@ -1,0 +1,110 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/lease"
+)
+
+// errAsItIs is the error of a move that leaves a row as it is.
+var errAsItIs = errors.New("broker: as it is")
+
+// leave moves a lease out of its seat, with the credential that it leaves: one that
+// nobody has any more is revoked. It returns the lease as it is then.
+func (b *Broker) leave(ctx context.Context, id string, move func(lease.Record) (lease.Record, error), urgent bool) (lease.Record, error) {
+	for wait := earliest; ; wait = min(2*wait, latest) {
+		row, err := b.o.Ledger.Get(ctx, id)
+		if err != nil {
+			return row, err
+		}
+		changes, err := b.leaving(ctx, row, move, urgent)
+		if errors.Is(err, errAsItIs) {
+			return row, nil
+		}
+		if err != nil {
+			return row, err
+		}
+		records, err := b.update(ctx, changes...)
+		if err == nil {
+			b.wake()
+			return records[0], nil
+		}
+		if !retryable(err) || pause(ctx, wait) != nil {
+			return row, err
+		}
+	}
+}
+
+// leaving makes the changes of one lease that leaves, its own first.
+func (b *Broker) leaving(ctx context.Context, row lease.Record, move func(lease.Record) (lease.Record, error), urgent bool) ([]lease.Change, error) {
+	moved, err := move(row)
+	if err != nil {
+		return nil, err
+	}
+	kind := EventEnding
+	if moved.State.Final() {
+		kind = EventEnded
+	}
+	changes := []lease.Change{{Record: moved, Kind: kind}}
+	for _, id := range []string{row.Credential, row.Previous} {
+		if id == "" {
+			continue
+		}
+		credential, err := b.o.Ledger.Get(ctx, id)
+		if errors.Is(err, lease.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		change, ok, err := left(credential, &moved, id == row.Credential, urgent)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			changes = append(changes, change)
+		}
+	}
+	return changes, nil
+}
+
+// left is the change of a credential when a lease has left its seat in it, or does not
+// want it to work any longer where it is the one before.
+func left(credential lease.Record, by *lease.Record, current, urgent bool) (lease.Change, bool, error) {
+	at := now()
+	if !current {
+		if credential.State != lease.Revoking || !at.Before(credential.NextAttempt) {
+			return lease.Change{}, false, nil
+		}
+		credential.NextAttempt, credential.Urgent = at, credential.Urgent || urgent
+		return lease.Change{Record: credential, Kind: EventKept}, true, nil
+	}
+	if !open(&credential) && credential.State != lease.Intent || credential.Seated == 0 {
+		return lease.Change{}, false, nil
+	}
+	credential.Seated--
+	if credential.Seated > 0 || credential.State == lease.Intent || by.State == lease.Aborted && hasPurpose(&credential, forPool) {
+		// Others have it, or it is still made, or nobody has seen its secret.
+		return lease.Change{Record: credential, Kind: EventSeat}, true, nil
+	}
+	return over(credential, at, CauseUnused, urgent)
+}
+
+// over ends an open credential: the upstream has, or it is revoked.
+func over(credential lease.Record, at time.Time, cause string, urgent bool) (lease.Change, bool, error) {
+	next, kind := lease.Revoking, EventEnding
+	if !at.Before(credential.UpstreamExpires) {
+		next, kind, cause = lease.Expired, EventEnded, CauseExpired
+	}
+	moved, err := lease.Move(credential, next, at, cause)
+	if err != nil {
+		return lease.Change{}, false, err
+	}
+	moved.SecretUntil = time.Time{}
+	if next == lease.Revoking {
+		moved.NextAttempt, moved.Urgent = at, urgent
+	}
+	return lease.Change{Record: moved, Kind: kind}, true, nil
+}
