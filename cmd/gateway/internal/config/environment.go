@@ -31,6 +31,7 @@ func (c *Config) settings() []setting {
 		{"upstream.budget.default.burst", &c.Upstream.Budget.Default.Burst},
 		{"upstream.budget.buckets", &c.Upstream.Budget.Buckets},
 		{"upstream.budget.replica_share", &c.Upstream.Budget.ReplicaShare},
+		{"upstream.budget.mint_share", &c.Upstream.Budget.MintShare},
 		{"authn.issuers", &c.Authn.Issuers},
 		{"cache.memory", &c.Cache.Memory},
 		{"cache.redis_url", &c.Cache.RedisURL},

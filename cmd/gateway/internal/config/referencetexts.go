@@ -31,6 +31,7 @@ func keyTexts() map[string]string {
 		"upstream.budget.buckets[].calls_per_minute":    "Calls a minute that the upstream admits.",
 		"upstream.budget.buckets[].burst":               "How many of these may be sent at once after a pause.",
 		"upstream.budget.replica_share":                 "Part of each budget that this replica spends while Redis is lost: 1 divided by the number of replicas.",
+		"upstream.budget.mint_share":                    "Part of a budget that creates of keys have while revocations that are not urgent wait for it too: from 0 to 0.9. [upstream.md](upstream.md#keys-and-leases)",
 
 		"authn.issuers":              "Issuers whose JWTs are accepted. [authorization.md](authorization.md#who-calls)",
 		"authn.issuers[].url":        "The `iss` of tokens, compared exactly. OIDC discovery begins there, unless there is a `jwks_url`.",
