@@ -43,7 +43,7 @@ const (
 )
 
 // name is that of a mount or a login: segments of a path.
-var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(/[A-Za-z0-9][A-Za-z0-9_-]{0,62}){0,3}$`) //nolint:gochecknoglobals // Never changes.
+var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(/[A-Za-z0-9][A-Za-z0-9_-]{0,62}){0,3}$`)
 
 // checkName fails for what cannot be the name of a mount or a login.
 func checkName(value string) error {

@@ -159,7 +159,7 @@ func revokeRequest(x *exchange) (*leasev1.RevokeLeaseRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	wait, err := said.flag("sync")
+	wait, err := said.sync()
 	return &leasev1.RevokeLeaseRequest{LeaseId: id, Wait: wait}, err
 }
 
@@ -167,7 +167,7 @@ func revokeRequest(x *exchange) (*leasev1.RevokeLeaseRequest, error) {
 // for it, so that it asks again: the revocation is durable in any case.
 func revoked(x *exchange, m *leasev1.RevokeLeaseResponse) *reply {
 	if said, err := x.parameters(); err == nil {
-		if wait, err := said.flag("sync"); err == nil && wait && m.GetLease().GetState() == leasev1.LeaseState_LEASE_STATE_REVOKING {
+		if wait, err := said.sync(); err == nil && wait && m.GetLease().GetState() == leasev1.LeaseState_LEASE_STATE_REVOKING {
 			x.writer.Header().Set("Retry-After", "1")
 			return &reply{http.StatusServiceUnavailable, &failure{[]string{"the lease is revoked, and its key is not deleted yet; repeat the request to wait for it"}}}
 		}
@@ -182,7 +182,7 @@ func revokeAllRequest(x *exchange) (*leasev1.RevokeLeasesRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := said.flag("sync"); err != nil {
+	if _, err := said.sync(); err != nil {
 		return nil, err
 	}
 	role, ok := strings.CutPrefix(x.bound["prefix"], x.door.mount+"/creds/")

@@ -31,15 +31,15 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// TestFlags: true and false, as such or as a text.
-func TestFlags(t *testing.T) {
+// TestSync: true and false, as such or as a text.
+func TestSync(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{`true`: "true", `"true"`: "true", `false`: "false", `null`: "false", `"no"`: "", `{}`: "", `[1]`: ""} {
 		p, err := fromBody([]byte(`{"sync": ` + text + `}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		set, err := p.flag("sync")
+		set, err := p.sync()
 		if got := fmt.Sprint(set); want == "" && err == nil || want != "" && (err != nil || got != want) {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
@@ -68,7 +68,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	if _, err := p.duration("ttl"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"Endpoint ignored these unrecognized parameters: [a b]"}, p.warnings()); diff != "" {
+	if diff := cmp.Diff([]string{"Endpoint ignored these unrecognized parameters: [a b]"}, p.warnings()); diff != "" { //nolint:misspell // Vault's words.
 		t.Error(diff)
 	}
 }
@@ -92,7 +92,7 @@ func FuzzParameters(f *testing.F) {
 			if id, err := p.text("lease_id"); err == nil && id != "" && !strings.Contains(text, "lease_id") && !strings.ContainsAny(text, `\%`) {
 				t.Errorf("%q has the lease %q", text, id)
 			}
-			_, _ = p.flag("sync")
+			_, _ = p.sync()
 			_ = p.warnings()
 		}
 	})

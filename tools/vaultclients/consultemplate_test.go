@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,38 +25,39 @@ var buildConsulTemplate = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// rendered runs consul-template with a template of one line, until the test ends. The
-// channel has each line that it renders.
-func rendered(t *testing.T, token, template string) <-chan string {
+// examples has the configuration that docs/vault.md speaks of.
+const examples = "../../examples/leases/"
+
+// rendered runs consul-template as the example does, with a template for the role of the
+// test, until the test ends. The channel has each key that it renders.
+func rendered(t *testing.T, token, role string) <-chan string {
 	t.Helper()
 	binary, err := buildConsulTemplate()
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	config, target := filepath.Join(folder, "config.hcl"), filepath.Join(folder, "key")
-	text := fmt.Sprintf(`
-vault {
-  address     = %q
-  token       = %q
-  renew_token = false
-}
-template {
-  contents    = %q
-  destination = %q
-  perms       = 0600
-  exec {
-    command = ["cat", %q]
-  }
-}
-`, bed.url, token, template+"\n", target, target)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	config, source, target := filepath.Join(folder, "config.hcl"), filepath.Join(folder, "source"), filepath.Join(folder, "key.env")
+	for from, changed := range map[string]struct {
+		to      string
+		changes *strings.Replacer
+	}{
+		"key.env.ctmpl": {source, strings.NewReplacer("openai/creds/search-batch", role)},
+		"consul-template.hcl": {config, strings.NewReplacer("https://gateway.example.org:8200", bed.url, "/etc/search-batch/key.env.ctmpl", source,
+			"/run/search-batch/key.env", target, `"systemctl", "restart", "search-batch"`, fmt.Sprintf(`"cat", %q`, target))},
+	} {
+		text, err := os.ReadFile(examples + from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(changed.to, []byte(changed.changes.Replace(string(text))), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var logs bytes.Buffer
 	run := exec.Command(binary, "-config", config, "-log-level", "trace") //nolint:noctx,gosec // The test ends it.
 	run.Stderr = &logs
-	run.Env = []string{"PATH=" + os.Getenv("PATH")}
+	run.Env = []string{"PATH=" + os.Getenv("PATH"), "VAULT_TOKEN=" + token}
 	out, err := run.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +70,9 @@ template {
 		defer close(read)
 		defer close(lines)
 		for scanner := bufio.NewScanner(out); scanner.Scan(); {
-			lines <- scanner.Text()
+			if key, ok := strings.CutPrefix(scanner.Text(), "OPENAI_API_KEY="); ok {
+				lines <- key
+			}
 		}
 	}()
 	t.Cleanup(func() {
@@ -94,7 +98,7 @@ func next(t *testing.T, lines <-chan string, from string) string {
 			if !ok {
 				t.Fatal("consul-template has ended")
 			}
-			if line != from && line != "" {
+			if line != from {
 				return line
 			}
 		case <-limit:
@@ -107,7 +111,7 @@ func next(t *testing.T, lines <-chan string, from string) string {
 // when the lease cannot be renewed any further. The first works until then.
 func TestConsulTemplateLease(t *testing.T) {
 	t.Parallel()
-	lines := rendered(t, bed.tokens["ann"], `{{ with secret "openai/creds/brief" }}{{ .Data.api_key }}{{ end }}`)
+	lines := rendered(t, bed.tokens["ann"], "openai/creds/brief")
 	first := next(t, lines, "")
 	made, ok := bed.sandbox.Key(first)
 	if !ok || !made.Alive || made.ExpiresAt == nil {
@@ -127,7 +131,7 @@ func TestConsulTemplateLease(t *testing.T) {
 // after the rotation. The first works until then.
 func TestConsulTemplateStaticRole(t *testing.T) {
 	t.Parallel()
-	lines := rendered(t, bed.tokens["bob"], `{{ with secret "openai/static-creds/site" }}{{ .Data.api_key }}{{ end }}`)
+	lines := rendered(t, bed.tokens["bob"], "openai/static-creds/site")
 	first := next(t, lines, "")
 	if !bed.sandbox.KeyAlive(first) {
 		t.Fatal("the key that was rendered does not work")

@@ -116,7 +116,7 @@ func TestLoadConfig(t *testing.T) {
 	whole := Config{
 		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2", VaultListen: "0.0.0.0:4",
 		Vault: Vault{Mount: "team/openai", Logins: []string{"eu", "us/k8s"}},
-		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
+		TLS:   TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Answers: AnswersStrict, IDCharacters: "_-|", Budget: Budget{
 			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5, MintShare: 0.3,
 		}},
@@ -153,7 +153,7 @@ func TestLoadConfig(t *testing.T) {
 	withDefaults.Policy = "p.yaml"
 	everyVariable := Config{
 		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4", VaultListen: "localhost:6",
-		Vault: Vault{Mount: "keys", Logins: []string{"oidc"}},
+		Vault:    Vault{Mount: "keys", Logins: []string{"oidc"}},
 		TLS:      TLS{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: Upstream{BaseURL: "http://b", AdminKey: SecretRef{File: "/key"}, Answers: AnswersLenient, IDCharacters: "_@", Budget: whole.Upstream.Budget},
 		Authn:    Authn{Issuers: []Issuer{{URL: "https://other.example", Audiences: []string{"x"}}}},

@@ -23,7 +23,7 @@ func (v *Vault) settings() []setting {
 const maxLogins = 16
 
 // vaultName is the name of a mount or a login.
-var vaultName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(/[A-Za-z0-9][A-Za-z0-9_-]{0,62}){0,3}$`) //nolint:gochecknoglobals // Never changes.
+var vaultName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(/[A-Za-z0-9][A-Za-z0-9_-]{0,62}){0,3}$`)
 
 // check reports names that are none, or that Vault has for itself.
 func (v *Vault) check(fault func(key, format string, args ...any)) {
@@ -49,4 +49,4 @@ func (v *Vault) check(fault func(key, format string, args ...any)) {
 }
 
 // reserved are the paths that are no mounts.
-var reserved = regexp.MustCompile(`^(sys|auth)(/|$)`) //nolint:gochecknoglobals // As above.
+var reserved = regexp.MustCompile(`^(sys|auth)(/|$)`)
