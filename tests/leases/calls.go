@@ -80,7 +80,7 @@ func (t *Tenant) attempt(ctx context.Context, rpc string, gateway int, call func
 		fired := make(chan struct{})
 		go func() {
 			defer close(fired)
-			s.fire(t.house.Upstream.base, gateway)
+			s.fire(t.house.Upstream.base, gateway) //nolint:contextcheck // The call may end before.
 		}()
 		defer func() { <-fired }()
 	}
@@ -100,7 +100,7 @@ func outcomeOf(err error) outcome {
 	if !ok || !failure.IsRemote() {
 		return unknown
 	}
-	switch failure.Code() { //nolint:exhaustive // All others say nothing.
+	switch failure.Code() {
 	case connect.CodeAborted, connect.CodeNotFound, connect.CodeInvalidArgument, connect.CodeFailedPrecondition, connect.CodeAlreadyExists, connect.CodePermissionDenied, connect.CodeUnauthenticated:
 		return refused
 	default:
