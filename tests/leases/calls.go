@@ -80,14 +80,14 @@ func (t *Tenant) attempt(ctx context.Context, rpc string, gateway int, call func
 		fired := make(chan struct{})
 		go func() {
 			defer close(fired)
-			s.fire(t.house.Upstream.base, gateway) //nolint:contextcheck // The call may end before.
+			s.fire(t.house.Upstream.base, gateway)
 		}()
 		defer func() { <-fired }()
 	}
 	err := call(authorized, leasev1connect.NewLeaseServiceClient(connect.NewClient(connecthttp.NewTransport(client, url))))
 	if err == nil {
 		if s := t.house.trap.meets(rpc, Heard); s != nil {
-			s.fire(t.house.Upstream.base, gateway)
+			s.fire(t.house.Upstream.base, gateway) //nolint:contextcheck // The call's time may be over.
 		}
 	}
 	return err
