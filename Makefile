@@ -66,6 +66,10 @@ conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors 
 sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 	@tools/sdk.sh
 
+.PHONY: vaultclients
+vaultclients: ## Run Vault's clients for Python and Node against the gateway with leases
+	@tools/vaultclients.sh
+
 .PHONY: vendortests
 vendortests: ## Run the vendor's own tests against the REST door, with a mock of its description (OPENAPI=file)
 	@tools/vendortests.sh $(OPENAPI)

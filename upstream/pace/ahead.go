@@ -2,13 +2,39 @@ package pace
 
 import "math"
 
+// view says which of the calls count that were refused and are to come back.
+type view struct {
+	// kept is set for a call that is told when to come back: they go before it. For one
+	// that could wait they do not count, because they may never come.
+	kept bool
+	// returned is set for a call that has come back: its place is before those of the
+	// other refused calls of its flow.
+	returned bool
+}
+
+// before is how many of the waiting calls of l, the lane of a new call, go before it.
+func (v view) before(l *lane, calls int) int {
+	if v.returned {
+		return min(calls, l.returned)
+	}
+	return calls
+}
+
+// refusedBefore is the number of refused calls of f, the flow of a new call, that are to
+// go before it. f may be nil.
+func (v view) refusedBefore(f *turn) int {
+	if f == nil || v.returned {
+		return 0
+	}
+	return len(f.kept)
+}
+
 // ahead returns the number of calls that go before a new call of flow, in tokens.
-// demoted says that it is a revocation beyond the share of its flow. kept says whether
-// places of refused calls count.
-func (q *queue) ahead(flow Flow, demoted, kept bool) float64 {
+// demoted says that it is a revocation beyond the share of its flow.
+func (q *queue) ahead(flow Flow, demoted bool, v view) float64 {
 	key, waiting := q.laneKey(flow), q.queued[Urgent]
 	if flow.Class == Urgent {
-		n := q.rounds(urgent, key, (*lane).size, kept)
+		n := q.rounds(urgent, key, (*lane).size, v)
 		if q.rivals().behind {
 			n += (n + q.run) / urgentRun
 		}
@@ -17,20 +43,20 @@ func (q *queue) ahead(flow Flow, demoted, kept bool) float64 {
 	var n float64
 	switch {
 	case flow.Class == Spare:
-		return float64(q.rounds(spare, key, (*lane).size, kept) + q.queuedAtLeast(FanOut))
+		return float64(q.rounds(spare, key, (*lane).size, v) + q.queuedAtLeast(FanOut))
 	case flow.Class == FanOut:
-		n = float64(q.rounds(patient, key, (*lane).size, kept))
+		n = float64(q.rounds(patient, key, (*lane).size, v))
 		// Of these, and of the call itself, each goes when it is overdue at the latest.
 		n += min(float64(q.queuedAtLeast(Interactive)-waiting), (patientEvery-1)*(n+1))
 	case flow.Class == Mint:
-		n = q.aheadOfMint(key, kept)
+		n = q.aheadOfMint(key, v)
 	case demoted:
-		n = min(q.aheadInTurn(key, kept), q.aheadInLentTurns(key, kept))
+		n = min(q.aheadInTurn(key, v), q.aheadInLentTurns(key, v))
 	case flow.Class == Revocation:
-		n = float64(q.rounds(prompt, key, revocationsOf, kept))
+		n = float64(q.rounds(prompt, key, revocationsOf, v))
 		n += q.betweenEarly(n, revocationsOf) + q.owed(n)
 	default:
-		n = q.aheadInTurn(key, kept)
+		n = q.aheadInTurn(key, v)
 	}
 	// Of ten tokens one is for others than urgent calls.
 	return n + min(float64(waiting), (n+1)*urgentRun)
@@ -38,26 +64,26 @@ func (q *queue) ahead(flow Flow, demoted, kept bool) float64 {
 
 // aheadInTurn is the number of calls that go before one that waits for the turn of its
 // flow.
-func (q *queue) aheadInTurn(key string, kept bool) float64 {
+func (q *queue) aheadInTurn(key string, v view) float64 {
 	n := q.rounds(prompt, key, func(l *lane) int {
 		if l.key == key { // While revocations wait, the flow's mints do not take its turns.
 			return l.size() - l.mints.size
 		}
 		return l.size()
-	}, kept)
+	}, v)
 	if n >= q.queued[Revocation] {
-		n = q.rounds(prompt, key, (*lane).size, kept)
+		n = q.rounds(prompt, key, (*lane).size, v)
 	}
 	return float64(n+min(n+1, q.overtaking(key))) + q.owed(float64(n))
 }
 
 // aheadOfMint is the number of calls that go before a mint: where revocations wait, all
 // of those, or what the share of mints leaves them.
-func (q *queue) aheadOfMint(key string, kept bool) float64 {
-	n, revocations := float64(q.rounds(prompt, key, mintsOf, kept)), float64(q.queued[Revocation])
+func (q *queue) aheadOfMint(key string, v view) float64 {
+	n, revocations := float64(q.rounds(prompt, key, mintsOf, v)), float64(q.queued[Revocation])
 	if revocations == 0 {
 		if q.turns[prompt].leadOf(key) >= maxLead {
-			return q.aheadInTurn(key, kept)
+			return q.aheadInTurn(key, v)
 		}
 		return n + q.betweenEarly(n, mintsOf)
 	}
@@ -65,44 +91,46 @@ func (q *queue) aheadOfMint(key string, kept bool) float64 {
 	between := revocations * float64(others) / float64(max(1, lenders))
 	later := n + revocations + min(float64(q.queued[Interactive]), q.betweenEarly(n, mintsOf)+between)
 	if q.share > 0 {
-		later = min(later, math.Ceil((q.mintsBefore(key, kept)+1-q.credit)/q.share-1e-9)-1)
+		later = min(later, math.Ceil((q.mintsBefore(key, v)+1-q.credit)/q.share-1e-9)-1)
 	}
 	return max(n, later)
 }
 
 // mintsBefore is the number of mints that go in their share before a new one in the lane
 // of key.
-func (q *queue) mintsBefore(key string, kept bool) float64 {
+func (q *queue) mintsBefore(key string, v view) float64 {
 	own, n := 0, 0
 	if l := q.lanes[prompt][key]; l != nil {
-		own = l.mints.size
+		own = v.before(l, l.mints.size)
 	}
-	if f := q.turns[prompt].flows[key]; f != nil && kept {
-		own += f.kept
+	first := own
+	own += v.refusedBefore(q.turns[prompt].flows[key])
+	if v.kept {
+		first = own
 	}
 	for _, l := range q.lanes[prompt] {
 		if l.key != key {
 			n += min(l.mints.size, own+1)
 		}
 	}
-	if kept {
+	if v.kept {
 		for k, f := range q.turns[prompt].flows {
-			if k != key && f.kept > 0 {
-				n += min(f.kept, own+1)
+			if k != key && len(f.kept) > 0 {
+				n += min(len(f.kept), own+1)
 			}
 		}
 	}
-	return float64(own + n)
+	return float64(first + n)
 }
 
 // aheadInLentTurns is the number of calls that go before a revocation that waits for the
 // turns that mints lend.
-func (q *queue) aheadInLentTurns(key string, kept bool) float64 {
+func (q *queue) aheadInLentTurns(key string, v view) float64 {
 	lenders, others := q.lenders()
 	if lenders == 0 {
 		return math.Inf(1)
 	}
-	n := float64(q.rounds(prompt, key, revocationsOf, kept))
+	n := float64(q.rounds(prompt, key, revocationsOf, v))
 	return n + math.Floor((n+1)*float64(others)/float64(lenders)) + q.owed(n)
 }
 
@@ -175,29 +203,29 @@ func (q *queue) queuedAtLeast(class Class) int {
 
 // rounds is the number of calls, as count counts those of a lane, that go before a
 // new call in the lane of key while flows take turns.
-func (q *queue) rounds(g group, key string, count func(*lane) int, kept bool) int {
+func (q *queue) rounds(g group, key string, count func(*lane) int, v view) int {
 	t, own := &q.turns[g], 0
 	if l := q.lanes[g][key]; l != nil {
-		own = count(l)
+		own = v.before(l, count(l))
 	}
-	me := t.flows[key]
-	if me != nil && kept {
-		own += me.kept
+	me, n := t.flows[key], own
+	own += v.refusedBefore(me)
+	if v.kept {
+		n = own
 	}
-	n := own
 	for _, l := range q.lanes[g] {
 		if l.key != key {
 			calls := count(l)
-			if kept {
-				calls += l.turn.kept
+			if v.kept {
+				calls += len(l.turn.kept)
 			}
-			n += max(0, min(calls, own+t.goBefore(me, l.turn)))
+			n += max(0, min(calls, own+t.goBefore(me, l.turn, v)))
 		}
 	}
-	if kept && t.keeping {
+	if v.kept && t.kept > 0 {
 		for k, f := range t.flows {
-			if k != key && f.waiting == 0 && f.kept > 0 {
-				n += max(0, min(f.kept, own+t.goBefore(me, f)))
+			if k != key && f.waiting == 0 && len(f.kept) > 0 {
+				n += max(0, min(len(f.kept), own+t.goBefore(me, f, v)))
 			}
 		}
 	}
@@ -206,13 +234,13 @@ func (q *queue) rounds(g group, key string, count func(*lane) int, kept bool) in
 
 // goBefore is how many calls of f go before the first call of me, which is nil for a
 // flow that is not known. It is negative if more of me go first.
-func (t *turns) goBefore(me, f *turn) int {
+func (t *turns) goBefore(me, f *turn, v view) int {
 	if me == nil {
 		return 1 - t.lead(f)
 	}
 	n := 1 + t.lead(me) - t.lead(f)
-	if n == 1 && me.held && me.waiting == 0 && f.since > me.since {
-		n-- // Its place was kept.
+	if v.returned && (n > 1 || n == 1 && f.since > me.since) {
+		n-- // Its place was kept: of flows with equal leads it is before those that came or went later.
 	}
 	return n
 }

@@ -87,7 +87,7 @@ func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
 	}
 	ask := Ask{
 		Rules: p.rules, Bucket: b.terms, Organization: p.organization.terms, Class: class,
-		BucketMints: c.claim.rivals.mints, OrganizationMints: c.rivals.mints,
+		BucketWaits: c.claim.rivals.waits(), OrganizationWaits: c.rivals.waits(),
 		BucketDebt: p.debt(b, now), OrganizationDebt: p.debt(p.organization, now),
 	}
 	var (
@@ -153,7 +153,7 @@ func (p *Pacer) expire(b *bucket, now time.Time, wait func(Class) time.Duration)
 		if least > 0 && !w.deadline.IsZero() && w.deadline.Before(now.Add(least)) {
 			flow := Flow{Key: w.places[0].lane.key, Class: w.places[0].class}
 			p.remove(w)
-			p.deliver(w, outcome{err: p.refuse(b, flow, TooLate, least, now)})
+			p.deliver(w, outcome{err: p.refuse(b, flow, TooLate, least, now, false)})
 		}
 	})
 }

@@ -9,13 +9,11 @@ func (p *Pacer) Estimate(bucket string, flow Flow) time.Duration {
 	flow.Class = flow.Class.valid()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.forecast(p.bucket(bucket), flow, time.Now(), true)
+	return p.forecast(p.bucket(bucket), flow, time.Now(), view{kept: true})
 }
 
-// forecast is the likely wait of a call of flow in b. kept says whether the places count
-// that are kept for refused calls: they do for a call that is told when to come back,
-// and not for one that could wait, because those calls may never come.
-func (p *Pacer) forecast(b *bucket, flow Flow, now time.Time, kept bool) time.Duration {
+// forecast is the likely wait of a call of flow in b.
+func (p *Pacer) forecast(b *bucket, flow Flow, now time.Time, v view) time.Duration {
 	class, demoted := flow.Class, p.demotes(b, flow)
 	if demoted {
 		class = Interactive
@@ -31,7 +29,7 @@ func (p *Pacer) forecast(b *bucket, flow Flow, now time.Time, kept bool) time.Du
 	}
 	organization := p.interval(p.organization)
 	interval := max(p.interval(b), time.Duration(busy)*organization)
-	ahead := b.queue.ahead(flow, demoted, kept) * float64(interval)
+	ahead := b.queue.ahead(flow, demoted, v) * float64(interval)
 	// Each flow that waits there, and is not ahead of its turn, goes once first.
 	rivals := min(busy-1, p.order.turns[flow.Class.group()].notBehind(flow.Key))
 	ahead += float64(rivals) * float64(organization)

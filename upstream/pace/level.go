@@ -26,6 +26,8 @@ type rivals struct {
 // contested reports whether the share of mints counts.
 func (r rivals) contested() bool { return r.revocations && r.mints }
 
+func (r rivals) waits() Waits { return Waits{Mints: r.mints, Revocations: r.revocations} }
+
 // level is the order at one budget: in a bucket, or between the buckets that wait
 // for the organization's.
 type level struct {

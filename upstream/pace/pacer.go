@@ -158,23 +158,23 @@ func (p *Pacer) enter(ctx context.Context, b *bucket, flows []Flow, now time.Tim
 	if p.closed {
 		return nil, ErrClosed
 	}
-	p.redeem(b, flows[0])
-	wait := p.forecast(b, flows[0], now, false)
+	returned := p.redeem(b, flows[0], now)
+	wait := p.forecast(b, flows[0], now, view{returned: returned})
 	for _, flow := range flows[1:] {
-		wait = min(wait, p.forecast(b, flow, now, false))
+		wait = min(wait, p.forecast(b, flow, now, view{}))
 	}
 	if b.queue.full(flows[0]) {
-		return nil, p.refuse(b, flows[0], QueueFull, wait, now)
+		return nil, p.refuse(b, flows[0], QueueFull, wait, now, returned)
 	}
 	w := &waiter{bucket: b, entered: now, done: make(chan outcome, 1)}
 	if deadline, ok := ctx.Deadline(); ok {
 		if now.Add(wait).After(deadline) {
-			return nil, p.refuse(b, flows[0], TooLate, wait, now)
+			return nil, p.refuse(b, flows[0], TooLate, wait, now, returned)
 		}
 		w.deadline = deadline
 	}
 	p.waiting++
-	b.queue.add(w, flows[0], &p.order)
+	b.queue.enlist(w, flows[0], &p.order, returned)
 	for _, flow := range flows[1:] {
 		p.addPlace(w, flow)
 	}

@@ -23,7 +23,10 @@ type place struct {
 	lane   *lane
 	class  Class
 	number uint64 // in the order of arrival in the bucket
-	node   node[*place]
+	// returned is set for a call that was refused and has come back. It goes before
+	// those of its flow that have not.
+	returned bool
+	node     node[*place]
 }
 
 // outcome is the result of a wait. A waiter gets one.
@@ -58,6 +61,8 @@ type lane struct {
 	// minted is the number of the arrival with which it got its place in the order of
 	// those that the share of mints is for.
 	minted uint64
+	// returned is the number of calls that were refused and have come back.
+	returned int
 	// turn is that of the flow in this bucket, and all that between buckets.
 	turn, all *turn
 }
@@ -75,6 +80,29 @@ func newQueue(bounds Bounds, mintShare float64) queue {
 
 func (l *lane) size() int { return l.revocations.size + l.mints.size + l.others.size }
 
+// before reports whether p goes before another call of its lane.
+func (p *place) before(other *place) bool {
+	if p.returned != other.returned {
+		return p.returned
+	}
+	return p.number < other.number
+}
+
+// push adds a call.
+func (l *lane) push(p *place) {
+	calls := l.listOf(p.class)
+	if !p.returned {
+		calls.push(&p.node)
+		return
+	}
+	l.returned++
+	n := calls.first
+	for n != nil && n.value.returned {
+		n = n.next
+	}
+	calls.insert(&p.node, n)
+}
+
 // listOf is the list for calls of a class.
 func (l *lane) listOf(class Class) *list[*place] {
 	switch class {
@@ -91,7 +119,7 @@ func (l *lane) listOf(class Class) *list[*place] {
 func (l *lane) oldest() *place {
 	var first *place
 	for _, calls := range []*list[*place]{&l.revocations, &l.mints, &l.others} {
-		if n := calls.first; n != nil && (first == nil || n.value.number < first.number) {
+		if n := calls.first; n != nil && (first == nil || n.value.before(first)) {
 			first = n.value
 		}
 	}
@@ -122,7 +150,10 @@ func (q *queue) full(flow Flow) bool {
 
 // add gives w a place at the end of the lane of flow, unless it has one there. all is
 // the order between buckets.
-func (q *queue) add(w *waiter, flow Flow, all *level) {
+func (q *queue) add(w *waiter, flow Flow, all *level) { q.enlist(w, flow, all, false) }
+
+// enlist is add; a call that has come back goes before those of its flow that have not.
+func (q *queue) enlist(w *waiter, flow Flow, all *level, returned bool) {
 	key, g := q.laneKey(flow), flow.Class.group()
 	for _, has := range w.places {
 		if has.lane.key == key && has.class <= flow.Class {
@@ -136,12 +167,12 @@ func (q *queue) add(w *waiter, flow Flow, all *level) {
 	}
 	l.turn, l.all = q.enter(g, key, w.entered), all.enter(g, key, w.entered)
 	q.arrivals++
-	p := &place{waiter: w, lane: l, class: flow.Class, number: q.arrivals}
+	p := &place{waiter: w, lane: l, class: flow.Class, number: q.arrivals, returned: returned}
 	p.node.value = p
 	if p.class == Mint && l.mints.size == 0 {
 		l.minted = p.number
 	}
-	l.listOf(p.class).push(&p.node)
+	l.push(p)
 	q.size++
 	if len(w.places) > 0 {
 		q.queued[w.class]--
@@ -158,6 +189,9 @@ func (q *queue) remove(w *waiter, all *level) {
 	for _, p := range w.places {
 		l := p.lane
 		p.node.remove()
+		if p.returned {
+			l.returned--
+		}
 		q.size--
 		q.turns[l.group].leave(l.key, l.turn)
 		all.turns[l.group].leave(l.key, l.all)

@@ -368,7 +368,7 @@ func TestAheadOfEveryClass(t *testing.T) {
 				flow.Key = "reader"
 			}
 			demoted := class == Revocation && !q.level.inShare(&turn{start: q.turns[prompt].now + uint64(q.turns[prompt].leadOf(flow.Key))})
-			ahead, last, n := q.ahead(flow, demoted, false), &waiter{}, 0.
+			ahead, last, n := q.ahead(flow, demoted, view{}), &waiter{}, 0.
 			q.add(last, flow, &all)
 			for {
 				now = now.Add(time.Second)
@@ -385,14 +385,14 @@ func TestAheadOfEveryClass(t *testing.T) {
 }
 
 // aheadOf is the number of calls that go before one of flow, in a queue without mints.
-func aheadOf(q *queue, flow Flow) int { return int(q.ahead(flow, false, false)) }
+func aheadOf(q *queue, flow Flow) int { return int(q.ahead(flow, false, view{})) }
 
 // expectedEarly is how many calls ahead expects to go before their turn, and by that
 // before a new call of flow.
 func expectedEarly(q *queue, flow Flow) int {
 	switch flow.Class {
 	case Revocation:
-		return aheadOf(q, flow) - q.rounds(prompt, flow.Key, revocationsOf, false)
+		return aheadOf(q, flow) - q.rounds(prompt, flow.Key, revocationsOf, view{})
 	case Interactive:
 		return q.overtaking(flow.Key)
 	default:

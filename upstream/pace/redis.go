@@ -123,7 +123,7 @@ func (r *Redis) Take(ctx context.Context, ask Ask) (Answer, error) {
 	var answer Answer
 	err := r.run(ctx, r.scripts.take, []Terms{ask.Bucket, ask.Organization}, []any{
 		r.rules(ask.Rules), ask.Bucket.encode(), ask.Organization.encode(), r.replica,
-		ask.Class.number(), ask.BucketDebt.encode(), ask.OrganizationDebt.encode(), ask.BucketMints, ask.OrganizationMints,
+		ask.Class.number(), ask.BucketDebt.encode(), ask.OrganizationDebt.encode(), ask.BucketWaits.number(), ask.OrganizationWaits.number(),
 	}, func(reply *reply) {
 		answer.Granted = reply.text() == "1"
 		answer.BucketWait, answer.OrganizationWait = reply.time(), reply.time()
@@ -219,6 +219,17 @@ func (c Class) number() int {
 	default:
 		return 3
 	}
+}
+
+// number is 1 for mints and 2 for revocations, or their sum.
+func (w Waits) number() (n int) {
+	if w.Mints {
+		n++
+	}
+	if w.Revocations {
+		n += 2
+	}
+	return n
 }
 
 func (t Terms) encode() string {

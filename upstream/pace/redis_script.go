@@ -22,7 +22,7 @@ import "github.com/redis/go-redis/v9"
 //	mints         what mints have earned of the next token, as level.credit
 //	run           the number of urgent calls that went in succession before others
 //	w:REPLICA     class:since:due, of a replica that waits until due
-//	m:REPLICA     1 while mints are among the calls that wait there
+//	m:REPLICA     what waits there besides: Waits.number, absent if that is 0
 //
 // Instants are Unix microseconds by Redis's clock. Classes have the numbers of
 // Class.number.
@@ -55,7 +55,7 @@ end
 
 local read = function(key, terms)
 	local b = {
-		key = key, terms = terms, turns = {}, minting = {}, epoch = 0, raised = 0, refused = 0, refused_rate = 0,
+		key = key, terms = terms, turns = {}, waits = {}, epoch = 0, raised = 0, refused = 0, refused_rate = 0,
 		closed = 0, express = 0, mints = 0, run = 0,
 	}
 	local fields = redis.call('HGETALL', key)
@@ -65,7 +65,7 @@ local read = function(key, terms)
 			local class, since, due = value:match('^(%d+):(%d+):(%d+)$')
 			b.turns[name:sub(3)] = {class = tonumber(class), since = tonumber(since), due = tonumber(due)}
 		elseif name:sub(1, 2) == 'm:' then
-			b.minting[name:sub(3)] = true
+			b.waits[name:sub(3)] = tonumber(value)
 		else
 			b[name] = tonumber(value)
 		end -- of a field
@@ -113,8 +113,8 @@ end
 // for the bucket without one.
 //
 //	KEYS  bucket, organization
-//	ARGV  rules; terms of both; this replica; class; debts of both; for each, 1 if
-//	      mints of this replica wait for it, or 0
+//	ARGV  rules; terms of both; this replica; class; debts of both; what waits
+//	      for each, as Waits.number
 //
 // It returns whether it took them, the time until each bucket has a token (another
 // one), the states of both, and the arguments of scriptReturn.
@@ -151,15 +151,20 @@ local pay = function(b, debt)
 end
 
 -- What waits for b, here and elsewhere.
-local survey = function(b, mints)
-	b.mints_here, b.mints_wait, b.seen = mints, mints or class == mint, {[class] = true}
+local survey = function(b, here)
+	b.here, b.mints_wait, b.revocations_wait, b.seen = here, false, false, {[class] = true}
+	local note = function(class, waits)
+		b.mints_wait = b.mints_wait or class == mint or waits % 2 == 1
+		b.revocations_wait = b.revocations_wait or class == revocation or waits >= 2
+	end
+	note(class, here)
 	for replica, turn in pairs(b.turns) do
 		if replica ~= me and turn.due + b.grace > now then
 			b.others, b.seen[turn.class] = true, true
-			b.mints_wait = b.mints_wait or turn.class == mint or b.minting[replica] or false
+			note(turn.class, b.waits[replica] or 0)
 		end -- of one that waits
 	end
-	b.contested = b.mints_wait and b.seen[revocation]
+	b.contested = b.mints_wait and b.revocations_wait
 	b.owes_mint = b.contested and b.mints + rules.mint_share > 1 - 1e-9
 	b.behind = b.seen[revocation] or b.seen[interactive] or b.seen[fan_out] or b.seen[mint]
 	b.paused = now < b.express and b.seen[interactive]
@@ -202,9 +207,9 @@ end
 
 local line_up = function(b, wait)
 	if class == spare then return leave(b) end
-	if b.minting[me] and not b.mints_here then redis.call('HDEL', b.key, 'm:' .. me) end -- if
+	if b.waits[me] and b.here == 0 then redis.call('HDEL', b.key, 'm:' .. me) end -- if
 	local fields = {'w:' .. me, whole(class) .. ':' .. whole(since(b)) .. ':' .. whole(now + wait)}
-	if b.mints_here then fields[3], fields[4] = 'm:' .. me, '1' end -- if
+	if b.here > 0 then fields[3], fields[4] = 'm:' .. me, whole(b.here) end -- if
 	write(b, unpack(fields))
 end
 
@@ -249,8 +254,8 @@ local own, all = read(KEYS[1], cjson.decode(ARGV[2])), read(KEYS[2], cjson.decod
 raise(own)
 pay(own, cjson.decode(ARGV[6]))
 pay(all, cjson.decode(ARGV[7]))
-survey(own, ARGV[8] == '1')
-survey(all, ARGV[9] == '1')
+survey(own, tonumber(ARGV[8]))
+survey(all, tonumber(ARGV[9]))
 local own_wait, all_wait = until_token(own), until_token(all)
 if own_wait <= 0 and spoken_for(own) then own_wait = class == spare and own.interval or own.grace end
 if all_wait <= 0 and spoken_for(all) then all_wait = class == spare and all.interval or all.grace end

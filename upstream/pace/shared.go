@@ -31,12 +31,15 @@ type Ask struct {
 	// Class is the class of the call that this replica would make. Of the tokens for
 	// revocations and mints, no two in succession go before the turns of other replicas.
 	Class Class
-	// BucketMints and OrganizationMints report whether mints are among the calls of this
-	// replica that wait for a token of each.
-	BucketMints, OrganizationMints bool
+	// BucketWaits and OrganizationWaits are what waits in this replica for each.
+	BucketWaits, OrganizationWaits Waits
 	// BucketDebt and OrganizationDebt are settled first.
 	BucketDebt, OrganizationDebt Debt
 }
+
+// Waits says which calls are among those of a replica that wait for a token. It decides
+// on the share of mints.
+type Waits struct{ Mints, Revocations bool }
 
 // Answer is the answer to an [Ask].
 type Answer struct {

@@ -57,8 +57,8 @@ type turns struct {
 	clock uint64
 	// waiting is the number of waiting calls.
 	waiting int
-	// keeping is set while there may be places of refused calls.
-	keeping bool
+	// kept is the number of places that are kept for refused calls.
+	kept int
 }
 
 // turn is the place of a flow in the order.
@@ -71,11 +71,10 @@ type turn struct {
 	// waiting is the number of its waiting calls. A flow without any is remembered
 	// while it is ahead, so that leaving does not pay for what it took.
 	waiting int
-	// kept is the number of its refused calls whose places are kept until a time. While
-	// it is held, since is that of the first of them.
-	kept  int
-	until time.Time
-	held  bool
+	// kept is when its refused calls are to come back whose places are kept, in order.
+	// While it is held, since is that of the first of them.
+	kept []time.Time
+	held bool
 }
 
 func (t *turns) enter(key string) *turn {
@@ -87,7 +86,7 @@ func (t *turns) enter(key string) *turn {
 		t.clock++
 		f.since = t.clock
 	}
-	f.held = f.kept > 0
+	f.held = len(f.kept) > 0
 	f.waiting++
 	t.waiting++
 	return f
