@@ -57,7 +57,9 @@ type Options struct {
 	Own Own
 	// Marker makes the names of new keys.
 	Marker *marker.Marker
-	// Replica names this process; drawn by default.
+	// Replica names this process among those over the ledger; drawn by default. One that
+	// is alone there has the same name in every life, and goes on at once with what it
+	// did in the last one.
 	Replica string
 	// Tick is how often a replica looks at the rotation; [DefaultTick] by default.
 	Tick time.Duration
@@ -123,6 +125,7 @@ func New(o Options) (*Rotator, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Logger = o.Logger.With("replica", o.Replica)
 	return &Rotator{o: o, kick: make(chan struct{}, 1)}, nil
 }
 

@@ -35,6 +35,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Callers:       g.access.policy,
 		Authenticator: g.access.authenticator,
 		Leases:        g.leases.given(),
+		AdminKeys:     g.adminKeys.given(),
 		Audit:         g.audit,
 		AuditRequired: required(conf.Audit.Required),
 		AuditKey:      fingerprints,
