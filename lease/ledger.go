@@ -68,6 +68,14 @@ type Ledger interface {
 	// AccountByID returns the account with an id: ErrNotFound if the ledger knows of none.
 	AccountByID(ctx context.Context, id string) (ServiceAccount, error)
 
+	// Document returns the document of a name: ErrNotFound if there is none, and
+	// ErrSecretLost if it has a secret that no key opens.
+	Document(ctx context.Context, name string) (Document, error)
+	// PutDocument keeps a document if the version that is kept is that of document, and
+	// returns it with the next one. It is ErrConflict where that was changed meanwhile,
+	// and ErrNoSecret where the ledger keeps no secrets and document has one.
+	PutDocument(ctx context.Context, document Document) (Document, error)
+
 	// Events returns what has changed after a sequence. It is a [LateError] if some
 	// of that is gone, or if there never was such a sequence.
 	Events(ctx context.Context, query EventQuery) (EventPage, error)

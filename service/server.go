@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/adminkeys"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/agent"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
@@ -71,6 +72,8 @@ type Options struct {
 	// Leases gives leases, and protects the keys and service accounts that they have; nil
 	// gives none. The caller runs and closes it.
 	Leases *leases.Leases
+	// AdminKeys rotates the key with which Upstream calls; nil does not. The caller runs it.
+	AdminKeys *adminkeys.AdminKeys
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// AuditRequired says which calls are refused whose record cannot be kept.
@@ -148,7 +151,11 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased)
+	keys, err := s.adminKeys(methods)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased, keys)
 }
 
 // leased is the protection of what leases have; nil without leases.
@@ -178,6 +185,22 @@ func (s *server) leases(methods *catalog.Catalog) (pipeline.Handlers, error) {
 		d.Budget = s.options.Budget
 	}
 	return s.options.Leases.Handlers(d)
+}
+
+// adminKeys are the handlers of AdminKeyService.
+func (s *server) adminKeys(methods *catalog.Catalog) (pipeline.Handlers, error) {
+	if s.options.AdminKeys == nil {
+		return s.options.AdminKeys.Handlers(adminkeys.Dependencies{})
+	}
+	own, err := adminkeys.Methods(methods)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := s.own("admin_key", own...)
+	if err != nil {
+		return nil, err
+	}
+	return s.options.AdminKeys.Handlers(adminkeys.Dependencies{Calls: calls, Catalog: methods})
 }
 
 // build makes the parts that have metrics of their own.

@@ -38,6 +38,7 @@ const (
 //	counts   group → number of its members
 //	events   sequence, 8 bytes → event
 //	accounts see layout.AccountFields
+//	documents NAME → document
 const (
 	metaBucket    = "meta"
 	rowsBucket    = "rows"
@@ -47,6 +48,8 @@ const (
 	eventsBucket  = "events"
 
 	accountsBucket = "accounts"
+
+	documentsBucket = "documents"
 )
 
 // Options are the settings of a [Ledger].
@@ -141,7 +144,7 @@ func (l *Ledger) begin(fresh bool) error {
 			if name, _ := tx.Cursor().First(); name != nil {
 				return fmt.Errorf("%s: %w", l.o.Path, &lease.SchemaError{Found: "none", Want: l.o.form.schema})
 			}
-			for _, name := range []string{metaBucket, rowsBucket, secretsBucket, indexBucket, countsBucket, eventsBucket, accountsBucket} {
+			for _, name := range []string{metaBucket, rowsBucket, secretsBucket, indexBucket, countsBucket, eventsBucket, accountsBucket, documentsBucket} {
 				if _, err := tx.CreateBucket([]byte(name)); err != nil {
 					return err
 				}

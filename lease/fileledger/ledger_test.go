@@ -101,7 +101,8 @@ func TestSecretsInTheFile(t *testing.T) {
 		options.Path = filepath.Join(t.TempDir(), "leases.db")
 		l := open(t, options)
 		r := ledgertest.Advance(t, l, ledgertest.Create(t, l, ledgertest.NewDraft("1")), lease.Issued)
-		if err := l.Close(); err != nil {
+		_, err := l.PutDocument(t.Context(), lease.Document{Name: "rotation", Secret: ledgertest.SecretOf("the gateway")})
+		if err := errors.Join(err, l.Close()); err != nil {
 			t.Fatal(err)
 		}
 		content, err := os.ReadFile(options.Path)

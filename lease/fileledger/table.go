@@ -15,12 +15,12 @@ import (
 
 // table is the file in one transaction.
 type table struct {
-	meta, rows, secrets, index, counts, events, accounts *bbolt.Bucket
+	meta, rows, secrets, index, counts, events, accounts, documents *bbolt.Bucket
 }
 
 func tableOf(tx *bbolt.Tx) table {
 	b := func(name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }
-	return table{b(metaBucket), b(rowsBucket), b(secretsBucket), b(indexBucket), b(countsBucket), b(eventsBucket), b(accountsBucket)}
+	return table{b(metaBucket), b(rowsBucket), b(secretsBucket), b(indexBucket), b(countsBucket), b(eventsBucket), b(accountsBucket), b(documentsBucket)}
 }
 
 // row is a lease in the file.

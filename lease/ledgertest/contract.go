@@ -36,6 +36,7 @@ func Contract(t *testing.T, newSubject func(tb testing.TB) Subject) {
 		{"events are in order, and late readers are told", contractEvents},
 		{"an export comes back", contractExport},
 		{"accounts are kept by name", contractAccounts},
+		{"one change a version of a document", contractDocuments},
 		{"what is refused", contractRefused},
 		{"a context that has ended", contractContext},
 		{"many at once", contractMany},

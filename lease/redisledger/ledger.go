@@ -88,7 +88,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Ledger
 		o:       o,
 		scripts: newScripts(),
 	}
-	for _, name := range []string{"meta", "rows", "heads", "secrets", "index", "counts", "events", "accounts"} {
+	for _, name := range []string{"meta", "rows", "heads", "secrets", "index", "counts", "events", "accounts", "documents"} {
 		l.keys = append(l.keys, prefix+name)
 	}
 	if err := l.begin(ctx); err != nil {
@@ -107,6 +107,7 @@ const (
 	countsKey
 	eventsKey
 	accountsKey
+	documentsKey
 )
 
 func (l *Ledger) key(i int) string { return l.keys[i] }

@@ -26,6 +26,10 @@ func TestSecretsInRedis(t *testing.T) {
 	if _, err := l.KeepAccount(t.Context(), lease.ServiceAccount{ProjectID: "proj_a", Name: "search", ID: "svc_a"}); err != nil {
 		t.Fatal(err)
 	}
+	document := lease.Document{Name: "rotation", Secret: ledgertest.SecretOf("the gateway")}
+	if _, err := l.PutDocument(t.Context(), document); err != nil {
+		t.Fatal(err)
+	}
 	var all strings.Builder
 	for _, key := range l.keys {
 		dump, err := client.Dump(t.Context(), key).Result()
@@ -52,9 +56,16 @@ func TestSecretsInRedis(t *testing.T) {
 		t.Errorf("another lease's secret: %v", err)
 	}
 
+	if _, err := open(t, client, rotated).Document(t.Context(), document.Name); !errors.Is(err, lease.ErrSecretLost) {
+		t.Errorf("a document, with another key: %v", err)
+	}
+
 	without := testOptions(t)
 	without.Sealer = nil
 	keyless := open(t, client, without)
+	if _, err := keyless.PutDocument(t.Context(), lease.Document{Name: "other", Secret: document.Secret}); !errors.Is(err, lease.ErrNoSecret) {
+		t.Errorf("a secret of a document, without keys: %v", err)
+	}
 	c := ledgertest.Advance(t, keyless, ledgertest.Create(t, keyless, ledgertest.NewDraft("3")), lease.Issued)
 	_, err = l.Secret(t.Context(), c.ID)
 	if info, infoErr := keyless.Info(t.Context()); !errors.Is(err, lease.ErrNoSecret) || !c.SecretUntil.IsZero() || infoErr != nil || info.KeepsSecrets {

@@ -13,6 +13,7 @@ import "github.com/redis/go-redis/v9"
 //	PREFIX:{ORG}:lease:counts   a hash: group → number of its members
 //	PREFIX:{ORG}:lease:events   a stream, SEQUENCE-0
 //	PREFIX:{ORG}:lease:accounts a hash: see layout.AccountFields
+//	PREFIX:{ORG}:lease:documents a hash: see documents.go
 //
 // meta has
 //
@@ -306,7 +307,7 @@ return reply
 `
 
 type scripts struct {
-	commit, imports, claim, release, forget, lead, resign, check, checkKeys, checkCounts, keepAccount, forgetAccount *redis.Script
+	commit, imports, claim, release, forget, lead, resign, check, checkKeys, checkCounts, keepAccount, forgetAccount, putDocument *redis.Script
 }
 
 func newScripts() scripts {
@@ -324,5 +325,6 @@ func newScripts() scripts {
 
 		keepAccount:   redis.NewScript(scriptKeepAccount),
 		forgetAccount: redis.NewScript(scriptForgetAccount),
+		putDocument:   redis.NewScript(scriptPutDocument),
 	}
 }

@@ -80,8 +80,11 @@ func (o *Organization) NewSecret(prefix string) string {
 // Redact returns the ends of a secret, and nothing of a secret that is too short
 // to have ends.
 func Redact(secret string) string {
-	if len(secret) < 24 {
+	switch {
+	case len(secret) < 12:
 		return "sk-...redacted"
+	case len(secret) < 24:
+		return secret[:3] + "..." + secret[len(secret)-4:]
 	}
 	return secret[:8] + "..." + secret[len(secret)-4:]
 }

@@ -176,6 +176,9 @@ func Decode(data []byte) (lease.Record, error) {
 // passes for no other's.
 func Associated(id string) []byte { return []byte("lease\x00" + id) }
 
+// AssociatedDocument is what is authenticated with the sealed secret of a document.
+func AssociatedDocument(name string) []byte { return []byte("document\x00" + name) }
+
 // GroupOf is the group of a key.
 func GroupOf(key string) string {
 	group, _, _ := strings.Cut(key, separator)

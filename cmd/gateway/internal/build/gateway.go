@@ -53,7 +53,8 @@ type Gateway struct {
 	cache       *readCache
 	idempotency *keyedWrites
 	budget      *budget
-	leases      *leasing // nil: none are given
+	leases      *leasing   // nil: none are given
+	adminKeys   *rotations // nil: the admin key is not rotated
 	audit       *auditLog
 	ready       *readiness
 	secure      bool // callers connect over TLS
@@ -74,10 +75,11 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 }
 
 func (g *Gateway) open(ctx context.Context, o Options) (err error) {
-	conf, key := o.Config, o.AdminKey
+	conf, key, keyFile := o.Config, o.AdminKey, ""
 	if key == nil {
-		key = keySource(conf.Upstream.AdminKey, o.Logger)
+		key, keyFile = keySource(conf.Upstream.AdminKey, o.Logger), conf.Upstream.AdminKey.File
 	}
+	key = upstream.PerCall(key)
 	// An unreadable key is an error now, and not at the first call.
 	if _, err := key.Key(ctx); err != nil {
 		return err
@@ -108,6 +110,9 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.leases, err = openLeases(ctx, &g.opened, conf, key, g.access.policy, o.Stopping, o.Logger); err != nil {
 		return err
 	}
+	if g.adminKeys, err = openAdminKeys(keyFile, conf.Limits.LongestCall, key, g.leases, o.Logger); err != nil {
+		return err
+	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
 	g.ready.leases = g.leases.degraded
 	return g.openDoors(ctx, o, key, catalog)
@@ -117,6 +122,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
 	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.leases, g.audit, g.access)
+	registry.MustRegister(g.adminKeys.collectors()...)
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
 	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
@@ -154,7 +160,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	g.lifecycle = lifecycle{
 		ready: g.ready, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
-		work:       []runner{g.leases},
+		work:       []runner{g.leases, g.adminKeys},
 		background: []runner{g.access, g.cache, g.leases.opening(), g.ready, g.audit},
 	}
 	if g.grpc != nil {

@@ -23,6 +23,8 @@ import (
 type leasing struct {
 	*leases.Leases
 	ledger  *ledger.Late
+	marks   *marker.Marker
+	shared  bool // other processes may have the ledger open
 	calls   *ledger.Metrics
 	metrics *leasemetrics.Metrics
 }
@@ -34,7 +36,7 @@ func openLeases(ctx context.Context, opened *closers, conf config.Config, key up
 	if err != nil || open == nil {
 		return nil, err
 	}
-	l := &leasing{calls: ledger.NewMetrics(), metrics: leasemetrics.New(logger)}
+	l := &leasing{shared: inRedis(conf), calls: ledger.NewMetrics(), metrics: leasemetrics.New(logger)}
 	if l.ledger, err = ledger.Open(ctx, ledger.Options{Open: open, Final: redisclient.RefusedLogin, Metrics: l.calls, Logger: logger}); err != nil {
 		return nil, fmt.Errorf("config key leases: %w", err)
 	}
@@ -43,12 +45,12 @@ func openLeases(ctx context.Context, opened *closers, conf config.Config, key up
 	if err != nil {
 		return nil, err
 	}
-	marks, err := marker.New(cmp.Or(conf.Leases.Organization, ownOrganization), keys...)
+	l.marks, err = marker.New(cmp.Or(conf.Leases.Organization, ownOrganization), keys...)
 	if err != nil {
 		return nil, err
 	}
 	l.Leases, err = leases.New(leases.Options{
-		Ledger: l.ledger, Marker: marks, Callers: policy, KeepEnded: conf.Leases.KeepEnded,
+		Ledger: l.ledger, Marker: l.marks, Callers: policy, KeepEnded: conf.Leases.KeepEnded,
 		Keeper: broker.KeeperOptions{SweepInterval: conf.Leases.SweepInterval}, Observer: l.metrics, Stopping: stopping, Logger: logger,
 	})
 	if err != nil {

@@ -48,7 +48,7 @@ func ledgerOf(ctx context.Context, opened *closers, conf config.Config, logger *
 		sealer = &made
 	}
 	switch {
-	case conf.Cache.RedisURL != "" && conf.Leases.Organization != "":
+	case inRedis(conf):
 		client, err := openRedis(ctx, opened, conf.Cache, redisclient.Config{Patience: ledgerPatience}, logger)
 		if err != nil {
 			return nil, err
@@ -74,6 +74,11 @@ func ledgerOf(ctx context.Context, opened *closers, conf config.Config, logger *
 	default:
 		return nil, nil
 	}
+}
+
+// inRedis tells whether the ledger is in Redis.
+func inRedis(conf config.Config) bool {
+	return conf.Cache.RedisURL != "" && conf.Leases.Organization != ""
 }
 
 // markKeys are the keys of the marks by which the gateway knows its keys upstream. They

@@ -36,6 +36,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Authenticator: g.access.authenticator,
 		Sessions:      g.access.authenticator,
 		Leases:        g.leases.given(),
+		AdminKeys:     g.adminKeys.given(),
 		Audit:         g.audit,
 		AuditRequired: required(conf.Audit.Required),
 		AuditKey:      fingerprints,

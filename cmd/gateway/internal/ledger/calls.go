@@ -129,3 +129,13 @@ func (l *Late) Import(ctx context.Context, records []lease.Record) error {
 func (l *Late) Check(ctx context.Context) (lease.Report, error) {
 	return call(l, "check", func(inner lease.Ledger) (lease.Report, error) { return inner.Check(ctx) })
 }
+
+// Document implements [lease.Ledger].
+func (l *Late) Document(ctx context.Context, name string) (lease.Document, error) {
+	return call(l, "document", func(inner lease.Ledger) (lease.Document, error) { return inner.Document(ctx, name) })
+}
+
+// PutDocument implements [lease.Ledger].
+func (l *Late) PutDocument(ctx context.Context, document lease.Document) (lease.Document, error) {
+	return call(l, "put_document", func(inner lease.Ledger) (lease.Document, error) { return inner.PutDocument(ctx, document) })
+}
