@@ -87,7 +87,7 @@ func (t *Tenant) attempt(ctx context.Context, rpc string, gateway int, call func
 	err := call(authorized, leasev1connect.NewLeaseServiceClient(connect.NewClient(connecthttp.NewTransport(client, url))))
 	if err == nil {
 		if s := t.house.trap.meets(rpc, Heard); s != nil {
-			s.fire(t.house.Upstream.base, gateway)
+			s.fire(t.house.Upstream.base, gateway) //nolint:contextcheck // The call's time may be over.
 		}
 	}
 	return err
@@ -100,7 +100,7 @@ func outcomeOf(err error) outcome {
 	if !ok || !failure.IsRemote() {
 		return unknown
 	}
-	switch failure.Code() { //nolint:exhaustive // All others say nothing.
+	switch failure.Code() {
 	case connect.CodeAborted, connect.CodeNotFound, connect.CodeInvalidArgument, connect.CodeFailedPrecondition, connect.CodeAlreadyExists, connect.CodePermissionDenied, connect.CodeUnauthenticated:
 		return refused
 	default:

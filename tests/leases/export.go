@@ -42,7 +42,9 @@ func (r *Row) open() bool { return r.State == "ISSUED" || r.State == "ACTIVE" }
 func (r *Row) begun() bool { return r.State == "INTENT" || r.State == "DOUBTFUL" }
 
 // over tells whether it has come to its end.
-func (r *Row) over() bool { return r.State == "EXPIRED" || r.State == "REVOKED" || r.State == "ABORTED" }
+func (r *Row) over() bool {
+	return r.State == "EXPIRED" || r.State == "REVOKED" || r.State == "ABORTED"
+}
 
 // seated tells whether a lease has a seat in its key.
 func (r *Row) seated() bool { return r.open() || r.State == "INTENT" }

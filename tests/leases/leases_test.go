@@ -38,12 +38,12 @@ func TestKills(t *testing.T) {
 	if kills == 0 {
 		kills, calm = 14, Revoked
 	}
-	seed := uint64(number(t, "LEASES_SEED", 0)) //nolint:gosec // A seed.
+	seed := uint64(number(t, "LEASES_SEED", 0))
 	if os.Getenv("LEASES_KILLS") == "" && seed == 0 {
 		seed = 15
 	}
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano()) % 1_000_000 //nolint:gosec // A seed.
+		seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}
 	for _, ledger := range []Ledger{File, Redis} {
 		t.Run(string(ledger), func(t *testing.T) {

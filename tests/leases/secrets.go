@@ -6,15 +6,15 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
 // secretPrefix is what every key of a service account begins with at the sandbox: so a
 // secret is found that nobody was given, too.
-const secretPrefix = "sk-svcacct-"
+const secretPrefix = "sk-svcacct-" //nolint:gosec // What all secrets begin with is none.
 
 // searchSecrets looks for secrets in all files: ledgers, logs, audit logs.
 func (h *House) searchSecrets(given []string) ([]Violation, error) {
@@ -24,27 +24,28 @@ func (h *House) searchSecrets(given []string) ([]Violation, error) {
 		forms = append(forms, []byte(strings.TrimPrefix(secret, secretPrefix)))
 	}
 	var found []Violation
-	err := filepath.WalkDir(h.o.Folder, func(path string, entry fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(h.o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	err = fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
-		content, err := os.ReadFile(path)
+		content, err := root.ReadFile(path)
 		if err != nil {
 			return err
 		}
 		for _, form := range forms {
 			if at := bytes.Index(content, form); at >= 0 {
-				found = append(found, Violation{Exposed, "a secret is in " + path + ", at byte " + hexOf(at)})
+				found = append(found, Violation{Exposed, fmt.Sprintf("a secret is in %s, at byte %d", path, at)})
 				break
 			}
 		}
 		return nil
 	})
 	return found, err
-}
-
-func hexOf(at int) string {
-	return "0x" + hex.EncodeToString([]byte{byte(at >> 24), byte(at >> 16), byte(at >> 8), byte(at)})
 }
 
 // encoded is a text as it is, in hexadecimal, and in base64 at each of the three places

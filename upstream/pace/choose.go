@@ -81,13 +81,12 @@ func (p *Pacer) enlist(f *field, c *choice) {
 		f.inTurn = p.earlier(f.inTurn, c)
 	}
 	f.rivals.behind = true
-	switch c.claim.place.class {
-	case Revocation:
+	if class := c.claim.place.class; class == Revocation {
 		f.revoking = p.earlierFlow(f.revoking, c)
 		if c.class == Revocation && p.order.mayOvertake(c.lane().all) {
 			f.revocation = p.earlierFlow(f.revocation, c)
 		}
-	case Mint:
+	} else if class == Mint {
 		if f.minting == nil || c.claim.place.waiter.entered.Before(f.minting.claim.place.waiter.entered) {
 			f.minting = c
 		}

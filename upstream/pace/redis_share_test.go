@@ -132,7 +132,7 @@ func TestDeletingNothingStarvesNobodyOnRedis(t *testing.T) {
 func replicaTokens(t *testing.T, rules Rules, tokens int, asks map[string]Ask) string {
 	t.Helper()
 	addr := redistest.Start(t)
-	terms := Terms{Bucket: "b", Limit: Limit{600, 1}}
+	terms := Terms{Bucket: "b", Limit: Limit{20, 1}}
 	replicas := make(map[string]*Redis)
 	for name, ask := range asks {
 		replicas[name] = newShared(t, addr, RedisOptions{Grace: time.Hour})
@@ -173,10 +173,10 @@ func TestMintsHaveAShareBetweenReplicas(t *testing.T) {
 	if err := options.setDefaults(); err != nil {
 		t.Fatal(err)
 	}
-	order := replicaTokens(t, options.rules(), 25, map[string]Ask{
+	order := replicaTokens(t, options.rules(), 15, map[string]Ask{
 		"m": {Class: Mint}, "r": {Class: Revocation}, "s": {Class: Revocation},
 	})
-	if n := strings.Count(order, "m"); n < 4 || n > 6 {
+	if n := strings.Count(order, "m"); n < 2 || n > 4 {
 		t.Errorf("went %s", order)
 	}
 	if strings.Contains(order, "rrrrr") || strings.Contains(order, "sssss") {
@@ -184,17 +184,18 @@ func TestMintsHaveAShareBetweenReplicas(t *testing.T) {
 	}
 }
 
-// TestUrgentCallsBetweenReplicas: nine tokens of ten are for the replica with urgent calls.
+// TestUrgentCallsBetweenReplicas: nine tokens of ten are for the replica with urgent calls,
+// and one is not.
 func TestUrgentCallsBetweenReplicas(t *testing.T) {
 	t.Parallel()
 	options := Options{Window: 12 * time.Second}
 	if err := options.setDefaults(); err != nil {
 		t.Fatal(err)
 	}
-	order := replicaTokens(t, options.rules(), 30, map[string]Ask{
+	order := replicaTokens(t, options.rules(), 15, map[string]Ask{
 		"U": {Class: Urgent}, "r": {Class: Revocation}, "i": {Class: Interactive},
 	})
-	if n := strings.Count(order, "U"); n != 27 {
+	if n := strings.Count(order, "U"); n < 12 || n > 14 {
 		t.Errorf("went %s", order)
 	}
 }

@@ -55,7 +55,7 @@ func TestARefusedCallThatObeysIsSent(t *testing.T) {
 		went, again := 0, 0
 		synctest.Test(t, func(t *testing.T) {
 			p := newPacer(t, options)
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
 			defer cancel()
 			var all sync.WaitGroup
 			for i := range teams {
