@@ -14,11 +14,9 @@ import (
 )
 
 // buildConsulTemplate builds the binary that tools/consultemplate pins.
-//
-//nolint:gochecknoglobals // A value that is computed once.
 var buildConsulTemplate = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(bed.folder, "consul-template")
-	build := exec.Command("go", "build", "-C", filepath.Join("..", "consultemplate"), "-o", binary, "github.com/hashicorp/consul-template") //nolint:noctx // The limit of the test is enough.
+	build := exec.Command("go", "build", "-C", filepath.Join("..", "consultemplate"), "-o", binary, "github.com/hashicorp/consul-template")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build consul-template: %w\n%s", err, out)
 	}
@@ -55,7 +53,7 @@ func rendered(t *testing.T, token, role string) <-chan string {
 		}
 	}
 	var logs bytes.Buffer
-	run := exec.Command(binary, "-config", config, "-log-level", "trace") //nolint:noctx,gosec // The test ends it.
+	run := exec.Command(binary, "-config", config, "-log-level", "trace") //nolint:noctx // The test ends it.
 	run.Stderr = &logs
 	run.Env = []string{"PATH=" + os.Getenv("PATH"), "VAULT_TOKEN=" + token}
 	out, err := run.StdoutPipe()

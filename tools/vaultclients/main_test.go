@@ -8,9 +8,9 @@ import (
 )
 
 // bed is the testbed of all tests.
-var bed *testbed //nolint:gochecknoglobals // TestMain opens it.
+var bed *testbed
 
-func TestMain(m *testing.M) { os.Exit(withTestbed(m)) }
+func TestMain(m *testing.M) { os.Exit(withTestbed(m)) } //nolint:forbidigo // TestMain is the main of the tests.
 
 func withTestbed(m *testing.M) int {
 	folder, err := os.MkdirTemp("", "vaultclients-")

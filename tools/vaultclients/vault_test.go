@@ -83,7 +83,6 @@ func TestVaultClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, _ = again.Data["api_key"].(string)
 	if err := client.Sys().RevokePrefix("openai/creds/search"); err != nil {
 		t.Errorf("revoke-prefix: %v", err)
 	}
@@ -129,10 +128,10 @@ func TestVaultClientErrors(t *testing.T) {
 	}
 	ann.SetWrappingLookupFunc(nil)
 	health, err := ann.Sys().Health()
-	if err != nil || !health.Initialized || health.Sealed || health.Standby {
+	if err != nil || !health.Initialized || health.Sealed || health.Standby { //nolint:misspell // Vault's word.
 		t.Errorf("health: %+v, %v", health, err)
 	}
-	if seal, err := ann.Sys().SealStatus(); err != nil || seal.Sealed || !seal.Initialized {
+	if seal, err := ann.Sys().SealStatus(); err != nil || seal.Sealed || !seal.Initialized { //nolint:misspell // As above.
 		t.Errorf("seal-status: %+v, %v", seal, err)
 	}
 }
