@@ -234,45 +234,51 @@ func TestOldKeyInUse(t *testing.T) {
 }
 
 // TestReplicas: a replica that has a file of its own, and cannot replace it, holds the
-// deletion back until it can, or until it is gone. A replica that only ends is not waited
-// for.
+// deletion back until it can, or until it is gone; so does one that cannot open the new
+// key. A replica that only ends is not waited for.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	for name, heal := range map[string]func(second *world, p *process){
-		"it can again":  func(second *world, _ *process) { second.mu.Lock(); second.fixed = nil; second.mu.Unlock() },
-		"it is stopped": func(_ *world, p *process) { p.stop(); <-p.done },
-		"it is killed": func(_ *world, p *process) {
-			p.boundary.Lock()
-			p.dead = true
-			p.boundary.Unlock()
-			p.stop()
-			<-p.done
-		},
+	readOnly := func(w *world) { w.fixed = &FileError{Words: "its folder is read-only"} }
+	kill := func(_ *world, p *process) {
+		p.boundary.Lock()
+		p.dead = true
+		p.boundary.Unlock()
+		p.stop()
+		<-p.done
+	}
+	for name, test := range map[string]struct {
+		breaks  func(*world)
+		problem string
+		heals   func(*world, *process)
+	}{
+		"it can again":     {readOnly, "its folder is read-only", func(w *world, _ *process) { w.mu.Lock(); w.fixed = nil; w.mu.Unlock() }},
+		"it is stopped":    {readOnly, "its folder is read-only", func(_ *world, p *process) { p.stop(); <-p.done }},
+		"it is killed":     {readOnly, "its folder is read-only", kill},
+		"other encryption": {func(w *world) { w.sealed = true }, "its encryption keys do not open the new key", kill},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				one := newWorld(t)
+				one, two := newWorld(t), newWorld(t)
 				ledger, err := fileledger.Open(fileledger.Options{Path: one.ledger})
 				if err != nil {
 					t.Fatal(err)
 				}
-				// The second has the same upstream, and a file of its own.
-				two := newWorld(t)
-				two.fixed = &FileError{Words: "its folder is read-only"}
+				test.breaks(two)
 				first := one.over(ledger, 0)
+				// The second has the same upstream, and a file of its own.
 				second := two.over(ledger, 0, func(o *Options) { o.Upstream, o.Replica = first, "second" })
 				pause(time.Minute)
 				first.begin(theRequest)
 				pause(30 * time.Minute)
 				rotation, waiting, err := first.Status(t.Context())
-				if err != nil || rotation.Phase != Switching || len(waiting) != 1 || waiting[0].Replica != "second" || waiting[0].Problem != "its folder is read-only" {
+				if err != nil || rotation.Phase != Switching || len(waiting) != 1 || waiting[0].Replica != "second" || waiting[0].Problem != test.problem {
 					t.Errorf("%+v, %+v, %v", rotation, waiting, err)
 				}
 				if !one.alive(oldSecret) {
 					t.Error("the old key was deleted under a replica that uses it")
 				}
-				heal(two, second)
+				test.heals(two, second)
 				if rotation := first.until(final); rotation.Phase != Done {
 					t.Errorf("%+v", rotation)
 				}

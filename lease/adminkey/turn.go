@@ -9,19 +9,23 @@ import (
 )
 
 // turn takes part in the rotation that is under way, and makes its next steps as far as
-// they can be made now.
+// they can be made now. A replica that cannot take part says that it is there: it is
+// waited for.
 func (r *Rotator) turn(ctx context.Context) error {
 	for range maxSteps {
 		k, err := r.load(ctx)
 		if errors.Is(err, lease.ErrNotFound) {
 			return r.beat(ctx, part{})
 		}
+		if errors.Is(err, lease.ErrSecretLost) {
+			return errors.Join(err, r.beat(ctx, part{problem: "its encryption keys do not open the new key"}))
+		}
 		if err != nil {
 			return err
 		}
 		key, err := r.o.Own.Key(ctx)
 		if err != nil {
-			return err
+			return errors.Join(err, r.beat(ctx, part{problem: "its key cannot be read"}))
 		}
 		says, key := r.takePart(ctx, &k, key)
 		if err := r.beat(ctx, says); err != nil {

@@ -38,6 +38,8 @@ type world struct {
 	lateKey time.Time
 	// lose loses the answer to the next create, whether the key is made or not.
 	lose, unmade bool
+	// sealed hides the new key from the processes here.
+	sealed bool
 	// fixed says why the file cannot be replaced.
 	fixed error
 }
@@ -196,7 +198,13 @@ func (p *process) Info(ctx context.Context) (lease.Info, error) {
 }
 
 func (p *process) Document(ctx context.Context, name string) (lease.Document, error) {
-	return within(p, func() (lease.Document, error) { return p.store.Document(ctx, name) })
+	return within(p, func() (lease.Document, error) {
+		d, err := p.store.Document(ctx, name)
+		if err == nil && p.sealed && !d.Secret.IsZero() {
+			err = lease.ErrSecretLost
+		}
+		return d, err
+	})
 }
 
 func (p *process) PutDocument(ctx context.Context, d lease.Document) (lease.Document, error) {
