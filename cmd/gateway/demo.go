@@ -42,7 +42,7 @@ func (demoKey) Key(context.Context) (upstream.Secret, error) {
 // its leases in a file.
 func demoConfig(listen, fake, leases string) config.Config {
 	conf := config.New(build.Defaults())
-	conf.Listen, conf.OpsListen = listen, ""
+	conf.Listen, conf.OpsListen, conf.VaultListen = listen, "", "127.0.0.1:0"
 	conf.Upstream.BaseURL = fake + "/v1"
 	// The fake admits every call. The calls of the inventory are slowed down so that
 	// its progress is visible.
@@ -102,7 +102,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	err = runSamples(serving, std.out, g.URL(), fake.URL(), who)
 	if err != nil || c.Once {
 		stop()
-	} else if err = errors.Join(printHints(std.out, g.URL(), who), printLeaseHints(std.out, g.URL(), fake.URL())); err != nil {
+	} else if err = errors.Join(printHints(std.out, g.URL(), who), printLeaseHints(std.out, g.URL(), g.VaultURL(), fake.URL())); err != nil {
 		stop()
 	}
 	return errors.Join(err, group.Wait())

@@ -133,7 +133,7 @@ func (t *leaseTour) use(ctx context.Context, lease *leasev1.CreateLeaseResponse)
 }
 
 // printLeaseHints prints the lines about leases to paste.
-func printLeaseHints(w io.Writer, gateway, fake string) error {
+func printLeaseHints(w io.Writer, gateway, vault, fake string) error {
 	_, err := fmt.Fprintf(w, `Leases of the role %[3]s, and the API that their keys are for:
 
   export ADMIN_GATEWAY_ADDRESS=%[1]s ADMIN_GATEWAY_TOKEN=$OPERATOR OPENAI_BASE_URL=%[2]s/v1
@@ -143,6 +143,13 @@ func printLeaseHints(w io.Writer, gateway, fake string) error {
   bin/gateway lease exec %[3]s --ttl 10s -- sh -c 'while :; do curl -sS -H "Authorization: Bearer $OPENAI_API_KEY" -H "Content-Type: application/json" -d "{\"model\": \"gpt-4o-mini\", \"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}" $OPENAI_BASE_URL/chat/completions; sleep 1; done'
   bin/gateway lease exec %[3]s -- python3 -c 'import openai; print(openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hello"}]))'
 
-`, gateway, fake, demoRole)
+The same for clients of Vault:
+
+  export VAULT_ADDR=%[4]s VAULT_TOKEN=$OPERATOR
+
+  vault read openai/creds/%[3]s
+  curl -sS -H "X-Vault-Token: $VAULT_TOKEN" $VAULT_ADDR/v1/openai/creds/%[3]s
+
+`, gateway, fake, demoRole, vault)
 	return err
 }

@@ -186,6 +186,15 @@ func (g *Gateway) leave() {
 // URL returns the base URL for callers. It assumes that TLS is off.
 func (g *Gateway) URL() string { return g.http.URL() }
 
+// VaultURL returns the base URL for clients of Vault; "" where there is no listener for
+// them. It assumes that TLS is off.
+func (g *Gateway) VaultURL() string {
+	if g.vault == nil {
+		return ""
+	}
+	return g.vault.URL()
+}
+
 // Run serves until ctx ends or a component fails, and then drains calls in flight.
 // It must be called once.
 func (g *Gateway) Run(ctx context.Context) error {
