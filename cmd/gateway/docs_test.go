@@ -65,7 +65,7 @@ var (
 	linkPattern     = regexp.MustCompile(`\]\(([^)\s]*)\)`)
 	headingPattern  = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	targetPattern   = regexp.MustCompile(`(?m)(?:^|[\x60( ])make ([a-z]+(?:-[a-z]+)*)\b`)
-	commandPattern  = regexp.MustCompile(`^(?:bin/)?gateway ([a-z]+)\b`)
+	commandPattern  = regexp.MustCompile(`^(?:bin/)?gateway ([a-z]+(?:-[a-z]+)*)\b`)
 	testNamePattern = regexp.MustCompile(`^(?:Test|Fuzz|Benchmark)[A-Z]\w*$`)
 	rpcPattern      = regexp.MustCompile(`^(?:[a-z0-9.]+\.)?(\w+Service)/(\w+)$`)
 	goNamePattern   = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?$`)
@@ -233,7 +233,7 @@ func (r *tree) has(name string) bool {
 // isCommand tells whether the binary has a command.
 func isCommand(name string) bool {
 	return slices.ContainsFunc(reflect.VisibleFields(reflect.TypeFor[program]()), func(f reflect.StructField) bool {
-		return strings.EqualFold(f.Name, name)
+		return strings.EqualFold(f.Name, strings.ReplaceAll(name, "-", ""))
 	})
 }
 

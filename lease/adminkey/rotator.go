@@ -236,11 +236,7 @@ func (r *Rotator) Status(ctx context.Context) (Rotation, []Member, error) {
 	if err != nil {
 		return Rotation{}, nil, ledgerError(err)
 	}
-	var waiting []Member
-	for _, m := range waitingFor(alive, latest.ID, r.o.Replica) {
-		waiting = append(waiting, m)
-	}
-	return latest.Rotation, waiting, nil
+	return latest.Rotation, waitingFor(alive, latest.ID, r.o.Replica), nil
 }
 
 // Run takes part in rotations until ctx ends.

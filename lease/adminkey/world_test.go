@@ -117,13 +117,13 @@ type process struct {
 }
 
 // start starts a process. With killAt 0 it lives.
-func (w *world) start(killAt int, change ...func(*Options)) *process {
+func (w *world) start(killAt int) *process {
 	w.t.Helper()
 	ledger, err := fileledger.Open(fileledger.Options{Path: w.ledger})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.over(ledger, killAt, change...)
+	return w.over(ledger, killAt)
 }
 
 // over starts a process over a ledger that may be that of others.
@@ -179,13 +179,13 @@ func (p *process) killed() bool {
 }
 
 // within makes something between two boundaries.
-func within[T any](p *process, make func() (T, error)) (T, error) {
+func within[T any](p *process, act func() (T, error)) (T, error) {
 	var none T
 	if err := p.pass(); err != nil {
 		return none, err
 	}
 	p.mu.Lock()
-	made, err := make()
+	made, err := act()
 	p.mu.Unlock()
 	if dead := p.pass(); dead != nil {
 		return none, dead

@@ -122,7 +122,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
 	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.leases, g.audit, g.access)
-	registry.MustRegister(g.adminKeys.collectors()...)
+	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
 	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
