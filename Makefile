@@ -22,6 +22,7 @@ BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 FUZZBUDGET ?= 0
 DURATION ?= 10m
+KILLS ?= 300
 LOADCALLS ?= 40000
 OUTDATED ?= 2m
 # The vendor's OpenAPI description is not part of the repository; its SDK comes from the registry.
@@ -42,7 +43,7 @@ TESTED := $(sort $(dir $(wildcard $(addsuffix *_test.go,$(MODULES)))))
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the static binary bin/gateway
@@ -64,6 +65,10 @@ conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors 
 .PHONY: sdk
 sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 	@tools/sdk.sh
+
+.PHONY: vaultclients
+vaultclients: ## Run Vault's clients for Python and Node against the gateway with leases
+	@tools/vaultclients.sh
 
 .PHONY: vendortests
 vendortests: ## Run the vendor's own tests against the REST door, with a mock of its description (OPENAPI=file)
@@ -119,6 +124,11 @@ neighbours: build ## Measure what two hostile neighbours take from a caller (DUR
 histories: ## Play random faults on three gateways for DURATION (10m), and check what callers saw (SEED=number)
 	@tools/redis.sh >/dev/null
 	@cd tests/histories && CGO_ENABLED=0 HISTORIES=$(DURATION) HISTORIES_SEED=$(SEED) go test -count=1 -vet=off -run '^TestMixed$$' -v -timeout 0 .
+
+.PHONY: lease-kills
+lease-kills: ## Kill gateways at KILLS (300) points on each ledger of leases, and look at every key (SEED=number)
+	@tools/redis.sh >/dev/null
+	@cd tests/leases && CGO_ENABLED=0 LEASES_KILLS=$(KILLS) LEASES_SEED=$(SEED) go test -count=1 -vet=off -run '^TestKills$$' -v -timeout 0 .
 
 .PHONY: spec
 spec: ## Check the specification of the cache's coherence in all its states (ARGS=--large)

@@ -13,6 +13,8 @@ type call struct {
 	now   int64          // Unix seconds
 	// costsAsNumbers is Options.CostsAsNumbers.
 	costsAsNumbers bool
+	// ignoreKeyLives is Options.IgnoreKeyLives.
+	ignoreKeyLives bool
 }
 
 // project resolves {project_id}, archived or not.

@@ -29,7 +29,7 @@ func (c *call) expiry(p *data.Project) (*int64, error) {
 	case longest != 0 && life > longest:
 		return nil, badRequest(param, "expiration_too_long",
 			"API keys of project '%s' may live for %d seconds at most, and '%s' is %d.", p.ID, longest, param, life)
-	case life == 0:
+	case life == 0, c.ignoreKeyLives:
 		return nil, nil
 	}
 	return new(c.now + life), nil

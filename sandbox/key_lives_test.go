@@ -260,3 +260,25 @@ func TestKeyAliveOfAdminKeys(t *testing.T) {
 		}
 	}
 }
+
+// A sandbox that ignores lives refuses what any other refuses, and no key of it ends.
+func TestIgnoredKeyLives(t *testing.T) {
+	t.Parallel()
+	options := small()
+	options.IgnoreKeyLives = true
+	c := dial(t, options)
+	project, account, made := c.account(`{"name":"bot","expires_in_seconds":60}`)
+	key := objectAt(t, made, "api_key")
+	second := c.post(account+"/api_keys", `{"expires_in_seconds":60}`)
+	prolonged := c.post(project+"/api_keys/"+textAt(second, "id"), `{"expires_in_seconds":60}`)
+	c.sandbox.AdvanceClock(time.Hour)
+	for _, k := range []map[string]any{key, second, prolonged} {
+		if k["expires_at"] != nil {
+			t.Errorf("%v has an end", k)
+		}
+	}
+	if !c.sandbox.KeyAlive(textAt(key, "value")) || !c.sandbox.KeyAlive(textAt(second, "value")) {
+		t.Error("a key has ended")
+	}
+	c.refuses(400, "below_minimum", "expires_in_seconds", "POST", account+"/api_keys", `{"expires_in_seconds":0}`)
+}

@@ -60,6 +60,10 @@ type Options struct {
 	// keep to both.
 	ProjectKeyLives map[string]time.Duration
 
+	// IgnoreKeyLives takes the life that a request gives a key, and makes a key that
+	// never expires: for the test of a test that relies on the expiry.
+	IgnoreKeyLives bool
+
 	// CostsAsNumbers sends amounts as JSON numbers, as the documentation says.
 	// The API sends strings.
 	CostsAsNumbers bool
@@ -280,7 +284,7 @@ func (s *Sandbox) execute(op *operation, variables map[string]string, rawQuery, 
 	}
 	result, err := op.serve(&call{
 		org: s.org, path: variables, query: query, body: members, key: key, now: now,
-		costsAsNumbers: s.options.CostsAsNumbers,
+		costsAsNumbers: s.options.CostsAsNumbers, ignoreKeyLives: s.options.IgnoreKeyLives,
 	})
 	if err != nil {
 		return refusal(asAPIError(err))

@@ -183,6 +183,8 @@ func (b fakeBudget) Snapshot(context.Context) []pace.BucketState {
 	return states
 }
 
+func (fakeBudget) Outlook(string) pace.Outlook { return pace.Outlook{} }
+
 func (fakeBudget) Estimate(_ string, flow pace.Flow) time.Duration {
 	if flow.Class != pace.FanOut || flow.Key != "root" {
 		return 1 // Of no whole second.

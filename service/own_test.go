@@ -2,8 +2,8 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -109,7 +109,7 @@ func TestOwnCallsTakeEveryStep(t *testing.T) {
 	if err != nil || response.ID() != "key_1" {
 		t.Fatalf("%v, %v", response, err)
 	}
-	if got := strings.Join(up.asked, ", "); got != "GET, GET, POST" {
+	if got := fmt.Sprint(up.asked); got != fmt.Sprint([]string{http.MethodGet, http.MethodGet, http.MethodPost}) {
 		t.Errorf("the upstream was asked %s", got)
 	}
 	for i, flow := range up.flows {

@@ -44,13 +44,20 @@ const (
 	compressMinBytes = 1 << 10
 )
 
+// Budget reports on the upstream's budget, to callers and for leases. A
+// *pace.Pacer is one.
+type Budget interface {
+	pacing.Budget
+	leases.Budget
+}
+
 // Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
 // required.
 type Options struct {
 	// Upstream sends requests to the Admin API.
 	Upstream pacing.Upstream
 	// Budget says how the upstream's budget is spent; nil does not pace.
-	Budget pacing.Budget
+	Budget Budget
 	// Cache stores answers to reads; nil asks the upstream every time.
 	Cache *readcache.Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;

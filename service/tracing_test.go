@@ -203,7 +203,7 @@ func TestSpansHoldNoValues(t *testing.T) {
 	}
 	names := []string{"authenticate", "authorize", "cache", "flight", "audit"}
 	values := map[string][]string{
-		"gateway.door": {"connect", "grpc", "grpcweb", "rest", "inprocess"}, "gateway.cache.outcome": {"miss", "hit", "bypass", "error"},
+		"gateway.door": {"connect", "grpc", "grpcweb", "rest", "vault", "inprocess"}, "gateway.cache.outcome": {"miss", "hit", "bypass", "error"},
 		"gateway.reason": {"unknown_token"}, "http.request.method": {"GET", "POST", "DELETE"}, "http.response.status_code": {"200", "500"},
 		"rpc.response.status_code": {"ok", "unauthenticated", "unavailable", "unknown", "not_found", "invalid_argument"}, "error.type": {"UNAVAILABLE", "OUTCOME_UNKNOWN"},
 	}

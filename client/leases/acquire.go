@@ -68,9 +68,9 @@ func (h *Holder) create(ctx context.Context, c *creation, atMost time.Duration) 
 }
 
 // acknowledge lets the gateway forget the secret. A failure does no harm: the first
-// renewal says the same.
+// renewal says the same. So it gets little time.
 func (h *Holder) acknowledge(ctx context.Context, got held) {
-	ctx, cancel := context.WithTimeout(ctx, h.o.call)
+	ctx, cancel := context.WithTimeout(ctx, within(h.o.call, time.Until(got.ends)/10))
 	defer cancel()
 	_, _ = h.client.AcknowledgeLease(ctx, &leasev1.AcknowledgeLeaseRequest{LeaseId: got.key.lease.GetId()})
 }

@@ -64,8 +64,10 @@ func judge(err error) verdict {
 		if reason(err) == reasonOver { // It was made, and has ended meanwhile.
 			return anew
 		}
+		return refused
+	default:
+		return refused
 	}
-	return refused
 }
 
 // isOver says whether an error means that the lease cannot be renewed any more.

@@ -24,6 +24,8 @@ type gateway struct {
 	// trouble decides on a call before it is done and after: the error that the caller
 	// gets in place of an answer.
 	before, after func(rpc string) error
+	// hangs says whether a call is not answered at all.
+	hangs func(rpc string) bool
 
 	mu     sync.Mutex
 	leases map[string]*leasev1.Lease
@@ -36,7 +38,7 @@ type gateway struct {
 func newGateway(ttl, maxTTL time.Duration) *gateway {
 	none := func(string) error { return nil }
 	return &gateway{
-		ttl: ttl, maxTTL: maxTTL, before: none, after: none,
+		ttl: ttl, maxTTL: maxTTL, before: none, after: none, hangs: func(string) bool { return false },
 		leases: map[string]*leasev1.Lease{}, byID: map[string]string{}, key: map[string]string{}, calls: map[string]int{},
 	}
 }
@@ -48,6 +50,11 @@ func call[R proto.Message](ctx context.Context, g *gateway, rpc string, f func()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.calls[rpc]++
+	if g.hangs(rpc) {
+		g.mu.Unlock()
+		<-ctx.Done()
+		g.mu.Lock()
+	}
 	if ctx.Err() != nil {
 		return answer, connect.NewError(connect.CodeDeadlineExceeded, "too late")
 	}

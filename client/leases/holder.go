@@ -28,6 +28,8 @@ type held struct {
 	key Key
 	// ends is when the lease ends, by this process's clock, or a little earlier.
 	ends time.Time
+	// life is how long the lease was to live when it was created.
+	life time.Duration
 	// last says that no renewal moves the end.
 	last bool
 }
@@ -43,7 +45,7 @@ func newHeld(answer *leasev1.CreateLeaseResponse, asked time.Time) (held, error)
 		return held{}, errNoTimes
 	}
 	life := lease.GetExpiresAt().AsTime().Sub(lease.GetCreatedAt().AsTime())
-	return held{Key{lease, answer.GetSecret()}, asked.Add(life), atLatest(lease)}, nil
+	return held{Key{lease, answer.GetSecret()}, asked.Add(life), life, atLatest(lease)}, nil
 }
 
 // renewed is the lease after a renewal. Its end moved by as much as the gateway says.
@@ -55,7 +57,7 @@ func (h held) renewed(lease *leasev1.Lease) (held, error) {
 		return h, errOtherKey
 	}
 	moved := lease.GetExpiresAt().AsTime().Sub(h.key.lease.GetExpiresAt().AsTime())
-	return held{Key{lease, h.key.secret}, h.ends.Add(moved), moved <= 0 || atLatest(lease)}, nil
+	return held{Key{lease, h.key.secret}, h.ends.Add(moved), h.life, moved <= 0 || atLatest(lease)}, nil
 }
 
 // atLatest says whether a lease has its latest end.
@@ -155,30 +157,32 @@ func (h *Holder) prolong(ctx context.Context, next *creation) error {
 		h.set(current)
 		return nil
 	}
-	got, err := h.create(ctx, next, within(h.o.create, left/2))
+	atMost := h.o.create
+	if left > 0 {
+		atMost = within(atMost, left/3)
+	}
+	got, err := h.create(ctx, next, atMost)
 	if err != nil {
 		return fmt.Errorf("get another lease: %w", err)
 	}
 	*next = creation{}
 	h.succeed(got)
-	h.acknowledge(ctx, got)
 	h.o.onKey(got.key)
+	h.acknowledge(ctx, got)
 	return nil
 }
 
-// within is a time that a call may take, where a part of what is left is less.
-func within(atMost, left time.Duration) time.Duration {
-	if left <= 0 {
-		return atMost
-	}
-	return min(atMost, max(left, shortestCall))
-}
+// within is a time that a call may take: a part of what is left, and at most so much.
+func within(atMost, part time.Duration) time.Duration { return min(atMost, max(part, shortestCall)) }
 
-// untilRenewal is the time to the next call when all is well: between six tenths and two
-// thirds of what is left, at random.
+// untilRenewal is the time to the next call when all is well. A third of the lease's life
+// is left then for attempts that fail, and up to a fifteenth more, at random: also where
+// its latest end leaves it little time, and another lease has to be asked for at once.
 func (h *Holder) untilRenewal() time.Duration {
-	left := time.Until(h.held().ends)
-	return max(time.Duration(float64(left)*(2.0/3-h.o.random()/15)), shortestPause)
+	current := h.held()
+	left := time.Until(current.ends)
+	reserve := time.Duration(float64(max(left, current.life)) * (1.0/3 + h.o.random()/15))
+	return max(left-reserve, shortestPause)
 }
 
 // untilAttempt is the time to the next attempt after an error. One is made at the end of

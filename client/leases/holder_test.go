@@ -26,11 +26,11 @@ type keeping struct {
 }
 
 // keep acquires a lease and keeps it until stop.
-func keep(t *testing.T, g *gateway, opts ...leases.Option) *keeping {
+func keep(t *testing.T, g *gateway) *keeping {
 	t.Helper()
 	k := &keeping{ended: make(chan error, 1)}
-	opts = append(opts, leases.OnKey(func(key leases.Key) { k.keys = append(k.keys, key.Secret()) }))
-	holder, err := leases.Acquire(t.Context(), g, leases.Request{Role: "search"}, opts...)
+	holder, err := leases.Acquire(t.Context(), g, leases.Request{Role: "search"},
+		leases.OnKey(func(key leases.Key) { k.keys = append(k.keys, key.Secret()) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestKeyWorksUnderLostCallsAndAnswers(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
-			draw := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // Faults are drawn from a seed.
+			draw := rand.New(rand.NewPCG(seed, 0))
 			lose := func(string) error {
 				if draw.IntN(10) < 3 {
 					return cut()
@@ -106,6 +106,48 @@ func TestKeyWorksUnderLostCallsAndAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeyWorksWhereCallsHang: a call gets no more time than there is for another one
+// behind it.
+func TestKeyWorksWhereCallsHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(time.Minute, 10*time.Minute)
+		n := 0
+		g.hangs = func(string) bool { n++; return n%3 != 0 }
+		k := keep(t, g)
+		if dead := k.watch(g, time.Second, time.Hour); dead > 0 {
+			t.Errorf("the key did not work for %d seconds", dead)
+		}
+		_ = k.end()
+	})
+	// An acknowledgement is a courtesy, and does not cost the lease.
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(30*time.Second, 5*time.Minute)
+		g.hangs = func(rpc string) bool { return rpc == "acknowledge" }
+		k := keep(t, g)
+		if dead := k.watch(g, time.Second, time.Hour); dead > 0 {
+			t.Errorf("the key did not work for %d seconds", dead)
+		}
+		_ = k.end()
+	})
+}
+
+// TestAnotherLeaseInGoodTime: where the latest end leaves a renewal little, another lease
+// is asked for while there is still a third of a life for attempts that fail.
+func TestAnotherLeaseInGoodTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(time.Hour, 61*time.Minute)
+		k := keep(t, g)
+		dead := k.watch(g, time.Minute, 43*time.Minute)
+		g.change(func() { g.before = func(string) error { return cut() } })
+		if dead += k.watch(g, time.Minute, 30*time.Minute); dead > 0 {
+			t.Errorf("the key did not work for %d minutes", dead)
+		}
+		_ = k.end()
+	})
 }
 
 // TestOutage: while the gateway is away for less than the rest of the lease, the key
@@ -326,6 +368,20 @@ func TestRelease(t *testing.T) {
 			t.Errorf("a lease that has ended is revoked: %v", err)
 		}
 	})
+}
+
+// TestReleaseOfALeaseThatIsOver is no error: somebody else has revoked it.
+func TestReleaseOfALeaseThatIsOver(t *testing.T) {
+	t.Parallel()
+	g := newGateway(time.Hour, time.Hour)
+	h, err := leases.Acquire(t.Context(), g, leases.Request{Role: "search"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.change(func() { g.leases["lease-1"].State = leasev1.LeaseState_LEASE_STATE_REVOKED })
+	if err := h.Release(t.Context()); err != nil || g.count("revoke") != 1 {
+		t.Errorf("%v after %d calls", err, g.count("revoke"))
+	}
 }
 
 // TestKeyPrintsNoSecret, whatever prints it.

@@ -64,7 +64,7 @@ var (
 	spanPattern     = regexp.MustCompile("`([^`\n]+)`")
 	linkPattern     = regexp.MustCompile(`\]\(([^)\s]*)\)`)
 	headingPattern  = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	targetPattern   = regexp.MustCompile(`(?m)(?:^|[\x60( ])make ([a-z]+)\b`)
+	targetPattern   = regexp.MustCompile(`(?m)(?:^|[\x60( ])make ([a-z]+(?:-[a-z]+)*)\b`)
 	commandPattern  = regexp.MustCompile(`^(?:bin/)?gateway ([a-z]+(?:-[a-z]+)*)\b`)
 	testNamePattern = regexp.MustCompile(`^(?:Test|Fuzz|Benchmark)[A-Z]\w*$`)
 	rpcPattern      = regexp.MustCompile(`^(?:[a-z0-9.]+\.)?(\w+Service)/(\w+)$`)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -93,29 +94,30 @@ func (l *leasing) untilNone(t *testing.T) {
 // workerVariable has the upstream for a process that is a worker and no gateway.
 const workerVariable = "GATEWAY_TEST_WORKER"
 
-// workAlone calls the API with its key until a call fails, and says so.
-func workAlone(api string) int {
+// workAlone calls the API with its key, and writes how far it is, until a call fails.
+func workAlone(w io.Writer, api string) error {
 	client := &http.Client{Timeout: patience}
-	fmt.Println("begin")
+	if _, err := fmt.Fprintln(w, "begin"); err != nil {
+		return err
+	}
 	for n := 1; ; n++ {
 		request, err := http.NewRequest(http.MethodPost, api+"/v1/chat/completions", strings.NewReader(demoChat)) //nolint:noctx // The client has a timeout.
 		if err != nil {
-			fmt.Println("failed:", err)
-			return 1
+			return err
 		}
 		request.Header.Set("Authorization", "Bearer "+os.Getenv(keyVariable))
 		response, err := client.Do(request)
 		if err != nil {
-			fmt.Println("failed:", err)
-			return 1
+			return err
 		}
 		_ = response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			fmt.Println("failed:", response.StatusCode)
-			return 1
+			return fmt.Errorf("failed: %d", response.StatusCode)
 		}
 		if n%100 == 0 {
-			fmt.Println("answers:", n)
+			if _, err := fmt.Fprintln(w, "answers:", n); err != nil {
+				return err
+			}
 		}
 		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // So many calls are enough.
 	}

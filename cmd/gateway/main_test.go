@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 		os.Exit(runWithHangups(os.Args[1:])) //nolint:forbidigo // It is the main function of that process.
 	}
 	if api := os.Getenv(workerVariable); api != "" {
-		os.Exit(workAlone(api)) //nolint:forbidigo // It is the main function of that process.
+		os.Exit(report(streams{err: os.Stderr}, workAlone(os.Stdout, api))) //nolint:forbidigo // It is the main function of that process.
 	}
 	if os.Getenv(childVariable) != "" {
 		main() // It does not return.

@@ -30,6 +30,8 @@ type sandboxCommand struct {
 	LongestKeyLife time.Duration `placeholder:"DURATION" help:"Enforce a longest life of project keys, such as 720h, at most 8760h." group:"Time"`
 	ProjectKeyLife []string      `sep:"none" placeholder:"PROJECT=DURATION" help:"The same for one project, by its id; may be repeated." group:"Time"`
 
+	IgnoreKeyLives bool `help:"Take the lives that requests give to keys, and let no key expire." group:"Time"`
+
 	Budget          int           `placeholder:"N" help:"Requests of each operation that a window admits; without it, all." group:"Budget"`
 	BudgetWindow    time.Duration `default:"1m" help:"Length of the window." group:"Budget"`
 	BudgetInMessage bool          `help:"State the wait in the message of a 429 alone, without Retry-After." group:"Budget"`

@@ -37,7 +37,7 @@ func (c *sandboxCommand) sandbox() (*sandbox.Sandbox, error) {
 		Seed: c.Seed, AdminKey: c.AdminKey, CostsAsNumbers: c.CostsAsNumbers, Now: c.clock(),
 		Users: c.Users, Projects: size(c.Projects), Groups: size(c.Groups),
 		Invites: size(c.Invites), AuditEvents: size(c.AuditEvents),
-		LongestKeyLife: c.LongestKeyLife, ProjectKeyLives: lives,
+		LongestKeyLife: c.LongestKeyLife, ProjectKeyLives: lives, IgnoreKeyLives: c.IgnoreKeyLives,
 		Budget: sandbox.Budget{Requests: c.Budget, Operations: single, Window: c.BudgetWindow, InMessage: c.BudgetInMessage},
 	})
 	// Only the sandbox knows its operations and its projects.

@@ -127,6 +127,10 @@ func TestSandboxFlags(t *testing.T) {
 		if status, text := call("POST", "/v1/organization/projects/"+id+"/service_accounts", `{"name":"x"}`); status != http.StatusBadRequest {
 			t.Errorf("a key without an end: %d %s", status, text)
 		}
+		_, ignoring := sandboxOf(t, "--now=2026-11-01T00:00:00Z", "--projects=3", "--ignore-key-lives")
+		if _, text := ignoring("POST", "/v1/organization/projects/"+id+"/service_accounts", `{"name":"x","expires_in_seconds":60}`); !strings.Contains(text, `"expires_at":null`) {
+			t.Errorf("a key with a life that is ignored: %s", text)
+		}
 	})
 }
 

@@ -25,6 +25,9 @@ callers:
 // unlimited are limits that no test reaches.
 const unlimited = "{requests_per_second: 1e9, burst: 1000000000, concurrent: 1000000, streams: 1000000}"
 
+// Issuer is the issuer of JWTs that every policy knows.
+const Issuer = "https://issuer.example"
+
 // TokenOf is the token of the caller with a name.
 func TokenOf(name string) string {
 	digest := sha256.Sum256([]byte(name))
@@ -42,7 +45,7 @@ func ParsePolicy(tb testing.TB, methods *catalog.Catalog, text string) *callers.
 		digest := sha256.Sum256([]byte(TokenOf(name[1:])))
 		return hex.EncodeToString(digest[:])
 	})
-	set, err := callers.Parse("policy.yaml", []byte(text), callers.Rules{Methods: methods.Access()})
+	set, err := callers.Parse("policy.yaml", []byte(text), callers.Rules{Methods: methods.Access(), Issuers: []string{Issuer}})
 	if err != nil {
 		tb.Fatal(err)
 	}

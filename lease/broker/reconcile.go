@@ -16,7 +16,7 @@ const (
 	// lag is how far the lists of the upstream may be behind.
 	lag = time.Minute
 	// clearedAtOnce bounds the keys that a sweep clears away in a project which have
-	// expired: the rest is for the next one.
+	// expired, and the accounts: the rest is for the next one.
 	clearedAtOnce = 20
 )
 
@@ -141,10 +141,31 @@ func (r *reconciler) errand(urgency Urgency) Errand {
 func (r *reconciler) project(ctx context.Context, project string) error {
 	ctx, cancel := context.WithTimeout(ctx, longestSweep)
 	defer cancel()
+	// What has ended is cleared away behind the lists: a page of them may continue after
+	// what would be gone, and waits for nobody who has budget to spare.
+	var over ended
+	if err := r.compare(ctx, project, &over); err != nil {
+		return err
+	}
+	for i := range over.keys {
+		r.clear(ctx, over.keys[i])
+	}
+	for _, id := range over.accounts {
+		r.clearAccount(ctx, project, id)
+	}
+	return nil
+}
+
+// ended are things of a project whose time is over: clearedAtOnce of each at the most.
+type ended struct {
+	keys     []FoundKey
+	accounts []string
+}
+
+func (r *reconciler) compare(ctx context.Context, project string, over *ended) error {
 	began := now()
 	// What was seen, as hashes: eight bytes for each key, and not a row.
 	seen := make(map[uint64]struct{})
-	expired := 0
 	for key, err := range r.b.o.Upstream.Keys(ctx, r.errand(Background), project) {
 		if err != nil {
 			return err
@@ -156,9 +177,8 @@ func (r *reconciler) project(ctx context.Context, project string) error {
 			continue
 		}
 		if dead(key.Expires, now()) {
-			if expired < clearedAtOnce && !r.q.DryRun {
-				expired++
-				r.clear(ctx, key)
+			if len(over.keys) < clearedAtOnce && !r.q.DryRun {
+				over.keys = append(over.keys, key)
 			}
 			continue
 		}
@@ -166,7 +186,7 @@ func (r *reconciler) project(ctx context.Context, project string) error {
 			return err
 		}
 	}
-	if err := r.accounts(ctx, project); err != nil {
+	if err := r.accounts(ctx, project, over); err != nil {
 		return err
 	}
 	return r.missing(ctx, project, seen, began)
@@ -260,7 +280,7 @@ func (r *reconciler) orphan(ctx context.Context, id string, found lease.Record, 
 }
 
 // accounts compares accounts that were made for one credential each.
-func (r *reconciler) accounts(ctx context.Context, project string) error {
+func (r *reconciler) accounts(ctx context.Context, project string, over *ended) error {
 	if !r.hasAccounts(ctx, project) {
 		return nil
 	}
@@ -282,8 +302,8 @@ func (r *reconciler) accounts(ctx context.Context, project string) error {
 			continue
 		case row.State == lease.Expired:
 			// Its key has ended, and the account can do nothing.
-			if !r.q.DryRun {
-				r.clearAccount(ctx, project, account.ID)
+			if len(over.accounts) < clearedAtOnce && !r.q.DryRun {
+				over.accounts = append(over.accounts, account.ID)
 			}
 			continue
 		}

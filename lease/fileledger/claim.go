@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/internal/layout"
 )
@@ -73,6 +75,15 @@ func (t table) setLead(at lead) error {
 		return err
 	}
 	return t.meta.Put([]byte("lead"), data)
+}
+
+// vacate ends the term of a process before this one. It is gone, since this one has the
+// file: nobody has to wait until the term is over.
+func vacate(meta *bbolt.Bucket) error {
+	t := table{meta: meta}
+	at := t.lead()
+	at.Until = time.Time{}
+	return t.setLead(at)
 }
 
 // Lead implements [lease.Ledger].

@@ -154,7 +154,7 @@ func (l *Ledger) begin(fresh bool) error {
 		}
 		meta := tx.Bucket([]byte(metaBucket))
 		l.epoch = string(meta.Get([]byte("epoch")))
-		return l.migrate(tx, meta)
+		return errors.Join(l.migrate(tx, meta), vacate(meta))
 	})
 }
 

@@ -42,6 +42,26 @@ func TestOneProcess(t *testing.T) {
 
 // TestFilesArePrivate: ledger and key file are for this user alone, and are refused if
 // they are not.
+// TestTermEndsWithItsProcess: whoever opens the file leads at once, because the process
+// that led is gone.
+func TestTermEndsWithItsProcess(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "leases.db")
+	for fence, replica := range []string{"gw-1", "gw-2"} {
+		l, err := Open(Options{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		term, err := l.Lead(t.Context(), replica, time.Hour)
+		if err != nil || term.Fence != uint64(fence)+1 {
+			t.Errorf("%s leads as %d, %v", replica, term.Fence, err)
+		}
+		if err := l.Close(); err != nil { // Without having resigned, as after a kill.
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestFilesArePrivate(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "leases.db")

@@ -116,6 +116,10 @@ func TestAuthorize(t *testing.T) {
 		if err != nil || revoking.Flow().Class != pace.Revocation {
 			t.Errorf("a revocation: %v, %v", revoking, err)
 		}
+		minting, err := c.Authorize(ctx, catalogtest.Method(t, "ProjectServiceAccountService/CreateProjectServiceAccount"), (&adminv1.CreateProjectServiceAccountRequest{ProjectId: "proj_ann", Name: "a"}).ProtoReflect())
+		if err != nil || minting.Flow().Class != pace.Mint {
+			t.Errorf("a create of a key: %v, %v", minting, err)
+		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -57,6 +57,8 @@ func (p *permit) Flow() pace.Flow {
 		flow.Class = pace.FanOut
 	case p.method.Revokes:
 		flow.Class = pace.Revocation
+	case p.method.Secret && !p.method.Read:
+		flow.Class = pace.Mint
 	}
 	return flow
 }

@@ -177,8 +177,8 @@ func sessionCode(key, body []byte) []byte {
 
 func (s *session) appendBody(b []byte) []byte {
 	b = append(b, s.id[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(s.created.Unix())) //nolint:gosec // Since 1970.
-	b = binary.BigEndian.AppendUint64(b, uint64(s.ends.Unix()))    //nolint:gosec // As above.
+	b = binary.BigEndian.AppendUint64(b, uint64(s.created.Unix()))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.ends.Unix()))
 	for _, text := range []string{s.caller, s.subject.Issuer, s.subject.Subject} {
 		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
 	}
@@ -192,15 +192,15 @@ func parseSession(b []byte) (*session, bool) {
 		return nil, false
 	}
 	s := &session{id: [sessionIDBytes]byte(b[:sessionIDBytes])}
-	s.created = time.Unix(int64(binary.BigEndian.Uint64(b[sessionIDBytes:])), 0) //nolint:gosec // As it was written.
-	s.ends = time.Unix(int64(binary.BigEndian.Uint64(b[sessionIDBytes+8:])), 0)  //nolint:gosec // As above.
+	s.created = time.Unix(int64(binary.BigEndian.Uint64(b[sessionIDBytes:])), 0)
+	s.ends = time.Unix(int64(binary.BigEndian.Uint64(b[sessionIDBytes+8:])), 0)
 	b = b[head:]
 	for _, text := range []*string{&s.caller, &s.subject.Issuer, &s.subject.Subject} {
 		n, size := binary.Uvarint(b)
 		if size <= 0 || n > uint64(len(b)-size) {
 			return nil, false
 		}
-		*text, b = string(b[size:size+int(n)]), b[size+int(n):] //nolint:gosec // n is at most the length of b.
+		*text, b = string(b[size:size+int(n)]), b[size+int(n):]
 	}
 	return s, len(b) == 0
 }

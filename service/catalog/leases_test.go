@@ -19,7 +19,7 @@ func TestFaultyScopesOfLeases(t *testing.T) {
 			p.Scope = &optionsv1.Policy_Leases{Leases: &optionsv1.LeaseScope{By: &optionsv1.LeaseScope_Role{Role: name}}}
 		}
 	}
-	any := func(permission string) func(*optionsv1.Policy) {
+	anyOf := func(permission string) func(*optionsv1.Policy) {
 		return func(p *optionsv1.Policy) { p.GetLeases().Any = permission }
 	}
 	needs := func(field, permission string) func(*optionsv1.Policy) {
@@ -45,7 +45,7 @@ func TestFaultyScopesOfLeases(t *testing.T) {
 		"no field of a string": {lease, "CreateLease", byRole("ttl"), "no string field"},
 		"an overlooked role":   {lease, "ListLeases", byRole("caller"), "field role, and its scope is another"},
 		"an overlooked lease":  {lease, "RotateLease", byRole("request_id"), "field lease_id, and its scope is another"},
-		"no permission":        {lease, "RevokeLease", any("revoke"), "not a dotted resource"},
+		"no permission":        {lease, "RevokeLease", anyOf("revoke"), "not a dotted resource"},
 		"no field of a need":   {lease, "CreateLease", needs("owner", "leases.delegate"), `no field "owner"`},
 		"a need twice":         {lease, "CreateLease", needs("holder", "leases.delegate"), "twice"},
 		"no permission there":  {lease, "CreateLease", needs("labels", "label"), "not a dotted resource"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -28,8 +27,8 @@ type Caller interface {
 
 // Budget reports on the upstream's request budget.
 type Budget interface {
-	// Snapshot is the state of all buckets.
-	Snapshot(ctx context.Context) []pace.BucketState
+	// Outlook is what a bucket allows calls that take access away.
+	Outlook(bucket string) pace.Outlook
 }
 
 // procedures are the RPCs of the mirror that leases are made with, and no others.
@@ -74,10 +73,6 @@ type credentials struct {
 	calls   Caller
 	budget  Budget
 	methods []*catalog.Method
-
-	mu      sync.Mutex
-	outlook broker.Outlook
-	looked  time.Time
 }
 
 // bind gives the credentials their way to the upstream, once the server is made.
@@ -95,11 +90,11 @@ func (c *credentials) bind(d Dependencies) error {
 
 // classes are the urgencies with which calls wait for the budget.
 var classes = map[broker.Urgency]pace.Class{
-	broker.Urgent:     pace.Revocation,
+	broker.Urgent:     pace.Urgent,
 	broker.Revoke:     pace.Revocation,
-	broker.Mint:       pace.Interactive,
+	broker.Mint:       pace.Mint,
 	broker.Background: pace.FanOut,
-	broker.Idle:       pace.FanOut,
+	broker.Idle:       pace.Spare,
 }
 
 func errandOf(e broker.Errand) admission.Errand {
@@ -243,25 +238,13 @@ func patiently[A proto.Message](ctx context.Context, c *credentials, method int,
 // shortestWait is before a read that was not sent is tried again.
 const shortestWait = 100 * time.Millisecond
 
-// outlookLife is how long a look at the budget is good for.
-const outlookLife = 2 * time.Second
-
 // Revocations implements [broker.Upstream].
 func (c *credentials) Revocations() broker.Outlook {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.budget == nil || time.Since(c.looked) < outlookLife {
-		return c.outlook
+	if c.budget == nil {
+		return broker.Outlook{}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), outlookLife)
-	defer cancel()
-	c.looked = time.Now()
-	for _, state := range c.budget.Snapshot(ctx) {
-		if state.Bucket == c.methods[deleteKey].Budget {
-			c.outlook = broker.Outlook{PerMinute: state.Rate, Waiting: state.Queued.Revocation}
-		}
-	}
-	return c.outlook
+	outlook := c.budget.Outlook(c.methods[deleteKey].Budget)
+	return broker.Outlook{PerMinute: outlook.PerMinute, Waiting: outlook.Waiting}
 }
 
 func timeOf(t *timestamppb.Timestamp) time.Time {

@@ -53,6 +53,7 @@ func describeBucket(s pace.BucketState) *controlv1.BudgetBucket {
 		Name: s.Bucket, RatePerMinute: s.Rate, CeilingPerMinute: s.Ceiling,
 		Burst: int32(s.Burst), Tokens: s.Tokens,
 		QueuedRevocations: int32(s.Queued.Revocation), QueuedInteractive: int32(s.Queued.Interactive), QueuedFanOut: int32(s.Queued.FanOut),
+		QueuedUrgent: int32(s.Queued.Urgent), QueuedMints: int32(s.Queued.Mint), QueuedSpare: int32(s.Queued.Spare),
 		ClosedUntil: instant(s.ClosedUntil), LastLimited: instant(s.LastLimited),
 	}
 }

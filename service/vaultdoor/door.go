@@ -43,10 +43,10 @@ const (
 )
 
 // name is that of a mount or a login: segments of a path.
-var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(/[A-Za-z0-9][A-Za-z0-9_-]{0,62}){0,3}$`) //nolint:gochecknoglobals // Never changes.
+var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(/[A-Za-z0-9][A-Za-z0-9_-]{0,62}){0,3}$`)
 
-// CheckName fails for what cannot be the name of a mount or a login.
-func CheckName(value string) error {
+// checkName fails for what cannot be the name of a mount or a login.
+func checkName(value string) error {
 	if !name.MatchString(value) {
 		return fmt.Errorf("%q is not one to four segments of letters, digits, _ and -, with slashes between", value)
 	}
@@ -75,7 +75,7 @@ type Door struct {
 func New(server *connect.Server, methods *catalog.Catalog, o Options) (*Door, error) {
 	d := &Door{server: server, catalog: methods, mount: o.Mount}
 	for _, each := range append([]string{o.Mount}, o.Logins...) {
-		if err := CheckName(each); err != nil {
+		if err := checkName(each); err != nil {
 			return nil, fmt.Errorf("vaultdoor: %w", err)
 		}
 	}

@@ -45,6 +45,9 @@ func (x *exchange) refuse(err error) {
 	if !ok {
 		status = http.StatusInternalServerError
 	}
+	if x.status != 0 {
+		status = x.status
+	}
 	message := f.Message
 	switch {
 	case status == http.StatusForbidden:

@@ -31,6 +31,7 @@ type exchange struct {
 	credential string
 	said       *parameters // nil: not read yet
 	failed     error       // of reading them
+	status     int         // of a refusal for which the code is not specific enough
 	failures   []string    // of a stream
 	reply      *reply
 }
@@ -155,6 +156,7 @@ func (x *exchange) read() (*parameters, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(x.writer, x.request.Body, maxBody))
 	_ = connection.SetReadDeadline(time.Time{})
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		x.status = http.StatusRequestEntityTooLarge
 		return nil, connect.NewError(connect.CodeResourceExhausted, "the body is too large").WithCause(err)
 	}
 	if err != nil {

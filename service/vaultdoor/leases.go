@@ -142,9 +142,12 @@ func renewRequest(x *exchange) (*leasev1.RenewLeaseRequest, error) {
 	return &leasev1.RenewLeaseRequest{LeaseId: id, Ttl: increment}, err
 }
 
+// renewed calls every lease renewable, as Vault does: clients see by a life that gets
+// shorter that the latest end is near. Those that hear of it otherwise ask for another
+// lease at once, while this one still has a part of its life.
 func renewed(x *exchange, m *leasev1.RenewLeaseResponse) *reply {
 	l := m.GetLease()
-	return x.enveloped(envelope{LeaseID: x.door.vaultID(l), Renewable: renewable(l), LeaseDuration: seconds(l.GetExpiresAt())})
+	return x.enveloped(envelope{LeaseID: x.door.vaultID(l), Renewable: true, LeaseDuration: seconds(l.GetExpiresAt())})
 }
 
 func revokeRequest(x *exchange) (*leasev1.RevokeLeaseRequest, error) {
@@ -156,16 +159,17 @@ func revokeRequest(x *exchange) (*leasev1.RevokeLeaseRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	wait, err := said.flag("sync")
+	wait, err := said.sync()
 	return &leasev1.RevokeLeaseRequest{LeaseId: id, Wait: wait}, err
 }
 
-// revoked says 202 where the client waits for the deletion and the time was not enough
-// for it: the revocation is durable in any case.
+// revoked is an error where the client waits for the deletion and the time was not enough
+// for it, so that it asks again: the revocation is durable in any case.
 func revoked(x *exchange, m *leasev1.RevokeLeaseResponse) *reply {
 	if said, err := x.parameters(); err == nil {
-		if wait, err := said.flag("sync"); err == nil && wait && m.GetLease().GetState() == leasev1.LeaseState_LEASE_STATE_REVOKING {
-			return &reply{status: http.StatusAccepted}
+		if wait, err := said.sync(); err == nil && wait && m.GetLease().GetState() == leasev1.LeaseState_LEASE_STATE_REVOKING {
+			x.writer.Header().Set("Retry-After", "1")
+			return &reply{http.StatusServiceUnavailable, &failure{[]string{"the lease is revoked, and its key is not deleted yet; repeat the request to wait for it"}}}
 		}
 	}
 	return nothing()
@@ -178,7 +182,7 @@ func revokeAllRequest(x *exchange) (*leasev1.RevokeLeasesRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := said.flag("sync"); err != nil {
+	if _, err := said.sync(); err != nil {
 		return nil, err
 	}
 	role, ok := strings.CutPrefix(x.bound["prefix"], x.door.mount+"/creds/")

@@ -80,8 +80,10 @@ func (p *parameters) text(name string) (string, error) {
 	return text, nil
 }
 
-// flag is true or false, as such or as a string; false where there is none.
-func (p *parameters) flag(name string) (bool, error) {
+// sync says whether the client waits: true or false, as such or as a string; false where
+// there is none.
+func (p *parameters) sync() (bool, error) {
+	const name = "sync"
 	v := p.value(name)
 	if len(v) == 0 {
 		return false, nil
@@ -146,5 +148,5 @@ func (p *parameters) warnings() []string {
 		return nil
 	}
 	slices.Sort(ignored)
-	return []string{"Endpoint ignored these unrecognized parameters: [" + strings.Join(ignored[:min(len(ignored), maxIgnored)], " ") + "]"}
+	return []string{"Endpoint ignored these unrecognized parameters: [" + strings.Join(ignored[:min(len(ignored), maxIgnored)], " ") + "]"} //nolint:misspell // Vault's words.
 }

@@ -37,7 +37,7 @@ func healthy(_ *exchange, m *healthv1.HealthCheckResponse) *reply {
 		status = http.StatusServiceUnavailable
 	}
 	return &reply{status, map[string]any{
-		"initialized": true, "sealed": false, "standby": !serving, "performance_standby": false,
+		"initialized": true, "sealed": false, "standby": !serving, "performance_standby": false, //nolint:misspell // Vault's word.
 		"replication_performance_mode": "disabled", "replication_dr_mode": "disabled",
 		"server_time_utc": time.Now().Unix(), "version": version, "cluster_name": cluster, "cluster_id": "",
 	}}
@@ -45,7 +45,7 @@ func healthy(_ *exchange, m *healthv1.HealthCheckResponse) *reply {
 
 func sealed(*exchange, *healthv1.HealthCheckResponse) *reply {
 	return &reply{http.StatusOK, map[string]any{
-		"type": cluster, "initialized": true, "sealed": false, "t": 0, "n": 0, "progress": 0, "nonce": "", "version": version, "build_date": "",
+		"type": cluster, "initialized": true, "sealed": false, "t": 0, "n": 0, "progress": 0, "nonce": "", "version": version, "build_date": "", //nolint:misspell // Vault's word.
 		"migration": false, "cluster_name": cluster, "cluster_id": "", "recovery_seal": false, "storage_type": cluster,
 	}}
 }

@@ -19,11 +19,12 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // projects returns a client of the replica, and a context for one call.
 func (r *Replica) projects(ctx context.Context, key string) (context.Context, *connect.CallInfo, adminv1connect.ProjectServiceClient) {
-	url, client := r.at()
+	url, client := r.At()
 	ctx, info := connect.NewClientContext(ctx)
 	info.RequestHeader().Set("Authorization", "Bearer "+r.token)
 	if key != "" {
@@ -140,7 +141,7 @@ func (r *Replica) Invoke(ctx context.Context, limit time.Duration, method string
 	if err != nil {
 		return err
 	}
-	url, client := r.at()
+	url, client := r.At()
 	call, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/"+method, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (r *Replica) Invoke(ctx context.Context, limit time.Duration, method string
 // SeesRedis waits until the replica can read from Redis, by the answer of its own
 // CacheService.
 func (c *Cluster) SeesRedis(ctx context.Context, r *Replica) error {
-	return until(ctx, patience, func(ctx context.Context) error {
+	return processtest.Until(ctx, processtest.Patience, func(ctx context.Context) error {
 		return r.Invoke(ctx, time.Second, "admingateway.control.v1.CacheService/GetEntry",
 			map[string]any{"method": "admingateway.admin.v1.CostService/ListCosts", "request": map[string]any{"start_time": "2026-01-01T00:00:00Z"}})
 	})

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // Replicas is the number of gateways of a Cluster.
@@ -43,7 +43,7 @@ type ClusterOptions struct {
 // Cluster is three gateways, their Redis and their upstream.
 type Cluster struct {
 	Clock    *Clock
-	Redis    *Redis
+	Redis    *processtest.Redis
 	Upstream *Upstream
 	Replicas []*Replica
 	History  *History
@@ -65,11 +65,11 @@ func NewCluster(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
 	if c.Upstream, err = NewUpstream(ctx, c.Clock, registers); err != nil {
 		return c, err
 	}
-	c.Redis = &Redis{program: o.Programs.Redis, folder: o.Folder}
+	c.Redis = &processtest.Redis{Program: o.Programs.Redis, Folder: o.Folder}
 	if err := c.Redis.Start(ctx); err != nil {
 		return c, err
 	}
-	token, policy, err := newToken(ctx, o.Programs.Gateway)
+	token, policy, err := processtest.NewToken(ctx, o.Programs.Gateway)
 	if err != nil {
 		return c, err
 	}
@@ -83,7 +83,7 @@ func NewCluster(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
 
 // hear waits until all replicas hear each other.
 func (c *Cluster) hear(ctx context.Context) error {
-	return until(ctx, patience, func(ctx context.Context) error {
+	return processtest.Until(ctx, processtest.Patience, func(ctx context.Context) error {
 		n, err := c.Redis.Listeners(ctx)
 		if err == nil && n < len(c.Replicas) {
 			err = fmt.Errorf("%d of %d replicas have subscribed", n, len(c.Replicas))
@@ -93,12 +93,15 @@ func (c *Cluster) hear(ctx context.Context) error {
 }
 
 func (c *Cluster) addReplica(ctx context.Context, number int, o ClusterOptions, token, policy string) error {
-	proxy, err := NewProxy(ctx, c.Redis.socket())
+	proxy, err := NewProxy(ctx, c.Redis.Socket())
 	if err != nil {
 		return err
 	}
 	folder := filepath.Join(o.Folder, fmt.Sprintf("replica-%d", number))
-	r := &Replica{number: number, binary: o.Programs.Gateway, config: filepath.Join(folder, "gateway.yaml"), token: token, Proxy: proxy}
+	r := &Replica{
+		Gateway: &processtest.Gateway{Number: number, Binary: o.Programs.Gateway, Config: filepath.Join(folder, "gateway.yaml")},
+		token:   token, Proxy: proxy,
+	}
 	c.Replicas = append(c.Replicas, r)
 	budget := plenty
 	if o.DefaultBudget {
@@ -140,31 +143,11 @@ func (c *Cluster) Close() error {
 	for _, r := range c.Replicas {
 		errs = append(errs, r.Kill(), r.Proxy.Close())
 	}
-	if c.Redis != nil && c.Redis.process != nil {
+	if c.Redis != nil {
 		errs = append(errs, c.Redis.Kill())
 	}
 	if c.Upstream != nil {
 		errs = append(errs, c.Upstream.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// newToken asks the gateway for a caller's token, and its line in the policy.
-func newToken(ctx context.Context, binary string) (token, policy string, err error) {
-	out, err := exec.CommandContext(ctx, binary, "token", "new").Output()
-	if err != nil {
-		return "", "", err
-	}
-	for line := range strings.Lines(string(out)) {
-		if value, ok := strings.CutPrefix(line, "token: "); ok {
-			token = strings.TrimSpace(value)
-		}
-		if value, ok := strings.CutPrefix(line, "policy: "); ok {
-			policy = strings.TrimSpace(value)
-		}
-	}
-	if token == "" || policy == "" {
-		return "", "", fmt.Errorf("token new prints %q", out)
-	}
-	return token, policy, nil
 }

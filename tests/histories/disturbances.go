@@ -7,6 +7,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // Disturbance is a kind of fault that [Mixed] makes.
@@ -33,19 +35,19 @@ func redisDisturbances() []Disturbance {
 	return []Disturbance{
 		{Name: "stopped Redis", Redis: true, Bound: Isolated, Longest: 20 * time.Second,
 			run: func(ctx context.Context, c *Cluster, _ *Replica, d time.Duration) error {
-				return errors.Join(c.Redis.Stop(), pause(ctx, d), c.Redis.Continue())
+				return errors.Join(c.Redis.Stop(), processtest.Pause(ctx, d), c.Redis.Continue())
 			}},
 		{Name: "killed Redis", Redis: true, Bound: Isolated, Forgets: true, Longest: 20 * time.Second,
 			run: func(ctx context.Context, c *Cluster, _ *Replica, d time.Duration) error {
-				return errors.Join(c.Redis.Kill(), c.Redis.Forget(), pause(ctx, d), c.Redis.Start(ctx))
+				return errors.Join(c.Redis.Kill(), c.Redis.Forget(), processtest.Pause(ctx, d), c.Redis.Start(ctx))
 			}},
 		{Name: "emptied Redis", Redis: true, Bound: Calm, Forgets: true, Longest: time.Second,
 			run: func(ctx context.Context, c *Cluster, _ *Replica, d time.Duration) error {
-				return errors.Join(c.Redis.Flush(ctx), pause(ctx, d))
+				return errors.Join(c.Redis.Flush(ctx), processtest.Pause(ctx, d))
 			}},
 		{Name: "Redis set back", Redis: true, Bound: Isolated, Forgets: true, Longest: 10 * time.Second,
 			run: func(ctx context.Context, c *Cluster, _ *Replica, d time.Duration) error {
-				return errors.Join(c.Redis.Save(ctx), pause(ctx, d), c.Redis.Kill(), c.Redis.Start(ctx))
+				return errors.Join(c.Redis.Save(ctx), processtest.Pause(ctx, d), c.Redis.Kill(), c.Redis.Start(ctx))
 			}},
 	}
 }
@@ -56,31 +58,31 @@ func replicaDisturbances() []Disturbance {
 			run: func(ctx context.Context, _ *Cluster, r *Replica, d time.Duration) error {
 				r.Proxy.Cut()
 				defer r.Proxy.Heal()
-				return pause(ctx, d)
+				return processtest.Pause(ctx, d)
 			}},
 		{Name: "stalled replica", Bound: Lapsed, Longest: 20 * time.Second,
 			run: func(ctx context.Context, _ *Cluster, r *Replica, d time.Duration) error {
 				r.Proxy.Stall()
 				defer r.Proxy.Heal()
-				return pause(ctx, d)
+				return processtest.Pause(ctx, d)
 			}},
 		{Name: "slow replica", Bound: Lapsed, Longest: 20 * time.Second,
 			run: func(ctx context.Context, _ *Cluster, r *Replica, d time.Duration) error {
 				r.Proxy.Delay(30 * time.Millisecond)
 				defer r.Proxy.Heal()
-				return pause(ctx, d)
+				return processtest.Pause(ctx, d)
 			}},
 		{Name: "paused replica", Bound: Isolated, Longest: 20 * time.Second,
 			run: func(ctx context.Context, _ *Cluster, r *Replica, d time.Duration) error {
-				return errors.Join(r.Pause(), pause(ctx, d), r.Resume())
+				return errors.Join(r.Pause(), processtest.Pause(ctx, d), r.Resume())
 			}},
 		{Name: "killed replica", Bound: Lapsed, Longest: 10 * time.Second,
 			run: func(ctx context.Context, _ *Cluster, r *Replica, d time.Duration) error {
-				return errors.Join(r.Kill(), pause(ctx, d), r.Start(ctx))
+				return errors.Join(r.Kill(), processtest.Pause(ctx, d), r.Start(ctx))
 			}},
 		{Name: "drained replica", Bound: Calm, Longest: time.Second,
 			run: func(ctx context.Context, c *Cluster, r *Replica, d time.Duration) error {
-				return errors.Join(c.restart(ctx, r), pause(ctx, d))
+				return errors.Join(c.restart(ctx, r), processtest.Pause(ctx, d))
 			}},
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // WatchForHiccups records a fault whenever one of the replicas counts calls of Redis
@@ -31,9 +33,9 @@ func (c *Cluster) watchOne(ctx context.Context, r *Replica) {
 	var known float64
 	last := c.Clock.Now()
 	for watching := true; watching; {
-		watching = pause(ctx, time.Second/2) == nil // And a last time at the end.
+		watching = processtest.Pause(ctx, time.Second/2) == nil // And a last time at the end.
 		name := r.Name()
-		page, err := r.opsPage(context.WithoutCancel(ctx), "/metrics")
+		page, err := r.OpsPage(context.WithoutCancel(ctx), "/metrics")
 		if err != nil {
 			continue // It is paused or dead, by the schedule.
 		}

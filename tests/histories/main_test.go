@@ -6,11 +6,12 @@ import (
 	"context"
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // all are the programs that are tested: the gateway of $HISTORIES_GATEWAY, or one that
@@ -29,18 +30,12 @@ func TestMain(m *testing.M) {
 	}
 	if all.Gateway = os.Getenv("HISTORIES_GATEWAY"); all.Gateway == "" {
 		all.Gateway = filepath.Join(folder, "gateway")
-		build := exec.CommandContext(context.Background(), "go", "build", "-C", filepath.Join("..", ".."), "-o", all.Gateway, "./cmd/gateway")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
+		if err := processtest.BuildGateway(context.Background(), filepath.Join("..", ".."), all.Gateway); err != nil {
 			panic(err)
 		}
 	}
-	for _, name := range []string{"valkey-server", "redis-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			all.Redis = path
-		}
-	}
-	Hurry() // Behind the build, which has time.
+	all.Redis = processtest.FindRedis()
+	processtest.Hurry() // Behind the build, which has time.
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(folder)
 		os.Exit(code) //nolint:forbidigo // goleak leaves it to us.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // Mixed is a random history: clients that read and write through all replicas, and
@@ -102,7 +104,7 @@ func (m Mixed) round(ctx context.Context, c *Cluster, random *rand.Rand, round u
 		all.Go(func() { client.work(ctx, working.Done()) })
 	}
 	for c.Clock.Now() < until {
-		if err := pause(ctx, min(until-c.Clock.Now(), time.Duration(1+random.IntN(8))*time.Second)); err != nil {
+		if err := processtest.Pause(ctx, min(until-c.Clock.Now(), time.Duration(1+random.IntN(8))*time.Second)); err != nil {
 			return err
 		}
 		if err := m.disturb(ctx, c, random, until); err != nil {
@@ -110,7 +112,7 @@ func (m Mixed) round(ctx context.Context, c *Cluster, random *rand.Rand, round u
 		}
 	}
 	quiet.Store(true)
-	return pause(ctx, min(Lapsed+Isolated, m.Duration/2))
+	return processtest.Pause(ctx, min(Lapsed+Isolated, m.Duration/2))
 }
 
 // disturb makes a disturbance, and sometimes one of Redis and one of a replica at
@@ -126,7 +128,7 @@ func (m Mixed) disturb(ctx context.Context, c *Cluster, random *rand.Rand, until
 	failed := make(chan error, len(kinds))
 	for _, kind := range kinds {
 		r, lasts := c.Replicas[random.IntN(Replicas)], kind.draw(random)
-		m.Log("%s: %s, %s, replica %d", moment(c.Clock.Now()), kind.Name, lasts.Round(time.Millisecond), r.number)
+		m.Log("%s: %s, %s, replica %d", moment(c.Clock.Now()), kind.Name, lasts.Round(time.Millisecond), r.Number)
 		go func() { failed <- kind.make(ctx, c, r, lasts) }() // Waited for below.
 	}
 	var err error
@@ -182,7 +184,7 @@ func (c *client) work(ctx context.Context, stop <-chan struct{}) {
 			_, _, _ = c.Get(limited, r, register)
 		}
 		cancel()
-		if pause(ctx, time.Duration(20+c.random.IntN(200))*time.Millisecond) != nil {
+		if processtest.Pause(ctx, time.Duration(20+c.random.IntN(200))*time.Millisecond) != nil {
 			return
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // Call is a request that has arrived at the upstream.
@@ -23,7 +25,7 @@ type Gate func(ctx context.Context) error
 
 // After opens d after the call has come to it.
 func After(d time.Duration) Gate {
-	return func(ctx context.Context) error { return pause(ctx, d) }
+	return func(ctx context.Context) error { return processtest.Pause(ctx, d) }
 }
 
 // Opened opens when the channel is closed.

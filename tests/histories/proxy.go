@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // Proxy is the way of one replica to Redis.
@@ -161,7 +163,7 @@ func (p *Proxy) pass(to, from net.Conn) {
 			p.mu.Lock()
 			passing, delay := p.passing, p.delay
 			p.mu.Unlock()
-			if delay > 0 && pause(p.base, delay) != nil {
+			if delay > 0 && processtest.Pause(p.base, delay) != nil {
 				return
 			}
 			<-passing

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // What docs/upstream.md says of the budget without configuration.
@@ -75,7 +77,7 @@ func lostRedis(name string, lose func(c *Cluster) error, back func(ctx context.C
 				}
 				all.Go(func() { c.want(greedy, r) })
 			}
-			if err := pause(ctx, 3*time.Second); err != nil {
+			if err := processtest.Pause(ctx, 3*time.Second); err != nil {
 				return err
 			}
 			if err := lose(c); err != nil {
@@ -88,7 +90,7 @@ func lostRedis(name string, lose func(c *Cluster) error, back func(ctx context.C
 			if err := back(ctx, c); err != nil {
 				return err
 			}
-			if err := pause(ctx, 5*time.Second); err != nil {
+			if err := processtest.Pause(ctx, 5*time.Second); err != nil {
 				return err
 			}
 			return c.judge(answered, refused)
@@ -98,7 +100,7 @@ func lostRedis(name string, lose func(c *Cluster) error, back func(ctx context.C
 
 // want asks one endpoint for ever new answers.
 func (c *Cluster) want(ctx context.Context, r *Replica) {
-	for i := 0; pause(ctx, 500*time.Millisecond) == nil; i++ {
+	for i := 0; processtest.Pause(ctx, 500*time.Millisecond) == nil; i++ {
 		// Most are refused: there is no budget for as many.
 		_ = r.Invoke(ctx, 5*time.Second, "admingateway.admin.v1.UserService/ListUsers",
 			map[string]string{"after": fmt.Sprintf("user-%s-%d", r.Name(), i)})
@@ -127,7 +129,7 @@ func (c *Cluster) askAll(ctx context.Context) (answered int, refused []string, e
 		}
 	}
 	for i := range asked {
-		if failed := pause(ctx, outage/asked); failed != nil {
+		if failed := processtest.Pause(ctx, outage/asked); failed != nil {
 			all.Wait()
 			return 0, nil, failed
 		}

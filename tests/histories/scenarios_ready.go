@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // readyzTellsOfRedis kills Redis while nobody calls, and looks at what replicas tell
@@ -32,8 +34,8 @@ func readyzTellsOfRedis() Scenario {
 // degraded waits until all replicas say so, or none.
 func (c *Cluster) degraded(ctx context.Context, want bool) error {
 	for _, r := range c.Replicas {
-		if err := until(ctx, Told, func(ctx context.Context) error {
-			page, err := r.opsPage(ctx, "/readyz")
+		if err := processtest.Until(ctx, Told, func(ctx context.Context) error {
+			page, err := r.OpsPage(ctx, "/readyz")
 			if err == nil && strings.Contains(page, "degraded") != want {
 				err = fmt.Errorf("/readyz says %q", strings.TrimSpace(page))
 			}

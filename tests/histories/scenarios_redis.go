@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // redisComesBackOlder sets Redis back to before a write that all replicas have seen,
@@ -152,7 +154,7 @@ func (c *Cluster) restart(ctx context.Context, r *Replica) error {
 	if err := r.Terminate(); err != nil {
 		return err
 	}
-	if err := r.Ended(patience); err != nil {
+	if err := r.Ended(processtest.Patience); err != nil {
 		return err
 	}
 	return r.Start(ctx)

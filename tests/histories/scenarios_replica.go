@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // nothingWrong writes through each replica, and reads through all.
@@ -71,7 +73,7 @@ func pausedReplica() Scenario {
 			if err := c.mustWrite(ctx, c.Replicas[0], register, "v1"); err != nil {
 				return err
 			}
-			if err := pause(ctx, Isolated+4*time.Second); err != nil {
+			if err := processtest.Pause(ctx, Isolated+4*time.Second); err != nil {
 				return err
 			}
 			if err := paused.Resume(); err != nil {
@@ -111,12 +113,12 @@ func joinAcrossAWrite() Scenario {
 				err = c.mustWrite(ctx, c.Replicas[0], register, "v1")
 			}
 			if err == nil {
-				err = pause(ctx, Isolated+time.Second)
+				err = processtest.Pause(ctx, Isolated+time.Second)
 			}
 			go read()
 			if err == nil {
 				// It has joined by then, or asked the upstream itself.
-				err = pause(ctx, time.Second)
+				err = processtest.Pause(ctx, time.Second)
 			}
 			close(release)
 			for range cap(results) {
@@ -169,11 +171,11 @@ func debtsArePaidInTheDrain() Scenario {
 				if err := debtor.Terminate(); err != nil {
 					return err
 				}
-				if err := pause(ctx, 2*time.Second); err != nil {
+				if err := processtest.Pause(ctx, 2*time.Second); err != nil {
 					return err
 				}
 				debtor.Proxy.Heal()
-				if err := debtor.Ended(patience); err != nil {
+				if err := debtor.Ended(processtest.Patience); err != nil {
 					return err
 				}
 				return c.watch(ctx, Drained+2*time.Second, Register(0), c.Replicas[1:]...)
@@ -220,7 +222,7 @@ func killedMidWrite() Scenario {
 				return err
 			}
 			// A second for the watch to see that the victim told Redis of the write.
-			if err := errors.Join(pause(ctx, time.Second), victim.Kill()); err != nil {
+			if err := errors.Join(processtest.Pause(ctx, time.Second), victim.Kill()); err != nil {
 				return err
 			}
 			killed := c.Clock.Now()
@@ -248,7 +250,7 @@ func (c *Cluster) hitBy(ctx context.Context, end time.Duration, register string,
 			if began > end {
 				return violated("%s does not answer from its cache at %s: %s", r.Name(), moment(began), note)
 			}
-			if err := pause(ctx, 500*time.Millisecond); err != nil {
+			if err := processtest.Pause(ctx, 500*time.Millisecond); err != nil {
 				return err
 			}
 		}

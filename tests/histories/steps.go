@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // isHit returns whether a Cache-Status says that the answer was stored.
@@ -45,7 +47,7 @@ func (c *Cluster) mustWrite(ctx context.Context, r *Replica, register, value str
 // stored reads a register through replicas until each serves it from its cache.
 func (c *Cluster) stored(ctx context.Context, register string, replicas ...*Replica) error {
 	for _, r := range replicas {
-		if err := until(ctx, patience, func(ctx context.Context) error {
+		if err := processtest.Until(ctx, processtest.Patience, func(ctx context.Context) error {
 			_, note, err := c.Get(ctx, r, register)
 			if err == nil && !isHit(note) {
 				err = fmt.Errorf("%s does not store %s: %s", r.Name(), register, note)
@@ -67,7 +69,7 @@ func (c *Cluster) watch(ctx context.Context, d time.Duration, register string, r
 			_, _, _ = c.Get(limited, r, register)
 			cancel()
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := processtest.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}

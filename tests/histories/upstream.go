@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 )
 
 // AdminKey is the key that the upstream takes.
@@ -51,7 +53,7 @@ func NewUpstream(ctx context.Context, clock *Clock, registers map[string]string)
 		effects: make(map[string][]time.Duration), calls: make(map[string][]time.Duration), watch: make(chan struct{}),
 	}
 	u.base, u.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	u.server = &http.Server{Handler: http.StripPrefix("/v1", u), ReadHeaderTimeout: patience}
+	u.server = &http.Server{Handler: http.StripPrefix("/v1", u), ReadHeaderTimeout: processtest.Patience}
 	u.all.Go(func() { _ = u.server.Serve(listener) }) // Ends with Close.
 	return u, nil
 }
@@ -74,7 +76,7 @@ func (u *Upstream) SetPlan(plan func(Call) Plan) {
 
 // Arrived waits for a call that matches, and returns it. It may have arrived before.
 func (u *Upstream) Arrived(ctx context.Context, matches func(Call) bool) (Call, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, processtest.Patience)
 	defer cancel()
 	for {
 		u.mu.Lock()
@@ -94,7 +96,7 @@ func (u *Upstream) Arrived(ctx context.Context, matches func(Call) bool) (Call, 
 
 // Effected waits for the effect of the write of value.
 func (u *Upstream) Effected(ctx context.Context, value string) (at time.Duration, err error) {
-	err = until(ctx, 2*patience, func(context.Context) error {
+	err = processtest.Until(ctx, 2*processtest.Patience, func(context.Context) error {
 		effects := u.Effects(value)
 		if len(effects) == 0 {
 			return fmt.Errorf("the write of %q has no effect", value)
@@ -107,7 +109,7 @@ func (u *Upstream) Effected(ctx context.Context, value string) (at time.Duration
 
 // Idle waits until no effect is held back.
 func (u *Upstream) Idle(ctx context.Context) error {
-	return until(ctx, 2*patience, func(context.Context) error {
+	return processtest.Until(ctx, 2*processtest.Patience, func(context.Context) error {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		if u.held > 0 {

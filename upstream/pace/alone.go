@@ -43,19 +43,33 @@ func (p *Pacer) carriedOver(b *bucket) float64 {
 	return 1
 }
 
-// mayGoOver reports whether a call may be made beyond the share of this replica: a
-// revocation, once in a window, while the shared budget is lost.
+// mayGoOver reports whether a call may be made beyond the share of this replica: one
+// that takes access away, once in a window, while the shared budget is lost.
 func (p *Pacer) mayGoOver(b *bucket, class Class, now time.Time) bool {
-	return class == Revocation && p.lost && now.Sub(b.over) >= p.rules.Window
+	return class <= Revocation && p.lost && now.Sub(b.over) >= p.rules.Window
 }
 
 // waitAlone is the time until a call of class may be made in b.
 func (p *Pacer) waitAlone(b *bucket, class Class, now time.Time) time.Duration {
 	wait := p.limiterOf(b, now).wait(now) // It may set b.over.
+	if class == Spare {
+		wait = max(wait, p.waitSpare(b, now))
+	}
 	if wait > 0 && p.mayGoOver(b, class, now) {
 		wait = 0
 	}
 	return max(wait, b.learned.closed.Sub(now))
+}
+
+// waitSpare is the time until b has a token to spare: one that leaves another one for
+// whoever comes next. A bucket that never has two has one to spare after a window
+// without a call.
+func (p *Pacer) waitSpare(b *bucket, now time.Time) time.Duration {
+	l := p.limiterOf(b, now)
+	if l.price.burst > 1 {
+		return l.waitFor(2, now)
+	}
+	return b.granted.Add(l.price.interval + p.rules.Window).Sub(now)
 }
 
 // takeAlone takes a token from b and from the organization if both have one for a

@@ -32,11 +32,11 @@ type bucket struct {
 	refusal *Refusal
 }
 
-func newBucket(name string, limit Limit, floor float64, bounds Bounds) *bucket {
+func newBucket(name string, limit Limit, floor float64, options *Options) *bucket {
 	return &bucket{
 		terms:   Terms{Bucket: name, Limit: limit, Floor: floor},
 		learned: learned{rate: limit.Calls},
-		queue:   newQueue(bounds),
+		queue:   newQueue(options.Bounds, options.MintShare),
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // anyClass is above every class: a call of any class asks at once.
-const anyClass = FanOut + 1
+const anyClass = Spare + 1
 
 // idle is how long the dispatcher sleeps while no call waits, unless it is woken.
 const idle = time.Hour
@@ -87,6 +87,7 @@ func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
 	}
 	ask := Ask{
 		Rules: p.rules, Bucket: b.terms, Organization: p.organization.terms, Class: class,
+		BucketWaits: c.claim.rivals.waits(), OrganizationWaits: c.rivals.waits(),
 		BucketDebt: p.debt(b, now), OrganizationDebt: p.debt(p.organization, now),
 	}
 	var (
@@ -104,6 +105,8 @@ func (p *Pacer) goShared(ctx context.Context, c *choice, now time.Time) {
 	b.learn(answer.Bucket, now)
 	p.organization.learn(answer.Organization, now)
 	await := func() {
+		// Not before the call goes: the credit chose it.
+		b.queue.credit, p.order.credit = answer.Bucket.MintCredit, answer.Organization.MintCredit
 		p.await(b, class, answer.BucketWait, answer.OrganizationWait, now)
 		p.expire(b, now, func(Class) time.Duration { return max(answer.BucketWait, answer.OrganizationWait) })
 	}
@@ -150,7 +153,7 @@ func (p *Pacer) expire(b *bucket, now time.Time, wait func(Class) time.Duration)
 		if least > 0 && !w.deadline.IsZero() && w.deadline.Before(now.Add(least)) {
 			flow := Flow{Key: w.places[0].lane.key, Class: w.places[0].class}
 			p.remove(w)
-			p.deliver(w, outcome{err: &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: max(least, p.estimate(b, flow, now))}})
+			p.deliver(w, outcome{err: p.refuse(b, flow, TooLate, least, now, false)})
 		}
 	})
 }

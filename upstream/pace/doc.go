@@ -18,17 +18,22 @@
 //
 // A [Revocation] goes before its turn, and its flow pays for it with later turns.
 // When the flow is too far ahead, its revocations wait for its turn as its
-// [Interactive] calls do. No two calls in succession go before their turn, but for
-// the first of each flow. [FanOut] goes last, and gets a small part of the tokens in
-// any case. So every class has a share, and every flow its part of that.
+// [Interactive] calls do. A [Mint] goes before its turn likewise, where no revocation
+// waits. No two calls in succession go before their turn, but for the first of each
+// flow. [FanOut] goes behind them, and gets a small part of the tokens in any case.
 //
-// Replicas that share a budget take turns by class. The share of revocations holds
-// for all of them together, those of flows hold in each.
+// Where revocations wait, mints lend them their turns and have a share instead. An
+// [Urgent] call goes before all of these, but for one token of ten. A [Spare] call has
+// no share: it goes when no other call waits, and leaves a token for the next one.
+//
+// Replicas that share a budget take turns by class. The shares of classes hold for
+// all of them together, those of flows hold in each.
 //
 // A caller that joins a waiting call of another flow gives it a place in its own flow
 // too ([Join]).
 //
-// A call that cannot be made before its deadline fails at once, as [*Exhausted].
+// A call that cannot be made before its deadline fails at once, as [*Exhausted]. It
+// is told when to come back, and its flow keeps its place in the order until then.
 //
 // # Learning
 //

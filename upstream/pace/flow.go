@@ -11,31 +11,44 @@ type Class uint8
 
 // The classes, in the order in which they go, each within its share.
 const (
+	// Urgent takes access away that somebody misuses at this moment. It goes before
+	// all others, those of its own flow too, but for a tenth of the tokens.
+	Urgent Class = iota + 1
 	// Revocation takes access away: deletes of keys, users, roles.
-	Revocation Class = iota + 1
+	Revocation
+	// Mint gives access: creates of keys.
+	Mint
 	// Interactive is a call whose answer a user waits for.
 	Interactive
 	// FanOut is one of many calls that make up one answer.
 	FanOut
+	// Spare tidies up. It goes with tokens that nobody else wants, and has no share.
+	Spare
 )
 
 // classes is the length of an array that has classes as its indices.
-const classes = int(FanOut) + 1
+const classes = int(Spare) + 1
 
 // String returns the name of the class, as a metric's label has it.
 func (c Class) String() string {
 	switch c.valid() {
+	case Urgent:
+		return "urgent"
 	case Revocation:
 		return "revocation"
+	case Mint:
+		return "mint"
 	case Interactive:
 		return "interactive"
+	case Spare:
+		return "spare"
 	default:
 		return "fan_out"
 	}
 }
 
 func (c Class) valid() Class {
-	if c < Revocation || c > FanOut {
+	if c < Urgent || c > Spare {
 		return FanOut
 	}
 	return c
@@ -89,7 +102,7 @@ func flowsFrom(ctx context.Context) ([]Flow, *contextFlow) {
 }
 
 func mostUrgent(flows []Flow) Class {
-	class := FanOut
+	class := Spare
 	for _, flow := range flows {
 		class = min(class, flow.Class)
 	}

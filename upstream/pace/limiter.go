@@ -50,8 +50,11 @@ func (l *limiter) reopen(at time.Time) {
 }
 
 // wait is the time until there is a token.
-func (l *limiter) wait(now time.Time) time.Duration {
-	missing := grains - l.tokens.TokensAt(now)
+func (l *limiter) wait(now time.Time) time.Duration { return l.waitFor(1, now) }
+
+// waitFor is the time until there is a number of tokens, at most the burst.
+func (l *limiter) waitFor(tokens float64, now time.Time) time.Duration {
+	missing := tokens*grains - l.tokens.TokensAt(now)
 	if missing <= 0 {
 		return 0
 	}

@@ -24,6 +24,22 @@ func (l *list[T]) push(n *node[T]) {
 	l.size++
 }
 
+// insert puts n before another node of the list; nil: at the end.
+func (l *list[T]) insert(n, before *node[T]) {
+	if before == nil {
+		l.push(n)
+		return
+	}
+	n.in, n.prev, n.next = l, before.prev, before
+	if before.prev == nil {
+		l.first = n
+	} else {
+		before.prev.next = n
+	}
+	before.prev = n
+	l.size++
+}
+
 // remove takes n out of the list that it is in.
 func (n *node[T]) remove() {
 	l := n.in

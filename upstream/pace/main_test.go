@@ -42,7 +42,7 @@ func termsOf(p *Pacer, bucket string) Terms {
 // remembered is the number of flows in the order of p. Its lock is held.
 func remembered(p *Pacer) (n int) {
 	for _, b := range p.ordered {
-		n += len(b.queue.turns[urgent].flows) + len(b.queue.turns[patient].flows)
+		n += len(b.queue.turns[prompt].flows) + len(b.queue.turns[patient].flows)
 	}
-	return n + len(p.order.turns[urgent].flows) + len(p.order.turns[patient].flows)
+	return n + len(p.order.turns[prompt].flows) + len(p.order.turns[patient].flows)
 }

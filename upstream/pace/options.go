@@ -75,6 +75,10 @@ type Options struct {
 	// default 0.025. In a window, calls may be late by two thirds of it.
 	Margin float64
 
+	// MintShare is the part of the tokens that calls of class [Mint] have where
+	// revocations wait too; at most 0.9. Zero, unlike that of other options, is none.
+	MintShare float64
+
 	// Learning sets how refusals change a rate.
 	Learning Learning
 	// Bounds bounds the waiting calls.
@@ -101,6 +105,8 @@ type Rules struct {
 	// Window and Margin are those of [Options].
 	Window time.Duration
 	Margin float64
+	// MintShare is that of [Options].
+	MintShare float64
 	// Learning is that of [Options].
 	Learning Learning
 }
@@ -142,6 +148,9 @@ func (o *Options) setDefaults() error {
 		if !(*f.value > f.min && *f.value <= f.max) { // False for NaN.
 			return fmt.Errorf("%s is not above %g and at most %g", f.name, f.min, f.max)
 		}
+	}
+	if !(o.MintShare >= 0 && o.MintShare <= 0.9) {
+		return errors.New("MintShare is not between 0 and 0.9")
 	}
 	for _, n := range []struct {
 		name  string
@@ -209,5 +218,5 @@ func (l Limit) check() error {
 }
 
 func (o *Options) rules() Rules {
-	return Rules{Window: o.Window, Margin: o.Margin, Learning: o.Learning}
+	return Rules{Window: o.Window, Margin: o.Margin, MintShare: o.MintShare, Learning: o.Learning}
 }

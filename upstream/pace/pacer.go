@@ -64,9 +64,9 @@ func New(options Options) (*Pacer, error) {
 	p := &Pacer{
 		options:      options,
 		rules:        options.rules(),
-		organization: newBucket("", options.Organization, options.Organization.Calls, options.Bounds),
+		organization: newBucket("", options.Organization, options.Organization.Calls, &options),
 		buckets:      make(map[string]*bucket),
-		order:        newLevel(options.Bounds.Flows),
+		order:        newLevel(options.Bounds.Flows, options.MintShare),
 		wake:         make(chan struct{}, 1),
 		stop:         stop,
 		ended:        make(chan struct{}),
@@ -158,22 +158,23 @@ func (p *Pacer) enter(ctx context.Context, b *bucket, flows []Flow, now time.Tim
 	if p.closed {
 		return nil, ErrClosed
 	}
-	wait := p.estimate(b, flows[0], now)
+	returned := p.redeem(b, flows[0], now)
+	wait := p.forecast(b, flows[0], now, view{returned: returned})
 	for _, flow := range flows[1:] {
-		wait = min(wait, p.estimate(b, flow, now))
+		wait = min(wait, p.forecast(b, flow, now, view{}))
 	}
 	if b.queue.full(flows[0]) {
-		return nil, &Exhausted{Bucket: b.terms.Bucket, Reason: QueueFull, RetryAfter: wait}
+		return nil, p.refuse(b, flows[0], QueueFull, wait, now, returned)
 	}
 	w := &waiter{bucket: b, entered: now, done: make(chan outcome, 1)}
 	if deadline, ok := ctx.Deadline(); ok {
 		if now.Add(wait).After(deadline) {
-			return nil, &Exhausted{Bucket: b.terms.Bucket, Reason: TooLate, RetryAfter: wait}
+			return nil, p.refuse(b, flows[0], TooLate, wait, now, returned)
 		}
 		w.deadline = deadline
 	}
 	p.waiting++
-	b.queue.add(w, flows[0], &p.order)
+	b.queue.enlist(w, flows[0], &p.order, returned)
 	for _, flow := range flows[1:] {
 		p.addPlace(w, flow)
 	}
@@ -183,7 +184,7 @@ func (p *Pacer) enter(ctx context.Context, b *bucket, flows []Flow, now time.Tim
 // demotes reports whether a call of flow would wait as an interactive call, because
 // the flow has used up its share of revocations.
 func (p *Pacer) demotes(b *bucket, flow Flow) bool {
-	ahead := b.queue.turns[urgent].leadOf(b.queue.laneKey(flow)) >= maxLead || p.order.turns[urgent].leadOf(flow.Key) >= maxLead
+	ahead := b.queue.turns[prompt].leadOf(b.queue.laneKey(flow)) >= maxLead || p.order.turns[prompt].leadOf(flow.Key) >= maxLead
 	return flow.Class == Revocation && ahead
 }
 
@@ -266,7 +267,7 @@ func (p *Pacer) bucket(name string) *bucket {
 }
 
 func (p *Pacer) add(name string, limit Limit) *bucket {
-	b := newBucket(name, limit, p.options.Learning.Floor, p.options.Bounds)
+	b := newBucket(name, limit, p.options.Learning.Floor, &p.options)
 	p.buckets[name] = b
 	p.ordered = append(p.ordered, b)
 	return b

@@ -23,7 +23,10 @@ type place struct {
 	lane   *lane
 	class  Class
 	number uint64 // in the order of arrival in the bucket
-	node   node[*place]
+	// returned is set for a call that was refused and has come back. It goes before
+	// those of its flow that have not.
+	returned bool
+	node     node[*place]
 }
 
 // outcome is the result of a wait. A waiter gets one.
@@ -53,7 +56,13 @@ type lane struct {
 	key         string
 	group       group
 	revocations list[*place]
+	mints       list[*place]
 	others      list[*place]
+	// minted is the number of the arrival with which it got its place in the order of
+	// those that the share of mints is for.
+	minted uint64
+	// returned is the number of calls that were refused and have come back.
+	returned int
 	// turn is that of the flow in this bucket, and all that between buckets.
 	turn, all *turn
 }
@@ -61,26 +70,60 @@ type lane struct {
 // sharedLane is the key of the lane for flows beyond the bound.
 const sharedLane = "\x00others"
 
-func newQueue(bounds Bounds) queue {
-	q := queue{level: newLevel(bounds.Flows), bounds: bounds}
+func newQueue(bounds Bounds, mintShare float64) queue {
+	q := queue{level: newLevel(bounds.Flows, mintShare), bounds: bounds}
 	for g := range q.lanes {
 		q.lanes[g] = make(map[string]*lane)
 	}
 	return q
 }
 
-func (l *lane) size() int { return l.revocations.size + l.others.size }
+func (l *lane) size() int { return l.revocations.size + l.mints.size + l.others.size }
+
+// before reports whether p goes before another call of its lane.
+func (p *place) before(other *place) bool {
+	if p.returned != other.returned {
+		return p.returned
+	}
+	return p.number < other.number
+}
+
+// push adds a call.
+func (l *lane) push(p *place) {
+	calls := l.listOf(p.class)
+	if !p.returned {
+		calls.push(&p.node)
+		return
+	}
+	l.returned++
+	n := calls.first
+	for n != nil && n.value.returned {
+		n = n.next
+	}
+	calls.insert(&p.node, n)
+}
+
+// listOf is the list for calls of a class.
+func (l *lane) listOf(class Class) *list[*place] {
+	switch class {
+	case Revocation:
+		return &l.revocations
+	case Mint:
+		return &l.mints
+	default:
+		return &l.others
+	}
+}
 
 // oldest is the call that came first.
 func (l *lane) oldest() *place {
-	switch r, o := l.revocations.first, l.others.first; {
-	case r == nil:
-		return o.value
-	case o == nil || r.value.number < o.value.number:
-		return r.value
-	default:
-		return o.value
+	var first *place
+	for _, calls := range []*list[*place]{&l.revocations, &l.mints, &l.others} {
+		if n := calls.first; n != nil && (first == nil || n.value.before(first)) {
+			first = n.value
+		}
 	}
+	return first
 }
 
 // laneKey is the key of the lane for a flow.
@@ -107,7 +150,10 @@ func (q *queue) full(flow Flow) bool {
 
 // add gives w a place at the end of the lane of flow, unless it has one there. all is
 // the order between buckets.
-func (q *queue) add(w *waiter, flow Flow, all *level) {
+func (q *queue) add(w *waiter, flow Flow, all *level) { q.enlist(w, flow, all, false) }
+
+// enlist is add; a call that has come back goes before those of its flow that have not.
+func (q *queue) enlist(w *waiter, flow Flow, all *level, returned bool) {
 	key, g := q.laneKey(flow), flow.Class.group()
 	for _, has := range w.places {
 		if has.lane.key == key && has.class <= flow.Class {
@@ -121,13 +167,12 @@ func (q *queue) add(w *waiter, flow Flow, all *level) {
 	}
 	l.turn, l.all = q.enter(g, key, w.entered), all.enter(g, key, w.entered)
 	q.arrivals++
-	p := &place{waiter: w, lane: l, class: flow.Class, number: q.arrivals}
+	p := &place{waiter: w, lane: l, class: flow.Class, number: q.arrivals, returned: returned}
 	p.node.value = p
-	if p.class == Revocation {
-		l.revocations.push(&p.node)
-	} else {
-		l.others.push(&p.node)
+	if p.class == Mint && l.mints.size == 0 {
+		l.minted = p.number
 	}
+	l.push(p)
 	q.size++
 	if len(w.places) > 0 {
 		q.queued[w.class]--
@@ -144,6 +189,9 @@ func (q *queue) remove(w *waiter, all *level) {
 	for _, p := range w.places {
 		l := p.lane
 		p.node.remove()
+		if p.returned {
+			l.returned--
+		}
 		q.size--
 		q.turns[l.group].leave(l.key, l.turn)
 		all.turns[l.group].leave(l.key, l.all)
@@ -155,85 +203,11 @@ func (q *queue) remove(w *waiter, all *level) {
 	q.queued[w.class]--
 }
 
-// claim is the claim of a call to the next token.
-type claim struct {
-	place *place
-	// class is the class that the call has now: a revocation beyond its share is
-	// interactive, and so is a fan-out call that is overdue.
-	class Class
-	// overtakes is set if the call goes before its turn. turn is whose turn it is
-	// in the group of the call.
-	overtakes bool
-	turn      *turn
-	// overdue is set for a fan-out call that goes before urgent ones.
-	overdue bool
-}
-
-// next returns the claim of the call that goes next in the bucket; its place is nil
-// if none waits. interval is the time between two tokens, and overdue says whether a
-// fan-out call may go before urgent ones. It notes the revocations that are beyond
-// their share.
-func (q *queue) next(now time.Time, interval time.Duration, all *level, overdue bool) claim {
-	var inTurn, express *lane
-	for _, l := range q.lanes[urgent] {
-		if inTurn == nil || q.before(l, inTurn, all) {
-			inTurn = l
-		}
-		switch {
-		case l.revocations.size == 0:
-		case !q.inShare(l.turn) || !all.inShare(l.all):
-			l.revocations.first.value.waiter.demoted = true
-		case q.mayOvertake(l.turn) && (express == nil || q.before(l, express, all)):
-			express = l
-		}
-	}
-	overdue = overdue && q.overdue(now, interval)
-	switch {
-	case inTurn == nil && len(q.lanes[patient]) == 0:
-		return claim{}
-	case inTurn != nil && express != nil && express.revocations.first.value != inTurn.oldest():
-		return claim{place: express.revocations.first.value, class: Revocation, overtakes: true}
-	case inTurn == nil || overdue:
-		l := q.patientTurn(all)
-		c := claim{place: l.oldest(), class: FanOut, turn: l.turn, overdue: inTurn != nil}
-		if overdue {
-			c.class = Interactive
-		}
-		return c
-	}
-	c := claim{place: inTurn.oldest(), class: Interactive, turn: inTurn.turn}
-	if c.place.class == Revocation && q.inShare(inTurn.turn) {
-		c.class = Revocation
-	}
-	return c
-}
-
-// before reports whether it is the turn of l before m's. Between equals, that one goes
-// first which has had less elsewhere.
-func (q *queue) before(l, m *lane, all *level) bool {
-	turns, between := &q.turns[l.group], &all.turns[l.group]
-	if a, b := between.lead(l.all), between.lead(m.all); a != b && turns.lead(l.turn) == turns.lead(m.turn) {
-		return a < b
-	}
-	return turns.before(l.turn, m.turn)
-}
-
-// patientTurn is the lane of fan-outs whose turn it is. There must be one.
-func (q *queue) patientTurn(all *level) *lane {
-	var first *lane
-	for _, l := range q.lanes[patient] {
-		if first == nil || q.before(l, first, all) {
-			first = l
-		}
-	}
-	return first
-}
-
 // each calls f for all waiters, in no order. f may remove its argument.
 func (q *queue) each(f func(*waiter)) {
 	for _, lanes := range q.lanes {
 		for _, l := range lanes {
-			for _, calls := range []*list[*place]{&l.revocations, &l.others} {
+			for _, calls := range []*list[*place]{&l.revocations, &l.mints, &l.others} {
 				for n := calls.first; n != nil; {
 					// A waiter has one place in a lane at the most.
 					next := n.next

@@ -2,122 +2,12 @@ package pace
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
-
-// modelFlow is a flow as the model of a queue has it.
-type modelFlow struct {
-	calls []*waiter
-	start uint64
-	since uint64
-}
-
-// modelQueue orders calls as a queue does, by lists that are searched.
-type modelQueue struct {
-	flows    [groups]map[string]*modelFlow
-	now      [groups]uint64
-	clock    uint64
-	overtook bool
-}
-
-func (m *modelQueue) start(g group, key string) uint64 {
-	return max(m.flows[g][key].start, m.now[g])
-}
-
-// turn returns the flow that goes next, of those that match.
-func (m *modelQueue) turn(g group, match func(key string, f *modelFlow) bool) (first string) {
-	for key, f := range m.flows[g] {
-		if len(f.calls) == 0 || !match(key, f) {
-			continue
-		}
-		if first == "" || m.start(g, key) < m.start(g, first) ||
-			m.start(g, key) == m.start(g, first) && f.since < m.flows[g][first].since {
-			first = key
-		}
-	}
-	return first
-}
-
-func revocationOf(f *modelFlow) *waiter {
-	for _, w := range f.calls {
-		if w.class == Revocation {
-			return w
-		}
-	}
-	return nil
-}
-
-// pop returns the next call, in a queue without overdue calls.
-func (m *modelQueue) pop() *waiter {
-	every := func(string, *modelFlow) bool { return true }
-	inTurn := m.turn(urgent, every)
-	if inTurn == "" {
-		key := m.turn(patient, every)
-		if key == "" {
-			return nil
-		}
-		return m.take(patient, key, m.flows[patient][key].calls[0], false)
-	}
-	first := m.turn(urgent, func(key string, f *modelFlow) bool {
-		lead := m.start(urgent, key) - m.now[urgent]
-		return revocationOf(f) != nil && (lead == 0 || lead < maxLead && !m.overtook)
-	})
-	next := m.flows[urgent][inTurn].calls[0]
-	if first != "" {
-		if w := revocationOf(m.flows[urgent][first]); w != next {
-			return m.take(urgent, first, w, true)
-		}
-	}
-	return m.take(urgent, inTurn, next, false)
-}
-
-func (m *modelQueue) take(g group, key string, w *waiter, overtakes bool) *waiter {
-	f := m.flows[g][key]
-	if !overtakes {
-		m.now[g] = m.start(g, key)
-	}
-	m.overtook = overtakes
-	m.clock++
-	f.start, f.since = m.start(g, key)+1, m.clock
-	m.remove(g, w)
-	return w
-}
-
-func (m *modelQueue) push(g group, key string, w *waiter) {
-	if m.flows[g] == nil {
-		m.flows[g] = make(map[string]*modelFlow)
-	}
-	f := m.flows[g][key]
-	if f == nil {
-		f = &modelFlow{start: m.now[g]}
-		m.flows[g][key] = f
-	}
-	if len(f.calls) == 0 {
-		m.clock++
-		f.since = m.clock
-	}
-	f.calls = append(f.calls, w)
-}
-
-// remove removes w. When no call waits, all is forgotten.
-func (m *modelQueue) remove(g group, w *waiter) {
-	left := 0
-	for _, f := range m.flows[g] {
-		for i, other := range f.calls {
-			if other == w {
-				f.calls = append(f.calls[:i:i], f.calls[i+1:]...)
-				break
-			}
-		}
-		left += len(f.calls)
-	}
-	if left == 0 {
-		m.flows[g] = nil
-	}
-}
 
 // pop serves the next call of a queue of which no call is overdue.
 func pop(q *queue, all *level) *waiter {
@@ -132,12 +22,9 @@ func popAt(q *queue, all *level, now time.Time, interval time.Duration) (*waiter
 		return nil, claim
 	}
 	w, l := claim.place.waiter, claim.place.lane
-	q.pay(l.group, l.turn, claim.turn, claim.overtakes)
-	if l.group == patient {
-		q.unserved = now
-	}
+	q.spend(claim, now, true)
 	if claim.overdue {
-		q.turns[urgent].charge(l.key)
+		q.turns[prompt].charge(l.key)
 	}
 	q.remove(w, all)
 	return w, claim
@@ -146,7 +33,7 @@ func popAt(q *queue, all *level, now time.Time, interval time.Duration) (*waiter
 // A queue behaves like its model: each call comes out once, in its turn or before it.
 func TestQueueIsItsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		all, q := newLevel(10), newQueue(Bounds{Calls: 1000, Flows: 10})
+		all, q := newLevel(10, 1./tokensAMint), newQueue(Bounds{Calls: 1000, Flows: 10}, 1./tokensAMint)
 		var model modelQueue
 		type call struct {
 			w *waiter
@@ -165,7 +52,7 @@ func TestQueueIsItsModel(t *testing.T) {
 			"push": func(t *rapid.T) {
 				flow := Flow{
 					Key:   fmt.Sprint(rapid.IntRange(0, 4).Draw(t, "flow")),
-					Class: Class(rapid.IntRange(int(Revocation), int(FanOut)).Draw(t, "class")),
+					Class: Class(rapid.IntRange(int(Urgent), int(Spare)).Draw(t, "class")),
 				}
 				w := &waiter{}
 				q.add(w, flow, &all)
@@ -191,7 +78,7 @@ func TestQueueIsItsModel(t *testing.T) {
 			"": func(t *rapid.T) {
 				n := 0
 				q.each(func(*waiter) { n++ })
-				if q.size != len(waiting) || n != len(waiting) || q.queuedAtLeast(FanOut) != n {
+				if q.size != len(waiting) || n != len(waiting) || q.queuedAtLeast(Spare) != n {
 					t.Fatalf("size %d, %d in it, want %d", q.size, n, len(waiting))
 				}
 				for g := range q.turns {
@@ -210,14 +97,13 @@ func TestQueueIsItsModel(t *testing.T) {
 // which may go once less.
 func TestAheadIsHowManyGoBefore(t *testing.T) {
 	const flows = 5
-	for first := Revocation; first <= FanOut; first++ {
+	for _, first := range []Class{Revocation, Interactive, FanOut} {
 		t.Run(first.String(), rapid.MakeCheck(func(t *rapid.T) {
-			all, q := newLevel(100), newQueue(Bounds{Calls: 1000, Flows: 100})
+			all, q := newLevel(100, 0), newQueue(Bounds{Calls: 1000, Flows: 100}, 0)
 			draw := func(least, most Class) Flow {
-				return Flow{
-					Key:   fmt.Sprint(rapid.IntRange(1, flows).Draw(t, "flow")),
-					Class: Class(rapid.IntRange(int(least), int(most)).Draw(t, "class")),
-				}
+				classes := []Class{Revocation, Interactive, FanOut}
+				classes = classes[slices.Index(classes, least) : slices.Index(classes, most)+1]
+				return Flow{Key: fmt.Sprint(rapid.IntRange(1, flows).Draw(t, "flow")), Class: rapid.SampledFrom(classes).Draw(t, "class")}
 			}
 			for range rapid.IntRange(0, 8).Draw(t, "fan-outs") {
 				q.add(&waiter{}, draw(FanOut, FanOut), &all)
@@ -226,9 +112,9 @@ func TestAheadIsHowManyGoBefore(t *testing.T) {
 				q.add(&waiter{}, draw(first, max(first, Interactive)), &all)
 			}
 			last, flow := &waiter{}, draw(first, FanOut)
-			ahead, expected := q.ahead(flow), expectedEarly(&q, flow)
+			ahead, expected := aheadOf(&q, flow), expectedEarly(&q, flow)
 			q.add(last, flow, &all)
-			n, early, owed, now := 0, 0, 0, time.Time{}
+			n, hasty, owed, now := 0, 0, 0, time.Time{}
 			for {
 				now = now.Add(time.Second)
 				w, c := popAt(&q, &all, now, time.Second)
@@ -236,8 +122,8 @@ func TestAheadIsHowManyGoBefore(t *testing.T) {
 					break
 				}
 				n++
-				if c.overtakes || c.overdue && flow.Class != FanOut {
-					early++
+				if c.by == early || c.overdue && flow.Class != FanOut {
+					hasty++
 				}
 				if c.overdue && flow.Class != FanOut && c.place.lane.key == flow.Key {
 					owed += flows - 1 // A turn of each other flow.
@@ -246,26 +132,71 @@ func TestAheadIsHowManyGoBefore(t *testing.T) {
 			var more, less int
 			switch flow.Class {
 			case Interactive: // Those that ahead expects are in it.
-				more, less = max(0, early-expected), early+expected+flows-1
+				more, less = max(0, hasty-expected), hasty+expected+flows-1
 			case FanOut: // With each goes the time in which one is overdue.
-				more, less = early, early+(flows-1)*patientEvery
+				more, less = hasty, hasty+(flows-1)*patientEvery
 			default:
-				more, less = early+expected, early+expected+flows-1
+				more, less = hasty+expected, hasty+expected+flows-1
 			}
 			if n > ahead+more+owed || n < ahead-less {
-				t.Fatalf("%s: %d went before, and %d were ahead; %d went early, %d were expected to, and %d turns are owed",
-					flow.Class, n, ahead, early, expected, owed)
+				t.Fatalf("%s: %d went before, and %d were ahead; %d went hasty, %d were expected to, and %d turns are owed",
+					flow.Class, n, ahead, hasty, expected, owed)
 			}
 		}))
 	}
 }
+
+// TestAheadOfEveryClass: ahead agrees with pop where calls of all classes wait, but for
+// a factor of two and two turns of each flow.
+func TestAheadOfEveryClass(t *testing.T) {
+	const flows = 5
+	for class := Urgent; class <= Spare; class++ {
+		t.Run(class.String(), rapid.MakeCheck(func(t *rapid.T) {
+			all, q := newLevel(100, 1./tokensAMint), newQueue(Bounds{Calls: 1000, Flows: 100}, 1./tokensAMint)
+			key := func() string { return fmt.Sprint(rapid.IntRange(1, flows).Draw(t, "flow")) }
+			now := time.Time{}
+			add := func(class Class) *waiter {
+				w := &waiter{}
+				q.add(w, Flow{Key: key(), Class: class}, &all)
+				return w
+			}
+			for range rapid.IntRange(0, 60).Draw(t, "calls") {
+				add(rapid.SampledFrom([]Class{Urgent, Revocation, Mint, Mint, Interactive, FanOut, Spare}).Draw(t, "class"))
+			}
+			for range rapid.IntRange(0, 20).Draw(t, "gone") {
+				now = now.Add(time.Second)
+				popAt(&q, &all, now, time.Second)
+			}
+			flow := Flow{Key: key(), Class: class}
+			if class == Interactive { // The mints of the same flow may let it go before them, or not.
+				flow.Key = "reader"
+			}
+			demoted := class == Revocation && !q.level.inShare(&turn{start: q.turns[prompt].now + uint64(q.turns[prompt].leadOf(flow.Key))})
+			ahead, last, n := q.ahead(flow, demoted, view{}), &waiter{}, 0.
+			q.add(last, flow, &all)
+			for {
+				now = now.Add(time.Second)
+				if w, _ := popAt(&q, &all, now, time.Second); w == last {
+					break
+				}
+				n++
+			}
+			if n > ahead*2+2*flows || n < ahead/2-2*flows {
+				t.Fatalf("%g went before, and %g were ahead", n, ahead)
+			}
+		}))
+	}
+}
+
+// aheadOf is the number of calls that go before one of flow, in a queue without mints.
+func aheadOf(q *queue, flow Flow) int { return int(q.ahead(flow, false, view{})) }
 
 // expectedEarly is how many calls ahead expects to go before their turn, and by that
 // before a new call of flow.
 func expectedEarly(q *queue, flow Flow) int {
 	switch flow.Class {
 	case Revocation:
-		return q.ahead(flow) - q.rounds(urgent, flow.Key, func(l *lane) int { return l.revocations.size })
+		return aheadOf(q, flow) - q.rounds(prompt, flow.Key, revocationsOf, view{})
 	case Interactive:
 		return q.overtaking(flow.Key)
 	default:
@@ -275,7 +206,7 @@ func expectedEarly(q *queue, flow Flow) int {
 
 // A call in several lanes leaves all of them when it goes.
 func TestPlacesGoTogether(t *testing.T) {
-	all, q := newLevel(10), newQueue(Bounds{Calls: 10, Flows: 10})
+	all, q := newLevel(10, 0), newQueue(Bounds{Calls: 10, Flows: 10}, 0)
 	w := &waiter{}
 	for _, flow := range []Flow{{"a", FanOut}, {"b", Interactive}, {"b", Interactive}, {"a", FanOut}, {"a", Interactive}} {
 		q.add(w, flow, &all)
@@ -285,7 +216,7 @@ func TestPlacesGoTogether(t *testing.T) {
 	}
 	n := 0
 	q.each(func(*waiter) { n++ })
-	if got := pop(&q, &all); n != 1 || got != w || q.size != 0 || q.queued != [classes]int{} || len(q.lanes[urgent])+len(q.lanes[patient]) != 0 {
+	if got := pop(&q, &all); n != 1 || got != w || q.size != 0 || q.queued != [classes]int{} || len(q.lanes[prompt])+len(q.lanes[patient]) != 0 {
 		t.Errorf("%d in it; then %+v", n, q)
 	}
 }

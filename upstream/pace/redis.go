@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -61,6 +60,9 @@ type redisRules struct {
 	Memory int64   `json:"memory"`
 	Grace  int64   `json:"grace"`
 	Expire int64   `json:"expire"` // milliseconds
+	// MintShare and UrgentRun are how classes share tokens.
+	MintShare float64 `json:"mint_share"`
+	UrgentRun int     `json:"urgent_run"`
 }
 
 type redisTerms struct {
@@ -120,7 +122,7 @@ func (r *Redis) Take(ctx context.Context, ask Ask) (Answer, error) {
 	var answer Answer
 	err := r.run(ctx, r.scripts.take, []Terms{ask.Bucket, ask.Organization}, []any{
 		r.rules(ask.Rules), ask.Bucket.encode(), ask.Organization.encode(), r.replica,
-		int(ask.Class), ask.BucketDebt.encode(), ask.OrganizationDebt.encode(),
+		ask.Class.number(), ask.BucketDebt.encode(), ask.OrganizationDebt.encode(), ask.BucketWaits.number(), ask.OrganizationWaits.number(),
 	}, func(reply *reply) {
 		answer.Granted = reply.text() == "1"
 		answer.BucketWait, answer.OrganizationWait = reply.time(), reply.time()
@@ -192,6 +194,7 @@ func (r *Redis) rules(rules Rules) string {
 		Window: rules.Window.Microseconds(), Margin: rules.Margin, Lower: l.Lower, Step: l.Step,
 		Quiet: l.Quiet.Microseconds(), Memory: l.Memory.Microseconds(),
 		Grace: r.options.Grace.Microseconds(), Expire: r.options.Expire.Milliseconds(),
+		MintShare: rules.MintShare, UrgentRun: urgentRun,
 	})
 	r.encoded.Store(&encodedRules{rules, text})
 	return text
@@ -212,51 +215,6 @@ func encode(v any) string {
 		return "{}" // An infinite number, which New refuses; the script fails.
 	}
 	return string(text)
-}
-
-// reply reads the values that a script returned, from the front. err is set once a
-// value is missing or malformed.
-type reply struct {
-	values []string
-	err    error
-}
-
-var errReply = errors.New("a script returned an unexpected reply")
-
-func (r *reply) text() string {
-	if len(r.values) == 0 {
-		r.err = errReply
-		return ""
-	}
-	value := r.values[0]
-	r.values = r.values[1:]
-	return value
-}
-
-func (r *reply) float() float64 {
-	f, err := strconv.ParseFloat(r.text(), 64)
-	if err != nil {
-		r.err = errReply
-	}
-	return f
-}
-
-// maxTime is above any time that a script returns, and fits a Duration.
-const maxTime = 365 * 24 * time.Hour
-
-// time reads microseconds, rounded up: asking too early means asking twice.
-func (r *reply) time() time.Duration {
-	f := r.float()
-	if f > 0 {
-		f = min(f+1, float64(maxTime/time.Microsecond))
-	}
-	return time.Duration(f) * time.Microsecond
-}
-
-func (r *reply) state() State {
-	s := State{Rate: r.float(), RefusedRate: r.float(), Tokens: r.float(), Epoch: uint64(r.float())}
-	s.Closed, s.Refused, s.Waiting = r.time(), r.time(), int(r.float())
-	return s
 }
 
 // call makes a call to Redis. Its error wraps ErrUnavailable.

@@ -17,14 +17,21 @@ import "github.com/redis/go-redis/v9"
 //	refused       the time of the last refusal
 //	refused_rate  the rate that was refused when the rate was last lowered
 //	closed        the time until which no call is made
-//	express       the time until which revocations wait as interactive calls
+//	express       the time until which revocations and mints wait as interactive calls,
+//	              where such calls wait
+//	mints         what mints have earned of the next token, as level.credit
+//	run           the number of urgent calls that went in succession before others
 //	w:REPLICA     class:since:due, of a replica that waits until due
+//	m:REPLICA     what waits there besides: Waits.number, absent if that is 0
 //
-// Instants are Unix microseconds by Redis's clock.
+// Instants are Unix microseconds by Redis's clock. Classes have the numbers of
+// Class.number.
 //
 // Waiting replicas take turns: by class, then by since. Of two tokens in succession
-// one at the most goes before the turns of others to a revocation, whatever replica
-// asks for it. A replica that does not ask within the grace after its due loses its
+// one at the most goes before the turns of others to a revocation or a mint, whatever
+// replica asks for it. Where revocations wait, mints have their share of the tokens of
+// all replicas, and where urgent calls wait, the others have every tenth. Spare calls
+// have no turn. A replica that does not ask within the grace after its due loses its
 // turn, so a replica that died or has no waiting calls left delays the others by no
 // more than the grace.
 
@@ -47,13 +54,18 @@ local price = function(b)
 end
 
 local read = function(key, terms)
-	local b = {key = key, terms = terms, turns = {}, others = 0, epoch = 0, raised = 0, refused = 0, refused_rate = 0, closed = 0, express = 0}
+	local b = {
+		key = key, terms = terms, turns = {}, waits = {}, epoch = 0, raised = 0, refused = 0, refused_rate = 0,
+		closed = 0, express = 0, mints = 0, run = 0,
+	}
 	local fields = redis.call('HGETALL', key)
 	for i = 1, #fields, 2 do
 		local name, value = fields[i], fields[i + 1]
 		if name:sub(1, 2) == 'w:' then
 			local class, since, due = value:match('^(%d+):(%d+):(%d+)$')
 			b.turns[name:sub(3)] = {class = tonumber(class), since = tonumber(since), due = tonumber(due)}
+		elseif name:sub(1, 2) == 'm:' then
+			b.waits[name:sub(3)] = tonumber(value)
 		else
 			b[name] = tonumber(value)
 		end -- of a field
@@ -61,6 +73,7 @@ local read = function(key, terms)
 	b.floor = math.min(terms.floor, terms.calls)
 	b.rate = math.min(b.rate or terms.calls, terms.calls)
 	price(b)
+	if (b.tat or 0) + b.interval < now then b.run = 0 end -- if: nobody has waited since
 	return b
 end
 
@@ -90,119 +103,10 @@ local state = function(b, reply, me)
 	if b.refused > 0 then ago = now - b.refused end
 	for _, n in ipairs({
 		exact(b.rate), exact(b.refused_rate), whole(tokens(b)), whole(b.epoch),
-		whole(math.max(0, b.closed - now)), whole(ago), whole(others),
+		whole(math.max(0, b.closed - now)), whole(ago), whole(others), exact(b.mints),
 	}) do reply[#reply + 1] = n end
 	return reply
 end
-`
-
-// scriptTake takes a token from both buckets, or registers this replica as waiting
-// for the bucket without one.
-//
-//	KEYS  bucket, organization
-//	ARGV  rules; terms of both; this replica; class; debts of both
-//
-// It returns whether it took them, the time until each bucket has a token (another
-// one), the states of both, and the arguments of scriptReturn.
-const scriptTake = scriptTerms + `
-local me, class = ARGV[4], tonumber(ARGV[5])
-
-local raise = function(b)
-	local calls = b.terms.calls
-	if b.rate >= calls or now < b.closed or now - b.raised < rules.quiet or now - b.refused < rules.quiet then return end
-	local top = calls
-	if now - b.refused < rules.memory and b.refused_rate > 0 then
-		top = math.min(top, b.refused_rate * (1 - rules.step))
-	end -- of memory
-	b.rate = math.max(b.rate, math.min(b.rate + rules.step * calls, top))
-	b.raised = now
-	price(b)
-	write(b, 'rate', exact(b.rate), 'raised', whole(now))
-end
-
--- A replica's own calls are in tat, but for late timers and the network, unless Redis
--- has lost some.
-local pay = function(b, debt)
-	local known = math.max(b.tat or 0, now)
-	local spent = known + debt.unsettled
-	if not b.tat or now + debt.own > known + b.interval + rules.grace then
-		spent = math.max(spent, now + debt.own)
-	end -- of what it lost
-	if spent > known then
-		b.tat = spent
-		write(b, 'tat', whole(b.tat))
-	end -- of a debt
-end
-
--- The class that counts: revocations have a share of the tokens.
-local counted = function(b, class)
-	if class == 1 and now < b.express then return 2 end
-	return class
-end
-
--- Since when this replica waits. Revocations and interactive calls share a turn.
-local since = function(b)
-	local mine = b.turns[me]
-	if mine and (mine.class == class or math.max(mine.class, class) <= 2) then return mine.since end
-	return now
-end
-
--- Whether all tokens are for replicas that go before this one.
-local spoken_for = function(b)
-	local mine, from, ahead = counted(b, class), since(b), 0
-	for replica, turn in pairs(b.turns) do
-		local other = counted(b, turn.class)
-		if turn.due + rules.window < now then
-			redis.call('HDEL', b.key, 'w:' .. replica)
-		elseif replica ~= me and turn.due + b.grace > now and
-			(other < mine or (other == mine and turn.since < from)) then
-			ahead = ahead + 1
-		end -- of its turn
-	end
-	return ahead >= tokens(b)
-end
-
-local line_up = function(b, wait)
-	write(b, 'w:' .. me, whole(class) .. ':' .. whole(since(b)) .. ':' .. whole(now + wait))
-end
-
-local leave = function(b)
-	if b.turns[me] then redis.call('HDEL', b.key, 'w:' .. me) end -- if
-end
-
-local take = function(b)
-	local before = tat(b)
-	b.tat = before + b.interval
-	write(b, 'tat', whole(b.tat))
-	-- Not the next token, and the one after that.
-	if class == 1 and now >= b.express then write(b, 'express', whole(now + b.interval * 1.5)) end -- if
-	leave(b)
-	return whole(b.tat) .. ':' .. whole(before)
-end
-
-local own, all = read(KEYS[1], cjson.decode(ARGV[2])), read(KEYS[2], cjson.decode(ARGV[3]))
-raise(own)
-pay(own, cjson.decode(ARGV[6]))
-pay(all, cjson.decode(ARGV[7]))
-local own_wait, all_wait = wait(own), wait(all)
-if own_wait <= 0 and spoken_for(own) then own_wait = own.grace end
-if all_wait <= 0 and spoken_for(all) then all_wait = all.grace end
-
-local granted, receipt = '0', ''
-if own_wait > 0 then
-	line_up(own, own_wait)
-	leave(all)
-elseif all_wait > 0 then
-	line_up(all, all_wait)
-else
-	granted, receipt = '1', take(own) .. ':' .. take(all)
-	own_wait, all_wait = wait(own), wait(all)
-end
-local reply = {granted, whole(math.max(0, own_wait)), whole(math.max(0, all_wait))}
-state(own, reply, me)
-state(all, reply, me)
-reply[#reply + 1] = receipt
-return reply
 `
 
 // scriptReturn gives a token back to each bucket from which none was taken since.

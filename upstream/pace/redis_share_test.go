@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -121,5 +124,148 @@ func TestDeletingNothingStarvesNobodyOnRedis(t *testing.T) {
 				t.Errorf("%d of %d are reads", reads, counted)
 			}
 		})
+	}
+}
+
+// replicaTokens lets replicas, each with a class of calls, ask for tokens of one bucket
+// until one of them has had a number, and returns which had them.
+func replicaTokens(t *testing.T, rules Rules, tokens int, asks map[string]Ask) string {
+	t.Helper()
+	addr := redistest.Start(t)
+	terms := Terms{Bucket: "b", Limit: Limit{20, 1}}
+	replicas := make(map[string]*Redis)
+	for name, ask := range asks {
+		replicas[name] = newShared(t, addr, RedisOptions{Grace: time.Hour})
+		ask.Rules, ask.Bucket, ask.Organization = rules, terms, Terms{Limit: roomy}
+		asks[name] = ask
+	}
+	take := func(name string) bool {
+		answer, err := replicas[name].Take(t.Context(), asks[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Granted
+	}
+	names := slices.Sorted(maps.Keys(asks))
+	var order strings.Builder
+	if take(names[0]) { // The first token is for whoever comes first.
+		for _, name := range names {
+			take(name)
+		}
+	}
+	timetest.Eventually(t, "the tokens are taken", func() bool {
+		for _, name := range names {
+			if take(name) {
+				order.WriteString(name)
+				take(name) // It has another call.
+			}
+		}
+		return order.Len() >= tokens
+	})
+	return order.String()[:tokens]
+}
+
+// TestMintsHaveAShareBetweenReplicas: of the tokens of all replicas, mints have their share
+// beside revocations: where each has a replica of its own, and where one has both.
+func TestMintsHaveAShareBetweenReplicas(t *testing.T) {
+	t.Parallel()
+	options := Options{Window: 12 * time.Second, MintShare: 0.2}
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	order := replicaTokens(t, options.rules(), 15, map[string]Ask{
+		"m": {Class: Mint}, "r": {Class: Revocation}, "s": {Class: Revocation},
+	})
+	if n := strings.Count(order, "m"); n < 2 || n > 4 {
+		t.Errorf("went %s", order)
+	}
+	if strings.Contains(order, "rrrrr") || strings.Contains(order, "sssss") {
+		t.Errorf("replicas with revocations do not take turns: %s", order)
+	}
+}
+
+// TestUrgentCallsBetweenReplicas: nine tokens of ten are for the replica with urgent calls,
+// and one is not.
+func TestUrgentCallsBetweenReplicas(t *testing.T) {
+	t.Parallel()
+	options := Options{Window: 12 * time.Second}
+	if err := options.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	order := replicaTokens(t, options.rules(), 15, map[string]Ask{
+		"U": {Class: Urgent}, "r": {Class: Revocation}, "i": {Class: Interactive},
+	})
+	if n := strings.Count(order, "U"); n < 12 || n > 14 {
+		t.Errorf("went %s", order)
+	}
+}
+
+// TestSpareCallsBetweenReplicas: a spare call does not take the last token, nor one that
+// another replica waits for, and others do not wait for it.
+func TestSpareCallsBetweenReplicas(t *testing.T) {
+	t.Parallel()
+	take := replicasOf(t, func(string) (bucket, organization Terms) {
+		return Terms{Bucket: "b", Limit: Limit{8, 2}}, Terms{Limit: roomy}
+	})
+	if !take("broker", Spare).Granted {
+		t.Error("a spare call does not go though nobody wants the budget")
+	}
+	answer := take("broker", Spare)
+	if answer.Granted {
+		t.Error("a spare call took the last token")
+	}
+	if other := take("reader", FanOut); !other.Granted || other.Bucket.Waiting != 0 {
+		t.Errorf("a call waits for a spare one: %+v", other)
+	}
+	take("reader", FanOut)
+	if take("broker", Spare).Granted {
+		t.Error("a spare call went while another replica waited")
+	}
+	timetest.Eventually(t, "the other call has a token", func() bool {
+		if take("broker", Spare).Granted {
+			t.Error("a spare call took the token of another")
+		}
+		return take("reader", FanOut).Granted
+	})
+}
+
+// TestMintShareOnRedis: two replicas, both with revocations and mints, give mints their
+// share of what all make.
+func TestMintShareOnRedis(t *testing.T) {
+	t.Parallel()
+	addr := redistest.Start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var crowds []*crowd
+	for range 2 {
+		p := newPacer(t, Options{
+			Window: 6 * time.Second, Organization: roomy, Default: Limit{60, 1}, MintShare: 0.2,
+			Shared: newShared(t, addr, RedisOptions{Grace: time.Hour}),
+		})
+		c := newCrowd(t, p)
+		c.work(ctx, "revoker", Revocation, 4, "keys")
+		for i := range 4 {
+			c.work(ctx, fmt.Sprint("team", i), Mint, 2, "keys")
+		}
+		crowds = append(crowds, c)
+	}
+	mints, all := 0, 0
+	timetest.Eventually(t, "enough calls went", func() bool {
+		mints, all = 0, 0
+		for _, c := range crowds {
+			for i := range 4 {
+				mints += c.count(fmt.Sprint("team", i))
+			}
+			all += c.count("revoker")
+		}
+		all += mints
+		return all >= 60
+	})
+	cancel()
+	for _, c := range crowds {
+		c.all.Wait()
+	}
+	t.Logf("%d of %d are mints", mints, all)
+	if mints < 60/5-3 || mints > 60/5+6 {
+		t.Errorf("%d of %d are mints", mints, all)
 	}
 }

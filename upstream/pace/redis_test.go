@@ -223,7 +223,7 @@ func TestRedisLearnsAsAReplicaDoes(t *testing.T) {
 	rules := options.rules()
 	terms := Terms{Bucket: "b", Limit: Limit{1000, 10}, Floor: 2}
 	organization := Terms{Limit: roomy}
-	local := newBucket("b", terms.Limit, terms.Floor, options.Bounds)
+	local := newBucket("b", terms.Limit, terms.Floor, &options)
 	now := time.Now()
 	for step := range 30 {
 		var shared State

@@ -29,11 +29,17 @@ type Ask struct {
 	// Bucket and Organization are the buckets to take from.
 	Bucket, Organization Terms
 	// Class is the class of the call that this replica would make. Of the tokens for
-	// revocations, no two in succession go before the turns of other replicas.
+	// revocations and mints, no two in succession go before the turns of other replicas.
 	Class Class
+	// BucketWaits and OrganizationWaits are what waits in this replica for each.
+	BucketWaits, OrganizationWaits Waits
 	// BucketDebt and OrganizationDebt are settled first.
 	BucketDebt, OrganizationDebt Debt
 }
+
+// Waits says which calls are among those of a replica that wait for a token. It decides
+// on the share of mints.
+type Waits struct{ Mints, Revocations bool }
 
 // Answer is the answer to an [Ask].
 type Answer struct {
@@ -81,6 +87,8 @@ type State struct {
 	Refused time.Duration
 	// Waiting is the number of other replicas that wait.
 	Waiting int
+	// MintCredit is what mints have earned of the next token, at most 1.
+	MintCredit float64
 	// Lowered reports, after a [Refusal], whether it lowered the rate.
 	Lowered bool
 }

@@ -28,7 +28,24 @@ type BucketState struct {
 }
 
 // Queued is the number of waiting calls, by class.
-type Queued struct{ Revocation, Interactive, FanOut int }
+type Queued struct{ Urgent, Revocation, Mint, Interactive, FanOut, Spare int }
+
+// ByClass are the same numbers, with classes as indices.
+func (q Queued) ByClass() map[Class]int {
+	return map[Class]int{
+		Urgent: q.Urgent, Revocation: q.Revocation, Mint: q.Mint,
+		Interactive: q.Interactive, FanOut: q.FanOut, Spare: q.Spare,
+	}
+}
+
+func (q *Queued) add(other Queued) {
+	q.Urgent += other.Urgent
+	q.Revocation += other.Revocation
+	q.Mint += other.Mint
+	q.Interactive += other.Interactive
+	q.FanOut += other.FanOut
+	q.Spare += other.Spare
+}
 
 // Snapshot returns the states of all buckets: the organization's first, then those
 // that are configured or were used. It asks the shared budget once; if that fails,
@@ -61,9 +78,7 @@ func (p *Pacer) Snapshot(ctx context.Context) []BucketState {
 	}
 	all := &snapshot[0].Queued
 	for _, s := range snapshot[1:] {
-		all.Revocation += s.Queued.Revocation
-		all.Interactive += s.Queued.Interactive
-		all.FanOut += s.Queued.FanOut
+		all.add(s.Queued)
 	}
 	return snapshot
 }
@@ -78,9 +93,12 @@ func (p *Pacer) stateOf(b *bucket, now time.Time) BucketState {
 		LastLimited: b.learned.refused,
 		Shared:      !p.alone(),
 		Queued: Queued{
+			Urgent:      b.queue.queued[Urgent],
 			Revocation:  b.queue.queued[Revocation],
+			Mint:        b.queue.queued[Mint],
 			Interactive: b.queue.queued[Interactive],
 			FanOut:      b.queue.queued[FanOut],
+			Spare:       b.queue.queued[Spare],
 		},
 	}
 	if b.learned.closed.After(now) {

@@ -6,26 +6,39 @@ import "time"
 type group uint8
 
 const (
-	// urgent are revocations and interactive calls. A revocation may go before its
-	// turn, and is paid for with that turn.
+	// urgent are the calls that go before all others.
 	urgent group = iota
+	// prompt are revocations, mints and interactive calls. A revocation or a mint may
+	// go before its turn, and is paid for with that turn.
+	prompt
 	// patient are the calls of fan-outs.
 	patient
+	// spare are the calls that wait for tokens that nobody wants.
+	spare
 
 	groups
 )
 
 func (c Class) group() group {
-	if c == FanOut {
+	switch c {
+	case Urgent:
+		return urgent
+	case FanOut:
 		return patient
+	case Spare:
+		return spare
+	default:
+		return prompt
 	}
-	return urgent
 }
 
 const (
 	// maxLead is by how many calls a flow may be ahead of its turn through
-	// revocations. Further ones wait for the turn, as interactive calls do.
+	// revocations and mints. Further ones wait for the turn, as interactive calls do.
 	maxLead = 8
+	// urgentRun is how many urgent calls go in succession before one of those that
+	// wait behind them.
+	urgentRun = 9
 	// patientEvery is the number of intervals of a bucket in which one fan-out
 	// call goes, whatever else waits.
 	patientEvery = 8
@@ -44,6 +57,8 @@ type turns struct {
 	clock uint64
 	// waiting is the number of waiting calls.
 	waiting int
+	// kept is the number of places that are kept for refused calls.
+	kept int
 }
 
 // turn is the place of a flow in the order.
@@ -56,34 +71,44 @@ type turn struct {
 	// waiting is the number of its waiting calls. A flow without any is remembered
 	// while it is ahead, so that leaving does not pay for what it took.
 	waiting int
+	// kept is when its refused calls are to come back whose places are kept, in order.
+	// While it is held, since is that of the first of them.
+	kept []time.Time
+	held bool
 }
 
 func (t *turns) enter(key string) *turn {
 	f := t.flows[key]
 	if f == nil {
-		if t.flows == nil {
-			t.flows = make(map[string]*turn)
-		}
-		f = &turn{start: t.now}
-		t.flows[key] = f
+		f = t.add(key)
 	}
-	if f.waiting == 0 {
+	if f.waiting == 0 && !f.held {
 		t.clock++
 		f.since = t.clock
 	}
+	f.held = len(f.kept) > 0
 	f.waiting++
 	t.waiting++
+	return f
+}
+
+// add adds the flow of key, which is not ahead of its turn.
+func (t *turns) add(key string) *turn {
+	if t.flows == nil {
+		t.flows = make(map[string]*turn)
+	}
+	f := &turn{start: t.now}
+	t.flows[key] = f
 	return f
 }
 
 func (t *turns) leave(key string, f *turn) {
 	f.waiting--
 	t.waiting--
-	switch {
-	case t.waiting == 0: // Nobody was kept waiting, so nobody owes anything.
-		clear(t.flows)
-	case f.waiting == 0 && (f.start <= t.now || len(t.flows) > t.most):
-		delete(t.flows, key)
+	if t.waiting == 0 {
+		t.settle()
+	} else {
+		t.drop(key, f)
 	}
 }
 
@@ -118,13 +143,18 @@ func (t *turns) pay(f, inTurn *turn) {
 	if inTurn != nil && inTurn.start > t.now {
 		t.now = inTurn.start
 		for key, g := range t.flows {
-			if g.waiting == 0 && g.start <= t.now {
-				delete(t.flows, key)
-			}
+			t.drop(key, g)
 		}
 	}
 	t.clock++
 	f.start, f.since = max(f.start, t.now)+1, t.clock
+}
+
+// lend gives the turn of one flow to a call of another. The flow whose turn it is pays.
+func (t *turns) lend(to, inTurn *turn) {
+	t.pay(inTurn, inTurn)
+	t.clock++
+	to.since = t.clock
 }
 
 // charge charges the flow of key for a call of another group. Where nobody waits it
@@ -135,55 +165,15 @@ func (t *turns) charge(key string) {
 		if t.waiting == 0 || len(t.flows) > t.most {
 			return
 		}
-		f = &turn{start: t.now}
-		t.flows[key] = f
+		f = t.add(key)
 	}
 	f.start = max(f.start, t.now) + 1
 }
 
-// level is the order at one budget: in a bucket, or between the buckets that wait
-// for the organization's.
-type level struct {
-	turns [groups]turns
-	// overtook is set after a call that went before its turn. The next one goes in
-	// turn, so that those before their turn are half of the calls at the most.
-	overtook bool
-	// unserved is since when patient calls wait and none has gone; between buckets, since
-	// when none has gone before urgent ones.
-	unserved time.Time
-}
-
-func newLevel(most int) level {
-	return level{turns: [groups]turns{{most: most}, {most: most}}}
-}
-
-func (l *level) enter(g group, key string, now time.Time) *turn {
-	if g == patient && l.turns[patient].waiting == 0 {
-		l.unserved = now
+// chargeLead charges the flow of key for an urgent call, up to the lead that
+// revocations can have.
+func (t *turns) chargeLead(key string) {
+	if t.leadOf(key) < maxLead {
+		t.charge(key)
 	}
-	return l.turns[g].enter(key)
-}
-
-// mayOvertake reports whether a revocation of f may go before its turn. The first
-// one always may: it is no more than its turn.
-func (l *level) mayOvertake(f *turn) bool {
-	lead := l.turns[urgent].lead(f)
-	return lead == 0 || lead < maxLead && !l.overtook
-}
-
-// inShare reports whether f has not used up its share of revocations.
-func (l *level) inShare(f *turn) bool { return l.turns[urgent].lead(f) < maxLead }
-
-// overdue reports whether it is time for a patient call.
-func (l *level) overdue(now time.Time, interval time.Duration) bool {
-	return l.turns[patient].waiting > 0 && now.Sub(l.unserved) >= patientEvery*interval
-}
-
-// pay charges f for a call.
-func (l *level) pay(g group, f, inTurn *turn, overtakes bool) {
-	if overtakes {
-		inTurn = nil
-	}
-	l.overtook = overtakes
-	l.turns[g].pay(f, inTurn)
 }

@@ -23,9 +23,10 @@ type access struct {
 	file *callers.Source
 }
 
-// openAccess reads the policy file, unless fixed compiles a policy in its place.
-func openAccess(opened *closers, conf config.Config, catalog *Catalog, fixed func(callers.Rules) (*callers.Set, error), logger *slog.Logger) (*access, error) {
-	authenticator, err := authn.New(authn.Config{Issuers: issuers(conf.Authn), Logger: logger})
+// openAccess reads the policy file, unless fixed compiles a policy in its place. With
+// sessionKeys it makes sessions.
+func openAccess(opened *closers, conf config.Config, catalog *Catalog, fixed func(callers.Rules) (*callers.Set, error), sessionKeys func(context.Context) ([][]byte, error), logger *slog.Logger) (*access, error) {
+	authenticator, err := authn.New(authn.Config{Issuers: issuers(conf.Authn), SessionKeys: sessionKeys, Logger: logger})
 	if err != nil {
 		return nil, err
 	}

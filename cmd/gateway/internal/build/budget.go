@@ -22,7 +22,7 @@ func paceLimit(l config.Limit) pace.Limit { return pace.Limit{Calls: l.CallsPerM
 // other name is an error.
 func paceOptions(b config.Budget, names []string) (pace.Options, error) {
 	o := pace.Options{
-		Organization: paceLimit(b.Organization), Default: paceLimit(b.Default), Share: b.ReplicaShare,
+		Organization: paceLimit(b.Organization), Default: paceLimit(b.Default), Share: b.ReplicaShare, MintShare: b.MintShare,
 		Buckets: make(map[string]pace.Limit),
 	}
 	for i, l := range b.Buckets {

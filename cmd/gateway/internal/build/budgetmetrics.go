@@ -46,7 +46,7 @@ func newPaceEvents(budgets []string) paceEvents {
 	}
 	for _, budget := range budgets {
 		e.demoted.WithLabelValues(budget)
-		for class := pace.Revocation; class <= pace.FanOut; class++ {
+		for class := pace.Urgent; class <= pace.Spare; class++ {
 			e.left.WithLabelValues(budget, class.String())
 			for reason := pace.TooLate; reason <= pace.QueueFull; reason++ {
 				e.exhausted.WithLabelValues(budget, class.String(), reason.String())
@@ -131,7 +131,7 @@ func (c budgetCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.budget.Snapshot(ctx) {
 		ch <- prometheus.MustNewConstMetric(c.rate, prometheus.GaugeValue, s.Rate, s.Bucket)
 		ch <- prometheus.MustNewConstMetric(c.ceiling, prometheus.GaugeValue, s.Ceiling, s.Bucket)
-		for class, n := range map[pace.Class]int{pace.Revocation: s.Queued.Revocation, pace.Interactive: s.Queued.Interactive, pace.FanOut: s.Queued.FanOut} {
+		for class, n := range s.Queued.ByClass() {
 			ch <- prometheus.MustNewConstMetric(c.queued, prometheus.GaugeValue, float64(n), s.Bucket, class.String())
 		}
 	}

@@ -26,7 +26,7 @@ func Check(conf config.Config) (*Catalog, *callers.Set, error) {
 		return nil, nil, fmt.Errorf("config key audit.path: %q %w", conf.Audit.Path, err)
 	}
 	var opened closers
-	who, err := openAccess(&opened, conf, catalog, nil, slog.New(slog.DiscardHandler))
+	who, err := openAccess(&opened, conf, catalog, nil, nil, slog.New(slog.DiscardHandler))
 	if err := opened.Close(); err != nil {
 		return nil, nil, err
 	}

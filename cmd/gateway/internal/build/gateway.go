@@ -60,6 +60,7 @@ type Gateway struct {
 	secure      bool // callers connect over TLS
 	http        *Listener
 	grpc        *grpcListener // nil without an address
+	vault       *Listener     // nil without an address
 	ops         *Listener     // nil without an address
 }
 
@@ -90,7 +91,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if g.access, err = openAccess(&g.opened, conf, catalog, o.Policy, o.Logger); err != nil {
+	if g.access, err = openAccess(&g.opened, conf, catalog, o.Policy, sessionKeys(conf, key, o.Logger), o.Logger); err != nil {
 		return err
 	}
 	if g.cache, err = openCache(ctx, &g.opened, conf, key, catalog, o.Logger); err != nil {
@@ -150,22 +151,36 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	if g.grpc, err = openGRPCListener(ctx, &g.opened, conf, server, secure, connections, o.Logger); err != nil {
 		return err
 	}
+	if g.vault, err = openVault(ctx, &g.opened, conf, server, catalog, secure, connections); err != nil {
+		return err
+	}
 	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(conf.OpsListen, registry, g.ready, o.Level, o.Logger), connections, o.Logger); err != nil {
 		return err
 	}
 	g.lifecycle = lifecycle{
 		ready: g.ready, delay: conf.Shutdown.Delay,
-		doors: []runner{g.http}, leave: g.http.port.Leave, closing: g.cache.closeBy,
+		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
 		work:       []runner{g.leases, g.adminKeys},
 		background: []runner{g.access, g.cache, g.leases.opening(), g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)
 	}
+	if g.vault != nil {
+		g.lifecycle.doors = append(g.lifecycle.doors, g.vault)
+	}
 	if g.ops != nil {
 		g.lifecycle.background = append(g.lifecycle.background, g.ops)
 	}
 	return nil
+}
+
+// leave asks the clients of the HTTP listeners to reconnect elsewhere.
+func (g *Gateway) leave() {
+	g.http.port.Leave()
+	if g.vault != nil {
+		g.vault.port.Leave()
+	}
 }
 
 // URL returns the base URL for callers. It assumes that TLS is off.
@@ -175,7 +190,7 @@ func (g *Gateway) URL() string { return g.http.URL() }
 // It must be called once.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.warnOfPlaintext(ctx)
-	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "ops_listen", g.ops.Address(), "tls", g.secure,
+	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "vault_listen", g.vault.Address(), "ops_listen", g.ops.Address(), "tls", g.secure,
 		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "version", g.version)
 	return g.lifecycle.run(ctx)
 }
@@ -184,7 +199,7 @@ func (g *Gateway) warnOfPlaintext(ctx context.Context) {
 	if g.secure {
 		return
 	}
-	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}} {
+	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}, {"vault_listen", g.config.VaultListen}} {
 		if host, _, _ := net.SplitHostPort(l.address); l.address != "" && !config.IsLoopback(host) {
 			g.logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", l.key)
 		}

@@ -34,6 +34,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Idempotency:   g.idempotency.Outcomes,
 		Callers:       g.access.policy,
 		Authenticator: g.access.authenticator,
+		Sessions:      g.access.authenticator,
 		Leases:        g.leases.given(),
 		AdminKeys:     g.adminKeys.given(),
 		Audit:         g.audit,

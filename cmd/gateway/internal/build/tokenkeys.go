@@ -19,6 +19,11 @@ const tokenKeyUse = "admin-gateway: resume tokens of inventories"
 // that encrypt the shared cache, or else from the admin key. They are derived anew for
 // each stream, because the secrets can be exchanged.
 func tokenKeys(conf config.Cache, adminKey upstream.KeySource, logger *slog.Logger) func(context.Context) ([][]byte, error) {
+	return sharedKeys(tokenKeyUse, conf, adminKey, logger)
+}
+
+// sharedKeys are keys for one use, as described at tokenKeys.
+func sharedKeys(use string, conf config.Cache, adminKey upstream.KeySource, logger *slog.Logger) func(context.Context) ([][]byte, error) {
 	sources := []upstream.KeySource{adminKey}
 	if len(conf.EncryptionKeys) > 0 {
 		sources = nil
@@ -33,7 +38,7 @@ func tokenKeys(conf config.Cache, adminKey upstream.KeySource, logger *slog.Logg
 			if err != nil {
 				return nil, fmt.Errorf("the secret that keys are derived from: %w", err)
 			}
-			if keys[i], err = hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, tokenKeyUse, sha256.Size); err != nil {
+			if keys[i], err = hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, use, sha256.Size); err != nil {
 				return nil, fmt.Errorf("derive a key: %w", err)
 			}
 		}

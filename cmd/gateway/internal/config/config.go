@@ -8,14 +8,19 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// GRPCListen is the address of the gRPC-only listener. An empty address disables
 	// it.
-	GRPCListen string   `yaml:"grpc_listen"`
-	OpsListen  string   `yaml:"ops_listen"`
-	TLS        TLS      `yaml:"tls"`
-	Upstream   Upstream `yaml:"upstream"`
-	Authn      Authn    `yaml:"authn"`
-	Cache      Cache    `yaml:"cache"`
-	Policy     string   `yaml:"policy"`
-	Audit      Audit    `yaml:"audit"`
+	GRPCListen string `yaml:"grpc_listen"`
+	OpsListen  string `yaml:"ops_listen"`
+	// VaultListen is the address of the listener for Vault's clients. An empty address
+	// disables it.
+	VaultListen string `yaml:"vault_listen"`
+	// Vault configures what they find there.
+	Vault    Vault    `yaml:"vault"`
+	TLS      TLS      `yaml:"tls"`
+	Upstream Upstream `yaml:"upstream"`
+	Authn    Authn    `yaml:"authn"`
+	Cache    Cache    `yaml:"cache"`
+	Policy   string   `yaml:"policy"`
+	Audit    Audit    `yaml:"audit"`
 	// OpsTLS protects the operators' listener. TLS does not apply to it.
 	OpsTLS OpsTLS `yaml:"ops_tls"`
 	CORS   CORS   `yaml:"cors"`
@@ -97,6 +102,7 @@ func New(d Defaults) Config {
 		Limits:    defaultLimits(d),
 		Inventory: defaultInventory(d),
 		Leases:    defaultLeases(d),
+		Vault:     defaultVault(),
 		Shutdown:  Shutdown{Delay: 5 * time.Second, Timeout: 25 * time.Second},
 		Telemetry: Telemetry{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}

@@ -46,6 +46,8 @@ func environment(variables map[string]string) func(string) (string, bool) {
 const wholeConfig = `listen: 0.0.0.0:1
 grpc_listen: 0.0.0.0:3
 ops_listen: "[::1]:2"
+vault_listen: 0.0.0.0:4
+vault: {mount: team/openai, logins: [eu, us/k8s]}
 tls:
   cert_file: /tls/tls.crt
   key_file: /tls/tls.key
@@ -60,6 +62,7 @@ upstream:
     default: {calls_per_minute: 5}
     buckets: [{name: projects, methods: [ProjectService/ListProjects], calls_per_minute: 20, burst: 4}]
     replica_share: 0.5
+    mint_share: 0.3
 authn:
   issuers:
     - url: https://issuer.example
@@ -111,10 +114,11 @@ telemetry:
 func TestLoadConfig(t *testing.T) {
 	t.Parallel()
 	whole := Config{
-		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2",
-		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
+		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2", VaultListen: "0.0.0.0:4",
+		Vault: Vault{Mount: "team/openai", Logins: []string{"eu", "us/k8s"}},
+		TLS:   TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Answers: AnswersStrict, IDCharacters: "_-|", Budget: Budget{
-			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5,
+			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5, MintShare: 0.3,
 		}},
 		Authn: Authn{Issuers: []Issuer{{
 			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
@@ -148,7 +152,8 @@ func TestLoadConfig(t *testing.T) {
 	withDefaults.Upstream.AdminKey.File = "/run/key"
 	withDefaults.Policy = "p.yaml"
 	everyVariable := Config{
-		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4",
+		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4", VaultListen: "localhost:6",
+		Vault:    Vault{Mount: "keys", Logins: []string{"oidc"}},
 		TLS:      TLS{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: Upstream{BaseURL: "http://b", AdminKey: SecretRef{File: "/key"}, Answers: AnswersLenient, IDCharacters: "_@", Budget: whole.Upstream.Budget},
 		Authn:    Authn{Issuers: []Issuer{{URL: "https://other.example", Audiences: []string{"x"}}}},
@@ -183,7 +188,8 @@ func TestLoadConfig(t *testing.T) {
 		{"empty file", "", required, withDefaults},
 		{"file of a comment", "# nothing yet\n", required, withDefaults},
 		{"environment wins", wholeConfig, map[string]string{
-			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_GRPC_LISTEN": "localhost:5", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
+			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_GRPC_LISTEN": "localhost:5", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_VAULT_LISTEN": "localhost:6",
+			"GATEWAY_VAULT_MOUNT": "keys", "GATEWAY_VAULT_LOGINS": "[oidc]", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
 			"GATEWAY_UPSTREAM_ADMIN_KEY_ENV": "", "GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/key",
 			"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": "",
 			"GATEWAY_TLS_SPIFFE_SOCKET": "unix:///s", "GATEWAY_TLS_TRUST_DOMAINS": "[example.org]",
@@ -267,6 +273,14 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"header of no proxy", key + "audit: {forwarded_header: X-Real-IP}", []string{"gateway.yaml:3:27: ", "X-Forwarded-For or Forwarded"}},
 		{"listen without port", key + "listen: 127.0.0.1", []string{"config key listen:", "host:port"}},
 		{"door without port", key + "grpc_listen: 127.0.0.1", []string{"config key grpc_listen:", "host:port"}},
+		{"vault without port", key + "vault_listen: 127.0.0.1", []string{"config key vault_listen:", "host:port"}},
+		{"a mount that climbs", key + "vault: {mount: a/../b}", []string{"config key vault.mount:", "a/../b"}},
+		{"a mount of Vault's own", key + "vault: {mount: sys/openai}", []string{"config key vault.mount:", "Vault's own"}},
+		{"no mount", key + "vault: {mount: ''}", []string{"config key vault.mount:"}},
+		{"a login of Vault's own", key + "vault: {logins: [token]}", []string{"config key vault.logins:", "token"}},
+		{"a login twice", key + "vault: {logins: [jwt, jwt]}", []string{"config key vault.logins:", "jwt"}},
+		{"a login with a dot", key + "vault: {logins: [a.b]}", []string{"config key vault.logins:", "a.b"}},
+		{"too many logins", key + "vault: {logins: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}", []string{"config key vault.logins:", "more than 16"}},
 		{"operators' certificate without key", key + "ops_tls: {cert_file: a}", []string{"config key ops_tls:", "go together"}},
 		{"operators' authorities alone", key + "ops_tls: {client_ca_file: a}", []string{"config key ops_tls:"}},
 		{"origin with a path", key + "cors: {allowed_origins: ['https://a.example/']}", []string{"config key cors.allowed_origins:", "https://a.example/"}},

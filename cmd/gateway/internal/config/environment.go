@@ -14,6 +14,7 @@ func (c *Config) settings() []setting {
 		{"listen", &c.Listen},
 		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
+		{"vault_listen", &c.VaultListen},
 		{"tls.cert_file", &c.TLS.CertFile},
 		{"tls.key_file", &c.TLS.KeyFile},
 		{"tls.client_ca_file", &c.TLS.ClientCAFile},
@@ -30,6 +31,7 @@ func (c *Config) settings() []setting {
 		{"upstream.budget.default.burst", &c.Upstream.Budget.Default.Burst},
 		{"upstream.budget.buckets", &c.Upstream.Budget.Buckets},
 		{"upstream.budget.replica_share", &c.Upstream.Budget.ReplicaShare},
+		{"upstream.budget.mint_share", &c.Upstream.Budget.MintShare},
 		{"authn.issuers", &c.Authn.Issuers},
 		{"cache.memory", &c.Cache.Memory},
 		{"cache.redis_url", &c.Cache.RedisURL},
@@ -58,7 +60,7 @@ func (c *Config) settings() []setting {
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
-	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings())
+	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings(), c.Vault.settings())
 }
 
 type setting struct {

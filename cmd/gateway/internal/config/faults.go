@@ -13,8 +13,8 @@ func (c *Config) Check(d Defaults) error {
 	fault := func(key, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("config key "+key+": "+format, args...))
 	}
-	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen} {
-		if _, _, err := net.SplitHostPort(address); err != nil && (key != "grpc_listen" || address != "") {
+	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen, "vault_listen": c.VaultListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (key != "grpc_listen" && key != "vault_listen" || address != "") {
 			fault(key, "%q is not a host:port address", address)
 		}
 	}
@@ -38,6 +38,7 @@ func (c *Config) Check(d Defaults) error {
 	if c.Policy == "" {
 		fault("policy", "the path of the policy file is missing; without a policy nobody may call")
 	}
+	c.Vault.check(fault)
 	c.Telemetry.check(fault)
 	t := c.TLS
 	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {

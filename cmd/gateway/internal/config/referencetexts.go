@@ -4,10 +4,11 @@ package config
 // is not here.
 func keyTexts() map[string]string {
 	return map[string]string{ //nolint:gosec // It has names of credentials, and no credential.
-		"listen":      "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
-		"grpc_listen": "Address of the door for gRPC alone, which is several times as fast. Empty: no such door.",
-		"ops_listen":  "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential unless `ops_tls` does: keep it where only operators reach it.",
-		"policy":      "Path of the policy file, which has the callers and their permissions. Required. Read again when it changes. [authorization.md](authorization.md)",
+		"listen":       "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
+		"grpc_listen":  "Address of the door for gRPC alone, which is several times as fast. Empty: no such door.",
+		"ops_listen":   "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential unless `ops_tls` does: keep it where only operators reach it.",
+		"vault_listen": "Address of the door with Vault's HTTP API, for its clients. Empty: no such door. [vault.md](vault.md)",
+		"policy":       "Path of the policy file, which has the callers and their permissions. Required. Read again when it changes. [authorization.md](authorization.md)",
 
 		"tls.cert_file":      "PEM file with the certificate of both doors, and its intermediates. Without TLS, callers' tokens are sent unencrypted.",
 		"tls.key_file":       "PEM file with the private key of that certificate, not encrypted.",
@@ -30,6 +31,7 @@ func keyTexts() map[string]string {
 		"upstream.budget.buckets[].calls_per_minute":    "Calls a minute that the upstream admits.",
 		"upstream.budget.buckets[].burst":               "How many of these may be sent at once after a pause.",
 		"upstream.budget.replica_share":                 "Part of each budget that this replica spends while Redis is lost: 1 divided by the number of replicas.",
+		"upstream.budget.mint_share":                    "Part of a budget that creates of keys have while revocations that are not urgent wait for it too: from 0 to 0.9. [upstream.md](upstream.md#keys-and-leases)",
 
 		"authn.issuers":              "Issuers whose JWTs are accepted. [authorization.md](authorization.md#who-calls)",
 		"authn.issuers[].url":        "The `iss` of tokens, compared exactly. OIDC discovery begins there, unless there is a `jwks_url`.",
@@ -75,6 +77,9 @@ func keyTexts() map[string]string {
 		"limits.concurrent_streams":  "Concurrent calls on one HTTP/2 connection.",
 		"limits.connections":         "Open connections of each listener. Half of them at most are anonymous, and a new one takes the place of an anonymous one rather than wait. [operations.md](operations.md#places)",
 		"limits.connection_age":      "Age at which a client is asked to reconnect, so that new replicas get their share of the calls.",
+
+		"vault.mount":  "Where Vault's clients find the roles: `MOUNT/creds/ROLE`. It may have slashes.",
+		"vault.logins": "Names of the logins that exchange a JWT for a token: `auth/NAME/login`. Empty: none.",
 
 		"inventory.concurrency":     "Concurrent reads of one inventory stream. 1 to 64. [inventory.md](inventory.md#what-it-costs)",
 		"inventory.longest_stream":  "How long an inventory stream lasts whose caller sets no earlier deadline; it then ends with a token to resume from. 1m to 12h.",

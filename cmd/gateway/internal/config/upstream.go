@@ -24,6 +24,8 @@ type Budget struct {
 	Buckets      []Bucket `yaml:"buckets"`
 	// ReplicaShare is the fraction that one replica may spend while Redis is lost.
 	ReplicaShare float64 `yaml:"replica_share"`
+	// MintShare is the fraction that creates of keys have where revocations wait.
+	MintShare float64 `yaml:"mint_share"`
 }
 
 // Limit bounds the calls of a bucket.
@@ -49,5 +51,6 @@ func defaultBudget() Budget {
 		Organization: Limit{CallsPerMinute: 60, Burst: 5},
 		Default:      Limit{CallsPerMinute: 7, Burst: 2},
 		ReplicaShare: 1.0 / 3,
+		MintShare:    0.2,
 	}
 }

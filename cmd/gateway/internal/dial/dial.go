@@ -24,7 +24,7 @@ import (
 
 const (
 	// TokenVariable is the environment variable with the caller's token.
-	TokenVariable = "ADMIN_GATEWAY_TOKEN" //nolint:gosec // The name, and not the token.
+	TokenVariable = "ADMIN_GATEWAY_TOKEN"
 	// maxToken bounds a token: no credential of a gateway is longer.
 	maxToken = 64 << 10
 

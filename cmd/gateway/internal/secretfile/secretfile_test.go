@@ -21,7 +21,7 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer before.Close()
+	defer func() { _ = before.Close() }()
 	for _, secret := range []string{"sk-1", "sk-2"} {
 		if err := secretfile.Write(path, []byte(secret)); err != nil {
 			t.Fatal(err)

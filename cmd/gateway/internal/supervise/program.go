@@ -81,7 +81,7 @@ func (p *Program) start() (*running, error) {
 }
 
 func exitCode(state *os.ProcessState) int {
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // The name in package syscall.
 		return CodeOf(status.Signal())
 	}
 	return state.ExitCode()

@@ -141,16 +141,22 @@ type BudgetBucket struct {
 	Burst int32 `protobuf:"varint,4,opt,name=burst,proto3" json:"burst,omitempty"`
 	// Calls that could be made at this moment.
 	Tokens float64 `protobuf:"fixed64,5,opt,name=tokens,proto3" json:"tokens,omitempty"`
-	// Calls of this replica that wait, by class, the first before the others.
+	// Calls of this replica that wait and take access away.
 	QueuedRevocations int32 `protobuf:"varint,6,opt,name=queued_revocations,json=queuedRevocations,proto3" json:"queued_revocations,omitempty"`
-	// The calls of callers.
+	// Other calls of callers.
 	QueuedInteractive int32 `protobuf:"varint,7,opt,name=queued_interactive,json=queuedInteractive,proto3" json:"queued_interactive,omitempty"`
 	// The calls of inventories and of refreshing what is stale.
 	QueuedFanOut int32 `protobuf:"varint,8,opt,name=queued_fan_out,json=queuedFanOut,proto3" json:"queued_fan_out,omitempty"`
 	// When it opens again after a refusal; absent if it is open.
 	ClosedUntil *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=closed_until,json=closedUntil,proto3" json:"closed_until,omitempty"`
 	// When the upstream last refused a call; absent if no refusal is known.
-	LastLimited   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_limited,json=lastLimited,proto3" json:"last_limited,omitempty"`
+	LastLimited *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_limited,json=lastLimited,proto3" json:"last_limited,omitempty"`
+	// The calls of this replica that wait to end access that is misused.
+	QueuedUrgent int32 `protobuf:"varint,11,opt,name=queued_urgent,json=queuedUrgent,proto3" json:"queued_urgent,omitempty"`
+	// The creates of keys.
+	QueuedMints int32 `protobuf:"varint,12,opt,name=queued_mints,json=queuedMints,proto3" json:"queued_mints,omitempty"`
+	// The calls that tidy up, with what nobody else wants of the budget.
+	QueuedSpare   int32 `protobuf:"varint,13,opt,name=queued_spare,json=queuedSpare,proto3" json:"queued_spare,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,6 +261,27 @@ func (x *BudgetBucket) GetLastLimited() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *BudgetBucket) GetQueuedUrgent() int32 {
+	if x != nil {
+		return x.QueuedUrgent
+	}
+	return 0
+}
+
+func (x *BudgetBucket) GetQueuedMints() int32 {
+	if x != nil {
+		return x.QueuedMints
+	}
+	return 0
+}
+
+func (x *BudgetBucket) GetQueuedSpare() int32 {
+	if x != nil {
+		return x.QueuedSpare
+	}
+	return 0
+}
+
 var File_admingateway_control_v1_budget_proto protoreflect.FileDescriptor
 
 const file_admingateway_control_v1_budget_proto_rawDesc = "" +
@@ -264,7 +291,7 @@ const file_admingateway_control_v1_budget_proto_rawDesc = "" +
 	"\x11GetBudgetResponse\x12I\n" +
 	"\forganization\x18\x01 \x01(\v2%.admingateway.control.v1.BudgetBucketR\forganization\x12?\n" +
 	"\abuckets\x18\x02 \x03(\v2%.admingateway.control.v1.BudgetBucketR\abuckets\x12\x16\n" +
-	"\x06shared\x18\x03 \x01(\bR\x06shared\"\xa8\x03\n" +
+	"\x06shared\x18\x03 \x01(\bR\x06shared\"\x93\x04\n" +
 	"\fBudgetBucket\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x0frate_per_minute\x18\x02 \x01(\x01R\rratePerMinute\x12,\n" +
@@ -276,7 +303,10 @@ const file_admingateway_control_v1_budget_proto_rawDesc = "" +
 	"\x0equeued_fan_out\x18\b \x01(\x05R\fqueuedFanOut\x12=\n" +
 	"\fclosed_until\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\vclosedUntil\x12=\n" +
 	"\flast_limited\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\vlastLimited2\x8d\x01\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\vlastLimited\x12#\n" +
+	"\rqueued_urgent\x18\v \x01(\x05R\fqueuedUrgent\x12!\n" +
+	"\fqueued_mints\x18\f \x01(\x05R\vqueuedMints\x12!\n" +
+	"\fqueued_spare\x18\r \x01(\x05R\vqueuedSpare2\x8d\x01\n" +
 	"\rBudgetService\x12|\n" +
 	"\tGetBudget\x12).admingateway.control.v1.GetBudgetRequest\x1a*.admingateway.control.v1.GetBudgetResponse\"\x18\xb2\xff\x18\x11\n" +
 	"\vbudget.readH\x01\x18\x01\x90\x02\x01B\x86\x01\n" +

@@ -1,6 +1,6 @@
 //go:build unix
 
-package histories
+package processtest
 
 import (
 	"bufio"
@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// process is a child process in a process group of its own. Nothing outlives
-// [process.kill], nor this process where the kernel can see to it.
-type process struct {
+// Process is a child process in a process group of its own. Nothing outlives
+// [Process.Kill], nor this process where the kernel can see to it.
+type Process struct {
 	name  string
 	group int
 	ended chan struct{} // closed when it has ended
 	lines chan string   // of its standard error, until a line was found
 }
 
-// start starts a process whose standard error goes to the file log too.
-func start(name, log string, binary string, args ...string) (*process, error) {
+// Start starts a process whose standard error goes to the file log too.
+func Start(name, log string, binary string, args ...string) (*Process, error) {
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(binary, args...) //nolint:noctx,gosec // what the caller built; kill ends it
+	cmd := exec.Command(binary, args...) //nolint:noctx,gosec // what the caller built; Kill ends it
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithUs(cmd.SysProcAttr)
 	read, write, err := os.Pipe()
@@ -43,14 +43,14 @@ func start(name, log string, binary string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), read.Close(), file.Close())
 	}
-	p := &process{name: name, group: cmd.Process.Pid, ended: make(chan struct{}), lines: make(chan string, 16)}
+	p := &Process{name: name, group: cmd.Process.Pid, ended: make(chan struct{}), lines: make(chan string, 16)}
 	go p.follow(cmd, read, file)
 	return p, nil
 }
 
 // follow copies the log until the process has ended. Lines that nobody waits for
 // are in the file alone.
-func (p *process) follow(cmd *exec.Cmd, log io.ReadCloser, file io.WriteCloser) {
+func (p *Process) follow(cmd *exec.Cmd, log io.ReadCloser, file io.WriteCloser) {
 	lines := bufio.NewReader(log)
 	for {
 		line, err := lines.ReadString('\n')
@@ -68,9 +68,9 @@ func (p *process) follow(cmd *exec.Cmd, log io.ReadCloser, file io.WriteCloser) 
 	close(p.ended)
 }
 
-// line waits for a line of the log that contains text. Call it soon after start.
-func (p *process) line(ctx context.Context, text string) (string, error) {
-	limit := time.After(patience)
+// Line waits for a line of the log that contains text. Call it soon after Start.
+func (p *Process) Line(ctx context.Context, text string) (string, error) {
+	limit := time.After(Patience)
 	for {
 		select {
 		case line := <-p.lines:
@@ -87,8 +87,8 @@ func (p *process) line(ctx context.Context, text string) (string, error) {
 	}
 }
 
-// signal sends a signal to the process, if it has not ended.
-func (p *process) signal(s syscall.Signal) error {
+// Signal sends a signal to the process, if it has not ended.
+func (p *Process) Signal(s syscall.Signal) error {
 	select {
 	case <-p.ended:
 		return nil
@@ -97,16 +97,16 @@ func (p *process) signal(s syscall.Signal) error {
 	}
 }
 
-// kill ends the process at once, and waits for its end.
-func (p *process) kill() error {
-	if err := p.signal(syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+// Kill ends the process at once, and waits for its end.
+func (p *Process) Kill() error {
+	if err := p.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	return p.wait(patience)
+	return p.Wait(Patience)
 }
 
-// wait waits for the end of the process.
-func (p *process) wait(limit time.Duration) error {
+// Wait waits for the end of the process.
+func (p *Process) Wait(limit time.Duration) error {
 	select {
 	case <-p.ended:
 		return nil

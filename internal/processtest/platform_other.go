@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package histories
+package processtest
 
 import "syscall"
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package histories
+package processtest
 
 import (
 	"bufio"
@@ -17,39 +17,49 @@ import (
 	"time"
 )
 
-// Redis is a redis-server, which listens at a socket in its folder. It forgets all
-// when it is killed, except what was saved with [Redis.Save].
+// Redis is a redis-server, which listens at a socket in its folder. Unless Args say
+// otherwise, it forgets all when it is killed, except what was saved with [Redis.Save].
 type Redis struct {
-	program string
-	folder  string
-	process *process
+	// Program is its path. Folder, whose path is short, is for the socket, the log and
+	// the data. Args are further arguments, and the last of those that say the same holds.
+	Program, Folder string
+	Args            []string
+
+	process *Process
 }
 
-// socket is where proxies connect.
-func (r *Redis) socket() string { return filepath.Join(r.folder, "redis.sock") }
+// Socket is where clients connect.
+func (r *Redis) Socket() string { return filepath.Join(r.Folder, "redis.sock") }
 
 // Start starts it, with the data that were saved, and waits until it answers.
 func (r *Redis) Start(ctx context.Context) (err error) {
-	if err := os.Remove(r.socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(r.Socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	r.process, err = start("redis-server", filepath.Join(r.folder, "redis.log"), r.program,
-		"--port", "0", "--unixsocket", r.socket(), "--dir", r.folder, "--dbfilename", "dump.rdb",
-		"--save", "", "--appendonly", "no", "--loglevel", "notice")
+	args := []string{
+		"--port", "0", "--unixsocket", r.Socket(), "--dir", r.Folder, "--dbfilename", "dump.rdb",
+		"--save", "", "--appendonly", "no", "--loglevel", "notice",
+	}
+	r.process, err = Start("redis-server", filepath.Join(r.Folder, "redis.log"), r.Program, append(args, r.Args...)...)
 	if err != nil {
 		return err
 	}
-	return until(ctx, patience, func(ctx context.Context) error { return r.do(ctx, "PING", "+PONG") })
+	return Until(ctx, Patience, func(ctx context.Context) error { return r.do(ctx, "PING", "+PONG") })
 }
 
-// Kill ends it at once.
-func (r *Redis) Kill() error { return r.process.kill() }
+// Kill ends it at once. It is no error if it was never started.
+func (r *Redis) Kill() error {
+	if r.process == nil {
+		return nil
+	}
+	return r.process.Kill()
+}
 
 // Stop halts it: connections stay, and nothing is answered.
-func (r *Redis) Stop() error { return r.process.signal(syscall.SIGSTOP) }
+func (r *Redis) Stop() error { return r.process.Signal(syscall.SIGSTOP) }
 
 // Continue ends a Stop.
-func (r *Redis) Continue() error { return r.process.signal(syscall.SIGCONT) }
+func (r *Redis) Continue() error { return r.process.Signal(syscall.SIGCONT) }
 
 // Flush removes all data.
 func (r *Redis) Flush(ctx context.Context) error { return r.do(ctx, "FLUSHALL", "+OK") }
@@ -65,7 +75,7 @@ func (r *Redis) Save(ctx context.Context) error { return r.do(ctx, "SAVE", "+OK"
 
 // Forget removes what was saved.
 func (r *Redis) Forget() error {
-	err := os.Remove(filepath.Join(r.folder, "dump.rdb"))
+	err := os.Remove(filepath.Join(r.Folder, "dump.rdb"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -97,7 +107,7 @@ func (r *Redis) do(ctx context.Context, command, want string) error {
 func (r *Redis) ask(ctx context.Context, command string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	connection, err := new(net.Dialer).DialContext(ctx, "unix", r.socket())
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", r.Socket())
 	if err != nil {
 		return "", err
 	}
