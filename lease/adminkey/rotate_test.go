@@ -250,11 +250,12 @@ func TestReplicas(t *testing.T) {
 		breaks  func(*world)
 		problem string
 		heals   func(*world, *process)
+		atOnce  bool // it is not waited for until its life is over
 	}{
-		"it can again":     {readOnly, "its folder is read-only", func(w *world, _ *process) { w.mu.Lock(); w.fixed = nil; w.mu.Unlock() }},
-		"it is stopped":    {readOnly, "its folder is read-only", func(_ *world, p *process) { p.stop(); <-p.done }},
-		"it is killed":     {readOnly, "its folder is read-only", kill},
-		"other encryption": {func(w *world) { w.sealed = true }, "its encryption keys do not open the new key", kill},
+		"it can again":     {readOnly, "its folder is read-only", func(w *world, _ *process) { w.mu.Lock(); w.fixed = nil; w.mu.Unlock() }, true},
+		"it is stopped":    {readOnly, "its folder is read-only", func(_ *world, p *process) { p.stop(); <-p.done }, true},
+		"it is killed":     {readOnly, "its folder is read-only", kill, false},
+		"other encryption": {func(w *world) { w.sealed = true }, "its encryption keys do not open the new key", kill, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -279,6 +280,11 @@ func TestReplicas(t *testing.T) {
 					t.Error("the old key was deleted under a replica that uses it")
 				}
 				test.heals(two, second)
+				healed := time.Now()
+				draining := first.until(func(r Rotation) bool { return r.Phase == Draining })
+				if waited := draining.Since.Sub(healed); test.atOnce != (waited < DefaultMemberLife/4) {
+					t.Errorf("it was waited for %v", waited)
+				}
 				if rotation := first.until(final); rotation.Phase != Done {
 					t.Errorf("%+v", rotation)
 				}
