@@ -28,6 +28,7 @@ type Gateway struct {
 	life    int
 	url     string
 	ops     string
+	vault   string
 	client  *http.Client
 }
 
@@ -55,6 +56,7 @@ func (g *Gateway) Start(ctx context.Context) error {
 	var serving struct {
 		Listen    string `json:"listen"`
 		OpsListen string `json:"ops_listen"`
+		Vault     string `json:"vault_listen"`
 	}
 	if err := json.Unmarshal([]byte(text), &serving); err != nil {
 		return fmt.Errorf("the log line %q: %w", text, err)
@@ -62,7 +64,7 @@ func (g *Gateway) Start(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.life++
-	g.url, g.ops = "http://"+serving.Listen, "http://"+serving.OpsListen
+	g.url, g.ops, g.vault = "http://"+serving.Listen, "http://"+serving.OpsListen, "http://"+serving.Vault
 	g.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: Patience}}
 	return nil
 }
@@ -92,6 +94,19 @@ func (g *Gateway) Ended(limit time.Duration) error {
 	return g.running().Wait(limit)
 }
 
+// Stop ends the gateway and waits for its end: one that does not end in time is killed,
+// which is an error. It is none if it was never started.
+func (g *Gateway) Stop() error {
+	if g.running() == nil {
+		return nil
+	}
+	err := g.Terminate()
+	if ended := g.Ended(Patience); ended != nil {
+		return errors.Join(err, ended, g.Kill())
+	}
+	return err
+}
+
 func (g *Gateway) signal(s syscall.Signal) error {
 	p := g.running()
 	if p == nil {
@@ -118,6 +133,13 @@ func (g *Gateway) At() (url string, client *http.Client) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.url, g.client
+}
+
+// VaultURL is where clients of Vault call, if the config has an address for them.
+func (g *Gateway) VaultURL() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.vault
 }
 
 // OpsPage reads a page of the operators' port.

@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/suitetest"
 )
 
 // Start starts a redis-server with further arguments on a free port of the
@@ -19,7 +20,7 @@ import (
 // skipped.
 func Start(tb testing.TB, args ...string) string {
 	tb.Helper()
-	path := findRedis(tb)
+	path := suitetest.RedisPath(tb)
 	for range 5 {
 		// Somebody may take the port before the server does.
 		port := FreePort(tb)
@@ -28,20 +29,6 @@ func Start(tb testing.TB, args ...string) string {
 		}
 	}
 	tb.Fatal("redis-server does not start")
-	return ""
-}
-
-func findRedis(tb testing.TB) string {
-	tb.Helper()
-	for _, name := range []string{"redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("REDIS_OPTIONAL") != "" {
-		tb.Skip("there is no redis-server, and REDIS_OPTIONAL is set")
-	}
-	tb.Fatal("there is no redis-server: run tools/redis.sh, or set REDIS_OPTIONAL=1 to test without")
 	return ""
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/admin-gateway/admin-gateway/internal/suitetest"
 )
 
 // Server is a redis-server that a test kills, starts again and pauses.
@@ -34,7 +36,7 @@ func (s *Server) Kill() { s.stop() }
 // Start starts the server again, with what it has saved.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
-	stop, ok := runRedis(tb, findRedis(tb), s.port, s.args)
+	stop, ok := runRedis(tb, suitetest.RedisPath(tb), s.port, s.args)
 	if !ok {
 		tb.Fatal("redis-server does not start")
 	}

@@ -48,18 +48,12 @@ func (b *Broker) leaving(ctx context.Context, row lease.Record, move func(lease.
 		kind = EventEnded
 	}
 	changes := []lease.Change{{Record: moved, Kind: kind}}
-	for _, id := range []string{row.Credential, row.Previous} {
-		if id == "" {
-			continue
-		}
-		credential, err := b.o.Ledger.Get(ctx, id)
-		if errors.Is(err, lease.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		change, ok, err := left(credential, &moved, id == row.Credential, urgent)
+	credentials, err := b.credentialsOf(ctx, &row)
+	if err != nil {
+		return nil, err
+	}
+	for _, credential := range credentials {
+		change, ok, err := left(credential, &moved, credential.ID == row.Credential, urgent)
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +63,54 @@ func (b *Broker) leaving(ctx context.Context, row lease.Record, move func(lease.
 	}
 	return changes, nil
 }
+
+// credentialsOf are the credentials of a lease that are there: the one that it has, and
+// the one before.
+func (b *Broker) credentialsOf(ctx context.Context, row *lease.Record) ([]lease.Record, error) {
+	var found []lease.Record
+	for _, id := range []string{row.Credential, row.Previous} {
+		if id == "" {
+			continue
+		}
+		credential, err := b.o.Ledger.Get(ctx, id)
+		switch {
+		case err == nil:
+			found = append(found, credential)
+		case !errors.Is(err, lease.ErrNotFound):
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// change changes a row as it is, and again as it is then if it has changed meanwhile. of
+// makes the change; false where there is none to make. update makes it.
+func (b *Broker) change(ctx context.Context, id string, update updater, of func(lease.Record) (lease.Change, bool, error)) error {
+	for wait := earliest; ; wait = min(2*wait, latest) {
+		row, err := b.o.Ledger.Get(ctx, id)
+		if errors.Is(err, lease.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			change, ok, err := of(row)
+			if err != nil || !ok {
+				return err
+			}
+			_, err = update(ctx, change)
+			if err == nil || !retryable(err) {
+				return err
+			}
+		} else if !retryable(err) {
+			return err
+		}
+		if ended := pause(ctx, wait); ended != nil {
+			return ended
+		}
+	}
+}
+
+// updater makes changes of the ledger.
+type updater = func(ctx context.Context, changes ...lease.Change) ([]lease.Record, error)
 
 // left is the change of a credential when a lease has left its seat in it, or does not
 // want it to work any longer where it is the one before.

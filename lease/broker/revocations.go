@@ -151,7 +151,7 @@ func backoff(attempts int) time.Duration {
 
 // again says when a deletion is tried again.
 func (w *worker) again(ctx context.Context, row lease.Record, wait time.Duration, failed bool) error {
-	return w.change(ctx, row.ID, func(current lease.Record) (lease.Change, bool, error) {
+	return w.b.change(ctx, row.ID, w.update, func(current lease.Record) (lease.Change, bool, error) {
 		if current.State != lease.Revoking {
 			return lease.Change{}, false, nil
 		}
@@ -165,7 +165,7 @@ func (w *worker) again(ctx context.Context, row lease.Record, wait time.Duration
 
 // revoked says that a credential is gone, and takes its lease along.
 func (w *worker) revoked(ctx context.Context, row lease.Record) error {
-	err := w.change(ctx, row.ID, func(current lease.Record) (lease.Change, bool, error) {
+	err := w.b.change(ctx, row.ID, w.update, func(current lease.Record) (lease.Change, bool, error) {
 		if current.State != lease.Revoking {
 			return lease.Change{}, false, nil
 		}
@@ -184,27 +184,6 @@ func (w *worker) revoked(ctx context.Context, row lease.Record) error {
 		return ignoreChanged(err)
 	}
 	return w.follow(ctx, []lease.Record{owner})
-}
-
-// change changes a row as it is, and again as it is then if it has changed meanwhile.
-func (w *worker) change(ctx context.Context, id string, of func(lease.Record) (lease.Change, bool, error)) error {
-	for wait := earliest; ; wait = min(2*wait, latest) {
-		row, err := w.b.o.Ledger.Get(ctx, id)
-		if errors.Is(err, lease.ErrNotFound) {
-			return nil
-		}
-		if err == nil {
-			var change lease.Change
-			var ok bool
-			if change, ok, err = of(row); err != nil || !ok {
-				return err
-			}
-			_, err = w.update(ctx, change)
-		}
-		if err == nil || !retryable(err) || pause(ctx, wait) != nil {
-			return err
-		}
-	}
 }
 
 // ownerOf is the id of the lease that a credential was made for; empty where it was made

@@ -79,16 +79,19 @@ func (b *Broker) end(ctx context.Context, id, cause string, urgent bool) (lease.
 
 // hurry puts the revocation of a lease that is already being revoked before others.
 func (b *Broker) hurry(ctx context.Context, row lease.Record) (lease.Record, error) {
-	for _, id := range []string{row.Credential, row.Previous} {
-		if id == "" {
-			continue
-		}
-		credential, err := b.o.Ledger.Get(ctx, id)
-		if err != nil || credential.State != lease.Revoking || credential.Urgent {
-			continue // Whoever changes it now revokes it.
-		}
-		credential.Urgent, credential.NextAttempt = true, now()
-		if _, err := b.update(ctx, lease.Change{Record: credential, Kind: EventKept}); err != nil && !retryable(err) {
+	credentials, err := b.credentialsOf(ctx, &row)
+	if err != nil {
+		return row, ledgerError(err)
+	}
+	for i := range credentials {
+		err := b.change(ctx, credentials[i].ID, b.update, func(credential lease.Record) (lease.Change, bool, error) {
+			if credential.State != lease.Revoking || credential.Urgent {
+				return lease.Change{}, false, nil
+			}
+			credential.Urgent, credential.NextAttempt = true, now()
+			return lease.Change{Record: credential, Kind: EventKept}, true, nil
+		})
+		if err != nil {
 			return row, ledgerError(err)
 		}
 	}

@@ -156,22 +156,17 @@ func (b *Broker) replace(ctx context.Context, id string, made lease.Record, secr
 func (b *Broker) superseded(ctx context.Context, row *lease.Record, overlap time.Duration, previous *lease.Record) ([]lease.Change, error) {
 	var changes []lease.Change
 	at := now()
-	for _, id := range []string{row.Credential, row.Previous} {
-		if id == "" {
-			continue
-		}
-		credential, err := b.o.Ledger.Get(ctx, id)
-		if errors.Is(err, lease.ErrNotFound) {
-			continue
-		}
+	credentials, err := b.credentialsOf(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	for _, credential := range credentials {
+		current := credential.ID == row.Credential
+		change, ok, err := left(credential, row, current, false)
 		if err != nil {
 			return nil, err
 		}
-		change, ok, err := left(credential, row, id == row.Credential, false)
-		if err != nil {
-			return nil, err
-		}
-		if id == row.Credential {
+		if current {
 			*previous = credential
 			if ok && change.Record.State == lease.Revoking {
 				ends := whole(at.Add(overlap))
@@ -190,18 +185,14 @@ func (b *Broker) superseded(ctx context.Context, row *lease.Record, overlap time
 func (b *Broker) discard(ctx context.Context, id string) {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
-	for {
-		credential, err := b.o.Ledger.Get(ctx, id)
-		if err != nil || !open(&credential) {
-			return
+	err := b.change(ctx, id, b.update, func(credential lease.Record) (lease.Change, bool, error) {
+		if !open(&credential) {
+			return lease.Change{}, false, nil
 		}
-		change, _, err := over(credential, now(), CauseUnused, false)
-		if err != nil {
-			return
-		}
-		if _, err = b.update(ctx, change); err == nil || !errors.Is(err, lease.ErrConflict) {
-			b.wake()
-			return
-		}
+		return over(credential, now(), CauseUnused, false)
+	})
+	if err != nil {
+		b.o.Logger.WarnContext(ctx, "a key that nobody has is left to its end", "lease", id, "error", err)
 	}
+	b.wake()
 }

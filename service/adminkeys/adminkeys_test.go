@@ -79,6 +79,7 @@ func TestOutcomes(t *testing.T) {
 		"no budget":        {kind(upstream.RateLimited), adminkey.NotMade, adminkey.NotMade},
 		"lost":             {kind(upstream.OutcomeUnknown), adminkey.Unknown, adminkey.NotMade},
 		"a kind to come":   {kind(upstream.Kind(99)), adminkey.Unknown, adminkey.NotMade},
+		"cannot be sent":   {&upstream.RequestError{Field: "name", Reason: "is too long"}, adminkey.Refused, adminkey.Refused},
 		"not intended":     {&rpcerror.Error{Reason: rpcerror.ReasonAuditUnavailable}, adminkey.NotMade, adminkey.NotMade},
 		"not recorded":     {&rpcerror.Error{Reason: rpcerror.ReasonWriteNotRecorded}, adminkey.Unknown, adminkey.NotMade},
 		"an error unknown": {errors.New("unknown"), adminkey.Unknown, adminkey.NotMade},

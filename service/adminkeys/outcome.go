@@ -3,53 +3,40 @@ package adminkeys
 import (
 	"errors"
 
-	"buf.build/go/protovalidate"
-
 	"github.com/admin-gateway/admin-gateway/lease/adminkey"
-	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/service/agent"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
-// failed says what is known of a call that failed. A read does nothing, whatever became
-// of it.
+// failed says what is known of a call that failed.
 func failed(err error, read bool) error {
 	if e, ok := errors.AsType[*adminkey.CallError](err); ok {
 		return e
 	}
-	e := &adminkey.CallError{Outcome: adminkey.Unknown, Words: "the answer of the upstream was lost", Err: err}
-	if read {
-		e.Outcome, e.Words = adminkey.NotMade, "the upstream could not be asked"
-	}
-	if up, ok := errors.AsType[*upstream.Error](err); ok {
-		e.RetryAfter = up.RetryAfter
-		if known, ok := outcomes[up.Kind]; ok {
-			e.Outcome, e.Words = known.outcome, known.words
-		}
-		return e
-	}
-	if invalid, ok := errors.AsType[*protovalidate.ValidationError](err); ok {
-		return &adminkey.CallError{Outcome: adminkey.Refused, Words: "the request is not one of the upstream's", Err: invalid}
-	}
-	if known, ok := errors.AsType[*rpcerror.Error](err); ok {
-		e.RetryAfter = known.RetryAfter
-		if known.Reason == rpcerror.ReasonAuditUnavailable {
-			e.Outcome, e.Words = adminkey.NotMade, "the audit log cannot be written"
-		}
+	outcome, after := agent.OutcomeOf(err, read)
+	e := &adminkey.CallError{Outcome: outcomes[outcome].outcome, Words: outcomes[outcome].words, RetryAfter: after, Err: err}
+	if up, ok := errors.AsType[*upstream.Error](err); ok && words[up.Kind] != "" {
+		e.Words = words[up.Kind]
 	}
 	return e
 }
 
-// outcomes are those of the kinds of failures. An answer that was lost is not among them.
-var outcomes = map[upstream.Kind]struct {
+// outcomes are the rotation's words.
+var outcomes = map[agent.Outcome]struct {
 	outcome adminkey.Outcome
 	words   string
 }{
-	upstream.InvalidArgument:    {adminkey.Refused, "the upstream refused the request"},
-	upstream.NotFound:           {adminkey.Gone, "the upstream does not have the key"},
-	upstream.Conflict:           {adminkey.Refused, "the upstream refused the request"},
-	upstream.RateLimited:        {adminkey.NotMade, "the budget of the upstream has no call for it"},
-	upstream.Unavailable:        {adminkey.NotMade, "the upstream does not answer"},
-	upstream.CredentialRejected: {adminkey.NotMade, "the upstream does not accept the key"},
-	upstream.DeadlineExceeded:   {adminkey.NotMade, "the upstream did not answer in time"},
-	upstream.Canceled:           {adminkey.NotMade, "the call was given up"},
+	agent.NotDone: {adminkey.NotMade, "the upstream could not be asked"},
+	agent.Refused: {adminkey.Refused, "the upstream refused the request"},
+	agent.Gone:    {adminkey.Gone, "the upstream does not have the key"},
+	agent.Unknown: {adminkey.Unknown, "the answer of the upstream was lost"},
+}
+
+// words say more of some failures.
+var words = map[upstream.Kind]string{
+	upstream.RateLimited:        "the budget of the upstream has no call for it",
+	upstream.Unavailable:        "the upstream does not answer",
+	upstream.CredentialRejected: "the upstream does not accept the key",
+	upstream.DeadlineExceeded:   "the upstream did not answer in time",
+	upstream.Canceled:           "the call was given up",
 }

@@ -5,63 +5,23 @@ import (
 	"errors"
 	"time"
 
-	"buf.build/go/protovalidate"
-
 	"github.com/admin-gateway/admin-gateway/lease/broker"
-	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/service/agent"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
 // failed says what is known of a call that failed.
 func failed(err error, read bool) error {
-	e := &broker.UpstreamError{Outcome: broker.Unknown, Err: err}
-	var (
-		up      *upstream.Error
-		request *upstream.RequestError
-		invalid *protovalidate.ValidationError
-		known   *rpcerror.Error
-	)
-	switch {
-	case read:
-		e.Outcome = broker.NotSent
-		if errors.As(err, &up) {
-			e.RetryAfter = up.RetryAfter
-			switch up.Kind {
-			case upstream.NotFound:
-				e.Outcome = broker.Gone
-			case upstream.InvalidArgument, upstream.Conflict:
-				e.Outcome = broker.Refused
-			default: // A read does nothing, whatever became of it.
-			}
-		}
-	case errors.As(err, &up):
-		e.RetryAfter = up.RetryAfter
-		if outcome, known := outcomes[up.Kind]; known {
-			e.Outcome = outcome
-		}
-	case errors.As(err, &request), errors.As(err, &invalid):
-		e.Outcome = broker.Refused
-	case errors.As(err, &known):
-		e.RetryAfter = known.RetryAfter
-		if known.Reason == rpcerror.ReasonAuditUnavailable {
-			e.Outcome = broker.NotSent // The intent could not be recorded.
-		}
-	}
-	return e
+	outcome, after := agent.OutcomeOf(err, read)
+	return &broker.UpstreamError{Outcome: outcomes[outcome], RetryAfter: after, Err: err}
 }
 
-// outcomes are those of writes. Of some of them the upstream says that nothing was done:
-// it is the same as if they had not been sent.
-var outcomes = map[upstream.Kind]broker.Outcome{
-	upstream.InvalidArgument:    broker.Refused,
-	upstream.NotFound:           broker.Gone,
-	upstream.Conflict:           broker.Refused,
-	upstream.RateLimited:        broker.NotSent,
-	upstream.Unavailable:        broker.NotSent,
-	upstream.OutcomeUnknown:     broker.Unknown,
-	upstream.CredentialRejected: broker.NotSent,
-	upstream.DeadlineExceeded:   broker.NotSent,
-	upstream.Canceled:           broker.NotSent,
+// outcomes are the broker's words.
+var outcomes = map[agent.Outcome]broker.Outcome{
+	agent.NotDone: broker.NotSent,
+	agent.Refused: broker.Refused,
+	agent.Gone:    broker.Gone,
+	agent.Unknown: broker.Unknown,
 }
 
 // noBudget says that a call was not sent because the budget has none for it, and when it

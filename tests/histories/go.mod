@@ -6,11 +6,11 @@ require (
 	connectrpc.com/connect/v2 v2.0.2
 	github.com/admin-gateway/admin-gateway v0.0.0
 	github.com/anishathalye/porcupine v1.3.1
-	go.uber.org/goleak v1.3.0
 )
 
 require (
 	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
+	go.uber.org/goleak v1.3.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

@@ -3,56 +3,28 @@
 package histories
 
 import (
-	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
-	"github.com/admin-gateway/admin-gateway/internal/processtest"
+	"github.com/admin-gateway/admin-gateway/internal/suitetest"
 )
 
 // all are the programs that are tested: the gateway of $HISTORIES_GATEWAY, or one that
 // TestMain builds from the sources beside this module, and the Redis that is found.
 var all Programs
 
+var cluster = suitetest.Suite{Name: "histories", Gateway: "HISTORIES_GATEWAY", Keep: "HISTORIES_KEEP", Parallel: 16}
+
 func TestMain(m *testing.M) {
-	flag.Parse()
-	// Scenarios wait most of the time: all run at once, on however few processors.
-	if err := flag.Set("test.parallel", "16"); err != nil {
-		panic(err)
-	}
-	folder, err := os.MkdirTemp("", "histories-")
-	if err != nil {
-		panic(err)
-	}
-	if all.Gateway = os.Getenv("HISTORIES_GATEWAY"); all.Gateway == "" {
-		all.Gateway = filepath.Join(folder, "gateway")
-		if err := processtest.BuildGateway(context.Background(), filepath.Join("..", ".."), all.Gateway); err != nil {
-			panic(err)
-		}
-	}
-	all.Redis = processtest.FindRedis()
-	processtest.Hurry() // Behind the build, which has time.
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
-		os.Exit(code) //nolint:forbidigo // goleak leaves it to us.
-	}))
+	cluster.Main(m, func(gateway, redis string) { all.Gateway, all.Redis = gateway, redis })
 }
 
 // programs are what a cluster runs. Without a Redis the test fails, unless
 // REDIS_OPTIONAL is set: then it is skipped.
 func programs(t *testing.T) *Programs {
 	t.Helper()
-	switch {
-	case all.Redis != "":
-	case os.Getenv("REDIS_OPTIONAL") != "":
-		t.Skip("there is no redis-server, and REDIS_OPTIONAL is set")
-	default:
-		t.Fatal("there is no redis-server: run tools/redis.sh, or set REDIS_OPTIONAL=1 to test without")
-	}
+	suitetest.RedisPath(t)
 	return &all
 }
 
@@ -60,18 +32,7 @@ func programs(t *testing.T) *Programs {
 // for the history and the logs.
 func shortFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "histories-") //nolint:usetesting // It outlives a test that fails.
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() || os.Getenv("HISTORIES_KEEP") != "" {
-			t.Logf("the whole history and the logs: %s", folder)
-			return
-		}
-		_ = os.RemoveAll(folder)
-	})
-	return folder
+	return cluster.Folder(t, "the whole history and the logs")
 }
 
 // report draws the history of a violation, below .cache.

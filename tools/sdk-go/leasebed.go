@@ -20,7 +20,7 @@ callers:
 // openLeasebed starts a sandbox whose clock runs, and a gateway in front of it that leases
 // keys.
 func openLeasebed(ctx context.Context, binary, folder string) (_ *testbed, err error) {
-	b := &testbed{ended: make(chan struct{})}
+	b := new(testbed)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -38,7 +38,7 @@ func openLeasebed(ctx context.Context, binary, folder string) (_ *testbed, err e
 		return nil, err
 	}
 	policy := fmt.Sprintf(leaseRoles, keys[0].ProjectID) + entry
-	return b, b.start(binary, folder, policy, fmt.Sprintf("leases: {path: %s}\n", filepath.Join(folder, "leases.db")))
+	return b, b.start(ctx, binary, folder, policy, fmt.Sprintf("leases: {path: %s}\n", filepath.Join(folder, "leases.db")))
 }
 
 // leaseVariables are those of the testbed for leases.

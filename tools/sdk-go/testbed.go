@@ -1,33 +1,25 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
-
-// patience bounds every wait for an event that should come at once.
-const patience = 30 * time.Second
 
 // place is a URL for clients, with a credential.
 type place struct{ url, key string }
@@ -45,19 +37,18 @@ type testbed struct {
 	pem string
 
 	servers []*http.Server
-	process *exec.Cmd
-	ended   chan struct{}
+	process *processtest.Gateway
 }
 
 // buildGateway builds the gateway from the sources beside this module.
 func buildGateway(ctx context.Context, folder string) (binary string, err error) {
 	binary = filepath.Join(folder, "gateway")
-	return binary, run(ctx, "go", "build", "-C", filepath.Join("..", ".."), "-o", binary, "./cmd/gateway")
+	return binary, processtest.BuildGateway(ctx, filepath.Join("..", ".."), binary)
 }
 
 // openTestbed starts both sandboxes and the gateway. Their files are in folder.
 func openTestbed(ctx context.Context, binary, folder string) (_ *testbed, err error) {
-	b := &testbed{ended: make(chan struct{})}
+	b := new(testbed)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -87,12 +78,12 @@ func openTestbed(ctx context.Context, binary, folder string) (_ *testbed, err er
 		}
 		policy += entry
 	}
-	return b, b.start(binary, folder, policy, "")
+	return b, b.start(ctx, binary, folder, policy, "")
 }
 
 // newCaller returns an entry of a policy, and sets the caller's token.
 func newCaller(ctx context.Context, binary, name, grants string, at *place) (entry string, err error) {
-	token, hash, err := newToken(ctx, binary)
+	token, hash, err := processtest.NewToken(ctx, binary)
 	if err != nil {
 		return "", err
 	}
@@ -103,19 +94,17 @@ func newCaller(ctx context.Context, binary, name, grants string, at *place) (ent
 // play serves a new sandbox with a clock.
 func (b *testbed) play(ctx context.Context, now func() time.Time) (*sandbox.Sandbox, string, error) {
 	fake := sandbox.New(sandbox.Options{Seed: 7, Users: 60, Projects: 12, AuditEvents: 400, Now: now})
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	server, url, err := processtest.Serve(ctx, fake)
 	if err != nil {
 		return nil, "", err
 	}
-	server := &http.Server{Handler: fake, ReadHeaderTimeout: patience}
 	b.servers = append(b.servers, server)
-	go func() { _ = server.Serve(listener) }() // Ends with close.
-	return fake, "http://" + listener.Addr().String(), nil
+	return fake, url, nil
 }
 
 // start starts the gateway with a policy, and with more in its config, and waits until it
 // serves.
-func (b *testbed) start(binary, folder, policy, more string) error {
+func (b *testbed) start(ctx context.Context, binary, folder, policy, more string) error {
 	config := fmt.Sprintf(`listen: 127.0.0.1:0
 ops_listen: 127.0.0.1:0
 upstream:
@@ -130,75 +119,26 @@ policy: %s
 			return err
 		}
 	}
-	b.process = exec.Command(binary, "serve", "--config", filepath.Join(folder, "gateway.yaml")) //nolint:noctx,gosec // built above; close ends it
-	logs, err := b.process.StderrPipe()
-	if err != nil {
+	b.process = &processtest.Gateway{Binary: binary, Config: filepath.Join(folder, "gateway.yaml")}
+	if err := b.process.Start(ctx); err != nil {
 		return err
 	}
-	if err := b.process.Start(); err != nil {
-		b.process = nil
-		return err
-	}
-	listening := make(chan string, 1)
-	go b.follow(logs, listening)
-	select {
-	case address := <-listening:
-		b.gateway.url = "http://" + address + "/v1"
-		b.reader.url = b.gateway.url
-		return nil
-	case <-b.ended:
-		return errors.New("the gateway ended before it served")
-	case <-time.After(patience):
-		return errors.New("the gateway does not serve")
-	}
-}
-
-// follow reads the gateway's log to its end.
-func (b *testbed) follow(logs io.Reader, listening chan<- string) {
-	defer close(b.ended)
-	lines := bufio.NewScanner(logs)
-	for lines.Scan() {
-		var line struct{ Msg, Listen string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-			listening <- line.Listen
-		}
-	}
+	url, _ := b.process.At()
+	b.gateway.url = url + "/v1"
+	b.reader.url = b.gateway.url
+	return nil
 }
 
 // close ends everything that was started, and waits for it.
 func (b *testbed) close() error {
 	var errs []error
 	if b.process != nil {
-		errs = append(errs, b.process.Process.Signal(syscall.SIGTERM))
-		select {
-		case <-b.ended:
-		case <-time.After(patience):
-			errs = append(errs, errors.New("the gateway had to be killed"), b.process.Process.Kill())
-			<-b.ended
-		}
-		errs = append(errs, b.process.Wait())
+		errs = append(errs, b.process.Stop())
 	}
 	for _, server := range b.servers {
 		errs = append(errs, server.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// newToken asks the gateway for a token, and returns its hash for the policy too.
-func newToken(ctx context.Context, binary string) (token, hash string, err error) {
-	out, err := exec.CommandContext(ctx, binary, "token", "new").Output()
-	if err != nil {
-		return "", "", err
-	}
-	for line := range strings.Lines(string(out)) {
-		if value, ok := strings.CutPrefix(line, "token: "); ok {
-			token = strings.TrimSpace(value)
-		}
-		if value, ok := strings.CutPrefix(line, "policy: "); ok {
-			hash = strings.TrimSpace(value)
-		}
-	}
-	return token, hash, nil
 }
 
 // run runs a command to its end.

@@ -1,21 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/processtest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
@@ -33,14 +28,13 @@ type testbed struct {
 	tokens  map[string]string // by caller
 
 	servers []*http.Server
-	process *exec.Cmd
-	ended   chan struct{}
+	gateway *processtest.Gateway
 }
 
 // openTestbed builds the gateway from the sources beside this module, and starts all. The
 // files are in folder.
 func openTestbed(ctx context.Context, folder string) (_ *testbed, err error) {
-	b := &testbed{folder: folder, ended: make(chan struct{}), tokens: map[string]string{}, sandbox: sandbox.New(sandbox.Options{Seed: 7})}
+	b := &testbed{folder: folder, tokens: map[string]string{}, sandbox: sandbox.New(sandbox.Options{Seed: 7})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -57,27 +51,27 @@ func openTestbed(ctx context.Context, folder string) (_ *testbed, err error) {
 		return nil, err
 	}
 	binary := filepath.Join(folder, "gateway")
-	build := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join("..", ".."), "-o", binary, "./cmd/gateway") //nolint:gosec // The path is ours.
-	build.Stdout, build.Stderr = os.Stdout, os.Stderr
-	if err := build.Run(); err != nil {
+	if err := processtest.BuildGateway(ctx, filepath.Join("..", ".."), binary); err != nil {
 		return nil, fmt.Errorf("build the gateway: %w", err)
 	}
 	if err := b.configure(ctx, binary, folder, keys); err != nil {
 		return nil, err
 	}
-	return b, b.start(binary, folder)
+	b.gateway = &processtest.Gateway{Binary: binary, Config: filepath.Join(folder, "gateway.yaml")}
+	if err := b.gateway.Start(ctx); err != nil {
+		return nil, err
+	}
+	b.url = b.gateway.VaultURL()
+	return b, nil
 }
 
 // serve serves a handler on a port of its own.
 func (b *testbed) serve(ctx context.Context, handler http.Handler) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	server, url, err := processtest.Serve(ctx, handler)
+	if err == nil {
+		b.servers = append(b.servers, server)
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
-	b.servers = append(b.servers, server)
-	go func() { _ = server.Serve(listener) }() // Ends with close.
-	return "http://" + listener.Addr().String(), nil
+	return url, err
 }
 
 // configure writes the files of the gateway. The role brief is for clients that see a
@@ -96,7 +90,7 @@ callers:
 	for _, caller := range []string{"ann", "bob", "pod"} {
 		credential := fmt.Sprintf("{jwt: {issuer: %q, subject: %q}}", issuerURL, podSubject)
 		if caller != "pod" {
-			if b.tokens[caller], credential, err = newToken(ctx, binary); err != nil {
+			if b.tokens[caller], credential, err = processtest.NewToken(ctx, binary); err != nil {
 				return err
 			}
 		}
@@ -130,84 +124,22 @@ shutdown: {delay: 0s}
 	return nil
 }
 
-// start starts the gateway and waits until it serves.
-func (b *testbed) start(binary, folder string) error {
-	b.process = exec.Command(binary, "serve", "--config", filepath.Join(folder, "gateway.yaml")) //nolint:noctx,gosec // Built above; close ends it.
-	logs, err := b.process.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if err := b.process.Start(); err != nil {
-		b.process = nil
-		return err
-	}
-	listening := make(chan string, 1)
-	go b.follow(logs, listening)
-	select {
-	case address := <-listening:
-		b.url = "http://" + address
-		return nil
-	case <-b.ended:
-		return errors.New("the gateway ended before it served")
-	case <-time.After(patience):
-		return errors.New("the gateway does not serve")
-	}
-}
-
-// follow reads the gateway's log to its end, and passes on what it warns of.
-func (b *testbed) follow(logs io.Reader, listening chan<- string) {
-	defer close(b.ended)
-	lines := bufio.NewScanner(logs)
-	for lines.Scan() {
-		var line struct {
-			Msg, Level string
-			Address    string `json:"vault_listen"`
-		}
-		if json.Unmarshal(lines.Bytes(), &line) != nil {
-			fmt.Fprintln(os.Stderr, lines.Text())
-			continue
-		}
-		switch {
-		case line.Msg == "serving":
-			listening <- line.Address
-		case line.Level == "ERROR":
-			fmt.Fprintln(os.Stderr, lines.Text())
-		}
-	}
-}
-
-// close ends everything that was started, and waits for it.
+// close ends everything that was started, and waits for it. It passes on what the gateway
+// has logged as an error.
 func (b *testbed) close() error {
 	var errs []error
-	if b.process != nil {
-		errs = append(errs, b.process.Process.Signal(syscall.SIGTERM))
-		select {
-		case <-b.ended:
-		case <-time.After(patience):
-			errs = append(errs, errors.New("the gateway had to be killed"), b.process.Process.Kill())
-			<-b.ended
+	if b.gateway != nil {
+		errs = append(errs, b.gateway.Stop())
+		log, err := os.ReadFile(filepath.Join(b.folder, "gateway.log"))
+		errs = append(errs, err)
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, `"level":"ERROR"`) {
+				fmt.Fprint(os.Stderr, line)
+			}
 		}
-		errs = append(errs, b.process.Wait())
 	}
 	for _, server := range b.servers {
 		errs = append(errs, server.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// newToken asks the gateway for a token, and returns its line in a policy too.
-func newToken(ctx context.Context, binary string) (token, credential string, err error) {
-	out, err := exec.CommandContext(ctx, binary, "token", "new").Output()
-	if err != nil {
-		return "", "", err
-	}
-	for line := range strings.Lines(string(out)) {
-		if value, ok := strings.CutPrefix(line, "token: "); ok {
-			token = strings.TrimSpace(value)
-		}
-		if value, ok := strings.CutPrefix(line, "policy: "); ok {
-			credential = strings.TrimSpace(value)
-		}
-	}
-	return token, credential, nil
 }
