@@ -90,15 +90,13 @@ type Broker struct {
 	stop context.CancelFunc
 	mint sync.WaitGroup
 	// changed is closed and replaced when this replica has changed a row, for those who
-	// wait for one.
+	// wait for one, and for its keeper.
 	mu      sync.Mutex
 	changed chan struct{}
 	// queue is how many revocations waited when that was counted.
 	counting sync.Mutex
 	queue    int
 	counted  time.Time
-	// due wakes the keeper.
-	due chan struct{}
 }
 
 // New makes a Broker. [Broker.Close] ends it.
@@ -118,7 +116,7 @@ func New(o Options) (*Broker, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{o: o, changed: make(chan struct{}), due: make(chan struct{}, 1), seats: newSeating()}
+	b := &Broker{o: o, changed: make(chan struct{}), seats: newSeating()}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	return b, nil
 }
@@ -127,12 +125,6 @@ func New(o Options) (*Broker, error) {
 func (b *Broker) Close() {
 	b.stop()
 	b.mint.Wait()
-}
-
-// KeepsSecrets tells whether a create can be repeated with its secret.
-func (b *Broker) KeepsSecrets(ctx context.Context) (bool, error) {
-	info, err := b.o.Ledger.Info(ctx)
-	return info.KeepsSecrets, ledgerError(err)
 }
 
 // update makes changes, and tells those who wait.
@@ -154,14 +146,6 @@ func (b *Broker) tell() {
 	defer b.mu.Unlock()
 	close(b.changed)
 	b.changed = make(chan struct{})
-}
-
-// wake lets the keeper look at once at what is due, if it is in this process.
-func (b *Broker) wake() {
-	select {
-	case b.due <- struct{}{}:
-	default: // It is going to look.
-	}
 }
 
 // settled reads a row until done says that it is what was waited for, or until ctx ends.

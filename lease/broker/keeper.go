@@ -44,10 +44,9 @@ type Keeper struct {
 	b *Broker
 	o KeeperOptions
 
-	mu        sync.Mutex
-	leads     bool
-	swept     time.Time
-	sweepOnce chan struct{}
+	mu    sync.Mutex
+	leads bool
+	swept time.Time
 }
 
 // NewKeeper makes the keeper of a broker.
@@ -61,7 +60,7 @@ func NewKeeper(b *Broker, o KeeperOptions) *Keeper {
 	if o.Tick <= 0 {
 		o.Tick = DefaultTick
 	}
-	return &Keeper{b: b, o: o, sweepOnce: make(chan struct{}, 1)}
+	return &Keeper{b: b, o: o}
 }
 
 // Run keeps until ctx ends, and then gives the leadership back.

@@ -28,7 +28,6 @@ func (b *Broker) leave(ctx context.Context, id string, move func(lease.Record) (
 		}
 		records, err := b.update(ctx, changes...)
 		if err == nil {
-			b.wake()
 			return records[0], nil
 		}
 		if !retryable(err) || pause(ctx, wait) != nil {

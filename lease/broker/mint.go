@@ -153,7 +153,6 @@ func (b *Broker) keepOnce(ctx context.Context, made lease.Record, change func(le
 			return made, err
 		}
 		if _, err = b.update(ctx, lease.Change{Record: revoking, Kind: EventEnding}); err == nil {
-			b.wake()
 			err = errTooLate
 		}
 		return made, err
@@ -198,7 +197,6 @@ func (b *Broker) unmade(ctx context.Context, row lease.Record, leases []string, 
 		return
 	}
 	if next == lease.Doubtful {
-		b.wake()
 		return
 	}
 	for i := range ended {

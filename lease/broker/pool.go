@@ -267,7 +267,6 @@ func (b *Broker) endExtension(ctx context.Context, row lease.Record, until, end 
 		case err != nil:
 			return current, ledgerError(err)
 		case outcomeOf(failure) == Gone:
-			b.wake()
 			return records[0], &Error{Reason: Over, LeaseID: row.ID, Err: failure}
 		case failure != nil:
 			return records[0], &Error{Reason: NotMade, RetryAfter: retryAfter(failure), Err: failure}

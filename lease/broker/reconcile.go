@@ -273,7 +273,6 @@ func (r *reconciler) orphan(ctx context.Context, id string, found lease.Record, 
 			return nil // The list is behind.
 		}
 		found = kept
-		r.b.wake()
 	}
 	r.progress.ToRevoke++
 	return r.tell(Finding{Orphan: &found, Lease: id, Made: made, Ends: ends})

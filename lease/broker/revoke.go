@@ -95,6 +95,5 @@ func (b *Broker) hurry(ctx context.Context, row lease.Record) (lease.Record, err
 			return row, ledgerError(err)
 		}
 	}
-	b.wake()
 	return row, nil
 }

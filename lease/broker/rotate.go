@@ -146,7 +146,6 @@ func (b *Broker) replace(ctx context.Context, id string, made lease.Record, secr
 		b.discard(ctx, made.ID)
 		return Rotated{}, over
 	}
-	b.wake()
 	rotated.Lease.Version++
 	return rotated, nil
 }
@@ -194,5 +193,4 @@ func (b *Broker) discard(ctx context.Context, id string) {
 	if err != nil {
 		b.o.Logger.WarnContext(ctx, "a key that nobody has is left to its end", "lease", id, "error", err)
 	}
-	b.wake()
 }

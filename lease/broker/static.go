@@ -201,7 +201,6 @@ func (w *worker) retire(ctx context.Context, role *roles.Role, all []lease.Recor
 		if _, err := w.update(ctx, change); err != nil && !retryable(err) {
 			return err
 		}
-		w.b.wake()
 	}
 	return nil
 }
