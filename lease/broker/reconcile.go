@@ -48,7 +48,8 @@ type Finding struct {
 
 // Progress is how far a comparison has come.
 type Progress struct {
-	// Keys and Projects were looked at, of so many projects.
+	// Keys are those with the gateway's mark that were looked at, Projects those of the
+	// Known ones whose keys were.
 	Keys, Projects, Known int
 	// ToRevoke are the keys that are going to be deleted, Failures the projects that
 	// could not be looked at.
@@ -170,12 +171,12 @@ func (r *reconciler) compare(ctx context.Context, project string, over *ended) e
 		if err != nil {
 			return err
 		}
-		r.progress.Keys++
 		seen[maphash.String(r.seed, key.ID)] = struct{}{}
 		_, id, ours := r.b.o.Marker.Parse(key.Name)
 		if !ours {
 			continue
 		}
+		r.progress.Keys++
 		if dead(key.Expires, now()) {
 			if len(over.keys) < clearedAtOnce && !r.q.DryRun {
 				over.keys = append(over.keys, key)
