@@ -51,6 +51,9 @@ type Options struct {
 	// Org names the organization of the data, for the keys: a digest, and no key
 	// of the upstream's.
 	Org func(ctx context.Context) (string, error)
+	// RecentOrg is Org for the look-up of a stored answer, which is made often: it may be
+	// a second behind, and not behind what Org has returned since; nil: Org.
+	RecentOrg func(ctx context.Context) (string, error)
 	// Lives are the overridden lives; nil: none.
 	Lives catalog.Lives
 	// Jitter is the largest part of the time for which an answer is fresh that is
@@ -91,6 +94,9 @@ func New(o Options) (*Cache, error) {
 	}
 	if o.Jitter < 0 || o.Jitter > 1 {
 		return nil, errors.New("readcache: Options.Jitter is a part, from 0 to 1")
+	}
+	if o.RecentOrg == nil {
+		o.RecentOrg = o.Org
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
@@ -180,7 +186,11 @@ func (c *Cache) load(ctx context.Context, store cache.Store, l lookup) (stored, 
 // organization fails as the call itself would: without the admin key there is
 // none.
 func (c *Cache) organization(ctx context.Context) (string, error) {
-	org, err := c.options.Org(ctx)
+	return c.orgOf(ctx, c.options.Org)
+}
+
+func (c *Cache) orgOf(ctx context.Context, source func(context.Context) (string, error)) (string, error) {
+	org, err := source(ctx)
 	if err != nil {
 		c.options.Logger.ErrorContext(ctx, "the admin key cannot be read", "error", err.Error())
 		return "", &upstream.Error{Kind: upstream.CredentialRejected, Reason: upstream.ReasonCredentialUnreadable}

@@ -13,7 +13,7 @@ import (
 // lookup returns the key under which the answer to a request is stored, and
 // the tags on which it depends.
 func (c *Cache) lookup(ctx context.Context, permit admission.Permit) (lookup, error) {
-	org, err := c.organization(ctx)
+	org, err := c.orgOf(ctx, c.options.RecentOrg)
 	if err != nil {
 		return lookup{}, err
 	}

@@ -39,11 +39,11 @@ type readCache struct {
 	logger  *slog.Logger
 }
 
-func openCache(ctx context.Context, opened *closers, conf config.Config, key upstream.KeySource, methods *Catalog, logger *slog.Logger) (*readCache, error) {
+func openCache(ctx context.Context, opened *closers, conf config.Config, key *upstream.CallKeys, methods *Catalog, logger *slog.Logger) (*readCache, error) {
 	c, r := conf.Cache, &readCache{events: newCacheEvents(), logger: logger}
 	calls, settle, _ := conf.Shutdown.Split()
 	r.settle = calls + settle
-	org := organization(conf.Upstream.BaseURL, key)
+	org := organization(conf.Upstream.BaseURL, key.Key)
 	declared, err := lives(c, methods)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,8 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key ups
 		return nil, err
 	}
 	r.answers, err = readcache.New(readcache.Options{
-		Store: r.tiered, Near: memory, Shared: tiers.Shared, Leases: leases, Org: org, Lives: declared, Jitter: c.Jitter, Logger: logger,
+		Store: r.tiered, Near: memory, Shared: tiers.Shared, Leases: leases,
+		Org: org, RecentOrg: organization(conf.Upstream.BaseURL, key.Recent), Lives: declared, Jitter: c.Jitter, Logger: logger,
 	})
 	if err != nil {
 		return nil, err

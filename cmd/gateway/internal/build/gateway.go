@@ -75,11 +75,11 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 }
 
 func (g *Gateway) open(ctx context.Context, o Options) (err error) {
-	conf, key, keyFile := o.Config, o.AdminKey, ""
-	if key == nil {
-		key, keyFile = keySource(conf.Upstream.AdminKey, o.Logger), conf.Upstream.AdminKey.File
+	conf, source, keyFile := o.Config, o.AdminKey, ""
+	if source == nil {
+		source, keyFile = keySource(conf.Upstream.AdminKey, o.Logger), conf.Upstream.AdminKey.File
 	}
-	key = upstream.PerCall(key)
+	key := upstream.PerCall(source)
 	// An unreadable key is an error now, and not at the first call.
 	if _, err := key.Key(ctx); err != nil {
 		return err

@@ -37,7 +37,7 @@ func openIdempotency(ctx context.Context, opened *closers, conf config.Config, k
 	}
 	scope := sha256.Sum256([]byte("admin-gateway upstream\x00" + conf.Upstream.BaseURL))
 	writes, err := idempotency.New(idempotency.Options{
-		Outcomes: outcomes, Scope: hex.EncodeToString(scope[:16]), Org: organization(conf.Upstream.BaseURL, key), Logger: logger,
+		Outcomes: outcomes, Scope: hex.EncodeToString(scope[:16]), Org: organization(conf.Upstream.BaseURL, key.Key), Logger: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -12,14 +12,14 @@ import (
 // organization returns a name for the data that an admin key gives access to. Two
 // keys or two base URLs have different names. The name is computed once for each
 // key.
-func organization(baseURL string, key upstream.KeySource) func(context.Context) (string, error) {
+func organization(baseURL string, key func(context.Context) (upstream.Secret, error)) func(context.Context) (string, error) {
 	type named struct {
 		secret upstream.Secret
 		name   string
 	}
 	var last atomic.Pointer[named]
 	return func(ctx context.Context) (string, error) {
-		secret, err := key.Key(ctx)
+		secret, err := key(ctx)
 		if err != nil {
 			return "", err
 		}
