@@ -26,5 +26,5 @@ func (c *serveCommand) Run(ctx context.Context, std streams, hangup hangups) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	return g.Run(ctx)
+	return withHeapFloor(ctx, g.Run)
 }

@@ -1,0 +1,113 @@
+// Package heapfloor keeps the garbage collector from running hundreds of times a second
+// over a small heap. It imports nothing of the project.
+//
+// With GOGC at 100 the collector runs when the heap is twice what is in use. Where that is
+// ten megabytes and a thousand calls make ten more, each of them pays for a collection,
+// which also shrinks the stacks that the next ones grow again. A [Floor] raises the target
+// of the heap to a number of bytes, and leaves it where it is above that: a heap of half a
+// gigabyte becomes no larger than without it.
+package heapfloor
+
+import (
+	"context"
+	"math"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+)
+
+const (
+	// most is the floor where there is memory enough.
+	most = 128 << 20
+	// part is which part of the memory limit the floor is at most: a quarter.
+	part = 4
+	// limitRatio is how much of the memory of its container the process aims at, where
+	// GOMEMLIMIT does not say.
+	limitRatio = 0.9
+	// interval is how long after a collection the target is set anew at the latest. What
+	// is allocated in that time is what a heap that grows at once can overshoot by.
+	interval = 100 * time.Millisecond
+	// standard is the GOGC of a process that is not told.
+	standard = 100
+)
+
+// Limit sets the memory limit of the process from that of its container (cgroup), where
+// the environment variable GOMEMLIMIT does not set one. It returns the limit in force in
+// bytes, [math.MaxInt64] for none.
+func Limit() int64 {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		if limit, err := memlimit.FromCgroup(); err == nil && limit > 0 && limit < math.MaxInt64 {
+			debug.SetMemoryLimit(int64(float64(limit) * limitRatio))
+		}
+	}
+	return debug.SetMemoryLimit(-1)
+}
+
+// Floor is the least target of the heap, in bytes. Zero changes nothing.
+type Floor uint64
+
+// For is the floor for a process with a memory limit in bytes: 128 MiB, or a quarter of
+// the limit where that is less. It is zero where the environment variable GOGC is set:
+// whoever set it has chosen.
+func For(limit int64) Floor {
+	if os.Getenv("GOGC") != "" {
+		return 0
+	}
+	return Floor(min(most, max(limit, 0)/part))
+}
+
+// Run keeps the floor until ctx ends, and then leaves GOGC as it was. It is for one
+// goroutine of a process: GOGC is a setting of all of it.
+func (f Floor) Run(ctx context.Context) error {
+	if f == 0 {
+		return nil
+	}
+	percent := standard
+	before := debug.SetGCPercent(percent)
+	defer debug.SetGCPercent(before)
+	heap := newHeap()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for collected := uint64(0); ; {
+		if heap.read(); heap.cycles() != collected || collected == 0 {
+			collected = max(heap.cycles(), 1)
+			// To set it stops all goroutines for some microseconds.
+			if want := f.percent(heap.live(), heap.scanned()); want*10 > percent*11 || want*11 < percent*10 {
+				percent = want
+				debug.SetGCPercent(percent)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// percent is the GOGC with which the target of the heap is the floor, and 100 where it is
+// above that anyway. The target is live + (live + scanned) × GOGC / 100 ("Target heap
+// memory" of the guide to Go's garbage collector).
+func (f Floor) percent(live, scanned uint64) int {
+	if live >= uint64(f) || live+scanned == 0 {
+		return standard
+	}
+	return int(max(standard, (uint64(f)-live)*100/(live+scanned)))
+}
+
+// heap reads what the runtime says about its last collection.
+type heap struct{ samples []metrics.Sample }
+
+func newHeap() *heap {
+	return &heap{[]metrics.Sample{
+		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+	}}
+}
+
+func (h *heap) read()           { metrics.Read(h.samples) }
+func (h *heap) cycles() uint64  { return h.samples[0].Value.Uint64() }
+func (h *heap) live() uint64    { return h.samples[1].Value.Uint64() }
+func (h *heap) scanned() uint64 { return h.samples[2].Value.Uint64() + h.samples[3].Value.Uint64() }

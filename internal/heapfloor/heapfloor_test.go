@@ -1,0 +1,92 @@
+package heapfloor
+
+import (
+	"context"
+	"math"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestTarget: the target is the floor as long as what is in use allows it, and no more
+// than without a floor beyond.
+func TestTarget(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		floor := Floor(rapid.Uint64Range(1<<20, most).Draw(t, "floor"))
+		live, scanned := rapid.Uint64Range(1<<10, 1<<32).Draw(t, "live"), rapid.Uint64Range(0, 8<<20).Draw(t, "scanned")
+		target := func(percent int) float64 { return float64(live) + float64(live+scanned)*float64(percent)/100 }
+		got, without := target(floor.percent(live, scanned)), target(standard)
+		if least := max(float64(floor)*0.98-float64(live+scanned)/100, without); got < least {
+			t.Errorf("the target is %.0f, and at least %.0f is due", got, least)
+		}
+		if most := max(float64(floor), without); got > most {
+			t.Errorf("the target is %.0f, and at most %.0f is due", got, most)
+		}
+	})
+}
+
+// TestFor: a small container has a small floor, and who sets GOGC has none.
+func TestFor(t *testing.T) {
+	t.Setenv("GOGC", "")
+	for limit, want := range map[int64]Floor{math.MaxInt64: 128 << 20, 4 << 30: 128 << 20, 448 << 20: 112 << 20, 80 << 20: 20 << 20, 0: 0, -1: 0} {
+		if got := For(limit); got != want {
+			t.Errorf("of %d bytes the floor is %d, want %d", limit, got, want)
+		}
+	}
+	t.Setenv("GOGC", "100")
+	if got := For(math.MaxInt64); got != 0 {
+		t.Errorf("with GOGC set the floor is %d", got)
+	}
+}
+
+// TestRun: the runtime has the floor as its target, and gives it up for a heap that is
+// above it.
+func TestRun(t *testing.T) {
+	if os.Getenv("GOGC") != "" {
+		t.Skip("GOGC is set, and the target is not the standard one")
+	}
+	const floor = Floor(64 << 20)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- floor.Run(ctx) }()
+	awaitTarget(t, "of a small heap", func(target, _ uint64) bool { return target > uint64(floor)/10*9 })
+	held := make([]byte, 2*floor)
+	for i := range held {
+		held[i] = 1
+	}
+	awaitTarget(t, "of a large heap", func(target, live uint64) bool { return live >= uint64(2*floor) && target < 2*live+16<<20 })
+	runtime.KeepAlive(held)
+	held = nil
+	awaitTarget(t, "of a small heap again", func(target, live uint64) bool { return live < uint64(floor)/2 && target > uint64(floor)/10*9 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	awaitTarget(t, "after the end", func(target, _ uint64) bool { return target < uint64(floor)/2 })
+}
+
+// awaitTarget collects garbage until the target is as wanted.
+func awaitTarget(t *testing.T, what string, good func(target, live uint64) bool) {
+	t.Helper()
+	samples := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	for end := time.Now().Add(time.Minute); ; {
+		runtime.GC()
+		metrics.Read(samples)
+		target, live := samples[0].Value.Uint64(), samples[1].Value.Uint64()
+		if good(target, live) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the target %s is %d, with %d in use", what, target, live)
+		}
+		<-time.After(interval / 10)
+	}
+}
