@@ -79,6 +79,7 @@ type Controller struct {
 	authenticator Authenticator
 	validator     Validator
 	guard         guard
+	holds         holds
 	metrics       *metrics
 	tracer        *observe.Tracer
 }

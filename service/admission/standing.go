@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
+	"github.com/admin-gateway/admin-gateway/internal/lazyctx"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/callers"
@@ -30,28 +31,32 @@ type hold struct {
 	controller *Controller
 	identity   authn.Identity
 	connection door.Connection
-	end        context.CancelCauseFunc
+	// call is the context of the call that ends with the hold.
+	call lazyctx.Context
 	// latest is when the call ends at the latest; zero: it is not known.
 	latest time.Time
 
-	mu      sync.Mutex
-	over    bool  // the call is
-	gone    error // the credential does not stand any more
-	unwatch func() bool
-	timer   *time.Timer
+	// These are guarded by the list.
+	list       *holdList
+	next, last *hold
+
+	mu    sync.Mutex
+	over  bool  // the call is
+	gone  error // the credential does not stand any more
+	timer *time.Timer
 }
 
 // serve serves a call for as long as its credential stands. The principal's context
 // ends with it, and that ends every wait of the call.
 func (c *Controller) serve(p *principal, connection door.Connection, next connect.ServerFunc, spec connect.Spec, stream connect.ServerStream) error {
-	caller := p.Context
-	ctx, end := context.WithCancelCause(caller)
-	defer end(nil)
-	h := &hold{controller: c, identity: p.identity, connection: connection, end: end}
-	h.latest, _ = ctx.Deadline()
-	p.Context, p.hold, p.beyond = ctx, h, caller
-	h.begin(p.rules)
+	h := &hold{controller: c, identity: p.identity, connection: connection}
+	h.call.Begin(p.Context, time.Time{})
+	defer h.call.End(nil)
+	h.latest, _ = h.call.Deadline()
+	p.beyond, p.Context, p.hold = p.Context, &h.call, h
+	c.holds.add(h)
 	defer h.release()
+	h.watch(p.rules)
 	streams := spec.StreamType != connect.StreamTypeUnary
 	if streams {
 		stream = door.Bind(p, stream)
@@ -59,40 +64,44 @@ func (c *Controller) serve(p *principal, connection door.Connection, next connec
 	return h.verdict(next(p, spec, stream), streams, &accounting.From(p).Upstream)
 }
 
-func (h *hold) begin(rules *callers.Set) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.watch(rules)
-}
-
 // watch looks at the credential again when the policy is replaced, and at its end. The
-// lock is held.
+// hold is on its list, so that a policy that was replaced before is not missed.
 func (h *hold) watch(rules *callers.Set) {
-	h.unwatch = context.AfterFunc(rules.InForce(), h.look)
 	if expires := h.identity.Expires; !expires.IsZero() && (h.latest.IsZero() || expires.Before(h.latest)) {
+		h.mu.Lock()
 		h.timer = time.AfterFunc(max(time.Until(expires), soonest), h.look)
+		h.mu.Unlock()
 	}
-}
-
-// rest ends what watch began. The lock is held.
-func (h *hold) rest() {
-	h.unwatch()
-	if h.timer != nil {
-		h.timer.Stop()
+	if rules.InForce().Err() != nil {
+		h.look()
+		return
 	}
+	h.controller.holds.follow(rules)
 }
 
 // look looks at the credential, and ends the call or watches on.
 func (h *hold) look() {
+	for h.lookOnce() {
+		// The policy was replaced once more.
+	}
+}
+
+// lookOnce returns whether another look is due at once.
+func (h *hold) lookOnce() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over || h.gone != nil {
-		return
+		return false
 	}
-	h.rest()
-	if rules := h.controller.callers.Current(); h.stands(rules) == nil {
-		h.watch(rules)
+	rules := h.controller.callers.Current()
+	if h.stands(rules) != nil {
+		return false
 	}
+	if h.timer != nil {
+		h.timer.Reset(max(time.Until(h.identity.Expires), soonest))
+	}
+	h.controller.holds.follow(rules)
+	return rules.InForce().Err() != nil
 }
 
 // check fails when the credential does not stand by rules, and ends the call.
@@ -113,7 +122,7 @@ func (h *hold) stands(rules *callers.Set) error {
 	}
 	h.controller.metrics.unauthenticated.WithLabelValues(string(authn.ReasonWithdrawn)).Inc()
 	h.gone = unauthenticated(err)
-	h.end(h.gone)
+	h.call.End(h.gone)
 	if !h.over {
 		h.connection.ExtendTo(time.Now().Add(lastWord))
 	}
@@ -122,10 +131,13 @@ func (h *hold) stands(rules *callers.Set) error {
 
 // release ends the watch. Behind it the connection is that of another call.
 func (h *hold) release() {
+	h.list.remove(h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.over = true
-	h.rest()
+	if h.timer != nil {
+		h.timer.Stop()
+	}
 }
 
 // verdict is the error of a call that ended with err. A write that was sent keeps its

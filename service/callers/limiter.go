@@ -75,10 +75,10 @@ func (l *Limiter) Start(kind Kind) (wait time.Duration, ok bool) {
 	if l.running[kind] >= l.most[kind] {
 		return busyRetry, false
 	}
-	reservation := l.rate.Reserve()
-	if delay := reservation.Delay(); delay > 0 {
-		reservation.Cancel()
-		return delay, false
+	if now := time.Now(); !l.rate.AllowN(now, 1) {
+		reservation := l.rate.ReserveN(now, 1)
+		reservation.CancelAt(now)
+		return reservation.DelayFrom(now), false
 	}
 	l.running[kind]++
 	return 0, true

@@ -4,6 +4,6 @@
 //
 // It also bounds what requests are made of, for the codecs of all doors.
 //
-// It imports nothing of the project, so that doors and interceptors can both import
-// it.
+// Of the project it imports internal/lazyctx alone, so that doors and interceptors can
+// both import it.
 package door

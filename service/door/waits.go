@@ -1,0 +1,94 @@
+package door
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// lookEvery is how long after the end of its context a call may still wait for its
+	// client. By then the client has given up: its own deadline is its own business.
+	lookEvery = 100 * time.Millisecond
+	// waitLists is how many lists the waits are on, so that processors rarely meet.
+	waitLists = 16
+)
+
+// waits are the calls that wait for their client. They are looked at every lookEvery,
+// which costs a call less than a timer and an entry in its context: most have their
+// request before they could wait. The zero value is ready, and nothing runs for it while
+// no call waits.
+type waits struct {
+	next  atomic.Uint32
+	lists [waitLists]waitList
+}
+
+// waitList is a list of waits.
+type waitList struct {
+	mu    sync.Mutex
+	first *wait
+	timer *time.Timer
+	armed bool
+	_     [32]byte // A list has a cache line to itself.
+}
+
+// wait is a call that waits for its client.
+type wait struct {
+	ctx        context.Context
+	connection Connection
+	list       *waitList
+	next, last *wait
+}
+
+// begin enters a wait, which is to be ended. The connection is interrupted some time
+// after ctx has ended, and not after the end of the wait.
+func (w *waits) begin(of *wait) {
+	l := &w.lists[w.next.Add(1)%waitLists]
+	of.list = l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if of.next = l.first; of.next != nil {
+		of.next.last = of
+	}
+	l.first = of
+	if l.armed {
+		return
+	}
+	l.armed = true
+	if l.timer == nil {
+		l.timer = time.AfterFunc(lookEvery, l.look)
+	} else {
+		l.timer.Reset(lookEvery)
+	}
+}
+
+// end removes a wait.
+func (w *wait) end() {
+	w.list.mu.Lock()
+	defer w.list.mu.Unlock()
+	if w.last != nil {
+		w.last.next = w.next
+	} else {
+		w.list.first = w.next
+	}
+	if w.next != nil {
+		w.next.last = w.last
+	}
+	w.next, w.last = nil, nil
+}
+
+// look interrupts the waits whose contexts have ended, and looks again later while there
+// are others.
+func (l *waitList) look() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w := l.first; w != nil; w = w.next {
+		if w.ctx.Err() != nil {
+			w.connection.Interrupt()
+		}
+	}
+	if l.armed = l.first != nil; l.armed {
+		l.timer.Reset(lookEvery)
+	}
+}
