@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/admin-gateway/admin-gateway/service/door"
+	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
@@ -32,6 +33,16 @@ func (c wireCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) err
 		return err
 	}
 	return c.BinaryCodec.MarshalWrite(ctx, dst, msg)
+}
+
+// Encoded implements [grpcdoor.Encoder]: an answer is sent as it is kept.
+func (c wireCodec) Encoded(msg any) (data []byte, ok bool, err error) {
+	a, ok := msg.(*pipeline.Response)
+	if !ok {
+		return nil, false, nil
+	}
+	data, err = a.Wire()
+	return data, true, err
 }
 
 // UnmarshalRead reads a request. Its error for too many elements is an
@@ -128,6 +139,8 @@ var jsonFault = regexp.MustCompile(`unknown field "([A-Za-z0-9_.\[\]-]{1,64})"|i
 // BinaryCodec is protobuf's binary form for doors outside of this package. An
 // answer goes out as the wire bytes that are stored.
 func BinaryCodec() connect.Codec { return wireCodec{connectproto.NewBinaryCodec()} }
+
+var _ grpcdoor.Encoder = wireCodec{}
 
 // codecs are the forms of a message on the HTTP doors.
 func codecs() []connect.Codec {

@@ -5,35 +5,33 @@ import (
 	"crypto/tls"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
+	"github.com/admin-gateway/admin-gateway/internal/lazyctx"
 	"github.com/admin-gateway/admin-gateway/service/door"
 )
 
 // ServerInfo is the CallInfo.TransportInfo of a call through this door, and its
 // [door.Connection].
 type ServerInfo struct {
-	tls         *tls.ConnectionState
-	call        connguard.Call // of no connection, where it is not on a listener of the door
-	once        sync.Once
-	interrupted chan struct{}
-	answer      *answerTime
+	tls    *tls.ConnectionState
+	call   connguard.Call // of no connection, where it is not on a listener of the door
+	stream *stream
+	answer *answerTime // nil: the answer is one message, which does not wait
 }
 
 // Interrupt makes a Receive that waits for the client, and all that follow, fail
 // with CANCELED. What is sent still goes out. It may be called more than once, by
 // any goroutine.
 func (i *ServerInfo) Interrupt() {
-	if i != nil && i.interrupted != nil {
-		i.once.Do(func() { close(i.interrupted) })
+	if i != nil && i.stream != nil {
+		i.stream.interrupt()
 	}
 }
 
@@ -67,48 +65,52 @@ func (i *ServerInfo) TLS() *tls.ConnectionState {
 	return i.tls
 }
 
-// call serves one call. Reads counts the reads that still wait for a client
-// after their call has ended.
-func (d *Door) call(wire grpc.ServerStream, reads *sync.WaitGroup) error {
-	ctx, release := withOwnDeadline(wire.Context())
-	defer release()
-	procedure, _ := grpc.Method(ctx)
-	info, server := d.info(ctx, procedure)
-	defer server.call.End()
-	defer server.answer.stop()
-	s := &stream{
-		ctx:      ctx,
-		wire:     wire,
-		info:     info,
-		codec:    d.options.Codec,
-		open:     d.opener,
-		smallest: d.options.CompressMinBytes,
-		unary:    info.Spec.StreamType == connect.StreamTypeUnary,
-		single:   info.Spec.StreamType&connect.StreamTypeClient == 0,
-		reads:    reads,
-		over:     server.interrupted,
-		late:     server.answer.over,
-	}
-	err := d.dispatch(door.WithConnection(ctx, server), s)
-	s.finish()
-	return toStatus(err)
+// served is what a call is made of, in one allocation: it is the context of the call with
+// its connection, too.
+type served struct {
+	context.Context
+	root   lazyctx.Context
+	info   connect.CallInfo
+	server ServerInfo
+	stream stream
 }
 
-// withOwnDeadline gives a context that is exceeded when its deadline passes.
-// grpc-go cancels a call's own then, often before that has noticed, and a call
-// whose deadline passed would look like one that its client canceled.
-func withOwnDeadline(wire context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := wire.Deadline()
-	if !ok {
-		return wire, func() {}
+// Value implements [context.Context].
+func (c *served) Value(key any) any {
+	if door.IsKey(key) {
+		return door.Connection(&c.server)
 	}
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(wire), deadline)
-	stop := context.AfterFunc(wire, func() {
-		if time.Now().Before(deadline) {
-			cancel()
-		}
-	})
-	return ctx, func() { stop(); cancel() }
+	return c.Context.Value(key)
+}
+
+// call serves one call. Reads reads from its client.
+func (d *Door) call(wire grpc.ServerStream, reads *reads) error {
+	c := new(served)
+	c.Context = wire.Context()
+	if _, ok := c.Deadline(); ok {
+		// grpc-go cancels a call's context when its deadline passes, often before that has
+		// noticed, and the call would look like one that its client canceled.
+		c.root.BeginApart(c.Context)
+		defer c.root.End(nil)
+		c.Context = &c.root
+	}
+	procedure, _ := grpc.Method(c)
+	d.describe(procedure, c)
+	defer c.server.call.End()
+	s := &c.stream
+	s.ctx, s.wire, s.info, s.reads = c, wire, &c.info, reads
+	s.codec, s.open, s.smallest = d.options.Codec, d.opener, d.options.CompressMinBytes
+	s.unary = c.info.Spec.StreamType == connect.StreamTypeUnary
+	s.single = c.info.Spec.StreamType&connect.StreamTypeClient == 0
+	s.came = make(chan read, 2) // A frame and an interruption.
+	if !s.unary {
+		c.server.answer = newAnswerTime()
+		defer c.server.answer.stop()
+		s.late = c.server.answer.over
+	}
+	err := d.dispatch(c, s)
+	s.finish()
+	return toStatus(err)
 }
 
 // dispatch makes a panic outside of the interceptors the failure of one call,
@@ -123,31 +125,29 @@ func (d *Door) dispatch(ctx context.Context, s *stream) (err error) {
 	return d.server.Call(ctx, s.info.Spec.Procedure, s.info, s)
 }
 
-// info is the CallInfo of a call: all that the pipeline has before the
+// describe fills in the CallInfo of a call: all that the pipeline has before the
 // messages.
-func (d *Door) info(ctx context.Context, procedure string) (*connect.CallInfo, *ServerInfo) {
+func (d *Door) describe(procedure string, c *served) {
 	spec, ok := d.specs[procedure]
 	if !ok {
 		spec = connect.Spec{Procedure: procedure, StreamType: connect.StreamTypeBidi}
 	}
-	i := &connect.CallInfo{
-		Spec:             spec,
-		Protocol:         connect.ProtocolNameGRPC,
-		RequestEncoding:  connect.CompressionNameIdentity,
-		ResponseEncoding: connect.CompressionNameIdentity,
-	}
-	md, _ := metadata.FromIncomingContext(ctx)
-	received(i.RequestHeader(), md)
+	i := &c.info
+	i.Spec = spec
+	i.Protocol = connect.ProtocolNameGRPC
+	i.RequestEncoding, i.ResponseEncoding = connect.CompressionNameIdentity, connect.CompressionNameIdentity
+	received(i.RequestHeader(), metadataOf(c))
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
-	server := &ServerInfo{interrupted: make(chan struct{}), call: connOf(ctx).call(), answer: newAnswerTime()}
-	if p, ok := peer.FromContext(ctx); ok {
+	c.server.stream = &c.stream
+	if p, ok := peer.FromContext(c); ok {
+		at, _ := p.Addr.(address)
+		c.server.call = at.conn.call()
 		i.PeerAddr = p.Addr.String()
 		if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok {
-			server.tls = &secured.State
+			c.server.tls = &secured.State
 		}
 	}
-	i.TransportInfo = server
-	return i, server
+	i.TransportInfo = &c.server
 }
 
 // codecName is the subtype of "application/grpc+subtype; parameters".

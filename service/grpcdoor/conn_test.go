@@ -381,6 +381,11 @@ func TestRapidReset(t *testing.T) {
 		return stream.Send(&in)
 	}})
 	o := serve(t, server, grpcdoor.Options{MaxConcurrentStreams: most, DrainTimeout: time.Minute})
+	ready, cancelReady := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "x-neighbour", "yes"), patience)
+	defer cancelReady()
+	if _, err := invokeWith(ready, dial(t, o.address), ""); err != nil { // All that stands by is there.
+		t.Fatal(err)
+	}
 	before := runtime.NumGoroutine()
 	c := newClient(t, o.address)
 	thrownOut := make(chan struct{})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -28,7 +27,7 @@ const (
 // standing is how many goroutines wait for calls, with stacks that have grown to
 // what a call needs: growing them anew is a fifth of what a small call costs. A
 // call for which none of them is free gets a new one.
-const standing = 64
+const standing = 256
 
 // Door serves a [connect.Server] over gRPC. It has no state between calls of
 // Serve and is safe for concurrent use.
@@ -55,8 +54,8 @@ func New(server *connect.Server, options Options) *Door {
 // All goroutines have ended when it returns. The error is nil when all calls
 // came to their end.
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
-	var reads sync.WaitGroup
-	defer reads.Wait()
+	reads := newReads()
+	defer reads.end()
 	conns := newGreeted(connguard.NewListener(l, connguard.Options{
 		Places: d.options.MaxConnections, FirstCall: d.options.ConnectionTimeout, Counters: d.options.Counters,
 	}))
@@ -65,7 +64,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener) error {
 		if wire.Context().Err() != nil {
 			return nil // It was canceled before it was handled.
 		}
-		return d.call(wire, &reads)
+		return d.call(wire, reads)
 	}))...)
 	var failed error
 	ended := make(chan struct{})
@@ -134,6 +133,7 @@ func (d *Door) serverOptions() []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: o.MinClientPing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(standing),
+		grpc.InTapHandle(keepMetadata),
 	}
 	if o.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(o.TLS)))

@@ -91,7 +91,7 @@ func (o *opener) open(f frame, read func(io.Reader) error) (connect.MessageStats
 		if len(f.data) > o.most {
 			return connect.MessageStats{}, o.tooLarge()
 		}
-		return connect.MessageStats{Size: len(f.data)}, read(bytes.NewReader(f.data))
+		return connect.MessageStats{Size: len(f.data)}, read(bytes.NewBuffer(f.data))
 	}
 	compressed := f.data[1:]
 	if len(compressed) > o.most {

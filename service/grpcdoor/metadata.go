@@ -1,6 +1,7 @@
 package grpcdoor
 
 import (
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect/v2"
@@ -31,26 +32,43 @@ func received(header *connect.Header, md metadata.MD) {
 }
 
 // sent converts a header for grpc-go. It leaves out the headers of the
-// protocol and those that cannot be sent.
+// protocol and those that cannot be sent. Values are not copied: a header that is sent is
+// not changed.
 func sent(header *connect.Header) metadata.MD {
 	if header.Len() == 0 {
 		return nil
 	}
 	md := make(metadata.MD, header.Len())
 	for key, values := range header.All() {
-		key = strings.ToLower(key)
-		if belongsToProtocol(key) || !isKey(key) {
-			continue
-		}
-		for _, value := range values {
-			if strings.HasSuffix(key, binarySuffix) {
+		key = lower(key)
+		switch {
+		case belongsToProtocol(key) || !isKey(key):
+		case strings.HasSuffix(key, binarySuffix):
+			for _, value := range values {
 				appendBinary(md, key, value)
-			} else if isPrintable(value) {
-				md.Append(key, value)
 			}
+		case !slices.ContainsFunc(values, isNotPrintable):
+			md[key] = values
+		default:
+			md[key] = slices.DeleteFunc(slices.Clone(values), isNotPrintable)
 		}
 	}
 	return md
+}
+
+// lower is the key of a header as HTTP/2 has it. Those of almost every answer take no
+// memory.
+func lower(key string) string {
+	switch key {
+	case "X-Request-Id":
+		return "x-request-id"
+	case "Cache-Status":
+		return "cache-status"
+	case "Age":
+		return "age"
+	default:
+		return strings.ToLower(key)
+	}
 }
 
 // appendBinary adds the values that are joined in one.
@@ -77,6 +95,6 @@ func isKey(key string) bool {
 	return key != "" && strings.Trim(key, "0123456789abcdefghijklmnopqrstuvwxyz-_.") == ""
 }
 
-func isPrintable(value string) bool {
-	return strings.IndexFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+func isNotPrintable(value string) bool {
+	return strings.IndexFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) >= 0
 }

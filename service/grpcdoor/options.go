@@ -12,11 +12,19 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
+// Encoder is a [connect.Codec] that knows messages that are encoded already.
+type Encoder interface {
+	// Encoded is the encoded form of msg; false for one that has to be encoded. Nobody
+	// changes it.
+	Encoded(msg any) (data []byte, ok bool, err error)
+}
+
 // Options configure a [Door]. The zero value is a working door without TLS. A
 // value that is zero or less means the default; one beyond its bound means the
 // bound.
 type Options struct {
-	// Codec is protobuf's binary form; default [connectproto.NewBinaryCodec].
+	// Codec is protobuf's binary form; default [connectproto.NewBinaryCodec]. It may be an
+	// [Encoder].
 	Codec connect.Codec
 	// TLS protects the connections, and may ask for certificates of clients; the
 	// call's [ServerInfo] has the verified state. [New] copies it. nil: HTTP/2 with

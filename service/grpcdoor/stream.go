@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
+	"sync/atomic"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
@@ -27,9 +27,19 @@ type stream struct {
 	single, asked bool
 	headersSent   bool
 
-	reads *sync.WaitGroup
-	over  <-chan struct{} // closed: Receive no longer waits for the client
-	late  <-chan struct{} // closed: Send does not either
+	reads *reads
+	// came has what Receive waits for.
+	came chan read
+	// over says that Receive no longer waits for the client.
+	over atomic.Bool
+	late <-chan struct{} // closed: Send does not wait either; nil: it never does
+}
+
+// read is what came of a read.
+type read struct {
+	frame       frame
+	err         error
+	interrupted bool
 }
 
 // Receive reads the next message into msg. For a call with one request it also
@@ -64,26 +74,31 @@ func (s *stream) Receive(msg any) error {
 
 // read waits for a frame, or for being interrupted.
 func (s *stream) read() (frame, error) {
-	type result struct {
-		frame frame
-		err   error
+	if !s.over.Load() {
+		s.reads.begin(s)
+		if r := <-s.came; !r.interrupted {
+			return r.frame, r.err
+		}
 	}
-	// The read ends with the call at the latest: grpc-go gives it up when the
-	// handler returns. If it gave it up before, it would also send the status.
-	came := make(chan result, 1)
-	s.reads.Go(func() {
-		f, err := s.readFrame()
-		came <- result{f, err}
-	})
-	select {
-	case r := <-came:
-		return r.frame, r.err
-	case <-s.over:
-		return frame{}, connect.NewError(connect.CodeCanceled, "interrupted")
+	// The read ends with the call at the latest.
+	return frame{}, connect.NewError(connect.CodeCanceled, "interrupted")
+}
+
+// interrupt ends the wait for a frame. It is called by any goroutine.
+func (s *stream) interrupt() {
+	if !s.over.Swap(true) {
+		s.came <- read{interrupted: true} // There is room for it.
 	}
 }
 
-func (s *stream) readFrame() (f frame, err error) {
+// readFrame reads a frame for [stream.read].
+func (s *stream) readFrame() {
+	var r read
+	r.frame, r.err = s.receiveFrame()
+	s.came <- r
+}
+
+func (s *stream) receiveFrame() (f frame, err error) {
 	err = s.wire.RecvMsg(&f)
 	if errors.Is(err, io.EOF) {
 		if s.single {
@@ -96,7 +111,8 @@ func (s *stream) readFrame() (f frame, err error) {
 	if !s.single {
 		return f, nil
 	}
-	switch err := s.wire.RecvMsg(new(frame)); {
+	var another frame
+	switch err := s.wire.RecvMsg(&another); {
 	case err == nil:
 		return f, connect.NewError(connect.CodeUnimplemented, "unary request has several messages")
 	case !errors.Is(err, io.EOF):
@@ -108,11 +124,10 @@ func (s *stream) readFrame() (f frame, err error) {
 // SendHeaders sends the headers of a stream. Those of a unary call go with its
 // answer or its error.
 func (s *stream) SendHeaders() error {
-	if s.unary || s.headersSent {
+	if s.unary {
 		return nil
 	}
-	s.headersSent = true
-	if err := s.wire.SendHeader(sent(s.info.ResponseHeader())); err != nil {
+	if err := s.sendHeaders(); err != nil {
 		return fromTransport(s.ctx, err)
 	}
 	return nil
@@ -125,21 +140,42 @@ func (s *stream) Send(msg any) error {
 		return connect.NewError(connect.CodeDeadlineExceeded, "the time of the answer is over")
 	default:
 	}
-	var b bytes.Buffer
-	if err := s.codec.MarshalWrite(s.ctx, &b, msg); err != nil {
+	data, err := s.encode(msg)
+	if err != nil {
 		return connect.NewError(connect.CodeInternal, "marshal the message").WithCause(err)
 	}
-	if err := s.chooseEncoding(b.Len()); err != nil {
+	if err := s.chooseEncoding(len(data)); err != nil {
 		return err
 	}
-	if err := s.setHeaders(); err != nil {
+	if err := s.sendHeaders(); err != nil {
 		return fromTransport(s.ctx, err)
 	}
-	if err := s.write(&frame{b.Bytes()}); err != nil {
+	if err := s.write(&frame{data}); err != nil {
 		return err
 	}
-	s.info.SendStats = connect.MessageStats{Size: b.Len()}
+	s.info.SendStats = connect.MessageStats{Size: len(data)}
 	return nil
+}
+
+// encode is a message in its binary form. One that has it already is not copied.
+func (s *stream) encode(msg any) ([]byte, error) {
+	if has, ok := s.codec.(Encoder); ok {
+		if data, ok, err := has.Encoded(msg); ok || err != nil {
+			return data, err
+		}
+	}
+	var b bytes.Buffer
+	err := s.codec.MarshalWrite(s.ctx, &b, msg)
+	return b.Bytes(), err
+}
+
+// sendHeaders sends the headers before the first message.
+func (s *stream) sendHeaders() error {
+	if s.headersSent {
+		return nil
+	}
+	s.headersSent = true
+	return s.wire.SendHeader(sent(s.info.ResponseHeader()))
 }
 
 // write sends a frame. Of a stream, it waits for a client that does not take what came
@@ -153,7 +189,7 @@ func (s *stream) write(f *frame) error {
 		return nil
 	}
 	sent := make(chan error, 1)
-	s.reads.Go(func() { sent <- s.wire.SendMsg(f) })
+	s.reads.all.Go(func() { sent <- s.wire.SendMsg(f) })
 	select {
 	case err := <-sent:
 		if err != nil {
@@ -181,7 +217,7 @@ func (s *stream) chooseEncoding(size int) error {
 	return nil
 }
 
-// setHeaders sends the headers with the next message.
+// setHeaders leaves the headers for grpc-go to send with the status.
 func (s *stream) setHeaders() error {
 	if s.headersSent {
 		return nil
