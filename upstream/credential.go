@@ -34,28 +34,28 @@ func withoutCredentials(body []byte) (clean []byte, found bool) {
 }
 
 func maskCredentials(body []byte) (clean []byte, found bool) {
-	rest := body
-	for {
-		start := bytes.Index(rest, []byte(keyPrefix))
+	taken := 0 // What of body is in clean.
+	for at := 0; ; {
+		start := bytes.Index(body[at:], []byte(keyPrefix))
 		if start < 0 {
 			break
 		}
+		start += at
 		end := start + len(keyPrefix)
-		for end < len(rest) && isKeyByte(rest[end]) {
+		for end < len(body) && isKeyByte(body[end]) {
 			end++
 		}
-		word := start > 0 && isKeyByte(rest[start-1]) && !endsWithEscape(rest[:start]) // "task-list", not a key.
-		if !word && isCredential(rest[start+len(keyPrefix):end]) {
-			clean, found = append(append(clean, rest[:start]...), maskedKey...), true
-		} else {
-			clean = append(clean, rest[:end]...)
+		word := start > 0 && isKeyByte(body[start-1]) && !endsWithEscape(body[:start]) // "task-list", not a key.
+		if !word && isCredential(body[start+len(keyPrefix):end]) {
+			clean, found = append(append(clean, body[taken:start]...), maskedKey...), true
+			taken = end
 		}
-		rest = rest[end:]
+		at = end
 	}
 	if !found {
 		return body, false
 	}
-	return append(clean, rest...), true
+	return append(clean, body[taken:]...), true
 }
 
 // isCredential reports whether a text behind "sk-" is the rest of a whole key: long, and

@@ -28,17 +28,16 @@ func unknownIn(m protoreflect.Message, path string) (in string, number protowire
 		return path, number, true
 	}
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if field.Message() == nil || field.IsMap() && field.MapValue().Message() == nil {
+			return true // It is of no message, and costs no path.
+		}
 		below := path + string(field.Name())
 		switch {
 		case field.IsMap():
-			if field.MapValue().Message() == nil {
-				return true
-			}
 			value.Map().Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
 				in, number, found = unknownIn(value.Message(), below+"["+strconv.Quote(key.String())+"].")
 				return !found
 			})
-		case field.Message() == nil:
 		case field.IsList():
 			list := value.List()
 			for i := range list.Len() {

@@ -31,7 +31,7 @@ func (g *greeted) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, of: g}
+	c := &conn{Conn: accepted, of: g, client: accepted.RemoteAddr().String()}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -64,7 +64,8 @@ func (g *greeted) forget(c *conn) {
 // conn is a connection of a greeted listener.
 type conn struct {
 	*connguard.Conn
-	of *greeted
+	of     *greeted
+	client string // its address, which is said with each call
 }
 
 // SetDeadline notices the end of the handshakes: grpc-go sets one deadline for
@@ -88,6 +89,9 @@ type address struct {
 	net.Addr
 	conn *conn
 }
+
+// String is the address in words.
+func (a address) String() string { return a.conn.client }
 
 // RemoteAddr is the client's.
 func (c *conn) RemoteAddr() net.Addr { return address{c.Conn.RemoteAddr(), c} }
