@@ -23,7 +23,7 @@ const (
 )
 
 // rules know three methods and one issuer.
-func rules(t *testing.T) Rules {
+func rules(t testing.TB) Rules {
 	t.Helper()
 	request := func(m protoreflect.ProtoMessage) protoreflect.MessageDescriptor { return m.ProtoReflect().Descriptor() }
 	methods, err := authz.NewMethods([]authz.Method{

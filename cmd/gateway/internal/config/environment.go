@@ -79,7 +79,7 @@ func (s setting) variable() string {
 func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, error) {
 	c := New(d)
 	if path != "" {
-		content, err := strictyaml.ReadFile(path)
+		content, err := strictyaml.ReadFile(path, strictyaml.MaxBytes)
 		if err != nil {
 			return c, fmt.Errorf("config: %w", err)
 		}

@@ -1,0 +1,111 @@
+package strictyaml
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"os"
+	"runtime"
+)
+
+// readBytes is how much is read of a file at once. Between two reads others may run,
+// even where there is one processor.
+const readBytes = 256 << 10
+
+// minRead is for files that do not tell their size.
+const minRead = 511
+
+// TooLargeError says that a file has more bytes than it may.
+type TooLargeError struct {
+	// File is the path.
+	File string
+	// Most is how many bytes it may have.
+	Most int64
+}
+
+// Error names the file and the bound.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s: is larger than %d bytes", e.File, e.Most)
+}
+
+// ReadFile reads a file of at most most bytes; a larger one is a [*TooLargeError]. A path
+// that is not a regular file is an error, because a pipe might never end.
+func ReadFile(path string, most int64) ([]byte, error) {
+	var text []byte
+	err := scan(path, most, func(size int64, block []byte) {
+		if text == nil {
+			text = make([]byte, 0, min(size, most)+1)
+		}
+		text = append(text, block...)
+	})
+	return text, err
+}
+
+// Hasher tells contents of a file apart. Its key is random, so nobody can make two
+// contents that it takes for the same. It is not safe for concurrent use.
+type Hasher struct{ hash maphash.Hash }
+
+// Sum stands for a content: two that differ have another one, but for a chance of 2⁻⁶⁴.
+// The zero Sum is that of no file.
+type Sum struct {
+	hash uint64
+	size int64
+}
+
+// File is the sum of a file's content, with the errors of [ReadFile]. It holds no more
+// of it than a block.
+func (h *Hasher) File(path string, most int64) (Sum, error) {
+	h.hash.Reset()
+	size := int64(0)
+	err := scan(path, most, func(_ int64, block []byte) {
+		size += int64(len(block))
+		_, _ = h.hash.Write(block)
+	})
+	if err != nil {
+		return Sum{}, err
+	}
+	return Sum{h.hash.Sum64(), size}, nil
+}
+
+// Text is the sum of a text.
+func (h *Hasher) Text(text []byte) Sum {
+	return Sum{maphash.Bytes(h.hash.Seed(), text), int64(len(text))}
+}
+
+// scan reads a file block by block. size is how large the file was at first.
+func scan(path string, most int64, each func(size int64, block []byte)) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	if info.Size() > most {
+		return &TooLargeError{path, most}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(blocks(file, path, info.Size(), most, each), file.Close())
+}
+
+func blocks(file io.Reader, path string, size, most int64, each func(int64, []byte)) error {
+	block := make([]byte, min(max(size, minRead)+1, readBytes))
+	for total := int64(0); ; {
+		n, err := file.Read(block)
+		if total += int64(n); total > most {
+			return &TooLargeError{path, most}
+		}
+		each(size, block[:n])
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		runtime.Gosched()
+	}
+}
