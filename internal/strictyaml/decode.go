@@ -1,14 +1,14 @@
 package strictyaml
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
-
-	"encoding"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -19,6 +19,17 @@ type decoding struct {
 	lines  func(line int) int // of the file, for those of the tree
 	nodes  int                // how many values may come
 	faults []error
+	// borrowed says that texts of the tree share memory that others need: one that is
+	// kept is copied.
+	borrowed bool
+}
+
+// text is a text of the tree, to keep.
+func (d *decoding) text(s string) string {
+	if d.borrowed {
+		return strings.Clone(s)
+	}
+	return s
 }
 
 func (d *decoding) fail(node *yaml.Node, format string, args ...any) {
@@ -84,7 +95,7 @@ func (d *decoding) scalar(node *yaml.Node, into reflect.Value) {
 		if node.Tag == "!!null" {
 			err = errors.New("null")
 		}
-		*target = node.Value
+		*target = d.text(node.Value)
 	case encoding.TextUnmarshaler:
 		err = target.UnmarshalText([]byte(node.Value))
 	case *bool:
@@ -140,7 +151,7 @@ func (d *decoding) dictionary(node *yaml.Node, into reflect.Value, depth int) {
 	}
 	entries := reflect.MakeMapWithSize(into.Type(), len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		key := reflect.ValueOf(node.Content[i].Value)
+		key := reflect.ValueOf(d.text(node.Content[i].Value))
 		if node.Content[i].Kind != yaml.ScalarNode || entries.MapIndex(key).IsValid() {
 			d.fail(node.Content[i], "the key %q occurs twice, or is no text", clipped(node.Content[i].Value))
 			continue

@@ -52,7 +52,7 @@ func (d *Document) inPart(list *yaml.Node, index int) (*yaml.Node, *part) {
 	}
 	if p != d.recent {
 		// What was walked was read without an error.
-		nodes, _ := p.parse(d.file)
+		nodes, _, _ := p.parse(d.file, new(plainReader))
 		d.recent, d.recentNodes = p, nodes
 	}
 	if index -= p.first; index < len(d.recentNodes) {

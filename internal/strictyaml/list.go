@@ -90,14 +90,15 @@ type chunk[T any] struct {
 	err      error // it cannot be read by itself
 }
 
-// read reads a part. A value takes a byte at the least, so what has more values than four
+// readPart reads a part. A value takes a byte at the least, so what has more values than four
 // for each byte repeats them by aliases.
-func (l *List[T]) readPart(p *part) chunk[T] {
-	nodes, err := p.parse(l.doc.file)
+func (l *List[T]) readPart(p *part, plain *plainReader) chunk[T] {
+	nodes, plainly, err := p.parse(l.doc.file, plain)
 	if err != nil {
 		return chunk[T]{err: err}
 	}
 	d := l.decoding(p.lineOf, 4*len(p.text))
+	d.borrowed = plainly
 	elements := l.read(d, nodes)
 	return chunk[T]{elements, d.faults, nil}
 }
@@ -126,9 +127,10 @@ func (w *walk[T]) chunk(elements []T, faults []error) bool {
 
 // parts walks the parts. It fails at one that cannot be read by itself.
 func (w *walk[T]) parts(parts []part, workers int) error {
-	read := w.list.readPart
+	plain := new(plainReader)
+	read := func(p *part) chunk[T] { return w.list.readPart(p, plain) }
 	if workers > 1 {
-		ahead := newReader(parts, workers, read)
+		ahead := newReader(parts, workers, w.list.readPart)
 		defer ahead.stop()
 		read = func(*part) chunk[T] { return ahead.next() }
 	}
@@ -175,7 +177,7 @@ func elements(root *yaml.Node, key string) []*yaml.Node {
 // reader reads parts ahead of a walk. It has a bounded number of them in memory.
 type reader[T any] struct {
 	parts   []part
-	read    func(*part) chunk[T]
+	read    func(*part, *plainReader) chunk[T]
 	room    chan struct{}   // one for each chunk that may be in memory
 	done    []chan chunk[T] // by the number of the part, modulo their number
 	taken   atomic.Int64    // parts that goroutines have begun with
@@ -184,7 +186,7 @@ type reader[T any] struct {
 	running sync.WaitGroup
 }
 
-func newReader[T any](parts []part, workers int, read func(*part) chunk[T]) *reader[T] {
+func newReader[T any](parts []part, workers int, read func(*part, *plainReader) chunk[T]) *reader[T] {
 	r := &reader[T]{
 		parts: parts, read: read, room: make(chan struct{}, 2*workers), done: make([]chan chunk[T], 2*workers), ended: make(chan struct{}),
 	}
@@ -198,6 +200,7 @@ func newReader[T any](parts []part, workers int, read func(*part) chunk[T]) *rea
 }
 
 func (r *reader[T]) work() {
+	plain := new(plainReader)
 	for {
 		select {
 		case <-r.ended:
@@ -209,7 +212,7 @@ func (r *reader[T]) work() {
 			return
 		}
 		// Less than len(done) parts are ahead of the walk, so the place is free.
-		r.done[i%len(r.done)] <- r.read(&r.parts[i])
+		r.done[i%len(r.done)] <- r.read(&r.parts[i], plain)
 	}
 }
 

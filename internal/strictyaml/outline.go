@@ -44,19 +44,23 @@ type part struct {
 
 func (p *part) lineOf(line int) int { return p.lines + line }
 
-// parse reads the elements.
-func (p *part) parse(file string) ([]*yaml.Node, error) {
+// parse reads the elements. Where plain reads them, they are valid until it reads again,
+// and plainly is true.
+func (p *part) parse(file string, plain *plainReader) (elements []*yaml.Node, plainly bool, err error) {
+	if root := plain.read(string(p.text)); root != nil {
+		return root.Content, true, nil
+	}
 	root, err := parseTree(file, p.text)
 	if err != nil {
 		if at, ok := err.(*Error); ok && at.Line > 0 { //nolint:errorlint // It was just made.
 			at.Line = p.lineOf(at.Line)
 		}
-		return nil, err
+		return nil, false, err
 	}
 	if root == nil || root.Kind != yaml.SequenceNode {
-		return nil, &Error{File: file, Line: p.lines + 1, Column: 1, Message: "must be elements of a list"}
+		return nil, false, &Error{File: file, Line: p.lines + 1, Column: 1, Message: "must be elements of a list"}
 	}
-	return root.Content, nil
+	return root.Content, false, nil
 }
 
 // partOf is the part with an element, as far as is known.
