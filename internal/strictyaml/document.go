@@ -5,8 +5,9 @@ import "go.yaml.in/yaml/v3"
 // Document is a file that was read. It has the places of its values.
 type Document struct {
 	file   string
-	text   []byte
+	text   string
 	most   sizes
+	pace   Pace
 	root   *yaml.Node
 	shapes shapes
 	// outline says what is not below root, but in parts. Its zero value: nothing.

@@ -6,7 +6,7 @@ import (
 	"hash/maphash"
 	"io"
 	"os"
-	"runtime"
+	"strings"
 )
 
 // readBytes is how much is read of a file at once. Between two reads others may run,
@@ -31,20 +31,30 @@ func (e *TooLargeError) Error() string {
 
 // ReadFile reads a file of at most most bytes; a larger one is a [*TooLargeError]. A path
 // that is not a regular file is an error, because a pipe might never end.
-func ReadFile(path string, most int64) ([]byte, error) {
-	var text []byte
-	err := scan(path, most, func(size int64, block []byte) {
-		if text == nil {
-			text = make([]byte, 0, min(size, most)+1)
+func ReadFile(path string, most int64) (string, error) {
+	return readFile(path, most, Pace{}, func([]byte) {})
+}
+
+func readFile(path string, most int64, pace Pace, each func(block []byte)) (string, error) {
+	// A Builder does not clear its memory first, which takes long for a large file.
+	var text strings.Builder
+	err := scan(path, most, pace, func(size int64, block []byte) {
+		each(block)
+		if text.Len() == 0 {
+			text.Grow(int(min(size, most)))
 		}
-		text = append(text, block...)
+		text.Write(block)
 	})
-	return text, err
+	return text.String(), err
 }
 
 // Hasher tells contents of a file apart. Its key is random, so nobody can make two
 // contents that it takes for the same. It is not safe for concurrent use.
-type Hasher struct{ hash maphash.Hash }
+type Hasher struct {
+	// Pace is how files are read.
+	Pace Pace
+	hash maphash.Hash
+}
 
 // Sum stands for a content: two that differ have another one, but for a chance of 2⁻⁶⁴.
 // The zero Sum is that of no file.
@@ -58,7 +68,7 @@ type Sum struct {
 func (h *Hasher) File(path string, most int64) (Sum, error) {
 	h.hash.Reset()
 	size := int64(0)
-	err := scan(path, most, func(_ int64, block []byte) {
+	err := scan(path, most, h.Pace, func(_ int64, block []byte) {
 		size += int64(len(block))
 		_, _ = h.hash.Write(block)
 	})
@@ -68,13 +78,15 @@ func (h *Hasher) File(path string, most int64) (Sum, error) {
 	return Sum{h.hash.Sum64(), size}, nil
 }
 
-// Text is the sum of a text.
-func (h *Hasher) Text(text []byte) Sum {
-	return Sum{maphash.Bytes(h.hash.Seed(), text), int64(len(text))}
+// Read reads a file as [ReadFile] does, with the sum of what was read.
+func (h *Hasher) Read(path string, most int64) (string, Sum, error) {
+	h.hash.Reset()
+	text, err := readFile(path, most, h.Pace, func(block []byte) { _, _ = h.hash.Write(block) })
+	return text, Sum{h.hash.Sum64(), int64(len(text))}, err
 }
 
 // scan reads a file block by block. size is how large the file was at first.
-func scan(path string, most int64, each func(size int64, block []byte)) error {
+func scan(path string, most int64, pace Pace, each func(size int64, block []byte)) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -89,10 +101,10 @@ func scan(path string, most int64, each func(size int64, block []byte)) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(blocks(file, path, info.Size(), most, each), file.Close())
+	return errors.Join(blocks(file, path, info.Size(), most, pace, each), file.Close())
 }
 
-func blocks(file io.Reader, path string, size, most int64, each func(int64, []byte)) error {
+func blocks(file io.Reader, path string, size, most int64, pace Pace, each func(int64, []byte)) error {
 	block := make([]byte, min(max(size, minRead)+1, readBytes))
 	for total := int64(0); ; {
 		n, err := file.Read(block)
@@ -106,6 +118,6 @@ func blocks(file io.Reader, path string, size, most int64, each func(int64, []by
 		if err != nil {
 			return err
 		}
-		runtime.Gosched()
+		pace.rest()
 	}
 }

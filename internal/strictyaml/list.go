@@ -4,7 +4,6 @@ import (
 	"errors"
 	"iter"
 	"reflect"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -44,10 +43,9 @@ func (d *decoding) stream(node *yaml.Node, into reflect.Value) {
 }
 
 // All are the elements, in the order of the file, with their numbers from 0. An element
-// with a fault is walked too, as far as it could be read. workers is how many goroutines
-// read ahead, all of which have ended when the walk has; with 1 the walk reads by itself,
-// and lets others run in between. See [List.Err] for the faults.
-func (l *List[T]) All(workers int) iter.Seq2[int, *T] {
+// with a fault is walked too, as far as it could be read. The goroutines that read ahead
+// have ended when the walk has. See [List.Err] for the faults.
+func (l *List[T]) All() iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {
 		if l.node == nil {
 			return
@@ -61,7 +59,7 @@ func (l *List[T]) All(workers int) iter.Seq2[int, *T] {
 		if list == nil {
 			return
 		}
-		if err := walk.parts(list.parts, workers); err != nil {
+		if err := walk.parts(list.parts); err != nil {
 			walk.rest(list.key, err)
 		}
 	}
@@ -126,16 +124,16 @@ func (w *walk[T]) chunk(elements []T, faults []error) bool {
 }
 
 // parts walks the parts. It fails at one that cannot be read by itself.
-func (w *walk[T]) parts(parts []part, workers int) error {
+func (w *walk[T]) parts(parts []part) error {
 	plain := new(plainReader)
 	read := func(p *part) chunk[T] { return w.list.readPart(p, plain) }
-	if workers > 1 {
+	if workers := w.list.doc.pace.Workers; workers > 1 {
 		ahead := newReader(parts, workers, w.list.readPart)
 		defer ahead.stop()
 		read = func(*part) chunk[T] { return ahead.next() }
 	}
 	for i := range parts {
-		runtime.Gosched()
+		w.list.doc.pace.rest()
 		parts[i].first, parts[i].known = w.next, true
 		one := read(&parts[i])
 		if one.err != nil {

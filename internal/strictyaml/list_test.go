@@ -4,7 +4,6 @@ import (
 	stdcmp "cmp"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -45,15 +44,15 @@ func readAs(text string, size, workers int) reading {
 		most.part = MaxBytes
 	}
 	var got people
-	doc, err := unmarshal("f.yaml", []byte(text), &got, most)
+	doc, err := unmarshal("f.yaml", text, &got, most, Pace{Workers: workers})
 	r := reading{Title: got.Title, Deep: got.Deep.X}
-	for i, one := range got.All.All(workers) {
+	for i, one := range got.All.All() {
 		if i != len(r.All) {
 			r.Faults = append(r.Faults, fmt.Sprintf("element %d after %d", i, len(r.All)))
 		}
 		r.All = append(r.All, *one)
 	}
-	for _, one := range got.Few.All(workers) {
+	for _, one := range got.Few.All() {
 		r.Few = append(r.Few, *one)
 	}
 	if listErr := errors.Join(got.All.Err(), got.Few.Err()); doc.root == nil && (err != nil || listErr != nil) {
@@ -155,7 +154,7 @@ func FuzzPartsReadAsOne(f *testing.F) {
 // nothing.
 func TestLongFileIsCut(t *testing.T) {
 	t.Parallel()
-	o := cut([]byte(longTexts["two lists"]), map[string]bool{"all": true, "few": true}, 100)
+	o := cut(longTexts["two lists"], map[string]bool{"all": true, "few": true}, 100, Pace{})
 	if len(o.lists) != 2 || len(o.lists[0].parts) != 1 || len(o.lists[1].parts) < 5 {
 		t.Errorf("%d lists", len(o.lists))
 	}
@@ -178,9 +177,9 @@ func TestLargeFile(t *testing.T) {
 		"behind it":        {"all:\n" + persons("  ", 50) + "title: [\n", "f.yaml:202:1: did not find"},
 	} {
 		var got people
-		_, err := unmarshal("f.yaml", []byte(test.text), &got, sizes{part: 100, tree: tree})
+		_, err := unmarshal("f.yaml", test.text, &got, sizes{part: 100, tree: tree}, Pace{})
 		n := 0
-		for range got.All.All(1) {
+		for range got.All.All() {
 			n++
 		}
 		err = errors.Join(err, got.All.Err())
@@ -197,10 +196,10 @@ func TestLargeFile(t *testing.T) {
 func TestWalkEnds(t *testing.T) {
 	t.Parallel()
 	var got people
-	if _, err := unmarshal("f.yaml", []byte("all:\n"+persons("  ", 1000)), &got, sizes{part: 100, tree: MaxBytes}); err != nil {
+	if _, err := unmarshal("f.yaml", "all:\n"+persons("  ", 1000), &got, sizes{part: 100, tree: MaxBytes}, Pace{Workers: 3}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range got.All.All(runtime.GOMAXPROCS(0) + 1) {
+	for i := range got.All.All() {
 		if i == 100 {
 			break
 		}

@@ -1,9 +1,9 @@
 package strictyaml
 
 import (
-	"bytes"
 	"slices"
 	"sort"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -20,7 +20,7 @@ const partBytes = 16 << 10
 // brackets, the first side does not end well, and the text is read as a whole. So does
 // one with an alias whose anchor is on another side.
 type outline struct {
-	text  []byte
+	text  string
 	lists []*cutList
 }
 
@@ -36,7 +36,7 @@ type cutList struct {
 
 // part is some elements of a list.
 type part struct {
-	text  []byte
+	text  string
 	lines int // in front of it
 	first int // the number of its first element, once it is known
 	known bool
@@ -47,7 +47,7 @@ func (p *part) lineOf(line int) int { return p.lines + line }
 // parse reads the elements. Where plain reads them, they are valid until it reads again,
 // and plainly is true.
 func (p *part) parse(file string, plain *plainReader) (elements []*yaml.Node, plainly bool, err error) {
-	if root := plain.read(string(p.text)); root != nil {
+	if root := plain.read(p.text); root != nil {
 		return root.Content, true, nil
 	}
 	root, err := parseTree(file, p.text)
@@ -123,13 +123,14 @@ func (o *outline) list(node *yaml.Node) *cutList {
 
 // cut cuts the long lists with one of the keys out of a text, in parts of about a size. Without any, the outline
 // has no lists.
-func cut(text []byte, keys map[string]bool, size int) outline {
+func cut(text string, keys map[string]bool, size int, pace Pace) outline {
 	var o outline
-	if len(keys) == 0 || len(text) < 2*size || hasOddBreaks(text) {
+	var kept strings.Builder
+	if len(keys) == 0 || len(text) < 2*size {
 		return o
 	}
-	kept, removed := 0, 0 // bytes of the text that the outline has up to; lines that it has not
-	lines := lines{text: text}
+	at, removed := 0, 0 // where the text goes on that the outline has; lines that it has not
+	lines := lines{text: text, pace: pace}
 	for line, ok := lines.next(); ok; line, ok = lines.next() {
 		key := keyOf(line)
 		if !keys[key] {
@@ -137,28 +138,35 @@ func cut(text []byte, keys map[string]bool, size int) outline {
 		}
 		list := &cutList{key: key, line: lines.number - removed}
 		end := lines.elements(list, size)
+		if lines.odd {
+			return outline{}
+		}
 		if len(list.parts) == 0 {
 			continue
 		}
 		from, to := list.parts[0].lines, lines.number
-		o.text = append(o.text, text[kept:end.start]...)
-		kept = end.end
+		kept.WriteString(text[at:end.start])
+		at = end.end
 		list.after, list.gone = from-removed, to-from
 		removed += list.gone
 		o.lists = append(o.lists, list)
 	}
-	o.text = append(o.text, text[kept:]...)
+	kept.WriteString(text[at:])
+	o.text = kept.String()
+	if hasOddBreaks(o.text) {
+		return outline{}
+	}
 	return o
 }
 
 // hasOddBreaks says that the text has breaks of lines other than "\n" and "\r\n", which
 // YAML knows and nothing here counts.
-func hasOddBreaks(text []byte) bool {
-	if bytes.Count(text, []byte("\r")) != bytes.Count(text, []byte("\r\n")) {
+func hasOddBreaks(text string) bool {
+	if strings.Count(text, "\r") != strings.Count(text, "\r\n") {
 		return true
 	}
 	for _, odd := range []string{"\u0085", "\u2028", "\u2029"} {
-		if bytes.Contains(text, []byte(odd)) {
+		if strings.Contains(text, odd) {
 			return true
 		}
 	}
@@ -166,36 +174,38 @@ func hasOddBreaks(text []byte) bool {
 }
 
 // keyOf is the key that has a line of its own: "callers:"; "" for any other line.
-func keyOf(line []byte) string {
-	name, rest, ok := bytes.Cut(line, []byte(":"))
-	if !ok || len(name) == 0 || bytes.ContainsAny(name, " \t#-'\"?&*!|>%@`[]{},") || isContent(rest) {
+func keyOf(line string) string {
+	name, rest, ok := strings.Cut(line, ":")
+	if !ok || len(name) == 0 || strings.ContainsAny(name, " \t#-'\"?&*!|>%@`[]{},") || isContent(rest) {
 		return ""
 	}
-	return string(name)
+	return name
 }
 
 // isContent says that a line is neither empty nor a comment.
-func isContent(line []byte) bool {
-	trimmed := bytes.TrimLeft(line, " \t\r")
+func isContent(line string) bool {
+	trimmed := strings.TrimLeft(line, " \t\r")
 	return len(trimmed) > 0 && trimmed[0] != '#'
 }
 
 // indentOf is how many spaces a line begins with.
-func indentOf(line []byte) int { return len(line) - len(bytes.TrimLeft(line, " ")) }
+func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
 // lines walks the lines of a text.
 type lines struct {
-	text   []byte
-	at     int // where the next line begins
-	number int // of the line that next returned last, from 1
+	text   string
+	pace   Pace
+	at     int  // where the next line begins
+	number int  // of the line that next returned last, from 1
+	odd    bool // a part has odd breaks
 }
 
-func (l *lines) next() ([]byte, bool) {
+func (l *lines) next() (string, bool) {
 	if l.at >= len(l.text) {
-		return nil, false
+		return "", false
 	}
 	line := l.text[l.at:]
-	if i := bytes.IndexByte(line, '\n'); i >= 0 {
+	if i := strings.IndexByte(line, '\n'); i >= 0 {
 		l.at += i + 1
 		line = line[:i]
 	} else {
@@ -217,7 +227,7 @@ func (l *lines) elements(list *cutList, size int) span {
 		before := *l
 		line, ok := l.next()
 		indent := indentOf(line)
-		element := ok && indent < len(line) && line[indent] == '-' && (indent+1 == len(line) || bytes.IndexByte([]byte(" \t\r"), line[indent+1]) >= 0)
+		element := ok && indent < len(line) && line[indent] == '-' && (indent+1 == len(line) || strings.IndexByte(" \t\r", line[indent+1]) >= 0)
 		switch {
 		case ok && !isContent(line):
 			continue
@@ -225,9 +235,9 @@ func (l *lines) elements(list *cutList, size int) span {
 			list.column, start = indent+1, before.at
 			continue
 		case !ok || list.column == 0 || indent < list.column-1 || indent == list.column-1 && !element:
-			*l = before
+			l.at, l.number = before.at, before.number
 			if missing.start > 0 {
-				list.parts = append(list.parts, part{text: l.text[start:l.at], lines: startLines})
+				l.part(list, start, l.at, startLines)
 				missing.end = l.at
 			}
 			return missing
@@ -235,9 +245,22 @@ func (l *lines) elements(list *cutList, size int) span {
 			if missing.start == 0 {
 				missing.start = before.at // The first elements stay in the outline.
 			} else {
-				list.parts = append(list.parts, part{text: l.text[start:before.at], lines: startLines})
+				l.part(list, start, before.at, startLines)
 			}
 			start, startLines = before.at, before.number
 		}
+	}
+}
+
+// restEvery is how many parts are made between two rests: that takes microseconds each.
+const restEvery = 16
+
+// part makes a part of the text between start and end.
+func (l *lines) part(list *cutList, start, end, lines int) {
+	one := part{text: l.text[start:end], lines: lines}
+	l.odd = l.odd || hasOddBreaks(one.text)
+	list.parts = append(list.parts, one)
+	if len(list.parts)%restEvery == 0 {
+		l.pace.rest()
 	}
 }

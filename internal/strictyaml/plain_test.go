@@ -106,7 +106,7 @@ func readsAsTheLibrary(t interface {
 	if got == nil {
 		return false
 	}
-	want, err := parseTree("f.yaml", []byte(text))
+	want, err := parseTree("f.yaml", text)
 	if err != nil || want == nil {
 		t.Fatalf("%q: %v, and the reader reads %v", text, err, leafOf(got))
 	}

@@ -1,7 +1,6 @@
 package strictyaml
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -46,17 +45,22 @@ func (e *Error) Error() string {
 // have yaml tags. Text without a document leaves out as it is. An unknown key, a
 // key twice, a value of another type and a second document are errors, all of
 // which are returned at once, each as an [*Error]. The elements of a [List] are read
-// when it is walked; until then the text must not change.
-func Unmarshal(file string, text []byte, out any) (*Document, error) {
-	return unmarshal(file, text, out, sizes{part: partBytes, tree: MaxBytes})
+// when it is walked.
+func Unmarshal(file, text string, out any) (*Document, error) {
+	return unmarshal(file, text, out, sizes{part: partBytes, tree: MaxBytes}, Pace{})
+}
+
+// Unmarshal is [Unmarshal], at this pace.
+func (p Pace) Unmarshal(file, text string, out any) (*Document, error) {
+	return unmarshal(file, text, out, sizes{part: partBytes, tree: MaxBytes}, p)
 }
 
 // sizes are how large a part and a tree may be, in bytes of text.
 type sizes struct{ part, tree int }
 
-func unmarshal(file string, text []byte, out any, most sizes) (*Document, error) {
+func unmarshal(file, text string, out any, most sizes, pace Pace) (*Document, error) {
 	target := reflect.ValueOf(out).Elem()
-	doc := &Document{file: file, text: text, most: most, shapes: make(shapes)}
+	doc := &Document{file: file, text: text, most: most, pace: pace, shapes: make(shapes)}
 	doc.shapes.add(target.Type())
 	if err := doc.parse(doc.shapes.lists(target.Type())); err != nil {
 		return doc, err
@@ -72,7 +76,7 @@ func unmarshal(file string, text []byte, out any, most sizes) (*Document, error)
 // parse reads the text: in parts where it has a long list with one of the keys, and
 // where not, or where that fails, as a whole.
 func (d *Document) parse(lists map[string]bool) error {
-	outline := cut(d.text, lists, d.most.part)
+	outline := cut(d.text, lists, d.most.part, d.pace)
 	if len(outline.lists) > 0 && len(outline.text) <= d.most.tree {
 		root, err := parseTree(d.file, outline.text)
 		if err == nil && outline.resolve(root) {
@@ -98,8 +102,8 @@ func (d *Document) parseWhole() error {
 }
 
 // parseTree reads the one document of a text; nil for none.
-func parseTree(file string, text []byte) (*yaml.Node, error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
+func parseTree(file, text string) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var root yaml.Node
 	if err := decoder.Decode(&root); err != nil {
 		if root.Kind == 0 && strings.TrimSpace(withoutComments(text)) == "" {
@@ -130,9 +134,9 @@ func syntaxError(file string, err error) *Error {
 	return &Error{File: file, Message: text}
 }
 
-func withoutComments(text []byte) string {
+func withoutComments(text string) string {
 	var b strings.Builder
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "#") && strings.TrimSpace(line) != "---" {
 			b.WriteString(line)
 		}

@@ -18,7 +18,7 @@ const maxCallers = 1_000_000
 // them, each with file, line and column ([strictyaml.Error]). A file that names no caller
 // is a fault: it is more often an accident than intended.
 func Parse(file string, text []byte, rules Rules) (*Set, error) {
-	set, err := parse(file, text, rules, 1)
+	set, err := parse(file, string(text), rules, strictyaml.Pace{})
 	if err != nil {
 		return nil, err
 	}
@@ -26,11 +26,10 @@ func Parse(file string, text []byte, rules Rules) (*Set, error) {
 	return set, nil
 }
 
-// parse compiles a policy, which has no limiters yet. workers is how many goroutines read
-// the file.
-func parse(file string, text []byte, rules Rules, workers int) (*Set, error) {
+// parse compiles a policy, which has no limiters yet.
+func parse(file, text string, rules Rules, pace strictyaml.Pace) (*Set, error) {
 	var policy policyFile
-	doc, err := strictyaml.Unmarshal(file, text, &policy)
+	doc, err := pace.Unmarshal(file, text, &policy)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +37,7 @@ func parse(file string, text []byte, rules Rules, workers int) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, entry := range policy.Callers.All(workers) {
+	for i, entry := range policy.Callers.All() {
 		if i == maxCallers {
 			return nil, doc.Fault(fmt.Sprintf("must name 1 to %d callers", maxCallers), "callers")
 		}

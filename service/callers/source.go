@@ -26,9 +26,9 @@ type File struct {
 	Bound    string
 }
 
-func (f File) read() ([]byte, error) {
-	text, err := strictyaml.ReadFile(f.Path, f.MaxBytes)
-	return text, f.explained(err)
+func (f File) read(hasher *strictyaml.Hasher) (string, strictyaml.Sum, error) {
+	text, sum, err := hasher.Read(f.Path, f.MaxBytes)
+	return text, sum, f.explained(err)
 }
 
 // explained says in an error by what the file is bounded.
@@ -41,6 +41,11 @@ func (f File) explained(err error) error {
 	}
 	return fmt.Errorf("policy: %w", err)
 }
+
+// reloadPace is that of all that is done beside calls. Without a rest, calls on one
+// processor take 5 ms longer during the reload of a large file, half of them, and with
+// one 0.03 ms.
+var reloadPace = strictyaml.Pace{Workers: 1, Rest: 200 * time.Microsecond}
 
 // Source holds the policy that is in force. It is safe for concurrent use.
 type Source struct {
@@ -64,19 +69,19 @@ type Source struct {
 
 // Open reads the policy, which has to be good: without one nothing is served.
 func Open(file File, rules Rules, logger *slog.Logger) (*Source, error) {
-	text, err := file.read()
+	s := &Source{file: file, rules: rules, logger: logger, hasher: new(strictyaml.Hasher)}
+	text, sum, err := file.read(s.hasher)
 	if err != nil {
 		return nil, err
 	}
 	// Nothing is served yet, so that all cores may read.
-	set, err := parse(file.Path, text, rules, runtime.GOMAXPROCS(0))
+	set, err := parse(file.Path, text, rules, strictyaml.Pace{Workers: runtime.GOMAXPROCS(0)})
 	if err != nil {
 		return nil, err
 	}
 	set.begin(nil)
-	s := &Source{file: file, rules: rules, logger: logger, hasher: new(strictyaml.Hasher)}
-	s.loaded = s.hasher.Text(text)
-	s.seen = s.loaded
+	s.loaded, s.seen = sum, sum
+	s.hasher.Pace = reloadPace
 	s.current.Store(set)
 	return s, nil
 }
@@ -142,14 +147,14 @@ func (s *Source) look(ctx context.Context) {
 // reload puts the file into force if it still is that of a sum. It runs beside calls: by
 // one goroutine, which lets others run, and without a lock that a call takes.
 func (s *Source) reload(ctx context.Context, sum strictyaml.Sum) error {
-	text, err := s.file.read()
+	text, now, err := s.file.read(s.hasher)
 	if err != nil {
 		return err
 	}
-	if s.seen = s.hasher.Text(text); s.seen != sum {
+	if s.seen = now; now != sum {
 		return nil // It is being written.
 	}
-	set, err := parse(s.file.Path, text, s.rules, 1)
+	set, err := parse(s.file.Path, text, s.rules, reloadPace)
 	if err != nil {
 		s.refused = sum
 		return err

@@ -94,7 +94,7 @@ func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, 
 		}
 		if text, isText := s.value.(*string); isText {
 			*text = value
-		} else if _, err := strictyaml.Unmarshal("environment variable "+s.variable(), []byte(value), s.value); err != nil {
+		} else if _, err := strictyaml.Unmarshal("environment variable "+s.variable(), value, s.value); err != nil {
 			return c, err
 		}
 	}
