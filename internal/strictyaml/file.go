@@ -29,8 +29,8 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s: is larger than %d bytes", e.File, e.Most)
 }
 
-// ReadFile reads a file of at most most bytes; a larger one is a [*TooLargeError]. A path
-// that is not a regular file is an error, because a pipe might never end.
+// ReadFile reads a file; one of more bytes than most is a [*TooLargeError]. A path that is
+// not a regular file is an error, because a pipe might never end.
 func ReadFile(path string, most int64) (string, error) {
 	return readFile(path, most, Pace{}, func([]byte) {})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -206,5 +207,27 @@ func TestWalkEnds(t *testing.T) {
 	}
 	if err := got.All.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHurry: a reading that would rest for hours goes on once it is to hurry.
+func TestHurry(t *testing.T) {
+	t.Parallel()
+	hurry := make(chan struct{})
+	pace := Pace{Rest: time.Hour, Hurry: hurry}
+	read := make(chan int)
+	go func() {
+		var got people
+		n := 0
+		if _, err := pace.Unmarshal("f.yaml", "all:\n"+persons("  ", 50_000), &got); err == nil {
+			for range got.All.All() {
+				n++
+			}
+		}
+		read <- n
+	}()
+	close(hurry)
+	if n := <-read; n != 50_000 {
+		t.Errorf("%d elements", n)
 	}
 }

@@ -15,12 +15,20 @@ type Pace struct {
 	// process that has other things to do. The collector then works while nobody does;
 	// without a rest it takes its share in long turns, for which all others wait.
 	Rest time.Duration
+	// Hurry ends all rests once it is closed; nil never is.
+	Hurry <-chan struct{}
 }
 
 func (p Pace) rest() {
-	if p.Rest > 0 {
-		time.Sleep(p.Rest)
+	if p.Rest <= 0 {
+		runtime.Gosched()
 		return
 	}
-	runtime.Gosched()
+	timer := time.NewTimer(p.Rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.Hurry:
+		runtime.Gosched()
+	}
 }

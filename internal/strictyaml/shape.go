@@ -30,11 +30,6 @@ type shape struct {
 // made.
 type shapes map[reflect.Type]*shape
 
-var (
-	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-	streamed        = reflect.TypeFor[stream]()
-)
-
 // add adds the shape of a type, and of all below it.
 func (s shapes) add(t reflect.Type) {
 	if t.Kind() == reflect.Pointer {
@@ -46,10 +41,10 @@ func (s shapes) add(t reflect.Type) {
 	is := new(shape)
 	s[t] = is
 	switch pointer := reflect.PointerTo(t); {
-	case pointer.Implements(streamed):
+	case pointer.Implements(reflect.TypeFor[stream]()):
 		is.kind = streamShape
 		s.add(reflect.Zero(pointer).Interface().(stream).element()) //nolint:forcetypeassert // It implements it.
-	case pointer.Implements(textUnmarshaler):
+	case pointer.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 	case t.Kind() == reflect.Struct:
 		is.kind = objectShape
 		is.fields = make(map[string]int, t.NumField())

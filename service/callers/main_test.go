@@ -30,8 +30,8 @@ const (
 )
 
 // rules know three methods and one issuer.
-func rules(t testing.TB) Rules {
-	t.Helper()
+func rules(tb testing.TB) Rules {
+	tb.Helper()
 	request := func(m protoreflect.ProtoMessage) protoreflect.MessageDescriptor { return m.ProtoReflect().Descriptor() }
 	methods, err := authz.NewMethods([]authz.Method{
 		{Procedure: getProject, Permission: "projects.read", Request: request(&adminv1.GetProjectRequest{}), Projects: []string{"project_id"}},
@@ -42,7 +42,7 @@ func rules(t testing.TB) Rules {
 		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return Rules{Methods: methods, Issuers: []string{issuer}}
 }

@@ -23,13 +23,14 @@ const ticks = "GATEWAY_TEST_TICKS"
 
 // sendTicks writes the time to its output every 200 µs or so, until nobody reads.
 func sendTicks() {
-	for {
+	ticker := time.NewTicker(200 * time.Microsecond)
+	defer ticker.Stop()
+	for range ticker.C {
 		var now [8]byte
 		binary.BigEndian.PutUint64(now[:], uint64(time.Now().UnixNano()))
 		if _, err := os.Stdout.Write(now[:]); err != nil {
 			return
 		}
-		time.Sleep(200 * time.Microsecond)
 	}
 }
 
@@ -48,6 +49,7 @@ func BenchmarkReload(b *testing.B) {
 }
 
 func benchmarkReload(b *testing.B, n int, reload bool) {
+	b.Helper()
 	dir := b.TempDir()
 	path := filepath.Join(dir, "policy.yaml")
 	// The files are written beforehand, and linked as Kubernetes does.
@@ -70,7 +72,7 @@ func benchmarkReload(b *testing.B, n int, reload bool) {
 	}
 	// Calls come from another process: a timer of this one would be late by itself, since
 	// the collector's idle workers look for work from the network and not for timers.
-	command := exec.Command(os.Args[0])
+	command := exec.CommandContext(b.Context(), os.Args[0])
 	command.Env = append(os.Environ(), ticks+"=1")
 	calls, err := command.StdoutPipe()
 	if err := errors.Join(err, command.Start()); err != nil {
@@ -99,7 +101,7 @@ func benchmarkReload(b *testing.B, n int, reload bool) {
 	i := 0
 	for b.Loop() {
 		if !reload {
-			time.Sleep(2 * time.Second)
+			<-time.After(2 * time.Second)
 			continue
 		}
 		i++

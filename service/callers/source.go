@@ -42,10 +42,12 @@ func (f File) explained(err error) error {
 	return fmt.Errorf("policy: %w", err)
 }
 
-// reloadPace is that of all that is done beside calls. Without a rest, calls on one
-// processor take 5 ms longer during the reload of a large file, half of them, and with
-// one 0.03 ms.
-var reloadPace = strictyaml.Pace{Workers: 1, Rest: 200 * time.Microsecond}
+// beside is the pace of what is done beside calls, until a context ends. Without a rest,
+// half of the calls on one processor take 5 ms longer during the reload of a large file,
+// and with one none of those.
+func beside(ctx context.Context) strictyaml.Pace {
+	return strictyaml.Pace{Rest: 200 * time.Microsecond, Hurry: ctx.Done()}
+}
 
 // Source holds the policy that is in force. It is safe for concurrent use.
 type Source struct {
@@ -81,7 +83,6 @@ func Open(file File, rules Rules, logger *slog.Logger) (*Source, error) {
 	}
 	set.begin(nil)
 	s.loaded, s.seen = sum, sum
-	s.hasher.Pace = reloadPace
 	s.current.Store(set)
 	return s, nil
 }
@@ -122,6 +123,7 @@ func (s *Source) Run(ctx context.Context) {
 // look looks at the file, and puts it into force when it is another one, and the same as
 // at the look before. Only then is its text held: a look by itself keeps a sum of it.
 func (s *Source) look(ctx context.Context) {
+	s.hasher.Pace = beside(ctx)
 	sum, err := s.hasher.File(s.file.Path, s.file.MaxBytes)
 	if err != nil {
 		s.fail(ctx, s.file.explained(err))
@@ -154,7 +156,7 @@ func (s *Source) reload(ctx context.Context, sum strictyaml.Sum) error {
 	if s.seen = now; now != sum {
 		return nil // It is being written.
 	}
-	set, err := parse(s.file.Path, text, s.rules, reloadPace)
+	set, err := parse(s.file.Path, text, s.rules, beside(ctx))
 	if err != nil {
 		s.refused = sum
 		return err
