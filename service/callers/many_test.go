@@ -105,3 +105,23 @@ func TestTooLargeFile(t *testing.T) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
+
+// TestRefusedOnce: a file that was refused is counted at each look, and not compiled
+// again. It would be good by the rules that the test puts in place of the first ones.
+func TestRefusedOnce(t *testing.T) {
+	t.Parallel()
+	w := watch(t, policyFileOf(t, "a"))
+	w.put(policyOf("b") + "  - name: c\n    authenticate: [{jwt: {issuer: \"https://new.example\", subject: c}}]\n    grants: [{permissions: [users.read]}]\n")
+	w.look(2)
+	if w.Failures() != 1 {
+		t.Errorf("%d failures", w.Failures())
+	}
+	w.rules.Issuers = append(w.rules.Issuers, "https://new.example")
+	w.look(2)
+	if w.Failures() != 3 || w.Reloads() != 0 {
+		t.Errorf("%d failures, %d reloads", w.Failures(), w.Reloads())
+	}
+	w.put(policyOf("b"))
+	w.look(2)
+	w.want("once it is good", "b")
+}
