@@ -45,7 +45,7 @@ func TestUnmarshal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got sample
-			if _, err := strictyaml.Unmarshal("f.yaml", []byte(test.text), &got); err != nil {
+			if _, err := strictyaml.Unmarshal("f.yaml", test.text, &got); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := strictyaml.Unmarshal("f.yaml", []byte(test.text), new(sample))
+			_, err := strictyaml.Unmarshal("f.yaml", test.text, new(sample))
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 
 func TestFaultsHaveTheirPlace(t *testing.T) {
 	t.Parallel()
-	doc, err := strictyaml.Unmarshal("f.yaml", []byte("name: a\nparts:\n  - {id: x}\n  - id: y\n"), new(sample))
+	doc, err := strictyaml.Unmarshal("f.yaml", "name: a\nparts:\n  - {id: x}\n  - id: y\n", new(sample))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestFaultsHaveTheirPlace(t *testing.T) {
 			t.Errorf("%v: got %s, want %s", test.path, got, test.want)
 		}
 	}
-	empty, err := strictyaml.Unmarshal("f.yaml", nil, new(sample))
+	empty, err := strictyaml.Unmarshal("f.yaml", "", new(sample))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add("a: &x {b: *x}")
 	f.Add("parts: &p\n  - *p\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		doc, err := strictyaml.Unmarshal("f.yaml", []byte(text), new(sample))
+		doc, err := strictyaml.Unmarshal("f.yaml", text, new(sample))
 		if fault := doc.Fault("wrong", "parts", 0, "id").Error(); !strings.HasPrefix(fault, "f.yaml") {
 			t.Errorf("fault %q", fault)
 		}

@@ -56,64 +56,31 @@ type Caller struct {
 // Table finds the caller of a credential. It is immutable and safe for
 // concurrent use. The zero Table has no callers.
 type Table struct {
-	tokens   map[uint64][]tokenEntry // by digest.Digest.Index
-	subjects map[JWTSubject]string   // → caller
+	tokens   map[uint64]*tokenEntry // by digest.Digest.Index
+	subjects map[JWTSubject]string  // → caller
 	// Names in client certificates → caller. SPIFFE IDs are as spiffeid.ID.String
 	// gives them, URIs as url.URL.String does, DNS names in lower case.
 	spiffe, uris, dns map[string]string
 }
 
-// NewTable compiles the callers. issuers are the URLs of the issuers that the
-// [Authenticator] knows. The error joins a [*Fault] for each fault: a caller
-// without a name, or with that of another; a credential of no kind, of two, or
-// that is not of the form of its kind; one that is there twice; an issuer that is
-// not known; a third token.
+// NewTable compiles the callers: see [TableBuilder].
 func NewTable(callers []Caller, issuers []string) (*Table, error) {
-	b := tableBuilder{
-		table: &Table{
-			tokens:   map[uint64][]tokenEntry{},
-			subjects: map[JWTSubject]string{},
-			spiffe:   map[string]string{},
-			uris:     map[string]string{},
-			dns:      map[string]string{},
-		},
-		issuers: map[string]bool{},
+	b := NewTableBuilder(issuers)
+	for _, caller := range callers {
+		b.Add(caller)
 	}
-	for _, issuer := range issuers {
-		b.issuers[issuer] = true
-	}
-	names := map[string]bool{}
-	for i, caller := range callers {
-		b.caller, b.credential, b.name = i, -1, caller.Name
-		switch {
-		case caller.Name == "":
-			b.fault("name", "is missing")
-		case names[caller.Name]:
-			b.fault("name", fmt.Sprintf("there is another caller %q", caller.Name))
-		}
-		names[caller.Name] = true
-		tokens := 0
-		for j, credential := range caller.Credentials {
-			b.credential = j
-			if credential.TokenSHA256 != "" {
-				tokens++
-			}
-			if tokens > maxTokens && credential.TokenSHA256 != "" {
-				b.fault("token_sha256", fmt.Sprintf("a caller has at most %d tokens", maxTokens))
-			}
-			b.add(credential)
-		}
-	}
-	if len(b.faults) > 0 {
-		return nil, errors.Join(b.faults...)
-	}
-	return b.table, nil
+	return b.Table()
 }
 
-// tableBuilder fills a table, and collects the faults.
-type tableBuilder struct {
+// maxFaults bounds how many faults of a table are collected.
+const maxFaults = 100
+
+// TableBuilder makes a [Table] of callers that come one after the other. It is not safe
+// for concurrent use.
+type TableBuilder struct {
 	table   *Table
 	issuers map[string]bool
+	names   map[string]struct{}
 	faults  []error
 
 	// Where the builder is.
@@ -121,12 +88,68 @@ type tableBuilder struct {
 	name               string
 }
 
-func (b *tableBuilder) fault(field, reason string) {
-	b.faults = append(b.faults, &Fault{Caller: b.caller, Credential: b.credential, Field: field, Reason: reason})
+// NewTableBuilder begins a table. issuers are the URLs of the issuers that the
+// [Authenticator] knows.
+func NewTableBuilder(issuers []string) *TableBuilder {
+	b := &TableBuilder{
+		table: &Table{
+			tokens:   map[uint64]*tokenEntry{},
+			subjects: map[JWTSubject]string{},
+			spiffe:   map[string]string{},
+			uris:     map[string]string{},
+			dns:      map[string]string{},
+		},
+		issuers: map[string]bool{},
+		names:   map[string]struct{}{},
+		caller:  -1,
+	}
+	for _, issuer := range issuers {
+		b.issuers[issuer] = true
+	}
+	return b
+}
+
+// Add adds a caller with its credentials, and keeps no reference to the list of them.
+func (b *TableBuilder) Add(caller Caller) {
+	b.caller, b.credential, b.name = b.caller+1, -1, caller.Name
+	if _, again := b.names[caller.Name]; caller.Name == "" {
+		b.fault("name", "is missing")
+	} else if again {
+		b.fault("name", fmt.Sprintf("there is another caller %q", caller.Name))
+	}
+	b.names[caller.Name] = struct{}{}
+	tokens := 0
+	for j, credential := range caller.Credentials {
+		b.credential = j
+		if credential.TokenSHA256 != "" {
+			tokens++
+		}
+		if tokens > maxTokens && credential.TokenSHA256 != "" {
+			b.fault("token_sha256", fmt.Sprintf("a caller has at most %d tokens", maxTokens))
+		}
+		b.add(credential)
+	}
+}
+
+// Table ends the table. The error joins a [*Fault] for each fault, the first hundred of
+// them: a caller without a name, or with that of another; a credential of no kind, of
+// two, or that is not of the form of its kind; one that is there twice; an issuer that is
+// not known; a third token.
+func (b *TableBuilder) Table() (*Table, error) {
+	if len(b.faults) > 0 {
+		return nil, errors.Join(b.faults...)
+	}
+	return b.table, nil
+}
+
+func (b *TableBuilder) fault(field, reason string) {
+	if len(b.faults) < maxFaults {
+		b.faults = append(b.faults, &Fault{Caller: b.caller, Credential: b.credential, Field: field, Reason: reason})
+	}
 }
 
 // add adds a credential of the caller to the table.
-func (b *tableBuilder) add(c Credential) {
+func (b *TableBuilder) add(c Credential) {
 	var kinds []string
 	for _, kind := range []struct {
 		field string
@@ -168,24 +191,25 @@ func (b *tableBuilder) add(c Credential) {
 	}
 }
 
-func (b *tableBuilder) token(c Credential) {
+func (b *TableBuilder) token(c Credential) {
 	is, err := digest.Parse(c.TokenSHA256)
 	if err != nil {
 		b.fault("token_sha256", fmt.Sprintf("is not %d hex digits", digest.HexDigits))
 		return
 	}
-	entry := tokenEntry{digest: is, id: is.Hex()[:tokenIDDigits], expires: c.Expires, caller: b.name}
 	index := is.Index()
-	for _, other := range b.table.tokens[index] {
-		if other.digest.Equal(is) {
-			b.duplicate("token_sha256", other.caller)
-			return
-		}
+	first := b.table.tokens[index]
+	if other := first.find(is); other != nil {
+		b.duplicate("token_sha256", other.caller)
+		return
 	}
-	b.table.tokens[index] = append(b.table.tokens[index], entry)
+	// An entry of its own, with a text of its own: a call that outlives the table keeps
+	// it, and nothing else of a table or of a file.
+	id := strings.Clone(strings.ToLower(c.TokenSHA256[:tokenIDDigits]))
+	b.table.tokens[index] = &tokenEntry{digest: is, id: id, expires: c.Expires, caller: b.name, next: first}
 }
 
-func (b *tableBuilder) subject(s JWTSubject) {
+func (b *TableBuilder) subject(s JWTSubject) {
 	before := len(b.faults)
 	if !b.issuers[s.Issuer] {
 		b.fault("jwt.issuer", fmt.Sprintf("%q is not an issuer that is configured", s.Issuer))
@@ -204,7 +228,7 @@ func (b *tableBuilder) subject(s JWTSubject) {
 }
 
 // san adds a name in certificates, in the form in which it is compared.
-func (b *tableBuilder) san(field string, names map[string]string, value string, canonical func(string) (string, error)) {
+func (b *TableBuilder) san(field string, names map[string]string, value string, canonical func(string) (string, error)) {
 	if len(value) > maxSAN {
 		b.fault(field, fmt.Sprintf("is longer than %d bytes", maxSAN))
 		return
@@ -221,7 +245,7 @@ func (b *tableBuilder) san(field string, names map[string]string, value string, 
 	names[name] = b.name
 }
 
-func (b *tableBuilder) duplicate(field, other string) {
+func (b *TableBuilder) duplicate(field, other string) {
 	if other == b.name {
 		b.fault(field, "is there twice")
 		return

@@ -41,6 +41,18 @@ type tokenEntry struct {
 	id      string    // the beginning of digest, in hex
 	expires time.Time // zero: never
 	caller  string
+	next    *tokenEntry // another one with the same Index; nil in all likelihood
+}
+
+// find is the entry with a digest; nil for none. It compares each.
+func (e *tokenEntry) find(is digest.Digest) *tokenEntry {
+	var found *tokenEntry
+	for ; e != nil; e = e.next {
+		if e.digest.Equal(is) {
+			found = e
+		}
+	}
+	return found
 }
 
 // token finds the caller of a token.
@@ -58,13 +70,7 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 
 // known finds the caller of the token with a digest.
 func (t *Table) known(is digest.Digest, now time.Time) (Identity, error) {
-	var found *tokenEntry
-	entries := t.tokens[is.Index()]
-	for i := range entries {
-		if entries[i].digest.Equal(is) {
-			found = &entries[i]
-		}
-	}
+	found := t.tokens[is.Index()].find(is)
 	switch {
 	case found == nil:
 		return Identity{}, refuse(ReasonUnknownToken)

@@ -1,8 +1,6 @@
 package authz
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -232,7 +230,7 @@ func (r *rule) admits(m *Handle, request protoreflect.Message, ids []string, kno
 	if r.conditions == nil {
 		return Granted, ""
 	}
-	switch holds, err := r.conditions[m.number].holds(request, known); {
+	switch holds, err := r.conditions.byMethod[m.number].holds(request, known); {
 	case err != nil:
 		return ConditionFailed, ""
 	case !holds:
@@ -253,20 +251,29 @@ func (r *rule) forbids(m *Handle, request protoreflect.Message, ids []string, kn
 	if r.conditions == nil {
 		return true
 	}
-	holds, err := r.conditions[m.number].holds(request, known)
+	holds, err := r.conditions.byMethod[m.number].holds(request, known)
 	return holds || err != nil
 }
 
 // ruleTable is the grants or the denies of a caller, by method.
 type ruleTable struct {
-	rules []rule
+	*methodIndex
+	rules  []rule
+	scoped bool // Some rule is limited to projects.
+}
+
+// noRules is the table of a caller without any.
+var noRules = ruleTable{methodIndex: new(methodIndex)}
+
+// methodIndex has the rules for each method. Callers whose rules have the same
+// permissions share it, for it is far larger than the rules.
+type methodIndex struct {
 	// order[starts[n]:starts[n+1]] are the rules that have the permission of
-	// method number n. Numbers rather than pointers, for there are callers ×
-	// methods of them. Nil where there are no rules.
+	// method number n. Nil where there are no rules.
 	starts, order []uint32
 }
 
-func (t *ruleTable) of(m *Handle) []uint32 {
+func (t *methodIndex) of(m *Handle) []uint32 {
 	if t.starts == nil {
 		return nil
 	}
@@ -280,23 +287,15 @@ type rule struct {
 	// roles are the roles of leases that it is about. Nil: a grant opens none, a deny
 	// closes all.
 	roles *roleSet
-	// conditions are by the number of the method. Nil: without a condition.
-	conditions []*condition
+	// conditions has the condition for each method. Nil: without a condition.
+	conditions *conditionSet
 }
 
 // caller holds the compiled rules of one caller.
 type caller struct {
 	name           string
 	labels         map[string]string
-	grants, denies ruleTable
-	scoped         bool // Some rule is limited to projects.
-}
-
-func isScoped(r rule) bool { return r.projects != nil }
-
-func newCaller(source Caller, grants, denies ruleTable) *caller {
-	return &caller{
-		source.Name, maps.Clone(source.Labels), grants, denies,
-		slices.ContainsFunc(grants.rules, isScoped) || slices.ContainsFunc(denies.rules, isScoped),
-	}
+	grants, denies *ruleTable
+	index          uint32 // its place in the policy
+	scoped         bool   // Some rule is limited to projects.
 }

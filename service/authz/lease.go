@@ -3,7 +3,6 @@ package authz
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -177,21 +176,13 @@ func (t *ruleTable) nameRoles(m *Handle) bool {
 
 // warnOfNoRole reports each permission of a grant that says that leases are meant, as
 // "leases.*" does and "*.read" does not, where the grant opens no role.
-func (c *compiler) warnOfNoRole(grant Grant) {
+func (c *Compiler) warnOfNoRole(grant Grant, permissions *permissionSet) {
 	if c.at.List == listDenies {
 		return
 	}
-	for i, text := range grant.Permissions {
-		pattern, ok := permission.ParsePattern(text)
-		if !ok || strings.HasPrefix(text, "*") || !slices.ContainsFunc(c.methods.handles, func(h *Handle) bool {
-			return h.leases != nil && pattern.Matches(h.permission)
-		}) {
-			continue
-		}
-		fault := c.at
-		fault.Field, fault.Item = fieldPermissions, i
-		fault.Reason = printable(fmt.Sprintf("%s opens no lease: the grant names no role in roles", quote(text)))
-		c.warnings = append(c.warnings, &fault)
+	for _, item := range permissions.named {
+		c.at.Field, c.at.Item = fieldPermissions, item
+		c.warning("%s opens no lease: the grant names no role in roles", quote(grant.Permissions[item]))
 	}
 }
 

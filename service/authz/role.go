@@ -120,10 +120,10 @@ func (s *roleSet) has(name string) bool {
 }
 
 // roleSet compiles the roles of the grant that the compiler is at, whose permissions
-// match methods.
-func (c *compiler) roleSet(grant Grant, matches []bool) *roleSet {
+// are a set.
+func (c *Compiler) roleSet(grant Grant, permissions *permissionSet) *roleSet {
 	if grant.Roles == nil {
-		c.warnOfNoRole(grant)
+		c.warnOfNoRole(grant, permissions)
 		return nil
 	}
 	c.at.Field, c.at.Item = fieldRoles, -1
@@ -134,14 +134,14 @@ func (c *compiler) roleSet(grant Grant, matches []bool) *roleSet {
 			c.fault("is empty; without the list no role is meant")
 		}
 	}
-	if !c.anyOfLeases(matches) {
+	if !permissions.leases {
 		c.fault("no RPC that the permissions open is about roles of leases")
 	}
 	set := &roleSet{names: make(map[string]struct{}, len(grant.Roles))}
 	first := make(map[string]int, len(grant.Roles))
 	for i, name := range grant.Roles {
 		c.at.Item = i
-		role := c.roles[name]
+		role := c.policy.roles[name]
 		other, again := first[name]
 		switch {
 		case name == "":
@@ -164,13 +164,4 @@ func (c *compiler) roleSet(grant Grant, matches []bool) *roleSet {
 		set.names[name] = struct{}{}
 	}
 	return set
-}
-
-func (c *compiler) anyOfLeases(matches []bool) bool {
-	for number, match := range matches {
-		if match && c.methods.handles[number].leases != nil {
-			return true
-		}
-	}
-	return false
 }

@@ -22,6 +22,9 @@ var labelKey = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // labelFaults are the faults of a caller's labels.
 func labelFaults(doc *strictyaml.Document, caller int, labels map[string]string) []error {
+	if len(labels) == 0 {
+		return nil
+	}
 	var faults []error
 	if len(labels) > maxLabels {
 		faults = append(faults, doc.Fault(fmt.Sprintf("labels: are more than %d", maxLabels), "callers", caller, "labels"))

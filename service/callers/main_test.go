@@ -3,6 +3,7 @@ package callers
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,7 +14,13 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(ticks) != "" {
+		sendTicks()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	getProject  = "/admingateway.admin.v1.ProjectService/GetProject"
@@ -23,8 +30,8 @@ const (
 )
 
 // rules know three methods and one issuer.
-func rules(t *testing.T) Rules {
-	t.Helper()
+func rules(tb testing.TB) Rules {
+	tb.Helper()
 	request := func(m protoreflect.ProtoMessage) protoreflect.MessageDescriptor { return m.ProtoReflect().Descriptor() }
 	methods, err := authz.NewMethods([]authz.Method{
 		{Procedure: getProject, Permission: "projects.read", Request: request(&adminv1.GetProjectRequest{}), Projects: []string{"project_id"}},
@@ -35,7 +42,7 @@ func rules(t *testing.T) Rules {
 		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return Rules{Methods: methods, Issuers: []string{issuer}}
 }

@@ -44,8 +44,8 @@ callers:
 			t.Errorf("%s may call %s: %t", test.caller, test.procedure, got)
 		}
 	}
-	if set.limits["billing"] != (Limits{2.5, 5, 3, 2}) || set.limits["team"] != defaultLimits {
-		t.Errorf("limits %v", set.limits)
+	if a, b := set.bounds["billing"].limits, set.bounds["team"].limits; a != (Limits{2.5, 5, 3, 2}) || b != defaultLimits {
+		t.Errorf("limits %v, %v", a, b)
 	}
 	if got := strings.Join(set.Callers(), " "); got != "billing team" {
 		t.Errorf("callers %s", got)

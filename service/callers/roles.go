@@ -53,29 +53,26 @@ var defaultLeaseLimits = LeaseLimits{MaxLive: 20, MintsPerHour: 60}
 // maxLeases bounds both limits.
 const maxLeases = 100_000
 
-// Roles are the roles of leases.
-func (s *Set) Roles() *roles.Set { return s.roles }
-
-// LeaseLimits are those of a caller; zero, which allows nothing, for one that the policy
-// does not name.
-func (s *Set) LeaseLimits(caller string) LeaseLimits { return s.leaseLimits[caller] }
-
 // resolve fills in the defaults, and returns the faults by key.
 func (l leasesEntry) resolve() (limits LeaseLimits, faults map[string]string) {
-	limits, faults = defaultLeaseLimits, make(map[string]string)
-	for key, limit := range map[string]struct {
+	limits = defaultLeaseLimits
+	for _, limit := range []struct {
+		key   string
 		given *int
 		to    *int
 	}{
-		"max_live":       {l.MaxLive, &limits.MaxLive},
-		"mints_per_hour": {l.MintsPerHour, &limits.MintsPerHour},
+		{"max_live", l.MaxLive, &limits.MaxLive},
+		{"mints_per_hour", l.MintsPerHour, &limits.MintsPerHour},
 	} {
 		if limit.given == nil {
 			continue
 		}
 		*limit.to = *limit.given
 		if *limit.given < 1 || *limit.given > maxLeases {
-			faults[key] = fmt.Sprintf("%s must be 1 to %d", key, maxLeases)
+			if faults == nil {
+				faults = make(map[string]string)
+			}
+			faults[limit.key] = fmt.Sprintf("%s must be 1 to %d", limit.key, maxLeases)
 		}
 	}
 	return limits, faults

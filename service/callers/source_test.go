@@ -42,7 +42,7 @@ func (w *watched) Write(p []byte) (int, error) {
 func watch(t *testing.T, path string) *watched {
 	t.Helper()
 	w := &watched{t: t, path: path, tick: make(chan time.Time), done: make(chan struct{})}
-	source, err := Open(path, rules(t), slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	source, err := Open(File{Path: path, MaxBytes: 4 << 20}, rules(t), slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for _, path := range []string{filepath.Join(folder, "none.yaml"), folder} {
-		if _, err := Open(path, rules(t), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := Open(File{Path: path, MaxBytes: 4 << 20}, rules(t), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -39,7 +39,7 @@ func openAccess(opened *closers, conf config.Config, catalog *Catalog, fixed fun
 		}
 		return &access{authenticator: authenticator, policy: fixedPolicy{set}}, nil
 	}
-	file, err := callers.Open(conf.Policy, rules, logger)
+	file, err := callers.Open(callers.File{Path: conf.Policy, MaxBytes: int64(conf.Limits.PolicyBytes), Bound: "limits.policy_bytes"}, rules, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -98,6 +98,7 @@ limits:
   concurrent_streams: 6
   connections: 7
   connection_age: 8m
+  policy_bytes: 9MiB
 inventory: {concurrency: 4, longest_stream: 1h, outermost_items: 2000}
 leases: {organization: acme_eu-1, sweep_interval: 5m, keep_ended: 48h}
 shutdown: {delay: 1s, timeout: 9s}
@@ -137,7 +138,7 @@ func TestLoadConfig(t *testing.T) {
 		CORS:   CORS{AllowedOrigins: []string{"https://console.example", "http://localhost:3000"}, AllowCredentials: true, MaxAge: time.Hour},
 		Limits: Limits{
 			HeaderBytes: 8 << 10, RequestBytes: 2 << 20, ReadHeaderTimeout: time.Second, ReadTimeout: 3 * time.Second, IdleTimeout: 4 * time.Second,
-			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute,
+			LongestCall: 5 * time.Second, ConcurrentStreams: 6, Connections: 7, ConnectionAge: 8 * time.Minute, PolicyBytes: 9 << 20,
 		},
 		Inventory:  Inventory{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
 		Leases:     Leases{Organization: "acme_eu-1", SweepInterval: 5 * time.Minute, KeepEnded: 48 * time.Hour},
@@ -167,7 +168,7 @@ func TestLoadConfig(t *testing.T) {
 		CORS:   CORS{AllowedOrigins: []string{"*"}, MaxAge: time.Minute},
 		Limits: Limits{
 			HeaderBytes: 16 << 10, RequestBytes: 4 << 20, ReadHeaderTimeout: 11 * time.Second, ReadTimeout: 13 * time.Second, IdleTimeout: 14 * time.Second,
-			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute,
+			LongestCall: 15 * time.Second, ConcurrentStreams: 16, Connections: 17, ConnectionAge: 18 * time.Minute, PolicyBytes: 19 << 20,
 		},
 		Inventory: Inventory{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
 		Leases:    Leases{Path: "/var/lib/leases.db", Organization: "other", SweepInterval: time.Hour, KeepEnded: 2 * time.Hour},
@@ -201,7 +202,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_CORS_ALLOWED_ORIGINS": "['*']", "GATEWAY_CORS_ALLOW_CREDENTIALS": "false", "GATEWAY_CORS_MAX_AGE": "1m", "GATEWAY_REFLECTION": "false",
 			"GATEWAY_LIMITS_HEADER_BYTES": "16KiB", "GATEWAY_LIMITS_REQUEST_BYTES": "4MiB", "GATEWAY_LIMITS_READ_HEADER_TIMEOUT": "11s",
 			"GATEWAY_LIMITS_READ_TIMEOUT": "13s", "GATEWAY_LIMITS_IDLE_TIMEOUT": "14s", "GATEWAY_LIMITS_LONGEST_CALL": "15s",
-			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m",
+			"GATEWAY_LIMITS_CONCURRENT_STREAMS": "16", "GATEWAY_LIMITS_CONNECTIONS": "17", "GATEWAY_LIMITS_CONNECTION_AGE": "18m", "GATEWAY_LIMITS_POLICY_BYTES": "19MiB",
 			"GATEWAY_INVENTORY_CONCURRENCY": "5", "GATEWAY_INVENTORY_LONGEST_STREAM": "2h", "GATEWAY_INVENTORY_OUTERMOST_ITEMS": "3000",
 			"GATEWAY_LEASES_PATH": "/var/lib/leases.db", "GATEWAY_LEASES_ORGANIZATION": "other", "GATEWAY_LEASES_SWEEP_INTERVAL": "1h", "GATEWAY_LEASES_KEEP_ENDED": "2h",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
@@ -291,13 +292,13 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"credentials for all", key + "cors: {allowed_origins: ['*'], allow_credentials: true}", []string{"config key cors.allow_credentials:", "every page"}},
 		{"credentials without origins", key + "cors: {allow_credentials: true}", []string{"config key cors.allow_credentials:", "allowed_origins"}},
 		{"preflight for ever", key + "cors: {max_age: 48h}", []string{"config key cors.max_age:", "48h0m0s", "24h0m0s"}},
-		{"limits too small", key + "limits: {header_bytes: 1KiB, request_bytes: 0, read_header_timeout: 0s, read_timeout: 0s, idle_timeout: 0s, longest_call: 0s, concurrent_streams: 0, connections: 0, connection_age: 0s}", []string{
+		{"limits too small", key + "limits: {header_bytes: 1KiB, request_bytes: 0, read_header_timeout: 0s, read_timeout: 0s, idle_timeout: 0s, longest_call: 0s, concurrent_streams: 0, connections: 0, connection_age: 0s, policy_bytes: 1KiB}", []string{
 			"limits.header_bytes: 1KiB is not between 4KiB and 1MiB", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
-			"limits.longest_call", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
+			"limits.longest_call", "limits.concurrent_streams", "limits.connections", "limits.connection_age", "limits.policy_bytes",
 		}},
-		{"limits too large", key + "limits: {header_bytes: 2MiB, request_bytes: 1GiB, read_header_timeout: 1h, read_timeout: 1h, idle_timeout: 2h, longest_call: 3m, concurrent_streams: 1000000, connections: 1000000, connection_age: 48h}", []string{
+		{"limits too large", key + "limits: {header_bytes: 2MiB, request_bytes: 1GiB, read_header_timeout: 1h, read_timeout: 1h, idle_timeout: 2h, longest_call: 3m, concurrent_streams: 1000000, connections: 1000000, connection_age: 48h, policy_bytes: 1GiB}", []string{
 			"limits.header_bytes", "limits.request_bytes", "limits.read_header_timeout", "limits.read_timeout", "limits.idle_timeout",
-			"limits.longest_call: 3m0s is not between 1s and 2m0s", "limits.concurrent_streams", "limits.connections", "limits.connection_age",
+			"limits.longest_call: 3m0s is not between 1s and 2m0s", "limits.concurrent_streams", "limits.connections", "limits.connection_age", "limits.policy_bytes",
 		}},
 		{"inventories too small", key + "inventory: {concurrency: 0, longest_stream: 59s, outermost_items: 99}", []string{
 			"inventory.concurrency: 0 is not between 1 and 64", "inventory.longest_stream: 59s is not between 1m0s and 12h0m0s", "inventory.outermost_items: 99 is not",

@@ -79,7 +79,7 @@ func (s setting) variable() string {
 func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, error) {
 	c := New(d)
 	if path != "" {
-		content, err := strictyaml.ReadFile(path)
+		content, err := strictyaml.ReadFile(path, strictyaml.MaxBytes)
 		if err != nil {
 			return c, fmt.Errorf("config: %w", err)
 		}
@@ -94,7 +94,7 @@ func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, 
 		}
 		if text, isText := s.value.(*string); isText {
 			*text = value
-		} else if _, err := strictyaml.Unmarshal("environment variable "+s.variable(), []byte(value), s.value); err != nil {
+		} else if _, err := strictyaml.Unmarshal("environment variable "+s.variable(), value, s.value); err != nil {
 			return c, err
 		}
 	}

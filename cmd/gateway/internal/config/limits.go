@@ -2,7 +2,8 @@ package config
 
 import "time"
 
-// Limits bounds connections and requests. Each listener applies them separately.
+// Limits bounds connections and requests, which each listener applies separately, and the
+// policy file.
 type Limits struct {
 	// HeaderBytes bounds the header of a request, or the metadata of a call.
 	HeaderBytes ByteSize `yaml:"header_bytes"`
@@ -23,6 +24,8 @@ type Limits struct {
 	Connections int `yaml:"connections"`
 	// ConnectionAge is when a client is asked to reconnect.
 	ConnectionAge time.Duration `yaml:"connection_age"`
+	// PolicyBytes bounds the policy file.
+	PolicyBytes ByteSize `yaml:"policy_bytes"`
 }
 
 // Shutdown configures how the gateway stops.
@@ -40,6 +43,7 @@ func defaultLimits(d Defaults) Limits {
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		LongestCall:       d.LongestCall,
 		ConcurrentStreams: 100, Connections: 1024, ConnectionAge: 30 * time.Minute,
+		PolicyBytes: 32 << 20,
 	}
 }
 
@@ -54,6 +58,7 @@ func (l *Limits) settings() []setting {
 		{"limits.concurrent_streams", &l.ConcurrentStreams},
 		{"limits.connections", &l.Connections},
 		{"limits.connection_age", &l.ConnectionAge},
+		{"limits.policy_bytes", &l.PolicyBytes},
 	}
 }
 
@@ -69,6 +74,7 @@ func (l *Limits) check(fault func(key, format string, args ...any), longestCall 
 	within(fault, "limits.concurrent_streams", l.ConcurrentStreams, 1, 10_000)
 	within(fault, "limits.connections", l.Connections, 2, 65536)
 	within(fault, "limits.connection_age", l.ConnectionAge, time.Second, 24*time.Hour)
+	within(fault, "limits.policy_bytes", l.PolicyBytes, 4<<10, 256<<20)
 }
 
 func (s *Shutdown) check(fault func(key, format string, args ...any)) {

@@ -77,6 +77,7 @@ func keyTexts() map[string]string {
 		"limits.concurrent_streams":  "Concurrent calls on one HTTP/2 connection.",
 		"limits.connections":         "Open connections of each listener. Half of them at most are anonymous, and a new one takes the place of an anonymous one rather than wait. [operations.md](operations.md#places)",
 		"limits.connection_age":      "Age at which a client is asked to reconnect, so that new replicas get their share of the calls.",
+		"limits.policy_bytes":        "Largest policy file, from 4KiB to 256MiB. The default has room for 100,000 callers. [operations.md](operations.md#many-callers)",
 
 		"vault.mount":  "Where Vault's clients find the roles: `MOUNT/creds/ROLE`. It may have slashes.",
 		"vault.logins": "Names of the logins that exchange a JWT for a token: `auth/NAME/login`. Empty: none.",

@@ -1,0 +1,119 @@
+package callers
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+)
+
+// maxCallers bounds a policy, beside the size of its file.
+const maxCallers = 1_000_000
+
+// Parse compiles the text of a policy file. The faults come at once, the first hundred of
+// them, each with file, line and column ([strictyaml.Error]). A file that names no caller
+// is a fault: it is more often an accident than intended.
+func Parse(file string, text []byte, rules Rules) (*Set, error) {
+	set, err := parse(file, string(text), rules, strictyaml.Pace{})
+	if err != nil {
+		return nil, err
+	}
+	set.begin(nil)
+	return set, nil
+}
+
+// parse compiles a policy, which has no limiters yet.
+func parse(file, text string, rules Rules, pace strictyaml.Pace) (*Set, error) {
+	var policy policyFile
+	doc, err := pace.Unmarshal(file, text, &policy)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCompiler(doc, policy.Roles, rules)
+	if err != nil {
+		return nil, err
+	}
+	for i, entry := range policy.Callers.All() {
+		if i == maxCallers {
+			return nil, doc.Fault(fmt.Sprintf("must name 1 to %d callers", maxCallers), "callers")
+		}
+		c.add(i, entry)
+	}
+	if err := policy.Callers.Err(); err != nil {
+		return nil, err
+	}
+	if len(c.set.names) == 0 {
+		return nil, doc.Fault(fmt.Sprintf("must name 1 to %d callers", maxCallers), "callers")
+	}
+	return c.finish()
+}
+
+// compiler compiles one policy file, caller by caller, and keeps nothing of an entry but
+// what it compiled of it.
+type compiler struct {
+	doc    *strictyaml.Document
+	set    *Set
+	table  *authn.TableBuilder
+	policy *authz.Compiler
+	faults []error
+}
+
+func newCompiler(doc *strictyaml.Document, entries []roleEntry, rules Rules) (*compiler, error) {
+	c := &compiler{
+		doc:   doc,
+		set:   &Set{bounds: make(map[string]*bounds), inForce: newForce()},
+		table: authn.NewTableBuilder(rules.Issuers),
+	}
+	set, known, faults := compileRoles(doc, entries)
+	c.set.roles = set
+	c.fault(faults...)
+	var err error
+	c.policy, err = authz.NewCompiler(rules.Methods, known...)
+	return c, err
+}
+
+func (c *compiler) fault(faults ...error) {
+	c.faults = append(c.faults, faults[:min(len(faults), maxFaults-len(c.faults))]...)
+}
+
+// add compiles the caller with a number.
+func (c *compiler) add(i int, entry *callerEntry) {
+	c.table.Add(authn.Caller{Name: entry.Name, Credentials: entry.credentials()})
+	c.policy.Add(authz.Caller{Name: entry.Name, Labels: entry.Labels, Grants: grants(entry.Grants), Denies: grants(entry.Denies)})
+	c.fault(labelFaults(c.doc, i, entry.Labels)...)
+	c.fault(emptyConditions(c.doc, i, "grants", entry.Grants)...)
+	c.fault(emptyConditions(c.doc, i, "denies", entry.Denies)...)
+	if len(entry.Authenticate) == 0 {
+		c.fault(c.doc.Fault("a caller needs at least one way to authenticate", "callers", i, "authenticate"))
+	}
+	limits, field, fault := entry.Limits.resolve()
+	if fault != "" {
+		c.fault(c.doc.Fault(fault, "callers", i, "limits", field))
+	}
+	leases, leaseFaults := entry.Leases.resolve()
+	for _, key := range slices.Sorted(maps.Keys(leaseFaults)) {
+		c.fault(c.doc.Fault(leaseFaults[key], "callers", i, "leases", key))
+	}
+	c.set.names = append(c.set.names, entry.Name)
+	c.set.bounds[entry.Name] = &bounds{limits: limits, leases: leases}
+}
+
+// finish returns the set, or the faults.
+func (c *compiler) finish() (*Set, error) {
+	var err error
+	c.set.Table, err = c.table.Table()
+	c.fault(located(c.doc, err)...)
+	c.set.Policy, err = c.policy.Policy()
+	c.fault(located(c.doc, err)...)
+	if err := errors.Join(c.faults...); err != nil {
+		return nil, err
+	}
+	for _, warning := range c.set.Policy.Warnings() {
+		c.set.warnings = append(c.set.warnings, located(c.doc, warning)...)
+	}
+	return c.set, nil
+}

@@ -1,0 +1,85 @@
+package callers
+
+import (
+	"runtime"
+
+	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/authz"
+	"github.com/admin-gateway/admin-gateway/service/roles"
+)
+
+// Set is a policy file, compiled. It is immutable but for the counts of its
+// limiters, and safe for concurrent use.
+type Set struct {
+	// Table authenticates callers.
+	Table *authn.Table
+	// Policy decides on their calls.
+	Policy *authz.Policy
+
+	warnings []error
+	names    []string
+	bounds   map[string]*bounds
+	inForce  force
+	roles    *roles.Set
+}
+
+// bounds are what bounds one caller.
+type bounds struct {
+	limits  Limits
+	leases  LeaseLimits
+	limiter *Limiter
+}
+
+// Limiter is the limiter of a caller; nil for one that the policy does not
+// name.
+func (s *Set) Limiter(caller string) *Limiter {
+	if b := s.bounds[caller]; b != nil {
+		return b.limiter
+	}
+	return nil
+}
+
+// Warnings are the places that the author of the file may have meant otherwise, the first
+// hundred of them, each with file, line and column ([strictyaml.Error]). They change
+// nothing.
+func (s *Set) Warnings() []error { return s.warnings }
+
+// Callers are the names, in the order of the file. The slice is the set's own: it is not
+// changed.
+func (s *Set) Callers() []string { return s.names }
+
+// Roles are the roles of leases.
+func (s *Set) Roles() *roles.Set { return s.roles }
+
+// LeaseLimits are those of a caller; zero, which allows nothing, for one that the policy
+// does not name.
+func (s *Set) LeaseLimits(caller string) LeaseLimits {
+	if b := s.bounds[caller]; b != nil {
+		return b.leases
+	}
+	return LeaseLimits{}
+}
+
+// yieldEvery is after how many callers a loop over all of them lets others run.
+const yieldEvery = 1024
+
+// begin makes the limiters, but for those of callers that the policy before has too: it
+// takes over these, with their counts. before is nil for the first policy.
+func (s *Set) begin(before *Set) {
+	for i, name := range s.names {
+		if i%yieldEvery == 0 {
+			runtime.Gosched()
+		}
+		b := s.bounds[name]
+		var old *Limiter
+		if before != nil {
+			old = before.Limiter(name)
+		}
+		if old == nil {
+			b.limiter = newLimiter(b.limits)
+			continue
+		}
+		old.set(b.limits)
+		b.limiter = old
+	}
+}
