@@ -1,0 +1,99 @@
+// Command bench measures the gateway side by side with what a user would pick instead of
+// it: nginx, Varnish, and servers made of the same libraries. It starts everything itself,
+// on loopback, and ends it in every case.
+//
+// The server under test has the first processor to itself. The servers of a row are loaded
+// in turn, round after round, and compared within each round.
+//
+// The exit code is 2 when nothing could be measured. A missed target is part of the
+// result, and no failure of the command.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/admin-gateway/admin-gateway/tools/bench/floor"
+	"github.com/admin-gateway/admin-gateway/tools/bench/rows"
+)
+
+// Rounds and pieces of a whole run and of a quick one.
+const (
+	rounds, quickRounds = 3, 3
+	piece, quickPiece   = 1500 * time.Millisecond, 400 * time.Millisecond
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+}
+
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	binary := flags.String("gateway", "bin/gateway", "the `binary` of the gateway")
+	quick := flags.Bool("quick", false, "measure the doors only, in two minutes")
+	only := flags.String("only", "", "measure these `rows`: ids such as fast-100, or fast for all of a door")
+	result := flags.String("result", "", "write the result as JSON into this `file`")
+	kind := flags.String("floor", "", "serve this floor; the command starts itself so")
+	var o floor.Options
+	flags.StringVar(&o.Answer, "answer", "", "file with the answer of the floor")
+	flags.StringVar(&o.TokenHash, "token-hash", "", "hash of the floor's caller")
+	flags.StringVar(&o.Record, "record", "", "file for the floor's records")
+	flags.StringVar(&o.Redis, "redis", "", "address of the floor's Redis")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("there are no arguments: %q", flags.Arg(0))
+	}
+	if *kind != "" {
+		return floor.Serve(ctx, *kind, o, out)
+	}
+	return bench(ctx, *binary, *quick, strings.Fields(*only), *result, out, progress)
+}
+
+func bench(ctx context.Context, binary string, quick bool, only []string, file string, out, progress io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	o := rows.Options{Gateway: binary, Self: self, Rounds: rounds, Piece: piece, Quick: quick, Only: only, Progress: progress}
+	if quick {
+		o.Rounds, o.Piece = quickRounds, quickPiece
+	}
+	result, err := rows.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if file != "" {
+		text, err := json.MarshalIndent(result, "", "\t")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
+			return err
+		}
+	}
+	if len(result.Rows) == 0 {
+		return errors.New("no row could be measured")
+	}
+	return result.Table(out)
+}
