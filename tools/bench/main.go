@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/tools/bench/floor"
+	"github.com/admin-gateway/admin-gateway/tools/bench/plainloop"
 	"github.com/admin-gateway/admin-gateway/tools/bench/rows"
 )
 
@@ -55,14 +56,24 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&o.TokenHash, "token-hash", "", "hash of the floor's caller")
 	flags.StringVar(&o.Record, "record", "", "file for the floor's records")
 	flags.StringVar(&o.Redis, "redis", "", "address of the floor's Redis")
+	loop := flags.String("loop", "", "read the inventory below this `URL`; the command starts itself so")
+	key := flags.String("key", "", "admin key of the loop")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("there are no arguments: %q", flags.Arg(0))
 	}
-	if *kind != "" {
+	switch {
+	case *kind != "":
 		return floor.Serve(ctx, *kind, o, out)
+	case *loop != "":
+		r, err := plainloop.Run(ctx, *loop, *key)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "reads=%d items=%d spent=%d took=%d\n", r.Reads, r.Items, r.Spent.Microseconds(), r.Took.Microseconds())
+		return err
 	}
 	return bench(ctx, *binary, *quick, strings.Fields(*only), *result, out, progress)
 }

@@ -96,6 +96,7 @@ ops_listen: 127.0.0.1:0
 policy: %s
 audit: {path: %s}
 cache: {%s jitter: 0}
+limits: {connections: 16384}
 upstream:
   base_url: %q
   admin_key: {file: %s}

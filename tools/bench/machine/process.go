@@ -119,7 +119,7 @@ func (p *Process) await(ctx context.Context, c Command, patience time.Duration) 
 		if err != nil {
 			return nil, err
 		}
-		if match := c.Ready.FindStringSubmatch(string(text)); match != nil && !ended {
+		if match := c.Ready.FindStringSubmatch(string(text)); match != nil {
 			return match, nil
 		}
 		if ended {

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"net"
+	"strings"
 )
 
 // freePorts are addresses of 127.0.0.1 that nobody listened on a moment ago: these
@@ -19,3 +20,6 @@ func freePorts(ctx context.Context, n int) ([]string, error) {
 	}
 	return addresses, nil
 }
+
+// portOf is the port of an address that has one.
+func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

@@ -51,6 +51,11 @@ func steps() []step {
 	return []step{
 		{ids: doorIDs(1), quick: true, measure: func(s *suite, ctx context.Context) error { return s.doors(ctx, 1) }},
 		{ids: doorIDs(100), quick: true, measure: func(s *suite, ctx context.Context) error { return s.doors(ctx, 100) }},
+		{ids: []string{"miss"}, quick: true, measure: (*suite).miss},
+		{ids: []string{"redis"}, measure: (*suite).redis},
+		{ids: []string{"latency"}, measure: (*suite).latency},
+		{ids: []string{"inventory"}, measure: (*suite).inventory},
+		{ids: []string{"start"}, measure: (*suite).start},
 	}
 }
 
