@@ -129,9 +129,10 @@ func WritePolicy(path string, token Token, others []string) error {
 	var text strings.Builder
 	text.WriteString("callers:\n")
 	caller := func(name, hash string) {
-		fmt.Fprintf(&text, "  - name: %s\n    authenticate: [{token_sha256: %s}]\n    grants: [{permissions: [\"*.read\"]}]\n    limits: {requests_per_second: 1000000, burst: 1000000, concurrent: 10000}\n", name, hash)
+		fmt.Fprintf(&text, "  - name: %s\n    authenticate: [{token_sha256: %s}]\n    grants: [{permissions: [\"*.read\"]}]\n", name, hash)
 	}
 	caller("load", token.Hash)
+	text.WriteString("    limits: {requests_per_second: 1000000, burst: 1000000, concurrent: 10000}\n")
 	for i, hash := range others {
 		caller(fmt.Sprintf("caller-%06d", i), hash)
 	}

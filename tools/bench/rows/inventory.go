@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/admin-gateway/admin-gateway/tools/bench/gateway"
 	"github.com/admin-gateway/admin-gateway/tools/bench/machine"
 	"github.com/admin-gateway/admin-gateway/tools/bench/report"
@@ -89,7 +91,7 @@ func (g *stage) stream(ctx context.Context, gw *gateway.Gateway, c *cost) (int, 
 		return 0, err
 	}
 	begin := time.Now()
-	text, err := fetch(ctx, http.MethodPost, "http://"+gw.Port+listAPIKeys, "application/connect+json", g.token.Value, framed([]byte("{}")))
+	text, err := fetch(ctx, http.MethodPost, "http://"+gw.Port+listAPIKeys, "application/connect+proto", g.token.Value, framed(nil))
 	if err != nil {
 		return 0, err
 	}
@@ -102,11 +104,18 @@ func (g *stage) stream(ctx context.Context, gw *gateway.Gateway, c *cost) (int, 
 	return readsOf(text)
 }
 
+// The fields of a message of the stream that tell its end.
+const (
+	fieldEnd      protowire.Number = 15
+	fieldComplete protowire.Number = 1 // Of the end.
+	fieldCalls    protowire.Number = 3 // Of the end.
+)
+
 // readsOf is the number of reads that the end of a stream of Connect names. The stream
 // has to be complete.
 func readsOf(stream []byte) (int, error) {
 	const header = 5
-	var calls int
+	var reads int
 	for len(stream) >= header {
 		size := int(binary.BigEndian.Uint32(stream[1:]))
 		if len(stream) < header+size {
@@ -116,33 +125,51 @@ func readsOf(stream []byte) (int, error) {
 		stream = stream[header+size:]
 		if last {
 			var end struct{ Error json.RawMessage }
-			if err := json.Unmarshal(message, &end); err != nil || end.Error != nil || calls == 0 {
+			if err := json.Unmarshal(message, &end); err != nil || end.Error != nil || reads == 0 {
 				return 0, fmt.Errorf("%w: %.300s", errIncomplete, message)
 			}
-			return calls, nil
+			return reads, nil
 		}
-		var event struct {
-			End *struct {
-				Incomplete json.RawMessage
-				Calls      json.Number // Text if the codec takes it for 64 bits.
+		if end, _ := fieldOf(message, fieldEnd); end != nil {
+			if complete, _ := fieldOf(end, fieldComplete); complete == nil {
+				return 0, errIncomplete
 			}
+			_, calls := fieldOf(end, fieldCalls)
+			reads = int(calls)
 		}
-		if err := json.Unmarshal(message, &event); err != nil {
-			return 0, fmt.Errorf("%w: %w", errIncomplete, err)
-		}
-		if event.End == nil {
-			continue
-		}
-		if event.End.Incomplete != nil {
-			return 0, fmt.Errorf("%w: %.300s", errIncomplete, event.End.Incomplete)
-		}
-		n, err := strconv.Atoi(event.End.Calls.String())
-		if err != nil {
-			return 0, fmt.Errorf("%w: calls: %w", errIncomplete, err)
-		}
-		calls = n
 	}
 	return 0, fmt.Errorf("%w: it has no end", errIncomplete)
+}
+
+// fieldOf is the last value of a field of a message: bytes, which are not nil, or a
+// number.
+func fieldOf(message []byte, field protowire.Number) (value []byte, number uint64) {
+	for len(message) > 0 {
+		num, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return nil, 0
+		}
+		message = message[n:]
+		size := protowire.ConsumeFieldValue(num, kind, message)
+		if size < 0 {
+			return nil, 0
+		}
+		if num == field {
+			switch kind {
+			case protowire.BytesType:
+				bytes, _ := protowire.ConsumeBytes(message)
+				value = bytes[:len(bytes):len(bytes)]
+				if value == nil {
+					value = []byte{}
+				}
+			case protowire.VarintType:
+				number, _ = protowire.ConsumeVarint(message)
+			default: // The stream has none of these.
+			}
+		}
+		message = message[size:]
+	}
+	return value, number
 }
 
 // plainLoop runs the loop on the server's processor, and returns the number of its reads.

@@ -55,6 +55,9 @@ func steps() []step {
 		{ids: []string{"redis"}, measure: (*suite).redis},
 		{ids: []string{"latency"}, measure: (*suite).latency},
 		{ids: []string{"inventory"}, measure: (*suite).inventory},
+		{ids: []string{"entries"}, measure: (*suite).entries},
+		{ids: []string{"callers"}, measure: (*suite).callers},
+		{ids: []string{"connections"}, measure: (*suite).connections},
 		{ids: []string{"start"}, measure: (*suite).start},
 	}
 }
