@@ -92,8 +92,8 @@ reference: ## Write docs/config.md anew, from the config that the code has
 	go test ./cmd/gateway -run ReferencePage -update
 
 .PHONY: bench
-bench: build ## Measure the gateway beside nginx, Varnish and bare servers (QUICK=1: 2 minutes; ONLY='fast rest')
-	@tools/bench.sh $(if $(filter-out 0,$(QUICK)),-quick) -only '$(ONLY)'
+bench: build ## Measure the gateway beside other servers, and write docs/performance.md (QUICK=1, ONLY='fast rest')
+	@tools/bench.sh $(if $(QUICK),-quick) -only '$(ONLY)' $(if $(QUICK)$(ONLY),,-page docs/performance.md -result .cache/bench.json)
 
 .PHONY: microbench
 microbench: ## Run the Go benchmarks (BENCH=regexp, BENCHTIME=1s)

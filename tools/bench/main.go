@@ -11,27 +11,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/admin-gateway/admin-gateway/tools/bench/floor"
 	"github.com/admin-gateway/admin-gateway/tools/bench/plainloop"
-	"github.com/admin-gateway/admin-gateway/tools/bench/rows"
-)
-
-// Rounds and pieces of a whole run and of a quick one.
-const (
-	rounds, quickRounds = 3, 3
-	piece, quickPiece   = 1500 * time.Millisecond, 400 * time.Millisecond
 )
 
 func main() {
@@ -50,6 +39,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	quick := flags.Bool("quick", false, "measure the doors only, in two minutes")
 	only := flags.String("only", "", "measure these `rows`: ids such as fast-100, or fast for all of a door")
 	result := flags.String("result", "", "write the result as JSON into this `file`")
+	page := flags.String("page", "", "write the result as a page into this `file`, and its plots into a folder beside it")
+	from := flags.String("from", "", "measure nothing, and take the result from this `file`")
 	kind := flags.String("floor", "", "serve this floor; the command starts itself so")
 	var o floor.Options
 	flags.StringVar(&o.Answer, "answer", "", "file with the answer of the floor")
@@ -75,36 +66,6 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		_, err = fmt.Fprintf(out, "reads=%d items=%d spent=%d took=%d\n", r.Reads, r.Items, r.Spent.Microseconds(), r.Took.Microseconds())
 		return err
 	}
-	return bench(ctx, *binary, *quick, strings.Fields(*only), *result, out, progress)
-}
-
-func bench(ctx context.Context, binary string, quick bool, only []string, file string, out, progress io.Writer) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	if binary, err = filepath.Abs(binary); err != nil {
-		return err
-	}
-	o := rows.Options{Gateway: binary, Self: self, Rounds: rounds, Piece: piece, Quick: quick, Only: only, Progress: progress}
-	if quick {
-		o.Rounds, o.Piece = quickRounds, quickPiece
-	}
-	result, err := rows.Run(ctx, o)
-	if err != nil {
-		return err
-	}
-	if file != "" {
-		text, err := json.MarshalIndent(result, "", "\t")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
-			return err
-		}
-	}
-	if len(result.Rows) == 0 {
-		return errors.New("no row could be measured")
-	}
-	return result.Table(out)
+	b := bench{binary: *binary, quick: *quick, only: strings.Fields(*only), result: *result, page: *page, from: *from}
+	return b.run(ctx, out, progress)
 }

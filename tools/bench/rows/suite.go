@@ -109,7 +109,7 @@ func (s *suite) wants(id string) bool {
 
 // skip notes what could not be had.
 func (s *suite) skip(what string, err error) {
-	reason := err.Error()
+	reason := strings.Join(strings.Fields(err.Error()), " ")
 	if errors.Is(err, exec.ErrNotFound) {
 		reason = "it is not installed"
 	}
