@@ -23,7 +23,7 @@ FUZZTIME ?= 10s
 FUZZBUDGET ?= 0
 DURATION ?= 10m
 KILLS ?= 300
-LOADCALLS ?= 40000
+QUICK ?=
 OUTDATED ?= 2m
 # The vendor's OpenAPI description is not part of the repository; its SDK comes from the registry.
 OPENAPI ?= $(wildcard ../shared/upstream/admin-openapi-2026-11.json)
@@ -92,12 +92,12 @@ reference: ## Write docs/config.md anew, from the config that the code has
 	go test ./cmd/gateway -run ReferencePage -update
 
 .PHONY: bench
-bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
-	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+bench: build ## Measure the gateway beside other servers, and write docs/performance.md (QUICK=1, ONLY='fast rest')
+	@tools/bench.sh $(if $(QUICK),-quick) -only '$(ONLY)' $(if $(QUICK)$(ONLY),,-page docs/performance.md -result .cache/bench.json)
 
-.PHONY: load
-load: build ## Report how many calls a second each door answers (h2load; LOADCALLS=40000)
-	@tools/load.sh $(LOADCALLS)
+.PHONY: microbench
+microbench: ## Run the Go benchmarks (BENCH=regexp, BENCHTIME=1s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a short time (FUZZTIME=10s each)
