@@ -117,8 +117,12 @@ type Verdict struct {
 	Beside float64 `json:"beside,omitempty"`
 }
 
-// Met says whether the median reaches the target.
+// Met says whether the median reaches the target. Whatever is measured here is more than
+// zero: a value that is not was drowned in noise, or not measured.
 func (v Verdict) Met() bool {
+	if v.Value.Median <= 0 {
+		return false
+	}
 	if v.AtLeast {
 		return v.Value.Median >= v.Target
 	}
@@ -127,11 +131,11 @@ func (v Verdict) Met() bool {
 
 // Share is how much of the target is reached: 1 and more if it is met.
 func (v Verdict) Share() float64 {
+	if v.Value.Median <= 0 {
+		return 0
+	}
 	if v.AtLeast {
 		return v.Value.Median / v.Target
-	}
-	if v.Value.Median == 0 {
-		return 1
 	}
 	return v.Target / v.Value.Median
 }

@@ -62,7 +62,7 @@ func (g *stage) ratesAt(ctx context.Context, connections int, subjects []*subjec
 		for i, u := range subjects {
 			u.load.Connections, u.load.Streams = connections, 1
 			if round == 0 {
-				calls[i] = max(warmup, connections)
+				calls[i] = max(g.warmup(), connections)
 			}
 			r, err := u.load.Run(ctx, calls[i])
 			if err != nil {

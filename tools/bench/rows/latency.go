@@ -66,12 +66,12 @@ func (d *doors) plan(address string) drive.Plan {
 // tails measures a server once at every load.
 func (d *doors) tails(ctx context.Context, server *grpcServer, seed uint64) error {
 	plan := d.plan(server.address)
-	plan.Calls = trial
+	plan.Calls = d.Trial
 	o, err := drive.Run(ctx, plan)
 	if err != nil {
 		return err
 	}
-	plan.Calls = max(trial, int(o.Rate()*d.Piece.Seconds()/maximumPart))
+	plan.Calls = max(d.Trial, int(o.Rate()*d.Piece.Seconds()/maximumPart))
 	if o, err = drive.Run(ctx, plan); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (d *doors) tails(ctx context.Context, server *grpcServer, seed uint64) erro
 	plan.Seed = seed
 	for i, share := range loads {
 		plan.Rate = share * server.maximum[len(server.maximum)-1]
-		plan.Calls = max(trial/2, int(plan.Rate*d.Piece.Seconds()))
+		plan.Calls = max(d.Trial/2, int(plan.Rate*d.Piece.Seconds()))
 		if o, err = drive.Run(ctx, plan); err != nil {
 			return err
 		}

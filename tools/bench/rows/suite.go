@@ -24,6 +24,9 @@ type Options struct {
 	// Rounds is how often each server of a row is measured, and Piece how long each time.
 	Rounds int
 	Piece  time.Duration
+	// Trial is how many calls tell the rate of a server, and so how many calls a piece
+	// has. No piece has fewer.
+	Trial int
 	// Quick leaves out all but the doors and the miss.
 	Quick bool
 	// Only has the ids of rows, or what they have before a hyphen. Empty: all.
@@ -101,6 +104,9 @@ func Run(ctx context.Context, o Options) (report.Result, error) {
 	result.Took = report.Duration(time.Since(began).Round(time.Second))
 	return result, nil
 }
+
+// warmup is how many calls fill caches and pools before anything is measured.
+func (s *suite) warmup() int { return max(1, s.Trial/4) }
 
 // wants says whether a row was chosen.
 func (s *suite) wants(id string) bool {
