@@ -26,7 +26,7 @@ func (s *suite) connections(ctx context.Context) error {
 		if err := d.with(ctx, &subjects, nameFairGRPC, "grpc-fair", d.protoAnswer, d.grpc); err != nil {
 			return err
 		}
-		err = d.peered(ctx, &subjects, nameNginxToken, func(ctx context.Context, upstream string) (*machine.Process, h2load.Load, error) {
+		err = d.peered(ctx, &subjects, nameGuarded, func(ctx context.Context, upstream string) (*machine.Process, h2load.Load, error) {
 			server, err := d.nginx(ctx, peer.Nginx{Upstream: upstream, Cache: true, Token: d.token.Value})
 			if err != nil {
 				return nil, h2load.Load{}, err

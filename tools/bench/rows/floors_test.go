@@ -86,7 +86,7 @@ func (wire) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 func (wire) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize() //nolint:forcetypeassert // As above.
+	*v.(*[]byte) = data.Materialize() //nolint:forcetypeassert,misspell // As above; a name of the library.
 	return nil
 }
 

@@ -20,18 +20,15 @@ var built programs
 
 // TestMain builds the gateway and the benchmark, which the tests start as processes.
 func TestMain(m *testing.M) {
-	code, err := withPrograms(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	if err := withPrograms(m); err != nil {
+		panic(err)
 	}
-	os.Exit(code)
 }
 
-func withPrograms(run func() int) (code int, err error) {
+func withPrograms(m *testing.M) (err error) {
 	folder, err := os.MkdirTemp("", "bench-test")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	built = programs{filepath.Join(folder, "gateway"), filepath.Join(folder, "bench")}
@@ -39,10 +36,11 @@ func withPrograms(run func() int) (code int, err error) {
 		build := exec.CommandContext(context.Background(), "go", "build", "-ldflags", "-s -w", "-o", b.program, b.pkg)
 		build.Dir, build.Env = b.module, append(os.Environ(), "CGO_ENABLED=0")
 		if output, err := build.CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("%w: %s", err, output)
+			return fmt.Errorf("%w: %s", err, output)
 		}
 	}
-	return run(), nil
+	m.Run()
+	return nil
 }
 
 // testSuite is a suite whose results are the test's.

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	namePass      = "nginx proxy_pass"
+	nameForward   = "nginx proxy_pass"
 	targetMiss    = 1.2
 	targetMissP99 = 1.5
 )
@@ -68,7 +68,7 @@ func (s *suite) miss(ctx context.Context) error {
 		for _, named := range []struct {
 			name string
 			hop  *hop
-		}{{nameGateway, own}, {namePass, pass}} {
+		}{{nameGateway, own}, {nameForward, pass}} {
 			row.Subjects = append(row.Subjects, report.Subject{Name: named.name, Metrics: []report.Metric{
 				{Name: "p50", Unit: "µs added at p50", Rounds: added(named.hop.p50, direct.p50)},
 				{Name: "p99", Unit: "µs added at p99", Rounds: added(named.hop.p99, direct.p99)},

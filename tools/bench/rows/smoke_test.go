@@ -86,7 +86,7 @@ func TestAMissingPeerIsNamed(t *testing.T) {
 	for _, skip := range s.result.Skipped {
 		names = append(names, skip.What+": "+skip.Reason)
 	}
-	want := []string{nameNginxToken + ": it is not installed", nameNginx + ": it is not installed", nameVarnish + ": it is not installed"}
+	want := []string{nameGuarded + ": it is not installed", nameNginx + ": it is not installed", nameVarnish + ": it is not installed"}
 	if !slices.Equal(names, want) || len(s.result.Rows) != 1 || len(s.result.Rows[0].Verdicts) != 0 {
 		t.Errorf("skipped %q, and measured %+v", names, s.result.Rows)
 	}
