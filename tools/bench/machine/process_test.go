@@ -30,7 +30,7 @@ func running(id string) bool {
 
 func TestStopEndsWhatDescends(t *testing.T) {
 	// A child that ignores the signal, and whose parent does not wait for it.
-	p, err := machine.Start(t.Context(), shell(t, `sh -c 'trap "" TERM; while :; do sleep 1; done' & echo child $!; exit 0 & wait`))
+	p, err := machine.Start(t.Context(), shell(t, `sh -c 'trap "" TERM; echo child $$; while :; do sleep 1; done' & wait`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,6 +138,31 @@ func TestAnInterruptEndsEverything(t *testing.T) {
 	}
 }
 
+// A step ends its processes when it ends, and not when the run does.
+func TestAStepEndsItsProcesses(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	failed := errors.New("it fails")
+	err := testSuite(t).onStage(func(g *stage) error {
+		answer, err := g.file("answer", nil)
+		if err != nil {
+			return err
+		}
+		if _, err := g.floor(t.Context(), "connect", answer); err != nil {
+			return err
+		}
+		if len(below(t, g.folder)) == 0 {
+			t.Error("no process is below the folder")
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	if left := below(t, os.TempDir()); len(left) > 0 {
+		t.Errorf("processes are left: %q", left)
+	}
+}
+
 // below are the command lines of the processes that name the folder, or work for it.
 func below(t *testing.T, folder string) []string {
 	t.Helper()
