@@ -34,7 +34,7 @@ func fixed() report.Result {
 	row.Judge("slow", "of slow", 1)
 	row.Judge("absent", "of absent", 1)
 	return report.Result{
-		Machine: report.Machine{Processor: "Some | Processor", Processors: 2, MemoryGiB: 23.6, Kernel: "Linux 6.1", Commit: "0123456789ab", Programs: []string{"go1.26", "nginx 1.22.1"}},
+		Machine: report.Machine{Processor: "Some | Processor", Processors: 2, MemoryGiB: 23.6, Kernel: "Linux 6.1", Commit: "0123456789ab", Load: 0.3, Programs: []string{"go1.26", "nginx 1.22.1"}},
 		Began:   time.Date(2026, 3, 9, 6, 7, 8, 0, time.UTC), Took: report.Duration(14 * time.Minute), Rounds: 3, Piece: report.Duration(1500 * time.Millisecond),
 		Rows: []report.Row{row, {
 			ID: "start", Title: "Start", Subjects: []report.Subject{{Name: "gateway", Metrics: []report.Metric{{Name: "start", Unit: "ms", Rounds: []float64{50}}}}},
@@ -135,6 +135,21 @@ func TestVerdicts(t *testing.T) {
 	} {
 		if c.verdict.Met() != c.met || c.verdict.Share() != c.share {
 			t.Errorf("%s: met %v, share %v", name, c.verdict.Met(), c.verdict.Share())
+		}
+	}
+}
+
+// A median on the right side of the target says little when rounds were on the other one.
+func TestAVerdictSaysWhenRoundsDiffer(t *testing.T) {
+	for sample, clear := range map[stats.Sample]bool{
+		{Median: 1.2, Low: 1.1, High: 1.3}: true, {Median: 1.2, Low: 0.9, High: 1.3}: false,
+		{Median: 0.8, Low: 0.7, High: 0.9}: true, {Median: 0.8, Low: 0.7, High: 1.1}: false,
+		{Median: 1, Low: 1, High: 1}: true,
+	} {
+		for _, atLeast := range []bool{true, false} {
+			if v := (report.Verdict{Value: sample, Target: 1, AtLeast: atLeast}); v.Clear() != clear {
+				t.Errorf("%+v: %v", v, v.Clear())
+			}
 		}
 	}
 }

@@ -36,12 +36,14 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // Machine is where a run was made, and with which programs.
 type Machine struct {
-	Processor  string   `json:"processor"`
-	Processors int      `json:"processors"`
-	MemoryGiB  float64  `json:"memory_gib"`
-	Kernel     string   `json:"kernel"`
-	Commit     string   `json:"commit"`
-	Programs   []string `json:"programs"`
+	Processor  string  `json:"processor"`
+	Processors int     `json:"processors"`
+	MemoryGiB  float64 `json:"memory_gib"`
+	Kernel     string  `json:"kernel"`
+	Commit     string  `json:"commit"`
+	// Load is the average number of others that wanted a processor in the minute before.
+	Load     float64  `json:"load"`
+	Programs []string `json:"programs"`
 }
 
 // Skip is a peer or a row that was left out.
@@ -127,6 +129,11 @@ func (v Verdict) Met() bool {
 		return v.Value.Median >= v.Target
 	}
 	return v.Value.Median <= v.Target
+}
+
+// Clear says whether every round was on the side of the target on which the median is.
+func (v Verdict) Clear() bool {
+	return (v.Value.Low >= v.Target) == (v.Value.High >= v.Target) || v.Value.Low == v.Target || v.Value.High == v.Target
 }
 
 // Share is how much of the target is reached: 1 and more if it is met.

@@ -65,6 +65,9 @@ func steps() []step {
 	}
 }
 
+// busy is the load from which on a run says so.
+const busy = 0.5
+
 // errNoRow is the error of a run that selects nothing.
 var errNoRow = errors.New("no row has this name")
 
@@ -81,6 +84,9 @@ func Run(ctx context.Context, o Options) (report.Result, error) {
 	}
 	began := time.Now()
 	result := report.Result{Began: began.UTC(), Rounds: o.Rounds, Piece: report.Duration(o.Piece), Machine: describe(ctx)}
+	if result.Machine.Load > busy {
+		_, _ = fmt.Fprintf(o.Progress, "bench: the machine is busy (load %.1f): ratios of processor time vary a little, rates and times a lot\n", result.Machine.Load)
+	}
 	s := &suite{Options: o, cores: cores, token: token, result: &result}
 	var chosen int
 	for _, st := range steps() {
