@@ -21,6 +21,7 @@ const (
 	rounds     = 3
 	piece      = 1500 * time.Millisecond
 	quickPiece = 400 * time.Millisecond
+	trial      = 2000 // Calls.
 )
 
 // bench is a run of the command: what it measures, and where the result goes.
@@ -75,7 +76,7 @@ func (b bench) measured(ctx context.Context, progress io.Writer) (report.Result,
 	if err != nil {
 		return report.Result{}, err
 	}
-	o := rows.Options{Gateway: binary, Self: self, Rounds: rounds, Piece: piece, Quick: b.quick, Only: b.only, Progress: progress}
+	o := rows.Options{Gateway: binary, Self: self, Rounds: rounds, Piece: piece, Trial: trial, Quick: b.quick, Only: b.only, Progress: progress}
 	if b.quick {
 		o.Piece = quickPiece
 	}

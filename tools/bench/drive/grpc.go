@@ -32,15 +32,16 @@ func GRPCRequest(authority, path, token string, message []byte) []byte {
 	} {
 		_ = encoder.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}) // A buffer takes all.
 	}
-	request := appendFrame(nil, http2.FrameHeaders, http2.FlagHeadersEndHeaders, 0, block.Bytes())
+	request := appendFrame(nil, http2.FrameHeaders, http2.FlagHeadersEndHeaders, block.Bytes())
 	framed := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
-	return appendFrame(request, http2.FrameData, http2.FlagDataEndStream, 0, framed)
+	return appendFrame(request, http2.FrameData, http2.FlagDataEndStream, framed)
 }
 
-func appendFrame(to []byte, kind http2.FrameType, flags http2.Flags, stream uint32, payload []byte) []byte {
+// appendFrame appends a frame of the connection, or of a stream that is not known yet.
+func appendFrame(to []byte, kind http2.FrameType, flags http2.Flags, payload []byte) []byte {
 	length := len(payload)
 	to = append(to, byte(length>>16), byte(length>>8), byte(length), byte(kind), byte(flags))
-	return append(binary.BigEndian.AppendUint32(to, stream), payload...)
+	return append(binary.BigEndian.AppendUint32(to, 0), payload...)
 }
 
 // grpcCodec has as many calls in flight as there may be streams.
@@ -74,8 +75,8 @@ func (*grpcCodec) greeting() []byte {
 	settings := setting(nil, http2.SettingHeaderTableSize, 0)
 	settings = setting(settings, http2.SettingInitialWindowSize, window)
 	settings = setting(settings, http2.SettingEnablePush, 0)
-	greeting := appendFrame([]byte(http2.ClientPreface), http2.FrameSettings, 0, 0, settings)
-	return appendFrame(greeting, http2.FrameWindowUpdate, 0, 0, binary.BigEndian.AppendUint32(nil, window-65535))
+	greeting := appendFrame([]byte(http2.ClientPreface), http2.FrameSettings, 0, settings)
+	return appendFrame(greeting, http2.FrameWindowUpdate, 0, binary.BigEndian.AppendUint32(nil, window-65535))
 }
 
 func (c *grpcCodec) free() bool { return len(c.flights) < c.streams }
@@ -121,7 +122,7 @@ func (c *grpcCodec) frame(frame, reply []byte, answered func(flight)) ([]byte, e
 	switch kind {
 	case http2.FrameData:
 		if c.consumed += len(payload); c.consumed >= refill {
-			reply = appendFrame(reply, http2.FrameWindowUpdate, 0, 0, binary.BigEndian.AppendUint32(nil, uint32(c.consumed)))
+			reply = appendFrame(reply, http2.FrameWindowUpdate, 0, binary.BigEndian.AppendUint32(nil, uint32(c.consumed)))
 			c.consumed = 0
 		}
 		if flags.Has(http2.FlagDataEndStream) {
@@ -139,11 +140,11 @@ func (c *grpcCodec) frame(frame, reply []byte, answered func(flight)) ([]byte, e
 		return nil, fmt.Errorf("%w: %s %x", ErrFailed, kind, payload)
 	case http2.FrameSettings:
 		if !flags.Has(http2.FlagSettingsAck) {
-			reply = appendFrame(reply, http2.FrameSettings, http2.FlagSettingsAck, 0, nil)
+			reply = appendFrame(reply, http2.FrameSettings, http2.FlagSettingsAck, nil)
 		}
 	case http2.FramePing:
 		if !flags.Has(http2.FlagPingAck) {
-			reply = appendFrame(reply, http2.FramePing, http2.FlagPingAck, 0, payload)
+			reply = appendFrame(reply, http2.FramePing, http2.FlagPingAck, payload)
 		}
 	default: // Windows for requests, which are too small to need them, and what is unknown.
 	}

@@ -4,6 +4,7 @@ package figure
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image/color"
 	"strings"
@@ -54,6 +55,9 @@ var (
 
 // SVG draws a plot. The same plot gives the same bytes.
 func SVG(p report.Plot) ([]byte, error) {
+	if err := check(p); err != nil {
+		return nil, fmt.Errorf("plot %s: %w", p.Name, err)
+	}
 	drawn := plot.New()
 	drawn.BackgroundColor = nil
 	axes(drawn, p)
@@ -78,6 +82,21 @@ func SVG(p report.Plot) ([]byte, error) {
 		return nil, err
 	}
 	return fonts(b.Bytes()), nil
+}
+
+// errPoint is the error of a point that has no place in its plot.
+var errPoint = errors.New("a logarithmic axis has no place for a value that is not positive")
+
+// check says whether all points have a place: the library panics at one without.
+func check(p report.Plot) error {
+	for _, s := range p.Series {
+		for _, point := range s.Points {
+			if p.LogX && point.X <= 0 || p.LogY && min(point.Y, point.Low) <= 0 {
+				return fmt.Errorf("%s: %w: %+v", s.Name, errPoint, point)
+			}
+		}
+	}
+	return nil
 }
 
 // fonts names fonts that readers have beside those that the library measures with.

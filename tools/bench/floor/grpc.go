@@ -38,7 +38,7 @@ func (bytesCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return fmt.Errorf("a %T does not take bytes", v)
 	}
-	*message = data.Materialize()
+	*message = data.Materialize() //nolint:misspell // A name of the library.
 	return nil
 }
 

@@ -30,7 +30,7 @@ var tokenLines = regexp.MustCompile(`(?s)token: (\S+).*token_sha256: ([0-9a-f]{6
 
 // NewToken has the binary make a token.
 func NewToken(ctx context.Context, binary string) (Token, error) {
-	output, err := exec.CommandContext(ctx, binary, "token", "new").CombinedOutput() //nolint:gosec // The binary under test.
+	output, err := exec.CommandContext(ctx, binary, "token", "new").CombinedOutput()
 	if err != nil {
 		return Token{}, fmt.Errorf("gateway token new: %w: %s", err, output)
 	}

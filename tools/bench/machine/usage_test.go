@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -51,8 +50,5 @@ func TestParseThisProcess(t *testing.T) {
 	}
 	if rss, err := parseRSS(status); err != nil || rss < 1<<20 {
 		t.Errorf("%d, %v", rss, err)
-	}
-	if _, err := os.Stat(fmt.Sprintf("/proc/%d", os.Getpid())); err != nil {
-		t.Error(err)
 	}
 }

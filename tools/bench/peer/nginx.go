@@ -2,6 +2,8 @@ package peer
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,67 +39,8 @@ type Server struct {
 // nginxServing is what nginx logs after it has opened its ports.
 var nginxServing = regexp.MustCompile(`using the "epoll" event method`)
 
-var nginxConfig = template.Must(template.New("nginx").Parse(`
-daemon off;
-# One process: it does what a worker does, and ends with the one that started it.
-master_process off;
-worker_processes 1;
-pid {{.Folder}}/nginx.pid;
-error_log stderr notice;
-events {worker_connections 4096;}
-http {
-	client_body_temp_path {{.Folder}}/body;
-	proxy_temp_path {{.Folder}}/proxy;
-	fastcgi_temp_path {{.Folder}}/fastcgi;
-	uwsgi_temp_path {{.Folder}}/uwsgi;
-	scgi_temp_path {{.Folder}}/scgi;
-	tcp_nodelay on;
-	keepalive_requests 1000000000;
-	http2_max_concurrent_streams 1000;
-	{{- if .Token}}
-	log_format record escape=json '{"time":"$time_iso8601","request_id":"$request_id","peer":"$remote_addr:$remote_port","request":"$request","status":$status,"cache":"$upstream_cache_status","duration":$request_time}';
-	access_log {{.Folder}}/access.log record buffer=64k flush=1s;
-	map_hash_bucket_size 256;
-	map $http_authorization $known {
-		default 0;
-		"Bearer {{.Token}}" 1;
-	}
-	{{- else}}
-	access_log off;
-	{{- end}}
-	{{- if .Cache}}
-	proxy_cache_path {{.Folder}}/cache keys_zone=answers:64m;
-	{{- end}}
-	upstream behind {
-		server {{.Upstream}};
-		keepalive 64;
-		keepalive_requests 1000000000;
-	}
-	server {
-		listen {{.HTTP1}};
-		listen {{.HTTP2}} http2;
-		location / {
-			{{- if .Token}}
-			if ($known = 0) {return 401;}
-			{{- end}}
-			proxy_pass http://behind;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
-			proxy_set_header Authorization "Bearer {{.AdminKey}}";
-			{{- if .Cache}}
-			proxy_cache answers;
-			proxy_cache_valid 200 1h;
-			proxy_ignore_headers Cache-Control Expires;
-			{{- end}}
-			{{- if .Token}}
-			add_header X-Request-Id $request_id;
-			add_header Cache-Status $upstream_cache_status;
-			add_header Age $msec;
-			{{- end}}
-		}
-	}
-}
-`))
+//go:embed nginx.conf.tmpl
+var nginxConfig string
 
 // Start starts the nginx, which has its files in the folder.
 func (n Nginx) Start(ctx context.Context, folder string) (*Server, error) {
@@ -113,14 +56,15 @@ func (n Nginx) Start(ctx context.Context, folder string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = nginxConfig.Execute(config, struct {
+	t, err := template.New("nginx").Parse(nginxConfig)
+	if err != nil {
+		return nil, errors.Join(err, config.Close())
+	}
+	err = t.Execute(config, struct {
 		Nginx
 		Folder, HTTP1, HTTP2 string
 	}{n, folder, ports[0], ports[1]})
-	if closed := config.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
+	if err = errors.Join(err, config.Close()); err != nil {
 		return nil, err
 	}
 	process, err := machine.Start(ctx, machine.Command{

@@ -75,7 +75,7 @@ func (r Result) Page(previous []byte) ([]byte, error) {
 				data.Met++
 			}
 			data.Verdicts = append(data.Verdicts, pageVerdict{
-				Row: row.Title, Of: v.Of, Target: v.target(), Word: pageWord(v),
+				Row: row.Title, Of: v.Of, Target: v.target(), Word: strings.ToLower(v.word()),
 				Value: fmt.Sprintf("**%s** (%s)", number(v.Value.Median), span(v.Value.Low, v.Value.High)),
 			})
 		}
@@ -94,13 +94,6 @@ func (r Result) Page(previous []byte) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
-}
-
-func pageWord(v Verdict) string {
-	if v.Met() {
-		return "met"
-	}
-	return strings.ToLower(v.word())
 }
 
 // page is a row as a table: a column for each unit that one of its subjects has.

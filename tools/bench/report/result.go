@@ -36,12 +36,14 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // Machine is where a run was made, and with which programs.
 type Machine struct {
-	Processor  string   `json:"processor"`
-	Processors int      `json:"processors"`
-	MemoryGiB  float64  `json:"memory_gib"`
-	Kernel     string   `json:"kernel"`
-	Commit     string   `json:"commit"`
-	Programs   []string `json:"programs"`
+	Processor  string  `json:"processor"`
+	Processors int     `json:"processors"`
+	MemoryGiB  float64 `json:"memory_gib"`
+	Kernel     string  `json:"kernel"`
+	Commit     string  `json:"commit"`
+	// Load is the average number of others that wanted a processor in the minute before.
+	Load     float64  `json:"load"`
+	Programs []string `json:"programs"`
 }
 
 // Skip is a peer or a row that was left out.
@@ -117,21 +119,30 @@ type Verdict struct {
 	Beside float64 `json:"beside,omitempty"`
 }
 
-// Met says whether the median reaches the target.
+// Met says whether the median reaches the target. Whatever is measured here is more than
+// zero: a value that is not was drowned in noise, or not measured.
 func (v Verdict) Met() bool {
+	if v.Value.Median <= 0 {
+		return false
+	}
 	if v.AtLeast {
 		return v.Value.Median >= v.Target
 	}
 	return v.Value.Median <= v.Target
 }
 
+// Clear says whether every round was on the side of the target on which the median is.
+func (v Verdict) Clear() bool {
+	return (v.Value.Low >= v.Target) == (v.Value.High >= v.Target) || v.Value.Low == v.Target || v.Value.High == v.Target
+}
+
 // Share is how much of the target is reached: 1 and more if it is met.
 func (v Verdict) Share() float64 {
+	if v.Value.Median <= 0 {
+		return 0
+	}
 	if v.AtLeast {
 		return v.Value.Median / v.Target
-	}
-	if v.Value.Median == 0 {
-		return 1
 	}
 	return v.Target / v.Value.Median
 }

@@ -48,10 +48,14 @@ func (v Verdict) target() string {
 }
 
 func (v Verdict) word() string {
-	if v.Met() {
-		return "met"
+	word := "met"
+	if !v.Met() {
+		word = fmt.Sprintf("MISSED by %.0f %%", 100*(1-v.Share()))
 	}
-	return fmt.Sprintf("MISSED by %.0f %%", 100*(1-v.Share()))
+	if !v.Clear() {
+		word += ", not in every round"
+	}
+	return word
 }
 
 func beside(v Verdict) string {

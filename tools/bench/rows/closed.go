@@ -10,14 +10,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/tools/bench/report"
 )
 
-const (
-	// warmup is how many calls fill caches and pools before anything is measured, and
-	// trial how many then tell the rate.
-	warmup = 500
-	trial  = 2000
-	// mostCalls bounds the calls of a piece.
-	mostCalls = 500_000
-)
+// mostCalls bounds the calls of a piece.
+const mostCalls = 500_000
 
 // subject is a server under load.
 type subject struct {
@@ -31,14 +25,14 @@ type subject struct {
 // the machine in the meantime meets all of them.
 func (s *suite) interleave(ctx context.Context, row *report.Row, subjects []*subject) error {
 	for _, u := range subjects {
-		if _, err := u.load.Run(ctx, warmup); err != nil {
+		if _, err := u.load.Run(ctx, s.warmup()); err != nil {
 			return fmt.Errorf("%s: %w", u.name, err)
 		}
-		r, err := u.load.Run(ctx, trial)
+		r, err := u.load.Run(ctx, s.Trial)
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.name, err)
 		}
-		u.calls = min(mostCalls, max(trial, int(r.Rate*s.Piece.Seconds())))
+		u.calls = min(mostCalls, max(s.Trial, int(r.Rate*s.Piece.Seconds())))
 		row.Subjects = append(row.Subjects, report.Subject{Name: u.name, Metrics: []report.Metric{
 			{Name: report.Rate, Unit: "calls/s"}, {Name: report.Processor, Unit: "µs"},
 		}})

@@ -26,7 +26,7 @@ func (s *suite) connections(ctx context.Context) error {
 		if err := d.with(ctx, &subjects, nameFairGRPC, "grpc-fair", d.protoAnswer, d.grpc); err != nil {
 			return err
 		}
-		err = d.peered(ctx, &subjects, nameNginxToken, func(ctx context.Context, upstream string) (*machine.Process, h2load.Load, error) {
+		err = d.peered(ctx, &subjects, nameGuarded, func(ctx context.Context, upstream string) (*machine.Process, h2load.Load, error) {
 			server, err := d.nginx(ctx, peer.Nginx{Upstream: upstream, Cache: true, Token: d.token.Value})
 			if err != nil {
 				return nil, h2load.Load{}, err
@@ -62,7 +62,7 @@ func (g *stage) ratesAt(ctx context.Context, connections int, subjects []*subjec
 		for i, u := range subjects {
 			u.load.Connections, u.load.Streams = connections, 1
 			if round == 0 {
-				calls[i] = max(warmup, connections)
+				calls[i] = max(g.warmup(), connections)
 			}
 			r, err := u.load.Run(ctx, calls[i])
 			if err != nil {

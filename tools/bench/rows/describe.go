@@ -29,6 +29,7 @@ func describe(ctx context.Context) report.Machine {
 	}
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err == nil {
+		m.Load = float64(info.Loads[0]) / (1 << 16)
 		m.MemoryGiB = float64(info.Totalram) * float64(info.Unit) / (1 << 30)
 	}
 	var names unix.Utsname

@@ -20,19 +20,19 @@ const (
 
 // The names of subjects.
 const (
-	nameGateway      = "gateway"
-	nameGRPC         = "bare grpc-go"
-	nameFairGRPC     = "fair grpc-go"
-	nameConnect      = "bare connect"
-	nameFairHTTP     = "fair net/http"
-	nameNginx        = "nginx proxy_cache"
-	nameNginxToken   = "nginx, token and log"
-	nameVarnish      = "Varnish"
-	nameProtobuf     = "gateway, Connect protobuf"
-	targetNginxH2    = 1.0
-	targetFair       = 0.8
-	targetJSON       = 0.7
-	targetNginxToken = 0.6
+	nameGateway   = "gateway"
+	nameGRPC      = "bare grpc-go"
+	nameFairGRPC  = "fair grpc-go"
+	nameConnect   = "bare connect"
+	nameFairHTTP  = "fair net/http"
+	nameNginx     = "nginx proxy_cache"
+	nameGuarded   = "nginx, token and log"
+	nameVarnish   = "Varnish"
+	nameProtobuf  = "gateway, Connect protobuf"
+	targetNginxH2 = 1.0
+	targetFair    = 0.8
+	targetJSON    = 0.7
+	targetGuarded = 0.6
 )
 
 func doorIDs(projects int) []string {
@@ -163,7 +163,7 @@ func (d *doors) peered(ctx context.Context, subjects *[]*subject, name string, s
 	process, load, err := start(ctx, upstream.address)
 	if err != nil {
 		d.skip(name, err)
-		return nil //nolint:nilerr // What is missing is named in the result.
+		return nil // What is missing is named in the result.
 	}
 	*subjects = append(*subjects, &subject{name: name, process: process, load: load})
 	return nil
@@ -179,7 +179,7 @@ func (d *doors) fast(ctx context.Context, row *report.Row) error {
 	if err := d.with(ctx, &subjects, nameGRPC, "grpc", d.protoAnswer, d.grpc); err != nil {
 		return err
 	}
-	for _, n := range []struct{ name, token string }{{nameNginxToken, d.token.Value}, {nameNginx, ""}} {
+	for _, n := range []struct{ name, token string }{{nameGuarded, d.token.Value}, {nameNginx, ""}} {
 		err := d.peered(ctx, &subjects, n.name, func(ctx context.Context, upstream string) (*machine.Process, h2load.Load, error) {
 			server, err := d.nginx(ctx, peer.Nginx{Upstream: upstream, Cache: true, Token: n.token})
 			if err != nil {
@@ -195,7 +195,7 @@ func (d *doors) fast(ctx context.Context, row *report.Row) error {
 		return err
 	}
 	row.Judge(nameNginx, "of nginx proxy_cache, HTTP/2", targetNginxH2)
-	row.Judge(nameNginxToken, "of the same with a token check and a buffered log", targetNginxH2)
+	row.Judge(nameGuarded, "of the same with a token check and a buffered log", targetNginxH2)
 	row.Judge(nameFairGRPC, "of the fair grpc-go floor", targetFair)
 	return nil
 }
@@ -242,7 +242,7 @@ func (d *doors) json(ctx context.Context, row *report.Row) error {
 func (d *doors) rest(ctx context.Context, row *report.Row) error {
 	row.Title = d.title("REST")
 	subjects := []*subject{d.self(nameGateway, d.get(d.gateway.Port))}
-	for _, n := range []struct{ name, token string }{{nameNginxToken, d.token.Value}, {nameNginx, ""}} {
+	for _, n := range []struct{ name, token string }{{nameGuarded, d.token.Value}, {nameNginx, ""}} {
 		err := d.peered(ctx, &subjects, n.name, func(ctx context.Context, upstream string) (*machine.Process, h2load.Load, error) {
 			server, err := d.nginx(ctx, peer.Nginx{Upstream: upstream, Cache: true, Token: n.token})
 			if err != nil {
@@ -267,7 +267,7 @@ func (d *doors) rest(ctx context.Context, row *report.Row) error {
 	if err := d.interleave(ctx, row, subjects); err != nil {
 		return err
 	}
-	row.Judge(nameNginxToken, "of nginx with a token check and a buffered log", targetNginxToken)
+	row.Judge(nameGuarded, "of nginx with a token check and a buffered log", targetGuarded)
 	return nil
 }
 

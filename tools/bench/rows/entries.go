@@ -99,7 +99,7 @@ type filled struct {
 
 func (f *filled) measureEmpty(ctx context.Context) error {
 	// What is made with the first calls is not an entry's.
-	if _, err := drive.Run(ctx, f.plan(warmup, func(int) int { return 0 })); err != nil {
+	if _, err := drive.Run(ctx, f.plan(f.warmup(), func(int) int { return 0 })); err != nil {
 		return err
 	}
 	f.entries = 1
@@ -143,14 +143,14 @@ func (f *filled) measure(ctx context.Context) error {
 	f.heap.Points = append(f.heap.Points, point(x, []float64{float64(f.alive-f.empty) / (1 << 20)}))
 	f.resident.Points = append(f.resident.Points, point(x, []float64{float64(rss) / (1 << 20)}))
 	random := rand.New(rand.NewPCG(1, uint64(f.entries))) //nolint:gosec // Which page is asked for is no secret.
-	calls := trial
+	calls := f.Trial
 	var rates []float64
 	for round := range f.Rounds + 1 { // The first warms up.
 		o, err := drive.Run(ctx, f.plan(calls, func(int) int { return random.IntN(f.entries) }))
 		if err != nil {
 			return err
 		}
-		calls = max(trial, int(o.Rate()*f.Piece.Seconds()/2))
+		calls = max(f.Trial, int(o.Rate()*f.Piece.Seconds()/2))
 		if round > 0 {
 			rates = append(rates, o.Rate())
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	namePass      = "nginx proxy_pass"
+	nameForward   = "nginx proxy_pass"
 	targetMiss    = 1.2
 	targetMissP99 = 1.5
 )
@@ -50,13 +50,13 @@ func (s *suite) miss(ctx context.Context) error {
 		direct, pass, own := &hop{upstream.Process, upstream.address, nil, nil, nil}, &hop{n.Process, n.HTTP1, nil, nil, nil}, &hop{gw.Process, gw.Port, nil, nil, nil}
 		var number int
 		for _, h := range []*hop{direct, pass, own} {
-			if number, err = g.pass(ctx, h, number, warmup); err != nil {
+			if number, err = g.pass(ctx, h, number, g.warmup()); err != nil {
 				return err
 			}
 			h.p50, h.p99, h.spent = nil, nil, nil
 		}
 		// So many that the 99th percentile is not that of a handful.
-		calls := max(warmup, int(1000*g.Piece.Seconds()))
+		calls := max(g.warmup(), int(1000*g.Piece.Seconds()))
 		for range max(g.Rounds, missRounds) {
 			for _, h := range []*hop{direct, pass, own} {
 				if number, err = g.pass(ctx, h, number, calls); err != nil {
@@ -68,7 +68,7 @@ func (s *suite) miss(ctx context.Context) error {
 		for _, named := range []struct {
 			name string
 			hop  *hop
-		}{{nameGateway, own}, {namePass, pass}} {
+		}{{nameGateway, own}, {nameForward, pass}} {
 			row.Subjects = append(row.Subjects, report.Subject{Name: named.name, Metrics: []report.Metric{
 				{Name: "p50", Unit: "µs added at p50", Rounds: added(named.hop.p50, direct.p50)},
 				{Name: "p99", Unit: "µs added at p99", Rounds: added(named.hop.p99, direct.p99)},

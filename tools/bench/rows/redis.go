@@ -37,7 +37,7 @@ type caller struct {
 // another one, which has ended since, has stored.
 func (s *suite) redis(ctx context.Context) error {
 	return s.onStage(func(g *stage) error {
-		calls := max(trial, int(redisCalls*g.Piece.Seconds()))
+		calls := max(g.Trial, int(redisCalls*g.Piece.Seconds()))
 		all := calls * (g.Rounds + 1) // The first warms up.
 		reading, handler, err := g.openRedis(ctx, all)
 		if err != nil {

@@ -47,6 +47,7 @@ var floorServing = regexp.MustCompile(`serves on (127\.0\.0\.1:\d+)`)
 type floorServer struct {
 	*machine.Process
 	address string
+	record  string // The file of its records, if it is a fair one.
 }
 
 // floor starts a floor that answers with the bytes of a file, on the server's processor.
@@ -65,9 +66,8 @@ func (g *stage) floorOn(ctx context.Context, on, kind string, o floor.Options) (
 	if err != nil {
 		return floorServer{}, err
 	}
-	args := []string{
-		"-floor", kind, "-answer", o.Answer, "-token-hash", g.token.Hash, "-record", filepath.Join(folder, "record.jsonl"), "-redis", o.Redis,
-	}
+	record := filepath.Join(folder, "record.jsonl")
+	args := []string{"-floor", kind, "-answer", o.Answer, "-token-hash", g.token.Hash, "-record", record, "-redis", o.Redis}
 	p, err := machine.Start(ctx, machine.Command{
 		Path: g.Self, Args: args, Env: []string{"GOMAXPROCS=1"}, On: on, Output: filepath.Join(folder, "floor.log"), Ready: floorServing,
 	})
@@ -75,7 +75,7 @@ func (g *stage) floorOn(ctx context.Context, on, kind string, o floor.Options) (
 		return floorServer{}, fmt.Errorf("floor %s: %w", kind, err)
 	}
 	g.owns(p)
-	return floorServer{Process: p, address: p.Match[1]}, nil
+	return floorServer{Process: p, address: p.Match[1], record: record}, nil
 }
 
 // nginx starts an nginx on the server's processor.

@@ -24,6 +24,9 @@ type Options struct {
 	// Rounds is how often each server of a row is measured, and Piece how long each time.
 	Rounds int
 	Piece  time.Duration
+	// Trial is how many calls tell the rate of a server, and so how many calls a piece
+	// has. No piece has fewer.
+	Trial int
 	// Quick leaves out all but the doors and the miss.
 	Quick bool
 	// Only has the ids of rows, or what they have before a hyphen. Empty: all.
@@ -62,6 +65,9 @@ func steps() []step {
 	}
 }
 
+// busy is the load from which on a run says so.
+const busy = 0.5
+
 // errNoRow is the error of a run that selects nothing.
 var errNoRow = errors.New("no row has this name")
 
@@ -78,6 +84,9 @@ func Run(ctx context.Context, o Options) (report.Result, error) {
 	}
 	began := time.Now()
 	result := report.Result{Began: began.UTC(), Rounds: o.Rounds, Piece: report.Duration(o.Piece), Machine: describe(ctx)}
+	if result.Machine.Load > busy {
+		_, _ = fmt.Fprintf(o.Progress, "bench: the machine is busy (load %.1f): ratios of processor time vary a little, rates and times a lot\n", result.Machine.Load)
+	}
 	s := &suite{Options: o, cores: cores, token: token, result: &result}
 	var chosen int
 	for _, st := range steps() {
@@ -101,6 +110,9 @@ func Run(ctx context.Context, o Options) (report.Result, error) {
 	result.Took = report.Duration(time.Since(began).Round(time.Second))
 	return result, nil
 }
+
+// warmup is how many calls fill caches and pools before anything is measured.
+func (s *suite) warmup() int { return max(1, s.Trial/4) }
 
 // wants says whether a row was chosen.
 func (s *suite) wants(id string) bool {
