@@ -33,22 +33,29 @@ func (l Life) Total() time.Duration {
 
 // Entry is a stored response.
 type Entry struct {
-	// Body is the response. It must not be modified after a store returned it or
-	// was given it.
-	Body []byte
-	// Local is the same response in the form that callers get. It never leaves the
-	// process: the memory stores it beside Body, a shared store does not, and a
-	// [Tiered] converts the body of each entry that it loads from there. It may be
-	// nil.
-	Local []byte
-	// Notes are a few short remarks on Local, and are stored where that is.
-	Notes []string
+	// Forms is the response. It is never nil in an entry of a store.
+	Forms *Forms
 	// StoredAt is the time at which the fetch of the response began: the response
 	// may predate anything that happened later.
 	StoredAt time.Time
 	// Life counts from StoredAt.
 	Life Life
 }
+
+// Body returns the origin of the response, and nil where there is none or it is damaged.
+func (e Entry) Body() []byte {
+	if e.Forms == nil {
+		return nil
+	}
+	body, err := e.Forms.Origin()
+	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// Size is the length of the origin, in bytes.
+func (e Entry) Size() int { return e.Forms.originSize() }
 
 // Age is the age of the entry at now, and zero if StoredAt is in the future, by the
 // clock of another replica.
@@ -74,7 +81,10 @@ func (e Entry) StaleIfError(now time.Time) bool {
 func (e Entry) remaining(now time.Time) time.Duration { return e.Life.Total() - e.Age(now) }
 
 func (e Entry) validate() error {
-	if len(e.Body) > MaxBodyBytes || len(e.Local) > MaxBodyBytes {
+	if e.Forms == nil {
+		return errNoForms
+	}
+	if e.Forms.isTooLarge() {
 		return ErrTooLarge
 	}
 	if e.StoredAt.IsZero() || e.Life.Fresh <= 0 || e.Life.Stale < 0 || e.Life.StaleIfError < 0 {
@@ -118,8 +128,9 @@ const encodingVersion = 1
 
 // encodeEntry encodes an entry, the snapshot of its fetch and its whole key.
 func encodeEntry(key Key, e Entry, at Snapshot) []byte {
+	body := e.Body()
 	b := make([]byte, 0, 1+5*8+2+10*len(at.generations)+3*binary.MaxVarintLen32+
-		len(key.Org)+len(key.Canonical)+len(e.Body))
+		len(key.Org)+len(key.Canonical)+len(body))
 	b = append(b, encodingVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.StoredAt.UnixNano()))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Life.Fresh))
@@ -135,8 +146,8 @@ func encodeEntry(key Key, e Entry, at Snapshot) []byte {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
-	b = binary.AppendUvarint(b, uint64(len(e.Body)))
-	return append(b, e.Body...)
+	b = binary.AppendUvarint(b, uint64(len(body)))
+	return append(b, body...)
 }
 
 // decodeEntry reads what encodeEntry wrote for key. The entry's body is part of
@@ -172,7 +183,7 @@ func decodeEntry(data []byte, key Key) (Entry, Snapshot, error) {
 		}
 	}
 	org, canonical := r.part(), r.part()
-	e.Body = r.part()
+	e.Forms = NewForms(r.part())
 	if r.failed || len(r.rest) != 0 || e.validate() != nil {
 		return Entry{}, Snapshot{}, errMalformed
 	}

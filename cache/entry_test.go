@@ -18,7 +18,7 @@ func drawEncoded(t *rapid.T) (Key, Entry, Snapshot) {
 	}
 	life := rapid.Int64Range(0, math.MaxInt64)
 	e := Entry{
-		Body:     rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "body"),
+		Forms:    NewForms(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "body")),
 		StoredAt: time.Unix(rapid.Int64Range(1, 1<<32).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")),
 		Life: Life{
 			Fresh:        time.Duration(max(1, life.Draw(t, "fresh"))),
@@ -43,7 +43,7 @@ func TestEncodeEntry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(got.Body, e.Body) || got.Life != e.Life || !got.StoredAt.Equal(e.StoredAt) {
+		if !bytes.Equal(got.Body(), e.Body()) || got.Life != e.Life || !got.StoredAt.Equal(e.StoredAt) {
 			t.Fatalf("got %v, want %v", got, e)
 		}
 		if !gotAt.sameGenerations(at) || !at.sameGenerations(gotAt) || gotAt.tags.org != key.Org {
@@ -67,7 +67,7 @@ func TestEncodeEntry(t *testing.T) {
 func TestDecodeWrongKey(t *testing.T) {
 	t.Parallel()
 	at := Snapshot{tags: NewTags("org", "a"), generations: []uint64{1}}
-	e := Entry{Body: []byte("body"), StoredAt: time.Unix(1, 0), Life: Life{Fresh: 1}}
+	e := Entry{Forms: NewForms([]byte("body")), StoredAt: time.Unix(1, 0), Life: Life{Fresh: 1}}
 	data := encodeEntry(Key{Org: "org", Canonical: "k"}, e, at)
 	for _, key := range []Key{
 		{Org: "org", Canonical: "K"}, {Org: "org2", Canonical: "k"}, {Org: "or", Canonical: "gk"},
@@ -107,7 +107,7 @@ func TestSameGenerations(t *testing.T) {
 func FuzzDecodeEntry(f *testing.F) {
 	key := Key{Org: "org", Canonical: "k"}
 	at := Snapshot{tags: NewTags("org", "a", "b"), generations: []uint64{1, 2}, epoch: 9}
-	e := Entry{Body: []byte("body"), StoredAt: time.Unix(1, 2), Life: Life{Fresh: 3, Stale: 4, StaleIfError: 5}}
+	e := Entry{Forms: NewForms([]byte("body")), StoredAt: time.Unix(1, 2), Life: Life{Fresh: 3, Stale: 4, StaleIfError: 5}}
 	f.Add(encodeEntry(key, e, at))
 	f.Add([]byte{encodingVersion})
 	f.Add([]byte(nil))
@@ -118,7 +118,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 		// An accepted entry is encoded to the same bytes again.
 		again, againAt, err := decodeEntry(encodeEntry(key, e, at), key)
-		if err != nil || !bytes.Equal(e.Body, again.Body) || e.Life != again.Life ||
+		if err != nil || !bytes.Equal(e.Body(), again.Body()) || e.Life != again.Life ||
 			!e.StoredAt.Equal(again.StoredAt) || !at.sameGenerations(againAt) {
 			t.Errorf("%v, %v became %v, %v, %v", e, at, again, againAt, err)
 		}

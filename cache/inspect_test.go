@@ -12,3 +12,9 @@ func (m *Memory) len() int { return m.entries.EstimatedSize() }
 
 // isolated reports whether the cap applies.
 func (t *Tiered) isolated() bool { return t.memory.isolated(t.memory.now()) }
+
+// formOf returns a form that an entry holds, or "".
+func formOf(e Entry, form Form) string {
+	held, _ := e.Forms.Held(form)
+	return string(held)
+}

@@ -47,12 +47,12 @@ func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	body, ok := s.sealer.Open(e.Body, associated(key, e))
+	body, ok := s.sealer.Open(e.Body(), associated(key, e))
 	if !ok {
 		s.metrics.Count(StoreSealed, Tampered)
 		return Entry{}, false, nil
 	}
-	e.Body = body
+	e.Forms = NewForms(body)
 	return e, true, nil
 }
 
@@ -61,8 +61,7 @@ func (s *Sealed) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	e.Body = s.sealer.Seal(e.Body, associated(key, e))
-	e.Local, e.Notes = nil, nil
+	e.Forms = NewForms(s.sealer.Seal(e.Body(), associated(key, e)))
 	return s.store.Save(ctx, sealedKey(key), e, at)
 }
 

@@ -24,15 +24,15 @@ type TieredOptions struct {
 	// when Shared could not confirm it. It must be longer than the bus takes to be
 	// heard again. DefaultCap if zero.
 	Cap time.Duration
-	// Convert converts the body of an entry; nil converts none. With an error the
-	// entry is a miss.
+	// Convert converts the responses that come without their form [Converted]; nil
+	// makes them empty. With an error the entry is a miss.
 	Convert Converter
 	// Metrics may be nil.
 	Metrics Metrics
 }
 
-// Converter converts the body of an entry to its Local and its Notes.
-type Converter func(key Key, body []byte) (local []byte, notes []string, err error)
+// Converter makes the form [Converted] of an origin, and the notes on it.
+type Converter func(key Key, origin []byte) (converted []byte, notes []string, err error)
 
 // Tiered is the memory of a replica over a store that all replicas share: it loads
 // from memory, fills the memory from the shared store, and invalidates both. It
@@ -159,13 +159,30 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	if e.Local, e.Notes, err = t.convert(key, e.Body); err != nil {
+	if e, err = t.converted(key, e); err != nil {
 		t.metrics.Count(StoreMemory, Malformed)
 		return Entry{}, false, nil //nolint:nilerr // Counted, and a miss.
 	}
 	// The entry was valid when it was loaded, whether or not memory stores it.
 	_ = t.memory.save(key, e, at, 0)
 	return e, true, nil
+}
+
+// converted is the entry with the form [Converted].
+func (t *Tiered) converted(key Key, e Entry) (Entry, error) {
+	if _, ok := e.Forms.Held(Converted); ok {
+		return e, nil
+	}
+	origin, err := e.Forms.Origin()
+	if err != nil {
+		return e, err
+	}
+	made, notes, err := t.convert(key, origin)
+	if err != nil {
+		return e, err
+	}
+	e.Forms = NewConvertedForms(origin, made, notes)
+	return e, nil
 }
 
 // Save implements [Store]. It stores the entry in the shared store, which may refuse
@@ -175,11 +192,9 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	if e.Local == nil {
-		var err error
-		if e.Local, e.Notes, err = t.convert(key, e.Body); err != nil {
-			return fmt.Errorf("cache: %w", err)
-		}
+	e, err := t.converted(key, e)
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
 	}
 	if t.shared == nil {
 		return t.memory.save(key, e, at, 0)
@@ -188,9 +203,7 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 		// Other replicas may have invalidated it since.
 		return t.memory.save(key, e, at, t.limit)
 	}
-	near := e
-	e.Local, e.Notes = nil, nil
-	err := t.shared.Save(ctx, key, e, *at.shared)
+	err = t.shared.Save(ctx, key, e, *at.shared)
 	if errors.Is(err, ErrInvalidated) {
 		return err
 	}
@@ -198,7 +211,7 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err != nil {
 		confined = t.limit
 	}
-	if nearErr := t.memory.save(key, near, at, confined); err == nil {
+	if nearErr := t.memory.save(key, e, at, confined); err == nil {
 		err = nearErr
 	}
 	return err

@@ -75,14 +75,17 @@ func (s *step) read(ctx context.Context, permit admission.Permit, account *accou
 	if err != nil {
 		return nil, err
 	}
-	if found, ok := s.load(ctx, s.options.Near, l); ok && s.accepts(found, permit.Freshness()) {
+	if found, ok := s.near(l); ok && s.accepts(found, permit.Freshness()) {
 		outcome := accounting.CacheHit
 		if !found.entry.Fresh(s.options.Now()) {
 			outcome = accounting.CacheStale
 			s.refresh(pace.WithFlow(ctx, permit.Flow()), l)
 		}
 		*account = s.describe(found, outcome, statusHit, permit)
-		return found.response(permit), nil
+		return s.response(ctx, permit, l, found), nil
+	}
+	if l, err = s.whole(l); err != nil {
+		return nil, err
 	}
 	found, outcome, status, err := s.obtain(pace.WithFlow(ctx, permit.Flow()), l)
 	if err != nil {
@@ -90,12 +93,16 @@ func (s *step) read(ctx context.Context, permit admission.Permit, account *accou
 		return nil, err
 	}
 	*account = s.describe(found, outcome, status, permit)
-	return found.response(permit), nil
+	return s.response(ctx, permit, l, found), nil
 }
 
-func (s stored) response(permit admission.Permit) *pipeline.Response {
-	answer := pipeline.Answer{Wire: s.entry.Local, JSON: s.entry.Body, Omitted: s.entry.Notes, Untyped: s.untyped}
-	return pipeline.NewResponse(permit, answer, s.requestID)
+func (s *step) response(ctx context.Context, permit admission.Permit, l lookup, found stored) *pipeline.Response {
+	of := found.entry.Forms
+	answer := pipeline.Answer{
+		Forms:   &forms{ctx: ctx, near: s.options.Near, method: permit.Method(), key: l.digest, of: of},
+		Omitted: of.Notes(), Untyped: found.untyped,
+	}
+	return pipeline.NewResponse(permit, answer, found.requestID)
 }
 
 // describe is the account of an answer that may be stored.
@@ -252,6 +259,10 @@ func cannotAnswer(kind upstream.Kind) bool {
 // refresh fetches a new answer for the next caller, if not too many are being
 // fetched.
 func (s *step) refresh(ctx context.Context, l lookup) {
+	l, err := s.whole(l)
+	if err != nil {
+		return // Its digest could not have been made either.
+	}
 	select {
 	case s.refreshing <- struct{}{}:
 	default:
@@ -259,7 +270,7 @@ func (s *step) refresh(ctx context.Context, l lookup) {
 	}
 	if !s.flights.Begin(unhurried(ctx), l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
 		defer func() { <-s.refreshing }()
-		if found, ok := s.load(ctx, s.options.Near, l); ok && found.entry.Fresh(s.options.Now()) {
+		if found, ok := s.near(l); ok && found.entry.Fresh(s.options.Now()) {
 			return found, nil // Another refresh ended since the caller looked.
 		}
 		return s.inFlight(ctx, l, s.renew)
@@ -287,9 +298,12 @@ func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
-	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: asOf, Life: s.lifeNow(l.permit, asOf)}
 	untyped := response.Untyped()
-	entry.Local, _ = response.Wire()
+	made, err := formsOf(response)
+	if err != nil {
+		return stored{}, err
+	}
+	entry := cache.Entry{Forms: made, StoredAt: asOf, Life: s.lifeNow(l.permit, asOf)}
 	if err = snapshotErr; err == nil && untyped == nil && !overtaken {
 		err = s.options.Store.Save(ctx, l.key, entry, at)
 	}
@@ -298,17 +312,17 @@ func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
 		s.options.Store.Overtaken(l.tags)
 	case err != nil && !errors.Is(err, cache.ErrUnavailable):
 		s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
-		s.replaceNothing(ctx, l)
+		s.replaceNothing(l)
 	case untyped != nil || overtaken:
-		s.replaceNothing(ctx, l)
+		s.replaceNothing(l)
 	}
 	return stored{entry: entry, untyped: untyped, requestID: response.UpstreamRequestID(), fetched: true}, nil
 }
 
 // replaceNothing drops what is stored in this process behind an answer that is not
 // stored, and may be newer: the next reader must not go back in time.
-func (s *step) replaceNothing(ctx context.Context, l lookup) {
-	if _, ok := s.load(ctx, s.options.Near, l); ok {
+func (s *step) replaceNothing(l lookup) {
+	if _, ok := s.near(l); ok {
 		s.options.Store.Overtaken(l.tags)
 	}
 }
