@@ -38,6 +38,8 @@ var errNotBuilt = errors.New("cache: the build of a form panicked")
 // only there it lasts.
 type Forms struct {
 	notes []string
+	// way names how the origin was converted; "" if that is not known.
+	way string
 	// asked has a bit for each form that was asked for. Such a form, once held, is
 	// held for good, so that readers need no lock.
 	asked atomic.Uint32
@@ -45,7 +47,7 @@ type Forms struct {
 
 	mu     sync.Mutex
 	stored bool
-	packed []byte // the origin, where it is not held
+	packed []byte // the origin, where it is not held, or once it was encoded
 	builds *formBuild
 }
 
@@ -218,9 +220,41 @@ func (f *Forms) tidy() {
 		trimmed := trim(*origin)
 		f.held[Origin].Store(&trimmed)
 	default:
-		f.packed = pack(*origin)
+		f.packOrigin()
 		f.held[Origin].Store(nil)
 	}
+}
+
+// packOrigin returns the origin, packed. The lock is held.
+func (f *Forms) packOrigin() []byte {
+	if f.packed == nil {
+		f.packed = pack(*f.held[Origin].Load())
+	}
+	return f.packed
+}
+
+// wasConverted reports whether the response was converted in this way.
+func (f *Forms) wasConverted(way string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return way != "" && f.way == way && f.held[Converted].Load() != nil
+}
+
+// convertedBy notes in which way the response was converted.
+func (f *Forms) convertedBy(way string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.way = way
+}
+
+// convertedTo returns the response with what its origin was converted to, in a way.
+func (f *Forms) convertedTo(converted []byte, notes []string, way string) *Forms {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	to := &Forms{notes: notes, way: way, packed: f.packed}
+	to.held[Origin].Store(f.held[Origin].Load())
+	to.held[Converted].Store(&converted)
+	return to
 }
 
 // size is the memory that the response takes, in bytes.

@@ -47,6 +47,12 @@ func unpack(packed []byte) ([]byte, error) {
 	}
 }
 
+// isPacked reports whether unpack knows how to unpack: it may still find damage.
+func isPacked(packed []byte) bool {
+	return len(packed) > 0 && (packed[0] == packedPlain || packed[0] == packedS2) &&
+		unpackedSize(packed) <= MaxBodyBytes && (packed[0] == packedPlain || unpackedSize(packed) > 0)
+}
+
 // unpackedSize is the length of what unpack returns, without unpacking it; zero for
 // what it refuses.
 func unpackedSize(packed []byte) int {

@@ -27,6 +27,10 @@ type TieredOptions struct {
 	// Convert converts the responses that come without their form [Converted]; nil
 	// makes them empty. With an error the entry is a miss.
 	Convert Converter
+	// Way names how Convert converts, and is the same for those alone that make the
+	// same bytes of the same origin. What Shared has was converted in some way; where
+	// it is this one, it is not converted again. "" converts all of it.
+	Way string
 	// Metrics may be nil.
 	Metrics Metrics
 }
@@ -43,6 +47,7 @@ type Tiered struct {
 	bus     Bus
 	limit   time.Duration
 	convert Converter
+	way     string
 	metrics Metrics
 }
 
@@ -64,7 +69,7 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 	}
 	t := &Tiered{
 		memory: o.Memory, shared: o.Shared, bus: o.Bus,
-		limit: o.Cap, convert: o.Convert, metrics: OrDiscard(o.Metrics),
+		limit: o.Cap, convert: o.Convert, way: o.Way, metrics: OrDiscard(o.Metrics),
 	}
 	if t.shared != nil {
 		t.memory.follow(t.limit)
@@ -159,7 +164,10 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	if e, err = t.converted(key, e); err != nil {
+	if !e.Forms.wasConverted(t.way) {
+		e, err = t.converted(key, e)
+	}
+	if err != nil {
 		t.metrics.Count(StoreMemory, Malformed)
 		return Entry{}, false, nil //nolint:nilerr // Counted, and a miss.
 	}
@@ -170,9 +178,6 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 
 // converted is the entry with the form [Converted].
 func (t *Tiered) converted(key Key, e Entry) (Entry, error) {
-	if _, ok := e.Forms.Held(Converted); ok {
-		return e, nil
-	}
 	origin, err := e.Forms.Origin()
 	if err != nil {
 		return e, err
@@ -181,20 +186,25 @@ func (t *Tiered) converted(key Key, e Entry) (Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	e.Forms = NewConvertedForms(origin, made, notes)
+	e.Forms = e.Forms.convertedTo(made, notes, t.way)
 	return e, nil
 }
 
-// Save implements [Store]. It stores the entry in the shared store, which may refuse
+// Save implements [Store]. What the response was converted to is taken as made by Convert.
+// It stores the entry in the shared store, which may refuse
 // it because another replica has invalidated it, and then in memory. Any other error
 // of the shared store is returned, and the cap applies to the entry in memory.
 func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	e, err := t.converted(key, e)
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
+	if _, ok := e.Forms.Held(Converted); ok {
+		e.Forms.convertedBy(t.way)
+	} else {
+		var err error
+		if e, err = t.converted(key, e); err != nil {
+			return fmt.Errorf("cache: %w", err)
+		}
 	}
 	if t.shared == nil {
 		return t.memory.save(key, e, at, 0)
@@ -203,7 +213,7 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 		// Other replicas may have invalidated it since.
 		return t.memory.save(key, e, at, t.limit)
 	}
-	err = t.shared.Save(ctx, key, e, *at.shared)
+	err := t.shared.Save(ctx, key, e, *at.shared)
 	if errors.Is(err, ErrInvalidated) {
 		return err
 	}

@@ -471,7 +471,7 @@ func TestTieredConvert(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantLocal(a, "k2", "two", "zwei")
-	wantLocal(b, "k2", "two", "zwei")
+	wantLocal(b, "k2", "two", "TWO")
 
 	far.put(t, "k3", "odd", tags)
 	a.wantMiss(t, "k3", tags)
