@@ -165,7 +165,15 @@ func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) 
 }
 
 func (s *step) fly(ctx context.Context, l lookup) (stored, bool, error) {
-	return s.flights.Do(ctx, l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
+	looked := false // and not in vain, because this caller left
+	return s.flights.LookOrDo(ctx, l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, bool) {
+		found, ok := s.look(ctx, l)
+		looked = ok || ctx.Err() == nil
+		return found, ok
+	}, func(ctx context.Context) (stored, error) {
+		if looked {
+			return s.inFlight(ctx, l, s.renew)
+		}
 		return s.inFlight(ctx, l, s.find)
 	})
 }
@@ -190,10 +198,15 @@ func hadMoreTime(ctx context.Context, err error) bool {
 	return !limited || time.Until(deadline) > failure.RetryAfter
 }
 
-// find is the work of a flight: it looks again, also in the shared store, and asks
-// the upstream for an answer that is not stored.
+// look looks again, also in the shared store.
+func (s *step) look(ctx context.Context, l lookup) (stored, bool) {
+	found, ok := s.load(ctx, s.options.Store, l)
+	return found, ok && found.entry.StaleWhileRevalidate(s.options.Now())
+}
+
+// find looks, and asks the upstream for an answer that is not stored.
 func (s *step) find(ctx context.Context, l lookup) (stored, error) {
-	if found, ok := s.load(ctx, s.options.Store, l); ok && found.entry.StaleWhileRevalidate(s.options.Now()) {
+	if found, ok := s.look(ctx, l); ok {
 		return found, nil
 	}
 	return s.renew(ctx, l)
