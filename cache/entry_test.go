@@ -51,10 +51,10 @@ func TestEncodeEntry(t *testing.T) {
 		if !bytes.Equal(got.Body(), e.Body()) || got.Life != e.Life || !got.StoredAt.Equal(e.StoredAt) {
 			t.Fatalf("got %v, want %v", got, e)
 		}
-		if converted := formOf(got, Converted); got.Forms.wasConverted("way") != (e.Forms.way == "way") ||
-			converted != formOf(e, Converted) && e.Forms.way != "" || converted != "" && e.Forms.way == "" ||
+		if converted := convertedOf(got); got.Forms.wasConverted("way") != (e.Forms.way == "way") ||
+			converted != convertedOf(e) && e.Forms.way != "" || converted != "" && e.Forms.way == "" ||
 			!slices.Equal(got.Forms.Notes(), e.Forms.Notes()) {
-			t.Fatalf("converted to %q with notes %q, want %q with %q", converted, got.Forms.Notes(), formOf(e, Converted), e.Forms.Notes())
+			t.Fatalf("converted to %q with notes %q, want %q with %q", converted, got.Forms.Notes(), convertedOf(e), e.Forms.Notes())
 		}
 		if !gotAt.sameGenerations(at) || !at.sameGenerations(gotAt) || gotAt.tags.org != key.Org {
 			t.Fatalf("got %v, want %v", gotAt, at)
@@ -147,7 +147,7 @@ func roundTrip(t *testing.T, key Key, data []byte) {
 	}
 	// An accepted entry is encoded to the same again.
 	again, againAt, err := decodeEntry(encodeEntry(key, e, at), key)
-	if err != nil || !bytes.Equal(e.Body(), again.Body()) || formOf(e, Converted) != formOf(again, Converted) || e.Life != again.Life ||
+	if err != nil || !bytes.Equal(e.Body(), again.Body()) || convertedOf(e) != convertedOf(again) || e.Life != again.Life ||
 		!slices.Equal(e.Forms.Notes(), again.Forms.Notes()) || !e.StoredAt.Equal(again.StoredAt) || !at.sameGenerations(againAt) {
 		t.Errorf("%v, %v became %v, %v, %v", e, at, again, againAt, err)
 	}

@@ -119,12 +119,13 @@ func (f *Flight[T]) LookOrDo(ctx context.Context, key Key, version Version,
 	if err != nil {
 		return answer, false, err
 	}
-	if shared {
+	switch {
+	case shared:
 		f.options.Metrics.Count(StoreFlight, Coalesced)
 		f.options.Joined(call.values, ctx) // Without the lock, which the deadline of the flight needs.
-	} else if f.look(ctx, call, look) {
+	case f.look(ctx, call, look), f.abandon(ctx, call):
 		return call.answer, false, call.err
-	} else {
+	default:
 		f.start(ctx, call, fetch)
 	}
 	select {
@@ -145,7 +146,7 @@ func (f *Flight[T]) Begin(ctx context.Context, key Key, version Version, fetch f
 	if err != nil || shared {
 		return false
 	}
-	f.start(context.WithoutCancel(ctx), call, fetch)
+	f.start(ctx, call, fetch)
 	return true
 }
 
@@ -195,25 +196,33 @@ func (f *Flight[T]) look(ctx context.Context, call *flightCall[T], look func(con
 	return ok
 }
 
-// start starts the fetch of a flight, unless the caller that began it has left since, and
-// no other has come.
-func (f *Flight[T]) start(ctx context.Context, call *flightCall[T], fetch func(context.Context) (T, error)) {
-	detached, cancel := context.WithDeadline(call.values, call.end) //nolint:gosec // run calls it.
+// abandon ends a flight before its fetch, if the caller that began it has left and no other
+// has come.
+func (f *Flight[T]) abandon(ctx context.Context, call *flightCall[T]) (ended bool) {
+	if ctx.Err() == nil {
+		return false
+	}
 	f.mu.Lock()
-	call.cancel = cancel
-	alone := ctx.Err() != nil && call.waiting == 1
-	if alone {
+	ended = call.waiting == 1
+	if ended {
 		// Out of the table, so that no caller joins it.
 		f.forget(call)
 	}
 	f.mu.Unlock()
-	if alone {
-		cancel()
+	if ended {
 		call.err = ctx.Err()
 		f.finish(call)
 		f.all.Done()
-		return
 	}
+	return ended
+}
+
+// start starts the fetch of a flight.
+func (f *Flight[T]) start(ctx context.Context, call *flightCall[T], fetch func(context.Context) (T, error)) {
+	detached, cancel := context.WithDeadline(context.WithoutCancel(ctx), call.end) //nolint:gosec // run calls it.
+	f.mu.Lock()
+	call.cancel = cancel
+	f.mu.Unlock()
 	detached = WithDeparture(detached, func(context.Context) { f.depart(call) })
 	go func() {
 		defer f.all.Done()

@@ -31,15 +31,16 @@ func upper(of *Forms) func() ([]byte, error) {
 	}
 }
 
-// saved saves a response that came with a converted form, and returns it as loaded.
-func saved(t *testing.T, s subject, canonical string, origin []byte, tags Tags) Entry {
+// saved saves a response that came with a converted form under "k", and returns it as
+// loaded.
+func saved(t *testing.T, s subject, origin []byte, tags Tags) Entry {
 	t.Helper()
 	e := s.entry("")
 	e.Forms = NewConvertedForms(origin, bytes.ToLower(origin), nil)
-	if err := s.store.Save(t.Context(), s.key(canonical), e, s.snapshot(t, tags)); err != nil {
+	if err := s.store.Save(t.Context(), s.key("k"), e, s.snapshot(t, tags)); err != nil {
 		t.Fatal(err)
 	}
-	e, ok, err := s.store.Load(t.Context(), s.key(canonical), tags)
+	e, ok, err := s.store.Load(t.Context(), s.key("k"), tags)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -60,7 +61,7 @@ func TestFormIsBuiltOnce(t *testing.T) {
 	t.Parallel()
 	s, m := newMemorySubject(t)
 	tags := s.tags("a")
-	e := saved(t, s, "k", jsonOf(2000), tags)
+	e := saved(t, s, jsonOf(2000), tags)
 	var builds atomic.Int32
 	begun, finish := make(chan struct{}), make(chan struct{})
 	ask := func() ([]byte, error) {
@@ -101,7 +102,7 @@ func TestFormIsBuiltOnce(t *testing.T) {
 func TestFormBuildFails(t *testing.T) {
 	t.Parallel()
 	s, m := newMemorySubject(t)
-	e := saved(t, s, "k", jsonOf(2000), s.tags("a"))
+	e := saved(t, s, jsonOf(2000), s.tags("a"))
 	broken := errors.New("broken")
 	if _, err := m.Form(t.Context(), s.key("k").Digest(), e.Forms, Rendered, func() ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
@@ -153,7 +154,7 @@ func TestFormsThatAreKept(t *testing.T) {
 			t.Parallel()
 			s, m := newMemorySubject(t)
 			tags := s.tags("a")
-			e := saved(t, s, "k", bytes.Clone(origin), tags)
+			e := saved(t, s, bytes.Clone(origin), tags)
 			builds := map[Form]func() ([]byte, error){
 				Converted: func() ([]byte, error) { return converted, nil }, Rendered: upper(e.Forms),
 			}
@@ -205,7 +206,7 @@ func TestFormOfWhatIsGone(t *testing.T) {
 			t.Parallel()
 			s, m := newMemorySubject(t)
 			tags := s.tags("a")
-			e := saved(t, s, "k", jsonOf(2000), tags)
+			e := saved(t, s, jsonOf(2000), tags)
 			made, err := m.Form(t.Context(), s.key("k").Digest(), e.Forms, Rendered, func() ([]byte, error) {
 				test.lose(t, s, m, tags)
 				return []byte("of the old one"), nil

@@ -60,8 +60,8 @@ func TestRedisKeepsWhatWasConverted(t *testing.T) {
 				if !ok || err != nil {
 					t.Fatal(ok, err)
 				}
-				if formOf(e, Converted) != prefix+string(origin) || !bytes.Equal(e.Body(), origin) || len(e.Forms.Notes()) != 1 || e.Forms.Notes()[0] != "by "+prefix {
-					t.Errorf("%.20q with notes %q, want it by %s", formOf(e, Converted), e.Forms.Notes(), prefix)
+				if convertedOf(e) != prefix+string(origin) || !bytes.Equal(e.Body(), origin) || len(e.Forms.Notes()) != 1 || e.Forms.Notes()[0] != "by "+prefix {
+					t.Errorf("%.20q with notes %q, want it by %s", convertedOf(e), e.Forms.Notes(), prefix)
 				}
 				if got := converted.Load() - before; got != conversions {
 					t.Errorf("by %s: converted %d times, want %d", prefix, got, conversions)

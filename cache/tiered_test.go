@@ -454,8 +454,8 @@ func TestTieredConvert(t *testing.T) {
 	wantLocal := func(r tierReplica, name, body, local string) {
 		t.Helper()
 		e, ok, err := r.store.Load(t.Context(), r.key(name), tags)
-		if !ok || err != nil || string(e.Body()) != body || formOf(e, Converted) != local || (len(e.Forms.Notes()) == 1) != (local == strings.ToUpper(body)) {
-			t.Errorf("Load(%s) = %q, local %q with notes %q, %t, %v, want %q, local %q", name, e.Body(), formOf(e, Converted), e.Forms.Notes(), ok, err, body, local)
+		if !ok || err != nil || string(e.Body()) != body || convertedOf(e) != local || (len(e.Forms.Notes()) == 1) != (local == strings.ToUpper(body)) {
+			t.Errorf("Load(%s) = %q, local %q with notes %q, %t, %v, want %q, local %q", name, e.Body(), convertedOf(e), e.Forms.Notes(), ok, err, body, local)
 		}
 	}
 	a.put(t, "k", "body", tags)

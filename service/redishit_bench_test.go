@@ -68,7 +68,7 @@ func BenchmarkRedisHit(b *testing.B) {
 			}
 			_, _ = w.Write(text)
 		})
-		wire, err := proto.Marshal(&adminv1.ListProjectsRequest{Limit: proto.Int32(int32(projects))}) //nolint:gosec // At most 100.
+		wire, err := proto.Marshal(&adminv1.ListProjectsRequest{Limit: proto.Int32(int32(projects))})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func formsOf(response *pipeline.Response) (*cache.Forms, error) {
 		return nil, err
 	}
 	if response.Untyped() != nil {
-		return cache.NewForms(origin, response.Omitted()...), nil
+		return cache.NewForms(origin, response.Omitted()...), nil //nolint:nilerr // It is an answer all the same.
 	}
 	wire, err := response.Wire()
 	if err != nil {
