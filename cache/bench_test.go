@@ -114,7 +114,7 @@ func BenchmarkKeyDigest(b *testing.B) {
 func BenchmarkEntry(b *testing.B) {
 	key := Key{Org: strings.Repeat("0", 64), Canonical: "GET /organization/projects/proj_a/users?limit=100"}
 	at := Snapshot{tags: NewTags("org", "a", "b", "c"), generations: []uint64{1, 2, 3}}
-	e := Entry{Body: make([]byte, 10_000), StoredAt: time.Now(), Life: Life{Fresh: 1}}
+	e := Entry{Forms: NewForms(make([]byte, 10_000)), StoredAt: time.Now(), Life: Life{Fresh: 1}}
 	data := encodeEntry(key, e, at)
 	b.Run("encode", func(b *testing.B) {
 		b.ReportAllocs()

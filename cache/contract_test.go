@@ -33,7 +33,7 @@ func (s subject) tags(names ...string) Tags { return NewTags("org_1", names...) 
 func (s subject) key(canonical string) Key { return Key{Org: "org_1", Canonical: canonical} }
 
 func (s subject) entry(body string) Entry {
-	return Entry{Body: []byte(body), StoredAt: s.now(), Life: Life{Fresh: contractLife}}
+	return Entry{Forms: NewForms([]byte(body)), StoredAt: s.now(), Life: Life{Fresh: contractLife}}
 }
 
 func (s subject) snapshot(t *testing.T, tags Tags) Snapshot {
@@ -57,8 +57,8 @@ func (s subject) put(t *testing.T, canonical, body string, tags Tags) {
 func (s subject) wantHit(t *testing.T, canonical, body string, tags Tags) {
 	t.Helper()
 	e, ok, err := s.store.Load(t.Context(), s.key(canonical), tags)
-	if err != nil || !ok || string(e.Body) != body {
-		t.Fatalf("Load(%s) = %.40q, %v, %v, want %.40q", canonical, e.Body, ok, err, body)
+	if err != nil || !ok || string(e.Body()) != body {
+		t.Fatalf("Load(%s) = %.40q, %v, %v, want %.40q", canonical, e.Body(), ok, err, body)
 	}
 }
 
@@ -66,10 +66,10 @@ func (s subject) wantMiss(t *testing.T, canonical string, tags Tags) {
 	t.Helper()
 	e, ok, err := s.store.Load(t.Context(), s.key(canonical), tags)
 	if err != nil || ok {
-		t.Fatalf("Load(%s) = %q, %v, %v, want a miss", canonical, e.Body, ok, err)
+		t.Fatalf("Load(%s) = %q, %v, %v, want a miss", canonical, e.Body(), ok, err)
 	}
-	if e.Body != nil {
-		t.Fatalf("Load(%s): a miss that comes with %q", canonical, e.Body)
+	if e.Body() != nil {
+		t.Fatalf("Load(%s): a miss that comes with %q", canonical, e.Body())
 	}
 }
 
@@ -147,7 +147,7 @@ func contractWhole(t *testing.T, s subject) {
 	for i, body := range [][]byte{{}, []byte("\x00\xff\r\n"), []byte(strings.Repeat("x", 100_000))} {
 		key := s.key(fmt.Sprintf("body %d with \x00 and é", i))
 		want := Entry{
-			Body: body, StoredAt: s.now(),
+			Forms: NewForms(body), StoredAt: s.now(),
 			Life: Life{Fresh: time.Hour, Stale: 2 * time.Hour, StaleIfError: 3*time.Hour + 1},
 		}
 		if err := s.store.Save(t.Context(), key, want, s.snapshot(t, tags)); err != nil {
@@ -161,8 +161,8 @@ func contractWhole(t *testing.T, s subject) {
 		if !got.StoredAt.Equal(want.StoredAt) {
 			t.Errorf("stored at %v, want %v", got.StoredAt, want.StoredAt)
 		}
-		if got.Life != want.Life || string(got.Body) != string(want.Body) {
-			t.Error(cmp.Diff(want.Life, got.Life), cmp.Diff(string(want.Body), string(got.Body)))
+		if got.Life != want.Life || string(got.Body()) != string(want.Body()) {
+			t.Error(cmp.Diff(want.Life, got.Life), cmp.Diff(string(want.Body()), string(got.Body())))
 		}
 	}
 }
@@ -381,7 +381,7 @@ func contractRefused(t *testing.T, s subject) {
 		"no request":        {Key{Org: "org_1"}, good, at, nil},
 		"of another":        {Key{Org: "org_2", Canonical: "k"}, good, at, nil},
 		"long key":          {s.key(strings.Repeat("k", MaxKeyBytes)), good, at, ErrTooLarge},
-		"long body":         {key, with(func(e *Entry) { e.Body = make([]byte, MaxBodyBytes+1) }), at, ErrTooLarge},
+		"long body":         {key, with(func(e *Entry) { e.Forms = NewForms(make([]byte, MaxBodyBytes+1)) }), at, ErrTooLarge},
 		"never stored":      {key, with(func(e *Entry) { e.StoredAt = time.Time{} }), at, nil},
 		"no life":           {key, with(func(e *Entry) { e.Life = Life{} }), at, nil},
 		"negative life":     {key, with(func(e *Entry) { e.Life.Fresh = -1 }), at, nil},
@@ -438,8 +438,8 @@ func contractParallel(t *testing.T, s subject) {
 					}
 				default:
 					e, ok, err := s.store.Load(t.Context(), key, tags)
-					if err != nil || (ok && string(e.Body) != key.Canonical) {
-						t.Errorf("Load(%s) = %q, %v", key.Canonical, e.Body, err)
+					if err != nil || (ok && string(e.Body()) != key.Canonical) {
+						t.Errorf("Load(%s) = %q, %v", key.Canonical, e.Body(), err)
 					}
 				}
 			}

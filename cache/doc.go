@@ -39,6 +39,13 @@
 //   - Without the shared store, a replica serves its own fetches from memory, for
 //     at most the cap.
 //
+// # Forms
+//
+// A response has [Forms]: the origin, which the fetch gave, and what is made of it. A
+// Memory keeps those that somebody asks for, builds each once, and weighs them; the
+// origin is packed while nobody asks for it. A shared store has the origin, packed, and
+// what it was converted to, for the replicas that would convert it in the same way.
+//
 // # Epochs
 //
 // Generations in Redis belong to an epoch, and so do entries. The epoch ends when the
@@ -49,9 +56,11 @@
 // # Flights
 //
 // [Flight] lets concurrent misses of a process share one fetch, and [Across] those
-// of all replicas. A caller that came after a write never joins a fetch that began
-// before its end, because the generations are part of the key of a flight. Where
-// invalidations may be unknown, it does not join one that departed before the cap.
+// of all replicas. The caller that begins a flight may look first, on its own goroutine,
+// whether the shared store has a response. A caller that came after a write never joins a
+// fetch that began before its end, because the generations are part of the key of a
+// flight. Where invalidations may be unknown, it does not join one that departed before
+// the cap.
 //
 // # Imports
 //

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"encoding/binary"
 	"math"
 	"time"
 )
@@ -33,22 +32,29 @@ func (l Life) Total() time.Duration {
 
 // Entry is a stored response.
 type Entry struct {
-	// Body is the response. It must not be modified after a store returned it or
-	// was given it.
-	Body []byte
-	// Local is the same response in the form that callers get. It never leaves the
-	// process: the memory stores it beside Body, a shared store does not, and a
-	// [Tiered] converts the body of each entry that it loads from there. It may be
-	// nil.
-	Local []byte
-	// Notes are a few short remarks on Local, and are stored where that is.
-	Notes []string
+	// Forms is the response. It is never nil in an entry of a store.
+	Forms *Forms
 	// StoredAt is the time at which the fetch of the response began: the response
 	// may predate anything that happened later.
 	StoredAt time.Time
 	// Life counts from StoredAt.
 	Life Life
 }
+
+// Body returns the origin of the response, and nil where there is none or it is damaged.
+func (e Entry) Body() []byte {
+	if e.Forms == nil {
+		return nil
+	}
+	body, err := e.Forms.Origin()
+	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// Size is the length of the origin, in bytes.
+func (e Entry) Size() int { return e.Forms.originSize() }
 
 // Age is the age of the entry at now, and zero if StoredAt is in the future, by the
 // clock of another replica.
@@ -74,7 +80,10 @@ func (e Entry) StaleIfError(now time.Time) bool {
 func (e Entry) remaining(now time.Time) time.Duration { return e.Life.Total() - e.Age(now) }
 
 func (e Entry) validate() error {
-	if len(e.Body) > MaxBodyBytes || len(e.Local) > MaxBodyBytes {
+	if e.Forms == nil {
+		return errNoForms
+	}
+	if e.Forms.isTooLarge() {
 		return ErrTooLarge
 	}
 	if e.StoredAt.IsZero() || e.Life.Fresh <= 0 || e.Life.Stale < 0 || e.Life.StaleIfError < 0 {
@@ -109,117 +118,4 @@ func validateLoad(key Key, tags Tags) error {
 		return errOtherOrg
 	}
 	return nil
-}
-
-// encodingVersion is the first byte of an encoded entry. A build that changes the
-// encoding, or the meaning of a body, changes it; entries of other versions are
-// misses.
-const encodingVersion = 1
-
-// encodeEntry encodes an entry, the snapshot of its fetch and its whole key.
-func encodeEntry(key Key, e Entry, at Snapshot) []byte {
-	b := make([]byte, 0, 1+5*8+2+10*len(at.generations)+3*binary.MaxVarintLen32+
-		len(key.Org)+len(key.Canonical)+len(e.Body))
-	b = append(b, encodingVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.StoredAt.UnixNano()))
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Life.Fresh))
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Life.Stale))
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Life.StaleIfError))
-	b = binary.BigEndian.AppendUint64(b, at.epoch)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(at.generations)))
-	for i, generation := range at.generations {
-		b = binary.BigEndian.AppendUint16(b, uint16(at.tags.slots[i]))
-		b = binary.BigEndian.AppendUint64(b, generation)
-	}
-	for _, part := range []string{key.Org, key.Canonical} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	b = binary.AppendUvarint(b, uint64(len(e.Body)))
-	return append(b, e.Body...)
-}
-
-// decodeEntry reads what encodeEntry wrote for key. The entry's body is part of
-// data. The error is errVersion, errMalformed, or errWrongKey if the entry was
-// saved under another key.
-func decodeEntry(data []byte, key Key) (Entry, Snapshot, error) {
-	r := reader{rest: data}
-	if version := r.take(1); version == nil {
-		return Entry{}, Snapshot{}, errMalformed
-	} else if version[0] != encodingVersion {
-		return Entry{}, Snapshot{}, errVersion
-	}
-	e := Entry{
-		StoredAt: time.Unix(0, int64(r.uint64())),
-		Life: Life{
-			Fresh:        time.Duration(r.uint64()),
-			Stale:        time.Duration(r.uint64()),
-			StaleIfError: time.Duration(r.uint64()),
-		},
-	}
-	at := Snapshot{epoch: r.uint64()}
-	count := int(r.uint16())
-	if count == 0 || count > Slots || count*10 > len(r.rest) {
-		return Entry{}, Snapshot{}, errMalformed
-	}
-	at.tags.slots = make([]Slot, count)
-	at.generations = make([]uint64, count)
-	for i := range count {
-		at.tags.slots[i] = Slot(r.uint16())
-		at.generations[i] = r.uint64()
-		if at.tags.slots[i] >= Slots || (i > 0 && at.tags.slots[i] <= at.tags.slots[i-1]) {
-			return Entry{}, Snapshot{}, errMalformed
-		}
-	}
-	org, canonical := r.part(), r.part()
-	e.Body = r.part()
-	if r.failed || len(r.rest) != 0 || e.validate() != nil {
-		return Entry{}, Snapshot{}, errMalformed
-	}
-	if string(org) != key.Org || string(canonical) != key.Canonical {
-		return Entry{}, Snapshot{}, errWrongKey
-	}
-	at.tags.org = key.Org
-	return e, at, nil
-}
-
-// reader reads an encoded entry. After the first missing byte it has failed, and
-// returns zeros.
-type reader struct {
-	rest   []byte
-	failed bool
-}
-
-func (r *reader) take(n uint64) []byte {
-	if r.failed || n > uint64(len(r.rest)) {
-		r.failed = true
-		return nil
-	}
-	taken := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return taken
-}
-
-func (r *reader) uint64() uint64 {
-	if b := r.take(8); b != nil {
-		return binary.BigEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (r *reader) uint16() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.BigEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (r *reader) part() []byte {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.failed = true
-		return nil
-	}
-	r.rest = r.rest[size:]
-	return r.take(n)
 }

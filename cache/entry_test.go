@@ -2,12 +2,15 @@ package cache
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"pgregory.net/rapid"
 )
 
@@ -18,7 +21,8 @@ func drawEncoded(t *rapid.T) (Key, Entry, Snapshot) {
 	}
 	life := rapid.Int64Range(0, math.MaxInt64)
 	e := Entry{
-		Body:     rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "body"),
+		Forms: NewConvertedForms(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "body"),
+			rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "converted"), rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "notes")),
 		StoredAt: time.Unix(rapid.Int64Range(1, 1<<32).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")),
 		Life: Life{
 			Fresh:        time.Duration(max(1, life.Draw(t, "fresh"))),
@@ -26,6 +30,7 @@ func drawEncoded(t *rapid.T) (Key, Entry, Snapshot) {
 			StaleIfError: time.Duration(life.Draw(t, "if error")),
 		},
 	}
+	e.Forms.convertedBy(rapid.SampledFrom([]string{"", "way"}).Draw(t, "way"))
 	tags := NewTags(key.Org, rapid.SliceOfN(rapid.String(), 1, 10).Draw(t, "tags")...)
 	at := Snapshot{tags: tags, epoch: rapid.Uint64().Draw(t, "epoch")}
 	for range tags.slots {
@@ -43,13 +48,23 @@ func TestEncodeEntry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(got.Body, e.Body) || got.Life != e.Life || !got.StoredAt.Equal(e.StoredAt) {
+		if !bytes.Equal(got.Body(), e.Body()) || got.Life != e.Life || !got.StoredAt.Equal(e.StoredAt) {
 			t.Fatalf("got %v, want %v", got, e)
+		}
+		if converted := convertedOf(got); got.Forms.wasConverted("way") != (e.Forms.way == "way") ||
+			converted != convertedOf(e) && e.Forms.way != "" || converted != "" && e.Forms.way == "" ||
+			!slices.Equal(got.Forms.Notes(), e.Forms.Notes()) {
+			t.Fatalf("converted to %q with notes %q, want %q with %q", converted, got.Forms.Notes(), convertedOf(e), e.Forms.Notes())
 		}
 		if !gotAt.sameGenerations(at) || !at.sameGenerations(gotAt) || gotAt.tags.org != key.Org {
 			t.Fatalf("got %v, want %v", gotAt, at)
 		}
-		// Missing bytes and extra bytes are errors.
+		// Missing bytes, extra bytes and other bytes are errors.
+		damaged := bytes.Clone(data)
+		damaged[rapid.IntRange(1, len(data)-1).Draw(t, "at")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		if _, _, err := decodeEntry(damaged, key); !errors.Is(err, errMalformed) {
+			t.Fatalf("damaged: %v", err)
+		}
 		if _, _, err := decodeEntry(data[:rapid.IntRange(0, len(data)-1).Draw(t, "cut")], key); !errors.Is(err, errMalformed) {
 			t.Fatalf("cut off: %v", err)
 		}
@@ -67,7 +82,7 @@ func TestEncodeEntry(t *testing.T) {
 func TestDecodeWrongKey(t *testing.T) {
 	t.Parallel()
 	at := Snapshot{tags: NewTags("org", "a"), generations: []uint64{1}}
-	e := Entry{Body: []byte("body"), StoredAt: time.Unix(1, 0), Life: Life{Fresh: 1}}
+	e := Entry{Forms: NewForms([]byte("body")), StoredAt: time.Unix(1, 0), Life: Life{Fresh: 1}}
 	data := encodeEntry(Key{Org: "org", Canonical: "k"}, e, at)
 	for _, key := range []Key{
 		{Org: "org", Canonical: "K"}, {Org: "org2", Canonical: "k"}, {Org: "or", Canonical: "gk"},
@@ -107,22 +122,35 @@ func TestSameGenerations(t *testing.T) {
 func FuzzDecodeEntry(f *testing.F) {
 	key := Key{Org: "org", Canonical: "k"}
 	at := Snapshot{tags: NewTags("org", "a", "b"), generations: []uint64{1, 2}, epoch: 9}
-	e := Entry{Body: []byte("body"), StoredAt: time.Unix(1, 2), Life: Life{Fresh: 3, Stale: 4, StaleIfError: 5}}
+	e := Entry{Forms: NewForms([]byte("body")), StoredAt: time.Unix(1, 2), Life: Life{Fresh: 3, Stale: 4, StaleIfError: 5}}
+	whole := encodeEntry(key, e, at)
+	f.Add(whole)
+	f.Add(whole[:len(whole)-checksumBytes])
+	e.Forms = NewConvertedForms(jsonOf(300), []byte("converted"), []string{"a note", ""})
+	e.Forms.convertedBy("way")
 	f.Add(encodeEntry(key, e, at))
 	f.Add([]byte{encodingVersion})
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, at, err := decodeEntry(data, key)
-		if err != nil {
-			return
-		}
-		// An accepted entry is encoded to the same bytes again.
-		again, againAt, err := decodeEntry(encodeEntry(key, e, at), key)
-		if err != nil || !bytes.Equal(e.Body, again.Body) || e.Life != again.Life ||
-			!e.StoredAt.Equal(again.StoredAt) || !at.sameGenerations(againAt) {
-			t.Errorf("%v, %v became %v, %v, %v", e, at, again, againAt, err)
+		// Damage must not hide behind the checksum.
+		for _, data := range [][]byte{data, binary.BigEndian.AppendUint64(bytes.Clone(data), xxhash.Sum64(data))} {
+			roundTrip(t, key, data)
 		}
 	})
+}
+
+func roundTrip(t *testing.T, key Key, data []byte) {
+	t.Helper()
+	e, at, err := decodeEntry(data, key)
+	if err != nil {
+		return
+	}
+	// An accepted entry is encoded to the same again.
+	again, againAt, err := decodeEntry(encodeEntry(key, e, at), key)
+	if err != nil || !bytes.Equal(e.Body(), again.Body()) || convertedOf(e) != convertedOf(again) || e.Life != again.Life ||
+		!slices.Equal(e.Forms.Notes(), again.Forms.Notes()) || !e.StoredAt.Equal(again.StoredAt) || !at.sameGenerations(againAt) {
+		t.Errorf("%v, %v became %v, %v, %v", e, at, again, againAt, err)
+	}
 }
 
 func TestKeyDigest(t *testing.T) {

@@ -26,5 +26,6 @@ var (
 	errMalformed = errors.New("cache: malformed entry")
 	errVersion   = errors.New("cache: entry of another version")
 	errNoLease   = errors.New("cache: the lease of a write must be positive")
+	errNoForms   = errors.New("cache: entry without a response")
 	errLife      = errors.New("cache: entry without StoredAt, or with a lifetime that is negative or zero")
 )

@@ -34,10 +34,13 @@ type flightKey struct {
 }
 
 type flightCall[T any] struct {
-	joined func(joiner context.Context)
+	key flightKey
+	// values is a context with the values of the caller that began the flight.
+	values context.Context
 	done   chan struct{} // closed when answer and err are set
+	end    time.Time     // of the flight at the latest
+	// cancel ends the fetch. It is nil before that has begun. [Flight.mu] guards it.
 	cancel context.CancelFunc
-	end    time.Time // of the flight at the latest
 	answer T
 	err    error
 	// waiting is the number of callers that wait, and until the latest of their
@@ -49,31 +52,6 @@ type flightCall[T any] struct {
 	departed time.Time
 }
 
-// flightContext is the context of a flight. Its deadline is the latest deadline of
-// its callers, so that the fetch begins no work that ends later, and it moves when
-// a caller with a later deadline joins. The context does not end at the deadline;
-// it ends when the last caller leaves.
-type flightContext struct {
-	context.Context
-	mu    *sync.Mutex
-	until *time.Time
-}
-
-// Deadline implements [context.Context].
-func (c flightContext) Deadline() (time.Time, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return *c.until, true
-}
-
-// until is the deadline of a caller, or last if that is earlier.
-func until(ctx context.Context, last time.Time) time.Time {
-	if deadline, ok := ctx.Deadline(); ok && deadline.Before(last) {
-		return deadline
-	}
-	return last
-}
-
 // FlightOptions are the settings of a [Flight]. The zero value is good.
 type FlightOptions struct {
 	// Timeout bounds a flight. [DefaultFlightTimeout] if not positive.
@@ -83,7 +61,8 @@ type FlightOptions struct {
 	// Metrics counts calls that joined a flight. It may be nil.
 	Metrics Metrics
 	// Joined, if set, is called when a caller joins the flight of another one,
-	// before it waits, with the contexts of the flight and of the caller.
+	// before it waits. It gets the values of the one that began the flight, in a
+	// context without end, and the context of the caller.
 	Joined func(flight, joiner context.Context)
 }
 
@@ -125,19 +104,35 @@ func NewFlight[T any](o FlightOptions) *Flight[T] {
 func (f *Flight[T]) Do(ctx context.Context, key Key, version Version,
 	fetch func(context.Context) (T, error),
 ) (answer T, shared bool, err error) {
-	call, shared, err := f.join(ctx, key, version, fetch)
+	return f.LookOrDo(ctx, key, version, func(context.Context) (answer T, ok bool) { return answer, false }, fetch)
+}
+
+// LookOrDo is Do with a look before the fetch, for an answer that is had at once. The
+// caller that begins the flight looks, on its own goroutine and with its own ctx: another
+// goroutine costs more than most looks. If look returns true, its answer is that of all
+// callers, and fetch is not called. Look must end when its ctx does. A panic of look is an
+// error for all callers too.
+func (f *Flight[T]) LookOrDo(ctx context.Context, key Key, version Version,
+	look func(context.Context) (T, bool), fetch func(context.Context) (T, error),
+) (answer T, shared bool, err error) {
+	call, shared, err := f.join(ctx, key, version)
 	if err != nil {
 		return answer, false, err
 	}
-	if shared {
+	switch {
+	case shared:
 		f.options.Metrics.Count(StoreFlight, Coalesced)
-		call.joined(ctx) // Without the lock, which the deadline of the flight needs.
+		f.options.Joined(call.values, ctx) // Without the lock, which the deadline of the flight needs.
+	case f.look(ctx, call, look), f.abandon(ctx, call):
+		return call.answer, false, call.err
+	default:
+		f.start(ctx, call, fetch)
 	}
 	select {
 	case <-call.done:
 		return call.answer, shared, call.err
 	case <-ctx.Done():
-		f.leave(flightKey{key, version.number}, call)
+		f.leave(call)
 		return answer, shared, ctx.Err()
 	}
 }
@@ -147,13 +142,17 @@ func (f *Flight[T]) Do(ctx context.Context, key Key, version Version,
 // fetch goes on when the callers that join it leave.
 func (f *Flight[T]) Begin(ctx context.Context, key Key, version Version, fetch func(context.Context) (T, error)) bool {
 	// join counts a waiting caller here, and that one never leaves.
-	_, shared, err := f.join(ctx, key, version, fetch)
-	return err == nil && !shared
+	call, shared, err := f.join(ctx, key, version)
+	if err != nil || shared {
+		return false
+	}
+	f.start(ctx, call, fetch)
+	return true
 }
 
-func (f *Flight[T]) join(ctx context.Context, of Key, version Version,
-	fetch func(context.Context) (T, error),
-) (call *flightCall[T], shared bool, err error) {
+// join returns the flight that a caller shares, or a new one, which the caller has to
+// start or to finish.
+func (f *Flight[T]) join(ctx context.Context, of Key, version Version) (call *flightCall[T], shared bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -167,18 +166,68 @@ func (f *Flight[T]) join(ctx context.Context, of Key, version Version,
 		}
 		return call, true, nil
 	}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.options.Timeout) //nolint:gosec // run calls it.
-	end, _ := detached.Deadline()
+	end := time.Now().Add(f.options.Timeout)
 	call = &flightCall[T]{
-		joined: func(joiner context.Context) { f.options.Joined(detached, joiner) },
-		done:   make(chan struct{}), cancel: cancel, end: end, waiting: 1, until: until(ctx, end),
+		key: key, values: context.WithoutCancel(ctx),
+		done: make(chan struct{}), end: end, waiting: 1, until: until(ctx, end),
 	}
-	detached = WithDeparture(detached, func(context.Context) { f.depart(call) })
 	// In place of a flight that is too old for this caller, which goes on for those
 	// who joined it.
 	f.calls[key] = call
-	f.all.Go(func() { f.run(flightContext{detached, &f.mu, &call.until}, key, call, fetch) }) //nolint:contextcheck // It is made of detached.
+	f.all.Add(1)
 	return call, false, nil
+}
+
+// look looks before a fetch is started. It returns true when that ended the flight.
+func (f *Flight[T]) look(ctx context.Context, call *flightCall[T], look func(context.Context) (T, bool)) (ended bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			call.err, ended = panicked(p), true
+		}
+		if ended {
+			f.finish(call)
+			f.all.Done()
+		}
+	}()
+	answer, ok := look(ctx)
+	if ok {
+		call.answer = answer
+	}
+	return ok
+}
+
+// abandon ends a flight before its fetch, if the caller that began it has left and no other
+// has come.
+func (f *Flight[T]) abandon(ctx context.Context, call *flightCall[T]) (ended bool) {
+	if ctx.Err() == nil {
+		return false
+	}
+	f.mu.Lock()
+	ended = call.waiting == 1
+	if ended {
+		// Out of the table, so that no caller joins it.
+		f.forget(call)
+	}
+	f.mu.Unlock()
+	if ended {
+		call.err = ctx.Err()
+		f.finish(call)
+		f.all.Done()
+	}
+	return ended
+}
+
+// start starts the fetch of a flight.
+func (f *Flight[T]) start(ctx context.Context, call *flightCall[T], fetch func(context.Context) (T, error)) {
+	detached, cancel := context.WithDeadline(context.WithoutCancel(ctx), call.end) //nolint:gosec // run calls it.
+	f.mu.Lock()
+	call.cancel = cancel
+	f.mu.Unlock()
+	detached = WithDeparture(detached, func(context.Context) { f.depart(call) })
+	go func() {
+		defer f.all.Done()
+		f.run(flightContext{detached, &f.mu, &call.until}, call, fetch) //nolint:contextcheck // It is made of detached.
+	}()
 }
 
 // isRecent reports whether the response of a flight is recent enough for a caller.
@@ -197,38 +246,44 @@ func (f *Flight[T]) depart(call *flightCall[T]) {
 }
 
 // leave ends a flight without callers: its fetch would waste the upstream's budget.
-func (f *Flight[T]) leave(key flightKey, call *flightCall[T]) {
+func (f *Flight[T]) leave(call *flightCall[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	// The caller that looks is among those who wait: without it, the fetch has begun.
 	if call.waiting--; call.waiting == 0 {
 		// Out of the table first, so that no caller joins a flight that ends.
-		f.forget(key, call)
+		f.forget(call)
 		call.cancel()
 	}
 }
 
 // forget is called with the lock held.
-func (f *Flight[T]) forget(key flightKey, call *flightCall[T]) {
-	if f.calls[key] == call {
-		delete(f.calls, key)
+func (f *Flight[T]) forget(call *flightCall[T]) {
+	if f.calls[call.key] == call {
+		delete(f.calls, call.key)
 	}
 }
 
-func (f *Flight[T]) run(ctx context.Context, key flightKey, call *flightCall[T],
-	fetch func(context.Context) (T, error),
-) {
+// finish ends a flight whose answer or error is set.
+func (f *Flight[T]) finish(call *flightCall[T]) {
+	// Out of the table first: a caller that has the answer and asks again starts a new
+	// flight.
+	f.mu.Lock()
+	f.forget(call)
+	f.mu.Unlock()
+	close(call.done)
+}
+
+func panicked(p any) error { return fmt.Errorf("cache: fetch panicked: %v\n%s", p, debug.Stack()) }
+
+func (f *Flight[T]) run(ctx context.Context, call *flightCall[T], fetch func(context.Context) (T, error)) {
 	defer call.cancel()
 	defer context.AfterFunc(f.base, call.cancel)() //nolint:contextcheck // Close ends flights through base, beside their contexts.
 	defer func() {
 		if p := recover(); p != nil {
-			call.err = fmt.Errorf("cache: fetch panicked: %v\n%s", p, debug.Stack())
+			call.err = panicked(p)
 		}
-		// Out of the table first: a caller that has the answer and asks again starts
-		// a new flight.
-		f.mu.Lock()
-		f.forget(key, call)
-		f.mu.Unlock()
-		close(call.done)
+		f.finish(call)
 	}()
 	call.answer, call.err = fetch(ctx)
 }

@@ -54,30 +54,27 @@ func (g *generations) read(slots []Slot) (at []uint64, open bool) {
 	return at, false
 }
 
-// current reports whether the slots are still at the generations that read
-// returned. Then none is open either, because opening a slot moves it.
-func (g *generations) current(slots []Slot, at []uint64) bool {
-	if len(slots) != len(at) {
-		return false
-	}
-	for i, slot := range slots {
-		if g.slots[slot].generation.Load() != at[i] {
-			return false
-		}
-	}
-	return true
-}
-
 func (g *generations) isOpen(slot Slot) bool {
 	until := g.slots[slot].openUntil.Load()
 	return until != 0 && int64(g.now()) < until // Zero in most cases, without a look at the clock.
 }
 
-// version is a number that grows with each change of one of the slots.
+// version is a number that grows with each change of one of the slots: the sum of their
+// generations. While it is that of what read returned, no slot has moved since, and none
+// is open, because opening a slot moves it.
 func (g *generations) version(slots []Slot) uint64 {
 	var sum uint64
 	for _, slot := range slots {
 		sum += g.slots[slot].generation.Load()
+	}
+	return sum
+}
+
+// versionOf is the version of slots that have these generations.
+func versionOf(generations []uint64) uint64 {
+	var sum uint64
+	for _, generation := range generations {
+		sum += generation
 	}
 	return sum
 }

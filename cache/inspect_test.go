@@ -12,3 +12,9 @@ func (m *Memory) len() int { return m.entries.EstimatedSize() }
 
 // isolated reports whether the cap applies.
 func (t *Tiered) isolated() bool { return t.memory.isolated(t.memory.now()) }
+
+// convertedOf returns what an entry was converted to, or "".
+func convertedOf(e Entry) string {
+	held, _ := e.Forms.Held(Converted)
+	return string(held)
+}

@@ -28,11 +28,17 @@ type Digest [sha256.Size]byte
 func (k Key) Digest() Digest {
 	// Almost all keys fit into this array on the stack.
 	var room [512]byte
-	b := binary.AppendUvarint(room[:0], uint64(len(k.Org)))
-	b = append(b, k.Org...)
-	b = append(b, k.Canonical...)
-	return sha256.Sum256(b)
+	return DigestOf(append(BeginKey(room[:0], k.Org), k.Canonical...))
 }
+
+// BeginKey appends what a key of an organization begins with. The canonical request
+// follows, for [DigestOf]: so the digest of a key is had without the Key.
+func BeginKey(b []byte, org string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(org))), org...)
+}
+
+// DigestOf returns the digest of the key whose bytes were begun by [BeginKey].
+func DigestOf(key []byte) Digest { return sha256.Sum256(key) }
 
 // Validate returns an error if a part of the key is empty, or ErrTooLarge if the
 // key is longer than MaxKeyBytes.

@@ -33,7 +33,7 @@ const MinMemory = 1 << 20
 // after a call. Expired entries are not served, and stay until they are replaced or
 // their room is needed.
 type Memory struct {
-	entries     *otter.Cache[Key, *item]
+	entries     *otter.Cache[Digest, *item]
 	generations *generations
 	maxBytes    uint64
 	now         func() time.Time
@@ -47,28 +47,32 @@ type Memory struct {
 	heard atomic.Int64
 }
 
-// item is an entry in memory.
+// item is an entry in memory. Its key is a digest, which takes less room than the
+// request: to find two requests with one digest is to find a collision of SHA-256.
 type item struct {
-	entry       Entry
-	slots       []Slot
-	generations []uint64
-	taken       time.Time
+	forms    *Forms
+	storedAt time.Time
+	life     Life
+	slots    []Slot
+	// version is that of the slots at the snapshot. Generations only grow, so it is the
+	// same as long as each of them is.
+	version uint64
+	// taken is when the snapshot was, since the start of the Memory.
+	taken time.Duration
 	// confined, if not zero, is how long after taken the entry may be used, within
 	// its life.
 	confined time.Duration
 }
 
-// overhead is an estimate of the memory of an entry beside key, body and
-// generations: the item, and otter's node and places in its tables.
-const overhead = int(unsafe.Sizeof(item{})) + 160
+func (i *item) entry() Entry { return Entry{Forms: i.forms, StoredAt: i.storedAt, Life: i.life} }
 
-func (i *item) weight(key Key) uint32 {
-	notes := 0
-	for _, note := range i.entry.Notes {
-		notes += len(note) + int(unsafe.Sizeof(note))
-	}
-	// Bounded by MaxKeyBytes, MaxBodyBytes and Slots.
-	return uint32(len(key.Org) + len(key.Canonical) + cap(i.entry.Body) + cap(i.entry.Local) + notes + 10*len(i.slots) + overhead)
+// overhead is the memory of an entry beside its response and its slots: the item, and
+// otter's node and places in its tables.
+const overhead = int(unsafe.Sizeof(item{})) + 120
+
+func (i *item) weight() uint32 {
+	// Bounded by MaxBodyBytes and Slots.
+	return uint32(i.forms.size() + int(unsafe.Sizeof(Slot(0)))*cap(i.slots) + overhead)
 }
 
 // NewMemory returns an empty Memory.
@@ -82,9 +86,9 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	entries, err := otter.New(&otter.Options[Key, *item]{
+	entries, err := otter.New(&otter.Options[Digest, *item]{
 		MaximumWeight: uint64(o.MaxBytes),
-		Weigher:       func(key Key, i *item) uint32 { return i.weight(key) },
+		Weigher:       func(_ Digest, i *item) uint32 { return i.weight() },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
@@ -138,46 +142,54 @@ func (m *Memory) Load(_ context.Context, key Key, tags Tags) (Entry, bool, error
 	if err := validateLoad(key, tags); err != nil {
 		return Entry{}, false, err
 	}
+	e, ok := m.Find(key.Digest(), tags)
+	return e, ok, nil
+}
+
+// Find is [Memory.Load] for the digest of a key.
+func (m *Memory) Find(key Digest, tags Tags) (Entry, bool) {
 	now := m.now()
 	found, ok := m.entries.GetIfPresent(key)
 	if !ok || !m.valid(found, tags.slots, now) {
 		m.metrics.Count(StoreMemory, Miss)
-		return Entry{}, false, nil
+		return Entry{}, false
 	}
-	if found.entry.Fresh(now) {
+	e := found.entry()
+	if e.Fresh(now) {
 		m.metrics.Count(StoreMemory, Hit)
 	} else {
 		m.metrics.Count(StoreMemory, Stale)
 	}
-	return found.entry, true, nil
+	return e, true
 }
 
 // LoadIsolated returns the entry of key also where [Memory.Load] does not because other
 // replicas have not been heard since: as far as this replica knows, it is valid, and
 // another one may have invalidated it. The entry may be stale. It does not allocate.
 func (m *Memory) LoadIsolated(key Key, tags Tags) (Entry, bool) {
-	found, ok := m.entries.GetIfPresent(key)
-	if !ok || found.entry.remaining(m.now()) <= 0 || !sameSlots(found.slots, tags.slots) ||
-		!m.generations.current(found.slots, found.generations) {
+	found, ok := m.entries.GetIfPresent(key.Digest())
+	if !ok || found.entry().remaining(m.now()) <= 0 || !sameSlots(found.slots, tags.slots) ||
+		m.generations.version(found.slots) != found.version {
 		return Entry{}, false
 	}
-	return found.entry, true
+	return found.entry(), true
 }
 
 // valid reports whether i may be served now for a load with slots.
 func (m *Memory) valid(i *item, slots []Slot, now time.Time) bool {
-	if i.entry.remaining(now) <= 0 || !sameSlots(i.slots, slots) {
+	if i.entry().remaining(now) <= 0 || !sameSlots(i.slots, slots) {
 		return false
 	}
-	if i.confined > 0 && now.Sub(i.taken) >= i.confined {
+	age := now.Sub(m.start) - i.taken
+	if i.confined > 0 && age >= i.confined {
 		return false
 	}
 	// The silence before the generations: a reader that sees a moment as heard also
 	// sees the generations that were moved before it.
-	if m.isolated(now) && now.Sub(i.taken) >= m.limit {
+	if m.isolated(now) && age >= m.limit {
 		return false
 	}
-	return m.generations.current(i.slots, i.generations)
+	return m.generations.version(i.slots) == i.version
 }
 
 // isolated reports whether other replicas have not been heard for as long as an
@@ -212,12 +224,13 @@ func (m *Memory) save(key Key, e Entry, at Snapshot, confined time.Duration) err
 	}
 	now := m.now()
 	i := &item{
-		entry: e, slots: at.tags.slots, generations: at.generations, taken: at.taken, confined: confined,
+		forms: e.Forms, storedAt: e.StoredAt, life: e.Life,
+		slots: at.tags.slots, version: versionOf(at.generations), taken: at.taken.Sub(m.start), confined: confined,
 	}
-	if uint64(i.weight(key)) > m.maxBytes {
+	if uint64(i.weight()) > m.maxBytes {
 		return ErrTooLarge
 	}
-	if !m.generations.current(i.slots, i.generations) {
+	if m.generations.version(i.slots) != i.version {
 		m.metrics.Count(StoreMemory, Refused)
 		return ErrInvalidated
 	}
@@ -226,14 +239,41 @@ func (m *Memory) save(key Key, e Entry, at Snapshot, confined time.Duration) err
 	}
 	// An entry that became invalid since the check is not served: Load checks again,
 	// and generations never come back.
-	m.entries.Compute(key, func(old *item, found bool) (*item, otter.ComputeOp) {
-		if found && old.entry.StoredAt.After(e.StoredAt) && m.valid(old, i.slots, now) {
+	e.Forms.store()
+	m.entries.Compute(key.Digest(), func(old *item, found bool) (*item, otter.ComputeOp) {
+		if found && old.storedAt.After(e.StoredAt) && m.valid(old, i.slots, now) {
 			return old, otter.CancelOp
 		}
 		return i, otter.WriteOp
 	})
 	m.metrics.Count(StoreMemory, Saved)
 	return nil
+}
+
+// Form returns a form of a response that was loaded from this Memory or saved in it under
+// a key, and keeps it there. Where the form is not kept yet, build makes it, once for all
+// who ask meanwhile; they wait until their ctx ends. The origin needs no build. The
+// error is that of build or of ctx. Where another entry has taken the place of this
+// one, or none has one, the form is kept by those who use the response and nobody else.
+func (m *Memory) Form(ctx context.Context, key Digest, of *Forms, form Form, build func() ([]byte, error)) ([]byte, error) {
+	if made, ok := of.Asked(form); ok {
+		return made, nil
+	}
+	made, changed, err := of.ask(ctx, form, build)
+	if changed {
+		m.weigh(key, of)
+	}
+	return made, err
+}
+
+// weigh weighs an entry again, if the response is still that of its key.
+func (m *Memory) weigh(key Digest, of *Forms) {
+	m.entries.ComputeIfPresent(key, func(i *item) (*item, otter.ComputeOp) {
+		if i.forms != of {
+			return i, otter.CancelOp
+		}
+		return i, otter.WriteOp
+	})
 }
 
 // Open implements [Store]. It does not fail.

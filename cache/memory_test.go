@@ -192,7 +192,7 @@ func TestMemoryBound(t *testing.T) {
 				// Each entry has a key and a body of its own, as in production.
 				key := s.key(fmt.Sprintf("GET /organization/projects/proj_%d_%d/users?limit=100", worker, i))
 				e := s.entry("")
-				e.Body = make([]byte, 64+i%512)
+				e.Forms = NewForms(make([]byte, 64+i%512))
 				if err := m.Save(t.Context(), key, e, at); err != nil {
 					t.Errorf("Save: %v", err)
 					return

@@ -269,7 +269,14 @@ func (m *model) read(ctx context.Context, a *actor) {
 	e, hit, _ := r.tiered.Load(ctx, key, tags)
 	var seen [2]int
 	if hit {
-		if _, err := fmt.Sscanf(string(e.Body), "%d %d", &seen[0], &seen[1]); err != nil {
+		// In a form that is kept with what is stored: no form may outlive its entry.
+		form, err := r.tiered.memory.Form(ctx, key.Digest(), e.Forms, Rendered, func() ([]byte, error) {
+			return fmt.Appendf(nil, "rendered %s", e.Body()), nil
+		})
+		if err == nil {
+			_, err = fmt.Sscanf(string(form), "rendered %d %d", &seen[0], &seen[1])
+		}
+		if err != nil {
 			m.failure = err.Error()
 		}
 		m.hits++
@@ -281,7 +288,7 @@ func (m *model) read(ctx context.Context, a *actor) {
 		pause(ctx)
 		if err == nil {
 			err = r.tiered.Save(ctx, key, Entry{
-				Body: fmt.Appendf(nil, "%d %d", seen[0], seen[1]), StoredAt: began, Life: Life{Fresh: time.Hour},
+				Forms: NewForms(fmt.Appendf(nil, "%d %d", seen[0], seen[1])), StoredAt: began, Life: Life{Fresh: time.Hour},
 			}, at)
 		}
 		if errors.Is(err, ErrWriting) || errors.Is(err, ErrInvalidated) {

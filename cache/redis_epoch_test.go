@@ -50,7 +50,7 @@ func TestRedisComesBackOlder(t *testing.T) {
 	}{{"that is new", stranger}, {"that read", tiered}, {"that wrote", writer}} { // From what it knows, only the last two could tell.
 		timetest.Eventually(t, "Redis is used again", func() bool {
 			e, ok, err := replica.Load(t.Context(), key, tags)
-			if ok && string(e.Body) == "old" {
+			if ok && string(e.Body()) == "old" {
 				t.Fatalf("the replica %s loaded what was before the write", replica.name)
 			}
 			return err == nil

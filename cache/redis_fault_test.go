@@ -124,7 +124,7 @@ func TestRedisFaults(t *testing.T) {
 			storeOne(t, other, key, tags, "after")
 			timetest.Eventually(t, "it is used again", func() bool {
 				e, ok, err := r.Load(t.Context(), key, tags)
-				return err == nil && ok && string(e.Body) == "after" && r.guard.Available()
+				return err == nil && ok && string(e.Body()) == "after" && r.guard.Available()
 			})
 		})
 	}
@@ -293,8 +293,8 @@ func TestRedisCancelledCalls(t *testing.T) {
 				switch {
 				case err == nil && ok:
 					answered.Add(1)
-					if want := fmt.Sprint("body of ", i%keys); string(e.Body) != want {
-						t.Errorf("got %q, want %q", e.Body, want)
+					if want := fmt.Sprint("body of ", i%keys); string(e.Body()) != want {
+						t.Errorf("got %q, want %q", e.Body(), want)
 					}
 				case err == nil:
 					t.Errorf("key %d is a miss", i%keys)

@@ -208,7 +208,7 @@ func TestRedisFailover(t *testing.T) {
 func loadedOrNot(t *testing.T, r *Redis, key Key, tags Tags) string {
 	t.Helper()
 	e, _, _ := r.Load(t.Context(), key, tags) // A failure is a miss.
-	return string(e.Body)
+	return string(e.Body())
 }
 
 // A sentinel names the master.

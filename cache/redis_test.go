@@ -19,7 +19,7 @@ const redisTestOrg = "org"
 func redisTestKey(i int) Key { return Key{Org: redisTestOrg, Canonical: fmt.Sprintf("GET /%d", i)} }
 
 func redisTestEntry(s string) Entry {
-	return Entry{Body: []byte(s), StoredAt: time.Now(), Life: Life{Fresh: time.Hour}}
+	return Entry{Forms: NewForms([]byte(s)), StoredAt: time.Now(), Life: Life{Fresh: time.Hour}}
 }
 
 // storeOne saves an entry as a fetch does.
@@ -41,10 +41,10 @@ func loaded(tb testing.TB, s Store, key Key, tags Tags) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if ok == (len(e.Body) == 0) {
-		tb.Fatalf("found %v with body %q", ok, e.Body)
+	if ok == (len(e.Body()) == 0) {
+		tb.Fatalf("found %v with body %q", ok, e.Body())
 	}
-	return string(e.Body)
+	return string(e.Body())
 }
 
 func TestRedisLosesItsMemory(t *testing.T) {
@@ -246,7 +246,7 @@ func TestEncodedOffsets(t *testing.T) {
 	tags := NewTags("o", "/a", "/b", "/c")
 	at := Snapshot{tags: tags, epoch: 0x0102030405060708, generations: make([]uint64, len(tags.slots))}
 	one := encodeEntry(Key{"o", "k"}, redisTestEntry("x"), at)
-	two := encodeEntry(Key{"o", "k2"}, Entry{StoredAt: time.Unix(1, 0), Body: []byte("other"), Life: Life{1, 2, 3}}, at)
+	two := encodeEntry(Key{"o", "k2"}, Entry{StoredAt: time.Unix(1, 0), Forms: NewForms([]byte("other")), Life: Life{1, 2, 3}}, at)
 	end := encodedSnapshotEnd(at)
 	if !bytes.Equal(one[encodedSnapshotOffset:end], two[encodedSnapshotOffset:end]) {
 		t.Error("same snapshots are encoded differently")

@@ -9,8 +9,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/cache/seal"
 )
 
-// Sealed is a [Store] over another one, which sees neither bodies nor keys in the
-// clear: bodies are encrypted by [seal] (a key is good for 2³² saves), and keys are
+// Sealed is a [Store] over another one, which sees neither responses nor keys in the
+// clear: all forms of a response are encrypted by [seal] (a key is good for 2³² saves), and keys are
 // replaced by their digest. Organization, key, StoredAt and life are authenticated
 // with the body, so that none can be changed or exchanged. Generations protect
 // against the replay of an older entry.
@@ -47,12 +47,14 @@ func (s *Sealed) Load(ctx context.Context, key Key, tags Tags) (Entry, bool, err
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	body, ok := s.sealer.Open(e.Body, associated(key, e))
+	plain, ok := s.sealer.Open(e.Body(), associated(key, e))
+	if ok {
+		e.Forms, ok = decodeForms(plain)
+	}
 	if !ok {
 		s.metrics.Count(StoreSealed, Tampered)
 		return Entry{}, false, nil
 	}
-	e.Body = body
 	return e, true, nil
 }
 
@@ -61,8 +63,7 @@ func (s *Sealed) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	e.Body = s.sealer.Seal(e.Body, associated(key, e))
-	e.Local, e.Notes = nil, nil
+	e.Forms = NewForms(s.sealer.Seal(e.Forms.appendTo(nil), associated(key, e)))
 	return s.store.Save(ctx, sealedKey(key), e, at)
 }
 

@@ -24,15 +24,19 @@ type TieredOptions struct {
 	// when Shared could not confirm it. It must be longer than the bus takes to be
 	// heard again. DefaultCap if zero.
 	Cap time.Duration
-	// Convert converts the body of an entry; nil converts none. With an error the
-	// entry is a miss.
+	// Convert converts the responses that come without their form [Converted]; nil
+	// makes them empty. With an error the entry is a miss.
 	Convert Converter
+	// Way names how Convert converts, and is the same for those alone that make the
+	// same bytes of the same origin. What Shared has was converted in some way; where
+	// it is this one, it is not converted again. "" converts all of it.
+	Way string
 	// Metrics may be nil.
 	Metrics Metrics
 }
 
-// Converter converts the body of an entry to its Local and its Notes.
-type Converter func(key Key, body []byte) (local []byte, notes []string, err error)
+// Converter makes the form [Converted] of an origin, and the notes on it.
+type Converter func(key Key, origin []byte) (converted []byte, notes []string, err error)
 
 // Tiered is the memory of a replica over a store that all replicas share: it loads
 // from memory, fills the memory from the shared store, and invalidates both. It
@@ -43,6 +47,7 @@ type Tiered struct {
 	bus     Bus
 	limit   time.Duration
 	convert Converter
+	way     string
 	metrics Metrics
 }
 
@@ -64,7 +69,7 @@ func NewTiered(o TieredOptions) (*Tiered, error) {
 	}
 	t := &Tiered{
 		memory: o.Memory, shared: o.Shared, bus: o.Bus,
-		limit: o.Cap, convert: o.Convert, metrics: OrDiscard(o.Metrics),
+		limit: o.Cap, convert: o.Convert, way: o.Way, metrics: OrDiscard(o.Metrics),
 	}
 	if t.shared != nil {
 		t.memory.follow(t.limit)
@@ -159,7 +164,10 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 	if !ok || err != nil {
 		return Entry{}, false, err
 	}
-	if e.Local, e.Notes, err = t.convert(key, e.Body); err != nil {
+	if !e.Forms.wasConverted(t.way) {
+		e, err = t.converted(key, e)
+	}
+	if err != nil {
 		t.metrics.Count(StoreMemory, Malformed)
 		return Entry{}, false, nil //nolint:nilerr // Counted, and a miss.
 	}
@@ -168,16 +176,33 @@ func (t *Tiered) loadShared(ctx context.Context, key Key, tags Tags) (Entry, boo
 	return e, true, nil
 }
 
-// Save implements [Store]. It stores the entry in the shared store, which may refuse
+// converted is the entry with the form [Converted].
+func (t *Tiered) converted(key Key, e Entry) (Entry, error) {
+	origin, err := e.Forms.Origin()
+	if err != nil {
+		return e, err
+	}
+	made, notes, err := t.convert(key, origin)
+	if err != nil {
+		return e, err
+	}
+	e.Forms = e.Forms.convertedTo(made, notes, t.way)
+	return e, nil
+}
+
+// Save implements [Store]. What the response was converted to is taken as made by Convert.
+// It stores the entry in the shared store, which may refuse
 // it because another replica has invalidated it, and then in memory. Any other error
 // of the shared store is returned, and the cap applies to the entry in memory.
 func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error {
 	if err := validateSave(key, e, at); err != nil {
 		return err
 	}
-	if e.Local == nil {
+	if _, ok := e.Forms.Held(Converted); ok {
+		e.Forms.convertedBy(t.way)
+	} else {
 		var err error
-		if e.Local, e.Notes, err = t.convert(key, e.Body); err != nil {
+		if e, err = t.converted(key, e); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
 	}
@@ -188,8 +213,6 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 		// Other replicas may have invalidated it since.
 		return t.memory.save(key, e, at, t.limit)
 	}
-	near := e
-	e.Local, e.Notes = nil, nil
 	err := t.shared.Save(ctx, key, e, *at.shared)
 	if errors.Is(err, ErrInvalidated) {
 		return err
@@ -198,7 +221,7 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry, at Snapshot) error 
 	if err != nil {
 		confined = t.limit
 	}
-	if nearErr := t.memory.save(key, near, at, confined); err == nil {
+	if nearErr := t.memory.save(key, e, at, confined); err == nil {
 		err = nearErr
 	}
 	return err

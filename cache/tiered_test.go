@@ -454,8 +454,8 @@ func TestTieredConvert(t *testing.T) {
 	wantLocal := func(r tierReplica, name, body, local string) {
 		t.Helper()
 		e, ok, err := r.store.Load(t.Context(), r.key(name), tags)
-		if !ok || err != nil || string(e.Body) != body || string(e.Local) != local || (len(e.Notes) == 1) != (local == strings.ToUpper(body)) {
-			t.Errorf("Load(%s) = %q, local %q with notes %q, %t, %v, want %q, local %q", name, e.Body, e.Local, e.Notes, ok, err, body, local)
+		if !ok || err != nil || string(e.Body()) != body || convertedOf(e) != local || (len(e.Forms.Notes()) == 1) != (local == strings.ToUpper(body)) {
+			t.Errorf("Load(%s) = %q, local %q with notes %q, %t, %v, want %q, local %q", name, e.Body(), convertedOf(e), e.Forms.Notes(), ok, err, body, local)
 		}
 	}
 	a.put(t, "k", "body", tags)
@@ -464,9 +464,9 @@ func TestTieredConvert(t *testing.T) {
 	wantLocal(b, "k", "body", "BODY")
 	wantLocal(b, "k", "body", "BODY")
 
-	// Entry.Local is not converted again if it is set.
+	// What is converted is not converted again.
 	e := a.entry("two")
-	e.Local = []byte("zwei")
+	e.Forms = NewConvertedForms([]byte("two"), []byte("zwei"), nil)
 	if err := a.store.Save(t.Context(), a.key("k2"), e, a.snapshot(t, tags)); err != nil {
 		t.Fatal(err)
 	}

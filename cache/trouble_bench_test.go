@@ -67,7 +67,7 @@ func missOnce(b *testing.B, store *Tiered, leases Leases, n int) {
 	key, tags := redisTestKey(n), NewTags(redisTestOrg, "/a")
 	load := func(ctx context.Context) (string, bool) {
 		e, ok, _ := store.Load(ctx, key, tags) // A failure is a miss.
-		return string(e.Body), ok
+		return string(e.Body()), ok
 	}
 	fetch := func(ctx context.Context) (string, error) {
 		Depart(ctx)

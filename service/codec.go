@@ -85,19 +85,20 @@ type jsonCodec struct{ *connectproto.JSONCodec }
 
 func newJSONCodec() jsonCodec {
 	c := connectproto.NewJSONCodec()
-	c.MarshalOptions = protojson.MarshalOptions{UseProtoNames: true}
+	c.MarshalOptions = pipeline.JSONOptions()
 	c.UnmarshalOptions = protojson.UnmarshalOptions{DiscardUnknown: false}
 	return jsonCodec{c}
 }
 
-// MarshalWrite writes the JSON form of an answer or of any other message.
+// MarshalWrite writes the JSON form of an answer, which may be kept, or of any other
+// message.
 func (c jsonCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) error {
 	if a, ok := msg.(*pipeline.Response); ok {
-		m, err := a.Message()
-		if err != nil {
-			return err
+		text, err := a.MessageJSON()
+		if err == nil {
+			_, err = dst.Write(text)
 		}
-		msg = m
+		return err
 	}
 	return c.JSONCodec.MarshalWrite(ctx, dst, msg)
 }

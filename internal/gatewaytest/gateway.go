@@ -16,6 +16,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/admin-gateway/admin-gateway/cache"
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/audittest"
@@ -86,6 +87,7 @@ type settings struct {
 	pacing      *pace.Options
 	gate        *Gate
 	now         func() time.Time
+	near        func(*cache.Memory)
 	cache       func(testing.TB, *catalog.Catalog) *readcache.Cache
 	outcomes    outcome.Store
 	leases      func(testing.TB, *service.Options) *leases.Leases
@@ -142,10 +144,13 @@ func WithRedisCache(addr string, keys ...[]byte) Option {
 	return func(s *settings) {
 		s.cache = func(tb testing.TB, methods *catalog.Catalog) *readcache.Cache {
 			tb.Helper()
-			return redisCache(tb, methods, addr, keys...)
+			return redisCache(tb, methods, addr, s.near, keys...)
 		}
 	}
 }
+
+// WithNear tells of the memory of [WithRedisCache].
+func WithNear(is func(*cache.Memory)) Option { return func(s *settings) { s.near = is } }
 
 // WithIdempotency accepts keys of writes, and keeps their outcomes in a store. The
 // default refuses keys.

@@ -42,7 +42,7 @@ func memoryCache(tb testing.TB, methods *catalog.Catalog, now func() time.Time, 
 
 // redisCache stores answers as one replica of several. The test fails if Redis
 // does: a replica that has lost Redis guarantees less.
-func redisCache(tb testing.TB, methods *catalog.Catalog, addr string, keys ...[]byte) *readcache.Cache {
+func redisCache(tb testing.TB, methods *catalog.Catalog, addr string, near func(*cache.Memory), keys ...[]byte) *readcache.Cache {
 	tb.Helper()
 	// The machine of a test may stand still for longer than Redis may.
 	const patience = 10 * time.Second
@@ -70,7 +70,10 @@ func redisCache(tb testing.TB, methods *catalog.Catalog, addr string, keys ...[]
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: store, Bus: shared, Convert: readcache.Converter(methods)})
+	if near != nil {
+		near(memory)
+	}
+	tiered, err := cache.NewTiered(cache.TieredOptions{Memory: memory, Shared: store, Bus: shared, Convert: readcache.Converter(methods), Way: "this build"})
 	if err != nil {
 		tb.Fatal(err)
 	}

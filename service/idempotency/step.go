@@ -196,7 +196,7 @@ func (s *step) run(ctx context.Context, permit admission.Permit, claim outcome.C
 	response, err := s.next.Invoke(ctx, permit)
 	known = storedOutcome{err: err, requestID: account.RequestID}
 	if err == nil {
-		known.json = response.JSON()
+		known.json, known.err = response.JSON()
 	}
 	if err != nil && undone(account, err) {
 		released = true

@@ -89,8 +89,9 @@ func TestSendOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	up.want(t, 1, 1, 0)
-	if response.ID() != "proj_1" || string(response.JSON()) != projectBody || response.UpstreamRequestID() != "up_1" {
-		t.Errorf("answered %s, id %q, upstream request %q", response.JSON(), response.ID(), response.UpstreamRequestID())
+	answer, err := response.JSON()
+	if err != nil || response.ID() != "proj_1" || string(answer) != projectBody || response.UpstreamRequestID() != "up_1" {
+		t.Errorf("answered %s, %v, id %q, upstream request %q", answer, err, response.ID(), response.UpstreamRequestID())
 	}
 }
 

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"connectrpc.com/connect/v2"
@@ -40,8 +39,8 @@ func Chain(last Invoker, decorators ...Decorator) Invoker {
 }
 
 // Response is an answer in the forms in which callers get it: protobuf wire bytes
-// of the method's response type, and the upstream's own JSON. It may be shared, so
-// it must not be changed.
+// of the method's response type, protobuf's JSON form of these, and the upstream's own
+// JSON. It may be shared, so it must not be changed.
 type Response struct {
 	answer  Answer
 	message protoreflect.MessageType
@@ -56,6 +55,8 @@ type Answer struct {
 	Wire []byte
 	// JSON is the upstream's answer.
 	JSON []byte
+	// Forms, if set, has both, and is asked in their place.
+	Forms Forms
 	// Omitted are the paths of the members that JSON has and Wire has not, because their
 	// values do not fit into the message.
 	Omitted []string
@@ -73,10 +74,32 @@ func NewResponse(permit admission.Permit, answer Answer, upstreamRequestID strin
 func (r *Response) Untyped() error { return r.answer.Untyped }
 
 // Wire is the answer in protobuf's binary form. It fails with [Response.Untyped].
-func (r *Response) Wire() ([]byte, error) { return r.answer.Wire, r.answer.Untyped }
+func (r *Response) Wire() ([]byte, error) {
+	if r.answer.Forms == nil || r.answer.Untyped != nil {
+		return r.answer.Wire, r.answer.Untyped
+	}
+	return r.answer.Forms.Wire()
+}
 
-// JSON is the upstream's answer.
-func (r *Response) JSON() []byte { return r.answer.JSON }
+// JSON is the upstream's answer. It fails for a stored one that is damaged.
+func (r *Response) JSON() ([]byte, error) {
+	if r.answer.Forms == nil {
+		return r.answer.JSON, nil
+	}
+	return r.answer.Forms.JSON()
+}
+
+// MessageJSON is protobuf's JSON form of the answer. It fails with [Response.Untyped].
+func (r *Response) MessageJSON() ([]byte, error) {
+	if r.answer.Forms == nil || r.answer.Untyped != nil {
+		wire, err := r.Wire()
+		if err != nil {
+			return nil, err
+		}
+		return MessageJSON(r.message, wire)
+	}
+	return r.answer.Forms.MessageJSON()
+}
 
 // Omitted are the paths of the members that the message lacks, because their values do
 // not fit into it.
@@ -103,11 +126,7 @@ func (r *Response) Message() (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := r.message.New().Interface()
-	if err := proto.Unmarshal(wire, m); err != nil {
-		return nil, fmt.Errorf("answer of %d bytes is not a %s: %w", len(wire), r.message.Descriptor().FullName(), err)
-	}
-	return m, nil
+	return decode(r.message, wire)
 }
 
 // ID is the id of the resource in the answer, "" where it has none.

@@ -32,12 +32,16 @@ type Near interface {
 	// LoadIsolated loads an answer also where this replica has not heard of the others
 	// since, so that they may have made it stale.
 	LoadIsolated(key cache.Key, tags cache.Tags) (cache.Entry, bool)
+	// Find is Load for the digest of a key.
+	Find(key cache.Digest, tags cache.Tags) (cache.Entry, bool)
+	// Form returns a form of an answer that was loaded or saved under a key, and keeps
+	// it with what is stored. Build makes it, once for all callers.
+	Form(ctx context.Context, key cache.Digest, of *cache.Forms, form cache.Form, build func() ([]byte, error)) ([]byte, error)
 }
 
 // Options configure a [Cache]. Store, Near and Org are required.
 type Options struct {
-	// Store stores answers. The answers that it loads have the form that callers get
-	// as their Local ([Converter]).
+	// Store stores answers. Those that it loads were converted ([Converter]).
 	Store Store
 	// Near is the part of Store that is in this process: an answer there needs no
 	// flight, and for one that is not there Store is asked once for all callers.
@@ -128,7 +132,7 @@ func join(flight, joiner context.Context) { pace.Join(flight, pace.FlowFrom(join
 // stored is an answer that several callers may get.
 type stored struct {
 	entry     cache.Entry
-	untyped   error  // why it has no Local; such an answer is not stored
+	untyped   error  // why it has no wire form; such an answer is not stored
 	requestID string // of the upstream; "" for one that was loaded
 	fetched   bool
 	// failure is why a stale answer is served although a new one was asked for.
@@ -140,8 +144,10 @@ type stored struct {
 // lookup is a read whose answer may be stored.
 type lookup struct {
 	permit admission.Permit
-	key    cache.Key
+	digest cache.Digest
 	tags   cache.Tags
+	// key is set for an answer that is not in memory.
+	key cache.Key
 }
 
 // lifeOf is how long an answer of a method may be used.
@@ -174,6 +180,12 @@ func (c *Cache) accepts(s stored, f admission.Freshness) bool {
 	}
 }
 
+// near finds the answer that is stored in this process, fresh or not.
+func (c *Cache) near(l lookup) (stored, bool) {
+	entry, ok := c.options.Near.Find(l.digest, l.tags)
+	return stored{entry: entry}, ok
+}
+
 // load finds the stored answer, fresh or not.
 func (c *Cache) load(ctx context.Context, store cache.Store, l lookup) (stored, bool) {
 	entry, ok, err := store.Load(ctx, l.key, l.tags)
@@ -198,8 +210,8 @@ func (c *Cache) orgOf(ctx context.Context, source func(context.Context) (string,
 	return org, nil
 }
 
-// Converter turns the upstream's JSON of a stored answer into the form that callers
-// get, for the store; its notes are the members that are not in that form.
+// Converter turns the upstream's JSON of a stored answer into wire bytes, for the store;
+// its notes are the members that are not in these.
 func Converter(methods *catalog.Catalog) cache.Converter {
 	return func(key cache.Key, body []byte) ([]byte, []string, error) {
 		procedure, _, _ := strings.Cut(key.Canonical, "\n")

@@ -10,32 +10,50 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// lookup returns the key under which the answer to a request is stored, and
-// the tags on which it depends.
+// lookup returns the digest of the key under which the answer to a request is stored, and
+// the tags on which it depends. A hit in memory needs no more.
 func (c *Cache) lookup(ctx context.Context, permit admission.Permit) (lookup, error) {
 	org, err := c.orgOf(ctx, c.options.RecentOrg)
 	if err != nil {
 		return lookup{}, err
 	}
-	key, err := c.key(org, permit.Method(), permit.Request())
-	return lookup{permit: permit, key: key, tags: readTags(org, permit.Method(), permit.Request())}, err
+	digest, err := c.digest(org, permit.Method(), permit.Request())
+	return lookup{permit: permit, digest: digest, tags: readTags(org, permit.Method(), permit.Request())}, err
 }
 
-// key holds everything that an answer depends on: the request in its canonical
-// form, and the method, which determines how the answer is decoded.
-func (c *Cache) key(org string, m *catalog.Method, request protoreflect.Message) (cache.Key, error) {
+// whole is the lookup with its key.
+func (c *Cache) whole(l lookup) (lookup, error) {
+	var err error
+	l.key, err = keyOf(l.tags.Org(), l.permit.Method(), l.permit.Request())
+	return l, err
+}
+
+// keyOf is the key under which an answer is stored. It holds everything that the answer
+// depends on.
+func keyOf(org string, m *catalog.Method, request protoreflect.Message) (cache.Key, error) {
+	b, err := appendCanonical(nil, m, request)
+	return cache.Key{Org: org, Canonical: string(b)}, err
+}
+
+// digest is that of keyOf, without an allocation.
+func (c *Cache) digest(org string, m *catalog.Method, request protoreflect.Message) (cache.Digest, error) {
 	buffer, ok := c.keyBuffers.Get().(*[]byte)
 	if !ok {
 		buffer = new([]byte)
 	}
-	b := append(append((*buffer)[:0], m.Procedure...), '\n')
-	b, err := m.Endpoint.AppendCanonical(b, request)
-	key := cache.Key{Org: org, Canonical: string(b)}
+	b, err := appendCanonical(cache.BeginKey((*buffer)[:0], org), m, request)
+	digest := cache.DigestOf(b)
 	if cap(b) <= maxKeyBuffer {
 		*buffer = b
 		c.keyBuffers.Put(buffer)
 	}
-	return key, err
+	return digest, err
+}
+
+// appendCanonical appends the request in its canonical form, behind the method, which
+// determines how the answer is decoded.
+func appendCanonical(b []byte, m *catalog.Method, request protoreflect.Message) ([]byte, error) {
+	return m.Endpoint.AppendCanonical(append(append(b, m.Procedure...), '\n'), request)
 }
 
 // maxKeyBuffer bounds the buffers that are reused for keys.

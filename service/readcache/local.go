@@ -63,7 +63,7 @@ func (s cacheService) getEntry(ctx context.Context, _ admission.Permit, request 
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.cache.key(org, m, asked)
+	key, err := keyOf(org, m, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func describe(store controlv1.GetEntryResponse_Store, entry cache.Entry, now tim
 	return &controlv1.GetEntryResponse_Copy{
 		Store: store, State: state,
 		StoredAt: timestamppb.New(entry.StoredAt), Age: durationpb.New(entry.Age(now)), Fresh: durationpb.New(entry.Life.Fresh),
-		SizeBytes: int64(len(entry.Body)),
+		SizeBytes: int64(entry.Size()),
 	}
 }
 

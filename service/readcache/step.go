@@ -75,14 +75,17 @@ func (s *step) read(ctx context.Context, permit admission.Permit, account *accou
 	if err != nil {
 		return nil, err
 	}
-	if found, ok := s.load(ctx, s.options.Near, l); ok && s.accepts(found, permit.Freshness()) {
+	if found, ok := s.near(l); ok && s.accepts(found, permit.Freshness()) {
 		outcome := accounting.CacheHit
 		if !found.entry.Fresh(s.options.Now()) {
 			outcome = accounting.CacheStale
 			s.refresh(pace.WithFlow(ctx, permit.Flow()), l)
 		}
 		*account = s.describe(found, outcome, statusHit, permit)
-		return found.response(permit), nil
+		return s.response(ctx, permit, l, found), nil
+	}
+	if l, err = s.whole(l); err != nil {
+		return nil, err
 	}
 	found, outcome, status, err := s.obtain(pace.WithFlow(ctx, permit.Flow()), l)
 	if err != nil {
@@ -90,12 +93,16 @@ func (s *step) read(ctx context.Context, permit admission.Permit, account *accou
 		return nil, err
 	}
 	*account = s.describe(found, outcome, status, permit)
-	return found.response(permit), nil
+	return s.response(ctx, permit, l, found), nil
 }
 
-func (s stored) response(permit admission.Permit) *pipeline.Response {
-	answer := pipeline.Answer{Wire: s.entry.Local, JSON: s.entry.Body, Omitted: s.entry.Notes, Untyped: s.untyped}
-	return pipeline.NewResponse(permit, answer, s.requestID)
+func (s *step) response(ctx context.Context, permit admission.Permit, l lookup, found stored) *pipeline.Response {
+	of := found.entry.Forms
+	answer := pipeline.Answer{
+		Forms:   &forms{ctx: ctx, near: s.options.Near, method: permit.Method(), key: l.digest, of: of},
+		Omitted: of.Notes(), Untyped: found.untyped,
+	}
+	return pipeline.NewResponse(permit, answer, found.requestID)
 }
 
 // describe is the account of an answer that may be stored.
@@ -158,7 +165,15 @@ func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) 
 }
 
 func (s *step) fly(ctx context.Context, l lookup) (stored, bool, error) {
-	return s.flights.Do(ctx, l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
+	looked := false // and not in vain, because this caller left
+	return s.flights.LookOrDo(ctx, l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, bool) {
+		found, ok := s.look(ctx, l)
+		looked = ok || ctx.Err() == nil
+		return found, ok
+	}, func(ctx context.Context) (stored, error) {
+		if looked {
+			return s.inFlight(ctx, l, s.renew)
+		}
 		return s.inFlight(ctx, l, s.find)
 	})
 }
@@ -183,10 +198,15 @@ func hadMoreTime(ctx context.Context, err error) bool {
 	return !limited || time.Until(deadline) > failure.RetryAfter
 }
 
-// find is the work of a flight: it looks again, also in the shared store, and asks
-// the upstream for an answer that is not stored.
+// look looks again, also in the shared store.
+func (s *step) look(ctx context.Context, l lookup) (stored, bool) {
+	found, ok := s.load(ctx, s.options.Store, l)
+	return found, ok && found.entry.StaleWhileRevalidate(s.options.Now())
+}
+
+// find looks, and asks the upstream for an answer that is not stored.
 func (s *step) find(ctx context.Context, l lookup) (stored, error) {
-	if found, ok := s.load(ctx, s.options.Store, l); ok && found.entry.StaleWhileRevalidate(s.options.Now()) {
+	if found, ok := s.look(ctx, l); ok {
 		return found, nil
 	}
 	return s.renew(ctx, l)
@@ -252,6 +272,10 @@ func cannotAnswer(kind upstream.Kind) bool {
 // refresh fetches a new answer for the next caller, if not too many are being
 // fetched.
 func (s *step) refresh(ctx context.Context, l lookup) {
+	l, err := s.whole(l)
+	if err != nil {
+		return // Its digest could not have been made either.
+	}
 	select {
 	case s.refreshing <- struct{}{}:
 	default:
@@ -259,7 +283,7 @@ func (s *step) refresh(ctx context.Context, l lookup) {
 	}
 	if !s.flights.Begin(unhurried(ctx), l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
 		defer func() { <-s.refreshing }()
-		if found, ok := s.load(ctx, s.options.Near, l); ok && found.entry.Fresh(s.options.Now()) {
+		if found, ok := s.near(l); ok && found.entry.Fresh(s.options.Now()) {
 			return found, nil // Another refresh ended since the caller looked.
 		}
 		return s.inFlight(ctx, l, s.renew)
@@ -287,9 +311,12 @@ func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
-	entry := cache.Entry{Body: response.JSON(), Notes: response.Omitted(), StoredAt: asOf, Life: s.lifeNow(l.permit, asOf)}
 	untyped := response.Untyped()
-	entry.Local, _ = response.Wire()
+	made, err := formsOf(response)
+	if err != nil {
+		return stored{}, err
+	}
+	entry := cache.Entry{Forms: made, StoredAt: asOf, Life: s.lifeNow(l.permit, asOf)}
 	if err = snapshotErr; err == nil && untyped == nil && !overtaken {
 		err = s.options.Store.Save(ctx, l.key, entry, at)
 	}
@@ -298,17 +325,17 @@ func (s *step) fetchAndSave(ctx context.Context, l lookup) (stored, error) {
 		s.options.Store.Overtaken(l.tags)
 	case err != nil && !errors.Is(err, cache.ErrUnavailable):
 		s.options.Logger.WarnContext(ctx, "an answer cannot be stored", "method", l.permit.Method().Name(), "error", err.Error())
-		s.replaceNothing(ctx, l)
+		s.replaceNothing(l)
 	case untyped != nil || overtaken:
-		s.replaceNothing(ctx, l)
+		s.replaceNothing(l)
 	}
 	return stored{entry: entry, untyped: untyped, requestID: response.UpstreamRequestID(), fetched: true}, nil
 }
 
 // replaceNothing drops what is stored in this process behind an answer that is not
 // stored, and may be newer: the next reader must not go back in time.
-func (s *step) replaceNothing(ctx context.Context, l lookup) {
-	if _, ok := s.load(ctx, s.options.Near, l); ok {
+func (s *step) replaceNothing(l lookup) {
+	if _, ok := s.near(l); ok {
 		s.options.Store.Overtaken(l.tags)
 	}
 }

@@ -68,12 +68,12 @@ func (d *Door) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 	for name, values := range info.ResponseHeader().All() {
 		w.Header()[name] = values
 	}
-	if err == nil && s.response == nil {
+	if err == nil && s.answer == nil {
 		err = errors.New("a call without an answer")
 	}
 	if err != nil {
 		d.refuse(w, r, s, err)
 		return
 	}
-	d.write(w, r, http.StatusOK, s.response.JSON())
+	d.write(w, r, http.StatusOK, s.answer)
 }

@@ -22,6 +22,9 @@ import (
 // readTimeout bounds how long a body may take to arrive.
 const readTimeout = 30 * time.Second
 
+// errNoAnswer is the error for an answer that this door cannot send.
+var errNoAnswer = errors.New("an answer that is not the upstream's")
+
 // stream is the one request and the one answer of a call.
 type stream struct {
 	writer  http.ResponseWriter
@@ -29,8 +32,8 @@ type stream struct {
 	most    int // bytes of the body
 	match   upstream.Match
 	method  *catalog.Method // nil for a path that is not an operation of the API
-	// response is set when the call has one.
-	response *pipeline.Response
+	// answer is the upstream's JSON; it is set when the call has an answer.
+	answer []byte
 	// status is that of a refusal for which the code is not specific enough.
 	status int
 }
@@ -61,10 +64,17 @@ func (s *stream) SendHeaders() error { return nil }
 // Send keeps the answer until the call has ended.
 func (s *stream) Send(msg any) error {
 	response, ok := msg.(*pipeline.Response)
-	if !ok || len(response.JSON()) == 0 {
-		return errors.New("an answer that is not the upstream's")
+	if !ok {
+		return errNoAnswer
 	}
-	s.response = response
+	answer, err := response.JSON()
+	if err != nil {
+		return err
+	}
+	if len(answer) == 0 {
+		return errNoAnswer
+	}
+	s.answer = answer
 	return nil
 }
 

@@ -62,7 +62,7 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key *up
 		if err := join(ctx, r.shared, org); err != nil {
 			return nil, refusedBy(c, err)
 		}
-		tiers.Bus, leases = r.shared, r.shared
+		tiers.Bus, tiers.Way, leases = r.shared, buildID(), r.shared
 		if tiers.Shared, err = sealed(ctx, r.shared, c.EncryptionKeys, r.events, logger); err != nil {
 			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
 		}
