@@ -93,9 +93,11 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Tracer makes the spans of calls and of their stages; nil makes none.
 	Tracer trace.Tracer
-	// Logger gets a line a call, with its request_id and trace_id; the default
-	// discards it.
+	// Logger gets lines of calls, with their request_id and trace_id; the default
+	// discards them.
 	Logger *slog.Logger
+	// Lines says which calls have a line; the default is those that failed on this side.
+	Lines observe.Lines
 	// Validator checks requests; the default applies the rules that their schema
 	// declares. It keeps what it compiles of these: servers of one process may
 	// share one.

@@ -1,4 +1,4 @@
-// Package observe shows calls to operators: spans, metrics, and a line in the log.
+// Package observe shows calls to operators: spans, metrics, and lines in the log.
 // Its interceptors read the account of a call ([accounting.Call]) after the handler
 // has returned, and change nothing.
 //

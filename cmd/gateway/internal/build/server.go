@@ -47,6 +47,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Metrics:       registry,
 		Tracer:        g.telemetry.Tracer(),
 		Logger:        g.logger,
+		Lines:         lines(conf.Log),
 		Inventory:     inventories,
 	})
 }

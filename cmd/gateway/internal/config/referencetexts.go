@@ -94,6 +94,8 @@ func keyTexts() map[string]string {
 		"shutdown.timeout": "The longest time for the whole shutdown, with the delay. A supervisor has to wait longer before it kills the gateway.",
 
 		"log.level":                     "The lowest level that is logged. `PUT /loglevel` on `ops_listen`, from the same machine, changes it while the gateway runs.",
+		"log.calls":                     "Which calls have a line when they are over: those that failed on this side or were slow (`failed`), `all`, or `none`. Every call has a record in the audit log. [operations.md](operations.md#logs)",
+		"log.slow":                      "From when on a call is slow; streams never are. `0s`: none is.",
 		"telemetry.otlp_endpoint":       "OpenTelemetry collector: `host:port` for gRPC, a URL for HTTP. Empty: nothing is sent.",
 		"telemetry.otlp_insecure":       "Whether the connection to the collector has no TLS.",
 		"telemetry.otlp_headers":        "Headers of every export; their values are secrets.",
