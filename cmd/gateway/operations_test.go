@@ -170,7 +170,7 @@ func documentedMetrics(t *testing.T) map[string]family {
 // documentation, the dashboard and the alerts.
 func TestMetricsExist(t *testing.T) {
 	t.Parallel()
-	s := startServed(t, "leases: {path: "+filepath.Join(t.TempDir(), "leases.db")+"}\n")
+	s := startServed(t, "telemetry: {stages: true}\nleases: {path: "+filepath.Join(t.TempDir(), "leases.db")+"}\n")
 	// Members that this build does not know are counted by a metric.
 	defer s.fake.Inject(sandbox.Fault{Kind: sandbox.Drift, Op: "*", Variant: "fields"})()
 	var out strings.Builder

@@ -232,7 +232,7 @@ func TestSpans(t *testing.T) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter))
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 	known := catalogtest.Method(t, "ProjectService/GetProject")
-	for _, tracer := range []*observe.Tracer{observe.NewTracer(provider.Tracer("test"), catalogtest.Gateway(t)), observe.NewTracer(nil, nil)} {
+	for _, tracer := range []*observe.Tracer{observe.NewTracer(provider.Tracer("test"), nil, catalogtest.Gateway(t)), observe.NewTracer(nil, nil, nil)} {
 		_ = call(t, known.Procedure, "ann", nil, tracer.WithSpan, func(next connect.ServerFunc) connect.ServerFunc {
 			return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 				_, span := tracer.Stage(ctx, observe.StageAuthorize)
@@ -242,7 +242,7 @@ func TestSpans(t *testing.T) {
 		})
 	}
 	spans := exporter.GetSpans()
-	if len(spans) != 2 || spans[0].Name != observe.StageAuthorize || spans[1].Name != known.Name() || spans[0].Parent.SpanID() != spans[1].SpanContext.SpanID() {
+	if len(spans) != 2 || spans[0].Name != observe.StageAuthorize.String() || spans[1].Name != known.Name() || spans[0].Parent.SpanID() != spans[1].SpanContext.SpanID() {
 		t.Errorf("%+v", spans)
 	}
 }

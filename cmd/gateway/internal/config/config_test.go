@@ -109,6 +109,7 @@ telemetry:
   sample_ratio: 0.125
   service_name: gateway-eu
   send_traceparent: true
+  stages: true
 `
 
 func TestLoadConfig(t *testing.T) {
@@ -145,7 +146,7 @@ func TestLoadConfig(t *testing.T) {
 		Log: Log{Level: LogLevel(slog.LevelDebug), Calls: LogNone},
 		Telemetry: Telemetry{
 			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []Header{{Name: "authorization", Env: "OTLP"}},
-			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true,
+			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true, Stages: true,
 		},
 	}
 	withDefaults := New(defaults())
@@ -205,7 +206,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_INVENTORY_CONCURRENCY": "5", "GATEWAY_INVENTORY_LONGEST_STREAM": "2h", "GATEWAY_INVENTORY_OUTERMOST_ITEMS": "3000",
 			"GATEWAY_LEASES_PATH": "/var/lib/leases.db", "GATEWAY_LEASES_ORGANIZATION": "other", "GATEWAY_LEASES_SWEEP_INTERVAL": "1h", "GATEWAY_LEASES_KEEP_ENDED": "2h",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
-			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_LOG_CALLS": "all", "GATEWAY_LOG_SLOW": "300ms", "GATEWAY_UPSTREAM_ANSWERS": "lenient", "GATEWAY_UPSTREAM_ID_CHARACTERS": "_@", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
+			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_LOG_CALLS": "all", "GATEWAY_LOG_SLOW": "300ms", "GATEWAY_TELEMETRY_STAGES": "false", "GATEWAY_UPSTREAM_ANSWERS": "lenient", "GATEWAY_UPSTREAM_ID_CHARACTERS": "_@", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
 			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
 			"GATEWAY_TELEMETRY_SERVICE_NAME": "other", "GATEWAY_TELEMETRY_SEND_TRACEPARENT": "false",
 		}, everyVariable},

@@ -59,6 +59,7 @@ func (c *Config) settings() []setting {
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
+		{"telemetry.stages", &c.Telemetry.Stages},
 	}, c.Log.settings(), c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings(), c.Vault.settings())
 }
 

@@ -105,6 +105,7 @@ func keyTexts() map[string]string {
 		"telemetry.sample_ratio":        "Share of the traces that begin in the gateway and are exported, 0 to 1.",
 		"telemetry.service_name":        "Name of the gateway in traces and metrics.",
 		"telemetry.send_traceparent":    "Whether the ids of trace and span are sent to the upstream.",
+		"telemetry.stages":              "Whether the stages of calls are measured (`gateway_stage_seconds`), and CPU profiles are labelled by RPC and stage. It costs some microseconds a call. [operations.md](operations.md#stages)",
 
 		"audit.path":             "Where the records of calls go: a file, which is opened again on SIGHUP; `-` for standard output; or a collector's socket, `unix:///path` or `tcp://host:port`. [audit.md](audit.md)",
 		"audit.required":         "Which calls are refused when they cannot be recorded: none (`false`), writes (`true`), these with reads about access and streams (`sensitive`), or every call (`all`). [audit.md](audit.md#required-records)",
