@@ -17,8 +17,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams, hangup hangups) (er
 	if err != nil {
 		return err
 	}
-	log := build.OpenLog(std.err, conf.Log)
-	defer log.Close()
+	log := build.OpenLog(std.err, conf.Log) //nolint:contextcheck // Its lines outlive the signal.
+	defer log.Close()                       //nolint:contextcheck // The same.
 	keepLastLines(ctx, log.Flush)
 	unknown.Log(ctx, log.Logger)
 	g, err := build.New(ctx, build.Options{

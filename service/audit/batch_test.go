@@ -110,7 +110,7 @@ func TestAFileTakesABatchAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	s := new(sink)
 	s.use(out)
 	var batch []*entry

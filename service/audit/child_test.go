@@ -189,7 +189,7 @@ func TestWhatAKillLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stdin.Close()
+	defer func() { _ = stdin.Close() }()
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -254,7 +254,7 @@ func BenchmarkLine(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer null.Close()
+	defer func() { _ = null.Close() }()
 	buffer := logbuffer.Open(logbuffer.Options{Out: null, Format: format})
 	defer buffer.Close(b.Context())
 	for name, logger := range map[string]*slog.Logger{"direct": slog.New(format(null)), "buffer": slog.New(buffer.Handler())} {
