@@ -21,7 +21,7 @@ func (s *server) interceptors() []connect.ServerInterceptor {
 		accounting.WithCall,
 		s.tracer.WithSpan,
 		s.metrics.WithMetrics,
-		observe.WithLog(s.options.Logger),
+		observe.WithLog(s.options.Logger, s.options.Lines),
 		s.recorder.WithRecord,
 		rpcerror.WithCallerErrors,
 		observe.WithRecovery(s.options.Logger),

@@ -21,7 +21,7 @@ func (s *server) steps(reads *readcache.Metrics, writes *idempotency.Metrics) []
 		{"idempotency", idempotency.Step(s.options.Idempotency, writes)}, // A write with a key is made once; a repeated call intends nothing.
 		{"intent", s.recorder.Intent},                                    // A write that cannot be recorded is not made.
 		{"read cache", readcache.Step(s.options.Cache, reads, s.tracer)}, // A read is answered from what is stored.
-		{"pacing", pacing.Pace(s.options.Upstream)},                      // All else waits for the budget.
+		{"pacing", pacing.Pace(s.options.Upstream, s.tracer)},            // All else waits for the budget.
 		{"invalidation", readcache.Invalidation(s.options.Cache)},        // From here on, what a write makes stale is stale.
 	}
 }
@@ -32,5 +32,5 @@ func (s *server) invoker(reads *readcache.Metrics, writes *idempotency.Metrics) 
 	for _, step := range s.steps(reads, writes) {
 		decorators = append(decorators, step.Decorator)
 	}
-	return pipeline.Chain(pacing.Send(), decorators...)
+	return pipeline.Chain(pacing.Send(s.tracer), decorators...)
 }

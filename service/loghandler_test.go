@@ -11,6 +11,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
+	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -23,7 +24,7 @@ func TestLogLinesNameTheCall(t *testing.T) {
 		logger.With("part", "upstream").InfoContext(ctx, "deep inside")
 		return &upstream.Reply{Status: http.StatusOK, Body: []byte(`{"object": "list", "data": []}`)}, nil
 	})
-	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithOptions(func(o *service.Options) { o.Logger = logger }))
+	gateway := gatewaytest.New(t, gatewaytest.WithUpstream(up), gatewaytest.WithMemoryCache(), gatewaytest.WithOptions(func(o *service.Options) { o.Logger, o.Lines.Calls = logger, observe.AllCalls }))
 	ctx, info := connect.NewClientContext(t.Context())
 	info.RequestHeader().Set("Traceparent", callersTraceparent)
 	if err := listProjects(ctx, gateway.Client("root")); err != nil {

@@ -6,6 +6,7 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
+	"github.com/admin-gateway/admin-gateway/service"
 )
 
 // BenchmarkMemoryHit is what a read costs that memory answers, without a wire: from
@@ -13,6 +14,11 @@ import (
 func BenchmarkMemoryHit(b *testing.B) {
 	g := gatewaytest.New(b, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(gatewaytest.AnswerProject)),
 		gatewaytest.WithMemoryCache(), gatewaytest.WithAudit(new(lastRecord)))
+	hitMemory(b, g)
+}
+
+func hitMemory(b *testing.B, g *gatewaytest.Gateway) {
+	b.Helper()
 	client, m := g.Client("root"), catalogtest.Method(b, "ProjectService/GetProject")
 	request, answer := &adminv1.GetProjectRequest{ProjectId: "proj_0123456789abcdef"}, m.Response.New().Interface()
 	b.ReportAllocs()
@@ -21,4 +27,11 @@ func BenchmarkMemoryHit(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkMemoryHitWithStages is the same while the stages are measured.
+func BenchmarkMemoryHitWithStages(b *testing.B) {
+	g := gatewaytest.New(b, gatewaytest.WithUpstream(gatewaytest.UpstreamFunc(gatewaytest.AnswerProject)),
+		gatewaytest.WithMemoryCache(), gatewaytest.WithAudit(new(lastRecord)), gatewaytest.WithOptions(func(o *service.Options) { o.Stages = true }))
+	hitMemory(b, g)
 }

@@ -87,7 +87,7 @@ func TestOwnCallsTakeEveryStep(t *testing.T) {
 	s := &server{options: Options{
 		Upstream: up, Cache: answers, Callers: admissiontest.NewPolicy(t, methods, admissiontest.RootPolicy), Authenticator: authenticator,
 		Metrics: prometheus.NewRegistry(), Logger: accounting.Logger(nil), LongestCall: time.Minute,
-	}, tracer: observe.NewTracer(nil, methods), recorder: record.New(record.Options{Log: log, Required: record.RequireWrites})}
+	}, tracer: observe.NewTracer(nil, nil, methods), recorder: record.New(record.Options{Log: log, Required: record.RequireWrites})}
 	if err := s.build(methods); err != nil {
 		t.Fatal(err)
 	}

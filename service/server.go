@@ -93,9 +93,13 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Tracer makes the spans of calls and of their stages; nil makes none.
 	Tracer trace.Tracer
-	// Logger gets a line a call, with its request_id and trace_id; the default
-	// discards it.
+	// Stages measures the stages of calls, and labels profiles by RPC and stage.
+	Stages bool
+	// Logger gets lines of calls, with their request_id and trace_id; the default
+	// discards them.
 	Logger *slog.Logger
+	// Lines says which calls have a line; the default is those that failed on this side.
+	Lines observe.Lines
 	// Validator checks requests; the default applies the rules that their schema
 	// declares. It keeps what it compiles of these: servers of one process may
 	// share one.
@@ -130,7 +134,10 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 		options.LongestCall = DefaultLongestCall
 	}
 	options.Inventory = options.Inventory.WithDefaults()
-	s := &server{options: options, tracer: observe.NewTracer(options.Tracer, methods)}
+	s := &server{options: options}
+	if err := s.trace(methods); err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
 	s.recorder = record.New(record.Options{
 		Log: options.Audit, Required: options.AuditRequired, Key: options.AuditKey, Origins: options.Origins, Tracer: s.tracer,
 	})
@@ -201,6 +208,18 @@ func (s *server) adminKeys(methods *catalog.Catalog) (pipeline.Handlers, error) 
 		return nil, err
 	}
 	return s.options.AdminKeys.Handlers(adminkeys.Dependencies{Calls: calls, Catalog: methods})
+}
+
+// trace makes what shows the stages of calls.
+func (s *server) trace(methods *catalog.Catalog) (err error) {
+	var stages *observe.Stages
+	if s.options.Stages {
+		if stages, err = observe.NewStages(s.options.Metrics); err != nil {
+			return err
+		}
+	}
+	s.tracer = observe.NewTracer(s.options.Tracer, stages, methods)
+	return nil
 }
 
 // build makes the parts that have metrics of their own.

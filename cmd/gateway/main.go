@@ -50,6 +50,7 @@ func main() {
 	// go-redis logs every failed connection. The metrics count them.
 	redis.SetLogger(silence{})
 	ctx, end := context.WithCancel(context.Background())
+	last := new(lastLines)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -57,9 +58,11 @@ func main() {
 		end()
 		// The second signal ends the process at once. The kernel's default action
 		// would not end the first process of a container.
-		os.Exit(killedBy(<-signals))
+		second := <-signals
+		last.write()
+		os.Exit(killedBy(second))
 	}()
-	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
+	os.Exit(run(withLastLines(ctx, last), os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
 // killedBy returns the exit code for a signal, as a shell does: 130 or 143.

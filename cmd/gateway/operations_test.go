@@ -170,7 +170,7 @@ func documentedMetrics(t *testing.T) map[string]family {
 // documentation, the dashboard and the alerts.
 func TestMetricsExist(t *testing.T) {
 	t.Parallel()
-	s := startServed(t, "leases: {path: "+filepath.Join(t.TempDir(), "leases.db")+"}\n")
+	s := startServed(t, "telemetry: {stages: true}\nleases: {path: "+filepath.Join(t.TempDir(), "leases.db")+"}\n")
 	// Members that this build does not know are counted by a metric.
 	defer s.fake.Inject(sandbox.Fault{Kind: sandbox.Drift, Op: "*", Variant: "fields"})()
 	var out strings.Builder
@@ -291,13 +291,12 @@ func alerts(t *testing.T) map[string]string {
 // TestLogLevel: the level can be changed at run time, from the machine itself.
 func TestLogLevel(t *testing.T) {
 	t.Parallel()
-	s := startServed(t, "log: {level: debug}\n")
-	lines := func() int {
+	s := startServed(t, "log: {level: debug, calls: all}\n")
+	lines := func() {
 		status, body := ask(t, http.MethodPost, s.url+"/admingateway.admin.v1.UserService/ListUsers", "{}", "Content-Type", "application/json", "Authorization", "Bearer "+s.who.auditor)
 		if status != http.StatusOK {
 			t.Fatalf("%d %s", status, body)
 		}
-		return strings.Count(s.err.String(), `"msg":"call"`)
 	}
 	lines()
 	s.err.line(t, s.ended, `"msg":"call"`)
@@ -318,10 +317,11 @@ func TestLogLevel(t *testing.T) {
 			t.Errorf("%s %.10q: %d %q, want %d %q", test.method, test.body, status, body, test.status, test.want)
 		}
 	}
-	if n := lines(); n != 1 || !strings.Contains(s.err.String(), "the log level is changed") {
+	lines() // It has no line.
+	s.stop(t)
+	if n := strings.Count(s.err.String(), `"msg":"call"`); n != 1 || !strings.Contains(s.err.String(), "the log level is changed") {
 		t.Errorf("at warn there are %d lines for two calls: %s", n, s.err)
 	}
-	s.stop(t)
 }
 
 // TestDebugStaysHere: profiles and the log level are not on the callers' port.

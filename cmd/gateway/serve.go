@@ -17,10 +17,12 @@ func (c *serveCommand) Run(ctx context.Context, std streams, hangup hangups) (er
 	if err != nil {
 		return err
 	}
-	logger, level := build.NewLogger(std.err, conf.Log)
-	unknown.Log(ctx, logger)
+	log := build.OpenLog(std.err, conf.Log) //nolint:contextcheck // Its lines outlive the signal.
+	defer log.Close()                       //nolint:contextcheck // The same.
+	keepLastLines(ctx, log.Flush)
+	unknown.Log(ctx, log.Logger)
 	g, err := build.New(ctx, build.Options{
-		Config: conf, Version: version(), Stdout: std.out, Logger: logger, Level: level, ReopenAudit: hangup, Stopping: ctx.Done(),
+		Config: conf, Version: version(), Stdout: std.out, Logger: log.Logger, Level: log.Level, Log: log, ReopenAudit: hangup, Stopping: ctx.Done(),
 	})
 	if err != nil {
 		return err

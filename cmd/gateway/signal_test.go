@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -156,6 +157,28 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 				t.Error("the call was answered")
 			}
 		})
+	}
+}
+
+// TestTheSecondSignalLosesNoLine: what was logged before it is written before the
+// process ends.
+func TestTheSecondSignalLosesNoLine(t *testing.T) {
+	t.Parallel()
+	c := startChild(t, "\nshutdown: {delay: 5m, timeout: 10m}\nlog: {calls: all}\n")
+	client := http2Client()
+	t.Cleanup(client.CloseIdleConnections)
+	c.signal(t, syscall.SIGTERM)
+	waitForStatus(t, "http://"+c.OpsListen+"/readyz", http.StatusServiceUnavailable)
+	w := &writer{
+		client:  adminv1connect.NewProjectServiceClient(connect.NewClient(connecthttp.NewTransport(client, "http://"+c.Listen, connecthttp.WithGRPC()), withToken(c.token))),
+		written: make(map[string]string),
+	}
+	if !w.write(t.Context(), 0) {
+		t.Fatal(w.refused)
+	}
+	c.signal(t, syscall.SIGTERM)
+	if code := c.exit(t); code != 143 || !strings.Contains(c.err.String(), `"msg":"call"`) {
+		t.Errorf("exit code %d, and the log is %s", code, c.err)
 	}
 }
 

@@ -18,6 +18,7 @@ func TestTelemetryArrives(t *testing.T) {
 	const trace, header = "0af7651916cd43dd8448eb211c80319c", "Bearer of-the-collector"
 	receiver, collector := otlptest.GRPC(t)
 	s := startServed(t, `
+log: {calls: all}
 telemetry:
   otlp_endpoint: `+collector+`
   otlp_insecure: true

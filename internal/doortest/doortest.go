@@ -38,7 +38,7 @@ func Interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerIn
 		accounting.WithCall,
 		noTracer.WithSpan,
 		metrics.WithMetrics,
-		observe.WithLog(logger),
+		observe.WithLog(logger, observe.Lines{Calls: observe.AllCalls}),
 		record.New(record.Options{Log: forgetful{}}).WithRecord,
 		observe.WithRecovery(logger),
 		door.WithDeadline(longest, longest),

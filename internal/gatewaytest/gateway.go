@@ -28,6 +28,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/leases"
+	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -173,8 +174,8 @@ func WithRequiredAudit() Option {
 	return func(s *settings) { s.options.AuditRequired = record.RequireWrites }
 }
 
-// WithLogs collects the lines of the log, those for debugging too, and those of the
-// client of the upstream. The default discards them.
+// WithLogs collects the lines of the log, those for debugging too, those of all calls,
+// and those of the client of the upstream. The default discards them.
 func WithLogs() Option { return func(s *settings) { s.logs = true } }
 
 // WithTelemetry collects metrics and spans.
@@ -246,6 +247,7 @@ func (g *Gateway) observe(s *settings) {
 	if s.logs {
 		g.Logs = new(Logs)
 		s.options.Logger = slog.New(slog.NewJSONHandler(g.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s.options.Lines.Calls = observe.AllCalls
 	}
 	if s.telemetry {
 		g.Metrics = prometheus.NewRegistry()

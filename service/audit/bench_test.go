@@ -2,7 +2,9 @@ package audit
 
 import (
 	"io"
+	"runtime"
 	"testing"
+	"time"
 )
 
 func BenchmarkAppendLines(b *testing.B) {
@@ -33,6 +35,29 @@ func BenchmarkOffer(b *testing.B) {
 			b.ReportMetric(float64(l.Dropped().Callers)/float64(b.N), "dropped/op")
 		})
 	}
+}
+
+// BenchmarkOfferKept is what the record of a cached read costs on one processor, with
+// its way to the file: nothing is dropped, and all are written at the end.
+func BenchmarkOfferKept(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	l, err := Open(Options{Path: b.TempDir() + "/audit.log", Queue: 1 << 30})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := &Record{
+		Time: time.Now(), Event: EventCall, RequestID: "req_NEVERGONNAGIVEYOUUPABCDEFG", Caller: "search-bot", Authenticated: "token", Credential: "5a4c17bc1ce9",
+		Peer: "192.0.2.7:51234", Method: "admingateway.admin.v1.ProjectService/ListProjects", Permission: "projects.read", Decision: DecisionAllowed,
+		Grant: "grants[0]", Code: "ok", Cache: "hit", Duration: 41 * time.Microsecond,
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Offer(r)
+	}
+	if err := l.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(l.Dropped().Callers)/float64(b.N), "dropped/op")
 }
 
 func BenchmarkWrite(b *testing.B) {

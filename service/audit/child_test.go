@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Some things happen to a whole process, so a test starts another: its own
@@ -23,6 +25,7 @@ func runChild(name string) int {
 	children := map[string]func() error{
 		"broken pipe": childWithBrokenPipe,
 		"limited":     childWithLimitedFiles,
+		"killed":      childThatIsKilled,
 	}
 	if err := children[name](); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
@@ -173,4 +176,60 @@ func childWithLimitedFiles() error {
 		return err
 	}
 	return errors.Join(l.Write(ctx, call("4")), l.Close(ctx))
+}
+
+// TestWhatAKillLeaves: a record that was written is in the file before Write returns,
+// and one that was offered when it has lingered, though the process never closes the
+// log.
+func TestWhatAKillLeaves(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/audit"
+	command := child(t, "killed", "AUDIT_TEST_PATH="+path)
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stdin.Close() }()
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdout.Read(make([]byte, 1)); err != nil { // It has written one.
+		t.Fatal(err)
+	}
+	read := func() []string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids(t, text)
+	}
+	if got := read(); len(got) == 0 || got[0] != "written" {
+		t.Errorf("after Write the file has %q", got)
+	}
+	for within := within(t); len(read()) < 2 && within.Err() == nil; {
+		<-time.After(time.Millisecond)
+	}
+	_ = command.Process.Kill()
+	_ = command.Wait() // It was killed.
+	if got := read(); !slices.Equal(got, []string{"written", "offered"}) {
+		t.Errorf("after the kill the file has %q", got)
+	}
+}
+
+func childThatIsKilled() error {
+	l, err := Open(Options{Path: os.Getenv("AUDIT_TEST_PATH")})
+	if err != nil {
+		return err
+	}
+	if err := l.Write(context.Background(), call("written")); err != nil {
+		return err
+	}
+	_, _ = os.Stdout.WriteString("w")
+	l.Offer(call("offered"))
+	_, _ = os.Stdin.Read(make([]byte, 1)) // It is killed.
+	return nil
 }

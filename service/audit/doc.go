@@ -13,7 +13,8 @@
 // pipe takes whole or not at all, however many processes write to it.
 //
 // Lines come in the order in which they were written, which is about the order
-// in which calls ended. A line that the kernel has taken outlives the process,
+// in which calls ended. Offered records are written together, a tenth of a second
+// later at the most; a record that somebody waits for is written at once. A line that the kernel has taken outlives the process,
 // and with Options.Sync also a loss of power.
 //
 // It imports no other package of service/: a record is plain data. Package record

@@ -47,7 +47,8 @@ type Options struct {
 
 // Log writes records to a sink. Its methods may be called at the same time.
 //
-// One goroutine writes. When the sink fails, it is tried again with every Write,
+// One goroutine writes. Offered records linger for a tenth of a second at the most, to
+// be written together; a Write does not. When the sink fails, it is tried again with every Write,
 // and once a second for the records that were offered, which wait meanwhile; where
 // there are none, a record of the log's own shows that it works again. A FIFO that
 // has lost its reader, or a file that has gone bad, is opened anew, at most once a
@@ -63,6 +64,7 @@ type Log struct {
 	closing  chan struct{}   // Closed by Close: write what is there, and end.
 	quit     chan struct{}   // Closed when Close waits no longer: end.
 	done     chan struct{}   // Closed when the writer has ended.
+	always   chan struct{}   // Closed.
 	quitOnce sync.Once
 
 	closeOnce  sync.Once
@@ -109,7 +111,7 @@ func Open(options Options) (*Log, error) {
 		if options.Stdout == nil {
 			return nil, newError("open", s.path, errors.New("no standard output was given"))
 		}
-		s.out = ownStdout(options.Stdout)
+		s.use(ownStdout(options.Stdout))
 	default:
 		s.open = openPath
 	}
@@ -132,7 +134,9 @@ func start(options Options, s *sink) (*Log, error) {
 		closing: make(chan struct{}),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
+		always:  make(chan struct{}),
 	}
+	close(l.always)
 	l.free.New = func() any { return new(entry) }
 	s.written, s.lost, s.timeout, s.durable = &l.written, &l.lost, l.timeout, options.Sync
 	w := &writer{log: l, sink: s}

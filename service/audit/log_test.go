@@ -61,7 +61,7 @@ func TestSinkThatHangs(t *testing.T) {
 		var logged lockedBuffer
 		l := open(t, Options{Stdout: out, Queue: 3, Logger: logged.logger()})
 		l.Offer(call("first"))
-		synctest.Wait() // The writer has it, and hangs.
+		lingered() // The writer has it, and hangs.
 		for i := range 10 {
 			l.Offer(call(fmt.Sprint(i)))
 		}
@@ -131,7 +131,7 @@ func TestSinkThatMovesAgain(t *testing.T) {
 		l := open(t, Options{Stdout: out, Queue: 3})
 		for i := range 4 {
 			l.Offer(call(fmt.Sprint(i)))
-			synctest.Wait()
+			lingered()
 		}
 		if err := l.Write(t.Context(), call("refused")); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("write: %v", err)
@@ -156,9 +156,10 @@ func TestRetryOfWhatWasOffered(t *testing.T) {
 		out := &faulty{plan: []int{-1, -1, -1, 5, -1}}
 		var logged lockedBuffer
 		l := open(t, Options{Stdout: out, Logger: logged.logger()})
-		start := time.Now()
 		l.Offer(call("1"))
 		l.Offer(call("2"))
+		lingered()
+		start := time.Now()
 		for l.Written() < 2 {
 			<-time.After(time.Second)
 			synctest.Wait()

@@ -26,7 +26,11 @@ type queues struct {
 	mu     sync.Mutex
 	closed bool
 	lanes  [2]lane // Callers before strangers.
-	// ready has room for one, and something in it while a lane has records.
+	bytes  int     // Of text in both.
+	// behind says that a batch left records, which have lingered with it.
+	behind bool
+	// ready has room for one. Something is put into it when the first record comes, and
+	// when the records have become due: a record alone wakes nobody.
 	ready chan struct{}
 }
 
@@ -49,43 +53,72 @@ func (q *queues) push(e *entry, stranger bool, key string) (dropped *entry) {
 		l.dropped++
 		return e
 	}
-	dropped = l.push(e, key)
-	q.signal()
+	first, wasDue := q.isEmpty(), q.isDue()
+	if dropped = l.push(e, key); dropped != e {
+		q.bytes += len(e.text)
+	}
+	for gone := dropped; gone != nil; gone = gone.next {
+		if gone != e {
+			q.bytes -= len(gone.text)
+		}
+	}
+	if first || !wasDue && q.isDue() {
+		q.signal()
+	}
 	return dropped
 }
 
-// pop takes the record that came first, of callers before strangers; nil when there is
-// none.
-func (q *queues) pop() *entry {
+// pop appends records to a batch until it has enough bytes: those that came first, of
+// callers before strangers.
+func (q *queues) pop(batch []*entry, enough int) []*entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	defer q.signal()
 	for i := range q.lanes {
-		if e := q.lanes[i].pop(); e != nil {
-			return e
+		for enough > 0 {
+			e := q.lanes[i].pop()
+			if e == nil {
+				break
+			}
+			batch = append(batch, e)
+			q.bytes -= len(e.text)
+			enough -= len(e.text)
 		}
 	}
-	return nil
+	if q.behind = !q.isEmpty(); q.behind {
+		q.signal()
+	}
+	return batch
 }
 
-// signal says whether there is something to pop.
 func (q *queues) signal() {
-	if q.lanes[0].first == nil && q.lanes[1].first == nil {
-		return
-	}
 	select {
 	case q.ready <- struct{}{}:
 	default:
 	}
 }
 
+// due says whether the records have lingered enough: a batch is full, a queue is half
+// full, or a batch before has left them.
+func (q *queues) due() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.isDue()
+}
+
+func (q *queues) isDue() bool {
+	return q.behind || q.bytes >= batchBytes || q.lanes[0].halfFull() || q.lanes[1].halfFull()
+}
+
 // empty says whether there is nothing to pop.
 func (q *queues) empty() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lanes[0].first == nil && q.lanes[1].first == nil
+	return q.isEmpty()
 }
 
+func (q *queues) isEmpty() bool { return q.lanes[0].first == nil && q.lanes[1].first == nil }
+
+// close makes push drop everything.
 func (q *queues) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -132,7 +165,7 @@ func (q *queues) tell(l *lane, r *Record) {
 // record goes. So a flood costs the records of the one who makes it.
 type lane struct {
 	name          string
-	room          int // Lines that it still takes.
+	size, room    int // Lines that it takes, and those that it still takes.
 	entries       int
 	first, last   *entry
 	shares        map[string]*share // Of those with records in the queue.
@@ -149,8 +182,10 @@ type share struct {
 }
 
 func newLane(name string, room int) lane {
-	return lane{name: name, room: room, shares: make(map[string]*share)}
+	return lane{name: name, size: room, room: room, shares: make(map[string]*share)}
 }
+
+func (l *lane) halfFull() bool { return l.room <= l.size/2 }
 
 func (l *lane) push(e *entry, key string) (dropped *entry) {
 	held := 0

@@ -41,11 +41,17 @@ func while(t *testing.T, options Options, offers func(*Log)) (*Log, []line) {
 	options.Stdout = out
 	l := open(t, options)
 	l.Offer(&Record{Event: EventCall, Caller: "first"})
-	synctest.Wait() // The writer has it, and hangs.
+	lingered() // The writer has it, and hangs.
 	offers(l)
 	close(out.gate)
 	mustClose(t, l)
 	return l, linesOf(t, out.String())
+}
+
+// lingered waits until the writer has what was offered. It belongs into a bubble.
+func lingered() {
+	<-time.After(lingerTime)
+	synctest.Wait()
 }
 
 func count(lines []line, is func(line) bool) (n int) {

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -21,7 +20,7 @@ type stream interface {
 // line.
 type opener func(path string, create bool, patience time.Duration) (s stream, torn bool, err error)
 
-// sink puts whole lines on a stream, one after the other. It is not safe for
+// sink puts whole lines on a stream, in their order. It is not safe for
 // concurrent use.
 type sink struct {
 	path string
@@ -47,6 +46,9 @@ type sink struct {
 	restOffered bool   // No Write has reported it as failed.
 	restMark    bool   // It is no record of a call.
 
+	most   int    // Bytes that one write may have.
+	pieces []byte // The memory of such a write.
+
 	// durable says that a record counts once it is on the disk.
 	durable  bool
 	unsynced unsynced
@@ -59,31 +61,6 @@ type sink struct {
 func (s *sink) openFirst() error {
 	s.err = s.replace(true)
 	return s.err
-}
-
-// write writes a record by deadline, a line at a time. If it could be written only in
-// part, it is taken in spite of the error: it goes on before the next.
-func (s *sink) write(e *entry, deadline time.Time) (taken bool, err error) {
-	if err := s.finish(deadline); err != nil {
-		return false, err
-	}
-	for rest := e.text; len(rest) > 0; {
-		line := rest[:bytes.IndexByte(rest, '\n')+1]
-		n, err := s.put(line)
-		rest = rest[n:]
-		if s.err = err; err == nil {
-			continue
-		}
-		if taken = len(rest) < len(e.text); taken {
-			s.rest, s.restLine, s.restOffered, s.restMark = bytes.Clone(rest), true, e.result == nil, e.mark
-			if s.remote {
-				s.whole = bytes.Clone(e.text)
-			}
-		}
-		return taken, err
-	}
-	s.count(e.mark, e.result == nil)
-	return true, nil
 }
 
 // finish makes the stream ready for a line, by deadline: open, and with no line
@@ -180,9 +157,13 @@ func (s *sink) replace(create bool) error {
 	}
 	_ = s.flush() // It counts what is lost.
 	s.close()
-	s.out, s.err = out, nil
+	s.use(out)
+	s.err = nil
 	return nil
 }
+
+// use takes a stream into use.
+func (s *sink) use(out stream) { s.out, s.most = out, mostOf(out, s.remote) }
 
 // forget gives up the rest.
 func (s *sink) forget(cause error) {

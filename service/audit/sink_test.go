@@ -78,7 +78,7 @@ func TestRotationInALine(t *testing.T) {
 				l := started(t, d)
 				if test.offered {
 					l.Offer(call("1"))
-					synctest.Wait()
+					lingered()
 				} else if err := l.Write(t.Context(), call("1")); !errors.Is(err, errFaulty) {
 					t.Error(err)
 				}
@@ -145,7 +145,7 @@ func TestCloseInALine(t *testing.T) {
 			out := &faulty{plan: test.plan}
 			l := open(t, Options{Stdout: out})
 			l.Offer(call("1"))
-			synctest.Wait()
+			lingered()
 			if err := l.Close(within(t)); (err != nil) != (test.failed > 0) {
 				t.Error(err)
 			}

@@ -105,7 +105,7 @@ func TestSyncedBeforeItReturns(t *testing.T) {
 		}
 		// What was offered is synced when nothing more comes.
 		l.Offer(call("offered"))
-		synctest.Wait() // It is written, and not synced yet.
+		lingered() // It is written, and not synced yet.
 		counted(t, l, writers, 0)
 		<-time.After(time.Second)
 		p.hasAll(t)
@@ -162,8 +162,8 @@ func TestAnotherFileComesAfterASync(t *testing.T) {
 		"by request, and it fails":     {reopen: true, fails: true, written: 2, failed: 1},
 		"in a line":                    {plan: []int{10}, reopen: true, written: 3},
 		"in a line, and it fails":      {plan: []int{10}, reopen: true, fails: true, written: 2, failed: 1},
-		"after a failure":              {plan: []int{1000, -1}, written: 3},
-		"after a failure, and another": {plan: []int{1000, -1}, fails: true, written: 2, failed: 1},
+		"after a failure":              {plan: []int{pipeBytes, -1}, written: 3},
+		"after a failure, and another": {plan: []int{pipeBytes, -1}, fails: true, written: 2, failed: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,9 +173,13 @@ func TestAnotherFileComesAfterASync(t *testing.T) {
 				l := onPlatter(t, before, after)
 				before.fail.Store(test.fails)
 				for i := range 3 {
-					l.Offer(call(fmt.Sprint(i)))
+					r := call(fmt.Sprint(i))
+					r.Projects = slices.Repeat([]string{strings.Repeat("p", 90)}, 30) // Of two, each takes a write.
+					l.Offer(r)
+					if test.reopen == (i == 0) && i < 2 {
+						lingered() // The first is being written, alone or with the second.
+					}
 				}
-				synctest.Wait() // The first is being written.
 				if test.reopen {
 					if err := l.Reopen(); err != nil {
 						t.Error(err)
@@ -222,7 +226,7 @@ func TestCloseSaysWhatASyncLost(t *testing.T) {
 		p.fail.Store(true)
 		l.Offer(call("1"))
 		l.Offer(call("2"))
-		synctest.Wait() // The first is being written.
+		lingered() // They are being written.
 		if err := l.Close(within(t)); !errors.Is(err, errFaulty) || !strings.Contains(err.Error(), "records lost: 2") {
 			t.Errorf("%v", err)
 		}
@@ -292,7 +296,7 @@ func TestHangingSinkIsSeen(t *testing.T) {
 		out := &stuck{gate: make(chan struct{})}
 		l := open(t, Options{Stdout: out})
 		l.Offer(call("1"))
-		synctest.Wait()
+		lingered()
 		if err := l.Failing(); err != nil {
 			t.Errorf("too soon: %v", err)
 		}

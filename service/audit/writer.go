@@ -4,18 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// maxBatch is how many records share one wait for the disk.
-const maxBatch = 64
+const (
+	// maxBatch is how many records share one wait for the disk.
+	maxBatch = 64
+	// lingerTime is how long an offered record waits for others at the most, to be
+	// written with them. A crash of the process loses those of so much time.
+	lingerTime = 100 * time.Millisecond
+)
 
 // writer is the one goroutine that uses the sink.
 type writer struct {
 	log             *Log
 	sink            *sink
-	held            *entry      // An offered record that the sink did not take.
+	held            []*entry    // Offered records that the sink did not take.
+	lingering       *time.Timer // Runs from the first offered record on.
+	one             [1]*entry   // A batch of one.
 	failing         bool        // The last attempt failed, so records offered wait.
 	retry           *time.Timer // Runs while failing.
 	failureWarnings oncePerMinute
@@ -27,6 +35,8 @@ func (w *writer) run() {
 	defer w.sink.close()
 	w.retry = time.NewTimer(w.sink.retry)
 	defer w.retry.Stop()
+	w.lingering = time.NewTimer(lingerTime)
+	defer w.lingering.Stop()
 	for {
 		select {
 		case reply := <-w.log.reopens:
@@ -35,26 +45,52 @@ func (w *writer) run() {
 			w.settle(false)
 		default:
 		}
-		ready := w.log.offers.ready
-		if w.failing {
-			ready = nil
-		}
-		select {
-		case e := <-w.log.writes:
-			w.commit(e)
-		case <-ready:
-			w.held = w.log.offers.pop()
-			w.again()
-		case <-w.retry.C:
-			w.again()
-		case reply := <-w.log.reopens:
-			w.reopen(reply)
-		case <-w.log.closing:
-			w.flush()
+		if w.turn() {
 			return
 		}
 		w.settle(false)
 	}
+}
+
+// turn does what comes first, and returns whether it was the last.
+func (w *writer) turn() (last bool) {
+	ready, lingered, going := w.log.offers.ready, w.lingering.C, w.log.always
+	if w.failing {
+		ready, lingered = nil, nil
+	}
+	if w.failing || len(w.held) == 0 && w.sink.rest == nil {
+		going = nil
+	}
+	select {
+	case e := <-w.log.writes:
+		w.commit(e)
+	case <-going: // The sink was slow.
+		w.again()
+	case <-ready:
+		if !w.log.offers.due() {
+			w.lingering.Reset(lingerTime)
+			return false
+		}
+		w.batch()
+	case <-lingered:
+		w.batch()
+	case <-w.retry.C:
+		w.again()
+	case reply := <-w.log.reopens:
+		w.reopen(reply)
+	case <-w.log.closing:
+		w.flush()
+		return true
+	}
+	return false
+}
+
+// batch writes offered records.
+func (w *writer) batch() {
+	if len(w.held) == 0 {
+		w.held = w.log.offers.pop(w.held[:0], batchBytes)
+	}
+	w.again()
 }
 
 // reopen opens the path again, and answers.
@@ -72,7 +108,8 @@ func (w *writer) commit(e *entry) {
 	var batch [maxBatch]*entry
 	written := batch[:0]
 	for ok := true; ok; {
-		if _, err := w.attempt(e); err != nil {
+		w.one[0] = e
+		if _, err := w.attempt(w.one[:]); err != nil {
 			e.result <- err
 			break
 		}
@@ -106,47 +143,52 @@ func (w *writer) flushToDisk() error {
 	return err
 }
 
-// attempt writes an entry, and notes the result.
-func (w *writer) attempt(e *entry) (taken bool, err error) {
+// attempt writes entries, and notes the result.
+func (w *writer) attempt(batch []*entry) (taken int, err error) {
 	w.log.state.begin()
-	taken, err = w.sink.write(e, w.deadline())
+	taken, err = w.sink.write(batch, w.deadline())
 	w.log.state.end()
 	w.note(err)
 	return taken, err
 }
 
-// again retries after a failure: a held record, or a line that was cut off. Without
-// either, a record of the log's own shows whether the sink works.
+// mark writes a record of the log's own, and returns whether the sink took it.
+func (w *writer) mark(r *Record) bool {
+	w.one[0] = w.log.entry(r)
+	taken, _ := w.attempt(w.one[:]) // It notes the error.
+	w.log.recycle(w.one[0])
+	return taken > 0
+}
+
+// again retries after a failure: held records, or a line that was cut off. Without
+// either, a record of the log's own shows whether the sink works. Of the records that
+// wait it tries one.
 func (w *writer) again() {
-	if w.held == nil && w.failing {
-		w.held = w.log.offers.pop()
+	if len(w.held) == 0 && w.failing {
+		w.held = w.log.offers.pop(w.held[:0], 1)
 	}
 	switch {
-	case w.held != nil:
-		if taken, err := w.attempt(w.held); taken || err == nil {
-			w.log.recycle(w.held)
-			w.held = nil
+	case len(w.held) > 0:
+		taken, _ := w.attempt(w.held) // It notes the error.
+		for _, e := range w.held[:taken] {
+			w.log.recycle(e)
 		}
+		w.held = slices.Delete(w.held, 0, taken)
 	case w.sink.rest != nil:
 		w.note(w.sink.finish(w.deadline()))
 	case w.failing:
-		e := w.log.entry(&Record{Time: time.Now(), Event: EventResumed})
-		_, _ = w.attempt(e) // It notes the error.
-		w.log.recycle(e)
+		w.mark(&Record{Time: time.Now(), Event: EventResumed})
 	}
 }
 
 // settle does what is due between records: it writes of gaps, and syncs.
 func (w *writer) settle(always bool) {
-	for !w.failing && w.held == nil && w.sink.rest == nil {
+	for !w.failing && len(w.held) == 0 && w.sink.rest == nil {
 		gap, queue := w.log.offers.gap(time.Now(), always)
 		if gap == nil {
 			break
 		}
-		e := w.log.entry(gap)
-		taken, err := w.attempt(e)
-		w.log.recycle(e)
-		if taken || err == nil {
+		if w.mark(gap) {
 			w.log.offers.tell(queue, gap)
 		}
 	}
@@ -170,15 +212,15 @@ func (w *writer) flush() {
 // drain writes until nothing waits, or returns why it does not.
 func (w *writer) drain() error {
 	for {
-		if w.held == nil {
-			w.held = w.log.offers.pop()
+		if len(w.held) == 0 {
+			w.held = w.log.offers.pop(w.held[:0], batchBytes)
 		}
 		select {
 		case <-w.log.quit:
 			return ErrClosed
 		default:
 		}
-		if w.held == nil && w.sink.rest == nil {
+		if len(w.held) == 0 && w.sink.rest == nil {
 			w.settle(true)
 			return nil
 		}
@@ -192,11 +234,7 @@ func (w *writer) drain() error {
 // giveUp counts the records that will not be written.
 func (w *writer) giveUp(cause error) {
 	waiting := w.log.offers.waiting()
-	lost := int(waiting.Callers + waiting.Strangers)
-	if w.held != nil {
-		lost++
-	}
-	w.sink.lose(lost, cause)
+	w.sink.lose(len(w.held)+int(waiting.Callers+waiting.Strangers), cause)
 	w.sink.forget(cause)
 }
 

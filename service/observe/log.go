@@ -22,19 +22,68 @@ import (
 // fill the one and hold up everybody at the other.
 const anonymousLines, anonymousBurst = 50, 500
 
-// WithLog writes one line a call. Of callers that are not authenticated it writes
-// so many a second, and says in the next line how many it left out. A line holds
-// no value of a request; [accounting.NewLogHandler] adds which call it is.
-func WithLog(logger *slog.Logger) connect.ServerInterceptor {
+// LoggedCalls are the calls that have a line in the log.
+type LoggedCalls uint8
+
+const (
+	// FailedCalls are those that failed on this side, and those that were slow. Why a
+	// caller was refused is in the record of its call, and in the metrics.
+	FailedCalls LoggedCalls = iota
+	// AllCalls are all.
+	AllCalls
+	// NoCalls are none. A panic is logged all the same.
+	NoCalls
+)
+
+// Lines says which calls have a line in the log.
+type Lines struct {
+	Calls LoggedCalls
+	// Slow is from when on a call is slow, if it is more than zero. A stream never is:
+	// it lasts for as long as its caller reads.
+	Slow time.Duration
+}
+
+// wants says whether a call that is over has a line.
+func (l Lines) wants(call *accounting.Call, spec connect.Spec, err error) bool {
+	switch l.Calls {
+	case AllCalls:
+		return true
+	case NoCalls:
+		return false
+	default:
+		return failed(err) || l.Slow > 0 && spec.StreamType == connect.StreamTypeUnary && time.Since(call.Start) >= l.Slow
+	}
+}
+
+// failed says whether a call failed on this side: in the gateway, at the upstream, or
+// for want of time. What a caller is refused for is its own business.
+func failed(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch connect.CodeOf(err) {
+	case connect.CodeUnknown, connect.CodeDeadlineExceeded, connect.CodeInternal, connect.CodeUnavailable, connect.CodeDataLoss:
+		return true
+	default:
+		return false
+	}
+}
+
+// WithLog writes a line for a call that is over, if it is one that has a line. Of
+// callers that are not authenticated it writes so many a second, and says in the next
+// line how many it left out. A line holds no value of a request;
+// [accounting.NewLogHandler] adds which call it is. A call without a line costs a
+// comparison and a look at the clock.
+func WithLog(logger *slog.Logger, lines Lines) connect.ServerInterceptor {
 	anonymous := rate.NewLimiter(anonymousLines, anonymousBurst)
 	var leftOut atomic.Int64
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			err := next(ctx, spec, stream)
-			if !logger.Enabled(ctx, level(err)) {
+			call := accounting.From(ctx)
+			if !lines.wants(call, spec, err) || !logger.Enabled(ctx, level(err)) {
 				return err
 			}
-			call := accounting.From(ctx)
 			if call.Admission.Identity.Caller == "" && !anonymous.Allow() {
 				leftOut.Add(1)
 				return err

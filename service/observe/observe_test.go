@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -79,7 +80,7 @@ func TestALineACall(t *testing.T) {
 				return err
 			}
 		}
-		_ = call(t, "", "ann", test.failure, observe.WithLog(slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))), mapped)
+		_ = call(t, "", "ann", test.failure, observe.WithLog(slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})), observe.Lines{Calls: observe.AllCalls}), mapped)
 		all := lines(t, out)
 		if len(all) != 1 {
 			t.Fatalf("%s: %s", name, out)
@@ -94,13 +95,53 @@ func TestALineACall(t *testing.T) {
 	}
 }
 
+// TestWhichCallsHaveALine: by default those that failed on this side and those that
+// were slow, whatever the caller did wrong.
+func TestWhichCallsHaveALine(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	at := func(code connect.Code) error { return connect.NewError(code, "no") }
+	for name, test := range map[string]struct {
+		lines   observe.Lines
+		failure error
+		want    int
+	}{
+		"answered":             {observe.Lines{}, nil, 0},
+		"answered soon enough": {observe.Lines{Slow: day}, nil, 0},
+		"slow":                 {observe.Lines{Slow: 1}, nil, 1},
+		"slow, and refused":    {observe.Lines{Slow: 1}, at(connect.CodeNotFound), 1},
+		"unknown":              {observe.Lines{}, at(connect.CodeUnknown), 1},
+		"too late":             {observe.Lines{}, at(connect.CodeDeadlineExceeded), 1},
+		"internal":             {observe.Lines{}, at(connect.CodeInternal), 1},
+		"unavailable":          {observe.Lines{}, at(connect.CodeUnavailable), 1},
+		"data loss":            {observe.Lines{}, at(connect.CodeDataLoss), 1},
+		"not a code":           {observe.Lines{}, errors.New("no"), 1},
+		"canceled":             {observe.Lines{Slow: day}, at(connect.CodeCanceled), 0},
+		"invalid":              {observe.Lines{Slow: day}, at(connect.CodeInvalidArgument), 0},
+		"not found":            {observe.Lines{Slow: day}, at(connect.CodeNotFound), 0},
+		"not allowed":          {observe.Lines{Slow: day}, at(connect.CodePermissionDenied), 0},
+		"not known":            {observe.Lines{Slow: day}, at(connect.CodeUnauthenticated), 0},
+		"too much":             {observe.Lines{Slow: day}, at(connect.CodeResourceExhausted), 0},
+		"no such method":       {observe.Lines{Slow: day}, at(connect.CodeUnimplemented), 0},
+		"all, answered":        {observe.Lines{Calls: observe.AllCalls}, nil, 1},
+		"none, slow":           {observe.Lines{Calls: observe.NoCalls, Slow: 1}, nil, 0},
+		"none, internal":       {observe.Lines{Calls: observe.NoCalls}, at(connect.CodeInternal), 0},
+	} {
+		out := new(bytes.Buffer)
+		_ = call(t, "", "ann", test.failure, observe.WithLog(slog.New(slog.NewJSONHandler(out, nil)), test.lines))
+		if n := len(lines(t, out)); n != test.want {
+			t.Errorf("%s: %d lines, want %d: %s", name, n, test.want, out)
+		}
+	}
+}
+
 // TestAnonymousLinesAreLimited: callers that are not authenticated do not fill the
 // log, and hold back no line of others.
 func TestAnonymousLinesAreLimited(t *testing.T) {
 	t.Parallel()
 	const calls = 2000
 	out := new(bytes.Buffer)
-	log := observe.WithLog(slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	log := observe.WithLog(slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})), observe.Lines{Calls: observe.AllCalls})
 	refusal := connect.NewError(connect.CodeUnauthenticated, "who is it")
 	for range calls {
 		_ = call(t, "", "", refusal, log)
@@ -191,7 +232,7 @@ func TestSpans(t *testing.T) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter))
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 	known := catalogtest.Method(t, "ProjectService/GetProject")
-	for _, tracer := range []*observe.Tracer{observe.NewTracer(provider.Tracer("test"), catalogtest.Gateway(t)), observe.NewTracer(nil, nil)} {
+	for _, tracer := range []*observe.Tracer{observe.NewTracer(provider.Tracer("test"), nil, catalogtest.Gateway(t)), observe.NewTracer(nil, nil, nil)} {
 		_ = call(t, known.Procedure, "ann", nil, tracer.WithSpan, func(next connect.ServerFunc) connect.ServerFunc {
 			return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 				_, span := tracer.Stage(ctx, observe.StageAuthorize)
@@ -201,7 +242,7 @@ func TestSpans(t *testing.T) {
 		})
 	}
 	spans := exporter.GetSpans()
-	if len(spans) != 2 || spans[0].Name != observe.StageAuthorize || spans[1].Name != known.Name() || spans[0].Parent.SpanID() != spans[1].SpanContext.SpanID() {
+	if len(spans) != 2 || spans[0].Name != observe.StageAuthorize.String() || spans[1].Name != known.Name() || spans[0].Parent.SpanID() != spans[1].SpanContext.SpanID() {
 		t.Errorf("%+v", spans)
 	}
 }

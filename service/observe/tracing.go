@@ -12,17 +12,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// The stages of a call that have a span of their own. The upstream's client and
-// sender make those of attempts and of the wait for the budget.
-const (
-	StageAuthenticate = "authenticate"
-	StageAuthorize    = "authorize"
-	StageCache        = "cache"
-	StageFlight       = "flight"
-	StageAudit        = "audit"
-	StageOwn          = "own"
-)
-
 // The attributes of spans, each out of a closed set. No span has a value of a
 // request, an id, a name of a caller or the text of an error: the trace id leads to
 // them, in the audit log.
@@ -34,27 +23,44 @@ const (
 	attributeOutcome = attribute.Key("gateway.cache.outcome")
 )
 
-// Tracer makes the spans of calls. A nil one makes none, and costs a comparison.
+// Tracer makes the spans of calls and of their stages, measures the stages, and labels
+// profiles by them: what it does of these is configured. A nil one does nothing, and
+// costs a comparison.
 type Tracer struct {
-	tracer trace.Tracer
+	tracer trace.Tracer // nil: no spans.
+	stages *Stages      // nil: no measures and labels.
 	names  names
 }
 
-// NewTracer returns nil without a tracer.
-func NewTracer(tracer trace.Tracer, methods *catalog.Catalog) *Tracer {
-	if tracer == nil {
+// NewTracer returns nil where there is neither a tracer nor stages.
+func NewTracer(tracer trace.Tracer, stages *Stages, methods *catalog.Catalog) *Tracer {
+	if tracer == nil && stages == nil {
 		return nil
 	}
-	return &Tracer{tracer, names{methods}}
+	return &Tracer{tracer, stages, names{methods}}
 }
 
 // WithSpan is the interceptor that makes the span of the call, below that of the
-// caller. The caller decides on the trace and on sampling, and nothing else: its
-// tracestate and its baggage go nowhere.
+// caller, and labels profiles by its RPC. The caller decides on the trace and on
+// sampling, and nothing else: its tracestate and its baggage go nowhere.
 func (t *Tracer) WithSpan(next connect.ServerFunc) connect.ServerFunc {
 	if t == nil {
 		return next
 	}
+	if t.tracer != nil {
+		next = t.spanned(next)
+	}
+	if t.stages == nil {
+		return next
+	}
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		ctx, end := t.stages.call(ctx, t.names.of(spec.Procedure))
+		defer end()
+		return next(ctx, spec, stream)
+	}
+}
+
+func (t *Tracer) spanned(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		call, name := accounting.From(ctx), t.names.of(spec.Procedure)
 		ctx, s := t.tracer.Start(withParent(ctx, call.Parent), name, trace.WithSpanKind(trace.SpanKindServer),
@@ -94,20 +100,41 @@ func serverFault(code connect.Code) bool {
 	}
 }
 
-// Stage begins the span of a stage, which [Span.End] or [Span.EndRead] ends.
-func (t *Tracer) Stage(ctx context.Context, name string) (context.Context, Span) {
+// Stage begins a stage, which [Span.End] or [Span.EndRead] ends on the same goroutine.
+// What the stage does belongs to the context that it returns.
+func (t *Tracer) Stage(ctx context.Context, stage Stage) (context.Context, Span) {
 	if t == nil {
 		return ctx, Span{}
 	}
-	ctx, s := t.tracer.Start(ctx, name) //nolint:spancheck // Span.End ends it.
-	return ctx, Span{s}                 //nolint:spancheck // Span.End ends it.
+	var s Span
+	if t.tracer != nil {
+		ctx, s.span = t.tracer.Start(ctx, stage.String()) //nolint:spancheck // Span.End ends it.
+	}
+	if t.stages != nil {
+		ctx, s.timed = t.stages.begin(ctx, stage)
+	}
+	return ctx, s
 }
 
-// Span is that of a stage. The zero value is that of no trace.
-type Span struct{ span trace.Span }
+// Timed begins a stage like Stage, but for a span: those of the upstream's client and
+// sender say more.
+func (t *Tracer) Timed(ctx context.Context, stage Stage) (context.Context, Span) {
+	if t == nil || t.stages == nil {
+		return ctx, Span{}
+	}
+	ctx, timed := t.stages.begin(ctx, stage)
+	return ctx, Span{timed: timed}
+}
+
+// Span is a stage that is under way. The zero value is one that nobody looks at.
+type Span struct {
+	span  trace.Span
+	timed timed
+}
 
 // End ends the stage. A failure is an error here, whatever the caller sees of it.
 func (s Span) End(err error) {
+	s.timed.end()
 	if s.span == nil {
 		return
 	}
@@ -119,9 +146,8 @@ func (s Span) End(err error) {
 
 // EndRead ends the stage of the read cache.
 func (s Span) EndRead(outcome accounting.CacheOutcome, err error) {
-	if s.span == nil {
-		return
+	if s.span != nil {
+		s.span.SetAttributes(attributeOutcome.String(outcome.String()))
 	}
-	s.span.SetAttributes(attributeOutcome.String(outcome.String()))
 	s.End(err)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -26,7 +27,7 @@ type deliveryKey struct{}
 // Pace is the step that waits until the request may be sent. A write waits in the
 // flow of its permit; a read waits in the flow that its context has, because a
 // more urgent call can join the wait.
-func Pace(up Upstream) pipeline.Decorator {
+func Pace(up Upstream, tracer *observe.Tracer) pipeline.Decorator {
 	return func(next pipeline.Invoker) pipeline.Invoker {
 		return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
 			m := permit.Method()
@@ -37,7 +38,9 @@ func Pace(up Upstream) pipeline.Decorator {
 			if !m.Read {
 				ctx = pace.WithFlow(ctx, permit.Flow())
 			}
-			delivery, err := up.Admit(ctx, m.Endpoint, request)
+			waiting, span := tracer.Timed(ctx, observe.StagePace)
+			delivery, err := up.Admit(waiting, m.Endpoint, request)
+			span.End(err)
 			if err != nil {
 				return nil, err
 			}
@@ -90,8 +93,10 @@ var (
 
 // Send is the last step: it sends the request that [Pace] admitted, and decodes the
 // answer.
-func Send() pipeline.Invoker {
-	return pipeline.Func(func(ctx context.Context, permit admission.Permit) (*pipeline.Response, error) {
+func Send(tracer *observe.Tracer) pipeline.Invoker {
+	return pipeline.Func(func(ctx context.Context, permit admission.Permit) (response *pipeline.Response, err error) {
+		ctx, span := tracer.Timed(ctx, observe.StageSend)
+		defer func() { span.End(err) }()
 		admitted, ok := ctx.Value(deliveryKey{}).(*once)
 		if !ok {
 			return nil, errNotAdmitted

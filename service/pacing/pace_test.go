@@ -84,7 +84,7 @@ func account(t *testing.T) (context.Context, *accounting.Call) {
 func TestSendOnce(t *testing.T) {
 	t.Parallel()
 	up := &fakeUpstream{body: projectBody}
-	response, err := pipeline.Chain(pacing.Send(), pacing.Pace(up)).Invoke(t.Context(), read(t))
+	response, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(up, nil)).Invoke(t.Context(), read(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestUnsentDeliveriesAreAbandoned(t *testing.T) {
 					t.Errorf("%s: recovered %v", name, value)
 				}
 			}()
-			if _, err := pipeline.Chain(pacing.Send(), pacing.Pace(up), between).Invoke(t.Context(), write(t)); errors.Is(err, refusal) != (name == "a refusal") {
+			if _, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(up, nil), between).Invoke(t.Context(), write(t)); errors.Is(err, refusal) != (name == "a refusal") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}()
@@ -138,7 +138,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 				return response, second
 			})
 		}
-		response, err := pipeline.Chain(pacing.Send(), pacing.Pace(up), twice).Invoke(t.Context(), write(t))
+		response, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(up, nil), twice).Invoke(t.Context(), write(t))
 		if !errors.Is(first, failure) || second == nil || errors.Is(second, failure) && failure != nil || err == nil || response != nil {
 			t.Errorf("%s: first %v, then %v", name, first, second)
 		}
@@ -149,7 +149,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 // TestSendNeedsPace: a request that was not admitted is not sent.
 func TestSendNeedsPace(t *testing.T) {
 	t.Parallel()
-	if response, err := pacing.Send().Invoke(t.Context(), read(t)); err == nil || response != nil {
+	if response, err := pacing.Send(nil).Invoke(t.Context(), read(t)); err == nil || response != nil {
 		t.Errorf("%v, %v", response, err)
 	}
 }
@@ -163,7 +163,7 @@ func TestRefusedByTheBudget(t *testing.T) {
 		return nil, nil
 	})
 	ctx, call := account(t)
-	if _, err := pipeline.Chain(last, pacing.Pace(up)).Invoke(ctx, write(t)); !errors.Is(err, up.refusal) {
+	if _, err := pipeline.Chain(last, pacing.Pace(up, nil)).Invoke(ctx, write(t)); !errors.Is(err, up.refusal) {
 		t.Errorf("%v", err)
 	}
 	up.want(t, 0, 0, 0)
@@ -182,7 +182,7 @@ func TestFlows(t *testing.T) {
 		permit admission.Permit
 		want   pace.Flow
 	}{{read(t), of}, {write(t), pace.Flow{Key: "root", Class: pace.Interactive}}} {
-		if _, err := pipeline.Chain(pacing.Send(), pacing.Pace(up)).Invoke(ctx, test.permit); err != nil || up.flow != test.want {
+		if _, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(up, nil)).Invoke(ctx, test.permit); err != nil || up.flow != test.want {
 			t.Errorf("%s: flow %+v, want %+v, %v", test.permit.Method().ShortName(), up.flow, test.want, err)
 		}
 	}
@@ -204,7 +204,7 @@ func TestAccountOfAWrite(t *testing.T) {
 		"another error":  {errors.New("oops"), "", accounting.Upstream{}},
 	} {
 		ctx, call := account(t)
-		_, err := pipeline.Chain(pacing.Send(), pacing.Pace(&fakeUpstream{failure: test.failure, body: test.body})).Invoke(ctx, write(t))
+		_, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(&fakeUpstream{failure: test.failure, body: test.body}, nil)).Invoke(ctx, write(t))
 		if call.Upstream != test.want || (err == nil) != (name == "made") {
 			t.Errorf("%s: %+v, want %+v; %v", name, call.Upstream, test.want, err)
 		}
@@ -213,7 +213,7 @@ func TestAccountOfAWrite(t *testing.T) {
 		}
 	}
 	ctx, call := account(t)
-	if _, err := pipeline.Chain(pacing.Send(), pacing.Pace(&fakeUpstream{body: projectBody})).Invoke(ctx, read(t)); err != nil || call.Upstream != (accounting.Upstream{}) {
+	if _, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(&fakeUpstream{body: projectBody}, nil)).Invoke(ctx, read(t)); err != nil || call.Upstream != (accounting.Upstream{}) {
 		t.Errorf("a read: %+v, %v", call.Upstream, err)
 	}
 }

@@ -41,7 +41,12 @@ func (o Origins) of(info *connect.CallInfo) (peer, forwardedFor string) {
 		return "", ""
 	}
 	at = netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
-	peer = at.String()
+	var written [64]byte // Longer than any address with its port.
+	if text := at.AppendTo(written[:0]); string(text) == info.PeerAddr {
+		peer = info.PeerAddr
+	} else {
+		peer = string(text)
+	}
 	if !o.trusts(at.Addr()) {
 		return peer, ""
 	}

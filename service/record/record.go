@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -18,7 +19,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
-// Log stores records.
+// Log stores records. It keeps none of those that it gets: each is used again.
 type Log interface {
 	// Write returns once the record is stored, or fails.
 	Write(ctx context.Context, record *audit.Record) error
@@ -41,10 +42,16 @@ type Options struct {
 }
 
 // Recorder writes a record of every call.
-type Recorder struct{ Options }
+type Recorder struct {
+	Options
+
+	free sync.Pool // Of *audit.Record.
+}
 
 // New makes a Recorder.
-func New(options Options) *Recorder { return &Recorder{options} }
+func New(options Options) *Recorder {
+	return &Recorder{Options: options, free: sync.Pool{New: func() any { return new(audit.Record) }}}
+}
 
 // WithRecord is the interceptor that writes a record of the call, with the code
 // that its caller sees. The answer of a unary call is held back until then.
@@ -74,6 +81,7 @@ func (r *Recorder) WithRecord(next connect.ServerFunc) connect.ServerFunc {
 func (r *Recorder) keep(ctx context.Context, call *accounting.Call, answer any, code string) error {
 	ctx, span := r.Tracer.Stage(ctx, observe.StageAudit)
 	record := r.recordOf(ctx, call, audit.EventCall, code)
+	defer r.recycle(record)
 	if m := call.Admission.Method; m != nil {
 		record.Answer = answerDetails(answer, m)
 	}
@@ -139,14 +147,18 @@ func (r *Recorder) Begin(ctx context.Context) error {
 	if r.Required.covers(call.Admission.Method) {
 		return r.write(ctx, audit.EventBegin)
 	}
-	r.Log.Offer(r.recordOf(ctx, call, audit.EventBegin, ""))
+	record := r.recordOf(ctx, call, audit.EventBegin, "")
+	defer r.recycle(record)
+	r.Log.Offer(record)
 	return nil
 }
 
 // write writes a record of a call before it is made.
 func (r *Recorder) write(ctx context.Context, event string) error {
 	ctx, span := r.Tracer.Stage(ctx, observe.StageAudit)
-	err := r.Log.Write(ctx, r.recordOf(ctx, accounting.From(ctx), event, ""))
+	record := r.recordOf(ctx, accounting.From(ctx), event, "")
+	defer r.recycle(record)
+	err := r.Log.Write(ctx, record)
 	span.End(err)
 	if err != nil {
 		return unavailable("the call cannot be recorded, so it was not made", err)
@@ -184,10 +196,17 @@ func doneWithoutRecord(call *accounting.Call, sent any, cause error) error {
 	}
 }
 
-// recordOf is the record of a call.
+// recycle keeps the memory of a record, and nothing of its call.
+func (r *Recorder) recycle(record *audit.Record) {
+	*record = audit.Record{}
+	r.free.Put(record)
+}
+
+// recordOf is the record of a call, for recycle.
 func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, code string) *audit.Record {
 	a := &call.Admission
-	made := &audit.Record{
+	made, _ := r.free.Get().(*audit.Record)
+	*made = audit.Record{
 		Time:              call.Start,
 		Event:             event,
 		RequestID:         call.ID,

@@ -25,6 +25,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Level is the level of Logger. Operators can change it.
 	Level *slog.LevelVar
+	// Log counts what Logger has dropped; nil drops nothing. The caller closes it after
+	// the gateway.
+	Log *Log
 	// ReopenAudit receives a signal after the audit file was rotated. A nil channel
 	// never does.
 	ReopenAudit <-chan os.Signal
@@ -121,7 +124,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 // openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
-	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.leases, g.audit, g.access)
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.leases, g.audit, g.access, o.Log)
 	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)

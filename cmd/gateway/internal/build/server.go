@@ -46,7 +46,9 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		LongestCall:   conf.Limits.LongestCall,
 		Metrics:       registry,
 		Tracer:        g.telemetry.Tracer(),
+		Stages:        conf.Telemetry.Stages,
 		Logger:        g.logger,
+		Lines:         lines(conf.Log),
 		Inventory:     inventories,
 	})
 }

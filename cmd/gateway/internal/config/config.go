@@ -104,6 +104,7 @@ func New(d Defaults) Config {
 		Leases:    defaultLeases(d),
 		Vault:     defaultVault(),
 		Shutdown:  Shutdown{Delay: 5 * time.Second, Timeout: 25 * time.Second},
+		Log:       defaultLog(),
 		Telemetry: Telemetry{SampleRatio: 1, ServiceName: "admin-gateway"},
 	}
 }

@@ -102,7 +102,7 @@ limits:
 inventory: {concurrency: 4, longest_stream: 1h, outermost_items: 2000}
 leases: {organization: acme_eu-1, sweep_interval: 5m, keep_ended: 48h}
 shutdown: {delay: 1s, timeout: 9s}
-log: {level: debug}
+log: {level: debug, calls: none, slow: 0s}
 telemetry:
   otlp_endpoint: collector:4317
   otlp_insecure: true
@@ -110,6 +110,7 @@ telemetry:
   sample_ratio: 0.125
   service_name: gateway-eu
   send_traceparent: true
+  stages: true
 `
 
 func TestLoadConfig(t *testing.T) {
@@ -143,10 +144,10 @@ func TestLoadConfig(t *testing.T) {
 		Inventory:  Inventory{Concurrency: 4, LongestStream: time.Hour, OutermostItems: 2000},
 		Leases:     Leases{Organization: "acme_eu-1", SweepInterval: 5 * time.Minute, KeepEnded: 48 * time.Hour},
 		Reflection: true, Shutdown: Shutdown{Delay: time.Second, Timeout: 9 * time.Second},
-		Log: Log{Level: LogLevel(slog.LevelDebug)},
+		Log: Log{Level: LogLevel(slog.LevelDebug), Calls: LogNone},
 		Telemetry: Telemetry{
 			OTLPEndpoint: "collector:4317", OTLPInsecure: true, OTLPHeaders: []Header{{Name: "authorization", Env: "OTLP"}},
-			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true,
+			SampleRatio: 0.125, ServiceName: "gateway-eu", SendTraceparent: true, Stages: true,
 		},
 	}
 	withDefaults := New(defaults())
@@ -173,7 +174,7 @@ func TestLoadConfig(t *testing.T) {
 		Inventory: Inventory{Concurrency: 5, LongestStream: 2 * time.Hour, OutermostItems: 3000},
 		Leases:    Leases{Path: "/var/lib/leases.db", Organization: "other", SweepInterval: time.Hour, KeepEnded: 2 * time.Hour},
 		Shutdown:  Shutdown{Delay: 0, Timeout: 19 * time.Second},
-		Log:       Log{Level: LogLevel(slog.LevelWarn)},
+		Log:       Log{Level: LogLevel(slog.LevelWarn), Calls: LogAll, Slow: 300 * time.Millisecond},
 		Telemetry: Telemetry{
 			OTLPEndpoint: "https://other.example", OTLPHeaders: []Header{{Name: "a", File: "/b"}}, SampleRatio: 0.5, ServiceName: "other",
 		},
@@ -206,7 +207,7 @@ func TestLoadConfig(t *testing.T) {
 			"GATEWAY_INVENTORY_CONCURRENCY": "5", "GATEWAY_INVENTORY_LONGEST_STREAM": "2h", "GATEWAY_INVENTORY_OUTERMOST_ITEMS": "3000",
 			"GATEWAY_LEASES_PATH": "/var/lib/leases.db", "GATEWAY_LEASES_ORGANIZATION": "other", "GATEWAY_LEASES_SWEEP_INTERVAL": "1h", "GATEWAY_LEASES_KEEP_ENDED": "2h",
 			"GATEWAY_SHUTDOWN_DELAY": "0s", "GATEWAY_SHUTDOWN_TIMEOUT": "19s",
-			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_UPSTREAM_ANSWERS": "lenient", "GATEWAY_UPSTREAM_ID_CHARACTERS": "_@", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
+			"GATEWAY_LOG_LEVEL": "WARN", "GATEWAY_LOG_CALLS": "all", "GATEWAY_LOG_SLOW": "300ms", "GATEWAY_TELEMETRY_STAGES": "false", "GATEWAY_UPSTREAM_ANSWERS": "lenient", "GATEWAY_UPSTREAM_ID_CHARACTERS": "_@", "GATEWAY_TELEMETRY_OTLP_ENDPOINT": "https://other.example", "GATEWAY_TELEMETRY_OTLP_INSECURE": "false",
 			"GATEWAY_TELEMETRY_OTLP_HEADERS": "[{name: a, file: /b}]", "GATEWAY_TELEMETRY_SAMPLE_RATIO": "0.5",
 			"GATEWAY_TELEMETRY_SERVICE_NAME": "other", "GATEWAY_TELEMETRY_SEND_TRACEPARENT": "false",
 		}, everyVariable},
@@ -319,6 +320,8 @@ func TestLoadConfigErrors(t *testing.T) {
 		{"reflection perhaps", key + "reflection: perhaps", []string{"gateway.yaml:3:13: ", "true or false"}},
 		{"answers in another way", "upstream: {admin_key: {env: K}, answers: loose}", []string{"gateway.yaml:1:42: ", "lenient or strict"}},
 		{"level of no name", key + "log: {level: loud}", []string{"gateway.yaml:3:14: ", "debug, info, warn or error"}},
+		{"calls of no kind", key + "log: {calls: some}", []string{"gateway.yaml:3:14: ", "failed, all or none"}},
+		{"slower than slow", key + "log: {slow: 2h}", []string{"config key log.slow"}},
 		{"more than all traces", key + "telemetry: {sample_ratio: 1.5}", []string{"config key telemetry.sample_ratio", "0 to 1"}},
 		{"headers without an endpoint", key + "telemetry: {otlp_headers: [{name: a, env: B}]}", []string{"config key telemetry.otlp_endpoint"}},
 		{"traceparent of nothing", key + "telemetry: {send_traceparent: true}", []string{"config key telemetry.otlp_endpoint"}},

@@ -53,14 +53,14 @@ func (c *Config) settings() []setting {
 		{"reflection", &c.Reflection},
 		{"shutdown.delay", &c.Shutdown.Delay},
 		{"shutdown.timeout", &c.Shutdown.Timeout},
-		{"log.level", &c.Log.Level},
 		{"telemetry.otlp_endpoint", &c.Telemetry.OTLPEndpoint},
 		{"telemetry.otlp_insecure", &c.Telemetry.OTLPInsecure},
 		{"telemetry.otlp_headers", &c.Telemetry.OTLPHeaders},
 		{"telemetry.sample_ratio", &c.Telemetry.SampleRatio},
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
-	}, c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings(), c.Vault.settings())
+		{"telemetry.stages", &c.Telemetry.Stages},
+	}, c.Log.settings(), c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings(), c.Vault.settings())
 }
 
 type setting struct {

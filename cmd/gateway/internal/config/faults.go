@@ -39,6 +39,7 @@ func (c *Config) Check(d Defaults) error {
 		fault("policy", "the path of the policy file is missing; without a policy nobody may call")
 	}
 	c.Vault.check(fault)
+	c.Log.check(fault)
 	c.Telemetry.check(fault)
 	t := c.TLS
 	switch files := t.CertFile != "" || t.KeyFile != "" || t.ClientCAFile != ""; {

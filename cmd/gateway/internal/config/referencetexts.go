@@ -95,6 +95,8 @@ func keyTexts() map[string]string {
 		"shutdown.timeout": "The longest time for the whole shutdown, with the delay. A supervisor has to wait longer before it kills the gateway.",
 
 		"log.level":                     "The lowest level that is logged. `PUT /loglevel` on `ops_listen`, from the same machine, changes it while the gateway runs.",
+		"log.calls":                     "Which calls have a line when they are over: those that failed on this side or were slow (`failed`), `all`, or `none`. Every call has a record in the audit log. [operations.md](operations.md#logs)",
+		"log.slow":                      "From when on a call is slow; streams never are. `0s`: none is.",
 		"telemetry.otlp_endpoint":       "OpenTelemetry collector: `host:port` for gRPC, a URL for HTTP. Empty: nothing is sent.",
 		"telemetry.otlp_insecure":       "Whether the connection to the collector has no TLS.",
 		"telemetry.otlp_headers":        "Headers of every export; their values are secrets.",
@@ -104,6 +106,7 @@ func keyTexts() map[string]string {
 		"telemetry.sample_ratio":        "Share of the traces that begin in the gateway and are exported, 0 to 1.",
 		"telemetry.service_name":        "Name of the gateway in traces and metrics.",
 		"telemetry.send_traceparent":    "Whether the ids of trace and span are sent to the upstream.",
+		"telemetry.stages":              "Whether the stages of calls are measured (`gateway_stage_seconds`), and CPU profiles are labelled by RPC and stage. It costs some microseconds a call. [operations.md](operations.md#stages)",
 
 		"audit.path":             "Where the records of calls go: a file, which is opened again on SIGHUP; `-` for standard output; or a collector's socket, `unix:///path` or `tcp://host:port`. [audit.md](audit.md)",
 		"audit.required":         "Which calls are refused when they cannot be recorded: none (`false`), writes (`true`), these with reads about access and streams (`sensitive`), or every call (`all`). [audit.md](audit.md#required-records)",

@@ -14,6 +14,8 @@ type Telemetry struct {
 	ServiceName string  `yaml:"service_name"`
 	// SendTraceparent sends the ids of trace and span to the upstream.
 	SendTraceparent bool `yaml:"send_traceparent"`
+	// Stages measures the stages of calls, and labels profiles by them.
+	Stages bool `yaml:"stages"`
 }
 
 // Header is a header whose value is a secret.
