@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,13 +59,9 @@ func TestRun(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- floor.Run(ctx) }()
 	awaitTarget(t, "of a small heap", func(target, _ uint64) bool { return target > uint64(floor)/10*9 })
-	held := make([]byte, 2*floor)
-	for i := range held {
-		held[i] = 1
-	}
+	held := slices.Repeat([]byte{1}, int(2*floor))
 	awaitTarget(t, "of a large heap", func(target, live uint64) bool { return live >= uint64(2*floor) && target < 2*live+16<<20 })
 	runtime.KeepAlive(held)
-	held = nil
 	awaitTarget(t, "of a small heap again", func(target, live uint64) bool { return live < uint64(floor)/2 && target > uint64(floor)/10*9 })
 	cancel()
 	if err := <-ended; err != nil {

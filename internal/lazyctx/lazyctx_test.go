@@ -41,10 +41,10 @@ func newPair(parent context.Context, deadline time.Time) *pair {
 // differs compares all that can be asked of both.
 func (p *pair) differs(when string) error {
 	if got, want := p.lazy.Err(), p.std.Err(); got != want { //nolint:errorlint // They are the sentinels.
-		return fmt.Errorf("%s: %v, want %v", when, got, want)
+		return fmt.Errorf("%s: %v, want %v", when, got, want) //nolint:errorlint // It says what differs, and is none of both.
 	}
 	if got, want := context.Cause(&p.lazy), context.Cause(p.std); got != want { //nolint:errorlint // As above.
-		return fmt.Errorf("%s: cause %v, want %v", when, got, want)
+		return fmt.Errorf("%s: cause %v, want %v", when, got, want) //nolint:errorlint // As above.
 	}
 	gotDeadline, got := p.lazy.Deadline()
 	wantDeadline, want := p.std.Deadline()
@@ -186,7 +186,7 @@ func BenchmarkCall(b *testing.B) {
 		for b.Loop() {
 			bound, held := new(lazyctx.Context), new(lazyctx.Context)
 			bound.Begin(parent, deadline)
-			held.Begin(bound, time.Time{})
+			held.Begin(bound, time.Time{}) //nolint:contextcheck // bound is made of parent.
 			if held.Err() != nil {
 				b.Fatal("it has ended")
 			}

@@ -39,7 +39,7 @@ func WithDeadline(longest, longestStream time.Duration) connect.ServerIntercepto
 			if ok && connection.Waits() {
 				bound.connection = connection
 			}
-			err := next(&call.Context, spec, bound)
+			err := next(&call.Context, spec, bound) //nolint:contextcheck // It is made of ctx.
 			if err != nil && ok && !bound.begun {
 				connection.AbandonRequest()
 			}
@@ -100,7 +100,7 @@ func (s *BoundStream) Receive(msg any) error {
 	case s.waits == nil:
 		defer context.AfterFunc(s.ctx, s.connection.Interrupt)()
 	default:
-		s.wait.ctx, s.wait.connection = s.ctx, s.connection
+		s.wait.ctx, s.wait.connection = s.ctx, s.connection //nolint:fatcontext // It is not made anew.
 		s.waits.begin(&s.wait)
 		defer s.wait.end()
 	}

@@ -141,13 +141,13 @@ func TestVerdicts(t *testing.T) {
 
 // A median on the right side of the target says little when rounds were on the other one.
 func TestAVerdictSaysWhenRoundsDiffer(t *testing.T) {
-	for sample, clear := range map[stats.Sample]bool{
+	for sample, agree := range map[stats.Sample]bool{
 		{Median: 1.2, Low: 1.1, High: 1.3}: true, {Median: 1.2, Low: 0.9, High: 1.3}: false,
 		{Median: 0.8, Low: 0.7, High: 0.9}: true, {Median: 0.8, Low: 0.7, High: 1.1}: false,
 		{Median: 1, Low: 1, High: 1}: true,
 	} {
 		for _, atLeast := range []bool{true, false} {
-			if v := (report.Verdict{Value: sample, Target: 1, AtLeast: atLeast}); v.Clear() != clear {
+			if v := (report.Verdict{Value: sample, Target: 1, AtLeast: atLeast}); v.Clear() != agree {
 				t.Errorf("%+v: %v", v, v.Clear())
 			}
 		}
