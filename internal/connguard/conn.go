@@ -16,7 +16,7 @@ const (
 	// checks. A client whose credential is good needs one.
 	allowance = 100
 	// HeldUp is how long nothing is read of a connection that has made more, before it
-	// is closed. Were it closed at once, its client would connect again at once, and
+	// is closed, or makes room for another one. Were it closed at once, its client would connect again at once, and
 	// the begun requests would pile up.
 	HeldUp = 2 * time.Second
 	// gone is added to the calls of a connection that has lost its place: no call
@@ -136,7 +136,7 @@ func (c *Conn) Ended() {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
 	if !c.known.Load() && !c.placeless && c.held.CompareAndSwap(false, true) {
-		c.due.Reset(HeldUp)
+		c.of.hold(c)
 	}
 }
 

@@ -2,6 +2,7 @@ package connguard_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -93,6 +94,38 @@ func TestClosedWhileHeldUp(t *testing.T) {
 		}
 		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(began) != 0 {
 			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
+// TestFewAreHeldUp: those that are held up for longest make room for others, each of which
+// may hold megabytes of what its client has begun.
+func TestFewAreHeldUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newTable(t, 100, nil)
+		var all []connected
+		for i := range 6 {
+			c := l.connect(t, fmt.Sprintf("192.0.2.%d:1", i+1))
+			for range 101 {
+				c.Ended()
+			}
+			all = append(all, c)
+		}
+		synctest.Wait()
+		for i, c := range all {
+			if want := i >= 2; c.open() != want {
+				t.Errorf("number %d is open: %t", i, !want)
+			}
+		}
+		_ = all[2].Close() // One that goes by itself makes room, too.
+		c := l.connect(t, "192.0.2.7:1")
+		for range 101 {
+			c.Ended()
+		}
+		synctest.Wait()
+		if !all[3].open() || !c.open() {
+			t.Error("one was closed for one that had gone")
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,9 @@ var ErrNoPlace = errors.New("no place is left for another connection with an aut
 const (
 	// fewest is the least number of places: one for strangers and one for a caller.
 	fewest = 2
+	// mostHeld is how many connections are held up at a time. Each has what its client
+	// had begun, which is megabytes where it did not wait for its answers.
+	mostHeld = 4
 	// settling is how long after its last call a connection is not idle yet: the
 	// server may still be writing the answer.
 	settling = time.Second
@@ -47,6 +51,7 @@ type Listener struct {
 	share int
 
 	mu        sync.Mutex
+	held      []*Conn // those that are held up, the oldest first
 	strangers longestqueue.Queues[netip.Addr, *Conn]
 	callers   map[string]map[*Conn]struct{}
 	callersOf int // connections in callers
@@ -171,6 +176,15 @@ func (l *Listener) end(c *Conn, why reason) {
 	_ = c.shut() // The server notices.
 }
 
+// hold keeps a connection from closing at once. Another one that is held up gives way,
+// where there are too many; l.mu is held.
+func (l *Listener) hold(c *Conn) {
+	c.due.Reset(HeldUp)
+	if l.held = append(l.held, c); len(l.held) > mostHeld {
+		l.end(l.held[0], heldUp)
+	}
+}
+
 // forget takes the place of a connection, and returns whether it had one; l.mu is
 // held.
 func (l *Listener) forget(c *Conn) bool {
@@ -179,6 +193,9 @@ func (l *Listener) forget(c *Conn) bool {
 	}
 	c.placeless = true
 	c.due.Stop()
+	if c.held.Load() {
+		l.held = slices.DeleteFunc(l.held, func(other *Conn) bool { return other == c })
+	}
 	l.options.Counters.closed(c.kind())
 	if !c.known.Load() {
 		l.strangers.Remove(c.stranger)
