@@ -31,6 +31,9 @@ func (f *forms) Wire() ([]byte, error) {
 
 // JSON implements [pipeline.Forms].
 func (f *forms) JSON() ([]byte, error) {
+	if origin, ok := f.of.Asked(cache.Origin); ok {
+		return origin, nil
+	}
 	return f.near.Form(f.ctx, f.key, f.of, cache.Origin, nil)
 }
 
