@@ -1,11 +1,11 @@
 // Package heapfloor keeps the garbage collector from running hundreds of times a second
 // over a small heap. It imports nothing of the project.
 //
-// With GOGC at 100 the collector runs when the heap is twice what is in use. Where that is
-// ten megabytes and a thousand calls make ten more, each of them pays for a collection,
-// which also shrinks the stacks that the next ones grow again. A [Floor] raises the target
-// of the heap to a number of bytes, and leaves it where it is above that: a heap of half a
-// gigabyte becomes no larger than without it.
+// With GOGC at 100 the collector runs when what was allocated is as much as what is in
+// use. Where that is ten megabytes, and a thousand calls make ten more, each of them pays
+// for a collection, which also shrinks the stacks that the next ones grow again. A [Floor]
+// is the least that is allocated between two collections. Where more is in use it changes
+// nothing: a heap of half a gigabyte becomes no larger than without it.
 package heapfloor
 
 import (
@@ -46,7 +46,8 @@ func Limit() int64 {
 	return debug.SetMemoryLimit(-1)
 }
 
-// Floor is the least target of the heap, in bytes. Zero changes nothing.
+// Floor is the least that is allocated between two collections, in bytes: the target of the
+// heap is at least so far above what is in use. Zero changes nothing.
 type Floor uint64
 
 // For is the floor for a process with a memory limit in bytes: 128 MiB, or a quarter of
@@ -88,14 +89,14 @@ func (f Floor) Run(ctx context.Context) error {
 	}
 }
 
-// percent is the GOGC with which the target of the heap is the floor, and 100 where it is
-// above that anyway. The target is live + (live + scanned) × GOGC / 100 ("Target heap
-// memory" of the guide to Go's garbage collector).
+// percent is the GOGC with which the target of the heap is as far above what is in use as
+// the floor says, and 100 where it is further anyway. The target is live + (live +
+// scanned) × GOGC / 100 ("Target heap memory" of the guide to Go's garbage collector).
 func (f Floor) percent(live, scanned uint64) int {
-	if live >= uint64(f) || live+scanned == 0 {
+	if live+scanned == 0 {
 		return standard
 	}
-	return int(max(standard, (uint64(f)-live)*100/(live+scanned)))
+	return int(max(standard, uint64(f)*100/(live+scanned)))
 }
 
 // heap reads what the runtime says about its last collection.

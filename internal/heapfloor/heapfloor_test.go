@@ -16,8 +16,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestTarget: the target is the floor as long as what is in use allows it, and no more
-// than without a floor beyond.
+// TestTarget: the target is the floor above what is in use, and no more than without a
+// floor where more than that is in use.
 func TestTarget(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -25,10 +25,11 @@ func TestTarget(t *testing.T) {
 		live, scanned := rapid.Uint64Range(1<<10, 1<<32).Draw(t, "live"), rapid.Uint64Range(0, 8<<20).Draw(t, "scanned")
 		target := func(percent int) float64 { return float64(live) + float64(live+scanned)*float64(percent)/100 }
 		got, without := target(floor.percent(live, scanned)), target(standard)
-		if least := max(float64(floor)*0.98-float64(live+scanned)/100, without); got < least {
+		above := float64(live) + float64(floor)
+		if least := max(above-float64(live+scanned)/100, without); got < least {
 			t.Errorf("the target is %.0f, and at least %.0f is due", got, least)
 		}
-		if most := max(float64(floor), without); got > most {
+		if most := max(above, without); got > most {
 			t.Errorf("the target is %.0f, and at most %.0f is due", got, most)
 		}
 	})
