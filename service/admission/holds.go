@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -23,46 +24,34 @@ type holds struct {
 
 type holdList struct {
 	mu    sync.Mutex
-	first *hold
-	count int
-	_     [40]byte // A list has a cache line to itself.
+	holds list.List // of *hold
+	_     [56]byte  // A list has a cache line to itself.
 }
 
 // add puts a hold on a list, of which it has to be removed.
 func (all *holds) add(h *hold) {
 	l := &all.lists[all.next.Add(1)%holdLists]
-	h.list = l
+	h.on = l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if h.next = l.first; h.next != nil {
-		h.next.last = h
-	}
-	l.first = h
-	l.count++
+	h.place = l.holds.PushFront(h)
 }
 
 func (l *holdList) remove(h *hold) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if h.last != nil {
-		h.last.next = h.next
-	} else {
-		l.first = h.next
-	}
-	if h.next != nil {
-		h.next.last = h.last
-	}
-	h.next, h.last = nil, nil
-	l.count--
+	l.holds.Remove(h.place)
 }
 
 // of returns those on the list now.
 func (l *holdList) of() []*hold {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	found := make([]*hold, 0, l.count)
-	for h := l.first; h != nil; h = h.next {
-		found = append(found, h)
+	found := make([]*hold, 0, l.holds.Len())
+	for e := l.holds.Front(); e != nil; e = e.Next() {
+		if h, ok := e.Value.(*hold); ok {
+			found = append(found, h)
+		}
 	}
 	return found
 }

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"sync"
@@ -36,9 +37,9 @@ type hold struct {
 	// latest is when the call ends at the latest; zero: it is not known.
 	latest time.Time
 
-	// These are guarded by the list.
-	list       *holdList
-	next, last *hold
+	// on is the list that the hold is on, and place where.
+	on    *holdList
+	place *list.Element
 
 	mu    sync.Mutex
 	over  bool  // the call is
@@ -131,7 +132,7 @@ func (h *hold) stands(rules *callers.Set) error {
 
 // release ends the watch. Behind it the connection is that of another call.
 func (h *hold) release() {
-	h.list.remove(h)
+	h.on.remove(h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.over = true

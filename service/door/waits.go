@@ -1,6 +1,7 @@
 package door
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -27,31 +28,28 @@ type waits struct {
 // waitList is a list of waits.
 type waitList struct {
 	mu    sync.Mutex
-	first *wait
+	waits list.List // of *wait
 	timer *time.Timer
 	armed bool
-	_     [32]byte // A list has a cache line to itself.
+	_     [40]byte // A list has a cache line to itself.
 }
 
 // wait is a call that waits for its client.
 type wait struct {
 	ctx        context.Context
 	connection Connection
-	list       *waitList
-	next, last *wait
+	on         *waitList
+	place      *list.Element
 }
 
 // begin enters a wait, which is to be ended. The connection is interrupted some time
 // after ctx has ended, and not after the end of the wait.
 func (w *waits) begin(of *wait) {
 	l := &w.lists[w.next.Add(1)%waitLists]
-	of.list = l
+	of.on = l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if of.next = l.first; of.next != nil {
-		of.next.last = of
-	}
-	l.first = of
+	of.place = l.waits.PushFront(of)
 	if l.armed {
 		return
 	}
@@ -65,17 +63,9 @@ func (w *waits) begin(of *wait) {
 
 // end removes a wait.
 func (w *wait) end() {
-	w.list.mu.Lock()
-	defer w.list.mu.Unlock()
-	if w.last != nil {
-		w.last.next = w.next
-	} else {
-		w.list.first = w.next
-	}
-	if w.next != nil {
-		w.next.last = w.last
-	}
-	w.next, w.last = nil, nil
+	w.on.mu.Lock()
+	defer w.on.mu.Unlock()
+	w.on.waits.Remove(w.place)
 }
 
 // look interrupts the waits whose contexts have ended, and looks again later while there
@@ -83,12 +73,12 @@ func (w *wait) end() {
 func (l *waitList) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for w := l.first; w != nil; w = w.next {
-		if w.ctx.Err() != nil {
+	for e := l.waits.Front(); e != nil; e = e.Next() {
+		if w, ok := e.Value.(*wait); ok && w.ctx.Err() != nil {
 			w.connection.Interrupt()
 		}
 	}
-	if l.armed = l.first != nil; l.armed {
+	if l.armed = l.waits.Len() > 0; l.armed {
 		l.timer.Reset(lookEvery)
 	}
 }

@@ -125,7 +125,7 @@ func (c *crowd) reload(ctx context.Context) error {
 	}
 	// Written beforehand: to write it takes time of the load.
 	sum := sha256.Sum256(fmt.Append(nil, "round", len(c.reloading)))
-	c.others = append(c.others[:c.count-1], hex.EncodeToString(sum[:])) // One more than at first, and another one each time.
+	c.others[len(c.others)-1] = hex.EncodeToString(sum[:]) // Another one each time, and no more than a policy may have.
 	next := c.gateway.Policy + ".next"
 	if err := gateway.WritePolicy(next, c.token, c.others); err != nil {
 		return err
