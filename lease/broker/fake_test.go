@@ -41,9 +41,19 @@ func newFakeUpstream() *fakeUpstream {
 	}
 }
 
+// behave changes how the upstream behaves, also beside calls.
+func (f *fakeUpstream) behave(change func(*fakeUpstream)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
 func (f *fakeUpstream) call(op string, do func() error) error {
-	if f.during != nil {
-		f.during(op)
+	f.mu.Lock()
+	during := f.during
+	f.mu.Unlock()
+	if during != nil {
+		during(op)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -194,7 +204,11 @@ func (f *fakeUpstream) Accounts(_ context.Context, _ Errand, projectID string) i
 	}
 }
 
-func (f *fakeUpstream) Revocations() Outlook { return f.outlook }
+func (f *fakeUpstream) Revocations() Outlook {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.outlook
+}
 
 // living are the names of the keys that work, in order.
 func (f *fakeUpstream) living() (names []string) {

@@ -61,12 +61,14 @@ func TestStats(t *testing.T) {
 			t.Fatal(err)
 		}
 		since := time.Now()
-		r.up.fail = func(op string) error {
-			if op == "delete_key" {
-				return &UpstreamError{Outcome: Refused, Err: context.Canceled}
+		r.up.behave(func(f *fakeUpstream) {
+			f.fail = func(op string) error {
+				if op == "delete_key" {
+					return &UpstreamError{Outcome: Refused, Err: context.Canceled}
+				}
+				return nil
 			}
-			return nil
-		}
+		})
 		keeper := keeping(t, r.Broker, KeeperOptions{Tick: 10 * time.Second})
 		pass(Overdue + time.Minute)
 		stats, err := keeper.Stats(t.Context())
@@ -108,7 +110,7 @@ func TestOverloaded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r.up.outlook = Outlook{PerMinute: 7}
+		r.up.behave(func(f *fakeUpstream) { f.outlook = Outlook{PerMinute: 7} })
 		pass(2 * time.Second)
 		_, err := r.Create(t.Context(), request("one more"))
 		refused, _ := errors.AsType[*Error](err)
@@ -116,13 +118,15 @@ func TestOverloaded(t *testing.T) {
 			t.Fatalf("%v", err)
 		}
 		budget := make(chan struct{}, 1)
-		r.up.during = func(op string) {
-			if op == "delete_key" { // Seven a minute, as the outlook says.
-				budget <- struct{}{}
-				pass(time.Minute / 7)
-				<-budget
+		r.up.behave(func(f *fakeUpstream) {
+			f.during = func(op string) {
+				if op == "delete_key" { // Seven a minute, as the outlook says.
+					budget <- struct{}{}
+					pass(time.Minute / 7)
+					<-budget
+				}
 			}
-		}
+		})
 		keeping(t, r.Broker, KeeperOptions{})
 		pass(refused.RetryAfter)
 		create(t, r.Broker, request("one more"))
@@ -135,16 +139,18 @@ func TestProlongingIsWrittenFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		grant := create(t, r.Broker, request("1"))
-		r.up.during = func(op string) {
-			if op != "prolong" {
-				return
+		r.up.behave(func(f *fakeUpstream) {
+			f.during = func(op string) {
+				if op != "prolong" {
+					return
+				}
+				row, err := r.ledger.Get(t.Context(), grant.Lease.Credential)
+				if err != nil || !row.UpstreamExpires.After(grant.Lease.UpstreamExpires.Add(time.Hour)) {
+					t.Errorf("a key is prolonged, and the ledger has %v, %v", row.UpstreamExpires, err)
+				}
 			}
-			row, err := r.ledger.Get(t.Context(), grant.Lease.Credential)
-			if err != nil || !row.UpstreamExpires.After(grant.Lease.UpstreamExpires.Add(time.Hour)) {
-				t.Errorf("a key is prolonged, and the ledger has %v, %v", row.UpstreamExpires, err)
-			}
-		}
-		r.up.lost = func(op string) bool { return op == "prolong" }
+		})
+		r.up.behave(func(f *fakeUpstream) { f.lost = func(op string) bool { return op == "prolong" } })
 		if _, err := r.Renew(t.Context(), grant.Lease.ID, 4*time.Hour); reasonOf(err) != NotMade {
 			t.Errorf("%v", err)
 		}
@@ -169,12 +175,14 @@ func TestRenewalsDoNotOvertake(t *testing.T) {
 		other := r.another(t)
 		grant := create(t, r.Broker, request("1"))
 		first := true
-		r.up.during = func(op string) {
-			if op == "prolong" && first { // The first one is slow.
-				first = false
-				pass(time.Minute)
+		r.up.behave(func(f *fakeUpstream) {
+			f.during = func(op string) {
+				if op == "prolong" && first { // The first one is slow.
+					first = false
+					pass(time.Minute)
+				}
 			}
-		}
+		})
 		var both sync.WaitGroup
 		both.Go(func() {
 			if _, err := r.Renew(t.Context(), grant.Lease.ID, 3*time.Hour); err != nil {

@@ -87,11 +87,13 @@ func TestOneMintARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		other := r.another(t)
-		r.up.during = func(op string) {
-			if op == "create_key" {
-				pass(2 * time.Second)
+		r.up.behave(func(f *fakeUpstream) {
+			f.during = func(op string) {
+				if op == "create_key" {
+					pass(2 * time.Second)
+				}
 			}
-		}
+		})
 		grants := make([]Grant, 20)
 		var all sync.WaitGroup
 		for i := range grants {
@@ -128,12 +130,14 @@ func TestRevoke(t *testing.T) {
 			t.Errorf("it is renewed: %v", err)
 		}
 		failing := true
-		r.up.fail = func(op string) error {
-			if op == "delete_key" && failing {
-				return &UpstreamError{Outcome: Unknown, Err: context.DeadlineExceeded}
+		r.up.behave(func(f *fakeUpstream) {
+			f.fail = func(op string) error {
+				if op == "delete_key" && failing {
+					return &UpstreamError{Outcome: Unknown, Err: context.DeadlineExceeded}
+				}
+				return nil
 			}
-			return nil
-		}
+		})
 		keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 		pass(time.Minute)
 		if len(r.up.living()) != 1 || stateOf(t, r.Broker, grant.Lease.ID) != lease.Revoking {
@@ -164,14 +168,16 @@ func TestLostAnswers(t *testing.T) {
 					}))
 					keeping(t, r.Broker, KeeperOptions{Tick: 5 * time.Second, Term: time.Hour})
 					if made {
-						r.up.lost = func(op string) bool { return op == "create_key" }
+						r.up.behave(func(f *fakeUpstream) { f.lost = func(op string) bool { return op == "create_key" } })
 					} else {
-						r.up.fail = func(op string) error {
-							if op == "create_key" {
-								return &UpstreamError{Outcome: Unknown, Err: context.DeadlineExceeded}
+						r.up.behave(func(f *fakeUpstream) {
+							f.fail = func(op string) error {
+								if op == "create_key" {
+									return &UpstreamError{Outcome: Unknown, Err: context.DeadlineExceeded}
+								}
+								return nil
 							}
-							return nil
-						}
+						})
 					}
 					_, err := r.Create(t.Context(), request("1"))
 					if reasonOf(err) != Doubtful {
@@ -220,12 +226,14 @@ func TestNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, definition := range []roles.Definition{role(nil), role(func(d *roles.Definition) { d.Share = new(5) })} {
 			r := newRig(t, definition)
-			r.up.fail = func(op string) error {
-				if op == "create_key" {
-					return &UpstreamError{Outcome: NotSent, RetryAfter: 7 * time.Second, Err: context.DeadlineExceeded}
+			r.up.behave(func(f *fakeUpstream) {
+				f.fail = func(op string) error {
+					if op == "create_key" {
+						return &UpstreamError{Outcome: NotSent, RetryAfter: 7 * time.Second, Err: context.DeadlineExceeded}
+					}
+					return nil
 				}
-				return nil
-			}
+			})
 			_, err := r.Create(t.Context(), request("1"))
 			if e, _ := errors.AsType[*Error](err); e == nil || e.Reason != NotMade || e.RetryAfter != 7*time.Second {
 				t.Fatalf("%v", err)
@@ -233,7 +241,7 @@ func TestNotSent(t *testing.T) {
 			if all := rows(t, r.Broker); len(all) != 0 {
 				t.Errorf("left: %+v", all)
 			}
-			r.up.fail = nil
+			r.up.behave(func(f *fakeUpstream) { f.fail = nil })
 			if grant := create(t, r.Broker, request("1")); grant.Repeated || grant.Secret.IsZero() {
 				t.Errorf("%+v", grant)
 			}
@@ -246,11 +254,13 @@ func TestShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, role(func(d *roles.Definition) { d.Share = new(50) }))
 		other := r.another(t)
-		r.up.during = func(op string) {
-			if op == "create_key" {
-				pass(3 * time.Second)
+		r.up.behave(func(f *fakeUpstream) {
+			f.during = func(op string) {
+				if op == "create_key" {
+					pass(3 * time.Second)
+				}
 			}
-		}
+		})
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		secrets := make(map[string]int)
@@ -407,7 +417,9 @@ func TestReconcile(t *testing.T) {
 		if _, err := r.Reconcile(t.Context(), ReconcileRequest{}, note); err != nil || len(found) != 1 || found[0].Missing == nil {
 			t.Errorf("the ledger that has the lease: %+v, %v", found, err)
 		}
-		r.up.fail = func(string) error { return &UpstreamError{Outcome: NotSent, Err: context.DeadlineExceeded} }
+		r.up.behave(func(f *fakeUpstream) {
+			f.fail = func(string) error { return &UpstreamError{Outcome: NotSent, Err: context.DeadlineExceeded} }
+		})
 		found = nil
 		if _, err := r.Reconcile(t.Context(), ReconcileRequest{}, note); err != nil || len(found) != 1 || found[0].Failed != "proj_search" {
 			t.Errorf("without the upstream: %+v, %v", found, err)
