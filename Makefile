@@ -26,6 +26,7 @@ KILLS ?= 300
 QUICK ?=
 # That of packages which are built to be tried; a release has its own.
 VERSION ?= 0.1.0-dev
+RELEASE := $(if $(filter command line,$(origin VERSION)), -X main.release=$(VERSION))
 OUTDATED ?= 2m
 # The vendor's OpenAPI description is not part of the repository; its SDK comes from the registry.
 OPENAPI ?= $(wildcard ../shared/upstream/admin-openapi-2026-11.json)
@@ -49,8 +50,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the static binary bin/gateway
-	CGO_ENABLED=0 go build -ldflags '-s -w' -o bin/gateway ./cmd/gateway
+build: ## Build the static binary bin/gateway (VERSION=1.2.3 of a release)
+	CGO_ENABLED=0 go build -ldflags '-s -w$(RELEASE)' -o bin/gateway ./cmd/gateway
 
 .PHONY: demo
 demo: build ## Run the demo: fake upstream and gateway (ARGS=--once ends after the sample calls)
@@ -96,7 +97,7 @@ test-clients: build clients ## Install each package in an empty project; run its
 
 .PHONY: release
 release: $(BUF) $(SBOM) third_party/.stamp ## Build all of a release into dist/release (VERSION=1.2.3)
-	$(if $(filter command line environment,$(origin VERSION)),,$(error make release needs VERSION=1.2.3))
+	$(if $(RELEASE),,$(error make release needs VERSION=1.2.3))
 	@BUF=$(abspath $(BUF)) SBOM=$(abspath $(SBOM)) tools/release.sh $(VERSION) dist/release
 
 .PHONY: golden
