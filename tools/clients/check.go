@@ -56,12 +56,7 @@ func (h *house) check(ctx context.Context, s *Step, got *result, before map[stri
 		p.number("items", &all, got.Items)
 	}
 	if e.Record != nil {
-		record, err := h.records.last(ctx, offset, s.Method)
-		if err != nil {
-			p.add("%v", err)
-		} else {
-			p.subset("record", anything(e.Record), anything(record))
-		}
+		p = append(p, h.records.check(ctx, offset, s.Method, e.Record)...)
 	}
 	if e.Seen != nil {
 		h.script.check(ctx, &p, e.Seen, s)
@@ -159,11 +154,17 @@ func anything(m map[string]any) any {
 	return m
 }
 
-// subset says that everything wanted is there. The text "*" stands for any value, and
-// lists have to have the same length.
+// subset says that everything wanted is there. The text "*" stands for any value, a map
+// with nothing but one_of for one of several, and lists have to have the same length.
 func (p *problems) subset(path string, want, got any) {
 	switch w := want.(type) {
 	case map[string]any:
+		if several, ok := w["one_of"].([]any); ok && len(w) == 1 {
+			if !slices.Contains(several, got) {
+				p.add("%s is %v, and none of %v", path, got, several)
+			}
+			return
+		}
 		g, ok := got.(map[string]any)
 		if !ok {
 			p.add("%s is %v", path, got)

@@ -37,7 +37,7 @@ const policy = `roles:
 callers:
   - {name: operator, authenticate: [{token_sha256: "OPERATOR"}], grants: [{permissions: ["*"], roles: ["*"]}], leases: {max_live: 50, mints_per_hour: 1000}}
   - {name: auditor, authenticate: [{token_sha256: "AUDITOR"}], grants: [{permissions: ["*.read"]}]}
-  - {name: team, authenticate: [{token_sha256: "TEAM"}], grants: [{permissions: [projects.*, project_service_accounts.*], projects: [PROJECT]}]}
+  - {name: team, authenticate: [{token_sha256: "TEAM"}], grants: [{permissions: [projects.*, projects.service_accounts.*], projects: [PROJECT]}]}
   - {name: slow, authenticate: [{token_sha256: "SLOW"}], grants: [{permissions: ["*.read"]}], limits: {requests_per_second: 1, burst: 1}}
   - {name: passing, authenticate: [{token_sha256: "PASSING", expires: ENDS}], grants: [{permissions: ["*.read"]}]}
   - {name: late, authenticate: [{token_sha256: "LATE", expires: 2020-01-01T00:00:00Z}], grants: [{permissions: ["*.read"]}]}
@@ -45,7 +45,7 @@ callers:
 `
 
 const config = `listen: LISTEN
-ops_listen: ""
+ops_listen: 127.0.0.1:0
 tls: {cert_file: FOLDER/server.pem, key_file: FOLDER/server-key.pem, client_ca_file: FOLDER/ca.pem}
 upstream:
   base_url: UPSTREAM/v1
@@ -100,7 +100,11 @@ func openHouse(ctx context.Context, binary, folder string) (_ *house, err error)
 	}
 	h.records = &records{file: h.file("audit.jsonl")}
 	h.gateway = &processtest.Gateway{Binary: binary, Config: h.file("gateway.yaml")}
-	return h, h.gateway.Start(ctx)
+	if err := h.gateway.Start(ctx); err != nil {
+		log, _ := os.ReadFile(h.file("gateway.log"))
+		return nil, fmt.Errorf("%w:\n%s", err, log)
+	}
+	return h, nil
 }
 
 func (h *house) certificates() error {

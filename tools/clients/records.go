@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -27,22 +26,36 @@ func (r *records) end() int64 {
 	return info.Size()
 }
 
-// last waits for the record of a method behind an offset, and returns the last one.
-func (r *records) last(ctx context.Context, offset int64, method string) (map[string]any, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// check waits for a record of a method behind an offset that has what is wanted: the
+// gateway writes them in batches, and one for each attempt of a client. It returns what is
+// wrong with the last one when none has.
+func (r *records) check(ctx context.Context, offset int64, method string, want map[string]any) problems {
+	ctx, cancel := context.WithTimeout(ctx, recordPatience)
 	defer cancel()
 	for {
-		found, err := r.find(offset, method)
-		if err != nil || found != nil {
-			return found, err
+		last, err := r.find(offset, method)
+		var p problems
+		switch {
+		case err != nil:
+			return problems{err.Error()}
+		case last == nil:
+			p.add("there is no record of %s", method)
+		default:
+			p.subset("record", anything(want), anything(last))
+		}
+		if len(p) == 0 {
+			return nil
 		}
 		select {
-		case <-time.After(20 * time.Millisecond): // The gateway writes records in batches.
+		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return nil, errors.New("there is no record of " + method)
+			return p
 		}
 	}
 }
+
+// recordPatience is how long a record may take. A wrong one costs a case this much.
+const recordPatience = 15 * time.Second
 
 func (r *records) find(offset int64, method string) (map[string]any, error) {
 	file, err := os.Open(r.file)
