@@ -73,8 +73,8 @@ type Step struct {
 type Before struct {
 	// WriteToken puts the token of a caller into the client's file.
 	WriteToken string `json:"write_token"`
-	// Expired waits until the gateway refuses the token of a caller, which ends soon.
-	Expired string `json:"expired"`
+	// Expire ends the token of the caller "passing", and waits until it is refused.
+	Expire bool `json:"expire"`
 	// ClearFaults removes the faults of the case.
 	ClearFaults bool `json:"clear_faults"`
 }

@@ -100,11 +100,10 @@ func (h *house) prepare(ctx context.Context, b *Before) error {
 			return err
 		}
 	}
-	if b.Expired == "" {
+	if !b.Expire {
 		return nil
 	}
-	token, err := h.token(b.Expired)
-	if err != nil {
+	if err := h.end(); err != nil {
 		return err
 	}
 	client, err := h.httpClient()
@@ -119,7 +118,7 @@ func (h *house) prepare(ctx context.Context, b *Before) error {
 		if err != nil {
 			return err
 		}
-		request.Header.Set("Authorization", "Bearer "+token)
+		request.Header.Set("Authorization", "Bearer "+h.tokens["passing"])
 		response, err := client.Do(request)
 		if err != nil {
 			return err
@@ -131,7 +130,7 @@ func (h *house) prepare(ctx context.Context, b *Before) error {
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("the token of %q does not end", b.Expired)
+			return errors.New("the token does not end")
 		}
 	}
 }
