@@ -93,7 +93,8 @@ clients: $(BUF) third_party/.stamp ## Build the packages for other languages int
 
 .PHONY: test-clients
 test-clients: build clients ## Install each package in an empty project; run its example and the script against a gateway
-	@BUF=$(abspath $(BUF)) tools/clients.sh test dist/clients $(ONLY)
+	@tools/clients.sh test dist/clients $(ONLY)
+	@BUF=$(abspath $(BUF)) tools/clients.sh earlier dist/earlier $(or $(ONLY),python)
 
 .PHONY: release
 release: $(BUF) $(SBOM) third_party/.stamp ## Build all of a release into dist/release (VERSION=1.2.3)

@@ -3,6 +3,8 @@
 #
 #   tools/clients.sh build DIST VERSION [LANGUAGE...]   packages into DIST/LANGUAGE
 #   tools/clients.sh test  DIST [LANGUAGE...]           each package in an empty project
+#   tools/clients.sh earlier DIST [LANGUAGE...]         both, of the schema before its last
+#                                                       change, against this gateway
 #
 # Languages are python, typescript, java, rust and go. One whose toolchain or registry is
 # not here is skipped, with the reason; one that fails fails the run. BUF names buf, and
@@ -21,7 +23,7 @@ patience=900  # seconds for one language, with all that it has to download
 at_a_time=2   # one waits for a registry while another compiles
 
 usage() {
-	sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 }
 
@@ -39,6 +41,7 @@ build)
 	fi
 	;;
 test) ;;
+earlier) version=0.0.1-earlier ;;
 *) usage ;;
 esac
 
@@ -61,12 +64,12 @@ finish() {
 trap finish EXIT
 mkdir -p "$cache" "$dist"
 
-# schema writes what the packages are generated from into a folder.
+# schema FOLDER [COMMIT] writes what the packages are generated from.
 schema() {
 	local image=$work/image.binpb
-	if [[ -n ${PROTOS:-} ]]; then
+	if [[ -n ${2:-} ]]; then
 		mkdir "$work/tree"
-		git archive "$PROTOS" proto | tar -x -C "$work/tree"
+		git archive "$2" proto | tar -x -C "$work/tree"
 		cp -r buf.yaml third_party "$work/tree"
 		"${BUF:-buf}" build "$work/tree" -o "$image"
 	else
@@ -152,11 +155,23 @@ await() {
 	return 1
 }
 
-if [[ $task == build ]]; then
+case $task in
+build)
 	schema "$work/schema"
 	each build
 	exit
-fi
+	;;
+earlier)
+	changed=$(git log -1 --format=%H -- proto 2>/dev/null || true)
+	if [[ -z $changed ]] || ! before=$(git rev-parse --verify --quiet "$changed^"); then
+		echo "clients: earlier: skipped: this clone does not have the schema before its last change"
+		exit
+	fi
+	echo "clients: earlier: with the schema of $(git rev-parse --short "$before")"
+	schema "$work/schema" "$before"
+	each build
+	;;
+esac
 
 (cd tools/clients && CGO_ENABLED=0 go build -o "$cache/rig" .)
 export WEB_ORIGIN=http://127.0.0.1:${WEB_PORT:-18081}
