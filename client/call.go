@@ -17,7 +17,7 @@ type call struct {
 	next    connect.ClientFunc
 	spec    connect.Spec
 	info    *connect.CallInfo // the caller's
-	ctx     context.Context   //nolint:containedctx // A stream is a call that is under way.
+	ctx     context.Context
 	end     func()
 	request any
 
@@ -36,7 +36,7 @@ func (g *Gateway) intercept(next connect.ClientFunc) connect.ClientFunc {
 		}
 		c := &call{gateway: g, next: next, spec: spec, info: info}
 		ctx, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(g.closed, cancel)
+		stop := context.AfterFunc(g.closed, cancel) //nolint:contextcheck // The call ends with either.
 		c.ctx, c.end = ctx, func() { stop(); cancel() }
 		switch spec.StreamType {
 		case connect.StreamTypeUnary:

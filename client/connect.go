@@ -26,7 +26,7 @@ type Gateway struct {
 	client     *connect.Client
 	conns      *conns
 	// closed ends with Close, and every call with it.
-	closed context.Context //nolint:containedctx // The life of the connection, not of a call.
+	closed context.Context
 	end    context.CancelFunc
 }
 

@@ -24,7 +24,10 @@ type Credential interface {
 // secret is a token that does not print.
 type secret func() string
 
-func (secret) String() string   { return "a token" }
+// String says nothing about the token.
+func (secret) String() string { return "a token" }
+
+// GoString is String: the verb %#v prints no secret.
 func (secret) GoString() string { return "a token" }
 
 // Token is a credential that does not change: a caller's token.
@@ -95,7 +98,10 @@ type provider struct {
 	renew, end time.Time
 }
 
-func (p *provider) String() string   { return p.name }
+// String is the sort of the provider.
+func (p *provider) String() string { return p.name }
+
+// GoString is String: the verb %#v prints no secret.
 func (p *provider) GoString() string { return p.name }
 
 func (p *provider) check() error {

@@ -141,11 +141,9 @@ func newError(ctx context.Context, err error, info *connect.CallInfo) *Error {
 // connection that was cut; gRPC has UNAVAILABLE.
 func settled(ctx context.Context, err error) *connect.Error {
 	cause, ok := errors.AsType[*connect.Error](err)
-	code, message := connect.CodeUnknown, ""
+	code, message := connect.CodeUnknown, err.Error()
 	if ok {
 		code, message = cause.Code(), cause.Message()
-	} else {
-		message = err.Error()
 	}
 	switch {
 	case ok && cause.IsRemote():

@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"encoding/pem"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -64,7 +63,7 @@ func serve(t *testing.T, answer func(ctx context.Context, n int, call seen) erro
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, server)
 	f.Server = httptest.NewUnstartedServer(mux)
-	f.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)
+	f.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	f.EnableHTTP2 = true
 	f.StartTLS()
 	t.Cleanup(f.Close)
@@ -117,7 +116,7 @@ func (*fake) RenewLease(context.Context, *leasev1.RenewLeaseRequest) (*leasev1.R
 	return &leasev1.RenewLeaseResponse{}, nil
 }
 
-func (*fake) ListApiKeys(_ context.Context, _ *inventoryv1.ListApiKeysRequest, stream inventoryv1connect.InventoryServiceListApiKeysServerStream) error {
+func (*fake) ListApiKeys(_ context.Context, _ *inventoryv1.ListApiKeysRequest, stream inventoryv1connect.InventoryServiceListApiKeysServerStream) error { //nolint:revive,staticcheck // The name in the stubs.
 	return stream.Send(&inventoryv1.ListApiKeysResponse{Event: &inventoryv1.ListApiKeysResponse_End{End: &inventoryv1.End{}}})
 }
 
