@@ -31,8 +31,8 @@ type Gateway struct {
 }
 
 // Connect prepares the connection to the gateway at an address: https://host[:port], or
-// http:// on a loopback address. It connects with the first call. credential is nil where
-// there is a [Certificate] alone. An error is a [*ConfigError].
+// http:// on a loopback address. It connects with the first call. A nil credential sends
+// no token: a [Certificate] may be enough. An error is a [*ConfigError].
 func Connect(address string, credential Credential, opts ...Option) (*Gateway, error) {
 	o := options{deadline: DefaultDeadline, attempts: DefaultAttempts, keys: true, protocol: []connecthttp.Option{connecthttp.WithGRPC()}}
 	for _, opt := range opts {
@@ -46,10 +46,7 @@ func Connect(address string, credential Credential, opts ...Option) (*Gateway, e
 		return nil, err
 	}
 	if credential == nil {
-		if o.cert == "" {
-			return nil, &ConfigError{Argument: "credential", Problem: "is missing: a token, or Certificate"}
-		}
-		credential = certificateAlone{}
+		credential = noToken{}
 	}
 	if err := credential.check(); err != nil {
 		return nil, err

@@ -164,8 +164,8 @@ func checkToken(token string) error {
 	return nil
 }
 
-// certificateAlone is the credential of a connection with a client certificate.
-type certificateAlone struct{}
+// noToken is the credential of a connection without one.
+type noToken struct{}
 
-func (certificateAlone) check() error                                  { return nil }
-func (certificateAlone) token(context.Context, string) (string, error) { return "", nil }
+func (noToken) check() error                                  { return nil }
+func (noToken) token(context.Context, string) (string, error) { return "", nil }

@@ -234,7 +234,7 @@ func TestBadArguments(t *testing.T) {
 		"nothing":                   {"", token, nil, "address"},
 		"a path":                    {https + "/v1", token, nil, "address"},
 		"a password":                {"https://u:p@gateway.example", token, nil, "address"},
-		"no credential":             {https, nil, nil, "credential"},
+		"no credential":             {https, nil, nil, ""},
 		"an empty token":            {https, client.Token(""), nil, "token"},
 		"a token of two lines":      {https, client.Token("a\r\nb"), nil, "token"},
 		"a file that is not there":  {https, client.TokenFile(filepath.Join(empty, "x")), nil, "token_file"},

@@ -84,7 +84,7 @@ func Interceptors(interceptors ...connect.ClientInterceptor) Option {
 
 // ConfigError is the error of [Connect] about an argument.
 type ConfigError struct {
-	// Argument is its name: address, credential, token, token_file, token_provider, ca,
+	// Argument is its name: address, token, token_file, token_provider, ca,
 	// cert, key, deadline, attempts or user_agent.
 	Argument string
 	// Problem is what is wrong with it. It has no secrets.
