@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -98,7 +99,8 @@ func (c *call) attempt() (connect.ClientStream, *connect.CallInfo, error) {
 
 // anotherToken says whether a refused call can be made again with another token: once.
 func (c *call) anotherToken(err error) bool {
-	if c.refused != "" || connect.CodeOf(err) != connect.CodeUnauthenticated || c.token == "" {
+	wire, ok := errors.AsType[*connect.Error](err)
+	if !ok || !wire.IsRemote() || wire.Code() != connect.CodeUnauthenticated || c.refused != "" || c.token == "" {
 		return false
 	}
 	c.refused = c.token

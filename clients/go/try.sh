@@ -23,14 +23,13 @@ proxies=$(go env GOPROXY)
 # built many times. What the user's has is copied from there.
 export GOMODCACHE=$work/modules GOPROXY="file://$artefacts/goproxy,file://$cache/cache/download,$proxies"
 # The checksum database knows this module when it is published, and not before.
-export GONOSUMDB=$module GOWORK=off GOFLAGS='-mod=mod -modcacherw -buildvcs=false' CGO_ENABLED=0
+export GONOSUMDB=$module GOWORK=off GOFLAGS='-mod=mod -modcacherw -buildvcs=false -trimpath' CGO_ENABLED=0
 
 install() { # install FOLDER PROGRAM
 	mkdir -p "$work/src/$2"
 	cp "$1"/*.go "$1/go.mod" "$1/go.sum" "$work/src/$2/"
 	cd "$work/src/$2"
-	go mod edit -dropreplace "$module"
-	go get "$module@$version"
+	go mod edit -dropreplace "$module" -require "$module@$version"
 	go build -o "$work/$2" .
 }
 
