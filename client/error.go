@@ -121,6 +121,9 @@ func newError(ctx context.Context, err error, info *connect.CallInfo) *Error {
 		}
 		switch m := message.(type) {
 		case *errdetails.ErrorInfo:
+			if e.Reason != "" {
+				continue // The first one counts.
+			}
 			e.Reason, e.Metadata = m.GetReason(), m.GetMetadata()
 			e.Permission, e.Project, e.UpstreamRequestID = e.Metadata["permission"], e.Metadata["project"], e.Metadata["upstream_request_id"]
 		case *errdetails.BadRequest:
