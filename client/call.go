@@ -54,12 +54,8 @@ func (g *Gateway) intercept(next connect.ClientFunc) connect.ClientFunc {
 // SendHeaders implements connect.ClientStream. Headers go with the request.
 func (*call) SendHeaders() error { return nil }
 
-// Send implements connect.ClientStream. The request is kept for each attempt, and is the
-// caller's to change after the call.
+// Send implements connect.ClientStream. The request is kept for each attempt.
 func (c *call) Send(request any) error {
-	if message, ok := request.(proto.Message); ok {
-		request = proto.Clone(message)
-	}
 	c.request = request
 	return nil
 }
@@ -68,20 +64,21 @@ func (c *call) Send(request any) error {
 // not stay in the caller's, which may serve for other calls.
 func (c *call) attempt() (connect.ClientStream, *connect.CallInfo, error) {
 	ctx, info := connect.NewClientContext(c.ctx)
-	token, err := c.gateway.credential.token(ctx, c.refused)
-	if err != nil {
-		return nil, info, err
-	}
-	c.token = token
 	headers := info.RequestHeader()
 	for name, values := range c.info.RequestHeader().All() {
 		headers.SetValues(name, slices.Clone(values))
 	}
+	if !headers.Has("Authorization") {
+		token, err := c.gateway.credential.token(ctx, c.refused)
+		if err != nil {
+			return nil, info, err
+		}
+		if c.token = token; token != "" {
+			headers.Set("Authorization", "Bearer "+token)
+		}
+	}
 	if c.key != "" {
 		headers.Set(idempotencyKey, c.key)
-	}
-	if token != "" && !headers.Has("Authorization") {
-		headers.Set("Authorization", "Bearer "+token)
 	}
 	if !headers.Has("User-Agent") {
 		headers.Set("User-Agent", c.gateway.userAgent)
@@ -215,6 +212,14 @@ type stream struct {
 	attempts *connect.CallInfo
 	err      error
 	began    bool
+}
+
+// Send implements connect.ClientStream. The request is the caller's to change after it.
+func (s *stream) Send(request any) error {
+	if message, ok := request.(proto.Message); ok {
+		request = proto.Clone(message)
+	}
+	return s.call.Send(request)
 }
 
 // CloseSend opens the stream.

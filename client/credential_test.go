@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/admin-gateway/admin-gateway/client"
 )
@@ -77,6 +78,30 @@ func TestTokenProvider(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTokenProviderIsAskedOnce by any number of calls at a time; and not at all by one that
+// has a credential of its own.
+func TestTokenProviderIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	f := serve(t, accepts("a", "own"))
+	asked := 0
+	c := f.connect(t, client.TokenProvider(func(context.Context) (string, time.Time, error) {
+		asked++ // The race detector sees two at a time.
+		return "a", time.Now().Add(time.Hour), nil
+	})).Client()
+	own, info := connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Authorization", "Bearer own")
+	if err := read(own, c); err != nil || asked != 0 || f.got()[0].token != "own" {
+		t.Errorf("error %v, asked %d times", err, asked)
+	}
+	var calls errgroup.Group
+	for range 50 {
+		calls.Go(func() error { return read(t.Context(), c) })
+	}
+	if err := calls.Wait(); err != nil || asked != 1 {
+		t.Errorf("error %v, asked %d times", err, asked)
 	}
 }
 

@@ -3,7 +3,8 @@
 #
 #   ROOT=… build.sh SCHEMA VERSION OUT
 #
-# ROOT is the repository. The stubs of Go are part of it, so that SCHEMA is not read.
+# ROOT is the repository. The stubs of Go are part of it, so that SCHEMA is not read;
+# SCHEMA_COMMIT names a commit whose stubs are taken in place of those that are there.
 # OUT/goproxy is the artefact: GOPROXY=file://OUT/goproxy finds v$VERSION in it.
 set -euo pipefail
 
@@ -44,4 +45,13 @@ for module in "${modules[@]}"; do
 done
 
 (cd "$here/modzip" && go build -mod=readonly -o modzip .)
-git -C "$root" -c safe.directory='*' ls-files -z | "$here/modzip/modzip" -root "$root" -version "$version" -out "$out/goproxy"
+git() { command git -C "$root" -c safe.directory='*' "$@"; }
+if [[ -n ${SCHEMA_COMMIT:-} ]]; then
+	mkdir "$here/tree"
+	git ls-files -z | grep -zv '^gen/' | tar -C "$root" --null -T - -c | tar -C "$here/tree" -x
+	git archive "$SCHEMA_COMMIT" gen | tar -C "$here/tree" -x
+	(cd "$here/tree" && go vet "${packages[@]}")
+	(cd "$here/tree" && find . -type f -printf '%P\0') | "$here/modzip/modzip" -root "$here/tree" -version "$version" -out "$out/goproxy"
+else
+	git ls-files -z | "$here/modzip/modzip" -root "$root" -version "$version" -out "$out/goproxy"
+fi
