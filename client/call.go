@@ -31,10 +31,7 @@ type call struct {
 // intercept is the interceptor around all others' transport.
 func (g *Gateway) intercept(next connect.ClientFunc) connect.ClientFunc {
 	return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-		info, ok := connect.CallInfoForClientContext(ctx)
-		if !ok {
-			ctx, info = connect.NewClientContext(ctx)
-		}
+		info, _ := connect.CallInfoForClientContext(ctx) // The library puts it there.
 		c := &call{gateway: g, next: next, spec: spec, info: info}
 		ctx, cancel := context.WithCancel(ctx)
 		stop := context.AfterFunc(g.closed, cancel) //nolint:contextcheck // The call ends with either.
@@ -160,6 +157,9 @@ func (u *unary) Receive(response any) error {
 			attempts, pause = attempts+1, min(2*pause, longestPause)
 		default:
 			u.tell(info)
+			if err := u.ctx.Err(); err != nil && failure.passes() { // In a pause.
+				return newError(u.ctx, err, info)
+			}
 			return failure
 		}
 	}
@@ -208,10 +208,10 @@ func (u *unary) pause(d time.Duration, failure *Error) bool {
 // token is refused.
 type stream struct {
 	*call
-	opened   connect.ClientStream
-	attempts *connect.CallInfo
-	err      error
-	began    bool
+	opened connect.ClientStream
+	last   *connect.CallInfo // of the attempt
+	err    error
+	began  bool
 }
 
 // Send implements connect.ClientStream. The request is the caller's to change after it.
@@ -224,13 +224,12 @@ func (s *stream) Send(request any) error {
 
 // CloseSend opens the stream.
 func (s *stream) CloseSend() error {
-	s.key = s.info.RequestHeader().Get(idempotencyKey)
 	s.open()
 	return nil
 }
 
 // open keeps an error for Receive.
-func (s *stream) open() { s.opened, s.attempts, s.err = s.attempt() }
+func (s *stream) open() { s.opened, s.last, s.err = s.attempt() }
 
 // Receive implements connect.ClientStream.
 func (s *stream) Receive(response any) error {
@@ -244,7 +243,7 @@ func (s *stream) Receive(response any) error {
 		err = s.receive(response)
 	}
 	s.began = true
-	s.tell(s.attempts)
+	s.tell(s.last)
 	if err == nil {
 		return nil
 	}
@@ -253,7 +252,7 @@ func (s *stream) Receive(response any) error {
 		s.end()
 		return io.EOF
 	}
-	failure := newError(s.ctx, err, s.attempts)
+	failure := newError(s.ctx, err, s.last)
 	s.end()
 	return failure
 }

@@ -288,6 +288,21 @@ func TestCanceled(t *testing.T) {
 	}
 }
 
+// TestCanceledInAPause: the call has been cancelled, and the error says so.
+func TestCanceledInAPause(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	f := serve(t, func(context.Context, int, seen) error {
+		time.AfterFunc(50*time.Millisecond, cancel)
+		return refusal(connect.CodeUnavailable, "UPSTREAM_BREAKER_OPEN", wait(20*time.Second))
+	})
+	began := time.Now()
+	err := read(ctx, f.connect(t, client.Token("t1")).Client())
+	if client.KindOf(err) != client.Canceled || len(f.got()) != 1 || time.Since(began) > 10*time.Second {
+		t.Errorf("error %v after %v", err, time.Since(began))
+	}
+}
+
 // TestClose: it ends what is under way, and nothing begins after it.
 func TestClose(t *testing.T) {
 	t.Parallel()
