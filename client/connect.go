@@ -126,7 +126,7 @@ func (o *options) tls(scheme string) (*tls.Config, error) {
 		return config, nil
 	}
 	if _, err := os.ReadFile(o.key); err != nil {
-		return nil, &ConfigError{Argument: "key", Problem: "cannot be read", Err: err}
+		return nil, &ConfigError{Argument: "key", Problem: "cannot be read", Err: withoutPath(err)}
 	}
 	if _, err := tls.LoadX509KeyPair(o.cert, o.key); err != nil {
 		return nil, &ConfigError{Argument: "cert", Problem: "and key are not a pair in PEM", Err: err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func TokenFile(path string) Credential {
 func readToken(path string) (string, os.FileInfo, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", nil, err
+		return "", nil, withoutPath(err)
 	}
 	defer file.Close() //nolint:errcheck // It was only read.
 	info, err := file.Stat()
@@ -73,6 +74,15 @@ func readToken(path string) (string, os.FileInfo, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxToken+1))
 	return strings.TrimSpace(string(content)), info, err
+}
+
+// withoutPath is an error without the name of the file, in whose place a mistake can have
+// put the secret itself.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // TokenProvider is a credential that a function gives, such as one that exchanges the

@@ -299,7 +299,17 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			}
 		}
 	}
-	if _, err := client.Connect(f.URL, client.Token(secret+" x")); err == nil || strings.Contains(err.Error(), secret) {
-		t.Errorf("error %v", err)
+	cert, _ := keyPair(t)
+	for _, mistake := range []struct {
+		credential client.Credential
+		opts       []client.Option
+	}{
+		{credential: client.Token(secret + " x")},
+		{credential: client.TokenFile(secret)},
+		{opts: []client.Option{client.Certificate(cert, "-----BEGIN PRIVATE KEY-----"+secret)}},
+	} {
+		if _, err := client.Connect(f.URL, mistake.credential, mistake.opts...); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("error %v", err)
+		}
 	}
 }
