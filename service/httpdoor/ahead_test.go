@@ -265,6 +265,10 @@ func TestAPlaceAheadIsBounded(t *testing.T) { //nolint:paralleltest // It measur
 			}
 			return err
 		}},
+		"a large frame": {0, func(_ *http2.Framer, c io.Writer) error {
+			_, err := c.Write([]byte{0x0f, 0xff, 0xff, byte(http2.FrameData), 0, 0, 0, 0, 1}) // And nothing of it.
+			return errors.Join(err, errSaid)
+		}},
 	} {
 		for wire, secure := range wires(t) {
 			t.Run(name+", "+wire, func(t *testing.T) { //nolint:paralleltest // As above.

@@ -17,6 +17,9 @@ const (
 	// readAtOnce is how much is read of an HTTP/2 connection at once. net/http reads
 	// each header of a frame and each payload for itself.
 	readAtOnce = 4 << 10
+	// largestFrame is the largest one that a client may send, and the least that the
+	// protocol allows: net/http makes room for a frame when it has read the header.
+	largestFrame = 16 << 10
 	// headersFrame is the type of the frame that begins a request (RFC 9113, 6.2).
 	headersFrame = 0x1
 )

@@ -46,6 +46,7 @@ func New(handler http.Handler, options Options) *Port {
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          o.MaxConcurrentStreams,
+			MaxReadFrameSize:              largestFrame,
 			MaxReceiveBufferPerStream:     64 << 10,
 			MaxReceiveBufferPerConnection: 1 << 20,
 			SendPingTimeout:               o.PingAfter,
