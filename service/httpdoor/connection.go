@@ -24,7 +24,7 @@ func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *htt
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &connection{Context: r.Context(), writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
 		if on, ok := r.Context().Value(connKey{}).(*conn); ok {
-			c.call = on.Call()
+			c.call = on.guard.Call()
 			defer c.call.End()
 		}
 		if r.Body == nil || r.Body == http.NoBody {

@@ -14,9 +14,15 @@ import (
 
 // conns is a listener whose connections have an age, and that knows which of them
 // have had a request. Their number is the business of connguard.
+//
+// It makes connections secure itself. net/http would read the frames of HTTP/2 from a
+// tls.Conn and from nothing else, where nobody could see them; as it is, they come by the
+// same way as those in the clear.
 type conns struct {
 	*connguard.Listener
 	age time.Duration
+	// secure protects the connections; nil: they are in the clear.
+	secure *tls.Config
 
 	mu      sync.Mutex
 	open    map[*conn]struct{}
@@ -25,8 +31,11 @@ type conns struct {
 	left    chan struct{} // closed once every connection that is open when it leaves has had a request
 }
 
-func newConns(l *connguard.Listener, age time.Duration) *conns {
-	return &conns{Listener: l, age: age, open: make(map[*conn]struct{}), left: make(chan struct{})}
+func newConns(l *connguard.Listener, o Options) *conns {
+	return &conns{
+		Listener: l, age: o.MaxConnectionAge, secure: o.TLS,
+		open: make(map[*conn]struct{}), left: make(chan struct{}),
+	}
 }
 
 // Accept waits for the next connection.
@@ -35,7 +44,12 @@ func (s *conns) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, of: s, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+	c := &conn{Conn: accepted, guard: accepted, of: s, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+	if s.secure != nil {
+		c.secure = &secureConn{Conn: tls.Server(accepted, s.secure)}
+		c.Conn = c.secure
+	}
+	c.frames = frames{from: c.Conn, guard: accepted}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
@@ -63,7 +77,7 @@ func (s *conns) leave(within time.Duration) error {
 	for c := range s.open {
 		if !c.asked.Load() {
 			delete(s.open, c)
-			_ = c.Conn.Close() // Nothing was sent on it.
+			_ = c.guard.Close() // Nothing was sent on it.
 		}
 	}
 	return err
@@ -90,11 +104,25 @@ func (s *conns) forget(c *conn) {
 
 // conn is a connection of conns.
 type conn struct {
-	*connguard.Conn
-	of    *conns
-	old   time.Time   // when it is
-	asked atomic.Bool // whether it has had a request
+	net.Conn // guard, or secure
+	guard    *connguard.Conn
+	secure   *secureConn // nil: it is in the clear
+	frames   frames
+	of       *conns
+	old      time.Time   // when it is
+	asked    atomic.Bool // whether it has had a request
 }
+
+// tls is the state of a connection of which something was read; nil: it is in the clear.
+func (c *conn) tls() *tls.ConnectionState {
+	if c.secure == nil {
+		return nil
+	}
+	return c.secure.state
+}
+
+// Read reads what the client has sent, as far as the connection may be ahead.
+func (c *conn) Read(p []byte) (int, error) { return c.frames.Read(p) }
 
 // Close closes the connection.
 func (c *conn) Close() error {
@@ -114,8 +142,5 @@ type connKey struct{}
 
 // withConn is an http.Server's ConnContext.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
-	}
 	return context.WithValue(ctx, connKey{}, c)
 }
