@@ -56,6 +56,9 @@ type Call struct {
 	open bool
 }
 
+// Known says that a call on the connection was authenticated.
+func (c *Conn) Known() bool { return c.known.Load() }
+
 // Call begins a request. It may be called on nil.
 func (c *Conn) Call() Call { return Call{conn: c} }
 

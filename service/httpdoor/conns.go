@@ -3,6 +3,7 @@ package httpdoor
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -17,6 +18,8 @@ import (
 type conns struct {
 	*connguard.Listener
 	age time.Duration
+	// slack is by how much a deadline of a connection may be early.
+	slack time.Duration
 
 	mu      sync.Mutex
 	open    map[*conn]struct{}
@@ -25,8 +28,8 @@ type conns struct {
 	left    chan struct{} // closed once every connection that is open when it leaves has had a request
 }
 
-func newConns(l *connguard.Listener, age time.Duration) *conns {
-	return &conns{Listener: l, age: age, open: make(map[*conn]struct{}), left: make(chan struct{})}
+func newConns(l *connguard.Listener, age, slack time.Duration) *conns {
+	return &conns{Listener: l, age: age, slack: slack, open: make(map[*conn]struct{}), left: make(chan struct{})}
 }
 
 // Accept waits for the next connection.
@@ -35,7 +38,7 @@ func (s *conns) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, of: s, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+	c := &conn{Conn: accepted, of: s, deadlines: deadlines{slack: s.slack}, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
@@ -94,6 +97,32 @@ type conn struct {
 	of    *conns
 	old   time.Time   // when it is
 	asked atomic.Bool // whether it has had a request
+
+	deadlines deadlines
+}
+
+// Read reads from the connection until its deadline.
+func (c *conn) Read(p []byte) (int, error) {
+	if err := c.deadlines.begin(c.Conn); err != nil {
+		return 0, err
+	}
+	defer c.deadlines.end()
+	return c.Conn.Read(p)
+}
+
+// SetReadDeadline implements [net.Conn].
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.deadlines.setRead(c.Conn, c.Known(), t)
+}
+
+// SetWriteDeadline implements [net.Conn].
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	return c.deadlines.setWrite(c.Conn, c.Known(), t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // Close closes the connection.

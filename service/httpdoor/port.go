@@ -86,7 +86,7 @@ func (p *Port) Leave() { p.leaving.Store(true) }
 func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	listener := newConns(connguard.NewListener(l, connguard.Options{
 		Places: p.options.MaxConnections, FirstCall: p.options.ReadHeaderTimeout, Counters: p.options.Counters,
-	}), p.options.MaxConnectionAge)
+	}), p.options.MaxConnectionAge, p.options.slack())
 	ended := make(chan error, 1)
 	go func() {
 		if p.options.TLS != nil {
