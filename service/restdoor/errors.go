@@ -1,6 +1,7 @@
 package restdoor
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -53,7 +54,7 @@ type errorBody struct {
 
 // refuse writes an error. Its message is that of the other doors; type, code and
 // param are the upstream's where it gave them.
-func (d *Door) refuse(w http.ResponseWriter, r *http.Request, stream *stream, err error) {
+func (d *Door) refuse(ctx context.Context, w http.ResponseWriter, r *http.Request, stream *stream, err error) {
 	f := rpcerror.ToCaller(err)
 	row, ok := rows[f.Code]
 	if !ok {
@@ -77,7 +78,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, stream *stream, er
 	if err != nil {
 		body = []byte(`{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal"}}`)
 	}
-	d.write(w, r, row.status, body)
+	d.write(ctx, w, r, row.status, body)
 }
 
 func bodyOf(f *rpcerror.Error, kind string) errorBody {
