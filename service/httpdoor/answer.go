@@ -27,18 +27,12 @@ func Write(ctx context.Context, w http.ResponseWriter, status int, body []byte) 
 	if len(body) >= unknownLength {
 		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
-	w.WriteHeader(status)
-	c, ok := ctx.(*connection)
-	if !ok || c.joins == nil || len(body) < pieceBytes {
-		_, err := w.Write(body)
-		return err
-	}
 	// With its header, a body of the size of a piece is two writes at least.
-	c.joins.next = true
-	_, err := w.Write(body)
-	if err != nil {
-		c.joins.next = false // There may be no body, as with some statuses.
+	if c, ok := ctx.(*connection); ok && c.joins != nil && len(body) >= pieceBytes {
+		c.joins.next = true
 	}
+	w.WriteHeader(status)
+	_, err := w.Write(body)
 	return err
 }
 

@@ -61,29 +61,8 @@ func asksForSizes(w http.ResponseWriter, r *http.Request) {
 	}).ServeHTTP(w, r)
 }
 
-// TestABodyThatMayNotBe: a status without a body is answered nevertheless.
-func TestABodyThatMayNotBe(t *testing.T) {
-	t.Parallel()
-	failed := make(chan error, 1)
-	o := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		httpdoor.WithConnection(func(ctx context.Context, w http.ResponseWriter, _ *http.Request) {
-			failed <- httpdoor.Write(ctx, w, http.StatusNoContent, bodyOf(1<<20))
-		}).ServeHTTP(w, r)
-	}, httpdoor.Options{})
-	c := dial(t, o.address)
-	for range 2 {
-		c.write(t, request("/", ""))
-		if text, err := c.answer(); err != nil || text != "204 " {
-			t.Errorf("%q, %v", text, err)
-		}
-		if err := <-failed; !errors.Is(err, http.ErrBodyNotAllowed) {
-			t.Error(err)
-		}
-	}
-}
-
 // sizes are about those at which net/http writes in another way.
-var sizes = []int{0, 1, 2047, 2048, 3900, 4095, 4096, 4097, 8191, 8192, 12345, 1 << 20}
+var sizes = []int{0, 1, 2047, 2048, 3900, 4095, 4096, 4097, 8191, 8192, 12345, 1 << 20} //nolint:gochecknoglobals // It is a table.
 
 // TestAnswersComeWhole: one after the other on a connection, with their length, over
 // HTTP/1.1 and HTTP/2; also to a HEAD.
