@@ -18,8 +18,7 @@ import (
 type call struct {
 	door    *Door
 	form    *form
-	outer   context.Context // of the request
-	ctx     context.Context // of the call: outer, or timeout
+	ctx     context.Context
 	timeout lazyctx.Context // where the client has set one
 	longest time.Duration
 	timed   bool
@@ -126,7 +125,7 @@ func (c *call) answer(data []byte) error {
 func (c *call) write(data []byte) error {
 	c.setHeaders()
 	c.sent = true
-	if err := httpdoor.Write(c.outer, c.writer, http.StatusOK, data); err != nil {
+	if err := httpdoor.Write(c.writer, http.StatusOK, data); err != nil {
 		code := c.codeOf(err)
 		if code == connect.CodeUnknown { // Nothing but its client can end a connection.
 			code = connect.CodeCanceled

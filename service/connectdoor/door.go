@@ -82,7 +82,7 @@ func (d *Door) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 	if !ok {
 		return false
 	}
-	c.outer, c.ctx, c.writer, c.request = ctx, ctx, w, httpdoor.Body(ctx)
+	c.ctx, c.writer, c.request = ctx, w, httpdoor.Body(ctx)
 	if c.timed {
 		c.timeout.Begin(ctx, time.Now().Add(c.longest))
 		defer c.timeout.End(nil)

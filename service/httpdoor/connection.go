@@ -25,9 +25,6 @@ func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *htt
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &connection{Context: r.Context(), writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
 		if on, ok := r.Context().Value(connKey{}).(*conn); ok {
-			if c.http1 && r.TLS == nil && r.Method != http.MethodHead {
-				c.joins = &on.joined
-			}
 			c.call = on.Call()
 			defer c.call.End()
 		}
@@ -72,7 +69,6 @@ type connection struct {
 	writer http.ResponseWriter
 	tls    *tls.ConnectionState
 	call   connguard.Call // of no connection, where it is not on a [Port]
-	joins  *joined        // nil: the writes of an answer are not joined
 	body   io.ReadCloser  // nil: the request has none
 	http1  bool
 	called atomic.Bool // an interceptor asked for the connection

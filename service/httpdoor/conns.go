@@ -25,7 +25,6 @@ type conns struct {
 	open    map[*conn]struct{}
 	leaving atomic.Bool
 	once    sync.Once
-	pieces  sync.Pool     // of *piece
 	left    chan struct{} // closed once every connection that is open when it leaves has had a request
 }
 
@@ -39,7 +38,7 @@ func (s *conns) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, of: s, deadlines: deadlines{slack: s.slack}, joined: joined{pieces: &s.pieces}, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+	c := &conn{Conn: accepted, of: s, deadlines: deadlines{slack: s.slack}, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
@@ -100,11 +99,7 @@ type conn struct {
 	asked atomic.Bool // whether it has had a request
 
 	deadlines deadlines
-	joined    joined
 }
-
-// Write writes to the connection.
-func (c *conn) Write(p []byte) (int, error) { return c.joined.write(c.Conn.Conn, p) }
 
 // Read reads from the connection until its deadline.
 func (c *conn) Read(p []byte) (int, error) {

@@ -80,8 +80,8 @@ func (d *Door) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 		err = errors.New("a call without an answer")
 	}
 	if err != nil {
-		d.refuse(ctx, w, r, s, err)
+		d.refuse(w, r, s, err)
 		return
 	}
-	d.write(ctx, w, r, http.StatusOK, s.answer)
+	d.write(w, r, http.StatusOK, s.answer)
 }

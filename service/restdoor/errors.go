@@ -1,7 +1,6 @@
 package restdoor
 
 import (
-	"context"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -54,7 +53,7 @@ type errorBody struct {
 
 // refuse writes an error. Its message is that of the other doors; type, code and
 // param are the upstream's where it gave them.
-func (d *Door) refuse(ctx context.Context, w http.ResponseWriter, r *http.Request, stream *stream, err error) {
+func (d *Door) refuse(w http.ResponseWriter, r *http.Request, stream *stream, err error) {
 	f := rpcerror.ToCaller(err)
 	row, ok := rows[f.Code]
 	if !ok {
@@ -78,7 +77,7 @@ func (d *Door) refuse(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		body = []byte(`{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal"}}`)
 	}
-	d.write(ctx, w, r, row.status, body)
+	d.write(w, r, row.status, body)
 }
 
 func bodyOf(f *rpcerror.Error, kind string) errorBody {

@@ -1,7 +1,6 @@
 package restdoor
 
 import (
-	"context"
 	"errors"
 	"io"
 	"mime"
@@ -120,7 +119,7 @@ func isPlainJSON(header http.Header) bool {
 }
 
 // write writes a whole answer. A client that has gone away gets nothing.
-func (d *Door) write(ctx context.Context, w http.ResponseWriter, r *http.Request, status int, body []byte) {
+func (d *Door) write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	header := w.Header()
 	header["Content-Type"] = d.json
 	if others := header["Vary"]; len(others) > 0 {
@@ -137,7 +136,7 @@ func (d *Door) write(ctx context.Context, w http.ResponseWriter, r *http.Request
 		}
 		return
 	}
-	_ = httpdoor.Write(ctx, w, status, body)
+	_ = httpdoor.Write(w, status, body)
 }
 
 // acceptsGzip reads Accept-Encoding (RFC 9110): gzip, or everything, without a
