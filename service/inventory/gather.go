@@ -89,11 +89,11 @@ func (s *scheduler) gather(ctx context.Context) {
 	number := s.number(branch{})
 	s.held = true
 	w := s.walker
-	go func() {
+	s.walks.Go(func() {
 		err := w.gather(ctx)
 		if err != nil {
 			w.fail(ctx, w.plan.gather.read, position{}, err, event{walk: number})
 		}
 		w.events <- event{walk: number, done: true, gathered: err == nil}
-	}()
+	})
 }

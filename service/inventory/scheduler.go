@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/standby"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
@@ -19,6 +20,8 @@ import (
 type scheduler struct {
 	*query
 	walker *walker
+	// walks run the walks.
+	walks  *standby.Goroutines
 	report report
 
 	running  map[int]branch // what is left of the walks that are under way, by number
@@ -51,6 +54,7 @@ func (s *scheduler) run(ctx context.Context, to pipeline.Sender) error {
 		return err
 	}
 	work, stop := context.WithDeadline(parts, timeToEnd(ctx, time.Now()))
+	s.walks = standby.New(s.options.Concurrency)
 	defer s.abandon(stop)
 	ticker := time.NewTicker(s.options.ProgressEvery)
 	defer ticker.Stop()
@@ -154,7 +158,7 @@ func (s *scheduler) begin(ctx context.Context, p position) {
 		s.deepest = max(s.deepest, p.page)
 	}
 	w := s.walker
-	go func() {
+	s.walks.Go(func() {
 		err := errors.New("a walk that panicked")
 		defer func() { w.events <- event{walk: number, done: true, top: top} }()
 		defer func() {
@@ -165,7 +169,7 @@ func (s *scheduler) begin(ctx context.Context, p position) {
 		defer observe.Recover(ctx, w.Logger, &err)
 		w.walk(ctx, number, p, top)
 		err = nil
-	}()
+	})
 }
 
 // abandon ends the walks that are under way, and waits for them.
@@ -176,6 +180,7 @@ func (s *scheduler) abandon(stop context.CancelFunc) {
 			delete(s.running, e.walk)
 		}
 	}
+	s.walks.Close()
 }
 
 // take handles an event of a walker. What is left and what was sent change together:
