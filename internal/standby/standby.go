@@ -5,6 +5,8 @@
 package standby
 
 import (
+	"context"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 )
@@ -39,6 +41,9 @@ func (g *Goroutines) Go(f func()) {
 func (g *Goroutines) run(f func()) {
 	f()
 	for g.idle.Add(1) <= g.most {
+		// A profile would count what stands by with the call that began the goroutine,
+		// whose labels it has.
+		pprof.SetGoroutineLabels(context.Background())
 		next, open := <-g.next
 		g.idle.Add(-1)
 		if !open {
