@@ -61,6 +61,10 @@ demo: build ## Run the demo: fake upstream and gateway (ARGS=--once ends after t
 test: ## Test every module, the product with the race detector (TEST_LIMIT=20m a package)
 	@tools/test.sh $(TESTED)
 
+.PHONY: attacks
+attacks: ## Attack a gateway at its full speed: without the race detector, which slows both down
+	CGO_ENABLED=0 go test -vet=off -ldflags=-w -count=1 -timeout 5m -run '^TestAttacks$$' ./cmd/gateway
+
 .PHONY: conformance
 conformance: $(SUITE) ## Run the connectrpc conformance suite against the doors and the bare library
 	@cd tools/conformance && CGO_ENABLED=0 go build -o $(CURDIR)/bin/conformance . && go mod download connectrpc.com/conformance

@@ -37,7 +37,8 @@ type Conn struct {
 	// known says that a call on the connection was authenticated.
 	known atomic.Bool
 	// held says that nothing more is read of it.
-	held atomic.Bool
+	held  atomic.Bool
+	ahead ahead
 
 	// These are guarded by of.mu.
 	stranger  *longestqueue.Item[netip.Addr, *Conn]
@@ -52,8 +53,9 @@ type Conn struct {
 // Call is what a [Conn] knows of one request. A server has one for each, and ends
 // it. It is not safe for concurrent use.
 type Call struct {
-	conn *Conn // nil: the request is on no connection of a Listener
-	open bool
+	conn   *Conn // nil: the request is on no connection of a Listener
+	open   bool
+	probes bool
 }
 
 // Call begins a request. It may be called on nil.
@@ -74,13 +76,20 @@ func (r *Call) Authenticated(caller string) error {
 
 // Probe says that the request is a health check, for which no credential is due.
 func (r *Call) Probe() {
-	if r.conn != nil {
-		r.conn.probe()
+	if r.conn == nil || r.probes {
+		return
 	}
+	r.probes = true
+	r.conn.probe()
+	r.conn.ahead.probe()
 }
 
 // End says that the request is over. A second call does nothing.
 func (r *Call) End() {
+	if r.probes {
+		r.probes = false
+		r.conn.ahead.probed()
+	}
 	if r.open {
 		r.open = false
 		r.conn.ended.Store(time.Now().UnixNano())
@@ -130,7 +139,11 @@ func (c *Conn) probe() {
 // counts them. It does not matter whether their client waited for the answers
 // (CVE-2023-44487).
 func (c *Conn) Ended() {
-	if c.requests.Add(1) <= allowance || c.known.Load() || c.held.Load() {
+	if c.known.Load() {
+		return
+	}
+	c.ahead.end()
+	if c.requests.Add(1) <= allowance || c.held.Load() {
 		return
 	}
 	c.of.mu.Lock()

@@ -8,5 +8,7 @@
 // authenticated callers have places of their own, and lose them only while no
 // authenticated call is under way on them.
 //
-// A server needs no more than to tell a [Conn] of its requests.
+// A server needs no more than to tell a [Conn] of its requests. One that begins
+// requests while others are under way asks before it reads them: an anonymous client
+// gets ahead of its answers by a few.
 package connguard

@@ -19,8 +19,8 @@ var ErrNoPlace = errors.New("no place is left for another connection with an aut
 const (
 	// fewest is the least number of places: one for strangers and one for a caller.
 	fewest = 2
-	// mostHeld is how many connections are held up at a time. Each has what its client
-	// had begun, which is megabytes where it did not wait for its answers.
+	// mostHeld is how many connections are held up at a time. What the client of each has
+	// sent is in the system's buffers, and may be megabytes.
 	mostHeld = 4
 	// settling is how long after its last call a connection is not idle yet: the
 	// server may still be writing the answer.
@@ -90,6 +90,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 // are too many. The youngest is never the one.
 func (l *Listener) admit(accepted net.Conn) *Conn {
 	c := &Conn{Conn: accepted, of: l, closed: make(chan struct{})}
+	c.ahead.wake = make(chan struct{}, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.stranger = l.strangers.Add(peernet.Of(accepted.RemoteAddr().String()), c)
@@ -124,6 +125,7 @@ func (l *Listener) know(c *Conn, caller string) error {
 	l.callersOf++
 	c.caller = caller
 	c.known.Store(true)
+	c.ahead.signal()
 	c.due.Stop()
 	l.options.Counters.moved()
 	return nil

@@ -3,6 +3,7 @@ package httpdoor
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -14,9 +15,17 @@ import (
 
 // conns is a listener whose connections have an age, and that knows which of them
 // have had a request. Their number is the business of connguard.
+//
+// It makes connections secure itself. net/http would read the frames of HTTP/2 from a
+// tls.Conn and from nothing else, where nobody could see them; as it is, they come by the
+// same way as those in the clear.
 type conns struct {
 	*connguard.Listener
 	age time.Duration
+	// secure protects the connections; nil: they are in the clear.
+	secure *tls.Config
+	// slack is by how much a deadline of a connection may be early.
+	slack time.Duration
 
 	mu      sync.Mutex
 	open    map[*conn]struct{}
@@ -25,8 +34,11 @@ type conns struct {
 	left    chan struct{} // closed once every connection that is open when it leaves has had a request
 }
 
-func newConns(l *connguard.Listener, age time.Duration) *conns {
-	return &conns{Listener: l, age: age, open: make(map[*conn]struct{}), left: make(chan struct{})}
+func newConns(l *connguard.Listener, o Options) *conns {
+	return &conns{
+		Listener: l, age: o.MaxConnectionAge, secure: o.TLS, slack: o.slack(),
+		open: make(map[*conn]struct{}), left: make(chan struct{}),
+	}
 }
 
 // Accept waits for the next connection.
@@ -35,7 +47,12 @@ func (s *conns) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, of: s, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+	c := &conn{Conn: accepted, guard: accepted, of: s, deadlines: deadlines{slack: s.slack}, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+	if s.secure != nil {
+		c.secure = &secureConn{Conn: tls.Server(accepted, s.secure)}
+		c.Conn = c.secure
+	}
+	c.frames = frames{from: c.Conn, guard: accepted}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
@@ -63,7 +80,7 @@ func (s *conns) leave(within time.Duration) error {
 	for c := range s.open {
 		if !c.asked.Load() {
 			delete(s.open, c)
-			_ = c.Conn.Close() // Nothing was sent on it.
+			_ = c.guard.Close() // Nothing was sent on it.
 		}
 	}
 	return err
@@ -90,10 +107,47 @@ func (s *conns) forget(c *conn) {
 
 // conn is a connection of conns.
 type conn struct {
-	*connguard.Conn
-	of    *conns
-	old   time.Time   // when it is
-	asked atomic.Bool // whether it has had a request
+	net.Conn  // guard, or secure
+	guard     *connguard.Conn
+	secure    *secureConn // nil: it is in the clear
+	frames    frames
+	deadlines deadlines
+	of        *conns
+	old       time.Time   // when it is
+	asked     atomic.Bool // whether it has had a request
+}
+
+// Read reads what the client has sent, as far as the connection may be ahead, until its
+// deadline.
+func (c *conn) Read(p []byte) (int, error) {
+	if err := c.deadlines.begin(c.Conn); err != nil {
+		return 0, err
+	}
+	defer c.deadlines.end()
+	return c.frames.Read(p)
+}
+
+// SetReadDeadline implements [net.Conn].
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.deadlines.setRead(c.Conn, c.guard.Known(), t)
+}
+
+// SetWriteDeadline implements [net.Conn].
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	return c.deadlines.setWrite(c.Conn, c.guard.Known(), t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// tls is the state of a connection of which something was read; nil: it is in the clear.
+func (c *conn) tls() *tls.ConnectionState {
+	if c.secure == nil {
+		return nil
+	}
+	return c.secure.state
 }
 
 // Close closes the connection.
@@ -114,8 +168,5 @@ type connKey struct{}
 
 // withConn is an http.Server's ConnContext.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
-	}
 	return context.WithValue(ctx, connKey{}, c)
 }

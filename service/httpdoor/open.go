@@ -12,7 +12,7 @@ import (
 func Open(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
-			call := c.Call()
+			call := c.guard.Call()
 			defer call.End()
 			_ = call.Authenticated(peernet.Of(r.RemoteAddr).String()) // See above.
 		}

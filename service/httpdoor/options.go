@@ -13,7 +13,8 @@ import (
 // bound.
 type Options struct {
 	// TLS protects the connections; nil: HTTP/2 in the clear, with prior
-	// knowledge, and HTTP/1.1.
+	// knowledge, and HTTP/1.1. Its NextProtos are HTTP/2 and HTTP/1.1, unless it has
+	// others.
 	TLS *tls.Config
 
 	// MaxHeaderBytes bounds the header of a request, as net/http counts it;
@@ -62,7 +63,10 @@ type Options struct {
 // settled fills defaults in and holds values to their bounds.
 func (o Options) settled() Options {
 	if o.TLS != nil {
-		o.TLS = o.TLS.Clone() // An http.Server adds to it.
+		o.TLS = o.TLS.Clone()
+		if len(o.TLS.NextProtos) == 0 {
+			o.TLS.NextProtos = []string{"h2", "http/1.1"}
+		}
 	}
 	bounds.Settle(&o.MaxHeaderBytes, 64<<10, 1<<20)
 	bounds.Settle(&o.MaxConnections, 1024, 65536)
@@ -76,4 +80,10 @@ func (o Options) settled() Options {
 	bounds.Settle(&o.PingTimeout, 20*time.Second, 5*time.Minute)
 	bounds.Settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
 	return o
+}
+
+// slack is by how much the deadlines of a caller's connection may be early: by little
+// beside each of them.
+func (o Options) slack() time.Duration {
+	return min(o.ReadHeaderTimeout, o.ReadTimeout, o.WriteTimeout, o.IdleTimeout) / 64
 }

@@ -35,7 +35,6 @@ func New(handler http.Handler, options Options) *Port {
 	protocols.SetUnencryptedHTTP2(true)
 	p.server = &http.Server{
 		Handler:           p,
-		TLSConfig:         o.TLS,
 		Protocols:         protocols,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		ReadHeaderTimeout: o.ReadHeaderTimeout,
@@ -47,6 +46,7 @@ func New(handler http.Handler, options Options) *Port {
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          o.MaxConcurrentStreams,
+			MaxReadFrameSize:              largestFrame,
 			MaxReceiveBufferPerStream:     64 << 10,
 			MaxReceiveBufferPerConnection: 1 << 20,
 			SendPingTimeout:               o.PingAfter,
@@ -65,7 +65,8 @@ func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.begin()
-	defer c.Ended()
+	defer c.guard.Ended()
+	r.TLS = c.tls()
 	if r.ProtoMajor == 2 && r.Context().Err() != nil {
 		return // It was canceled before it was handled.
 	}
@@ -86,15 +87,9 @@ func (p *Port) Leave() { p.leaving.Store(true) }
 func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	listener := newConns(connguard.NewListener(l, connguard.Options{
 		Places: p.options.MaxConnections, FirstCall: p.options.ReadHeaderTimeout, Counters: p.options.Counters,
-	}), p.options.MaxConnectionAge)
+	}), p.options)
 	ended := make(chan error, 1)
-	go func() {
-		if p.options.TLS != nil {
-			ended <- p.server.ServeTLS(listener, "", "")
-		} else {
-			ended <- p.server.Serve(listener)
-		}
-	}()
+	go func() { ended <- p.server.Serve(listener) }()
 	select {
 	case err := <-ended:
 		return errors.Join(fmt.Errorf("serve %s: %w", l.Addr(), err), p.server.Close())
