@@ -16,6 +16,7 @@ def main(protos: pathlib.Path, package: pathlib.Path) -> None:
     names = sorted(str(path.relative_to(protos)) for path in protos.glob("admingateway/**/*.proto"))
     with tempfile.TemporaryDirectory() as made:
         outputs = [f"--{kind}_out={made}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+        outputs += ["--mypy_opt=quiet", "--mypy_grpc_opt=quiet"]
         well_known = str(resources.files("grpc_tools") / "_proto")
         if protoc.main(["protoc", f"-I{protos}", f"-I{well_known}", *outputs, *names]) != 0:
             sys.exit("protoc failed")

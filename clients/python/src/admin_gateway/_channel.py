@@ -34,7 +34,7 @@ class _Interceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInter
         """The details of the next attempt, with a token that the provider was asked for if need be."""
         left, tokens = call.left(), self._rules.tokens
         if not self._asking.acquire(timeout=-1 if left is None else min(left, threading.TIMEOUT_MAX)):
-            raise errors.late_token()
+            raise errors.late("the token provider did not answer in time")
         try:
             if not tokens.fresh():
                 tokens.keep(tokens.provider())  # type: ignore[misc, arg-type]

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from .errors import GatewayError, InvalidConfig, ResourceExhausted, Unauthenticated, Unavailable
+from .errors import GatewayError, InvalidConfig, ResourceExhausted, Unauthenticated, Unavailable, late
 
 Token: TypeAlias = str | tuple[str, float | datetime | None]
 Provider: TypeAlias = Callable[[], Token] | Callable[[], Awaitable[Token]]
@@ -126,6 +126,8 @@ class Call:
         self._token = None if self._own_token else self._rules.tokens.value
         if isinstance(self._error, Unauthenticated) and self._token == self._refused:
             raise self._error
+        if self.left() == 0.0:
+            raise late("the deadline passed before the call")
         self._made += 1
         more = [("authorization", f"Bearer {self._token}")] if self._token else []
         more += [("idempotency-key", self._key)] if self._key else []

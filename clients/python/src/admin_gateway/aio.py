@@ -29,7 +29,7 @@ class _Interceptor:
             try:
                 await asyncio.wait_for(self._ask(), call.left())
             except asyncio.TimeoutError:
-                raise errors.late_token() from None
+                raise errors.late("the token provider did not answer in time") from None
         details = call.attempt()
         return details._replace(metadata=grpc.aio.Metadata(*details.metadata))
 

@@ -166,9 +166,9 @@ def canceled() -> Canceled:
     return Canceled(grpc.StatusCode.CANCELLED, "the call was cancelled")
 
 
-def late_token() -> DeadlineExceeded:
-    """The error of a call that got no token in time."""
-    return DeadlineExceeded(grpc.StatusCode.DEADLINE_EXCEEDED, "the token provider did not answer in time")
+def late(message: str) -> DeadlineExceeded:
+    """The error of a call whose deadline passed here."""
+    return DeadlineExceeded(grpc.StatusCode.DEADLINE_EXCEEDED, message)
 
 
 class InvalidConfig(ValueError):
