@@ -32,7 +32,8 @@ python generate.py "$schema/proto" src/admin_gateway
 ruff format --check -q .
 ruff check -q .
 mypy
+mypy tests/typed.py
 python -m pytest -q
 mkdir -p "$out"
-python -m build --wheel --no-isolation --outdir "$out" . >build.log || { cat build.log >&2; exit 1; }
+python -m build --wheel --no-isolation --outdir "$out" . >build.log 2>&1 || { cat build.log >&2; exit 1; }
 echo "python: $(cd "$out" && ls admin_gateway-*.whl)" >&2

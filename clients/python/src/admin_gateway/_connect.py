@@ -5,7 +5,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
@@ -16,6 +16,7 @@ from .errors import InvalidConfig
 
 P = ParamSpec("P")
 C = TypeVar("C")
+Path: TypeAlias = str | os.PathLike[str]
 _MIB = 1024 * 1024
 
 
@@ -42,11 +43,11 @@ def prepare(
     address: str,
     *,
     token: str | None = None,
-    token_file: str | os.PathLike[str] | None = None,
+    token_file: Path | None = None,
     token_provider: Provider | None = None,
-    cert: str | os.PathLike[str] | None = None,
-    key: str | os.PathLike[str] | None = None,
-    ca: str | os.PathLike[str] | None = None,
+    cert: Path | None = None,
+    key: Path | None = None,
+    ca: Path | None = None,
     plaintext: bool = False,
     deadline: float = 30.0,
     attempts: int = 5,
@@ -69,17 +70,13 @@ def prepare(
     idempotency_keys: whether writes of the Admin API get a random key, so that they can be made again.
     """
     target, secure = _target(address, plaintext)
-    if sum(given is not None for given in (token, token_file, token_provider)) > 1:
-        second = "token_provider" if token_provider is not None else "token_file"
-        raise InvalidConfig(second, "is one credential too many: give one of token, token_file and token_provider")
-    if token_provider is not None and not callable(token_provider):
-        raise InvalidConfig("token_provider", "is not a function")
-    if not isinstance(deadline, (int, float)) or not 0 < deadline < float("inf"):
-        raise InvalidConfig("deadline", "is not a positive number of seconds")
-    if not isinstance(attempts, int) or attempts < 1:
-        raise InvalidConfig("attempts", "is not a number from 1")
-    if not (user_agent.isascii() and (user_agent == "" or user_agent.isprintable())):
-        raise InvalidConfig("user_agent", "is not printable ASCII")
+    credentials = {"token": token, "token_file": token_file, "token_provider": token_provider}
+    given = [name for name, one in credentials.items() if one is not None]
+    _require(len(given) < 2, "".join(given[1:2]), "is one credential too many")
+    _require(token_provider is None or callable(token_provider), "token_provider", "is not a function")
+    _require(isinstance(deadline, (int, float)) and 0 < deadline < float("inf"), "deadline", "is not a time in seconds")
+    _require(isinstance(attempts, int) and attempts >= 1, "attempts", "is not a number from 1")
+    _require(user_agent.isascii() and f"x{user_agent}".isprintable(), "user_agent", "is not printable ASCII")
     tokens = Tokens(token, None if token_file is None else os.fspath(token_file), token_provider)
     options: list[tuple[str, str | int]] = [
         ("grpc.primary_user_agent", f"{user_agent} admin-gateway-python/{RELEASE}".strip()),
@@ -95,28 +92,26 @@ def prepare(
         # No configuration from DNS: retries are decided here.
         ("grpc.service_config_disable_resolution", 1),
     ]
-    credentials = _tls(secure, cert, key, ca)
-    return Plan(target, credentials, options, Rules(tokens, deadline, attempts, idempotency_keys))
+    rules = Rules(tokens, deadline, attempts, idempotency_keys)
+    return Plan(target, _tls(secure, cert, key, ca), options, rules)
+
+
+def _require(holds: bool, argument: str, problem: str) -> None:
+    if not holds:
+        raise InvalidConfig(argument, problem)
 
 
 def _target(address: str, plaintext: bool) -> tuple[str, bool]:
     try:
         url = urlsplit(address)
         host, port = url.hostname or "", url.port
+        bare = url.path in ("", "/") and not (url.query or url.fragment or "@" in url.netloc)
     except (ValueError, AttributeError):
-        raise InvalidConfig("address", "is not https://host[:port]") from None
-    if (
-        url.scheme not in ("https", "http")
-        or not host
-        or url.path not in ("", "/")
-        or url.query
-        or url.fragment
-        or "@" in url.netloc
-    ):
-        raise InvalidConfig("address", "is not https://host[:port]")
+        bare, host = False, ""
+    _require(bare and url.scheme in ("https", "http") and host != "", "address", "is not https://host[:port]")
     secure = url.scheme == "https"
-    if not (secure or plaintext or _is_loopback(host)):
-        raise InvalidConfig("address", "is http:// to another machine: use https://, or say plaintext=True")
+    local = secure or plaintext or _is_loopback(host)
+    _require(local, "address", "is http:// to another machine: use https://, or say plaintext=True")
     return f"dns:///{f'[{host}]' if ':' in host else host}:{port or (443 if secure else 80)}", secure
 
 
@@ -127,25 +122,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _tls(
-    secure: bool,
-    cert: str | os.PathLike[str] | None,
-    key: str | os.PathLike[str] | None,
-    ca: str | os.PathLike[str] | None,
-) -> grpc.ChannelCredentials | None:
-    """The credentials of the channel. Files are checked here, because grpcio says nothing about them until it fails."""
-    for name, given, other in (("cert", cert, key), ("key", key, cert), ("ca", ca, ca)):
-        if given is not None and not secure:
-            raise InvalidConfig(name, "needs https://")
-        if given is not None and other is None:
-            raise InvalidConfig("key" if name == "cert" else "cert", "is missing: a certificate has both")
+def _tls(secure: bool, cert: Path | None, key: Path | None, ca: Path | None) -> grpc.ChannelCredentials | None:
+    """The credentials of the channel. Files are checked here: grpcio says nothing about them until a call fails."""
+    for name, given, other in (("cert", cert, "key"), ("key", key, "cert"), ("ca", ca, "")):
+        _require(given is None or secure, name, "needs https://")
+        _require(given is None or name == "ca" or None not in (cert, key), other, "is missing: a certificate has both")
     if not secure:
         return None
     context = ssl.create_default_context()
     roots = "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode() or None
     if ca is not None:
-        text = os.fspath(ca)
-        roots = text.encode() if "-----BEGIN" in text else _read(text, "ca")
+        roots = os.fspath(ca).encode() if "-----BEGIN" in os.fspath(ca) else _read(ca, "ca")
         try:
             ssl.create_default_context(cadata=roots.decode("ascii"))
         except (ssl.SSLError, ValueError):
@@ -160,7 +147,7 @@ def _tls(
     return grpc.ssl_channel_credentials(roots, private, chain)
 
 
-def _read(path: str | os.PathLike[str], argument: str) -> bytes:
+def _read(path: Path, argument: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()

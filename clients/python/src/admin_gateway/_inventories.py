@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -63,7 +63,7 @@ class Walk(Generic[M]):
 
     def __init__(
         self,
-        call: Callable[..., Any],
+        call: Callable[..., Iterable[M] | AsyncIterable[M]],
         request: Message,
         *,
         timeout: float | None = None,

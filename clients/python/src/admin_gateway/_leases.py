@@ -21,7 +21,7 @@ from .lease.v1 import service_pb2 as pb
 from .lease.v1.service_pb2_grpc import LeaseServiceStub
 
 log = logging.getLogger("admin_gateway")
-_CALL_TIME, _CREATE_TIME, _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 120.0, 1.0, 30.0
+CALL_TIME, _CREATE_TIME, _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 120.0, 1.0, 30.0
 _SHORTEST_PAUSE, _SHORTEST_CALL = 0.05, 1.0
 _AGAIN, _ANEW, _REFUSED = range(3)
 # The steps of a procedure: seconds to wait, or a call with its timeout, whose answer comes back.
@@ -104,49 +104,12 @@ class Holder:
                 yield self._wait
                 yield from self._step(_CREATE_TIME)
 
-    def _renewing(self) -> Steps:
-        self._renewed((yield "RenewLease", self._renewal(), _CALL_TIME))
-
-    def _rotating(self, overlap: float) -> Steps:
-        request = pb.RotateLeaseRequest(lease_id=self.current.lease.id, request_id=str(uuid.uuid4()))
-        request.overlap.FromMicroseconds(int(overlap * 1e6))
-        answer = yield "RotateLease", request, _CREATE_TIME
-        _check(answer)
-        self._ends += _between(self.current.lease.expires_at, answer.lease.expires_at)
-        self._have(Key(answer.lease, answer.secret), last=False)
-        yield from self._replaced(self.current)
-
-    def _releasing(self, timeout: float) -> Steps:
-        end, failed = time.monotonic() + timeout, None
-        leases = [*self._former, (self._key.lease.id, self._ends)] if self._key else []
-        for lease in [one for one, ends in leases if ends > time.monotonic()]:
-            error: Exception | None = None
-            for pause in (0.0, *(min(_FIRST_PAUSE * 2.0**n, _LONGEST_PAUSE) for n in range(100))):
-                wait = max(jittered(pause), getattr(error, "retry_delay", None) or 0.0)
-                if error and (_judge(error) == _REFUSED or time.monotonic() + wait > end):
-                    failed = error
-                    break
-                yield wait
-                try:
-                    yield (
-                        "RevokeLease",
-                        pb.RevokeLeaseRequest(lease_id=lease),
-                        _within(_CALL_TIME, end - time.monotonic()),
-                    )
-                    break
-                except Exception as caught:
-                    if _is_over(caught):
-                        break
-                    error = caught
-        if failed is not None:
-            raise failed
-
     def _step(self, at_most: float) -> Steps:
         """One call that renews the lease, or gets one, and what follows from it."""
         left, before = self._ends - time.monotonic(), self._key
         try:
             if not self._last:
-                self._renewed((yield "RenewLease", self._renewal(), _within(_CALL_TIME, left / 3)))
+                yield from self._renewing(_within(CALL_TIME, left / 3))
                 return
             if not self._new.request_id:
                 self._new.request_id, self._asked = str(uuid.uuid4()), time.monotonic()
@@ -154,67 +117,63 @@ class Holder:
             self._created((yield "CreateLease", self._new, _within(_CREATE_TIME, at_most)))
         except Exception as error:
             self._failed(error)
-            return
-        if before is not None:
-            yield from self._replaced(self.current)
         else:
-            yield from self._acknowledging()
-
-    def _replaced(self, key: Key) -> Steps:
-        _quietly(self._on_key, key)
-        yield from self._acknowledging()
-
-    def _acknowledging(self) -> Steps:
-        request = pb.AcknowledgeLeaseRequest(lease_id=self.current.lease.id)
-        with contextlib.suppress(errors.GatewayError):  # The first renewal says the same.
-            yield "AcknowledgeLease", request, _within(_CALL_TIME, (self._ends - time.monotonic()) / 10)
-
-    def _renewal(self) -> pb.RenewLeaseRequest:
-        return pb.RenewLeaseRequest(lease_id=self.current.lease.id, ttl=self._ttl)
+            yield from self._new_key(replaces=before is not None)
 
     def _created(self, answer: pb.CreateLeaseResponse) -> None:
-        _check(answer)
-        if self._key is not None:  # It is left to its end: what has its key may go on, and an end costs no call.
-            former = [*self._former, (self._key.lease.id, self._ends)]
+        lease, before = _usable(answer), self._key
+        if before is not None:  # It is left to its end: what has its key may go on, and an end costs no call.
+            former = [*self._former, (before.lease.id, self._ends)]
             self._former = [one for one in former if one[1] > time.monotonic()]
-        self._life = _between(answer.lease.created_at, answer.lease.expires_at)
+        self._life = _between(lease.created_at, lease.expires_at)
         self._ends, self._new.request_id = self._asked + self._life, ""
-        self._have(Key(answer.lease, answer.secret), last=False)
+        self._have(Key(lease, answer.secret), last=False)
 
-    def _renewed(self, answer: pb.RenewLeaseResponse) -> None:
-        key, lease = self.current, answer.lease
-        if not lease.HasField("expires_at"):
-            raise UnusableAnswer("the answer does not say when the lease ends")
+    def _renewing(self, timeout: float) -> Steps:
+        key = self.current
+        answer = yield "RenewLease", pb.RenewLeaseRequest(lease_id=key.lease.id, ttl=self._ttl), timeout
+        lease = _usable(answer)
         if lease.api_key_id != key.lease.api_key_id:
             raise UnusableAnswer(_OTHER_KEY)
         moved = _between(key.lease.expires_at, lease.expires_at)
         self._ends += moved
         self._have(Key(lease, key.secret), last=moved <= 0)
 
+    def _rotating(self, overlap: float) -> Steps:
+        request = pb.RotateLeaseRequest(lease_id=self.current.lease.id, request_id=str(uuid.uuid4()))
+        request.overlap.FromMicroseconds(int(overlap * 1e6))
+        answer = yield "RotateLease", request, _CREATE_TIME
+        lease = _usable(answer)
+        self._ends += _between(self.current.lease.expires_at, lease.expires_at)
+        self._have(Key(lease, answer.secret), last=False)
+        yield from self._new_key(replaces=True)
+
+    def _new_key(self, replaces: bool) -> Steps:
+        if replaces:
+            _quietly(self._on_key, self.current)
+        request = pb.AcknowledgeLeaseRequest(lease_id=self.current.lease.id)
+        with contextlib.suppress(errors.GatewayError):  # The first renewal says the same.
+            yield "AcknowledgeLease", request, _within(CALL_TIME, (self._ends - time.monotonic()) / 10)
+
     def _have(self, key: Key, last: bool) -> None:
         lease, self._key, self._pause = key.lease, key, _FIRST_PAUSE
         latest = lease.HasField("max_expires_at") and _between(lease.expires_at, lease.max_expires_at) <= 0
-        self._last = last or latest
+        self._last, left = last or latest, self._ends - time.monotonic()
         # A third of the life is left for attempts that fail, and up to a fifteenth more, so that not all renew at once.
-        left = self._ends - time.monotonic()
         self._wait = max(left - max(left, self._life) * (1 / 3 + random.random() / 15), _SHORTEST_PAUSE)
 
     def _failed(self, error: Exception) -> None:
         """Decides what comes after an error. Raises it where nothing does."""
         if self._released:
             return
-        verdict, left, asked = _judge(error), self._ends - time.monotonic(), getattr(error, "retry_delay", None) or 0.0
-        pause, self._pause, self._error = jittered(self._pause), min(2 * self._pause, _LONGEST_PAUSE), error
+        verdict, left, self._error = _judge(error), self._ends - time.monotonic(), error
+        pause, asked = self._next_pause(), getattr(error, "retry_delay", None) or 0.0
         if verdict == _ANEW and self._last:
             self._new.request_id = ""
         if self._key is None and verdict == _REFUSED:
             raise error
-        if self._key is not None and not self._last and (left <= 0 or _is_over(error)):
-            self._last, self._ends, self._wait = (
-                True,
-                min(self._ends, time.monotonic()),
-                0.0,
-            )  # Another one is asked for.
+        if not self._last and (left <= 0 or _is_over(error)):  # Another one is asked for.
+            self._last, self._ends, self._wait = True, min(self._ends, time.monotonic()), 0.0
         elif self._key is not None and left <= 0 and verdict == _REFUSED:
             self._lost = LeaseLost(self._key.lease.id, error)
             _quietly(self._on_error, self._lost, 0.0)
@@ -225,15 +184,40 @@ class Holder:
             self._wait = max(min(max(min(pause, left / 4), asked), left), _SHORTEST_PAUSE)
         _quietly(self._on_error, error, self._wait)
 
+    def _next_pause(self) -> float:
+        pause, self._pause = jittered(self._pause), min(2 * self._pause, _LONGEST_PAUSE)
+        return pause
+
+    def _releasing(self, timeout: float) -> Steps:
+        end, self._pause, failed = time.monotonic() + timeout, _FIRST_PAUSE, None
+        leases = [*self._former, (self._key.lease.id, self._ends)] if self._key else []
+        for request in [pb.RevokeLeaseRequest(lease_id=one) for one, ends in leases if ends > time.monotonic()]:
+            wait = 0.0
+            while True:
+                yield wait
+                try:
+                    yield "RevokeLease", request, _within(CALL_TIME, end - time.monotonic())
+                    break
+                except Exception as error:
+                    wait = max(self._next_pause(), getattr(error, "retry_delay", None) or 0.0)
+                    if _is_over(error):
+                        break
+                    if _judge(error) == _REFUSED or time.monotonic() + wait > end:
+                        failed = error
+                        break
+        if failed is not None:
+            raise failed
+
 
 _OTHER_KEY = "the lease has another key"
 
 
-def _check(answer: Any) -> None:
-    if not answer.secret:
-        raise UnusableAnswer("the answer has no secret")
-    if not (answer.lease.HasField("created_at") and answer.lease.HasField("expires_at")):
-        raise UnusableAnswer("the answer does not say when the lease ends")
+def _usable(answer: Any) -> lease_pb2.Lease:
+    """The lease of an answer, with its times, and its secret where it has one."""
+    lease: lease_pb2.Lease = answer.lease
+    if not (lease.HasField("created_at") and lease.HasField("expires_at")) or getattr(answer, "secret", "-") == "":
+        raise UnusableAnswer("the answer lacks the secret, or the times")
+    return lease
 
 
 def _judge(error: Exception) -> int:
@@ -290,7 +274,7 @@ class Lease(Holder):
 
     def renew(self) -> None:
         """Renews the lease now. It is renewed by itself too."""
-        self._run(self._renewing())
+        self._run(self._renewing(CALL_TIME))
 
     def rotate(self, overlap: float = 0.0) -> None:
         """Gets another key for the lease. The one before works for `overlap` seconds more."""

@@ -12,7 +12,7 @@ from typing_extensions import Self
 from . import _pages, errors
 from ._connect import Plan, opens, prepare
 from ._inventories import Cut, M, Walk
-from ._leases import Holder, Steps, log
+from ._leases import CALL_TIME, Holder, Steps, log
 from ._pages import Item_co, Page, Request
 from ._rules import Call, Rules
 
@@ -144,7 +144,7 @@ class Lease(Holder):
 
     async def renew(self) -> None:
         """Renews the lease now. It is renewed by itself too."""
-        await self._run(self._renewing())
+        await self._run(self._renewing(CALL_TIME))
 
     async def rotate(self, overlap: float = 0.0) -> None:
         """Gets another key for the lease. The one before works for `overlap` seconds more."""
