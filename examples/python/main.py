@@ -106,7 +106,7 @@ class Bar:
         if not ON_TERMINAL:
             print(f"  {counts}{left}")
             return
-        width = max(min(shutil.get_terminal_size().columns - len(counts + left) - 14, 40), 8)
+        width = max(min(shutil.get_terminal_size().columns - 52, 40), 8)
         eighths = round(part * width * 8)
         bar = ("█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8]).ljust(width)[:width]
         print(f"\r\033[K  \033[36m{bar}\033[0m {part:4.0%}  {counts}{left}", end="", flush=True)
@@ -144,16 +144,17 @@ def be_refused():
             print(f"  the auditor lacks {error.permission}; the gateway's log has {error.request_id}")
 
 
-def be_late():
-    """Every call has a deadline, 30 seconds unless it says otherwise. Attempts and waits are within it."""
+def be_late(channel):
+    """A call takes 30 seconds at most, or what is left of the caller's own time. Attempts and waits are within it."""
     heading("A deadline")
-    with connect(os.environ["GATEWAY_TOKEN"]) as channel:
-        try:
-            stub = project_pb2_grpc.ProjectServiceStub(channel)
-            stub.ListProjects(project_pb2.ListProjectsRequest(), timeout=0.001)
-            print("  a millisecond was enough")
-        except errors.DeadlineExceeded:
-            print("  a millisecond is too short for a new connection")
+    stub, end = project_pb2_grpc.ProjectServiceStub(channel), time.monotonic() + 0.2
+    calls = 0
+    try:
+        while True:
+            stub.ListProjects(project_pb2.ListProjectsRequest(), timeout=end - time.monotonic())
+            calls += 1
+    except errors.DeadlineExceeded as error:
+        print(f"  {calls} calls were answered within 200 ms; then {error}")
 
 
 def main():
@@ -163,7 +164,7 @@ def main():
         stream_keys(channel)
         print_costs(channel)
         be_refused()
-        be_late()
+        be_late(channel)
 
 
 if __name__ == "__main__":

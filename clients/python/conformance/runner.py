@@ -157,7 +157,7 @@ class Case:
         )
         self.cancel_on_demand(asyncio.current_task().cancel if ASYNC else inventory.cancel)
         async for message in each(inventory):
-            page = getattr(message, message.WhichOneof("event"))
+            page = getattr(message, message.WhichOneof("event") or "", None)  # None: one of tomorrow.
             self.count("pages", 1)
             self.count("items", len(getattr(page, "items", ())))
 

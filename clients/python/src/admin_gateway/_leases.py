@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
@@ -28,12 +28,15 @@ _AGAIN, _ANEW, _REFUSED = range(3)
 Steps: TypeAlias = Generator[float | tuple[str, Any, float], Any, None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Key:
     """A key with its lease. It prints without its secret."""
 
     lease: lease_pb2.Lease
-    secret: str = field(repr=False)
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Key({self.lease.api_key_id} of lease {self.lease.id})"
 
 
 class LeaseLost(Exception):
@@ -282,6 +285,8 @@ class Lease(Holder):
 
     def release(self, timeout: float = 30.0) -> None:
         """Revokes the lease, and those before it. What cannot be revoked ends by itself; the last error is raised."""
+        if self._key is None:
+            return
         self._released = True
         self._stop.set()
         if (calling := self._calling) is not None:

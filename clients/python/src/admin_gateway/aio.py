@@ -152,6 +152,8 @@ class Lease(Holder):
 
     async def release(self, timeout: float = 30.0) -> None:
         """Revokes the lease, and those before it. What cannot be revoked ends by itself; the last error is raised."""
+        if self._key is None:
+            return
         self._released = True
         self._keeper.cancel()
         await asyncio.wait([self._keeper])
