@@ -2,6 +2,7 @@ import asyncio
 import itertools
 import os
 import pickle
+import queue
 import threading
 import time
 
@@ -189,6 +190,13 @@ def test_a_future_can_be_cancelled_between_two_attempts():
             made.result()
         assert time.monotonic() - begun < 10
         assert len(gateway.calls) == 1
+
+
+def test_a_future_tells_of_the_call_and_not_of_an_attempt():
+    with serving(script(DOWN, PROJECT)) as (_, address), connect(address) as channel:
+        told = queue.Queue()
+        project_pb2_grpc.ProjectServiceStub(channel).GetProject.future(GET).add_done_callback(told.put)
+        assert told.get(timeout=5).result() == PROJECT
 
 
 def test_errors_say_what_they_know_and_nothing_secret():

@@ -84,6 +84,9 @@ class _Unary(_Made):
             return error
         return None
 
+    def add_done_callback(self, function: Callable[[Any], None]) -> None:
+        self._inner.add_done_callback(lambda _: function(self))
+
 
 class _Stream(_Made):
     """The messages of a stream. Another attempt is made ahead of the first one only, where a token was refused."""

@@ -88,7 +88,7 @@ def prepare(
         ("grpc.http2.max_pings_without_data", 0),
         # A pause ahead of a retry is shorter than grpcio's own ahead of a connection, a second, unless it is told so.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
         # No configuration from DNS: retries are decided here.
         ("grpc.service_config_disable_resolution", 1),
     ]
@@ -129,9 +129,10 @@ def _tls(secure: bool, cert: Path | None, key: Path | None, ca: Path | None) -> 
         _require(given is None or name == "ca" or None not in (cert, key), other, "is missing: a certificate has both")
     if not secure:
         return None
-    context = ssl.create_default_context()
-    roots = "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode() or None
-    if ca is not None:
+    if ca is None:
+        system = ssl.create_default_context().get_ca_certs(binary_form=True)
+        roots = "".join(map(ssl.DER_cert_to_PEM_cert, system)).encode() or None
+    else:
         roots = os.fspath(ca).encode() if "-----BEGIN" in os.fspath(ca) else _read(ca, "ca")
         try:
             ssl.create_default_context(cadata=roots.decode("ascii"))
@@ -141,7 +142,7 @@ def _tls(secure: bool, cert: Path | None, key: Path | None, ca: Path | None) -> 
         return grpc.ssl_channel_credentials(roots)
     chain, private = _read(cert, "cert"), _read(key, "key")
     try:
-        context.load_cert_chain(cert, key, password=lambda: "")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, key, password=lambda: "")
     except (ssl.SSLError, ValueError):
         raise InvalidConfig("cert", "and key are not a certificate and its key in PEM") from None
     return grpc.ssl_channel_credentials(roots, private, chain)

@@ -51,7 +51,11 @@ class LeaseLost(Exception):
 
 
 class UnusableAnswer(Exception):
-    """The answer of the gateway has no secret, no times, or another key, whose secret somebody else has."""
+    """The answer of the gateway has no secret, no times, or another key."""
+
+
+class _OtherKey(UnusableAnswer):
+    """Somebody else has rotated the lease, and has its secret."""
 
 
 class Holder:
@@ -137,7 +141,7 @@ class Holder:
         answer = yield "RenewLease", pb.RenewLeaseRequest(lease_id=key.lease.id, ttl=self._ttl), timeout
         lease = _usable(answer)
         if lease.api_key_id != key.lease.api_key_id:
-            raise UnusableAnswer(_OTHER_KEY)
+            raise _OtherKey("the lease has another key")
         moved = _between(key.lease.expires_at, lease.expires_at)
         self._ends += moved
         self._have(Key(lease, key.secret), last=moved <= 0)
@@ -212,9 +216,6 @@ class Holder:
             raise failed
 
 
-_OTHER_KEY = "the lease has another key"
-
-
 def _usable(answer: Any) -> lease_pb2.Lease:
     """The lease of an answer, with its times, and its secret where it has one."""
     lease: lease_pb2.Lease = answer.lease
@@ -225,22 +226,20 @@ def _usable(answer: Any) -> lease_pb2.Lease:
 
 def _judge(error: Exception) -> int:
     """Whether the same request may succeed later, another one may, or none."""
-    if isinstance(error, UnusableAnswer):
+    reason = getattr(error, "reason", "")
+    passing = (errors.Unavailable, errors.ResourceExhausted, errors.DeadlineExceeded, errors.Canceled)
+    if isinstance(error, (UnusableAnswer, errors.Aborted)) or reason == "LEASE_OVER":
         return _ANEW
     if isinstance(error, (ValueError, TypeError)):
         return _REFUSED  # A channel that was closed, or a mistake.
-    if not isinstance(error, errors.GatewayError) or not error.reason:
-        return _AGAIN  # It comes from what lies in between: the request may have been done.
-    if isinstance(error, (errors.Unavailable, errors.ResourceExhausted, errors.DeadlineExceeded, errors.Canceled)):
-        return _AGAIN
-    return _ANEW if isinstance(error, (errors.Aborted, errors.Unknown)) or error.reason == "LEASE_OVER" else _REFUSED
+    if isinstance(error, passing) or not reason:
+        return _AGAIN  # Without a reason it comes from what lies in between: the request may have been done.
+    return _ANEW if isinstance(error, errors.Unknown) else _REFUSED
 
 
 def _is_over(error: Exception) -> bool:
     """Whether an error means that the lease cannot be renewed any more."""
-    if isinstance(error, errors.GatewayError):
-        return error.reason == "LEASE_OVER" or (isinstance(error, errors.NotFound) and bool(error.reason))
-    return isinstance(error, UnusableAnswer) and error.args == (_OTHER_KEY,)
+    return isinstance(error, _OtherKey) or getattr(error, "reason", "") in ("LEASE_OVER", "LEASE_NOT_FOUND")
 
 
 def _between(start: Timestamp, end: Timestamp) -> float:
