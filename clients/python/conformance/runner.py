@@ -88,7 +88,7 @@ class Case:
             self.metadata.append(admin_gateway.NO_IDEMPOTENCY_KEY)
 
     def connect(self):
-        settings = {name: value for name, value in self.command["client"].items() if value not in (None, "")}
+        settings = {name: value for name, value in self.command["client"].items() if value is not None}
         if tokens := settings.get("token_provider"):
             self.result["provider_calls"] = 0
 

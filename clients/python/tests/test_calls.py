@@ -104,10 +104,10 @@ def test_a_wait_past_the_deadline_is_not_begun(asynchronous):
 
 @both
 def test_a_wait_is_as_long_as_the_gateway_asks(asynchronous):
-    with serving(script(Refusal(CODE.RESOURCE_EXHAUSTED, "NO_BUDGET", retry=0.6), PROJECT)) as (_, address):
+    with serving(script(Refusal(CODE.RESOURCE_EXHAUSTED, "NO_BUDGET", retry=0.3), PROJECT)) as (_, address):
         begun = time.monotonic()
         get(address, asynchronous)
-        assert time.monotonic() - begun >= 0.6
+        assert time.monotonic() - begun >= 0.3
 
 
 @both

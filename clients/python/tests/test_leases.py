@@ -132,7 +132,7 @@ def test_a_lease_is_made_acknowledged_renewed_rotated_and_revoked(asynchronous):
 
 @both
 def test_it_is_renewed_by_itself_and_replaced_at_its_latest_end(asynchronous):
-    leases, keys = Leases(life=0.6, longest=1.0), []
+    leases, keys = Leases(life=0.4, longest=0.7), []
 
     def body(lease):
         yield from until(lambda: len(leases.made) == 2 and keys)
@@ -148,7 +148,7 @@ def test_it_is_renewed_by_itself_and_replaced_at_its_latest_end(asynchronous):
     "refusal", [Refusal(CODE.FAILED_PRECONDITION, "LEASE_OVER"), Refusal(CODE.NOT_FOUND, "LEASE_NOT_FOUND")], ids=str
 )
 def test_one_that_is_over_is_replaced(asynchronous, refusal):
-    leases, seen = Leases(life=0.6), []
+    leases, seen = Leases(life=0.4), []
     leases.refuse = {"RenewLease": [refusal]}
 
     def body(lease):
@@ -161,7 +161,7 @@ def test_one_that_is_over_is_replaced(asynchronous, refusal):
 
 @both
 def test_one_that_somebody_else_rotated_is_replaced(asynchronous):
-    leases = Leases(life=0.6)
+    leases = Leases(life=0.4)
 
     def body(lease):
         leases.made[-1].api_key_id = "other"
@@ -186,7 +186,7 @@ def test_a_request_is_made_again_and_a_new_one_where_it_is_hopeless(asynchronous
 
 @both
 def test_a_refusal_ends_it(asynchronous):
-    leases, seen = Leases(life=0.6), []
+    leases, seen = Leases(life=0.4), []
     leases.refuse = {"CreateLease": [Refusal(CODE.PERMISSION_DENIED, "PERMISSION_DENIED")]}
     with pytest.raises(errors.PermissionDenied):
         hold(leases, asynchronous, nothing)
@@ -203,7 +203,7 @@ def test_a_refusal_ends_it(asynchronous):
 
 @both
 def test_a_revocation_is_tried_again_and_a_release_does_not_wait_for_a_call(asynchronous):
-    leases = Leases(life=0.6)
+    leases = Leases(life=0.4)
     leases.refuse = {"RevokeLease": [Refusal(CODE.UNAVAILABLE, "LEASES_UNAVAILABLE", retry=0.1)]}
     begun = []
 
@@ -223,7 +223,7 @@ def test_a_revocation_is_tried_again_and_a_release_does_not_wait_for_a_call(asyn
 
 @both
 def test_a_fault_of_the_programs_own_function_does_not_end_it(asynchronous):
-    leases = Leases(life=0.5, longest=0.5)
+    leases = Leases(life=0.3, longest=0.3)
 
     def fault(_):
         raise ZeroDivisionError
