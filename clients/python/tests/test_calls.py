@@ -166,6 +166,36 @@ def test_a_token_is_kept_until_shortly_before_its_end(asynchronous):
         assert (len(gateway.calls), asked) == (2, ["t0"])
 
 
+def test_calls_at_the_same_time_ask_for_one_token():
+    asked = []
+
+    async def provide():
+        asked.append(1)
+        await asyncio.sleep(0.1)
+        return "t"
+
+    async def calls():
+        async with aio.connect(address, token_provider=provide) as channel:
+            stub = project_pb2_grpc.ProjectServiceStub(channel)
+            await asyncio.gather(*(stub.GetProject(GET) for _ in range(5)))
+
+    with serving(script(PROJECT)) as (gateway, address):
+        asyncio.run(calls())
+        assert (len(gateway.calls), len(asked)) == (5, 1)
+
+
+@both
+def test_a_token_that_does_not_come_in_time(asynchronous):
+    def provide():
+        time.sleep(0.5)
+        return "t"
+
+    with serving(script(PROJECT)) as (gateway, address):
+        with pytest.raises(errors.DeadlineExceeded):
+            get(address, asynchronous, timeout=0.2, token_provider=provide)
+        assert gateway.calls == []
+
+
 def test_a_token_file_is_read_again_when_it_changes(tmp_path):
     path = tmp_path / "token"
     path.write_text("one\n")

@@ -1,4 +1,4 @@
-"""The same on asyncio: `connect`, `list_items`, `read_inventory`, `hold_lease`."""
+"""The same on asyncio: `connect`, `list_items`, `Inventory`, `Lease`."""
 
 import asyncio
 import contextlib
@@ -20,8 +20,8 @@ from ._rules import Call, Rules
 class _Interceptor:
     """What holds for every call: a credential, safe retries, typed errors."""
 
-    def __init__(self, rules: Rules):
-        self._rules, self._asking = rules, asyncio.Lock()
+    def __init__(self, rules: Rules, asking: asyncio.Lock):
+        self._rules, self._asking = rules, asking
 
     async def _attempt(self, call: Call) -> Any:
         """The details of the next attempt, with a token that the provider was asked for if need be."""
@@ -80,7 +80,8 @@ async def _messages(call: Call, made: Any, message: Any) -> AsyncIterator[Any]:
 
 
 def _open(plan: Plan) -> grpc.aio.Channel:
-    interceptors: list[Any] = [_Unary(plan.rules), _Stream(plan.rules)]
+    asking = asyncio.Lock()
+    interceptors: list[Any] = [_Unary(plan.rules, asking), _Stream(plan.rules, asking)]
     if plan.credentials is None:
         return grpc.aio.insecure_channel(plan.target, plan.options, interceptors=interceptors)
     return grpc.aio.secure_channel(plan.target, plan.credentials, plan.options, interceptors=interceptors)
