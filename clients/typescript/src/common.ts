@@ -1,6 +1,8 @@
 export * from './errors.js';
 export * from './freshness.js';
 export { Gateway } from './gateway.js';
+export * from './inventories.js';
+export * from './leases.js';
 export * from './lists.js';
 export type { CommonOptions } from './options.js';
 export type { Token, TokenProvider } from './tokens.js';

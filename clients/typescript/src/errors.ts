@@ -1,6 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
-import { milliseconds } from './time.js';
+import { durationMs } from '@bufbuild/protobuf/wkt';
 
 /**
  * A call that failed. Each kind is a subclass: `if (error instanceof PermissionDenied) error.permission`.
@@ -31,7 +31,7 @@ export class GatewayError extends ConnectError {
     this.reason = info?.reason ?? '';
     this.info = info?.metadata ?? {};
     this.fields = error.findDetails(BadRequestSchema).flatMap((request) => request.fieldViolations);
-    this.retryDelayMs = retry?.retryDelay && milliseconds(retry.retryDelay);
+    this.retryDelayMs = retry?.retryDelay && durationMs(retry.retryDelay);
     this.requestId = error.metadata.get('x-request-id')?.split(',')[0] ?? '';
   }
 

@@ -1,8 +1,4 @@
-import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
-
-/** A span of time in milliseconds. */
-export const milliseconds = (span: Duration): number => Number(span.seconds) * 1000 + span.nanos / 1e6;
 
 /** At least half of a pause, at random: what failed together is not tried again together. */
 export const jittered = (ms: number): number => ms / 2 + (Math.random() * ms) / 2;
