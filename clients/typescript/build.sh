@@ -28,8 +28,8 @@ printf "/** The version of this package. */\nexport const version = '%s';\n" "$v
 
 npx prettier --check . >&2
 npx tsc
-npx tsc --project test
 cp -r src/gen dist/gen
+npx tsc --project test
 node --test test/dist/ >&2
 # A platform of `browser` has no modules of Node: an import of one fails.
 npx esbuild dist/web.js --bundle --platform=browser --format=esm --outfile=test/dist/web.js --log-level=warning

@@ -12,7 +12,7 @@ import { gatewayError, type GatewayError } from './errors.js';
 import { Incomplete_Reason, Incomplete_ReasonSchema } from './gen/admingateway/inventory/v1/stream_pb.js';
 import type { End, Failure, Incomplete, Progress } from './gen/admingateway/inventory/v1/stream_pb.js';
 import { durationMs } from '@bufbuild/protobuf/wkt';
-import { jittered, sleep } from './time.js';
+import { canceled, jittered, sleep } from './time.js';
 
 /** What an inventory did not bring. The pages that came are real, and are not the whole. */
 export class IncompleteInventory extends Error {
@@ -107,6 +107,7 @@ export async function* readInventory<I extends DescMessage, O extends DescMessag
     let askedMs = 0; // after this time.
     let error: GatewayError | undefined;
     let end: End | undefined;
+    let incomplete: Incomplete | undefined;
     const pass = function* (): Generator<Page<O>> {
       const pages = held;
       held = [];
@@ -142,7 +143,8 @@ export async function* readInventory<I extends DescMessage, O extends DescMessag
           }
         } else if (event.case === 'end') {
           end = event.value;
-          yield* release(end.outcome.case === 'incomplete' ? end.outcome.value : { resumeToken: '', repeats: false });
+          if (end.outcome.case === 'incomplete') incomplete = end.outcome.value;
+          yield* release(incomplete ?? { resumeToken: '', repeats: false });
         } else if (event.case !== undefined) {
           held.push((event as { value: Page<O> }).value);
           passed ||= held.length > mostHeld;
@@ -152,28 +154,21 @@ export async function* readInventory<I extends DescMessage, O extends DescMessag
     } finally {
       stream.close();
     }
-    if (end && end.outcome.case !== 'incomplete') return;
-    left.reasons = end?.outcome.value?.reasons ?? left.reasons;
+    if (end && !incomplete) return;
+    if (incomplete) left.reasons = incomplete.reasons;
     left.repeats ||= passed;
     left.cause = error;
     if (signal?.aborted || timeLeft() <= 0) break;
-    const next = end ? verdict(end, again, timeLeft()) : error && passes(error) ? 'later' : 'never';
+    const next = incomplete ? verdict(incomplete, again, timeLeft()) : error && passes(error) ? 'later' : 'never';
     if (next === 'never' && error && streams === 1 && came === 0) throw error;
     fruitless = came > before ? 0 : fruitless + 1;
     if (next === 'never' || fruitless >= attempts || streams >= mostStreams) break;
     if (next === 'at once') continue;
     const pause = jittered(Math.min(pausesMs[0] * 2 ** Math.max(fruitless - 1, 0), pausesMs[1]));
     const waitMs = Math.max(pause, error?.retryDelayMs ?? 0, askedMs);
-    if (
-      waitMs > timeLeft() ||
-      !(await sleep(waitMs, signal).then(
-        () => true,
-        () => false,
-      ))
-    )
-      break;
+    if (waitMs > timeLeft() || !(await sleep(waitMs, signal))) break;
   }
-  if (signal?.aborted) left.cause = gatewayError(ConnectError.from(signal.reason, Code.Canceled));
+  if (signal?.aborted) left.cause = gatewayError(canceled(signal));
   throw left.described();
 }
 
@@ -218,12 +213,11 @@ class Stream<O extends DescMessage> {
 const lost = (problem: string): ConnectError => new ConnectError(`the stream ${problem}`, Code.Unavailable);
 
 // Whether there is another stream after one that the gateway ended.
-function verdict({ outcome }: End, again: boolean, leftMs: number): 'never' | 'later' | 'at once' {
-  if (outcome.case !== 'incomplete' || outcome.value.resumeToken === '') return 'never';
-  const has = (reason: Incomplete_Reason) => outcome.value.reasons.includes(reason);
-  if (has(Incomplete_Reason.OUT_OF_TIME) && leftMs < ownTimeMs) return 'never'; // It was the caller's time.
-  if (has(Incomplete_Reason.DRAINING) || again) return 'later';
-  return has(Incomplete_Reason.TOO_MANY) || has(Incomplete_Reason.OUT_OF_TIME) ? 'at once' : 'never';
+function verdict({ reasons, resumeToken }: Incomplete, again: boolean, leftMs: number): 'never' | 'later' | 'at once' {
+  const outOfTime = reasons.includes(Incomplete_Reason.OUT_OF_TIME);
+  if (resumeToken === '' || (outOfTime && leftMs < ownTimeMs)) return 'never'; // It was the caller's time.
+  if (reasons.includes(Incomplete_Reason.DRAINING) || again) return 'later';
+  return reasons.includes(Incomplete_Reason.TOO_MANY) || outOfTime ? 'at once' : 'never';
 }
 
 // Whether an error can be gone at the next attempt: the gateway says so, or it comes from what lies in between.

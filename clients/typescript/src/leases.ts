@@ -1,6 +1,6 @@
 import { durationFromMs, timestampMs, type Duration, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { Code, createClient, type Client, type Transport } from '@connectrpc/connect';
-import { GatewayError, gatewayError } from './errors.js';
+import { GatewayError } from './errors.js';
 import type { Lease as LeaseMessage } from './gen/admingateway/lease/v1/lease_pb.js';
 import { LeaseService } from './gen/admingateway/lease/v1/service_pb.js';
 import { jittered, sleep } from './time.js';
@@ -147,7 +147,7 @@ export class Lease {
         if (this.#options.signal?.aborted || judge(error) === 'refused') throw error;
         const wait = Math.max(jittered(pause), retryAfter(error));
         this.#options.onError?.(error as Error, wait);
-        await sleep(wait, this.#options.signal).catch((reason: unknown) => Promise.reject(gatewayError(reason)));
+        if (!(await sleep(wait, this.#options.signal))) throw error;
       }
     }
     await this.#acknowledge();
@@ -158,12 +158,7 @@ export class Lease {
   async #keep(): Promise<void> {
     let pause = this.#pauses[0];
     let wait = this.#untilRenewal();
-    while (
-      await sleep(wait, this.#ended.signal, true).then(
-        () => true,
-        () => false,
-      )
-    ) {
+    while (await sleep(wait, this.#ended.signal, true)) {
       try {
         await this.renew();
         pause = this.#pauses[0];
@@ -247,7 +242,7 @@ export class Lease {
       } catch (error) {
         if (isOver(error)) return;
         if (signal.aborted || judge(error) === 'refused') throw error;
-        await sleep(Math.max(jittered(pause), retryAfter(error)), signal).catch(() => Promise.reject(error));
+        if (!(await sleep(Math.max(jittered(pause), retryAfter(error)), signal))) throw error;
       }
     }
   }

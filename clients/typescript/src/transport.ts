@@ -10,7 +10,7 @@ import { Code, ConnectError, createContextKey } from '@connectrpc/connect';
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from '@connectrpc/connect';
 import { createAsyncIterable } from '@connectrpc/connect/protocol';
 import { gatewayError, type GatewayError } from './errors.js';
-import { jittered, sleep, within } from './time.js';
+import { canceled, jittered, sleep, within } from './time.js';
 import type { TokenSource } from './tokens.js';
 
 /** How calls are made, at whatever transport. */
@@ -80,7 +80,7 @@ export class GatewayTransport implements Transport {
         const pause = Math.max(jittered(Math.min(100 * 2 ** (attempt - 1), 5_000)), error.retryDelayMs ?? 0);
         const again = repeatable && passes(error) && ++attempt <= (this.#options.attempts ?? 5);
         if (!again || pause >= (left() ?? Infinity)) throw error;
-        await sleep(pause, signal).catch((reason: unknown) => Promise.reject(gatewayError(reason)));
+        if (!(await sleep(pause, signal))) throw gatewayError(canceled(signal));
       }
     }
   }
