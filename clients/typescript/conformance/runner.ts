@@ -2,7 +2,14 @@
 // line on standard input, a result a line on standard output.
 import { createInterface } from 'node:readline';
 import { createRegistry, fromJson, isMessage, toJson } from '@bufbuild/protobuf';
-import type { DescMethodStreaming, DescMethodUnary, DescService, JsonValue, Message } from '@bufbuild/protobuf';
+import type {
+  DescMethodServerStreaming,
+  DescMethodStreaming,
+  DescMethodUnary,
+  DescService,
+  JsonValue,
+  Message,
+} from '@bufbuild/protobuf';
 import { Code, createContextValues } from '@connectrpc/connect';
 import * as admin from '@admin-gateway/client/admin/v1';
 import * as control from '@admin-gateway/client/control/v1';
@@ -81,7 +88,7 @@ async function perform(command: Command, gateway: client.Gateway, result: Record
       Object.assign(result, { items: 0, pages: 0, progress: 0, failures: 0 });
       const count = (name: string, n = 1) => (result[name] = (result[name] as number) + n);
       const counted = { ...rpc, onProgress: () => count('progress'), onFailure: () => count('failures') };
-      for await (const page of gateway.inventory(method as DescMethodStreaming & InventoryMethod, request, counted)) {
+      for await (const page of gateway.inventory(method as DescMethodServerStreaming, request, counted)) {
         count('pages');
         count('items', (page as unknown as { items?: unknown[] }).items?.length ?? 0);
       }
@@ -113,8 +120,6 @@ async function perform(command: Command, gateway: client.Gateway, result: Record
     result['response'] = { key_given: first !== '', renewed, rotated, released: true, lease_id: held.lease.id };
   }
 }
-
-type InventoryMethod = typeof inventory.InventoryService.method.listApiKeys;
 
 function methodNamed(name: string): DescMethodUnary | DescMethodStreaming {
   const [type, method] = name.split('/');
