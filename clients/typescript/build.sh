@@ -30,7 +30,7 @@ npx prettier --check . >&2
 npx tsc
 cp -r src/gen dist/gen
 npx tsc --project test
-node --test --test-reporter=spec test/dist/ >&2
+timeout 60 node --test --test-timeout=10000 --test-reporter=spec test/dist/ >&2
 # A platform of `browser` has no modules of Node: an import of one fails.
 npx esbuild dist/web.js --bundle --platform=browser --format=esm --outfile=test/dist/web.js --log-level=warning
 npm pack --silent --pack-destination "$out" >&2

@@ -43,7 +43,7 @@ try {
   ]) {
     const page = await browser.newPage();
     page.setDefaultTimeout(40_000);
-    await page.emulateMedia({ colorScheme: scheme });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     const faults = [];
     page.on('console', (message) => {
       // Chromium reports each answer that is not 200, which the refusal is over Connect.

@@ -8,7 +8,7 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
  */
 export class GatewayError extends ConnectError {
   /** The kind: the name of the subclass. */
-  readonly kind: string = Code[this.code] ?? 'Unknown';
+  readonly kind: keyof typeof Code | 'OutcomeUnknown' = Code[this.code] as keyof typeof Code;
   /** Whether the gateway gave the error, and not the network or this library. */
   readonly fromGateway: boolean;
   /** Why, for programs: the reasons are stable. Empty where the error is not the gateway's. */
@@ -49,30 +49,62 @@ export class GatewayError extends ConnectError {
   }
 
   // ConnectError looks at properties instead of the class, which would make all kinds the same.
-  static override [Symbol.hasInstance](value: unknown): value is GatewayError {
-    return Function.prototype[Symbol.hasInstance].call(this, value) as boolean;
+  static override [Symbol.hasInstance]<T>(this: abstract new (...args: never) => T, value: unknown): value is T {
+    return Function.prototype[Symbol.hasInstance].call(this, value);
   }
 }
 
-/** The caller gave up. */ export class Canceled extends GatewayError {}
-/** Something failed, and nobody knows more. */ export class Unknown extends GatewayError {}
-/** Nobody knows whether the write was made. Read before it is made again. */ export class OutcomeUnknown extends Unknown {
-  override readonly kind: string = 'OutcomeUnknown';
+/** The caller gave up. */ export class Canceled extends GatewayError {
+  declare readonly kind: 'Canceled';
 }
-/** The request is wrong: {@link GatewayError.fields}. */ export class InvalidArgument extends GatewayError {}
-/** The time was up. A write may have been made. */ export class DeadlineExceeded extends GatewayError {}
-/** There is no such thing. */ export class NotFound extends GatewayError {}
-/** It exists. */ export class AlreadyExists extends GatewayError {}
-/** The policy does not allow it: {@link GatewayError.permission}. */ export class PermissionDenied extends GatewayError {}
-/** A limit is reached: wait for {@link GatewayError.retryDelayMs}. */ export class ResourceExhausted extends GatewayError {}
-/** The gateway or its state is not made for that. */ export class FailedPrecondition extends GatewayError {}
-/** Something else happened at the same time. */ export class Aborted extends GatewayError {}
-/** Beyond the end. */ export class OutOfRange extends GatewayError {}
-/** There is no such method. */ export class Unimplemented extends GatewayError {}
-/** A fault of the gateway. */ export class Internal extends GatewayError {}
-/** No answer: of the gateway, or of the upstream. */ export class Unavailable extends GatewayError {}
-/** Data are lost. */ export class DataLoss extends GatewayError {}
-/** No valid credential. */ export class Unauthenticated extends GatewayError {}
+/** Something failed, and nobody knows more. */ export class Unknown extends GatewayError {
+  declare readonly kind: 'Unknown' | 'OutcomeUnknown';
+}
+/** Nobody knows whether the write was made. Read before it is made again. */ export class OutcomeUnknown extends Unknown {
+  override readonly kind = 'OutcomeUnknown';
+}
+/** The request is wrong: {@link GatewayError.fields}. */ export class InvalidArgument extends GatewayError {
+  declare readonly kind: 'InvalidArgument';
+}
+/** The time was up. A write may have been made. */ export class DeadlineExceeded extends GatewayError {
+  declare readonly kind: 'DeadlineExceeded';
+}
+/** There is no such thing. */ export class NotFound extends GatewayError {
+  declare readonly kind: 'NotFound';
+}
+/** It exists. */ export class AlreadyExists extends GatewayError {
+  declare readonly kind: 'AlreadyExists';
+}
+/** The policy does not allow it: {@link GatewayError.permission}. */ export class PermissionDenied extends GatewayError {
+  declare readonly kind: 'PermissionDenied';
+}
+/** A limit is reached: wait for {@link GatewayError.retryDelayMs}. */ export class ResourceExhausted extends GatewayError {
+  declare readonly kind: 'ResourceExhausted';
+}
+/** The gateway or its state is not made for that. */ export class FailedPrecondition extends GatewayError {
+  declare readonly kind: 'FailedPrecondition';
+}
+/** Something else happened at the same time. */ export class Aborted extends GatewayError {
+  declare readonly kind: 'Aborted';
+}
+/** Beyond the end. */ export class OutOfRange extends GatewayError {
+  declare readonly kind: 'OutOfRange';
+}
+/** There is no such method. */ export class Unimplemented extends GatewayError {
+  declare readonly kind: 'Unimplemented';
+}
+/** A fault of the gateway. */ export class Internal extends GatewayError {
+  declare readonly kind: 'Internal';
+}
+/** No answer: of the gateway, or of the upstream. */ export class Unavailable extends GatewayError {
+  declare readonly kind: 'Unavailable';
+}
+/** Data are lost. */ export class DataLoss extends GatewayError {
+  declare readonly kind: 'DataLoss';
+}
+/** No valid credential. */ export class Unauthenticated extends GatewayError {
+  declare readonly kind: 'Unauthenticated';
+}
 
 const kinds: Record<Code, typeof GatewayError> = {
   [Code.Canceled]: Canceled,

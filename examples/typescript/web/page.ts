@@ -150,9 +150,7 @@ async function part(
 
 function described(error: GatewayError): string {
   const wait = error.retryDelayMs === undefined ? '' : ` Try again in ${Math.ceil(error.retryDelayMs / 1000)} s.`;
-  const fields = error.fields.map(({ field, description }) => ` ${field}: ${description}.`).join('');
-  const permission = error.permission && ` The permission ${error.permission} is missing.`;
-  return `${error.kind}: ${error.rawMessage}.${permission}${fields}${wait} ${error.requestId && `(${error.requestId})`}`;
+  return `${error.kind}: ${error.rawMessage}.${wait} ${error.requestId && `(${error.requestId})`}`;
 }
 
 function projectRow({ id, name, createdAt }: Project, cells: Map<string, HTMLElement>): HTMLElement {
