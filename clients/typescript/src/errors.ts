@@ -126,11 +126,12 @@ const kinds: Record<Code, typeof GatewayError> = {
 };
 
 /** The error of a call in the form of this package. */
-export function gatewayError(reason: unknown): GatewayError {
+export function gatewayError(reason: unknown, canceled = true): GatewayError {
   if (reason instanceof GatewayError) return reason;
   let error = ConnectError.from(reason, Code.Internal);
-  const local = [Code.Internal, Code.Aborted, Code.Unknown].includes(error.code) && error.details.length === 0;
-  if (local && brokeConnection(error)) {
+  // The transport says Canceled where a connection is lost, too.
+  const lost = error.code === Code.Canceled && !canceled && error.details.length === 0;
+  if (lost || brokeConnection(error)) {
     error = new ConnectError(error.rawMessage, Code.Unavailable, error.metadata, undefined, error.cause);
   }
   if (error.code === Code.Unknown && error.findDetails(ErrorInfoSchema)[0]?.reason === 'OUTCOME_UNKNOWN') {

@@ -71,7 +71,7 @@ export class GatewayTransport implements Transport {
         const call = () => this.#inner.unary(method, signal, left(), headers, input, context);
         return await this.#authorized(headers, left, signal, call);
       } catch (reason) {
-        const error = gatewayError(reason);
+        const error = this.#error(reason, signal);
         if (ownKey && ['IDEMPOTENCY_NOT_CONFIGURED', 'IDEMPOTENCY_NEEDS_ENCRYPTION'].includes(error.reason)) {
           headers.delete(key); // Nothing was made.
           ownKey = repeatable = false;
@@ -103,15 +103,30 @@ export class GatewayTransport implements Transport {
         const response = await this.#inner.stream(method, signal, left(), headers, all, context);
         const messages = response.message[Symbol.asyncIterator]();
         // A refusal may come behind the headers. So the first message is awaited here.
-        return { ...response, message: translated(await messages.next(), messages) };
+        return { ...response, message: this.#translated(await messages.next(), messages, signal) };
       });
     } catch (reason) {
-      throw gatewayError(reason);
+      throw this.#error(reason, signal);
     }
   }
 
+  async *#translated<T>(first: IteratorResult<T>, rest: AsyncIterator<T>, signal: Signal): AsyncGenerator<T> {
+    try {
+      for (let step = first; step.done !== true; step = await rest.next()) yield step.value;
+    } catch (reason) {
+      throw this.#error(reason, signal);
+    } finally {
+      await rest.return?.();
+    }
+  }
+
+  #error(reason: unknown, signal: Signal): GatewayError {
+    const closed = this.#closed && new ConnectError('the connection is closed', Code.Canceled);
+    return gatewayError(closed || reason, this.#closed || signal?.aborted === true);
+  }
+
   #begin(header: HeadersInit | undefined): Headers {
-    if (this.#closed) throw gatewayError(new ConnectError('the connection is closed', Code.Canceled));
+    if (this.#closed) throw this.#error(undefined, undefined);
     const headers = new Headers(this.#headers);
     new Headers(header).forEach((value, name) => headers.set(name, value));
     return headers;
@@ -128,7 +143,7 @@ export class GatewayTransport implements Transport {
     try {
       return await call();
     } catch (reason) {
-      const error = gatewayError(reason);
+      const error = this.#error(reason, signal);
       if (error.code !== Code.Unauthenticated) throw error;
       const other = await get(tokens.renew(token));
       if (other === token) throw error;
@@ -145,16 +160,6 @@ function timeLeft(timeoutMs: number): TimeLeft {
   if (timeoutMs <= 0) return () => undefined;
   const end = performance.now() + Math.min(timeoutMs, longestTimeout);
   return () => Math.max(Math.ceil(end - performance.now()), 1);
-}
-
-async function* translated<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): AsyncGenerator<T> {
-  try {
-    for (let step = first; step.done !== true; step = await rest.next()) yield step.value;
-  } catch (reason) {
-    throw gatewayError(reason);
-  } finally {
-    await rest.return?.();
-  }
 }
 
 const isRead = (method: DescMethod): boolean => method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;

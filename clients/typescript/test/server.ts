@@ -20,7 +20,7 @@ export async function serve(
   options: ConnectOptions = {},
 ): Promise<Served> {
   const sockets = new Set<Socket>();
-  const server = createServer(connectNodeAdapter({ routes, grpcWeb: false }));
+  const server = createServer({ maxSendHeaderBlockLength: 1 << 20 }, connectNodeAdapter({ routes, grpcWeb: false }));
   server.on('connection', (socket: Socket) => sockets.add(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
