@@ -32,7 +32,7 @@ export class IncompleteInventory extends Error {
   /** The error of the last stream; undefined where the gateway ended it. */
   override cause: unknown;
 
-  /** The same, with a message that says what it has. */
+  /** @internal */
   described(): this {
     const parts = this.reasons.map((reason) => Incomplete_ReasonSchema.value[reason]?.name ?? String(reason));
     const failed = this.failures.length + this.moreFailures;
