@@ -300,6 +300,7 @@ record Repeating(Settings settings) implements ClientInterceptor {
         if (isOver()) {
           return;
         }
+        GatewayException.addRequestId(answer, trailers);
         if (!status.isOk() && !passed) {
           synchronized (Call.this) {
             current = null;
@@ -310,7 +311,6 @@ record Repeating(Settings settings) implements ClientInterceptor {
         }
         if (end()) {
           pass();
-          GatewayException.addRequestId(answer, trailers);
           listener.onClose(status, trailers);
         }
       }
