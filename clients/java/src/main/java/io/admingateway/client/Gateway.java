@@ -209,10 +209,8 @@ public final class Gateway implements AutoCloseable {
       } catch (IOException | IllegalArgumentException e) {
         throw new InvalidConfig("certificate", "it or its key cannot be used", e);
       }
-      var settings =
-          new Repeating.Settings(tokens, deadline, attempts, keys, transport::resetConnectBackoff);
-      return new Gateway(
-          transport, ClientInterceptors.intercept(transport, new Repeating(settings)));
+      var calls = new Repeating(tokens, deadline, attempts, keys, transport::resetConnectBackoff);
+      return new Gateway(transport, ClientInterceptors.intercept(transport, calls));
     }
 
     private URI uri() {

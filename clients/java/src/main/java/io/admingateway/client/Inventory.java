@@ -49,6 +49,8 @@ import java.util.function.Consumer;
  * @param <M> the messages of the stream
  */
 public final class Inventory<M extends Message> implements Iterable<M>, Iterator<M>, AutoCloseable {
+  private static final int ATTEMPTS = 6; // In a row, that bring nothing.
+  private static final Duration SILENCE = Duration.ofSeconds(30); // Progress comes each second.
   private static final int MAX_STREAMS = 1000;
   private static final int MAX_HELD = 4096;
   private static final int MAX_FAILURES = 1000;
@@ -64,19 +66,16 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     void call(S stub, Q request, StreamObserver<M> observer);
   }
 
-  private enum Verdict {
+  private enum Next {
     NEVER, // Asking again brings nothing.
-    COMPLETE,
-    LATER,
-    AT_ONCE
+    AT_ONCE,
+    LATER
   }
 
   private final Deadline deadline;
   private final Consumer<Stream> open;
   private Consumer<Progress> onProgress = progress -> {};
   private Consumer<Failure> onFailure = failure -> {};
-  private int attempts = 6;
-  private Duration silence = Duration.ofSeconds(30);
 
   private Stream stream;
   private final Queue<M> ready = new ArrayDeque<>();
@@ -138,18 +137,6 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     return this;
   }
 
-  /** How many streams in a row may bring nothing: 6 unless set. */
-  public Inventory<M> attempts(int attempts) {
-    this.attempts = Math.max(attempts, 1);
-    return this;
-  }
-
-  /** How long a stream may say nothing before it counts as cut off: 30 seconds unless set. */
-  public Inventory<M> silence(Duration silence) {
-    this.silence = silence;
-    return this;
-  }
-
   @Override
   public Iterator<M> iterator() {
     return this;
@@ -194,18 +181,18 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     }
     Object got;
     try {
-      got = stream.came.poll(silence.toNanos(), TimeUnit.NANOSECONDS);
+      got = stream.came.poll(SILENCE.toNanos(), TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       stream.calls.cancel("interrupted", e);
-      conclude(Verdict.NEVER, new RuntimeException("interrupted", e));
+      conclude(Next.NEVER, new RuntimeException("interrupted", e));
       return;
     }
     if (got instanceof RuntimeException broken) {
-      conclude(passes(broken) ? Verdict.LATER : Verdict.NEVER, broken);
+      conclude(passes(broken) ? Next.LATER : Next.NEVER, broken);
     } else if (got == null) {
       stream.calls.cancel("silent", null);
-      conclude(Verdict.LATER, cut("the stream said nothing for " + silence));
+      conclude(Next.LATER, cut("the stream said nothing for " + SILENCE));
     } else {
       @SuppressWarnings("unchecked") // There is nothing else in the queue.
       M message = (M) got;
@@ -232,7 +219,10 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     } else if (part(message, "end") instanceof End end) {
       release(end.getIncomplete().getResumeToken(), end.getIncomplete().getRepeats());
       stream.calls.cancel("the end has come", null);
-      conclude(end.hasIncomplete() ? ended(end.getIncomplete()) : Verdict.COMPLETE, null);
+      over = !end.hasIncomplete();
+      if (!over) {
+        conclude(ended(end.getIncomplete()), null);
+      }
       return;
     } else {
       held.add(message);
@@ -281,41 +271,41 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     held = new ArrayList<>();
   }
 
-  private Verdict ended(Incomplete incomplete) {
+  private Next ended(Incomplete incomplete) {
     reasons = incomplete.getReasonsList();
     boolean outOfTime = reasons.contains(Reason.REASON_OUT_OF_TIME);
     if (incomplete.getResumeToken().isEmpty()) {
-      return Verdict.NEVER;
+      return Next.NEVER;
     } else if (outOfTime && left() < TimeUnit.SECONDS.toNanos(10)) {
-      return Verdict.NEVER; // It was the caller's time.
+      return Next.NEVER; // It was the caller's time.
     } else if (reasons.contains(Reason.REASON_DRAINING) || passing) {
-      return Verdict.LATER;
+      return Next.LATER;
     }
-    return outOfTime || reasons.contains(Reason.REASON_TOO_MANY) ? Verdict.AT_ONCE : Verdict.NEVER;
+    return outOfTime || reasons.contains(Reason.REASON_TOO_MANY) ? Next.AT_ONCE : Next.NEVER;
   }
 
   /** Decides what follows on a stream. */
-  private void conclude(Verdict verdict, RuntimeException cause) {
+  private void conclude(Next next, RuntimeException cause) {
     stream = null;
-    if (verdict == Verdict.COMPLETE) {
-      over = true;
-      return;
-    }
     held = new ArrayList<>(); // They come again.
     repeats |= passed;
     passed = false;
     fruitless = came > cameBefore ? 0 : fruitless + 1;
     boolean gone = left() <= 0 || Context.current().isCancelled();
-    if (verdict == Verdict.NEVER && cause != null && streams == 1 && came == 0 && !gone) {
+    if (next == Next.NEVER && cause != null && streams == 1 && came == 0 && !gone) {
       over = true;
       error = cause;
     } else if (gone
-        || verdict == Verdict.NEVER
-        || fruitless >= attempts
+        || next == Next.NEVER
+        || fruitless >= ATTEMPTS
         || streams >= MAX_STREAMS
-        || verdict == Verdict.LATER && !pause(cause)) {
+        || next == Next.LATER && !pause(cause)) {
       over = true;
-      error = new IncompleteInventory(reasons, failures, moreFailures, token, repeats, cause);
+      error =
+          new IncompleteInventory(
+              new IncompleteInventory.Missing(
+                  reasons, List.copyOf(failures), moreFailures, token, repeats),
+              cause);
     }
   }
 

@@ -24,7 +24,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /** Gives calls their token, deadline and idempotency key, and repeats those that may be. */
-record Repeating(Settings settings) implements ClientInterceptor {
+record Repeating(Tokens tokens, Duration deadline, int attempts, boolean keys, Runnable reconnect)
+    implements ClientInterceptor {
   private static final Metadata.Key<String> AUTHORIZATION = GatewayException.key("authorization");
   private static final Metadata.Key<String> KEY = GatewayException.key("idempotency-key");
   private static final Set<String> KEYLESS =
@@ -33,17 +34,14 @@ record Repeating(Settings settings) implements ClientInterceptor {
   private static final long FIRST_PAUSE = TimeUnit.MILLISECONDS.toNanos(100);
   private static final long LONGEST_PAUSE = TimeUnit.SECONDS.toNanos(5);
 
-  record Settings(
-      Tokens tokens, Duration deadline, int attempts, boolean keys, Runnable reconnect) {}
-
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
     boolean unary = method.getType() == MethodDescriptor.MethodType.UNARY;
     if (unary && options.getDeadline() == null && Context.current().getDeadline() == null) {
-      options = options.withDeadlineAfter(settings.deadline.toNanos(), TimeUnit.NANOSECONDS);
+      options = options.withDeadlineAfter(deadline.toNanos(), TimeUnit.NANOSECONDS);
     }
-    return new Call<>(settings, method, options, next, unary);
+    return new Call<>(method, options, next);
   }
 
   /** The pause before an attempt: half of it is random, so that callers do not come together. */
@@ -53,8 +51,7 @@ record Repeating(Settings settings) implements ClientInterceptor {
   }
 
   /** A call of one request. It is made of attempts, of which one at most is under way. */
-  private static final class Call<Q, R> extends ClientCall<Q, R> {
-    private final Settings settings;
+  private final class Call<Q, R> extends ClientCall<Q, R> {
     private final MethodDescriptor<Q, R> method;
     private final CallOptions options;
     private final Channel next;
@@ -77,17 +74,11 @@ record Repeating(Settings settings) implements ClientInterceptor {
     private int requested;
     private boolean ended;
 
-    Call(
-        Settings settings,
-        MethodDescriptor<Q, R> method,
-        CallOptions options,
-        Channel next,
-        boolean unary) {
-      this.settings = settings;
+    Call(MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
       this.method = method;
       this.options = options;
       this.next = next;
-      this.unary = unary;
+      this.unary = method.getType() == MethodDescriptor.MethodType.UNARY;
     }
 
     @Override
@@ -100,7 +91,7 @@ record Repeating(Settings settings) implements ClientInterceptor {
       }
       if (wanted != null) {
         headers.put(KEY, wanted);
-      } else if (settings.keys
+      } else if (keys
           && !isRead()
           && method.getServiceName().startsWith("admingateway.admin.v1.")) {
         headers.put(KEY, UUID.randomUUID().toString());
@@ -146,8 +137,7 @@ record Repeating(Settings settings) implements ClientInterceptor {
 
     /** Makes the next attempt; after a refused token only if there is another one. */
     private void attempt(Status refusal, Metadata trailers) {
-      settings
-          .tokens
+      tokens
           .token(refusal == null ? null : token)
           .orTimeout(left(), TimeUnit.NANOSECONDS)
           .whenComplete(
@@ -169,7 +159,7 @@ record Repeating(Settings settings) implements ClientInterceptor {
       ClientCall<Q, R> call = next.newCall(method, options);
       try {
         if (attempt++ > 0 || !unary) {
-          settings.reconnect.run(); // The pauses are ours.
+          reconnect.run(); // The pauses are ours.
         }
         Metadata sent = new Metadata();
         sent.merge(headers);
@@ -213,7 +203,7 @@ record Repeating(Settings settings) implements ClientInterceptor {
           status.getCode() == Status.Code.UNAVAILABLE && !LASTING.contains(error.reason())
               || status.getCode() == Status.Code.RESOURCE_EXHAUSTED
                   && error.retryDelay().isPresent();
-      if (!unary || !passes || attempt >= settings.attempts || !mayRepeat()) {
+      if (!unary || !passes || attempt >= attempts || !mayRepeat()) {
         return false;
       }
       long pause = pause(attempt, error.retryDelay().orElse(Duration.ZERO));
@@ -242,7 +232,7 @@ record Repeating(Settings settings) implements ClientInterceptor {
     }
 
     private long left() {
-      long left = settings.deadline.toNanos();
+      long left = deadline.toNanos();
       Deadline own = options.getDeadline();
       Deadline callers = context.getDeadline();
       if (own != null) {
