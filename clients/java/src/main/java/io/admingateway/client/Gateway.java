@@ -197,9 +197,8 @@ public final class Gateway implements AutoCloseable {
       ManagedChannel transport;
       try {
         transport =
-            Grpc.newChannelBuilder(
-                    "dns:///" + uri.getHost() + ":" + port,
-                    tls ? tls() : InsecureChannelCredentials.create())
+            Grpc.newChannelBuilderForAddress(
+                    uri.getHost(), port, tls ? tls() : InsecureChannelCredentials.create())
                 .userAgent((userAgent + " admin-gateway-java/" + VERSION).strip())
                 .maxInboundMessageSize(64 << 20)
                 .maxInboundMetadataSize(1 << 20)
@@ -207,7 +206,8 @@ public final class Gateway implements AutoCloseable {
                 .disableRetry() // Those of Repeating know which calls may be repeated.
                 .build();
       } catch (IOException | IllegalArgumentException e) {
-        throw new InvalidConfig("certificate", "it or its key cannot be used", e);
+        String argument = certificate == null ? "address" : "certificate";
+        throw new InvalidConfig(argument, "it cannot be used", e);
       }
       var calls = new Repeating(tokens, deadline, attempts, keys, transport::resetConnectBackoff);
       return new Gateway(transport, ClientInterceptors.intercept(transport, calls));
