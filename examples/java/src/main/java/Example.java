@@ -25,7 +25,6 @@ import io.admingateway.inventory.v1.ListApiKeysRequest;
 import io.admingateway.inventory.v1.Progress;
 import java.io.PrintStream;
 import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -35,7 +34,9 @@ import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -163,21 +164,25 @@ public final class Example {
             .setStartTime(Timestamps.fromMillis(start.toEpochMilli()))
             .setEndTime(Timestamps.fromMillis(start.plus(Duration.ofDays(7)).toEpochMilli()))
             .build();
-    BigDecimal sum = BigDecimal.ZERO;
+    Map<String, BigDecimal> days = new LinkedHashMap<>();
     for (CostsBucket day : Lists.items(CostsBucket.class, stub::listCosts, request)) {
+      Instant at = Instant.ofEpochSecond(day.getStartTime().getSeconds());
       BigDecimal cost =
           day.getResultsList().stream()
+              .filter(result -> result.getAmount().hasValue())
               .map(result -> new BigDecimal(result.getAmount().getValue()))
               .reduce(BigDecimal.ZERO, BigDecimal::add);
-      sum = sum.add(cost);
-      Instant at = Instant.ofEpochSecond(day.getStartTime().getSeconds());
-      row(LocalDate.ofInstant(at, ZoneOffset.UTC).toString(), cost);
+      days.put(LocalDate.ofInstant(at, ZoneOffset.UTC).toString(), cost);
     }
-    row("sum", sum);
+    BigDecimal sum = days.values().stream().reduce(BigDecimal.ZERO, BigDecimal::add);
+    days.forEach((day, cost) -> OUT.printf("  %-10s %,12.2f  %s%n", day, cost, share(cost, sum)));
+    OUT.printf("  %-10s %,12.2f%n", "sum", sum);
   }
 
-  private static void row(String name, BigDecimal cost) {
-    OUT.printf("  %-10s %,12.2f%n", name, cost.setScale(2, RoundingMode.HALF_UP));
+  private static String share(BigDecimal cost, BigDecimal sum) {
+    return sum.signum() == 0
+        ? ""
+        : "▪".repeat((int) (100 * cost.doubleValue() / sum.doubleValue()));
   }
 
   private static void deadline(Gateway gateway) {

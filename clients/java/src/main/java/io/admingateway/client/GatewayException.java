@@ -79,9 +79,14 @@ public class GatewayException extends StatusRuntimeException {
     return info.getReason();
   }
 
-  /** The message for people. */
+  /** The message for people. Where the call did not get to the gateway, it ends with the cause. */
   public String description() {
-    return Optional.ofNullable(getStatus().getDescription()).orElse("");
+    String text = Optional.ofNullable(getStatus().getDescription()).orElse("");
+    Throwable cause = getCause();
+    while (cause != null && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    return cause == null ? text : text.lines().findFirst().orElse("") + ": " + cause;
   }
 
   /** The fields of the request that are wrong, and the fault of each. */

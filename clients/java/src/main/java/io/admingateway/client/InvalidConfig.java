@@ -1,6 +1,6 @@
 package io.admingateway.client;
 
-/** An argument of a connection that cannot be used. Its message has no secret. */
+/** An argument that cannot be used. Its message has no secret. */
 public final class InvalidConfig extends IllegalArgumentException {
   private static final long serialVersionUID = 1;
 

@@ -101,8 +101,7 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
       S stub, Call<S, Q, M> call, Q request) {
     FieldDescriptor field = request.getDescriptorForType().findFieldByName("resume_token");
     if (field == null) {
-      throw new IllegalArgumentException(
-          request.getDescriptorForType().getFullName() + " is not the request of an inventory");
+      throw new InvalidConfig("request", "not that of an inventory", null);
     }
     token = (String) request.getField(field);
     Deadline own = stub.getCallOptions().getDeadline();

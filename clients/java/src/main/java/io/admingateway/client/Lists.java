@@ -148,10 +148,9 @@ public final class Lists {
       FieldDescriptor page = text(of, "page");
       after = text(of, "after") == null ? page : text(of, "after");
       supported(after != null && (page == null || page == after), of, "has not one cursor");
-      supported(
-          before == null || request.getField(before).equals(""),
-          of,
-          "has `before` set; a walk goes forward");
+      if (before != null && !request.getField(before).equals("")) {
+        throw new InvalidConfig("before", "it is set, and a list goes forward", null);
+      }
       cursor = (String) request.getField(after);
       isNew(cursor);
     }
@@ -230,7 +229,7 @@ public final class Lists {
 
     private static void supported(boolean holds, Descriptor of, String problem) {
       if (!holds) {
-        throw new IllegalArgumentException(of.getFullName() + " " + problem);
+        throw new InvalidConfig(of.getFullName(), problem, null);
       }
     }
   }

@@ -258,6 +258,15 @@ final class ClientTest {
   }
 
   @Test
+  void theCauseIsInTheMessage() {
+    server.shutdownNow();
+    try (Gateway gateway = gateway().attempts(1).connect()) {
+      var error = assertThrows(Unavailable.class, () -> list(gateway));
+      assertTrue(error.description().contains("Connection"), error.description());
+    }
+  }
+
+  @Test
   void freshnessIsRead() {
     Metadata headers = new Metadata();
     headers.put(GatewayException.key("age"), "12");
