@@ -217,7 +217,7 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
       failed(failure);
     } else if (part(message, "end") instanceof End end) {
       release(end.getIncomplete().getResumeToken(), end.getIncomplete().getRepeats());
-      stream.calls.cancel("the end has come", null);
+      stream.end();
       over = !end.hasIncomplete();
       if (!over) {
         conclude(ended(end.getIncomplete()), null);
@@ -361,6 +361,17 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     public void beforeStart(ClientCallStreamObserver<Message> calls) {
       this.calls = calls;
       calls.disableAutoRequestWithInitial(1);
+    }
+
+    /** Lets the gateway end the call after its last message, which else counts as canceled. */
+    void end() {
+      calls.request(1);
+      try {
+        came.poll(1, TimeUnit.SECONDS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      calls.cancel("the end has come", null);
     }
 
     @Override

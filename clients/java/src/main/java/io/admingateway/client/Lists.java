@@ -79,7 +79,7 @@ public final class Lists {
               } else if (!end.isDone()) {
                 step(walk, call, consumer, end);
               }
-            } catch (RuntimeException problem) {
+            } catch (RuntimeException | Error problem) {
               end.completeExceptionally(problem);
             }
           }

@@ -156,6 +156,9 @@ record Repeating(Tokens tokens, Duration deadline, int attempts, boolean keys, R
     }
 
     private void send() {
+      if (isOver()) {
+        return;
+      }
       ClientCall<Q, R> call = next.newCall(method, options);
       try {
         if (attempt++ > 0 || !unary) {

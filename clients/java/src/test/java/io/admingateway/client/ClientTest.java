@@ -259,8 +259,9 @@ final class ClientTest {
 
   @Test
   void theCauseIsInTheMessage() {
+    var builder = gateway().attempts(1);
     server.shutdownNow();
-    try (Gateway gateway = gateway().attempts(1).connect()) {
+    try (Gateway gateway = builder.connect()) {
       var error = assertThrows(Unavailable.class, () -> list(gateway));
       assertTrue(error.description().contains("Connection"), error.description());
     }
