@@ -12,10 +12,11 @@ import io.admingateway.client.GatewayException;
 import io.admingateway.client.IncompleteInventory;
 import io.admingateway.client.InvalidConfig;
 import io.admingateway.client.Inventory;
-import io.admingateway.client.Lease;
 import io.admingateway.client.LeaseLost;
+import io.admingateway.client.LeasedKey;
 import io.admingateway.client.Lists;
 import io.admingateway.client.TokenProvider.Token;
+import io.admingateway.lease.v1.CreateLeaseRequest;
 import io.grpc.Channel;
 import io.grpc.Context;
 import io.grpc.Metadata;
@@ -83,9 +84,9 @@ public final class Runner {
       error =
           error(
               "IncompleteInventory",
-              e.reasons().stream().findFirst().map(Enum::name).orElse(""),
+              e.missing().reasons().stream().findFirst().map(Enum::name).orElse(""),
               e);
-      error.addProperty("missing", e.failures().size() + e.moreFailures());
+      error.addProperty("missing", e.missing().failures().size() + e.missing().moreFailures());
     } catch (GatewayException e) {
       error = error(e.kind(), e.reason(), e);
       error.addProperty("code", e.code().name().replace("CANCELLED", "CANCELED"));
@@ -192,14 +193,10 @@ public final class Runner {
     }
   }
 
-  private void lease(Channel channel) {
-    JsonObject request = command.getAsJsonObject("request");
-    var wanted = Lease.builder(channel, text(request, "role"));
-    if (request.has("ttl")) {
-      wanted.ttl(Duration.ofSeconds(Long.parseLong(text(request, "ttl").replace("s", ""))));
-    }
+  private void lease(Channel channel) throws Exception {
     JsonObject response = new JsonObject();
-    Lease lease = wanted.acquire();
+    var request = (CreateLeaseRequest) request(CreateLeaseRequest.class);
+    var lease = LeasedKey.acquire(channel, request, new LeasedKey.Listener() {});
     try (lease) {
       String key = lease.get();
       response.addProperty("key_given", !key.isEmpty());
