@@ -107,9 +107,8 @@ public final class Lists {
     public boolean hasNext() {
       while (!page.hasNext()) {
         if (answer != null) { // What came is passed on before a fault is reported.
-          R last = answer;
+          walk.follow(answer);
           answer = null;
-          walk.follow(last);
         }
         if (walk.over()) {
           return false;
