@@ -26,7 +26,7 @@ public class GatewayException extends StatusRuntimeException {
 
   GatewayException(Status status, Metadata trailers) {
     super(status, trailers);
-    com.google.rpc.Status details = StatusProto.fromStatusAndTrailers(status, trailers);
+    com.google.rpc.Status details = details(status, trailers);
     info = detail(details, ErrorInfo.getDefaultInstance());
     request = detail(details, BadRequest.getDefaultInstance());
     retry = detail(details, RetryInfo.getDefaultInstance());
@@ -136,6 +136,14 @@ public class GatewayException extends StatusRuntimeException {
   static void addRequestId(Metadata headers, Metadata trailers) {
     if (headers != null && headers.containsKey(REQUEST_ID) && !trailers.containsKey(REQUEST_ID)) {
       trailers.put(REQUEST_ID, headers.get(REQUEST_ID));
+    }
+  }
+
+  private static com.google.rpc.Status details(Status status, Metadata trailers) {
+    try {
+      return StatusProto.fromStatusAndTrailers(status, trailers);
+    } catch (IllegalArgumentException e) { // They are not the gateway's, or are damaged.
+      return com.google.rpc.Status.getDefaultInstance();
     }
   }
 

@@ -173,13 +173,15 @@ record Repeating(Tokens tokens, Duration deadline, int attempts, boolean keys, R
         int waiting;
         synchronized (this) {
           current = call;
-          waiting = ended ? 0 : requested;
+          waiting = requested;
         }
-        if (waiting == 0) {
+        if (isOver()) {
           call.cancel("the call has ended", null);
           return;
         }
-        call.request(waiting);
+        if (waiting > 0) {
+          call.request(waiting);
+        }
         call.sendMessage(request);
         call.halfClose();
       } catch (RuntimeException problem) { // Nobody else sees it here.
@@ -235,17 +237,11 @@ record Repeating(Tokens tokens, Duration deadline, int attempts, boolean keys, R
     }
 
     private long left() {
-      long left = deadline.toNanos();
       Deadline own = options.getDeadline();
       Deadline callers = context.getDeadline();
-      if (own != null) {
-        left = own.timeRemaining(TimeUnit.NANOSECONDS);
-      }
-      if (callers != null) {
-        long other = callers.timeRemaining(TimeUnit.NANOSECONDS);
-        left = own == null ? other : Math.min(left, other);
-      }
-      return left;
+      long left = own == null ? Long.MAX_VALUE : own.timeRemaining(TimeUnit.NANOSECONDS);
+      long other = callers == null ? left : callers.timeRemaining(TimeUnit.NANOSECONDS);
+      return own == null && callers == null ? deadline.toNanos() : Math.min(left, other);
     }
 
     /** Ends the call while no attempt is under way. */

@@ -258,6 +258,51 @@ final class ClientTest {
   }
 
   @Test
+  void damagedDetailsAreNone() {
+    Metadata trailers = new Metadata();
+    var details = Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
+    trailers.put(details, new byte[] {-1});
+    answer(Status.NOT_FOUND.withDescription("gone").asRuntimeException(trailers));
+    try (Gateway gateway = gateway().connect()) {
+      var error = assertThrows(NotFound.class, () -> list(gateway));
+      assertEquals("gone", error.description());
+      assertEquals("", error.reason());
+    }
+  }
+
+  @Test
+  void aStreamThatIsReadLaterIsNotEnded() throws Exception {
+    script.add(() -> List.of(keys("a"), COMPLETE));
+    try (Gateway gateway = gateway().connect()) {
+      var stub = InventoryServiceGrpc.newBlockingV2Stub(gateway.channel());
+      var stream = stub.listApiKeys(ListApiKeysRequest.getDefaultInstance());
+      assertEquals("a", stream.read(5, TimeUnit.SECONDS).getKeys().getProjectId());
+      assertEquals(COMPLETE, stream.read(5, TimeUnit.SECONDS));
+    }
+  }
+
+  @Test
+  void aPauseEndsWithItsCall() throws Exception {
+    answer(error(Status.Code.RESOURCE_EXHAUSTED, "X", 15_000));
+    try (Gateway gateway = gateway().connect()) {
+      var stub = GroupServiceGrpc.newFutureStub(gateway.channel());
+      var future = stub.listGroups(ListGroupsRequest.getDefaultInstance());
+      await(() -> calls.size() == 1);
+      var context = io.grpc.Context.current().withCancellation();
+      var task =
+          new java.util.concurrent.FutureTask<>(
+              () -> context.call(() -> assertThrows(Canceled.class, () -> list(gateway))));
+      new Thread(task, "blocked").start();
+      await(() -> calls.size() == 2);
+      Thread.sleep(200); // Now both wait for another attempt.
+      assertTrue(future.cancel(true));
+      context.cancel(null);
+      assertEquals("Canceled", task.get(5, TimeUnit.SECONDS).kind());
+    }
+    assertEquals(2, calls.size());
+  }
+
+  @Test
   void theCauseIsInTheMessage() {
     var builder = gateway().attempts(1);
     server.shutdownNow();
