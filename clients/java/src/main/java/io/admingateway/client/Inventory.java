@@ -77,6 +77,9 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
   private Consumer<Progress> onProgress = progress -> {};
   private Consumer<Failure> onFailure = failure -> {};
 
+  /** How long a stream may say nothing before it counts as cut off. */
+  Duration silence = SILENCE;
+
   private Stream stream;
   private final Queue<M> ready = new ArrayDeque<>();
   private List<M> held = new ArrayList<>(); // The pages behind the last token.
@@ -180,7 +183,7 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     }
     Object got;
     try {
-      got = stream.came.poll(SILENCE.toNanos(), TimeUnit.NANOSECONDS);
+      got = stream.came.poll(silence.toNanos(), TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       stream.calls.cancel("interrupted", e);
@@ -191,7 +194,7 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
       conclude(passes(broken) ? Next.LATER : Next.NEVER, broken);
     } else if (got == null) {
       stream.calls.cancel("silent", null);
-      conclude(Next.LATER, cut("the stream said nothing for " + SILENCE));
+      conclude(Next.LATER, cut("the stream said nothing for " + silence));
     } else {
       @SuppressWarnings("unchecked") // There is nothing else in the queue.
       M message = (M) got;

@@ -374,6 +374,20 @@ final class ClientTest {
   }
 
   @Test
+  void aSilentInventoryIsCutOff() {
+    script.add(() -> List.of(keys("a"), progress("t1"), HANGS));
+    script.add(() -> List.of(keys("b"), COMPLETE));
+    List<String> projects = new ArrayList<>();
+    try (Gateway gateway = gateway().connect();
+        var pages = inventory(gateway)) {
+      pages.silence = Duration.ofMillis(300);
+      pages.forEach(page -> projects.add(page.getKeys().getProjectId()));
+    }
+    assertEquals(List.of("a", "b"), projects);
+    assertEquals(List.of("", "t1"), requests.stream().map(ClientTest::token).toList());
+  }
+
+  @Test
   void anInventorySaysWhatIsMissing() {
     var failure = Failure.newBuilder().setCode(7).setReason("PERMISSION_DENIED");
     var incomplete =
@@ -473,6 +487,7 @@ final class ClientTest {
   }
 
   private static final ListApiKeysResponse CUT = ListApiKeysResponse.getDefaultInstance();
+  private static final ListApiKeysResponse HANGS = ListApiKeysResponse.newBuilder().build();
   private static final ListApiKeysResponse COMPLETE =
       ListApiKeysResponse.newBuilder()
           .setEnd(End.newBuilder().setComplete(Complete.getDefaultInstance()))
@@ -527,6 +542,9 @@ final class ClientTest {
     var next = script.size() > 1 ? script.remove() : script.element();
     try {
       for (Message message : next.get()) {
+        if (message == HANGS) {
+          return;
+        }
         if (message == CUT) {
           observer.onError(Status.UNAVAILABLE.asRuntimeException());
           return;
