@@ -108,13 +108,16 @@ public final class Example {
 
   /** Waits as long as the gateway asks for, beyond what the client has waited by itself. */
   private static <T> T patiently(Supplier<T> call) throws InterruptedException {
-    while (true) {
+    for (int attempt = 1; ; attempt++) {
       try {
         return call.get();
       } catch (ResourceExhausted | Unavailable e) {
-        Duration wait = e.retryDelay().orElseThrow(() -> e);
-        OUT.printf("  %s: waiting for %.1f s%n", e.description(), wait.toMillis() / 1e3);
-        TimeUnit.MILLISECONDS.sleep(wait.toMillis());
+        if (attempt == 3 || e.retryDelay().isEmpty()) {
+          throw e;
+        }
+        long wait = e.retryDelay().get().toMillis();
+        OUT.printf("  %s: waiting for %.1f s%n", e.description(), wait / 1e3);
+        TimeUnit.MILLISECONDS.sleep(wait);
       }
     }
   }

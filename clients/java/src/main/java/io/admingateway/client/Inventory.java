@@ -293,7 +293,8 @@ public final class Inventory<M extends Message> implements Iterable<M>, Iterator
     repeats |= passed;
     passed = false;
     fruitless = came > cameBefore ? 0 : fruitless + 1;
-    boolean gone = left() <= 0 || Context.current().isCancelled();
+    boolean gone =
+        left() <= 0 || Context.current().isCancelled() || Thread.currentThread().isInterrupted();
     if (next == Next.NEVER && cause != null && streams == 1 && came == 0 && !gone) {
       over = true;
       error = cause;

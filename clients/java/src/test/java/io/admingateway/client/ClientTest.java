@@ -388,6 +388,17 @@ final class ClientTest {
   }
 
   @Test
+  void anInterruptedInventoryIsIncomplete() {
+    script.add(() -> List.of(HANGS));
+    try (Gateway gateway = gateway().connect();
+        var pages = inventory(gateway)) {
+      Thread.currentThread().interrupt();
+      assertThrows(IncompleteInventory.class, pages::hasNext);
+      assertTrue(Thread.interrupted());
+    }
+  }
+
+  @Test
   void anInventorySaysWhatIsMissing() {
     var failure = Failure.newBuilder().setCode(7).setReason("PERMISSION_DENIED");
     var incomplete =
