@@ -83,7 +83,7 @@ impl Credential {
                 if usable.is_none_or(|kept| kept.until.is_some_and(|until| Instant::now() >= until)) =>
             {
                 let token = ask().await.map_err(|error| unusable(format!("token_provider: {error}")))?;
-                let early = |life: Duration| life - (life / 10).min(Duration::from_secs(60));
+                let early = |life: Duration| life.saturating_sub((life / 10).min(Duration::from_secs(60)));
                 let until = token.life.and_then(|life| Instant::now().checked_add(early(life)));
                 Kept { header: bearer(&token.secret)?, until, stamp: None }
             }

@@ -136,7 +136,8 @@ impl<R: Inventoried> Inventory<R> {
             held: VecDeque::new(),
             ready: VecDeque::new(),
             passed: false,
-            over: None,
+            over: false,
+            error: None,
         };
         stream::unfold(walk, |mut walk| async move { walk.next().await.map(|item| (item, walk)) }).boxed()
     }
@@ -153,7 +154,7 @@ struct Walk<R: Inventoried> {
     streams: u32,
     /// The streams in a row that brought nothing.
     fruitless: u32,
-    /// This stream has brought a page, and any has.
+    /// This stream has brought a page, or any has.
     came: bool,
     ever: bool,
     /// A read that failed can succeed at the next attempt, and how long the gateway asks to wait.
@@ -164,8 +165,9 @@ struct Walk<R: Inventoried> {
     ready: VecDeque<R::Page>,
     /// Pages behind the token were passed on.
     passed: bool,
-    /// What comes behind the pages: nothing, or an error.
-    over: Option<Option<Error>>,
+    /// Nothing comes behind the pages but an error, if there is one.
+    over: bool,
+    error: Option<Error>,
 }
 
 /// What comes after a stream.
@@ -180,11 +182,10 @@ impl<R: Inventoried> Walk<R> {
     async fn next(&mut self) -> Option<Result<R::Page>> {
         loop {
             if let Some(page) = self.ready.pop_front() {
-                (self.came, self.ever) = (true, true);
                 return Some(Ok(page));
             }
-            if let Some(error) = &mut self.over {
-                return error.take().map(Err);
+            if self.over {
+                return self.error.take().map(Err);
             }
             match self.message().await {
                 Ok(Some(event)) => {
@@ -265,13 +266,13 @@ impl<R: Inventoried> Walk<R> {
             }
             Event::End(_) => {
                 self.release(String::new(), false);
-                (self.over, self.stream) = (Some(None), None);
+                (self.over, self.stream) = (true, None);
             }
             Event::Page(page) => {
                 self.held.push_back(page);
                 if self.held.len() > MAX_HELD {
                     self.passed = true;
-                    self.ready.append(&mut self.held);
+                    self.pass();
                 }
             }
             Event::Unknown => {}
@@ -283,7 +284,12 @@ impl<R: Inventoried> Walk<R> {
     fn release(&mut self, token: String, repeats: bool) {
         self.left.resume_token = token;
         (self.left.repeats, self.passed) = (self.left.repeats || repeats, false);
+        self.pass();
+    }
+
+    fn pass(&mut self) {
         self.came |= !self.held.is_empty();
+        self.ever |= self.came;
         self.ready.append(&mut self.held);
     }
 
@@ -315,15 +321,16 @@ impl<R: Inventoried> Walk<R> {
             _ => None,
         };
         let wait = wait.filter(|wait| self.until.is_none_or(|until| Instant::now() + *wait < until));
-        match (wait, cause) {
-            (Some(wait), _) => sleep(wait).await,
-            (None, Some(error))
-                if matches!(then, Then::Never) && self.streams == 1 && !self.ever && !self.came && !self.is_late() =>
-            {
-                self.over = Some(Some(error));
-            }
-            (None, cause) => self.over = Some(Some(Error::missing(std::mem::take(&mut self.left), cause))),
+        if let Some(wait) = wait {
+            return sleep(wait).await;
         }
+        let refused = matches!(then, Then::Never) && self.streams == 1 && !self.ever && !self.is_late();
+        let left = std::mem::take(&mut self.left);
+        self.over = true;
+        self.error = Some(match cause {
+            Some(error) if refused => error,
+            cause => Error::missing(left, cause),
+        });
     }
 
     fn pause(&self, cause: Option<&Error>) -> Duration {

@@ -45,14 +45,17 @@ impl fmt::Debug for Key {
     }
 }
 
+type OnKey = Box<dyn Fn(&Key) + Send + Sync>;
+type OnError = Box<dyn Fn(&Error, Duration) + Send + Sync>;
+
 /// A lease that is about to be asked for. [`Gateway::lease`](crate::Gateway::lease) makes one.
 #[must_use]
 pub struct LeaseBuilder {
     service: Service,
     wanted: pb::CreateLeaseRequest,
     within: Duration,
-    on_key: Box<dyn Fn(&Key) + Send + Sync>,
-    on_error: Box<dyn Fn(&Error, Duration) + Send + Sync>,
+    on_key: OnKey,
+    on_error: OnError,
 }
 
 impl LeaseBuilder {
@@ -286,7 +289,7 @@ impl Held {
     fn new(answer: pb::CreateLeaseResponse, first: Instant) -> Result<Self> {
         let lease = answer.lease.unwrap_or_default();
         let life = span(lease.created_at.as_ref(), lease.expires_at.as_ref());
-        let life = life.filter(|_| !answer.secret.is_empty()).ok_or_else(|| useless())?;
+        let life = life.filter(|_| !answer.secret.is_empty()).ok_or_else(useless)?;
         let last = at_latest(&lease);
         Ok(Self { key: Key { secret: answer.secret.into(), lease: lease.into() }, ends: first + life, life, last })
     }

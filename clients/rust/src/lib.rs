@@ -39,3 +39,6 @@ pub use {futures_util::TryStreamExt, prost, prost_types, tonic};
 
 /// The size of the largest message that is received: 64 MiB.
 pub const MESSAGE_LIMIT: usize = 64 << 20;
+
+/// The schema as a `google.protobuf.FileDescriptorSet`, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("gen/descriptors.binpb");

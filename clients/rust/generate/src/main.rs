@@ -50,6 +50,9 @@ fn main() -> Result<()> {
     writeln!(table, "];")?;
     fs::write(out.join("table.rs"), table)?;
     fs::write(out.join("pages.rs"), pages)?;
+    let mut bare = set.clone();
+    bare.file.iter_mut().for_each(|file| file.source_code_info = None);
+    fs::write(out.join("descriptors.binpb"), bare.encode_to_vec())?;
     Ok(())
 }
 
