@@ -143,7 +143,9 @@ impl Builder {
     }
 
     fn tls(&self) -> Result<ClientTlsConfig> {
-        let read = |argument, path: &Path| fs::read_to_string(path).map_err(|e| Error::config(argument, e));
+        let read = |argument, path: &Path| {
+            fs::read_to_string(path).map_err(|e| Error::config(argument, format!("{}: {e}", path.display())))
+        };
         let mut tls = ClientTlsConfig::new().timeout(Duration::from_secs(10));
         if let Some(ca) = &self.ca {
             let pem = if ca.contains("-----BEGIN") { ca.clone() } else { read("ca", ca.as_ref())? };

@@ -1,9 +1,9 @@
 //! One type for all errors, read from the details of `google.rpc`.
 
 use crate::inventory::{Failure, incomplete::Reason};
-use crate::proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo};
+use crate::proto::google::rpc::{BadRequest, ErrorInfo, RetryInfo, bad_request::FieldViolation};
 use prost::Message;
-use std::{collections::HashMap, error, fmt, time::Duration};
+use std::{collections::HashMap, error, fmt, ops::Deref, time::Duration};
 use tonic::{Code, Status};
 
 /// The kind of an [`Error`]: the code of a call that failed, or what the client itself found.
@@ -31,20 +31,12 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// An argument of [`Builder`](crate::Builder) is wrong; the field violation names it.
     InvalidConfig,
-    /// The pages of a list lead nowhere; [`Error::reason`] says how.
+    /// The pages of a list lead nowhere; [`Details::reason`] says how.
     EndlessList,
-    /// An inventory is not whole; [`Error::incomplete`] says what is missing.
+    /// An inventory is not whole; [`Details::incomplete`] says what is missing.
     IncompleteInventory,
     /// A lease is over, and the gateway refuses another one.
     LeaseLost,
-}
-
-/// A field of the request that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct FieldViolation {
-    pub field: String,
-    pub description: String,
 }
 
 /// What is missing of an inventory. What came is real.
@@ -63,101 +55,64 @@ pub struct Incomplete {
 }
 
 /// Why something failed. A [`Status`] of a generated client becomes one with `?`.
-pub struct Error(Box<Inner>);
+///
+/// It derefs to its [`Details`]: `error.kind`, `error.permission`.
+pub struct Error(Box<Details>);
 
+/// What an [`Error`] says.
 #[derive(Debug)]
-struct Inner {
-    kind: ErrorKind,
-    code: Code,
-    message: String,
-    info: ErrorInfo,
-    violations: Vec<FieldViolation>,
-    retry_delay: Option<Duration>,
-    request_id: Option<String>,
-    incomplete: Option<Incomplete>,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+#[non_exhaustive]
+pub struct Details {
+    /// The kind.
+    pub kind: ErrorKind,
+    /// The code of gRPC.
+    pub code: Code,
+    /// The reason, for programs. Empty where the gateway did not give the error.
+    pub reason: String,
+    /// The message, for people.
+    pub message: String,
+    /// The fields of the request that are wrong.
+    pub field_violations: Vec<FieldViolation>,
+    /// How long the gateway asks to wait.
+    pub retry_delay: Option<Duration>,
+    /// The gateway's id of the call: its log has it.
+    pub request_id: Option<String>,
+    /// The upstream's id of the call.
+    pub upstream_request_id: Option<String>,
+    /// The project for which a permission is missing.
+    pub project: Option<String>,
+    /// The permission that is missing.
+    pub permission: Option<String>,
+    /// All that the gateway says for programs beside the reason.
+    pub metadata: HashMap<String, String>,
+    /// What is missing, of an [`ErrorKind::IncompleteInventory`].
+    pub incomplete: Option<Incomplete>,
+    source: Option<Error>,
 }
 
-/// The gateway's result type.
+/// The crate's result type.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The kind.
-    pub fn kind(&self) -> ErrorKind {
-        self.0.kind
-    }
-
-    /// The code of gRPC.
-    pub fn code(&self) -> Code {
-        self.0.code
-    }
-
-    /// The reason, for programs. Empty where the gateway did not give the error.
-    pub fn reason(&self) -> &str {
-        &self.0.info.reason
-    }
-
-    /// The message, for people.
-    pub fn message(&self) -> &str {
-        &self.0.message
-    }
-
-    /// The fields of the request that are wrong.
-    pub fn field_violations(&self) -> &[FieldViolation] {
-        &self.0.violations
-    }
-
-    /// How long the gateway asks to wait.
-    pub fn retry_delay(&self) -> Option<Duration> {
-        self.0.retry_delay
-    }
-
-    /// The gateway's id of the call: its log has it.
-    pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
-    }
-
-    /// The upstream's id of the call.
-    pub fn upstream_request_id(&self) -> Option<&str> {
-        self.metadata().get("upstream_request_id").map(String::as_str)
-    }
-
-    /// The project for which a permission is missing.
-    pub fn project(&self) -> Option<&str> {
-        self.metadata().get("project").map(String::as_str)
-    }
-
-    /// The permission that is missing.
-    pub fn permission(&self) -> Option<&str> {
-        self.metadata().get("permission").map(String::as_str)
-    }
-
-    /// All that the gateway says for programs beside the reason.
-    pub fn metadata(&self) -> &HashMap<String, String> {
-        &self.0.info.metadata
-    }
-
-    /// What is missing, of an [`ErrorKind::IncompleteInventory`].
-    pub fn incomplete(&self) -> Option<&Incomplete> {
-        self.0.incomplete.as_ref()
-    }
-
     /// Whether the gateway gave the error, and not what lies in between.
     pub(crate) fn is_remote(&self) -> bool {
-        !self.reason().is_empty()
+        !self.reason.is_empty()
     }
 
     /// An error of the client's own.
     pub(crate) fn own(kind: ErrorKind, code: Code, reason: &str, message: impl Into<String>) -> Self {
-        let info = ErrorInfo { reason: reason.into(), ..ErrorInfo::default() };
-        Self(Box::new(Inner {
+        Self(Box::new(Details {
             kind,
             code,
+            reason: reason.into(),
             message: message.into(),
-            info,
-            violations: Vec::new(),
+            field_violations: Vec::new(),
             retry_delay: None,
             request_id: None,
+            upstream_request_id: None,
+            project: None,
+            permission: None,
+            metadata: HashMap::new(),
             incomplete: None,
             source: None,
         }))
@@ -166,10 +121,12 @@ impl Error {
     /// An argument that is wrong.
     pub(crate) fn config(argument: &str, fault: impl fmt::Display) -> Self {
         let mut error = Self::own(ErrorKind::InvalidConfig, Code::InvalidArgument, "", format!("{argument}: {fault}"));
-        error.0.violations.push(FieldViolation { field: argument.into(), description: fault.to_string() });
+        let (field, description) = (argument.into(), fault.to_string());
+        error.0.field_violations.push(FieldViolation { field, description, ..FieldViolation::default() });
         error
     }
 
+    /// An inventory that is not whole.
     pub(crate) fn missing(left: Incomplete, cause: Option<Error>) -> Self {
         let reason = left.reasons.first().map_or("", Reason::as_str_name).trim_start_matches("REASON_");
         let mut parts: Vec<_> = left.reasons.iter().map(|reason| reason.as_str_name().to_string()).collect();
@@ -180,42 +137,45 @@ impl Error {
         parts.extend(cause.as_ref().map(Error::to_string));
         let message = format!("the inventory is incomplete: {}", parts.join("; "));
         let mut error = Self::own(ErrorKind::IncompleteInventory, Code::Unavailable, reason, message);
-        error.0.incomplete = Some(left);
-        error.with_source(cause)
+        (error.0.incomplete, error.0.source) = (Some(left), cause);
+        error
     }
+}
 
-    pub(crate) fn with_source(mut self, cause: Option<Error>) -> Self {
-        self.0.source = cause.map(Into::into);
-        self
+impl Deref for Error {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
     }
 }
 
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         let mut error = Self::own(ErrorKind::Unknown, status.code(), "", status.message());
-        let inner = &mut error.0;
+        let of = &mut *error.0;
         for detail in RpcStatus::decode(status.details()).unwrap_or_default().details {
             let bytes = &*detail.value;
             match detail.type_url.rsplit('/').next() {
-                Some("google.rpc.ErrorInfo") => inner.info = ErrorInfo::decode(bytes).unwrap_or_default(),
+                Some("google.rpc.ErrorInfo") => {
+                    let info = ErrorInfo::decode(bytes).unwrap_or_default();
+                    (of.reason, of.metadata) = (info.reason, info.metadata);
+                }
                 Some("google.rpc.RetryInfo") => {
                     let delay = RetryInfo::decode(bytes).unwrap_or_default().retry_delay;
-                    inner.retry_delay = delay.map(|delay| delay.try_into().unwrap_or_default());
+                    of.retry_delay = delay.map(|delay| delay.try_into().unwrap_or_default());
                 }
                 Some("google.rpc.BadRequest") => {
-                    let violations = BadRequest::decode(bytes).unwrap_or_default().field_violations.into_iter();
-                    let violation = |v: crate::proto::google::rpc::bad_request::FieldViolation| FieldViolation {
-                        field: v.field,
-                        description: v.description,
-                    };
-                    inner.violations.extend(violations.map(violation));
+                    of.field_violations = BadRequest::decode(bytes).unwrap_or_default().field_violations;
                 }
                 _ => {}
             }
         }
-        inner.kind = kind(status.code(), &inner.info.reason);
-        let id = status.metadata().get("x-request-id");
-        inner.request_id = id.and_then(|id| id.to_str().ok()).map(Into::into);
+        of.kind = kind(of.code, &of.reason);
+        of.request_id = status.metadata().get("x-request-id").and_then(|id| id.to_str().ok()).map(Into::into);
+        of.upstream_request_id = of.metadata.get("upstream_request_id").cloned();
+        of.project = of.metadata.get("project").cloned();
+        of.permission = of.metadata.get("permission").cloned();
         error
     }
 }
@@ -251,7 +211,7 @@ struct RpcStatus {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.kind(), self.message())
+        write!(f, "{:?}: {}", self.kind, self.message)
     }
 }
 
@@ -263,6 +223,6 @@ impl fmt::Debug for Error {
 
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as _)
+        self.0.source.as_ref().map(|source| source as _)
     }
 }

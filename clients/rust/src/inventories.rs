@@ -337,7 +337,7 @@ impl<R: Inventoried> Walk<R> {
         let doubled = PAUSES.0 * 2u32.pow(self.fruitless.saturating_sub(1).min(7));
         let wait = doubled.min(PAUSES.1);
         let wait = wait / 2 + wait.mul_f64(fastrand::f64() / 2.0);
-        wait.max(cause.and_then(Error::retry_delay).unwrap_or_default()).max(self.asked)
+        wait.max(cause.and_then(|error| error.retry_delay).unwrap_or_default()).max(self.asked)
     }
 }
 
@@ -349,7 +349,7 @@ fn cut(message: &str) -> Error {
 /// lies in between.
 fn passes(error: &Error) -> bool {
     use ErrorKind::{Canceled, DataLoss, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unknown};
-    match error.kind() {
+    match error.kind {
         Unavailable | ResourceExhausted => true,
         Internal | Unknown | Canceled | DeadlineExceeded | DataLoss => !error.is_remote(),
         _ => false,

@@ -115,7 +115,7 @@ impl LeaseBuilder {
                 Ok(held) => break held,
                 Err(error) => error,
             };
-            let wait = jittered(pause).max(error.retry_delay().unwrap_or_default());
+            let wait = jittered(pause).max(error.retry_delay.unwrap_or_default());
             if judge(&error) == Verdict::Refused || Instant::now() + wait >= until {
                 return Err(error);
             }
@@ -449,7 +449,7 @@ impl Keeper {
             let message = pb::RevokeLeaseRequest { lease_id: id.into(), ..Default::default() };
             let Err(status) = self.client().revoke_lease(timed(message, left)).await else { return Ok(()) };
             let error = Error::from(status);
-            let wait = jittered(pause).max(error.retry_delay().unwrap_or_default());
+            let wait = jittered(pause).max(error.retry_delay.unwrap_or_default());
             if is_over(&error) {
                 return Ok(());
             }
@@ -465,7 +465,7 @@ impl Keeper {
 /// The time to the next attempt after an error. One is made at the end of the lease whatever the
 /// gateway asks for: then another lease is needed.
 fn until_attempt(error: &Error, pause: Duration, left: Duration) -> Duration {
-    let asked = error.retry_delay().unwrap_or_default();
+    let asked = error.retry_delay.unwrap_or_default();
     if left.is_zero() {
         return jittered(pause).max(asked);
     }
@@ -489,18 +489,18 @@ enum Verdict {
 /// The verdict on the error of a create. An error that comes from what lies in between says nothing
 /// about the request, which may have been done.
 fn judge(error: &Error) -> Verdict {
-    match error.code() {
+    match error.code {
         _ if !error.is_remote() => Verdict::Again,
         Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Cancelled => Verdict::Again,
         Code::Aborted | Code::Unknown => Verdict::Anew, // No key was made, or none that anybody has.
-        Code::FailedPrecondition if error.reason() == OVER => Verdict::Anew,
+        Code::FailedPrecondition if error.reason == OVER => Verdict::Anew,
         _ => Verdict::Refused,
     }
 }
 
 /// Whether an error means that the lease cannot be renewed any more.
 fn is_over(error: &Error) -> bool {
-    error.is_remote() && (error.code() == Code::NotFound || error.reason() == OVER)
+    error.is_remote() && (error.code == Code::NotFound || error.reason == OVER)
 }
 
 fn useless() -> Error {

@@ -27,13 +27,14 @@ mod table;
 
 pub use connect::{Builder, Gateway};
 pub use credential::Token;
-pub use error::{Error, ErrorKind, FieldViolation, Incomplete};
+pub use error::{Details, Error, ErrorKind, Incomplete};
 pub use inventories::{Inventoried, Inventory};
 pub use leases::{Key, Lease, LeaseBuilder};
 pub use lists::{List, Paged};
 pub use proto::admingateway::{
     admin::v1 as admin, control::v1 as control, inventory::v1 as inventory, lease::v1 as lease,
 };
+pub use proto::google::rpc;
 pub use service::{Freshness, NoIdempotencyKey, Service};
 pub use {futures_util::TryStreamExt, prost, prost_types, tonic};
 

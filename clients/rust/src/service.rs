@@ -124,7 +124,7 @@ impl Service {
                 continue;
             }
             let wait = pause / 2 + pause.mul_f64(fastrand::f64() / 2.0);
-            let wait = wait.max(error.retry_delay().unwrap_or_default());
+            let wait = wait.max(error.retry_delay.unwrap_or_default());
             if !repeatable || made >= self.settings.attempts || !passes(&error) || Instant::now() + wait >= deadline {
                 return answer;
             }
@@ -156,7 +156,7 @@ impl Service {
             }
             let request = Request::from_parts(parts.clone(), Body::new(Full::new(body.clone())));
             let outcome = self.send(request, method.stream, deadline).await.unwrap_or_else(Outcome::from);
-            let refused = outcome.1.as_ref().is_some_and(|error| error.kind() == ErrorKind::Unauthenticated);
+            let refused = outcome.1.as_ref().is_some_and(|error| error.kind == ErrorKind::Unauthenticated);
             if !refused || *renewed || token.is_none() {
                 return outcome;
             }
@@ -248,14 +248,14 @@ fn code(status: StatusCode) -> Code {
 
 /// Whether another attempt may succeed.
 fn passes(error: &Error) -> bool {
-    let lasting = matches!(error.reason(), "UPSTREAM_BAD_RESPONSE" | "UPSTREAM_REDIRECTED");
-    let busy = error.kind() == ErrorKind::ResourceExhausted && error.retry_delay().is_some();
-    !lasting && (busy || error.kind() == ErrorKind::Unavailable)
+    let lasting = matches!(&*error.reason, "UPSTREAM_BAD_RESPONSE" | "UPSTREAM_REDIRECTED");
+    let busy = error.kind == ErrorKind::ResourceExhausted && error.retry_delay.is_some();
+    !lasting && (busy || error.kind == ErrorKind::Unavailable)
 }
 
 /// Whether the gateway keeps no outcome of the write, so that a key is refused.
 fn refuses_keys(error: &Error) -> bool {
-    matches!(error.reason(), "IDEMPOTENCY_NOT_CONFIGURED" | "IDEMPOTENCY_NEEDS_ENCRYPTION")
+    matches!(&*error.reason, "IDEMPOTENCY_NOT_CONFIGURED" | "IDEMPOTENCY_NEEDS_ENCRYPTION")
 }
 
 fn parse_timeout(value: &HeaderValue) -> Option<Duration> {

@@ -263,16 +263,17 @@ fn freshness(metadata: &MetadataMap) -> Value {
 }
 
 fn describe(error: &Error) -> Value {
-    let code = format!("{:?}", error.code());
+    let code = format!("{:?}", error.code);
     let code = code.char_indices().fold(String::new(), |code, (at, c)| match c {
         'A'..='Z' if at > 0 => format!("{code}_{c}"),
         _ => format!("{code}{}", c.to_ascii_uppercase()),
     });
     json!({
-        "kind": format!("{:?}", error.kind()), "code": code, "reason": error.reason(), "message": error.message(),
-        "permission": error.permission(), "project": error.project(), "request_id": error.request_id(),
-        "retry_delay": error.retry_delay().map(|delay| delay.as_secs_f64()),
-        "fields": error.field_violations().iter().map(|violation| &*violation.field).collect::<Vec<_>>(),
-        "missing": error.incomplete().map(|left| left.failures.len() + left.more_failures),
+        "kind": format!("{:?}", error.kind), "code": code, "reason": error.reason, "message": error.message,
+        "permission": error.permission.as_deref().unwrap_or_default(), "project": error.project.as_deref().unwrap_or_default(),
+        "request_id": error.request_id.as_deref().unwrap_or_default(),
+        "retry_delay": error.retry_delay.map(|delay| delay.as_secs_f64()),
+        "fields": error.field_violations.iter().map(|violation| &*violation.field).collect::<Vec<_>>(),
+        "missing": error.incomplete.as_ref().map(|left| left.failures.len() + left.more_failures),
     })
 }
