@@ -11,12 +11,23 @@ skip() {
 	echo "rust: $1"
 	exit 77
 }
+# fetch gets the dependencies, and skips where the registry cannot be reached.
+fetch() {
+	local said
+	said=$(cargo fetch --quiet "$@" 2>&1) && return
+	case $said in
+	*"failed to download"* | *"failed to query"* | *"Could not resolve"* | *"failed to fetch"* | *"download of"*)
+		skip "crates.io cannot be reached" ;;
+	esac
+	echo "$said" >&2
+	exit 1
+}
 command -v cargo >/dev/null || skip "cargo is not installed"
 cargo clippy --version >/dev/null 2>&1 || skip "clippy is not installed"
 cargo fmt --version >/dev/null 2>&1 || skip "rustfmt is not installed"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 for manifest in Cargo.toml generate/Cargo.toml; do
-	cargo fetch --locked --quiet --manifest-path "$manifest" || skip "crates.io does not answer"
+	fetch --locked --manifest-path "$manifest"
 done
 
 rm -rf src/gen

@@ -11,6 +11,17 @@ skip() {
 	echo "rust: $1"
 	exit 77
 }
+# fetch gets the dependencies, and skips where the registry cannot be reached.
+fetch() {
+	local said
+	said=$(cargo fetch --quiet "$@" 2>&1) && return
+	case $said in
+	*"failed to download"* | *"failed to query"* | *"Could not resolve"* | *"failed to fetch"* | *"download of"*)
+		skip "crates.io cannot be reached" ;;
+	esac
+	echo "$said" >&2
+	exit 1
+}
 command -v cargo >/dev/null || skip "cargo is not installed"
 crates=("$artefacts"/admin-gateway-*.crate)
 [ -f "${crates[0]}" ] || skip "there is no crate in $artefacts"
@@ -23,7 +34,7 @@ printf '[workspace]\nresolver = "3"\nmembers = ["runner-src", "example-src"]\nex
 cd "$work"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$work/target}
 cp admin-gateway/Cargo.lock . # The versions that the crate was built with.
-cargo fetch --quiet || skip "crates.io does not answer"
+fetch
 cargo build --quiet
 cp "$CARGO_TARGET_DIR/debug/runner" bin/
 cp "$CARGO_TARGET_DIR/debug/example" bin/

@@ -29,7 +29,7 @@ pub enum ErrorKind {
     Unknown,
     /// A write that may have been made, or not: read before it is made again.
     OutcomeUnknown,
-    /// An argument of [`Builder`](crate::Builder) is wrong; the field violation names it.
+    /// An argument of the client's own is wrong; the field violation names it.
     InvalidConfig,
     /// The pages of a list lead nowhere; [`Details::reason`] says how.
     EndlessList,
@@ -128,7 +128,7 @@ impl Error {
 
     /// An inventory that is not whole.
     pub(crate) fn missing(left: Incomplete, cause: Option<Error>) -> Self {
-        let reason = left.reasons.first().map_or("", Reason::as_str_name).trim_start_matches("REASON_");
+        let reason = left.reasons.first().map_or("", Reason::as_str_name);
         let mut parts: Vec<_> = left.reasons.iter().map(|reason| reason.as_str_name().to_string()).collect();
         if let Some(first) = left.failures.first() {
             let failed = left.failures.len() + left.more_failures;

@@ -7,6 +7,8 @@ mod inventories;
 mod leases;
 mod lists;
 mod service;
+#[cfg(test)]
+mod tests;
 
 /// Everything that is generated from the schema, in modules like its packages.
 #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]

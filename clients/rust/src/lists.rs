@@ -69,16 +69,11 @@ impl<R: Paged> List<R> {
     /// The items, in the order of the server. An error ends them.
     ///
     /// It is that of the call, or [`ErrorKind::EndlessList`] where the pages lead nowhere, or
-    /// [`ErrorKind::InvalidArgument`] where the request has `before`: a walk goes forward.
+    /// [`ErrorKind::InvalidConfig`] where the request has `before`: a walk goes forward.
     #[must_use]
     pub fn items(self) -> BoxStream<'static, Result<R::Item>> {
         if self.request.backwards() {
-            let error = Error::own(
-                ErrorKind::InvalidArgument,
-                Code::InvalidArgument,
-                "",
-                "a walk goes forward: `before` is set",
-            );
+            let error = Error::config("before", "it is set, and a walk goes forward");
             return stream::iter([Err(error)]).boxed();
         }
         let asked = self.request.cursor();

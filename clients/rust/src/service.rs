@@ -258,7 +258,7 @@ fn refuses_keys(error: &Error) -> bool {
     matches!(&*error.reason, "IDEMPOTENCY_NOT_CONFIGURED" | "IDEMPOTENCY_NEEDS_ENCRYPTION")
 }
 
-fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
+pub(crate) fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
     let (number, unit) = value.to_str().ok()?.split_at_checked(value.len().checked_sub(1)?)?;
     let number = number.parse::<u32>().ok()?;
     Some(match unit {
@@ -273,7 +273,7 @@ fn parse_timeout(value: &HeaderValue) -> Option<Duration> {
 }
 
 /// Milliseconds, rounded up: the channel's own timer must not be ahead of this one's.
-fn format_timeout(left: Duration) -> HeaderValue {
+pub(crate) fn format_timeout(left: Duration) -> HeaderValue {
     let value = match left.as_millis() + 1 {
         millis @ ..=99_999_999 => format!("{millis}m"),
         millis => format!("{}S", (millis / 1000 + 1).min(99_999_999)),
