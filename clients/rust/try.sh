@@ -34,7 +34,7 @@ printf '[workspace]\nresolver = "3"\nmembers = ["runner-src", "example-src"]\nex
 cd "$work"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$work/target}
 cp admin-gateway/Cargo.lock . # The versions that the crate was built with.
-fetch
+fetch --manifest-path Cargo.toml
 cargo build --quiet
 cp "$CARGO_TARGET_DIR/debug/runner" bin/
 cp "$CARGO_TARGET_DIR/debug/example" bin/

@@ -104,7 +104,7 @@ impl Builder {
             return Err(fault("it has more than a host and a port"));
         }
         let tls = match uri.scheme_str() {
-            Some("https") => Some(self.tls()?),
+            Some("https") => Some(self.tls()?.domain_name(host.trim_matches(['[', ']']))),
             Some("http") if !self.plaintext && !is_loopback(host) => {
                 return Err(fault("http:// sends the token in clear text: use https://, or allow it with plaintext()"));
             }
@@ -170,7 +170,7 @@ impl fmt::Debug for Builder {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -1,6 +1,8 @@
 //! What the conformance script cannot see: the order of pages around a cut, the styles of lists that
 //! lead nowhere, and what is kept of a credential.
 
+#![allow(clippy::unnecessary_wraps)] // The messages of a script are results.
+
 use crate::credential::{Credential, Source, Token};
 use crate::inventories::{Event, Inventoried, Messages};
 use crate::inventory::{Complete, End, Failure, Incomplete, Progress, end::Outcome, incomplete::Reason};
