@@ -210,6 +210,11 @@ impl Gateway {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(service: Service) -> Self {
+        Self { service }
+    }
+
     /// The transport that every generated client takes: `ProjectServiceClient::new(gateway.service())`.
     #[must_use]
     pub fn service(&self) -> Service {

@@ -171,6 +171,7 @@ impl Lease {
     ///
     /// That of the call. The lease is still kept.
     pub async fn renew(&self) -> Result<()> {
+        self.key()?;
         self.keeper.prolong(&mut *self.keeper.next.lock().await).await
     }
 
@@ -180,6 +181,7 @@ impl Lease {
     ///
     /// That of the call. Where the answer is lost, the next renewal gets another lease.
     pub async fn rotate(&self, overlap: Option<Duration>) -> Result<Key> {
+        self.key()?;
         self.keeper.rotate(overlap).await
     }
 

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unnecessary_wraps)] // The messages of a script are results.
 
+mod leases;
+
 use crate::credential::{Credential, Source, Token};
 use crate::inventories::{Event, Inventoried, Messages};
 use crate::inventory::{Complete, End, Failure, Incomplete, Progress, end::Outcome, incomplete::Reason};
