@@ -36,6 +36,7 @@ sed -i "s/^version = \"0.0.0\".*/version = \"$version\"/" Cargo.toml
 sed -i "/^name = \"admin-gateway\"$/{n;s/^version = .*/version = \"$version\"/}" Cargo.lock
 cargo fmt --check
 cargo fmt --check --manifest-path generate/Cargo.toml
+rustfmt --check --edition 2024 conformance/src/main.rs
 cargo clippy --locked --quiet --all-targets -- -D warnings
 cargo clippy --locked --quiet --manifest-path generate/Cargo.toml -- -D warnings
 cargo test --locked --quiet

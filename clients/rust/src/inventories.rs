@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Incomplete, Result};
 use crate::inventory::{End, Failure, Progress, end::Outcome, incomplete::Reason};
-use crate::service::Service;
+use crate::service::{Service, jittered};
 use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -335,9 +335,8 @@ impl<R: Inventoried> Walk<R> {
 
     fn pause(&self, cause: Option<&Error>) -> Duration {
         let doubled = PAUSES.0 * 2u32.pow(self.fruitless.saturating_sub(1).min(7));
-        let wait = doubled.min(PAUSES.1);
-        let wait = wait / 2 + wait.mul_f64(fastrand::f64() / 2.0);
-        wait.max(cause.and_then(|error| error.retry_delay).unwrap_or_default()).max(self.asked)
+        let asked = cause.and_then(|error| error.retry_delay).unwrap_or_default();
+        jittered(doubled.min(PAUSES.1)).max(asked).max(self.asked)
     }
 }
 

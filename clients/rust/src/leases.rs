@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::{self as pb, lease_service_client::LeaseServiceClient};
-use crate::service::Service;
+use crate::service::{Service, jittered};
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -318,12 +318,6 @@ fn span(from: Option<&prost_types::Timestamp>, to: Option<&prost_types::Timestam
 fn at_latest(lease: &pb::Lease) -> bool {
     lease.max_expires_at.is_some()
         && span(lease.expires_at.as_ref(), lease.max_expires_at.as_ref()).is_some_and(|left| left.is_zero())
-}
-
-/// A part of a time at random, at least half of it, so that what failed together is not tried again
-/// together.
-fn jittered(time: Duration) -> Duration {
-    time / 2 + time.mul_f64(fastrand::f64() / 2.0)
 }
 
 /// A time that a call may take: a part of what is left, and at most so much.

@@ -123,8 +123,7 @@ impl Service {
                 repeatable = false;
                 continue;
             }
-            let wait = pause / 2 + pause.mul_f64(fastrand::f64() / 2.0);
-            let wait = wait.max(error.retry_delay.unwrap_or_default());
+            let wait = jittered(pause).max(error.retry_delay.unwrap_or_default());
             if !repeatable || made >= self.settings.attempts || !passes(&error) || Instant::now() + wait >= deadline {
                 return answer;
             }
@@ -244,6 +243,12 @@ fn code(status: StatusCode) -> Code {
         429 | 502..=504 => Code::Unavailable,
         _ => Code::Unknown,
     }
+}
+
+/// A part of a time at random, at least half of it, so that what failed together is not tried again
+/// together.
+pub(crate) fn jittered(time: Duration) -> Duration {
+    time / 2 + time.mul_f64(fastrand::f64() / 2.0)
 }
 
 /// Whether another attempt may succeed.

@@ -247,7 +247,8 @@ async fn hold(case: &Case) -> Result<(), Error> {
     let given = !key.secret().is_empty();
     lease.release().await?;
     let (id, released) = (&key.lease().id, true);
-    let life = json!({"key_given": given, "renewed": renewed, "rotated": rotated, "released": released, "lease_id": id});
+    let life =
+        json!({"key_given": given, "renewed": renewed, "rotated": rotated, "released": released, "lease_id": id});
     case.see("response", life);
     Ok(())
 }
