@@ -13,8 +13,9 @@ skip() {
 }
 # fetch gets the dependencies, and skips where the registry cannot be reached.
 fetch() {
-	local said
-	said=$(cargo fetch --quiet "$@" 2>&1) && return
+	local host said
+	host=$(rustc -vV | sed -n 's/^host: //p')
+	said=$(cargo fetch --quiet --target "$host" "$@" 2>&1) && return
 	case $said in
 	*"failed to download"* | *"failed to query"* | *"Could not resolve"* | *"failed to fetch"* | *"download of"*)
 		skip "crates.io cannot be reached" ;;

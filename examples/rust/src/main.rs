@@ -109,7 +109,8 @@ async fn costs(gateway: &Gateway) -> Result<(), Error> {
             Err(error) => wait(error).await?,
         }
     };
-    println!("\ncosts of a week");
+    let currency = buckets.iter().flat_map(|day| &day.results).find_map(|cost| cost.amount.as_ref()?.currency.clone());
+    println!("\ncosts of a week, {}", currency.unwrap_or_default().to_uppercase());
     let sums: Vec<f64> = buckets
         .iter()
         .map(|day| day.results.iter().filter_map(|cost| cost.amount.as_ref()?.value().parse::<f64>().ok()).sum())
