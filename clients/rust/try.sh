@@ -27,8 +27,8 @@ command -v cargo >/dev/null || skip "cargo is not installed"
 crates=("$artefacts"/admin-gateway-*.crate)
 [ -f "${crates[0]}" ] || skip "there is no crate in $artefacts"
 
-# With the time of now: cargo dates all files alike, and would take a new crate for an old one.
 mkdir -p "$work/admin-gateway" "$work/bin"
+# With the time of now: cargo dates all files alike, and would take a new crate for an old one.
 tar -xzmf "${crates[0]}" -C "$work/admin-gateway" --strip-components=1
 cp -r "$here/conformance" "$work/runner-src"
 cp -r "$here/../../examples/rust" "$work/example-src"
