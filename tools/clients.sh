@@ -14,7 +14,8 @@
 #   build.sh SCHEMA VERSION OUT    makes the package, in a copy of the folder
 #   try.sh ARTEFACTS WORK          installs it in a project outside of the tree, and
 #                                  leaves WORK/example and WORK/runner
-# They find ROOT, the tree, and CACHE, a folder of theirs that stays for the next run.
+# Both find ROOT, the tree, and SCHEMA_COMMIT, the commit of an earlier schema. What is
+# tried in one language alone is in its more.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export ROOT=$PWD
@@ -63,6 +64,7 @@ finish() {
 }
 trap finish EXIT
 mkdir -p "$cache" "$dist"
+export CARGO_TARGET_DIR=$cache/rust # The dependencies are compiled once for all that is built of Rust.
 
 # schema FOLDER [COMMIT] writes what the packages are generated from.
 schema() {
@@ -119,8 +121,8 @@ build() {
 	local copy=$work/$1
 	cp -r "clients/$1" "$copy"
 	rm -rf "${dist:?}/$1"
-	mkdir -p "$dist/$1" "$cache/$1"
-	(cd "$copy" && CACHE=$cache/$1 timeout --kill-after=10 "$patience" ./build.sh "$work/schema" "$version" "$dist/$1")
+	mkdir -p "$dist/$1"
+	(cd "$copy" && timeout --kill-after=10 "$patience" ./build.sh "$work/schema" "$version" "$dist/$1")
 }
 
 # try runs the example and the script with a package that is installed outside of the tree.
@@ -130,12 +132,11 @@ try() {
 		echo "its package was not built"
 		return 77
 	fi
-	mkdir -p "$cache/$language"
-	(cd "clients/$language" && CACHE=$cache/$language timeout --kill-after=10 "$patience" ./try.sh "$dist/$language" "$work") || return
+	(cd "clients/$language" && timeout --kill-after=10 "$patience" ./try.sh "$dist/$language" "$work") || return
 	timeout --kill-after=10 120 "$work/example" </dev/null || return
 	timeout --kill-after=10 600 "$cache/rig" -gateway "$ROOT/bin/gateway" -cases "$ROOT/clients/conformance" -runner "$work/runner" -name "$language" || return
 	if [[ -x clients/$language/more.sh ]]; then
-		(cd "clients/$language" && RIG=$cache/rig CACHE=$cache/$language timeout --kill-after=10 "$patience" ./more.sh "$work") || return
+		(cd "clients/$language" && RIG=$cache/rig timeout --kill-after=10 "$patience" ./more.sh "$work") || return
 	fi
 }
 
@@ -168,6 +169,7 @@ earlier)
 		exit
 	fi
 	echo "clients: earlier: with the schema of $(git rev-parse --short "$before")"
+	export SCHEMA_COMMIT=$before
 	schema "$work/schema" "$before"
 	each build
 	;;
