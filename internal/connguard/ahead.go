@@ -14,7 +14,8 @@ const (
 	// services before its first call.
 	probesAhead = 8
 	// bytesAhead is how much is read of an anonymous connection while requests are under
-	// way. They are refused unread, so what is read for them waits in memory.
+	// way, on top of a header. They are refused unread, so what is read for them waits in
+	// memory.
 	bytesAhead = 64 << 10
 )
 
@@ -27,6 +28,7 @@ type ahead struct {
 	requests int // under way, health checks apart
 	probes   int // health checks under way
 	bytes    int // read since there were no requests under way
+	most     int // bytes
 	// wake has a token when there may be room. One goroutine reads of a connection.
 	wake chan struct{}
 }
@@ -79,7 +81,7 @@ func (a *ahead) take(n int) int {
 	if a.requests == 0 {
 		return n
 	}
-	n = min(n, bytesAhead-a.bytes)
+	n = min(n, a.most-a.bytes)
 	a.bytes += n
 	return n
 }
@@ -106,8 +108,8 @@ func (c *Conn) Begin() error {
 	return c.wait(c.ahead.begin)
 }
 
-// Take is for such a server before it reads up to n bytes, at least 1: it returns how
-// many it may read. On an anonymous connection with requests under way it waits as
+// Take is for such a server before it reads n bytes, at least 1: it returns how many of
+// them it may read, and they count as read. On an anonymous connection with requests under way it waits as
 // Begin does.
 func (c *Conn) Take(n int) (int, error) {
 	taken := n

@@ -34,6 +34,9 @@ type Options struct {
 	// FirstCall is how long a connection may take to its first authenticated call,
 	// unless it makes a health check.
 	FirstCall time.Duration
+	// HeaderBytes is how large the header of a request may be: so much more is read of
+	// an anonymous connection.
+	HeaderBytes int
 	// Counters count the connections; nil counts for nobody.
 	Counters *Counters
 }
@@ -90,7 +93,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 // are too many. The youngest is never the one.
 func (l *Listener) admit(accepted net.Conn) *Conn {
 	c := &Conn{Conn: accepted, of: l, closed: make(chan struct{})}
-	c.ahead.wake = make(chan struct{}, 1)
+	c.ahead.wake, c.ahead.most = make(chan struct{}, 1), bytesAhead+l.options.HeaderBytes
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.stranger = l.strangers.Add(peernet.Of(accepted.RemoteAddr().String()), c)

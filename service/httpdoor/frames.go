@@ -55,7 +55,11 @@ func (f *frames) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := f.guard.Take(min(len(p), f.left))
+	// What is taken counts, so no more may be taken than is there.
+	if _, err := f.in.Peek(1); err != nil {
+		return 0, err
+	}
+	n, err := f.guard.Take(min(len(p), f.left, f.in.Buffered()))
 	if err != nil {
 		return 0, err
 	}

@@ -86,7 +86,8 @@ func (p *Port) Leave() { p.leaving.Store(true) }
 // and the rest is cut off. The error is nil when all requests came to their end.
 func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	listener := newConns(connguard.NewListener(l, connguard.Options{
-		Places: p.options.MaxConnections, FirstCall: p.options.ReadHeaderTimeout, Counters: p.options.Counters,
+		Places: p.options.MaxConnections, FirstCall: p.options.ReadHeaderTimeout, HeaderBytes: p.options.MaxHeaderBytes,
+		Counters: p.options.Counters,
 	}), p.options)
 	ended := make(chan error, 1)
 	go func() { ended <- p.server.Serve(listener) }()
