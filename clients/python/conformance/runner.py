@@ -132,7 +132,7 @@ class Case:
             made = method.future(request, **self.options())
             self.cancel_on_demand(made.cancel)
             response, headers = made.result(), made.initial_metadata()
-        self.result["response"] = json_format.MessageToDict(response, preserving_proto_field_name=True)
+        self.result["response"] = json_format.MessageToDict(response)
         fresh = admin_gateway.freshness(headers)
         self.result["freshness"] = {"age": fresh.age or 0, "hit": fresh.hit}
 

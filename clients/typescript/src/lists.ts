@@ -1,6 +1,7 @@
 import { clone, create, getOption, ScalarType } from '@bufbuild/protobuf';
 import type { DescField, DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { CallOptions as RpcOptions, Transport } from '@connectrpc/connect';
+import { InvalidConfig } from './errors.js';
 import { field as mapping } from './gen/admingateway/options/v1/options_pb.js';
 
 /** The faults of a server whose list cannot be walked to its end. */
@@ -46,7 +47,7 @@ export async function* listItems<I extends DescMessage, O extends DescMessage>(
 ): AsyncGenerator<Item<O>, void, undefined> {
   const style = styleOf(method);
   const ask = clone(method.input, create(method.input, request)) as Record<string, unknown> & MessageShape<I>;
-  if (ask['before']) throw new TypeError(`${method.input.typeName} has \`before\` set; a list is walked forward`);
+  if (ask['before']) throw new InvalidConfig('before', `is set in ${method.input.typeName}: a list is walked forward`);
   let asked = text(ask, style.cursor);
   const seen = new Set([asked]);
   let length = 0;

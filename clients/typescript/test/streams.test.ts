@@ -127,7 +127,7 @@ test('a list is whole, or says why not', async (t) => {
   await groups.next();
   await assert.rejects(groups.next(), reason('Contradiction'));
   const before = gateway.list(AuditLogService.method.listAuditLogs, { before: 'x' });
-  await assert.rejects(before.next(), TypeError);
+  await assert.rejects(before.next(), client.InvalidConfig);
 });
 
 test('a lease is renewed, replaced at its latest end, rotated, and lost when it is refused', async (t) => {

@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from .errors import InvalidConfig
 from .options.v1 import options_pb2
 
 Item_co = TypeVar("Item_co", covariant=True)
@@ -49,7 +50,7 @@ class Walk(Generic[Request]):
         if len(fields) != 1:
             raise TypeError(f"{request.DESCRIPTOR.full_name} is not the request of a list")
         if getattr(request, "before", ""):
-            raise ValueError(f"{request.DESCRIPTOR.full_name} has `before` set: a list is read forward")
+            raise InvalidConfig("before", f"is set in {request.DESCRIPTOR.full_name}: a list is read forward")
         self._field, self._max, self._pages = fields[0], max(max_pages, 1), 0
         self.request: Request | None = _copy(request)
         self._asked: str = getattr(request, self._field)

@@ -172,7 +172,7 @@ def late(message: str) -> DeadlineExceeded:
 
 
 class InvalidConfig(ValueError):
-    """An argument of `connect` is wrong: `argument` names it."""
+    """An argument of this package is wrong: `argument` names it."""
 
     def __init__(self, argument: str, problem: str):
         super().__init__(argument, problem)
