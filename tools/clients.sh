@@ -82,16 +82,16 @@ schema() {
 
 # each FUNCTION runs it for every language, at_a_time of them, and prints what they said.
 each() {
-	local language running=0
+	local language running=()
 	for language in "${languages[@]}"; do
-		if ((running == at_a_time)); then
-			wait -n || true
-			running=$((running - 1))
+		if ((${#running[@]} == at_a_time)); then
+			wait -n "${running[@]}" || true
+			mapfile -t running < <(jobs -pr | grep -vx "${demo:-0}")
 		fi
 		one "$1" "$language" &
-		running=$((running + 1))
+		running+=($!)
 	done
-	wait
+	wait "${running[@]}" || true # The demo goes on.
 	local status failed=() ran=0 skipped=0
 	for language in "${languages[@]}"; do
 		status=$(cat "$work/$language.status")
@@ -176,9 +176,9 @@ earlier)
 esac
 
 (cd tools/clients && CGO_ENABLED=0 go build -o "$cache/rig" .)
-export WEB_ORIGIN=http://127.0.0.1:${WEB_PORT:-18081}
+export WEB_PORT=${WEB_PORT:-18081}
 : >"$work/demo"
-bin/gateway demo --listen 127.0.0.1:0 --tls "$work/tls" --allow-origin "$WEB_ORIGIN" >"$work/demo" 2>&1 &
+bin/gateway demo --listen 127.0.0.1:0 --tls "$work/tls" --allow-origin "http://127.0.0.1:$WEB_PORT" >"$work/demo" 2>&1 &
 demo=$!
 GATEWAY=$(await 'the gateway in front of it on \(https:[^ ]*\)\.')
 GATEWAY_TOKEN=$(await 'OPERATOR=\([^ ]*\)')
