@@ -5,10 +5,12 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
+# Of a release; without it, the version is that of the commit.
+ARG VERSION=
 ENV GOCACHE=/var/cache/go-build
 # The flags are the Makefile's, so that CI builds and runs the same binary.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/var/cache/go-build \
-    GOOS=$TARGETOS GOARCH=$TARGETARCH make build
+    GOOS=$TARGETOS GOARCH=$TARGETARCH make build ${VERSION:+VERSION=$VERSION}
 
 # Static: CA certificates, time zones and a user, no shell and no libc. The
 # gateway writes no files: run it with a read-only root.

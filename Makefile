@@ -24,6 +24,9 @@ FUZZBUDGET ?= 0
 DURATION ?= 10m
 KILLS ?= 300
 QUICK ?=
+# That of packages which are built to be tried; a release has its own.
+VERSION ?= 0.1.0-dev
+RELEASE := $(if $(filter command line,$(origin VERSION)), -X main.release=$(VERSION))
 OUTDATED ?= 2m
 # The vendor's OpenAPI description is not part of the repository; its SDK comes from the registry.
 OPENAPI ?= $(wildcard ../shared/upstream/admin-openapi-2026-11.json)
@@ -36,6 +39,7 @@ tool = .cache/bin/$(1)-$(shell { echo $(GOVERSION); cat tools/$(2)/go.mod tools/
 BUF := $(call tool,buf,buf)
 LINTER := $(call tool,golangci-lint,lint)
 SUITE := $(call tool,connectconformance,conformance)
+SBOM := $(call tool,cyclonedx-gomod,sbom)
 
 # The modules beside the root that hold Go code, and those that have tests.
 MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod tests/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
@@ -46,8 +50,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the static binary bin/gateway
-	CGO_ENABLED=0 go build -ldflags '-s -w' -o bin/gateway ./cmd/gateway
+build: ## Build the static binary bin/gateway (VERSION=1.2.3 of a release)
+	CGO_ENABLED=0 go build -ldflags '-s -w$(RELEASE)' -o bin/gateway ./cmd/gateway
 
 .PHONY: demo
 demo: build ## Run the demo: fake upstream and gateway (ARGS=--once ends after the sample calls)
@@ -86,6 +90,20 @@ bodies: ## Send random bodies of the vendor's description through the codec and 
 .PHONY: stubs
 stubs: build $(BUF) ## Generate stubs in other languages from the schema, and call the demo (ONLY='python rust')
 	@BUF=$(abspath $(BUF)) tools/stubs.sh $(ONLY)
+
+.PHONY: clients
+clients: $(BUF) third_party/.stamp ## Build the packages for other languages into dist/ (ONLY='python go', VERSION=1.2.3)
+	@BUF=$(abspath $(BUF)) tools/clients.sh build dist/clients $(VERSION) $(ONLY)
+
+.PHONY: test-clients
+test-clients: build clients ## Install each package in an empty project; run its example and the script against a gateway
+	@tools/clients.sh test dist/clients $(ONLY)
+	@BUF=$(abspath $(BUF)) tools/clients.sh earlier dist/earlier $(or $(ONLY),python)
+
+.PHONY: release
+release: $(BUF) $(SBOM) third_party/.stamp ## Build all of a release into dist/release (VERSION=1.2.3)
+	$(if $(RELEASE),,$(error make release needs VERSION=1.2.3))
+	@BUF=$(abspath $(BUF)) SBOM=$(abspath $(SBOM)) tools/release.sh $(VERSION) dist/release
 
 .PHONY: golden
 golden: ## Write the inventory of RPCs anew, for review
@@ -164,10 +182,13 @@ endif
 
 .PHONY: clean
 clean: ## Remove everything that make made
-	rm -rf bin .cache third_party
+	rm -rf bin .cache dist third_party
 
 .cache/bin/buf-%:
 	CGO_ENABLED=0 go build -modfile=tools/buf/go.mod -o $@ github.com/bufbuild/buf/cmd/buf
+
+.cache/bin/cyclonedx-gomod-%:
+	CGO_ENABLED=0 go build -modfile=tools/sbom/go.mod -o $@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 .cache/bin/golangci-lint-%:
 	CGO_ENABLED=0 go build -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -34,10 +34,11 @@ type options struct {
 	first      time.Duration
 	longest    time.Duration
 	onProgress func(*inventoryv1.Progress)
+	onFailure  func(*inventoryv1.Failure)
 }
 
 func withOptions(opts []Option) options {
-	o := options{DefaultAttempts, DefaultSilence, firstPause, longestPause, func(*inventoryv1.Progress) {}}
+	o := options{DefaultAttempts, DefaultSilence, firstPause, longestPause, func(*inventoryv1.Progress) {}, func(*inventoryv1.Failure) {}}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -68,4 +69,10 @@ func Pauses(shortest, longest time.Duration) Option {
 // came in, and begin anew with each. It is called on the goroutine of the loop.
 func OnProgress(f func(*inventoryv1.Progress)) Option {
 	return func(o *options) { o.onProgress = f }
+}
+
+// OnFailure gets every read that failed, when it does: with each stream anew, and also
+// where the read succeeds later. It is called on the goroutine of the loop.
+func OnFailure(f func(*inventoryv1.Failure)) Option {
+	return func(o *options) { o.onFailure = f }
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"connectrpc.com/connect/v2"
+
 	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
 )
 
@@ -39,7 +41,10 @@ func (w *walk[M]) stream(ctx context.Context) (verdict, error) {
 		silent.Reset(w.silence)
 		message, err := stream.Receive()
 		silent.Stop()
-		if err != nil {
+		switch {
+		case err != nil && !first && connect.CodeOf(err) == connect.CodeUnauthenticated:
+			return later, err // The credential has ended, which was good; the next stream may have another.
+		case err != nil:
 			return w.broken(ctx, err)
 		}
 		if first { // It reads again what had failed.
@@ -80,6 +85,7 @@ func (w *walk[M]) take(message M) error {
 		}
 		return w.release(progress.GetResumeToken(), progress.GetRepeats())
 	case message.GetFailure() != nil:
+		w.onFailure(message.GetFailure())
 		w.failed(message.GetFailure())
 		return nil
 	case message.GetEnd() != nil:

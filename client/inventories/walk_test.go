@@ -78,6 +78,44 @@ func TestWalkGoesOnWhereItWasCut(t *testing.T) {
 	}
 }
 
+// TestWalkGoesOnWithAnotherCredential: one that ends in the middle was good, and the next
+// stream may come with another. One that is refused from the start is refused.
+func TestWalkGoesOnWithAnotherCredential(t *testing.T) {
+	t.Parallel()
+	ended := remote(t, connect.CodeUnauthenticated, 0)
+	r := &replica{scripts: []script{
+		{messages: []*response{page("a"), progress("1")}, err: ended},
+		{messages: []*response{page("b"), whole()}},
+	}}
+	w := walk(t, r, 0)
+	if w.err != nil || !slices.Equal(w.came, []string{"a", "b"}) || !slices.Equal(r.tokens(), []string{"", "1"}) {
+		t.Errorf("%v came, from %q, %v", w.came, r.tokens(), w.err)
+	}
+	r = &replica{scripts: []script{{messages: []*response{page("a"), progress("1")}, err: ended}, {err: ended}}}
+	w = walk(t, r, 0)
+	if incomplete, ok := errors.AsType[*inventories.IncompleteError](w.err); !ok || incomplete.ResumeToken != "1" || len(r.asked) != 2 {
+		t.Errorf("%v came after %d streams, %v", w.came, len(r.asked), w.err)
+	}
+	r = &replica{scripts: []script{{err: ended}}}
+	if w = walk(t, r, 0); connect.CodeOf(w.err) != connect.CodeUnauthenticated || len(r.asked) != 1 {
+		t.Errorf("%v after %d streams", w.err, len(r.asked))
+	}
+}
+
+// TestWalkReportsFailures when they come, also those that pass.
+func TestWalkReportsFailures(t *testing.T) {
+	t.Parallel()
+	r := &replica{scripts: []script{
+		{messages: []*response{failure(connect.CodeUnavailable, "UPSTREAM_UNAVAILABLE", 0), part("1", inventoryv1.Incomplete_REASON_FAILED)}},
+		{messages: []*response{page("a"), whole()}},
+	}}
+	var reasons []string
+	w := walk(t, r, 0, inventories.OnFailure(func(f *inventoryv1.Failure) { reasons = append(reasons, f.GetReason()) }))
+	if w.err != nil || !slices.Equal(reasons, []string{"UPSTREAM_UNAVAILABLE"}) {
+		t.Errorf("failures %q, %v", reasons, w.err)
+	}
+}
+
 // TestWalkOverRandomCuts: whatever the cuts and the tokens, every page comes once.
 func TestWalkOverRandomCuts(t *testing.T) {
 	t.Parallel()

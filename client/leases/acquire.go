@@ -20,7 +20,7 @@ func Acquire(ctx context.Context, client Client, request Request, opts ...Option
 	for _, opt := range opts {
 		opt(&o)
 	}
-	h := &Holder{client: client, request: request, o: o}
+	h := &Holder{client: client, request: request, o: o, turn: make(chan struct{}, 1)}
 	wanted := newCreation()
 	for pause := o.first; ; pause = min(2*pause, o.longest) {
 		got, err := h.create(ctx, wanted, o.create)

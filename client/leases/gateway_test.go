@@ -33,6 +33,8 @@ type gateway struct {
 	key    map[string]string // of a lease: the secret
 	calls  map[string]int
 	at     []time.Time // of renewals
+
+	rotations int
 }
 
 func newGateway(ttl, maxTTL time.Duration) *gateway {
@@ -137,6 +139,22 @@ func (g *gateway) RenewLease(ctx context.Context, req *leasev1.RenewLeaseRequest
 			g.end(lease, req.GetTtl())
 		}
 		return &leasev1.RenewLeaseResponse{Lease: lease}, err
+	})
+}
+
+func (g *gateway) RotateLease(ctx context.Context, req *leasev1.RotateLeaseRequest) (*leasev1.RotateLeaseResponse, error) {
+	return call(ctx, g, "rotate", func() (*leasev1.RotateLeaseResponse, error) {
+		lease, err := g.live(req.GetLeaseId())
+		if err != nil {
+			return nil, err
+		}
+		if g.byID[req.GetRequestId()] == "" {
+			g.byID[req.GetRequestId()] = lease.GetId()
+			g.rotations++
+			lease.ApiKeyId = fmt.Sprint("key-rotated-", g.rotations)
+			g.key[lease.GetId()] = fmt.Sprint("sk-rotated-", g.rotations)
+		}
+		return &leasev1.RotateLeaseResponse{Lease: lease, Secret: g.key[lease.GetId()]}, nil
 	})
 }
 

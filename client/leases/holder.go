@@ -16,6 +16,9 @@ type Holder struct {
 	client  Client
 	request Request
 	o       options
+	// turn has room for one call that changes the lease: a renewal that overtakes a
+	// rotation would take its key for somebody else's.
+	turn chan struct{}
 
 	mu      sync.Mutex
 	current held
@@ -142,21 +145,15 @@ func (h *Holder) Keep(ctx context.Context) error {
 
 // prolong renews the lease, or puts another one in its place.
 func (h *Holder) prolong(ctx context.Context, next *creation) error {
-	current := h.held()
-	left := time.Until(current.ends)
-	if !current.last {
-		ctx, cancel := context.WithTimeout(ctx, within(h.o.call, left/3))
-		defer cancel()
-		answer, err := h.client.RenewLease(ctx, &leasev1.RenewLeaseRequest{LeaseId: current.key.lease.GetId(), Ttl: h.request.ttl()})
-		if err != nil {
-			return fmt.Errorf("renew lease %s: %w", current.key.lease.GetId(), err)
-		}
-		if current, err = current.renewed(answer.GetLease()); err != nil {
-			return err
-		}
-		h.set(current)
-		return nil
+	if err := h.begin(ctx); err != nil {
+		return err
 	}
+	defer h.done()
+	current := h.held()
+	if !current.last {
+		return h.renew(ctx, current)
+	}
+	left := time.Until(current.ends)
 	atMost := h.o.create
 	if left > 0 {
 		atMost = within(atMost, left/3)
@@ -169,6 +166,21 @@ func (h *Holder) prolong(ctx context.Context, next *creation) error {
 	h.succeed(got)
 	h.o.onKey(got.key)
 	h.acknowledge(ctx, got)
+	return nil
+}
+
+// renew renews a lease.
+func (h *Holder) renew(ctx context.Context, current held) error {
+	ctx, cancel := context.WithTimeout(ctx, within(h.o.call, time.Until(current.ends)/3))
+	defer cancel()
+	answer, err := h.client.RenewLease(ctx, &leasev1.RenewLeaseRequest{LeaseId: current.key.lease.GetId(), Ttl: h.request.ttl()})
+	if err != nil {
+		return fmt.Errorf("renew lease %s: %w", current.key.lease.GetId(), err)
+	}
+	if current, err = current.renewed(answer.GetLease()); err != nil {
+		return err
+	}
+	h.set(current)
 	return nil
 }
 

@@ -17,6 +17,7 @@ type Client interface {
 	CreateLease(context.Context, *leasev1.CreateLeaseRequest) (*leasev1.CreateLeaseResponse, error)
 	AcknowledgeLease(context.Context, *leasev1.AcknowledgeLeaseRequest) (*leasev1.AcknowledgeLeaseResponse, error)
 	RenewLease(context.Context, *leasev1.RenewLeaseRequest) (*leasev1.RenewLeaseResponse, error)
+	RotateLease(context.Context, *leasev1.RotateLeaseRequest) (*leasev1.RotateLeaseResponse, error)
 	RevokeLease(context.Context, *leasev1.RevokeLeaseRequest) (*leasev1.RevokeLeaseResponse, error)
 }
 

@@ -24,8 +24,10 @@ import (
 const demoTimeout = time.Minute
 
 type demoCommand struct {
-	Listen string `default:"127.0.0.1:8080" help:"Address to serve on; a loopback one."`
-	Once   bool   `help:"Exit after the sample calls; 0 when all went as they should."`
+	Listen      string   `default:"127.0.0.1:8080" help:"Address to serve on; a loopback one."`
+	Once        bool     `help:"Exit after the sample calls; 0 when all went as they should."`
+	TLS         string   `name:"tls" placeholder:"DIR" help:"Serve over TLS, and write the certificate of the authority to DIR/ca.pem."`
+	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of a web origin call, such as http://localhost:3000; may be repeated."`
 }
 
 // errSamples makes the exit code 1 when a sample call had an unexpected result.
@@ -63,6 +65,11 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
+	for _, origin := range c.AllowOrigin {
+		if err := config.CheckOrigin(origin); err != nil {
+			return fmt.Errorf("flag --allow-origin: %w", err)
+		}
+	}
 	folder, err := os.MkdirTemp("", "gateway-demo-")
 	if err != nil {
 		return err
@@ -84,8 +91,17 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelError)
+	conf := demoConfig(c.Listen, fake.URL(), filepath.Join(folder, "leases.db"))
+	conf.CORS.AllowedOrigins = c.AllowOrigin
+	var secure *demoTLS
+	if c.TLS != "" {
+		if secure, err = newDemoTLS(c.TLS, folder); err != nil {
+			return fmt.Errorf("flag --tls: %w", err)
+		}
+		conf.TLS = secure.conf
+	}
 	g, err := build.New(ctx, build.Options{
-		Config: demoConfig(c.Listen, fake.URL(), filepath.Join(folder, "leases.db")), Version: version(), Stdout: std.out,
+		Config: conf, Version: version(), Stdout: std.out,
 		Logger: slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level})), Level: level,
 		Stopping: ctx.Done(), AdminKey: demoKey{}, Policy: who.policy,
 	})
@@ -99,16 +115,16 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	group, serving := errgroup.WithContext(serving)
 	group.Go(func() error { return fake.Run(serving) })
 	group.Go(func() error { return g.Run(serving) })
-	err = runSamples(serving, std.out, g.URL(), fake.URL(), who)
+	err = runSamples(serving, std.out, g.URL(), fake.URL(), who, secure)
 	if err != nil || c.Once {
 		stop()
-	} else if err = errors.Join(printHints(std.out, g.URL(), who), printLeaseHints(std.out, g.URL(), g.VaultURL(), fake.URL())); err != nil {
+	} else if err = errors.Join(printHints(std.out, g.URL(), who, secure), printLeaseHints(std.out, g.URL(), g.VaultURL(), fake.URL())); err != nil {
 		stop()
 	}
 	return errors.Join(err, group.Wait())
 }
 
-func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *demoCallers) error {
+func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *demoCallers, secure *demoTLS) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	if _, err := fmt.Fprintf(w, "A fake Admin API is on %s/v1, the gateway in front of it on %s.\n\n", fake, gateway); err != nil {
@@ -119,7 +135,7 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *dem
 	if _, err := fmt.Fprintln(table, "CALL\tCALLER\tOVER\tTOOK\tANSWER"); err != nil {
 		return err
 	}
-	for _, s := range samples(w, gateway, fake, who) {
+	for _, s := range samples(w, gateway, fake, who, secure) {
 		start := time.Now()
 		answer, err := s.call(ctx)
 		if err != nil {
@@ -139,13 +155,13 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *dem
 	return nil
 }
 
-func printHints(w io.Writer, gateway string, who *demoCallers) error {
+func printHints(w io.Writer, gateway string, who *demoCallers, secure *demoTLS) error {
 	_, err := fmt.Fprintf(w, `
 Serving until Ctrl-C. Two callers: operator may do everything, auditor may only read. Try, in another terminal:
 
   OPERATOR=%[2]s
   AUDITOR=%[3]s
-
+%[4]s
   curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"limit": 2}' %[1]s/admingateway.admin.v1.ProjectService/ListProjects
   curl -sS -H "Authorization: Bearer $OPERATOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/admingateway.admin.v1.ProjectService/CreateProject
   curl -sS -H "Authorization: Bearer $AUDITOR" -H 'Content-Type: application/json' -d '{"name": "ci"}' %[1]s/admingateway.admin.v1.ProjectService/CreateProject
@@ -154,6 +170,6 @@ Serving until Ctrl-C. Two callers: operator may do everything, auditor may only 
   buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge -d '{"limit": 2}' %[1]s/admingateway.admin.v1.UserService/ListUsers
   buf curl -H "Authorization: Bearer $OPERATOR" --reflect-header '*' --protocol grpc --http2-prior-knowledge --list-methods %[1]s
 
-`, gateway, who.operator, who.auditor)
+`, gateway, who.operator, who.auditor, secure.hint())
 	return err
 }

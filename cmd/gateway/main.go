@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,17 +137,18 @@ func report(std streams, err error) int {
 	return 1
 }
 
-// version returns the version of the module, the commit and the version of Go, as
-// far as the build has them.
+// release is the version of a release, which the linker sets (tools/release.sh). It is
+// empty in every other build.
+var release string
+
+// version returns the version, the commit and the version of Go, as far as the build has
+// them. Without a release it is that of the module, which Go takes from a tag.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	v := info.Main.Version
-	if v == "" {
-		v = "(devel)"
-	}
+	v := cmp.Or(release, info.Main.Version, "(devel)")
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
 			v += " " + setting.Value

@@ -157,6 +157,7 @@ func TestRun(t *testing.T) {
 		{"can without caller", []string{"can", "--rpc", "a/b"}, 2, "", "--caller"},
 		{"demo for everybody", []string{"demo", "--once", "--listen", "0.0.0.0:0"}, 1, "", "not a loopback address"},
 		{"sandbox for everybody", []string{"sandbox", "--listen", ":0"}, 1, "", "not a loopback address"},
+		{"demo for no origin", []string{"demo", "--once", "--allow-origin", "localhost:3000"}, 1, "", "--allow-origin: \"localhost:3000\" is not an origin"},
 		{"demo on no address", []string{"demo", "--once", "--listen", "localhost"}, 1, "", "not a host:port address"},
 	}
 	for _, test := range tests {

@@ -174,7 +174,7 @@ func TestMetricsExist(t *testing.T) {
 	// Members that this build does not know are counted by a metric.
 	defer s.fake.Inject(sandbox.Fault{Kind: sandbox.Drift, Op: "*", Variant: "fields"})()
 	var out strings.Builder
-	if err := runSamples(t.Context(), &out, s.url, s.upstream, s.who); err != nil {
+	if err := runSamples(t.Context(), &out, s.url, s.upstream, s.who, nil); err != nil {
 		t.Fatalf("%v: %s", err, out.String())
 	}
 	if status, _ := ask(t, http.MethodPost, s.url+"/admingateway.admin.v1.UserService/ListUsers", "{}", "Content-Type", "application/json"); status != http.StatusUnauthorized {

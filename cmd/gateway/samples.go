@@ -30,9 +30,9 @@ type sample struct {
 }
 
 // samples are the demo's calls to a gateway, and with leased keys to the fake API.
-func samples(w io.Writer, gateway, fake string, who *demoCallers) []sample {
+func samples(w io.Writer, gateway, fake string, who *demoCallers, secure *demoTLS) []sample {
 	dial := func(token string, options ...connecthttp.Option) *connect.Client {
-		return connect.NewClient(connecthttp.NewTransport(http2Client(), gateway, options...), withToken(token))
+		return connect.NewClient(connecthttp.NewTransport(secure.client(), gateway, options...), withToken(token))
 	}
 	grpc := dial(who.operator, connecthttp.WithGRPC())
 	asJSON := dial(who.operator, connecthttp.WithProtoJSON())

@@ -153,3 +153,25 @@ func TestClientsPageShowsTheProgram(t *testing.T) {
 		t.Error("docs/clients.md does not show tools/stubs/python/rest.py as it is")
 	}
 }
+
+// TestClientsPageShowsThePackages: the page begins with the code of the packages' own
+// pages, which their builds compile or run.
+func TestClientsPageShowsThePackages(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	page, err := os.ReadFile(filepath.Join(root, "docs", "clients.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder, fence := range map[string]string{"python": "python", "typescript": "ts", "java": "java", "rust": "rust", "go": "go"} {
+		readme, err := os.ReadFile(filepath.Join(root, "clients", folder, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, code, _ := bytes.Cut(page, []byte("\n```"+fence+"\n"))
+		code, _, found := bytes.Cut(code, []byte("```\n"))
+		if !found || len(code) == 0 || !bytes.Contains(readme, code) {
+			t.Errorf("clients/%s/README.md does not have the code that docs/clients.md shows first for it:\n%s", folder, code)
+		}
+	}
+}

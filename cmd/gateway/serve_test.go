@@ -8,9 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
@@ -182,7 +185,7 @@ func TestDemoOnce(t *testing.T) {
 	if code := run(ctx, []string{"demo", "--once", "--listen", "127.0.0.1:0"}, streams{&out, &errs}); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, s := range samples(io.Discard, "http://127.0.0.1:1", "http://127.0.0.1:1", new(demoCallers)) {
+	for _, s := range samples(io.Discard, "http://127.0.0.1:1", "http://127.0.0.1:1", new(demoCallers), nil) {
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(s.name) + ` +` + s.caller + ` +` + regexp.QuoteMeta(s.over) + ` `).MatchString(out.String()) {
 			t.Errorf("no sample %s over %s", s.name, s.over)
 		}
@@ -216,7 +219,7 @@ func TestSamplesFail(t *testing.T) {
 	nobody := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(nobody.Close)
 	var out bytes.Buffer
-	if err := runSamples(t.Context(), &out, nobody.URL, nobody.URL, new(demoCallers)); err == nil || !strings.Contains(out.String(), "FAILED: ") {
+	if err := runSamples(t.Context(), &out, nobody.URL, nobody.URL, new(demoCallers), nil); err == nil || !strings.Contains(out.String(), "FAILED: ") {
 		t.Errorf("error %v after %s", err, &out)
 	}
 }
@@ -230,4 +233,24 @@ func TestSandboxServesUntilStopped(t *testing.T) {
 		t.Errorf("without a key: %d", status)
 	}
 	c.stop(t)
+}
+
+// TestDemoOverTLS: all sample calls of a demo over TLS go as they should, with the
+// certificate that it leaves behind, beside which there is no private key.
+func TestDemoOverTLS(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "public")
+	demo := start(t, "demo", "--once", "--listen", "127.0.0.1:0", "--tls", folder)
+	select {
+	case code := <-demo.ended:
+		if out := demo.out.String(); code != 0 || !strings.Contains(out, "in front of it on https://127.0.0.1:") {
+			t.Fatalf("the demo ended with %d:\n%s\n%s", code, out, demo.err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the demo did not end")
+	}
+	files, err := os.ReadDir(folder)
+	if err != nil || len(files) != 1 || files[0].Name() != "ca.pem" {
+		t.Errorf("files %v, error %v", files, err)
+	}
 }

@@ -186,11 +186,11 @@ func (g *Gateway) leave() {
 	}
 }
 
-// URL returns the base URL for callers. It assumes that TLS is off.
+// URL returns the base URL for callers.
 func (g *Gateway) URL() string { return g.http.URL() }
 
 // VaultURL returns the base URL for clients of Vault; "" where there is no listener for
-// them. It assumes that TLS is off.
+// them.
 func (g *Gateway) VaultURL() string {
 	if g.vault == nil {
 		return ""

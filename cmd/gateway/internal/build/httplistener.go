@@ -17,6 +17,7 @@ import (
 type Listener struct {
 	listener net.Listener
 	port     *httpdoor.Port
+	secure   bool // it serves TLS
 }
 
 // Listen listens on the address. [Listener.Run] serves it, and [Listener.Close]
@@ -26,7 +27,7 @@ func Listen(ctx context.Context, address string, handler http.Handler, options h
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return &Listener{listener: l, port: httpdoor.New(handler, options)}, nil
+	return &Listener{listener: l, port: httpdoor.New(handler, options), secure: options.TLS != nil}, nil
 }
 
 // Address returns host:port with the real port, or "" for a nil listener.
@@ -37,8 +38,13 @@ func (l *Listener) Address() string {
 	return l.listener.Addr().String()
 }
 
-// URL returns the base URL for clients without TLS.
-func (l *Listener) URL() string { return "http://" + l.Address() }
+// URL returns the base URL for clients.
+func (l *Listener) URL() string {
+	if l.secure {
+		return "https://" + l.Address()
+	}
+	return "http://" + l.Address()
+}
 
 // Run serves until ctx ends, and then drains requests in flight.
 func (l *Listener) Run(ctx context.Context) error { return l.port.Serve(ctx, l.listener) }

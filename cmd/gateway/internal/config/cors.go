@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,8 +22,8 @@ type CORS struct {
 
 func (c *CORS) check(fault func(key, format string, args ...any)) {
 	for _, origin := range c.AllowedOrigins {
-		if origin != "*" && !isOrigin(origin) {
-			fault("cors.allowed_origins", `%q is not an origin such as https://console.example, in lower case and without a path, nor "*"`, origin)
+		if err := CheckOrigin(origin); err != nil {
+			fault("cors.allowed_origins", "%s", err)
 		}
 	}
 	if c.AllowCredentials && slices.Contains(c.AllowedOrigins, "*") {
@@ -33,6 +34,14 @@ func (c *CORS) check(fault func(key, format string, args ...any)) {
 	}
 	// Chrome caches for two hours at most, Firefox for a day.
 	within(fault, "cors.max_age", c.MaxAge, 0, 24*time.Hour)
+}
+
+// CheckOrigin refuses texts that are neither the origin of a web page nor "*".
+func CheckOrigin(origin string) error {
+	if origin != "*" && !isOrigin(origin) {
+		return fmt.Errorf(`%q is not an origin such as https://console.example, in lower case and without a path, nor "*"`, origin)
+	}
+	return nil
 }
 
 // isOrigin accepts only the spelling that browsers send: any other would never

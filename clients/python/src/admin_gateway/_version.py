@@ -1,0 +1,2 @@
+__version__ = "0.0.0.dev0"
+RELEASE = "0.0.0-dev"
