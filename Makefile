@@ -91,6 +91,10 @@ stubs: build $(BUF) ## Generate stubs in other languages from the schema, and ca
 golden: ## Write the inventory of RPCs anew, for review
 	go test ./service/catalog -run Golden -update
 
+.PHONY: manifests
+manifests: ## Render deploy/kubernetes anew from the Helm chart, and copy alerts and dashboard into it
+	cd tools/deploy && CGO_ENABLED=0 go test -vet=off -run '^TestGenerated$$' -update .
+
 .PHONY: reference
 reference: ## Write docs/config.md anew, from the config that the code has
 	go test ./cmd/gateway -run ReferencePage -update
