@@ -177,7 +177,7 @@ func TestProbes(t *testing.T) {
 	if gateway.LivenessProbe.HTTPGet.Path != "/healthz" || gateway.ReadinessProbe.HTTPGet.Path != "/readyz" {
 		t.Error("a gateway that is not ready would be restarted")
 	}
-	if got := status(t, client, "http://"+said.Ops+build(t).monitor.Spec.Metrics[0].Path); got != http.StatusOK {
+	if got := status(t, client, "http://"+said.Ops+build(t).monitor.Spec.PodMetricsEndpoints[0].Path); got != http.StatusOK {
 		t.Errorf("metrics: %d", got)
 	}
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
