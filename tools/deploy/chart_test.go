@@ -127,23 +127,34 @@ func helmObjects(t *testing.T, v map[string]any) objects {
 // annotation checksum/config: a change of the config rolls the replicas.
 var hashed = regexp.MustCompile(`\badmin-gateway-config-[a-z0-9]{10}\b`)
 
-// kustomizeObjects are the objects of a kustomization that is in no folder: it is made of
-// others, named from deploy/.
+// kustomizeObjects are the objects of a kustomization that is made of others, named from
+// deploy/.
 func kustomizeObjects(t *testing.T, resources, components []string) objects {
 	t.Helper()
-	disk := filesys.MakeFsOnDisk()
-	kustomization := map[string]any{"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources, "components": components}
-	text, err := yaml.Marshal(kustomization)
+	at := t.TempDir()
+	whole, err := filepath.Abs(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at, err := os.MkdirTemp(folder, ".kustomize-") // Kustomize takes no absolute paths.
+	there, err := filepath.Rel(at, whole) // Kustomize takes no absolute paths.
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(at) })
-	write(t, at, "kustomization.yaml", strings.ReplaceAll(string(text), "- ", "- ../"))
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, at)
+	within := func(names []string) []string {
+		paths := make([]string, 0, len(names))
+		for _, name := range names {
+			paths = append(paths, filepath.Join(there, name))
+		}
+		return paths
+	}
+	text, err := yaml.Marshal(map[string]any{
+		"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": within(resources), "components": within(components),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, at, "kustomization.yaml", string(text))
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), at)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -11,7 +10,7 @@ import (
 
 // way is an installation in both ways.
 type way struct {
-	// values are files of values, from deploy/, or the values themselves.
+	// values are files of values, and inline further ones.
 	values []string
 	inline string
 	// resources and components are folders of kustomize, from deploy/.
@@ -21,33 +20,24 @@ type way struct {
 // ways are the installations that can be had with Helm and with kustomize.
 func ways(t *testing.T) map[string]way {
 	t.Helper()
-	const base, ci = "kubernetes/base", "helm/admin-gateway/ci/"
+	const base = "kubernetes/base"
 	all := map[string]way{
-		"base":                {values: []string{ci + "base-values.yaml"}, resources: []string{base}},
+		"base":                {values: []string{baseValues}, resources: []string{base}},
 		"single":              {values: []string{ci + "single-values.yaml"}, resources: []string{"kubernetes/single"}},
 		"prometheus-operator": {values: []string{ci + "prometheus-operator-values.yaml"}, resources: []string{base}, components: []string{"kubernetes/components/prometheus-operator"}},
-		"vault":               {values: []string{ci + "base-values.yaml"}, inline: "vault: {enabled: true}", resources: []string{base}, components: []string{"kubernetes/components/vault"}},
+		"vault":               {values: []string{baseValues}, inline: "vault: {enabled: true}", resources: []string{base}, components: []string{"kubernetes/components/vault"}},
 	}
-	examples, err := os.ReadDir(folder + "/examples")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range examples {
-		if e.IsDir() {
-			at := "examples/" + e.Name()
-			all[e.Name()] = way{values: []string{ci + "base-values.yaml", at + "/values.yaml"}, resources: []string{base}, components: []string{at}}
-		}
+	for _, at := range examples(t) {
+		name := filepath.Base(at)
+		all[name] = way{values: []string{baseValues, at + "/values.yaml"}, resources: []string{base}, components: []string{"examples/" + name}}
 	}
 	return all
 }
 
+// all are the values of the chart.
 func (w way) all(t *testing.T) map[string]any {
 	t.Helper()
-	files := make([]string, 0, len(w.values))
-	for _, file := range w.values {
-		files = append(files, filepath.Join(folder, file))
-	}
-	return loader.MergeMaps(values(t, files...), inline(t, w.inline))
+	return loader.MergeMaps(values(t, w.values...), inline(t, w.inline))
 }
 
 // TestChartIsKustomize: Helm installs the same objects as kustomize, in every way that

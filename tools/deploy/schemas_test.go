@@ -26,6 +26,7 @@ import (
 // kinds are the Go types of objects. Those of others have a definition in crds.
 var kinds = map[string]func() any{
 	"v1/ConfigMap":                                    func() any { return new(corev1.ConfigMap) },
+	"v1/Pod":                                          func() any { return new(corev1.Pod) },
 	"v1/Namespace":                                    func() any { return new(corev1.Namespace) },
 	"v1/PersistentVolumeClaim":                        func() any { return new(corev1.PersistentVolumeClaim) },
 	"v1/Service":                                      func() any { return new(corev1.Service) },
@@ -167,6 +168,21 @@ func TestSchemas(t *testing.T) {
 				if err := validate(content); err != nil {
 					t.Errorf("%s: %s: %v", name, object, err)
 				}
+			}
+		}
+	}
+	callers, err := filepath.Glob(folder + "/examples/*/caller.yaml")
+	if err != nil || len(callers) == 0 {
+		t.Errorf("there is no example of a caller: %v", err)
+	}
+	for _, file := range callers {
+		all := make(objects)
+		if err := all.add(read(t, file)); err != nil {
+			t.Fatal(err)
+		}
+		for object, content := range all {
+			if err := validate(content); err != nil {
+				t.Errorf("%s: %s: %v", file, object, err)
 			}
 		}
 	}
