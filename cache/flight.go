@@ -7,10 +7,16 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/standby"
 )
 
 // DefaultFlightTimeout is the timeout of a flight if the options set none.
 const DefaultFlightTimeout = 30 * time.Second
+
+// standbyFlights is how many goroutines wait for flights: as many misses as are usually under
+// way, each with a stack of 16 KiB that the collector shrinks when it is not used.
+const standbyFlights = 64
 
 // ErrFlightsClosed is the error of a call after Close.
 var ErrFlightsClosed = errors.New("cache: flights are closed")
@@ -24,8 +30,10 @@ type Flight[T any] struct {
 	calls  map[flightKey]*flightCall[T]
 	closed bool
 	all    sync.WaitGroup
-	base   context.Context // ends all flights at Close
-	cancel context.CancelFunc
+	// fetches run the flights.
+	fetches *standby.Goroutines
+	base    context.Context // ends all flights at Close
+	cancel  context.CancelFunc
 }
 
 type flightKey struct {
@@ -82,6 +90,7 @@ func NewFlight[T any](o FlightOptions) *Flight[T] {
 	return &Flight[T]{
 		options: o,
 		calls:   map[flightKey]*flightCall[T]{},
+		fetches: standby.New(standbyFlights),
 		base:    base,
 		cancel:  cancel,
 	}
@@ -224,10 +233,10 @@ func (f *Flight[T]) start(ctx context.Context, call *flightCall[T], fetch func(c
 	call.cancel = cancel
 	f.mu.Unlock()
 	detached = WithDeparture(detached, func(context.Context) { f.depart(call) })
-	go func() {
+	f.fetches.Go(func() {
 		defer f.all.Done()
 		f.run(flightContext{detached, &f.mu, &call.until}, call, fetch) //nolint:contextcheck // It is made of detached.
-	}()
+	})
 }
 
 // isRecent reports whether the response of a flight is recent enough for a caller.
@@ -295,4 +304,5 @@ func (f *Flight[T]) Close() {
 	f.mu.Unlock()
 	f.cancel()
 	f.all.Wait()
+	f.fetches.Close()
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/admin-gateway/admin-gateway/service/connectdoor"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
@@ -35,7 +36,7 @@ func (c wireCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) err
 	return c.BinaryCodec.MarshalWrite(ctx, dst, msg)
 }
 
-// Encoded implements [grpcdoor.Encoder]: an answer is sent as it is kept.
+// Encoded implements [grpcdoor.Encoder] and [connectdoor.Encoder]: an answer is sent as it is kept.
 func (c wireCodec) Encoded(msg any) (data []byte, ok bool, err error) {
 	a, ok := msg.(*pipeline.Response)
 	if !ok {
@@ -103,6 +104,16 @@ func (c jsonCodec) MarshalWrite(ctx context.Context, dst io.Writer, msg any) err
 	return c.JSONCodec.MarshalWrite(ctx, dst, msg)
 }
 
+// Encoded implements [connectdoor.Encoder]: an answer is sent as it is kept.
+func (c jsonCodec) Encoded(msg any) (data []byte, ok bool, err error) {
+	a, ok := msg.(*pipeline.Response)
+	if !ok {
+		return nil, false, nil
+	}
+	data, err = a.MessageJSON()
+	return data, true, err
+}
+
 // UnmarshalRead reads a request. Its error for a wrong field is an
 // *upstream.RequestError that names it.
 func (c jsonCodec) UnmarshalRead(ctx context.Context, src io.Reader, msg any) error {
@@ -141,7 +152,11 @@ var jsonFault = regexp.MustCompile(`unknown field "([A-Za-z0-9_.\[\]-]{1,64})"|i
 // answer goes out as the wire bytes that are stored.
 func BinaryCodec() connect.Codec { return wireCodec{connectproto.NewBinaryCodec()} }
 
-var _ grpcdoor.Encoder = wireCodec{}
+var (
+	_ grpcdoor.Encoder    = wireCodec{}
+	_ connectdoor.Encoder = wireCodec{}
+	_ connectdoor.Encoder = jsonCodec{}
+)
 
 // codecs are the forms of a message on the HTTP doors.
 func codecs() []connect.Codec {

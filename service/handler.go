@@ -86,6 +86,21 @@ func (s *server) local(handler pipeline.Handler) answerer {
 				return err
 			}
 		}
-		return handler(ctx, permit, func(m proto.Message) error { return stream.Send(m) })
+		return handler(ctx, permit, sender{permit, stream})
 	}
+}
+
+// sender takes the answers of a handler to the stream of a call.
+type sender struct {
+	permit admission.Permit
+	stream connect.ServerStream
+}
+
+// Send implements [pipeline.Sender].
+func (s sender) Send(m proto.Message) error { return s.stream.Send(m) }
+
+// SendWire implements [pipeline.Sender]. Every door takes a Response as it is, or decodes
+// it for a caller that wants another form.
+func (s sender) SendWire(wire []byte) error {
+	return s.stream.Send(pipeline.NewResponse(s.permit, pipeline.Answer{Wire: wire}, ""))
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/agent"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
+	"github.com/admin-gateway/admin-gateway/service/connectdoor"
 	"github.com/admin-gateway/admin-gateway/service/health"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
@@ -320,18 +321,23 @@ func NewHTTPHandler(server *connect.Server, methods *catalog.Catalog, options ..
 		connecthttp.WithCompressors(httpdoor.Gzip()),
 		connecthttp.WithCompressMinBytes(compressMinBytes),
 	)
+	unary := connectdoor.New(server, connectdoor.Options{
+		Codecs: codecs(), Compressor: httpdoor.Gzip(), CompressMinBytes: compressMinBytes, MaxRequestBytes: settings.maxRequestBytes,
+	})
 	rest := restdoor.New(server, methods, settings.maxRequestBytes)
+	noStore := []string{"no-store"}
 	return httpdoor.WithConnection(func(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 		// Answers are for one caller, and some have a secret: nothing on the way keeps them
 		// (RFC 9111, 5.2.2.5). What may be stored is stored here.
-		w.Header().Set("Cache-Control", "no-store")
+		w.Header()["Cache-Control"] = noStore
+		if unary.Serve(ctx, w, r) {
+			return
+		}
 		if rest.Takes(r) {
 			rest.Serve(ctx, w, r)
 			return
 		}
-		if r.Context() != ctx {
-			r = r.WithContext(ctx)
-		}
+		r = httpdoor.Request(ctx, r)
 		mux.ServeHTTP(w, r)
 		if !httpdoor.Called(ctx) {
 			reason := observe.OutsideProtocol

@@ -7,11 +7,17 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/heapfloor"
 )
 
-// withHeapFloor runs a gateway with the memory limit of its container, and with a floor
-// under the heap as long as it runs. It is for commands that serve: both are settings of
-// the process.
-func withHeapFloor(ctx context.Context, run func(context.Context) error) error {
+// beginHeapFloor sets the memory limit of the container, and a floor under the heap for
+// the time in which a gateway is built. It is for commands that serve: both are settings
+// of the process.
+func beginHeapFloor() heapfloor.Floor {
 	floor := heapfloor.For(heapfloor.Limit())
+	floor.Begin()
+	return floor
+}
+
+// withHeapFloor runs a gateway, with a floor under the heap as long as it runs.
+func withHeapFloor(ctx context.Context, floor heapfloor.Floor, run func(context.Context) error) error {
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	kept := make(chan error, 1)
 	go func() { kept <- floor.Run(keeping) }()

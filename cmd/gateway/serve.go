@@ -13,6 +13,7 @@ type serveCommand struct {
 
 // Run serves until a signal. A hangup opens the audit file again.
 func (c *serveCommand) Run(ctx context.Context, std streams, hangup hangups) (err error) {
+	floor := beginHeapFloor()
 	conf, unknown, err := openConfig(c.Config, std)
 	if err != nil {
 		return err
@@ -28,5 +29,5 @@ func (c *serveCommand) Run(ctx context.Context, std streams, hangup hangups) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	return withHeapFloor(ctx, g.Run)
+	return withHeapFloor(ctx, floor, g.Run)
 }

@@ -99,7 +99,7 @@ func TestClosedWhileHeldUp(t *testing.T) {
 }
 
 // TestFewAreHeldUp: those that are held up for longest make room for others, each of which
-// may hold megabytes of what its client has begun.
+// may hold megabytes of what its client has sent.
 func TestFewAreHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

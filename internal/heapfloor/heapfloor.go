@@ -30,6 +30,8 @@ const (
 	// interval is how long after a collection the target is set anew at the latest. What
 	// is allocated in that time is what a heap that grows at once can overshoot by.
 	interval = 100 * time.Millisecond
+	// firstTarget is that of the first collection, with a GOGC of 100.
+	firstTarget = 4 << 20
 	// standard is the GOGC of a process that is not told.
 	standard = 100
 )
@@ -60,21 +62,33 @@ func For(limit int64) Floor {
 	return Floor(min(most, max(limit, 0)/part))
 }
 
-// Run keeps the floor until ctx ends, and then leaves GOGC as it was. It is for one
+// Begin sets the floor for what is allocated until [Floor.Run] takes over. A program that
+// starts has little garbage and makes a lot that stays: to collect four times on the way
+// takes a quarter of the start.
+func (f Floor) Begin() {
+	if f != 0 {
+		heap := newHeap()
+		heap.read()
+		debug.SetGCPercent(f.percent(heap.live(), heap.scanned()))
+	}
+}
+
+// Run keeps the floor until ctx ends, and then sets GOGC to its standard of 100. When the
+// start is over, it gives the memory back that only the start needed. It is for one
 // goroutine of a process: GOGC is a setting of all of it.
 func (f Floor) Run(ctx context.Context) error {
 	if f == 0 {
 		return nil
 	}
-	percent := standard
-	before := debug.SetGCPercent(percent)
-	defer debug.SetGCPercent(before)
+	defer debug.SetGCPercent(standard)
 	heap := newHeap()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	started := false
+	percent := 0 // Not known: it is set.
 	for collected := uint64(0); ; {
-		if heap.read(); heap.cycles() != collected || collected == 0 {
-			collected = max(heap.cycles(), 1)
+		if heap.read(); heap.cycles() != collected || percent == 0 {
+			collected = heap.cycles()
 			// To set it stops all goroutines for some microseconds.
 			if want := f.percent(heap.live(), heap.scanned()); want*10 > percent*11 || want*11 < percent*10 {
 				percent = want
@@ -83,6 +97,10 @@ func (f Floor) Run(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+			if !started {
+				started = true
+				debug.FreeOSMemory()
+			}
 		case <-ctx.Done():
 			return nil
 		}
@@ -93,8 +111,8 @@ func (f Floor) Run(ctx context.Context) error {
 // the floor says, and 100 where it is further anyway. The target is live + (live +
 // scanned) × GOGC / 100 ("Target heap memory" of the guide to Go's garbage collector).
 func (f Floor) percent(live, scanned uint64) int {
-	if live+scanned == 0 {
-		return standard
+	if live+scanned == 0 { // Before the first collection the target is fixed.
+		return int(max(standard, uint64(f)*100/firstTarget))
 	}
 	return int(max(standard, uint64(f)*100/(live+scanned)))
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"testing"
@@ -33,6 +34,16 @@ func TestTarget(t *testing.T) {
 			t.Errorf("the target is %.0f, and at most %.0f is due", got, most)
 		}
 	})
+}
+
+// TestTargetOfTheFirst: before anything was collected, the target is the floor.
+func TestTargetOfTheFirst(t *testing.T) {
+	t.Parallel()
+	for floor, want := range map[Floor]int{1 << 20: standard, 4 << 20: 100, 64 << 20: 1600, most: 3200} {
+		if got := floor.percent(0, 0); got != want {
+			t.Errorf("of a floor of %d: %d", floor, got)
+		}
+	}
 }
 
 // TestFor: a small container has a small floor, and who sets GOGC has none.
@@ -69,6 +80,40 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 	awaitTarget(t, "after the end", func(target, _ uint64) bool { return target < uint64(floor)/2 })
+}
+
+// TestBegin: the runtime has the floor as its target before Run.
+func TestBegin(t *testing.T) { //nolint:paralleltest // It is about all of the process.
+	if os.Getenv("GOGC") != "" {
+		t.Skip("GOGC is set, and the target is not the standard one")
+	}
+	const floor = Floor(64 << 20)
+	runtime.GC()
+	floor.Begin()
+	defer debug.SetGCPercent(standard)
+	awaitTarget(t, "from the beginning", func(target, _ uint64) bool { return target > uint64(floor)/10*9 })
+}
+
+// TestWhatTheStartLeft: it is collected without anything being allocated.
+func TestWhatTheStartLeft(t *testing.T) { //nolint:paralleltest // It is about all of the process.
+	forced := func() uint64 {
+		sample := []metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	before := forced()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Floor(64 << 20).Run(ctx) }()
+	for end := time.Now().Add(time.Minute); forced() == before; <-time.After(interval / 10) {
+		if time.Now().After(end) {
+			t.Fatal("nothing was collected")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 // awaitTarget collects garbage until the target is as wanted.

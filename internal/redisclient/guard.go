@@ -78,8 +78,9 @@ func NewGuard(o GuardOptions) *Guard {
 func (g *Guard) Available() bool { return g.breaker.State() == gobreaker.StateClosed }
 
 // Call runs f with a deadline, unless the breaker is open: then the error is
-// [ErrOpen]. A caller that left does not count as a failure of Redis. The error
-// has no more of a reply than its kind.
+// [ErrOpen]. A caller that left does not count as a failure of Redis, and one that
+// leaves during the call does not end it: it is over at its deadline. The error has no
+// more of a reply than its kind.
 //
 // Connections need no care here: go-redis gives up one on which a read or write
 // timed out or was cut off by the end of a context, and so never takes a late
@@ -89,9 +90,13 @@ func (g *Guard) Call(ctx context.Context, f func(context.Context) error) error {
 	if err != nil {
 		return ErrOpen
 	}
-	timed, cancel := context.WithTimeout(ctx, g.callTimeout)
-	defer cancel()
+	if err := ctx.Err(); err != nil {
+		done(errCallerLeft)
+		return err
+	}
 	began := time.Now()
+	timed, cancel := bounded(ctx, began.Add(g.callTimeout))
+	defer cancel()
 	err = f(timed)
 	switch {
 	case err == nil:
@@ -106,6 +111,17 @@ func (g *Guard) Call(ctx context.Context, f func(context.Context) error) error {
 	}
 	done(err)
 	return withoutReply(err)
+}
+
+// bounded is a context with the values and the deadline of ctx, or an earlier one. It does
+// not end with ctx before that: go-redis asks each context for its channel, and a call
+// whose end nobody else waits for would have to make one, and one for each parent, to
+// save a caller that has left a few milliseconds.
+func bounded(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
+		deadline = earlier
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
 // left tells whether the caller's time is up. A connection has the caller's

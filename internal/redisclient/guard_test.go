@@ -51,6 +51,27 @@ func TestGuardBoundsACall(t *testing.T) {
 	})
 }
 
+// TestGuardKeepsTheCallersDeadline: it ends a call before the guard's own, and the values
+// of the caller are there.
+func TestGuardKeepsTheCallersDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "value"), time.Millisecond)
+		defer cancel()
+		g, began := NewGuard(GuardOptions{}), time.Now()
+		err := g.Call(ctx, func(ctx context.Context) error {
+			if ctx.Value(key{}) != "value" {
+				t.Error("the values are lost")
+			}
+			return take(time.Hour)(ctx)
+		})
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != time.Millisecond {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
+}
+
 func TestGuardOpensAfterFailuresInARow(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -105,7 +126,13 @@ func TestGuardIgnoresCallersThatLeave(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 2 * breakerFailures {
-			if err := g.Call(ended, fail(errLost)); !errors.Is(err, context.Canceled) || errors.Is(err, errLost) {
+			if err := g.Call(ended, func(context.Context) error { t.Error("asked for nobody"); return nil }); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		}
+		for range 2 * breakerFailures {
+			leaving, leave := context.WithCancel(t.Context())
+			if err := g.Call(leaving, func(context.Context) error { leave(); return errLost }); !errors.Is(err, context.Canceled) || errors.Is(err, errLost) {
 				t.Fatal(err)
 			}
 		}

@@ -87,7 +87,7 @@ func (a *AdminKeys) Running(ctx context.Context) time.Duration {
 // Handlers answer the RPCs of AdminKeyService.
 func (a *AdminKeys) Handlers(d Dependencies) (pipeline.Handlers, error) {
 	if a == nil {
-		refuse := func(context.Context, admission.Permit, func(proto.Message) error) error {
+		refuse := func(context.Context, admission.Permit, pipeline.Sender) error {
 			return rpcerror.OfAdminKey(rpcerror.ReasonRotationDisabled, "", nil)
 		}
 		return pipeline.Handlers{

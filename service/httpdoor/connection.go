@@ -18,8 +18,9 @@ import (
 // connecthttp waits in a Read that knows no deadline. The http.ResponseWriter is
 // passed on as it is.
 //
-// next gets the context with the connection beside the request, which has it too
-// only where it has a body: a request without one need not be copied for it.
+// next gets the context with the connection beside the request, which knows nothing
+// of it, so that it need not be copied. The body is read as [Body] has it, or from
+// what [Request] makes of the request.
 func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &connection{Context: r.Context(), writer: w, tls: r.TLS, http1: r.ProtoMajor == 1}
@@ -27,16 +28,31 @@ func WithConnection(next func(ctx context.Context, w http.ResponseWriter, r *htt
 			c.call = on.guard.Call()
 			defer c.call.End()
 		}
-		if r.Body == nil || r.Body == http.NoBody {
-			next(c, w, r) //nolint:contextcheck // c is the context of the request.
-			return
+		if r.Body != nil && r.Body != http.NoBody {
+			c.body = r.Body
+			defer c.end()
 		}
-		c.body = r.Body
-		defer c.end()
-		r = r.WithContext(c) //nolint:contextcheck // c is the context of the request.
-		r.Body = c
-		next(c, w, r) //nolint:contextcheck // As above.
+		next(c, w, r) //nolint:contextcheck // c is the context of the request.
 	})
+}
+
+// Request is a copy of r for a handler that finds all in it: with the context that
+// [WithConnection] has made, and its body.
+func Request(ctx context.Context, r *http.Request) *http.Request {
+	r = r.WithContext(ctx)
+	if c, ok := ctx.(*connection); ok && c.body != nil {
+		r.Body = c
+	}
+	return r
+}
+
+// Body is the body of the request of a context that [WithConnection] has made; empty
+// where it has none. Its reads end with the call.
+func Body(ctx context.Context) io.Reader {
+	if c, ok := ctx.(*connection); ok && c.body != nil {
+		return c
+	}
+	return http.NoBody
 }
 
 // Called returns whether a request became a call. ctx is the context with its

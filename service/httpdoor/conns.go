@@ -3,6 +3,7 @@ package httpdoor
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -23,6 +24,8 @@ type conns struct {
 	age time.Duration
 	// secure protects the connections; nil: they are in the clear.
 	secure *tls.Config
+	// slack is by how much a deadline of a connection may be early.
+	slack time.Duration
 
 	mu      sync.Mutex
 	open    map[*conn]struct{}
@@ -33,7 +36,7 @@ type conns struct {
 
 func newConns(l *connguard.Listener, o Options) *conns {
 	return &conns{
-		Listener: l, age: o.MaxConnectionAge, secure: o.TLS,
+		Listener: l, age: o.MaxConnectionAge, secure: o.TLS, slack: o.slack(),
 		open: make(map[*conn]struct{}), left: make(chan struct{}),
 	}
 }
@@ -44,7 +47,7 @@ func (s *conns) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: accepted, guard: accepted, of: s, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
+	c := &conn{Conn: accepted, guard: accepted, of: s, deadlines: deadlines{slack: s.slack}, old: time.Now().Add(s.age - s.age/10 + rand.N(s.age/5+1))} //nolint:gosec // So that not all are old at once; it protects nothing.
 	if s.secure != nil {
 		c.secure = &secureConn{Conn: tls.Server(accepted, s.secure)}
 		c.Conn = c.secure
@@ -104,13 +107,39 @@ func (s *conns) forget(c *conn) {
 
 // conn is a connection of conns.
 type conn struct {
-	net.Conn // guard, or secure
-	guard    *connguard.Conn
-	secure   *secureConn // nil: it is in the clear
-	frames   frames
-	of       *conns
-	old      time.Time   // when it is
-	asked    atomic.Bool // whether it has had a request
+	net.Conn  // guard, or secure
+	guard     *connguard.Conn
+	secure    *secureConn // nil: it is in the clear
+	frames    frames
+	deadlines deadlines
+	of        *conns
+	old       time.Time   // when it is
+	asked     atomic.Bool // whether it has had a request
+}
+
+// Read reads what the client has sent, as far as the connection may be ahead, until its
+// deadline.
+func (c *conn) Read(p []byte) (int, error) {
+	if err := c.deadlines.begin(c.Conn); err != nil {
+		return 0, err
+	}
+	defer c.deadlines.end()
+	return c.frames.Read(p)
+}
+
+// SetReadDeadline implements [net.Conn].
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.deadlines.setRead(c.Conn, c.guard.Known(), t)
+}
+
+// SetWriteDeadline implements [net.Conn].
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	return c.deadlines.setWrite(c.Conn, c.guard.Known(), t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // tls is the state of a connection of which something was read; nil: it is in the clear.
@@ -120,9 +149,6 @@ func (c *conn) tls() *tls.ConnectionState {
 	}
 	return c.secure.state
 }
-
-// Read reads what the client has sent, as far as the connection may be ahead.
-func (c *conn) Read(p []byte) (int, error) { return c.frames.Read(p) }
 
 // Close closes the connection.
 func (c *conn) Close() error {

@@ -81,3 +81,9 @@ func (o Options) settled() Options {
 	bounds.Settle(&o.DrainTimeout, 15*time.Second, 10*time.Minute)
 	return o
 }
+
+// slack is by how much the deadlines of a caller's connection may be early: by little
+// beside each of them.
+func (o Options) slack() time.Duration {
+	return min(o.ReadHeaderTimeout, o.ReadTimeout, o.WriteTimeout, o.IdleTimeout) / 64
+}

@@ -160,6 +160,8 @@ func (f *compiler) nestedCalls(declared []*optionsv1.FanOutCall) error {
 		if err := f.place(call, last); err != nil {
 			return err
 		}
+		// Of items that are not the last the names are needed, and a view converts others.
+		call.passes = last && call.list != nil && f.plan.view == nil
 		f.plan.reads = append(f.plan.reads, call)
 	}
 	return nil

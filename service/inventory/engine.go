@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
@@ -134,15 +132,15 @@ func New(d Dependencies, o Options) (*Engine, error) {
 func (e *Engine) Handlers() pipeline.Handlers {
 	handlers := make(pipeline.Handlers, len(e.Plans))
 	for m, p := range e.Plans {
-		handlers[m.Procedure] = func(ctx context.Context, permit admission.Permit, send func(proto.Message) error) error {
-			return e.serve(ctx, p, permit, send)
+		handlers[m.Procedure] = func(ctx context.Context, permit admission.Permit, to pipeline.Sender) error {
+			return e.serve(ctx, p, permit, to)
 		}
 	}
 	return handlers
 }
 
 // serve answers one call.
-func (e *Engine) serve(ctx context.Context, p *plan, permit admission.Permit, send func(proto.Message) error) error {
+func (e *Engine) serve(ctx context.Context, p *plan, permit admission.Permit, to pipeline.Sender) error {
 	q, todo, err := e.newQuery(ctx, p, permit)
 	if err != nil {
 		return err
@@ -151,5 +149,5 @@ func (e *Engine) serve(ctx context.Context, p *plan, permit admission.Permit, se
 	if err := s.start(ctx, todo); err != nil {
 		return err
 	}
-	return s.run(ctx, send)
+	return s.run(ctx, to)
 }

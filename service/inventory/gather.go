@@ -66,12 +66,12 @@ func (w *walker) gather(ctx context.Context) (err error) {
 	trail := g.list.Trail("", w.options.MaxPages)
 	for at := (position{}); ; {
 		w.gathered.known.Add(1)
-		page, next, err := w.fetch(ctx, g.read, g.request(w.gatherBase, at), trail)
+		got, next, err := w.fetch(ctx, g.read, g.request(w.gatherBase, at), trail)
 		w.gathered.done.Add(1)
 		if err != nil {
 			return err
 		}
-		items := page.Get(g.items).List()
+		items := got.message.Get(g.items).List()
 		for i := range items.Len() {
 			if !w.view.gather(items.Get(i).Message().Interface()) {
 				w.unjudged.Store(true)
@@ -89,11 +89,11 @@ func (s *scheduler) gather(ctx context.Context) {
 	number := s.number(branch{})
 	s.held = true
 	w := s.walker
-	go func() {
+	s.walks.Go(func() {
 		err := w.gather(ctx)
 		if err != nil {
 			w.fail(ctx, w.plan.gather.read, position{}, err, event{walk: number})
 		}
 		w.events <- event{walk: number, done: true, gathered: err == nil}
-	}()
+	})
 }

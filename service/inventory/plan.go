@@ -47,7 +47,10 @@ type read struct {
 	scope       protoreflect.FieldDescriptor
 	place       *place
 	mayBeAbsent bool
-	bucketed    *bucketCall
+	// passes says that the items go to the caller as the bytes that they are: nothing here
+	// looks into them.
+	passes   bool
+	bucketed *bucketCall
 }
 
 // binding puts the name of an outer item into a request.
@@ -63,6 +66,13 @@ type place struct {
 	items  protoreflect.FieldDescriptor
 	names  []binding
 	kind   protoreflect.FieldDescriptor // of the usage; nil
+}
+
+// name says which outer items the items are of.
+func (p *place) name(wrapper protoreflect.Message, at position) {
+	for _, name := range p.names {
+		wrapper.Set(name.to, protoreflect.ValueOfString(at.keys[name.level]))
+	}
 }
 
 // position is where a walk is, or has to go on.
@@ -138,9 +148,7 @@ func (p *plan) message(r *read, at position, page protoreflect.Message, through 
 	}
 	response := p.response.New()
 	wrapper := response.Mutable(r.place.member).Message()
-	for _, name := range r.place.names {
-		wrapper.Set(name.to, protoreflect.ValueOfString(at.keys[name.level]))
-	}
+	r.place.name(wrapper, at)
 	if r.place.kind != nil {
 		wrapper.Set(r.place.kind, protoreflect.ValueOfEnum(r.bucketed.kind.Number()))
 	}

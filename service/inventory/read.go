@@ -16,26 +16,24 @@ import (
 
 // fetch makes a read as soon as there is budget for it. Next is the cursor of the
 // page that follows in its list, "" for none.
-func (w *walker) fetch(ctx context.Context, r *read, request protoreflect.Message, trail *pages.Trail) (answer protoreflect.Message, next string, err error) {
+func (w *walker) fetch(ctx context.Context, r *read, request protoreflect.Message, trail *pages.Trail) (got answer, next string, err error) {
 	response, err := w.readWhenAdmitted(ctx, r.method, request)
 	if err != nil {
-		return nil, "", err
+		return answer{}, "", err
 	}
-	decoded, err := response.Message()
-	if err != nil {
-		return nil, "", err
+	if got, err = r.answer(response); err != nil {
+		return answer{}, "", err
 	}
-	answer = decoded.ProtoReflect()
 	if r.list == nil {
-		return answer, "", nil
+		return got, "", nil
 	}
-	if next, err = trail.Next(answer); err != nil {
-		return nil, "", err
+	if next, err = trail.Next(got.message); err != nil {
+		return answer{}, "", err
 	}
 	if len(next) > maxCursor {
-		return nil, "", uselessPage()
+		return answer{}, "", uselessPage()
 	}
-	return answer, next, nil
+	return got, next, nil
 }
 
 // readWhenAdmitted makes a read as soon as there is budget for it: a stream waits for

@@ -21,7 +21,7 @@ type report struct {
 
 func (r *report) add(e event) {
 	r.items += e.items
-	if e.message != nil && !e.failed {
+	if (e.message != nil || e.wire != nil) && !e.failed {
 		r.pages++
 	}
 	if e.failed {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/admin-gateway/admin-gateway/internal/standby"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
 )
 
 // scheduler runs one call. It belongs to the goroutine of the call, which owns the
@@ -20,6 +20,8 @@ import (
 type scheduler struct {
 	*query
 	walker *walker
+	// walks run the walks.
+	walks  *standby.Goroutines
 	report report
 
 	running  map[int]branch // what is left of the walks that are under way, by number
@@ -46,12 +48,13 @@ func newScheduler(q *query) *scheduler {
 
 // run streams until everything is read, or the time is nearly over, or the
 // caller has gone away. When it returns, all walkers have ended.
-func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) error {
+func (s *scheduler) run(ctx context.Context, to pipeline.Sender) error {
 	parts, err := s.Admission.Part(ctx)
 	if err != nil {
 		return err
 	}
 	work, stop := context.WithDeadline(parts, timeToEnd(ctx, time.Now()))
+	s.walks = standby.New(s.options.Concurrency)
 	defer s.abandon(stop)
 	ticker := time.NewTicker(s.options.ProgressEvery)
 	defer ticker.Stop()
@@ -72,13 +75,13 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 		}
 		select {
 		case e := <-s.walker.events:
-			if err := s.take(e, send); err != nil {
+			if err := s.take(e, to); err != nil {
 				return err
 			}
 			if s.untold < untoldMost {
 				continue
 			}
-			if err := s.tell(ctx, send); err != nil {
+			if err := s.tell(ctx, to); err != nil {
 				return err
 			}
 		case <-ending:
@@ -86,7 +89,7 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 			stop()
 		case <-ticker.C:
 			s.rates = nil
-			if err := s.tell(ctx, send); err != nil {
+			if err := s.tell(ctx, to); err != nil {
 				return err
 			}
 		}
@@ -94,10 +97,10 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := send(s.progress(ctx, nil)); err != nil { // The end has the token.
+	if err := to.Send(s.progress(ctx, nil)); err != nil { // The end has the token.
 		return err
 	}
-	return send(s.end(ctx, accounting.From(ctx).Reads.Made.Load(), work.Err() != nil))
+	return to.Send(s.end(ctx, accounting.From(ctx).Reads.Made.Load(), work.Err() != nil))
 }
 
 // untoldMost is how many messages a stream sends without a progress: in the time between
@@ -105,9 +108,9 @@ func (s *scheduler) run(ctx context.Context, send func(proto.Message) error) err
 const untoldMost = 250
 
 // tell sends the progress.
-func (s *scheduler) tell(ctx context.Context, send func(proto.Message) error) error {
+func (s *scheduler) tell(ctx context.Context, to pipeline.Sender) error {
 	s.untold = 0
-	return send(s.progress(ctx, s.resumeToken))
+	return to.Send(s.progress(ctx, s.resumeToken))
 }
 
 // timeToEnd is when to begin the end: a tenth of the time, and at most some
@@ -155,7 +158,7 @@ func (s *scheduler) begin(ctx context.Context, p position) {
 		s.deepest = max(s.deepest, p.page)
 	}
 	w := s.walker
-	go func() {
+	s.walks.Go(func() {
 		err := errors.New("a walk that panicked")
 		defer func() { w.events <- event{walk: number, done: true, top: top} }()
 		defer func() {
@@ -166,7 +169,7 @@ func (s *scheduler) begin(ctx context.Context, p position) {
 		defer observe.Recover(ctx, w.Logger, &err)
 		w.walk(ctx, number, p, top)
 		err = nil
-	}()
+	})
 }
 
 // abandon ends the walks that are under way, and waits for them.
@@ -177,11 +180,12 @@ func (s *scheduler) abandon(stop context.CancelFunc) {
 			delete(s.running, e.walk)
 		}
 	}
+	s.walks.Close()
 }
 
 // take handles an event of a walker. What is left and what was sent change together:
 // whatever ends the stream, or asks for a token, comes before or after both.
-func (s *scheduler) take(e event, send func(proto.Message) error) error {
+func (s *scheduler) take(e event, to pipeline.Sender) error {
 	if e.rest != nil {
 		s.running[e.walk] = *e.rest
 	}
@@ -193,10 +197,13 @@ func (s *scheduler) take(e event, send func(proto.Message) error) error {
 		s.held = s.held && !e.gathered
 	}
 	s.enlist(e.listed, e.at)
-	if e.message == nil {
+	if e.message == nil && e.wire == nil {
 		return nil
 	}
 	s.report.add(e)
 	s.untold++
-	return send(e.message)
+	if e.wire != nil {
+		return to.SendWire(e.wire)
+	}
+	return to.Send(e.message)
 }

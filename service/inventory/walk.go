@@ -38,6 +38,7 @@ type readCount struct{ known, done atomic.Int64 }
 // event is a message of a walker to the scheduler.
 type event struct {
 	message proto.Message // to send; nil for none
+	wire    []byte        // the same in its binary form, in its place
 	items   int64
 	failed  bool
 	denied  bool
@@ -80,7 +81,7 @@ func (w *walker) walk(ctx context.Context, number int, p position, top bool) {
 			w.fail(ctx, r, at, err, event{walk: number, rest: &rest})
 			continue
 		}
-		e := event{walk: number, message: page.message, items: page.items}
+		e := event{walk: number, message: page.message, wire: page.wire, items: page.items}
 		inner := page.keys
 		if top {
 			e.listed, e.at, inner = page.keys, at.cursor, nil
@@ -113,6 +114,7 @@ func (w *walker) listing(r *read, p position) *listing {
 // itemPage is a page of a list, or the answer of another read.
 type itemPage struct {
 	message proto.Message // with its items; nil where they are not streamed
+	wire    []byte        // the same, of items that are passed on
 	items   int64
 	keys    []string
 	next    string
@@ -132,7 +134,7 @@ func (w *walker) ask(ctx context.Context, number int, p position, list *listing)
 	}
 	defer w.counts[number].done.Add(1)
 	r := w.plan.reads[number]
-	said, next, err := w.fetch(ctx, r, w.requestAt(r, number, p), list.trail)
+	got, next, err := w.fetch(ctx, r, w.requestAt(r, number, p), list.trail)
 	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.NotFound && r.mayBeAbsent {
 		page.message, page.items = w.plan.message(r, p, nil, nil)
 		return page, nil
@@ -141,6 +143,11 @@ func (w *walker) ask(ctx context.Context, number int, p position, list *listing)
 		return itemPage{}, err
 	}
 	page.next = next
+	if r.passes {
+		page.wire, page.items, err = w.plan.passed(r, p, got)
+		return page, err
+	}
+	said := got.message
 	if r.bucketed != nil {
 		if list.edge, err = r.bucketed.check(w.cuts[number], pieceOf(p), list.edge, said.Get(r.items).List()); err != nil {
 			return itemPage{}, err

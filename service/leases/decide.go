@@ -3,17 +3,12 @@ package leases
 import (
 	"context"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
-
-// sender sends a message to the caller.
-type sender = func(proto.Message) error
 
 // knownAs is what a decision knows of a lease.
 func knownAs(r *lease.Record) authz.Lease {

@@ -138,7 +138,7 @@ func disabled() pipeline.Handlers {
 	methods := leasev1.File_admingateway_lease_v1_service_proto.Services().ByName("LeaseService").Methods()
 	for i := range methods.Len() {
 		procedure := "/" + string(methods.Get(i).Parent().FullName()) + "/" + string(methods.Get(i).Name())
-		all[procedure] = func(context.Context, admission.Permit, sender) error {
+		all[procedure] = func(context.Context, admission.Permit, pipeline.Sender) error {
 			return rpcerror.OfLease(rpcerror.ReasonLeasesDisabled, 0, nil)
 		}
 	}

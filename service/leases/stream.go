@@ -12,6 +12,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/broker"
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
@@ -67,7 +68,7 @@ func (h *handlers) interrupted(ctx context.Context) (leasev1.LeaseIncomplete_Rea
 }
 
 // revokeAll revokes the leases that a request selects, and that the caller may revoke.
-func (h *handlers) revokeAll(ctx context.Context, permit admission.Permit, send sender) error {
+func (h *handlers) revokeAll(ctx context.Context, permit admission.Permit, to pipeline.Sender) error {
 	q, ok := permit.Request().Interface().(*leasev1.RevokeLeasesRequest)
 	if !ok {
 		return errors.New("leases: a request of another method")
@@ -93,7 +94,7 @@ func (h *handlers) revokeAll(ctx context.Context, permit admission.Permit, send 
 		case *leasev1.LeaseEnd:
 			response.Part = &leasev1.RevokeLeasesResponse_End{End: m}
 		}
-		return send(response)
+		return to.Send(response)
 	}
 	err = h.selected(ctx, permit, q, func(row lease.Record) error {
 		if reason, over := h.interrupted(ctx); over {
@@ -165,7 +166,7 @@ func (h *handlers) selected(ctx context.Context, permit admission.Permit, q *lea
 }
 
 // reconcile compares the leases with the keys upstream.
-func (h *handlers) reconcile(ctx context.Context, permit admission.Permit, send sender) error {
+func (h *handlers) reconcile(ctx context.Context, permit admission.Permit, to pipeline.Sender) error {
 	q, ok := permit.Request().Interface().(*leasev1.ReconcileRequest)
 	if !ok {
 		return errors.New("leases: a request of another method")
@@ -191,7 +192,7 @@ func (h *handlers) reconcile(ctx context.Context, permit admission.Permit, send 
 			}
 			response.Part = &leasev1.ReconcileResponse_Progress{Progress: progress}
 		}
-		if err := send(response); err != nil {
+		if err := to.Send(response); err != nil {
 			return err
 		}
 		if reason, over := h.interrupted(ctx); over && f.Done != nil && f.Done.Projects < f.Done.Known {
@@ -207,11 +208,11 @@ func (h *handlers) reconcile(ctx context.Context, permit admission.Permit, send 
 	case err != nil:
 		return toCaller(err)
 	}
-	return send(&leasev1.ReconcileResponse{Part: &leasev1.ReconcileResponse_End{End: endOf(progress, reasons...)}})
+	return to.Send(&leasev1.ReconcileResponse{Part: &leasev1.ReconcileResponse_End{End: endOf(progress, reasons...)}})
 }
 
 // watch sends what becomes of the leases that the caller may read.
-func (h *handlers) watch(ctx context.Context, permit admission.Permit, send sender) error {
+func (h *handlers) watch(ctx context.Context, permit admission.Permit, to pipeline.Sender) error {
 	q, ok := permit.Request().Interface().(*leasev1.WatchLeasesRequest)
 	if !ok {
 		return errors.New("leases: a request of another method")
@@ -233,7 +234,7 @@ func (h *handlers) watch(ctx context.Context, permit admission.Permit, send send
 		switch late := (*lease.LateError)(nil); {
 		case errors.As(err, &late):
 			at, said = late.Last, time.Now()
-			if err := send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_GAP}); err != nil {
+			if err := to.Send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_GAP}); err != nil {
 				return err
 			}
 			continue
@@ -241,7 +242,7 @@ func (h *handlers) watch(ctx context.Context, permit admission.Permit, send send
 			return toCaller(err)
 		}
 		for i := range page.Events {
-			sent, err := h.event(ctx, permit, &page.Events[i], send)
+			sent, err := h.event(ctx, permit, &page.Events[i], to)
 			if err != nil {
 				return err
 			}
@@ -253,7 +254,7 @@ func (h *handlers) watch(ctx context.Context, permit admission.Permit, send send
 		at = page.Last
 		if time.Since(said) >= alive {
 			said = time.Now()
-			if err := send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_ALIVE}); err != nil {
+			if err := to.Send(&leasev1.WatchLeasesResponse{Sequence: int64(at), Kind: leasev1.WatchLeasesResponse_KIND_ALIVE}); err != nil {
 				return err
 			}
 		}
@@ -270,7 +271,7 @@ func (h *handlers) watch(ctx context.Context, permit admission.Permit, send send
 }
 
 // event sends an event that the caller may see.
-func (h *handlers) event(ctx context.Context, permit admission.Permit, e *lease.Event, send sender) (bool, error) {
+func (h *handlers) event(ctx context.Context, permit admission.Permit, e *lease.Event, to pipeline.Sender) (bool, error) {
 	kind, public := kinds[e.Kind]
 	if !public || e.Record.IsCredential() {
 		return false, nil
@@ -278,7 +279,7 @@ func (h *handlers) event(ctx context.Context, permit admission.Permit, e *lease.
 	if may, err := h.admission.MayLease(ctx, permit, knownAs(&e.Record)); err != nil || !may {
 		return false, err
 	}
-	return true, send(&leasev1.WatchLeasesResponse{Sequence: int64(e.Sequence), Kind: kind, Lease: messageOf(&e.Record)})
+	return true, to.Send(&leasev1.WatchLeasesResponse{Sequence: int64(e.Sequence), Kind: kind, Lease: messageOf(&e.Record)})
 }
 
 func wait(ctx context.Context, d time.Duration) error {

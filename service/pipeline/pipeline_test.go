@@ -83,29 +83,35 @@ func TestResponse(t *testing.T) {
 	}
 }
 
+// sent is a Sender that keeps what it gets.
+type sent struct{ messages []proto.Message }
+
+func (s *sent) Send(m proto.Message) error { s.messages = append(s.messages, m); return nil }
+
+func (s *sent) SendWire([]byte) error { return errors.ErrUnsupported }
+
 // TestUnary: the handler gets the request of the permit, and its answer is sent once.
 func TestUnary(t *testing.T) {
 	t.Parallel()
 	permit := permitOf(t, "ProjectService/GetProject", &adminv1.GetProjectRequest{ProjectId: "proj_1"})
 	refusal := errors.New("refused")
-	var sent []proto.Message
-	send := func(m proto.Message) error { sent = append(sent, m); return nil }
+	to := new(sent)
 	handler := pipeline.Unary(func(_ context.Context, p admission.Permit, request *adminv1.GetProjectRequest) (*adminv1.GetProjectResponse, error) {
 		if p != permit {
 			t.Error("another permit")
 		}
 		return &adminv1.GetProjectResponse{Project: &adminv1.Project{Id: request.GetProjectId()}}, nil
 	})
-	if err := handler(t.Context(), permit, send); err != nil || len(sent) != 1 || !proto.Equal(sent[0], &adminv1.GetProjectResponse{Project: &adminv1.Project{Id: "proj_1"}}) {
-		t.Errorf("%v, sent %v", err, sent)
+	if err := handler(t.Context(), permit, to); err != nil || len(to.messages) != 1 || !proto.Equal(to.messages[0], &adminv1.GetProjectResponse{Project: &adminv1.Project{Id: "proj_1"}}) {
+		t.Errorf("%v, sent %v", err, to.messages)
 	}
 	failing := pipeline.Unary(func(context.Context, admission.Permit, *adminv1.GetProjectRequest) (*adminv1.GetProjectResponse, error) {
 		return nil, refusal
 	})
-	if err := failing(t.Context(), permit, send); !errors.Is(err, refusal) || len(sent) != 1 {
-		t.Errorf("%v, sent %v", err, sent)
+	if err := failing(t.Context(), permit, to); !errors.Is(err, refusal) || len(to.messages) != 1 {
+		t.Errorf("%v, sent %v", err, to.messages)
 	}
-	if err := handler(t.Context(), permitOf(t, "UserService/GetUser", &adminv1.GetUserRequest{UserId: "u"}), send); err == nil || len(sent) != 1 {
-		t.Errorf("a request of another method: %v, sent %v", err, sent)
+	if err := handler(t.Context(), permitOf(t, "UserService/GetUser", &adminv1.GetUserRequest{UserId: "u"}), to); err == nil || len(to.messages) != 1 {
+		t.Errorf("a request of another method: %v, sent %v", err, to.messages)
 	}
 }

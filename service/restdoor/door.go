@@ -31,12 +31,17 @@ type Door struct {
 	catalog *catalog.Catalog
 	gzip    connect.Compressor
 	most    int // bytes of a body
+
+	json, vary []string // headers
 }
 
 // New makes a door onto server, which serves the methods of the catalog. A body may
 // have maxRequestBytes.
 func New(server *connect.Server, methods *catalog.Catalog, maxRequestBytes int) *Door {
-	return &Door{server, methods, httpdoor.Gzip(), maxRequestBytes}
+	return &Door{
+		server: server, catalog: methods, gzip: httpdoor.Gzip(), most: maxRequestBytes,
+		json: []string{"application/json"}, vary: []string{"Accept-Encoding"},
+	}
 }
 
 // Takes tells whether a request belongs here: one below the prefix, and any that a
@@ -52,6 +57,9 @@ func (d *Door) Takes(r *http.Request) bool {
 // the pipeline as well, as a method that does not exist: it is authenticated and
 // recorded like any other, and ends before anything of it is decoded.
 func (d *Door) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = httpdoor.Request(ctx, r)
+	}
 	s := &stream{writer: w, request: r, most: d.most}
 	info := &connect.CallInfo{PeerAddr: r.RemoteAddr, Protocol: door.ProtocolREST, Codec: "json"}
 	procedure := unrouted

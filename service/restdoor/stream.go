@@ -14,6 +14,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/door"
+	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -120,9 +121,13 @@ func isPlainJSON(header http.Header) bool {
 // write writes a whole answer. A client that has gone away gets nothing.
 func (d *Door) write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Add("Vary", "Accept-Encoding")
-	if len(body) >= compressMinBytes && acceptsGzip(r.Header.Values("Accept-Encoding")) {
+	header["Content-Type"] = d.json
+	if others := header["Vary"]; len(others) > 0 {
+		header["Vary"] = append(others, d.vary...)
+	} else {
+		header["Vary"] = d.vary
+	}
+	if len(body) >= compressMinBytes && acceptsGzip(r.Header["Accept-Encoding"]) {
 		header.Set("Content-Encoding", d.gzip.Name())
 		w.WriteHeader(status)
 		if compressed, err := d.gzip.Compress(w); err == nil {
@@ -131,9 +136,7 @@ func (d *Door) write(w http.ResponseWriter, r *http.Request, status int, body []
 		}
 		return
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	_ = httpdoor.Write(w, status, body)
 }
 
 // acceptsGzip reads Accept-Encoding (RFC 9110): gzip, or everything, without a

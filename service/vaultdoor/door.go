@@ -101,6 +101,7 @@ func (d *Door) Handler() http.Handler { return httpdoor.WithConnection(d.serve) 
 // exist: it is authenticated and recorded like any other.
 func (d *Door) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store") // Most answers are for one caller, and some have a secret.
+	r = httpdoor.Request(ctx, r)
 	x := &exchange{door: d, writer: w, request: r}
 	x.route, x.bound, x.allowed = d.match(r)
 	if x.route != nil && x.route.procedure == "" {
