@@ -16,12 +16,12 @@ import (
 
 // busy is a gateway in front of a sandbox, and the calls that keep it busy.
 type busy struct {
-	client           *http.Client
-	sandbox          string
-	url, ops         string
-	operator, hasty  string
-	project, program string
-	rounds           int
+	client          *http.Client
+	sandbox         string
+	url, ops        string
+	operator, hasty string // The tokens of its callers.
+	project         string
+	rounds          int
 }
 
 // process starts a gateway's command, which is ended at the end of the test, and returns

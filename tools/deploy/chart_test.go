@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -54,8 +55,8 @@ func inline(t *testing.T, text string) map[string]any {
 }
 
 // template does what helm template does, and returns the text of each template that is
-// not empty, by the name of its file.
-func template(v map[string]any) (map[string]string, error) {
+// not empty, by the name of its file. A value that no file of values has is an error.
+func template(ctx context.Context, v map[string]any) (map[string]string, error) {
 	chart, err := loader.LoadDir(chartFolder)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func template(v map[string]any) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	rendered, err := engine.Engine{}.Render(chart, all)
+	rendered, err := engine.Engine{Strict: true}.RenderWithContext(ctx, chart, all)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func template(v map[string]any) (map[string]string, error) {
 
 func mustTemplate(t *testing.T, v map[string]any) map[string]string {
 	t.Helper()
-	texts, err := template(v)
+	texts, err := template(t.Context(), v)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"net/url"
 	"os/exec"
@@ -120,7 +121,7 @@ func startPrometheus(t *testing.T, server, target string) string {
 		Replace(read(t, folder+"/prometheus/prometheus.yml"))
 	at := t.TempDir()
 	write(t, at, "rules.yaml", read(t, folder+"/prometheus/rules.yaml"))
-	c := exec.Command(server, "--config.file="+write(t, at, "prometheus.yml", config), "--storage.tsdb.path="+at+"/data", "--web.listen-address=127.0.0.1:0")
+	c := exec.CommandContext(context.Background(), server, "--config.file="+write(t, at, "prometheus.yml", config), "--storage.tsdb.path="+at+"/data", "--web.listen-address=127.0.0.1:0")
 	log, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

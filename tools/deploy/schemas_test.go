@@ -140,12 +140,12 @@ func closeSchema(node any) {
 // has another type, is an error.
 func validate(object map[string]any) error {
 	kind := fmt.Sprintf("%v/%v", object["apiVersion"], object["kind"])
-	if make, ok := kinds[kind]; ok {
+	if empty, ok := kinds[kind]; ok {
 		text, err := yaml.Marshal(object)
 		if err != nil {
 			return err
 		}
-		return decode(text, make())
+		return decode(text, empty())
 	}
 	custom, err := customKinds()
 	if err != nil {

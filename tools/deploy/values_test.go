@@ -40,6 +40,20 @@ func installed(t *testing.T, choice string) objects {
 	return helmObjects(t, loader.MergeMaps(values(t, baseValues), inline(t, choice)))
 }
 
+// gatewayYAML is the config among objects.
+func gatewayYAML(t *testing.T, all objects) string {
+	t.Helper()
+	for object, content := range all {
+		if strings.HasPrefix(object, "v1/ConfigMap") && strings.HasSuffix(object, "-config") {
+			if data, ok := content["data"].(map[string]any); ok {
+				return fmt.Sprint(data["gateway.yaml"])
+			}
+		}
+	}
+	t.Fatal("there is no config")
+	return ""
+}
+
 // only returns the one object of a kind.
 func only[T any](t *testing.T, all objects, kind string) *T {
 	t.Helper()
@@ -77,12 +91,7 @@ func TestChoices(t *testing.T) {
 				}
 			}
 			deployment := only[appsv1.Deployment](t, all, "apps/v1/Deployment")
-			var config string
-			for object, content := range all {
-				if strings.HasPrefix(object, "v1/ConfigMap") && strings.HasSuffix(object, "-config") {
-					config, _ = content["data"].(map[string]any)["gateway.yaml"].(string)
-				}
-			}
+			config := gatewayYAML(t, all)
 			checked(t, config)
 			pod := &deployment.Spec.Template.Spec
 			for key, file := range pathsIn(t, config) {
@@ -110,9 +119,6 @@ func TestChoices(t *testing.T) {
 // checked lets the gateway check a config, with a policy of the example.
 func checked(t *testing.T, config string) {
 	t.Helper()
-	if config == "" {
-		t.Fatal("there is no config")
-	}
 	said := output(t, []string{"GATEWAY_POLICY=" + example + "/policy.yaml"}, "check", "--config", write(t, t.TempDir(), "gateway.yaml", config))
 	if !strings.Contains(said, "are good") {
 		t.Errorf("the gateway says %q", said)
@@ -130,8 +136,7 @@ func TestWays(t *testing.T) {
 				env = append(env, e.Name+"="+e.Value)
 			}
 		}
-		config, _ := all["v1/ConfigMap admin-gateway-config"]["data"].(map[string]any)["gateway.yaml"].(string)
-		said := output(t, env, "check", "--config", write(t, t.TempDir(), "gateway.yaml", config))
+		said := output(t, env, "check", "--config", write(t, t.TempDir(), "gateway.yaml", gatewayYAML(t, all)))
 		if !strings.Contains(said, "are good") || strings.Contains(said, "unknown") {
 			t.Errorf("%s: the gateway says %q", name, said)
 		}
@@ -163,7 +168,7 @@ func TestShare(t *testing.T) {
 	t.Parallel()
 	for n := 1; n <= 100; n += 11 {
 		all := installed(t, fmt.Sprintf("autoscaling: {minReplicas: 1, maxReplicas: %d}", n))
-		config := parseConfig(t, all["v1/ConfigMap admin-gateway-config"]["data"].(map[string]any)["gateway.yaml"].(string))
+		config := parseConfig(t, gatewayYAML(t, all))
 		if share := config.Upstream.Budget.ReplicaShare; share <= 0 || share*float64(n) > 1 || share*float64(n+1) < 0.5 {
 			t.Errorf("%d replicas have a share of %v each", n, share)
 		}
@@ -190,7 +195,7 @@ func TestRefused(t *testing.T) {
 		"image: {repository: a, tag: v1}\nadminKey: {key: '../../etc/passwd'}":                "key",
 		"image: {repository: a, tag: v1}\npodAnnotations: {a: 1}":                             "podAnnotations",
 	} {
-		if _, err := template(inline(t, text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := template(t.Context(), inline(t, text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one about %s", text, err, want)
 		}
 	}

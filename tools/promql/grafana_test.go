@@ -11,7 +11,7 @@ import (
 // faultsOf are the differences of a dashboard from Grafana's schema. Without any, the
 // library returns an error that is empty.
 func faultsOf(text []byte) string {
-	var d dashboard.Dashboard
+	var d dashboard.Dashboard //nolint:staticcheck // The next schema is for another form of dashboards.
 	if err := d.UnmarshalJSONStrict(text); err != nil && err.Error() != "" {
 		return err.Error()
 	}
