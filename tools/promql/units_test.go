@@ -48,3 +48,24 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+// TestPanelsDoNotOverlap: each panel has its place.
+func TestPanelsDoNotOverlap(t *testing.T) {
+	t.Parallel()
+	type panel struct {
+		Title   string
+		GridPos struct{ X, Y, W, H int }
+	}
+	var dashboard struct{ Panels []panel }
+	if err := json.Unmarshal(read(t, "deploy", "grafana", "admin-gateway.json"), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	for n, p := range dashboard.Panels {
+		for _, other := range dashboard.Panels[:n] {
+			a, b := p.GridPos, other.GridPos
+			if a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H {
+				t.Errorf("%q and %q are in the same place", p.Title, other.Title)
+			}
+		}
+	}
+}
