@@ -109,6 +109,10 @@ release: $(BUF) $(SBOM) third_party/.stamp ## Build all of a release into dist/r
 golden: ## Write the inventory of RPCs anew, for review
 	go test ./service/catalog -run Golden -update
 
+.PHONY: manifests
+manifests: ## Render deploy/kubernetes anew from the Helm chart, and copy alerts and dashboard into it
+	cd tools/deploy && CGO_ENABLED=0 go test -vet=off -run '^TestGenerated$$' -update .
+
 .PHONY: reference
 reference: ## Write docs/config.md anew, from the config that the code has
 	go test ./cmd/gateway -run ReferencePage -update

@@ -91,6 +91,9 @@ elif [[ -z ${REDIS_OPTIONAL:-} ]]; then
 fi
 race=$(tools/race.sh)
 # go test does not say what it skips.
+if ! command -v promtool >/dev/null; then
+	echo "test: there is no promtool and no prometheus (Debian: apt-get install prometheus): the tests of alerts and dashboard in tools/deploy are skipped"
+fi
 if [[ ! -f ../shared/upstream/admin-openapi-2026-11.json ]]; then
 	echo "test: the vendor's description is not part of the project, and not in ../shared: tests against it are skipped"
 fi

@@ -277,12 +277,12 @@ func alerts(t *testing.T) map[string]string {
 	for _, group := range rules.Groups {
 		for _, rule := range group.Rules {
 			all[rule.Alert] = rule.Expr
-			if !strings.Contains(page, "| `"+rule.Alert+"` | "+rule.Labels.Severity+" |") {
+			if !strings.Contains(page, "\n### "+rule.Alert+"\n\nSeverity `"+rule.Labels.Severity+"`. ") {
 				t.Errorf("docs/operations.md does not explain %s", rule.Alert)
 			}
 		}
 	}
-	if rows := regexp.MustCompile("(?m)^\\| `Gateway\\w+` ").FindAllString(page, -1); len(rows) != len(all) {
+	if rows := regexp.MustCompile(`(?m)^### Gateway\w+$`).FindAllString(page, -1); len(rows) != len(all) {
 		t.Errorf("docs/operations.md explains %d alerts, and there are %d", len(rows), len(all))
 	}
 	return all

@@ -60,7 +60,7 @@ func (o hugeOrganization) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // mebibytesOf is a quantity of the manifests.
 func mebibytesOf(t *testing.T, manifest, part string) int {
 	t.Helper()
-	found := regexp.MustCompile(part + `: \{.*memory: (\d+)Mi\}`).FindStringSubmatch(manifest)
+	found := regexp.MustCompile(`(?s)` + part + `:.*?memory: (\d+)Mi`).FindStringSubmatch(manifest)
 	if found == nil {
 		t.Fatalf("the manifest has no %s", part)
 	}

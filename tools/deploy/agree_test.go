@@ -35,7 +35,7 @@ func TestSelectors(t *testing.T) {
 	if to := i.scaler.Spec.ScaleTargetRef; to.Kind != "Deployment" || to.Name != i.deployment.Name || to.APIVersion != "apps/v1" {
 		t.Errorf("the autoscaler scales %+v", to)
 	}
-	for _, o := range []metav1.Object{&i.account, &i.config, &i.policy, &i.deployment, &i.service, &i.disruption, &i.scaler, &i.network, &i.monitor} {
+	for _, o := range []metav1.Object{&i.account, &i.config, &i.policy, &i.deployment, &i.service, &i.disruption, &i.scaler, &i.network, &i.monitor, &i.alerts, &i.dashboard} {
 		if o.GetNamespace() != i.namespace.Name {
 			t.Errorf("%s is in namespace %q", o.GetName(), o.GetNamespace())
 		}
@@ -80,8 +80,8 @@ func TestPorts(t *testing.T) {
 			t.Errorf("egress rule %d leads anywhere", n)
 		}
 	}
-	for _, m := range i.monitor.Spec.Metrics {
-		if m.Port != "ops" || m.Path != "/metrics" {
+	for _, m := range i.monitor.Spec.PodMetricsEndpoints {
+		if m.Port == nil || *m.Port != "ops" || m.Path != "/metrics" {
 			t.Errorf("Prometheus scrapes %+v", m)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -74,4 +75,37 @@ func unconfined(i *installation) []string {
 		want(!strings.Contains(text, "sk-"), "the config looks as if a key were in it")
 	}
 	return faults
+}
+
+// TestConfinedInEveryWay: no value and no example takes the confinement away. The ledger
+// of leases is the one thing that can be written.
+func TestConfinedInEveryWay(t *testing.T) {
+	t.Parallel()
+	all := make(map[string]objects)
+	for name, w := range ways(t) {
+		all[name] = helmObjects(t, w.all(t))
+	}
+	for name, choice := range choices {
+		all[name] = installed(t, choice)
+	}
+	for name, objects := range all {
+		pod := only[appsv1.Deployment](t, objects, "apps/v1/Deployment").Spec.Template.Spec
+		i := build(t)
+		// What is not the pod's is checked by TestConfined.
+		i.deployment.Spec.Template.Spec = pod
+		i.account.Name = pod.ServiceAccountName
+		kept := i.pod().Volumes[:0:0]
+		for _, v := range pod.Volumes {
+			if v.PersistentVolumeClaim == nil && v.Projected == nil {
+				kept = append(kept, v)
+			}
+		}
+		mounts := slices.DeleteFunc(slices.Clone(i.gateway().VolumeMounts), func(m corev1.VolumeMount) bool {
+			return m.Name == "leases" && m.MountPath == "/var/lib/admin-gateway"
+		})
+		i.pod().Volumes, i.gateway().VolumeMounts = kept, mounts
+		for _, fault := range unconfined(i) {
+			t.Errorf("%s: %s", name, fault)
+		}
+	}
 }

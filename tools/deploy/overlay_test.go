@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -22,22 +23,8 @@ const (
 	example = folder + "/kubernetes/overlays/example"
 )
 
-// podMonitor is the part of the Prometheus operator's type that we use.
-type podMonitor struct {
-	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata"`
-	Spec              struct {
-		Selector metav1.LabelSelector `json:"selector"`
-		Metrics  []struct {
-			Port     string `json:"port"`
-			Path     string `json:"path"`
-			Interval string `json:"interval"`
-		} `json:"podMetricsEndpoints"`
-	} `json:"spec"`
-}
-
 // installation is an overlay as it would be applied: one object of each kind, and
-// two config maps.
+// three config maps.
 type installation struct {
 	namespace  corev1.Namespace
 	account    corev1.ServiceAccount
@@ -48,7 +35,9 @@ type installation struct {
 	disruption policyv1.PodDisruptionBudget
 	scaler     autoscalingv2.HorizontalPodAutoscaler
 	network    networkingv1.NetworkPolicy
-	monitor    podMonitor
+	monitor    monitoringv1.PodMonitor
+	alerts     monitoringv1.PrometheusRule
+	dashboard  corev1.ConfigMap
 }
 
 // pod is the spec of its pods, and gateway their one container.
@@ -67,6 +56,7 @@ func build(t *testing.T) *installation {
 		"v1/Namespace": &i.namespace, "v1/ServiceAccount": &i.account, "apps/v1/Deployment": &i.deployment, "v1/Service": &i.service,
 		"policy/v1/PodDisruptionBudget": &i.disruption, "autoscaling/v2/HorizontalPodAutoscaler": &i.scaler,
 		"networking.k8s.io/v1/NetworkPolicy": &i.network, "monitoring.coreos.com/v1/PodMonitor": &i.monitor,
+		"monitoring.coreos.com/v1/PrometheusRule": &i.alerts,
 	}
 	for _, object := range objects.Resources() {
 		text, err := object.AsYAML()
@@ -81,6 +71,8 @@ func build(t *testing.T) *installation {
 			out, ok = &i.config, true
 		case strings.HasPrefix(name, "admin-gateway-policy"):
 			out, ok = &i.policy, true
+		case name == "admin-gateway-dashboard":
+			out, ok = &i.dashboard, true
 		}
 		if !ok {
 			t.Fatalf("there is a %s %s that this test does not know, or one too many", kind, object.GetName())

@@ -73,6 +73,9 @@ func TestVariables(t *testing.T) {
 	for _, e := range env {
 		names = append(names, e.Name)
 	}
+	for _, page := range append(examples(t), folder+"/kubernetes/components/vault") {
+		names = append(names, regexp.MustCompile(`\bGATEWAY_[A-Z_]+\b`).FindAllString(read(t, page+"/kustomization.yaml"), -1)...)
+	}
 	for _, page := range []string{folder + "/README.md", example + "/kustomization.yaml", folder + "/compose.yaml", "../../docs/operations.md"} {
 		names = append(names, regexp.MustCompile(`\bGATEWAY_[A-Z_]+\b`).FindAllString(read(t, page), -1)...)
 	}
@@ -177,7 +180,7 @@ func TestProbes(t *testing.T) {
 	if gateway.LivenessProbe.HTTPGet.Path != "/healthz" || gateway.ReadinessProbe.HTTPGet.Path != "/readyz" {
 		t.Error("a gateway that is not ready would be restarted")
 	}
-	if got := status(t, client, "http://"+said.Ops+build(t).monitor.Spec.Metrics[0].Path); got != http.StatusOK {
+	if got := status(t, client, "http://"+said.Ops+build(t).monitor.Spec.PodMetricsEndpoints[0].Path); got != http.StatusOK {
 		t.Errorf("metrics: %d", got)
 	}
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// scraped are the labels that Prometheus adds to everything.
-func scraped() []string { return []string{"instance", "job"} }
+// scraped are the labels that Prometheus adds to everything; the last two where it
+// scrapes pods.
+func scraped() []string { return []string{"instance", "job", "namespace", "pod"} }
 
 // query returns the labels of the answer to a query, and all its faults: the syntax, an
 // unknown metric or label, a rate of a metric that is not a counter.
