@@ -115,7 +115,7 @@ func readTree(t *testing.T) *tree {
 		}
 		name := entry.Name()
 		if entry.IsDir() {
-			if path != repository && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "third_party" || name == "bin") {
+			if path != repository && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "third_party" || name == "bin" || name == "dist") {
 				return filepath.SkipDir
 			}
 			r.folders[name] = append(r.folders[name], path)
@@ -129,7 +129,7 @@ func readTree(t *testing.T) *tree {
 			}
 			r.pages = append(r.pages, page)
 			return nil
-		case ".go", ".proto", ".yaml", ".sh", ".py", ".mjs", ".ts", ".json", ".tmpl":
+		case ".go", ".proto", ".yaml", ".sh", ".py", ".mjs", ".ts", ".java", ".rs", ".json", ".tmpl":
 		default:
 			return nil
 		}
