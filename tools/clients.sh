@@ -36,13 +36,13 @@ build)
 	(($# >= 1)) || usage
 	version=$1
 	shift
-	if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+)?$ ]]; then
-		echo "clients: the version '$version' is not of the form 1.2.3 or 1.2.3-dev" >&2
+	if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-(dev|alpha|beta|rc))?$ ]]; then
+		echo "clients: the version '$version' is not of the form 1.2.3, or 1.2.3-rc (dev, alpha, beta)" >&2
 		exit 2
 	fi
 	;;
 test) ;;
-earlier) version=0.0.1-earlier ;;
+earlier) version=0.0.1-dev ;;
 *) usage ;;
 esac
 

@@ -10,8 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 version=${1:?usage: release.sh VERSION DIST} dist=$(realpath -m "${2:?usage: release.sh VERSION DIST}")
-if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+)?$ ]]; then
-	echo "release: the version '$version' is not of the form 1.2.3 or 1.2.3-dev" >&2
+if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-(dev|alpha|beta|rc))?$ ]]; then
+	echo "release: the version '$version' is not of the form 1.2.3, or 1.2.3-rc (dev, alpha, beta)" >&2
 	exit 2
 fi
 if [[ -n $(git status --porcelain) && -z ${DIRTY:-} ]]; then
