@@ -139,7 +139,7 @@ func report(std streams, err error) int {
 
 // release is the version of a release, which the linker sets (tools/release.sh). It is
 // empty in every other build.
-var release string
+var release string //nolint:gochecknoglobals // The linker sets nothing else.
 
 // version returns the version, the commit and the version of Go, as far as the build has
 // them. Without a release it is that of the module, which Go takes from a tag.

@@ -19,12 +19,18 @@ type Goroutines struct {
 	idle atomic.Int64 // how many do
 	all  sync.WaitGroup
 	once sync.Once // closes next
+	// unlabel takes the labels from a goroutine that stands by: a profile would count it
+	// with the call that began it, whose labels it has.
+	unlabel func()
 }
 
 // New makes Goroutines of which at most so many stand by; none runs before the first
 // function does. Close them.
 func New(most int) *Goroutines {
-	return &Goroutines{next: make(chan func()), most: int64(most)}
+	return &Goroutines{
+		next: make(chan func()), most: int64(most),
+		unlabel: func() { pprof.SetGoroutineLabels(context.Background()) },
+	}
 }
 
 // Go runs f on a goroutine that stands by, or on a new one; it does not wait. It must not
@@ -41,9 +47,7 @@ func (g *Goroutines) Go(f func()) {
 func (g *Goroutines) run(f func()) {
 	f()
 	for g.idle.Add(1) <= g.most {
-		// A profile would count what stands by with the call that began the goroutine,
-		// whose labels it has.
-		pprof.SetGoroutineLabels(context.Background())
+		g.unlabel()
 		next, open := <-g.next
 		g.idle.Add(-1)
 		if !open {

@@ -89,7 +89,7 @@ func (d *Door) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 		c.ctx = &c.timeout
 	}
 	c.describe(r)
-	err := verdict(d.server.Call(c.ctx, c.info.Spec.Procedure, &c.info, c))
+	err := verdict(d.server.Call(c.ctx, c.info.Spec.Procedure, &c.info, c)) //nolint:contextcheck // It is the context of the request, and with its deadline.
 	if c.sent {
 		return true
 	}
@@ -143,7 +143,7 @@ func timeoutOf(values []string) (timeout time.Duration, timed, ok bool) {
 	if err != nil || len(values[0]) > mostDigits {
 		return 0, false, false
 	}
-	return time.Duration(millis) * time.Millisecond, true, true //nolint:gosec // It has ten digits.
+	return time.Duration(millis) * time.Millisecond, true, true
 }
 
 // accepted says whether a client that accepts these encodings accepts one. The protocol

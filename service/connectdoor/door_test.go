@@ -42,7 +42,7 @@ func server(t *testing.T) *connect.Server {
 	t.Helper()
 	s := connect.NewServer()
 	unary := func(name string, answer func(ctx context.Context, text string) (string, error)) {
-		s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/" + name, IdempotencyLevel: connect.IdempotencyNoSideEffects}, Handler: func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error { //nolint:forbidigo // A handler of a test.
+		s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/" + name, IdempotencyLevel: connect.IdempotencyNoSideEffects}, Handler: func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 			info, _ := connect.CallInfoForServerContext(ctx)
 			told := []string{spec.Procedure, info.Spec.Procedure, info.Protocol, info.Codec, info.RequestEncoding, info.ResponseEncoding, info.RequestHeader().Get("X-Mine"), info.RequestHeader().Get("Host")}
 			info.ResponseHeader().SetValues("X-Told", told)
@@ -79,13 +79,13 @@ func server(t *testing.T) *connect.Server {
 	unary("Remote", func(context.Context, string) (string, error) {
 		return "", connect.NewError(connect.CodeAborted, "secret").WithRemote()
 	})
-	s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/Empty"}, Handler: func(context.Context, connect.Spec, connect.ServerStream) error { //nolint:forbidigo // As above.
+	s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/Empty"}, Handler: func(context.Context, connect.Spec, connect.ServerStream) error {
 		return nil
 	}})
-	s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/Unsendable"}, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error { //nolint:forbidigo // As above.
+	s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/Unsendable"}, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		return stream.Send(structpb.NewStringValue("\xff"))
 	}})
-	s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/Stream", StreamType: connect.StreamTypeServer}, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error { //nolint:forbidigo // As above.
+	s.Register(connect.Method{Spec: connect.Spec{Procedure: "/test.v1.Service/Stream", StreamType: connect.StreamTypeServer}, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		return stream.Send(wrapperspb.String("streamed"))
 	}})
 	return s
@@ -265,7 +265,7 @@ func TestARequestThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	received := make(chan error, 1)
 	s := connect.NewServer()
-	s.Register(connect.Method{Spec: connect.Spec{Procedure: echo}, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error { //nolint:forbidigo // A handler of a test.
+	s.Register(connect.Method{Spec: connect.Spec{Procedure: echo}, Handler: func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		err := stream.Receive(new(wrapperspb.StringValue))
 		received <- err
 		return err

@@ -141,7 +141,7 @@ func (h *house) end() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(h.file("policy.yaml"), bytes.Replace(text, []byte(ends), []byte("2020-01-01T00:00:00Z"), 1), 0o600)
+	return os.WriteFile(h.file("policy.yaml"), bytes.Replace(text, []byte(ends), []byte("2020-01-01T00:00:00Z"), 1), 0o600) //nolint:gosec // A file of its own folder.
 }
 
 // ends is when the token of "passing" ends at first.
@@ -149,9 +149,9 @@ const ends = "2099-01-01T00:00:00Z"
 
 func (h *house) file(name string) string { return filepath.Join(h.folder, name) }
 
-// dialing turns names into values.
-func (h *house) dialing(c *Case) (dialing, error) {
-	d := dialing{Deadline: c.Client.Deadline, Attempts: c.Client.Attempts, UserAgent: c.Client.UserAgent, Address: c.Client.Address}
+// dialled turns names into values.
+func (h *house) dialled(c *Case) (dialled, error) {
+	d := dialled{Deadline: c.Client.Deadline, Attempts: c.Client.Attempts, UserAgent: c.Client.UserAgent, Address: c.Client.Address}
 	switch {
 	case d.Address != "":
 	case c.At == "gateway":

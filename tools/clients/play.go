@@ -18,7 +18,7 @@ func play(ctx context.Context, h *house, r *runner, c *Case) (problems []string,
 		h.sandbox.Inject(fault)
 	}
 	h.script.play(c.Script)
-	client, err := h.dialing(c)
+	client, err := h.dialled(c)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func play(ctx context.Context, h *house, r *runner, c *Case) (problems []string,
 	return problems, nil
 }
 
-func (h *house) step(ctx context.Context, r *runner, c *Case, s *Step, client dialing) ([]string, error) {
+func (h *house) step(ctx context.Context, r *runner, c *Case, s *Step, client dialled) ([]string, error) {
 	if s.Before != nil {
 		if err := h.prepare(ctx, s.Before); err != nil {
 			return nil, err

@@ -16,7 +16,7 @@ import (
 // command is a line to the runner: what a step says, with values in place of names.
 type command struct {
 	Case   string  `json:"case"`
-	Client dialing `json:"client"`
+	Client dialled `json:"client"`
 
 	Do               string            `json:"do"`
 	Method           string            `json:"method,omitempty"`
@@ -28,8 +28,8 @@ type command struct {
 	Cancel           bool              `json:"cancel,omitempty"`
 }
 
-// dialing has the arguments of a package's constructor.
-type dialing struct {
+// dialled has the arguments of a package's constructor.
+type dialled struct {
 	Address       string   `json:"address"`
 	CA            string   `json:"ca,omitempty"`
 	Token         string   `json:"token,omitempty"`
@@ -87,7 +87,7 @@ type runner struct {
 }
 
 func startRunner(ctx context.Context, program string, verbose bool) (*runner, error) {
-	cmd := exec.CommandContext(ctx, program) //nolint:gosec // what the command line says
+	cmd := exec.CommandContext(ctx, program)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Stderr = os.Stderr
@@ -124,7 +124,7 @@ func (r *runner) send(v any) error {
 		return err
 	}
 	if r.verbose {
-		fmt.Printf("> %.2000s\n", line)
+		_, _ = fmt.Fprintf(os.Stdout, "> %.2000s\n", line)
 	}
 	_, err = r.in.Write(append(line, '\n'))
 	return err
@@ -141,7 +141,7 @@ func (r *runner) answer(ctx context.Context, name string) (*result, error) {
 			return nil, errors.New("the runner has ended")
 		}
 		if r.verbose {
-			fmt.Printf("< %.2000s\n", line)
+			_, _ = fmt.Fprintf(os.Stdout, "< %.2000s\n", line)
 		}
 		got := new(result)
 		if err := json.Unmarshal(line, got); err != nil {

@@ -196,7 +196,7 @@ func (e *ScriptedError) status() error {
 
 func (a *Answer) message(method string) (raw, error) {
 	project := &adminv1.Project{Id: "proj_script", Object: "organization.project", Name: &a.Name}
-	var message proto.Message = project
+	var message proto.Message
 	field := protowire.Number(9_000)
 	switch method[strings.LastIndexByte(method, '/')+1:] {
 	case "ListProjects":
@@ -255,6 +255,6 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return fmt.Errorf("a %T", v)
 	}
-	*message = data.Materialize()
+	*message = data.Materialize() //nolint:misspell // grpc-go spells it so.
 	return nil
 }

@@ -26,7 +26,7 @@ func withoutRules(set *descriptorpb.FileDescriptorSet) error {
 		if err := dropImports(file, gone); err != nil {
 			return err
 		}
-		clear(file.ProtoReflect())
+		strip(file.ProtoReflect())
 	}
 	return nil
 }
@@ -49,8 +49,8 @@ func dropImports(file *descriptorpb.FileDescriptorProto, gone map[string]bool) e
 	return nil
 }
 
-// clear removes the extensions of buf.validate from a message and from all below it.
-func clear(m protoreflect.Message) {
+// strip removes the extensions of buf.validate from a message and from all below it.
+func strip(m protoreflect.Message) {
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch {
 		case field.IsExtension() && strings.HasPrefix(string(field.FullName()), "buf.validate."):
@@ -58,10 +58,10 @@ func clear(m protoreflect.Message) {
 		case field.Message() == nil || field.IsMap():
 		case field.IsList():
 			for i := range value.List().Len() {
-				clear(value.List().Get(i).Message())
+				strip(value.List().Get(i).Message())
 			}
 		default:
-			clear(value.Message())
+			strip(value.Message())
 		}
 		return true
 	})
@@ -69,4 +69,3 @@ func clear(m protoreflect.Message) {
 
 // wellKnown says whether every compiler brings a file along.
 func wellKnown(path string) bool { return strings.HasPrefix(path, "google/protobuf/") }
-
