@@ -200,7 +200,7 @@ func spans(prose string) []string { return spanPattern.FindAllString(prose, -1) 
 // has tells whether a name in the form of one of the tree is one of the tree.
 func (r *tree) has(name string) bool {
 	if first, rest, ok := strings.Cut(name, "/"); ok && !strings.ContainsAny(name, " {}*…$<") && rest != "" {
-		if _, err := os.Stat(filepath.Join(repository, first)); first != "" && !slices.Contains([]string{"..", ".cache", "bin", "third_party"}, first) && err == nil {
+		if _, err := os.Stat(filepath.Join(repository, first)); first != "" && !slices.Contains([]string{"..", ".cache", "bin", "dist", "third_party"}, first) && err == nil {
 			_, err := os.Stat(filepath.Join(repository, name))
 			_, mutant := os.Stat(filepath.Join(repository, "tools", "mutants", "patches", name+".patch"))
 			return err == nil || mutant == nil
