@@ -36,7 +36,7 @@ cache:
 			t.Fatal(status, text)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	again := time.NewTicker(200 * time.Millisecond) // Callers have rate limits.
 	defer again.Stop()

@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceHeap is what the race detector adds to the heap of a busy gateway.
+const raceHeap = 32 << 20
