@@ -265,6 +265,8 @@ func TestFanOutIsNotStarved(t *testing.T) {
 }
 
 // TestAllClassesLeaveAShare: a caller with calls of all classes leaves another half.
+// It is a half but for a tenth, as below: of the organization's turns, a call takes one
+// only while its bucket has one too, and in which order buckets are ready is chance.
 func TestAllClassesLeaveAShare(t *testing.T) {
 	const long = 20 * time.Minute
 	for name, budget := range map[string][]string{"bucket": {"b"}, "organization": buckets("b", 24)} {
@@ -277,7 +279,7 @@ func TestAllClassesLeaveAShare(t *testing.T) {
 			neighbour(ctx, c)
 		})
 		t.Logf("%s: %d alone, %d beside", name, alone, beside)
-		if 2*(beside+maxLead+1) < alone*97/100 {
+		if 2*(beside+maxLead+1) < alone*9/10 {
 			t.Errorf("%s: %d beside a caller with all classes, %d alone", name, beside, alone)
 		}
 	}
