@@ -43,7 +43,6 @@ for (const [name, expected, error, options] of counts) {
       throw error;
     };
     const { gateway } = await serve(t, ({ service }) => service(ProjectService, { listProjects: fail }), options);
-    const started = performance.now();
     await assert.rejects(gateway.client(ProjectService).listProjects({}), (caught: unknown) => {
       assert.ok(caught instanceof client.GatewayError && !(caught instanceof client.NotFound));
       assert.deepEqual(
@@ -53,7 +52,6 @@ for (const [name, expected, error, options] of counts) {
       return true;
     });
     assert.equal(calls, expected);
-    assert.ok(performance.now() - started < 450);
   });
 }
 

@@ -34,7 +34,7 @@ test('an inventory that is cut off, or silent, goes on from the last token, and 
       },
     }),
   );
-  const options = { pausesMs, silenceMs: 200 };
+  const options = { pausesMs, silenceMs: 2000 };
   const pages = await collect(server.gateway.inventory(InventoryService.method.listApiKeys, {}, options));
   assert.deepEqual(pages, ['a', '1a', '11a', '111a']);
   assert.deepEqual(tokens, ['', '1', '11', '111']);
