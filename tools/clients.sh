@@ -135,7 +135,7 @@ try() {
 	(cd "clients/$language" && timeout --kill-after=10 "$patience" ./try.sh "$dist/$language" "$work") || return
 	timeout --kill-after=10 120 "$work/example" </dev/null || return
 	timeout --kill-after=10 600 "$cache/rig" -gateway "$ROOT/bin/gateway" -cases "$ROOT/clients/conformance" -runner "$work/runner" -name "$language" || return
-	if [[ -x clients/$language/more.sh ]]; then
+	if [[ $task == test && -x clients/$language/more.sh ]]; then
 		(cd "clients/$language" && RIG=$cache/rig timeout --kill-after=10 "$patience" ./more.sh "$work") || return
 	fi
 }
