@@ -30,7 +30,7 @@ echo "buf lint"
 echo "buf format"
 "$buf" format --diff --exit-code proto || failed=1
 
-scripts=(.ci/run tools/*.sh)
+scripts=(.ci/run tools/*.sh clients/*/*.sh)
 if command -v shellcheck >/dev/null; then
 	echo "shellcheck"
 	shellcheck "${scripts[@]}" || failed=1

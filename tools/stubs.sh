@@ -147,21 +147,8 @@ stubs_csharp() {
 	command -v dotnet >/dev/null || echo "csharp: they are not compiled, because there is no dotnet"
 }
 
-# await PATTERN waits for a line of the demo, and prints the pattern's group in it.
-await() {
-	local n
-	for ((n = 0; n < 600; n++)); do
-		if grep -q "$1" "$work/demo"; then
-			sed -n "s|.*$1.*|\\1|p" "$work/demo" | head -n 1
-			return
-		fi
-		kill -0 "$demo" 2>/dev/null || break
-		sleep 0.05
-	done
-	echo "stubs: the demo does not start:" >&2
-	cat "$work/demo" >&2
-	return 1
-}
+# shellcheck source=tools/demo.sh
+source tools/demo.sh
 
 export SCHEMA=$work/schema
 "$root/bin/gateway" schema -o "$SCHEMA" >/dev/null
