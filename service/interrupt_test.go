@@ -1,7 +1,9 @@
 package service_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -71,6 +73,37 @@ func TestCallsEndThoughTheirRequestNeverComes(t *testing.T) {
 				t.Errorf("ended with %v", err)
 			}
 		})
+	}
+}
+
+// TestNothingIsBegunTooLate: a request whose time has passed when it is here is not
+// worked on, and ends as one whose deadline passed, however quick its answer would be.
+func TestNothingIsBegunTooLate(t *testing.T) {
+	t.Parallel()
+	h := newGateway(t, func(context.Context) (*upstream.Reply, error) {
+		return nil, errors.New("the upstream was asked")
+	}, time.Hour)
+	client := http2Client(t)
+	for name, url := range map[string]string{"the one port": h.HTTP().URL, "the fast door": "http://" + h.FastGRPC().Conn.Target()} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+getProject, strings.NewReader("\x00\x00\x00\x00\x08\x0a\x06proj_1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/grpc+proto")
+		request.Header.Set("Te", "trailers")
+		request.Header.Set("Authorization", "Bearer "+admissiontest.TokenOf("root"))
+		request.Header.Set("Grpc-Timeout", "1n")
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		_ = response.Body.Close()
+		if got := cmp.Or(response.Trailer.Get("Grpc-Status"), response.Header.Get("Grpc-Status")); got != "4" {
+			t.Errorf("%s: ended with the status %q", name, got)
+		}
 	}
 }
 

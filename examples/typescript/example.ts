@@ -84,12 +84,16 @@ try {
 }
 
 heading('A deadline');
-try {
-  await gateway.client(AuditLogService).listAuditLogs({ limit: 100 }, { timeoutMs: 1 });
-  row('answered', 'within a millisecond');
-} catch (error) {
-  if (!(error instanceof DeadlineExceeded)) throw error;
-  row(error.kind, 'a millisecond was not enough');
+const end = Date.now() + 200;
+for (let answers = 0; ; answers++) {
+  try {
+    await gateway.client(AuditLogService).listAuditLogs({ limit: 100 }, { timeoutMs: Math.max(1, end - Date.now()) });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  } catch (error) {
+    if (!(error instanceof DeadlineExceeded)) throw error;
+    row(error.kind, `${answers} calls were answered within 200 ms`);
+    break;
+  }
 }
 gateway.close();
 

@@ -105,7 +105,9 @@ func (s *BoundStream) Receive(msg any) error {
 		defer s.wait.end()
 	}
 	err := s.ServerStream.Receive(msg)
-	if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() != nil {
+	// Nothing is begun for a request whose time has passed when it is here: nobody
+	// waits for its answer, however quick that would be.
+	if (err == nil || !errors.Is(err, io.EOF)) && s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
 	}
 	return err
