@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
@@ -284,4 +285,22 @@ func TestLeasesOfAHeldCaller(t *testing.T) {
 	if box.KeyAlive(made.GetSecret()) {
 		t.Error("the key lives on")
 	}
+}
+
+// TestVaultRefusesAHeldCaller: for a lease and at a login, with a JWT as with the token of
+// a login before.
+func TestVaultRefusesAHeldCaller(t *testing.T) {
+	t.Parallel()
+	r := newVaultRig(t, withHolds(t))
+	r.by(t, "ann", http.MethodGet, "openai/creds/search", "").want(t, "before", http.StatusOK)
+	token := r.login(t, time.Hour).want(t, "a login before", http.StatusOK).Auth.ClientToken
+	for _, caller := range []string{"ann", "pod"} {
+		if _, err := holdsOf(r.Gateway, "root").CreateHold(t.Context(), &controlv1.CreateHoldRequest{Caller: caller}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.by(t, "ann", http.MethodGet, "openai/creds/search", "").want(t, "a lease", http.StatusForbidden, "holds the caller")
+	r.login(t, time.Hour).want(t, "a login", http.StatusForbidden)
+	r.do(t, token, http.MethodGet, "openai/creds/search", "").want(t, "a lease with the token of a login", http.StatusForbidden, "holds the caller")
+	r.by(t, "bob", http.MethodGet, "openai/creds/search", "").want(t, "another caller", http.StatusOK)
 }
