@@ -74,18 +74,18 @@ func holdsOf(g *gatewaytest.Gateway, caller string) controlv1connect.HoldService
 	return controlv1connect.NewHoldServiceClient(g.Client(caller))
 }
 
-// hold holds a caller, as the operator.
-func hold(t *testing.T, g *gatewaytest.Gateway, caller string) {
+// hold holds ann, as the operator.
+func hold(t *testing.T, g *gatewaytest.Gateway) {
 	t.Helper()
-	if _, err := holdsOf(g, "operator").CreateHold(t.Context(), &controlv1.CreateHoldRequest{Caller: caller, Reason: "it leaks"}); err != nil {
+	if _, err := holdsOf(g, "operator").CreateHold(t.Context(), &controlv1.CreateHoldRequest{Caller: "ann", Reason: "it leaks"}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// release releases it.
-func release(t *testing.T, g *gatewaytest.Gateway, caller string) {
+// release releases her.
+func release(t *testing.T, g *gatewaytest.Gateway) {
 	t.Helper()
-	if _, err := holdsOf(g, "operator").ReleaseHold(t.Context(), &controlv1.ReleaseHoldRequest{Caller: caller}); err != nil {
+	if _, err := holdsOf(g, "operator").ReleaseHold(t.Context(), &controlv1.ReleaseHoldRequest{Caller: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -112,7 +112,7 @@ func TestAHeldCallerReachesNothing(t *testing.T) {
 		return err
 	}
 	for _, d := range gatewaytest.Doors() {
-		hold(t, gateway, "ann")
+		hold(t, gateway)
 		before := gateway.Asked.Load()
 		wantReason(t, d.Name, read("ann", gateway.Transport(d)), connect.CodePermissionDenied, rpcerror.ReasonCallerHeld)
 		if gateway.Asked.Load() != before {
@@ -121,12 +121,12 @@ func TestAHeldCallerReachesNothing(t *testing.T) {
 		if err := read("bob", gateway.Transport(d)); err != nil {
 			t.Errorf("%s: another caller: %v", d.Name, err)
 		}
-		release(t, gateway, "ann")
+		release(t, gateway)
 		if err := read("ann", gateway.Transport(d)); err != nil {
 			t.Errorf("%s: after the release: %v", d.Name, err)
 		}
 	}
-	hold(t, gateway, "ann")
+	hold(t, gateway)
 	_, err := holdsOf(gateway, "ann").ReleaseHold(t.Context(), &controlv1.ReleaseHoldRequest{Caller: "ann"})
 	wantReason(t, "it releases itself", err, connect.CodePermissionDenied, rpcerror.ReasonCallerHeld)
 	all := gateway.Records.Calls()
@@ -142,7 +142,7 @@ func TestHoldsAreRecorded(t *testing.T) {
 	if _, err := holdsOf(gateway, "operator").CreateHold(t.Context(), &controlv1.CreateHoldRequest{Caller: "ann", Reason: "it leaks", Lifetime: durationpb.New(2 * time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	release(t, gateway, "ann")
+	release(t, gateway)
 	calls := gateway.Records.Calls()
 	values := map[string]string{}
 	for _, d := range append(calls[0].Request, calls[1].Request...) {
@@ -201,9 +201,9 @@ func TestStreamsOfAHeldCallerEnd(t *testing.T) {
 		case err := <-ended:
 			t.Fatalf("%s: ended with %v before the upstream was asked", name, err)
 		}
-		hold(t, gateway, "ann")
+		hold(t, gateway)
 		wantReason(t, name, <-ended, connect.CodePermissionDenied, rpcerror.ReasonCallerHeld)
-		release(t, gateway, "ann")
+		release(t, gateway)
 		_ = stream.Close()
 	}
 	select {
@@ -232,7 +232,7 @@ func TestAWriteThatWasSentIsAnsweredToAHeldCaller(t *testing.T) {
 		ended <- err
 	}()
 	<-arrived
-	hold(t, gateway, "ann") // It has looked at all calls when it returns.
+	hold(t, gateway) // It has looked at all calls when it returns.
 	close(goOn)
 	if err := <-ended; err != nil {
 		t.Errorf("the write was made, and its caller is told %v", err)
@@ -245,7 +245,7 @@ func TestHealthChecksOfAHeldCaller(t *testing.T) {
 	state := health.New()
 	state.Set(true)
 	gateway := gatewaytest.New(t, gatewaytest.WithPolicy(holdPolicy), withHolds(t), gatewaytest.WithOptions(func(o *service.Options) { o.Health = state }))
-	hold(t, gateway, "ann")
+	hold(t, gateway)
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+admissiontest.TokenOf("ann"))
 	answer, err := healthv1.NewHealthClient(gateway.FastGRPC().Conn).Check(ctx, &healthv1.HealthCheckRequest{})
 	if err != nil || answer.GetStatus() != healthv1.HealthCheckResponse_SERVING {
@@ -276,7 +276,7 @@ func TestLeasesOfAHeldCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, operator := made.GetLease().GetId(), leasev1connect.NewLeaseServiceClient(gateway.Client("operator"))
-	hold(t, gateway, "ann")
+	hold(t, gateway)
 	_, err = leasev1connect.NewLeaseServiceClient(gateway.Client("ann")).RenewLease(t.Context(), &leasev1.RenewLeaseRequest{LeaseId: id})
 	wantReason(t, "renewed", err, connect.CodePermissionDenied, rpcerror.ReasonCallerHeld)
 	if _, err := operator.RevokeLease(t.Context(), &leasev1.RevokeLeaseRequest{LeaseId: id, Wait: true}); err != nil {

@@ -12,13 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/fileledger"
 	"github.com/admin-gateway/admin-gateway/lease/redisledger"
-	"github.com/redis/go-redis/v9"
 )
 
 // ledgers are the two that there are.
@@ -74,6 +75,7 @@ func TestReplicasLearn(t *testing.T) {
 	t.Parallel()
 	for name, ledger := range ledgers(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			one, oneLooks := replica(t, ledger)
 			two, twoLooks := replica(t, ledger)
 			two.Read(t.Context())
@@ -195,11 +197,11 @@ func TestHoldsEnd(t *testing.T) {
 		if err := create(t, h, "ann", time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour - time.Nanosecond)
+		<-time.After(time.Hour - time.Nanosecond)
 		if !h.Held("ann") || len(h.all()) != 1 {
 			t.Error("it ends too early")
 		}
-		time.Sleep(time.Nanosecond)
+		<-time.After(time.Nanosecond)
 		if h.Held("ann") || len(h.all()) != 0 {
 			t.Error("it does not end")
 		}
@@ -247,6 +249,7 @@ func TestChangesAtOnceAreAllMade(t *testing.T) {
 	t.Parallel()
 	for name, ledger := range ledgers(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			made := make(chan error)
 			for i := range 4 {
 				h, _ := replica(t, ledger)
