@@ -25,11 +25,11 @@ import (
 const demoTimeout = time.Minute
 
 // defaultConsoleListen is where the pages of a demo are.
-const defaultConsoleListen = "127.0.0.1:8090"
+const defaultConsoleListen = "127.0.0.1:8082"
 
 type demoCommand struct {
 	Listen        string   `default:"127.0.0.1:8080" help:"Address to serve on; a loopback one."`
-	ConsoleListen string   `default:"127.0.0.1:8090" help:"Address of the pages for people; a loopback one. Empty: none. With port 0 in --listen, any port."`
+	ConsoleListen string   `default:"127.0.0.1:8082" help:"Address of the pages for people; a loopback one. Empty: none. With port 0 in --listen, any port."`
 	Once          bool     `help:"Exit after the sample calls; 0 when all went as they should."`
 	TLS           string   `name:"tls" placeholder:"DIR" help:"Serve over TLS, and write the certificate of the authority to DIR/ca.pem."`
 	AllowOrigin   []string `placeholder:"ORIGIN" help:"Let pages of a web origin call, such as http://localhost:3000; may be repeated."`

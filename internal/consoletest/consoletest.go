@@ -36,7 +36,9 @@ func Open(tb testing.TB, gateway *gatewaytest.Gateway, adjust ...func(*console.O
 	o := console.Options{
 		Server: rpc.Server{Server: gateway.Server, Copy: service.CopyMessage},
 		Pages:  pages.All(), Templates: pages.Templates(), Loopback: true, Version: "test",
-		Keys: func(context.Context) ([][]byte, error) { return [][]byte{[]byte("replicas have this key of logins")}, nil },
+		Keys: func(context.Context) ([][]byte, error) {
+			return [][]byte{[]byte("replicas have this key of logins")}, nil
+		},
 	}
 	for _, change := range adjust {
 		change(&o)

@@ -64,8 +64,8 @@ type actionView struct {
 }
 
 // act asks, or does.
-func (c *Console) act(w http.ResponseWriter, v *Visit, a *Action) {
-	ctx, cancel := context.WithTimeout(v.request.Context(), actionTimeout)
+func (c *Console) act(ctx context.Context, w http.ResponseWriter, v *Visit, a *Action) {
+	ctx, cancel := context.WithTimeout(ctx, actionTimeout)
 	defer cancel()
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(actionTimeout + writeTime)) // As in stream.
 	view := actionView{Frame: c.frame(v, a.Title), Action: a, Back: a.page.Path}

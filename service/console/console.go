@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	// DefaultLongest and DefaultIdle bound a session.
+	// DefaultLongest is how long a session lasts.
 	DefaultLongest = 8 * time.Hour
-	DefaultIdle    = 30 * time.Minute
+	// DefaultIdle is how long it lasts without a page.
+	DefaultIdle = 30 * time.Minute
 	// cookieName is that of a session's cookies.
 	cookieName = "gateway-console"
 	// maxForm bounds the body of a form, in bytes: a token has up to 16 KiB.
@@ -172,18 +173,19 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer v.end()
+	ctx := r.Context()
 	switch {
 	case action != nil:
-		c.act(w, v, action)
+		c.act(ctx, w, v, action)
 	case r.Method == http.MethodPost:
 		c.refuse(w, v, http.StatusMethodNotAllowed, "This page takes no forms.")
 	case page == nil, strings.HasSuffix(r.URL.Path, ".csv") && !isCSV:
 		c.refuse(w, v, http.StatusNotFound, "There is no such page.")
 	case isCSV:
-		c.csv(w, v, page)
+		c.csv(ctx, w, v, page)
 	case v.Query.Get(partParameter) != "":
-		c.fragment(w, v, page, v.Query.Get(partParameter))
+		c.fragment(ctx, w, v, page, v.Query.Get(partParameter))
 	default:
-		c.stream(w, v, page)
+		c.stream(ctx, w, v, page)
 	}
 }

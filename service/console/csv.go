@@ -18,8 +18,8 @@ type Table struct {
 }
 
 // csv sends the table of a page.
-func (c *Console) csv(w http.ResponseWriter, v *Visit, p *Page) {
-	ctx, cancel := context.WithTimeout(v.request.Context(), defaultDeadline)
+func (c *Console) csv(ctx context.Context, w http.ResponseWriter, v *Visit, p *Page) {
+	ctx, cancel := context.WithTimeout(ctx, defaultDeadline)
 	defer cancel()
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(defaultDeadline + writeTime)) // As in stream.
 	table, err := p.CSV(ctx, v)

@@ -64,7 +64,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.showLogin(w, r, next, fault, http.StatusInternalServerError)
 		return
 	}
-	http.Redirect(w, r, ownPath(next), http.StatusSeeOther)
+	http.Redirect(w, r, ownPath(next), http.StatusSeeOther) //nolint:gosec // It is a path of the console.
 }
 
 // logout ends a session. The secret of its forms proves that its user wants it.
@@ -78,7 +78,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) showLogin(w http.ResponseWriter, r *http.Request, next, fault string, status int) {
 	secret := rand.Text()
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where the console is served over TLS.
 		Name: c.formCookie(), Value: secret, Path: "/", MaxAge: int(formLife / time.Second), HttpOnly: true, Secure: c.jar.Secure, SameSite: http.SameSiteStrictMode,
 	})
 	c.views.write(w, r, status, "login", loginView{Frame: c.frame(nil, "Log in"), Secret: secret, Next: ownPath(next), Fault: fault})

@@ -21,8 +21,8 @@ const (
 
 // stream sends a page: its frame at once, then what is stored, then what is new, each part
 // as soon as it is there and wherever it belongs. One goroutine writes.
-func (c *Console) stream(w http.ResponseWriter, v *Visit, p *Page) {
-	ctx, cancel := context.WithCancel(v.request.Context())
+func (c *Console) stream(ctx context.Context, w http.ResponseWriter, v *Visit, p *Page) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sections := c.sections(v, p)
 	longest := time.Duration(0)
@@ -34,7 +34,7 @@ func (c *Console) stream(w http.ResponseWriter, v *Visit, p *Page) {
 	_ = out.controller.SetWriteDeadline(time.Now().Add(longest*time.Duration(1+len(sections)/atOnce) + writeTime))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no") // A proxy that keeps parts back would undo this.
-	page := pageView{Frame: c.frame(v, p.Title), ControlsHTML: c.controls(v, p)}
+	page := pageView{Frame: c.frame(v, p.Title), ControlsHTML: c.controls(ctx, v, p)}
 	out.write("page-begin", page)
 	if v.request.Method == http.MethodHead {
 		return
@@ -62,7 +62,7 @@ type pageView struct {
 }
 
 // controls are what stands above the parts.
-func (c *Console) controls(v *Visit, p *Page) template.HTML {
+func (c *Console) controls(ctx context.Context, v *Visit, p *Page) template.HTML {
 	if p.Controls == "" {
 		return ""
 	}
@@ -72,7 +72,7 @@ func (c *Console) controls(v *Visit, p *Page) template.HTML {
 	}
 	var b bytes.Buffer
 	if err := c.views.templates.ExecuteTemplate(&b, p.Controls, shown); err != nil {
-		c.options.Logger.ErrorContext(v.request.Context(), "the head of a page cannot be shown", "page", p.Path, "error", err.Error())
+		c.options.Logger.ErrorContext(ctx, "the head of a page cannot be shown", "page", p.Path, "error", err.Error())
 		return ""
 	}
 	return template.HTML(b.String()) //nolint:gosec // A template of html/template has made it.
@@ -176,13 +176,13 @@ func (c *Console) reporter(ctx context.Context, s section, news chan<- section) 
 }
 
 // fragment sends one part of a page alone, for its script.
-func (c *Console) fragment(w http.ResponseWriter, v *Visit, p *Page, id string) {
+func (c *Console) fragment(ctx context.Context, w http.ResponseWriter, v *Visit, p *Page, id string) {
 	for _, s := range c.sections(v, p) {
 		if s.Part.ID != id {
 			continue
 		}
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.Part.deadline() + writeTime)) // As in stream.
-		s = c.renew(v.request.Context(), v, s, nil)
+		s = c.renew(ctx, v, s, nil)
 		// Its heading must not have the id of one on the page.
 		s.Turn += 1000 + int(v.Now.Unix()%1_000_000)
 		status := http.StatusOK

@@ -104,7 +104,7 @@ func (j *Jar) clear(w http.ResponseWriter, n int) { http.SetCookie(w, j.cookie(n
 func (j *Jar) cookie(n int, value string, maxAge int) *http.Cookie {
 	// Lax and not Strict: a link to a page, in a message or a runbook, finds its reader
 	// logged in. Nothing is changed by a GET.
-	return &http.Cookie{Name: j.name(n), Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: j.Secure, SameSite: http.SameSiteLaxMode}
+	return &http.Cookie{Name: j.name(n), Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: j.Secure, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure where browsers come over TLS.
 }
 
 // Get is the session of a request, if it has one that has not ended. Renew says that its
