@@ -17,5 +17,6 @@ func Templates() fs.FS { return templates }
 func All() []*console.Page {
 	return []*console.Page{
 		overview(),
+		costs(),
 	}
 }
