@@ -10,6 +10,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/service/console"
 	"github.com/admin-gateway/admin-gateway/service/console/money"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // Permissions of limits and alerts, of the organization and of projects.
@@ -47,7 +48,7 @@ func gatherLimits(ctx context.Context, v *console.Visit) (any, error) {
 	month, err := monthSpending(ctx, v)
 	if err == nil {
 		view.Spent = true
-	} else if connect.CodeOf(err) != connect.CodePermissionDenied {
+	} else if rpcerror.ToCaller(err).Code != connect.CodePermissionDenied {
 		return nil, err
 	}
 	_, limited := v.Access.Projects(permissionLimit)

@@ -16,6 +16,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/service/console"
 	"github.com/admin-gateway/admin-gateway/service/console/money"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 const (
@@ -70,8 +71,14 @@ type spending struct {
 	others int // amounts that are not in the currency, or no numbers
 }
 
-// errNoProject is the error for a project that is not one of the caller's.
-var errNoProject = connect.NewError(connect.CodePermissionDenied, "the caller has no access to the costs of this project")
+// errNoProject is the error for a project that is not one of the caller's. The gateway
+// would refuse the call as well.
+func errNoProject(permission string) error {
+	return &rpcerror.Error{
+		Code: connect.CodePermissionDenied, Reason: rpcerror.ReasonPermissionDenied, Metadata: map[string]string{"permission": permission},
+		Message: "the caller lacks the permission " + permission + " in this project",
+	}
+}
 
 // projectsOf are the projects that a request names: the one that was chosen, or those
 // that the caller's permission is limited to. None: the whole organization.
@@ -79,13 +86,13 @@ func projectsOf(v *console.Visit, permission, chosen string) ([]string, error) {
 	ids, limited := v.Access.Projects(permission)
 	switch {
 	case chosen == "" && limited && len(ids) == 0:
-		return nil, errNoProject
+		return nil, errNoProject(permission)
 	case chosen == "" && limited:
 		return ids, nil
 	case chosen == "":
 		return nil, nil
 	case limited && !slices.Contains(ids, chosen):
-		return nil, errNoProject
+		return nil, errNoProject(permission)
 	default:
 		return []string{chosen}, nil
 	}
