@@ -12,12 +12,12 @@ import (
 )
 
 // costs is the page of what was spent.
-func costs() *console.Page {
+func costs(memo *plot.Memo) *console.Page {
 	return &console.Page{
 		Path: "/costs", Title: "Costs", Needs: []string{permissionCosts},
 		Controls: "costs-controls", Prepare: prepareCosts, CSV: costsCSV,
 		Parts: []console.Part{
-			{ID: "costs", Title: "Costs", Needs: permissionCosts, Wide: true, Gather: gatherCosts, Template: "costs", Deadline: 3 * time.Minute},
+			{ID: "costs", Title: "Costs", Needs: permissionCosts, Wide: true, Gather: costsGatherer(memo), Template: "costs", Deadline: 3 * time.Minute},
 		},
 	}
 }
@@ -94,7 +94,11 @@ const shown = plot.MaxSeries - 1
 // nothing stands for an empty key: what the upstream has not split.
 const nothing = "(none)"
 
-func gatherCosts(ctx context.Context, v *console.Visit) (any, error) {
+func costsGatherer(memo *plot.Memo) func(context.Context, *console.Visit) (any, error) {
+	return func(ctx context.Context, v *console.Visit) (any, error) { return gatherCosts(ctx, v, memo) }
+}
+
+func gatherCosts(ctx context.Context, v *console.Visit, memo *plot.Memo) (any, error) {
 	c := choiceOf(v)
 	all, err := gatherSpending(ctx, v, c.span, c.split, c.Project)
 	if err != nil {
@@ -107,7 +111,7 @@ func gatherCosts(ctx context.Context, v *console.Visit) (any, error) {
 	view := costsView{
 		Choice: c, Total: all.total.String(), Days: len(all.days), Mean: all.total.Scaled(1, int64(len(all.days))).String(), Others: all.others, Currency: "USD",
 	}
-	if view.Plot, view.Rows, err = all.shown("Costs by day, in dollars", c.Lines, names); err != nil {
+	if view.Plot, view.Rows, err = all.shown(memo, "Costs by day, in dollars", c.Lines, names); err != nil {
 		return nil, err
 	}
 	for i := len(all.days) - 1; i >= 0; i-- {
@@ -117,13 +121,13 @@ func gatherCosts(ctx context.Context, v *console.Visit) (any, error) {
 }
 
 // shown is a plot of what was spent, and the keys with their colours.
-func (a *spending) shown(title string, lines bool, names map[string]string) (template.HTML, []costRow, error) {
+func (a *spending) shown(memo *plot.Memo, title string, lines bool, names map[string]string) (template.HTML, []costRow, error) {
 	chart := plot.Chart{Title: title, Lines: lines, Format: dollars}
 	step := 1 // Long ranges are drawn by weeks.
 	if len(a.days) > 2*fewDays {
 		step = 7
 	}
-	for i := 0; i < len(a.days); i += step {
+	for i := len(a.days) % step; i < len(a.days); i += step { // The last week is a whole one.
 		chart.Labels = append(chart.Labels, a.span.from.Add(time.Duration(i)*day).Format("2 Jan"))
 	}
 	ranked := a.ranked()
@@ -147,15 +151,18 @@ func (a *spending) shown(title string, lines bool, names map[string]string) (tem
 	if len(ranked) > shown {
 		chart.Series = append(chart.Series, plot.Series{Name: "others", Values: drawn(rest, step)})
 	}
-	image, err := chart.HTML()
+	image, err := memo.HTML(chart)
 	return image, rows, err
 }
 
 // drawn are the values of a series, in steps of days.
 func drawn(days []money.Sum, step int) []float64 {
-	values := make([]float64, (len(days)+step-1)/step)
-	for i := range days {
-		values[i/step] += days[i].Float()
+	values := make([]float64, len(days)/step)
+	first := len(days) % step
+	for i := range values {
+		for _, one := range days[first+i*step : first+(i+1)*step] {
+			values[i] += one.Float()
+		}
 	}
 	return values
 }

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/service/console"
+	"github.com/admin-gateway/admin-gateway/service/console/plot"
 )
 
 // overview is the first page: what an operator asks first.
-func overview() *console.Page {
+func overview(memo *plot.Memo) *console.Page {
 	return &console.Page{
 		Path: "/", Title: "Overview",
 		Parts: []console.Part{
-			{ID: "month", Title: "Costs this month", Needs: permissionCosts, Wide: true, Gather: gatherMonth, Template: "month", Refresh: 5 * time.Minute},
+			{ID: "month", Title: "Costs this month", Needs: permissionCosts, Wide: true, Gather: monthGatherer(memo), Template: "month", Refresh: 5 * time.Minute},
 			{ID: "limits", Title: "Spend limits and alerts", Gather: gatherLimits, Template: "limits", Refresh: 5 * time.Minute},
 			{ID: "models", Title: "Usage by model this month", Needs: permissionUsage, Gather: gatherModels, Template: "models", Refresh: 5 * time.Minute},
 			{ID: "budget", Title: "Budget of the upstream", Needs: "budget.read", Gather: gatherBudget, Template: "budget", Refresh: 5 * time.Second},
@@ -42,7 +43,11 @@ func monthSpending(ctx context.Context, v *console.Visit) (*spending, error) {
 	return gatherSpending(ctx, v, thisMonth(v.Now), splitOf("project"), "")
 }
 
-func gatherMonth(ctx context.Context, v *console.Visit) (any, error) {
+func monthGatherer(memo *plot.Memo) func(context.Context, *console.Visit) (any, error) {
+	return func(ctx context.Context, v *console.Visit) (any, error) { return gatherMonth(ctx, v, memo) }
+}
+
+func gatherMonth(ctx context.Context, v *console.Visit, memo *plot.Memo) (any, error) {
 	all, err := monthSpending(ctx, v)
 	if err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func gatherMonth(ctx context.Context, v *console.Visit) (any, error) {
 	if n := len(all.days); n > 1 {
 		view.Yesterday = all.days[n-2].String()
 	}
-	if view.Plot, view.Rows, err = all.shown("Costs this month by day and project, in dollars", false, projectNames(ctx, v)); err != nil {
+	if view.Plot, view.Rows, err = all.shown(memo, "Costs this month by day and project, in dollars", false, projectNames(ctx, v)); err != nil {
 		return nil, err
 	}
 	if len(view.Rows) > maxRows {

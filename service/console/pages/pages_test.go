@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // paths are the pages, with choices that show as much as there is.
 func paths() []string {
-	return []string{"/", "/costs", "/costs?range=90d&by=key", "/costs?range=2y&by=line_item&plot=lines", "/costs?range=days&from=2026-01-01&to=2026-01-31&by=user", "/costs?by=model", "/costs?by=none"}
+	return []string{"/", "/costs", "/costs?range=90d&by=key", "/costs?range=year&by=line_item&plot=lines", "/costs?range=days&from=2026-01-01&to=2026-01-31&by=user", "/costs?by=model", "/costs?by=none"}
 }
 
 // policyFor has callers with little: one project, and no permission for what the pages are
@@ -116,7 +116,7 @@ func TestOneProject(t *testing.T) {
 	if !slices.ContainsFunc(r.other, func(id string) bool { return strings.Contains(seen, id) }) {
 		t.Fatal("nobody sees the other projects")
 	}
-	for _, path := range append(paths(), "/costs?project="+r.other[0], "/costs.csv?range=2y&by=key", "/costs.csv?range=2y", "/costs.csv?by=key&project="+r.other[0], "/costs?part=costs&range=2y&by=key", "/?part=month") {
+	for _, path := range append(paths(), "/costs?project="+r.other[0], "/costs.csv?range=90d&by=key", "/costs.csv?by=key&project="+r.other[0], "/costs?part=costs&range=90d&by=key", "/?part=month") {
 		a := one.Get(path)
 		text := strings.ReplaceAll(a.Text, "project="+r.other[0], "")                // What it asked for itself.
 		text = strings.ReplaceAll(text, `name="project" value="`+r.other[0]+`"`, "") // As above.

@@ -44,7 +44,9 @@ type size struct {
 }
 
 // sizes are those for wide and for narrow pages; the style shows one.
-func sizes() []size { return []size{{"plot for-wide", 920, 260, 16}, {"plot for-narrow", 380, 230, 5}} }
+func sizes() []size {
+	return []size{{"plot for-wide", 1240, 270, 16}, {"plot for-narrow", 380, 230, 5}}
+}
 
 // HTML is the drawing, in its two sizes.
 func (c Chart) HTML() (template.HTML, error) {
@@ -74,14 +76,27 @@ func (c Chart) HTML() (template.HTML, error) {
 	return template.HTML(b.String()), nil //nolint:gosec // clean has written it, of known elements alone.
 }
 
+// fontSize is that of labels, in points: 12 pixels.
+const fontSize = 9
+
+// thinned are labels of which some have a text, as many as there is room for.
+func thinned(labels []string, most int) []string {
+	step := (len(labels) + most - 1) / most
+	some := make([]string, len(labels))
+	for i := 0; i < len(labels); i += step {
+		some[i] = labels[i]
+	}
+	return some
+}
+
 func (c Chart) draw(s size) ([]byte, error) {
 	values := make([][]float64, len(c.Series))
 	for i, series := range c.Series {
 		values[i] = series.Values
 	}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: s.width, Height: s.height, Theme: theme()})
-	font := charts.FontStyle{FontSize: 12, FontColor: ink}
-	below := charts.CategoryAxisOption{Labels: c.Labels, LabelFontStyle: font, LabelCount: min(s.labels, len(c.Labels))}
+	font := charts.FontStyle{FontSize: fontSize, FontColor: ink}
+	below := charts.CategoryAxisOption{Labels: thinned(c.Labels, s.labels), LabelFontStyle: font, LabelCount: len(c.Labels)}
 	left := []charts.ValueAxisOption{{LabelFontStyle: font, ValueFormatter: c.Format, Min: charts.Ptr(0.0), LabelCount: 5}}
 	hidden := charts.LegendOption{Show: charts.Ptr(false)}
 	padding := charts.NewBox(6, 6, 10, 2)

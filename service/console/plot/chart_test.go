@@ -83,6 +83,33 @@ func TestChartBounds(t *testing.T) {
 	}
 }
 
+// TestMemo: a drawing that is remembered is the same, one of other values is another, and
+// the oldest gives way.
+func TestMemo(t *testing.T) {
+	t.Parallel()
+	var m Memo
+	chart := func(n int) Chart {
+		return Chart{Title: "t", Labels: []string{"a", "b"}, Series: []Series{{Values: []float64{1, float64(n)}}}, Format: func(float64) string { return "" }}
+	}
+	for _, n := range []int{2, 3, 2} {
+		want, err := chart(n).HTML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.HTML(chart(n)); err != nil || got != want {
+			t.Errorf("%d: another drawing, %v", n, err)
+		}
+	}
+	for n := range 2 * maxDrawings {
+		if _, err := m.HTML(chart(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(m.known) != maxDrawings {
+		t.Errorf("%d drawings are kept", len(m.known))
+	}
+}
+
 func BenchmarkChart(b *testing.B) {
 	c := Chart{Format: func(v float64) string { return strconv.FormatFloat(v, 'f', 0, 64) }}
 	for day := range 31 {
