@@ -54,7 +54,7 @@ type rig struct {
 	own, other []string // ids of projects, and of their keys
 }
 
-func newRig(t *testing.T, options ...gatewaytest.Option) *rig {
+func newRig(t *testing.T) *rig {
 	t.Helper()
 	box := gatewaytest.NewSandbox(t, sandbox.Options{})
 	keys, err := box.ProjectKeys("")
@@ -70,9 +70,8 @@ func newRig(t *testing.T, options ...gatewaytest.Option) *rig {
 			r.other = append(r.other, key.ProjectID, key.ID)
 		}
 	}
-	r.Gateway = gatewaytest.New(t, append([]gatewaytest.Option{
-		gatewaytest.WithSandbox(box), gatewaytest.WithMemoryCache(), gatewaytest.WithPolicy(fmt.Sprintf(policyFor, own)),
-	}, options...)...)
+	r.Gateway = gatewaytest.New(t,
+		gatewaytest.WithSandbox(box), gatewaytest.WithMemoryCache(), gatewaytest.WithPolicy(fmt.Sprintf(policyFor, own)))
 	r.console = consoletest.Open(t, r.Gateway)
 	return r
 }

@@ -5,7 +5,7 @@ import (
 	"html/template"
 	"strings"
 
-	"github.com/go-analyze/charts"
+	"github.com/go-analyze/charts" //nolint:misspell // Its name.
 )
 
 // MaxSeries bounds the series of a chart: the style has as many colours.

@@ -2,7 +2,7 @@
 // the page's style, for light and for dark, and it has neither styles nor scripts, which
 // the page's policy would refuse.
 //
-// The drawing is that of go-analyze/charts. What it makes is read again, and only known
+// A library for charts draws. What it makes is read again, and only known
 // elements and attributes are written: colours become classes. No text of others gets into
 // a drawing; names are in the legend beside it.
 //

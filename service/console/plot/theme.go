@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/go-analyze/charts"
+	"github.com/go-analyze/charts" //nolint:misspell // Its name.
 )
 
 // The colours of a drawing stand for classes, by which the style of the page gives it
