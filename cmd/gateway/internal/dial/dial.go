@@ -24,10 +24,10 @@ import (
 )
 
 const (
-	// TokenVariable is the environment variable with the caller's token, and
-	// OlderTokenVariable the one of earlier versions, which is read where the other is
-	// not set. Programs that a command runs get neither.
-	TokenVariable      = "GATEWAY_TOKEN"
+	// TokenVariable is the environment variable with the caller's token. A program that a
+	// command runs does not get it.
+	TokenVariable = "GATEWAY_TOKEN"
+	// OlderTokenVariable is that of earlier versions, and is read where the other is not set.
 	OlderTokenVariable = "ADMIN_GATEWAY_TOKEN"
 	// maxToken bounds a token: no credential of a gateway is longer.
 	maxToken = 64 << 10

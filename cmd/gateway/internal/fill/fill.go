@@ -105,8 +105,7 @@ func inside(field protoreflect.FieldDescriptor, path []string, value string) ([]
 // nest puts JSON into objects with these members, the first outermost.
 func nest(path []string, inner []byte) []byte {
 	for i := len(path) - 1; i >= 0; i-- {
-		name, _ := json.Marshal(path[i]) // A string always has one.
-		outer := append([]byte{'{'}, name...)
+		outer := append([]byte{'{'}, quoted(path[i])...)
 		outer = append(append(append(outer, ':'), inner...), '}')
 		inner = outer
 	}
@@ -118,13 +117,21 @@ func scalar(field protoreflect.FieldDescriptor, value string) []byte {
 	if !textual(field) {
 		return []byte(value)
 	}
-	text, _ := json.Marshal(value)
-	return text
+	return quoted(value)
+}
+
+// quoted is a text as JSON.
+func quoted(text string) []byte {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // Every string has a form: what is no UTF-8 is replaced.
+	}
+	return quoted
 }
 
 // textual says whether the values of a field are texts in ProtoJSON.
 func textual(field protoreflect.FieldDescriptor) bool {
-	switch field.Kind() {
+	switch field.Kind() { //nolint:exhaustive // Those that JSON writes as texts.
 	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.EnumKind,
 		protoreflect.Int64Kind, protoreflect.Uint64Kind, protoreflect.Sint64Kind, protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind:
 		return true
@@ -133,6 +140,7 @@ func textual(field protoreflect.FieldDescriptor) bool {
 		case "google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask", "google.protobuf.StringValue":
 			return true
 		}
+	default:
 	}
 	return false
 }
