@@ -56,6 +56,7 @@ type Gateway struct {
 	cache       *readCache
 	idempotency *keyedWrites
 	budget      *budget
+	fleet       *replicas
 	leases      *leasing   // nil: none are given
 	adminKeys   *rotations // nil: the admin key is not rotated
 	audit       *auditLog
@@ -64,6 +65,7 @@ type Gateway struct {
 	http        *Listener
 	grpc        *grpcListener // nil without an address
 	vault       *Listener     // nil without an address
+	console     *Listener     // nil without an address
 	ops         *Listener     // nil without an address
 }
 
@@ -106,6 +108,9 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
 		return err
 	}
+	if g.fleet, err = openFleet(ctx, &g.opened, conf, o.Logger); err != nil {
+		return err
+	}
 	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
 		return err
 	}
@@ -113,7 +118,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.leases, err = openLeases(ctx, &g.opened, conf, key, g.access.policy, o.Stopping, o.Logger); err != nil {
 		return err
 	}
-	if g.adminKeys, err = openAdminKeys(keyFile, conf.Limits.LongestCall, key, g.leases, o.Logger); err != nil {
+	if g.adminKeys, err = openAdminKeys(keyFile, conf.Limits.LongestCall, key, g.leases, g.fleet.Replica(), o.Logger); err != nil {
 		return err
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
@@ -124,7 +129,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 // openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
-	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.leases, g.audit, g.access, o.Log)
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, o.Log)
 	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
@@ -157,6 +162,11 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	if g.vault, err = openVault(ctx, &g.opened, conf, server, catalog, secure, connections); err != nil {
 		return err
 	}
+	if g.console, err = openConsole(ctx, &g.opened, conf, consoleSurroundings{
+		server: server, adminKey: key, secure: secure, connections: connections, version: o.Version, ending: o.Stopping, logger: o.Logger,
+	}); err != nil {
+		return err
+	}
 	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(conf.OpsListen, registry, g.ready, o.Level, o.Logger), connections, o.Logger); err != nil {
 		return err
 	}
@@ -164,13 +174,16 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		ready: g.ready, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
 		work:       []runner{g.leases, g.adminKeys},
-		background: []runner{g.access, g.cache, g.leases.opening(), g.ready, g.audit},
+		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)
 	}
 	if g.vault != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.vault)
+	}
+	if g.console != nil {
+		g.lifecycle.doors = append(g.lifecycle.doors, g.console)
 	}
 	if g.ops != nil {
 		g.lifecycle.background = append(g.lifecycle.background, g.ops)
@@ -183,6 +196,9 @@ func (g *Gateway) leave() {
 	g.http.port.Leave()
 	if g.vault != nil {
 		g.vault.port.Leave()
+	}
+	if g.console != nil {
+		g.console.port.Leave()
 	}
 }
 
@@ -198,11 +214,19 @@ func (g *Gateway) VaultURL() string {
 	return g.vault.URL()
 }
 
+// ConsoleURL returns the address of the pages for people; "" where there are none.
+func (g *Gateway) ConsoleURL() string {
+	if g.console == nil {
+		return ""
+	}
+	return g.console.URL()
+}
+
 // Run serves until ctx ends or a component fails, and then drains calls in flight.
 // It must be called once.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.warnOfPlaintext(ctx)
-	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "vault_listen", g.vault.Address(), "ops_listen", g.ops.Address(), "tls", g.secure,
+	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "vault_listen", g.vault.Address(), "console_listen", g.console.Address(), "ops_listen", g.ops.Address(), "tls", g.secure,
 		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "version", g.version)
 	return g.lifecycle.run(ctx)
 }
@@ -211,7 +235,7 @@ func (g *Gateway) warnOfPlaintext(ctx context.Context) {
 	if g.secure {
 		return
 	}
-	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}, {"vault_listen", g.config.VaultListen}} {
+	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}, {"vault_listen", g.config.VaultListen}, {"console_listen", g.config.ConsoleListen}} {
 		if host, _, _ := net.SplitHostPort(l.address); l.address != "" && !config.IsLoopback(host) {
 			g.logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", l.key)
 		}
