@@ -66,7 +66,7 @@ type Verdict struct {
 func Answer(methods *catalog.Catalog, set *callers.Set, q Question, now time.Time) (Verdict, error) {
 	method, err := methods.Find(q.RPC)
 	if err != nil {
-		return Verdict{}, faultf(PartRPC, "%v; gateway catalog lists all of them", err)
+		return Verdict{}, faultf(PartRPC, "%v", err)
 	}
 	if set.Limiter(q.Caller) == nil {
 		return Verdict{}, faultf(PartCaller, "the policy has no caller %q", q.Caller)
