@@ -109,7 +109,7 @@ func TestPolicyIsNotForProjects(t *testing.T) {
 	policies := controlv1connect.NewPolicyServiceClient(gateway.Client("team"))
 	_, list := policies.ListCallers(t.Context(), &controlv1.ListCallersRequest{})
 	_, get := policies.GetCaller(t.Context(), &controlv1.GetCallerRequest{Name: "root"})
-	_, test := policies.TestCallerPermission(t.Context(), &controlv1.TestCallerPermissionRequest{Name: "root", Method: "UserService/ListUsers"})
+	_, test := policies.CheckCallerPermission(t.Context(), &controlv1.CheckCallerPermissionRequest{Name: "root", Method: "UserService/ListUsers"})
 	for _, err := range []error{list, get, test} {
 		if connect.CodeOf(err) != connect.CodePermissionDenied {
 			t.Errorf("a caller of one project: %v", err)
@@ -132,11 +132,11 @@ func TestCallerPermissions(t *testing.T) {
 		{"ProjectService/UpdateProject", "proj_a", "false denied denies[0] "},
 		{"UserService/ListUsers", "", "false no_permission  "},
 	} {
-		request := &controlv1.TestCallerPermissionRequest{Name: "team", Method: test.method}
+		request := &controlv1.CheckCallerPermissionRequest{Name: "team", Method: test.method}
 		if test.project != "" {
 			request.Request = &structpb.Struct{Fields: map[string]*structpb.Value{"project_id": structpb.NewStringValue(test.project)}}
 		}
-		got, err := policies.TestCallerPermission(t.Context(), request)
+		got, err := policies.CheckCallerPermission(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,13 +145,13 @@ func TestCallerPermissions(t *testing.T) {
 			t.Errorf("%s %q: %v; want %s", test.method, test.project, got, test.want)
 		}
 	}
-	for field, request := range map[string]*controlv1.TestCallerPermissionRequest{
+	for field, request := range map[string]*controlv1.CheckCallerPermissionRequest{
 		"name":       {Name: "nobody", Method: "ProjectService/GetProject"},
 		"method":     {Name: "team", Method: "ProjectService/Get"},
 		"request":    {Name: "team", Method: "ProjectService/GetProject", Request: &structpb.Struct{Fields: map[string]*structpb.Value{"x": structpb.NewNullValue()}}},
 		"lease_role": {Name: "team", Method: "ProjectService/GetProject", LeaseRole: "search"},
 	} {
-		_, err := policies.TestCallerPermission(t.Context(), request)
+		_, err := policies.CheckCallerPermission(t.Context(), request)
 		wantViolation(t, request.String(), err, field)
 	}
 }

@@ -39,8 +39,8 @@ const (
 	PartLeaseOf   Part = "lease-of"
 )
 
-// Fault is what is wrong with a question.
-type Fault struct {
+// QuestionError says what is wrong with a question.
+type QuestionError struct {
 	// Part is the part that is at fault.
 	Part Part
 	// Reason says what is wrong with it. It quotes the question.
@@ -48,10 +48,10 @@ type Fault struct {
 }
 
 // Error names the part by the flag of command can.
-func (f *Fault) Error() string { return "flag --" + string(f.Part) + ": " + f.Reason }
+func (e *QuestionError) Error() string { return "flag --" + string(e.Part) + ": " + e.Reason }
 
 func faultf(part Part, format string, args ...any) error {
-	return &Fault{part, fmt.Sprintf(format, args...)}
+	return &QuestionError{part, fmt.Sprintf(format, args...)}
 }
 
 // Verdict is the answer to a question.
@@ -61,7 +61,7 @@ type Verdict struct {
 	WithoutRequest bool
 }
 
-// Answer decides as the gateway would at a moment. It fails with a [*Fault] where the
+// Answer decides as the gateway would at a moment. It fails with a [*QuestionError] where the
 // question is faulty.
 func Answer(methods *catalog.Catalog, set *callers.Set, q Question, now time.Time) (Verdict, error) {
 	method, err := methods.Find(q.RPC)

@@ -43,9 +43,9 @@ type service struct {
 func Handlers(methods *catalog.Catalog, source Source) pipeline.Handlers {
 	s := service{methods, source, time.Now}
 	return pipeline.Handlers{
-		controlv1connect.PolicyServiceListCallersProcedure:          pipeline.Unary(s.list),
-		controlv1connect.PolicyServiceGetCallerProcedure:            pipeline.Unary(s.get),
-		controlv1connect.PolicyServiceTestCallerPermissionProcedure: pipeline.Unary(s.test),
+		controlv1connect.PolicyServiceListCallersProcedure:           pipeline.Unary(s.list),
+		controlv1connect.PolicyServiceGetCallerProcedure:             pipeline.Unary(s.get),
+		controlv1connect.PolicyServiceCheckCallerPermissionProcedure: pipeline.Unary(s.check),
 	}
 }
 
@@ -96,7 +96,7 @@ func (s service) get(_ context.Context, _ admission.Permit, request *controlv1.G
 	return &controlv1.GetCallerResponse{Policy: version(set), Caller: describe(set, request.GetName())}, nil
 }
 
-func (s service) test(_ context.Context, _ admission.Permit, request *controlv1.TestCallerPermissionRequest) (*controlv1.TestCallerPermissionResponse, error) {
+func (s service) check(_ context.Context, _ admission.Permit, request *controlv1.CheckCallerPermissionRequest) (*controlv1.CheckCallerPermissionResponse, error) {
 	set := s.source.Current()
 	question := explain.Question{
 		Caller: request.GetName(), RPC: request.GetMethod(), LeaseRole: request.GetLeaseRole(), LeaseOf: request.GetLeaseOf(),
@@ -109,13 +109,13 @@ func (s service) test(_ context.Context, _ admission.Permit, request *controlv1.
 		question.Request = string(text)
 	}
 	verdict, err := explain.Answer(s.catalog, set, question, s.now())
-	if fault, ok := errors.AsType[*explain.Fault](err); ok {
+	if fault, ok := errors.AsType[*explain.QuestionError](err); ok {
 		return nil, rpcerror.InvalidField(fields[fault.Part], fault.Reason, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &controlv1.TestCallerPermissionResponse{
+	return &controlv1.CheckCallerPermissionResponse{
 		Policy: version(set), Allowed: verdict.Allowed, Reason: verdict.Reason.String(), Permission: verdict.Permission, Rule: verdict.Grant,
 		ProjectId: verdict.Project, Explanation: verdict.String(), Conditional: verdict.Conditional(),
 	}, nil

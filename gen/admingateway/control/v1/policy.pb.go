@@ -258,8 +258,8 @@ func (x *GetCallerResponse) GetCaller() *Caller {
 	return nil
 }
 
-// Request for `TestCallerPermission`.
-type TestCallerPermissionRequest struct {
+// Request for `CheckCallerPermission`.
+type CheckCallerPermissionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The caller, as the policy names it.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -278,20 +278,20 @@ type TestCallerPermissionRequest struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *TestCallerPermissionRequest) Reset() {
-	*x = TestCallerPermissionRequest{}
+func (x *CheckCallerPermissionRequest) Reset() {
+	*x = CheckCallerPermissionRequest{}
 	mi := &file_admingateway_control_v1_policy_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *TestCallerPermissionRequest) String() string {
+func (x *CheckCallerPermissionRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*TestCallerPermissionRequest) ProtoMessage() {}
+func (*CheckCallerPermissionRequest) ProtoMessage() {}
 
-func (x *TestCallerPermissionRequest) ProtoReflect() protoreflect.Message {
+func (x *CheckCallerPermissionRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_admingateway_control_v1_policy_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -303,48 +303,48 @@ func (x *TestCallerPermissionRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use TestCallerPermissionRequest.ProtoReflect.Descriptor instead.
-func (*TestCallerPermissionRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use CheckCallerPermissionRequest.ProtoReflect.Descriptor instead.
+func (*CheckCallerPermissionRequest) Descriptor() ([]byte, []int) {
 	return file_admingateway_control_v1_policy_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *TestCallerPermissionRequest) GetName() string {
+func (x *CheckCallerPermissionRequest) GetName() string {
 	if x != nil {
 		return x.Name
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionRequest) GetMethod() string {
+func (x *CheckCallerPermissionRequest) GetMethod() string {
 	if x != nil {
 		return x.Method
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionRequest) GetRequest() *structpb.Struct {
+func (x *CheckCallerPermissionRequest) GetRequest() *structpb.Struct {
 	if x != nil {
 		return x.Request
 	}
 	return nil
 }
 
-func (x *TestCallerPermissionRequest) GetLeaseRole() string {
+func (x *CheckCallerPermissionRequest) GetLeaseRole() string {
 	if x != nil {
 		return x.LeaseRole
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionRequest) GetLeaseOf() string {
+func (x *CheckCallerPermissionRequest) GetLeaseOf() string {
 	if x != nil {
 		return x.LeaseOf
 	}
 	return ""
 }
 
-// Response of `TestCallerPermission`.
-type TestCallerPermissionResponse struct {
+// Response of `CheckCallerPermission`.
+type CheckCallerPermissionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The policy that was in force.
 	Policy *PolicyVersion `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
@@ -367,20 +367,20 @@ type TestCallerPermissionResponse struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *TestCallerPermissionResponse) Reset() {
-	*x = TestCallerPermissionResponse{}
+func (x *CheckCallerPermissionResponse) Reset() {
+	*x = CheckCallerPermissionResponse{}
 	mi := &file_admingateway_control_v1_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *TestCallerPermissionResponse) String() string {
+func (x *CheckCallerPermissionResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*TestCallerPermissionResponse) ProtoMessage() {}
+func (*CheckCallerPermissionResponse) ProtoMessage() {}
 
-func (x *TestCallerPermissionResponse) ProtoReflect() protoreflect.Message {
+func (x *CheckCallerPermissionResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_admingateway_control_v1_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -392,61 +392,61 @@ func (x *TestCallerPermissionResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use TestCallerPermissionResponse.ProtoReflect.Descriptor instead.
-func (*TestCallerPermissionResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use CheckCallerPermissionResponse.ProtoReflect.Descriptor instead.
+func (*CheckCallerPermissionResponse) Descriptor() ([]byte, []int) {
 	return file_admingateway_control_v1_policy_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *TestCallerPermissionResponse) GetPolicy() *PolicyVersion {
+func (x *CheckCallerPermissionResponse) GetPolicy() *PolicyVersion {
 	if x != nil {
 		return x.Policy
 	}
 	return nil
 }
 
-func (x *TestCallerPermissionResponse) GetAllowed() bool {
+func (x *CheckCallerPermissionResponse) GetAllowed() bool {
 	if x != nil {
 		return x.Allowed
 	}
 	return false
 }
 
-func (x *TestCallerPermissionResponse) GetReason() string {
+func (x *CheckCallerPermissionResponse) GetReason() string {
 	if x != nil {
 		return x.Reason
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionResponse) GetPermission() string {
+func (x *CheckCallerPermissionResponse) GetPermission() string {
 	if x != nil {
 		return x.Permission
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionResponse) GetRule() string {
+func (x *CheckCallerPermissionResponse) GetRule() string {
 	if x != nil {
 		return x.Rule
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionResponse) GetProjectId() string {
+func (x *CheckCallerPermissionResponse) GetProjectId() string {
 	if x != nil {
 		return x.ProjectId
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionResponse) GetExplanation() string {
+func (x *CheckCallerPermissionResponse) GetExplanation() string {
 	if x != nil {
 		return x.Explanation
 	}
 	return ""
 }
 
-func (x *TestCallerPermissionResponse) GetConditional() bool {
+func (x *CheckCallerPermissionResponse) GetConditional() bool {
 	if x != nil {
 		return x.Conditional
 	}
@@ -902,15 +902,15 @@ const file_admingateway_control_v1_policy_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\x13\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x02\xb2\xff\x18\x02H\x05R\x04name\"\x8c\x01\n" +
 	"\x11GetCallerResponse\x12>\n" +
 	"\x06policy\x18\x01 \x01(\v2&.admingateway.control.v1.PolicyVersionR\x06policy\x127\n" +
-	"\x06caller\x18\x02 \x01(\v2\x1f.admingateway.control.v1.CallerR\x06caller\"\x87\x02\n" +
-	"\x1bTestCallerPermissionRequest\x12'\n" +
+	"\x06caller\x18\x02 \x01(\v2\x1f.admingateway.control.v1.CallerR\x06caller\"\x88\x02\n" +
+	"\x1cCheckCallerPermissionRequest\x12'\n" +
 	"\x04name\x18\x01 \x01(\tB\x13\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x02\xb2\xff\x18\x02H\x05R\x04name\x12+\n" +
 	"\x06method\x18\x02 \x01(\tB\x13\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x02\xb2\xff\x18\x02H\x03R\x06method\x129\n" +
 	"\arequest\x18\x03 \x01(\v2\x17.google.protobuf.StructB\x06\xb2\xff\x18\x02H\x05R\arequest\x12,\n" +
 	"\n" +
 	"lease_role\x18\x04 \x01(\tB\r\xbaH\x04r\x02\x18?\xb2\xff\x18\x02H\x02R\tleaseRole\x12)\n" +
-	"\blease_of\x18\x05 \x01(\tB\x0e\xbaH\x05r\x03\x18\x80\x02\xb2\xff\x18\x02H\x05R\aleaseOf\"\xa7\x02\n" +
-	"\x1cTestCallerPermissionResponse\x12>\n" +
+	"\blease_of\x18\x05 \x01(\tB\x0e\xbaH\x05r\x03\x18\x80\x02\xb2\xff\x18\x02H\x05R\aleaseOf\"\xa8\x02\n" +
+	"\x1dCheckCallerPermissionResponse\x12>\n" +
 	"\x06policy\x18\x01 \x01(\v2&.admingateway.control.v1.PolicyVersionR\x06policy\x12\x18\n" +
 	"\aallowed\x18\x02 \x01(\bR\aallowed\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1e\n" +
@@ -963,13 +963,13 @@ const file_admingateway_control_v1_policy_proto_rawDesc = "" +
 	"projectIds\x12#\n" +
 	"\rproject_count\x18\x05 \x01(\x05R\fprojectCount\x12\x14\n" +
 	"\x05roles\x18\x06 \x03(\tR\x05roles\x12\x1c\n" +
-	"\tcondition\x18\a \x01(\tR\tcondition2\xb2\x03\n" +
+	"\tcondition\x18\a \x01(\tR\tcondition2\xb5\x03\n" +
 	"\rPolicyService\x12\x82\x01\n" +
 	"\vListCallers\x12+.admingateway.control.v1.ListCallersRequest\x1a,.admingateway.control.v1.ListCallersResponse\"\x18\xb2\xff\x18\x11\n" +
 	"\vpolicy.readH\x01\x18\x01\x90\x02\x01\x12|\n" +
 	"\tGetCaller\x12).admingateway.control.v1.GetCallerRequest\x1a*.admingateway.control.v1.GetCallerResponse\"\x18\xb2\xff\x18\x11\n" +
-	"\vpolicy.readH\x01\x18\x01\x90\x02\x01\x12\x9d\x01\n" +
-	"\x14TestCallerPermission\x124.admingateway.control.v1.TestCallerPermissionRequest\x1a5.admingateway.control.v1.TestCallerPermissionResponse\"\x18\xb2\xff\x18\x11\n" +
+	"\vpolicy.readH\x01\x18\x01\x90\x02\x01\x12\xa0\x01\n" +
+	"\x15CheckCallerPermission\x125.admingateway.control.v1.CheckCallerPermissionRequest\x1a6.admingateway.control.v1.CheckCallerPermissionResponse\"\x18\xb2\xff\x18\x11\n" +
 	"\vpolicy.readH\x01\x18\x01\x90\x02\x01B\x86\x01\n" +
 	"\x1aio.admingateway.control.v1P\x01ZLgithub.com/admin-gateway/admin-gateway/gen/admingateway/control/v1;controlv1\xaa\x02\x17AdminGateway.Control.V1b\x06proto3"
 
@@ -987,28 +987,28 @@ func file_admingateway_control_v1_policy_proto_rawDescGZIP() []byte {
 
 var file_admingateway_control_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_admingateway_control_v1_policy_proto_goTypes = []any{
-	(*ListCallersRequest)(nil),           // 0: admingateway.control.v1.ListCallersRequest
-	(*ListCallersResponse)(nil),          // 1: admingateway.control.v1.ListCallersResponse
-	(*GetCallerRequest)(nil),             // 2: admingateway.control.v1.GetCallerRequest
-	(*GetCallerResponse)(nil),            // 3: admingateway.control.v1.GetCallerResponse
-	(*TestCallerPermissionRequest)(nil),  // 4: admingateway.control.v1.TestCallerPermissionRequest
-	(*TestCallerPermissionResponse)(nil), // 5: admingateway.control.v1.TestCallerPermissionResponse
-	(*PolicyVersion)(nil),                // 6: admingateway.control.v1.PolicyVersion
-	(*Caller)(nil),                       // 7: admingateway.control.v1.Caller
-	(*CallerLimits)(nil),                 // 8: admingateway.control.v1.CallerLimits
-	(*CallerCredential)(nil),             // 9: admingateway.control.v1.CallerCredential
-	(*CallerRule)(nil),                   // 10: admingateway.control.v1.CallerRule
-	nil,                                  // 11: admingateway.control.v1.Caller.LabelsEntry
-	(*structpb.Struct)(nil),              // 12: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),        // 13: google.protobuf.Timestamp
+	(*ListCallersRequest)(nil),            // 0: admingateway.control.v1.ListCallersRequest
+	(*ListCallersResponse)(nil),           // 1: admingateway.control.v1.ListCallersResponse
+	(*GetCallerRequest)(nil),              // 2: admingateway.control.v1.GetCallerRequest
+	(*GetCallerResponse)(nil),             // 3: admingateway.control.v1.GetCallerResponse
+	(*CheckCallerPermissionRequest)(nil),  // 4: admingateway.control.v1.CheckCallerPermissionRequest
+	(*CheckCallerPermissionResponse)(nil), // 5: admingateway.control.v1.CheckCallerPermissionResponse
+	(*PolicyVersion)(nil),                 // 6: admingateway.control.v1.PolicyVersion
+	(*Caller)(nil),                        // 7: admingateway.control.v1.Caller
+	(*CallerLimits)(nil),                  // 8: admingateway.control.v1.CallerLimits
+	(*CallerCredential)(nil),              // 9: admingateway.control.v1.CallerCredential
+	(*CallerRule)(nil),                    // 10: admingateway.control.v1.CallerRule
+	nil,                                   // 11: admingateway.control.v1.Caller.LabelsEntry
+	(*structpb.Struct)(nil),               // 12: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),         // 13: google.protobuf.Timestamp
 }
 var file_admingateway_control_v1_policy_proto_depIdxs = []int32{
 	6,  // 0: admingateway.control.v1.ListCallersResponse.policy:type_name -> admingateway.control.v1.PolicyVersion
 	7,  // 1: admingateway.control.v1.ListCallersResponse.callers:type_name -> admingateway.control.v1.Caller
 	6,  // 2: admingateway.control.v1.GetCallerResponse.policy:type_name -> admingateway.control.v1.PolicyVersion
 	7,  // 3: admingateway.control.v1.GetCallerResponse.caller:type_name -> admingateway.control.v1.Caller
-	12, // 4: admingateway.control.v1.TestCallerPermissionRequest.request:type_name -> google.protobuf.Struct
-	6,  // 5: admingateway.control.v1.TestCallerPermissionResponse.policy:type_name -> admingateway.control.v1.PolicyVersion
+	12, // 4: admingateway.control.v1.CheckCallerPermissionRequest.request:type_name -> google.protobuf.Struct
+	6,  // 5: admingateway.control.v1.CheckCallerPermissionResponse.policy:type_name -> admingateway.control.v1.PolicyVersion
 	13, // 6: admingateway.control.v1.PolicyVersion.loaded_at:type_name -> google.protobuf.Timestamp
 	11, // 7: admingateway.control.v1.Caller.labels:type_name -> admingateway.control.v1.Caller.LabelsEntry
 	8,  // 8: admingateway.control.v1.Caller.limits:type_name -> admingateway.control.v1.CallerLimits
@@ -1018,10 +1018,10 @@ var file_admingateway_control_v1_policy_proto_depIdxs = []int32{
 	13, // 12: admingateway.control.v1.CallerCredential.expires_at:type_name -> google.protobuf.Timestamp
 	0,  // 13: admingateway.control.v1.PolicyService.ListCallers:input_type -> admingateway.control.v1.ListCallersRequest
 	2,  // 14: admingateway.control.v1.PolicyService.GetCaller:input_type -> admingateway.control.v1.GetCallerRequest
-	4,  // 15: admingateway.control.v1.PolicyService.TestCallerPermission:input_type -> admingateway.control.v1.TestCallerPermissionRequest
+	4,  // 15: admingateway.control.v1.PolicyService.CheckCallerPermission:input_type -> admingateway.control.v1.CheckCallerPermissionRequest
 	1,  // 16: admingateway.control.v1.PolicyService.ListCallers:output_type -> admingateway.control.v1.ListCallersResponse
 	3,  // 17: admingateway.control.v1.PolicyService.GetCaller:output_type -> admingateway.control.v1.GetCallerResponse
-	5,  // 18: admingateway.control.v1.PolicyService.TestCallerPermission:output_type -> admingateway.control.v1.TestCallerPermissionResponse
+	5,  // 18: admingateway.control.v1.PolicyService.CheckCallerPermission:output_type -> admingateway.control.v1.CheckCallerPermissionResponse
 	16, // [16:19] is the sub-list for method output_type
 	13, // [13:16] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name

@@ -29,9 +29,9 @@ const (
 	PolicyServiceListCallersProcedure = "/admingateway.control.v1.PolicyService/ListCallers"
 	// PolicyServiceGetCallerProcedure is the procedure name of the PolicyService's GetCaller RPC.
 	PolicyServiceGetCallerProcedure = "/admingateway.control.v1.PolicyService/GetCaller"
-	// PolicyServiceTestCallerPermissionProcedure is the procedure name of the PolicyService's
-	// TestCallerPermission RPC.
-	PolicyServiceTestCallerPermissionProcedure = "/admingateway.control.v1.PolicyService/TestCallerPermission"
+	// PolicyServiceCheckCallerPermissionProcedure is the procedure name of the PolicyService's
+	// CheckCallerPermission RPC.
+	PolicyServiceCheckCallerPermissionProcedure = "/admingateway.control.v1.PolicyService/CheckCallerPermission"
 )
 
 var (
@@ -51,11 +51,11 @@ var (
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
-	policyServiceTestCallerPermissionSpec = sync.OnceValue(func() connect.Spec {
+	policyServiceCheckCallerPermissionSpec = sync.OnceValue(func() connect.Spec {
 		return connect.Spec{
 			StreamType:       connect.StreamTypeUnary,
-			Schema:           v1.File_admingateway_control_v1_policy_proto.Services().ByName("PolicyService").Methods().ByName("TestCallerPermission"),
-			Procedure:        PolicyServiceTestCallerPermissionProcedure,
+			Schema:           v1.File_admingateway_control_v1_policy_proto.Services().ByName("PolicyService").Methods().ByName("CheckCallerPermission"),
+			Procedure:        PolicyServiceCheckCallerPermissionProcedure,
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
@@ -69,7 +69,7 @@ type PolicyServiceClient interface {
 	GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error)
 	// Decides on a call that a caller could make, as the gateway would at this moment, and
 	// makes no such call.
-	TestCallerPermission(context.Context, *v1.TestCallerPermissionRequest) (*v1.TestCallerPermissionResponse, error)
+	CheckCallerPermission(context.Context, *v1.CheckCallerPermissionRequest) (*v1.CheckCallerPermissionResponse, error)
 }
 
 // NewPolicyServiceClient constructs a client for the admingateway.control.v1.PolicyService service.
@@ -86,7 +86,7 @@ type PolicyServiceHandler interface {
 	GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error)
 	// Decides on a call that a caller could make, as the gateway would at this moment, and
 	// makes no such call.
-	TestCallerPermission(context.Context, *v1.TestCallerPermissionRequest) (*v1.TestCallerPermissionResponse, error)
+	CheckCallerPermission(context.Context, *v1.CheckCallerPermissionRequest) (*v1.CheckCallerPermissionResponse, error)
 }
 
 // RegisterPolicyServiceHandler registers svc as the admingateway.control.v1.PolicyService
@@ -96,7 +96,7 @@ func RegisterPolicyServiceHandler(server *connect.Server, svc PolicyServiceHandl
 	server.Register(
 		connect.Method{Spec: policyServiceListCallersSpec(), Handler: adapter.listCallers},
 		connect.Method{Spec: policyServiceGetCallerSpec(), Handler: adapter.getCaller},
-		connect.Method{Spec: policyServiceTestCallerPermissionSpec(), Handler: adapter.testCallerPermission},
+		connect.Method{Spec: policyServiceCheckCallerPermissionSpec(), Handler: adapter.checkCallerPermission},
 	)
 }
 
@@ -111,8 +111,8 @@ func (UnimplementedPolicyServiceHandler) GetCaller(context.Context, *v1.GetCalle
 	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.control.v1.PolicyService.GetCaller is not implemented")
 }
 
-func (UnimplementedPolicyServiceHandler) TestCallerPermission(context.Context, *v1.TestCallerPermissionRequest) (*v1.TestCallerPermissionResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.control.v1.PolicyService.TestCallerPermission is not implemented")
+func (UnimplementedPolicyServiceHandler) CheckCallerPermission(context.Context, *v1.CheckCallerPermissionRequest) (*v1.CheckCallerPermissionResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.control.v1.PolicyService.CheckCallerPermission is not implemented")
 }
 
 type policyServiceClient struct {
@@ -135,9 +135,9 @@ func (c *policyServiceClient) GetCaller(ctx context.Context, req *v1.GetCallerRe
 	return &res, nil
 }
 
-func (c *policyServiceClient) TestCallerPermission(ctx context.Context, req *v1.TestCallerPermissionRequest) (*v1.TestCallerPermissionResponse, error) {
-	var res v1.TestCallerPermissionResponse
-	if err := c.client.CallUnary(ctx, policyServiceTestCallerPermissionSpec(), req, &res); err != nil {
+func (c *policyServiceClient) CheckCallerPermission(ctx context.Context, req *v1.CheckCallerPermissionRequest) (*v1.CheckCallerPermissionResponse, error) {
+	var res v1.CheckCallerPermissionResponse
+	if err := c.client.CallUnary(ctx, policyServiceCheckCallerPermissionSpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -169,12 +169,12 @@ func (h policyServiceHandler) getCaller(ctx context.Context, _ connect.Spec, str
 	return stream.Send(res)
 }
 
-func (h policyServiceHandler) testCallerPermission(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
-	var req v1.TestCallerPermissionRequest
+func (h policyServiceHandler) checkCallerPermission(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.CheckCallerPermissionRequest
 	if err := stream.Receive(&req); err != nil {
 		return err
 	}
-	res, err := h.svc.TestCallerPermission(ctx, &req)
+	res, err := h.svc.CheckCallerPermission(ctx, &req)
 	if err != nil {
 		return err
 	}
