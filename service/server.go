@@ -31,6 +31,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/policy"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
@@ -186,7 +187,7 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}),
+	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), policy.Handlers(methods, options.Callers), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}),
 		options.Holds.Handlers(s.admission.Review), inventories.Handlers(), leased, keys)
 }
 
