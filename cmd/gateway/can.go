@@ -17,12 +17,13 @@ type policyFlags struct {
 }
 
 func (f policyFlags) load(std streams) (*build.Catalog, *callers.Set, error) {
-	conf, unknown, err := openConfig(f.Config, std)
+	conf, err := openConfig(f.Config, std)
 	if err != nil {
 		return nil, nil, err
 	}
-	unknown.Warn(std.err)
-	return build.Check(conf)
+	conf.unknown.Warn(std.err)
+	catalog, set, err := build.Check(conf.Config)
+	return catalog, set, conf.places.Locate(err)
 }
 
 type canCommand struct {

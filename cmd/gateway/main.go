@@ -54,13 +54,12 @@ func main() {
 	log.SetOutput(io.Discard)
 	// go-redis logs every failed connection. The metrics count them.
 	redis.SetLogger(silence{})
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
 	last := new(lastLines)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-signals
-		end()
+		end(signaled{<-signals})
 		// The second signal ends the process at once. The kernel's default action
 		// would not end the first process of a container.
 		second := <-signals
@@ -69,6 +68,12 @@ func main() {
 	}()
 	os.Exit(run(withLastLines(ctx, last), os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
+
+// signaled is why a command ends that got a signal.
+type signaled struct{ os.Signal }
+
+// Error names the signal.
+func (s signaled) Error() string { return "signal: " + s.String() }
 
 // killedBy returns the exit code for a signal, as a shell does: 130 or 143.
 func killedBy(s os.Signal) int {
