@@ -32,8 +32,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
+	"github.com/admin-gateway/admin-gateway/service/replicas"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
 	"github.com/admin-gateway/admin-gateway/service/session"
+	"github.com/admin-gateway/admin-gateway/service/spending"
+	"github.com/admin-gateway/admin-gateway/service/status"
 )
 
 const (
@@ -53,15 +56,6 @@ type Budget interface {
 	leases.Budget
 }
 
-// Fleet asks all replicas of this gateway, and answers them for this one. A *fleet.Fleet
-// is one.
-type Fleet interface {
-	// Handle answers the questions of a kind in this replica.
-	Handle(kind string, answer fleet.Answerer) error
-	// Ask asks every replica, this one among them, and names those without an answer.
-	Ask(ctx context.Context, kind string, payload []byte) (fleet.Answers, error)
-}
-
 // Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
 // required.
 type Options struct {
@@ -69,6 +63,11 @@ type Options struct {
 	Upstream pacing.Upstream
 	// Budget says how the upstream's budget is spent; nil does not pace.
 	Budget Budget
+	// Spending is the account of what each caller spends, which the budget is told to
+	// write as well; nil has none.
+	Spending *spending.Account
+	// Status is the state of this replica, for operators; nil knows nothing of it.
+	Status status.Source
 	// Cache stores answers to reads; nil asks the upstream every time.
 	Cache *readcache.Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -76,7 +75,7 @@ type Options struct {
 	Idempotency *idempotency.Outcomes
 	// Fleet asks all replicas, for the RPCs that are about all of them; nil is this
 	// process alone.
-	Fleet Fleet
+	Fleet replicas.Fleet
 	// Callers holds the policy in force.
 	Callers admission.Callers
 	// Authenticator says who makes a call.
@@ -183,7 +182,23 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
+	budgets, err := pacing.Handlers(pacing.Dependencies{Budget: budgetOf(options.Budget), Spending: options.Spending, Fleet: options.Fleet})
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	states, err := status.Handlers(options.Status, options.Fleet)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	return s.register(methods, readcache.Handlers(methods, options.Cache), budgets, states, session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
+}
+
+// budgetOf is the budget as package pacing takes it: nil for none.
+func budgetOf(b Budget) pacing.Budget {
+	if b == nil {
+		return nil
+	}
+	return b
 }
 
 // leased is the protection of what leases have; nil without leases.

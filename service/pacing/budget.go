@@ -8,9 +8,12 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/replicas"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/service/spending"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
@@ -22,22 +25,47 @@ type Budget interface {
 	Estimate(bucket string, flow pace.Flow) time.Duration
 }
 
-// budgetService answers admingateway.control.v1.BudgetService.
-type budgetService struct{ budget Budget }
+// Spending is the account of what callers spend. A *spending.Account is one.
+type Spending interface {
+	Snapshot() []spending.Load
+}
 
-// Handlers answer admingateway.control.v1.BudgetService. Without a budget they
-// fail: the gateway does not pace.
-func Handlers(budget Budget) pipeline.Handlers {
-	s := budgetService{budget}
-	return pipeline.Handlers{"/admingateway.control.v1.BudgetService/GetBudget": pipeline.Unary(s.getBudget)}
+// Dependencies are the inputs of [Handlers].
+type Dependencies struct {
+	// Budget is that of the upstream; nil for a gateway that does not pace.
+	Budget Budget
+	// Spending is the account of callers, and Fleet all replicas. Both are required.
+	Spending Spending
+	Fleet    replicas.Fleet
+}
+
+// budgetService answers admingateway.control.v1.BudgetService.
+type budgetService struct{ Dependencies }
+
+// Handlers answer admingateway.control.v1.BudgetService, and the questions of other
+// replicas for it. Without a budget they fail: the gateway does not pace.
+func Handlers(d Dependencies) (pipeline.Handlers, error) {
+	s := budgetService{d}
+	if err := d.Fleet.Handle(topKind, s.ownTop); err != nil {
+		return nil, err
+	}
+	return pipeline.Handlers{
+		controlv1connect.BudgetServiceGetBudgetProcedure: pipeline.Unary(s.getBudget),
+		controlv1connect.BudgetServiceGetTopProcedure:    pipeline.Unary(s.getTop),
+	}, nil
+}
+
+// errNotPaced is the error of a gateway without a budget.
+func errNotPaced() error {
+	return &rpcerror.Error{Code: connect.CodeFailedPrecondition, Reason: rpcerror.ReasonNoPacing, Message: "this gateway does not pace its calls"}
 }
 
 func (s budgetService) getBudget(ctx context.Context, _ admission.Permit, _ *controlv1.GetBudgetRequest) (*controlv1.GetBudgetResponse, error) {
-	if s.budget == nil {
-		return nil, &rpcerror.Error{Code: connect.CodeFailedPrecondition, Reason: rpcerror.ReasonNoPacing, Message: "this gateway does not pace its calls"}
+	if s.Budget == nil {
+		return nil, errNotPaced()
 	}
 	answer := &controlv1.GetBudgetResponse{}
-	for i, state := range s.budget.Snapshot(ctx) {
+	for i, state := range s.Budget.Snapshot(ctx) {
 		b := describeBucket(state)
 		if i == 0 {
 			answer.Organization, answer.Shared = b, state.Shared

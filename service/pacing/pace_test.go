@@ -10,11 +10,13 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
+	"github.com/admin-gateway/admin-gateway/internal/fleet"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/service/spending"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -221,13 +223,23 @@ func TestAccountOfAWrite(t *testing.T) {
 // TestBudgetServiceWithoutABudget: a gateway that does not pace says so.
 func TestBudgetServiceWithoutABudget(t *testing.T) {
 	t.Parallel()
-	m, ok := catalogtest.Gateway(t).Lookup("/admingateway.control.v1.BudgetService/GetBudget")
-	if !ok {
-		t.Fatal("the catalog has no GetBudget")
+	alone, err := fleet.New(fleet.Options{Replica: "alone"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	permit := admissiontest.Permit(t, m, m.Request.New().Interface())
-	err := pacing.Handlers(nil)[m.Procedure](t.Context(), permit, nil) // It has no answer to send.
-	if refused, ok := errors.AsType[*rpcerror.Error](err); !ok || refused.Reason != rpcerror.ReasonNoPacing {
-		t.Errorf("%v", err)
+	handlers, err := pacing.Handlers(pacing.Dependencies{Fleet: alone, Spending: spending.New(spending.Options{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for procedure, answer := range handlers {
+		m, ok := catalogtest.Gateway(t).Lookup(procedure)
+		if !ok {
+			t.Fatal("the catalog has no " + procedure)
+		}
+		permit := admissiontest.Permit(t, m, m.Request.New().Interface())
+		err := answer(t.Context(), permit, nil) // It has no answer to send.
+		if refused, ok := errors.AsType[*rpcerror.Error](err); !ok || refused.Reason != rpcerror.ReasonNoPacing {
+			t.Errorf("%s: %v", procedure, err)
+		}
 	}
 }

@@ -61,6 +61,7 @@ type Gateway struct {
 	adminKeys   *rotations // nil: the admin key is not rotated
 	audit       *auditLog
 	ready       *readiness
+	status      *liveState
 	secure      bool // callers connect over TLS
 	http        *Listener
 	grpc        *grpcListener // nil without an address
@@ -105,7 +106,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.idempotency, err = openIdempotency(ctx, &g.opened, conf, key, g.cache.events, o.Logger); err != nil {
 		return err
 	}
-	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
+	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), g.access.policy, o.Logger); err != nil {
 		return err
 	}
 	if g.fleet, err = openFleet(ctx, &g.opened, conf, o.Logger); err != nil {
@@ -123,13 +124,14 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
 	g.ready.leases = g.leases.degraded
+	g.status = newLiveState(g.version, g.access, g.ready)
 	return g.openDoors(ctx, o, key, catalog)
 }
 
 // openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
-	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, o.Log)
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, g.status, o.Log)
 	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
