@@ -30,6 +30,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/policy"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/replicas"
@@ -182,23 +183,31 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	budgets, err := pacing.Handlers(pacing.Dependencies{Budget: budgetOf(options.Budget), Spending: options.Spending, Fleet: options.Fleet})
+	operators, err := s.operators(methods)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	states, err := status.Handlers(options.Status, options.Fleet)
-	if err != nil {
-		return nil, fmt.Errorf("service: %w", err)
-	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), budgets, states, session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
+	return s.register(methods, readcache.Handlers(methods, options.Cache), operators, session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
 }
 
-// budgetOf is the budget as package pacing takes it: nil for none.
-func budgetOf(b Budget) pacing.Budget {
-	if b == nil {
-		return nil
+// operators are the handlers of what operators ask about the gateway itself.
+func (s *server) operators(methods *catalog.Catalog) (pipeline.Handlers, error) {
+	o := &s.options
+	d := pacing.Dependencies{Spending: o.Spending, Fleet: o.Fleet}
+	if o.Budget != nil {
+		d.Budget = o.Budget
 	}
-	return b
+	all, err := pacing.Handlers(d)
+	if err != nil {
+		return nil, err
+	}
+	states, err := status.Handlers(o.Status, o.Fleet)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(all, states)
+	maps.Copy(all, policy.Handlers(methods, o.Callers))
+	return all, nil
 }
 
 // leased is the protection of what leases have; nil without leases.
