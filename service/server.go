@@ -20,6 +20,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/adminkeys"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/agent"
+	"github.com/admin-gateway/admin-gateway/service/budget"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/connectdoor"
 	"github.com/admin-gateway/admin-gateway/service/health"
@@ -53,7 +54,7 @@ const (
 // Budget reports on the upstream's budget, to callers and for leases. A
 // *pace.Pacer is one.
 type Budget interface {
-	pacing.Budget
+	inventory.Budget
 	leases.Budget
 }
 
@@ -193,11 +194,11 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 // operators are the handlers of what operators ask about the gateway itself.
 func (s *server) operators(methods *catalog.Catalog) (pipeline.Handlers, error) {
 	o := &s.options
-	d := pacing.Dependencies{Spending: o.Spending, Fleet: o.Fleet}
+	d := budget.Dependencies{Spending: o.Spending, Fleet: o.Fleet}
 	if o.Budget != nil {
 		d.Budget = o.Budget
 	}
-	all, err := pacing.Handlers(d)
+	all, err := budget.Handlers(d)
 	if err != nil {
 		return nil, err
 	}

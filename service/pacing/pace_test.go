@@ -10,13 +10,10 @@ import (
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
-	"github.com/admin-gateway/admin-gateway/internal/fleet"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
-	"github.com/admin-gateway/admin-gateway/service/rpcerror"
-	"github.com/admin-gateway/admin-gateway/service/spending"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -217,29 +214,5 @@ func TestAccountOfAWrite(t *testing.T) {
 	ctx, call := account(t)
 	if _, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(&fakeUpstream{body: projectBody}, nil)).Invoke(ctx, read(t)); err != nil || call.Upstream != (accounting.Upstream{}) {
 		t.Errorf("a read: %+v, %v", call.Upstream, err)
-	}
-}
-
-// TestBudgetServiceWithoutABudget: a gateway that does not pace says so.
-func TestBudgetServiceWithoutABudget(t *testing.T) {
-	t.Parallel()
-	alone, err := fleet.New(fleet.Options{Replica: "alone"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handlers, err := pacing.Handlers(pacing.Dependencies{Fleet: alone, Spending: spending.New(spending.Options{})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for procedure, answer := range handlers {
-		m, ok := catalogtest.Gateway(t).Lookup(procedure)
-		if !ok {
-			t.Fatal("the catalog has no " + procedure)
-		}
-		permit := admissiontest.Permit(t, m, m.Request.New().Interface())
-		err := answer(t.Context(), permit, nil) // It has no answer to send.
-		if refused, ok := errors.AsType[*rpcerror.Error](err); !ok || refused.Reason != rpcerror.ReasonNoPacing {
-			t.Errorf("%s: %v", procedure, err)
-		}
 	}
 }

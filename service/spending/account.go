@@ -159,7 +159,7 @@ func (a *Account) Spent(name, bucket string, waited time.Duration, granted bool)
 	}
 	now, c := a.options.Now(), a.of(name)
 	c.touch(now)
-	millis := uint64(max(0, waited.Milliseconds())) //nolint:gosec // It is not negative.
+	millis := uint64(max(0, waited.Milliseconds()))
 	c.with(bucket, func(b *budget) {
 		// One whose account began between the two has a wait that was not noted.
 		b.waiting = max(0, b.waiting-1)

@@ -88,7 +88,7 @@ func own(s State) ([]byte, error) {
 	}
 	if s.Policy.SHA256 != "" {
 		replica.Policy = &controlv1.PolicyStatus{
-			Sha256: s.Policy.SHA256, LoadedAt: instant(s.Policy.Loaded), Callers: int32(s.Policy.Callers), //nolint:gosec // A policy has a bound.
+			Sha256: s.Policy.SHA256, LoadedAt: instant(s.Policy.Loaded), Callers: int32(s.Policy.Callers),
 			Failure: clip(s.Policy.Failure), FailedAt: instant(s.Policy.Failed),
 		}
 	}

@@ -1,4 +1,4 @@
-package pacing
+package budget
 
 import (
 	"cmp"
@@ -67,7 +67,7 @@ func (t *tops) into(answer *controlv1.GetTopResponse, limit int) {
 	slices.SortFunc(answer.GetCallers(), byWeight)
 	answer.LeftOut = t.leftOut
 	if more := len(answer.GetCallers()) - limit; more > 0 {
-		answer.LeftOut += int32(more) //nolint:gosec // At most those of all replicas.
+		answer.LeftOut += int32(more)
 		answer.Callers = answer.GetCallers()[:limit]
 	}
 	slices.SortFunc(t.budgets, func(x, y *controlv1.BudgetBucket) int { return cmp.Compare(x.GetName(), y.GetName()) })

@@ -1,4 +1,4 @@
-package pacing
+package budget
 
 import (
 	"context"
@@ -21,8 +21,6 @@ import (
 type Budget interface {
 	// Snapshot is the state of all buckets, the organization's first.
 	Snapshot(ctx context.Context) []pace.BucketState
-	// Estimate is how long a call that flow made now would wait.
-	Estimate(bucket string, flow pace.Flow) time.Duration
 }
 
 // Spending is the account of what callers spend. A *spending.Account is one.
@@ -39,13 +37,13 @@ type Dependencies struct {
 	Fleet    replicas.Fleet
 }
 
-// budgetService answers admingateway.control.v1.BudgetService.
-type budgetService struct{ Dependencies }
+// service answers admingateway.control.v1.BudgetService.
+type service struct{ Dependencies }
 
 // Handlers answer admingateway.control.v1.BudgetService, and the questions of other
 // replicas for it. Without a budget they fail: the gateway does not pace.
 func Handlers(d Dependencies) (pipeline.Handlers, error) {
-	s := budgetService{d}
+	s := service{d}
 	if err := d.Fleet.Handle(topKind, s.ownTop); err != nil {
 		return nil, err
 	}
@@ -60,7 +58,7 @@ func errNotPaced() error {
 	return &rpcerror.Error{Code: connect.CodeFailedPrecondition, Reason: rpcerror.ReasonNoPacing, Message: "this gateway does not pace its calls"}
 }
 
-func (s budgetService) getBudget(ctx context.Context, _ admission.Permit, _ *controlv1.GetBudgetRequest) (*controlv1.GetBudgetResponse, error) {
+func (s service) getBudget(ctx context.Context, _ admission.Permit, _ *controlv1.GetBudgetRequest) (*controlv1.GetBudgetResponse, error) {
 	if s.Budget == nil {
 		return nil, errNotPaced()
 	}

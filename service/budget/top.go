@@ -1,4 +1,4 @@
-package pacing
+package budget
 
 import (
 	"cmp"
@@ -23,7 +23,7 @@ const (
 )
 
 // getTop adds up what all replicas know.
-func (s budgetService) getTop(ctx context.Context, _ admission.Permit, request *controlv1.GetTopRequest) (*controlv1.GetTopResponse, error) {
+func (s service) getTop(ctx context.Context, _ admission.Permit, request *controlv1.GetTopRequest) (*controlv1.GetTopResponse, error) {
 	if s.Budget == nil {
 		return nil, errNotPaced()
 	}
@@ -36,14 +36,14 @@ func (s budgetService) getTop(ctx context.Context, _ admission.Permit, request *
 		all.add(part.Message, part.Self)
 	}
 	answer := &controlv1.GetTopResponse{
-		Replicas: int32(len(parts.All)), MissingReplicas: parts.Missing, UnknownReplicas: parts.Unknown, //nolint:gosec // At most those of a fleet.
+		Replicas: int32(len(parts.All)), MissingReplicas: parts.Missing, UnknownReplicas: parts.Unknown,
 	}
 	all.into(answer, int(cmp.Or(request.GetLimit(), defaultTop)))
 	return answer, nil
 }
 
 // ownTop is the part of this replica, as long as an answer may be.
-func (s budgetService) ownTop(ctx context.Context, _ []byte) ([]byte, error) {
+func (s service) ownTop(ctx context.Context, _ []byte) ([]byte, error) {
 	if s.Budget == nil {
 		return nil, errNotPaced()
 	}
@@ -63,7 +63,7 @@ func (s budgetService) ownTop(ctx context.Context, _ []byte) ([]byte, error) {
 	for len(own.GetCallers()) > 0 && proto.Size(own) > fleet.MaxAnswer {
 		// The last ones do least. Where a thousand callers do not fit, a few less do.
 		n := len(own.GetCallers()) * 9 / 10
-		own.LeftOut += int32(len(own.GetCallers()) - n) //nolint:gosec // There are as many as are told apart.
+		own.LeftOut += int32(len(own.GetCallers()) - n)
 		own.Callers = own.GetCallers()[:n]
 	}
 	return proto.Marshal(own)
@@ -84,7 +84,7 @@ func describeCounts(c spending.Counts) *controlv1.CallCounts {
 	return &controlv1.CallCounts{Calls: number(c.All()), Cached: number(c.Cached), Refused: number(c.Refused), Failed: number(c.Failed)}
 }
 
-func number(n uint64) int64 { return int64(n) } //nolint:gosec // Nothing was counted that often.
+func number(n uint64) int64 { return int64(n) }
 
 // byWeight orders callers: those with the most requests of the last minute first, then by
 // calls that wait, calls of the minute, and requests of all time.
