@@ -62,6 +62,7 @@ func (t *tops) addBudget(b *controlv1.BudgetBucket, shared, self bool) {
 // into writes the sums, with so many callers.
 func (t *tops) into(answer *controlv1.GetTopResponse, limit int) {
 	for _, load := range t.callers {
+		slices.SortFunc(load.GetBudgets(), func(x, y *controlv1.BudgetSpending) int { return cmp.Compare(x.GetBudget(), y.GetBudget()) })
 		answer.Callers = append(answer.Callers, load)
 	}
 	slices.SortFunc(answer.GetCallers(), byWeight)
