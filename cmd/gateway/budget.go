@@ -33,7 +33,7 @@ func (c *budgetCommand) Run(ctx context.Context, std streams) error {
 	return c.print(std.out, answer, func(t *tableWriter) {
 		t.row("BUDGET", "RATE/MIN", "CEILING/MIN", "BURST", "LEFT", "WAITING HERE", "CLOSED FOR", "LAST 429")
 		for _, b := range append([]*controlv1.BudgetBucket{answer.GetOrganization()}, answer.GetBuckets()...) {
-			t.row(budgetName(b), decimal(b.GetRatePerMinute()), decimal(b.GetCeilingPerMinute()), b.GetBurst(), decimal(b.GetTokens()), queued(b), orDash(closedFor(b)), orDash(ago(b.GetLastLimited())))
+			t.row(budgetName(b), decimal(b.GetRatePerMinute()), decimal(b.GetCeilingPerMinute()), b.GetBurst(), decimal(b.GetTokens()), queued(b), closedFor(b), ago(b.GetLastLimited()))
 		}
 		if !answer.GetShared() {
 			t.line("this replica counts alone: there is no Redis, or it does not answer")

@@ -4,24 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
-	"time"
-	"unicode"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/dial"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 )
-
-// operatorFlags are the flags of commands that ask a gateway about itself.
-type operatorFlags struct {
-	dial.Flags
-	Timeout time.Duration `default:"10s" help:"How long a call may take."`
-	Output  string        `short:"o" enum:"table,json" default:"table" help:"table or json."`
-}
 
 // callControl makes one call.
 func callControl[Q, A any](ctx context.Context, f operatorFlags, client *connect.Client, rpc func(*connect.Client) func(context.Context, Q) (A, error), request Q) (A, error) {
@@ -34,59 +23,61 @@ func callControl[Q, A any](ctx context.Context, f operatorFlags, client *connect
 	return answer, nil
 }
 
-// print writes an answer as JSON, or by a function that writes tables.
-func (f operatorFlags) print(w io.Writer, answer proto.Message, table func(*tableWriter)) error {
-	if f.Output == "json" {
-		return newLeasePrinter(w, f.Output).json(answer)
+// print writes an answer in a form for programs, or by a function that writes tables.
+func (f *operatorFlags) print(w io.Writer, answer proto.Message, table func(*tableWriter)) error {
+	if f.Format != output.Text {
+		return output.One(w, f.Format, answer)
 	}
-	t := &tableWriter{tabs: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t := &tableWriter{w: w}
 	table(t)
-	return t.flush()
+	t.end()
+	return t.err
 }
 
-// tableWriter writes aligned columns. Its first error is that of flush.
+// tableWriter writes a table, and lines before and after it. Its first error stays.
 type tableWriter struct {
-	tabs *tabwriter.Writer
-	err  error
+	w     io.Writer
+	table *output.Table // nil: none has begun
+	err   error
 }
 
-// row writes a row of values. What a terminal would not show as a letter is replaced.
+// row writes a row; the first one has the names of columns.
 func (t *tableWriter) row(values ...any) {
 	cells := make([]string, len(values))
 	for i, v := range values {
-		cells[i] = printable(fmt.Sprint(v))
+		cells[i] = fmt.Sprint(v)
 	}
-	t.line(strings.Join(cells, "\t"))
+	if t.table == nil {
+		t.table = output.NewTable(t.w, output.Width(t.w), cells...)
+		return
+	}
+	t.keep(t.table.Row(cells...))
 }
 
-// line writes a line as it is.
+// line ends the table, and writes a line.
 func (t *tableWriter) line(text string) {
+	t.end()
+	_, err := fmt.Fprintln(t.w, output.Printable(text))
+	t.keep(err)
+}
+
+func (t *tableWriter) end() {
+	if t.table != nil {
+		t.keep(t.table.Close())
+		t.table = nil
+	}
+}
+
+func (t *tableWriter) keep(err error) {
 	if t.err == nil {
-		_, t.err = fmt.Fprintln(t.tabs, text)
+		t.err = err
 	}
-}
-
-func (t *tableWriter) flush() error {
-	if t.err != nil {
-		return t.err
-	}
-	return t.tabs.Flush()
-}
-
-// printable is a text whose letters a terminal shows, and takes for nothing else.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
 }
 
 // missing writes which replicas are not in an answer.
 func (t *tableWriter) missing(replicas []*controlv1.MissingReplica, unknown bool) {
 	for _, m := range replicas {
-		t.line("! replica " + printable(m.GetName()) + " is not in this: it " + printable(m.GetReason()))
+		t.line("! replica " + m.GetName() + " is not in this: it " + m.GetReason())
 	}
 	if unknown {
 		t.line("! there may be other replicas: Redis does not answer")

@@ -115,7 +115,7 @@ func (p *replicaPair) gateway(t *testing.T, at *replica, caller string, args ...
 // answer runs a command that prints JSON.
 func (p *replicaPair) answer(t *testing.T, at *replica, into proto.Message, args ...string) int {
 	t.Helper()
-	code, out, errs := p.gateway(t, at, "operator", append(args, "--output", "json")...)
+	code, out, errs := p.gateway(t, at, "operator", append(args, "--format", "json")...)
 	if err := protojson.Unmarshal([]byte(out), into); err != nil {
 		t.Fatalf("%v: %d, %q, %s", args, code, out, errs)
 	}

@@ -52,17 +52,17 @@ func well(answer *controlv1.GetStatusResponse) bool {
 func statusTable(t *tableWriter, answer *controlv1.GetStatusResponse) {
 	t.row("REPLICA", "STATE", "VERSION", "COMMIT", "UP SINCE", "POLICY", "LOADED", "CALLERS")
 	for _, r := range answer.GetReplicas() {
-		t.row(r.GetName(), stateOfReplica(r), orDash(r.GetVersion()), orDash(short(r.GetCommit())), orDash(instant(r.GetStartedAt())),
-			orDash(short(r.GetPolicy().GetSha256())), orDash(instant(r.GetPolicy().GetLoadedAt())), r.GetPolicy().GetCallers())
+		t.row(r.GetName(), stateOfReplica(r), r.GetVersion(), short(r.GetCommit()), instant(r.GetStartedAt()),
+			short(r.GetPolicy().GetSha256()), instant(r.GetPolicy().GetLoadedAt()), r.GetPolicy().GetCallers())
 	}
 	for _, r := range answer.GetReplicas() {
 		for _, condition := range r.GetConditions() {
 			if condition.GetReason() != "" {
-				t.line("! " + printable(r.GetName()+": "+condition.GetName()+": "+condition.GetReason()))
+				t.line("! " + r.GetName() + ": " + condition.GetName() + ": " + condition.GetReason())
 			}
 		}
 		if failure := r.GetPolicy().GetFailure(); failure != "" {
-			t.line("! " + printable(r.GetName()+": the policy file cannot be used since "+r.GetPolicy().GetFailedAt().AsTime().Format(time.RFC3339)+": "+strings.ReplaceAll(failure, "\n", "; ")))
+			t.line("! " + r.GetName() + ": the policy file cannot be used since " + r.GetPolicy().GetFailedAt().AsTime().Format(time.RFC3339) + ": " + strings.ReplaceAll(failure, "\n", "; "))
 		}
 	}
 	if answer.GetPoliciesDiffer() {

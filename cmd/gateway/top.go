@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
 
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 )
@@ -59,7 +59,7 @@ func (c *topCommand) Run(ctx context.Context, std streams) error {
 }
 
 func (c *topCommand) show(w io.Writer, answer *controlv1.GetTopResponse) error {
-	if !c.Once && c.Output == "table" && isTerminal(w) {
+	if !c.Once && c.Format == output.Text && output.Terminal(w) {
 		if _, err := io.WriteString(w, clearScreen); err != nil {
 			return err
 		}
@@ -81,15 +81,6 @@ func (c *topCommand) show(w io.Writer, answer *controlv1.GetTopResponse) error {
 	})
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 func topByCaller(t *tableWriter, answer *controlv1.GetTopResponse) {
 	t.row("CALLER", "UPSTREAM", "WAITING", "WAITED", "CALLS", "CACHED", "REFUSED", "FAILED", "BUDGETS")
 	for _, l := range answer.GetCallers() {
@@ -105,7 +96,7 @@ func topByCaller(t *tableWriter, answer *controlv1.GetTopResponse) {
 			}
 		}
 		m := l.GetMinute()
-		t.row(l.GetCaller(), sum.GetRequestsMinute(), sum.GetWaiting(), waited.Round(time.Millisecond), m.GetCalls(), m.GetCached(), m.GetRefused(), m.GetFailed(), orDash(strings.Join(spent, ", ")))
+		t.row(l.GetCaller(), sum.GetRequestsMinute(), sum.GetWaiting(), waited.Round(time.Millisecond), m.GetCalls(), m.GetCached(), m.GetRefused(), m.GetFailed(), strings.Join(spent, ", "))
 	}
 }
 
@@ -129,6 +120,6 @@ func topByBudget(t *tableWriter, answer *controlv1.GetTopResponse) {
 				}
 			}
 		}
-		t.row(budgetName(b), decimal(b.GetRatePerMinute()), decimal(b.GetTokens()), requests, queued(b), orDash(strings.Join(by[:min(len(by), 5)], ", ")))
+		t.row(budgetName(b), decimal(b.GetRatePerMinute()), decimal(b.GetTokens()), requests, queued(b), strings.Join(by[:min(len(by), 5)], ", "))
 	}
 }
