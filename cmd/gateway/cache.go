@@ -64,7 +64,7 @@ type cacheGetCommand struct {
 	operatorFlags
 	RPC     string   `arg:"" complete:"read" name:"service/method" help:"The read, such as ProjectService/GetProject."`
 	Request string   `arg:"" optional:"" name:"json" help:"Its request as ProtoJSON."`
-	Field   []string `short:"f" complete:"field" placeholder:"NAME=VALUE" help:"A field of the request, after the JSON; may be repeated."`
+	Field   []string `short:"f" sep:"none" complete:"field" placeholder:"NAME=VALUE" help:"A field of the request, after the JSON; may be repeated."`
 }
 
 // Help says what no flag does.

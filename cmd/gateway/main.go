@@ -22,24 +22,26 @@ import (
 
 // program is the command line.
 type program struct {
-	Demo       demoCommand       `cmd:"" help:"Run a fake upstream, the gateway in front of it and sample calls; needs no set-up."`
-	Serve      serveCommand      `cmd:"" help:"Serve the Admin API as typed RPCs."`
-	Sandbox    sandboxCommand    `cmd:"" help:"Serve the fake upstream alone."`
-	Catalog    catalogCommand    `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
-	Check      checkCommand      `cmd:"" help:"Check config and policy; the errors name file, line and column."`
-	Can        canCommand        `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
-	Call       callCommand       `cmd:"" help:"Call an RPC of a gateway; walk its pages, follow its stream."`
-	Cache      cacheCommand      `cmd:"" help:"The stored answers of a gateway: look at one, or remove some."`
-	Audit      auditCommand      `cmd:"" help:"Tools for the audit log: fingerprints, the schema."`
-	Lease      leaseCommand      `cmd:"" help:"Leases, which are keys that end by themselves: get them, keep them, end them; tools for their ledger."`
-	AdminKey   adminKeyCommand   `cmd:"" help:"The admin key of a gateway: replace it by another one."`
-	Token      tokenCommand      `cmd:"" help:"Make tokens for callers."`
-	Config     referenceCommand  `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
-	Schema     schemaCommand     `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
+	Demo     demoCommand      `cmd:"" help:"Run a fake upstream, the gateway in front of it and sample calls; needs no set-up."`
+	Serve    serveCommand     `cmd:"" help:"Serve the Admin API as typed RPCs."`
+	Sandbox  sandboxCommand   `cmd:"" help:"Serve the fake upstream alone."`
+	Catalog  catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
+	Check    checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
+	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
+	Call     callCommand      `cmd:"" help:"Call an RPC of a gateway; walk its pages, follow its stream."`
+	Cache    cacheCommand     `cmd:"" help:"The stored answers of a gateway: look at one, or remove some."`
+	Audit    auditCommand     `cmd:"" help:"Tools for the audit log: fingerprints, the schema."`
+	Lease    leaseCommand     `cmd:"" help:"Leases, which are keys that end by themselves: get them, keep them, end them; tools for their ledger."`
+	Hold     holdCommand      `cmd:"" help:"Hold a caller: nothing it calls is answered, until it is released or for a time."`
+	AdminKey adminKeyCommand  `cmd:"" help:"The admin key of a gateway: replace it by another one."`
+	Token    tokenCommand     `cmd:"" help:"Make tokens for callers."`
+	Config   referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
+	Schema   schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
+	Build    versionCommand   `cmd:"" name:"version" help:"Print the build's version and commit."`
+	Version  kong.VersionFlag `help:"Print the build's version and commit, and exit."`
+
 	Completion completionCommand `cmd:"" help:"Write the script with which bash, zsh or fish completes commands, flags, RPCs and their fields."`
 	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete" help:"Say how a command line goes on, for these scripts."`
-	Build      versionCommand    `cmd:"" name:"version" help:"Print the build's version and commit."`
-	Version    kong.VersionFlag  `help:"Print the build's version and commit, and exit."`
 }
 
 // streams are the output streams of a command.

@@ -98,6 +98,9 @@ func (w *walk) argument(word string) {
 			return
 		}
 	}
+	if w.node.DefaultCmd != nil {
+		w.node = w.node.DefaultCmd
+	}
 	if arg := w.positional(); arg != nil {
 		w.line.Args[arg.Name] = word
 		if arg.Passthrough {
@@ -110,6 +113,9 @@ func (w *walk) argument(word string) {
 // positional is the argument that comes next; nil for none.
 func (w *walk) positional() *kong.Positional {
 	args := w.node.Positional
+	if w.node.DefaultCmd != nil {
+		args = w.node.DefaultCmd.Positional
+	}
 	switch {
 	case w.args < len(args):
 		return args[w.args]
@@ -139,6 +145,9 @@ func (w *walk) flags() []*kong.Flag {
 	for _, group := range w.node.AllFlags(true) {
 		flags = append(flags, group...)
 	}
+	if w.node.DefaultCmd != nil {
+		flags = append(flags, w.node.DefaultCmd.Flags...)
+	}
 	return flags
 }
 
@@ -160,7 +169,8 @@ func (w *walk) complete(word string) Reply {
 		}
 	}
 	if arg := w.positional(); arg != nil {
-		return w.of(arg, word)
+		values := w.of(arg, word)
+		return Reply{append(reply.Candidates, values.Candidates...), values.Files}
 	}
 	return reply
 }
