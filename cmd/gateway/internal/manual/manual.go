@@ -95,7 +95,7 @@ func (p *page) command(command *kong.Node) {
 	}
 	fmt.Fprintf(&p.text, "\n\n```sh\n%s\n```\n\n", usage)
 	for _, arg := range command.Positional {
-		fmt.Fprintf(&p.text, "- `%s`: %s\n", arg.Name, arg.Help)
+		fmt.Fprintf(&p.text, "- `%s`: %s\n", arg.Summary(), arg.Help)
 	}
 	if len(command.Positional) > 0 {
 		p.text.WriteByte('\n')
