@@ -115,7 +115,7 @@ func TestCompletionInShells(t *testing.T) {
 	folder := t.TempDir()
 	program := filepath.Join(folder, "gateway")
 	wrapper := "#!/bin/sh\n" + childVariable + "=1 exec '" + testProgram(t) + "' \"$@\"\n"
-	if err := os.WriteFile(program, []byte(wrapper), 0o700); err != nil { //nolint:gosec // It is run.
+	if err := os.WriteFile(program, []byte(wrapper), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	// What a shell does when somebody presses TAB, as far as it can be had without a
