@@ -65,6 +65,14 @@ func (c *Console) keep(ctx context.Context, v *Visit, s section) outcome {
 	if s.Part.Long {
 		return outcome{section: s}
 	}
+	// Nobody waits for the upstream here, so that more of it at a time than there are
+	// processors would only delay the beginnings of other pages.
+	select {
+	case c.rendering <- struct{}{}:
+		defer func() { <-c.rendering }()
+	case <-ctx.Done():
+		return outcome{section: s}
+	}
 	ctx, cancel := context.WithTimeout(ctx, keptTimeout)
 	defer cancel()
 	notes := new(rpc.Notes)
