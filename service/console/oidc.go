@@ -40,7 +40,7 @@ func (c *Console) beginOIDC(w http.ResponseWriter, r *http.Request) {
 		c.showLogin(w, r, next, "The OpenID provider gives no answer.", http.StatusBadGateway)
 		return
 	}
-	http.Redirect(w, r, address, http.StatusSeeOther)
+	http.Redirect(w, r, address, http.StatusSeeOther) //nolint:gosec // It is the provider of the config.
 }
 
 // finishOIDC logs a person in whom the provider has sent back.
