@@ -59,8 +59,10 @@ type Gateway struct {
 	fleet       *replicas
 	leases      *leasing   // nil: none are given
 	adminKeys   *rotations // nil: the admin key is not rotated
+	holds       *holding   // nil: no caller can be held
 	audit       *auditLog
 	ready       *readiness
+	status      *liveState
 	secure      bool // callers connect over TLS
 	http        *Listener
 	grpc        *grpcListener // nil without an address
@@ -105,7 +107,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.idempotency, err = openIdempotency(ctx, &g.opened, conf, key, g.cache.events, o.Logger); err != nil {
 		return err
 	}
-	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
+	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), g.access.policy, o.Logger); err != nil {
 		return err
 	}
 	if g.fleet, err = openFleet(ctx, &g.opened, conf, o.Logger); err != nil {
@@ -121,16 +123,21 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.adminKeys, err = openAdminKeys(keyFile, conf.Limits.LongestCall, key, g.leases, g.fleet.Replica(), o.Logger); err != nil {
 		return err
 	}
+	if g.holds, err = openHolds(ctx, g.leases, g.access.policy, o.Logger); err != nil {
+		return err
+	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
-	g.ready.leases = g.leases.degraded
+	g.ready.leases, g.ready.holds = g.leases.degraded, g.holds.degraded
+	g.status = newLiveState(g.version, g.access, g.ready)
 	return g.openDoors(ctx, o, key, catalog)
 }
 
 // openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
-	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, o.Log)
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, g.status, o.Log)
 	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
+	registry.MustRegister(g.holds.collectors()...)
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
 	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
@@ -174,7 +181,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		ready: g.ready, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
 		work:       []runner{g.leases, g.adminKeys},
-		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.ready, g.audit},
+		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.holds, g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)

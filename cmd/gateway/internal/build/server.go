@@ -30,6 +30,8 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 	return service.NewServer(catalog.Catalog, service.Options{
 		Upstream:      sender,
 		Budget:        g.budget,
+		Spending:      g.budget.account,
+		Status:        g.status,
 		Cache:         g.cache.answers,
 		Idempotency:   g.idempotency.Outcomes,
 		Fleet:         g.fleet.Fleet,
@@ -38,6 +40,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Sessions:      g.access.authenticator,
 		Leases:        g.leases.given(),
 		AdminKeys:     g.adminKeys.given(),
+		Holds:         g.holds.given(),
 		Audit:         g.audit,
 		AuditRequired: required(conf.Audit.Required),
 		AuditKey:      fingerprints,
