@@ -17,5 +17,8 @@ func Templates() fs.FS { return templates }
 func All() []*console.Page {
 	return []*console.Page{
 		overview(),
+		keys(),
+		people(),
+		callers(),
 	}
 }
