@@ -79,18 +79,10 @@ func gatherTry(ctx context.Context, v *console.Visit) (any, error) {
 	}
 	request := &controlv1.CheckCallerPermissionRequest{Name: view.Caller, Method: view.RPC, LeaseRole: view.Role, LeaseOf: view.Of}
 	if view.Request != "" {
-		request.Request = new(structpb.Struct)
-		var fields map[string]any
-		if err := json.Unmarshal([]byte(view.Request), &fields); err != nil {
+		if request.Request = objectOf(view.Request); request.Request == nil {
 			view.Fault = "The request is not a JSON object."
 			return view, nil
 		}
-		made, err := structpb.NewStruct(fields)
-		if err != nil {
-			view.Fault = "The request is not a JSON object of valid text."
-			return view, nil //nolint:nilerr // It is shown.
-		}
-		request.Request = made
 	}
 	answer, err := controlv1connect.NewPolicyServiceClient(v.Client()).CheckCallerPermission(ctx, request)
 	if connect.CodeOf(err) == connect.CodeInvalidArgument {
@@ -99,6 +91,19 @@ func gatherTry(ctx context.Context, v *console.Visit) (any, error) {
 	}
 	view.Answer = answer
 	return view, err
+}
+
+// objectOf reads a JSON object; nil for another text.
+func objectOf(text string) *structpb.Struct {
+	var fields map[string]any
+	if json.Unmarshal([]byte(text), &fields) != nil {
+		return nil
+	}
+	made, err := structpb.NewStruct(fields)
+	if err != nil {
+		return nil // A text in it is not UTF-8.
+	}
+	return made
 }
 
 // methods are names of RPCs that are asked about often, for the browser to propose.

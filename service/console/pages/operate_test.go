@@ -90,7 +90,7 @@ func TestOperatorsSeeAll(t *testing.T) {
 	}
 	user := users.GetData()[0].GetId()
 	for path, wants := range map[string]map[string][]string{
-		"/keys": {"keys": {o.own, o.other, "Never expire", "/keys/revoke?key=" + o.key}, "leases": {"revoking", "orphan"}, "admin-keys": {"Keys of the Admin API"}},
+		"/keys":                              {"keys": {o.own, o.other, "Never expire", "/keys/revoke?key=" + o.key}, "leases": {"revoking", "orphan"}, "admin-keys": {"Keys of the Admin API"}},
 		"/keys?show=unused&project=" + o.own: {"keys": {"Never used"}},
 		"/people":                            {"projects": {o.own, o.other}, "users": {"/people?user="}, "groups": {"Kept by"}, "invites": {"Ends"}},
 		"/people?project=" + o.own:           {"project": {o.own}, "members": {user}, "accounts": {"<table"}, "rates": {"Tokens a minute"}, "limit": {"limit"}, "member-groups": {"<"}},
