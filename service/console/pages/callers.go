@@ -2,14 +2,11 @@ package pages
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
 
 	"connectrpc.com/connect/v2"
-	"google.golang.org/protobuf/types/known/structpb"
-
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/service/console"
@@ -24,12 +21,14 @@ const (
 // callers is the page of the policy.
 func callers() *console.Page {
 	return &console.Page{
-		Path: "/callers", Title: "Callers", Needs: []string{permissionPolicy},
+		Path: "/callers", Title: "Callers", Needs: []string{permissionPolicy, permissionHolds},
 		Parts: []console.Part{
 			{ID: "caller", Title: "Caller", Needs: permissionPolicy, Wide: true, Shown: has("caller"), Gather: gatherCaller, Template: "caller"},
 			{ID: "try", Title: "May this caller do that?", Needs: permissionPolicy, Wide: true, Gather: gatherTry, Template: "try"},
 			{ID: "callers", Title: "Callers of the policy", Needs: permissionPolicy, Wide: true, Gather: gatherCallers, Template: "callers"},
+			{ID: "holds", Title: "Callers that are held", Needs: permissionHolds, Wide: true, Gather: gatherHolds, Template: "holds"},
 		},
+		Actions: []*console.Action{createHold(), releaseHold()},
 	}
 }
 
@@ -80,30 +79,26 @@ func gatherTry(ctx context.Context, v *console.Visit) (any, error) {
 	request := &controlv1.CheckCallerPermissionRequest{Name: view.Caller, Method: view.RPC, LeaseRole: view.Role, LeaseOf: view.Of}
 	if view.Request != "" {
 		if request.Request = objectOf(view.Request); request.Request == nil {
-			view.Fault = "The request is not a JSON object."
+			view.Fault = notObject
 			return view, nil
 		}
 	}
 	answer, err := controlv1connect.NewPolicyServiceClient(v.Client()).CheckCallerPermission(ctx, request)
-	if connect.CodeOf(err) == connect.CodeInvalidArgument {
-		view.Fault = console.Reason(err)
-		return view, nil
+	if fault := faultOf(err); fault != "" {
+		view.Fault = fault
+		return view, nil //nolint:nilerr // It is shown beside the question.
 	}
 	view.Answer = answer
 	return view, err
 }
 
-// objectOf reads a JSON object; nil for another text.
-func objectOf(text string) *structpb.Struct {
-	var fields map[string]any
-	if json.Unmarshal([]byte(text), &fields) != nil {
-		return nil
+// faultOf is what is wrong with a question, for the part that asks it; "" for any other
+// error.
+func faultOf(err error) string {
+	if connect.CodeOf(err) != connect.CodeInvalidArgument {
+		return ""
 	}
-	made, err := structpb.NewStruct(fields)
-	if err != nil {
-		return nil // A text in it is not UTF-8.
-	}
-	return made
+	return console.Reason(err)
 }
 
 // methods are names of RPCs that are asked about often, for the browser to propose.

@@ -24,12 +24,9 @@ const (
 	// staleAfter is after which time without use a key is stale, and soon within which time
 	// it is about to end.
 	staleAfter, soon = 90 * day, 14 * day
-	// maxKeys bounds the rows of the page, and maxKeysCSV those of its file.
-	maxKeys, maxKeysCSV = 500, 50_000
+	// maxKeyRows bounds the rows of the page, and maxKeyRowsCSV those of its file.
+	maxKeyRows, maxKeyRowsCSV = 500, 50_000
 )
-
-// day is a day.
-const day = 24 * time.Hour
 
 // keys is the page of all keys.
 func keys() *console.Page {
@@ -48,6 +45,8 @@ func keys() *console.Page {
 // kind is what may be remarkable about a key.
 type kind struct {
 	Value, Title string
+	// Mark says it of one key.
+	Mark string
 
 	is func(k *inventoryv1.KeyEntry, now time.Time) bool
 }
@@ -57,15 +56,15 @@ func kinds() []kind {
 		return k.GetExpiresAt() != nil && k.GetExpiresAt().AsTime().Before(at)
 	}
 	return []kind{
-		{"", "All keys", func(*inventoryv1.KeyEntry, time.Time) bool { return true }},
-		{"stale", "Not used for 90 days", func(k *inventoryv1.KeyEntry, now time.Time) bool {
+		{"", "All keys", "", func(*inventoryv1.KeyEntry, time.Time) bool { return true }},
+		{"stale", "Not used for 90 days", "stale", func(k *inventoryv1.KeyEntry, now time.Time) bool {
 			return k.GetLastUsedAt() != nil && k.GetLastUsedAt().AsTime().Before(now.Add(-staleAfter))
 		}},
-		{"unused", "Never used", func(k *inventoryv1.KeyEntry, _ time.Time) bool { return k.GetLastUsedAt() == nil }},
-		{"endless", "Never expire", func(k *inventoryv1.KeyEntry, _ time.Time) bool { return k.GetExpiresAt() == nil }},
-		{"soon", "Expire within 14 days", func(k *inventoryv1.KeyEntry, now time.Time) bool { return before(k, now.Add(soon)) && !before(k, now) }},
-		{"over", "Expired", before},
-		{"ownerless", "Owner without access", func(k *inventoryv1.KeyEntry, _ time.Time) bool {
+		{"unused", "Never used", "never used", func(k *inventoryv1.KeyEntry, _ time.Time) bool { return k.GetLastUsedAt() == nil }},
+		{"endless", "Never expire", "never expires", func(k *inventoryv1.KeyEntry, _ time.Time) bool { return k.GetExpiresAt() == nil }},
+		{"soon", "Expire within 14 days", "expires soon", func(k *inventoryv1.KeyEntry, now time.Time) bool { return before(k, now.Add(soon)) && !before(k, now) }},
+		{"over", "Expired", "expired", before},
+		{"ownerless", "Owner without access", "owner without access", func(k *inventoryv1.KeyEntry, _ time.Time) bool {
 			return k.GetOwnerProjectAccess() == adminv1.OwnerProjectAccess_OWNER_PROJECT_ACCESS_INACTIVE
 		}},
 	}
@@ -113,7 +112,8 @@ type keyRow struct {
 	*inventoryv1.KeyEntry
 
 	Project string
-	Marks   []string // titles of the kinds that it is of
+	Called  string   // the project by name; "" where that is not known
+	Marks   []string // of the kinds that it is of
 	Revoke  string   // the address of the question
 }
 
@@ -151,8 +151,12 @@ func readKeys(ctx context.Context, v *console.Visit, most int) (*keysView, error
 	if err != nil {
 		return nil, err
 	}
+	names := projectNames(ctx, v)
+	for i := range view.Rows {
+		view.Rows[i].Called = names[view.Rows[i].Project]
+	}
 	slices.SortStableFunc(view.Rows, func(a, b keyRow) int {
-		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(a.GetKeyId(), b.GetKeyId()))
+		return cmp.Or(cmp.Compare(a.Called, b.Called), cmp.Compare(a.Project, b.Project), cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(a.GetKeyId(), b.GetKeyId()))
 	})
 	return view, nil
 }
@@ -165,7 +169,7 @@ func (view *keysView) add(k keyRow, now time.Time, most int) {
 		}
 		c.N++
 		if i > 0 {
-			k.Marks = append(k.Marks, c.Title)
+			k.Marks = append(k.Marks, c.Mark)
 		}
 	}
 	if !view.Filter.chosen.is(k.KeyEntry, now) {
@@ -179,12 +183,14 @@ func (view *keysView) add(k keyRow, now time.Time, most int) {
 	view.Rows = append(view.Rows, k)
 }
 
-func gatherKeys(ctx context.Context, v *console.Visit) (any, error) { return readKeys(ctx, v, maxKeys) }
+func gatherKeys(ctx context.Context, v *console.Visit) (any, error) {
+	return readKeys(ctx, v, maxKeyRows)
+}
 
 // keysCSV is the table for other programs, which take it for the whole: so it is that, or
 // an error.
 func keysCSV(ctx context.Context, v *console.Visit) (console.Table, error) {
-	view, err := readKeys(ctx, v, maxKeysCSV)
+	view, err := readKeys(ctx, v, maxKeyRowsCSV)
 	if err != nil {
 		return console.Table{}, err
 	}

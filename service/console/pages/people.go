@@ -14,10 +14,9 @@ import (
 )
 
 const (
-	permissionReadProjects = "projects.read"
-	permissionUsers        = "users.read"
-	permissionGroups       = "groups.read"
-	permissionInvites      = "invites.read"
+	permissionUsers   = "users.read"
+	permissionGroups  = "groups.read"
+	permissionInvites = "invites.read"
 	// oneByOne bounds the projects that are asked for one by one, for a caller that may not
 	// list them.
 	oneByOne = 20
@@ -37,15 +36,15 @@ func people() *console.Page {
 		return p
 	}
 	return &console.Page{
-		Path: "/people", Title: "People and projects", Needs: []string{permissionReadProjects, permissionUsers, permissionGroups, permissionInvites},
+		Path: "/people", Title: "People and projects", Needs: []string{permissionProjects, permissionUsers, permissionGroups, permissionInvites},
 		Controls: "people-controls", Prepare: func(*console.Visit) any { return nil },
 		Parts: []console.Part{
-			lists(console.Part{ID: "projects", Title: "Projects", Needs: permissionReadProjects, Gather: gatherProjects, Template: "projects"}),
+			lists(console.Part{ID: "projects", Title: "Projects", Needs: permissionProjects, Gather: gatherProjects, Template: "projects"}),
 			lists(console.Part{ID: "users", Title: "People", Needs: permissionUsers, Gather: gatherUsers, Template: "users"}),
 			lists(console.Part{ID: "groups", Title: "Groups", Needs: permissionGroups, Gather: gatherGroups, Template: "groups"}),
 			lists(console.Part{ID: "invites", Title: "Invites", Needs: permissionInvites, Gather: gatherInvites, Template: "invites"}),
 
-			of("project", console.Part{ID: "project", Title: "Project", Needs: permissionReadProjects, Gather: gatherProject, Template: "project"}),
+			of("project", console.Part{ID: "project", Title: "Project", Needs: permissionProjects, Gather: gatherProject, Template: "project"}),
 			of("project", console.Part{ID: "limit", Title: "Spend limit", Needs: "projects.spend_limit.read", Gather: gatherProjectLimit, Template: "project-limit"}),
 			of("project", console.Part{ID: "members", Title: "Members", Needs: "projects.users.read", Gather: gatherMembers, Template: "members"}),
 			of("project", console.Part{ID: "member-groups", Title: "Groups with access", Needs: "projects.groups.read", Gather: gatherMemberGroups, Template: "member-groups"}),
@@ -64,7 +63,7 @@ func people() *console.Page {
 // for each.
 func gatherProjects(ctx context.Context, v *console.Visit) (any, error) {
 	client := adminv1connect.NewProjectServiceClient(v.Client())
-	if ids, limited := v.Access.Projects(permissionReadProjects); limited {
+	if ids, limited := v.Access.Projects(permissionProjects); limited {
 		l := list[*adminv1.Project]{More: len(ids) > oneByOne}
 		for _, id := range ids[:min(len(ids), oneByOne)] {
 			answer, err := client.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: id})

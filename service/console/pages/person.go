@@ -93,6 +93,7 @@ type inProjects struct {
 // inProject is a project of a person, and what it may do there.
 type inProject struct {
 	Project, Role string
+	Called        string // the project by name; "" where that is not known
 	Roles         []held
 }
 
@@ -120,8 +121,9 @@ func gatherInProjects(ctx context.Context, v *console.Visit) (any, error) {
 		return nil, err
 	}
 	roles := adminv1connect.NewProjectUserRoleServiceClient(v.Client())
+	names := projectNames(ctx, v)
 	for i, id := range sorted(in) {
-		row := inProject{Project: id, Role: in[id]}
+		row := inProject{Project: id, Role: in[id], Called: names[id]}
 		switch {
 		case view.Lacks:
 		case i >= maxInProjects:
