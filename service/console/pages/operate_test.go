@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,7 +17,10 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/consoletest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
 	"github.com/admin-gateway/admin-gateway/lease/broker"
+	"github.com/admin-gateway/admin-gateway/lease/fileledger"
 	"github.com/admin-gateway/admin-gateway/sandbox"
+	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/holds"
 )
 
 // operatedPolicy has callers with more and with less: everything, all reads, one project,
@@ -53,6 +57,21 @@ type operated struct {
 	other, others string // another project, and a key of that
 }
 
+// withHolds keeps holds in a file.
+func withHolds(t *testing.T) gatewaytest.Option {
+	t.Helper()
+	ledger, err := fileledger.Open(fileledger.Options{Path: filepath.Join(t.TempDir(), "holds.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ledger.Close() })
+	return gatewaytest.WithOptions(func(o *service.Options) {
+		if o.Holds, err = holds.New(holds.Options{Ledger: ledger, Callers: o.Callers}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func newOperated(t *testing.T) *operated {
 	t.Helper()
 	box := gatewaytest.NewSandbox(t, sandbox.Options{Users: 12, Projects: 4, Groups: 3, Invites: 2, AuditEvents: 1})
@@ -74,7 +93,7 @@ func newOperated(t *testing.T) *operated {
 		t.Fatal(err)
 	}
 	o.Gateway = gatewaytest.New(t, gatewaytest.WithSandbox(box), gatewaytest.WithMemoryCache(), gatewaytest.WithIdempotency(outcomes),
-		gatewaytest.WithPolicy(fmt.Sprintf(operatedPolicy, o.own)), gatewaytest.WithLeases(broker.KeeperOptions{}))
+		gatewaytest.WithPolicy(fmt.Sprintf(operatedPolicy, o.own)), gatewaytest.WithLeases(broker.KeeperOptions{}), withHolds(t))
 	o.console = consoletest.Open(t, o.Gateway)
 	return o
 }
@@ -263,6 +282,76 @@ func TestLeasesAreRevoked(t *testing.T) {
 	}
 }
 
+// TestCallersAreHeld by a form, and released by another; nobody is by a question, or by who
+// may not.
+func TestCallersAreHeld(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t)
+	b, held := o.console.As(t, "all"), o.console.As(t, "one")
+	address := "/callers/hold?caller=one&for=1h&reason=it+leaks"
+	if a := b.Get(address); a.Status != http.StatusOK || !strings.Contains(a.Text, "for 1 hour") || !strings.Contains(a.Text, "it leaks") {
+		t.Fatalf("the question: %d %s", a.Status, a.Text)
+	}
+	form := url.Values{"caller": {"one"}, "for": {"1h"}, "reason": {"it leaks"}}
+	viewer := o.console.As(t, "viewer")
+	if a := viewer.Do(http.MethodPost, "/callers/hold", url.Values{"caller": {"one"}, "secret": {viewer.Get("/keys").Secret()}}); a.Status != http.StatusForbidden || !strings.Contains(a.Text, "holds.create") {
+		t.Errorf("by who may not: %d %s", a.Status, a.Text)
+	}
+	if a := held.Get("/keys"); a.Status != http.StatusOK || !strings.Contains(a.Text, o.key) {
+		t.Fatalf("before the hold: %d", a.Status)
+	}
+	if a := b.Post(address, "/callers/hold", form); a.Status != http.StatusOK || !strings.Contains(a.Text, "one is held") {
+		t.Fatalf("the form: %d %s", a.Status, a.Text)
+	}
+	if a := held.Get("/keys"); strings.Contains(a.Text, o.key) || strings.Contains(a.Text, "it leaks") {
+		t.Errorf("who is held sees %s", a.Text)
+	}
+	if part := b.Get("/callers").Parts()["holds"]; !strings.Contains(part, "it leaks") || !strings.Contains(part, "/callers/release?caller=one") {
+		t.Errorf("the holds: %s", part)
+	}
+	if part := viewer.Get("/callers").Parts()["holds"]; strings.Contains(part, "/callers/release") || !strings.Contains(part, "holds.create") {
+		t.Errorf("the holds for who may only look: %s", part)
+	}
+	if a := b.Post("/callers/release?caller=one", "/callers/release", url.Values{"caller": {"one"}}); a.Status != http.StatusOK || !strings.Contains(a.Text, "may call again") {
+		t.Fatalf("the release: %d %s", a.Status, a.Text)
+	}
+	if a := held.Get("/keys"); !strings.Contains(a.Text, o.key) {
+		t.Errorf("after the release: %d", a.Status)
+	}
+}
+
+// TestTheCacheIsEmptied by a form, after a question.
+func TestTheCacheIsEmptied(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t)
+	b := o.console.As(t, "all")
+	projects := adminv1connect.NewProjectServiceClient(o.Client("all"))
+	if _, err := projects.GetProject(t.Context(), &adminv1.GetProjectRequest{ProjectId: o.own}); err != nil {
+		t.Fatal(err)
+	}
+	look := "/cache?" + url.Values{"method": {"admingateway.admin.v1.ProjectService/GetProject"}, "request": {`{"project_id": "` + o.own + `"}`}}.Encode()
+	stored := func() bool { return strings.Contains(b.Get(look).Parts()["entry"], "memory") }
+	address := "/cache/purge?project=" + o.own
+	if a := b.Get(address); a.Status != http.StatusOK || !strings.Contains(a.Text, "that name this project") || !stored() {
+		t.Fatalf("the question: %d %s", a.Status, a.Text)
+	}
+	if a := b.Do(http.MethodPost, "/cache/purge", url.Values{"project": {o.own}}); a.Status != http.StatusForbidden || !stored() {
+		t.Errorf("without the secret: %d", a.Status)
+	}
+	viewer := o.console.As(t, "viewer")
+	if a := viewer.Do(http.MethodPost, "/cache/purge", url.Values{"secret": {viewer.Get("/keys").Secret()}}); a.Status != http.StatusForbidden || !stored() {
+		t.Errorf("by who may not: %d", a.Status)
+	}
+	if a := b.Post(address, "/cache/purge", url.Values{"project": {o.own}}); a.Status != http.StatusOK || !strings.Contains(a.Text, "Forgotten") || stored() {
+		t.Errorf("the form: %d %s", a.Status, a.Text)
+	}
+	for query, want := range map[string]string{"method=Nothing": "trouble", "method=ProjectService%2FGetProject&request=[]": "not a JSON object"} {
+		if part := b.Get("/cache?" + query).Parts()["entry"]; !strings.Contains(part, want) {
+			t.Errorf("%s: %s", query, part)
+		}
+	}
+}
+
 // TestHostileNamesOfKeys and of all else that has a name change no page.
 func TestHostileNamesOfKeys(t *testing.T) {
 	t.Parallel()
@@ -283,7 +372,7 @@ func TestHostileNamesOfKeys(t *testing.T) {
 	}
 	b := o.console.As(t, "all")
 	seen := ""
-	for _, path := range []string{"/keys", "/people", "/people?project=" + url.QueryEscape(hostile), "/people?user=" + url.QueryEscape(hostile), "/callers?caller=" + url.QueryEscape(hostile) + "&rpc=" + url.QueryEscape(hostile) + "&request=" + url.QueryEscape(hostile), "/keys/revoke?project=x&key=" + url.QueryEscape(hostile)} {
+	for _, path := range []string{"/keys", "/people", "/people?project=" + url.QueryEscape(hostile), "/people?user=" + url.QueryEscape(hostile), "/callers?caller=" + url.QueryEscape(hostile) + "&rpc=" + url.QueryEscape(hostile) + "&request=" + url.QueryEscape(hostile), "/keys/revoke?project=x&key=" + url.QueryEscape(hostile), "/callers/hold?caller=" + url.QueryEscape(hostile), "/cache/purge?method=" + url.QueryEscape(hostile), "/cache?method=" + url.QueryEscape(hostile)} {
 		text := b.Get(path).Text
 		seen += text
 		if strings.Contains(text, "<script>alert") || strings.Contains(text, "<img") || strings.Contains(text, "\u202e") || strings.Contains(text, strings.Repeat("long ", 40)) || strings.Count(text, "<h1>") != 1 {
