@@ -54,7 +54,7 @@ func gatherEntry(ctx context.Context, v *console.Visit) (any, error) {
 	answer, err := controlv1connect.NewCacheServiceClient(v.Client()).GetEntry(ctx, request)
 	if fault := faultOf(err); fault != "" {
 		view.Fault = fault
-		return view, nil //nolint:nilerr // It is shown beside the question.
+		return view, nil
 	}
 	view.Copies, view.Asked = answer.GetCopies(), true
 	return view, err
