@@ -165,3 +165,7 @@ func troubleOf(err error) trouble {
 	}
 	return t
 }
+
+// Reason is what the error of a call means to a person, for a part that shows it beside
+// something else.
+func Reason(err error) string { return troubleOf(err).Text }
