@@ -19,7 +19,7 @@ type auditCommand struct {
 
 type hmacCommand struct {
 	policyFlags
-	RPC     string `required:"" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
+	RPC     string `required:"" complete:"rpc" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
 	Request string `required:"" placeholder:"JSON" help:"The request as ProtoJSON."`
 }
 

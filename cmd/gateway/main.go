@@ -42,6 +42,9 @@ type program struct {
 	Schema   schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
 	Build    versionCommand   `cmd:"" name:"version" help:"Print the build's version and commit."`
 	Version  kong.VersionFlag `help:"Print the build's version and commit, and exit."`
+
+	Completion completionCommand `cmd:"" help:"Write the script with which bash, zsh or fish completes commands, flags, RPCs and their fields."`
+	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete" help:"Say how a command line goes on, for these scripts."`
 }
 
 // streams are the output streams of a command.
@@ -100,12 +103,8 @@ func run(ctx context.Context, args []string, std streams) int {
 	defer signal.Stop(hangup)
 	var cli program
 	exit, exited := 0, false
-	parser, err := kong.New(&cli,
-		kong.Name("gateway"),
-		kong.Description("A gateway in front of the OpenAI Admin API."),
-		kong.UsageOnError(),
+	parser, err := parserOf(&cli,
 		kong.Writers(std.out, std.err),
-		kong.Vars{"version": version(), "sandbox_key": sandbox.DefaultAdminKey},
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std, hangups(hangup)),
@@ -141,6 +140,17 @@ func run(ctx context.Context, args []string, std streams) int {
 		return report(std, err)
 	}
 	return 0
+}
+
+// parserOf is the parser of command lines.
+func parserOf(cli *program, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(cli, append([]kong.Option{
+		kong.Name("gateway"),
+		kong.Description("A gateway in front of the OpenAI Admin API."),
+		kong.UsageOnError(),
+		kong.Vars{"version": version(), "sandbox_key": sandbox.DefaultAdminKey},
+		kong.PostBuild(sayExits),
+	}, options...)...)
 }
 
 func report(std streams, err error) int {
