@@ -39,7 +39,9 @@ type listingEntry struct {
 // below it. RPCs that the gateway answers itself have neither verb nor path. The
 // format is "table" (aligned for reading), "tsv", or "json", which also names the
 // writes that make a read stale.
-func (c *Catalog) WriteListing(w io.Writer, format string) error { return c.WriteMatching(w, format, "") }
+func (c *Catalog) WriteListing(w io.Writer, format string) error {
+	return c.WriteMatching(w, format, "")
+}
 
 // WriteMatching writes the lines of the listing that contain a text, upper and lower case
 // being the same. Their heading is always there.
