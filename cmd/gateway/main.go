@@ -27,7 +27,7 @@ type program struct {
 	Sandbox  sandboxCommand   `cmd:"" help:"Serve the fake upstream alone."`
 	Catalog  catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
 	Check    checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
-	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
+	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, which grant says so, and which nearly did."`
 	Call     callCommand      `cmd:"" help:"Call an RPC of a gateway; walk its pages, follow its stream."`
 	Cache    cacheCommand     `cmd:"" help:"The stored answers of a gateway: look at one, or remove some."`
 	Audit    auditCommand     `cmd:"" help:"Tools for the audit log: fingerprints, the schema."`
@@ -38,8 +38,16 @@ type program struct {
 	Config   referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
 	Schema   schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
 	Build    versionCommand   `cmd:"" name:"version" help:"Print the build's version and commit."`
-	Version  kong.VersionFlag `help:"Print the build's version and commit, and exit."`
+
+	Completion completionCommand `cmd:"" help:"Print the script that completes commands in bash, zsh or fish."`
+	Complete   completeCommand   `cmd:"" name:"__complete" hidden:"" help:"List the words that can stand for the last one."`
+
+	Version kong.VersionFlag `help:"Print the build's version and commit, and exit."`
 }
+
+// description is the beginning of the help.
+const description = "A gateway in front of the OpenAI Admin API.\n\n" +
+	"Exit codes: 0 done; 1 failed, or the answer is no; 2 wrong command line; 130 or 143 ended by a signal. Commands that have more list them in their own help."
 
 // streams are the output streams of a command.
 type streams struct{ out, err io.Writer }
@@ -94,7 +102,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	exit, exited := 0, false
 	parser, err := kong.New(&cli,
 		kong.Name("gateway"),
-		kong.Description("A gateway in front of the OpenAI Admin API."),
+		kong.Description(description),
 		kong.UsageOnError(),
 		kong.Writers(std.out, std.err),
 		kong.Vars{"version": version(), "sandbox_key": sandbox.DefaultAdminKey},
