@@ -39,7 +39,7 @@ func (c *Config) Check(d Defaults) error {
 		fault("policy", "the path of the policy file is missing; without a policy nobody may call")
 	}
 	c.Vault.check(fault)
-	c.Console.check(fault, c.ConsoleListen)
+	c.Console.check(fault, c.ConsoleListen, c.Authn.Issuers)
 	c.Log.check(fault)
 	c.Telemetry.check(fault)
 	t := c.TLS
