@@ -1,28 +1,17 @@
 package main
 
 import (
-	_ "embed"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/complete"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
-)
-
-// The scripts that make a shell ask __complete.
-var (
-	//go:embed completion/gateway.bash
-	bashCompletion string
-	//go:embed completion/gateway.zsh
-	zshCompletion string
-	//go:embed completion/gateway.fish
-	fishCompletion string
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/fill"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
 type completionCommand struct {
@@ -31,107 +20,125 @@ type completionCommand struct {
 
 // Help says where the script goes.
 func (*completionCommand) Help() string {
-	return "For this shell: source <(gateway completion bash). For all: write it to a file that the shell reads, such as /etc/bash_completion.d/gateway, _gateway in a folder of zsh's fpath, or ~/.config/fish/completions/gateway.fish."
+	return "For this session: source <(gateway completion bash), the same with zsh, and gateway completion fish | source. " +
+		"For all: write it to /etc/bash_completion.d/gateway, to _gateway in a folder of $fpath, or to ~/.config/fish/completions/gateway.fish."
 }
 
 // Run prints the script.
 func (c *completionCommand) Run(std streams) error {
-	script := map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[c.Shell]
-	_, err := fmt.Fprint(std.out, script)
+	_, err := io.WriteString(std.out, complete.Script(c.Shell))
 	return err
 }
 
-// completeCommand is what these scripts call.
 type completeCommand struct {
-	Words []string `arg:"" optional:"" passthrough:"" help:"Words behind the name of the program, the unfinished one last."`
+	Line   bool     `help:"The argument is the line of a shell, with the name of the program."`
+	Breaks string   `help:"Characters that end a word for the shell, which replaces only the last one."`
+	Words  []string `arg:"" optional:"" help:"The words behind the name of the program."`
 }
 
-// Run prints the words that can stand for the last one, a line for each.
-func (c *completeCommand) Run(std streams, running *kong.Context) error {
+// Run prints what the command line may go on with. What is wrong with the line is no error:
+// nothing is offered then.
+func (c *completeCommand) Run(parser *kong.Context, std streams) error {
 	words := c.Words
-	if len(words) > 0 && words[0] == "--" {
-		words = words[1:]
+	if c.Line {
+		words = complete.Split(strings.Join(words, " "))
+		words = words[min(1, len(words)):]
 	}
-	for _, word := range complete.Words(running.Model, words, c.names) {
-		// A name with a character that ends a line, or moves a terminal, is none to offer.
-		if output.Printable(word) != word || strings.ContainsAny(word, " \t\n") {
+	reply := complete.After(parser.Model, words, valuesOf)
+	if len(words) > 0 {
+		reply = reply.Behind(words[len(words)-1], c.Breaks)
+	}
+	_, err := io.WriteString(std.out, reply.Lines())
+	return err
+}
+
+// valuesOf are the values of flags and arguments that the catalog and the policy know.
+func valuesOf(kind, prefix string, line complete.Line) []complete.Candidate {
+	switch kind {
+	case "caller", "role":
+		return policyNames(kind, line)
+	case "rpc", "read", "field":
+	default:
+		return nil
+	}
+	methods, err := build.LoadCatalog(config.Upstream{})
+	if err != nil {
+		return nil
+	}
+	if kind != "field" {
+		return rpcNames(methods.Catalog, prefix, kind == "read")
+	}
+	name := line.Args["service/method"]
+	if name == "" {
+		name = line.Flags["rpc"]
+	}
+	method, err := methods.Find(name)
+	if err != nil {
+		return nil
+	}
+	var all []complete.Candidate
+	for _, field := range fill.Complete(method.Request.Descriptor(), prefix) {
+		all = append(all, complete.Candidate{Word: field.Text, Help: field.Help})
+	}
+	return all
+}
+
+// policyNames are the callers or the roles of the policy, where the line names a config.
+func policyNames(kind string, line complete.Line) []complete.Candidate {
+	if line.Flags["config"] == "" {
+		return nil
+	}
+	_, set, err := policyFlags{line.Flags["config"]}.load(streams{io.Discard, io.Discard})
+	if err != nil {
+		return nil
+	}
+	var all []complete.Candidate
+	if kind == "caller" {
+		for _, name := range set.Callers() {
+			all = append(all, complete.Candidate{Word: name})
+		}
+		return all
+	}
+	for _, role := range set.Roles().All() {
+		all = append(all, complete.Candidate{Word: role.Name})
+	}
+	return all
+}
+
+// rpcNames are the services, and the RPCs of the one that a word leads to. The package stands
+// ahead where two services have the name, or the word begins with it.
+func rpcNames(methods *catalog.Catalog, prefix string, reads bool) []complete.Candidate {
+	var inside, services []complete.Candidate
+	seen := make(map[string]bool)
+	for _, method := range methods.Methods() {
+		if reads && !method.Stored() {
 			continue
 		}
-		if _, err := fmt.Fprintln(std.out, word); err != nil {
-			return err
+		name := method.ShortName()
+		if _, err := methods.Find(name); err != nil || !strings.HasPrefix(name, prefix) {
+			name = method.Name()
+		}
+		service, _, _ := strings.Cut(name, "/")
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		inside = append(inside, complete.Candidate{Word: name, Help: about(method)})
+		if !seen[service] {
+			seen[service] = true
+			services = append(services, complete.Candidate{Word: service + "/"})
 		}
 	}
-	return nil
+	if len(services) > 1 && !strings.Contains(prefix, "/") {
+		return services
+	}
+	return inside
 }
 
-// names are the names of RPCs, of fields of requests, and of callers. What cannot be read
-// has none: nobody looks for an error there.
-func (c *completeCommand) names(value *kong.Value, line complete.Line, written string) []string {
-	switch value.Name {
-	case "rpc", "service/method":
-		return rpcNames()
-	case "field":
-		if len(line.Arguments) > 0 {
-			return fieldNames(line.Arguments[0], written)
-		}
-	case "caller", "lease-of":
-		if path := line.Flags["config"]; path != "" {
-			return callerNames(path)
-		}
+// about describes an RPC.
+func about(method *catalog.Method) string {
+	kind := "write"
+	if method.Read {
+		kind = "read"
 	}
-	return nil
-}
-
-func rpcNames() (names []string) {
-	methods, err := build.LoadCatalog(config.Upstream{})
-	if err != nil {
-		return nil
-	}
-	for _, m := range methods.Methods() {
-		names = append(names, m.ShortName())
-	}
-	return names
-}
-
-// fieldNames are the fields of an RPC's request as --field takes them: "name=", and those of
-// the message that the written name leads to.
-func fieldNames(rpc, written string) (names []string) {
-	methods, err := build.LoadCatalog(config.Upstream{})
-	if err != nil {
-		return nil
-	}
-	method, err := methods.Find(rpc)
-	if err != nil {
-		return nil
-	}
-	of, prefix := method.Request.Descriptor(), ""
-	for {
-		name, rest, ok := strings.Cut(strings.TrimPrefix(written, prefix), ".")
-		if !ok {
-			break
-		}
-		field := of.Fields().ByName(protoreflect.Name(name))
-		if field == nil || field.Message() == nil || field.IsList() || field.IsMap() {
-			return nil
-		}
-		of, prefix = field.Message(), strings.TrimSuffix(written, rest)
-	}
-	for i := range of.Fields().Len() {
-		field := of.Fields().Get(i)
-		end := "="
-		if field.IsMap() || field.Message() != nil && !field.IsList() && !strings.HasPrefix(string(field.Message().FullName()), "google.protobuf.") {
-			end = "."
-		}
-		names = append(names, prefix+string(field.Name())+end)
-	}
-	return names
-}
-
-// callerNames are the callers of the policy of a config.
-func callerNames(path string) []string {
-	_, set, err := policyFlags{Config: path}.load(streams{io.Discard, io.Discard})
-	if err != nil {
-		return nil
-	}
-	return set.Callers()
+	return fmt.Sprintf("%s, needs %s", kind, method.Permission)
 }

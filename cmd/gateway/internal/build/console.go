@@ -3,7 +3,6 @@ package build
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -52,7 +51,7 @@ func openConsole(ctx context.Context, opened *closers, conf config.Config, s con
 	if conf.Console.URL != "" {
 		var err error
 		if o.URL, err = url.Parse(conf.Console.URL); err != nil {
-			return nil, fmt.Errorf("config key console.url: %w", err)
+			return nil, config.AtKey("console.url", err)
 		}
 	}
 	o.OIDC = consoleOIDC(conf, s.logger)

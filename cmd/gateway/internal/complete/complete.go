@@ -1,6 +1,3 @@
-// Package complete finds what can follow on an unfinished command line, for the completion
-// of shells. It knows the model of the commands, and asks its caller for names that this
-// does not have.
 package complete
 
 import (
@@ -10,151 +7,231 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Line is a command line up to the word that is being written.
+// Candidate is a word that a command line may go on with.
+type Candidate struct {
+	// Word is the whole word. Nothing follows directly, unless it ends with '=', '/' or
+	// '.': then a shell adds no space.
+	Word string
+	// Help describes it in a few words; it may be empty.
+	Help string
+}
+
+// Reply is what a shell offers.
+type Reply struct {
+	Candidates []Candidate
+	// Files says that names of files may stand there.
+	Files bool
+}
+
+// Line is the part of a command line that stands before the word to complete.
 type Line struct {
-	// Arguments are the finished arguments of the command, in their order.
-	Arguments []string
-	// Flags are the finished flags with their last values, by name; "" for those without.
-	Flags map[string]string
+	// Flags has the values of flags by name, and Args those of arguments by name. A flag
+	// that was given more than once has the last value.
+	Flags, Args map[string]string
 }
 
-// Names lists the names that a value can be: of a flag, or of an argument of a command by
-// its name. It gets what is being written, and may list more than what begins so.
-type Names func(value *kong.Value, line Line, written string) []string
+// Values returns the values that a flag or an argument with the tag `complete:"kind"` may
+// have, of which those that begin with prefix are offered. It is called for the kinds of the
+// program's own tags.
+type Values func(kind, prefix string, line Line) []Candidate
 
-// Words are the words that can stand for the last one, which may be "": commands, flags,
-// and values. They are sorted. None are found where a file is meant, or the line is not one
-// of the commands.
-func Words(app *kong.Application, words []string, names Names) []string {
+// maxHelp is how much of a help text is offered, in bytes: a line of a list.
+const maxHelp = 72
+
+// After returns how a command line of the program goes on. The words are those behind the
+// program's name; the last one is to be completed, and empty where the next word begins.
+func After(app *kong.Application, words []string, values Values) Reply {
 	if len(words) == 0 {
-		return nil
+		words = []string{""}
 	}
-	r := reader{node: app.Node, flags: slices.Clone(app.Flags), line: Line{Flags: make(map[string]string)}}
-	for _, word := range words[:len(words)-1] {
-		r.read(word)
+	w := &walk{node: app.Node, values: values, line: Line{Flags: map[string]string{}, Args: map[string]string{}}}
+	last := len(words) - 1
+	for _, word := range words[:last] {
+		w.step(word)
 	}
-	written := words[len(words)-1]
-	var found []string
-	switch name, value, assigned := strings.Cut(written, "="); {
-	case r.awaits != nil:
-		found = r.values(r.awaits.Value, written, names)
-	case r.onlyArguments:
-		found = r.arguments(written, names)
-	case strings.HasPrefix(written, "--") && assigned:
-		if flag := r.flag(name); flag != nil {
-			for _, word := range r.values(flag.Value, value, names) {
-				found = append(found, name+"="+word)
-			}
-		}
-	case strings.HasPrefix(written, "-"):
-		found = r.flagNames()
-	default:
-		found = r.arguments(written, names)
-	}
-	found = slices.DeleteFunc(found, func(word string) bool { return !strings.HasPrefix(word, written) })
-	slices.Sort(found)
-	return slices.Compact(found)
+	reply := w.complete(words[last])
+	reply.Candidates = slices.DeleteFunc(reply.Candidates, func(c Candidate) bool { return !strings.HasPrefix(c.Word, words[last]) })
+	return reply
 }
 
-// reader reads the finished words.
-type reader struct {
-	node          *kong.Node
-	flags         []*kong.Flag
-	line          Line
-	awaits        *kong.Flag // the flag whose value the next word is
-	onlyArguments bool       // behind "--"
+// walk is a place in a command line.
+type walk struct {
+	node   *kong.Node
+	values Values
+	line   Line
+	// flag is the flag whose value comes next; nil for none.
+	flag *kong.Flag
+	// args is how many arguments of the node have come.
+	args int
+	// rest says that no flag comes anymore.
+	rest bool
 }
 
-func (r *reader) read(word string) {
-	switch name, value, assigned := strings.Cut(word, "="); {
-	case r.awaits != nil:
-		r.line.Flags[r.awaits.Name], r.awaits = word, nil
-	case r.onlyArguments:
-		r.line.Arguments = append(r.line.Arguments, word)
+// step goes behind a word.
+func (w *walk) step(word string) {
+	switch {
+	case w.flag != nil:
+		w.line.Flags[w.flag.Name] = word
+		w.flag = nil
+	case w.rest || !strings.HasPrefix(word, "-") || word == "-":
+		w.argument(word)
 	case word == "--":
-		r.onlyArguments = true
-	case strings.HasPrefix(word, "-") && word != "-":
-		flag := r.flag(name)
-		if flag == nil {
-			return
-		}
-		r.line.Flags[flag.Name] = value
-		if !assigned && !flag.IsBool() && !flag.IsCounter() {
-			r.awaits = flag
-		}
+		w.rest = true
 	default:
-		if child := r.child(word); child != nil {
-			r.node = child
-			r.flags = append(r.flags, child.Flags...)
-			return
+		name, value, whole := strings.Cut(word, "=")
+		flag := w.find(name)
+		switch {
+		case flag == nil:
+		case whole:
+			w.line.Flags[flag.Name] = value
+		case !flag.IsBool() && !flag.IsCounter() && (strings.HasPrefix(name, "--") || len(name) == 2):
+			w.flag = flag
 		}
-		r.line.Arguments = append(r.line.Arguments, word)
 	}
 }
 
-// child is the command of a name, as long as there is no argument.
-func (r *reader) child(name string) *kong.Node {
-	if len(r.line.Arguments) > 0 {
+// argument goes behind a word that is no flag.
+func (w *walk) argument(word string) {
+	for _, child := range w.node.Children {
+		if child.Type == kong.CommandNode && (child.Name == word || slices.Contains(child.Aliases, word)) {
+			w.node, w.args = child, 0
+			return
+		}
+	}
+	if w.node.DefaultCmd != nil {
+		w.node = w.node.DefaultCmd
+	}
+	if arg := w.positional(); arg != nil {
+		w.line.Args[arg.Name] = word
+		if arg.Passthrough {
+			w.rest = true
+		}
+	}
+	w.args++
+}
+
+// positional is the argument that comes next; nil for none.
+func (w *walk) positional() *kong.Positional {
+	args := w.node.Positional
+	if w.node.DefaultCmd != nil {
+		args = w.node.DefaultCmd.Positional
+	}
+	switch {
+	case w.args < len(args):
+		return args[w.args]
+	case len(args) > 0 && args[len(args)-1].IsCumulative():
+		return args[len(args)-1]
+	default:
 		return nil
 	}
-	for _, child := range r.node.Children {
-		if child.Name == name || slices.Contains(child.Aliases, name) {
-			return child
-		}
-	}
-	return nil
 }
 
-// available are the flags that can be written: those of the command, of those around it,
-// and of the one that is meant where none is named.
-func (r *reader) available() []*kong.Flag {
-	if r.node.DefaultCmd == nil {
-		return r.flags
-	}
-	return append(slices.Clone(r.flags), r.node.DefaultCmd.Flags...)
-}
-
-// flag is the flag that is written as "--name" or "-n"; nil for none.
-func (r *reader) flag(written string) *kong.Flag {
-	for _, flag := range r.available() {
-		if written == "--"+flag.Name || flag.Short != 0 && written == "-"+string(flag.Short) {
+// find finds a flag of the node or of one above by its name with the dashes.
+func (w *walk) find(name string) *kong.Flag {
+	for _, flag := range w.flags() {
+		long, ok := strings.CutPrefix(name, "--")
+		switch {
+		case ok && (flag.Name == long || slices.Contains(flag.Aliases, long)):
+			return flag
+		case !ok && flag.Short != 0 && strings.HasPrefix(name, "-"+string(flag.Short)):
 			return flag
 		}
 	}
 	return nil
 }
 
-func (r *reader) flagNames() (found []string) {
-	for _, flag := range r.available() {
-		if !flag.Hidden {
-			found = append(found, "--"+flag.Name)
-		}
+func (w *walk) flags() []*kong.Flag {
+	var flags []*kong.Flag
+	for _, group := range w.node.AllFlags(true) {
+		flags = append(flags, group...)
 	}
-	return found
+	if w.node.DefaultCmd != nil {
+		flags = append(flags, w.node.DefaultCmd.Flags...)
+	}
+	return flags
 }
 
-// arguments are commands and the values of the next argument.
-func (r *reader) arguments(written string, names Names) (found []string) {
-	if len(r.line.Arguments) == 0 && !r.onlyArguments {
-		for _, child := range r.node.Children {
-			if !child.Hidden {
-				found = append(found, child.Name)
-			}
+// complete completes the last word.
+func (w *walk) complete(word string) Reply {
+	if w.flag != nil {
+		return w.of(w.flag.Value, word)
+	}
+	if !w.rest && strings.HasPrefix(word, "-") {
+		if name, value, ok := strings.Cut(word, "="); ok {
+			return w.after(name, value)
+		}
+		return Reply{Candidates: w.names()}
+	}
+	var reply Reply
+	for _, child := range w.node.Children {
+		if !child.Hidden && child.Type == kong.CommandNode {
+			reply.Candidates = append(reply.Candidates, Candidate{child.Name, short(child.Help)})
 		}
 	}
-	at := r.node
-	if at.DefaultCmd != nil {
-		at = at.DefaultCmd
+	if arg := w.positional(); arg != nil {
+		values := w.of(arg, word)
+		return Reply{append(reply.Candidates, values.Candidates...), values.Files}
 	}
-	if n := len(r.line.Arguments); n < len(at.Positional) {
-		found = append(found, r.values(at.Positional[n], written, names)...)
-	}
-	return found
+	return reply
 }
 
-func (r *reader) values(value *kong.Value, written string, names Names) []string {
+// after completes the value behind --name=.
+func (w *walk) after(name, value string) Reply {
+	flag := w.find(name)
+	if flag == nil {
+		return Reply{}
+	}
+	reply := w.of(flag.Value, value)
+	for i := range reply.Candidates {
+		reply.Candidates[i].Word = name + "=" + reply.Candidates[i].Word
+	}
+	// Shells complete names of files that stand alone.
+	reply.Files = false
+	return reply
+}
+
+// names are the flags that may come.
+func (w *walk) names() []Candidate {
+	var names []Candidate
+	for _, flag := range w.flags() {
+		if flag.Hidden {
+			continue
+		}
+		if _, given := w.line.Flags[flag.Name]; given && !flag.IsCumulative() {
+			continue
+		}
+		names = append(names, Candidate{"--" + flag.Name, short(flag.Help)})
+	}
+	return names
+}
+
+// of are the values of a flag or an argument.
+func (w *walk) of(value *kong.Value, prefix string) Reply {
+	if kind := value.Tag.Get("complete"); kind != "" {
+		return Reply{Candidates: w.values(kind, prefix, w.line)}
+	}
 	if value.Enum != "" {
-		return value.EnumSlice()
+		var words []Candidate
+		for _, word := range value.EnumSlice() {
+			words = append(words, Candidate{Word: word})
+		}
+		return Reply{Candidates: words}
 	}
-	return names(value, r.line, written)
+	placeholder := value.Tag.PlaceHolder
+	return Reply{Files: placeholder == "FILE" || placeholder == "DIR" || strings.HasPrefix(value.Tag.Type, "existing") || value.Tag.Type == "path"}
+}
+
+// short is the first sentence of a help text, where it fits a line.
+func short(help string) string {
+	help, _, _ = strings.Cut(help, "; ")
+	help, _, _ = strings.Cut(help, ". ")
+	help = strings.TrimSuffix(help, ".")
+	if len(help) <= maxHelp {
+		return help
+	}
+	cut := strings.LastIndexByte(help[:maxHelp], ' ')
+	if cut < 0 {
+		return ""
+	}
+	return help[:cut] + " …"
 }

@@ -29,7 +29,7 @@ func defaults() Defaults {
 
 // loadConfig reads and checks.
 func loadConfig(path string, lookup func(string) (string, bool)) (Config, error) {
-	c, err := Read(path, lookup, defaults())
+	c, _, err := Read(path, lookup, defaults())
 	if err != nil {
 		return c, err
 	}
