@@ -29,6 +29,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/leases"
 	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -306,7 +307,7 @@ func (g *Gateway) connect(s *settings) {
 		g.tb.Fatal(err)
 	}
 	g.tb.Cleanup(pacer.Close)
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: attempter, Pacer: upstream.PacedBy(pacer), Bucket: g.Catalog.BudgetOf, Logger: s.options.Logger})
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: attempter, Pacer: pacing.Accounted(upstream.PacedBy(pacer)), Bucket: g.Catalog.BudgetOf, Logger: s.options.Logger})
 	if err != nil {
 		g.tb.Fatal(err)
 	}

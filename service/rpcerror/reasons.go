@@ -53,6 +53,10 @@ const (
 	ReasonNoCache = "NO_CACHE"
 	// ReasonNoPacing is a call about a budget of a gateway that does not pace.
 	ReasonNoPacing = "NO_PACING"
+	// ReasonNoMemory is a call about records of a gateway that keeps none in memory.
+	ReasonNoMemory = "NO_MEMORY"
+	// ReasonFleetBusy is a question to all replicas beyond those that may be under way.
+	ReasonFleetBusy = "FLEET_BUSY"
 	// ReasonSharedCacheUnavailable is a call that needs the shared cache, which
 	// does not answer.
 	ReasonSharedCacheUnavailable = "SHARED_CACHE_UNAVAILABLE"
