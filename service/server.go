@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/admin-gateway/admin-gateway/internal/fleet"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/adminkeys"
 	"github.com/admin-gateway/admin-gateway/service/admission"
@@ -52,6 +53,15 @@ type Budget interface {
 	leases.Budget
 }
 
+// Fleet asks all replicas of this gateway, and answers them for this one. A *fleet.Fleet
+// is one.
+type Fleet interface {
+	// Handle answers the questions of a kind in this replica.
+	Handle(kind string, answer fleet.Answerer) error
+	// Ask asks every replica, this one among them, and names those without an answer.
+	Ask(ctx context.Context, kind string, payload []byte) (fleet.Answers, error)
+}
+
 // Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
 // required.
 type Options struct {
@@ -64,6 +74,9 @@ type Options struct {
 	// Idempotency remembers what came of writes whose callers gave them a key;
 	// nil refuses these.
 	Idempotency *idempotency.Outcomes
+	// Fleet asks all replicas, for the RPCs that are about all of them; nil is this
+	// process alone.
+	Fleet Fleet
 	// Callers holds the policy in force.
 	Callers admission.Callers
 	// Authenticator says who makes a call.
@@ -135,6 +148,13 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 		options.LongestCall = DefaultLongestCall
 	}
 	options.Inventory = options.Inventory.WithDefaults()
+	if options.Fleet == nil {
+		alone, err := fleet.New(fleet.Options{Replica: "alone"})
+		if err != nil {
+			return nil, fmt.Errorf("service: %w", err)
+		}
+		options.Fleet = alone
+	}
 	s := &server{options: options}
 	if err := s.trace(methods); err != nil {
 		return nil, fmt.Errorf("service: %w", err)

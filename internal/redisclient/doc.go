@@ -7,6 +7,6 @@
 //   - the names of keys ([KeyPrefix]).
 //
 // It imports go-redis and gobreaker and no other package of the gateway. Its
-// callers are cache, cache/outcome, lease/redisledger and upstream/pace, which must not import each
-// other for it, and cmd/gateway, which makes the clients.
+// callers are cache, cache/outcome, internal/fleet, lease/redisledger and upstream/pace, which must
+// not import each other for it, and cmd/gateway, which makes the clients.
 package redisclient

@@ -110,7 +110,7 @@ func (g *Guard) Call(ctx context.Context, f func(context.Context) error) error {
 		return cmp.Or(ctx.Err(), context.DeadlineExceeded)
 	}
 	done(err)
-	return withoutReply(err)
+	return WithoutReply(err)
 }
 
 // bounded is a context with the values and the deadline of ctx, or an earlier one. It does
@@ -131,9 +131,9 @@ func left(ctx context.Context) bool {
 	return ctx.Err() != nil || (ok && !time.Now().Before(deadline))
 }
 
-// withoutReply reduces an error reply to its kind, "OOM" or "NOPERM": some
+// WithoutReply reduces an error reply to its kind, "OOM" or "NOPERM": some
 // replies repeat the arguments, which may be an entry.
-func withoutReply(err error) error {
+func WithoutReply(err error) error {
 	var reply redis.Error
 	if !errors.As(err, &reply) {
 		return err

@@ -20,7 +20,7 @@ import (
 )
 
 // ACL are the rules that docs/caching.md tells the operator to set, and no more.
-const ACL = "resetkeys resetchannels -@all ~gw:* &gw:{*}:bus +get +set +getrange +del +hset +hget +hmget +time " +
+const ACL = "resetkeys resetchannels -@all ~gw:* &gw:{*}:bus &gw:{*}:fleet +get +set +getrange +del +hset +hget +hmget +time " +
 	"+info +eval +evalsha +publish +subscribe +psubscribe +ping"
 
 // Client returns a client that looks at a server from outside, and waits as long

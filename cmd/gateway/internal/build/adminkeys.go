@@ -2,9 +2,7 @@ package build
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,28 +17,24 @@ type rotations struct{ *adminkeys.AdminKeys }
 // alone is the name of a replica whose ledger nobody else can open.
 const alone = "the only one"
 
-// replicaName is the name of this process among those over the ledger: that of its machine
-// and of this life. A process that is alone has one name in all its lives.
-func replicaName(leases *leasing) string {
+// ledgerName is the name of this process among those over the ledger: its own, but for a
+// process that is alone there, which has one name in all its lives.
+func ledgerName(leases *leasing, replica string) string {
 	if !leases.shared {
 		return alone
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "gateway"
-	}
-	return host + "-" + rand.Text()[:8]
+	return replica
 }
 
 // openAdminKeys makes what rotates the admin key, over the ledger of leases; nil without
 // one. file is that of the key; "" if it is in none. drain is the longest time that a call
 // takes.
-func openAdminKeys(file string, drain time.Duration, key upstream.KeySource, leases *leasing, logger *slog.Logger) (*rotations, error) {
+func openAdminKeys(file string, drain time.Duration, key upstream.KeySource, leases *leasing, replica string, logger *slog.Logger) (*rotations, error) {
 	if leases == nil {
 		return nil, nil
 	}
 	made, err := adminkeys.New(adminkeys.Options{
-		Ledger: leases.ledger, Marker: leases.marks, Key: ownKey{key, file}, Replica: replicaName(leases), Drain: drain, Logger: logger,
+		Ledger: leases.ledger, Marker: leases.marks, Key: ownKey{key, file}, Replica: ledgerName(leases, replica), Drain: drain, Logger: logger,
 	})
 	if err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ type Gateway struct {
 	cache       *readCache
 	idempotency *keyedWrites
 	budget      *budget
+	fleet       *replicas
 	leases      *leasing   // nil: none are given
 	adminKeys   *rotations // nil: the admin key is not rotated
 	audit       *auditLog
@@ -106,6 +107,9 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
 		return err
 	}
+	if g.fleet, err = openFleet(ctx, &g.opened, conf, o.Logger); err != nil {
+		return err
+	}
 	if g.audit, err = openAudit(&g.opened, conf, o.Stdout, o.ReopenAudit, o.Logger); err != nil {
 		return err
 	}
@@ -113,7 +117,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.leases, err = openLeases(ctx, &g.opened, conf, key, g.access.policy, o.Stopping, o.Logger); err != nil {
 		return err
 	}
-	if g.adminKeys, err = openAdminKeys(keyFile, conf.Limits.LongestCall, key, g.leases, o.Logger); err != nil {
+	if g.adminKeys, err = openAdminKeys(keyFile, conf.Limits.LongestCall, key, g.leases, g.fleet.Replica(), o.Logger); err != nil {
 		return err
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
@@ -124,7 +128,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 // openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
-	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.leases, g.audit, g.access, o.Log)
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, o.Log)
 	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
@@ -164,7 +168,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		ready: g.ready, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
 		work:       []runner{g.leases, g.adminKeys},
-		background: []runner{g.access, g.cache, g.leases.opening(), g.ready, g.audit},
+		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)

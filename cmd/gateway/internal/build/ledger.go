@@ -11,7 +11,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/admin-gateway/admin-gateway/cache/seal"
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/lease"
@@ -35,17 +34,9 @@ const (
 
 // ledgerOf returns what opens the ledger that a config names: nil for none.
 func ledgerOf(ctx context.Context, opened *closers, conf config.Config, logger *slog.Logger) (func(context.Context) (lease.Ledger, error), error) {
-	var sealer *seal.Sealer
-	if len(conf.Cache.EncryptionKeys) > 0 {
-		keys, err := encryptionKeys(ctx, conf.Cache.EncryptionKeys, logger)
-		if err != nil {
-			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
-		}
-		made, err := seal.New(keys)
-		if err != nil {
-			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
-		}
-		sealer = &made
+	sealer, err := sealerOf(ctx, conf.Cache.EncryptionKeys, logger)
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case inRedis(conf):

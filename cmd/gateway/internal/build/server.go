@@ -32,6 +32,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Budget:        g.budget,
 		Cache:         g.cache.answers,
 		Idempotency:   g.idempotency.Outcomes,
+		Fleet:         g.fleet.Fleet,
 		Callers:       g.access.policy,
 		Authenticator: g.access.authenticator,
 		Sessions:      g.access.authenticator,
