@@ -31,6 +31,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
+	"github.com/admin-gateway/admin-gateway/service/recent"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
 	"github.com/admin-gateway/admin-gateway/service/session"
@@ -90,6 +91,8 @@ type Options struct {
 	AdminKeys *adminkeys.AdminKeys
 	// Audit keeps a record of every call.
 	Audit record.Log
+	// Recent has the records that Audit keeps in memory too, for AuditService; nil has none.
+	Recent *recent.Memory
 	// AuditRequired says which calls are refused whose record cannot be kept.
 	AuditRequired record.Required
 	// AuditKey makes the fingerprints of requests in records; the default makes none.
@@ -183,7 +186,11 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased, keys)
+	records, err := recent.Handlers(options.Recent, options.Fleet)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased, keys)
 }
 
 // leased is the protection of what leases have; nil without leases.

@@ -31,6 +31,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
+	"github.com/admin-gateway/admin-gateway/service/recent"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -257,10 +258,12 @@ func (g *Gateway) observe(s *settings) {
 		g.tb.Cleanup(func() { _ = provider.Shutdown(context.Background()) }) // Nothing is buffered.
 		s.options.Metrics, s.options.Tracer = g.Metrics, provider.Tracer("test")
 	}
+	remembered := recent.New(recent.Options{Bytes: recent.DefaultBytes})
 	switch {
 	case s.auditFile:
+		s.options.Recent = remembered
 		path := filepath.Join(g.tb.TempDir(), "audit")
-		log, err := audit.Open(audit.Options{Path: path, Queue: 1 << 16})
+		log, err := audit.Open(audit.Options{Path: path, Queue: 1 << 16, Memory: remembered})
 		if err != nil {
 			g.tb.Fatal(err)
 		}
@@ -275,7 +278,8 @@ func (g *Gateway) observe(s *settings) {
 		g.AuditFile = &AuditFile{Log: log, Path: path}
 		s.options.Audit = log
 	case s.options.Audit == nil:
-		g.Records = new(Records)
+		g.Records = &Records{remembered: remembered}
+		s.options.Recent = remembered
 		s.options.Audit = g.Records
 	default:
 		g.Records, _ = s.options.Audit.(*Records)

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// line is a line of the log, as it is read. Members that this build does not know are
+// parsed is a line of the log, as it is read. Members that this build does not know are
 // left out.
-type line struct {
+type parsed struct {
 	Time          time.Time      `json:"time"`
 	Event         string         `json:"event"`
 	RequestID     string         `json:"request_id"`
@@ -70,7 +70,7 @@ var ErrNotALine = errors.New("not a line of an audit log")
 // record it is, 0 for the only one. Resources and details come in the order of their
 // names, and a text that was cut stays so. Its errors wrap [ErrNotALine].
 func ParseLine(text []byte) (r *Record, part int, err error) {
-	var l line
+	var l parsed
 	if err := json.Unmarshal(text, &l); err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrNotALine, err)
 	}

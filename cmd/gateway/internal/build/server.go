@@ -39,6 +39,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Leases:        g.leases.given(),
 		AdminKeys:     g.adminKeys.given(),
 		Audit:         g.audit,
+		Recent:        g.audit.recent,
 		AuditRequired: required(conf.Audit.Required),
 		AuditKey:      fingerprints,
 		Origins:       from,
