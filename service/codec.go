@@ -177,6 +177,10 @@ func (t inProcess) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 	return t.Transport.NewClientStream(door.WithConnection(ctx, door.InProcess{}), spec)
 }
 
+// CopyMessage copies a message that the server has sent, whatever form it has, or that
+// it gets, for doors in this process.
+func CopyMessage(dst, src any) error { return copyMessage(dst, src) }
+
 func copyMessage(dst, src any) error {
 	a, ok := src.(*pipeline.Response)
 	if !ok {

@@ -190,7 +190,7 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(options.Sessions), inventories.Handlers(), leased, keys)
+	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
 }
 
 // leased is the protection of what leases have; nil without leases.

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/explain"
 	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/explain"
 )
 
 // policyFlags are the flags of commands that need a policy.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -23,11 +24,15 @@ import (
 // demoTimeout bounds the sample calls together.
 const demoTimeout = time.Minute
 
+// defaultConsoleListen is where the pages of a demo are.
+const defaultConsoleListen = "127.0.0.1:8082"
+
 type demoCommand struct {
-	Listen      string   `default:"127.0.0.1:8080" help:"Address to serve on; a loopback one."`
-	Once        bool     `help:"Exit after the sample calls; 0 when all went as they should."`
-	TLS         string   `name:"tls" placeholder:"DIR" help:"Serve over TLS, and write the certificate of the authority to DIR/ca.pem."`
-	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of a web origin call, such as http://localhost:3000; may be repeated."`
+	Listen        string   `default:"127.0.0.1:8080" help:"Address to serve on; a loopback one."`
+	ConsoleListen string   `default:"127.0.0.1:8082" help:"Address of the pages for people; a loopback one. Empty: none. With port 0 in --listen, any port."`
+	Once          bool     `help:"Exit after the sample calls; 0 when all went as they should."`
+	TLS           string   `name:"tls" placeholder:"DIR" help:"Serve over TLS, and write the certificate of the authority to DIR/ca.pem."`
+	AllowOrigin   []string `placeholder:"ORIGIN" help:"Let pages of a web origin call, such as http://localhost:3000; may be repeated."`
 }
 
 // errSamples makes the exit code 1 when a sample call had an unexpected result.
@@ -65,6 +70,9 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := config.CheckLoopback(c.Listen); err != nil {
 		return fmt.Errorf("flag --listen: %w", err)
 	}
+	if err := config.CheckLoopback(c.ConsoleListen); err != nil && c.ConsoleListen != "" {
+		return fmt.Errorf("flag --console-listen: %w", err)
+	}
 	for _, origin := range c.AllowOrigin {
 		if err := config.CheckOrigin(origin); err != nil {
 			return fmt.Errorf("flag --allow-origin: %w", err)
@@ -93,6 +101,10 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	level.Set(slog.LevelError)
 	conf := demoConfig(c.Listen, fake.URL(), filepath.Join(folder, "leases.db"))
 	conf.CORS.AllowedOrigins = c.AllowOrigin
+	conf.ConsoleListen = c.ConsoleListen
+	if _, port, _ := net.SplitHostPort(c.Listen); port == "0" && c.ConsoleListen == defaultConsoleListen {
+		conf.ConsoleListen = c.Listen // Several demos may run.
+	}
 	var secure *demoTLS
 	if c.TLS != "" {
 		if secure, err = newDemoTLS(c.TLS, folder); err != nil {
@@ -118,7 +130,7 @@ func (c *demoCommand) Run(ctx context.Context, std streams) (err error) {
 	err = runSamples(serving, std.out, g.URL(), fake.URL(), who, secure)
 	if err != nil || c.Once {
 		stop()
-	} else if err = errors.Join(printHints(std.out, g.URL(), who, secure), printLeaseHints(std.out, g.URL(), g.VaultURL(), fake.URL())); err != nil {
+	} else if err = errors.Join(printConsoleHint(std.out, g.ConsoleURL(), who), printHints(std.out, g.URL(), who, secure), printLeaseHints(std.out, g.URL(), g.VaultURL(), fake.URL())); err != nil {
 		stop()
 	}
 	return errors.Join(err, group.Wait())
@@ -153,6 +165,19 @@ func runSamples(ctx context.Context, w io.Writer, gateway, fake string, who *dem
 		return errSamples
 	}
 	return nil
+}
+
+// printConsoleHint says where the pages are, and how to log in.
+func printConsoleHint(w io.Writer, console string, who *demoCallers) error {
+	if console == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, `
+The console is on %s: log in as operator with
+
+  %s
+`, console, who.operator)
+	return err
 }
 
 func printHints(w io.Writer, gateway string, who *demoCallers, secure *demoTLS) error {

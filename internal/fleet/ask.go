@@ -82,7 +82,7 @@ func (f *Fleet) askOthers(ctx context.Context, kind string, payload []byte, all 
 	if err := f.send(ctx, id, kind, payload); err != nil {
 		all.Unknown = true
 		all.miss(others, Silent)
-		return nil //nolint:nilerr // Redis is lost, which the answer says.
+		return nil // Redis is lost, which the answer says.
 	}
 	wait(ctx, others, heard)
 	// What was asked for may be there although nobody was heard: it is looked for until

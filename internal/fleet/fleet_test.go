@@ -132,6 +132,7 @@ func TestRedisIsLost(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]func(testing.TB, *faultproxy.Proxy) (undo func()){
 		"refused": func(tb testing.TB, p *faultproxy.Proxy) func() {
+			tb.Helper()
 			p.Refuse()
 			return func() { p.Listen(tb) }
 		},

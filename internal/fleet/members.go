@@ -25,9 +25,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local life, most = tonumber(ARGV[2]), tonumber(ARGV[4])
 local kept = {}
 for instance, till, name in string.gmatch(redis.call('GET', KEYS[1]) or '', '([%w]+) (%d+) ([%w._-]+)\n') do
-	if instance ~= ARGV[1] and tonumber(till) > now and #instance <= 64 and #name <= 128 and #kept < most - 1 then
+	local other = instance ~= ARGV[1] and #instance <= 64 and #name <= 128
+	if other and tonumber(till) > now and #kept < most - 1 then
 		kept[#kept + 1] = instance .. ' ' .. till .. ' ' .. name .. '\n'
-	end
+	end -- others stay
 end
 if life > 0 then
 	kept[#kept + 1] = ARGV[1] .. ' ' .. string.format('%.0f', now + life) .. ' ' .. ARGV[3] .. '\n'

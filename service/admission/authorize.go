@@ -49,7 +49,9 @@ func (c *Controller) Authorize(ctx context.Context, m *catalog.Method, request p
 	}
 	account.Verdict = audit.DecisionAllowed
 	made := &permit{method: m, request: request, caller: p.identity.Caller, part: p.part}
-	if asked := freshnessOf(ctx); asked.Limited && m.Refresh() != nil {
+	asked := freshnessOf(ctx)
+	made.freshness.Stored = asked.Stored
+	if asked.Limited && m.Refresh() != nil {
 		made.freshness = asked
 		made.freshness.Ignored = !rules.Policy.Decide(p.identity.Caller, m.Refresh(), request, time.Now()).Allowed
 	}
@@ -133,6 +135,25 @@ func (c *Controller) Projects(ctx context.Context, m *catalog.Method) (ids []str
 	}
 	ids, limited = rules.Policy.Projects(p.identity.Caller, m.Access())
 	return ids, limited, nil
+}
+
+// Access is how far the policy lets the caller of ctx get with m: not at all, to some
+// projects, or further than projects say. It decides nothing: conditions, and denies
+// that have one, are for the request.
+func (c *Controller) Access(ctx context.Context, m *catalog.Method) (may bool, projects []string, limited bool, err error) {
+	p, err := principalOf(ctx)
+	if err != nil {
+		return false, nil, false, err
+	}
+	rules, err := p.rulesNow()
+	if err != nil {
+		return false, nil, false, err
+	}
+	if !rules.Policy.MayCall(p.identity.Caller, m.Access()).Allowed {
+		return false, nil, true, nil
+	}
+	projects, limited = rules.Policy.Projects(p.identity.Caller, m.Access())
+	return true, projects, limited, nil
 }
 
 // denied is the error for the caller. It names the missing permission and

@@ -19,6 +19,9 @@ type Freshness struct {
 	MaxAge time.Duration
 	// Ignored: the caller lacks the permission to limit it.
 	Ignored bool
+	// Stored: the answer must be a stored one, and nothing is asked of the upstream. It
+	// may be as stale as the declaration allows when there is no other.
+	Stored bool
 }
 
 // Limits returns whether the caller limits the age, and may.
@@ -34,7 +37,7 @@ type freshnessKey struct{}
 func WithFreshness(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		if info, ok := connect.CallInfoForServerContext(ctx); ok {
-			if asked := parseCacheControl(info.RequestHeader().Values("Cache-Control")); asked.Limited {
+			if asked := parseCacheControl(info.RequestHeader().Values("Cache-Control")); asked != (Freshness{}) {
 				ctx = context.WithValue(ctx, freshnessKey{}, asked)
 			}
 		}
@@ -48,15 +51,18 @@ func freshnessOf(ctx context.Context) Freshness {
 	return asked
 }
 
-// parseCacheControl understands no-cache and max-age. Other directives, and values
-// that are malformed, ask for nothing.
+// parseCacheControl understands no-cache, max-age and only-if-cached. Other directives,
+// and values that are malformed, ask for nothing.
 func parseCacheControl(lines []string) (asked Freshness) {
+	// Of several ages the smallest holds, and no-cache is the age of none.
 	for _, line := range lines {
 		for directive := range strings.SplitSeq(line, ",") {
 			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 			switch {
 			case strings.EqualFold(name, "no-cache"):
-				return Freshness{Limited: true}
+				asked.Limited, asked.MaxAge = true, 0
+			case strings.EqualFold(name, "only-if-cached"):
+				asked.Stored = true
 			case strings.EqualFold(name, "max-age"):
 				age, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
 				if err != nil {
@@ -66,7 +72,7 @@ func parseCacheControl(lines []string) (asked Freshness) {
 				if asked.Limited {
 					maxAge = min(maxAge, asked.MaxAge)
 				}
-				asked = Freshness{Limited: true, MaxAge: maxAge}
+				asked.Limited, asked.MaxAge = true, maxAge
 			}
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestParseCacheControl: no-cache wins, then the least max-age; all other
-// directives, and values that are malformed, ask for nothing.
+// TestParseCacheControl: no-cache wins, then the least max-age; only-if-cached goes with
+// either. All other directives, and values that are malformed, ask for nothing.
 func TestParseCacheControl(t *testing.T) {
 	t.Parallel()
 	aged := func(d time.Duration) Freshness { return Freshness{Limited: true, MaxAge: d} }
@@ -33,7 +33,10 @@ func TestParseCacheControl(t *testing.T) {
 		{[]string{"max-age=1.5"}, Freshness{}},
 		{[]string{"max-age"}, Freshness{}},
 		{[]string{"max-age="}, Freshness{}},
-		{[]string{"no-store, min-fresh=10, only-if-cached, x-no-cache"}, Freshness{}},
+		{[]string{"no-store, min-fresh=10, x-no-cache"}, Freshness{}},
+		{[]string{"no-store, Only-If-Cached"}, Freshness{Stored: true}},
+		{[]string{"only-if-cached", "max-age=60, max-age=5"}, Freshness{Limited: true, MaxAge: 5 * time.Second, Stored: true}},
+		{[]string{"no-cache, only-if-cached"}, Freshness{Limited: true, Stored: true}},
 	} {
 		if got := parseCacheControl(test.lines); got != test.want {
 			t.Errorf("%q: %+v, want %+v", test.lines, got, test.want)

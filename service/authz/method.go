@@ -26,7 +26,8 @@ type Method struct {
 	Projects []string
 	// EachCall says that the RPC gives no access itself: it makes calls, each of
 	// which is decided on its own. The projects of grants and denies then do not
-	// count for the RPC, and decide on those calls. It has no Projects.
+	// count for the RPC, and decide on those calls. It has no Projects. The same holds for
+	// an RPC that is about its caller alone, and makes no calls.
 	EachCall bool
 	// Reaches are the fields of Request whose values may reach beyond its projects,
 	// by path, such as "role" or "projects.values.role", each with the values that do

@@ -129,6 +129,12 @@ func (m *Method) compileLocal(policy *optionsv1.Policy, options *descriptorpb.Me
 	if m.leases != nil {
 		return m.compileRecord(policy)
 	}
+	if m.aboutCaller = policy.GetCaller(); m.aboutCaller {
+		if !m.Read {
+			return errors.New("is a write about its caller alone; say what of the organization it is about")
+		}
+		return nil
+	}
 	if !policy.GetEachCall() {
 		if m.Project, err = scopeOf(policy, m.Descriptor.Input()); err != nil {
 			return err

@@ -89,8 +89,11 @@ func (m *Method) listingEntry() listingEntry {
 		Scope:      cmp.Or(m.Project, m.leaseField, "organization"),
 		Secret:     m.Secret,
 	}
-	if m.Source == FanOut {
+	switch {
+	case m.Source == FanOut:
 		e.Scope = "each call"
+	case m.aboutCaller:
+		e.Scope = "caller"
 	}
 	if m.Source != Upstream {
 		return e

@@ -87,7 +87,9 @@ type Method struct {
 	// the field that says which.
 	leases     *authz.LeaseScope
 	leaseField string
-	needs      []authz.Need
+	// aboutCaller says that the answer is about the caller alone.
+	aboutCaller bool
+	needs       []authz.Need
 	// reaches are the fields that may reach beyond the projects of a write, with the
 	// values that do not.
 	reaches map[string][]string
@@ -165,7 +167,7 @@ func (m *Method) Spec() connect.Spec {
 
 // grantable is the method for the compiler of policies.
 func (m *Method) grantable() authz.Method {
-	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Request.Descriptor(), EachCall: m.Source == FanOut, Reaches: m.reaches, Leases: m.leases, Needs: m.needs}
+	method := authz.Method{Procedure: m.Procedure, Permission: m.Permission, Request: m.Request.Descriptor(), EachCall: m.Source == FanOut || m.aboutCaller, Reaches: m.reaches, Leases: m.leases, Needs: m.needs}
 	if m.Project != "" {
 		method.Projects = []string{m.Project}
 	}

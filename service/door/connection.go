@@ -16,6 +16,9 @@ const ProtocolREST = "rest"
 // ProtocolVault is the protocol of a call that came in the form of Vault's HTTP API.
 const ProtocolVault = "vault"
 
+// ProtocolConsole is the protocol of a call that a page of the console makes.
+const ProtocolConsole = "console"
+
 // Connection is the connection on which a call came. Every door offers one with
 // [WithConnection]; a call without one is refused ([Require]). A method that a
 // protocol has no use for does nothing.

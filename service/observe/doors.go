@@ -35,11 +35,12 @@ const (
 	doorGRPCWeb
 	doorREST
 	doorVault
+	doorConsole
 )
 
 // doorNames are the values of labels. A call in the same process has no protocol.
 var doorNames = [...]string{
-	doorOther: "other", doorInProcess: "inprocess", doorREST: "rest", doorVault: "vault",
+	doorOther: "other", doorInProcess: "inprocess", doorREST: "rest", doorVault: "vault", doorConsole: "console",
 	doorConnect: connect.ProtocolNameConnect, doorGRPC: connect.ProtocolNameGRPC, doorGRPCWeb: connect.ProtocolNameGRPCWeb,
 }
 
@@ -65,6 +66,8 @@ func doorOf(ctx context.Context) doorName {
 		return doorREST
 	case doorNames[doorVault]:
 		return doorVault
+	case doorNames[doorConsole]:
+		return doorConsole
 	case "":
 		return doorInProcess
 	default:

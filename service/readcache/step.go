@@ -67,6 +67,9 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 // read answers from the store, from a flight that is on its way, or from the
 // upstream.
 func (s *step) read(ctx context.Context, permit admission.Permit, account *accounting.Cache) (*pipeline.Response, error) {
+	if permit.Freshness().Stored {
+		return s.stored(ctx, permit, account)
+	}
 	if s.Cache == nil || s.lifeOf(permit.Method()).Fresh <= 0 {
 		*account = accounting.Cache{Outcome: accounting.CacheBypass, Status: statusBypass}
 		return s.next.Invoke(pace.WithFlow(ctx, permit.Flow()), permit)

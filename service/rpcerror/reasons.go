@@ -51,6 +51,9 @@ const (
 	ReasonSessionLimit = "SESSION_LIMIT"
 	// ReasonNoCache is a call to a cache that the gateway does not have.
 	ReasonNoCache = "NO_CACHE"
+	// ReasonNotStored is a read for which no answer is stored, where its caller wants no
+	// other.
+	ReasonNotStored = "NOT_STORED"
 	// ReasonNoPacing is a call about a budget of a gateway that does not pace.
 	ReasonNoPacing = "NO_PACING"
 	// ReasonNoMemory is a call about records of a gateway that keeps none in memory.

@@ -12,6 +12,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/authn"
+	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
@@ -24,18 +25,32 @@ type Sessions interface {
 	RevokeSession(identity authn.Identity) error
 }
 
-// service answers admingateway.control.v1.SessionService.
-type service struct{ sessions Sessions }
+// Dependencies are what [Handlers] ask.
+type Dependencies struct {
+	// Sessions makes and revokes sessions; nil: there are none.
+	Sessions Sessions
+	// Admission knows the policy of the caller of a call.
+	Admission *admission.Controller
+	// Catalog has the methods that a caller may call.
+	Catalog *catalog.Catalog
+}
 
-// Handlers answer admingateway.control.v1.SessionService. With nil there are no sessions.
-func Handlers(sessions Sessions) pipeline.Handlers {
-	if sessions == nil {
-		sessions = none{}
+// service answers admingateway.control.v1.SessionService.
+type service struct {
+	sessions Sessions
+	access   access
+}
+
+// Handlers answer admingateway.control.v1.SessionService.
+func Handlers(d Dependencies) pipeline.Handlers {
+	if d.Sessions == nil {
+		d.Sessions = none{}
 	}
-	s := service{sessions}
+	s := service{d.Sessions, access{d.Admission, d.Catalog}}
 	return pipeline.Handlers{
 		controlv1connect.SessionServiceCreateSessionProcedure: pipeline.Unary(s.create),
 		controlv1connect.SessionServiceGetSessionProcedure:    pipeline.Unary(s.get),
+		controlv1connect.SessionServiceGetAccessProcedure:     pipeline.Unary(s.getAccess),
 		controlv1connect.SessionServiceRevokeSessionProcedure: pipeline.Unary(s.revoke),
 	}
 }
@@ -73,11 +88,28 @@ func (s service) get(ctx context.Context, _ admission.Permit, _ *controlv1.GetSe
 	if err != nil {
 		return nil, err
 	}
+	return &controlv1.GetSessionResponse{Session: describe(identity)}, nil
+}
+
+func (s service) getAccess(ctx context.Context, _ admission.Permit, _ *controlv1.GetAccessRequest) (*controlv1.GetAccessResponse, error) {
+	identity, err := admission.IdentityOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.access.of(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &controlv1.GetAccessResponse{Session: describe(identity), Access: found}, nil
+}
+
+// describe is a caller and its credential.
+func describe(identity authn.Identity) *controlv1.Session {
 	found := &controlv1.Session{Caller: identity.Caller, AuthenticatedBy: identity.Method, ExpiresAt: instant(identity.Expires)}
 	if created, ok := authn.SessionOf(identity); ok {
 		found.CreatedAt = instant(created)
 	}
-	return &controlv1.GetSessionResponse{Session: found}, nil
+	return found
 }
 
 func (s service) revoke(ctx context.Context, _ admission.Permit, _ *controlv1.RevokeSessionRequest) (*controlv1.RevokeSessionResponse, error) {

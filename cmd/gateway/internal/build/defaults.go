@@ -5,6 +5,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/ledger"
 	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/service"
+	"github.com/admin-gateway/admin-gateway/service/console"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
 )
 
@@ -17,6 +18,8 @@ func Defaults() config.Defaults {
 		OutermostItems:       inventory.DefaultMaxOutermost,
 		SweepInterval:        ledger.DefaultSweepInterval,
 		KeepEnded:            ledger.DefaultKeepEnded,
+		ConsoleSession:       console.DefaultLongest,
+		ConsoleIdle:          console.DefaultIdle,
 		IDCharacters:         textkind.DefaultIDCharacters,
 	}
 }

@@ -65,6 +65,7 @@ type Gateway struct {
 	http        *Listener
 	grpc        *grpcListener // nil without an address
 	vault       *Listener     // nil without an address
+	console     *Listener     // nil without an address
 	ops         *Listener     // nil without an address
 }
 
@@ -161,6 +162,11 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	if g.vault, err = openVault(ctx, &g.opened, conf, server, catalog, secure, connections); err != nil {
 		return err
 	}
+	if g.console, err = openConsole(ctx, &g.opened, conf, consoleSurroundings{
+		server: server, adminKey: key, secure: secure, connections: connections, version: o.Version, ending: o.Stopping, logger: o.Logger,
+	}); err != nil {
+		return err
+	}
 	if g.ops, err = openOps(ctx, &g.opened, conf, opsHandler(conf.OpsListen, registry, g.ready, o.Level, o.Logger), connections, o.Logger); err != nil {
 		return err
 	}
@@ -176,6 +182,9 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	if g.vault != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.vault)
 	}
+	if g.console != nil {
+		g.lifecycle.doors = append(g.lifecycle.doors, g.console)
+	}
 	if g.ops != nil {
 		g.lifecycle.background = append(g.lifecycle.background, g.ops)
 	}
@@ -187,6 +196,9 @@ func (g *Gateway) leave() {
 	g.http.port.Leave()
 	if g.vault != nil {
 		g.vault.port.Leave()
+	}
+	if g.console != nil {
+		g.console.port.Leave()
 	}
 }
 
@@ -202,11 +214,19 @@ func (g *Gateway) VaultURL() string {
 	return g.vault.URL()
 }
 
+// ConsoleURL returns the address of the pages for people; "" where there are none.
+func (g *Gateway) ConsoleURL() string {
+	if g.console == nil {
+		return ""
+	}
+	return g.console.URL()
+}
+
 // Run serves until ctx ends or a component fails, and then drains calls in flight.
 // It must be called once.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.warnOfPlaintext(ctx)
-	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "vault_listen", g.vault.Address(), "ops_listen", g.ops.Address(), "tls", g.secure,
+	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "vault_listen", g.vault.Address(), "console_listen", g.console.Address(), "ops_listen", g.ops.Address(), "tls", g.secure,
 		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "version", g.version)
 	return g.lifecycle.run(ctx)
 }
@@ -215,7 +235,7 @@ func (g *Gateway) warnOfPlaintext(ctx context.Context) {
 	if g.secure {
 		return
 	}
-	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}, {"vault_listen", g.config.VaultListen}} {
+	for _, l := range []struct{ key, address string }{{"listen", g.config.Listen}, {"grpc_listen", g.config.GRPCListen}, {"vault_listen", g.config.VaultListen}, {"console_listen", g.config.ConsoleListen}} {
 		if host, _, _ := net.SplitHostPort(l.address); l.address != "" && !config.IsLoopback(host) {
 			g.logger.WarnContext(ctx, "callers' tokens travel unencrypted: config key tls is not set, and the address is not a loopback one", "key", l.key)
 		}

@@ -13,6 +13,11 @@ type Config struct {
 	// VaultListen is the address of the listener for Vault's clients. An empty address
 	// disables it.
 	VaultListen string `yaml:"vault_listen"`
+	// ConsoleListen is the address of the pages for people. An empty address disables
+	// them.
+	ConsoleListen string `yaml:"console_listen"`
+	// Console configures these pages.
+	Console Console `yaml:"console"`
 	// Vault configures what they find there.
 	Vault    Vault    `yaml:"vault"`
 	TLS      TLS      `yaml:"tls"`
@@ -86,6 +91,8 @@ type Defaults struct {
 	SweepInterval time.Duration
 	// KeepEnded is the default of leases.keep_ended.
 	KeepEnded time.Duration
+	// ConsoleSession and ConsoleIdle are the defaults of console.session and console.idle.
+	ConsoleSession, ConsoleIdle time.Duration
 	// IDCharacters is the default of upstream.id_characters.
 	IDCharacters string
 }
@@ -103,6 +110,7 @@ func New(d Defaults) Config {
 		Inventory: defaultInventory(d),
 		Leases:    defaultLeases(d),
 		Vault:     defaultVault(),
+		Console:   defaultConsole(d),
 		Shutdown:  Shutdown{Delay: 5 * time.Second, Timeout: 25 * time.Second},
 		Log:       defaultLog(),
 		Telemetry: Telemetry{SampleRatio: 1, ServiceName: "admin-gateway"},

@@ -24,7 +24,7 @@ func of(d time.Duration) *time.Duration { return &d }
 
 // defaults are fixed, whatever the other packages of the gateway use.
 func defaults() Defaults {
-	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000, SweepInterval: 15 * time.Minute, KeepEnded: 24 * time.Hour, IDCharacters: "_-.:"}
+	return Defaults{LongestCall: 2 * time.Minute, InventoryConcurrency: 8, LongestStream: 6 * time.Hour, OutermostItems: 100_000, SweepInterval: 15 * time.Minute, KeepEnded: 24 * time.Hour, IDCharacters: "_-.:", ConsoleSession: 8 * time.Hour, ConsoleIdle: 30 * time.Minute}
 }
 
 // loadConfig reads and checks.
@@ -48,6 +48,8 @@ grpc_listen: 0.0.0.0:3
 ops_listen: "[::1]:2"
 vault_listen: 0.0.0.0:4
 vault: {mount: team/openai, logins: [eu, us/k8s]}
+console_listen: 0.0.0.0:5
+console: {url: "https://console.example", session: 1h, idle: 5m}
 tls:
   cert_file: /tls/tls.crt
   key_file: /tls/tls.key
@@ -117,8 +119,9 @@ func TestLoadConfig(t *testing.T) {
 	t.Parallel()
 	whole := Config{
 		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2", VaultListen: "0.0.0.0:4",
-		Vault: Vault{Mount: "team/openai", Logins: []string{"eu", "us/k8s"}},
-		TLS:   TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
+		Vault:         Vault{Mount: "team/openai", Logins: []string{"eu", "us/k8s"}},
+		ConsoleListen: "0.0.0.0:5", Console: Console{URL: "https://console.example", Session: time.Hour, Idle: 5 * time.Minute},
+		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Answers: AnswersStrict, IDCharacters: "_-|", Budget: Budget{
 			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5, MintShare: 0.3,
 		}},
@@ -155,14 +158,15 @@ func TestLoadConfig(t *testing.T) {
 	withDefaults.Policy = "p.yaml"
 	everyVariable := Config{
 		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4", VaultListen: "localhost:6",
-		Vault:    Vault{Mount: "keys", Logins: []string{"oidc"}},
+		Vault:         Vault{Mount: "keys", Logins: []string{"oidc"}},
+		ConsoleListen: "localhost:7", Console: Console{URL: "http://localhost:7", Session: 2 * time.Hour, Idle: 6 * time.Minute},
 		TLS:      TLS{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: Upstream{BaseURL: "http://b", AdminKey: SecretRef{File: "/key"}, Answers: AnswersLenient, IDCharacters: "_@", Budget: whole.Upstream.Budget},
 		Authn:    Authn{Issuers: []Issuer{{URL: "https://other.example", Audiences: []string{"x"}}}},
 		Cache:    Cache{Memory: 1 << 30, EncryptionKeys: []SecretRef{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",
 		Audit: Audit{
-			Path: "-", Memory: 16 << 20, Required: AuditWrites, Sync: false, HMACKey: SecretRef{Env: "HMAC"},
+			Path: "-", Memory: 1 << 20, Required: AuditWrites, Sync: false, HMACKey: SecretRef{Env: "HMAC"},
 			TrustedProxies: []string{"192.0.2.1"}, ForwardedHeader: XForwardedFor,
 		},
 		OpsTLS: OpsTLS{},
@@ -191,6 +195,7 @@ func TestLoadConfig(t *testing.T) {
 		{"file of a comment", "# nothing yet\n", required, withDefaults},
 		{"environment wins", wholeConfig, map[string]string{
 			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_GRPC_LISTEN": "localhost:5", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_VAULT_LISTEN": "localhost:6",
+			"GATEWAY_CONSOLE_LISTEN": "localhost:7", "GATEWAY_CONSOLE_URL": "http://localhost:7", "GATEWAY_CONSOLE_SESSION": "2h", "GATEWAY_CONSOLE_IDLE": "6m",
 			"GATEWAY_VAULT_MOUNT": "keys", "GATEWAY_VAULT_LOGINS": "[oidc]", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
 			"GATEWAY_UPSTREAM_ADMIN_KEY_ENV": "", "GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/key",
 			"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": "",

@@ -15,6 +15,7 @@ func (c *Config) settings() []setting {
 		{"grpc_listen", &c.GRPCListen},
 		{"ops_listen", &c.OpsListen},
 		{"vault_listen", &c.VaultListen},
+		{"console_listen", &c.ConsoleListen},
 		{"tls.cert_file", &c.TLS.CertFile},
 		{"tls.key_file", &c.TLS.KeyFile},
 		{"tls.client_ca_file", &c.TLS.ClientCAFile},
@@ -60,7 +61,7 @@ func (c *Config) settings() []setting {
 		{"telemetry.service_name", &c.Telemetry.ServiceName},
 		{"telemetry.send_traceparent", &c.Telemetry.SendTraceparent},
 		{"telemetry.stages", &c.Telemetry.Stages},
-	}, c.Log.settings(), c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings(), c.Vault.settings())
+	}, c.Log.settings(), c.Audit.settings(), c.Limits.settings(), c.Inventory.settings(), c.Leases.settings(), c.Vault.settings(), c.Console.settings())
 }
 
 type setting struct {

@@ -13,8 +13,8 @@ func (c *Config) Check(d Defaults) error {
 	fault := func(key, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("config key "+key+": "+format, args...))
 	}
-	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen, "vault_listen": c.VaultListen} {
-		if _, _, err := net.SplitHostPort(address); err != nil && (key != "grpc_listen" && key != "vault_listen" || address != "") {
+	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen, "vault_listen": c.VaultListen, "console_listen": c.ConsoleListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (key == "listen" || key == "ops_listen" || address != "") {
 			fault(key, "%q is not a host:port address", address)
 		}
 	}
@@ -39,6 +39,7 @@ func (c *Config) Check(d Defaults) error {
 		fault("policy", "the path of the policy file is missing; without a policy nobody may call")
 	}
 	c.Vault.check(fault)
+	c.Console.check(fault, c.ConsoleListen)
 	c.Log.check(fault)
 	c.Telemetry.check(fault)
 	t := c.TLS

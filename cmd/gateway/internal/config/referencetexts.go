@@ -4,11 +4,12 @@ package config
 // is not here.
 func keyTexts() map[string]string {
 	return map[string]string{ //nolint:gosec // It has names of credentials, and no credential.
-		"listen":       "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
-		"grpc_listen":  "Address of the door for gRPC alone, which is several times as fast. Empty: no such door.",
-		"ops_listen":   "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential unless `ops_tls` does: keep it where only operators reach it.",
-		"vault_listen": "Address of the door with Vault's HTTP API, for its clients. Empty: no such door. [vault.md](vault.md)",
-		"policy":       "Path of the policy file, which has the callers and their permissions. Required. Read again when it changes. [authorization.md](authorization.md)",
+		"listen":         "Address of the door for all callers: Connect, gRPC, gRPC-Web and REST. `:8080` is port 8080 on every interface. [doors.md](doors.md)",
+		"grpc_listen":    "Address of the door for gRPC alone, which is several times as fast. Empty: no such door.",
+		"ops_listen":     "Address of `/healthz`, `/readyz` and `/metrics`. It asks for no credential unless `ops_tls` does: keep it where only operators reach it.",
+		"vault_listen":   "Address of the door with Vault's HTTP API, for its clients. Empty: no such door. [vault.md](vault.md)",
+		"console_listen": "Address of the pages for people. Empty: no pages. [console.md](console.md)",
+		"policy":         "Path of the policy file, which has the callers and their permissions. Required. Read again when it changes. [authorization.md](authorization.md)",
 
 		"tls.cert_file":      "PEM file with the certificate of both doors, and its intermediates. Without TLS, callers' tokens are sent unencrypted.",
 		"tls.key_file":       "PEM file with the private key of that certificate, not encrypted.",
@@ -81,6 +82,10 @@ func keyTexts() map[string]string {
 
 		"vault.mount":  "Where Vault's clients find the roles: `MOUNT/creds/ROLE`. It may have slashes.",
 		"vault.logins": "Names of the logins that exchange a JWT for a token: `auth/NAME/login`. Empty: none.",
+
+		"console.url":     "Address under which browsers know the console, such as `https://console.example`; pages are served under no other name. Required unless `console_listen` is a loopback address, whose names it has then. With `https` the cookies are for TLS alone.",
+		"console.session": "How long a login to the console lasts at the most. 1m to 24h.",
+		"console.idle":    "How long a login to the console lasts without a page. 1m to 24h.",
 
 		"inventory.concurrency":     "Concurrent reads of one inventory stream. 1 to 64. [inventory.md](inventory.md#what-it-costs)",
 		"inventory.longest_stream":  "How long an inventory stream lasts whose caller sets no earlier deadline; it then ends with a token to resume from. 1m to 12h.",

@@ -201,6 +201,162 @@ func (x *GetSessionResponse) GetSession() *Session {
 	return nil
 }
 
+// Request for `GetAccess`.
+type GetAccessRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAccessRequest) Reset() {
+	*x = GetAccessRequest{}
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAccessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAccessRequest) ProtoMessage() {}
+
+func (x *GetAccessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAccessRequest.ProtoReflect.Descriptor instead.
+func (*GetAccessRequest) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{4}
+}
+
+// Response of `GetAccess`.
+type GetAccessResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who calls.
+	Session *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// What it may do: one item for the permissions that reach equally far.
+	Access        []*Access `protobuf:"bytes,2,rep,name=access,proto3" json:"access,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAccessResponse) Reset() {
+	*x = GetAccessResponse{}
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAccessResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAccessResponse) ProtoMessage() {}
+
+func (x *GetAccessResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAccessResponse.ProtoReflect.Descriptor instead.
+func (*GetAccessResponse) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetAccessResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *GetAccessResponse) GetAccess() []*Access {
+	if x != nil {
+		return x.Access
+	}
+	return nil
+}
+
+// Permissions of a caller, and how far they reach.
+type Access struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The permissions, sorted.
+	Permissions []string `protobuf:"bytes,1,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// Whether they hold for the whole organization. If not, they hold for `projects`.
+	Organization bool `protobuf:"varint,2,opt,name=organization,proto3" json:"organization,omitempty"`
+	// IDs of the projects, sorted, the first 1000 of them.
+	Projects      []string `protobuf:"bytes,3,rep,name=projects,proto3" json:"projects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Access) Reset() {
+	*x = Access{}
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Access) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Access) ProtoMessage() {}
+
+func (x *Access) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Access.ProtoReflect.Descriptor instead.
+func (*Access) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Access) GetPermissions() []string {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
+func (x *Access) GetOrganization() bool {
+	if x != nil {
+		return x.Organization
+	}
+	return false
+}
+
+func (x *Access) GetProjects() []string {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
 // Request for `RevokeSession`.
 type RevokeSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -210,7 +366,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_admingateway_control_v1_session_proto_msgTypes[4]
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -222,7 +378,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_control_v1_session_proto_msgTypes[4]
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -235,7 +391,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
 // Response of `RevokeSession`.
@@ -247,7 +403,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_admingateway_control_v1_session_proto_msgTypes[5]
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -259,7 +415,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_control_v1_session_proto_msgTypes[5]
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -272,7 +428,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
 // A caller and the credential that it calls with.
@@ -292,7 +448,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_admingateway_control_v1_session_proto_msgTypes[6]
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -304,7 +460,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_control_v1_session_proto_msgTypes[6]
+	mi := &file_admingateway_control_v1_session_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -317,7 +473,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_admingateway_control_v1_session_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Session) GetCaller() string {
@@ -359,7 +515,15 @@ const file_admingateway_control_v1_session_proto_rawDesc = "" +
 	"\x05token\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05token\"\x13\n" +
 	"\x11GetSessionRequest\"P\n" +
 	"\x12GetSessionResponse\x12:\n" +
-	"\asession\x18\x01 \x01(\v2 .admingateway.control.v1.SessionR\asession\"\x16\n" +
+	"\asession\x18\x01 \x01(\v2 .admingateway.control.v1.SessionR\asession\"\x12\n" +
+	"\x10GetAccessRequest\"\x88\x01\n" +
+	"\x11GetAccessResponse\x12:\n" +
+	"\asession\x18\x01 \x01(\v2 .admingateway.control.v1.SessionR\asession\x127\n" +
+	"\x06access\x18\x02 \x03(\v2\x1f.admingateway.control.v1.AccessR\x06access\"j\n" +
+	"\x06Access\x12 \n" +
+	"\vpermissions\x18\x01 \x03(\tR\vpermissions\x12\"\n" +
+	"\forganization\x18\x02 \x01(\bR\forganization\x12\x1a\n" +
+	"\bprojects\x18\x03 \x03(\tR\bprojects\"\x16\n" +
 	"\x14RevokeSessionRequest\"\x17\n" +
 	"\x15RevokeSessionResponse\"\xc2\x01\n" +
 	"\aSession\x12\x16\n" +
@@ -368,13 +532,15 @@ const file_admingateway_control_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt2\xc8\x03\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt2\xc9\x04\n" +
 	"\x0eSessionService\x12\xa2\x01\n" +
 	"\rCreateSession\x12-.admingateway.control.v1.CreateSessionRequest\x1a..admingateway.control.v1.CreateSessionResponse\"2\xb2\xff\x18.\n" +
 	"\x0fsessions.create0\x018\x01\xa2\x01\x14\x12\x12session.expires_atH\x01\x12\x81\x01\n" +
 	"\n" +
 	"GetSession\x12*.admingateway.control.v1.GetSessionRequest\x1a+.admingateway.control.v1.GetSessionResponse\"\x1a\xb2\xff\x18\x13\n" +
-	"\rsessions.readH\x01\x18\x01\x90\x02\x01\x12\x8c\x01\n" +
+	"\rsessions.readH\x01\x18\x01\x90\x02\x01\x12\x7f\n" +
+	"\tGetAccess\x12).admingateway.control.v1.GetAccessRequest\x1a*.admingateway.control.v1.GetAccessResponse\"\x1b\xb2\xff\x18\x14\n" +
+	"\rsessions.read\xc0\x01\x01\x18\x01\x90\x02\x01\x12\x8c\x01\n" +
 	"\rRevokeSession\x12-.admingateway.control.v1.RevokeSessionRequest\x1a..admingateway.control.v1.RevokeSessionResponse\"\x1c\xb2\xff\x18\x18\n" +
 	"\x0fsessions.revoke0\x01\xa8\x01\x01H\x01B\x86\x01\n" +
 	"\x1aio.admingateway.control.v1P\x01ZLgithub.com/admin-gateway/admin-gateway/gen/admingateway/control/v1;controlv1\xaa\x02\x17AdminGateway.Control.V1b\x06proto3"
@@ -391,33 +557,40 @@ func file_admingateway_control_v1_session_proto_rawDescGZIP() []byte {
 	return file_admingateway_control_v1_session_proto_rawDescData
 }
 
-var file_admingateway_control_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_admingateway_control_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_admingateway_control_v1_session_proto_goTypes = []any{
 	(*CreateSessionRequest)(nil),  // 0: admingateway.control.v1.CreateSessionRequest
 	(*CreateSessionResponse)(nil), // 1: admingateway.control.v1.CreateSessionResponse
 	(*GetSessionRequest)(nil),     // 2: admingateway.control.v1.GetSessionRequest
 	(*GetSessionResponse)(nil),    // 3: admingateway.control.v1.GetSessionResponse
-	(*RevokeSessionRequest)(nil),  // 4: admingateway.control.v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil), // 5: admingateway.control.v1.RevokeSessionResponse
-	(*Session)(nil),               // 6: admingateway.control.v1.Session
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*GetAccessRequest)(nil),      // 4: admingateway.control.v1.GetAccessRequest
+	(*GetAccessResponse)(nil),     // 5: admingateway.control.v1.GetAccessResponse
+	(*Access)(nil),                // 6: admingateway.control.v1.Access
+	(*RevokeSessionRequest)(nil),  // 7: admingateway.control.v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil), // 8: admingateway.control.v1.RevokeSessionResponse
+	(*Session)(nil),               // 9: admingateway.control.v1.Session
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_admingateway_control_v1_session_proto_depIdxs = []int32{
-	6, // 0: admingateway.control.v1.CreateSessionResponse.session:type_name -> admingateway.control.v1.Session
-	6, // 1: admingateway.control.v1.GetSessionResponse.session:type_name -> admingateway.control.v1.Session
-	7, // 2: admingateway.control.v1.Session.created_at:type_name -> google.protobuf.Timestamp
-	7, // 3: admingateway.control.v1.Session.expires_at:type_name -> google.protobuf.Timestamp
-	0, // 4: admingateway.control.v1.SessionService.CreateSession:input_type -> admingateway.control.v1.CreateSessionRequest
-	2, // 5: admingateway.control.v1.SessionService.GetSession:input_type -> admingateway.control.v1.GetSessionRequest
-	4, // 6: admingateway.control.v1.SessionService.RevokeSession:input_type -> admingateway.control.v1.RevokeSessionRequest
-	1, // 7: admingateway.control.v1.SessionService.CreateSession:output_type -> admingateway.control.v1.CreateSessionResponse
-	3, // 8: admingateway.control.v1.SessionService.GetSession:output_type -> admingateway.control.v1.GetSessionResponse
-	5, // 9: admingateway.control.v1.SessionService.RevokeSession:output_type -> admingateway.control.v1.RevokeSessionResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	9,  // 0: admingateway.control.v1.CreateSessionResponse.session:type_name -> admingateway.control.v1.Session
+	9,  // 1: admingateway.control.v1.GetSessionResponse.session:type_name -> admingateway.control.v1.Session
+	9,  // 2: admingateway.control.v1.GetAccessResponse.session:type_name -> admingateway.control.v1.Session
+	6,  // 3: admingateway.control.v1.GetAccessResponse.access:type_name -> admingateway.control.v1.Access
+	10, // 4: admingateway.control.v1.Session.created_at:type_name -> google.protobuf.Timestamp
+	10, // 5: admingateway.control.v1.Session.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 6: admingateway.control.v1.SessionService.CreateSession:input_type -> admingateway.control.v1.CreateSessionRequest
+	2,  // 7: admingateway.control.v1.SessionService.GetSession:input_type -> admingateway.control.v1.GetSessionRequest
+	4,  // 8: admingateway.control.v1.SessionService.GetAccess:input_type -> admingateway.control.v1.GetAccessRequest
+	7,  // 9: admingateway.control.v1.SessionService.RevokeSession:input_type -> admingateway.control.v1.RevokeSessionRequest
+	1,  // 10: admingateway.control.v1.SessionService.CreateSession:output_type -> admingateway.control.v1.CreateSessionResponse
+	3,  // 11: admingateway.control.v1.SessionService.GetSession:output_type -> admingateway.control.v1.GetSessionResponse
+	5,  // 12: admingateway.control.v1.SessionService.GetAccess:output_type -> admingateway.control.v1.GetAccessResponse
+	8,  // 13: admingateway.control.v1.SessionService.RevokeSession:output_type -> admingateway.control.v1.RevokeSessionResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_control_v1_session_proto_init() }
@@ -431,7 +604,7 @@ func file_admingateway_control_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_control_v1_session_proto_rawDesc), len(file_admingateway_control_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -101,7 +101,7 @@ func (TextKind) EnumDescriptor() ([]byte, []int) {
 //
 // Nothing here is a default by absence: a read says `cache` or `cache_nothing`,
 // a write says what it makes stale or `invalidates_nothing`, and every method
-// says `project`, `organization`, `each_call` or `leases`.
+// says `project`, `organization`, `each_call`, `leases` or `caller`.
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The permission that a caller needs: dotted resource, then verb,
@@ -116,6 +116,7 @@ type Policy struct {
 	//	*Policy_Organization
 	//	*Policy_EachCall
 	//	*Policy_Leases
+	//	*Policy_Caller
 	Scope isPolicy_Scope `protobuf_oneof:"scope"`
 	// How long the answer of a read may be served again. Writes have none.
 	//
@@ -253,6 +254,15 @@ func (x *Policy) GetLeases() *LeaseScope {
 		}
 	}
 	return nil
+}
+
+func (x *Policy) GetCaller() bool {
+	if x != nil {
+		if x, ok := x.Scope.(*Policy_Caller); ok {
+			return x.Caller
+		}
+	}
+	return false
 }
 
 func (x *Policy) GetCacheLife() isPolicy_CacheLife {
@@ -418,6 +428,12 @@ type Policy_Leases struct {
 	Leases *LeaseScope `protobuf:"bytes,22,opt,name=leases,proto3,oneof"`
 }
 
+type Policy_Caller struct {
+	// Its caller alone: the answer says nothing of the organization or of another
+	// caller. Such a caller may make it.
+	Caller bool `protobuf:"varint,24,opt,name=caller,proto3,oneof"`
+}
+
 func (*Policy_Project) isPolicy_Scope() {}
 
 func (*Policy_Organization) isPolicy_Scope() {}
@@ -425,6 +441,8 @@ func (*Policy_Organization) isPolicy_Scope() {}
 func (*Policy_EachCall) isPolicy_Scope() {}
 
 func (*Policy_Leases) isPolicy_Scope() {}
+
+func (*Policy_Caller) isPolicy_Scope() {}
 
 type isPolicy_CacheLife interface {
 	isPolicy_CacheLife()
@@ -1660,7 +1678,7 @@ var File_admingateway_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\x97\a\n" +
+	"%admingateway/options/v1/options.proto\x12\x17admingateway.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb1\a\n" +
 	"\x06Policy\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -1668,7 +1686,8 @@ const file_admingateway_options_v1_options_proto_rawDesc = "" +
 	"\aproject\x18\b \x01(\tH\x00R\aproject\x12$\n" +
 	"\forganization\x18\t \x01(\bH\x00R\forganization\x12\x1d\n" +
 	"\teach_call\x18\r \x01(\bH\x00R\beachCall\x12=\n" +
-	"\x06leases\x18\x16 \x01(\v2#.admingateway.options.v1.LeaseScopeH\x00R\x06leases\x121\n" +
+	"\x06leases\x18\x16 \x01(\v2#.admingateway.options.v1.LeaseScopeH\x00R\x06leases\x12\x18\n" +
+	"\x06caller\x18\x18 \x01(\bH\x00R\x06caller\x121\n" +
 	"\x05cache\x18\x02 \x01(\v2\x19.google.protobuf.DurationH\x01R\x05cache\x12%\n" +
 	"\rcache_nothing\x18\x03 \x01(\bH\x01R\fcacheNothing\x12 \n" +
 	"\vinvalidates\x18\x04 \x03(\tR\vinvalidates\x12/\n" +
@@ -1869,6 +1888,7 @@ func file_admingateway_options_v1_options_proto_init() {
 		(*Policy_Organization)(nil),
 		(*Policy_EachCall)(nil),
 		(*Policy_Leases)(nil),
+		(*Policy_Caller)(nil),
 		(*Policy_Cache)(nil),
 		(*Policy_CacheNothing)(nil),
 		(*Policy_Stale)(nil),

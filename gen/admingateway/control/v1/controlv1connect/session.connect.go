@@ -31,6 +31,8 @@ const (
 	SessionServiceCreateSessionProcedure = "/admingateway.control.v1.SessionService/CreateSession"
 	// SessionServiceGetSessionProcedure is the procedure name of the SessionService's GetSession RPC.
 	SessionServiceGetSessionProcedure = "/admingateway.control.v1.SessionService/GetSession"
+	// SessionServiceGetAccessProcedure is the procedure name of the SessionService's GetAccess RPC.
+	SessionServiceGetAccessProcedure = "/admingateway.control.v1.SessionService/GetAccess"
 	// SessionServiceRevokeSessionProcedure is the procedure name of the SessionService's RevokeSession
 	// RPC.
 	SessionServiceRevokeSessionProcedure = "/admingateway.control.v1.SessionService/RevokeSession"
@@ -52,6 +54,14 @@ var (
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
+	sessionServiceGetAccessSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType:       connect.StreamTypeUnary,
+			Schema:           v1.File_admingateway_control_v1_session_proto.Services().ByName("SessionService").Methods().ByName("GetAccess"),
+			Procedure:        SessionServiceGetAccessProcedure,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
 	sessionServiceRevokeSessionSpec = sync.OnceValue(func() connect.Spec {
 		return connect.Spec{
 			StreamType: connect.StreamTypeUnary,
@@ -69,6 +79,10 @@ type SessionServiceClient interface {
 	CreateSession(context.Context, *v1.CreateSessionRequest) (*v1.CreateSessionResponse, error)
 	// Returns who the caller of this call is, whatever its credential.
 	GetSession(context.Context, *v1.GetSessionRequest) (*v1.GetSessionResponse, error)
+	// Returns what the caller of this call may do, as far as that shows without a request:
+	// its permissions, and the projects that they are limited to. It is for programs that
+	// show a person what there is to see; each call is decided on when it is made.
+	GetAccess(context.Context, *v1.GetAccessRequest) (*v1.GetAccessResponse, error)
 	// Ends the token that this call came with, at the replica that answers. The others
 	// accept it until its end, and so does this one after a restart. No other credential
 	// can be ended by a call.
@@ -89,6 +103,10 @@ type SessionServiceHandler interface {
 	CreateSession(context.Context, *v1.CreateSessionRequest) (*v1.CreateSessionResponse, error)
 	// Returns who the caller of this call is, whatever its credential.
 	GetSession(context.Context, *v1.GetSessionRequest) (*v1.GetSessionResponse, error)
+	// Returns what the caller of this call may do, as far as that shows without a request:
+	// its permissions, and the projects that they are limited to. It is for programs that
+	// show a person what there is to see; each call is decided on when it is made.
+	GetAccess(context.Context, *v1.GetAccessRequest) (*v1.GetAccessResponse, error)
 	// Ends the token that this call came with, at the replica that answers. The others
 	// accept it until its end, and so does this one after a restart. No other credential
 	// can be ended by a call.
@@ -102,6 +120,7 @@ func RegisterSessionServiceHandler(server *connect.Server, svc SessionServiceHan
 	server.Register(
 		connect.Method{Spec: sessionServiceCreateSessionSpec(), Handler: adapter.createSession},
 		connect.Method{Spec: sessionServiceGetSessionSpec(), Handler: adapter.getSession},
+		connect.Method{Spec: sessionServiceGetAccessSpec(), Handler: adapter.getAccess},
 		connect.Method{Spec: sessionServiceRevokeSessionSpec(), Handler: adapter.revokeSession},
 	)
 }
@@ -115,6 +134,10 @@ func (UnimplementedSessionServiceHandler) CreateSession(context.Context, *v1.Cre
 
 func (UnimplementedSessionServiceHandler) GetSession(context.Context, *v1.GetSessionRequest) (*v1.GetSessionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.control.v1.SessionService.GetSession is not implemented")
+}
+
+func (UnimplementedSessionServiceHandler) GetAccess(context.Context, *v1.GetAccessRequest) (*v1.GetAccessResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.control.v1.SessionService.GetAccess is not implemented")
 }
 
 func (UnimplementedSessionServiceHandler) RevokeSession(context.Context, *v1.RevokeSessionRequest) (*v1.RevokeSessionResponse, error) {
@@ -136,6 +159,14 @@ func (c *sessionServiceClient) CreateSession(ctx context.Context, req *v1.Create
 func (c *sessionServiceClient) GetSession(ctx context.Context, req *v1.GetSessionRequest) (*v1.GetSessionResponse, error) {
 	var res v1.GetSessionResponse
 	if err := c.client.CallUnary(ctx, sessionServiceGetSessionSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *sessionServiceClient) GetAccess(ctx context.Context, req *v1.GetAccessRequest) (*v1.GetAccessResponse, error) {
+	var res v1.GetAccessResponse
+	if err := c.client.CallUnary(ctx, sessionServiceGetAccessSpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -169,6 +200,18 @@ func (h sessionServiceHandler) getSession(ctx context.Context, _ connect.Spec, s
 		return err
 	}
 	res, err := h.svc.GetSession(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h sessionServiceHandler) getAccess(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.GetAccessRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.GetAccess(ctx, &req)
 	if err != nil {
 		return err
 	}

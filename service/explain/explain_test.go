@@ -7,9 +7,9 @@ import (
 
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1" // the catalog has its RPCs then
 
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/explain"
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/explain"
 )
 
 const policy = `roles:

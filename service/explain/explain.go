@@ -1,5 +1,6 @@
 // Package explain decides on a call that somebody asks about, and says why, in a line.
-// It decides as the gateway does, with the same policy. Command can uses it.
+// It decides as the gateway does, with the same policy. Command can and the PolicyService
+// use it.
 package explain
 
 import (

@@ -1,0 +1,21 @@
+package pages
+
+import (
+	"embed"
+	"io/fs"
+
+	"github.com/admin-gateway/admin-gateway/service/console"
+)
+
+//go:embed *.html
+var templates embed.FS
+
+// Templates are the templates of the pages.
+func Templates() fs.FS { return templates }
+
+// All are the pages, in the order of the navigation.
+func All() []*console.Page {
+	return []*console.Page{
+		overview(),
+	}
+}
