@@ -28,7 +28,7 @@ type program struct {
 	Catalog  catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
 	Check    checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
 	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
-	Audit    auditCommand     `cmd:"" help:"Tools for the audit log: fingerprints, the schema."`
+	Audit    auditCommand     `cmd:"" help:"Say why a call was refused, or slow, and who cannot log in; tools for the audit log."`
 	Lease    leaseCommand     `cmd:"" help:"Leases, which are keys that end by themselves: get them, keep them, end them; tools for their ledger."`
 	AdminKey adminKeyCommand  `cmd:"" help:"The admin key of a gateway: replace it by another one."`
 	Token    tokenCommand     `cmd:"" help:"Make tokens for callers."`

@@ -20,7 +20,7 @@ type Found struct {
 
 // Find returns the newest records that meet a filter, at most as many as limit says.
 func (m *Memory) Find(filter *audit.Filter, limit int) Found {
-	found := Found{Since: m.began}
+	found, newest := Found{Since: m.began}, NewNewest(limit)
 	// A caller's records are in two pools; strangers have none of a caller's.
 	pools := []*pool{&m.notable, &m.ordinary, &m.ofStranger}
 	switch {
@@ -31,7 +31,7 @@ func (m *Memory) Find(filter *audit.Filter, limit int) Found {
 	case filter.Refused || filter.Failed:
 		pools = []*pool{&m.notable, &m.ofStranger}
 	}
-	// What a line of a wanted record has in it, whatever else: most lines need not be parsed.
+	// Every wanted record has it in a line: most blocks need not be parsed.
 	needle := []byte(filter.RequestID)
 	for _, p := range pools {
 		lost := p.read(filter.Caller, func(text []byte) {
@@ -41,30 +41,45 @@ func (m *Memory) Find(filter *audit.Filter, limit int) Found {
 			// A reader of memory does not fail.
 			_ = audit.Read(bytes.NewReader(text), func(r *audit.Record) bool {
 				if filter.Matches(r) {
-					found.Records = append(found.Records, r)
+					newest.Add(r)
 				}
 				return true
 			})
-			found.cut(limit, 4*limit)
 		})
 		found.Since = later(found.Since, lost)
 	}
-	found.cut(limit, limit)
+	found.Records, found.More = newest.Records()
 	return found
 }
 
-// cut keeps the newest records, where there are more than most.
-func (f *Found) cut(limit, most int) {
-	if len(f.Records) <= most && most > limit {
-		return
-	}
-	newestFirst(f.Records)
-	if len(f.Records) > limit {
-		clear(f.Records[limit:])
-		f.Records, f.More = f.Records[:limit], true
+// Newest keeps the newest of many records.
+type Newest struct {
+	limit int
+	all   []*audit.Record
+	more  bool
+}
+
+// NewNewest makes one that keeps as many as limit says.
+func NewNewest(limit int) *Newest { return &Newest{limit: limit} }
+
+// Add adds a record, in any order.
+func (n *Newest) Add(r *audit.Record) {
+	if n.all = append(n.all, r); len(n.all) >= 4*n.limit+64 {
+		n.cut()
 	}
 }
 
-func newestFirst(records []*audit.Record) {
-	slices.SortStableFunc(records, func(a, b *audit.Record) int { return b.Time.Compare(a.Time) })
+// cut sorts, and forgets all but the newest.
+func (n *Newest) cut() {
+	slices.SortStableFunc(n.all, func(a, b *audit.Record) int { return b.Time.Compare(a.Time) })
+	if len(n.all) > n.limit {
+		clear(n.all[n.limit:])
+		n.all, n.more = n.all[:n.limit], true
+	}
+}
+
+// Records are the newest, newest first; more says that there were others.
+func (n *Newest) Records() (records []*audit.Record, more bool) {
+	n.cut()
+	return n.all, n.more
 }
