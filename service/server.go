@@ -30,6 +30,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/policy"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/recent"
 	"github.com/admin-gateway/admin-gateway/service/record"
@@ -190,7 +191,7 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
+	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), policy.Handlers(methods, options.Callers), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
 }
 
 // leased is the protection of what leases have; nil without leases.

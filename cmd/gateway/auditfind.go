@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/dial"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/service/audit"
@@ -34,9 +35,9 @@ type auditFindCommand struct {
 	Until      moment        `placeholder:"WHEN" help:"Calls before then."`
 	Limit      int32         `default:"100" help:"How many are shown at the most, the newest: up to 1000."`
 
-	Strangers bool   `help:"Calls without a valid credential: who cannot log in. Takes --since and --limit."`
-	File      string `type:"existingfile" placeholder:"PATH" help:"Read this audit log, and ask no gateway. It reaches further back than the memory of replicas."`
-	Output    string `short:"o" enum:"table,json,yaml" default:"table" help:"table, json or yaml."`
+	Strangers bool          `help:"Calls without a valid credential: who cannot log in. Takes --since and --limit."`
+	File      string        `type:"existingfile" placeholder:"PATH" help:"Read this audit log, and ask no gateway. It reaches further back than the memory of replicas."`
+	Format    output.Format `aliases:"output" short:"o" enum:"table,json,yaml" default:"table" help:"table, json or yaml."`
 }
 
 // moment is a flag with a time, or how long ago that is.
@@ -77,7 +78,7 @@ func (c *auditFindCommand) Run(ctx context.Context, std streams) error {
 	if c.Limit < 1 || c.Limit > 1000 {
 		return errors.New("flag --limit: it is from 1 to 1000")
 	}
-	printer := auditPrinter{out: std.out, notes: std.err, format: c.Output, whole: c.RequestID != ""}
+	printer := auditPrinter{out: std.out, notes: std.err, format: c.Format, whole: c.RequestID != ""}
 	switch {
 	case c.File != "" && c.Strangers:
 		return errStrangersInFile

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/service/recordtext"
 )
@@ -19,30 +17,30 @@ import (
 // auditPrinter prints records and strangers.
 type auditPrinter struct {
 	out, notes io.Writer
-	format     string
+	format     output.Format
 	// whole shows all of a record, and not a row.
 	whole bool
 }
 
 // records prints records, and fails with [errNothingFound] where there is none.
 func (p *auditPrinter) records(found *controlv1.ListRecordsResponse) error {
-	if p.format != "table" {
-		if err := p.message(found); err != nil {
-			return err
+	var err error
+	switch all := found.GetRecords(); {
+	case p.format != output.Text:
+		err = output.Whole(p.out, p.format, found)
+	case p.whole:
+		for i, r := range all {
+			err = errors.Join(err, p.record(r, i > 0))
 		}
-	} else if p.whole {
-		for i, r := range found.GetRecords() {
-			if err := p.record(r, i > 0); err != nil {
-				return err
-			}
+	case len(all) > 0:
+		table := output.NewTable(p.out, output.Width(p.out), "TIME", "REQUEST", "CALLER", "METHOD", "OUTCOME", "TOOK", "WAITED", "WHY")
+		for _, r := range all {
+			err = errors.Join(err, table.Row(when(r.GetTime()), r.GetRequestId(), callerOf(r), shortMethod(r.GetMethod()), recordtext.Outcome(r),
+				recordtext.Took(r.GetDuration()), waitedOf(r), recordtext.Why(r)))
 		}
-	} else if err := p.rows("TIME\tREQUEST\tCALLER\tMETHOD\tOUTCOME\tTOOK\tWAITED\tBUDGET\tWHY", len(found.GetRecords()), func(i int) []string {
-		r := found.GetRecords()[i]
-		return []string{
-			when(r.GetTime()), r.GetRequestId(), orDash(callerOf(r)), shortMethod(r.GetMethod()), recordtext.Outcome(r),
-			recordtext.Took(r.GetDuration()), orDash(waitedOf(r)), orDash(r.GetBudget()), recordtext.Why(r),
-		}
-	}); err != nil {
+		err = errors.Join(err, table.Close())
+	}
+	if err != nil {
 		return err
 	}
 	return p.end(len(found.GetRecords()), found.GetMore(), found.GetReplicas(), found.GetUnknownReplicas())
@@ -59,10 +57,10 @@ func (p *auditPrinter) record(r *controlv1.AuditRecord, another bool) error {
 	if r.GetReplica() != "" {
 		title += "  at " + r.GetReplica()
 	}
-	text.WriteString(recordtext.Printable(title) + "\n")
+	text.WriteString(output.Printable(title) + "\n")
 	pair := func(name, value string) {
 		if value != "" {
-			text.WriteString("  " + name + "\t" + recordtext.Printable(value) + "\n")
+			text.WriteString("  " + name + "\t" + output.Printable(value) + "\n")
 		}
 	}
 	pair("who", recordtext.Who(r))
@@ -88,41 +86,22 @@ func (p *auditPrinter) record(r *controlv1.AuditRecord, another bool) error {
 
 // strangers prints strangers, and fails with [errNothingFound] where there is none.
 func (p *auditPrinter) strangers(found *controlv1.ListStrangersResponse) error {
-	if p.format != "table" {
-		if err := p.message(found); err != nil {
-			return err
+	var err error
+	switch all := found.GetStrangers(); {
+	case p.format != output.Text:
+		err = output.Whole(p.out, p.format, found)
+	case len(all) > 0:
+		table := output.NewTable(p.out, output.Width(p.out), "LAST", "FIRST", "CALLS", "FROM", "DOOR", "PRESENTED", "LAST METHOD", "LAST REQUEST", "WHY")
+		for _, s := range all {
+			err = errors.Join(err, table.Row(when(s.GetLast()), when(s.GetFirst()), strconv.FormatInt(s.GetCount(), 10), recordtext.From(s.GetPeer(), s.GetForwardedFor()),
+				s.GetDoor(), s.GetPresented(), shortMethod(s.GetMethod()), s.GetRequestId(), recordtext.Stranger(s)))
 		}
-	} else if err := p.rows("LAST\tFIRST\tCALLS\tFROM\tDOOR\tPRESENTED\tLAST METHOD\tLAST REQUEST\tWHY", len(found.GetStrangers()), func(i int) []string {
-		s := found.GetStrangers()[i]
-		return []string{
-			when(s.GetLast()), when(s.GetFirst()), fmt.Sprint(s.GetCount()), orDash(recordtext.From(s.GetPeer(), s.GetForwardedFor())), s.GetDoor(),
-			orDash(s.GetPresented()), shortMethod(s.GetMethod()), s.GetRequestId(), recordtext.Stranger(s),
-		}
-	}); err != nil {
+		err = errors.Join(err, table.Close())
+	}
+	if err != nil {
 		return err
 	}
 	return p.end(len(found.GetStrangers()), found.GetMore(), found.GetReplicas(), found.GetUnknownReplicas())
-}
-
-// rows prints a table, whose cells may be anybody's texts.
-func (p *auditPrinter) rows(header string, n int, row func(i int) []string) error {
-	if n == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintln(table, header); err != nil {
-		return err
-	}
-	for i := range n {
-		cells := row(i)
-		for j, cell := range cells {
-			cells[j] = recordtext.Printable(cell)
-		}
-		if _, err := fmt.Fprintln(table, strings.Join(cells, "\t")); err != nil {
-			return err
-		}
-	}
-	return table.Flush()
 }
 
 // end says what is not in the answer.
@@ -132,10 +111,10 @@ func (p *auditPrinter) end(n int, more bool, replicas []*controlv1.ReplicaMemory
 		fmt.Fprintf(&notes, "there are more: these are the %d newest; --limit shows more, and --since or --until others\n", n)
 	}
 	for _, m := range replicas {
-		name := recordtext.Printable(m.GetReplica())
+		name := output.Printable(m.GetReplica())
 		switch {
 		case m.GetMissing() != "":
-			fmt.Fprintf(&notes, "! replica %s is not in this: it %s\n", name, recordtext.Printable(m.GetMissing()))
+			fmt.Fprintf(&notes, "! replica %s is not in this: it %s\n", name, output.Printable(m.GetMissing()))
 		case n == 0 || m.GetCompleteSince().AsTime().After(time.Now().Add(-time.Hour)):
 			fmt.Fprintf(&notes, "replica %s remembers all of it since %s; the audit log reaches further back (--file)\n", name, when(m.GetCompleteSince()))
 		}
@@ -150,22 +129,6 @@ func (p *auditPrinter) end(n int, more bool, replicas []*controlv1.ReplicaMemory
 		return errNothingFound
 	}
 	return nil
-}
-
-// message prints a message as JSON, or as YAML.
-func (p *auditPrinter) message(m proto.Message) error {
-	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if p.format == "yaml" {
-		var value any
-		if err := json.Unmarshal(text, &value); err != nil {
-			return err
-		}
-		return yaml.NewEncoder(p.out).Encode(value)
-	}
-	return newLeasePrinter(p.out, "json").json(m)
 }
 
 // when is a time in UTC, to the millisecond.
@@ -183,12 +146,12 @@ func callerOf(r *controlv1.AuditRecord) string {
 	return r.GetCaller()
 }
 
-// waitedOf is how long a call waited, where anybody would notice.
+// waitedOf is how long a call waited, where anybody would notice, and for which budget.
 func waitedOf(r *controlv1.AuditRecord) string {
 	if r.GetWaited().AsDuration() < time.Millisecond {
 		return ""
 	}
-	return recordtext.Took(r.GetWaited())
+	return strings.TrimSpace(recordtext.Took(r.GetWaited()) + " " + r.GetBudget())
 }
 
 // shortMethod is Service/Method.

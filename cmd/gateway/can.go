@@ -44,16 +44,23 @@ func (c *canCommand) Run(_ context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	verdict, allowed, err := explain.Answer(methods.Catalog, set, explain.Question{
+	verdict, err := explain.Answer(methods.Catalog, set, explain.Question{
 		Caller: c.Caller, RPC: c.RPC, Request: c.Request, LeaseRole: c.LeaseRole, LeaseOf: c.LeaseOf,
 	}, time.Now())
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(std.out, verdict); err != nil {
+	line := verdict.String()
+	for i, part := range verdict.Missing() {
+		line += [...]string{" (--", ", --"}[min(i, 1)] + string(part)
+	}
+	if verdict.Conditional() {
+		line += ")"
+	}
+	if _, err := fmt.Fprintln(std.out, line); err != nil {
 		return err
 	}
-	if !allowed {
+	if !verdict.Allowed {
 		return errDenied
 	}
 	return nil

@@ -31,7 +31,7 @@ type child struct {
 	// other is another caller's token, with the limits that callers have.
 	other string
 	audit string // the path of its records
-	err   *output
+	err   *transcript
 	ended chan int // its exit code; -1: a signal ended it
 
 	Listen     string `json:"listen"`

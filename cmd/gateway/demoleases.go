@@ -136,7 +136,7 @@ func (t *leaseTour) use(ctx context.Context, lease *leasev1.CreateLeaseResponse)
 func printLeaseHints(w io.Writer, gateway, vault, fake string) error {
 	_, err := fmt.Fprintf(w, `Leases of the role %[3]s, and the API that their keys are for:
 
-  export ADMIN_GATEWAY_ADDRESS=%[1]s ADMIN_GATEWAY_TOKEN=$OPERATOR OPENAI_BASE_URL=%[2]s/v1
+  export GATEWAY_ADDRESS=%[1]s GATEWAY_TOKEN=$OPERATOR OPENAI_BASE_URL=%[2]s/v1
 
   bin/gateway lease create %[3]s
   bin/gateway lease list

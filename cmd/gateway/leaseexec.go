@@ -169,7 +169,7 @@ func (t *tenancy) keyFile() error {
 // env is the environment of the program: that of this process with the key, and without
 // the caller's token.
 func (t *tenancy) env() []string {
-	ours := []string{keyVariable, projectVariable, dial.TokenVariable}
+	ours := []string{keyVariable, projectVariable, dial.TokenVariable, dial.OlderTokenVariable}
 	env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return slices.Contains(ours, name)

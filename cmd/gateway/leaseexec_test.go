@@ -24,7 +24,7 @@ func startExec(t *testing.T, f *fakeLeases, script string, flags ...string) *chi
 	t.Helper()
 	c := &child{program: testProgram(t), err: newOutput(), ended: make(chan int, 1)}
 	args := append(append([]string{"lease", "exec", "search", "--address", f.url}, flags...), "--", "sh", "-c", script)
-	c.start(t, []string{"ADMIN_GATEWAY_TOKEN=" + fakeToken}, args...)
+	c.start(t, []string{"GATEWAY_TOKEN=" + fakeToken, "ADMIN_GATEWAY_TOKEN=" + fakeToken}, args...)
 	return c
 }
 
@@ -33,7 +33,7 @@ func startExec(t *testing.T, f *fakeLeases, script string, flags ...string) *chi
 func TestExecRunsTheProgram(t *testing.T) {
 	t.Parallel()
 	f := startFakeLeases(t, time.Hour, time.Hour)
-	c := startExec(t, f, `echo "$OPENAI_API_KEY of $OPENAI_PROJECT_ID, token $ADMIN_GATEWAY_TOKEN."; exit 7`, "--ttl", "10m", "--holder", "pipeline", "--label", "run=a=b;c")
+	c := startExec(t, f, `echo "$OPENAI_API_KEY of $OPENAI_PROJECT_ID, token $ADMIN_GATEWAY_TOKEN$GATEWAY_TOKEN."; exit 7`, "--ttl", "10m", "--holder", "pipeline", "--label", "run=a=b;c")
 	if code := c.exit(t); code != 7 || !strings.Contains(c.err.String(), "sk-of-key_1 of proj_1, token .\n") {
 		t.Errorf("exit code %d:\n%s", code, c.err)
 	}

@@ -28,12 +28,15 @@ type program struct {
 	Catalog  catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
 	Check    checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
 	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
+	Call     callCommand      `cmd:"" help:"Call an RPC of a gateway; walk its pages, follow its stream."`
+	Cache    cacheCommand     `cmd:"" help:"The stored answers of a gateway: look at one, or remove some."`
 	Audit    auditCommand     `cmd:"" help:"Say why a call was refused, or slow, and who cannot log in; tools for the audit log."`
 	Lease    leaseCommand     `cmd:"" help:"Leases, which are keys that end by themselves: get them, keep them, end them; tools for their ledger."`
 	AdminKey adminKeyCommand  `cmd:"" help:"The admin key of a gateway: replace it by another one."`
 	Token    tokenCommand     `cmd:"" help:"Make tokens for callers."`
 	Config   referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`
 	Schema   schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
+	Build    versionCommand   `cmd:"" name:"version" help:"Print the build's version and commit."`
 	Version  kong.VersionFlag `help:"Print the build's version and commit, and exit."`
 }
 
@@ -148,11 +151,30 @@ func version() string {
 	if !ok {
 		return "unknown"
 	}
-	v := cmp.Or(release, info.Main.Version, "(devel)")
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			v += " " + setting.Value
-		}
+	v := releaseOf(info)
+	if commit := setting(info, "vcs.revision"); commit != "" {
+		v += " " + commit
 	}
 	return v + " " + info.GoVersion
+}
+
+// releaseOf is the version alone.
+func releaseOf(info *debug.BuildInfo) string {
+	if info == nil {
+		return cmp.Or(release, "unknown")
+	}
+	return cmp.Or(release, info.Main.Version, "(devel)")
+}
+
+// setting is a setting of the build; "" if it has none of that name.
+func setting(info *debug.BuildInfo, name string) string {
+	if info == nil {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == name {
+			return s.Value
+		}
+	}
+	return ""
 }

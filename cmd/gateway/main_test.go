@@ -42,16 +42,16 @@ func writeFile(t *testing.T, name, content string) string {
 	return path
 }
 
-// output collects the output of a command, and wakes those who wait for a line.
-type output struct {
+// transcript collects the output of a command, and wakes those who wait for a line.
+type transcript struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
 	wrote chan struct{} // closed and replaced by every write
 }
 
-func newOutput() *output { return &output{wrote: make(chan struct{})} }
+func newOutput() *transcript { return &transcript{wrote: make(chan struct{})} }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *transcript) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	close(o.wrote)
@@ -59,20 +59,20 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-func (o *output) String() string {
+func (o *transcript) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
 }
 
 // line waits for a line that contains the text.
-func (o *output) line(tb testing.TB, ended <-chan int, text string) string {
+func (o *transcript) line(tb testing.TB, ended <-chan int, text string) string {
 	tb.Helper()
 	return o.times(tb, ended, text, 1)
 }
 
 // times waits for so many lines that contain the text, and returns the last of them.
-func (o *output) times(tb testing.TB, ended <-chan int, text string, n int) string {
+func (o *transcript) times(tb testing.TB, ended <-chan int, text string, n int) string {
 	tb.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -101,7 +101,7 @@ func (o *output) times(tb testing.TB, ended <-chan int, text string, n int) stri
 
 // command is a command that serves until it is stopped.
 type command struct {
-	out, err *output
+	out, err *transcript
 	ended    chan int
 	cancel   context.CancelFunc
 }

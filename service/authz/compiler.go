@@ -98,10 +98,11 @@ func (c *Compiler) table(list string, grants []Grant) *ruleTable {
 		sets[i] = c.permissions(grant.Permissions)
 		c.projects(grant.Projects)
 		rules[i] = rule{
-			label:      c.shared.label(list, i),
-			projects:   newProjectSet(grant.Projects),
-			roles:      c.roleSet(grant, sets[i]),
-			conditions: c.when(grant.When, sets[i]),
+			label:       c.shared.label(list, i),
+			permissions: sets[i].texts,
+			projects:    newProjectSet(grant.Projects),
+			roles:       c.roleSet(grant, sets[i]),
+			conditions:  c.when(grant.When, sets[i]),
 		}
 		scoped = scoped || grant.Projects != nil
 	}

@@ -282,8 +282,9 @@ func (t *methodIndex) of(m *Handle) []uint32 {
 
 // rule is one grant or deny.
 type rule struct {
-	label    string // "grants[0]"
-	projects projectSet
+	label       string // "grants[0]"
+	permissions *texts // its patterns
+	projects    projectSet
 	// roles are the roles of leases that it is about. Nil: a grant opens none, a deny
 	// closes all.
 	roles *roleSet

@@ -42,6 +42,7 @@ type permissionSet struct {
 	total   int    // how many match
 	leases  bool   // one of those is about leases
 	faults  []patternFault
+	texts   *texts // of the patterns, for descriptions
 	// named are the patterns that say that leases are meant, as "leases.*" does and
 	// "*.read" does not.
 	named []int
@@ -62,7 +63,7 @@ func (s *shared) permissions(patterns []string) *permissionSet {
 	if set := s.permissionSets[string(s.key)]; set != nil {
 		return set
 	}
-	set := &permissionSet{number: len(s.permissionSets) + 1, matches: make([]bool, len(s.methods.handles))}
+	set := &permissionSet{number: len(s.permissionSets) + 1, matches: make([]bool, len(s.methods.handles)), texts: newTexts(patterns)}
 	for i, text := range patterns {
 		set.add(i, text, s.methods)
 	}
@@ -101,6 +102,7 @@ func (p *permissionSet) add(item int, text string, methods *Methods) {
 // conditionSet is a condition, for each method of a set of permissions.
 type conditionSet struct {
 	number   int          // among the conditions of the policy, from 1
+	source   string       // for descriptions
 	byMethod []*condition // by the number of the method; nil for those that are not in the set
 	fault    string       // "": none
 	reads    readings
@@ -117,7 +119,7 @@ func (s *shared) condition(source string, permissions *permissionSet) *condition
 	if set := s.conditionSets[key]; set != nil {
 		return set
 	}
-	set := &conditionSet{number: len(s.conditionSets) + 1, byMethod: make([]*condition, len(permissions.matches))}
+	set := &conditionSet{number: len(s.conditionSets) + 1, source: strings.Clone(source), byMethod: make([]*condition, len(permissions.matches))}
 	var firstErr error
 	var firstMethod string
 	bad := 0

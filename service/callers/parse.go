@@ -1,9 +1,13 @@
 package callers
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"runtime"
 	"slices"
 
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
@@ -49,7 +53,21 @@ func parse(file, text string, rules Rules, pace strictyaml.Pace) (*Set, error) {
 	if len(c.set.names) == 0 {
 		return nil, doc.Fault(fmt.Sprintf("must name 1 to %d callers", maxCallers), "callers")
 	}
+	c.set.sum = sumOf(text)
 	return c.finish()
+}
+
+// sumOf is the SHA-256 of a text in hex. A large one lets others run in between.
+func sumOf(text string) string {
+	const block = 256 << 10
+	hash := sha256.New()
+	for len(text) > 0 {
+		n := min(block, len(text))
+		_, _ = io.WriteString(hash, text[:n]) // It never fails.
+		text = text[n:]
+		runtime.Gosched()
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // compiler compiles one policy file, caller by caller, and keeps nothing of an entry but

@@ -2,6 +2,7 @@ package callers
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/authz"
@@ -21,6 +22,8 @@ type Set struct {
 	bounds   map[string]*bounds
 	inForce  force
 	roles    *roles.Set
+	sum      string
+	loaded   time.Time
 }
 
 // bounds are what bounds one caller.
@@ -37,6 +40,21 @@ func (s *Set) Limiter(caller string) *Limiter {
 		return b.limiter
 	}
 	return nil
+}
+
+// SHA256 is that of the policy's text, in hex: replicas with the same one have the same
+// policy.
+func (s *Set) SHA256() string { return s.sum }
+
+// Loaded is when the policy was put into force, by the clock of this machine.
+func (s *Set) Loaded() time.Time { return s.loaded }
+
+// Limits are those of a caller; zero for one that the policy does not name.
+func (s *Set) Limits(caller string) Limits {
+	if b := s.bounds[caller]; b != nil {
+		return b.limits
+	}
+	return Limits{}
 }
 
 // Warnings are the places that the author of the file may have meant otherwise, the first
@@ -66,6 +84,7 @@ const yieldEvery = 1024
 // begin makes the limiters, but for those of callers that the policy before has too: it
 // takes over these, with their counts. before is nil for the first policy.
 func (s *Set) begin(before *Set) {
+	s.loaded = time.Now()
 	for i, name := range s.names {
 		if i%yieldEvery == 0 {
 			runtime.Gosched()

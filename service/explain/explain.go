@@ -4,7 +4,6 @@
 package explain
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,8 +16,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 )
 
-// Question is whether a caller may make a call. Its fields are the flags of the command,
-// and errors name them so.
+// Question is whether a caller may make a call.
 type Question struct {
 	// Caller is a caller of the policy, RPC a name that [catalog.Catalog.Find] finds.
 	Caller, RPC string
@@ -29,42 +27,76 @@ type Question struct {
 	LeaseRole, LeaseOf string
 }
 
-// Answer decides, and describes the decision. It fails where the question is faulty.
-func Answer(methods *catalog.Catalog, set *callers.Set, q Question, now time.Time) (text string, allowed bool, err error) {
+// Part is a part of a [Question].
+type Part string
+
+// The parts of a question.
+const (
+	PartCaller    Part = "caller"
+	PartRPC       Part = "rpc"
+	PartRequest   Part = "request"
+	PartLeaseRole Part = "lease-role"
+	PartLeaseOf   Part = "lease-of"
+)
+
+// QuestionError says what is wrong with a question.
+type QuestionError struct {
+	// Part is the part that is at fault.
+	Part Part
+	// Reason says what is wrong with it. It quotes the question.
+	Reason string
+}
+
+// Error names the part by the flag of command can.
+func (e *QuestionError) Error() string { return "flag --" + string(e.Part) + ": " + e.Reason }
+
+func faultf(part Part, format string, args ...any) error {
+	return &QuestionError{part, fmt.Sprintf(format, args...)}
+}
+
+// Verdict is the answer to a question.
+type Verdict struct {
+	authz.Decision
+	// WithoutRequest says that the permission alone was decided on.
+	WithoutRequest bool
+}
+
+// Answer decides as the gateway would at a moment. It fails with a [*QuestionError] where the
+// question is faulty.
+func Answer(methods *catalog.Catalog, set *callers.Set, q Question, now time.Time) (Verdict, error) {
 	method, err := methods.Find(q.RPC)
 	if err != nil {
-		return "", false, fmt.Errorf("flag --rpc: %w; gateway catalog lists all of them", err)
+		return Verdict{}, faultf(PartRPC, "%v", err)
 	}
 	if set.Limiter(q.Caller) == nil {
-		return "", false, fmt.Errorf("flag --caller: the policy has no caller %q", q.Caller)
+		return Verdict{}, faultf(PartCaller, "the policy has no caller %q", q.Caller)
 	}
 	lease, err := q.lease(method, set)
 	if err != nil {
-		return "", false, err
+		return Verdict{}, err
 	}
 	if q.Request == "" {
-		d := set.Policy.MayCall(q.Caller, method.Access())
-		return verdict(d, true), d.Allowed, nil
+		return Verdict{set.Policy.MayCall(q.Caller, method.Access()), true}, nil
 	}
 	request, err := q.request(method)
 	if err != nil {
-		return "", false, err
+		return Verdict{}, err
 	}
 	d := set.Policy.Decide(q.Caller, method.Access(), request, now)
 	if d.EachLease && lease != nil {
 		d = set.Policy.DecideLease(q.Caller, method.Access(), request, *lease, now)
 	}
-	return verdict(d, false), d.Allowed, nil
+	return Verdict{Decision: d}, nil
 }
 
 // request reads the request as a caller would have sent it.
 func (q *Question) request(method *catalog.Method) (protoreflect.Message, error) {
 	request := method.Request.New()
 	if err := protojson.Unmarshal([]byte(q.Request), request.Interface()); err != nil {
-		return nil, fmt.Errorf("flag --request: %w", err)
+		return nil, faultf(PartRequest, "%v", err)
 	}
 	if fault := method.CheckTexts(request); fault != nil {
-		return nil, fmt.Errorf("flag --request: %s: %s, so the gateway refuses it before a decision", fault.Path, fault.Reason)
+		return nil, faultf(PartRequest, "%s: %s, so the gateway refuses it before a decision", fault.Path, fault.Reason)
 	}
 	method.ClearUnsent(request)
 	return request, nil
@@ -74,18 +106,18 @@ func (q *Question) request(method *catalog.Method) (protoreflect.Message, error)
 func (q *Question) lease(method *catalog.Method, set *callers.Set) (*authz.Lease, error) {
 	if q.LeaseRole == "" {
 		if q.LeaseOf != "" {
-			return nil, errors.New("flag --lease-of: say the role of the lease too, with --lease-role")
+			return nil, faultf(PartLeaseOf, "say the role of the lease too, with --lease-role")
 		}
 		return nil, nil
 	}
 	role, ok := set.Roles().Lookup(q.LeaseRole)
 	switch {
 	case !method.Access().Leases():
-		return nil, fmt.Errorf("flag --lease-role: %s is not about leases", method.ShortName())
+		return nil, faultf(PartLeaseRole, "%s is not about leases", method.ShortName())
 	case q.Request == "":
-		return nil, errors.New("flag --lease-role: a lease is decided on with a request (--request)")
+		return nil, faultf(PartLeaseRole, "a lease is decided on with a request (--request)")
 	case !ok:
-		return nil, fmt.Errorf("flag --lease-role: the policy has no role %q", q.LeaseRole)
+		return nil, faultf(PartLeaseRole, "the policy has no role %q", q.LeaseRole)
 	}
 	lease := &authz.Lease{Role: role.Name, Project: role.Project, Caller: q.LeaseOf}
 	if lease.Caller == "" {
@@ -94,13 +126,29 @@ func (q *Question) lease(method *catalog.Method, set *callers.Set) (*authz.Lease
 	return lease, nil
 }
 
-// verdict describes a decision in one line.
-func verdict(d authz.Decision, withoutRequest bool) string {
+// Conditional says that more decides on a call than the question had.
+func (d Verdict) Conditional() bool { return d.Allowed && (d.WithoutRequest || d.EachLease) }
+
+// Missing are the parts of the question that would have decided more; none where all was
+// there.
+func (d Verdict) Missing() []Part {
 	switch {
-	case d.Allowed && withoutRequest:
-		return "allow: the permission " + d.Permission + " is granted; projects and conditions depend on the request (--request)"
+	case !d.Conditional():
+		return nil
+	case d.WithoutRequest:
+		return []Part{PartRequest}
+	default:
+		return []Part{PartLeaseRole, PartLeaseOf}
+	}
+}
+
+// String describes the verdict in one line.
+func (d Verdict) String() string {
+	switch {
+	case d.Allowed && d.WithoutRequest:
+		return "allow: the permission " + d.Permission + " is granted; projects and conditions depend on the request"
 	case d.Allowed && d.EachLease:
-		return "allow: the permission " + d.Permission + " is granted; each lease is decided on by its role and by whose it is (--lease-role, --lease-of)"
+		return "allow: the permission " + d.Permission + " is granted; each lease is decided on by its role and by whose it is"
 	case d.Allowed:
 		return "allow: " + d.Permission + " by " + d.Grant
 	}

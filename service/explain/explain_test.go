@@ -71,9 +71,9 @@ func TestAnswers(t *testing.T) {
 		{explain.Question{Caller: "team", RPC: "ProjectService/GetProject", Request: `{"project_id": "proj_b"}`}, `deny: projects.read: project out of scope, project "proj_b"`},
 		{explain.Question{Caller: "team", RPC: "ProjectServiceAccountService/CreateProjectServiceAccount"}, "deny: projects.service_accounts.create: no permission"},
 	} {
-		got, allowed, err := explain.Answer(methods, set, test.q, time.Now())
-		if err != nil || !strings.HasPrefix(got, test.want) || allowed != strings.HasPrefix(got, "allow: ") {
-			t.Errorf("%+v: %q, %t, %v; want %q", test.q, got, allowed, err, test.want)
+		verdict, err := explain.Answer(methods, set, test.q, time.Now())
+		if got := verdict.String(); err != nil || !strings.HasPrefix(got, test.want) || verdict.Allowed != strings.HasPrefix(got, "allow: ") {
+			t.Errorf("%+v: %q, %t, %v; want %q", test.q, got, verdict.Allowed, err, test.want)
 		}
 	}
 	for _, test := range []struct {
@@ -89,7 +89,7 @@ func TestAnswers(t *testing.T) {
 		{explain.Question{Caller: "team", RPC: "LeaseService/GetLease", Request: `{}`, LeaseOf: "lead"}, "flag --lease-of: say the role"},
 		{explain.Question{Caller: "team", RPC: "ProjectService/GetProject", Request: `{}`, LeaseRole: "search"}, "flag --lease-role: ProjectService/GetProject is not about leases"},
 	} {
-		if _, allowed, err := explain.Answer(methods, set, test.q, time.Now()); err == nil || allowed || !strings.HasPrefix(err.Error(), test.want) {
+		if verdict, err := explain.Answer(methods, set, test.q, time.Now()); err == nil || verdict.Allowed || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%+v: %v, want %s", test.q, err, test.want)
 		}
 	}

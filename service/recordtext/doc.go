@@ -3,7 +3,7 @@
 //
 // A word that it does not know, such as the reason of another version, it repeats. Values
 // are those of the record, which come from callers: who shows a text makes it harmless for
-// where it is shown ([Printable] for a terminal).
+// where it is shown.
 //
 // It imports the messages, and nothing else of the project.
 package recordtext

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -128,15 +127,4 @@ func Took(d *durationpb.Duration) string {
 	default:
 		return took.Round(time.Microsecond).String()
 	}
-}
-
-// Printable is a text of which a terminal shows every letter, and takes none for anything
-// else.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
 }

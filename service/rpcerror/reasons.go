@@ -49,6 +49,8 @@ const (
 	ReasonNotSession = "NOT_A_SESSION"
 	// ReasonSessionLimit is the revocation of more sessions than are remembered.
 	ReasonSessionLimit = "SESSION_LIMIT"
+	// ReasonNoSuchCaller is a question about a caller that the policy does not have.
+	ReasonNoSuchCaller = "NO_SUCH_CALLER"
 	// ReasonNoCache is a call to a cache that the gateway does not have.
 	ReasonNoCache = "NO_CACHE"
 	// ReasonNotStored is a read for which no answer is stored, where its caller wants no

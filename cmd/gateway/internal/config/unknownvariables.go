@@ -25,10 +25,12 @@ const (
 )
 
 // Unknown returns the unknown variables of an environment, sorted. It knows the
-// variables that the config names, as in {env: GATEWAY_KEY}, and those that
-// Kubernetes sets for Services whose name begins with "gateway".
+// variables that the config names, as in {env: GATEWAY_KEY}, those of the commands that
+// call a gateway, and those that Kubernetes sets for Services whose name begins with
+// "gateway".
 func (c *Config) Unknown(environ []string) UnknownVariables {
-	known := map[string]bool{}
+	// Commands that call a gateway read these (cmd/gateway/internal/dial).
+	known := map[string]bool{"GATEWAY_ADDRESS": true, "GATEWAY_TOKEN": true, "GATEWAY_TOKEN_FILE": true}
 	for _, s := range c.settings() {
 		known[s.variable()] = true
 	}

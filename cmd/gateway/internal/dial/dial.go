@@ -5,6 +5,7 @@
 package dial
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -23,8 +24,11 @@ import (
 )
 
 const (
-	// TokenVariable is the environment variable with the caller's token.
-	TokenVariable = "ADMIN_GATEWAY_TOKEN"
+	// TokenVariable is the environment variable with the caller's token. A program that a
+	// command runs does not get it.
+	TokenVariable = "GATEWAY_TOKEN"
+	// OlderTokenVariable is that of earlier versions, and is read where the other is not set.
+	OlderTokenVariable = "ADMIN_GATEWAY_TOKEN"
 	// maxToken bounds a token: no credential of a gateway is longer.
 	maxToken = 64 << 10
 
@@ -34,12 +38,14 @@ const (
 	pingAfter, pingTimeout = 15 * time.Second, 15 * time.Second
 )
 
+var errNoToken = errors.New("give a token, with --token-file or the variable " + TokenVariable + ", or a certificate")
+
 // Flags say which gateway to call, and as whom. The token is never a flag: other users of
 // a machine see the arguments of its processes.
 type Flags struct {
-	Address   string `default:"http://127.0.0.1:8080" env:"ADMIN_GATEWAY_ADDRESS" placeholder:"URL" help:"Address of the gateway."`
+	Address   string `default:"http://127.0.0.1:8080" env:"GATEWAY_ADDRESS,ADMIN_GATEWAY_ADDRESS" placeholder:"URL" help:"Address of the gateway."`
 	GRPC      bool   `name:"grpc" env:"ADMIN_GATEWAY_GRPC" help:"Speak gRPC, as a listener for gRPC alone needs it, and not Connect."`
-	TokenFile string `env:"ADMIN_GATEWAY_TOKEN_FILE" placeholder:"FILE" help:"File with the caller's token, read again for each call; without it, the variable ADMIN_GATEWAY_TOKEN has the token."`
+	TokenFile string `env:"GATEWAY_TOKEN_FILE,ADMIN_GATEWAY_TOKEN_FILE" placeholder:"FILE" help:"File with the caller's token, read again for each call; without it, the variable GATEWAY_TOKEN has the token."`
 	CAFile    string `name:"tls-ca-file" env:"ADMIN_GATEWAY_TLS_CA_FILE" placeholder:"FILE" help:"Certificates of the authorities that the gateway's certificate may be from, in PEM; without it, those of the system."`
 	CertFile  string `name:"tls-cert-file" env:"ADMIN_GATEWAY_TLS_CERT_FILE" placeholder:"FILE" help:"The caller's certificate, in PEM, read again for each connection."`
 	KeyFile   string `name:"tls-key-file" env:"ADMIN_GATEWAY_TLS_KEY_FILE" placeholder:"FILE" help:"The key of that certificate, in PEM."`
@@ -131,7 +137,7 @@ func (f Flags) bearer() (connect.ClientInterceptor, error) {
 	case err != nil:
 		return nil, err
 	case token == "" && f.CertFile == "":
-		return nil, errors.New("give a token, with --token-file or the variable " + TokenVariable + ", or a certificate")
+		return nil, errNoToken
 	}
 	return func(next connect.ClientFunc) connect.ClientFunc {
 		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
@@ -149,7 +155,7 @@ func (f Flags) bearer() (connect.ClientInterceptor, error) {
 
 // token is the one to send now.
 func (f Flags) token() (string, error) {
-	text := os.Getenv(TokenVariable)
+	text := cmp.Or(os.Getenv(TokenVariable), os.Getenv(OlderTokenVariable))
 	if f.TokenFile != "" {
 		file, err := os.Open(f.TokenFile)
 		if err != nil {
