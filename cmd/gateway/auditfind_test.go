@@ -170,7 +170,9 @@ func TestAuditFind(t *testing.T) {
 		}
 	}
 	_, asYAML, _ := p.gateway(t, "--strangers", "--output", "yaml")
-	var tree struct{ Strangers []struct{ Peer, Presented, Count string } }
+	var tree struct {
+		Strangers []struct{ Peer, Presented, Count string }
+	}
 	if err := yaml.Unmarshal([]byte(asYAML), &tree); err != nil || len(tree.Strangers) != 1 || tree.Strangers[0].Count != "3" || len(tree.Strangers[0].Presented) != 12 {
 		t.Errorf("%v\n%s", err, asYAML)
 	}

@@ -15,6 +15,9 @@ func wantWaits(t *testing.T, w *accounting.Waits, took time.Duration, bucket str
 	}
 }
 
+// pass lets time go by, in a bubble.
+func pass(d time.Duration) { <-time.NewTimer(d).C }
+
 // TestWaits: a call waits for as long as all of its waits together, also while one goes
 // on, and for the bucket that it waited for longest.
 func TestWaits(t *testing.T) {
@@ -25,20 +28,20 @@ func TestWaits(t *testing.T) {
 		w.Begin("free")()
 		wantWaits(t, &w, 0, "free")
 		end := w.Begin("users:read")
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		wantWaits(t, &w, 3*time.Second, "users:read")
 		end()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		end()
 		wantWaits(t, &w, 3*time.Second, "users:read")
 		end = w.Begin("")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		end()
 		w.Shared(time.Second)
 		wantWaits(t, &w, time.Hour+4*time.Second, "users:read")
 		part := new(accounting.Waits)
 		end = part.Begin("costs:read")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		end()
 		w.Include(part)
 		wantWaits(t, &w, time.Hour+time.Minute+4*time.Second, "costs:read")
@@ -55,7 +58,7 @@ func TestWaitsOfASharedFetch(t *testing.T) {
 		first.Join(&second)
 		first.Join(&first)
 		end := first.Begin("users:read")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		second.Shared(time.Second)
 		wantWaits(t, &second, time.Second, "users:read")
 		end()

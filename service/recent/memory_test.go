@@ -96,7 +96,7 @@ func TestBusyCallerTakesNoRoom(t *testing.T) {
 		t.Errorf("refused: %v", got)
 	}
 	busy := m.Find(&audit.Filter{Caller: "busy"}, 1<<20)
-	if oldest := busy.Records[len(busy.Records)-2]; busy.Since.IsZero() || !busy.Since.Before(oldest.Time) || busy.Records[0].Time != instantOf(5009) {
+	if oldest := busy.Records[len(busy.Records)-2]; busy.Since.IsZero() || !busy.Since.Before(oldest.Time) || !busy.Records[0].Time.Equal(instantOf(5009)) {
 		t.Errorf("since %s, oldest %s, newest %s", busy.Since, oldest.Time, busy.Records[0].Time)
 	}
 	if quiet := m.Find(&audit.Filter{Caller: "quiet"}, 10); !quiet.Since.Equal(m.began) {
@@ -206,7 +206,7 @@ func TestStrangers(t *testing.T) {
 		t.Fatalf("%+v, more %t, since %s", found, more, since)
 	}
 	flood := found[2]
-	if flood.Network != netip.MustParseAddr("2001:db8::") || flood.Count != 1000 || flood.First != instantOf(0) || flood.Last != instantOf(999) ||
+	if flood.Network != netip.MustParseAddr("2001:db8::") || flood.Count != 1000 || !flood.First.Equal(instantOf(0)) || !flood.Last.Equal(instantOf(999)) ||
 		flood.Peer != "[2001:db8::3e8]:1999" || flood.Presented != "0123456789ab" {
 		t.Errorf("%+v", flood)
 	}
