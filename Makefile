@@ -78,6 +78,10 @@ sdk: ## Run the vendor's SDKs for Python and Node against the REST door
 vaultclients: ## Run Vault's clients for Python and Node against the gateway with leases
 	@tools/vaultclients.sh
 
+.PHONY: console
+console: ## Open every page of the console in a browser
+	@tools/console.sh
+
 .PHONY: vendortests
 vendortests: ## Run the vendor's own tests against the REST door, with a mock of its description (OPENAPI=file)
 	@tools/vendortests.sh $(OPENAPI)

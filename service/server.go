@@ -23,6 +23,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/connectdoor"
 	"github.com/admin-gateway/admin-gateway/service/health"
+	"github.com/admin-gateway/admin-gateway/service/holds"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
@@ -90,6 +91,8 @@ type Options struct {
 	Leases *leases.Leases
 	// AdminKeys rotates the key with which Upstream calls; nil does not. The caller runs it.
 	AdminKeys *adminkeys.AdminKeys
+	// Holds are the callers that are held; nil holds nobody. The caller runs it.
+	Holds *holds.Holds
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// Recent has the records that Audit keeps in memory too, for AuditService; nil has none.
@@ -191,7 +194,8 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), policy.Handlers(methods, options.Callers), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}), inventories.Handlers(), leased, keys)
+	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), policy.Handlers(methods, options.Callers), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}),
+		options.Holds.Handlers(s.admission.Review), inventories.Handlers(), leased, keys)
 }
 
 // leased is the protection of what leases have; nil without leases.
@@ -200,6 +204,14 @@ func (o *Options) leased() admission.Leased {
 		return nil
 	}
 	return o.Leases
+}
+
+// held are the callers that are held; nil where nobody can be.
+func (o *Options) held() admission.Held {
+	if o.Holds == nil {
+		return nil
+	}
+	return o.Holds
 }
 
 // leases are the handlers of LeaseService. The calls of leases take the one chain of
@@ -263,7 +275,7 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 		return err
 	}
 	if s.admission, err = admission.New(admission.Options{
-		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.leased(), Metrics: o.Metrics, Tracer: s.tracer,
+		Catalog: methods, Callers: o.Callers, Authenticator: o.Authenticator, Validator: o.Validator, Leased: o.leased(), Held: o.held(), Metrics: o.Metrics, Tracer: s.tracer,
 	}); err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 const day = 24 * 3600
 
 // seeder draws an organization from random numbers. Everything happens in the
-// eighteen months before the first of the current month, so that an organization
+// two years before the first of the current month, so that an organization
 // stays the same for a month.
 type seeder struct {
 	*Organization
@@ -41,7 +41,7 @@ func Seed(seed uint64, sizes Sizes, adminKey string, now time.Time) *Organizatio
 	s := &seeder{
 		Organization: newOrganization(rand.New(rand.NewPCG(seed, 0x5eed))),
 		seed:         seed, sizes: sizes, adminKey: adminKey, now: now.Unix(),
-		anchor: anchor.Unix(), born: anchor.AddDate(0, -18, 0).Unix(),
+		anchor: anchor.Unix(), born: anchor.AddDate(-2, 0, 0).Unix(),
 	}
 	s.ID = s.NewID("org-")
 	s.seedUsers()

@@ -80,8 +80,8 @@ func (p *principal) rulesNow() (*callers.Set, error) {
 	if !p.part {
 		return p.rules, nil
 	}
-	rules := p.hold.controller.callers.Current()
-	return rules, p.hold.check(rules)
+	rules := p.tenure.controller.callers.Current()
+	return rules, p.tenure.check(rules)
 }
 
 // MayCall refuses when the caller of ctx may not call m with any request. The

@@ -66,6 +66,9 @@ type Options struct {
 	Validator Validator
 	// Leased protects what leases have; nil protects nothing.
 	Leased Leased
+	// Held knows the callers that are held; nil knows none. Whoever changes it calls
+	// [Controller.Review].
+	Held Held
 	// Metrics counts refusals; with nil they are not exported.
 	Metrics prometheus.Registerer
 	// Tracer makes the spans of the stages; nil makes none.
@@ -79,7 +82,8 @@ type Controller struct {
 	authenticator Authenticator
 	validator     Validator
 	guard         guard
-	holds         holds
+	held          Held
+	tenures       tenures
 	metrics       *metrics
 	tracer        *observe.Tracer
 }
@@ -98,7 +102,7 @@ func New(o Options) (*Controller, error) {
 		return nil, err
 	}
 	return &Controller{
-		catalog: o.Catalog, callers: o.Callers, authenticator: o.Authenticator, validator: o.Validator, guard: protected, metrics: counters, tracer: o.Tracer,
+		catalog: o.Catalog, callers: o.Callers, authenticator: o.Authenticator, validator: o.Validator, guard: protected, held: o.Held, metrics: counters, tracer: o.Tracer,
 	}, nil
 }
 
@@ -111,9 +115,9 @@ type principal struct {
 	// part says that the request is one of the many of a fan-out. It is decided
 	// by the policy that is in force at the moment: a stream can outlast many.
 	part bool
-	// hold ends the call with its credential, and beyond is the context of the call
-	// without that end.
-	hold   *hold
+	// tenure ends the call with its credential or a hold, and beyond is the context of the
+	// call without that end.
+	tenure *tenure
 	beyond context.Context
 }
 
@@ -156,5 +160,5 @@ func (c *Controller) Part(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &principal{Context: ctx, identity: p.identity, part: true, hold: p.hold, beyond: p.beyond}, nil
+	return &principal{Context: ctx, identity: p.identity, part: true, tenure: p.tenure, beyond: p.beyond}, nil
 }

@@ -105,6 +105,8 @@ func functions(now func() time.Time) template.FuncMap {
 		"count":    func(n any) string { return Count(reflect.ValueOf(n).Int()) },
 		"ago":      func(at time.Time) template.HTML { return moment(at, now()) },
 		"duration": Duration,
+		"amount":   Amount,
+		"rate":     func(r float64) string { return strconv.FormatFloat(math.Round(r*10)/10, 'f', -1, 64) },
 		"percent":  func(part float64) string { return strconv.FormatFloat(math.Round(part*1000)/10, 'f', -1, 64) + "%" },
 		"iso":      func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 		"day":      func(at time.Time) string { return at.UTC().Format("2 January 2006") },
@@ -153,6 +155,21 @@ func Count(n int64) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return sign + digits
+}
+
+// Amount is a large whole number in short, such as "9.36 B", with the exact one beside it.
+func Amount(n int64) template.HTML {
+	short := Count(n)
+	for _, unit := range []struct {
+		of   int64
+		name string
+	}{{1e12, "T"}, {1e9, "B"}, {1e6, "M"}} {
+		if n >= unit.of {
+			short = strconv.FormatFloat(float64(n)/float64(unit.of), 'f', 2, 64) + " " + unit.name
+			break
+		}
+	}
+	return template.HTML(`<span title="` + Count(n) + `">` + short + `</span>`) //nolint:gosec // Of numbers alone.
 }
 
 // Duration is a length of time for people: the largest unit that there is one of.

@@ -75,6 +75,8 @@ func denied(r *controlv1.AuditRecord) string {
 		return "the lease is another caller's, and no grant has the permission " + permission + " for those"
 	case "denied":
 		return "forbidden by " + r.GetGrant() + " of the caller, which has the permission " + permission
+	case "held":
+		return "the caller is held: nothing that it asks for is done until somebody releases it"
 	case "":
 		return "not allowed" + reasonInBrackets(r.GetError())
 	}

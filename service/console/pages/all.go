@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/admin-gateway/admin-gateway/service/console"
+	"github.com/admin-gateway/admin-gateway/service/console/plot"
 )
 
 //go:embed *.html
@@ -15,7 +16,9 @@ func Templates() fs.FS { return templates }
 
 // All are the pages, in the order of the navigation.
 func All() []*console.Page {
+	drawings := new(plot.Memo)
 	return []*console.Page{
-		overview(),
+		overview(drawings),
+		costs(drawings),
 	}
 }

@@ -59,6 +59,7 @@ type Gateway struct {
 	fleet       *replicas
 	leases      *leasing   // nil: none are given
 	adminKeys   *rotations // nil: the admin key is not rotated
+	holds       *holding   // nil: no caller can be held
 	audit       *auditLog
 	ready       *readiness
 	secure      bool // callers connect over TLS
@@ -121,8 +122,11 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.adminKeys, err = openAdminKeys(keyFile, conf.Limits.LongestCall, key, g.leases, g.fleet.Replica(), o.Logger); err != nil {
 		return err
 	}
+	if g.holds, err = openHolds(ctx, g.leases, g.access.policy, o.Logger); err != nil {
+		return err
+	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
-	g.ready.leases = g.leases.degraded
+	g.ready.leases, g.ready.holds = g.leases.degraded, g.holds.degraded
 	return g.openDoors(ctx, o, key, catalog)
 }
 
@@ -131,6 +135,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 	conf := o.Config
 	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, o.Log)
 	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
+	registry.MustRegister(g.holds.collectors()...)
 	connections := connguard.NewMetrics()
 	registry.MustRegister(connections.Collectors()...)
 	sender, err := openUpstream(&g.opened, conf, key, catalog, g.budget, g.telemetry, registry, o.Logger) //nolint:contextcheck // The breaker logs outside of calls.
@@ -174,7 +179,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		ready: g.ready, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
 		work:       []runner{g.leases, g.adminKeys},
-		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.ready, g.audit},
+		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.holds, g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)

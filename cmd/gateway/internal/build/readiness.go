@@ -26,13 +26,16 @@ type readiness struct {
 	// all the same.
 	audit func() (reason string, degraded bool)
 	// leases says what is wrong with the ledger of leases, or returns "".
-	leases   func() string
+	leases func() string
+	// holds says why callers may call that are held, or returns "".
+	holds    func() string
 	health   *health.Health
 	draining atomic.Bool
 }
 
 func newReadiness(key upstream.KeySource, policy policySource, degraded func() string, audit func() (reason string, degraded bool)) *readiness {
-	return &readiness{key: key, callers: policy, degraded: degraded, audit: audit, leases: func() string { return "" }, health: health.New()}
+	nothing := func() string { return "" }
+	return &readiness{key: key, callers: policy, degraded: degraded, audit: audit, leases: nothing, holds: nothing, health: health.New()}
 }
 
 // finding is the result of one check.
@@ -70,10 +73,12 @@ func (r *readiness) look(ctx context.Context) findings {
 	cache.Degraded = cache.Reason != ""
 	ledger := finding{Name: "leases", OK: true, Reason: r.leases()}
 	ledger.Degraded = ledger.Reason != ""
+	holds := finding{Name: "holds", OK: true, Reason: r.holds()}
+	holds.Degraded = holds.Reason != ""
 	records := finding{Name: "audit"}
 	records.Reason, records.Degraded = r.audit()
 	records.OK = records.Reason == "" || records.Degraded
-	all := findings{Ready: true, Findings: []finding{serving, policy, key, cache, ledger, records}}
+	all := findings{Ready: true, Findings: []finding{serving, policy, key, cache, ledger, holds, records}}
 	for _, f := range all.Findings {
 		all.Ready = all.Ready && f.OK
 	}

@@ -66,7 +66,7 @@ func TestReadyz(t *testing.T) {
 		}
 		status, text := ask("/readyz?verbose")
 		var said findings
-		if err := json.Unmarshal([]byte(text), &said); err != nil || status != test.status || said.Ready != (status == http.StatusOK) || len(said.Findings) != 6 {
+		if err := json.Unmarshal([]byte(text), &said); err != nil || status != test.status || said.Ready != (status == http.StatusOK) || len(said.Findings) != 7 {
 			t.Errorf("%s: %d %s, %v", name, status, text, err)
 		}
 		for _, f := range said.Findings {

@@ -38,6 +38,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Sessions:      g.access.authenticator,
 		Leases:        g.leases.given(),
 		AdminKeys:     g.adminKeys.given(),
+		Holds:         g.holds.given(),
 		Audit:         g.audit,
 		Recent:        g.audit.recent,
 		AuditRequired: required(conf.Audit.Required),

@@ -19,137 +19,149 @@ import (
 
 const (
 	// lastWord is how long a message may still take that was being sent to a slow
-	// client when its credential was taken away.
+	// client when its call had to end.
 	lastWord = time.Second
 	// soonest is the least time between two looks at a credential because of its end:
 	// clocks are not exact.
 	soonest = 10 * time.Millisecond
 )
 
-// hold is what a call holds because of its credential: it ends with that. Its call owns
-// it. Nothing runs for it while the policy stays and the credential does not end.
-type hold struct {
+// tenure is the time for which a call may go on: it ends with the credential of its
+// caller, and when that is held. Its call owns it. Nothing runs for it while the policy
+// and the holds stay and the credential does not end.
+type tenure struct {
 	controller *Controller
 	identity   authn.Identity
 	connection door.Connection
-	// call is the context of the call that ends with the hold.
+	// call is the context of the call that ends with it.
 	call lazyctx.Context
 	// latest is when the call ends at the latest; zero: it is not known.
 	latest time.Time
 
-	// on is the list that the hold is on, and place where.
-	on    *holdList
+	// on is the list that it is on, and place where.
+	on    *tenureList
 	place *list.Element
 
 	mu    sync.Mutex
 	over  bool  // the call is
-	gone  error // the credential does not stand any more
+	gone  error // why the call may not go on; nil while it may
 	timer *time.Timer
 }
 
 // serve serves a call for as long as its credential stands. The principal's context
 // ends with it, and that ends every wait of the call.
 func (c *Controller) serve(p *principal, connection door.Connection, next connect.ServerFunc, spec connect.Spec, stream connect.ServerStream) error {
-	h := &hold{controller: c, identity: p.identity, connection: connection}
-	h.call.Begin(p.Context, time.Time{})
-	defer h.call.End(nil)
-	h.latest, _ = h.call.Deadline()
-	p.beyond, p.Context, p.hold = p.Context, &h.call, h
-	c.holds.add(h)
-	defer h.release()
-	h.watch(p.rules)
+	t := &tenure{controller: c, identity: p.identity, connection: connection}
+	t.call.Begin(p.Context, time.Time{})
+	defer t.call.End(nil)
+	t.latest, _ = t.call.Deadline()
+	p.beyond, p.Context, p.tenure = p.Context, &t.call, t
+	c.tenures.add(t)
+	defer t.release()
+	t.watch(p.rules)
+	// On the list, so that a hold that comes now is not missed.
+	if c.isHeld(p.identity.Caller) {
+		return c.refuseHeld(p)
+	}
 	streams := spec.StreamType != connect.StreamTypeUnary
 	if streams {
 		stream = door.Bind(p, stream)
 	}
-	return h.verdict(next(p, spec, stream), streams, &accounting.From(p).Upstream)
+	return t.verdict(next(p, spec, stream), streams, &accounting.From(p).Upstream)
 }
 
 // watch looks at the credential again when the policy is replaced, and at its end. The
-// hold is on its list, so that a policy that was replaced before is not missed.
-func (h *hold) watch(rules *callers.Set) {
-	if expires := h.identity.Expires; !expires.IsZero() && (h.latest.IsZero() || expires.Before(h.latest)) {
-		h.mu.Lock()
-		h.timer = time.AfterFunc(max(time.Until(expires), soonest), h.look)
-		h.mu.Unlock()
+// tenure is on its list, so that a policy that was replaced before is not missed.
+func (t *tenure) watch(rules *callers.Set) {
+	if expires := t.identity.Expires; !expires.IsZero() && (t.latest.IsZero() || expires.Before(t.latest)) {
+		t.mu.Lock()
+		t.timer = time.AfterFunc(max(time.Until(expires), soonest), t.look)
+		t.mu.Unlock()
 	}
 	if rules.InForce().Err() != nil {
-		h.look()
+		t.look()
 		return
 	}
-	h.controller.holds.follow(rules)
+	t.controller.tenures.follow(rules)
 }
 
-// look looks at the credential, and ends the call or watches on.
-func (h *hold) look() {
-	for h.lookOnce() {
+// look looks at the credential and whether the caller is held, and ends the call or
+// watches on.
+func (t *tenure) look() {
+	for t.lookOnce() {
 		// The policy was replaced once more.
 	}
 }
 
 // lookOnce returns whether another look is due at once.
-func (h *hold) lookOnce() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.over || h.gone != nil {
+func (t *tenure) lookOnce() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over || t.gone != nil {
 		return false
 	}
-	rules := h.controller.callers.Current()
-	if h.stands(rules) != nil {
+	rules := t.controller.callers.Current()
+	if t.stands(rules) != nil {
 		return false
 	}
-	if h.timer != nil {
-		h.timer.Reset(max(time.Until(h.identity.Expires), soonest))
+	if t.timer != nil {
+		t.timer.Reset(max(time.Until(t.identity.Expires), soonest))
 	}
-	h.controller.holds.follow(rules)
+	t.controller.tenures.follow(rules)
 	return rules.InForce().Err() != nil
 }
 
-// check fails when the credential does not stand by rules, and ends the call.
-func (h *hold) check(rules *callers.Set) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.stands(rules)
+// check fails when the credential does not stand by rules or the caller is held, and ends
+// the call.
+func (t *tenure) check(rules *callers.Set) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stands(rules)
 }
 
 // stands is check, with the lock held.
-func (h *hold) stands(rules *callers.Set) error {
-	if h.gone != nil {
-		return h.gone
+func (t *tenure) stands(rules *callers.Set) error {
+	if t.gone != nil {
+		return t.gone
 	}
-	err := h.controller.authenticator.Stands(rules.Table, h.identity)
-	if err == nil {
+	err := t.controller.authenticator.Stands(rules.Table, t.identity)
+	switch {
+	case err != nil:
+		t.controller.metrics.unauthenticated.WithLabelValues(string(authn.ReasonWithdrawn)).Inc()
+		t.gone = unauthenticated(err)
+	case t.controller.isHeld(t.identity.Caller):
+		t.controller.metrics.denied.WithLabelValues(reasonHeld).Inc()
+		t.gone = rpcerror.OfHold(rpcerror.ReasonCallerHeld, nil)
+	default:
 		return nil
 	}
-	h.controller.metrics.unauthenticated.WithLabelValues(string(authn.ReasonWithdrawn)).Inc()
-	h.gone = unauthenticated(err)
-	h.call.End(h.gone)
-	if !h.over {
-		h.connection.ExtendTo(time.Now().Add(lastWord))
+	t.call.End(t.gone)
+	if !t.over {
+		t.connection.ExtendTo(time.Now().Add(lastWord))
 	}
-	return h.gone
+	return t.gone
 }
 
 // release ends the watch. Behind it the connection is that of another call.
-func (h *hold) release() {
-	h.on.remove(h)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.over = true
-	if h.timer != nil {
-		h.timer.Stop()
+func (t *tenure) release() {
+	t.on.remove(t)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+	if t.timer != nil {
+		t.timer.Stop()
 	}
 }
 
 // verdict is the error of a call that ended with err. A write that was sent keeps its
 // own: its caller, and the record, have to know what became of it.
-func (h *hold) verdict(err error, streams bool, write *accounting.Upstream) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.gone == nil || !streams && (write.Done || err != nil && !canceled(err)) {
+func (t *tenure) verdict(err error, streams bool, write *accounting.Upstream) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone == nil || !streams && (write.Done || err != nil && !canceled(err)) {
 		return err
 	}
-	return h.gone
+	return t.gone
 }
 
 // canceled returns whether a call ended because its context did, with nothing done.

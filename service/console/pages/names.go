@@ -1,0 +1,59 @@
+package pages
+
+import (
+	"context"
+	"time"
+
+	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	"github.com/admin-gateway/admin-gateway/service/console"
+)
+
+const (
+	permissionProjects = "projects.read"
+	// namesTimeout bounds the wait for names: ids do without.
+	namesTimeout = 2 * time.Second
+	// maxProjectPages bounds the pages of projects that names are looked for in.
+	maxProjectPages = 5
+	// maxNamed bounds the projects that are asked for one by one.
+	maxNamed = 5
+)
+
+// projectNames are the names of projects that can be had quickly, by id. It is an
+// ornament: what it cannot have is missing.
+func projectNames(ctx context.Context, v *console.Visit) map[string]string {
+	names := make(map[string]string)
+	if !v.Access.May(permissionProjects) {
+		return names
+	}
+	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
+	defer cancel()
+	client := adminv1connect.NewProjectServiceClient(v.Client())
+	if ids, limited := v.Access.Projects(permissionProjects); limited {
+		for _, id := range ids[:min(len(ids), maxNamed)] {
+			answer, err := client.GetProject(ctx, &adminv1.GetProjectRequest{ProjectId: id})
+			if err != nil {
+				return names
+			}
+			names[id] = answer.GetProject().GetName()
+		}
+		return names
+	}
+	limit, archived := int32(100), true
+	request := &adminv1.ListProjectsRequest{Limit: &limit, IncludeArchived: &archived}
+	for range maxProjectPages {
+		answer, err := client.ListProjects(ctx, request)
+		if err != nil {
+			return names
+		}
+		for _, p := range answer.GetData() {
+			names[p.GetId()] = p.GetName()
+		}
+		if !answer.GetHasMore() || answer.GetLastId() == "" {
+			return names
+		}
+		after := answer.GetLastId()
+		request.After = &after
+	}
+	return names
+}

@@ -1,0 +1,107 @@
+package holds
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
+	"github.com/admin-gateway/admin-gateway/lease"
+	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+)
+
+// Handlers answer the RPCs of HoldService. review looks again at all calls under way: it is
+// called whenever the holds have changed. Handlers comes before [Holds.Run].
+func (h *Holds) Handlers(review func()) pipeline.Handlers {
+	if h == nil {
+		refuse := func(context.Context, admission.Permit, pipeline.Sender) error {
+			return rpcerror.OfHold(rpcerror.ReasonHoldsDisabled, nil)
+		}
+		return pipeline.Handlers{
+			controlv1connect.HoldServiceCreateHoldProcedure:  refuse,
+			controlv1connect.HoldServiceListHoldsProcedure:   refuse,
+			controlv1connect.HoldServiceReleaseHoldProcedure: refuse,
+		}
+	}
+	h.review = review
+	return pipeline.Handlers{
+		controlv1connect.HoldServiceCreateHoldProcedure:  pipeline.Unary(h.create),
+		controlv1connect.HoldServiceListHoldsProcedure:   pipeline.Unary(h.list),
+		controlv1connect.HoldServiceReleaseHoldProcedure: pipeline.Unary(h.release),
+	}
+}
+
+func (h *Holds) create(ctx context.Context, permit admission.Permit, q *controlv1.CreateHoldRequest) (*controlv1.CreateHoldResponse, error) {
+	switch {
+	case q.GetCaller() == permit.Caller():
+		return nil, rpcerror.InvalidField("caller", "is the caller of this call: nobody can hold itself", nil)
+	case h.o.Callers.Current().Limiter(q.GetCaller()) == nil:
+		return nil, rpcerror.OfHold(rpcerror.ReasonCallerNotFound, nil)
+	}
+	at := time.Now()
+	made := Hold{Caller: q.GetCaller(), By: permit.Caller(), At: at, Reason: q.GetReason()}
+	if life := q.GetLifetime().AsDuration(); life > 0 {
+		made.Until = at.Add(life)
+	}
+	if err := h.change(ctx, func(s set) (set, error) { return s.with(made, at) }); err != nil {
+		return nil, toCaller(err)
+	}
+	return &controlv1.CreateHoldResponse{Hold: messageOf(&made)}, nil
+}
+
+func (h *Holds) list(_ context.Context, _ admission.Permit, _ *controlv1.ListHoldsRequest) (*controlv1.ListHoldsResponse, error) {
+	answer := &controlv1.ListHoldsResponse{ReadAt: instant(h.ReadAt())}
+	for _, held := range h.all() {
+		answer.Holds = append(answer.Holds, messageOf(&held))
+	}
+	return answer, nil
+}
+
+func (h *Holds) release(ctx context.Context, _ admission.Permit, q *controlv1.ReleaseHoldRequest) (*controlv1.ReleaseHoldResponse, error) {
+	var released Hold
+	if err := h.change(ctx, func(s set) (set, error) {
+		at := time.Now()
+		found, ok := s[q.GetCaller()]
+		if !ok || !found.at(at) {
+			return nil, errNotHeld
+		}
+		released = found
+		return s.without(q.GetCaller(), at), nil
+	}); err != nil {
+		return nil, toCaller(err)
+	}
+	return &controlv1.ReleaseHoldResponse{Hold: messageOf(&released)}, nil
+}
+
+func messageOf(h *Hold) *controlv1.Hold {
+	return &controlv1.Hold{Caller: h.Caller, CreatedBy: h.By, CreatedAt: instant(h.At), EndsAt: instant(h.Until), Reason: h.Reason}
+}
+
+// instant is absent where there is none.
+func instant(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// toCaller is the error of a call.
+func toCaller(err error) error {
+	switch {
+	case errors.Is(err, errTooMany):
+		return rpcerror.OfHold(rpcerror.ReasonHoldLimit, err)
+	case errors.Is(err, errNotHeld):
+		return rpcerror.OfHold(rpcerror.ReasonHoldNotFound, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, lease.ErrUnavailable), errors.Is(err, lease.ErrLost), errors.Is(err, lease.ErrConflict):
+		return rpcerror.OfHold(rpcerror.ReasonHoldsUnavailable, err)
+	default:
+		return err
+	}
+}
