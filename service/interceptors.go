@@ -21,6 +21,7 @@ func (s *server) interceptors() []connect.ServerInterceptor {
 		accounting.WithCall,
 		s.tracer.WithSpan,
 		s.metrics.WithMetrics,
+		s.options.Spending.WithCalls,
 		observe.WithLog(s.options.Logger, s.options.Lines),
 		s.recorder.WithRecord,
 		rpcerror.WithCallerErrors,

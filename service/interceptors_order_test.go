@@ -39,6 +39,7 @@ func TestOrderOfInterceptors(t *testing.T) {
 		"WithCall",           // Everything that follows writes the account.
 		"WithSpan",           // Lines and records have the id of the trace.
 		"WithMetrics",        //
+		"WithCalls",          // The account of a caller has the end that it sees.
 		"WithLog",            // The line has the code that the caller sees.
 		"WithRecord",         // The record too, and the answer waits for it.
 		"WithCallerErrors",   // Every error of the handler is mapped once.

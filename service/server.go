@@ -20,6 +20,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/adminkeys"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/agent"
+	"github.com/admin-gateway/admin-gateway/service/budget"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/connectdoor"
 	"github.com/admin-gateway/admin-gateway/service/health"
@@ -35,8 +36,11 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/recent"
 	"github.com/admin-gateway/admin-gateway/service/record"
+	"github.com/admin-gateway/admin-gateway/service/replicas"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
 	"github.com/admin-gateway/admin-gateway/service/session"
+	"github.com/admin-gateway/admin-gateway/service/spending"
+	"github.com/admin-gateway/admin-gateway/service/status"
 )
 
 const (
@@ -52,17 +56,8 @@ const (
 // Budget reports on the upstream's budget, to callers and for leases. A
 // *pace.Pacer is one.
 type Budget interface {
-	pacing.Budget
+	inventory.Budget
 	leases.Budget
-}
-
-// Fleet asks all replicas of this gateway, and answers them for this one. A *fleet.Fleet
-// is one.
-type Fleet interface {
-	// Handle answers the questions of a kind in this replica.
-	Handle(kind string, answer fleet.Answerer) error
-	// Ask asks every replica, this one among them, and names those without an answer.
-	Ask(ctx context.Context, kind string, payload []byte) (fleet.Answers, error)
 }
 
 // Options configure [NewServer]. Upstream, Callers, Authenticator and Audit are
@@ -72,6 +67,11 @@ type Options struct {
 	Upstream pacing.Upstream
 	// Budget says how the upstream's budget is spent; nil does not pace.
 	Budget Budget
+	// Spending is the account of what each caller spends, which the budget is told to
+	// write as well; nil has none.
+	Spending *spending.Account
+	// Status is the state of this replica, for operators; nil knows nothing of it.
+	Status status.Source
 	// Cache stores answers to reads; nil asks the upstream every time.
 	Cache *readcache.Cache
 	// Idempotency remembers what came of writes whose callers gave them a key;
@@ -79,7 +79,7 @@ type Options struct {
 	Idempotency *idempotency.Outcomes
 	// Fleet asks all replicas, for the RPCs that are about all of them; nil is this
 	// process alone.
-	Fleet Fleet
+	Fleet replicas.Fleet
 	// Callers holds the policy in force.
 	Callers admission.Callers
 	// Authenticator says who makes a call.
@@ -190,12 +190,37 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	records, err := recent.Handlers(options.Recent, options.Fleet)
+	operators, err := s.operators(methods)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return s.register(methods, records, readcache.Handlers(methods, options.Cache), pacing.Handlers(options.Budget), policy.Handlers(methods, options.Callers), session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}),
+	return s.register(methods, readcache.Handlers(methods, options.Cache), operators, session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}),
 		options.Holds.Handlers(s.admission.Review), inventories.Handlers(), leased, keys)
+}
+
+// operators are the handlers of what operators ask about the gateway itself.
+func (s *server) operators(methods *catalog.Catalog) (pipeline.Handlers, error) {
+	o := &s.options
+	d := budget.Dependencies{Spending: o.Spending, Fleet: o.Fleet}
+	if o.Budget != nil {
+		d.Budget = o.Budget
+	}
+	all, err := budget.Handlers(d)
+	if err != nil {
+		return nil, err
+	}
+	states, err := status.Handlers(o.Status, o.Fleet)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(all, states)
+	records, err := recent.Handlers(o.Recent, o.Fleet)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(all, records)
+	maps.Copy(all, policy.Handlers(methods, o.Callers))
+	return all, nil
 }
 
 // leased is the protection of what leases have; nil without leases.

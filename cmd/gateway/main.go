@@ -28,6 +28,9 @@ type program struct {
 	Catalog  catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
 	Check    checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
 	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
+	Status   statusCommand    `cmd:"" help:"Show what is live on each replica: build, policy, readiness; exit code 1 unless all of them answer, are ready and have one policy."`
+	Top      topCommand       `cmd:"" help:"Show who spends the upstream's budget and who waits for it, in all replicas."`
+	Budget   budgetCommand    `cmd:"" help:"Show the upstream's budget: rates, what is left, what waits."`
 	Call     callCommand      `cmd:"" help:"Call an RPC of a gateway; walk its pages, follow its stream."`
 	Cache    cacheCommand     `cmd:"" help:"The stored answers of a gateway: look at one, or remove some."`
 	Audit    auditCommand     `cmd:"" help:"Say why a call was refused, or slow, and who cannot log in; tools for the audit log."`

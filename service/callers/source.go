@@ -58,6 +58,7 @@ type Source struct {
 	current  atomic.Pointer[Set]
 	reloads  atomic.Uint64
 	failures atomic.Uint64
+	fault    atomic.Pointer[Fault] // nil: none
 
 	// Used by Run alone.
 	hasher  *strictyaml.Hasher
@@ -96,6 +97,22 @@ func (s *Source) Reloads() uint64 { return s.reloads.Load() }
 // Failures counts the reads that found a policy that cannot be used. The last
 // good one stays in force.
 func (s *Source) Failures() uint64 { return s.failures.Load() }
+
+// Fault is why a policy file cannot be used.
+type Fault struct {
+	// Reason names file, line and column. It has no secret.
+	Reason string
+	// Since is when it was found.
+	Since time.Time
+}
+
+// Fault returns why the file, as it is now, cannot be used; false if it can.
+func (s *Source) Fault() (Fault, bool) {
+	if f := s.fault.Load(); f != nil {
+		return *f, true
+	}
+	return Fault{}, false
+}
 
 // Run reads the file every few seconds until ctx ends, and puts a change into
 // force: all of it or, on a fault, nothing. A replaced symlink, as Kubernetes
@@ -136,7 +153,8 @@ func (s *Source) look(ctx context.Context) {
 	}
 	switch sum {
 	case s.loaded:
-		s.trouble = ""
+		s.trouble, s.refused = "", strictyaml.Sum{} // Should the same fault come back, it is said again.
+		s.fault.Store(nil)
 	case s.refused: // What was wrong with it still is.
 		s.failures.Add(1)
 	default:
@@ -164,6 +182,7 @@ func (s *Source) reload(ctx context.Context, sum strictyaml.Sum) error {
 	set.begin(s.current.Load())
 	s.current.Swap(set).Supersede()
 	s.loaded, s.trouble = sum, ""
+	s.fault.Store(nil)
 	s.reloads.Add(1)
 	s.logger.InfoContext(ctx, "policy reloaded", slog.String("path", s.file.Path), slog.Int("callers", len(set.names)))
 	return nil
@@ -173,6 +192,7 @@ func (s *Source) fail(ctx context.Context, err error) {
 	s.failures.Add(1)
 	if trouble := err.Error(); trouble != s.trouble {
 		s.trouble = trouble
+		s.fault.Store(&Fault{trouble, time.Now()})
 		s.logger.ErrorContext(ctx, "the policy file cannot be used; the last good policy stays in force",
 			slog.String("path", s.file.Path), slog.String("error", trouble))
 	}

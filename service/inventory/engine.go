@@ -11,8 +11,8 @@ import (
 	"github.com/admin-gateway/admin-gateway/pages"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/admission"
-	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
 // Options configure the fan-outs. The zero value is usable.
@@ -98,6 +98,14 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
+// Budget knows how the upstream's budget is spent. A *pace.Pacer is one.
+type Budget interface {
+	// Snapshot is the state of all buckets, the organization's first.
+	Snapshot(ctx context.Context) []pace.BucketState
+	// Estimate is how long a call that flow made now would wait.
+	Estimate(bucket string, flow pace.Flow) time.Duration
+}
+
 // Dependencies are the dependencies of an [Engine]. All but Budget are
 // required.
 type Dependencies struct {
@@ -108,7 +116,7 @@ type Dependencies struct {
 	// Invoker makes the reads.
 	Invoker pipeline.Invoker
 	// Budget estimates how long the remaining reads take; nil: no estimate.
-	Budget pacing.Budget
+	Budget Budget
 	// Logger gets the stack of a panic; nil discards it.
 	Logger *slog.Logger
 }

@@ -3,6 +3,5 @@
 // the steps that must happen only when a request is about to be sent, such as
 // invalidation.
 //
-// It also answers admingateway.control.v1.BudgetService. It imports the upstream's
-// client and pacer, and no other step.
+// It imports the upstream's client and pacer, and no other step.
 package pacing

@@ -14,7 +14,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
-	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
@@ -215,19 +214,5 @@ func TestAccountOfAWrite(t *testing.T) {
 	ctx, call := account(t)
 	if _, err := pipeline.Chain(pacing.Send(nil), pacing.Pace(&fakeUpstream{body: projectBody}, nil)).Invoke(ctx, read(t)); err != nil || call.Upstream != (accounting.Upstream{}) {
 		t.Errorf("a read: %+v, %v", call.Upstream, err)
-	}
-}
-
-// TestBudgetServiceWithoutABudget: a gateway that does not pace says so.
-func TestBudgetServiceWithoutABudget(t *testing.T) {
-	t.Parallel()
-	m, ok := catalogtest.Gateway(t).Lookup("/admingateway.control.v1.BudgetService/GetBudget")
-	if !ok {
-		t.Fatal("the catalog has no GetBudget")
-	}
-	permit := admissiontest.Permit(t, m, m.Request.New().Interface())
-	err := pacing.Handlers(nil)[m.Procedure](t.Context(), permit, nil) // It has no answer to send.
-	if refused, ok := errors.AsType[*rpcerror.Error](err); !ok || refused.Reason != rpcerror.ReasonNoPacing {
-		t.Errorf("%v", err)
 	}
 }

@@ -14,6 +14,6 @@
 // forgotten, and each answer says from when on nothing was. The memory holds the lines of
 // the log and nothing else, so no secret.
 //
-// It imports service/audit for records, service/pipeline for handlers and internal/fleet
-// for the other replicas, and no step.
+// It imports service/audit for records, service/pipeline for handlers and
+// service/replicas for the other replicas, and no step.
 package recent

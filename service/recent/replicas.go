@@ -2,17 +2,15 @@ package recent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/internal/fleet"
 	"github.com/admin-gateway/admin-gateway/service/audit"
-	"github.com/admin-gateway/admin-gateway/service/rpcerror"
+	"github.com/admin-gateway/admin-gateway/service/replicas"
 )
 
 // roomForRecords bounds the records in the answer of one replica, in bytes: what is around
@@ -28,35 +26,30 @@ type answer interface {
 
 // ask asks all replicas, gives what each said to take, and returns how far each of them
 // remembers.
-func ask[A answer](ctx context.Context, replicas Replicas, kind string, request proto.Message, take func(replica string, one A)) (memories []*controlv1.ReplicaMemory, unknown bool, err error) {
+func ask[A answer](ctx context.Context, fleet replicas.Fleet, kind string, request proto.Message, take func(replica string, one A)) (memories []*controlv1.ReplicaMemory, unknown bool, err error) {
 	question, err := proto.Marshal(request)
 	if err != nil {
 		return nil, false, fmt.Errorf("recent: %w", err)
 	}
-	answers, err := replicas.Ask(ctx, kind, question)
-	switch {
-	case errors.Is(err, fleet.ErrBusy):
-		return nil, false, &rpcerror.Error{Code: connect.CodeResourceExhausted, Reason: rpcerror.ReasonFleetBusy, Message: "too many questions to all replicas are under way; ask again", Cause: err}
-	case err != nil:
+	var none A
+	parts, err := replicas.Ask(ctx, fleet, kind, question, func() A {
+		one, _ := none.ProtoReflect().New().Interface().(A) // It is one.
+		return one
+	})
+	if err != nil {
 		return nil, false, err
 	}
-	for _, each := range answers.ByReplica {
-		var none A
-		one, ok := none.ProtoReflect().New().Interface().(A)
-		if !ok || proto.Unmarshal(each.Payload, one) != nil {
-			answers.Missing = append(answers.Missing, fleet.Missing{Replica: each.Replica, Why: fleet.Unreadable})
-			continue
-		}
-		for _, m := range one.GetReplicas() {
-			m.Replica = each.Replica
+	for _, part := range parts.All {
+		for _, m := range part.Message.GetReplicas() {
+			m.Replica = part.Replica
 			memories = append(memories, m)
 		}
-		take(each.Replica, one)
+		take(part.Replica, part.Message)
 	}
-	for _, m := range answers.Missing {
-		memories = append(memories, &controlv1.ReplicaMemory{Replica: m.Replica, Missing: string(m.Why)})
+	for _, m := range parts.Missing {
+		memories = append(memories, &controlv1.ReplicaMemory{Replica: m.GetName(), Missing: m.GetReason()})
 	}
-	return memories, answers.Unknown, nil
+	return memories, parts.Unknown, nil
 }
 
 // ownRecords answers for this replica. As many records are in it as there is room for.

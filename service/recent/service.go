@@ -12,19 +12,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
-	"github.com/admin-gateway/admin-gateway/internal/fleet"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
+	"github.com/admin-gateway/admin-gateway/service/replicas"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
-
-// Replicas are all replicas of this gateway. A *fleet.Fleet is one.
-type Replicas interface {
-	// Handle answers questions of a kind for this replica.
-	Handle(kind string, answer fleet.Answerer) error
-	// Ask asks a question of all replicas.
-	Ask(ctx context.Context, kind string, payload []byte) (fleet.Answers, error)
-}
 
 // The kinds of questions.
 const (
@@ -36,16 +28,17 @@ const (
 const defaultLimit = 100
 
 type auditService struct {
-	memory   *Memory
-	replicas Replicas
+	memory *Memory
+	fleet  replicas.Fleet
 }
 
 // Handlers answer admingateway.control.v1.AuditService. Without a memory they fail: this
-// gateway remembers nothing. The replicas get the answerers of this one.
-func Handlers(memory *Memory, replicas Replicas) (pipeline.Handlers, error) {
-	s := auditService{memory, replicas}
+// gateway remembers nothing. The fleet gets the answerers of this
+// replica.
+func Handlers(memory *Memory, fleet replicas.Fleet) (pipeline.Handlers, error) {
+	s := auditService{memory, fleet}
 	if memory != nil {
-		if err := errors.Join(replicas.Handle(kindRecords, s.ownRecords), replicas.Handle(kindStrangers, s.ownStrangers)); err != nil {
+		if err := errors.Join(fleet.Handle(kindRecords, s.ownRecords), fleet.Handle(kindStrangers, s.ownStrangers)); err != nil {
 			return nil, fmt.Errorf("recent: %w", err)
 		}
 	}
@@ -60,7 +53,7 @@ func (s auditService) listRecords(ctx context.Context, _ admission.Permit, reque
 		return nil, err
 	}
 	all := &controlv1.ListRecordsResponse{}
-	memories, unknown, err := ask(ctx, s.replicas, kindRecords, request, func(replica string, one *controlv1.ListRecordsResponse) {
+	memories, unknown, err := ask(ctx, s.fleet, kindRecords, request, func(replica string, one *controlv1.ListRecordsResponse) {
 		for _, r := range one.GetRecords() {
 			r.Replica = replica
 		}
@@ -85,7 +78,7 @@ func (s auditService) listStrangers(ctx context.Context, _ admission.Permit, req
 		return nil, err
 	}
 	all := &controlv1.ListStrangersResponse{}
-	memories, unknown, err := ask(ctx, s.replicas, kindStrangers, request, func(_ string, one *controlv1.ListStrangersResponse) {
+	memories, unknown, err := ask(ctx, s.fleet, kindStrangers, request, func(_ string, one *controlv1.ListStrangersResponse) {
 		all.Strangers = append(all.Strangers, one.GetStrangers()...)
 		all.More = all.GetMore() || one.GetMore()
 	})

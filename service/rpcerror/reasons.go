@@ -60,8 +60,8 @@ const (
 	ReasonNoPacing = "NO_PACING"
 	// ReasonNoMemory is a call about records of a gateway that keeps none in memory.
 	ReasonNoMemory = "NO_MEMORY"
-	// ReasonFleetBusy is a question to all replicas beyond those that may be under way.
-	ReasonFleetBusy = "FLEET_BUSY"
+	// ReasonReplicasBusy is a call about all replicas while too many such calls wait.
+	ReasonReplicasBusy = "REPLICAS_BUSY"
 	// ReasonSharedCacheUnavailable is a call that needs the shared cache, which
 	// does not answer.
 	ReasonSharedCacheUnavailable = "SHARED_CACHE_UNAVAILABLE"

@@ -21,8 +21,23 @@ type Metrics interface {
 	Shared(available bool)
 }
 
+// Account is told on whose behalf calls wait: the flow that began each, by its key. Its
+// methods may be called from any goroutine and do not block.
+type Account interface {
+	// Waits is called when a call begins to wait. Spent follows.
+	Waits(key, bucket string)
+	// Spent is called when the wait of a call is over, with whether it was granted.
+	Spent(key, bucket string, waited time.Duration, granted bool)
+}
+
 // discard counts nothing.
 type discard struct{}
+
+// Waits implements [Account].
+func (discard) Waits(string, string) {}
+
+// Spent implements [Account].
+func (discard) Spent(string, string, time.Duration, bool) {}
 
 // Granted implements [Metrics].
 func (discard) Granted(string, Class, time.Duration) {}

@@ -95,6 +95,8 @@ type Options struct {
 
 	// Metrics counts events; nil discards them.
 	Metrics Metrics
+	// Account is told on whose behalf calls wait; nil is nobody.
+	Account Account
 	// Logger gets refusals and the loss of Shared; nil discards them.
 	Logger *slog.Logger
 }
@@ -167,6 +169,9 @@ func (o *Options) setDefaults() error {
 		if *n.value == 0 {
 			*n.value = n.or
 		}
+	}
+	if o.Account == nil {
+		o.Account = discard{}
 	}
 	if o.Metrics == nil {
 		o.Metrics = discard{}

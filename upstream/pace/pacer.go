@@ -100,7 +100,7 @@ func (p *Pacer) Close() {
 // The error is an [*Exhausted], at once, if the deadline of ctx cannot be met or
 // too many calls wait; the error of ctx, if ctx ends first; or ErrClosed. With an
 // error no token was spent.
-func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
+func (p *Pacer) Wait(ctx context.Context, bucket string) (grant Grant, err error) {
 	if err := ctx.Err(); err != nil {
 		return Grant{}, err
 	}
@@ -113,6 +113,8 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 		if byBucket, byOrganization := p.takeAlone(b, mostUrgent(flows), now); byBucket <= 0 && byOrganization <= 0 {
 			grant := p.grant(b, now)
 			p.mu.Unlock()
+			p.options.Account.Waits(flows[0].Key, b.terms.Bucket)
+			p.options.Account.Spent(flows[0].Key, b.terms.Bucket, 0, true)
 			p.options.Metrics.Granted(b.terms.Bucket, mostUrgent(flows), 0)
 			return grant, nil
 		}
@@ -120,6 +122,8 @@ func (p *Pacer) Wait(ctx context.Context, bucket string) (Grant, error) {
 	w, err := p.enter(ctx, b, flows, now)
 	demoted := err != nil && p.demotes(b, flows[0])
 	p.mu.Unlock()
+	p.options.Account.Waits(flows[0].Key, b.terms.Bucket)
+	defer func() { p.options.Account.Spent(flows[0].Key, b.terms.Bucket, time.Since(now), err == nil) }()
 	if err != nil {
 		p.count(b, outcome{err: err, class: mostUrgent(flows), demoted: demoted}, now)
 		return Grant{}, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/redisclient"
+	"github.com/admin-gateway/admin-gateway/service/spending"
 	"github.com/admin-gateway/admin-gateway/upstream/pace"
 )
 
@@ -42,13 +43,14 @@ func paceOptions(b config.Budget, names []string) (pace.Options, error) {
 //
 // The counts belong to the base URL and not to the admin key: a new key has the
 // same organization, and the same budget.
-func openBudget(ctx context.Context, opened *closers, conf config.Config, names []string, logger *slog.Logger) (*budget, error) {
+func openBudget(ctx context.Context, opened *closers, conf config.Config, names []string, policy policySource, logger *slog.Logger) (*budget, error) {
 	options, err := paceOptions(conf.Upstream.Budget, names)
 	if err != nil {
 		return nil, err
 	}
 	events := newPaceEvents(names)
-	options.Logger, options.Metrics = logger, events
+	account := spending.New(spending.Options{Known: func(caller string) bool { return policy.Current().Limiter(caller) != nil }})
+	options.Logger, options.Metrics, options.Account = logger, events, account
 	if conf.Cache.RedisURL != "" {
 		client, err := openRedis(ctx, opened, conf.Cache, redisclient.Config{}, logger)
 		if err != nil {
@@ -63,7 +65,7 @@ func openBudget(ctx context.Context, opened *closers, conf config.Config, names 
 		return nil, fmt.Errorf("config key upstream.budget: %w", err)
 	}
 	opened.add(pacer)
-	return &budget{pacer, events}, nil
+	return &budget{pacer, account, events}, nil
 }
 
 func newSharedBudget(client redis.UniversalClient, baseURL string) (pace.Shared, error) {
@@ -71,13 +73,14 @@ func newSharedBudget(client redis.UniversalClient, baseURL string) (pace.Shared,
 	return pace.NewRedis(client, pace.RedisOptions{Organization: hex.EncodeToString(digest[:16])})
 }
 
-// budget is the pacer with its metrics.
+// budget is the pacer with its metrics, and the account of who spends what.
 type budget struct {
 	*pace.Pacer
 
-	events paceEvents
+	account *spending.Account
+	events  paceEvents
 }
 
 func (b *budget) collectors() []prometheus.Collector {
-	return append(b.events.collectors(), newBudgetCollector(b))
+	return append(b.events.collectors(), newBudgetCollector(b), b.account.Collector())
 }

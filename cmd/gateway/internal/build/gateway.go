@@ -62,6 +62,7 @@ type Gateway struct {
 	holds       *holding   // nil: no caller can be held
 	audit       *auditLog
 	ready       *readiness
+	status      *liveState
 	secure      bool // callers connect over TLS
 	http        *Listener
 	grpc        *grpcListener // nil without an address
@@ -106,7 +107,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.idempotency, err = openIdempotency(ctx, &g.opened, conf, key, g.cache.events, o.Logger); err != nil {
 		return err
 	}
-	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), o.Logger); err != nil {
+	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), g.access.policy, o.Logger); err != nil {
 		return err
 	}
 	if g.fleet, err = openFleet(ctx, &g.opened, conf, o.Logger); err != nil {
@@ -127,13 +128,14 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
 	g.ready.leases, g.ready.holds = g.leases.degraded, g.holds.degraded
+	g.status = newLiveState(g.version, g.access, g.ready)
 	return g.openDoors(ctx, o, key, catalog)
 }
 
 // openDoors makes the server from the components, and listens on the addresses.
 func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySource, catalog *Catalog) error {
 	conf := o.Config
-	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, o.Log)
+	registry := newRegistry(catalog, g.cache, g.telemetry, g.budget, g.fleet, g.leases, g.audit, g.access, g.status, o.Log)
 	registry.MustRegister(g.adminKeys.collectors()...) //nolint:contextcheck // A scrape has no context.
 	registry.MustRegister(g.holds.collectors()...)
 	connections := connguard.NewMetrics()

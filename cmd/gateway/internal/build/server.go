@@ -30,6 +30,8 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 	return service.NewServer(catalog.Catalog, service.Options{
 		Upstream:      sender,
 		Budget:        g.budget,
+		Spending:      g.budget.account,
+		Status:        g.status,
 		Cache:         g.cache.answers,
 		Idempotency:   g.idempotency.Outcomes,
 		Fleet:         g.fleet.Fleet,

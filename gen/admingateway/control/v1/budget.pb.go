@@ -9,9 +9,11 @@
 package controlv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -282,11 +284,405 @@ func (x *BudgetBucket) GetQueuedSpare() int32 {
 	return 0
 }
 
+// Request for `GetTop`.
+type GetTopRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. How many callers are returned, those first that spend most; 0 means 100.
+	Limit         int32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopRequest) Reset() {
+	*x = GetTopRequest{}
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopRequest) ProtoMessage() {}
+
+func (x *GetTopRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopRequest.ProtoReflect.Descriptor instead.
+func (*GetTopRequest) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_budget_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetTopRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// Response of `GetTop`.
+type GetTopResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The callers: those with the most requests to the upstream in the last minute first,
+	// then by calls that wait. `(gateway)` is the gateway itself, and `(others)` those
+	// beyond what is told apart.
+	Callers []*CallerLoad `protobuf:"bytes,1,rep,name=callers,proto3" json:"callers,omitempty"`
+	// The budget of all calls together, with the queues of all replicas.
+	Organization *BudgetBucket `protobuf:"bytes,2,opt,name=organization,proto3" json:"organization,omitempty"`
+	// The other budgets, likewise.
+	Buckets []*BudgetBucket `protobuf:"bytes,3,rep,name=buckets,proto3" json:"buckets,omitempty"`
+	// Whether all replicas count together.
+	Shared bool `protobuf:"varint,4,opt,name=shared,proto3" json:"shared,omitempty"`
+	// How many replicas answered.
+	Replicas int32 `protobuf:"varint,5,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	// Those that did not.
+	MissingReplicas []*MissingReplica `protobuf:"bytes,6,rep,name=missing_replicas,json=missingReplicas,proto3" json:"missing_replicas,omitempty"`
+	// Whether there may be replicas that are named nowhere, because Redis does not answer.
+	UnknownReplicas bool `protobuf:"varint,7,opt,name=unknown_replicas,json=unknownReplicas,proto3" json:"unknown_replicas,omitempty"`
+	// How many callers were left out.
+	LeftOut       int32 `protobuf:"varint,8,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTopResponse) Reset() {
+	*x = GetTopResponse{}
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTopResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTopResponse) ProtoMessage() {}
+
+func (x *GetTopResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTopResponse.ProtoReflect.Descriptor instead.
+func (*GetTopResponse) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_budget_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetTopResponse) GetCallers() []*CallerLoad {
+	if x != nil {
+		return x.Callers
+	}
+	return nil
+}
+
+func (x *GetTopResponse) GetOrganization() *BudgetBucket {
+	if x != nil {
+		return x.Organization
+	}
+	return nil
+}
+
+func (x *GetTopResponse) GetBuckets() []*BudgetBucket {
+	if x != nil {
+		return x.Buckets
+	}
+	return nil
+}
+
+func (x *GetTopResponse) GetShared() bool {
+	if x != nil {
+		return x.Shared
+	}
+	return false
+}
+
+func (x *GetTopResponse) GetReplicas() int32 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
+}
+
+func (x *GetTopResponse) GetMissingReplicas() []*MissingReplica {
+	if x != nil {
+		return x.MissingReplicas
+	}
+	return nil
+}
+
+func (x *GetTopResponse) GetUnknownReplicas() bool {
+	if x != nil {
+		return x.UnknownReplicas
+	}
+	return false
+}
+
+func (x *GetTopResponse) GetLeftOut() int32 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
+// What a caller does and spends.
+type CallerLoad struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in the policy.
+	Caller string `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Its calls of the last minute.
+	Minute *CallCounts `protobuf:"bytes,2,opt,name=minute,proto3" json:"minute,omitempty"`
+	// Its calls since the replicas began, or it came into the policy.
+	Total *CallCounts `protobuf:"bytes,3,opt,name=total,proto3" json:"total,omitempty"`
+	// What it spends, by budget; those of which it has spent nothing are left out.
+	Budgets       []*BudgetSpending `protobuf:"bytes,4,rep,name=budgets,proto3" json:"budgets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallerLoad) Reset() {
+	*x = CallerLoad{}
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallerLoad) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallerLoad) ProtoMessage() {}
+
+func (x *CallerLoad) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallerLoad.ProtoReflect.Descriptor instead.
+func (*CallerLoad) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_budget_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CallerLoad) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *CallerLoad) GetMinute() *CallCounts {
+	if x != nil {
+		return x.Minute
+	}
+	return nil
+}
+
+func (x *CallerLoad) GetTotal() *CallCounts {
+	if x != nil {
+		return x.Total
+	}
+	return nil
+}
+
+func (x *CallerLoad) GetBudgets() []*BudgetSpending {
+	if x != nil {
+		return x.Budgets
+	}
+	return nil
+}
+
+// Numbers of calls, by their end.
+type CallCounts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of them.
+	Calls int64 `protobuf:"varint,1,opt,name=calls,proto3" json:"calls,omitempty"`
+	// Those that were answered by a stored answer.
+	Cached int64 `protobuf:"varint,2,opt,name=cached,proto3" json:"cached,omitempty"`
+	// Those that were refused: no permission, an invalid request, the caller's own limit.
+	Refused int64 `protobuf:"varint,3,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Those that were allowed, and have failed.
+	Failed        int64 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallCounts) Reset() {
+	*x = CallCounts{}
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallCounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallCounts) ProtoMessage() {}
+
+func (x *CallCounts) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallCounts.ProtoReflect.Descriptor instead.
+func (*CallCounts) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_budget_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CallCounts) GetCalls() int64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *CallCounts) GetCached() int64 {
+	if x != nil {
+		return x.Cached
+	}
+	return 0
+}
+
+func (x *CallCounts) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *CallCounts) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+// What a caller has spent of a budget.
+type BudgetSpending struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the budget.
+	Budget string `protobuf:"bytes,1,opt,name=budget,proto3" json:"budget,omitempty"`
+	// Requests to the upstream in the last minute.
+	RequestsMinute int64 `protobuf:"varint,2,opt,name=requests_minute,json=requestsMinute,proto3" json:"requests_minute,omitempty"`
+	// Requests to the upstream since the replicas began.
+	RequestsTotal int64 `protobuf:"varint,3,opt,name=requests_total,json=requestsTotal,proto3" json:"requests_total,omitempty"`
+	// Calls that wait for the budget now.
+	Waiting int64 `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// How long calls that ended in the last minute have waited, together.
+	WaitedMinute *durationpb.Duration `protobuf:"bytes,5,opt,name=waited_minute,json=waitedMinute,proto3" json:"waited_minute,omitempty"`
+	// How long calls have waited since the replicas began, together.
+	WaitedTotal   *durationpb.Duration `protobuf:"bytes,6,opt,name=waited_total,json=waitedTotal,proto3" json:"waited_total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BudgetSpending) Reset() {
+	*x = BudgetSpending{}
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BudgetSpending) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BudgetSpending) ProtoMessage() {}
+
+func (x *BudgetSpending) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_budget_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BudgetSpending.ProtoReflect.Descriptor instead.
+func (*BudgetSpending) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_budget_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *BudgetSpending) GetBudget() string {
+	if x != nil {
+		return x.Budget
+	}
+	return ""
+}
+
+func (x *BudgetSpending) GetRequestsMinute() int64 {
+	if x != nil {
+		return x.RequestsMinute
+	}
+	return 0
+}
+
+func (x *BudgetSpending) GetRequestsTotal() int64 {
+	if x != nil {
+		return x.RequestsTotal
+	}
+	return 0
+}
+
+func (x *BudgetSpending) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *BudgetSpending) GetWaitedMinute() *durationpb.Duration {
+	if x != nil {
+		return x.WaitedMinute
+	}
+	return nil
+}
+
+func (x *BudgetSpending) GetWaitedTotal() *durationpb.Duration {
+	if x != nil {
+		return x.WaitedTotal
+	}
+	return nil
+}
+
 var File_admingateway_control_v1_budget_proto protoreflect.FileDescriptor
 
 const file_admingateway_control_v1_budget_proto_rawDesc = "" +
 	"\n" +
-	"$admingateway/control/v1/budget.proto\x12\x17admingateway.control.v1\x1a%admingateway/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
+	"$admingateway/control/v1/budget.proto\x12\x17admingateway.control.v1\x1a%admingateway/control/v1/replica.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
 	"\x10GetBudgetRequest\"\xb7\x01\n" +
 	"\x11GetBudgetResponse\x12I\n" +
 	"\forganization\x18\x01 \x01(\v2%.admingateway.control.v1.BudgetBucketR\forganization\x12?\n" +
@@ -306,9 +702,42 @@ const file_admingateway_control_v1_budget_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\vlastLimited\x12#\n" +
 	"\rqueued_urgent\x18\v \x01(\x05R\fqueuedUrgent\x12!\n" +
 	"\fqueued_mints\x18\f \x01(\x05R\vqueuedMints\x12!\n" +
-	"\fqueued_spare\x18\r \x01(\x05R\vqueuedSpare2\x8d\x01\n" +
+	"\fqueued_spare\x18\r \x01(\x05R\vqueuedSpare\"1\n" +
+	"\rGetTopRequest\x12 \n" +
+	"\x05limit\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x05limit\"\xa9\x03\n" +
+	"\x0eGetTopResponse\x12=\n" +
+	"\acallers\x18\x01 \x03(\v2#.admingateway.control.v1.CallerLoadR\acallers\x12I\n" +
+	"\forganization\x18\x02 \x01(\v2%.admingateway.control.v1.BudgetBucketR\forganization\x12?\n" +
+	"\abuckets\x18\x03 \x03(\v2%.admingateway.control.v1.BudgetBucketR\abuckets\x12\x16\n" +
+	"\x06shared\x18\x04 \x01(\bR\x06shared\x12\x1a\n" +
+	"\breplicas\x18\x05 \x01(\x05R\breplicas\x12R\n" +
+	"\x10missing_replicas\x18\x06 \x03(\v2'.admingateway.control.v1.MissingReplicaR\x0fmissingReplicas\x12)\n" +
+	"\x10unknown_replicas\x18\a \x01(\bR\x0funknownReplicas\x12\x19\n" +
+	"\bleft_out\x18\b \x01(\x05R\aleftOut\"\xdf\x01\n" +
+	"\n" +
+	"CallerLoad\x12\x16\n" +
+	"\x06caller\x18\x01 \x01(\tR\x06caller\x12;\n" +
+	"\x06minute\x18\x02 \x01(\v2#.admingateway.control.v1.CallCountsR\x06minute\x129\n" +
+	"\x05total\x18\x03 \x01(\v2#.admingateway.control.v1.CallCountsR\x05total\x12A\n" +
+	"\abudgets\x18\x04 \x03(\v2'.admingateway.control.v1.BudgetSpendingR\abudgets\"l\n" +
+	"\n" +
+	"CallCounts\x12\x14\n" +
+	"\x05calls\x18\x01 \x01(\x03R\x05calls\x12\x16\n" +
+	"\x06cached\x18\x02 \x01(\x03R\x06cached\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\x03R\arefused\x12\x16\n" +
+	"\x06failed\x18\x04 \x01(\x03R\x06failed\"\x90\x02\n" +
+	"\x0eBudgetSpending\x12\x16\n" +
+	"\x06budget\x18\x01 \x01(\tR\x06budget\x12'\n" +
+	"\x0frequests_minute\x18\x02 \x01(\x03R\x0erequestsMinute\x12%\n" +
+	"\x0erequests_total\x18\x03 \x01(\x03R\rrequestsTotal\x12\x18\n" +
+	"\awaiting\x18\x04 \x01(\x03R\awaiting\x12>\n" +
+	"\rwaited_minute\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\fwaitedMinute\x12<\n" +
+	"\fwaited_total\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\vwaitedTotal2\x82\x02\n" +
 	"\rBudgetService\x12|\n" +
 	"\tGetBudget\x12).admingateway.control.v1.GetBudgetRequest\x1a*.admingateway.control.v1.GetBudgetResponse\"\x18\xb2\xff\x18\x11\n" +
+	"\vbudget.readH\x01\x18\x01\x90\x02\x01\x12s\n" +
+	"\x06GetTop\x12&.admingateway.control.v1.GetTopRequest\x1a'.admingateway.control.v1.GetTopResponse\"\x18\xb2\xff\x18\x11\n" +
 	"\vbudget.readH\x01\x18\x01\x90\x02\x01B\x86\x01\n" +
 	"\x1aio.admingateway.control.v1P\x01ZLgithub.com/admin-gateway/admin-gateway/gen/admingateway/control/v1;controlv1\xaa\x02\x17AdminGateway.Control.V1b\x06proto3"
 
@@ -324,25 +753,43 @@ func file_admingateway_control_v1_budget_proto_rawDescGZIP() []byte {
 	return file_admingateway_control_v1_budget_proto_rawDescData
 }
 
-var file_admingateway_control_v1_budget_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_admingateway_control_v1_budget_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_admingateway_control_v1_budget_proto_goTypes = []any{
 	(*GetBudgetRequest)(nil),      // 0: admingateway.control.v1.GetBudgetRequest
 	(*GetBudgetResponse)(nil),     // 1: admingateway.control.v1.GetBudgetResponse
 	(*BudgetBucket)(nil),          // 2: admingateway.control.v1.BudgetBucket
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*GetTopRequest)(nil),         // 3: admingateway.control.v1.GetTopRequest
+	(*GetTopResponse)(nil),        // 4: admingateway.control.v1.GetTopResponse
+	(*CallerLoad)(nil),            // 5: admingateway.control.v1.CallerLoad
+	(*CallCounts)(nil),            // 6: admingateway.control.v1.CallCounts
+	(*BudgetSpending)(nil),        // 7: admingateway.control.v1.BudgetSpending
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*MissingReplica)(nil),        // 9: admingateway.control.v1.MissingReplica
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 }
 var file_admingateway_control_v1_budget_proto_depIdxs = []int32{
-	2, // 0: admingateway.control.v1.GetBudgetResponse.organization:type_name -> admingateway.control.v1.BudgetBucket
-	2, // 1: admingateway.control.v1.GetBudgetResponse.buckets:type_name -> admingateway.control.v1.BudgetBucket
-	3, // 2: admingateway.control.v1.BudgetBucket.closed_until:type_name -> google.protobuf.Timestamp
-	3, // 3: admingateway.control.v1.BudgetBucket.last_limited:type_name -> google.protobuf.Timestamp
-	0, // 4: admingateway.control.v1.BudgetService.GetBudget:input_type -> admingateway.control.v1.GetBudgetRequest
-	1, // 5: admingateway.control.v1.BudgetService.GetBudget:output_type -> admingateway.control.v1.GetBudgetResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	2,  // 0: admingateway.control.v1.GetBudgetResponse.organization:type_name -> admingateway.control.v1.BudgetBucket
+	2,  // 1: admingateway.control.v1.GetBudgetResponse.buckets:type_name -> admingateway.control.v1.BudgetBucket
+	8,  // 2: admingateway.control.v1.BudgetBucket.closed_until:type_name -> google.protobuf.Timestamp
+	8,  // 3: admingateway.control.v1.BudgetBucket.last_limited:type_name -> google.protobuf.Timestamp
+	5,  // 4: admingateway.control.v1.GetTopResponse.callers:type_name -> admingateway.control.v1.CallerLoad
+	2,  // 5: admingateway.control.v1.GetTopResponse.organization:type_name -> admingateway.control.v1.BudgetBucket
+	2,  // 6: admingateway.control.v1.GetTopResponse.buckets:type_name -> admingateway.control.v1.BudgetBucket
+	9,  // 7: admingateway.control.v1.GetTopResponse.missing_replicas:type_name -> admingateway.control.v1.MissingReplica
+	6,  // 8: admingateway.control.v1.CallerLoad.minute:type_name -> admingateway.control.v1.CallCounts
+	6,  // 9: admingateway.control.v1.CallerLoad.total:type_name -> admingateway.control.v1.CallCounts
+	7,  // 10: admingateway.control.v1.CallerLoad.budgets:type_name -> admingateway.control.v1.BudgetSpending
+	10, // 11: admingateway.control.v1.BudgetSpending.waited_minute:type_name -> google.protobuf.Duration
+	10, // 12: admingateway.control.v1.BudgetSpending.waited_total:type_name -> google.protobuf.Duration
+	0,  // 13: admingateway.control.v1.BudgetService.GetBudget:input_type -> admingateway.control.v1.GetBudgetRequest
+	3,  // 14: admingateway.control.v1.BudgetService.GetTop:input_type -> admingateway.control.v1.GetTopRequest
+	1,  // 15: admingateway.control.v1.BudgetService.GetBudget:output_type -> admingateway.control.v1.GetBudgetResponse
+	4,  // 16: admingateway.control.v1.BudgetService.GetTop:output_type -> admingateway.control.v1.GetTopResponse
+	15, // [15:17] is the sub-list for method output_type
+	13, // [13:15] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_control_v1_budget_proto_init() }
@@ -350,13 +797,14 @@ func file_admingateway_control_v1_budget_proto_init() {
 	if File_admingateway_control_v1_budget_proto != nil {
 		return
 	}
+	file_admingateway_control_v1_replica_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_control_v1_budget_proto_rawDesc), len(file_admingateway_control_v1_budget_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,6 +27,8 @@ const (
 const (
 	// BudgetServiceGetBudgetProcedure is the procedure name of the BudgetService's GetBudget RPC.
 	BudgetServiceGetBudgetProcedure = "/admingateway.control.v1.BudgetService/GetBudget"
+	// BudgetServiceGetTopProcedure is the procedure name of the BudgetService's GetTop RPC.
+	BudgetServiceGetTopProcedure = "/admingateway.control.v1.BudgetService/GetTop"
 )
 
 var (
@@ -38,6 +40,14 @@ var (
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
+	budgetServiceGetTopSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType:       connect.StreamTypeUnary,
+			Schema:           v1.File_admingateway_control_v1_budget_proto.Services().ByName("BudgetService").Methods().ByName("GetTop"),
+			Procedure:        BudgetServiceGetTopProcedure,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
 )
 
 // BudgetServiceClient is a client for the admingateway.control.v1.BudgetService service.
@@ -45,6 +55,9 @@ type BudgetServiceClient interface {
 	// Returns the rate, the remaining calls and the waiting calls of every
 	// bucket.
 	GetBudget(context.Context, *v1.GetBudgetRequest) (*v1.GetBudgetResponse, error)
+	// Returns who spends the budget and who waits for it: every caller, in all replicas
+	// together. It names the replicas that did not answer.
+	GetTop(context.Context, *v1.GetTopRequest) (*v1.GetTopResponse, error)
 }
 
 // NewBudgetServiceClient constructs a client for the admingateway.control.v1.BudgetService service.
@@ -58,6 +71,9 @@ type BudgetServiceHandler interface {
 	// Returns the rate, the remaining calls and the waiting calls of every
 	// bucket.
 	GetBudget(context.Context, *v1.GetBudgetRequest) (*v1.GetBudgetResponse, error)
+	// Returns who spends the budget and who waits for it: every caller, in all replicas
+	// together. It names the replicas that did not answer.
+	GetTop(context.Context, *v1.GetTopRequest) (*v1.GetTopResponse, error)
 }
 
 // RegisterBudgetServiceHandler registers svc as the admingateway.control.v1.BudgetService
@@ -66,6 +82,7 @@ func RegisterBudgetServiceHandler(server *connect.Server, svc BudgetServiceHandl
 	adapter := budgetServiceHandler{svc: svc}
 	server.Register(
 		connect.Method{Spec: budgetServiceGetBudgetSpec(), Handler: adapter.getBudget},
+		connect.Method{Spec: budgetServiceGetTopSpec(), Handler: adapter.getTop},
 	)
 }
 
@@ -74,6 +91,10 @@ type UnimplementedBudgetServiceHandler struct{}
 
 func (UnimplementedBudgetServiceHandler) GetBudget(context.Context, *v1.GetBudgetRequest) (*v1.GetBudgetResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.control.v1.BudgetService.GetBudget is not implemented")
+}
+
+func (UnimplementedBudgetServiceHandler) GetTop(context.Context, *v1.GetTopRequest) (*v1.GetTopResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "admingateway.control.v1.BudgetService.GetTop is not implemented")
 }
 
 type budgetServiceClient struct {
@@ -88,6 +109,14 @@ func (c *budgetServiceClient) GetBudget(ctx context.Context, req *v1.GetBudgetRe
 	return &res, nil
 }
 
+func (c *budgetServiceClient) GetTop(ctx context.Context, req *v1.GetTopRequest) (*v1.GetTopResponse, error) {
+	var res v1.GetTopResponse
+	if err := c.client.CallUnary(ctx, budgetServiceGetTopSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
 type budgetServiceHandler struct{ svc BudgetServiceHandler }
 
 func (h budgetServiceHandler) getBudget(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
@@ -96,6 +125,18 @@ func (h budgetServiceHandler) getBudget(ctx context.Context, _ connect.Spec, str
 		return err
 	}
 	res, err := h.svc.GetBudget(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h budgetServiceHandler) getTop(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.GetTopRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.GetTop(ctx, &req)
 	if err != nil {
 		return err
 	}
