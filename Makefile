@@ -118,7 +118,7 @@ manifests: ## Render deploy/kubernetes anew from the Helm chart, and copy alerts
 	cd tools/deploy && CGO_ENABLED=0 go test -vet=off -run '^TestGenerated$$' -update .
 
 .PHONY: reference
-reference: ## Write docs/config.md anew, from the config that the code has
+reference: ## Write docs/config.md and docs/cli.md anew, from the config and the commands that the code has
 	go test ./cmd/gateway -run ReferencePage -update
 
 .PHONY: bench

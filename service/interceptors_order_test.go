@@ -21,7 +21,7 @@ import (
 // listed is a server as far as its lists need one.
 func listed(t *testing.T) *server {
 	t.Helper()
-	metrics, err := observe.NewMetrics(nil, nil)
+	metrics, err := observe.NewMetrics(nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -112,6 +113,9 @@ type Options struct {
 	Health *health.Health
 	// Metrics counts calls; nil counts for nobody.
 	Metrics prometheus.Registerer
+	// Running is the number of calls that are being served, for who wants to know it beside
+	// Metrics; nil for nobody.
+	Running *atomic.Int64
 	// Tracer makes the spans of calls and of their stages; nil makes none.
 	Tracer trace.Tracer
 	// Stages measures the stages of calls, and labels profiles by RPC and stage.
@@ -296,7 +300,7 @@ func (s *server) build(methods *catalog.Catalog) (err error) {
 			return err
 		}
 	}
-	if s.metrics, err = observe.NewMetrics(o.Metrics, methods); err != nil {
+	if s.metrics, err = observe.NewMetrics(o.Metrics, methods, o.Running); err != nil {
 		return err
 	}
 	if s.admission, err = admission.New(admission.Options{

@@ -75,11 +75,22 @@ func (c *Client) Do(ctx context.Context, e *Endpoint, r *Request) (*Reply, error
 	var err *Error
 	defer func() { o.end(reply, err) }()
 	if reply, err = c.attempt(ctx, e, r); err != nil {
-		c.config.Logger.LogAttrs(ctx, slog.LevelWarn, "upstream call failed",
+		c.config.Logger.LogAttrs(ctx, failureLevel(err.Kind), "upstream call failed",
 			slog.String("endpoint", e.String()), slog.String("kind", err.Kind.String()), slog.String("error", err.Error()))
 		return nil, err
 	}
 	return reply, nil
+}
+
+// failureLevel is how much a failed attempt matters to an operator. What the upstream says
+// of a request, such as that there is nothing of an id, is its caller's business.
+func failureLevel(k Kind) slog.Level {
+	switch k {
+	case InvalidArgument, NotFound, Conflict, Canceled:
+		return slog.LevelInfo
+	default:
+		return slog.LevelWarn
+	}
 }
 
 func (c *Client) attempt(caller context.Context, e *Endpoint, r *Request) (*Reply, *Error) {

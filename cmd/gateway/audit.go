@@ -20,7 +20,7 @@ type auditCommand struct {
 
 type hmacCommand struct {
 	policyFlags
-	RPC     string `required:"" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
+	RPC     string `required:"" complete:"rpc" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
 	Request string `required:"" placeholder:"JSON" help:"The request as ProtoJSON."`
 }
 
@@ -28,11 +28,11 @@ var errNoKey = errors.New("config key audit.hmac_key is not set, so records have
 
 // Run prints the fingerprint.
 func (c *hmacCommand) Run(ctx context.Context, std streams) error {
-	conf, unknown, err := openConfig(c.Config, std)
+	conf, err := openConfig(c.Config, std)
 	if err != nil {
 		return err
 	}
-	unknown.Warn(std.err)
+	conf.unknown.Warn(std.err)
 	if conf.Audit.HMACKey.Env == "" && conf.Audit.HMACKey.File == "" {
 		return errNoKey
 	}

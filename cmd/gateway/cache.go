@@ -62,9 +62,9 @@ func findRead(name string) (*catalog.Method, error) {
 
 type cacheGetCommand struct {
 	operatorFlags
-	RPC     string   `arg:"" name:"service/method" help:"The read, such as ProjectService/GetProject."`
+	RPC     string   `arg:"" complete:"read" name:"service/method" help:"The read, such as ProjectService/GetProject."`
 	Request string   `arg:"" optional:"" name:"json" help:"Its request as ProtoJSON."`
-	Field   []string `short:"f" placeholder:"NAME=VALUE" help:"A field of the request, after the JSON; may be repeated."`
+	Field   []string `short:"f" sep:"none" complete:"field" placeholder:"NAME=VALUE" help:"A field of the request, after the JSON; may be repeated."`
 }
 
 // Help says what no flag does.
@@ -115,7 +115,7 @@ func (c *cacheGetCommand) Run(ctx context.Context, std streams) error {
 
 type cachePurgeCommand struct {
 	operatorFlags
-	RPC     string `name:"rpc" xor:"what" required:"" placeholder:"SERVICE/METHOD" help:"Remove the answers of one read."`
+	RPC     string `name:"rpc" complete:"read" xor:"what" required:"" placeholder:"SERVICE/METHOD" help:"Remove the answers of one read."`
 	Project string `xor:"what" required:"" placeholder:"ID" help:"Remove the answers to requests that name a project. Lists of the whole organization stay, which may hold it too."`
 	All     bool   `xor:"what" required:"" help:"Remove all of them."`
 	Yes     bool   `short:"y" help:"Do not ask."`

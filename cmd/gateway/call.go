@@ -33,12 +33,12 @@ const (
 
 type callCommand struct {
 	dial.Flags
-	RPC     string `arg:"" name:"service/method" help:"RPC, such as ProjectService/GetProject; the package ahead of it is needed where two have the name. gateway catalog lists all."`
+	RPC     string `arg:"" complete:"rpc" name:"service/method" help:"RPC, such as ProjectService/GetProject; the package ahead of it is needed where two have the name. gateway catalog lists all."`
 	Request string `arg:"" optional:"" name:"json" help:"The request as ProtoJSON; @FILE reads it from a file, and - from the standard input."`
 
-	Field          []string      `short:"f" placeholder:"NAME=VALUE" help:"A field of the request, after the JSON: project_id=proj_a, metadata.team=x; may be repeated."`
+	Field          []string      `short:"f" sep:"none" complete:"field" placeholder:"NAME=VALUE" help:"A field of the request, after the JSON: project_id=proj_a, metadata.team=x; may be repeated."`
 	All            bool          `help:"Walk a list to its end, over all its pages."`
-	Header         []string      `short:"H" placeholder:"NAME:VALUE" help:"A header of the call, such as cache-control:no-cache; may be repeated."`
+	Header         []string      `short:"H" sep:"none" placeholder:"NAME:VALUE" help:"A header of the call, such as cache-control:no-cache; may be repeated."`
 	IdempotencyKey string        `placeholder:"KEY" help:"Key of a write: the same write with the same key is made once. A random one without it."`
 	Timeout        time.Duration `default:"2m" help:"How long each call may take, with its repetitions; streams have no end of their own."`
 	Format         output.Format `enum:"table,json,yaml" default:"table" help:"table, json (one line for each item of a walk or stream) or yaml."`

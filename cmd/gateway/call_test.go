@@ -104,6 +104,10 @@ func TestCallAgainstReplicas(t *testing.T) {
 		}
 	}
 
+	code, out, complaint = p.run(t, 0, "call", "ProjectService/CreateProject", "-f", "name=Smith, Jones", "--format", "json")
+	if code != 0 || !strings.Contains(out, `"name": "Smith, Jones"`) {
+		t.Errorf("a value with a comma: exit code %d:\n%s%s", code, out, complaint)
+	}
 	create := []string{"call", "ProjectService/CreateProject", "-f", "name=made \x1b[31monce", "--idempotency-key", "k1", "--format", "table"}
 	_, first, _ := p.run(t, 0, create...)
 	code, second, complaint := p.run(t, 1, create...)

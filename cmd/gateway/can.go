@@ -17,22 +17,23 @@ type policyFlags struct {
 }
 
 func (f policyFlags) load(std streams) (*build.Catalog, *callers.Set, error) {
-	conf, unknown, err := openConfig(f.Config, std)
+	conf, err := openConfig(f.Config, std)
 	if err != nil {
 		return nil, nil, err
 	}
-	unknown.Warn(std.err)
-	return build.Check(conf)
+	conf.unknown.Warn(std.err)
+	catalog, set, err := build.Check(conf.Config)
+	return catalog, set, conf.places.Locate(err)
 }
 
 type canCommand struct {
 	policyFlags
-	Caller  string `required:"" placeholder:"NAME" help:"Caller, as the policy names it."`
-	RPC     string `required:"" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
+	Caller  string `required:"" complete:"caller" placeholder:"NAME" help:"Caller, as the policy names it."`
+	RPC     string `required:"" complete:"rpc" placeholder:"SERVICE/METHOD" help:"RPC, such as admingateway.admin.v1.ProjectService/GetProject; the package may be left out where the rest is unambiguous."`
 	Request string `placeholder:"JSON" help:"The request as ProtoJSON; without it only the permission is looked at."`
 
-	LeaseRole string `placeholder:"NAME" help:"Role of the lease that the call is about, where the request names a lease or none."`
-	LeaseOf   string `placeholder:"CALLER" help:"Caller that this lease belongs to; without it, the caller itself."`
+	LeaseRole string `complete:"role" placeholder:"NAME" help:"Role of the lease that the call is about, where the request names a lease or none."`
+	LeaseOf   string `complete:"caller" placeholder:"CALLER" help:"Caller that this lease belongs to; without it, the caller itself."`
 }
 
 // errDenied makes the exit code 1 when the caller may not make the call.

@@ -8,20 +8,29 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
 
-// openConfig reads and checks the config of a command. It returns the unknown
-// environment variables, or writes them if the config is faulty: a misspelt
-// variable may be the cause.
-func openConfig(path string, std streams) (config.Config, config.UnknownVariables, error) {
-	conf, err := config.Read(path, os.LookupEnv, build.Defaults())
+// openedConfig is the config of a command, which has passed its check.
+type openedConfig struct {
+	config.Config
+
+	// unknown are the environment variables that no key has.
+	unknown config.UnknownVariables
+	// places know where its values are from.
+	places *config.Places
+}
+
+// openConfig reads and checks the config of a command. It writes the unknown environment
+// variables if the config is faulty: a misspelt variable may be the cause.
+func openConfig(path string, std streams) (openedConfig, error) {
+	conf, places, err := config.Read(path, os.LookupEnv, build.Defaults())
 	if err != nil {
-		return conf, nil, err
+		return openedConfig{}, err
 	}
-	unknown := conf.Unknown(os.Environ())
+	opened := openedConfig{conf, conf.Unknown(os.Environ()), places}
 	if err := conf.Check(build.Defaults()); err != nil {
-		unknown.Warn(std.err)
-		return conf, nil, err
+		opened.unknown.Warn(std.err)
+		return openedConfig{}, places.Locate(err)
 	}
-	return conf, unknown, nil
+	return opened, nil
 }
 
 type referenceCommand struct {

@@ -212,3 +212,8 @@ func (t *tenancy) release(ctx context.Context) {
 		t.say(err.Error() + "; the key ends by itself")
 	}
 }
+
+// Help says what no flag does.
+func (*leaseExecCommand) Help() string {
+	return exitsWord + "that of the program; 128 and the number of the signal that ended it; 126 and 127 where there is no such program, or it is none; 1 where there is no lease; 2 wrong command line."
+}

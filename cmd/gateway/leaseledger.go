@@ -25,12 +25,12 @@ type ledgerFlags struct {
 
 // with calls f with the ledger. Where begin is set, one that is not there is begun.
 func (l ledgerFlags) with(ctx context.Context, std streams, begin bool, f func(lease.Ledger) error) (err error) {
-	conf, unknown, err := openConfig(l.Config, std)
+	conf, err := openConfig(l.Config, std)
 	if err != nil {
 		return err
 	}
-	unknown.Warn(std.err)
-	ledger, err := build.OpenLedger(ctx, conf, begin, slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	conf.unknown.Warn(std.err)
+	ledger, err := build.OpenLedger(ctx, conf.Config, begin, slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if errors.Is(err, lease.ErrLocked) {
 		return fmt.Errorf("stop the gateway first, it has the ledger: %w", err)
 	}

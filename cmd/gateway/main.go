@@ -42,6 +42,9 @@ type program struct {
 	Schema   schemaCommand    `cmd:"" help:"Write the schema for clients: .proto files with all that they import, a descriptor set, OpenAPI of the REST door."`
 	Build    versionCommand   `cmd:"" name:"version" help:"Print the build's version and commit."`
 	Version  kong.VersionFlag `help:"Print the build's version and commit, and exit."`
+
+	Completion completionCommand `cmd:"" help:"Write the script with which bash, zsh or fish completes commands, flags, RPCs and their fields."`
+	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete" help:"Say how a command line goes on, for these scripts."`
 }
 
 // streams are the output streams of a command.
@@ -57,13 +60,12 @@ func main() {
 	log.SetOutput(io.Discard)
 	// go-redis logs every failed connection. The metrics count them.
 	redis.SetLogger(silence{})
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
 	last := new(lastLines)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-signals
-		end()
+		end(signaled{<-signals})
 		// The second signal ends the process at once. The kernel's default action
 		// would not end the first process of a container.
 		second := <-signals
@@ -72,6 +74,12 @@ func main() {
 	}()
 	os.Exit(run(withLastLines(ctx, last), os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
+
+// signaled is why a command ends that got a signal.
+type signaled struct{ os.Signal }
+
+// Error names the signal.
+func (s signaled) Error() string { return "signal: " + s.String() }
 
 // killedBy returns the exit code for a signal, as a shell does: 130 or 143.
 func killedBy(s os.Signal) int {
@@ -95,12 +103,8 @@ func run(ctx context.Context, args []string, std streams) int {
 	defer signal.Stop(hangup)
 	var cli program
 	exit, exited := 0, false
-	parser, err := kong.New(&cli,
-		kong.Name("gateway"),
-		kong.Description("A gateway in front of the OpenAI Admin API."),
-		kong.UsageOnError(),
+	parser, err := parserOf(&cli,
 		kong.Writers(std.out, std.err),
-		kong.Vars{"version": version(), "sandbox_key": sandbox.DefaultAdminKey},
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std, hangups(hangup)),
@@ -136,6 +140,17 @@ func run(ctx context.Context, args []string, std streams) int {
 		return report(std, err)
 	}
 	return 0
+}
+
+// parserOf is the parser of command lines.
+func parserOf(cli *program, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(cli, append([]kong.Option{
+		kong.Name("gateway"),
+		kong.Description("A gateway in front of the OpenAI Admin API."),
+		kong.UsageOnError(),
+		kong.Vars{"version": version(), "sandbox_key": sandbox.DefaultAdminKey},
+		kong.PostBuild(sayExits),
+	}, options...)...)
 }
 
 func report(std streams, err error) int {

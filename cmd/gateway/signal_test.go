@@ -204,3 +204,22 @@ func waitForStatus(tb testing.TB, url string, want int) {
 		_ = response.Body.Close()
 	}
 }
+
+// TestTheLogSaysHowItEnds: that a signal has come and which, when the doors close, and that
+// the end has come.
+func TestTheLogSaysHowItEnds(t *testing.T) {
+	t.Parallel()
+	c := startChild(t, "\nshutdown: {delay: 0s}\n")
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-c.ended; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	log := c.err.String()
+	for _, line := range []string{`"msg":"the gateway stops","because":"signal: terminated","running":0`, `"msg":"the doors close"`, `"msg":"the gateway has stopped","cut_off":0,"took_seconds":`} {
+		if !strings.Contains(log, line) {
+			t.Errorf("no line with %s in\n%s", line, log)
+		}
+	}
+}

@@ -146,6 +146,23 @@ func (b *Browser) Get(path string, headers ...string) *Answer {
 	return b.Do(http.MethodGet, path, nil, headers...)
 }
 
+// Begin reads a page as it comes. The caller closes it.
+func (b *Browser) Begin(path string) io.ReadCloser {
+	b.tb.Helper()
+	request, err := http.NewRequestWithContext(b.tb.Context(), http.MethodGet, b.console.URL+path, nil)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	response, err := b.client.Do(request)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	if response.StatusCode != http.StatusOK {
+		b.tb.Fatalf("%s: %d", path, response.StatusCode)
+	}
+	return response.Body
+}
+
 // Login fills in the form.
 func (b *Browser) Login(token, next string) *Answer {
 	b.tb.Helper()

@@ -23,7 +23,7 @@ import (
 // bounded (by longest), and its panic is its own failure. Everybody is authenticated,
 // records are kept nowhere, and errors reach the caller as the handler made them.
 func Interceptors(logger *slog.Logger, longest time.Duration) []connect.ServerInterceptor {
-	metrics, err := observe.NewMetrics(nil, nil)
+	metrics, err := observe.NewMetrics(nil, nil, nil)
 	if err != nil {
 		panic(err) // Nothing is registered, so nothing can fail.
 	}

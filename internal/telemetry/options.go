@@ -37,6 +37,10 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Check reports the fault of options with which [Open] would fail, without quoting the
+// endpoint: it may have a password. It connects to nothing.
+func Check(o Options) error { return o.check() }
+
 // check reports the fault of the endpoint without quoting it: it may have a
 // password.
 func (o *Options) check() error {

@@ -13,7 +13,7 @@ import (
 type Address struct{ network, address string }
 
 // ParseAddress reads unix:///path or tcp://host:port; false for anything without
-// such a scheme, which is the path of a file.
+// a scheme, which is the path of a file. Another scheme is an error.
 func ParseAddress(path string) (Address, bool, error) {
 	if address, ok := strings.CutPrefix(path, "unix://"); ok {
 		if !filepath.IsAbs(address) {
@@ -26,6 +26,9 @@ func ParseAddress(path string) (Address, bool, error) {
 			return Address{}, true, errors.New("is not tcp://host:port")
 		}
 		return Address{"tcp", address}, true, nil
+	}
+	if scheme, _, ok := strings.Cut(path, "://"); ok && !strings.ContainsAny(scheme, "/.") {
+		return Address{}, true, errors.New("is neither a path nor unix:///path or tcp://host:port")
 	}
 	return Address{}, false, nil
 }

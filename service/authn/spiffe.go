@@ -72,18 +72,37 @@ type svidSource struct {
 	closed func() error
 }
 
-func newSVIDSource(ctx context.Context, socket string, trustDomains []string, logger *slog.Logger) (*svidSource, error) {
+// CheckSPIFFE reports what of the parameters of [NewSPIFFE] can never be. It connects to
+// nothing.
+func CheckSPIFFE(socket string, trustDomains []string) error {
+	_, err := parseSPIFFE(socket, trustDomains)
+	return err
+}
+
+func parseSPIFFE(socket string, trustDomains []string) ([]spiffeid.TrustDomain, error) {
 	if !strings.HasPrefix(socket, "unix:") {
 		return nil, errors.New("it is not a unix: URI")
 	}
-	s := &svidSource{logger: logger, first: make(chan struct{}), ended: make(chan struct{})}
+	if err := workloadapi.ValidateAddress(socket); err != nil {
+		return nil, err
+	}
+	var domains []spiffeid.TrustDomain
 	for _, name := range trustDomains {
 		domain, err := spiffeid.TrustDomainFromString(name)
 		if err != nil {
 			return nil, fmt.Errorf("trust domain %q: %w", name, err)
 		}
-		s.domains = append(s.domains, domain)
+		domains = append(domains, domain)
 	}
+	return domains, nil
+}
+
+func newSVIDSource(ctx context.Context, socket string, trustDomains []string, logger *slog.Logger) (*svidSource, error) {
+	domains, err := parseSPIFFE(socket, trustDomains)
+	if err != nil {
+		return nil, err
+	}
+	s := &svidSource{domains: domains, logger: logger, first: make(chan struct{}), ended: make(chan struct{})}
 	client, err := workloadapi.New(ctx, workloadapi.WithAddr(socket))
 	if err != nil {
 		return nil, err

@@ -184,7 +184,7 @@ func (s *Source) reload(ctx context.Context, sum strictyaml.Sum) error {
 	s.loaded, s.trouble = sum, ""
 	s.fault.Store(nil)
 	s.reloads.Add(1)
-	s.logger.InfoContext(ctx, "policy reloaded", slog.String("path", s.file.Path), slog.Int("callers", len(set.names)))
+	s.logger.InfoContext(ctx, "policy reloaded", slog.String("path", s.file.Path), slog.Int("callers", len(set.names)), slog.String("sha256", set.sum))
 	return nil
 }
 

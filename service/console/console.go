@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/service/console/oidclogin"
 	"github.com/admin-gateway/admin-gateway/service/console/rpc"
 	"github.com/admin-gateway/admin-gateway/service/console/session"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -46,6 +48,8 @@ type Options struct {
 	Loopback bool
 	// Secure says that the console's port serves TLS.
 	Secure bool
+	// OIDC logs people in with an OpenID provider, beside tokens; nil: tokens alone.
+	OIDC *oidclogin.Login
 	// Longest is how long a login lasts, Idle how long without a page. Default
 	// [DefaultLongest] and [DefaultIdle].
 	Longest, Idle time.Duration
@@ -68,6 +72,8 @@ type Console struct {
 	pages   map[string]*Page   // by path
 	actions map[string]*Action // by path
 	visits  visits
+	// rendering has a place for each processor.
+	rendering chan struct{}
 }
 
 // New makes a console. It fails for pages that do not fit together, and for templates
@@ -88,7 +94,7 @@ func New(o Options) (*Console, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Console{options: o, pages: make(map[string]*Page), actions: make(map[string]*Action)}
+	c := &Console{options: o, rendering: make(chan struct{}, runtime.GOMAXPROCS(0)), pages: make(map[string]*Page), actions: make(map[string]*Action)}
 	c.jar = &session.Jar{
 		Name: cookieName, Keys: o.Keys, Secure: o.Secure || o.URL != nil && o.URL.Scheme == "https",
 		Longest: o.Longest, Idle: o.Idle, Now: o.Now,
@@ -151,6 +157,10 @@ func (c *Console) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(path, assetPrefix):
 		c.views.serveAsset(w, r)
+	case path == oidcPath && c.options.OIDC != nil:
+		c.beginOIDC(w, r)
+	case path == CallbackPath && c.options.OIDC != nil:
+		c.finishOIDC(w, r)
 	case path == loginPath:
 		c.login(w, r)
 	case path == logoutPath:

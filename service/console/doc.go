@@ -6,7 +6,8 @@
 //
 //	console.go   the options, and which request is for what
 //	guard.go     what browsers are told, and requests that come from other pages
-//	login.go     login and logout
+//	login.go     login with a token, and logout
+//	oidc.go      login with an OpenID provider
 //	visit.go     one request of one user, and what a page asks it for
 //	page.go      what a page is: a path, parts, a file to download
 //	stream.go    a page as it is sent: parts in the order in which they are ready

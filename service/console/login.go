@@ -2,16 +2,12 @@ package console
 
 import (
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"connectrpc.com/connect/v2"
-
 	"github.com/admin-gateway/admin-gateway/internal/digest"
-	"github.com/admin-gateway/admin-gateway/service/console/session"
 )
 
 const (
@@ -30,6 +26,7 @@ type loginView struct {
 	Secret string // of the form
 	Next   string // the page to go to
 	Fault  string // why the last attempt was none
+	OIDC   string // where a login with the provider begins; "" without one
 }
 
 // login shows the form, and logs a person in who sends it.
@@ -45,26 +42,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := strings.TrimSpace(r.PostFormValue("token"))
-	v := c.newVisit(r, session.New(token, c.options.Now()))
-	switch err := v.identify(r.Context()); {
-	case token == "" || connect.CodeOf(err) == connect.CodeUnauthenticated:
-		// One answer, whatever is wrong with it. The gateway's record says what.
-		c.showLogin(w, r, next, "This token is not valid.", http.StatusForbidden)
-		return
-	case err != nil:
-		c.showLogin(w, r, next, troubleOf(err).Text, http.StatusServiceUnavailable)
-		return
-	}
-	if err := c.jar.Set(r.Context(), w, v.session); err != nil {
-		fault := "The login could not be kept."
-		if errors.Is(err, session.ErrTooLong) {
-			fault = "This token is too long for a cookie."
-		}
-		c.options.Logger.ErrorContext(r.Context(), "a login to the console cannot be kept", "error", err.Error())
-		c.showLogin(w, r, next, fault, http.StatusInternalServerError)
-		return
-	}
-	http.Redirect(w, r, ownPath(next), http.StatusSeeOther) //nolint:gosec // It is a path of the console.
+	c.begin(w, r, token, next, "This token is not valid.")
 }
 
 // logout ends a session. The secret of its forms proves that its user wants it.
@@ -81,7 +59,11 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request, next, fault 
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where the console is served over TLS.
 		Name: c.formCookie(), Value: secret, Path: "/", MaxAge: int(formLife / time.Second), HttpOnly: true, Secure: c.jar.Secure, SameSite: http.SameSiteStrictMode,
 	})
-	c.views.write(w, r, status, "login", loginView{Frame: c.frame(nil, "Log in"), Secret: secret, Next: ownPath(next), Fault: fault})
+	oidc := ""
+	if c.options.OIDC != nil {
+		oidc = oidcPath + "?next=" + url.QueryEscape(ownPath(next))
+	}
+	c.views.write(w, r, status, "login", loginView{OIDC: oidc, Frame: c.frame(nil, "Log in"), Secret: secret, Next: ownPath(next), Fault: fault})
 }
 
 func (c *Console) formCookie() string {

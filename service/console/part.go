@@ -65,6 +65,14 @@ func (c *Console) keep(ctx context.Context, v *Visit, s section) outcome {
 	if s.Part.Long {
 		return outcome{section: s}
 	}
+	// Nobody waits for the upstream here, so that more of it at a time than there are
+	// processors would only delay the beginnings of other pages.
+	select {
+	case c.rendering <- struct{}{}:
+		defer func() { <-c.rendering }()
+	case <-ctx.Done():
+		return outcome{section: s}
+	}
 	ctx, cancel := context.WithTimeout(ctx, keptTimeout)
 	defer cancel()
 	notes := new(rpc.Notes)
@@ -157,3 +165,7 @@ func troubleOf(err error) trouble {
 	}
 	return t
 }
+
+// Reason is what the error of a call means to a person, for a part that shows it beside
+// something else.
+func Reason(err error) string { return troubleOf(err).Text }

@@ -18,6 +18,8 @@ import (
 	"time"
 	"unicode"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
 )
 
@@ -111,7 +113,18 @@ func functions(now func() time.Time) template.FuncMap {
 		"iso":      func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
 		"day":      func(at time.Time) string { return at.UTC().Format("2 January 2006") },
 		"join":     strings.Join,
+		"word":     word,
 	}
+}
+
+// word is the value of an enumeration in a word: "owner" for INVITE_ROLE_OWNER.
+func word(value protoreflect.Enum) template.HTML {
+	found := value.Descriptor().Values().ByNumber(value.Number())
+	if found == nil || value.Number() == 0 {
+		return ""
+	}
+	prefix := strings.TrimSuffix(string(value.Descriptor().Values().Get(0).Name()), "UNSPECIFIED")
+	return Name(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(string(found.Name()), prefix), "_", " ")))
 }
 
 // maxSentence bounds a sentence of an error, in characters.

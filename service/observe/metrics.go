@@ -16,7 +16,7 @@ import (
 // that no caller can make a series of its own.
 type Metrics struct {
 	names    names
-	inFlight prometheus.Gauge
+	running  *atomic.Int64
 	duration *prometheus.HistogramVec
 	// answered has the observers of calls that succeeded, by RPC and door, once each
 	// has been looked up: most calls need no look-up by labels.
@@ -29,13 +29,18 @@ func callBuckets() []float64 {
 }
 
 // NewMetrics registers the metrics of calls. Without a registerer they are not
-// exported, and without a catalog all RPCs have one name.
-func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog) (*Metrics, error) {
+// exported, and without a catalog all RPCs have one name. running is the number of calls
+// that are being served, which they keep; nil keeps it for the metric alone.
+func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog, running *atomic.Int64) (*Metrics, error) {
+	if running == nil {
+		running = new(atomic.Int64)
+	}
+	inFlight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gateway_calls_in_flight", Help: "Calls that are being served.",
+	}, func() float64 { return float64(running.Load()) })
 	m := &Metrics{
-		names: names{methods},
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gateway_calls_in_flight", Help: "Calls that are being served.",
-		}),
+		names:   names{methods},
+		running: running,
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gateway_call_duration_seconds", Help: "Duration of calls, by RPC, by the code that the caller saw and by door.",
 			Buckets: callBuckets(),
@@ -47,7 +52,7 @@ func NewMetrics(registerer prometheus.Registerer, methods *catalog.Catalog) (*Me
 			m.answered[method.Procedure] = new([len(doorNames)]atomic.Pointer[prometheus.Observer])
 		}
 	}
-	return m, Register(registerer, m.inFlight, m.duration)
+	return m, Register(registerer, inFlight, m.duration)
 }
 
 // Register registers collectors; a nil registerer registers nothing.
@@ -67,8 +72,8 @@ func Register(registerer prometheus.Registerer, collectors ...prometheus.Collect
 // sees.
 func (m *Metrics) WithMetrics(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		m.inFlight.Inc()
-		defer m.inFlight.Dec()
+		m.running.Add(1)
+		defer m.running.Add(-1)
 		err := next(ctx, spec, stream)
 		m.observer(spec.Procedure, err, doorOf(ctx)).Observe(time.Since(accounting.From(ctx).Start).Seconds())
 		return err

@@ -189,7 +189,7 @@ func TestRecovery(t *testing.T) {
 func TestMetricsHaveNoNamesOfCallers(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	metrics, err := observe.NewMetrics(registry, catalogtest.Gateway(t))
+	metrics, err := observe.NewMetrics(registry, catalogtest.Gateway(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestMetricsHaveNoNamesOfCallers(t *testing.T) {
 	if len(counts) != 2 || counts["code=ok door=inprocess rpc=unknown"] != 2 || counts["code=not_found door=inprocess rpc="+known.Name()] != 2 {
 		t.Errorf("%v", counts)
 	}
-	if _, err := observe.NewMetrics(registry, nil); err == nil {
+	if _, err := observe.NewMetrics(registry, nil, nil); err == nil {
 		t.Error("the metrics were registered twice")
 	}
 }

@@ -26,6 +26,7 @@ func ways(t *testing.T) map[string]way {
 		"single":              {values: []string{ci + "single-values.yaml"}, resources: []string{"kubernetes/single"}},
 		"prometheus-operator": {values: []string{ci + "prometheus-operator-values.yaml"}, resources: []string{base}, components: []string{"kubernetes/components/prometheus-operator"}},
 		"vault":               {values: []string{baseValues}, inline: "vault: {enabled: true}", resources: []string{base}, components: []string{"kubernetes/components/vault"}},
+		"console":             {values: []string{baseValues}, inline: "console: {enabled: true, url: \"https://console.example\"}", resources: []string{base}, components: []string{"kubernetes/components/console"}},
 	}
 	for _, at := range examples(t) {
 		name := filepath.Base(at)

@@ -73,7 +73,7 @@ func TestVariables(t *testing.T) {
 	for _, e := range env {
 		names = append(names, e.Name)
 	}
-	for _, page := range append(examples(t), folder+"/kubernetes/components/vault") {
+	for _, page := range append(examples(t), folder+"/kubernetes/components/vault", folder+"/kubernetes/components/console") {
 		names = append(names, regexp.MustCompile(`\bGATEWAY_[A-Z_]+\b`).FindAllString(read(t, page+"/kustomization.yaml"), -1)...)
 	}
 	for _, page := range []string{folder + "/README.md", example + "/kustomization.yaml", folder + "/compose.yaml", "../../docs/operations.md"} {

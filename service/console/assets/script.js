@@ -90,7 +90,7 @@
 
 	tidy();
 	prepare(document);
-	for (const form of document.querySelectorAll("form.controls")) {
+	for (const form of document.querySelectorAll("form.controls:not(.asks)")) {
 		form.addEventListener("change", () => form.requestSubmit());
 	}
 	const due = new Map();

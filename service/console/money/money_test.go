@@ -24,7 +24,7 @@ func TestSum(t *testing.T) {
 	if s.Exact() != "0.00000000000000001" || s.IsZero() {
 		t.Errorf("%s", s.Exact())
 	}
-	if third := s.Scaled(1, 3).Exact(); third != "0.000000000000000003" {
+	if third := s.Scaled(1, 3).Exact(); third != "0.000000000000000003333333333333333333" {
 		t.Errorf("a third is %s", third)
 	}
 	if !s.Scaled(1, 0).IsZero() || s.PartOf(new(Sum)) != 0 {

@@ -20,5 +20,9 @@ func All() []*console.Page {
 	return []*console.Page{
 		overview(drawings),
 		costs(drawings),
+		keys(),
+		people(),
+		callers(),
+		cached(),
 	}
 }

@@ -28,7 +28,7 @@ type access struct {
 func openAccess(opened *closers, conf config.Config, catalog *Catalog, fixed func(callers.Rules) (*callers.Set, error), sessionKeys func(context.Context) ([][]byte, error), logger *slog.Logger) (*access, error) {
 	authenticator, err := authn.New(authn.Config{Issuers: issuers(conf.Authn), SessionKeys: sessionKeys, Logger: logger})
 	if err != nil {
-		return nil, err
+		return nil, config.AtKey("authn.issuers", err)
 	}
 	opened.add(authenticator)
 	rules := callers.Rules{Methods: catalog.Access(), Issuers: issuerURLs(conf.Authn)}

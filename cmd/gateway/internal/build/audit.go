@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -139,11 +138,11 @@ func FingerprintKey(ctx context.Context, conf config.Audit, logger *slog.Logger)
 	}
 	raw, err := encryptionKeys(ctx, []config.SecretRef{conf.HMACKey}, logger)
 	if err != nil {
-		return record.Key{}, fmt.Errorf("audit.hmac_key: %w", err)
+		return record.Key{}, config.AtKey("audit.hmac_key", err)
 	}
 	key, err := record.NewKey(raw[0])
 	if err != nil {
-		return record.Key{}, fmt.Errorf("audit.hmac_key: %w", err)
+		return record.Key{}, config.AtKey("audit.hmac_key", err)
 	}
 	return key, nil
 }

@@ -29,9 +29,9 @@ func paceOptions(b config.Budget, names []string) (pace.Options, error) {
 	for i, l := range b.Buckets {
 		switch _, twice := o.Buckets[l.Name]; {
 		case twice:
-			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: %q is listed twice", i, l.Name)
+			return o, config.AtKey(fmt.Sprintf("upstream.budget.buckets[%d]", i), fmt.Errorf("%q is listed twice", l.Name))
 		case !slices.Contains(names, l.Name):
-			return o, fmt.Errorf("config key upstream.budget.buckets[%d]: no method uses %q; gateway catalog lists the budgets", i, l.Name)
+			return o, config.AtKey(fmt.Sprintf("upstream.budget.buckets[%d]", i), fmt.Errorf("no method uses %q; gateway catalog lists the budgets", l.Name))
 		}
 		o.Buckets[l.Name] = pace.Limit{Calls: l.CallsPerMinute, Burst: l.Burst}
 	}
@@ -62,7 +62,7 @@ func openBudget(ctx context.Context, opened *closers, conf config.Config, names 
 	}
 	pacer, err := pace.New(options) //nolint:contextcheck // It lives until it is closed.
 	if err != nil {
-		return nil, fmt.Errorf("config key upstream.budget: %w", err)
+		return nil, config.AtKey("upstream.budget", err)
 	}
 	opened.add(pacer)
 	return &budget{pacer, account, events}, nil

@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -50,7 +49,7 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key *up
 	}
 	memory, err := cache.NewMemory(cache.MemoryOptions{MaxBytes: int64(c.Memory), Lease: writeLease, Metrics: r.events})
 	if err != nil {
-		return nil, fmt.Errorf("config key cache.memory: %w", err)
+		return nil, config.AtKey("cache.memory", err)
 	}
 	tiers := cache.TieredOptions{Memory: memory, Convert: readcache.Converter(methods.Catalog), Metrics: r.events}
 	var leases cache.Leases
@@ -64,7 +63,7 @@ func openCache(ctx context.Context, opened *closers, conf config.Config, key *up
 		}
 		tiers.Bus, tiers.Way, leases = r.shared, buildID(), r.shared
 		if tiers.Shared, err = sealed(ctx, r.shared, c.EncryptionKeys, r.events, logger); err != nil {
-			return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+			return nil, config.AtKey("cache.encryption_keys", err)
 		}
 	}
 	if r.tiered, err = cache.NewTiered(tiers); err != nil {
@@ -149,7 +148,7 @@ func lives(c config.Cache, methods *Catalog) (catalog.Lives, error) {
 	}
 	lives, err := methods.Lives(overrides)
 	if err != nil {
-		return nil, fmt.Errorf("config key cache.lives: %w", err)
+		return nil, config.AtKey("cache.lives", err)
 	}
 	return lives, nil
 }

@@ -41,10 +41,10 @@ func LoadCatalog(conf config.Upstream) (*Catalog, error) {
 	}
 	methods, err := catalog.New(catalog.Files(), drift, options...)
 	if wrong, ok := errors.AsType[*catalog.BudgetError](err); ok {
-		return nil, fmt.Errorf("config key upstream.budget.buckets[%d].methods[%d]: %w", wrong.Budget, wrong.Method, wrong.Err)
+		return nil, config.AtKey(fmt.Sprintf("upstream.budget.buckets[%d].methods[%d]", wrong.Budget, wrong.Method), wrong.Err)
 	}
 	if wrong, ok := errors.AsType[*textkind.CharacterError](err); ok {
-		return nil, fmt.Errorf("config key upstream.id_characters: %w", wrong)
+		return nil, config.AtKey("upstream.id_characters", wrong)
 	}
 	if err != nil {
 		return nil, err

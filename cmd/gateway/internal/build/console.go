@@ -3,10 +3,10 @@ package build
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 
 	"connectrpc.com/connect/v2"
 
@@ -14,6 +14,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/console"
+	"github.com/admin-gateway/admin-gateway/service/console/oidclogin"
 	"github.com/admin-gateway/admin-gateway/service/console/pages"
 	"github.com/admin-gateway/admin-gateway/service/console/rpc"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -50,9 +51,10 @@ func openConsole(ctx context.Context, opened *closers, conf config.Config, s con
 	if conf.Console.URL != "" {
 		var err error
 		if o.URL, err = url.Parse(conf.Console.URL); err != nil {
-			return nil, fmt.Errorf("config key console.url: %w", err)
+			return nil, config.AtKey("console.url", err)
 		}
 	}
+	o.OIDC = consoleOIDC(conf, s.logger)
 	host, _, _ := net.SplitHostPort(conf.ConsoleListen) // The config was checked.
 	o.Loopback = config.IsLoopback(host)
 	made, err := console.New(o)
@@ -68,4 +70,32 @@ func openConsole(ctx context.Context, opened *closers, conf config.Config, s con
 	}
 	opened.add(l)
 	return l, nil
+}
+
+// consoleOIDC is the login with an OpenID provider; nil if the config names none.
+func consoleOIDC(conf config.Config, logger *slog.Logger) *oidclogin.Login {
+	c := conf.Console.OIDC
+	if c.Issuer == "" {
+		return nil
+	}
+	caFile := ""
+	for _, issuer := range conf.Authn.Issuers {
+		if issuer.URL == c.Issuer {
+			caFile = issuer.CAFile
+		}
+	}
+	o := oidclogin.Options{
+		Issuer: c.Issuer, ClientID: c.ClientID, RedirectURL: strings.TrimSuffix(conf.Console.URL, "/") + console.CallbackPath, Scopes: c.Scopes, CAFile: caFile,
+	}
+	if c.ClientSecret != (config.SecretRef{}) {
+		source := keySource(c.ClientSecret, logger)
+		o.Secret = func(ctx context.Context) (string, error) {
+			secret, err := source.Key(ctx)
+			if err != nil {
+				return "", err
+			}
+			return secret.Reveal(), nil
+		}
+	}
+	return oidclogin.New(o)
 }

@@ -1,12 +1,14 @@
 package build
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"time"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 )
@@ -26,8 +28,7 @@ func mountDebug(mux *http.ServeMux, level *slog.LevelVar, logger *slog.Logger) {
 			http.Error(w, "a level is "+wanted.Form(), http.StatusBadRequest)
 			return
 		}
-		// An error is logged at every level.
-		logger.ErrorContext(r.Context(), "the log level is changed", "from", level.Level().String(), "to", slog.Level(wanted).String())
+		sayAlways(r.Context(), logger, "the log level is changed", slog.String("from", level.Level().String()), slog.String("to", slog.Level(wanted).String()))
 		level.Set(slog.Level(wanted))
 		tellLevel(w, level)
 	}))
@@ -37,6 +38,14 @@ func mountDebug(mux *http.ServeMux, level *slog.LevelVar, logger *slog.Logger) {
 	mux.Handle("GET /debug/pprof/symbol", local(pprof.Symbol))
 	mux.Handle("POST /debug/pprof/symbol", local(pprof.Symbol))
 	mux.Handle("GET /debug/pprof/trace", local(pprof.Trace))
+}
+
+// sayAlways writes a line that is no error and has to be there at every level: it is handed
+// to the handler past its level.
+func sayAlways(ctx context.Context, logger *slog.Logger, message string, attrs ...slog.Attr) {
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)
+	record.AddAttrs(attrs...)
+	_ = logger.Handler().Handle(ctx, record) // As every logger does.
 }
 
 func tellLevel(w http.ResponseWriter, level *slog.LevelVar) {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -60,11 +59,11 @@ func sealerOf(ctx context.Context, keys []config.SecretRef, logger *slog.Logger)
 	}
 	raw, err := encryptionKeys(ctx, keys, logger)
 	if err != nil {
-		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+		return nil, config.AtKey("cache.encryption_keys", err)
 	}
 	made, err := seal.New(raw)
 	if err != nil {
-		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+		return nil, config.AtKey("cache.encryption_keys", err)
 	}
 	return &made, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
@@ -46,6 +47,7 @@ type Options struct {
 type Gateway struct {
 	opened    closers
 	lifecycle lifecycle
+	running   atomic.Int64 // calls that are being served
 	config    config.Config
 	version   string
 	logger    *slog.Logger
@@ -83,6 +85,10 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 
 func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	conf, source, keyFile := o.Config, o.AdminKey, ""
+	catalog, err := checkValues(conf)
+	if err != nil {
+		return err
+	}
 	if source == nil {
 		source, keyFile = keySource(conf.Upstream.AdminKey, o.Logger), conf.Upstream.AdminKey.File
 	}
@@ -92,10 +98,6 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if g.telemetry, err = openTelemetry(ctx, &g.opened, conf.Telemetry, o.Version, o.Logger); err != nil {
-		return err
-	}
-	catalog, err := LoadCatalog(conf.Upstream)
-	if err != nil {
 		return err
 	}
 	if g.access, err = openAccess(&g.opened, conf, catalog, o.Policy, sessionKeys(conf, key, o.Logger), o.Logger); err != nil {
@@ -178,7 +180,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		return err
 	}
 	g.lifecycle = lifecycle{
-		ready: g.ready, delay: conf.Shutdown.Delay,
+		ready: g.ready, logger: o.Logger, running: &g.running, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
 		work:       []runner{g.leases, g.adminKeys},
 		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.holds, g.ready, g.audit},
@@ -234,7 +236,7 @@ func (g *Gateway) ConsoleURL() string {
 func (g *Gateway) Run(ctx context.Context) error {
 	g.warnOfPlaintext(ctx)
 	g.logger.InfoContext(ctx, "serving", "listen", g.http.Address(), "grpc_listen", g.grpc.address(), "vault_listen", g.vault.Address(), "console_listen", g.console.Address(), "ops_listen", g.ops.Address(), "tls", g.secure,
-		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "version", g.version)
+		"upstream", g.config.Upstream.BaseURL, "callers", len(g.access.policy.Current().Callers()), "policy_sha256", g.access.policy.Current().SHA256(), "version", g.version)
 	return g.lifecycle.run(ctx)
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -61,11 +60,11 @@ func openOutcomes(ctx context.Context, opened *closers, c config.Cache, events c
 	}
 	keys, err := encryptionKeys(ctx, c.EncryptionKeys, logger)
 	if err != nil {
-		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+		return nil, config.AtKey("cache.encryption_keys", err)
 	}
 	encrypted, err := outcome.NewSealed(outcomes, keys, events)
 	if err != nil {
-		return nil, fmt.Errorf("config key cache.encryption_keys: %w", err)
+		return nil, config.AtKey("cache.encryption_keys", err)
 	}
 	return encrypted, nil
 }

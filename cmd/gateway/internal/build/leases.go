@@ -3,7 +3,6 @@ package build
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -38,7 +37,7 @@ func openLeases(ctx context.Context, opened *closers, conf config.Config, key up
 	}
 	l := &leasing{shared: inRedis(conf), calls: ledger.NewMetrics(), metrics: leasemetrics.New(logger)}
 	if l.ledger, err = ledger.Open(ctx, ledger.Options{Open: open, Final: redisclient.RefusedLogin, Metrics: l.calls, Logger: logger}); err != nil {
-		return nil, fmt.Errorf("config key leases: %w", err)
+		return nil, config.AtKey("leases", err)
 	}
 	opened.addWriter(l.ledger)
 	keys, err := markKeys(ctx, conf, key, logger)

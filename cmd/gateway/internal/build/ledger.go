@@ -119,7 +119,7 @@ func OpenLedger(ctx context.Context, conf config.Config, begin bool, logger *slo
 	l := new(Ledger)
 	if path := conf.Leases.Path; path != "" && !begin {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("config key leases.path: %w", err)
+			return nil, config.AtKey("leases.path", err)
 		}
 	}
 	open, err := ledgerOf(ctx, &l.opened, conf, logger)

@@ -3,6 +3,8 @@ package build
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,7 +18,10 @@ type runner interface {
 
 // lifecycle starts and stops the components of a gateway in order.
 type lifecycle struct {
-	ready *readiness
+	ready  *readiness
+	logger *slog.Logger
+	// running is how many calls are under way.
+	running *atomic.Int64
 	// delay is how long the gateway serves on after it reports that it is not ready.
 	delay time.Duration
 	// doors accept calls. They stop first.
@@ -55,6 +60,8 @@ func (l lifecycle) run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-failed:
 	}
+	l.stops(ctx)
+	began := time.Now()
 	l.ready.drain()
 	l.leave()
 	select {
@@ -63,12 +70,34 @@ func (l lifecycle) run(ctx context.Context) error {
 	}
 	l.ready.health.Stop()
 	l.closing(time.Now())
+	l.logger.InfoContext(ctx, "the doors close", "running", l.running.Load(), "after", time.Since(began))
 	stopDoors()
 	err := doors.Wait()
+	cut := l.running.Load()
 	stopWork()
 	err = errors.Join(err, work.Wait())
 	stopBackground()
-	return errors.Join(err, background.Wait())
+	err = errors.Join(err, background.Wait())
+	l.stopped(ctx, cut, time.Since(began), err)
+	return err
+}
+
+// stops says that the gateway begins to stop, and why.
+func (l lifecycle) stops(ctx context.Context) {
+	why := "a component has failed"
+	if ctx.Err() != nil {
+		why = context.Cause(ctx).Error()
+	}
+	l.logger.InfoContext(ctx, "the gateway stops", "because", why, "running", l.running.Load(), "delay", l.delay)
+}
+
+// stopped says that it has, with the calls that had to be cut off, and how long it took.
+func (l lifecycle) stopped(ctx context.Context, cut int64, took time.Duration, err error) {
+	level, attrs := slog.LevelInfo, []slog.Attr{slog.Int64("cut_off", cut), slog.Duration("took", took)}
+	if err != nil {
+		level, attrs = slog.LevelError, append(attrs, slog.String("error", err.Error()))
+	}
+	l.logger.LogAttrs(ctx, level, "the gateway has stopped", attrs...)
 }
 
 // startAll runs components until stop is called. It ignores the end of ctx. ended

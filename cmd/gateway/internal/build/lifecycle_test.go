@@ -3,7 +3,9 @@ package build
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +35,7 @@ func TestLifecycleEndsInOrder(t *testing.T) {
 			}
 			r := newReadiness(keyFunc(func() error { return nil }), policyOf{new(callers.Set)}, func() string { return "" }, func() (string, bool) { return "", false })
 			l := lifecycle{
-				ready: r, leave: func() { events <- "leave" }, closing: func(time.Time) {},
+				ready: r, logger: slog.New(slog.DiscardHandler), running: new(atomic.Int64), leave: func() { events <- "leave" }, closing: func(time.Time) {},
 				doors:      []runner{part("door/0", test.door), part("door/1", nil)},
 				work:       []runner{part("work/0", test.work)},
 				background: []runner{part("background/0", test.background), part("background/1", nil)},

@@ -32,9 +32,20 @@ func OpenLog(w io.Writer, c config.Log) *Log {
 	level := new(slog.LevelVar)
 	level.Set(slog.Level(c.Level))
 	buffer := logbuffer.Open(logbuffer.Options{
-		Out: w, Format: func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}) },
+		Out: w, Format: func(w io.Writer) slog.Handler {
+			return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: seconds})
+		},
 	})
 	return &Log{slog.New(accounting.NewLogHandler(buffer.Handler())), level, buffer}
+}
+
+// seconds writes a duration as a number of seconds, which its key says: a number of
+// nanoseconds is not for people, and a text such as 1m30s not for programs.
+func seconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	return slog.Float64(a.Key+"_seconds", a.Value.Duration().Seconds())
 }
 
 // Flush waits until what was logged is written, or ctx ends.

@@ -31,7 +31,7 @@ func redisClient(ctx context.Context, c config.Cache, base redisclient.Config, l
 		source := keySource(c.RedisPassword, logger)
 		// An unreadable password is an error now, and not many failures of Redis.
 		if _, err := source.Key(ctx); err != nil {
-			return nil, fmt.Errorf("config key cache.redis_password: %w", err)
+			return nil, config.AtKey("cache.redis_password", err)
 		}
 		user := redisUser(c.RedisURL)
 		base.Credentials = func() (string, string) { //nolint:contextcheck // It is called long after ctx has ended.
@@ -44,12 +44,12 @@ func redisClient(ctx context.Context, c config.Cache, base redisclient.Config, l
 	if files != (authn.ClientTLSFiles{}) {
 		var err error
 		if base.TLS, err = authn.NewClientTLS(ctx, files, logger); err != nil {
-			return nil, fmt.Errorf("config keys cache.redis_ca_file, redis_cert_file and redis_key_file: %w", err)
+			return nil, config.AtKey("cache.redis_ca_file", fmt.Errorf("with redis_cert_file and redis_key_file: %w", err))
 		}
 	}
 	client, err := redisclient.New(base)
 	if err != nil {
-		return nil, fmt.Errorf("config key cache.redis_url: %w", err)
+		return nil, config.AtKey("cache.redis_url", err)
 	}
 	return client, nil
 }

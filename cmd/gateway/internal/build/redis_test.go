@@ -49,7 +49,7 @@ func TestRedisTLSFilesAreReadAtTheStart(t *testing.T) {
 	t.Parallel()
 	conf := config.Cache{RedisURL: "rediss://127.0.0.1:1", RedisCAFile: filepath.Join(t.TempDir(), "none.crt")}
 	_, err := redisClient(t.Context(), conf, redisclient.Config{}, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "config keys cache.redis_ca_file") || !strings.Contains(err.Error(), conf.RedisCAFile) {
+	if err == nil || !strings.Contains(err.Error(), "config key cache.redis_ca_file") || !strings.Contains(err.Error(), conf.RedisCAFile) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -50,6 +50,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Health:        g.ready.health,
 		LongestCall:   conf.Limits.LongestCall,
 		Metrics:       registry,
+		Running:       &g.running,
 		Tracer:        g.telemetry.Tracer(),
 		Stages:        conf.Telemetry.Stages,
 		Logger:        g.logger,

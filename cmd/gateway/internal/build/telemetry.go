@@ -56,7 +56,7 @@ func openTelemetry(ctx context.Context, opened *closers, c config.Telemetry, ver
 	for _, h := range c.OTLPHeaders {
 		value, err := headerValue(h)
 		if err != nil {
-			return nil, fmt.Errorf("config key telemetry.otlp_headers: %s: %w", h.Name, err)
+			return nil, config.AtKey("telemetry.otlp_headers", fmt.Errorf("%s: %w", h.Name, err))
 		}
 		headers[h.Name] = value
 	}
@@ -66,7 +66,7 @@ func openTelemetry(ctx context.Context, opened *closers, c config.Telemetry, ver
 		SampleRatio: c.SampleRatio, Service: c.ServiceName, Version: version, Logger: logger,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("config key telemetry: %w", err)
+		return nil, config.AtKey("telemetry", err)
 	}
 	opened.add(export)
 	return export, nil

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,14 +19,14 @@ func openUpstream(opened *closers, conf config.Config, key upstream.KeySource, c
 		BaseURL: conf.Upstream.BaseURL, Key: key, Attempts: counters, Tracer: tracer, SendTraceparent: conf.Telemetry.SendTraceparent, Logger: logger,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("config key upstream: %w", err)
+		return nil, config.AtKey("upstream", err)
 	}
 	opened.add(client)
 	sender, err := upstream.NewSender(upstream.SenderOptions{
 		Client: client, Pacer: pacing.Accounted(upstream.PacedBy(spending.Pacer)), Bucket: catalog.BudgetOf, Metrics: counters, Tracer: tracer, Logger: logger,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("config key upstream: %w", err)
+		return nil, config.AtKey("upstream", err)
 	}
 	return sender, nil
 }

@@ -3,7 +3,6 @@ package build
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 
 	"connectrpc.com/connect/v2"
@@ -34,7 +33,7 @@ func openVault(ctx context.Context, opened *closers, conf config.Config, server 
 	}
 	door, err := vaultdoor.New(server, catalog.Catalog, vaultdoor.Options{Mount: conf.Vault.Mount, Logins: conf.Vault.Logins})
 	if err != nil {
-		return nil, fmt.Errorf("config key vault: %w", err)
+		return nil, config.AtKey("vault", err)
 	}
 	drain, _, _ := conf.Shutdown.Split()
 	options := httpOptions(conf.Limits, secure, drain)

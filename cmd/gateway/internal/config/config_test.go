@@ -29,7 +29,7 @@ func defaults() Defaults {
 
 // loadConfig reads and checks.
 func loadConfig(path string, lookup func(string) (string, bool)) (Config, error) {
-	c, err := Read(path, lookup, defaults())
+	c, _, err := Read(path, lookup, defaults())
 	if err != nil {
 		return c, err
 	}
@@ -49,7 +49,7 @@ ops_listen: "[::1]:2"
 vault_listen: 0.0.0.0:4
 vault: {mount: team/openai, logins: [eu, us/k8s]}
 console_listen: 0.0.0.0:5
-console: {url: "https://console.example", session: 1h, idle: 5m}
+console: {url: "https://console.example", session: 1h, idle: 5m, oidc: {issuer: "https://issuer.example", client_id: gateway, client_secret: {env: CONSOLE}, scopes: [email]}}
 tls:
   cert_file: /tls/tls.crt
   key_file: /tls/tls.key
@@ -68,7 +68,7 @@ upstream:
 authn:
   issuers:
     - url: https://issuer.example
-      audiences: [admin-gateway]
+      audiences: [admin-gateway, gateway]
       algorithms: [RS256]
       jwks_url: https://issuer.example/keys
       ca_file: /ca
@@ -120,13 +120,13 @@ func TestLoadConfig(t *testing.T) {
 	whole := Config{
 		Listen: "0.0.0.0:1", GRPCListen: "0.0.0.0:3", OpsListen: "[::1]:2", VaultListen: "0.0.0.0:4",
 		Vault:         Vault{Mount: "team/openai", Logins: []string{"eu", "us/k8s"}},
-		ConsoleListen: "0.0.0.0:5", Console: Console{URL: "https://console.example", Session: time.Hour, Idle: 5 * time.Minute},
+		ConsoleListen: "0.0.0.0:5", Console: Console{URL: "https://console.example", Session: time.Hour, Idle: 5 * time.Minute, OIDC: ConsoleOIDC{Issuer: "https://issuer.example", ClientID: "gateway", ClientSecret: SecretRef{Env: "CONSOLE"}, Scopes: []string{"email"}}},
 		TLS: TLS{CertFile: "/tls/tls.crt", KeyFile: "/tls/tls.key", ClientCAFile: "/tls/ca.crt"},
 		Upstream: Upstream{BaseURL: "http://127.0.0.1:9999/v1", AdminKey: SecretRef{Env: "SOME_KEY"}, Answers: AnswersStrict, IDCharacters: "_-|", Budget: Budget{
 			Organization: Limit{30, 3}, Default: Limit{5, 2}, Buckets: []Bucket{{"projects", 20, 4, []string{"ProjectService/ListProjects"}}}, ReplicaShare: 0.5, MintShare: 0.3,
 		}},
 		Authn: Authn{Issuers: []Issuer{{
-			URL: "https://issuer.example", Audiences: []string{"admin-gateway"}, Algorithms: []string{"RS256"},
+			URL: "https://issuer.example", Audiences: []string{"admin-gateway", "gateway"}, Algorithms: []string{"RS256"},
 			JWKSURL: "https://issuer.example/keys", CAFile: "/ca", TokenFile: "/token",
 		}}},
 		Cache: Cache{Memory: 16 << 20, RedisURL: "rediss://127.0.0.1:6379/0", RedisPassword: SecretRef{File: "/password"}, RedisCAFile: "/redis/ca.crt", RedisCertFile: "/redis/tls.crt", RedisKeyFile: "/redis/tls.key", EncryptionKeys: []SecretRef{{Env: "NEW"}, {File: "/old"}}, Jitter: 0.25, Lives: []Life{
@@ -159,7 +159,7 @@ func TestLoadConfig(t *testing.T) {
 	everyVariable := Config{
 		Listen: "localhost:3", GRPCListen: "localhost:5", OpsListen: "127.0.0.2:4", VaultListen: "localhost:6",
 		Vault:         Vault{Mount: "keys", Logins: []string{"oidc"}},
-		ConsoleListen: "localhost:7", Console: Console{URL: "http://localhost:7", Session: 2 * time.Hour, Idle: 6 * time.Minute},
+		ConsoleListen: "localhost:7", Console: Console{URL: "http://localhost:7", Session: 2 * time.Hour, Idle: 6 * time.Minute, OIDC: ConsoleOIDC{Scopes: []string{}}},
 		TLS:      TLS{SPIFFESocket: "unix:///s", TrustDomains: []string{"example.org"}},
 		Upstream: Upstream{BaseURL: "http://b", AdminKey: SecretRef{File: "/key"}, Answers: AnswersLenient, IDCharacters: "_@", Budget: whole.Upstream.Budget},
 		Authn:    Authn{Issuers: []Issuer{{URL: "https://other.example", Audiences: []string{"x"}}}},
@@ -195,7 +195,7 @@ func TestLoadConfig(t *testing.T) {
 		{"file of a comment", "# nothing yet\n", required, withDefaults},
 		{"environment wins", wholeConfig, map[string]string{
 			"GATEWAY_LISTEN": "localhost:3", "GATEWAY_GRPC_LISTEN": "localhost:5", "GATEWAY_OPS_LISTEN": "127.0.0.2:4", "GATEWAY_VAULT_LISTEN": "localhost:6",
-			"GATEWAY_CONSOLE_LISTEN": "localhost:7", "GATEWAY_CONSOLE_URL": "http://localhost:7", "GATEWAY_CONSOLE_SESSION": "2h", "GATEWAY_CONSOLE_IDLE": "6m",
+			"GATEWAY_CONSOLE_LISTEN": "localhost:7", "GATEWAY_CONSOLE_URL": "http://localhost:7", "GATEWAY_CONSOLE_SESSION": "2h", "GATEWAY_CONSOLE_IDLE": "6m", "GATEWAY_CONSOLE_OIDC_ISSUER": "", "GATEWAY_CONSOLE_OIDC_CLIENT_ID": "", "GATEWAY_CONSOLE_OIDC_CLIENT_SECRET_ENV": "", "GATEWAY_CONSOLE_OIDC_CLIENT_SECRET_FILE": "", "GATEWAY_CONSOLE_OIDC_SCOPES": "[]",
 			"GATEWAY_VAULT_MOUNT": "keys", "GATEWAY_VAULT_LOGINS": "[oidc]", "GATEWAY_UPSTREAM_BASE_URL": "http://b",
 			"GATEWAY_UPSTREAM_ADMIN_KEY_ENV": "", "GATEWAY_UPSTREAM_ADMIN_KEY_FILE": "/key",
 			"GATEWAY_TLS_CERT_FILE": "", "GATEWAY_TLS_KEY_FILE": "", "GATEWAY_TLS_CLIENT_CA_FILE": "",

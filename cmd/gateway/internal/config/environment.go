@@ -77,15 +77,15 @@ func (s setting) variable() string {
 // Read reads the file, if the path is not empty, and then the environment, where a
 // list is written as YAML. An error names file, line and column, or the variable.
 // Read does not judge the values; [Config.Check] does.
-func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, error) {
-	c := New(d)
+func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, *Places, error) {
+	c, places := New(d), &Places{file: path, variables: make(map[string]string)}
 	if path != "" {
 		content, err := strictyaml.ReadFile(path, strictyaml.MaxBytes)
 		if err != nil {
-			return c, fmt.Errorf("config: %w", err)
+			return c, places, fmt.Errorf("config: %w", err)
 		}
-		if _, err := strictyaml.Unmarshal(path, content, &c); err != nil {
-			return c, err
+		if places.doc, err = strictyaml.Unmarshal(path, content, &c); err != nil {
+			return c, places, err
 		}
 	}
 	for _, s := range c.settings() {
@@ -93,11 +93,12 @@ func Read(path string, lookup func(string) (string, bool), d Defaults) (Config, 
 		if !ok {
 			continue
 		}
+		places.variables[s.key] = s.variable()
 		if text, isText := s.value.(*string); isText {
 			*text = value
 		} else if _, err := strictyaml.Unmarshal("environment variable "+s.variable(), value, s.value); err != nil {
-			return c, err
+			return c, places, err
 		}
 	}
-	return c, nil
+	return c, places, nil
 }

@@ -5,19 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 )
 
 // Check reports every fault of the values at once, each with its key.
 func (c *Config) Check(d Defaults) error {
 	var faults []error
 	fault := func(key, format string, args ...any) {
-		faults = append(faults, fmt.Errorf("config key "+key+": "+format, args...))
+		faults = append(faults, AtKey(key, fmt.Errorf(format, args...)))
 	}
 	for key, address := range map[string]string{"listen": c.Listen, "grpc_listen": c.GRPCListen, "ops_listen": c.OpsListen, "vault_listen": c.VaultListen, "console_listen": c.ConsoleListen} {
-		if _, _, err := net.SplitHostPort(address); err != nil && (key == "listen" || key == "ops_listen" || address != "") {
-			fault(key, "%q is not a host:port address", address)
+		if !isAddress(address) && (key == "listen" || key == "ops_listen" || address != "") {
+			fault(key, "%q is not a host:port address, with a port from 0 to 65535", address)
 		}
 	}
+	c.checkPorts(fault)
 	if key := c.Upstream.AdminKey; (key.Env == "") == (key.File == "") {
 		fault("upstream.admin_key", "set exactly one of env and file")
 	}
@@ -39,7 +41,7 @@ func (c *Config) Check(d Defaults) error {
 		fault("policy", "the path of the policy file is missing; without a policy nobody may call")
 	}
 	c.Vault.check(fault)
-	c.Console.check(fault, c.ConsoleListen)
+	c.Console.check(fault, c.ConsoleListen, c.Authn.Issuers)
 	c.Log.check(fault)
 	c.Telemetry.check(fault)
 	t := c.TLS
@@ -61,6 +63,33 @@ func (c *Config) Check(d Defaults) error {
 	c.Leases.check(fault, c.Cache.RedisURL != "")
 	c.Shutdown.check(fault)
 	return errors.Join(faults...)
+}
+
+// isAddress tells whether a listener can have an address: a host, or none for all of the
+// machine's, and a port.
+func isAddress(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// checkPorts reports listeners that would have one address.
+func (c *Config) checkPorts(fault func(key, format string, args ...any)) {
+	seen := make(map[string]string)
+	for _, l := range []struct{ key, address string }{
+		{"listen", c.Listen}, {"grpc_listen", c.GRPCListen}, {"ops_listen", c.OpsListen}, {"vault_listen", c.VaultListen}, {"console_listen", c.ConsoleListen},
+	} {
+		if _, port, err := net.SplitHostPort(l.address); err != nil || port == "0" {
+			continue
+		}
+		if other := seen[l.address]; other != "" {
+			fault(l.key, "%q is the address of %s too", l.address, other)
+		}
+		seen[l.address] = l.key
+	}
 }
 
 func within[T cmp.Ordered](fault func(key, format string, args ...any), key string, value, least, most T) {

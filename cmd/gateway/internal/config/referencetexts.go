@@ -87,6 +87,12 @@ func keyTexts() map[string]string {
 		"console.session": "How long a login to the console lasts at the most. 1m to 24h.",
 		"console.idle":    "How long a login to the console lasts without a page. 1m to 24h.",
 
+		"console.oidc.issuer":             "OpenID provider that people log in with, beside tokens: the `url` of one of `authn.issuers`. Empty: none. [console.md](console.md#logging-in)",
+		"console.oidc.client_id":          "The console's client at the provider; an audience of that issuer.",
+		"console.oidc.client_secret.env":  "Name of the environment variable that holds the client's secret. Neither this nor `file`: a public client, which PKCE protects.",
+		"console.oidc.client_secret.file": "File that holds the client's secret.",
+		"console.oidc.scopes":             "Scopes to ask for beside `openid`.",
+
 		"inventory.concurrency":     "Concurrent reads of one inventory stream. 1 to 64. [inventory.md](inventory.md#what-it-costs)",
 		"inventory.longest_stream":  "How long an inventory stream lasts whose caller sets no earlier deadline; it then ends with a token to resume from. 1m to 12h.",
 		"inventory.outermost_items": "Items of the outermost list, such as projects, that an inventory stream reads before it ends with a token; it holds their names in memory. 100 to 1,000,000.",

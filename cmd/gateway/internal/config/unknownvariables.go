@@ -51,7 +51,7 @@ func (c *Config) Unknown(environ []string) UnknownVariables {
 
 // variables returns the names of the environment variables that hold secrets.
 func (c *Config) variables() []string {
-	names := []string{c.Upstream.AdminKey.Env, c.Cache.RedisPassword.Env, c.Audit.HMACKey.Env}
+	names := []string{c.Upstream.AdminKey.Env, c.Cache.RedisPassword.Env, c.Audit.HMACKey.Env, c.Console.OIDC.ClientSecret.Env}
 	for _, key := range c.Cache.EncryptionKeys {
 		names = append(names, key.Env)
 	}

@@ -51,7 +51,7 @@ func TestNoKeyLooksLikeAServiceLink(t *testing.T) {
 func TestVariablesOfSecretsAreKnown(t *testing.T) {
 	t.Parallel()
 	var c Config
-	c.Upstream.AdminKey.Env, c.Cache.RedisPassword.Env, c.Audit.HMACKey.Env = "a", "a", "a"
+	c.Upstream.AdminKey.Env, c.Cache.RedisPassword.Env, c.Audit.HMACKey.Env, c.Console.OIDC.ClientSecret.Env = "a", "a", "a", "a"
 	c.Cache.EncryptionKeys, c.Telemetry.OTLPHeaders = []SecretRef{{Env: "a"}}, []Header{{Env: "a"}}
 	keys := 0
 	for _, k := range Reference(defaults()) {

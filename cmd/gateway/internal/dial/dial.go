@@ -43,12 +43,12 @@ var errNoToken = errors.New("give a token, with --token-file or the variable " +
 // Flags say which gateway to call, and as whom. The token is never a flag: other users of
 // a machine see the arguments of its processes.
 type Flags struct {
-	Address   string `default:"http://127.0.0.1:8080" env:"GATEWAY_ADDRESS,ADMIN_GATEWAY_ADDRESS" placeholder:"URL" help:"Address of the gateway."`
-	GRPC      bool   `name:"grpc" env:"ADMIN_GATEWAY_GRPC" help:"Speak gRPC, as a listener for gRPC alone needs it, and not Connect."`
-	TokenFile string `env:"GATEWAY_TOKEN_FILE,ADMIN_GATEWAY_TOKEN_FILE" placeholder:"FILE" help:"File with the caller's token, read again for each call; without it, the variable GATEWAY_TOKEN has the token."`
-	CAFile    string `name:"tls-ca-file" env:"ADMIN_GATEWAY_TLS_CA_FILE" placeholder:"FILE" help:"Certificates of the authorities that the gateway's certificate may be from, in PEM; without it, those of the system."`
-	CertFile  string `name:"tls-cert-file" env:"ADMIN_GATEWAY_TLS_CERT_FILE" placeholder:"FILE" help:"The caller's certificate, in PEM, read again for each connection."`
-	KeyFile   string `name:"tls-key-file" env:"ADMIN_GATEWAY_TLS_KEY_FILE" placeholder:"FILE" help:"The key of that certificate, in PEM."`
+	Address   string `default:"http://127.0.0.1:8080" env:"GATEWAY_ADDRESS,ADMIN_GATEWAY_ADDRESS" placeholder:"URL" group:"Gateway" help:"Address of the gateway."`
+	GRPC      bool   `name:"grpc" env:"ADMIN_GATEWAY_GRPC" group:"Gateway" help:"Speak gRPC, as a listener for gRPC alone needs it, and not Connect."`
+	TokenFile string `env:"GATEWAY_TOKEN_FILE,ADMIN_GATEWAY_TOKEN_FILE" placeholder:"FILE" group:"Gateway" help:"File with the caller's token, read again for each call; without it, the variable GATEWAY_TOKEN has the token."`
+	CAFile    string `name:"tls-ca-file" env:"ADMIN_GATEWAY_TLS_CA_FILE" placeholder:"FILE" group:"Gateway" help:"Certificates of the authorities that the gateway's certificate may be from, in PEM; without it, those of the system."`
+	CertFile  string `name:"tls-cert-file" env:"ADMIN_GATEWAY_TLS_CERT_FILE" placeholder:"FILE" group:"Gateway" help:"The caller's certificate, in PEM, read again for each connection."`
+	KeyFile   string `name:"tls-key-file" env:"ADMIN_GATEWAY_TLS_KEY_FILE" placeholder:"FILE" group:"Gateway" help:"The key of that certificate, in PEM."`
 }
 
 // Client makes the client. Close its connections with the function that it returns.

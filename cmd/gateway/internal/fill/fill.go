@@ -131,7 +131,7 @@ func quoted(text string) []byte {
 
 // textual says whether the values of a field are texts in ProtoJSON.
 func textual(field protoreflect.FieldDescriptor) bool {
-	switch field.Kind() { //nolint:exhaustive // Those that JSON writes as texts.
+	switch field.Kind() { // Those that JSON writes as texts.
 	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.EnumKind,
 		protoreflect.Int64Kind, protoreflect.Uint64Kind, protoreflect.Sint64Kind, protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind:
 		return true
