@@ -151,8 +151,9 @@ func TestAuditFind(t *testing.T) {
 		}
 	}
 
+	// The newest is the one that waited; on a slow machine the first may be slow, too.
 	slow := p.found(t, "--slower-than", "100ms", "--method", "ListUsers")
-	if len(slow) != 1 || slow[0].GetBudget() != "list_users" || slow[0].GetWaited().AsDuration() < 100*time.Millisecond || slow[0].GetCache() != "miss" {
+	if len(slow) == 0 || slow[0].GetBudget() != "list_users" || slow[0].GetWaited().AsDuration() < 100*time.Millisecond || slow[0].GetCache() != "miss" {
 		t.Fatalf("%v", slow)
 	}
 	_, out, _ = p.gateway(t, "--request-id", slow[0].GetRequestId())
