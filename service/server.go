@@ -35,6 +35,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/policy"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
+	"github.com/admin-gateway/admin-gateway/service/recent"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/service/replicas"
 	"github.com/admin-gateway/admin-gateway/service/restdoor"
@@ -95,6 +96,8 @@ type Options struct {
 	Holds *holds.Holds
 	// Audit keeps a record of every call.
 	Audit record.Log
+	// Recent has the records that Audit keeps in memory too, for AuditService; nil has none.
+	Recent *recent.Memory
 	// AuditRequired says which calls are refused whose record cannot be kept.
 	AuditRequired record.Required
 	// AuditKey makes the fingerprints of requests in records; the default makes none.
@@ -215,6 +218,11 @@ func (s *server) operators(methods *catalog.Catalog) (pipeline.Handlers, error) 
 		return nil, err
 	}
 	maps.Copy(all, states)
+	records, err := recent.Handlers(o.Recent, o.Fleet)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(all, records)
 	maps.Copy(all, policy.Handlers(methods, o.Callers))
 	return all, nil
 }

@@ -13,6 +13,7 @@ import (
 )
 
 type auditCommand struct {
+	Find   auditFindCommand   `cmd:"" default:"withargs" help:"Say why a call was refused, or slow, and who cannot log in: from the last records of all replicas, or from a file. Exit code 1 when nothing is found."`
 	HMAC   hmacCommand        `cmd:"" name:"hmac" help:"Print the fingerprint that the record of a request has, to confirm a request that is suspected."`
 	Schema auditSchemaCommand `cmd:"" help:"Print the JSON Schema of a line of the audit log."`
 }

@@ -33,7 +33,7 @@ type program struct {
 	Budget   budgetCommand    `cmd:"" help:"Show the upstream's budget: rates, what is left, what waits."`
 	Call     callCommand      `cmd:"" help:"Call an RPC of a gateway; walk its pages, follow its stream."`
 	Cache    cacheCommand     `cmd:"" help:"The stored answers of a gateway: look at one, or remove some."`
-	Audit    auditCommand     `cmd:"" help:"Tools for the audit log: fingerprints, the schema."`
+	Audit    auditCommand     `cmd:"" help:"Say why a call was refused, or slow, and who cannot log in; tools for the audit log."`
 	Lease    leaseCommand     `cmd:"" help:"Leases, which are keys that end by themselves: get them, keep them, end them; tools for their ledger."`
 	Hold     holdCommand      `cmd:"" help:"Hold a caller: nothing it calls is answered, until it is released or for a time."`
 	AdminKey adminKeyCommand  `cmd:"" help:"The admin key of a gateway: replace it by another one."`

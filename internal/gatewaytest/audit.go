@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/recent"
 )
 
 // Records is an audit log in memory.
@@ -17,6 +18,8 @@ type Records struct {
 	// Fail makes Write fail with its error; nil fails nothing. It is set while no
 	// call is under way.
 	Fail func(*audit.Record) error
+
+	remembered *recent.Memory
 
 	mu      sync.Mutex
 	records []audit.Record
@@ -35,6 +38,10 @@ func (r *Records) Write(_ context.Context, record *audit.Record) error {
 
 // Offer implements record.Log.
 func (r *Records) Offer(record *audit.Record) {
+	if r.remembered != nil {
+		lines, _ := record.AppendLines(nil)
+		r.remembered.Keep(record, lines)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.records = append(r.records, *record)

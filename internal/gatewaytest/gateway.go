@@ -29,7 +29,9 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/leases"
 	"github.com/admin-gateway/admin-gateway/service/observe"
+	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/readcache"
+	"github.com/admin-gateway/admin-gateway/service/recent"
 	"github.com/admin-gateway/admin-gateway/service/record"
 	"github.com/admin-gateway/admin-gateway/upstream"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
@@ -256,10 +258,12 @@ func (g *Gateway) observe(s *settings) {
 		g.tb.Cleanup(func() { _ = provider.Shutdown(context.Background()) }) // Nothing is buffered.
 		s.options.Metrics, s.options.Tracer = g.Metrics, provider.Tracer("test")
 	}
+	remembered := recent.New(recent.Options{Bytes: recent.DefaultBytes})
 	switch {
 	case s.auditFile:
+		s.options.Recent = remembered
 		path := filepath.Join(g.tb.TempDir(), "audit")
-		log, err := audit.Open(audit.Options{Path: path, Queue: 1 << 16})
+		log, err := audit.Open(audit.Options{Path: path, Queue: 1 << 16, Memory: remembered})
 		if err != nil {
 			g.tb.Fatal(err)
 		}
@@ -274,7 +278,8 @@ func (g *Gateway) observe(s *settings) {
 		g.AuditFile = &AuditFile{Log: log, Path: path}
 		s.options.Audit = log
 	case s.options.Audit == nil:
-		g.Records = new(Records)
+		g.Records = &Records{remembered: remembered}
+		s.options.Recent = remembered
 		s.options.Audit = g.Records
 	default:
 		g.Records, _ = s.options.Audit.(*Records)
@@ -306,7 +311,7 @@ func (g *Gateway) connect(s *settings) {
 		g.tb.Fatal(err)
 	}
 	g.tb.Cleanup(pacer.Close)
-	sender, err := upstream.NewSender(upstream.SenderOptions{Client: attempter, Pacer: upstream.PacedBy(pacer), Bucket: g.Catalog.BudgetOf, Logger: s.options.Logger})
+	sender, err := upstream.NewSender(upstream.SenderOptions{Client: attempter, Pacer: pacing.Accounted(upstream.PacedBy(pacer)), Bucket: g.Catalog.BudgetOf, Logger: s.options.Logger})
 	if err != nil {
 		g.tb.Fatal(err)
 	}

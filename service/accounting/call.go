@@ -51,6 +51,8 @@ type Call struct {
 	Upstream Upstream
 	// Reads counts the reads of a fan-out; many goroutines may write.
 	Reads Reads
+	// Waits is how long the call waits, written by whatever waits for it.
+	Waits Waits
 }
 
 // Admission is the caller, the request and the decision.
@@ -68,6 +70,9 @@ type Admission struct {
 	Verdict string
 	// Reason is why the call was not allowed: an authn or authz reason.
 	Reason string
+	// Presented is the id of a credential that was not accepted, as far as it has one; it
+	// says nothing of who calls.
+	Presented string
 }
 
 // Upstream is the part of the upstream.

@@ -38,7 +38,7 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 		if err != nil {
 			reason := authn.ReasonMalformed
 			if refused, ok := errors.AsType[*authn.Error](err); ok {
-				reason = refused.Reason
+				reason, account.Presented = refused.Reason, refused.Presented
 			}
 			account.Reason = string(reason)
 			c.metrics.unauthenticated.WithLabelValues(string(reason)).Inc()

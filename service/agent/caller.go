@@ -89,6 +89,7 @@ func (c *Caller) Call(ctx context.Context, m *catalog.Method, request proto.Mess
 	ctx, span := c.Tracer.Stage(ctx, observe.StageOwn)
 	ctx, account := accounting.Own(ctx, c.Name, m.Procedure)
 	response, err := c.make(ctx, m, request, errand)
+	whole.Waits.Include(&account.Waits)
 	if m.Read {
 		whole.Reads.Made.Add(1)
 	} else if recordErr := c.Recorder.Own(ctx, response, err); recordErr != nil {

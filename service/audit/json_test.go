@@ -37,6 +37,8 @@ func full() *Record {
 		Credential:        "0123456789ab",
 		Peer:              "192.0.2.1:4242",
 		ForwardedFor:      "203.0.113.7",
+		Presented:         "unverified:https://issuer.example#somebody",
+		Door:              "grpc",
 		Agent:             "leases",
 		Within:            "req_" + strings.Repeat("B", 26),
 		Lease:             "06b2m7q5k1t8e3r9s0v4",
@@ -44,13 +46,17 @@ func full() *Record {
 		Holder:            "pod-7",
 		Cause:             "rotated",
 		Method:            "/admingateway.admin.v1.ProjectUserService/UpdateProjectUser",
+		Write:             true,
 		Permission:        "projects.users.update",
 		Resources:         []Resource{{"project_id", "proj_1"}, {"user_id", "user_1"}},
 		Projects:          []string{"proj_1", "proj_2"},
 		Decision:          DecisionDenied,
 		Grant:             "grant 2",
 		Reason:            "no grant has the permission",
+		DeniedProject:     "proj_2",
+		DeniedRole:        "search-batch",
 		Code:              "permission_denied",
+		Error:             "PERMISSION_DENIED",
 		UpstreamRequestID: "req_011CUpstream",
 		Cache:             "miss",
 		Calls:             1010,
@@ -58,6 +64,8 @@ func full() *Record {
 		Idempotency:       "replayed",
 		HMAC:              strings.Repeat("0f", 32),
 		Duration:          1234567 * time.Nanosecond,
+		Waited:            1000 * time.Microsecond,
+		Budget:            "projects.users:write",
 		Queue:             QueueCallers,
 		Count:             7,
 		Request:           []Detail{{Path: "role", Values: []string{"owner"}}, {Path: "projects.values.id", Values: []string{"proj_1", "proj_2"}, List: true}},
@@ -74,10 +82,10 @@ func TestAppendLines(t *testing.T) {
 	}{
 		{"nothing", Record{}, `{}`},
 		{"everything", *full(), `{"time":"2026-03-09T06:07:06.005004Z","event":"call","request_id":"req_NEVERGONNAGIVEYOUUPABCDEFG","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
-			`"caller":"team-credentials","authenticated_by":"token","credential":"0123456789ab","peer":"192.0.2.1:4242","forwarded_for":"203.0.113.7",` +
-			`"agent":"leases","within":"req_` + strings.Repeat("B", 26) + `","lease":"06b2m7q5k1t8e3r9s0v4","lease_role":"search-batch","lease_holder":"pod-7","lease_cause":"rotated","method":"/admingateway.admin.v1.ProjectUserService/UpdateProjectUser","permission":"projects.users.update",` +
+			`"caller":"team-credentials","authenticated_by":"token","credential":"0123456789ab","peer":"192.0.2.1:4242","forwarded_for":"203.0.113.7","presented":"unverified:https://issuer.example#somebody","door":"grpc",` +
+			`"agent":"leases","within":"req_` + strings.Repeat("B", 26) + `","lease":"06b2m7q5k1t8e3r9s0v4","lease_role":"search-batch","lease_holder":"pod-7","lease_cause":"rotated","method":"/admingateway.admin.v1.ProjectUserService/UpdateProjectUser","write":true,"permission":"projects.users.update",` +
 			`"resources":{"project_id":"proj_1","user_id":"user_1"},"decision":"denied","grant":"grant 2","reason":"no grant has the permission",` +
-			`"code":"permission_denied","upstream_request_id":"req_011CUpstream","cache":"miss","calls":1010,"calls_refused":3,"idempotency":"replayed","hmac":"` + strings.Repeat("0f", 32) + `","duration_us":1234,"queue":"callers","count":7,` +
+			`"denied_project":"proj_2","denied_role":"search-batch","code":"permission_denied","error":"PERMISSION_DENIED","upstream_request_id":"req_011CUpstream","cache":"miss","calls":1010,"calls_refused":3,"idempotency":"replayed","hmac":"` + strings.Repeat("0f", 32) + `","duration_us":1234,"waited_us":1000,"budget":"projects.users:write","queue":"callers","count":7,` +
 			`"projects":["proj_1","proj_2"],"request":{"role":"owner","projects.values.id":["proj_1","proj_2"]},"answer":{"scopes.values":[],"id":"new_1"}}`},
 		{"less than a microsecond", Record{Duration: 999}, `{"duration_us":0}`},
 		{"an id that is empty", Record{Resources: []Resource{{"project_id", ""}}, Projects: []string{""}}, `{"resources":{"project_id":""},"projects":[""]}`},
@@ -132,6 +140,7 @@ func worst(s string) *Record {
 		Time: time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC), Event: s, RequestID: s, TraceID: s, Caller: s, Authenticated: s, Method: s, Permission: s,
 		Decision: s, Grant: s, Reason: s, Code: s, UpstreamRequestID: s, Cache: s, Idempotency: s, Calls: 1<<63 - 1, Refused: 1<<63 - 1, Duration: -1 << 63,
 		Agent: s, Within: s, Lease: s, Role: s, Holder: s, Cause: s,
+		Presented: s, Door: s, DeniedProject: s, DeniedRole: s, Error: s, Waited: 1<<63 - 1, Budget: s, Write: true,
 		Credential: s, Peer: s, ForwardedFor: s, HMAC: s, Queue: s, Count: 1<<63 - 1, Answer: []Detail{{Path: s, Values: []string{s}}},
 	}
 	for i := range 200 {

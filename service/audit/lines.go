@@ -72,6 +72,8 @@ func (r *Record) appendHead(dst []byte) []byte {
 	dst = appendMember(dst, "credential", r.Credential, maxText)
 	dst = appendMember(dst, "peer", r.Peer, maxShort)
 	dst = appendMember(dst, "forwarded_for", r.ForwardedFor, maxShort)
+	dst = appendMember(dst, "presented", r.Presented, maxText)
+	dst = appendMember(dst, "door", r.Door, maxShort)
 	dst = appendMember(dst, "agent", r.Agent, maxShort)
 	dst = appendMember(dst, "within", r.Within, maxShort)
 	dst = appendMember(dst, "lease", r.Lease, maxShort)
@@ -79,12 +81,18 @@ func (r *Record) appendHead(dst []byte) []byte {
 	dst = appendMember(dst, "lease_holder", r.Holder, maxText)
 	dst = appendMember(dst, "lease_cause", r.Cause, maxShort)
 	dst = appendMember(dst, "method", r.Method, maxName)
+	if r.Write {
+		dst = append(appendKey(dst, "write"), "true"...)
+	}
 	dst = appendMember(dst, "permission", r.Permission, maxName)
 	dst = appendResources(dst, r.Resources)
 	dst = appendMember(dst, "decision", r.Decision, maxShort)
 	dst = appendMember(dst, "grant", r.Grant, maxText)
 	dst = appendMember(dst, "reason", r.Reason, maxText)
+	dst = appendMember(dst, "denied_project", r.DeniedProject, maxProject)
+	dst = appendMember(dst, "denied_role", r.DeniedRole, maxShort)
 	dst = appendMember(dst, "code", r.Code, maxShort)
+	dst = appendMember(dst, "error", r.Error, maxShort)
 	dst = appendMember(dst, "upstream_request_id", r.UpstreamRequestID, maxName)
 	dst = appendMember(dst, "cache", r.Cache, maxShort)
 	dst = appendCount(dst, "calls", r.Calls)
@@ -94,6 +102,8 @@ func (r *Record) appendHead(dst []byte) []byte {
 	if r.Duration != 0 {
 		dst = strconv.AppendInt(appendKey(dst, "duration_us"), r.Duration.Microseconds(), 10)
 	}
+	dst = appendCount(dst, "waited_us", r.Waited.Microseconds())
+	dst = appendMember(dst, "budget", r.Budget, maxName)
 	dst = appendMember(dst, "queue", r.Queue, maxShort)
 	return appendCount(dst, "count", r.Count)
 }

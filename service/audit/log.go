@@ -40,9 +40,19 @@ type Options struct {
 	// IPv4, and the networks of IPv6 (/64), from which strangers come have equal shares
 	// in it.
 	StrangersQueue int
+	// Memory, if set, keeps the lines of every record of a call too, whatever becomes of
+	// them at the sink.
+	Memory Memory
 	// Logger gets a line when the sink fails and when it works again, and for
 	// dropped records: each at most once a minute. None by default.
 	Logger *slog.Logger
+}
+
+// Memory keeps the records of the last calls.
+type Memory interface {
+	// Keep keeps a record. Both belong to the caller again once it has returned, and it
+	// waits for nothing.
+	Keep(r *Record, lines []byte)
 }
 
 // Log writes records to a sink. Its methods may be called at the same time.
@@ -55,7 +65,8 @@ type Options struct {
 // second; a socket is connected anew, ever less often while that fails.
 type Log struct {
 	path     string
-	fixed    bool // The sink was given, and cannot be opened again.
+	memory   Memory // nil: none.
+	fixed    bool   // The sink was given, and cannot be opened again.
 	timeout  time.Duration
 	logger   *slog.Logger
 	writes   chan *entry // Unbuffered: a caller that gives up leaves nothing behind.
@@ -125,6 +136,7 @@ func start(options Options, s *sink) (*Log, error) {
 	}
 	l := &Log{
 		path:    s.path,
+		memory:  options.Memory,
 		fixed:   s.open == nil,
 		timeout: cmp.Or(options.Timeout, time.Second),
 		logger:  cmp.Or(options.Logger, slog.New(slog.DiscardHandler)),
@@ -239,6 +251,9 @@ func (l *Log) entry(r *Record) *entry {
 	e, _ := l.free.Get().(*entry)
 	e.text, e.lines = r.AppendLines(e.text[:0])
 	e.mark = r.Event == EventDropped || r.Event == EventResumed
+	if l.memory != nil && !e.mark {
+		l.memory.Keep(r, e.text)
+	}
 	return e
 }
 

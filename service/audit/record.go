@@ -82,8 +82,15 @@ type Record struct {
 	Peer string
 	// ForwardedFor is the address for which a trusted proxy speaks.
 	ForwardedFor string
+	// Presented is the id of a credential that was not accepted. What it says of its owner
+	// is not certain.
+	Presented string
+	// Door is the protocol of the call.
+	Door string
 	// Method is the RPC's procedure.
 	Method string
+	// Write says that the method changes something.
+	Write bool
 	// Permission is the permission that the method needs.
 	Permission string
 	// Resources are the path's variables, in the order of the path. A line has
@@ -95,8 +102,12 @@ type Record struct {
 	Grant string
 	// Reason says why a call was not allowed.
 	Reason string
-	// Code is the code of the answer.
-	Code string
+	// DeniedProject and DeniedRole are the project and the role of a lease for which the
+	// permission was missing, where that is the reason.
+	DeniedProject, DeniedRole string
+	// Code is the code of the answer, and Error the reason of the error that the caller
+	// got (docs/errors.md).
+	Code, Error string
 	// UpstreamRequestID is the upstream's id of its part.
 	UpstreamRequestID string
 	// Cache is the outcome of the cache.
@@ -108,8 +119,13 @@ type Record struct {
 	Idempotency string
 	// HMAC recognises the request, for who has the key.
 	HMAC string
-	// Duration is how long the call took.
-	Duration time.Duration
+	// Duration is how long the call took, and Waited how much of it the call waited: for
+	// the budget, and for what others were fetching. For a call of many reads it is the
+	// waits of all of them, one after another.
+	Duration, Waited time.Duration
+	// Budget is the bucket of the budget that the call waited for longest, or took a call
+	// from without a wait.
+	Budget string
 	// Queue is the queue of a gap, and Count how many records it lacks.
 	Queue string
 	Count int64

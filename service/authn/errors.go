@@ -48,11 +48,19 @@ const (
 	ReasonAmbiguous Reason = "ambiguous"
 )
 
+// Unverified begins the id of a credential that anybody may have made up.
+const Unverified = "unverified:"
+
 // Error says that a call was not authenticated. Its text holds nothing that came
 // with the call: no token, no claim, no name from a certificate.
 type Error struct {
 	// Reason is why, in one word.
 	Reason Reason
+	// Presented is the id of the credential that was presented, in the form of
+	// [Identity].CredentialID, for the record and never for the caller; "" where it has
+	// none. It is no secret, it has any length and any characters, and it says nothing of
+	// who calls: the id of a JWT that was not verified begins with [Unverified].
+	Presented string
 	// Err is the cause, for the log; may be nil. It holds nothing that came with
 	// the call either. It is the context's error when the caller gave up waiting.
 	Err error
@@ -70,6 +78,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 func refuse(reason Reason) *Error { return &Error{Reason: reason} }
+
+// refused refuses a credential that has an id.
+func refused(reason Reason, presented string) *Error {
+	return &Error{Reason: reason, Presented: presented}
+}
 
 // Fault is an error in the credentials of a caller, as configured.
 type Fault struct { //nolint:errname // "Fault" is an error of the configuration; "Error" is one of a call.

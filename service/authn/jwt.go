@@ -31,32 +31,56 @@ func (a *Authenticator) jwt(ctx context.Context, table *Table, raw string) (Iden
 	if err != nil {
 		return Identity{}, err
 	}
-	issuer, known := a.issuers[token.claims.Issuer]
-	if !known {
-		return Identity{}, refuse(ReasonUnknownIssuer)
-	}
-	if !slices.Contains(issuer.Algorithms, token.header.Algorithm) {
-		return Identity{}, refuse(ReasonBadAlgorithm)
-	}
-	if err := token.claims.check(issuer.Audiences, a.now()); err != nil {
-		return Identity{}, err
-	}
-	if err := issuer.verify(ctx, token); err != nil {
-		return Identity{}, err
+	issuer, err := a.verify(ctx, token)
+	if err != nil {
+		return Identity{}, presenting(err, Unverified+(JWTSubject{token.claims.Issuer, token.claims.Subject}).id())
 	}
 	return table.subject(&verifiedJWT{JWTSubject{Issuer: issuer.URL, Subject: token.claims.Subject}, *token.claims.Expires}, a.now())
 }
 
+// verify returns the issuer that vouches for a JWT.
+func (a *Authenticator) verify(ctx context.Context, token *jwt) (*issuer, error) {
+	issuer, known := a.issuers[token.claims.Issuer]
+	if !known {
+		return nil, refuse(ReasonUnknownIssuer)
+	}
+	if !slices.Contains(issuer.Algorithms, token.header.Algorithm) {
+		return nil, refuse(ReasonBadAlgorithm)
+	}
+	if err := token.claims.check(issuer.Audiences, a.now()); err != nil {
+		return nil, err
+	}
+	return issuer, issuer.verify(ctx, token)
+}
+
+// presenting is a refusal with the id of the credential that it is about. The refusal may
+// be another call's too, so it is not changed.
+func presenting(err error, id string) error {
+	refusal, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	named := *refusal
+	named.Presented = id[:min(len(id), maxPresented)]
+	return &named
+}
+
+// maxPresented bounds an id, in bytes: more than a record has room for.
+const maxPresented = 512
+
+// id is the id of a credential of the subject.
+func (s JWTSubject) id() string { return s.Issuer + "#" + s.Subject }
+
 // subject finds the caller of a JWT that was verified.
 func (t *Table) subject(j *verifiedJWT, now time.Time) (Identity, error) {
 	if expired(j.expires, now) {
-		return Identity{}, refuse(ReasonExpired)
+		return Identity{}, refused(ReasonExpired, j.subject.id())
 	}
 	caller, known := t.subjects[j.subject]
 	if !known {
-		return Identity{}, refuse(ReasonUnknownSubject)
+		return Identity{}, refused(ReasonUnknownSubject, j.subject.id())
 	}
-	identity := Identity{Caller: caller, Method: MethodJWT, CredentialID: j.subject.Issuer + "#" + j.subject.Subject, credential: j}
+	identity := Identity{Caller: caller, Method: MethodJWT, CredentialID: j.subject.id(), credential: j}
 	if j.expires < lastInstant {
 		identity.Expires = time.Unix(int64(j.expires), 0).Add(skew)
 	}

@@ -44,12 +44,24 @@ func (t *Table) certificate(c *verifiedCertificate, now time.Time) (Identity, er
 	leaf := c.chains[0][0]
 	identity, err := t.named(leaf)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, presenting(err, firstName(leaf)+"#"+serialNumber(leaf))
 	}
 	identity.CredentialID += "#" + serialNumber(leaf)
 	identity.Expires = lastValid(c.chains, now)
 	identity.credential = c
 	return identity, nil
+}
+
+// firstName is the first alternative name of a certificate of which no caller has one; ""
+// where it has none.
+func firstName(leaf *x509.Certificate) string {
+	switch {
+	case len(leaf.URIs) > 0:
+		return leaf.URIs[0].String()
+	case len(leaf.DNSNames) > 0:
+		return leaf.DNSNames[0]
+	}
+	return ""
 }
 
 // serialNumber is the serial number of a certificate in hex, of which authorities give at

@@ -121,14 +121,14 @@ func (a *Authenticator) RevokeSession(identity Identity) error {
 func (s *session) lookUp(t *Table, now time.Time) (Identity, error) {
 	switch caller, known := t.subjects[s.subject]; {
 	case !now.Before(s.ends):
-		return Identity{}, refuse(ReasonExpiredToken)
+		return Identity{}, refused(ReasonExpiredToken, s.subject.id())
 	case s.of.revoked.has(s):
-		return Identity{}, refuse(ReasonRevokedToken)
+		return Identity{}, refused(ReasonRevokedToken, s.subject.id())
 	case !known || caller != s.caller:
-		return Identity{}, refuse(ReasonUnknownSubject)
+		return Identity{}, refused(ReasonUnknownSubject, s.subject.id())
 	}
 	return Identity{
-		Caller: s.caller, Method: MethodSession, CredentialID: s.subject.Issuer + "#" + s.subject.Subject, Expires: s.ends, credential: s,
+		Caller: s.caller, Method: MethodSession, CredentialID: s.subject.id(), Expires: s.ends, credential: s,
 	}, nil
 }
 

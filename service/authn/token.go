@@ -33,6 +33,10 @@ func NewToken() (token, sha256Hex string, err error) {
 	return token, digest.Of([]byte(token)).Hex(), nil
 }
 
+// minNamed is how long an unknown token is, in bytes, whose digest is an id. One that is
+// shorter may be a password in the wrong place, which its digest would let somebody guess.
+const minNamed = 32
+
 // tokenIDDigits is how much of its digest in hex names a token.
 const tokenIDDigits = 12
 
@@ -65,7 +69,12 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 		return Identity{}, refuse(ReasonUnknownToken)
 	}
 	var text [maxToken]byte // On the stack: a refused token costs no memory.
-	return t.known(digest.Of(text[:copy(text[:], presented)]), now)
+	is := digest.Of(text[:copy(text[:], presented)])
+	identity, err := t.known(is, now)
+	if err != nil && len(presented) >= minNamed {
+		err = presenting(err, is.Hex()[:tokenIDDigits])
+	}
+	return identity, err
 }
 
 // known finds the caller of the token with a digest.
@@ -75,7 +84,7 @@ func (t *Table) known(is digest.Digest, now time.Time) (Identity, error) {
 	case found == nil:
 		return Identity{}, refuse(ReasonUnknownToken)
 	case !found.expires.IsZero() && !now.Before(found.expires):
-		return Identity{}, refuse(ReasonExpiredToken)
+		return Identity{}, refused(ReasonExpiredToken, found.id)
 	}
 	// The table's own digest: that of the call need not outlive it.
 	return Identity{Caller: found.caller, Method: MethodToken, CredentialID: found.id, Expires: found.expires, credential: (*tokenDigest)(&found.digest)}, nil

@@ -45,9 +45,10 @@ func (w *walker) readWhenAdmitted(ctx context.Context, m *catalog.Method, reques
 		if !waits {
 			return response, err
 		}
-		timer := time.NewTimer(wait)
+		began, timer := time.Now(), time.NewTimer(wait)
 		select {
 		case <-timer.C:
+			accounting.From(ctx).Waits.Shared(time.Since(began))
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, ctx.Err()
@@ -70,6 +71,7 @@ func (w *walker) read(ctx context.Context, m *catalog.Method, request protorefle
 	}
 	whole.Reads.Made.Add(1)
 	response, err := w.Invoker.Invoke(ctx, permit)
+	whole.Waits.Include(&part.Waits)
 	if _, waits := notSentYet(err); waits {
 		whole.Reads.Made.Add(-1)
 	}

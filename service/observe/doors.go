@@ -47,6 +47,9 @@ var doorNames = [...]string{
 // String is the value of a label.
 func (d doorName) String() string { return doorNames[d] }
 
+// Door is the protocol of the call of ctx, out of a closed set, as labels have it.
+func Door(ctx context.Context) string { return doorOf(ctx).String() }
+
 func doorOf(ctx context.Context) doorName {
 	info, ok := connect.CallInfoForServerContext(ctx)
 	if !ok {

@@ -94,6 +94,15 @@ func WithLog(logger *slog.Logger, lines Lines) connect.ServerInterceptor {
 				slog.Duration("duration", time.Since(call.Start)),
 				slog.String("code", CodeName(err)),
 			}
+			if waited, budget := call.Waits.Read(); waited > 0 || budget != "" {
+				attrs = append(attrs, slog.Duration("waited", waited), slog.String("budget", budget))
+			}
+			if cached := call.Cache.Outcome.String(); cached != "" {
+				attrs = append(attrs, slog.String("cache", cached))
+			}
+			if reason := call.Admission.Reason; reason != "" {
+				attrs = append(attrs, slog.String("reason", reason))
+			}
 			if call.Idempotency != "" {
 				attrs = append(attrs, slog.String("idempotency", call.Idempotency))
 			}

@@ -127,7 +127,10 @@ func (c *Cache) Close() {
 
 // join lets a fetch of an inventory, or one in the background, wait on behalf of a
 // call that joins it too.
-func join(flight, joiner context.Context) { pace.Join(flight, pace.FlowFrom(joiner)) }
+func join(flight, joiner context.Context) {
+	accounting.From(joiner).Waits.Join(&accounting.From(flight).Waits)
+	pace.Join(flight, pace.FlowFrom(joiner))
+}
 
 // stored is an answer that several callers may get.
 type stored struct {

@@ -129,10 +129,10 @@ func (s *step) obtain(ctx context.Context, l lookup) (found stored, outcome acco
 		found, err = s.fetchAndSave(ctx, l)
 		return found, accounting.CacheMiss, statusReload, err
 	}
-	found, shared, err := s.fly(ctx, l)
+	found, shared, err := s.flyAccounted(ctx, l)
 	if shared && hadMoreTime(ctx, err) {
 		// The caller that began the flight could not wait as long as this one.
-		found, shared, err = s.fly(ctx, l)
+		found, shared, err = s.flyAccounted(ctx, l)
 	}
 	if err != nil {
 		return stored{}, accounting.CacheMiss, statusMiss, err
@@ -165,6 +165,17 @@ func (s *step) settle(ctx context.Context, l lookup, found stored, shared bool) 
 	default:
 		return found, accounting.CacheCoalesced, statusShared, nil
 	}
+}
+
+// flyAccounted is fly, with the time that the call waits for the flight of another one in
+// its account. In a flight of its own it waits for what that waits for.
+func (s *step) flyAccounted(ctx context.Context, l lookup) (stored, bool, error) {
+	began := time.Now()
+	found, shared, err := s.fly(ctx, l)
+	if shared {
+		accounting.From(ctx).Waits.Shared(time.Since(began))
+	}
+	return found, shared, err
 }
 
 func (s *step) fly(ctx context.Context, l lookup) (stored, bool, error) {
@@ -218,7 +229,11 @@ func (s *step) find(ctx context.Context, l lookup) (stored, error) {
 // renew asks the upstream, unless another replica does. Where it fails, a stale
 // answer may be served.
 func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
-	fetch := func(ctx context.Context) (stored, error) { return s.fetchAndSave(ctx, l) }
+	begins := func() {}
+	fetch := func(ctx context.Context) (stored, error) {
+		begins()
+		return s.fetchAndSave(ctx, l)
+	}
 	fresh := func(ctx context.Context) (stored, bool) {
 		found, ok := s.load(ctx, s.options.Store, l)
 		return found, ok && found.entry.Fresh(s.options.Now())
@@ -228,6 +243,9 @@ func (s *step) renew(ctx context.Context, l lookup) (stored, error) {
 	if s.options.Leases == nil {
 		found, err = fetch(ctx)
 	} else {
+		// Until this replica fetches, it waits for the fetch of another one.
+		begins = accounting.From(ctx).Waits.Begin("")
+		defer begins()
 		found, err = cache.Across(ctx, cache.Shared[stored]{
 			Leases: s.options.Leases, Key: l.key, Tags: l.tags, Load: fresh, Fetch: fetch,
 			// A caller that joins may raise it.
@@ -284,7 +302,9 @@ func (s *step) refresh(ctx context.Context, l lookup) {
 	default:
 		return
 	}
-	if !s.flights.Begin(unhurried(ctx), l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
+	// What is waited for in the background, the call does not wait for.
+	behind, _ := accounting.Part(unhurried(ctx))
+	if !s.flights.Begin(behind, l.key, s.options.Store.Version(l.tags), func(ctx context.Context) (stored, error) {
 		defer func() { <-s.refreshing }()
 		if found, ok := s.near(l); ok && found.entry.Fresh(s.options.Now()) {
 			return found, nil // Another refresh ended since the caller looked.

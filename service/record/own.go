@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/admin-gateway/admin-gateway/service/accounting"
-	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
@@ -19,11 +18,11 @@ func (r *Recorder) Own(ctx context.Context, response *pipeline.Response, err err
 	if response != nil {
 		answer = response
 	}
-	code := observe.CodeName(nil)
+	end := outcomeOf(nil)
 	if err != nil {
-		code = observe.CodeName(rpcerror.ToCaller(err))
+		end = outcomeOf(rpcerror.ToCaller(err))
 	}
-	if recordErr := r.keep(ctx, call, answer, code); recordErr != nil && err == nil {
+	if recordErr := r.keep(ctx, call, answer, end); recordErr != nil && err == nil {
 		return doneWithoutRecord(call, answer, recordErr)
 	}
 	return nil

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,7 @@ func (r *Recorder) WithRecord(next connect.ServerFunc) connect.ServerFunc {
 		}
 		err := next(ctx, spec, stream)
 		call := accounting.From(ctx)
-		if recordErr := r.keep(ctx, call, held.answer, observe.CodeName(err)); recordErr != nil && err == nil {
+		if recordErr := r.keep(ctx, call, held.answer, outcomeOf(err)); recordErr != nil && err == nil {
 			err = withoutRecord(call, held.answer, recordErr)
 		}
 		if err != nil || held.answer == nil {
@@ -78,9 +79,9 @@ func (r *Recorder) WithRecord(next connect.ServerFunc) connect.ServerFunc {
 
 // keep fails only where the operator requires a record: that of a write that was
 // made, or of a read that was allowed.
-func (r *Recorder) keep(ctx context.Context, call *accounting.Call, answer any, code string) error {
+func (r *Recorder) keep(ctx context.Context, call *accounting.Call, answer any, end outcome) error {
 	ctx, span := r.Tracer.Stage(ctx, observe.StageAudit)
-	record := r.recordOf(ctx, call, audit.EventCall, code)
+	record := r.recordOf(ctx, call, audit.EventCall, end)
 	defer r.recycle(record)
 	if m := call.Admission.Method; m != nil {
 		record.Answer = answerDetails(answer, m)
@@ -147,7 +148,7 @@ func (r *Recorder) Begin(ctx context.Context) error {
 	if r.Required.covers(call.Admission.Method) {
 		return r.write(ctx, audit.EventBegin)
 	}
-	record := r.recordOf(ctx, call, audit.EventBegin, "")
+	record := r.recordOf(ctx, call, audit.EventBegin, outcome{})
 	defer r.recycle(record)
 	r.Log.Offer(record)
 	return nil
@@ -156,7 +157,7 @@ func (r *Recorder) Begin(ctx context.Context) error {
 // write writes a record of a call before it is made.
 func (r *Recorder) write(ctx context.Context, event string) error {
 	ctx, span := r.Tracer.Stage(ctx, observe.StageAudit)
-	record := r.recordOf(ctx, accounting.From(ctx), event, "")
+	record := r.recordOf(ctx, accounting.From(ctx), event, outcome{})
 	defer r.recycle(record)
 	err := r.Log.Write(ctx, record)
 	span.End(err)
@@ -196,6 +197,17 @@ func doneWithoutRecord(call *accounting.Call, sent any, cause error) error {
 	}
 }
 
+// outcome is how a call ended for its caller. The zero value has not ended.
+type outcome struct{ code, reason string }
+
+func outcomeOf(err error) outcome {
+	end := outcome{code: observe.CodeName(err)}
+	if seen, ok := errors.AsType[*rpcerror.Error](err); ok {
+		end.reason = seen.Reason
+	}
+	return end
+}
+
 // recycle keeps the memory of a record, and nothing of its call.
 func (r *Recorder) recycle(record *audit.Record) {
 	*record = audit.Record{}
@@ -203,7 +215,7 @@ func (r *Recorder) recycle(record *audit.Record) {
 }
 
 // recordOf is the record of a call, for recycle.
-func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, code string) *audit.Record {
+func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event string, end outcome) *audit.Record {
 	a := &call.Admission
 	made, _ := r.free.Get().(*audit.Record)
 	*made = audit.Record{
@@ -212,6 +224,7 @@ func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, c
 		RequestID:         call.ID,
 		TraceID:           call.TraceID,
 		Caller:            a.Identity.Caller,
+		Presented:         a.Presented,
 		Authenticated:     a.Identity.Method,
 		Credential:        a.Identity.CredentialID,
 		Agent:             call.Own.Agent,
@@ -225,7 +238,9 @@ func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, c
 		Decision:          a.Verdict,
 		Grant:             a.Decision.Grant,
 		Reason:            a.Reason,
-		Code:              code,
+		Code:              end.code,
+		Error:             end.reason,
+		Write:             a.Method != nil && !a.Method.Read,
 		UpstreamRequestID: call.Upstream.RequestID,
 		Cache:             call.Cache.Outcome.String(),
 		Calls:             call.Reads.Made.Load(),
@@ -233,8 +248,13 @@ func (r *Recorder) recordOf(ctx context.Context, call *accounting.Call, event, c
 		Idempotency:       call.Idempotency,
 		Duration:          time.Since(call.Start),
 	}
+	made.Waited, made.Budget = call.Waits.Read()
+	if a.Verdict == audit.DecisionDenied {
+		made.DeniedProject, made.DeniedRole = a.Decision.Project, a.Decision.Role
+	}
 	if info, ok := connect.CallInfoForServerContext(ctx); ok && call.Own.Agent == "" {
 		made.Peer, made.ForwardedFor = r.Origins.of(info)
+		made.Door = observe.Door(ctx)
 	}
 	if a.Request == nil || a.Method == nil {
 		return made

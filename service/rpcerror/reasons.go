@@ -58,6 +58,8 @@ const (
 	ReasonNotStored = "NOT_STORED"
 	// ReasonNoPacing is a call about a budget of a gateway that does not pace.
 	ReasonNoPacing = "NO_PACING"
+	// ReasonNoMemory is a call about records of a gateway that keeps none in memory.
+	ReasonNoMemory = "NO_MEMORY"
 	// ReasonReplicasBusy is a call about all replicas while too many such calls wait.
 	ReasonReplicasBusy = "REPLICAS_BUSY"
 	// ReasonSharedCacheUnavailable is a call that needs the shared cache, which

@@ -11,6 +11,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/service/audit"
+	"github.com/admin-gateway/admin-gateway/service/recent"
 	"github.com/admin-gateway/admin-gateway/service/record"
 )
 
@@ -18,6 +19,8 @@ import (
 type auditLog struct {
 	*audit.Log
 
+	// recent has the last records in memory; nil: none.
+	recent *recent.Memory
 	// all says that no call is answered whose record cannot be written.
 	all bool
 	// flush bounds the time for the last records.
@@ -28,12 +31,18 @@ type auditLog struct {
 }
 
 func openAudit(opened *closers, conf config.Config, stdout io.Writer, reopen <-chan os.Signal, logger *slog.Logger) (*auditLog, error) {
-	log, err := audit.Open(audit.Options{Path: conf.Audit.Path, Sync: conf.Audit.Sync, Stdout: stdout, Logger: logger})
+	options := audit.Options{Path: conf.Audit.Path, Sync: conf.Audit.Sync, Stdout: stdout, Logger: logger}
+	var memory *recent.Memory
+	if conf.Audit.Memory > 0 {
+		memory = recent.New(recent.Options{Bytes: int(conf.Audit.Memory), Slow: conf.Log.Slow})
+		options.Memory = memory
+	}
+	log, err := audit.Open(options)
 	if err != nil {
 		return nil, err
 	}
 	_, _, flush := conf.Shutdown.Split()
-	records := &auditLog{Log: log, all: conf.Audit.Required == config.AuditAll, flush: flush, reopen: reopen, logger: logger}
+	records := &auditLog{Log: log, recent: memory, all: conf.Audit.Required == config.AuditAll, flush: flush, reopen: reopen, logger: logger}
 	opened.addWriter(records)
 	return records, nil
 }

@@ -42,6 +42,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		AdminKeys:     g.adminKeys.given(),
 		Holds:         g.holds.given(),
 		Audit:         g.audit,
+		Recent:        g.audit.recent,
 		AuditRequired: required(conf.Audit.Required),
 		AuditKey:      fingerprints,
 		Origins:       from,

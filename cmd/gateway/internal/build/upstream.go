@@ -7,6 +7,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/telemetry"
+	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -22,7 +23,7 @@ func openUpstream(opened *closers, conf config.Config, key upstream.KeySource, c
 	}
 	opened.add(client)
 	sender, err := upstream.NewSender(upstream.SenderOptions{
-		Client: client, Pacer: upstream.PacedBy(spending.Pacer), Bucket: catalog.BudgetOf, Metrics: counters, Tracer: tracer, Logger: logger,
+		Client: client, Pacer: pacing.Accounted(upstream.PacedBy(spending.Pacer)), Bucket: catalog.BudgetOf, Metrics: counters, Tracer: tracer, Logger: logger,
 	})
 	if err != nil {
 		return nil, config.AtKey("upstream", err)

@@ -14,6 +14,8 @@ type Audit struct {
 	Required AuditRequired `yaml:"required"`
 	// Sync makes a record durable before it counts as written.
 	Sync bool `yaml:"sync"`
+	// Memory is how many bytes of the last records are kept in memory; 0: none.
+	Memory ByteSize `yaml:"memory"`
 	// HMACKey makes the fingerprints of requests. The zero value makes none.
 	HMACKey SecretRef `yaml:"hmac_key"`
 	// TrustedProxies are believed when they say for whom they speak.
@@ -77,7 +79,7 @@ func (h *ForwardedHeader) UnmarshalText(text []byte) error {
 }
 
 func defaultAudit() Audit {
-	return Audit{Path: "-", Required: AuditNothing, ForwardedHeader: XForwardedFor}
+	return Audit{Path: "-", Memory: 16 << 20, Required: AuditNothing, ForwardedHeader: XForwardedFor}
 }
 
 func (a *Audit) settings() []setting {
@@ -85,6 +87,7 @@ func (a *Audit) settings() []setting {
 		{"audit.path", &a.Path},
 		{"audit.required", &a.Required},
 		{"audit.sync", &a.Sync},
+		{"audit.memory", &a.Memory},
 		{"audit.hmac_key.env", &a.HMACKey.Env},
 		{"audit.hmac_key.file", &a.HMACKey.File},
 		{"audit.trusted_proxies", &a.TrustedProxies},
@@ -116,6 +119,7 @@ func (a *Audit) check(fault func(key, format string, args ...any)) {
 	if a.Sync && (a.Path == "-" || a.Path == "" || strings.Contains(a.Path, "://")) {
 		fault("audit.sync", "needs a file: standard output and sockets cannot be synced")
 	}
+	within(fault, "audit.memory", a.Memory, 0, 1<<30)
 	if _, err := a.Proxies(); err != nil {
 		fault("audit.trusted_proxies", "%w", err)
 	}

@@ -86,7 +86,7 @@ cache:
     - {of: projects.users, fresh: 30s}
     - {of: ProjectService/GetProject, fresh: 0s, stale_while_revalidate: 1s, stale_if_error: 2m, settled: 1h}
 policy: /etc/policy.yaml
-audit: {path: /var/log/audit.jsonl, required: sensitive, sync: true, hmac_key: {file: /hmac}, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded}
+audit: {path: /var/log/audit.jsonl, required: sensitive, sync: true, memory: 1MiB, hmac_key: {file: /hmac}, trusted_proxies: [10.0.0.0/8, "::1"], forwarded_header: forwarded}
 ops_tls: {cert_file: /ops.crt, key_file: /ops.key, client_ca_file: /ops-ca.crt}
 cors: {allowed_origins: ["https://console.example", "http://localhost:3000"], allow_credentials: true, max_age: 1h}
 reflection: true
@@ -135,7 +135,7 @@ func TestLoadConfig(t *testing.T) {
 		}},
 		Policy: "/etc/policy.yaml",
 		Audit: Audit{
-			Path: "/var/log/audit.jsonl", Required: AuditSensitive, Sync: true, HMACKey: SecretRef{File: "/hmac"},
+			Path: "/var/log/audit.jsonl", Required: AuditSensitive, Sync: true, Memory: 1 << 20, HMACKey: SecretRef{File: "/hmac"},
 			TrustedProxies: []string{"10.0.0.0/8", "::1"}, ForwardedHeader: Forwarded,
 		},
 		OpsTLS: OpsTLS{CertFile: "/ops.crt", KeyFile: "/ops.key", ClientCAFile: "/ops-ca.crt"},
@@ -166,7 +166,7 @@ func TestLoadConfig(t *testing.T) {
 		Cache:    Cache{Memory: 1 << 30, EncryptionKeys: []SecretRef{}, Jitter: 0.25, Lives: whole.Cache.Lives},
 		Policy:   "other.yaml",
 		Audit: Audit{
-			Path: "-", Required: AuditWrites, Sync: false, HMACKey: SecretRef{Env: "HMAC"},
+			Path: "-", Memory: 1 << 20, Required: AuditWrites, Sync: false, HMACKey: SecretRef{Env: "HMAC"},
 			TrustedProxies: []string{"192.0.2.1"}, ForwardedHeader: XForwardedFor,
 		},
 		OpsTLS: OpsTLS{},

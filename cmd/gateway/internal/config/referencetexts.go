@@ -122,6 +122,7 @@ func keyTexts() map[string]string {
 		"audit.path":             "Where the records of calls go: a file, which is opened again on SIGHUP; `-` for standard output; or a collector's socket, `unix:///path` or `tcp://host:port`. [audit.md](audit.md)",
 		"audit.required":         "Which calls are refused when they cannot be recorded: none (`false`), writes (`true`), these with reads about access and streams (`sensitive`), or every call (`all`). [audit.md](audit.md#required-records)",
 		"audit.sync":             "Whether a record counts as written only when it is on the disk. Needs a file.",
+		"audit.memory":           "How much memory the records of the last calls may take, for `gateway audit`. 0: none are kept. [audit.md](audit.md#the-last-calls)",
 		"audit.hmac_key.env":     "Name of the environment variable that holds the key of the requests' fingerprints: 32 random bytes in base64. [audit.md](audit.md#fingerprints)",
 		"audit.hmac_key.file":    "Path of the file that holds the key. Neither: records have no fingerprints.",
 		"audit.trusted_proxies":  "Addresses and networks of proxies that are believed when they say for whom they speak, such as `10.0.0.0/8`. Empty: none.",
