@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/build"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
+	"github.com/admin-gateway/admin-gateway/internal/nearest"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/explain"
 )
@@ -34,35 +36,61 @@ type canCommand struct {
 
 	LeaseRole string `complete:"role" placeholder:"NAME" help:"Role of the lease that the call is about, where the request names a lease or none."`
 	LeaseOf   string `complete:"caller" placeholder:"CALLER" help:"Caller that this lease belongs to; without it, the caller itself."`
+
+	Format output.Format `enum:"table,json,yaml" default:"table" help:"table, which is lines for people, json or yaml."`
 }
 
-// errDenied makes the exit code 1 when the caller may not make the call.
-var errDenied = errors.New("denied")
+// The exit codes of can, besides 0.
+const (
+	exitDenied     = 1
+	exitNoQuestion = 2
+	exitInvalid    = 3
+)
 
-// Run prints the decision, with the grant that allowed it or the reason of a denial.
+// Help says what no flag does.
+func (*canCommand) Help() string {
+	return "Exit codes: 0 allowed; 1 denied; 2 no answer: the command line, config or policy is faulty; 3 the request is invalid, so that the gateway refuses it before it decides."
+}
+
+// Run prints the decision with the rule that made it, and the rules that nearly made
+// another one.
 func (c *canCommand) Run(_ context.Context, std streams) error {
 	methods, set, err := c.load(std)
 	if err != nil {
-		return err
+		return &exitError{exitNoQuestion, err}
 	}
 	verdict, err := explain.Answer(methods.Catalog, set, explain.Question{
 		Caller: c.Caller, RPC: c.RPC, Request: c.Request, LeaseRole: c.LeaseRole, LeaseOf: c.LeaseOf,
 	}, time.Now())
 	if err != nil {
-		return err
+		return c.noAnswer(err, set)
 	}
-	line := verdict.String()
-	for i, part := range verdict.Missing() {
-		line += [...]string{" (--", ", --"}[min(i, 1)] + string(part)
+	if c.Format == output.Text {
+		err = writeVerdict(std.out, verdict)
+	} else {
+		err = output.Value(std.out, c.Format, newCanAnswer(verdict))
 	}
-	if verdict.Conditional() {
-		line += ")"
-	}
-	if _, err := fmt.Fprintln(std.out, line); err != nil {
-		return err
-	}
-	if !verdict.Allowed {
-		return errDenied
+	switch {
+	case err != nil:
+		return &exitError{exitNoQuestion, err}
+	case len(verdict.Invalid) > 0:
+		return &exitError{exitInvalid, nil}
+	case !verdict.Allowed:
+		return &exitError{exitDenied, nil}
 	}
 	return nil
+}
+
+// noAnswer is the error for a question that is faulty.
+func (c *canCommand) noAnswer(err error, set *callers.Set) error {
+	fault, ok := errors.AsType[*explain.QuestionError](err)
+	switch {
+	case ok && fault.Invalid:
+		return &exitError{exitInvalid, err}
+	case ok && fault.Part == explain.PartCaller:
+		err = fmt.Errorf("%w%s", err, nearest.Hint(c.Caller, set.Callers()))
+	case ok && fault.Part == explain.PartRPC:
+		err = fmt.Errorf("%w; gateway catalog lists all of them", err)
+	}
+	return &exitError{exitNoQuestion, err}
 }

@@ -18,15 +18,21 @@ func TestCan(t *testing.T) {
 	}{
 		"a read":               {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
 		"by the whole name":    {[]string{"--caller", "reader", "--rpc", "admingateway.admin.v1.UserService/ListUsers", "--request", "{}"}, 0, "allow: users.read by grants[0]\n"},
-		"no id":                {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_a "}`}, 1, "flag --request: project_id: must be an id"},
+		"no id":                {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_a "}`}, 3, "flag --request: project_id: must be an id"},
 		"a write":              {[]string{"--caller", "reader", "--rpc", "UserService/DeleteUser", "--request", `{"user_id": "u"}`}, 1, "deny: users.delete: no permission\n"},
 		"its project":          {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_a"}`}, 0, "allow: projects.update by grants[1]\n"},
 		"another project":      {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_b"}`}, 1, "deny: projects.update: project out of scope, project \"proj_b\"\n"},
 		"the permission alone": {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject"}, 0, "allow: the permission projects.update is granted; projects and conditions depend on the request (--request)\n"},
 		"the organization":     {[]string{"--caller", "reader", "--rpc", "ProjectService/CreateProject", "--request", `{"name": "x"}`}, 1, "deny: projects.create: organization wide\n"},
-		"no such RPC":          {[]string{"--caller", "reader", "--rpc", "UserService/Nope"}, 1, `flag --rpc: there is no RPC "UserService/Nope"`},
-		"no such caller":       {[]string{"--caller", "nobody", "--rpc", "UserService/ListUsers"}, 1, `flag --caller: the policy has no caller "nobody"`},
-		"no request":           {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", "{"}, 1, "flag --request: "},
+		"no such RPC":          {[]string{"--caller", "reader", "--rpc", "UserService/Nope"}, 2, `flag --rpc: there is no RPC "UserService/Nope"`},
+		"no such caller":       {[]string{"--caller", "nobody", "--rpc", "UserService/ListUsers"}, 2, `flag --caller: the policy has no caller "nobody"`},
+		"a mistyped RPC":       {[]string{"--caller", "reader", "--rpc", "UserService/LsitUsers"}, 2, `; did you mean "UserService/ListUsers"?`},
+		"a mistyped caller":    {[]string{"--caller", "raeder", "--rpc", "UserService/ListUsers"}, 2, `; did you mean "reader"?`},
+		"invalid":              {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", `{"limit": 100000}`}, 3, "invalid: limit: "},
+		"invalid, and denied":  {[]string{"--caller", "reader", "--rpc", "UserService/DeleteUser", "--request", "{}"}, 3, "\ndeny: users.delete: no permission\n"},
+		"nearly, by project":   {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_b"}`}, 1, "\n    the project \"proj_b\" is not one of its projects\n"},
+		"nearly, by its verb":  {[]string{"--caller", "reader", "--rpc", "ProjectService/UpdateProject", "--request", `{"project_id": "proj_b"}`, "--format", "json"}, 1, `"reason": "project_out_of_scope"`},
+		"no request":           {[]string{"--caller", "reader", "--rpc", "UserService/ListUsers", "--request", "{"}, 2, "flag --request: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/admin-gateway/admin-gateway/internal/nearest"
 )
 
 // decoding reads a tree into a value, and collects the faults.
@@ -120,6 +122,14 @@ func (d *decoding) scalar(node *yaml.Node, into reflect.Value) {
 
 var errNoBool = errors.New("neither true nor false")
 
+// meant asks whether a known key was meant; "" once there are enough faults.
+func (d *decoding) meant(key string, shape *shape) string {
+	if len(d.faults) >= maxErrors {
+		return ""
+	}
+	return nearest.Hint(key, strings.Split(shape.known, ", "))
+}
+
 func (d *decoding) object(node *yaml.Node, into reflect.Value, shape *shape, depth int) {
 	if node.Kind != yaml.MappingNode {
 		d.fail(node, "must have keys: %s", shape.known)
@@ -132,7 +142,7 @@ func (d *decoding) object(node *yaml.Node, into reflect.Value, shape *shape, dep
 		field, ok := shape.fields[key.Value]
 		switch {
 		case !ok:
-			d.fail(key, "unknown key %q; known keys: %s", clipped(key.Value), shape.known)
+			d.fail(key, "unknown key %q; known keys: %s%s", clipped(key.Value), shape.known, d.meant(key.Value, shape))
 		case seen[field]:
 			d.fail(key, "the key %q occurs twice", key.Value)
 		default:

@@ -60,6 +60,7 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown key":         {"name: a\n  \nnames: b\n", `f.yaml:3:1: unknown key "names"; known keys: name, count`},
+		"a mistyped key":      {"coutn: 1\n", `f.yaml:1:1: unknown key "coutn"; known keys: name, count, rate, on, wait, until, words, parts, nested, maybe; did you mean "count"?`},
 		"unknown key below":   {"nested: {id: a, ID: b}", `f.yaml:1:17: unknown key "ID"; known keys: id`},
 		"key twice":           {"name: a\nname: b\n", `f.yaml:2:1: the key "name" occurs twice`},
 		"no list":             {"words: a\n", "f.yaml:1:8: must be a list"},

@@ -64,14 +64,18 @@ func (t *ruleTable) describe(most int, deny bool) []Rule {
 	}
 	list := make([]Rule, len(rules))
 	for i := range rules {
-		r := &rules[i]
-		list[i] = Rule{Name: r.label, Deny: deny, Grant: Grant{Permissions: slices.Clone(r.permissions.list), Projects: slices.Clone(r.projects)}}
-		if r.roles != nil {
-			list[i].Roles = slices.Sorted(maps.Keys(r.roles.names))
-		}
-		if r.conditions != nil {
-			list[i].When = r.conditions.source
-		}
+		list[i] = rules[i].describe(deny)
 	}
 	return list
+}
+
+func (r *rule) describe(deny bool) Rule {
+	d := Rule{Name: r.label, Deny: deny, Grant: Grant{Permissions: slices.Clone(r.permissions.list), Projects: slices.Clone(r.projects)}}
+	if r.roles != nil {
+		d.Roles = slices.Sorted(maps.Keys(r.roles.names))
+	}
+	if r.conditions != nil {
+		d.When = r.conditions.source
+	}
+	return d
 }

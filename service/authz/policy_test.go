@@ -126,6 +126,12 @@ func TestFaultText(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
+	_, err = authz.Compile([]authz.Caller{{Name: "me", Grants: grants{permissions("project.*")}}, {Name: "you", Grants: grants{permissions("projects.raed")}}}, methods)
+	for _, hint := range []string{`"project.*": no RPC needs such a permission; did you mean "projects.*"?`, `"projects.raed": no RPC needs such a permission; did you mean "projects.read"?`} {
+		if err == nil || !strings.Contains(err.Error(), hint) {
+			t.Errorf("got %v, want %s", err, hint)
+		}
+	}
 	_, err = authz.Compile([]authz.Caller{{}}, methods)
 	if err == nil || err.Error() != `callers[0]: name: is empty` {
 		t.Errorf("got %v", err)

@@ -24,6 +24,7 @@ type shared struct {
 	tables         map[string]*ruleTable
 	callerLabels   map[string]map[string]string
 	key            []byte // of the next look-up
+	hints          int    // how many patterns were compared with all permissions
 }
 
 func newShared(methods *Methods) *shared {
@@ -65,7 +66,7 @@ func (s *shared) permissions(patterns []string) *permissionSet {
 	}
 	set := &permissionSet{number: len(s.permissionSets) + 1, matches: make([]bool, len(s.methods.handles)), texts: newTexts(patterns)}
 	for i, text := range patterns {
-		set.add(i, text, s.methods)
+		set.add(i, text, s.methods, s.hint)
 	}
 	for number, match := range set.matches {
 		if match {
@@ -77,8 +78,8 @@ func (s *shared) permissions(patterns []string) *permissionSet {
 	return set
 }
 
-// add adds the methods that a pattern matches.
-func (p *permissionSet) add(item int, text string, methods *Methods) {
+// add adds the methods that a pattern matches, or a fault with a hint.
+func (p *permissionSet) add(item int, text string, methods *Methods, hint func(text string) string) {
 	pattern, ok := permission.ParsePattern(text)
 	if !ok {
 		p.faults = append(p.faults, patternFault{item, quote(text) + ": " + permission.PatternForm})
@@ -92,7 +93,7 @@ func (p *permissionSet) add(item int, text string, methods *Methods) {
 		}
 	}
 	if !known {
-		p.faults = append(p.faults, patternFault{item, quote(text) + ": no RPC needs such a permission"})
+		p.faults = append(p.faults, patternFault{item, quote(text) + ": no RPC needs such a permission" + hint(text)})
 	}
 	if leases && !strings.HasPrefix(text, "*") {
 		p.named = append(p.named, item)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/admin-gateway/admin-gateway/internal/nearest"
 	"github.com/admin-gateway/admin-gateway/internal/pathtemplate"
 	"github.com/admin-gateway/admin-gateway/internal/textkind"
 	"github.com/admin-gateway/admin-gateway/service/authz"
@@ -211,6 +212,9 @@ type NameError struct {
 	// Candidates are the names of which the short form is one; empty when there
 	// is no such method.
 	Candidates []string
+	// Near are the short names that may have been meant, best first; at most three, and
+	// none where there are candidates.
+	Near []string
 }
 
 // Error lists the candidates, if any.
@@ -218,7 +222,7 @@ func (e *NameError) Error() string {
 	if len(e.Candidates) > 0 {
 		return fmt.Sprintf("the RPC %q is ambiguous: %s", e.Name, strings.Join(e.Candidates, ", "))
 	}
-	return fmt.Sprintf("there is no RPC %q", e.Name)
+	return fmt.Sprintf("there is no RPC %q%s", e.Name, nearest.Question(e.Near))
 }
 
 // Find finds a method by a name that a person wrote: the full name
@@ -237,8 +241,32 @@ func (c *Catalog) Find(name string) (*Method, error) {
 	for _, m := range found {
 		e.Candidates = append(e.Candidates, m.Name())
 	}
+	if len(found) == 0 {
+		e.Near = c.near(trimmed)
+	}
 	return nil, e
 }
+
+// near are the short names that are nearest to a name, which may be that of a method
+// without its service, or have a package.
+func (c *Catalog) near(name string) []string {
+	wanted := name[strings.LastIndexByte(name, '.')+1:]
+	var known, same []string
+	for _, m := range c.methods {
+		short := m.ShortName()
+		known = append(known, short)
+		if _, method, _ := strings.Cut(short, "/"); strings.EqualFold(method, wanted) {
+			same = append(same, short)
+		}
+	}
+	if len(same) > 0 {
+		return same[:min(len(same), mostNear)]
+	}
+	return nearest.Names(wanted, known)
+}
+
+// mostNear bounds the names that may have been meant.
+const mostNear = 3
 
 // Match finds the operation of the upstream that has verb and path, and the
 // values of the path's variables; the method is nil where there is none.

@@ -39,15 +39,18 @@ func TestFind(t *testing.T) {
 	for name, test := range map[string]struct {
 		want       string
 		candidates []string
+		near       []string
 	}{
-		mine:                          {want: mine},
-		"/" + mine:                    {want: mine},
-		theirs:                        {want: theirs},
-		"ProjectService/ListProjects": {want: "admingateway.admin.v1.ProjectService/ListProjects"},
-		"ProjectService/GetProject":   {candidates: []string{mine, theirs}},
-		"ProjectService/Nope":         {},
-		"GetProject":                  {},
-		"":                            {},
+		mine:                             {want: mine},
+		"/" + mine:                       {want: mine},
+		theirs:                           {want: theirs},
+		"ProjectService/ListProjects":    {want: "admingateway.admin.v1.ProjectService/ListProjects"},
+		"ProjectService/GetProject":      {candidates: []string{mine, theirs}},
+		"ProjectService/Nope":            {},
+		"GetProject":                     {near: []string{"ProjectService/GetProject", "ProjectService/GetProject"}},
+		"ProjectService/GetProejct":      {near: []string{"ProjectService/GetProject"}},
+		"a.b.ProjectService/ListProject": {near: []string{"ProjectService/ListProjects"}},
+		"":                               {},
 	} {
 		m, err := methods.Find(name)
 		if test.want != "" {
@@ -57,8 +60,8 @@ func TestFind(t *testing.T) {
 			continue
 		}
 		wrong, ok := errors.AsType[*catalog.NameError](err)
-		if !ok || wrong.Name != name || !slices.Equal(wrong.Candidates, test.candidates) {
-			t.Errorf("%q: %v, want candidates %v", name, err, test.candidates)
+		if !ok || wrong.Name != name || !slices.Equal(wrong.Candidates, test.candidates) || !slices.Equal(wrong.Near, test.near) {
+			t.Errorf("%q: %v, want candidates %v and %v", name, err, test.candidates, test.near)
 		}
 	}
 }

@@ -40,19 +40,27 @@ type listingEntry struct {
 // format is "table" (aligned for reading), "tsv", or "json", which also names the
 // writes that make a read stale.
 func (c *Catalog) WriteListing(w io.Writer, format string) error {
+	return c.WriteMatching(w, format, "")
+}
+
+// WriteMatching writes the lines of the listing that contain a text, upper and lower case
+// being the same. Their heading is always there.
+func (c *Catalog) WriteMatching(w io.Writer, format, filter string) error {
 	switch format {
 	case "table":
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		if err := c.writeRows(t); err != nil {
+		if err := c.writeRows(t, filter); err != nil {
 			return err
 		}
 		return t.Flush()
 	case "tsv":
-		return c.writeRows(w)
+		return c.writeRows(w, filter)
 	case "json":
-		entries := make([]listingEntry, len(c.methods))
-		for i, m := range c.methods {
-			entries[i] = m.listingEntry()
+		entries := []listingEntry{}
+		for _, m := range c.methods {
+			if m.matches(filter) {
+				entries = append(entries, m.listingEntry())
+			}
 		}
 		encoder := json.NewEncoder(w)
 		encoder.SetEscapeHTML(false)
@@ -63,20 +71,32 @@ func (c *Catalog) WriteListing(w io.Writer, format string) error {
 	}
 }
 
-func (c *Catalog) writeRows(w io.Writer) error {
+func (c *Catalog) writeRows(w io.Writer, filter string) error {
 	if _, err := fmt.Fprintln(w, listingColumns); err != nil {
 		return err
 	}
 	for _, m := range c.methods {
-		e := m.listingEntry()
-		if _, err := fmt.Fprintln(w, strings.Join([]string{
-			e.Procedure, cmp.Or(e.Verb, none), cmp.Or(e.Path, none), e.Permission, e.Scope, m.cacheColumn(), cmp.Or(e.Stale, none),
-			cmp.Or(e.Budget, none), m.invalidatesColumn(),
-		}, "\t")); err != nil {
+		if !m.matches(filter) {
+			continue
+		}
+		if _, err := fmt.Fprintln(w, m.row()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// row is the line of a method, with tabs between its columns.
+func (m *Method) row() string {
+	e := m.listingEntry()
+	return strings.Join([]string{
+		e.Procedure, cmp.Or(e.Verb, none), cmp.Or(e.Path, none), e.Permission, e.Scope, m.cacheColumn(), cmp.Or(e.Stale, none),
+		cmp.Or(e.Budget, none), m.invalidatesColumn(),
+	}, "\t")
+}
+
+func (m *Method) matches(filter string) bool {
+	return filter == "" || strings.Contains(strings.ToLower(m.row()), strings.ToLower(filter))
 }
 
 // none stands for an empty column.

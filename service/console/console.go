@@ -72,7 +72,7 @@ type Console struct {
 	pages   map[string]*Page   // by path
 	actions map[string]*Action // by path
 	visits  visits
-	// rendering has a place for each processor.
+	// rendering has a place for each processor but one.
 	rendering chan struct{}
 }
 
@@ -94,7 +94,7 @@ func New(o Options) (*Console, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Console{options: o, rendering: make(chan struct{}, runtime.GOMAXPROCS(0)), pages: make(map[string]*Page), actions: make(map[string]*Action)}
+	c := &Console{options: o, rendering: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), pages: make(map[string]*Page), actions: make(map[string]*Action)}
 	c.jar = &session.Jar{
 		Name: cookieName, Keys: o.Keys, Secure: o.Secure || o.URL != nil && o.URL.Scheme == "https",
 		Longest: o.Longest, Idle: o.Idle, Now: o.Now,

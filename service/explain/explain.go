@@ -45,13 +45,16 @@ type QuestionError struct {
 	Part Part
 	// Reason says what is wrong with it. It quotes the question.
 	Reason string
+	// Invalid says that the question can be understood, and that the gateway refuses such a
+	// request before it decides.
+	Invalid bool
 }
 
 // Error names the part by the flag of command can.
 func (e *QuestionError) Error() string { return "flag --" + string(e.Part) + ": " + e.Reason }
 
 func faultf(part Part, format string, args ...any) error {
-	return &QuestionError{part, fmt.Sprintf(format, args...)}
+	return &QuestionError{Part: part, Reason: fmt.Sprintf(format, args...)}
 }
 
 // Verdict is the answer to a question.
@@ -59,7 +62,16 @@ type Verdict struct {
 	authz.Decision
 	// WithoutRequest says that the permission alone was decided on.
 	WithoutRequest bool
+	// Near are the rules that came near to another decision, at most ten; none where the
+	// call is allowed. [Why] says what each of them lacks.
+	Near []authz.Near
+	// Invalid are the rules that the request does not meet, at most six. The gateway
+	// refuses it for them before it decides: the decision is about one that is mended.
+	Invalid []string
 }
+
+// mostNear bounds them.
+const mostNear = 10
 
 // Answer decides as the gateway would at a moment. It fails with a [*QuestionError] where the
 // question is faulty.
@@ -75,31 +87,43 @@ func Answer(methods *catalog.Catalog, set *callers.Set, q Question, now time.Tim
 	if err != nil {
 		return Verdict{}, err
 	}
-	if q.Request == "" {
-		return Verdict{set.Policy.MayCall(q.Caller, method.Access()), true}, nil
+	verdict := func(request protoreflect.Message, d authz.Decision, lease *authz.Lease) Verdict {
+		near := set.Policy.Near(d, q.Caller, method.Access(), request, lease, now, mostNear)
+		return Verdict{Decision: d, WithoutRequest: request == nil, Near: near}
 	}
-	request, err := q.request(method)
+	if q.Request == "" {
+		return verdict(nil, set.Policy.MayCall(q.Caller, method.Access()), nil), nil
+	}
+	request, invalid, err := q.request(method)
 	if err != nil {
 		return Verdict{}, err
 	}
 	d := set.Policy.Decide(q.Caller, method.Access(), request, now)
 	if d.EachLease && lease != nil {
 		d = set.Policy.DecideLease(q.Caller, method.Access(), request, *lease, now)
+	} else {
+		lease = nil
 	}
-	return Verdict{Decision: d}, nil
+	v := verdict(request, d, lease)
+	v.Invalid = invalid
+	return v, nil
 }
 
-// request reads the request as a caller would have sent it.
-func (q *Question) request(method *catalog.Method) (protoreflect.Message, error) {
-	request := method.Request.New()
+// request reads the request as a caller would have sent it, and lists the rules that it
+// does not meet.
+func (q *Question) request(method *catalog.Method) (request protoreflect.Message, invalid []string, err error) {
+	request = method.Request.New()
 	if err := protojson.Unmarshal([]byte(q.Request), request.Interface()); err != nil {
-		return nil, faultf(PartRequest, "%v", err)
+		return nil, nil, faultf(PartRequest, "%v", err)
+	}
+	if invalid, err = violations(request); err != nil {
+		return nil, nil, fmt.Errorf("check %s: %w", method.ShortName(), err)
 	}
 	if fault := method.CheckTexts(request); fault != nil {
-		return nil, faultf(PartRequest, "%s: %s, so the gateway refuses it before a decision", fault.Path, fault.Reason)
+		return nil, nil, &QuestionError{PartRequest, fmt.Sprintf("%s: %s, so the gateway refuses it before a decision", fault.Path, fault.Reason), true}
 	}
 	method.ClearUnsent(request)
-	return request, nil
+	return request, invalid, nil
 }
 
 // lease is the lease that the question is about; nil for none.
@@ -144,6 +168,15 @@ func (d Verdict) Missing() []Part {
 
 // String describes the verdict in one line.
 func (d Verdict) String() string {
+	text := d.Decided()
+	if len(d.Invalid) > 0 {
+		text += "; but the request is invalid: " + strings.Join(d.Invalid, "; ")
+	}
+	return text
+}
+
+// Decided describes the decision alone.
+func (d Verdict) Decided() string {
 	switch {
 	case d.Allowed && d.WithoutRequest:
 		return "allow: the permission " + d.Permission + " is granted; projects and conditions depend on the request"

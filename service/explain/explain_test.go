@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +93,61 @@ func TestAnswers(t *testing.T) {
 		if verdict, err := explain.Answer(methods, set, test.q, time.Now()); err == nil || verdict.Allowed || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%+v: %v, want %s", test.q, err, test.want)
 		}
+	}
+}
+
+// TestNear: the rules that decided against a call, and what each of them lacks.
+func TestNear(t *testing.T) {
+	t.Parallel()
+	methods := catalogtest.Gateway(t)
+	set, err := callers.Parse("policy.yaml", []byte(policy), callers.Rules{Methods: methods.Access()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		q    explain.Question
+		want []string
+	}{
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "search"}`}, nil},
+		{explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "batch"}`}, []string{"grants[0]: the role is not one of its roles, or is of another project"}},
+		{explain.Question{Caller: "lead", RPC: "LeaseService/CreateLease", Request: `{"role": "batch", "ttl": "61s"}`}, []string{
+			"grants[0]: the role is not one of its roles, or is of another project", "grants[1]: its condition is not met: has(request.ttl) && request.ttl <= role.ttl",
+		}},
+		{explain.Question{Caller: "lead", RPC: "LeaseService/CreateLease", Request: `{"role": "search", "holder": "pod-1"}`}, []string{"denies[0]: it forbids the call, whatever the grants allow"}},
+		{explain.Question{Caller: "bare", RPC: "LeaseService/CreateLease"}, []string{"grants[0]: it names no role of leases"}},
+		{explain.Question{Caller: "team", RPC: "LeaseService/RevokeLease", Request: `{"lease_id": "x"}`, LeaseRole: "search", LeaseOf: "lead"}, []string{"grants[0]: it does not have leases.revoke_any"}},
+		{explain.Question{Caller: "keeper", RPC: "LeaseService/Reconcile", Request: `{}`}, []string{"grants[0]: it is limited to projects, and the request names none"}},
+		{explain.Question{Caller: "team", RPC: "ProjectService/GetProject", Request: `{"project_id": "proj_b"}`}, []string{`grants[1]: the project "proj_b" is not one of its projects`}},
+		{explain.Question{Caller: "team", RPC: "ProjectService/ListProjects", Request: `{}`}, []string{"grants[1]: it is limited to projects, and the call concerns the whole organization"}},
+		{explain.Question{Caller: "team", RPC: "ProjectService/UpdateProject", Request: `{"project_id": "proj_a"}`}, []string{"grants[1]: it does not have projects.update"}},
+		{explain.Question{Caller: "team", RPC: "UserService/ListUsers"}, nil},
+	} {
+		verdict, err := explain.Answer(methods, set, test.q, time.Now())
+		var got []string
+		for _, n := range verdict.Near {
+			got = append(got, n.Name+": "+explain.Why(n, verdict.Permission))
+		}
+		if err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%+v: %q, %v; want %q", test.q, got, err, test.want)
+		}
+	}
+}
+
+// TestInvalid: a request that the gateway refuses is told apart from one that the policy
+// refuses, and decided on as if it were mended.
+func TestInvalid(t *testing.T) {
+	t.Parallel()
+	methods := catalogtest.Gateway(t)
+	set, err := callers.Parse("policy.yaml", []byte(policy), callers.Rules{Methods: methods.Access()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict, err := explain.Answer(methods, set, explain.Question{Caller: "team", RPC: "LeaseService/CreateLease", Request: `{"role": "search"}`}, time.Now())
+	if err != nil || !verdict.Allowed || len(verdict.Invalid) != 1 || !strings.HasPrefix(verdict.Invalid[0], "request_id: ") ||
+		!strings.HasPrefix(verdict.String(), verdict.Decided()+"; but the request is invalid: request_id: ") {
+		t.Errorf("%q, %q, %v", verdict.Invalid, verdict, err)
+	}
+	if verdict, err = explain.Answer(methods, set, explain.Question{Caller: "team", RPC: "ProjectService/GetProject", Request: `{"project_id": "proj_a"}`}, time.Now()); err != nil || len(verdict.Invalid) > 0 {
+		t.Errorf("%q, %v", verdict.Invalid, err)
 	}
 }
