@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -54,7 +53,7 @@ func (*canCommand) Help() string {
 
 // Run prints the decision with the rule that made it, and the rules that nearly made
 // another one.
-func (c *canCommand) Run(_ context.Context, std streams) error {
+func (c *canCommand) Run(std streams) error {
 	methods, set, err := c.load(std)
 	if err != nil {
 		return &exitError{exitNoQuestion, err}

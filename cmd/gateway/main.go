@@ -27,7 +27,7 @@ type program struct {
 	Sandbox  sandboxCommand   `cmd:"" help:"Serve the fake upstream alone."`
 	Catalog  catalogCommand   `cmd:"" help:"List every RPC: verb, path, permission, scope, cache life, what it invalidates."`
 	Check    checkCommand     `cmd:"" help:"Check config and policy; the errors name file, line and column."`
-	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, and which grant says so; exit code 1 when not."`
+	Can      canCommand       `cmd:"" help:"Tell whether a caller may make a call, which grant says so, and which nearly did."`
 	Status   statusCommand    `cmd:"" help:"Show what is live on each replica: build, policy, readiness; exit code 1 unless all of them answer, are ready and have one policy."`
 	Top      topCommand       `cmd:"" help:"Show who spends the upstream's budget and who waits for it, in all replicas."`
 	Budget   budgetCommand    `cmd:"" help:"Show the upstream's budget: rates, what is left, what waits."`
