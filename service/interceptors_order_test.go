@@ -76,6 +76,7 @@ func TestDoorsAreTestedWithTheSameList(t *testing.T) {
 	t.Parallel()
 	leftOut := map[string]string{
 		"WithCallerErrors": "it puts the gateway's words in place of the handler's",
+		"WithCalls":        "it counts by caller",
 		"WithLimits":       "it asks for a caller",
 		"WithPermission":   "it asks for a method of the catalog",
 	}

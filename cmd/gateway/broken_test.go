@@ -15,7 +15,7 @@ import (
 
 // broken are values that no gateway can be made of, by their keys, and other keys that they
 // go with. Those that are not here are read as another type, or have any value.
-var broken = map[string][]struct{ value, with string }{ //nolint:gochecknoglobals // A table, which nothing changes.
+var broken = map[string][]struct{ value, with string }{
 	"listen":                 {{"nowhere", ""}, {"127.0.0.1:65536", ""}, {"127.0.0.1:http-alt-nonsense", ""}},
 	"grpc_listen":            {{"nowhere", ""}, {"127.0.0.1:8080", "listen: 127.0.0.1:8080"}},
 	"ops_listen":             {{"''", ""}, {"127.0.0.1:-1", ""}},
@@ -95,7 +95,7 @@ var broken = map[string][]struct{ value, with string }{ //nolint:gochecknoglobal
 }
 
 // anyValue are keys of which every value of their type can be served with.
-var anyValue = []string{ //nolint:gochecknoglobals // The same.
+var anyValue = []string{
 	"reflection", "telemetry.stages",
 	// Of these, the other half of the pair is tried.
 	"audit.hmac_key.file", "cache.redis_password.env", "upstream.admin_key.env", "upstream.admin_key.file",

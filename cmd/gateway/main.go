@@ -65,7 +65,7 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		end(signaled{<-signals})
+		end(signalled{<-signals})
 		// The second signal ends the process at once. The kernel's default action
 		// would not end the first process of a container.
 		second := <-signals
@@ -75,11 +75,11 @@ func main() {
 	os.Exit(run(withLastLines(ctx, last), os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
-// signaled is why a command ends that got a signal.
-type signaled struct{ os.Signal }
+// signalled is why a command ends that got a signal.
+type signalled struct{ os.Signal }
 
 // Error names the signal.
-func (s signaled) Error() string { return "signal: " + s.String() }
+func (s signalled) Error() string { return "signal: " + s.String() }
 
 // killedBy returns the exit code for a signal, as a shell does: 130 or 143.
 func killedBy(s os.Signal) int {

@@ -85,7 +85,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 
 func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	conf, source, keyFile := o.Config, o.AdminKey, ""
-	catalog, err := checkValues(conf)
+	catalog, err := checkValues(conf) //nolint:contextcheck // What it makes is looked at, and asks nobody.
 	if err != nil {
 		return err
 	}

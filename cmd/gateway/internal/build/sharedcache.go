@@ -55,5 +55,5 @@ func refusedBy(c config.Cache, err error) error {
 	if (c.RedisPassword != config.SecretRef{}) {
 		key = "cache.redis_password"
 	}
-	return config.AtKey(key, fmt.Errorf("Redis refuses the login, or its user may not run a command that docs/caching.md lists: %w", err))
+	return config.AtKey(key, fmt.Errorf("the login was refused, or the user of Redis may not run a command that docs/caching.md lists: %w", err))
 }

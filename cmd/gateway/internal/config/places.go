@@ -46,7 +46,7 @@ type Places struct {
 // that were joined each have their own. A key that is nowhere has the place of what it
 // would be in.
 func (p *Places) Locate(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // Of what is wrapped, the text would stay as it was.
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, each := range joined.Unwrap() {
 			all = append(all, p.Locate(each))
