@@ -86,10 +86,11 @@ func (c *Console) keep(ctx context.Context, v *Visit, s section) outcome {
 	}
 	age, stale := notes.Age()
 	s.State, s.Body, s.Age, s.Aged = stateDone, body, age, age > 0 || stale
-	if stale {
+	later := stale || notes.Lacking() // An ornament of the part, such as names, may yet come.
+	if later {
 		s.State = stateKept
 	}
-	return outcome{s, !stale}
+	return outcome{s, !later}
 }
 
 // renew is the second turn of a part: the answers that its user gets now. What was kept

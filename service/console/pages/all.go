@@ -22,6 +22,7 @@ func All() []*console.Page {
 		costs(drawings),
 		keys(),
 		people(),
+		activity(),
 		callers(),
 		cached(),
 	}

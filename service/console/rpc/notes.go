@@ -7,14 +7,35 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+
+	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
 
 // Notes are how the answers of some calls were come by. They may be used by several
 // goroutines.
 type Notes struct {
-	mu    sync.Mutex
-	age   time.Duration
-	stale bool
+	mu      sync.Mutex
+	age     time.Duration
+	stale   bool
+	lacking bool
+}
+
+// Lacking says that an answer was asked for that is not stored, where stored ones alone
+// were wanted.
+func (n *Notes) Lacking() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.lacking
+}
+
+// lack takes note of an error.
+func (n *Notes) lack(err error) {
+	if err == nil || rpcerror.ToCaller(err).Reason != rpcerror.ReasonNotStored {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lacking = true
 }
 
 // Age is the age of the oldest answer. Stale says that one of them is past the time for

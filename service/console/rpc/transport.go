@@ -71,6 +71,7 @@ func (t *Transport) call(ctx context.Context, spec connect.Spec, stream connect.
 	err := t.Server.Server.Call(door.WithConnection(ctx, onBehalf{t.Connection}), spec.Procedure, info, stream)
 	if t.Notes != nil {
 		t.Notes.add(info.ResponseHeader())
+		t.Notes.lack(err)
 	}
 	if client != nil {
 		for name, values := range info.ResponseHeader().All() {
