@@ -156,7 +156,7 @@ func TestServeErrors(t *testing.T) {
 		"no policy file":   {"policy: /nonexistent/policy.yaml\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/policy.yaml"},
 		"bad policy":       {"policy: " + writeFile(t, "policy.yaml", "callers:\n  - names: a\n") + "\nupstream: {admin_key: {file: " + key + "}}", "policy.yaml:2:5: "},
 		"no audit":         {head + "audit: {path: /nonexistent/audit}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/audit"},
-		"no collector":     {head + "telemetry: {otlp_endpoint: nowhere}\nupstream: {admin_key: {file: " + key + "}}", "config key telemetry: "},
+		"no collector":     {head + "telemetry: {otlp_endpoint: nowhere}\nupstream: {admin_key: {file: " + key + "}}", "config key telemetry.otlp_endpoint: "},
 		"no collector key": {head + "telemetry: {otlp_endpoint: 'c:1', otlp_headers: [{name: a, file: /nonexistent/otlp}]}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/otlp"},
 		"no certificate":   {head + "tls: {cert_file: /nonexistent/crt, key_file: /nonexistent/key}\nupstream: {admin_key: {file: " + key + "}}", "/nonexistent/crt"},
 		"no URL":           {head + "upstream: {base_url: nowhere, admin_key: {file: " + key + "}}", "base URL"},
