@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -17,7 +16,6 @@ import (
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/internal/audittest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
-	"github.com/admin-gateway/admin-gateway/internal/timetest"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 )
@@ -77,23 +75,9 @@ upstream:
 `))
 	}
 	for _, r := range both {
-		var at struct {
-			Listen    string `json:"listen"`
-			OpsListen string `json:"ops_listen"`
-		}
-		if err := json.Unmarshal([]byte(r.err.line(t, r.ended, `"ops_listen"`)), &at); err != nil {
-			t.Fatal(err)
-		}
-		r.url, r.ops = "http://"+at.Listen, "http://"+at.OpsListen
+		r.url, r.ops = r.urls(t)
 	}
-	timetest.Eventually(t, "each replica knows the other", func() bool {
-		for _, r := range both {
-			if _, text := fetch(t, r.ops+"/metrics"); !strings.Contains(text, "\ngateway_replicas 2\n") {
-				return false
-			}
-		}
-		return true
-	})
+	knowEachOther(t, p.one.ops, p.other.ops)
 	return p
 }
 

@@ -34,6 +34,13 @@ func (c command) addresses(t *testing.T) (at addresses) {
 	return at
 }
 
+// urls are those of the port for callers and of the one for operators.
+func (c command) urls(t *testing.T) (callers, operators string) {
+	t.Helper()
+	at := c.addresses(t)
+	return "http://" + at.Listen, "http://" + at.OpsListen
+}
+
 // TestServeDrains: a gateway that is stopped first reports it, and serves on.
 func TestServeDrains(t *testing.T) {
 	t.Parallel()

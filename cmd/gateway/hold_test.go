@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -89,14 +88,7 @@ type heldReplica struct {
 func (s *heldServed) serve(t *testing.T, i int) heldReplica {
 	t.Helper()
 	r := heldReplica{command: start(t, "serve", "--config", s.configs[i]), of: s}
-	var at struct {
-		Listen    string `json:"listen"`
-		OpsListen string `json:"ops_listen"`
-	}
-	if err := json.Unmarshal([]byte(r.err.line(t, r.ended, `"ops_listen"`)), &at); err != nil {
-		t.Fatal(err)
-	}
-	r.url, r.ops = "http://"+at.Listen, "http://"+at.OpsListen
+	r.url, r.ops = r.urls(t)
 	return r
 }
 

@@ -82,14 +82,7 @@ type leasingRun struct {
 func (s *leasingServed) serve(t *testing.T) leasingRun {
 	t.Helper()
 	r := leasingRun{command: start(t, "serve", "--config", s.config), of: s}
-	var at struct {
-		Listen    string `json:"listen"`
-		OpsListen string `json:"ops_listen"`
-	}
-	if err := json.Unmarshal([]byte(r.err.line(t, r.ended, `"ops_listen"`)), &at); err != nil {
-		t.Fatal(err)
-	}
-	r.url, r.ops = "http://"+at.Listen, "http://"+at.OpsListen
+	r.url, r.ops = r.urls(t)
 	return r
 }
 

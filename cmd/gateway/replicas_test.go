@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -84,24 +83,24 @@ upstream:
 		*is = r
 	}
 	for _, r := range []*replica{p.a, p.b} {
-		var at struct {
-			Listen    string `json:"listen"`
-			OpsListen string `json:"ops_listen"`
-		}
-		if err := json.Unmarshal([]byte(r.err.line(t, r.ended, `"ops_listen"`)), &at); err != nil {
-			t.Fatal(err)
-		}
-		r.url, r.ops = "http://"+at.Listen, "http://"+at.OpsListen
+		r.url, r.ops = r.urls(t)
 	}
+	knowEachOther(t, p.a.ops, p.b.ops)
+	return p
+}
+
+// knowEachOther waits until each of two replicas knows the other, by what they tell
+// operators.
+func knowEachOther(t *testing.T, operators ...string) {
+	t.Helper()
 	timetest.Eventually(t, "each replica knows the other", func() bool {
-		for _, r := range []*replica{p.a, p.b} {
-			if _, text := fetch(t, r.ops+"/metrics"); !strings.Contains(text, "\ngateway_replicas 2\n") {
+		for _, url := range operators {
+			if _, text := fetch(t, url+"/metrics"); !strings.Contains(text, "\ngateway_replicas 2\n") {
 				return false
 			}
 		}
 		return true
 	})
-	return p
 }
 
 // gateway runs a command as a caller against a replica, and returns what it printed.

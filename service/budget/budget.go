@@ -62,16 +62,22 @@ func (s service) getBudget(ctx context.Context, _ admission.Permit, _ *controlv1
 	if s.Budget == nil {
 		return nil, errNotPaced()
 	}
-	answer := &controlv1.GetBudgetResponse{}
+	answer := new(controlv1.GetBudgetResponse)
+	answer.Organization, answer.Buckets, answer.Shared = s.buckets(ctx)
+	return answer, nil
+}
+
+// buckets are the organization's, and the others; shared says that all replicas count
+// together.
+func (s service) buckets(ctx context.Context) (organization *controlv1.BudgetBucket, others []*controlv1.BudgetBucket, shared bool) {
 	for i, state := range s.Budget.Snapshot(ctx) {
-		b := describeBucket(state)
 		if i == 0 {
-			answer.Organization, answer.Shared = b, state.Shared
+			organization, shared = describeBucket(state), state.Shared
 			continue
 		}
-		answer.Buckets = append(answer.Buckets, b)
+		others = append(others, describeBucket(state))
 	}
-	return answer, nil
+	return organization, others, shared
 }
 
 func describeBucket(s pace.BucketState) *controlv1.BudgetBucket {

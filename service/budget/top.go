@@ -47,15 +47,8 @@ func (s service) ownTop(ctx context.Context, _ []byte) ([]byte, error) {
 	if s.Budget == nil {
 		return nil, errNotPaced()
 	}
-	own := &controlv1.GetTopResponse{}
-	for i, state := range s.Budget.Snapshot(ctx) {
-		b := describeBucket(state)
-		if i == 0 {
-			own.Organization, own.Shared = b, state.Shared
-			continue
-		}
-		own.Buckets = append(own.Buckets, b)
-	}
+	own := new(controlv1.GetTopResponse)
+	own.Organization, own.Buckets, own.Shared = s.buckets(ctx)
 	for _, load := range s.Spending.Snapshot() {
 		own.Callers = append(own.Callers, describeLoad(load))
 	}

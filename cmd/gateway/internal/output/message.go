@@ -28,16 +28,7 @@ func Whole(w io.Writer, format Format, answer proto.Message) error {
 	if err != nil {
 		return err
 	}
-	if format == YAML {
-		return asYAML(w, text)
-	}
-	var lines bytes.Buffer
-	if err := json.Indent(&lines, text, "", "  "); err != nil {
-		return err
-	}
-	lines.WriteByte('\n')
-	_, err = w.Write(lines.Bytes())
-	return err
+	return document(w, format, text)
 }
 
 // One writes one of many messages: a line of JSON, or a document of YAML among others.
@@ -62,6 +53,11 @@ func Value(w io.Writer, format Format, value any) error {
 	if err != nil {
 		return err
 	}
+	return document(w, format, text)
+}
+
+// document writes JSON over several lines, or as YAML.
+func document(w io.Writer, format Format, text []byte) error {
 	if format == YAML {
 		return asYAML(w, text)
 	}
@@ -70,7 +66,7 @@ func Value(w io.Writer, format Format, value any) error {
 		return err
 	}
 	lines.WriteByte('\n')
-	_, err = w.Write(lines.Bytes())
+	_, err := w.Write(lines.Bytes())
 	return err
 }
 
