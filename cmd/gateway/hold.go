@@ -1,19 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/dial"
+	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 )
@@ -87,7 +85,7 @@ func (c *holdReleaseCommand) Run(ctx context.Context, std streams) error {
 		if c.Format == "json" {
 			return c.print(std.out, answer)
 		}
-		_, err = fmt.Fprintf(std.out, "%s may call again; every replica knows it within two seconds\n", printable(c.Caller))
+		_, err = fmt.Fprintf(std.out, "%s may call again; every replica knows it within two seconds\n", output.Printable(c.Caller))
 		return err
 	})
 }
@@ -107,36 +105,17 @@ func (f holdFlags) call(ctx context.Context, do func(context.Context, controlv1c
 // print shows an answer, or the holds that it has.
 func (f holdFlags) print(out io.Writer, answer proto.Message, holds ...*controlv1.Hold) error {
 	if f.Format == "json" {
-		data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(answer)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(out, string(data))
-		return err
+		return output.One(out, output.JSON, answer)
 	}
 	if len(holds) == 0 {
 		_, err := fmt.Fprintln(out, "no caller is held")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "CALLER\tHELD BY\tSINCE\tUNTIL\tREASON") // Flush returns the error.
+	table := output.NewTable(out, output.Width(out), "CALLER", "HELD BY", "SINCE", "UNTIL", "REASON")
 	for _, h := range holds {
-		until := clock(h.GetEndsAt())
-		if until == "" {
-			until = "released"
+		if err := table.Row(h.GetCaller(), h.GetCreatedBy(), clock(h.GetCreatedAt()), cmp.Or(clock(h.GetEndsAt()), "released"), h.GetReason()); err != nil {
+			return err
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(h.GetCaller()), printable(h.GetCreatedBy()), clock(h.GetCreatedAt()), until, printable(h.GetReason()))
 	}
-	return table.Flush()
-}
-
-// printable is a text of somebody else for a terminal: what is not printed there is
-// replaced.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, text)
+	return table.Close()
 }
