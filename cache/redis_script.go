@@ -39,7 +39,8 @@ local function server_id() return redis.call('INFO', 'server'):match('run_id:(%x
 
 -- begin_epoch makes all entries invalid, and returns the new epoch; nothing if it had
 -- to drop the hash instead. The memories of replicas may have what the old epoch
--- should not have had; they have nothing of a hash that was lost or never there.
+-- should not have had; of a hash that was lost or never there they have nothing that
+-- they should not have, as long as there is no other invalidation.
 local function begin_epoch(old, fresh, channel, sender)
 	if old and fresh <= old then fresh = successor(old) end
 	local done = redis.pcall('HSET', KEYS[1], 'e', fresh, 'r', server_id())
@@ -99,7 +100,7 @@ return {epoch}
 //
 // It returns the epoch and the new generations, or nothing if it had to drop the
 // hash: Redis is out of memory, and an invalidation must not be lost. Without an
-// epoch, all entries are invalid.
+// epoch, all entries are invalid. Whatever it returns, it has told the other replicas.
 const scriptMove = scriptEpoch + `
 local op, token, channel, sender = ARGV[1], ARGV[4], ARGV[6], ARGV[7]
 local time = redis.call('TIME')
@@ -113,7 +114,11 @@ local states = redis.call('HMGET', KEYS[1], unpack(fields))
 local epoch = states[1]
 if not epoch or epoch < ARGV[3] then
 	epoch = begin_epoch(epoch, ARGV[2], channel, sender)
-	if not epoch then return {} end -- if
+	if not epoch then
+		-- The memories of replicas may have answers that Redis never knew of.
+		redis.call('PUBLISH', channel, sender .. ' *')
+		return {}
+	end -- if
 end
 
 local set, reply, message = {'e', epoch}, {epoch}, {sender, epoch}

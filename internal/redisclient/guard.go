@@ -79,8 +79,10 @@ func (g *Guard) Available() bool { return g.breaker.State() == gobreaker.StateCl
 
 // Call runs f with a deadline, unless the breaker is open: then the error is
 // [ErrOpen]. A caller that left does not count as a failure of Redis, and one that
-// leaves during the call does not end it: it is over at its deadline. The error has no
-// more of a reply than its kind.
+// leaves during the call does not end it: it is over at its deadline. Nor does a Redis
+// without memory count that said so in time: it still does all that needs none, and
+// an invalidation that it was not asked for would be late. The error has no more of a
+// reply than its kind.
 //
 // Connections need no care here: go-redis gives up one on which a read or write
 // timed out or was cut off by the end of a context, and so never takes a late
@@ -98,13 +100,17 @@ func (g *Guard) Call(ctx context.Context, f func(context.Context) error) error {
 	timed, cancel := bounded(ctx, began.Add(g.callTimeout))
 	defer cancel()
 	err = f(timed)
+	var slow error
+	if g.slowCall > 0 && time.Since(began) > g.slowCall {
+		slow = errSlow
+	}
 	switch {
 	case err == nil:
-		if g.slowCall > 0 && time.Since(began) > g.slowCall {
-			err = errSlow
-		}
-		done(err)
+		done(slow)
 		return nil
+	case outOfMemory(err):
+		done(slow)
+		return WithoutReply(err)
 	case left(ctx):
 		done(errCallerLeft)
 		return cmp.Or(ctx.Err(), context.DeadlineExceeded)
@@ -129,6 +135,12 @@ func bounded(ctx context.Context, deadline time.Time) (context.Context, context.
 func left(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || (ok && !time.Now().Before(deadline))
+}
+
+// outOfMemory tells whether Redis refused a command for want of memory alone.
+func outOfMemory(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && strings.HasPrefix(reply.Error(), "OOM ")
 }
 
 // WithoutReply reduces an error reply to its kind, "OOM" or "NOPERM": some

@@ -84,6 +84,8 @@ func TestGuardOpensAfterFailuresInARow(t *testing.T) {
 		"slow":             {GuardOptions{}, take(9 * time.Millisecond), true},
 		"not slow":         {GuardOptions{}, take(7 * time.Millisecond), false},
 		"slow by option":   {GuardOptions{SlowCall: time.Millisecond}, take(2 * time.Millisecond), true},
+		"full":             {GuardOptions{}, fail(replyError("OOM command not allowed")), false},
+		"loading":          {GuardOptions{}, fail(replyError("LOADING the data")), true},
 		"slow by no means": {GuardOptions{SlowCall: NeverSlow}, take(39 * time.Millisecond), false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/grpc/test/bufconn"
-
 	"github.com/admin-gateway/admin-gateway/internal/conntest"
 	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/httpdoor"
@@ -234,7 +232,7 @@ func TestFirstCallIsDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const due = 10 * time.Second
-		l := bufconn.Listen(64 << 10)
+		l := conntest.NewPipes()
 		serveOn(t, l, authenticating(hello), httpdoor.Options{ReadHeaderTimeout: due})
 		connect := func() line {
 			conn, err := l.Dial()

@@ -81,7 +81,7 @@ func emptiedRedis() Scenario {
 func fullRedis() Scenario {
 	return Scenario{
 		Name: "FullRedis", About: "a Redis without room gives no answer from before",
-		Options: ClusterOptions{Registers: 1}, Bound: Calm,
+		Options: ClusterOptions{Registers: 1}, Bound: Calm, Undisturbed: []int{0, 1, 2},
 		Run: func(ctx context.Context, c *Cluster) error {
 			register := Register(0)
 			if err := c.stored(ctx, register, c.Replicas...); err != nil {
