@@ -11,21 +11,21 @@ import (
 // still strike after it was taken back: net/http ends its read ahead by a deadline that
 // is over, which then ended the connection now and then.)
 type Pipes struct {
-	dialed chan net.Conn
+	dials chan net.Conn
 	once   sync.Once
 	closed chan struct{}
 }
 
 // NewPipes returns a listener. Its user closes it.
 func NewPipes() *Pipes {
-	return &Pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
+	return &Pipes{dials: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 // Dial connects, once the server accepts. The error is [net.ErrClosed].
 func (p *Pipes) Dial() (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case p.dialed <- server:
+	case p.dials <- server:
 		return client, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
@@ -35,7 +35,7 @@ func (p *Pipes) Dial() (net.Conn, error) {
 // Accept implements [net.Listener].
 func (p *Pipes) Accept() (net.Conn, error) {
 	select {
-	case c := <-p.dialed:
+	case c := <-p.dials:
 		return c, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
@@ -51,7 +51,11 @@ func (p *Pipes) Close() error {
 // Addr implements [net.Listener].
 func (p *Pipes) Addr() net.Addr { return pipeAddr{} }
 
+// pipeAddr is the address of all pipes.
 type pipeAddr struct{}
 
+// Network implements [net.Addr].
 func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
+
+// String implements [net.Addr].
+func (pipeAddr) String() string { return "pipe" }
