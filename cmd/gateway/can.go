@@ -17,14 +17,21 @@ type policyFlags struct {
 	Config string `help:"Path of gateway.yaml." placeholder:"FILE" type:"existingfile"`
 }
 
+// load reads config and policy.
 func (f policyFlags) load(std streams) (*build.Catalog, *callers.Set, error) {
+	_, catalog, set, err := f.open(std)
+	return catalog, set, err
+}
+
+// open is load, with the config.
+func (f policyFlags) open(std streams) (openedConfig, *build.Catalog, *callers.Set, error) {
 	conf, err := openConfig(f.Config, std)
 	if err != nil {
-		return nil, nil, err
+		return openedConfig{}, nil, nil, err
 	}
 	conf.unknown.Warn(std.err)
 	catalog, set, err := build.Check(conf.Config)
-	return catalog, set, conf.places.Locate(err)
+	return conf, catalog, set, conf.places.Locate(err)
 }
 
 type canCommand struct {

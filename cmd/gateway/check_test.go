@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestCan: the answer, the grant that gave it, and the exit code.
@@ -53,7 +54,7 @@ func TestCanKnowsTheCaller(t *testing.T) {
 	policy := writeFile(t, "policy.yaml", `
 callers:
   - name: search-bot
-    authenticate: [{dns_san: a.example}]
+    authenticate: [{token_sha256: 7897040ca114f88695a8b3ce622533dbc60016ac70a476ee58bc9b29ce09cdf7}]
     labels: {team: search}
     grants:
       - permissions: [projects.update]
@@ -72,8 +73,13 @@ callers:
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	_, policy := readersPolicy(t)
-	doubtful := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{dns_san: a.example}]\n    labels: {team: a}\n    grants:\n      - permissions: [projects.service_accounts.create]\n        when: >-\n          caller.labels.team == \"a\" && request.expires_in_seconds < 5\n")
-	bad := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{dns_san: a.example}]\n    grants: [{permissions: [projects.reed]}]\n")
+	doubtful := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{token_sha256: 7897040ca114f88695a8b3ce622533dbc60016ac70a476ee58bc9b29ce09cdf7}]\n    labels: {team: a}\n    grants:\n      - permissions: [projects.service_accounts.create]\n        when: >-\n          caller.labels.team == \"a\" && request.expires_in_seconds < 5\n")
+	bad := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{token_sha256: 7897040ca114f88695a8b3ce622533dbc60016ac70a476ee58bc9b29ce09cdf7}]\n    grants: [{permissions: [projects.reed]}]\n")
+	until := func(end time.Time) string {
+		return writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{token_sha256: 7897040ca114f88695a8b3ce622533dbc60016ac70a476ee58bc9b29ce09cdf7, expires: "+end.UTC().Format(time.RFC3339)+"}]\n    grants: [{permissions: [projects.read]}]\n")
+	}
+	expired, soon := until(time.Now().Add(-time.Hour)), until(time.Now().Add(24*time.Hour))
+	certified := writeFile(t, "policy.yaml", "callers:\n  - name: a\n    authenticate: [{spiffe_id: \"spiffe://example.org/a\"}]\n    grants: [{permissions: [projects.read]}]\n")
 	for name, test := range map[string]struct {
 		config string
 		code   int
@@ -84,9 +90,13 @@ func TestCheck(t *testing.T) {
 			"policy: " + doubtful, 0,
 			"warning: " + doubtful + ":7:15: when: line 1, column 37: request.expires_in_seconds need not be there for ProjectServiceAccountService/CreateProjectServiceAccount: a call without it is not granted; ask has() first where that is not meant\nconfig and policy are good; callers: 1\n",
 		},
-		"bad policy": {"policy: " + bad, 1, bad + ":4:29: "},
-		"bad config": {"polizy: " + policy, 1, "gateway.yaml:1:1: "},
-		"bad ids":    {"policy: " + policy + "\nupstream: {admin_key: {env: K}, id_characters: '_ '}", 1, "config key upstream.id_characters: ' ' cannot be"},
+		"bad policy":                        {"policy: " + bad, 1, bad + ":4:29: "},
+		"an expired token":                  {"policy: " + expired, 1, expired + ":3:110: expires: the token has expired"},
+		"a token that expires soon":         {"policy: " + soon, 0, "warning: " + soon + ":3:110: expires: the token expires on "},
+		"names in certificates, and no TLS": {"policy: " + certified, 1, certified + ":3:32: spiffe_id: no caller can show a certificate"},
+		"names in certificates":             {"policy: " + certified + "\ntls: {cert_file: tls.crt, key_file: tls.key, client_ca_file: ca.crt}", 0, "config and policy are good"},
+		"bad config":                        {"polizy: " + policy, 1, "gateway.yaml:1:1: "},
+		"bad ids":                           {"policy: " + policy + "\nupstream: {admin_key: {env: K}, id_characters: '_ '}", 1, "config key upstream.id_characters: ' ' cannot be"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

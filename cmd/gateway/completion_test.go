@@ -44,10 +44,10 @@ func writePolicy(t *testing.T) string {
   - {name: search, project: proj_a, service_account: search, scopes: [api.model.request], ttl: 1h, max_ttl: 24h}
 callers:
   - name: billing
-    authenticate: [{dns_san: billing.example}]
+    authenticate: [{token_sha256: 7897040ca114f88695a8b3ce622533dbc60016ac70a476ee58bc9b29ce09cdf7}]
     grants: [{permissions: [costs.read]}]
   - name: batch
-    authenticate: [{dns_san: batch.example}]
+    authenticate: [{token_sha256: 8897040ca114f88695a8b3ce622533dbc60016ac70a476ee58bc9b29ce09cdf7}]
     grants: [{permissions: [projects.read]}]
 `)
 	return write("gateway.yaml", "policy: "+policy+"\nupstream:\n  admin_key: {file: "+write("key", sandbox.DefaultAdminKey)+"}\n  budget: "+plenty+"\n")

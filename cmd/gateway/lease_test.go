@@ -221,7 +221,7 @@ func TestExampleOfLeases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := writeFile(t, "gateway.yaml", "policy: "+policy+"\nupstream: {admin_key: {env: OPENAI_ADMIN_KEY}}\nleases: {path: leases.db}\n")
+	config := writeFile(t, "gateway.yaml", "policy: "+policy+"\nupstream: {admin_key: {env: OPENAI_ADMIN_KEY}}\nleases: {path: leases.db}\ntls: {cert_file: tls.crt, key_file: tls.key, client_ca_file: callers.crt}\n")
 	for _, tt := range []struct {
 		caller, rpc, request string
 		code                 int

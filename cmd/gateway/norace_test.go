@@ -3,3 +3,6 @@
 package main
 
 const raceHeap = 0
+
+// raceSpares is how many calls of a neighbour an attack is spared.
+const raceSpares = 0

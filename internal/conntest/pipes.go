@@ -11,7 +11,7 @@ import (
 // still strike after it was taken back: net/http ends its read ahead by a deadline that
 // is over, which then ended the connection now and then.)
 type Pipes struct {
-	dials chan net.Conn
+	dials  chan net.Conn
 	once   sync.Once
 	closed chan struct{}
 }

@@ -1,7 +1,6 @@
 package redisledger
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -79,7 +78,7 @@ func Open(ctx context.Context, client redis.UniversalClient, o Options) (*Ledger
 	if o.form.schema == 0 {
 		o.form = thisForm()
 	}
-	prefix := redisclient.KeyPrefix(cmp.Or(o.Prefix, redisclient.DefaultPrefix), o.Organization) + "lease:"
+	prefix := keyPrefix(o)
 	l := &Ledger{
 		client: client,
 		guard: redisclient.NewGuard(redisclient.GuardOptions{

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/internal/layout"
@@ -79,15 +80,15 @@ func TestFindings(t *testing.T) {
 	for name, test := range map[string]struct {
 		config map[string]string
 		rules  string
-		want   [3]Level
+		want   [3]redisclient.Level
 	}{
-		"as it should be":     {map[string]string{"maxmemory-policy": "noeviction", "appendonly": "yes"}, "", [3]Level{Good, Good, Good}},
-		"no persistence":      {map[string]string{"maxmemory-policy": "noeviction"}, "", [3]Level{Good, Risky, Good}},
-		"snapshots":           {map[string]string{"save": "60 1"}, "", [3]Level{Good, Risky, Good}},
-		"evicts":              {map[string]string{"maxmemory-policy": "allkeys-lru"}, "", [3]Level{Risky, Risky, Good}},
-		"evicts what expires": {map[string]string{"maxmemory-policy": "volatile-ttl"}, "", [3]Level{Good, Risky, Good}},
-		"no CONFIG":           {nil, "-config", [3]Level{Good, Unknown, Good}},
-		"no CONFIG nor INFO":  {nil, "-config -info", [3]Level{Unknown, Unknown, Unknown}},
+		"as it should be":     {map[string]string{"maxmemory-policy": "noeviction", "appendonly": "yes"}, "", [3]redisclient.Level{redisclient.Good, redisclient.Good, redisclient.Good}},
+		"no persistence":      {map[string]string{"maxmemory-policy": "noeviction"}, "", [3]redisclient.Level{redisclient.Good, redisclient.Risky, redisclient.Good}},
+		"snapshots":           {map[string]string{"save": "60 1"}, "", [3]redisclient.Level{redisclient.Good, redisclient.Risky, redisclient.Good}},
+		"evicts":              {map[string]string{"maxmemory-policy": "allkeys-lru"}, "", [3]redisclient.Level{redisclient.Risky, redisclient.Risky, redisclient.Good}},
+		"evicts what expires": {map[string]string{"maxmemory-policy": "volatile-ttl"}, "", [3]redisclient.Level{redisclient.Good, redisclient.Risky, redisclient.Good}},
+		"no CONFIG":           {nil, "-config", [3]redisclient.Level{redisclient.Good, redisclient.Unknown, redisclient.Good}},
+		"no CONFIG nor INFO":  {nil, "-config -info", [3]redisclient.Level{redisclient.Unknown, redisclient.Unknown, redisclient.Unknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

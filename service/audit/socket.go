@@ -33,6 +33,15 @@ func ParseAddress(path string) (Address, bool, error) {
 	return Address{}, false, nil
 }
 
+// Reach connects to the collector once, and hangs up.
+func (a Address) Reach(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, a.network, a.address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
 // open connects to the collector. A new connection is in the middle of no line.
 func (a Address) open(_ string, _ bool, patience time.Duration) (s stream, torn bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -38,6 +38,16 @@ type Issuer struct {
 	TokenFile string
 }
 
+// CountKeys fetches the keys of the issuer once, as an [Authenticator] does, and returns
+// how many there are that verify tokens. The error has no secret.
+func (i Issuer) CountKeys(ctx context.Context) (int, error) {
+	if err := i.check(); err != nil {
+		return 0, err
+	}
+	keys, err := (&fetcher{issuer: i}).keys(ctx)
+	return len(keys), err
+}
+
 // algorithms are all those that may be allowed: asymmetric ones. With a
 // symmetric one, a public key would do for a secret.
 var algorithms = []string{

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 	"github.com/admin-gateway/admin-gateway/service/authn"
@@ -78,6 +79,9 @@ type compiler struct {
 	table  *authn.TableBuilder
 	policy *authz.Compiler
 	faults []error
+
+	noCertificates bool
+	now            time.Time
 }
 
 func newCompiler(doc *strictyaml.Document, entries []roleEntry, rules Rules) (*compiler, error) {
@@ -85,6 +89,8 @@ func newCompiler(doc *strictyaml.Document, entries []roleEntry, rules Rules) (*c
 		doc:   doc,
 		set:   &Set{bounds: make(map[string]*bounds), inForce: newForce()},
 		table: authn.NewTableBuilder(rules.Issuers),
+
+		noCertificates: rules.NoCertificates, now: time.Now(),
 	}
 	set, known, faults := compileRoles(doc, entries)
 	c.set.roles = set
@@ -102,6 +108,7 @@ func (c *compiler) fault(faults ...error) {
 func (c *compiler) add(i int, entry *callerEntry) {
 	c.table.Add(authn.Caller{Name: entry.Name, Credentials: entry.credentials()})
 	c.policy.Add(authz.Caller{Name: entry.Name, Labels: entry.Labels, Grants: grants(entry.Grants), Denies: grants(entry.Denies)})
+	c.lookAtCredentials(i, entry.Authenticate)
 	c.fault(labelFaults(c.doc, i, entry.Labels)...)
 	c.fault(emptyConditions(c.doc, i, "grants", entry.Grants)...)
 	c.fault(emptyConditions(c.doc, i, "denies", entry.Denies)...)
@@ -118,6 +125,45 @@ func (c *compiler) add(i int, entry *callerEntry) {
 	}
 	c.set.names = append(c.set.names, entry.Name)
 	c.set.bounds[entry.Name] = &bounds{limits: limits, leases: leases}
+}
+
+// soon is how long before its end a token is worth a warning.
+const soon = 14 * 24 * time.Hour
+
+// lookAtCredentials finds those that nobody can authenticate with: because no caller can
+// show a certificate, or because the token has expired, which is no fault, or a gateway
+// would refuse to start one day because nobody has changed anything.
+func (c *compiler) lookAtCredentials(caller int, entries []credentialEntry) {
+	for i, e := range entries {
+		at := func(text string, path ...any) error {
+			return c.doc.Fault(text, append([]any{"callers", caller, "authenticate", i}, path...)...)
+		}
+		if field := e.certificateField(); field != "" && c.noCertificates {
+			c.fault(at(field+": no caller can show a certificate: set tls.client_ca_file or tls.spiffe_socket in the config", field))
+		}
+		left := e.Expires.Sub(c.now)
+		switch {
+		case e.Expires.IsZero() || left >= soon:
+		case left <= 0 && len(c.set.expired) < maxFaults:
+			c.set.expired = append(c.set.expired, at("expires: the token has expired: nobody can authenticate with it any more", "expires"))
+		case left > 0 && len(c.set.warnings) < maxFaults:
+			c.set.warnings = append(c.set.warnings, at(fmt.Sprintf("expires: the token expires on %s", e.Expires.UTC().Format(time.DateOnly)), "expires"))
+		}
+	}
+}
+
+// certificateField is the field of a credential that is a name in a certificate; "" for
+// another one.
+func (e *credentialEntry) certificateField() string {
+	switch {
+	case e.SPIFFEID != "":
+		return "spiffe_id"
+	case e.URISAN != "":
+		return "uri_san"
+	case e.DNSSAN != "":
+		return "dns_san"
+	}
+	return ""
 }
 
 // finish returns the set, or the faults.

@@ -57,6 +57,9 @@ type Rules struct {
 	Methods *authz.Methods
 	// Issuers are the URLs of the issuers whose JWTs are accepted.
 	Issuers []string
+	// NoCertificates says that no caller can show a certificate: a credential that is the
+	// name in one is a fault.
+	NoCertificates bool
 }
 
 func (c *callerEntry) credentials() []authn.Credential {

@@ -18,6 +18,7 @@ type Set struct {
 	Policy *authz.Policy
 
 	warnings []error
+	expired  []error
 	names    []string
 	bounds   map[string]*bounds
 	inForce  force
@@ -61,6 +62,10 @@ func (s *Set) Limits(caller string) Limits {
 // hundred of them, each with file, line and column ([strictyaml.Error]). They change
 // nothing.
 func (s *Set) Warnings() []error { return s.warnings }
+
+// Expired are the tokens that had expired when the policy was compiled, the first hundred
+// of them, as Warnings are. A policy with them is in force all the same.
+func (s *Set) Expired() []error { return s.expired }
 
 // Callers are the names, in the order of the file. The slice is the set's own: it is not
 // changed.

@@ -89,7 +89,7 @@ func TestBudgetHoldsAndIsUsed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPacer(t, Options{Organization: roomy, Default: limit})
 				m := newModel(0, time.Minute)
-				calls := min(int(20*limit.Calls), 3000)
+				calls := min(int(20*limit.Calls), mostCalls)
 				start := time.Now()
 				var all sync.WaitGroup
 				for i := range calls {

@@ -31,7 +31,10 @@ func openAccess(opened *closers, conf config.Config, catalog *Catalog, fixed fun
 		return nil, config.AtKey("authn.issuers", err)
 	}
 	opened.add(authenticator)
-	rules := callers.Rules{Methods: catalog.Access(), Issuers: issuerURLs(conf.Authn)}
+	rules := callers.Rules{
+		Methods: catalog.Access(), Issuers: issuerURLs(conf.Authn),
+		NoCertificates: conf.TLS.ClientCAFile == "" && conf.TLS.SPIFFESocket == "",
+	}
 	if fixed != nil {
 		set, err := fixed(rules)
 		if err != nil {

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/lease"
-	"github.com/admin-gateway/admin-gateway/lease/redisledger"
 )
 
 // The defaults of what a ledger is configured with.
@@ -163,7 +163,7 @@ func (l *Late) look(ctx context.Context) {
 		return
 	}
 	looked, ok := (*inner).(interface {
-		Findings(ctx context.Context) ([]redisledger.Finding, error)
+		Findings(ctx context.Context) ([]redisclient.Finding, error)
 	})
 	if !ok {
 		return
@@ -178,15 +178,15 @@ func (l *Late) look(ctx context.Context) {
 }
 
 // found takes note of findings, and logs them when they are others than before.
-func (l *Late) found(ctx context.Context, findings []redisledger.Finding) {
+func (l *Late) found(ctx context.Context, findings []redisclient.Finding) {
 	var risky, unknown []string
 	for _, f := range findings {
 		switch f.Level {
-		case redisledger.Risky:
+		case redisclient.Risky:
 			risky = append(risky, f.Text)
-		case redisledger.Unknown:
+		case redisclient.Unknown:
 			unknown = append(unknown, f.Text)
-		case redisledger.Good:
+		case redisclient.Good:
 		}
 	}
 	text := ""

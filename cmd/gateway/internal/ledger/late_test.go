@@ -15,11 +15,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/internal/redisclient"
 	"github.com/admin-gateway/admin-gateway/internal/timetest"
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/fileledger"
 	"github.com/admin-gateway/admin-gateway/lease/ledgertest"
-	"github.com/admin-gateway/admin-gateway/lease/redisledger"
 )
 
 // TestLateIsALedger: whatever a ledger promises holds through Late.
@@ -55,7 +55,7 @@ func TestLateIsALedger(t *testing.T) {
 type state struct {
 	ready       error // why it cannot be opened
 	err         error // of its calls
-	findings    []redisledger.Finding
+	findings    []redisclient.Finding
 	unavailable bool
 }
 
@@ -83,7 +83,7 @@ func (f *fake) now() state {
 
 func (f *fake) Counts(context.Context) ([]lease.Count, error) { return nil, f.now().err }
 
-func (f *fake) Findings(context.Context) ([]redisledger.Finding, error) { return f.now().findings, nil }
+func (f *fake) Findings(context.Context) ([]redisclient.Finding, error) { return f.now().findings, nil }
 
 func (f *fake) Available() bool { return !f.now().unavailable }
 
@@ -159,9 +159,9 @@ func TestDegraded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := new(fake)
-		o.is.findings = []redisledger.Finding{
-			{Name: "eviction", Level: redisledger.Risky, Text: "Redis evicts leases."},
-			{Name: "persistence", Level: redisledger.Unknown, Text: "Redis does not tell."},
+		o.is.findings = []redisclient.Finding{
+			{Name: "eviction", Level: redisclient.Risky, Text: "Redis evicts leases."},
+			{Name: "persistence", Level: redisclient.Unknown, Text: "Redis does not tell."},
 		}
 		late, err := Open(t.Context(), o.options())
 		if err != nil {
