@@ -75,7 +75,7 @@ func TestCheckDeep(t *testing.T) {
 			code, text, findings := d.run(t)
 			has := func(level diagnose.Level, key string) (found bool) {
 				for _, f := range findings {
-					found = found || f.Level == level && (f.Key == key || key == "")
+					found = found || !strings.Contains(f.Text, slowness) && f.Level == level && (f.Key == key || key == "")
 				}
 				return found
 			}
@@ -97,6 +97,9 @@ func TestCheckDeep(t *testing.T) {
 		})
 	}
 }
+
+// slowness is in what is said of a machine that does too much else.
+const slowness = "an answer took"
 
 // deepCheck is a config with all that can be looked at, its surroundings, and what is put
 // in the place of its words.
@@ -236,7 +239,7 @@ func TestCheckDeepForPeople(t *testing.T) {
 	}
 	for line := range strings.Lines(out.String()) {
 		fields := strings.Fields(line)
-		if len(fields) < 3 || fields[0] != string(diagnose.OK) || output.Printable(line[:len(line)-1]) != line[:len(line)-1] {
+		if len(fields) < 3 || fields[0] != string(diagnose.OK) && !strings.Contains(line, slowness) || output.Printable(line[:len(line)-1]) != line[:len(line)-1] {
 			t.Errorf("line %q", line)
 		}
 	}

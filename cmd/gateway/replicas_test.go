@@ -218,6 +218,11 @@ func TestTopOfAllReplicas(t *testing.T) {
 func TestStatusOfAllReplicas(t *testing.T) {
 	t.Parallel()
 	p := newReplicaPair(t)
+	for range 4 {
+		if code, _, errs := p.gateway(t, p.b, "bob", "call", "UserService/ListUsers"); code != 0 {
+			t.Fatal(errs)
+		}
+	}
 	var status controlv1.GetStatusResponse
 	if code := p.answer(t, p.a, &status, "status"); code != 0 || len(status.GetReplicas()) != 2 || status.GetPoliciesDiffer() || status.GetVersionsDiffer() {
 		t.Fatalf("%d %v", code, &status)
@@ -225,6 +230,9 @@ func TestStatusOfAllReplicas(t *testing.T) {
 	for _, r := range status.GetReplicas() {
 		if !r.GetReady() || r.GetPolicy().GetCallers() != 3 || len(r.GetPolicy().GetSha256()) != 64 || r.GetGoVersion() == "" || r.GetStartedAt() == nil || len(r.GetConditions()) < 5 {
 			t.Errorf("%v", r)
+		}
+		if c := r.GetCache(); r.GetAnswering() && c.GetReads() != 0 || !r.GetAnswering() && (c.GetReads() != 4 || c.GetStored() != 3) {
+			t.Errorf("the cache of %s: %v", r.GetName(), c)
 		}
 	}
 	good, err := os.ReadFile(p.b.policy)

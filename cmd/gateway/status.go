@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,10 +51,10 @@ func well(answer *controlv1.GetStatusResponse) bool {
 }
 
 func statusTable(t *tableWriter, answer *controlv1.GetStatusResponse) {
-	t.row("REPLICA", "STATE", "VERSION", "COMMIT", "UP SINCE", "POLICY", "LOADED", "CALLERS")
+	t.row("REPLICA", "STATE", "VERSION", "COMMIT", "UP SINCE", "POLICY", "LOADED", "CALLERS", "FROM CACHE")
 	for _, r := range answer.GetReplicas() {
 		t.row(r.GetName(), stateOfReplica(r), r.GetVersion(), short(r.GetCommit()), instant(r.GetStartedAt()),
-			short(r.GetPolicy().GetSha256()), instant(r.GetPolicy().GetLoadedAt()), r.GetPolicy().GetCallers())
+			short(r.GetPolicy().GetSha256()), instant(r.GetPolicy().GetLoadedAt()), r.GetPolicy().GetCallers(), fromCache(r.GetCache()))
 	}
 	for _, r := range answer.GetReplicas() {
 		for _, condition := range r.GetConditions() {
@@ -72,6 +73,15 @@ func statusTable(t *tableWriter, answer *controlv1.GetStatusResponse) {
 		t.line("! the replicas are different builds")
 	}
 	t.missing(answer.GetMissingReplicas(), answer.GetUnknownReplicas())
+}
+
+// fromCache is the part of the reads that were answered from the cache; "" before there
+// was one.
+func fromCache(c *controlv1.CacheStatus) string {
+	if c.GetReads() == 0 {
+		return ""
+	}
+	return strconv.FormatInt(100*c.GetStored()/c.GetReads(), 10) + "%"
 }
 
 func stateOfReplica(r *controlv1.ReplicaStatus) string {

@@ -160,8 +160,10 @@ func TestCluster(t *testing.T) {
 	}
 	for _, r := range all {
 		r.see(t, 2)
-		if got := r.ask(t, "echo", "x"); !got.Whole() || len(got.ByReplica) != 2 {
-			t.Errorf("%+v", got)
-		}
+		// The nodes tell each other of subscriptions when they get to it.
+		timetest.Eventually(t, "all replicas answer", func() bool {
+			got := r.ask(t, "echo", "x")
+			return got.Whole() && len(got.ByReplica) == 2
+		})
 	}
 }

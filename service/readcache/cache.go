@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/admin-gateway/admin-gateway/cache"
@@ -80,6 +81,23 @@ type Cache struct {
 	// refreshing bounds the background fetches.
 	refreshing chan struct{}
 	keyBuffers sync.Pool // of *[]byte
+	// reads are those whose answers may be stored, and hits those of them that were.
+	reads, hits atomic.Int64
+}
+
+// Counts are the reads whose answers may be stored since the cache was made, and those of
+// them that it has answered, stale answers included.
+func (c *Cache) Counts() (reads, stored int64) { return c.reads.Load(), c.hits.Load() }
+
+// count counts a read by its outcome.
+func (c *Cache) count(outcome accounting.CacheOutcome) {
+	if c == nil || outcome == accounting.CacheBypass {
+		return
+	}
+	c.reads.Add(1)
+	if outcome == accounting.CacheHit || outcome == accounting.CacheStale {
+		c.hits.Add(1)
+	}
 }
 
 const (

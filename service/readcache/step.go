@@ -61,6 +61,7 @@ func (s *step) Invoke(ctx context.Context, permit admission.Permit) (*pipeline.R
 	}
 	span.EndRead(outcome, err)
 	s.metrics.read(permit.Method(), outcome)
+	s.count(outcome)
 	return response, err
 }
 

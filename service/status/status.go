@@ -39,6 +39,15 @@ type State struct {
 	// Ready says that load balancers should send callers here, and Conditions why.
 	Ready      bool
 	Conditions []Condition
+	// Cache is what the cache has done since the process began.
+	Cache Cache
+}
+
+// Cache counts reads.
+type Cache struct {
+	// Reads are those whose answers may be stored, and Stored those of them that were
+	// answered from the cache.
+	Reads, Stored int64
 }
 
 // Policy is the policy of a replica.
@@ -85,6 +94,7 @@ const maxText = 4 << 10
 func own(s State) ([]byte, error) {
 	replica := &controlv1.ReplicaStatus{
 		Version: s.Version, Commit: s.Commit, GoVersion: s.Go, StartedAt: instant(s.Started), Ready: s.Ready,
+		Cache: &controlv1.CacheStatus{Reads: s.Cache.Reads, Stored: s.Cache.Stored},
 	}
 	if s.Policy.SHA256 != "" {
 		replica.Policy = &controlv1.PolicyStatus{

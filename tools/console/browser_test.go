@@ -84,7 +84,7 @@ func TestPages(t *testing.T) {
 			if len(pages) < 2 {
 				t.Fatalf("the navigation has %q", pages)
 			}
-			pages = append(pages, "/costs?range=2y&by=model&plot=lines", "/none")
+			pages = append(pages, "/costs?range=2y&by=model&plot=lines", "/usage?range=90d&by=model&plot=lines", "/none")
 			for _, page := range pages {
 				if err := chromedp.Run(ctx, chromedp.Navigate(d.url+page), chromedp.WaitReady("footer", chromedp.ByQuery)); err != nil {
 					t.Fatalf("%s: %v", page, err)

@@ -20,6 +20,7 @@ func All() []*console.Page {
 	return []*console.Page{
 		overview(drawings),
 		costs(drawings),
+		usage(drawings),
 		keys(),
 		people(),
 		activity(),

@@ -104,10 +104,7 @@ func gatherCosts(ctx context.Context, v *console.Visit, memo *plot.Memo) (any, e
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]string{}
-	if c.By == "project" {
-		names = projectNames(ctx, v)
-	}
+	names := namesOf(ctx, v, c.By)
 	view := costsView{
 		Choice: c, Total: all.total.String(), Days: len(all.days), Mean: all.total.Scaled(1, int64(len(all.days))).String(), Others: all.others, Currency: "USD",
 	}
@@ -187,10 +184,7 @@ func costsCSV(ctx context.Context, v *console.Visit) (console.Table, error) {
 	if err != nil {
 		return console.Table{}, err
 	}
-	names := map[string]string{}
-	if c.By == "project" {
-		names = projectNames(ctx, v)
-	}
+	names := namesOf(ctx, v, c.By)
 	table := console.Table{Name: "costs-" + c.From + "-" + c.To + "-by-" + c.By, Head: []string{"day", c.split.Value, "name", "amount", "currency"}}
 	for _, key := range all.ranked() {
 		for i := range all.days {

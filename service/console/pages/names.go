@@ -1,7 +1,9 @@
 package pages
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
@@ -15,9 +17,50 @@ const (
 	namesTimeout = 2 * time.Second
 	// maxProjectPages bounds the pages of projects that names are looked for in.
 	maxProjectPages = 5
+	// maxUserPages bounds those of people.
+	maxUserPages = 10
 	// maxNamed bounds the projects that are asked for one by one.
 	maxNamed = 5
 )
+
+// namesOf are the names of what something is split by, as far as they can be had quickly.
+func namesOf(ctx context.Context, v *console.Visit, by string) map[string]string {
+	switch strings.TrimSuffix(by, "_id") {
+	case "project":
+		return projectNames(ctx, v)
+	case "user":
+		return userNames(ctx, v)
+	}
+	return nil
+}
+
+// userNames are the names of people, by id, as projectNames has those of projects.
+func userNames(ctx context.Context, v *console.Visit) map[string]string {
+	names := make(map[string]string)
+	if _, limited := v.Access.Projects(permissionUsers); limited || !v.Access.May(permissionUsers) {
+		return names
+	}
+	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
+	defer cancel()
+	client := adminv1connect.NewUserServiceClient(v.Client())
+	limit := int32(100)
+	request := &adminv1.ListUsersRequest{Limit: &limit}
+	for range maxUserPages {
+		answer, err := client.ListUsers(ctx, request)
+		if err != nil {
+			return names
+		}
+		for _, u := range answer.GetData() {
+			names[u.GetId()] = cmp.Or(u.GetName(), u.GetEmail())
+		}
+		if !answer.GetHasMore() || answer.GetLastId() == "" {
+			return names
+		}
+		after := answer.GetLastId()
+		request.After = &after
+	}
+	return names
+}
 
 // projectNames are the names of projects that can be had quickly, by id. It is an
 // ornament: what it cannot have is missing.

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // paths are the pages, with choices that show as much as there is.
 func paths() []string {
-	return []string{"/", "/costs", "/costs?range=90d&by=key", "/costs?range=year&by=line_item&plot=lines", "/costs?range=days&from=2026-01-01&to=2026-01-31&by=user", "/costs?by=model", "/costs?by=none"}
+	return []string{"/", "/costs", "/costs?range=90d&by=key", "/costs?range=year&by=line_item&plot=lines", "/costs?range=days&from=2026-01-01&to=2026-01-31&by=user", "/costs?by=model", "/costs?by=none", "/usage", "/usage?kind=images&range=90d&by=size&plot=lines", "/usage?kind=vector_stores&range=30d", "/usage?by=api_key_id&measure=output_tokens"}
 }
 
 // policyFor has callers with little: one project, and no permission for what the pages are
@@ -94,6 +94,9 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
+	if part := b.Get("/costs?range=90d&by=user").Parts()["costs"]; !strings.Contains(part, `</bdi> <code class="optional"><bdi>user-`) {
+		t.Errorf("people have no names: %s", part)
+	}
 	month := b.Get("/").Parts()["month"]
 	for _, want := range []string{"<svg", "Projected to its end", "<bdi>" + r.own[0] + "</bdi>", "old"} {
 		if !strings.Contains(month, want) {
@@ -115,7 +118,7 @@ func TestOneProject(t *testing.T) {
 	if !slices.ContainsFunc(r.other, func(id string) bool { return strings.Contains(seen, id) }) {
 		t.Fatal("nobody sees the other projects")
 	}
-	for _, path := range append(paths(), "/costs?project="+r.other[0], "/costs.csv?range=90d&by=key", "/costs.csv?by=key&project="+r.other[0], "/costs?part=costs&range=90d&by=key", "/?part=month") {
+	for _, path := range append(paths(), "/costs?project="+r.other[0], "/costs.csv?range=90d&by=key", "/costs.csv?by=key&project="+r.other[0], "/costs?part=costs&range=90d&by=key", "/?part=month", "/usage?project="+r.other[0], "/usage.csv?range=90d&by=api_key_id", "/usage.csv?by=project_id&project="+r.other[0], "/usage?part=usage&by=user_id") {
 		a := one.Get(path)
 		text := strings.ReplaceAll(a.Text, "project="+r.other[0], "")                // What it asked for itself.
 		text = strings.ReplaceAll(text, `name="project" value="`+r.other[0]+`"`, "") // As above.
@@ -135,6 +138,9 @@ func TestOneProject(t *testing.T) {
 	}
 	if a := one.Get("/costs.csv?project=" + r.other[0]); a.Status != http.StatusForbidden {
 		t.Errorf("a file of another project: %d %s", a.Status, a.Text)
+	}
+	if a := one.Get("/usage.csv?project=" + r.other[0]); a.Status != http.StatusForbidden {
+		t.Errorf("a file of usage of another project: %d %s", a.Status, a.Text)
 	}
 	for _, record := range r.Records.All() {
 		if record.Caller == "one" && slices.ContainsFunc(record.Projects, func(id string) bool { return id != r.own[0] }) {
@@ -159,8 +165,10 @@ func TestLacking(t *testing.T) {
 		if strings.Contains(page.Text, "proj_") {
 			t.Errorf("%s sees %s", caller, page.Text)
 		}
-		if a := b.Get("/costs.csv"); a.Status != http.StatusForbidden || strings.Contains(a.Text, "proj_") {
-			t.Errorf("%s: a file: %d %s", caller, a.Status, a.Text)
+		for _, file := range []string{"/costs.csv", "/usage.csv"} {
+			if a := b.Get(file); a.Status != http.StatusForbidden || strings.Contains(a.Text, "proj_") {
+				t.Errorf("%s: %s: %d %s", caller, file, a.Status, a.Text)
+			}
 		}
 	}
 	if page := r.console.As(t, "blind").Get("/"); !strings.Contains(page.Text, "sessions.read") {
@@ -203,7 +211,7 @@ func TestHostileNames(t *testing.T) {
 	plain := hostileConsole(t, "plain")
 	for _, name := range hostile() {
 		b := hostileConsole(t, name)
-		for _, path := range []string{"/", "/costs?by=line_item"} {
+		for _, path := range []string{"/", "/costs?by=line_item", "/costs?by=user", "/usage?by=model"} {
 			a, want := b.Get(path), plain.Get(path)
 			// The markup is that of the page with a plain name.
 			parts := a.Parts()
@@ -264,11 +272,13 @@ func (h hostileUpstream) Do(_ context.Context, endpoint *upstream.Endpoint, _ *u
 	body := `{}`
 	switch endpoint.Template() {
 	case "/organization/costs":
-		body = `{"object":"page","has_more":false,"data":[{"object":"bucket","start_time":` + today() + `,"results":[{"object":"x","amount":{"value":"12.5","currency":"usd"},"line_item":` + quoted + `,"project_id":` + quoted + `}]}]}`
+		body = `{"object":"page","has_more":false,"data":[{"object":"bucket","start_time":` + today() + `,"results":[{"object":"x","amount":{"value":"12.5","currency":"usd"},"line_item":` + quoted + `,"project_id":` + quoted + `,"user_id":` + quoted + `}]}]}`
 	case "/organization/usage/completions":
 		body = `{"object":"page","has_more":false,"data":[{"object":"bucket","start_time":` + today() + `,"results":[{"object":"x","model":` + quoted + `,"input_tokens":1,"output_tokens":1,"num_model_requests":1}]}]}`
 	case "/organization/projects":
 		body = `{"object":"list","has_more":false,"data":[{"id":` + quoted + `,"object":"organization.project","name":` + quoted + `,"created_at":1}]}`
+	case "/organization/users":
+		body = `{"object":"list","has_more":false,"data":[{"id":` + quoted + `,"object":"organization.user","name":` + quoted + `,"email":` + quoted + `,"role":"owner","added_at":1}]}`
 	case "/organization/spend_limit":
 		body = `{"object":"x","threshold_amount":100,"currency":"USD","interval":"month","enforcement":{"status":` + quoted + `}}`
 	case "/organization/spend_alerts":

@@ -16,7 +16,27 @@ const permissionStatus = "status.read"
 type replicasView struct {
 	*controlv1.GetStatusResponse
 
+	Rows  []replicaRow
 	Wrong []wrong
+}
+
+// replicaRow is a replica, with the part of its reads that its cache has answered.
+type replicaRow struct {
+	*controlv1.ReplicaStatus
+
+	Reads  int64
+	Stored float64
+}
+
+func replicaRows(status *controlv1.GetStatusResponse) (rows []replicaRow) {
+	for _, r := range status.GetReplicas() {
+		row := replicaRow{ReplicaStatus: r, Reads: r.GetCache().GetReads()}
+		if row.Reads > 0 {
+			row.Stored = float64(r.GetCache().GetStored()) / float64(row.Reads)
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // wrong is something that is not as it should be.
@@ -32,7 +52,7 @@ func gatherReplicas(ctx context.Context, v *console.Visit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return replicasView{answer, wrongIn(answer)}, nil
+	return replicasView{answer, replicaRows(answer), wrongIn(answer)}, nil
 }
 
 // wrongIn lists what is wrong: with all replicas first, then with each.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -43,7 +44,9 @@ func paceOptions(b config.Budget, names []string) (pace.Options, error) {
 //
 // The counts belong to the base URL and not to the admin key: a new key has the
 // same organization, and the same budget.
-func openBudget(ctx context.Context, opened *closers, conf config.Config, names []string, policy policySource, logger *slog.Logger) (*budget, error) {
+//
+// patience is how long Redis is waited for; 0 for as long as a call can wait.
+func openBudget(ctx context.Context, opened *closers, conf config.Config, names []string, policy policySource, patience time.Duration, logger *slog.Logger) (*budget, error) {
 	options, err := paceOptions(conf.Upstream.Budget, names)
 	if err != nil {
 		return nil, err
@@ -52,11 +55,11 @@ func openBudget(ctx context.Context, opened *closers, conf config.Config, names 
 	account := spending.New(spending.Options{Known: func(caller string) bool { return policy.Current().Limiter(caller) != nil }})
 	options.Logger, options.Metrics, options.Account = logger, events, account
 	if conf.Cache.RedisURL != "" {
-		client, err := openRedis(ctx, opened, conf.Cache, redisclient.Config{}, logger)
+		client, err := openRedis(ctx, opened, conf.Cache, redisclient.Config{Patience: patience}, logger)
 		if err != nil {
 			return nil, err
 		}
-		if options.Shared, err = newSharedBudget(client, conf.Upstream.BaseURL); err != nil {
+		if options.Shared, err = newSharedBudget(client, conf.Upstream.BaseURL, patience); err != nil {
 			return nil, err
 		}
 	}
@@ -68,9 +71,9 @@ func openBudget(ctx context.Context, opened *closers, conf config.Config, names 
 	return &budget{pacer, account, events}, nil
 }
 
-func newSharedBudget(client redis.UniversalClient, baseURL string) (pace.Shared, error) {
+func newSharedBudget(client redis.UniversalClient, baseURL string, patience time.Duration) (pace.Shared, error) {
 	digest := sha256.Sum256([]byte("admin-gateway budget\x00" + baseURL))
-	return pace.NewRedis(client, pace.RedisOptions{Organization: hex.EncodeToString(digest[:16])})
+	return pace.NewRedis(client, pace.RedisOptions{Organization: hex.EncodeToString(digest[:16]), CallTimeout: patience})
 }
 
 // budget is the pacer with its metrics, and the account of who spends what.

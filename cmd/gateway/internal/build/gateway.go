@@ -109,7 +109,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.idempotency, err = openIdempotency(ctx, &g.opened, conf, key, g.cache.events, o.Logger); err != nil {
 		return err
 	}
-	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), g.access.policy, o.Logger); err != nil {
+	if g.budget, err = openBudget(ctx, &g.opened, conf, catalog.Budgets(), g.access.policy, 0, o.Logger); err != nil {
 		return err
 	}
 	if g.fleet, err = openFleet(ctx, &g.opened, conf, o.Logger); err != nil {
@@ -130,7 +130,7 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
 	g.ready.leases, g.ready.holds = g.leases.degraded, g.holds.degraded
-	g.status = newLiveState(g.version, g.access, g.ready)
+	g.status = newLiveState(g.version, g.access, g.ready, g.cache.answers)
 	return g.openDoors(ctx, o, key, catalog)
 }
 

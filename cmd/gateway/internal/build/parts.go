@@ -94,7 +94,7 @@ func (p *Parts) Issuers() []authn.Issuer { return issuers(p.Config.Authn) }
 // Upstream makes the client of the upstream, which spends the budget that all replicas
 // share, and its pacer.
 func (p *Parts) Upstream(ctx context.Context) (*upstream.Sender, *pace.Pacer, error) {
-	spending, err := openBudget(ctx, &p.opened, p.Config, p.Catalog.Budgets(), fixedPolicy{p.Policy}, p.logger)
+	spending, err := openBudget(ctx, &p.opened, p.Config, p.Catalog.Budgets(), fixedPolicy{p.Policy}, ledgerPatience, p.logger)
 	if err != nil {
 		return nil, nil, err
 	}

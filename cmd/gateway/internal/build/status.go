@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/admin-gateway/admin-gateway/service/readcache"
 	"github.com/admin-gateway/admin-gateway/service/status"
 )
 
@@ -17,11 +18,12 @@ type liveState struct {
 	started                    time.Time
 	access                     *access
 	ready                      *readiness
+	answers                    *readcache.Cache
 }
 
 // newLiveState reads the build from its version, in the form of `gateway --version`.
-func newLiveState(version string, access *access, ready *readiness) *liveState {
-	s := &liveState{started: time.Now(), access: access, ready: ready}
+func newLiveState(version string, access *access, ready *readiness, answers *readcache.Cache) *liveState {
+	s := &liveState{started: time.Now(), access: access, ready: ready, answers: answers}
 	s.version, _, _ = strings.Cut(version, " ")
 	if info, ok := debug.ReadBuildInfo(); ok {
 		s.goVersion = info.GoVersion
@@ -37,6 +39,7 @@ func newLiveState(version string, access *access, ready *readiness) *liveState {
 // Status implements [status.Source].
 func (s *liveState) Status(ctx context.Context) status.State {
 	now := status.State{Version: s.version, Commit: s.commit, Go: s.goVersion, Started: s.started}
+	now.Cache.Reads, now.Cache.Stored = s.answers.Counts()
 	if policy := s.access.policy.Current(); policy != nil {
 		now.Policy = status.Policy{SHA256: policy.SHA256(), Loaded: policy.Loaded(), Callers: len(policy.Callers())}
 	}

@@ -164,7 +164,9 @@ type ReplicaStatus struct {
 	// What readiness is made of.
 	Conditions []*Condition `protobuf:"bytes,8,rep,name=conditions,proto3" json:"conditions,omitempty"`
 	// Whether it answered the call itself.
-	Answering     bool `protobuf:"varint,9,opt,name=answering,proto3" json:"answering,omitempty"`
+	Answering bool `protobuf:"varint,9,opt,name=answering,proto3" json:"answering,omitempty"`
+	// What its cache has done since the process began.
+	Cache         *CacheStatus `protobuf:"bytes,10,opt,name=cache,proto3" json:"cache,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -262,6 +264,69 @@ func (x *ReplicaStatus) GetAnswering() bool {
 	return false
 }
 
+func (x *ReplicaStatus) GetCache() *CacheStatus {
+	if x != nil {
+		return x.Cache
+	}
+	return nil
+}
+
+// What the cache of a replica has done since its process began.
+type CacheStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reads whose answers may be stored.
+	Reads int64 `protobuf:"varint,1,opt,name=reads,proto3" json:"reads,omitempty"`
+	// Those of them that were answered from what was stored, in memory or in Redis, stale
+	// answers included.
+	Stored        int64 `protobuf:"varint,2,opt,name=stored,proto3" json:"stored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CacheStatus) Reset() {
+	*x = CacheStatus{}
+	mi := &file_admingateway_control_v1_status_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CacheStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CacheStatus) ProtoMessage() {}
+
+func (x *CacheStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_admingateway_control_v1_status_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CacheStatus.ProtoReflect.Descriptor instead.
+func (*CacheStatus) Descriptor() ([]byte, []int) {
+	return file_admingateway_control_v1_status_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CacheStatus) GetReads() int64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *CacheStatus) GetStored() int64 {
+	if x != nil {
+		return x.Stored
+	}
+	return 0
+}
+
 // The policy of a replica.
 type PolicyStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -281,7 +346,7 @@ type PolicyStatus struct {
 
 func (x *PolicyStatus) Reset() {
 	*x = PolicyStatus{}
-	mi := &file_admingateway_control_v1_status_proto_msgTypes[3]
+	mi := &file_admingateway_control_v1_status_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -293,7 +358,7 @@ func (x *PolicyStatus) String() string {
 func (*PolicyStatus) ProtoMessage() {}
 
 func (x *PolicyStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_control_v1_status_proto_msgTypes[3]
+	mi := &file_admingateway_control_v1_status_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -306,7 +371,7 @@ func (x *PolicyStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyStatus.ProtoReflect.Descriptor instead.
 func (*PolicyStatus) Descriptor() ([]byte, []int) {
-	return file_admingateway_control_v1_status_proto_rawDescGZIP(), []int{3}
+	return file_admingateway_control_v1_status_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PolicyStatus) GetSha256() string {
@@ -361,7 +426,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_admingateway_control_v1_status_proto_msgTypes[4]
+	mi := &file_admingateway_control_v1_status_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +438,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_admingateway_control_v1_status_proto_msgTypes[4]
+	mi := &file_admingateway_control_v1_status_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +451,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_admingateway_control_v1_status_proto_rawDescGZIP(), []int{4}
+	return file_admingateway_control_v1_status_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Condition) GetName() string {
@@ -428,7 +493,7 @@ const file_admingateway_control_v1_status_proto_rawDesc = "" +
 	"\x10missing_replicas\x18\x02 \x03(\v2'.admingateway.control.v1.MissingReplicaR\x0fmissingReplicas\x12)\n" +
 	"\x10unknown_replicas\x18\x03 \x01(\bR\x0funknownReplicas\x12'\n" +
 	"\x0fpolicies_differ\x18\x04 \x01(\bR\x0epoliciesDiffer\x12'\n" +
-	"\x0fversions_differ\x18\x05 \x01(\bR\x0eversionsDiffer\"\xe6\x02\n" +
+	"\x0fversions_differ\x18\x05 \x01(\bR\x0eversionsDiffer\"\xa2\x03\n" +
 	"\rReplicaStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
@@ -442,7 +507,12 @@ const file_admingateway_control_v1_status_proto_rawDesc = "" +
 	"\n" +
 	"conditions\x18\b \x03(\v2\".admingateway.control.v1.ConditionR\n" +
 	"conditions\x12\x1c\n" +
-	"\tanswering\x18\t \x01(\bR\tanswering\"\xcc\x01\n" +
+	"\tanswering\x18\t \x01(\bR\tanswering\x12:\n" +
+	"\x05cache\x18\n" +
+	" \x01(\v2$.admingateway.control.v1.CacheStatusR\x05cache\";\n" +
+	"\vCacheStatus\x12\x14\n" +
+	"\x05reads\x18\x01 \x01(\x03R\x05reads\x12\x16\n" +
+	"\x06stored\x18\x02 \x01(\x03R\x06stored\"\xcc\x01\n" +
 	"\fPolicyStatus\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x127\n" +
 	"\tloaded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bloadedAt\x12\x18\n" +
@@ -471,31 +541,33 @@ func file_admingateway_control_v1_status_proto_rawDescGZIP() []byte {
 	return file_admingateway_control_v1_status_proto_rawDescData
 }
 
-var file_admingateway_control_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_admingateway_control_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_admingateway_control_v1_status_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),      // 0: admingateway.control.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),     // 1: admingateway.control.v1.GetStatusResponse
 	(*ReplicaStatus)(nil),         // 2: admingateway.control.v1.ReplicaStatus
-	(*PolicyStatus)(nil),          // 3: admingateway.control.v1.PolicyStatus
-	(*Condition)(nil),             // 4: admingateway.control.v1.Condition
-	(*MissingReplica)(nil),        // 5: admingateway.control.v1.MissingReplica
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*CacheStatus)(nil),           // 3: admingateway.control.v1.CacheStatus
+	(*PolicyStatus)(nil),          // 4: admingateway.control.v1.PolicyStatus
+	(*Condition)(nil),             // 5: admingateway.control.v1.Condition
+	(*MissingReplica)(nil),        // 6: admingateway.control.v1.MissingReplica
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
 }
 var file_admingateway_control_v1_status_proto_depIdxs = []int32{
 	2, // 0: admingateway.control.v1.GetStatusResponse.replicas:type_name -> admingateway.control.v1.ReplicaStatus
-	5, // 1: admingateway.control.v1.GetStatusResponse.missing_replicas:type_name -> admingateway.control.v1.MissingReplica
-	6, // 2: admingateway.control.v1.ReplicaStatus.started_at:type_name -> google.protobuf.Timestamp
-	3, // 3: admingateway.control.v1.ReplicaStatus.policy:type_name -> admingateway.control.v1.PolicyStatus
-	4, // 4: admingateway.control.v1.ReplicaStatus.conditions:type_name -> admingateway.control.v1.Condition
-	6, // 5: admingateway.control.v1.PolicyStatus.loaded_at:type_name -> google.protobuf.Timestamp
-	6, // 6: admingateway.control.v1.PolicyStatus.failed_at:type_name -> google.protobuf.Timestamp
-	0, // 7: admingateway.control.v1.StatusService.GetStatus:input_type -> admingateway.control.v1.GetStatusRequest
-	1, // 8: admingateway.control.v1.StatusService.GetStatus:output_type -> admingateway.control.v1.GetStatusResponse
-	8, // [8:9] is the sub-list for method output_type
-	7, // [7:8] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6, // 1: admingateway.control.v1.GetStatusResponse.missing_replicas:type_name -> admingateway.control.v1.MissingReplica
+	7, // 2: admingateway.control.v1.ReplicaStatus.started_at:type_name -> google.protobuf.Timestamp
+	4, // 3: admingateway.control.v1.ReplicaStatus.policy:type_name -> admingateway.control.v1.PolicyStatus
+	5, // 4: admingateway.control.v1.ReplicaStatus.conditions:type_name -> admingateway.control.v1.Condition
+	3, // 5: admingateway.control.v1.ReplicaStatus.cache:type_name -> admingateway.control.v1.CacheStatus
+	7, // 6: admingateway.control.v1.PolicyStatus.loaded_at:type_name -> google.protobuf.Timestamp
+	7, // 7: admingateway.control.v1.PolicyStatus.failed_at:type_name -> google.protobuf.Timestamp
+	0, // 8: admingateway.control.v1.StatusService.GetStatus:input_type -> admingateway.control.v1.GetStatusRequest
+	1, // 9: admingateway.control.v1.StatusService.GetStatus:output_type -> admingateway.control.v1.GetStatusResponse
+	9, // [9:10] is the sub-list for method output_type
+	8, // [8:9] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_control_v1_status_proto_init() }
@@ -510,7 +582,7 @@ func file_admingateway_control_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admingateway_control_v1_status_proto_rawDesc), len(file_admingateway_control_v1_status_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
