@@ -5,11 +5,12 @@ import pickle
 import queue
 import threading
 import time
+import types
 
 import admin_gateway
 import grpc
 import pytest
-from admin_gateway import aio, errors
+from admin_gateway import _rules, aio, errors
 from admin_gateway.admin.v1 import group_pb2, group_pb2_grpc, project_pb2, project_pb2_grpc
 from gateway import Refusal, serving
 
@@ -42,6 +43,22 @@ def made(address, asynchronous, stub, request, *, timeout=None, metadata=None, *
             return await getattr(stub(channel), name)(request, timeout=timeout, metadata=metadata)
 
     return asyncio.run(call())
+
+
+@pytest.mark.parametrize(
+    ("timeout", "message", "kind"),
+    [
+        (0.01, "Stream removed (RST_STREAM (Received RST_STREAM with error code 8))", errors.DeadlineExceeded),
+        (30.0, "Stream removed (RST_STREAM (Received RST_STREAM with error code 8))", errors.Canceled),
+        (None, "Stream removed (RST_STREAM (Received RST_STREAM with error code 8))", errors.Canceled),
+        (0.01, "Locally cancelled by application!", errors.Canceled),
+    ],
+)
+def test_a_gateway_that_ends_a_call_at_its_deadline(timeout, message, kind):
+    details = types.SimpleNamespace(method="/p.S/M", timeout=timeout, metadata=())
+    rules = _rules.Rules(_rules.Tokens("token", None, None), 30.0, 3, True)
+    made = _rules.Call(rules, details, None).over(errors.Canceled(CODE.CANCELLED, message))
+    assert type(made) is kind
 
 
 def script(*answers):

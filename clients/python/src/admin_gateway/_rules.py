@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from .errors import GatewayError, InvalidConfig, ResourceExhausted, Unauthenticated, Unavailable, late
+from .errors import Canceled, GatewayError, InvalidConfig, ResourceExhausted, Unauthenticated, Unavailable, late
 
 Token: TypeAlias = str | tuple[str, float | datetime | None]
 Provider: TypeAlias = Callable[[], Token] | Callable[[], Awaitable[Token]]
@@ -22,6 +22,8 @@ Provider: TypeAlias = Callable[[], Token] | Callable[[], Awaitable[Token]]
 NO_IDEMPOTENCY_KEY = ("idempotency-key", "")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+# A gateway knows the deadline too, and may end a call a moment before this end notices: nobody cancelled it.
+_SAME_MOMENT = 0.05
 # An operator has to see to these: a repetition gets the same.
 _LASTING = ("UPSTREAM_BAD_RESPONSE", "UPSTREAM_REDIRECTED")
 # Nothing was made, and nothing is going to be with a key.
@@ -134,14 +136,17 @@ class Call:
         return self._details._replace(timeout=self.left(), metadata=(*self._metadata, *more))
 
     def over(self, error: GatewayError) -> GatewayError:
-        """Takes note of an error after which there is no other attempt."""
+        """Takes note of an error after which there is no other attempt, and returns what it means."""
         if isinstance(error, Unauthenticated):
             self._rules.tokens.refuse(self._token)
+        left = self.left()
+        if isinstance(error, Canceled) and "RST_STREAM" in error.message and left is not None and left < _SAME_MOMENT:
+            return late("the gateway ended the call at its deadline")
         return error
 
     def failed(self, error: GatewayError) -> float:
         """The seconds to wait before the next attempt; raises the error where there is none."""
-        self._error = self.over(error)
+        self._error = error = self.over(error)
         if isinstance(error, Unauthenticated) and self._rules.tokens.renewable and self._token and not self._refused:
             self._refused = self._token
             return 0.0
