@@ -139,8 +139,8 @@ func left(ctx context.Context) bool {
 
 // outOfMemory tells whether Redis refused a command for want of memory alone.
 func outOfMemory(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply) && strings.HasPrefix(reply.Error(), "OOM ")
+	reply, ok := errors.AsType[*ReplyError](WithoutReply(err))
+	return ok && reply.Kind == "OOM"
 }
 
 // WithoutReply reduces an error reply to its kind, "OOM" or "NOPERM": some

@@ -22,46 +22,53 @@ func costs(memo *plot.Memo) *console.Page {
 	}
 }
 
-// choice is what the controls of the page say.
+// choice is what the controls of a page about a range say.
 type choice struct {
-	Range, From, To, By, Project string
-	Lines                        bool
-	Ranges, Splits               []option
+	Range, From, To, By, Project, CSV string
+	Lines                             bool
+	Ranges, Splits                    []option
 
-	span  span
+	span span
+}
+
+// costsChoice is what those of this page say.
+type costsChoice struct {
+	choice
+
 	split split
 }
 
 // maxID bounds the id of a project in an address.
 const maxID = 200
 
-func choiceOf(v *console.Visit) choice {
+// choiceOf is what they say on the page at a path. How it is split is for the page.
+func choiceOf(v *console.Visit, path string) choice {
 	q := v.Query
-	c := choice{Range: q.Get("range"), Lines: q.Get("plot") == "lines", Project: q.Get("project"), Ranges: ranges()}
+	c := choice{
+		Range: q.Get("range"), Lines: q.Get("plot") == "lines", Project: q.Get("project"), Ranges: ranges(), CSV: path + ".csv?" + q.Encode(),
+		span: spanOf(q.Get("range"), q.Get("from"), q.Get("to"), v.Now),
+	}
 	if len(c.Project) > maxID {
 		c.Project = c.Project[:maxID]
 	}
-	c.span, c.split = spanOf(c.Range, q.Get("from"), q.Get("to"), v.Now), splitOf(q.Get("by"))
-	c.By = c.split.Value
 	c.From, c.To = c.span.from.Format(time.DateOnly), c.span.to.Add(-day).Format(time.DateOnly)
+	return c
+}
+
+func costsChoiceOf(v *console.Visit) costsChoice {
+	c := costsChoice{choice: choiceOf(v, "/costs"), split: splitOf(v.Query.Get("by"))}
+	c.By = c.split.Value
 	for _, s := range splits() {
 		c.Splits = append(c.Splits, s.option)
 	}
 	return c
 }
 
-func prepareCosts(v *console.Visit) any {
-	c := choiceOf(v)
-	return struct {
-		choice
-
-		CSV string
-	}{c, "/costs.csv?" + v.Query.Encode()}
-}
+func prepareCosts(v *console.Visit) any { return costsChoiceOf(v) }
 
 // costsView is what the template "costs" shows.
 type costsView struct {
-	Choice   choice
+	Choice   costsChoice
 	Total    string
 	Days     int
 	Mean     string
@@ -99,7 +106,7 @@ func costsGatherer(memo *plot.Memo) func(context.Context, *console.Visit) (any, 
 }
 
 func gatherCosts(ctx context.Context, v *console.Visit, memo *plot.Memo) (any, error) {
-	c := choiceOf(v)
+	c := costsChoiceOf(v)
 	all, err := gatherSpending(ctx, v, c.span, c.split, c.Project)
 	if err != nil {
 		return nil, err
@@ -119,14 +126,8 @@ func gatherCosts(ctx context.Context, v *console.Visit, memo *plot.Memo) (any, e
 
 // shown is a plot of what was spent, and the keys with their colours.
 func (a *spending) shown(memo *plot.Memo, title string, lines bool, names map[string]string) (template.HTML, []costRow, error) {
-	chart := plot.Chart{Title: title, Lines: lines, Format: dollars}
-	step := 1 // Long ranges are drawn by weeks.
-	if len(a.days) > 2*fewDays {
-		step = 7
-	}
-	for i := len(a.days) % step; i < len(a.days); i += step { // The last week is a whole one.
-		chart.Labels = append(chart.Labels, a.span.from.Add(time.Duration(i)*day).Format("2 Jan"))
-	}
+	step, labels := a.span.steps()
+	chart := plot.Chart{Title: title, Labels: labels, Lines: lines, Format: dollars}
 	ranked := a.ranked()
 	var rows []costRow
 	rest := make([]money.Sum, len(a.days))
@@ -179,7 +180,7 @@ func dollars(value float64) string {
 // costsCSV is the table of the page for other programs: a row for each day and key, of the
 // same answers.
 func costsCSV(ctx context.Context, v *console.Visit) (console.Table, error) {
-	c := choiceOf(v)
+	c := costsChoiceOf(v)
 	all, err := gatherSpending(ctx, v, c.span, c.split, c.Project)
 	if err != nil {
 		return console.Table{}, err

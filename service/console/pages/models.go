@@ -3,13 +3,8 @@ package pages
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
-	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
 	"github.com/admin-gateway/admin-gateway/service/console"
 )
 
@@ -27,50 +22,36 @@ type modelRow struct {
 	Requests, Input, Cached, Output int64
 }
 
-// gatherModels is the usage of completions this month, by model.
-func gatherModels(ctx context.Context, v *console.Visit) (any, error) {
-	projects, err := projectsOf(v, permissionUsage, "")
-	if err != nil {
-		return nil, err
-	}
-	s := thisMonth(v.Now)
-	limit := int32(31)
-	request := &adminv1.ListCompletionsUsageRequest{
-		StartTime: timestamppb.New(s.from), EndTime: timestamppb.New(s.to), ProjectIds: projects, Limit: &limit,
-		GroupBy: []adminv1.CompletionsUsageGroupBy{adminv1.CompletionsUsageGroupBy_COMPLETIONS_USAGE_GROUP_BY_MODEL},
-	}
-	client := adminv1connect.NewUsageServiceClient(v.Client())
-	byModel := make(map[string]*modelRow)
-	for page := 0; ; page++ {
-		answer, err := client.ListCompletionsUsage(ctx, request)
+// modelsGatherer gathers the usage of completions this month, by model.
+func modelsGatherer() func(context.Context, *console.Visit) (any, error) {
+	kind := chosen(usageKinds(), func(k usageKind) string { return k.Value }, "completions")
+	by := chosen(kind.splits, func(s usageSplit) string { return s.Value }, "model")
+	return func(ctx context.Context, v *console.Visit) (any, error) {
+		all, err := gatherUsed(ctx, v, usageChoice{choice: choice{span: thisMonth(v.Now)}, kind: kind, by: by})
 		if err != nil {
 			return nil, err
 		}
-		for _, bucket := range answer.GetData() {
-			for _, r := range bucket.GetResults() {
-				row := byModel[r.GetModel()]
-				if row == nil {
-					row = &modelRow{Model: cmp.Or(r.GetModel(), nothing)}
-					byModel[r.GetModel()] = row
-				}
-				row.Requests += r.GetNumModelRequests()
-				row.Input += r.GetInputTokens()
-				row.Cached += r.GetInputCachedTokens()
-				row.Output += r.GetOutputTokens()
+		return modelsOf(all), nil
+	}
+}
+
+func modelsOf(all *used) modelsView {
+	var view modelsView
+	for model, by := range all.keys {
+		row := modelRow{Model: cmp.Or(model, nothing)}
+		for n, m := range all.choice.kind.measures {
+			switch m.Value {
+			case "num_model_requests":
+				row.Requests = by.sums[n]
+			case "input_tokens":
+				row.Input = by.sums[n]
+			case "input_cached_tokens":
+				row.Cached = by.sums[n]
+			case "output_tokens":
+				row.Output = by.sums[n]
 			}
 		}
-		if !answer.GetHasMore() {
-			break
-		}
-		if page == maxPages || answer.GetNextPage() == "" {
-			return nil, errors.New("the usage of a month has no end")
-		}
-		next := answer.GetNextPage()
-		request.Page = &next
-	}
-	var view modelsView
-	for _, row := range byModel {
-		view.Rows = append(view.Rows, *row)
+		view.Rows = append(view.Rows, row)
 	}
 	slices.SortFunc(view.Rows, func(a, b modelRow) int {
 		return cmp.Or(cmp.Compare(b.Input+b.Output, a.Input+a.Output), cmp.Compare(a.Model, b.Model))
@@ -79,5 +60,5 @@ func gatherModels(ctx context.Context, v *console.Visit) (any, error) {
 		view.More = len(view.Rows) - maxRows
 		view.Rows = view.Rows[:maxRows]
 	}
-	return view, nil
+	return view
 }

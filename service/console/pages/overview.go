@@ -16,7 +16,7 @@ func overview(memo *plot.Memo) *console.Page {
 		Parts: []console.Part{
 			{ID: "month", Title: "Costs this month", Needs: permissionCosts, Wide: true, Gather: monthGatherer(memo), Template: "month", Refresh: 5 * time.Minute},
 			{ID: "limits", Title: "Spend limits and alerts", Gather: gatherLimits, Template: "limits", Refresh: 5 * time.Minute},
-			{ID: "models", Title: "Usage by model this month", Needs: permissionUsage, Gather: gatherModels, Template: "models", Refresh: 5 * time.Minute},
+			{ID: "models", Title: "Usage by model this month", Needs: permissionUsage, Gather: modelsGatherer(), Template: "models", Refresh: 5 * time.Minute},
 			{ID: "budget", Title: "Budget of the upstream", Needs: "budget.read", Gather: gatherBudget, Template: "budget", Refresh: 5 * time.Second},
 			{ID: "replicas", Title: "Replicas, and what is wrong", Needs: permissionStatus, Gather: gatherReplicas, Template: "replicas", Refresh: 15 * time.Second},
 		},

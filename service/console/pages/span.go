@@ -13,6 +13,19 @@ type span struct{ from, to time.Time }
 // days are how many it has.
 func (s span) days() int { return int(s.to.Sub(s.from) / day) }
 
+// steps are the days, or the weeks of a long range, that it is drawn by, with their
+// labels. The last week is a whole one: days before the first are not drawn.
+func (s span) steps() (step int, labels []string) {
+	days := s.days()
+	if step = 1; days > 2*fewDays {
+		step = 7
+	}
+	for i := days % step; i < days; i += step {
+		labels = append(labels, s.from.Add(time.Duration(i)*day).Format("2 Jan"))
+	}
+	return step, labels
+}
+
 func midnight(t time.Time) time.Time { return t.UTC().Truncate(day) }
 
 func firstOfMonth(t time.Time) time.Time {

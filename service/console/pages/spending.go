@@ -54,11 +54,7 @@ func splits() []split {
 
 // splitOf is the split of a name; the first for what is none.
 func splitOf(name string) split {
-	all := splits()
-	if i := slices.IndexFunc(all, func(s split) bool { return s.Value == name }); i >= 0 {
-		return all[i]
-	}
-	return all[0]
+	return chosen(splits(), func(s split) string { return s.Value }, name)
 }
 
 // spending is what was spent in a range, by day and by key.

@@ -29,52 +29,50 @@ const (
 
 // usage is the page of what was used.
 func usage(memo *plot.Memo) *console.Page {
+	p := usagePage{memo, usageKinds()}
 	return &console.Page{
 		Path: "/usage", Title: "Usage", Needs: []string{permissionUsage},
-		Controls: "usage-controls", Prepare: prepareUsage, CSV: usageCSV,
+		Controls: "usage-controls", Prepare: func(v *console.Visit) any { return p.choice(v) }, CSV: p.csv,
 		Parts: []console.Part{
-			{ID: "usage", Title: "Usage", Needs: permissionUsage, Wide: true, Gather: usageGatherer(memo), Template: "usage", Deadline: usageDeadline},
+			{ID: "usage", Title: "Usage", Needs: permissionUsage, Wide: true, Gather: p.gather, Template: "usage", Deadline: usageDeadline},
 		},
 	}
+}
+
+// usagePage knows the kinds of usage, and keeps drawings.
+type usagePage struct {
+	memo  *plot.Memo
+	kinds []usageKind
 }
 
 // usageChoice is what the controls of the page say.
 type usageChoice struct {
 	choice
 
-	Kind, Measure                 string
-	Kinds, KindSplits, Measurable []option
+	Kind, Measure     string
+	Kinds, Measurable []option
 
 	kind    usageKind
 	measure measure
 	by      usageSplit
 }
 
-func usageChoiceOf(v *console.Visit) usageChoice {
+func (p usagePage) choice(v *console.Visit) usageChoice {
 	q := v.Query
-	kinds := usageKinds()
-	c := usageChoice{choice: choiceOf(v), kind: chosen(kinds, func(k usageKind) string { return k.Value }, q.Get("kind"))}
+	c := usageChoice{choice: choiceOf(v, "/usage"), kind: chosen(p.kinds, func(k usageKind) string { return k.Value }, q.Get("kind"))}
 	c.measure = chosen(c.kind.measures, func(m measure) string { return m.Value }, q.Get("measure"))
 	c.by = chosen(c.kind.splits, func(s usageSplit) string { return s.Value }, cmp.Or(q.Get("by"), "project_id"))
 	c.Kind, c.Measure, c.By = c.kind.Value, c.measure.Value, c.by.Value
-	for _, k := range kinds {
+	for _, k := range p.kinds {
 		c.Kinds = append(c.Kinds, k.option)
 	}
 	for _, s := range c.kind.splits {
-		c.KindSplits = append(c.KindSplits, s.option)
+		c.Splits = append(c.Splits, s.option)
 	}
 	for _, m := range c.kind.measures {
 		c.Measurable = append(c.Measurable, m.option)
 	}
 	return c
-}
-
-func prepareUsage(v *console.Visit) any {
-	return struct {
-		usageChoice
-
-		CSV string
-	}{usageChoiceOf(v), "/usage.csv?" + v.Query.Encode()}
 }
 
 // used is what was used in a range, by key, by day and by measure.
@@ -236,21 +234,19 @@ type usageRow struct {
 	Series    int // its colour, from 1; 0: that of the others
 }
 
-func usageGatherer(memo *plot.Memo) func(context.Context, *console.Visit) (any, error) {
-	return func(ctx context.Context, v *console.Visit) (any, error) {
-		c := usageChoiceOf(v)
-		all, err := gatherUsed(ctx, v, c)
-		if err != nil {
-			return nil, err
-		}
-		columns := all.columns()
-		view := usageView{Choice: c, Total: all.inColumns(columns, all.total)}
-		for _, n := range columns {
-			view.Columns = append(view.Columns, c.kind.measures[n].Title)
-		}
-		view.Plot, view.Rows, err = all.shown(memo, columns, namesOf(ctx, v, c.By))
-		return view, err
+func (p usagePage) gather(ctx context.Context, v *console.Visit) (any, error) {
+	c := p.choice(v)
+	all, err := gatherUsed(ctx, v, c)
+	if err != nil {
+		return nil, err
 	}
+	columns := all.columns()
+	view := usageView{Choice: c, Total: all.inColumns(columns, all.total)}
+	for _, n := range columns {
+		view.Columns = append(view.Columns, c.kind.measures[n].Title)
+	}
+	view.Plot, view.Rows, err = all.shown(p.memo, columns, namesOf(ctx, v, c.By))
+	return view, err
 }
 
 // maxColumns bounds the measures of the table; the file has all.
@@ -284,14 +280,8 @@ func (u *used) inColumns(columns []int, sums []int64) []int64 {
 // shown is a plot of what was used, and the keys with their colours.
 func (u *used) shown(memo *plot.Memo, columns []int, names map[string]string) (template.HTML, []usageRow, error) {
 	c, n, days := u.choice, u.measured(), u.choice.span.days()
-	chart := plot.Chart{Title: c.kind.Title + " by day: " + c.measure.Title, Lines: c.Lines, Format: large}
-	step := 1 // As for costs.
-	if days > 2*fewDays {
-		step = 7
-	}
-	for i := days % step; i < days; i += step {
-		chart.Labels = append(chart.Labels, c.span.from.Add(time.Duration(i)*day).Format("2 Jan"))
-	}
+	step, labels := c.span.steps()
+	chart := plot.Chart{Title: c.kind.Title + " by day: " + c.measure.Title, Labels: labels, Lines: c.Lines, Format: large}
 	drawnAs := 1.0
 	if c.measure.level {
 		drawnAs = float64(step)
@@ -334,10 +324,10 @@ func large(value float64) string {
 	return strconv.FormatFloat(value, 'f', 0, 64)
 }
 
-// usageCSV is the table of the page for other programs: a row for each day and key, with
-// all measures.
-func usageCSV(ctx context.Context, v *console.Visit) (console.Table, error) {
-	c := usageChoiceOf(v)
+// csv is the table of the page for other programs: a row for each day and key, with all
+// measures.
+func (p usagePage) csv(ctx context.Context, v *console.Visit) (console.Table, error) {
+	c := p.choice(v)
 	all, err := gatherUsed(ctx, v, c)
 	if err != nil {
 		return console.Table{}, err

@@ -51,22 +51,32 @@ func (d *diagnosis) audit(ctx context.Context) {
 		return
 	}
 	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		d.ok(key, "not a file, but "+kindOf(info.Mode())+", which is opened when the gateway starts")
+		return
+	}
+	if d.file(key, path, "no record can be written") && err == nil && info.Mode().Perm()&othersMayRead != 0 {
+		d.warn(key, fmt.Sprintf("every user of this machine may read the records (mode %#o)", info.Mode().Perm()))
+	}
+}
+
+// file tells whether a file can be written to, or made where there is none; lost says what
+// is lost where neither is so.
+func (d *diagnosis) file(key, path, lost string) bool {
+	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.result(key, writableFolder(filepath.Dir(path)), "there is no file yet, and one can be made", "no record can be written; make the folder, for the user of the gateway")
+		return d.result(key, writableFolder(filepath.Dir(path)), "there is no file yet, and one can be made", lost+"; make the folder, for the user of the gateway")
 	case err != nil:
-		d.failure(key, err.Error()+": no record can be written")
+		return d.result(key, err, "", lost)
 	case !info.Mode().IsRegular():
-		d.ok(key, "not a file, but "+kindOf(info.Mode())+", which is opened when the gateway starts")
-	default:
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-		if err == nil {
-			err = file.Close()
-		}
-		if d.result(key, err, fmt.Sprintf("can be appended to; it has %d bytes", info.Size()), "no record can be written") && info.Mode().Perm()&othersMayRead != 0 {
-			d.warn(key, fmt.Sprintf("every user of this machine may read the records (mode %#o)", info.Mode().Perm()))
-		}
+		return d.result(key, errors.New("is not a file"), "", lost)
 	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		err = file.Close()
+	}
+	return d.result(key, err, fmt.Sprintf("can be written to; it has %d bytes, and was changed %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339)), lost)
 }
 
 func kindOf(mode fs.FileMode) string {
@@ -80,28 +90,11 @@ func kindOf(mode fs.FileMode) string {
 }
 
 // ledgerFile looks at the file of a ledger. It is not opened: a gateway that runs has it.
-func (d *diagnosis) ledgerFile(ctx context.Context) {
+func (d *diagnosis) ledgerFile(context.Context) {
 	const key = "leases.path"
 	path := d.Config.Leases.Path
-	if path == "" {
-		return
-	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		d.result(key, writableFolder(filepath.Dir(path)), "there is no ledger yet, and one can be made", "no lease can be given; make the folder, for the user of the gateway")
-	case err != nil:
-		d.failure(key, err.Error()+": no lease can be given")
-	case !info.Mode().IsRegular():
-		d.failure(key, "is not a file: no lease can be given")
-	default:
-		file, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err == nil {
-			err = file.Close()
-		}
-		if d.result(key, err, fmt.Sprintf("can be opened; it has %d bytes, and was changed %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339)), "no lease can be given") {
-			d.openFile(key, path)
-		}
+	if path != "" && d.file(key, path, "no lease can be given") {
+		d.openFile(key, path)
 	}
 }
 
