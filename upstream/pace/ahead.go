@@ -1,6 +1,10 @@
 package pace
 
-import "math"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // view says which of the calls count that were refused and are to come back.
 type view struct {
@@ -239,8 +243,37 @@ func (t *turns) goBefore(me, f *turn, v view) int {
 		return 1 - t.lead(f)
 	}
 	n := 1 + t.lead(me) - t.lead(f)
-	if v.returned && (n > 1 || n == 1 && f.since > me.since) {
+	if v.returned && (n > 1 || n == 1 && t.before(me, f)) {
 		n-- // Its place was kept: of flows with equal leads it is before those that came or went later.
 	}
 	return n
+}
+
+// backs is in what time the refused calls are to come back that go before a new call of
+// flow, in order.
+func (q *queue) backs(flow Flow, v view, now time.Time) (backs []time.Duration) {
+	add := func(kept []time.Time) {
+		for _, back := range kept {
+			backs = append(backs, back.Sub(now))
+		}
+	}
+	key, g := q.laneKey(flow), flow.Class.group()
+	t, own := &q.turns[g], 0
+	if l := q.lanes[g][key]; l != nil {
+		own = v.before(l, l.size())
+	}
+	me := t.flows[key]
+	if n := v.refusedBefore(me); n > 0 {
+		own += n
+		add(me.kept[:n])
+	}
+	for k, f := range t.flows {
+		if k != key && len(f.kept) > 0 {
+			if n := own + t.goBefore(me, f, v) - f.waiting; n > 0 {
+				add(f.kept[:min(n, len(f.kept))])
+			}
+		}
+	}
+	slices.Sort(backs)
+	return backs
 }

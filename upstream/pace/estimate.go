@@ -2,6 +2,9 @@ package pace
 
 import "time"
 
+// gap is the part of an interval for which a token is free, for a call to be told of it.
+const gap = 0.75
+
 // Estimate returns the likely wait of a call that flow makes now, behind the calls that
 // wait and those that were refused and are to come back. More urgent calls may come, and
 // waiting calls may leave.
@@ -33,8 +36,26 @@ func (p *Pacer) forecast(b *bucket, flow Flow, now time.Time, v view) time.Durat
 	// Each flow that waits there, and is not ahead of its turn, goes once first.
 	rivals := min(busy-1, p.order.turns[flow.Class.group()].notBehind(flow.Key))
 	ahead += float64(rivals) * float64(organization)
+	if v.kept {
+		ahead = untilGap(ahead, wait, interval, b.queue.backs(flow, v, now))
+	}
 	// No call waits for a day, and a larger product could overflow.
 	return wait + time.Duration(min(ahead, float64(24*time.Hour)))
+}
+
+// untilGap is the time, after wait, until there is a token that those leave who go before
+// a call. They go for as long as ahead. Those of them that are to come back in some times,
+// in order, need no token before.
+func untilGap(ahead float64, wait, interval time.Duration, backs []time.Duration) float64 {
+	first := max(0, ahead-float64(len(backs))*float64(interval))
+	for _, back := range backs {
+		// Who comes a little later would have to wait for a whole interval.
+		if float64(back-wait) >= first+gap*float64(interval) {
+			break
+		}
+		first += float64(interval)
+	}
+	return min(first, ahead)
 }
 
 // notBehind is the number of waiting flows, but for that of key, that have their turn

@@ -9,7 +9,9 @@ import (
 // order until then and a window longer, as if the call had waited. Otherwise a caller
 // that does as it is told comes back behind everybody who came meanwhile, for ever. A
 // place is no token: who comes meanwhile and finds one goes, and a flow whose place is
-// kept saves no turns.
+// kept saves no turns. Nor is it needed before its call comes back: others are told of the
+// tokens that are free until then, so that those who are refused at one time, and for one
+// reason, do not all come back at another.
 
 // soon is how much earlier than it was told a call may come back.
 const soon = time.Second
@@ -75,14 +77,17 @@ func (t *turns) drop(key string, f *turn) {
 	}
 }
 
-// settle forgets what flows owe: nobody waits, so nobody was kept waiting. Places stay.
+// settle forgets what flows owe: nobody waits, so nobody was kept waiting. Places stay, in
+// their order.
 func (t *turns) settle() {
 	if t.kept == 0 {
 		clear(t.flows)
 		return
 	}
+	for _, f := range t.flows {
+		t.now = max(t.now, f.start)
+	}
 	for key, f := range t.flows {
-		f.start = min(f.start, t.now)
 		t.drop(key, f)
 	}
 }

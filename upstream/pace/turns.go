@@ -112,12 +112,18 @@ func (t *turns) leave(key string, f *turn) {
 	}
 }
 
-// before reports whether f has its turn before g.
+// before reports whether f has its turn before g. Of two that are not ahead of their turns
+// it is the one whose turn was due earlier: who was away while the order moved on still
+// goes before those that it would have gone before.
 func (t *turns) before(f, g *turn) bool {
-	if a, b := t.lead(f), t.lead(g); a != b {
+	switch a, b := t.lead(f), t.lead(g); {
+	case a != b:
 		return a < b
+	case f.start != g.start:
+		return f.start < g.start
+	default:
+		return f.since < g.since
 	}
-	return f.since < g.since
 }
 
 // lead is by how many calls f is ahead of its turn. It is not negative: a flow that
