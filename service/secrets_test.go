@@ -20,6 +20,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
+	"github.com/admin-gateway/admin-gateway/internal/racing"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 )
 
@@ -53,7 +54,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	if len(secrets) < 4 {
 		t.Fatalf("only %d secrets to look for", len(secrets))
 	}
-	for _, fault := range []sandbox.Fault{
+	for i, fault := range []sandbox.Fault{
 		{Kind: sandbox.Refuse, Status: 401, Message: "Incorrect API key provided: " + sandbox.DefaultAdminKey},
 		{Kind: sandbox.Refuse, Status: 400, Message: "bad key " + strings.Join(secrets, " ")},
 		{Kind: sandbox.Refuse, Status: 500, Message: "oops " + sandbox.DefaultAdminKey},
@@ -62,7 +63,10 @@ func TestSecretsAreHidden(t *testing.T) {
 	} {
 		fault.Op = "*"
 		remove := gw.Sandbox.Inject(fault)
-		for _, s := range readTour(t, gw.Catalog) {
+		for n, s := range readTour(t, gw.Catalog) {
+			if every := racing.Of(1, 4); (n+i)%every != 0 {
+				continue // With the race detector, each call meets two of the faults.
+			}
 			err := gw.call(t.Context(), doors[1], s.method, s.message(t, w), s.method.Response.New().Interface())
 			if err == nil {
 				continue // Some answers survive members of another type.

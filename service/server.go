@@ -30,6 +30,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/idempotency"
 	"github.com/admin-gateway/admin-gateway/service/inventory"
 	"github.com/admin-gateway/admin-gateway/service/leases"
+	"github.com/admin-gateway/admin-gateway/service/limits"
 	"github.com/admin-gateway/admin-gateway/service/observe"
 	"github.com/admin-gateway/admin-gateway/service/pacing"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
@@ -94,6 +95,9 @@ type Options struct {
 	AdminKeys *adminkeys.AdminKeys
 	// Holds are the callers that are held; nil holds nobody. The caller runs it.
 	Holds *holds.Holds
+	// Limits are the callers with other limits than the policy's; nil gives none. The caller
+	// runs it.
+	Limits *limits.Limits
 	// Audit keeps a record of every call.
 	Audit record.Log
 	// Recent has the records that Audit keeps in memory too, for AuditService; nil has none.
@@ -199,7 +203,7 @@ func NewServer(methods *catalog.Catalog, options Options) (*connect.Server, erro
 		return nil, fmt.Errorf("service: %w", err)
 	}
 	return s.register(methods, readcache.Handlers(methods, options.Cache), operators, session.Handlers(session.Dependencies{Sessions: options.Sessions, Admission: s.admission, Catalog: methods}),
-		options.Holds.Handlers(s.admission.Review), inventories.Handlers(), leased, keys)
+		options.Holds.Handlers(s.admission.Review), options.Limits.Handlers(), inventories.Handlers(), leased, keys)
 }
 
 // operators are the handlers of what operators ask about the gateway itself.
@@ -223,7 +227,7 @@ func (s *server) operators(methods *catalog.Catalog) (pipeline.Handlers, error) 
 		return nil, err
 	}
 	maps.Copy(all, records)
-	maps.Copy(all, policy.Handlers(methods, o.Callers))
+	maps.Copy(all, policy.Handlers(methods, o.Callers, o.Limits))
 	return all, nil
 }
 

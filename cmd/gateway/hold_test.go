@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,11 +103,17 @@ func (r heldReplica) read(t *testing.T, caller string) (int, string) {
 	return ask(t, http.MethodGet, r.url+"/v1/organization/projects?limit=1", "", "Authorization", "Bearer "+string(token))
 }
 
-// hold runs the command of operators.
+// hold runs the command that holds callers.
 func (r heldReplica) hold(t *testing.T, args ...string) (string, int) {
 	t.Helper()
+	return r.operate(t, append([]string{"hold"}, args...)...)
+}
+
+// operate runs a command as the operator.
+func (r heldReplica) operate(t *testing.T, args ...string) (string, int) {
+	t.Helper()
 	var out bytes.Buffer
-	code := run(t.Context(), append(append([]string{"hold"}, args...), "--address", r.url, "--token-file", r.of.tokens["operator"]), streams{&out, &out})
+	code := run(t.Context(), append(slices.Clone(args), "--address", r.url, "--token-file", r.of.tokens["operator"]), streams{&out, &out})
 	return out.String(), code
 }
 
@@ -218,7 +225,7 @@ func TestServeKeepsHoldsWithoutRedis(t *testing.T) {
 	}
 	server.Kill()
 	timetest.Eventually(t, "the log says that the holds cannot be read", func() bool {
-		return strings.Contains(one.err.String(), "the holds of callers cannot be read")
+		return strings.Contains(one.err.String(), `overrides of callers cannot be read: those that are known stay","document":"callers.holds"`)
 	})
 	if status, text := one.read(t, "mallory"); status != http.StatusForbidden {
 		t.Errorf("without Redis: %d %s", status, text)

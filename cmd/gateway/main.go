@@ -36,6 +36,7 @@ type program struct {
 	Audit    auditCommand     `cmd:"" help:"Say why a call was refused, or slow, and who cannot log in; tools for the audit log."`
 	Lease    leaseCommand     `cmd:"" help:"Leases, which are keys that end by themselves: get them, keep them, end them; tools for their ledger."`
 	Hold     holdCommand      `cmd:"" help:"Hold a caller: nothing it calls is answered, until it is released or for a time."`
+	Limit    limitCommand     `cmd:"" help:"Give a caller other limits than the policy's, for a time."`
 	AdminKey adminKeyCommand  `cmd:"" help:"The admin key of a gateway: replace it by another one."`
 	Token    tokenCommand     `cmd:"" help:"Make tokens for callers."`
 	Config   referenceCommand `cmd:"" help:"List every key of gateway.yaml: variable, form, default, meaning."`

@@ -23,6 +23,18 @@ func callControl[Q, A any](ctx context.Context, f operatorFlags, client *connect
 	return answer, nil
 }
 
+// operate makes a call with the client of a service.
+func operate[C any](ctx context.Context, f operatorFlags, of func(*connect.Client) C, do func(context.Context, C) error) error {
+	client, end, err := f.Client()
+	if err != nil {
+		return err
+	}
+	defer end()
+	calling, cancel := context.WithTimeout(ctx, f.Timeout)
+	defer cancel()
+	return rpcError(ctx, do(calling, of(client)))
+}
+
 // print writes an answer in a form for programs, or by a function that writes tables.
 func (f *operatorFlags) print(w io.Writer, answer proto.Message, table func(*tableWriter)) error {
 	if f.Format != output.Text {

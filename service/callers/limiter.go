@@ -48,24 +48,18 @@ const (
 type Limiter struct {
 	rate *rate.Limiter
 
-	mu      sync.Mutex
-	most    [kinds]int
-	running [kinds]int
+	mu       sync.Mutex
+	policy   Limits
+	override *Override // nil: none
+	most     [kinds]int
+	running  [kinds]int
 }
 
 func newLimiter(l Limits) *Limiter {
-	return &Limiter{rate: rate.NewLimiter(rate.Limit(l.RequestsPerSecond), l.Burst), most: l.places()}
+	return &Limiter{rate: rate.NewLimiter(rate.Limit(l.RequestsPerSecond), l.Burst), policy: l, most: l.places()}
 }
 
 func (l Limits) places() [kinds]int { return [kinds]int{Single: l.Concurrent, Stream: l.Streams} }
-
-func (l *Limiter) set(limits Limits) {
-	l.rate.SetLimit(rate.Limit(limits.RequestsPerSecond))
-	l.rate.SetBurst(limits.Burst)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.most = limits.places()
-}
 
 // Start admits a call, and Done must follow; or it refuses it, and returns
 // after how long another attempt may succeed. A refused call costs nothing.

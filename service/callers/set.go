@@ -50,7 +50,7 @@ func (s *Set) SHA256() string { return s.sum }
 // Loaded is when the policy was put into force, by the clock of this machine.
 func (s *Set) Loaded() time.Time { return s.loaded }
 
-// Limits are those of a caller; zero for one that the policy does not name.
+// Limits are those of a caller in the policy; zero for one that it does not name.
 func (s *Set) Limits(caller string) Limits {
 	if b := s.bounds[caller]; b != nil {
 		return b.limits
@@ -74,11 +74,19 @@ func (s *Set) Callers() []string { return s.names }
 // Roles are the roles of leases.
 func (s *Set) Roles() *roles.Set { return s.roles }
 
-// LeaseLimits are those of a caller; zero, which allows nothing, for one that the policy
-// does not name.
+// LeaseLimits are those of a caller in the policy; zero for one that it does not name.
 func (s *Set) LeaseLimits(caller string) LeaseLimits {
 	if b := s.bounds[caller]; b != nil {
 		return b.leases
+	}
+	return LeaseLimits{}
+}
+
+// LeaseLimitsInForce are those of a caller, with its override ([Limiter.Override]); zero,
+// which allows nothing, for one that the policy does not name.
+func (s *Set) LeaseLimitsInForce(caller string) LeaseLimits {
+	if b := s.bounds[caller]; b != nil {
+		return b.limiter.leases(b.leases)
 	}
 	return LeaseLimits{}
 }

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/overrides"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
@@ -28,7 +27,7 @@ func (h *Holds) Handlers(review func()) pipeline.Handlers {
 			controlv1connect.HoldServiceReleaseHoldProcedure: refuse,
 		}
 	}
-	h.review = review
+	h.kept.OnChange(review)
 	return pipeline.Handlers{
 		controlv1connect.HoldServiceCreateHoldProcedure:  pipeline.Unary(h.create),
 		controlv1connect.HoldServiceListHoldsProcedure:   pipeline.Unary(h.list),
@@ -40,62 +39,45 @@ func (h *Holds) create(ctx context.Context, permit admission.Permit, q *controlv
 	switch {
 	case q.GetCaller() == permit.Caller():
 		return nil, rpcerror.InvalidField("caller", "is the caller of this call: nobody can hold itself", nil)
-	case h.o.Callers.Current().Limiter(q.GetCaller()) == nil:
+	case h.callers.Current().Limiter(q.GetCaller()) == nil:
 		return nil, rpcerror.OfHold(rpcerror.ReasonCallerNotFound, nil)
 	}
-	at := time.Now()
-	made := Hold{Caller: q.GetCaller(), By: permit.Caller(), At: at, Reason: q.GetReason()}
+	made := Hold{overrides.Override{Caller: q.GetCaller(), By: permit.Caller(), At: time.Now(), Reason: q.GetReason()}}
 	if life := q.GetLifetime().AsDuration(); life > 0 {
-		made.Until = at.Add(life)
+		made.Until = made.At.Add(life)
 	}
-	if err := h.change(ctx, func(s set) (set, error) { return s.with(made, at) }); err != nil {
+	if err := h.kept.Put(ctx, made); err != nil {
 		return nil, toCaller(err)
 	}
-	return &controlv1.CreateHoldResponse{Hold: messageOf(&made)}, nil
+	return &controlv1.CreateHoldResponse{Hold: messageOf(made)}, nil
 }
 
 func (h *Holds) list(_ context.Context, _ admission.Permit, _ *controlv1.ListHoldsRequest) (*controlv1.ListHoldsResponse, error) {
-	answer := &controlv1.ListHoldsResponse{ReadAt: instant(h.ReadAt())}
-	for _, held := range h.all() {
-		answer.Holds = append(answer.Holds, messageOf(&held))
+	answer := &controlv1.ListHoldsResponse{ReadAt: overrides.Instant(h.ReadAt())}
+	for _, held := range h.kept.All() {
+		answer.Holds = append(answer.Holds, messageOf(held))
 	}
 	return answer, nil
 }
 
 func (h *Holds) release(ctx context.Context, _ admission.Permit, q *controlv1.ReleaseHoldRequest) (*controlv1.ReleaseHoldResponse, error) {
-	var released Hold
-	if err := h.change(ctx, func(s set) (set, error) {
-		at := time.Now()
-		found, ok := s[q.GetCaller()]
-		if !ok || !found.at(at) {
-			return nil, errNotHeld
-		}
-		released = found
-		return s.without(q.GetCaller(), at), nil
-	}); err != nil {
+	released, err := h.kept.Remove(ctx, q.GetCaller())
+	if err != nil {
 		return nil, toCaller(err)
 	}
-	return &controlv1.ReleaseHoldResponse{Hold: messageOf(&released)}, nil
+	return &controlv1.ReleaseHoldResponse{Hold: messageOf(released)}, nil
 }
 
-func messageOf(h *Hold) *controlv1.Hold {
-	return &controlv1.Hold{Caller: h.Caller, CreatedBy: h.By, CreatedAt: instant(h.At), EndsAt: instant(h.Until), Reason: h.Reason}
-}
-
-// instant is absent where there is none.
-func instant(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
+func messageOf(h Hold) *controlv1.Hold {
+	return &controlv1.Hold{Caller: h.Caller, CreatedBy: h.By, CreatedAt: h.CreatedAt(), EndsAt: h.EndsAt(), Reason: h.Reason}
 }
 
 // toCaller is the error of a call.
 func toCaller(err error) error {
 	switch {
-	case errors.Is(err, errTooMany):
+	case errors.Is(err, overrides.ErrTooMany):
 		return rpcerror.OfHold(rpcerror.ReasonHoldLimit, err)
-	case errors.Is(err, errNotHeld):
+	case errors.Is(err, overrides.ErrNone):
 		return rpcerror.OfHold(rpcerror.ReasonHoldNotFound, err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err

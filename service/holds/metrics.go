@@ -15,7 +15,7 @@ func (h *Holds) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gateway_callers_held", Help: "Callers that are held, as this replica knows.",
-		}, func() float64 { return float64(len(h.all())) }),
+		}, func() float64 { return float64(len(h.kept.All())) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gateway_holds_age_seconds", Help: "Time since the holds of callers were last read from the ledger; +Inf where they never were.",
 		}, func() float64 {

@@ -154,5 +154,5 @@ type handlers struct {
 
 // limits are those of a caller.
 func (h *handlers) limits(caller string) callers.LeaseLimits {
-	return h.leases.o.Callers.Current().LeaseLimits(caller)
+	return h.leases.o.Callers.Current().LeaseLimitsInForce(caller)
 }

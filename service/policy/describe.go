@@ -16,21 +16,25 @@ func version(set *callers.Set) *controlv1.PolicyVersion {
 }
 
 // summary is a caller as a list has it.
-func summary(set *callers.Set, name string) *controlv1.Caller {
+func (s service) summary(set *callers.Set, name string) *controlv1.Caller {
 	_, _, granted, denied := set.Policy.Rules(name, 0)
 	limits, leases := set.Limits(name), set.LeaseLimits(name)
-	return &controlv1.Caller{
+	caller := &controlv1.Caller{
 		Name: name, Labels: set.Policy.Labels(name), GrantCount: int32(granted), DenyCount: int32(denied),
 		Limits: &controlv1.CallerLimits{
 			RequestsPerSecond: limits.RequestsPerSecond, Burst: int32(limits.Burst), Concurrent: int32(limits.Concurrent), Streams: int32(limits.Streams),
 			MaxLiveLeases: int32(leases.MaxLive), LeaseMintsPerHour: int32(leases.MintsPerHour),
 		},
 	}
+	if other, ok := s.limits.Of(name); ok {
+		caller.LimitOverride = other.Message()
+	}
+	return caller
 }
 
 // describe is all of a caller, within bounds.
-func describe(set *callers.Set, name string) *controlv1.Caller {
-	caller := summary(set, name)
+func (s service) describe(set *callers.Set, name string) *controlv1.Caller {
+	caller := s.summary(set, name)
 	for _, c := range set.Table.Describe(name) {
 		caller.Credentials = append(caller.Credentials, &controlv1.CallerCredential{
 			Kind: c.Kind, Id: c.ID, Issuer: c.Issuer, ExpiresAt: instant(c.Expires),

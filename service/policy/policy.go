@@ -15,6 +15,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/catalog"
 	"github.com/admin-gateway/admin-gateway/service/explain"
+	"github.com/admin-gateway/admin-gateway/service/limits"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 )
@@ -36,12 +37,14 @@ type Source interface {
 type service struct {
 	catalog *catalog.Catalog
 	source  Source
+	limits  *limits.Limits
 	now     func() time.Time
 }
 
-// Handlers answer admingateway.control.v1.PolicyService.
-func Handlers(methods *catalog.Catalog, source Source) pipeline.Handlers {
-	s := service{methods, source, time.Now}
+// Handlers answer admingateway.control.v1.PolicyService. others are the callers with other
+// limits than the policy's; nil for none.
+func Handlers(methods *catalog.Catalog, source Source, others *limits.Limits) pipeline.Handlers {
+	s := service{methods, source, others, time.Now}
 	return pipeline.Handlers{
 		controlv1connect.PolicyServiceListCallersProcedure:           pipeline.Unary(s.list),
 		controlv1connect.PolicyServiceGetCallerProcedure:             pipeline.Unary(s.get),
@@ -63,7 +66,7 @@ func (s service) list(_ context.Context, _ admission.Permit, request *controlv1.
 	to := min(from+size, len(names))
 	answer := &controlv1.ListCallersResponse{Policy: version(set), Total: int32(len(names))}
 	for _, name := range names[from:to] {
-		answer.Callers = append(answer.Callers, summary(set, name))
+		answer.Callers = append(answer.Callers, s.summary(set, name))
 	}
 	if to < len(names) {
 		answer.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(names[to-1]))
@@ -93,7 +96,7 @@ func (s service) get(_ context.Context, _ admission.Permit, request *controlv1.G
 	if _, ok := set.Policy.Index(request.GetName()); !ok {
 		return nil, &rpcerror.Error{Code: connect.CodeNotFound, Reason: rpcerror.ReasonNoSuchCaller, Message: "the policy has no caller of this name"}
 	}
-	return &controlv1.GetCallerResponse{Policy: version(set), Caller: describe(set, request.GetName())}, nil
+	return &controlv1.GetCallerResponse{Policy: version(set), Caller: s.describe(set, request.GetName())}, nil
 }
 
 func (s service) check(_ context.Context, _ admission.Permit, request *controlv1.CheckCallerPermissionRequest) (*controlv1.CheckCallerPermissionResponse, error) {

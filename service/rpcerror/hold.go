@@ -31,10 +31,4 @@ var holdOutcomes = map[string]outcome{
 
 // OfHold makes the error of one of the reasons about holds, with its code and message. The
 // cause is for the log. For another reason the error is internal.
-func OfHold(reason string, cause error) *Error {
-	row, ok := holdOutcomes[reason]
-	if !ok {
-		return &Error{Code: connect.CodeInternal, Reason: ReasonInternal, Message: "internal error", Cause: cause}
-	}
-	return &Error{Code: row.code, Reason: reason, Message: row.message, Cause: cause}
-}
+func OfHold(reason string, cause error) *Error { return of(holdOutcomes, reason, cause) }

@@ -2,12 +2,22 @@ package pace
 
 import (
 	"context"
+	"flag"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/admin-gateway/admin-gateway/internal/racing"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Before the command line, which may want another number. Each run has a seed of its own.
+	if err := flag.Set("rapid.checks", strconv.Itoa(racing.Of(100, 25))); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // roomy is a limit of an organization that no call waits for.
 var roomy = Limit{Calls: 1e5, Burst: 1000}

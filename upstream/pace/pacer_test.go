@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/racing"
 )
 
 // result is the outcome of a Wait.
@@ -89,7 +91,7 @@ func TestBudgetHoldsAndIsUsed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPacer(t, Options{Organization: roomy, Default: limit})
 				m := newModel(0, time.Minute)
-				calls := min(int(20*limit.Calls), mostCalls)
+				calls := min(int(20*limit.Calls), racing.Of(3000, 1000))
 				start := time.Now()
 				var all sync.WaitGroup
 				for i := range calls {

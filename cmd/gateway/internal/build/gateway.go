@@ -12,6 +12,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/config"
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 	"github.com/admin-gateway/admin-gateway/service/callers"
+	"github.com/admin-gateway/admin-gateway/service/limits"
 	"github.com/admin-gateway/admin-gateway/upstream"
 )
 
@@ -59,9 +60,10 @@ type Gateway struct {
 	idempotency *keyedWrites
 	budget      *budget
 	fleet       *replicas
-	leases      *leasing   // nil: none are given
-	adminKeys   *rotations // nil: the admin key is not rotated
-	holds       *holding   // nil: no caller can be held
+	leases      *leasing       // nil: none are given
+	adminKeys   *rotations     // nil: the admin key is not rotated
+	holds       *holding       // nil: no caller can be held
+	limits      *limits.Limits // nil: no caller can have others
 	audit       *auditLog
 	ready       *readiness
 	status      *liveState
@@ -128,6 +130,9 @@ func (g *Gateway) open(ctx context.Context, o Options) (err error) {
 	if g.holds, err = openHolds(ctx, g.leases, g.access.policy, o.Logger); err != nil {
 		return err
 	}
+	if g.limits, err = openLimits(ctx, g.leases, g.access.policy, o.Logger); err != nil {
+		return err
+	}
 	g.ready = newReadiness(key, g.access.policy, g.cache.degraded, g.audit.condition)
 	g.ready.leases, g.ready.holds = g.leases.degraded, g.holds.degraded
 	g.status = newLiveState(g.version, g.access, g.ready, g.cache.answers)
@@ -183,7 +188,7 @@ func (g *Gateway) openDoors(ctx context.Context, o Options, key upstream.KeySour
 		ready: g.ready, logger: o.Logger, running: &g.running, delay: conf.Shutdown.Delay,
 		doors: []runner{g.http}, leave: g.leave, closing: g.cache.closeBy,
 		work:       []runner{g.leases, g.adminKeys},
-		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.holds, g.ready, g.audit},
+		background: []runner{g.access, g.cache, g.fleet, g.leases.opening(), g.holds, g.limits, g.ready, g.audit},
 	}
 	if g.grpc != nil {
 		g.lifecycle.doors = append(g.lifecycle.doors, g.grpc)

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/admin-gateway/admin-gateway/service/holds"
+	"github.com/admin-gateway/admin-gateway/service/limits"
 )
 
 // holdsLate is how old the holds of callers may be before the gateway says so.
@@ -28,6 +29,20 @@ func openHolds(ctx context.Context, leases *leasing, policy policySource, logger
 	}
 	made.Read(ctx)
 	return &holding{made}, nil
+}
+
+// openLimits reads the other limits of callers before the first of them can call; nil
+// without a ledger.
+func openLimits(ctx context.Context, leases *leasing, policy policySource, logger *slog.Logger) (*limits.Limits, error) {
+	if leases == nil {
+		return nil, nil
+	}
+	made, err := limits.New(limits.Options{Ledger: leases.ledger, Callers: policy, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	made.Read(ctx)
+	return made, nil
 }
 
 // given is what the server holds callers with; nil for none.

@@ -41,6 +41,7 @@ func (g *Gateway) openServer(ctx context.Context, conf config.Config, catalog *C
 		Leases:        g.leases.given(),
 		AdminKeys:     g.adminKeys.given(),
 		Holds:         g.holds.given(),
+		Limits:        g.limits,
 		Audit:         g.audit,
 		Recent:        g.audit.recent,
 		AuditRequired: required(conf.Audit.Required),

@@ -525,7 +525,10 @@ type Caller struct {
 	// What it may do: the first 1000 of its grants.
 	Grants []*CallerRule `protobuf:"bytes,7,rep,name=grants,proto3" json:"grants,omitempty"`
 	// What it may not do, whatever the grants allow: the first 1000 of its denies.
-	Denies        []*CallerRule `protobuf:"bytes,8,rep,name=denies,proto3" json:"denies,omitempty"`
+	Denies []*CallerRule `protobuf:"bytes,8,rep,name=denies,proto3" json:"denies,omitempty"`
+	// The limits that it has for a time instead of `limits`. Not set for none, and in answers
+	// of `ListCallers` too.
+	LimitOverride *LimitOverride `protobuf:"bytes,9,opt,name=limit_override,json=limitOverride,proto3" json:"limit_override,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -612,6 +615,13 @@ func (x *Caller) GetGrants() []*CallerRule {
 func (x *Caller) GetDenies() []*CallerRule {
 	if x != nil {
 		return x.Denies
+	}
+	return nil
+}
+
+func (x *Caller) GetLimitOverride() *LimitOverride {
+	if x != nil {
+		return x.LimitOverride
 	}
 	return nil
 }
@@ -886,7 +896,7 @@ var File_admingateway_control_v1_policy_proto protoreflect.FileDescriptor
 
 const file_admingateway_control_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"$admingateway/control/v1/policy.proto\x12\x17admingateway.control.v1\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n" +
+	"$admingateway/control/v1/policy.proto\x12\x17admingateway.control.v1\x1a#admingateway/control/v1/limit.proto\x1a%admingateway/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n" +
 	"\x12ListCallersRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12-\n" +
@@ -923,7 +933,7 @@ const file_admingateway_control_v1_policy_proto_rawDesc = "" +
 	"\vconditional\x18\b \x01(\bR\vconditional\"`\n" +
 	"\rPolicyVersion\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x127\n" +
-	"\tloaded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bloadedAt\"\xe2\x03\n" +
+	"\tloaded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bloadedAt\"\xb1\x04\n" +
 	"\x06Caller\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12C\n" +
 	"\x06labels\x18\x02 \x03(\v2+.admingateway.control.v1.Caller.LabelsEntryR\x06labels\x12=\n" +
@@ -934,7 +944,8 @@ const file_admingateway_control_v1_policy_proto_rawDesc = "" +
 	"deny_count\x18\x05 \x01(\x05R\tdenyCount\x12K\n" +
 	"\vcredentials\x18\x06 \x03(\v2).admingateway.control.v1.CallerCredentialR\vcredentials\x12;\n" +
 	"\x06grants\x18\a \x03(\v2#.admingateway.control.v1.CallerRuleR\x06grants\x12;\n" +
-	"\x06denies\x18\b \x03(\v2#.admingateway.control.v1.CallerRuleR\x06denies\x1a9\n" +
+	"\x06denies\x18\b \x03(\v2#.admingateway.control.v1.CallerRuleR\x06denies\x12M\n" +
+	"\x0elimit_override\x18\t \x01(\v2&.admingateway.control.v1.LimitOverrideR\rlimitOverride\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe7\x01\n" +
@@ -1000,6 +1011,7 @@ var file_admingateway_control_v1_policy_proto_goTypes = []any{
 	nil,                                   // 11: admingateway.control.v1.Caller.LabelsEntry
 	(*structpb.Struct)(nil),               // 12: google.protobuf.Struct
 	(*timestamppb.Timestamp)(nil),         // 13: google.protobuf.Timestamp
+	(*LimitOverride)(nil),                 // 14: admingateway.control.v1.LimitOverride
 }
 var file_admingateway_control_v1_policy_proto_depIdxs = []int32{
 	6,  // 0: admingateway.control.v1.ListCallersResponse.policy:type_name -> admingateway.control.v1.PolicyVersion
@@ -1014,18 +1026,19 @@ var file_admingateway_control_v1_policy_proto_depIdxs = []int32{
 	9,  // 9: admingateway.control.v1.Caller.credentials:type_name -> admingateway.control.v1.CallerCredential
 	10, // 10: admingateway.control.v1.Caller.grants:type_name -> admingateway.control.v1.CallerRule
 	10, // 11: admingateway.control.v1.Caller.denies:type_name -> admingateway.control.v1.CallerRule
-	13, // 12: admingateway.control.v1.CallerCredential.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 13: admingateway.control.v1.PolicyService.ListCallers:input_type -> admingateway.control.v1.ListCallersRequest
-	2,  // 14: admingateway.control.v1.PolicyService.GetCaller:input_type -> admingateway.control.v1.GetCallerRequest
-	4,  // 15: admingateway.control.v1.PolicyService.CheckCallerPermission:input_type -> admingateway.control.v1.CheckCallerPermissionRequest
-	1,  // 16: admingateway.control.v1.PolicyService.ListCallers:output_type -> admingateway.control.v1.ListCallersResponse
-	3,  // 17: admingateway.control.v1.PolicyService.GetCaller:output_type -> admingateway.control.v1.GetCallerResponse
-	5,  // 18: admingateway.control.v1.PolicyService.CheckCallerPermission:output_type -> admingateway.control.v1.CheckCallerPermissionResponse
-	16, // [16:19] is the sub-list for method output_type
-	13, // [13:16] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	14, // 12: admingateway.control.v1.Caller.limit_override:type_name -> admingateway.control.v1.LimitOverride
+	13, // 13: admingateway.control.v1.CallerCredential.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 14: admingateway.control.v1.PolicyService.ListCallers:input_type -> admingateway.control.v1.ListCallersRequest
+	2,  // 15: admingateway.control.v1.PolicyService.GetCaller:input_type -> admingateway.control.v1.GetCallerRequest
+	4,  // 16: admingateway.control.v1.PolicyService.CheckCallerPermission:input_type -> admingateway.control.v1.CheckCallerPermissionRequest
+	1,  // 17: admingateway.control.v1.PolicyService.ListCallers:output_type -> admingateway.control.v1.ListCallersResponse
+	3,  // 18: admingateway.control.v1.PolicyService.GetCaller:output_type -> admingateway.control.v1.GetCallerResponse
+	5,  // 19: admingateway.control.v1.PolicyService.CheckCallerPermission:output_type -> admingateway.control.v1.CheckCallerPermissionResponse
+	17, // [17:20] is the sub-list for method output_type
+	14, // [14:17] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_admingateway_control_v1_policy_proto_init() }
@@ -1033,6 +1046,7 @@ func file_admingateway_control_v1_policy_proto_init() {
 	if File_admingateway_control_v1_policy_proto != nil {
 		return
 	}
+	file_admingateway_control_v1_limit_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

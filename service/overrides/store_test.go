@@ -1,4 +1,4 @@
-package holds
+package overrides
 
 import (
 	"context"
@@ -14,8 +14,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/admin-gateway/admin-gateway/internal/admissiontest"
-	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/redistest"
 	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/lease/fileledger"
@@ -42,31 +40,40 @@ func ledgers(t *testing.T) map[string]lease.Ledger {
 	return map[string]lease.Ledger{"file": file, "redis": shared}
 }
 
-// replica makes Holds over a ledger, which count how often they look at calls.
-func replica(t *testing.T, ledger Ledger) (*Holds, *atomic.Int32) {
+// hold is a kind of overrides.
+type hold struct{ Override }
+
+// replica makes a Store over a ledger, which counts how often it tells of changes.
+func replica(t *testing.T, ledger Ledger) (*Store[hold], *atomic.Int32) {
 	t.Helper()
-	h, err := New(Options{Ledger: ledger, Callers: admissiontest.NewPolicy(t, catalogtest.Gateway(t), admissiontest.RootPolicy)})
+	s, err := New[hold](Options{Ledger: ledger, Document: "test.holds"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	looks := new(atomic.Int32)
-	h.Handlers(func() { looks.Add(1) })
-	return h, looks
+	s.OnChange(func() { looks.Add(1) })
+	return s, looks
 }
 
 // create holds a caller for a while; 0 until it is released.
-func create(t *testing.T, h *Holds, caller string, life time.Duration) error {
+func create(t *testing.T, s *Store[hold], caller string, life time.Duration) error {
 	t.Helper()
-	made := Hold{Caller: caller, By: "operator", At: time.Now()}
+	made := hold{Override{Caller: caller, By: "operator", At: time.Now()}}
 	if life > 0 {
 		made.Until = made.At.Add(life)
 	}
-	return h.change(t.Context(), func(s set) (set, error) { return s.with(made, made.At) })
+	return s.Put(t.Context(), made)
 }
 
-func release(t *testing.T, h *Holds, caller string) error {
+func release(t *testing.T, s *Store[hold], caller string) error {
 	t.Helper()
-	return h.change(t.Context(), func(s set) (set, error) { return s.without(caller, time.Now()), nil })
+	_, err := s.Remove(t.Context(), caller)
+	return err
+}
+
+func held(s *Store[hold], caller string) bool {
+	_, ok := s.Of(caller)
+	return ok
 }
 
 // TestReplicasLearn what another one has changed, and look at their calls; so does one that
@@ -82,11 +89,11 @@ func TestReplicasLearn(t *testing.T) {
 			if err := create(t, one, "ann", 0); err != nil {
 				t.Fatal(err)
 			}
-			if !one.Held("ann") || one.Held("bob") || two.Held("ann") || oneLooks.Load() != 1 {
+			if !held(one, "ann") || held(one, "bob") || held(two, "ann") || oneLooks.Load() != 1 {
 				t.Error("before the other replica reads")
 			}
 			two.Read(t.Context())
-			if !two.Held("ann") || twoLooks.Load() != 1 {
+			if !held(two, "ann") || twoLooks.Load() != 1 {
 				t.Error("after the other replica has read")
 			}
 			two.Read(t.Context())
@@ -95,14 +102,14 @@ func TestReplicasLearn(t *testing.T) {
 			}
 			three, _ := replica(t, ledger)
 			three.Read(t.Context())
-			if !three.Held("ann") {
+			if !held(three, "ann") {
 				t.Error("after a restart")
 			}
 			if err := errors.Join(create(t, three, "bob", 0), release(t, three, "ann")); err != nil {
 				t.Fatal(err)
 			}
 			one.Read(t.Context())
-			if one.Held("ann") || !one.Held("bob") {
+			if held(one, "ann") || !held(one, "bob") {
 				t.Error("after the release")
 			}
 		})
@@ -134,16 +141,16 @@ func TestTheLastKnownStay(t *testing.T) {
 	for _, err := range []error{lease.ErrUnavailable, lease.ErrLost, context.DeadlineExceeded} {
 		ledger.err = err
 		h.Read(t.Context())
-		if !h.Held("ann") {
+		if !held(h, "ann") {
 			t.Errorf("%v releases it", err)
 		}
-		if err := release(t, h, "ann"); err == nil || !h.Held("ann") {
+		if err := release(t, h, "ann"); err == nil || !held(h, "ann") {
 			t.Errorf("released while the ledger fails: %v", err)
 		}
 	}
-	ledger.err, ledger.Ledger = nil, &paper{document: lease.Document{Name: documentName, Version: 7, Data: []byte("{}")}}
+	ledger.err, ledger.Ledger = nil, &paper{document: lease.Document{Name: "test.holds", Version: 7, Data: []byte("{}")}}
 	h.Read(t.Context())
-	if !h.Held("ann") {
+	if !held(h, "ann") {
 		t.Error("a document that cannot be read releases it")
 	}
 }
@@ -170,8 +177,8 @@ func TestWhatTheLedgerLostIsPutBack(t *testing.T) {
 	}
 	three, _ := replica(t, ledger)
 	three.Read(t.Context())
-	for i, h := range []*Holds{one, two, three} {
-		if !h.Held("ann") || !h.Held("bob") {
+	for i, h := range []*Store[hold]{one, two, three} {
+		if !held(h, "ann") || !held(h, "bob") {
 			t.Errorf("replica %d: a hold is lost", i)
 		}
 	}
@@ -179,12 +186,12 @@ func TestWhatTheLedgerLostIsPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	one.Read(t.Context())
-	if one.Held("bob") || !one.Held("ann") {
+	if held(one, "bob") || !held(one, "ann") {
 		t.Error("the release is undone")
 	}
 	ledger.document = lease.Document{} // All is lost.
 	one.Read(t.Context())
-	if !one.Held("ann") || ledger.document.Version != 1 {
+	if !held(one, "ann") || ledger.document.Version != 1 {
 		t.Error("a hold is lost with the document")
 	}
 }
@@ -198,18 +205,18 @@ func TestHoldsEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-time.After(time.Hour - time.Nanosecond)
-		if !h.Held("ann") || len(h.all()) != 1 {
+		if !held(h, "ann") || len(h.All()) != 1 {
 			t.Error("it ends too early")
 		}
 		<-time.After(time.Nanosecond)
-		if h.Held("ann") || len(h.all()) != 0 {
+		if held(h, "ann") || len(h.All()) != 0 {
 			t.Error("it does not end")
 		}
 		if err := create(t, h, "bob", 0); err != nil {
 			t.Fatal(err)
 		}
 		if names := slices.Collect(func(yield func(string) bool) {
-			for name := range h.known() {
+			for name := range h.known().of {
 				yield(name)
 			}
 		}); len(names) != 1 {
@@ -223,12 +230,12 @@ func TestHoldsEnd(t *testing.T) {
 func TestHoldsAreBounded(t *testing.T) {
 	t.Parallel()
 	h, _ := replica(t, new(paper))
-	for i := range MaxHolds {
+	for i := range MaxEntries {
 		if err := create(t, h, fmt.Sprintf("caller %d", i), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := create(t, h, "another", 0); !errors.Is(err, errTooMany) {
+	if err := create(t, h, "another", 0); !errors.Is(err, ErrTooMany) {
 		t.Errorf("one too many: %v", err)
 	}
 	if err := create(t, h, "caller 7", time.Hour); err != nil {
@@ -236,10 +243,10 @@ func TestHoldsAreBounded(t *testing.T) {
 	}
 	wide, _ := replica(t, new(paper))
 	var err error
-	for i := 0; err == nil && i < MaxHolds; i++ {
+	for i := 0; err == nil && i < MaxEntries; i++ {
 		err = create(t, wide, fmt.Sprintf("%3d", i)+strings.Repeat("\x01", 253), 0)
 	}
-	if !errors.Is(err, errTooMany) {
+	if !errors.Is(err, ErrTooMany) {
 		t.Errorf("bytes without a bound: %v", err)
 	}
 }
@@ -262,7 +269,7 @@ func TestChangesAtOnceAreAllMade(t *testing.T) {
 			}
 			h, _ := replica(t, ledger)
 			h.Read(t.Context())
-			if n := len(h.all()); n != 4 {
+			if n := len(h.All()); n != 4 {
 				t.Errorf("%d holds", n)
 			}
 		})
@@ -288,17 +295,15 @@ func (p *paper) PutDocument(_ context.Context, d lease.Document) (lease.Document
 	return d, nil
 }
 
-// BenchmarkHeld is what every call pays.
-func BenchmarkHeld(b *testing.B) {
-	for name, held := range map[string]set{"nobody is held": nil, "others are held": {"ann": Hold{Caller: "ann"}}} {
+// BenchmarkOf is what every call pays.
+func BenchmarkOf(b *testing.B) {
+	for name, all := range map[string]*set[hold]{"nobody is held": nil, "others are held": {of: map[string]hold{"ann": {Override{Caller: "ann"}}}}} {
 		b.Run(name, func(b *testing.B) {
-			h := new(Holds)
-			if held != nil {
-				h.now.Store(&held)
-			}
+			s := new(Store[hold])
+			s.now.Store(all)
 			b.ReportAllocs()
 			for b.Loop() {
-				if h.Held("bob") {
+				if _, ok := s.Of("bob"); ok {
 					b.Fatal("held")
 				}
 			}
