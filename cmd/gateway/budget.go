@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 type budgetCommand struct {
 	operatorFlags
+	watchFlags
 }
 
 // Run shows the budget, with what waits in the replica that answers.
@@ -24,13 +26,21 @@ func (c *budgetCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer end()
+	return again(ctx, std, c.once(), c.Interval, func() error { return c.look(ctx, std.out, client) })
+}
+
+// look shows it once.
+func (c *budgetCommand) look(ctx context.Context, out io.Writer, client *connect.Client) error {
 	answer, err := callControl(ctx, c.operatorFlags, client, func(client *connect.Client) func(context.Context, *controlv1.GetBudgetRequest) (*controlv1.GetBudgetResponse, error) {
 		return controlv1connect.NewBudgetServiceClient(client).GetBudget
 	}, &controlv1.GetBudgetRequest{})
 	if err != nil {
 		return err
 	}
-	return c.print(std.out, answer, func(t *tableWriter) {
+	if err := c.clear(out, c.once()); err != nil {
+		return err
+	}
+	return c.print(out, answer, func(t *tableWriter) {
 		t.row("BUDGET", "RATE/MIN", "CEILING/MIN", "BURST", "LEFT", "WAITING HERE", "CLOSED FOR", "LAST 429")
 		for _, b := range append([]*controlv1.BudgetBucket{answer.GetOrganization()}, answer.GetBuckets()...) {
 			t.row(budgetName(b), decimal(b.GetRatePerMinute()), decimal(b.GetCeilingPerMinute()), b.GetBurst(), decimal(b.GetTokens()), queued(b), closedFor(b), ago(b.GetLastLimited()))

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
@@ -33,6 +35,57 @@ func operate[C any](ctx context.Context, f operatorFlags, of func(*connect.Clien
 	calling, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
 	return rpcError(ctx, do(calling, of(client)))
+}
+
+const (
+	shortestInterval = 500 * time.Millisecond
+	// clearScreen puts the cursor at the beginning of an empty screen.
+	clearScreen = "\x1b[H\x1b[2J"
+)
+
+// watchFlags are those of a command that shows something once, or again and again.
+type watchFlags struct {
+	Once     bool          `xor:"watch" help:"Print once, and end, as without --interval."`
+	Interval time.Duration `xor:"watch" placeholder:"5s" help:"Look again after this time, until a signal; at least 500ms."`
+}
+
+// once tells whether it is shown once.
+func (f *watchFlags) once() bool { return f.Once || f.Interval == 0 }
+
+// clear empties the screen before what is shown again and again.
+func (f *operatorFlags) clear(w io.Writer, once bool) error {
+	if once || f.Format != output.Text || !output.Terminal(w) {
+		return nil
+	}
+	_, err := io.WriteString(w, clearScreen)
+	return err
+}
+
+// again shows something once, or again and again until a signal: then what passes does not
+// end it.
+func again(ctx context.Context, std streams, once bool, interval time.Duration, show func() error) error {
+	for {
+		err := show()
+		if once {
+			return err
+		}
+		switch {
+		case errors.Is(err, errNotWell): // It has been shown.
+		case err != nil && streamPasses(err) && ctx.Err() == nil:
+			if _, err := fmt.Fprintf(std.err, "%v; looking again\n", err); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		}
+		timer := time.NewTimer(max(interval, shortestInterval))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
 }
 
 // print writes an answer in a form for programs, or by a function that writes tables.

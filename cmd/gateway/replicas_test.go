@@ -239,6 +239,14 @@ func TestStatusOfAllReplicas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, command := range []string{"status", "budget"} {
+		if code, out, errs := p.gateway(t, p.a, "operator", command, "--once"); code != 0 || out == "" {
+			t.Errorf("%s --once: %d %s%s", command, code, out, errs)
+		}
+		if code, _, errs := p.gateway(t, p.a, "operator", command, "--once", "--interval", "1s"); code != 2 || !strings.Contains(errs, "--interval") {
+			t.Errorf("%s once and again: %d %s", command, code, errs)
+		}
+	}
 	says := func(want string, exit int) {
 		t.Helper()
 		timetest.Eventually(t, "status says "+want, func() bool {

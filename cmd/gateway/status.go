@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 type statusCommand struct {
 	operatorFlags
+	watchFlags
 }
 
 // errNotWell makes the exit code 1 when something is wrong with a replica.
@@ -27,13 +29,21 @@ func (c *statusCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer end()
+	return again(ctx, std, c.once(), c.Interval, func() error { return c.look(ctx, std.out, client) })
+}
+
+// look shows it once.
+func (c *statusCommand) look(ctx context.Context, out io.Writer, client *connect.Client) error {
 	answer, err := callControl(ctx, c.operatorFlags, client, func(client *connect.Client) func(context.Context, *controlv1.GetStatusRequest) (*controlv1.GetStatusResponse, error) {
 		return controlv1connect.NewStatusServiceClient(client).GetStatus
 	}, &controlv1.GetStatusRequest{})
 	if err != nil {
 		return err
 	}
-	if err := c.print(std.out, answer, func(t *tableWriter) { statusTable(t, answer) }); err != nil {
+	if err := c.clear(out, c.once()); err != nil {
+		return err
+	}
+	if err := c.print(out, answer, func(t *tableWriter) { statusTable(t, answer) }); err != nil {
 		return err
 	}
 	if !well(answer) {

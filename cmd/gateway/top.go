@@ -9,7 +9,6 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	"github.com/admin-gateway/admin-gateway/cmd/gateway/internal/output"
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 )
@@ -22,12 +21,6 @@ type topCommand struct {
 	Limit    int32         `default:"20" help:"The most callers to show; at most 1000."`
 }
 
-const (
-	shortestInterval = 500 * time.Millisecond
-	// clearScreen puts the cursor at the beginning of an empty screen.
-	clearScreen = "\x1b[H\x1b[2J"
-)
-
 // Run shows who spends the budget, again and again until a signal.
 func (c *topCommand) Run(ctx context.Context, std streams) error {
 	client, end, err := c.Client()
@@ -35,34 +28,20 @@ func (c *topCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer end()
-	for {
+	return again(ctx, std, c.Once, c.Interval, func() error {
 		answer, err := callControl(ctx, c.operatorFlags, client, func(client *connect.Client) func(context.Context, *controlv1.GetTopRequest) (*controlv1.GetTopResponse, error) {
 			return controlv1connect.NewBudgetServiceClient(client).GetTop
 		}, &controlv1.GetTopRequest{Limit: c.Limit})
-		switch {
-		case err == nil:
-			err = c.show(std.out, answer)
-		case !c.Once && streamPasses(err) && ctx.Err() == nil:
-			_, err = fmt.Fprintf(std.err, "%v; looking again\n", err)
-		}
-		if err != nil || c.Once {
+		if err != nil {
 			return err
 		}
-		timer := time.NewTimer(max(c.Interval, shortestInterval))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		}
-	}
+		return c.show(std.out, answer)
+	})
 }
 
 func (c *topCommand) show(w io.Writer, answer *controlv1.GetTopResponse) error {
-	if !c.Once && c.Format == output.Text && output.Terminal(w) {
-		if _, err := io.WriteString(w, clearScreen); err != nil {
-			return err
-		}
+	if err := c.clear(w, c.Once); err != nil {
+		return err
 	}
 	return c.print(w, answer, func(t *tableWriter) {
 		t.line(fmt.Sprintf("%s  %d replicas  last minute", time.Now().Format(time.TimeOnly), answer.GetReplicas()))
