@@ -145,6 +145,12 @@ func TestCallerPermissions(t *testing.T) {
 			t.Errorf("%s %q: %v; want %s", test.method, test.project, got, test.want)
 		}
 	}
+	invalid, err := policies.CheckCallerPermission(t.Context(), &controlv1.CheckCallerPermissionRequest{
+		Name: "root", Method: "ProjectService/CreateProject", Request: &structpb.Struct{Fields: map[string]*structpb.Value{"name": structpb.NewStringValue("")}},
+	})
+	if err != nil || !invalid.GetAllowed() || len(invalid.GetViolations()) != 1 || !strings.HasPrefix(invalid.GetViolations()[0], "name: ") {
+		t.Errorf("an invalid request: %v, %v", invalid, err)
+	}
 	for field, request := range map[string]*controlv1.CheckCallerPermissionRequest{
 		"name":       {Name: "nobody", Method: "ProjectService/GetProject"},
 		"method":     {Name: "team", Method: "ProjectService/Get"},

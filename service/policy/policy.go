@@ -120,7 +120,7 @@ func (s service) check(_ context.Context, _ admission.Permit, request *controlv1
 	}
 	return &controlv1.CheckCallerPermissionResponse{
 		Policy: version(set), Allowed: verdict.Allowed, Reason: verdict.Reason.String(), Permission: verdict.Permission, Rule: verdict.Grant,
-		ProjectId: verdict.Project, Explanation: verdict.String(), Conditional: verdict.Conditional(),
+		ProjectId: verdict.Project, Explanation: verdict.String(), Conditional: verdict.Conditional(), Violations: verdict.Invalid,
 	}, nil
 }
 

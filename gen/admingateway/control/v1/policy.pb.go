@@ -361,7 +361,10 @@ type CheckCallerPermissionResponse struct {
 	Explanation string `protobuf:"bytes,7,opt,name=explanation,proto3" json:"explanation,omitempty"`
 	// Whether more decides than this decision could see: the request, which was absent, or
 	// each of the leases that the call is about.
-	Conditional   bool `protobuf:"varint,8,opt,name=conditional,proto3" json:"conditional,omitempty"`
+	Conditional bool `protobuf:"varint,8,opt,name=conditional,proto3" json:"conditional,omitempty"`
+	// The rules that the request does not meet, each with its field, at most six: the gateway
+	// refuses such a request, whatever the policy says.
+	Violations    []string `protobuf:"bytes,9,rep,name=violations,proto3" json:"violations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -450,6 +453,13 @@ func (x *CheckCallerPermissionResponse) GetConditional() bool {
 		return x.Conditional
 	}
 	return false
+}
+
+func (x *CheckCallerPermissionResponse) GetViolations() []string {
+	if x != nil {
+		return x.Violations
+	}
+	return nil
 }
 
 // The policy that a replica has in force.
@@ -918,7 +928,7 @@ const file_admingateway_control_v1_policy_proto_rawDesc = "" +
 	"\arequest\x18\x03 \x01(\v2\x17.google.protobuf.StructB\x06\xb2\xff\x18\x02H\x05R\arequest\x12,\n" +
 	"\n" +
 	"lease_role\x18\x04 \x01(\tB\r\xbaH\x04r\x02\x18?\xb2\xff\x18\x02H\x02R\tleaseRole\x12)\n" +
-	"\blease_of\x18\x05 \x01(\tB\x0e\xbaH\x05r\x03\x18\x80\x02\xb2\xff\x18\x02H\x05R\aleaseOf\"\xa8\x02\n" +
+	"\blease_of\x18\x05 \x01(\tB\x0e\xbaH\x05r\x03\x18\x80\x02\xb2\xff\x18\x02H\x05R\aleaseOf\"\xc8\x02\n" +
 	"\x1dCheckCallerPermissionResponse\x12>\n" +
 	"\x06policy\x18\x01 \x01(\v2&.admingateway.control.v1.PolicyVersionR\x06policy\x12\x18\n" +
 	"\aallowed\x18\x02 \x01(\bR\aallowed\x12\x16\n" +
@@ -930,7 +940,10 @@ const file_admingateway_control_v1_policy_proto_rawDesc = "" +
 	"\n" +
 	"project_id\x18\x06 \x01(\tR\tprojectId\x12 \n" +
 	"\vexplanation\x18\a \x01(\tR\vexplanation\x12 \n" +
-	"\vconditional\x18\b \x01(\bR\vconditional\"`\n" +
+	"\vconditional\x18\b \x01(\bR\vconditional\x12\x1e\n" +
+	"\n" +
+	"violations\x18\t \x03(\tR\n" +
+	"violations\"`\n" +
 	"\rPolicyVersion\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x127\n" +
 	"\tloaded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bloadedAt\"\xb1\x04\n" +
