@@ -19,7 +19,7 @@ import (
 )
 
 // chosen are the members of the upstream's answers whose texts people choose.
-var chosen = map[string]bool{ //nolint:gochecknoglobals // It is a constant.
+var chosen = map[string]bool{
 	"name": true, "email": true, "user_email": true, "title": true, "description": true, "model": true, "line_item": true,
 	"redacted_value": true, "predefined_role": true, "ip_address": true, "user_agent": true, "subject": true,
 }
