@@ -2,12 +2,10 @@ package holds
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
-	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/overrides"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
@@ -74,16 +72,7 @@ func messageOf(h Hold) *controlv1.Hold {
 
 // toCaller is the error of a call.
 func toCaller(err error) error {
-	switch {
-	case errors.Is(err, overrides.ErrTooMany):
-		return rpcerror.OfHold(rpcerror.ReasonHoldLimit, err)
-	case errors.Is(err, overrides.ErrNone):
-		return rpcerror.OfHold(rpcerror.ReasonHoldNotFound, err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, lease.ErrUnavailable), errors.Is(err, lease.ErrLost), errors.Is(err, lease.ErrConflict):
-		return rpcerror.OfHold(rpcerror.ReasonHoldsUnavailable, err)
-	default:
-		return err
-	}
+	return overrides.ToCaller(err, overrides.Reasons{
+		TooMany: rpcerror.ReasonHoldLimit, None: rpcerror.ReasonHoldNotFound, Unavailable: rpcerror.ReasonHoldsUnavailable,
+	}, rpcerror.OfHold)
 }

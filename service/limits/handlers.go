@@ -2,12 +2,10 @@ package limits
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
-	"github.com/admin-gateway/admin-gateway/lease"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 	"github.com/admin-gateway/admin-gateway/service/overrides"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
@@ -96,16 +94,7 @@ func number32(of *int) *int32 {
 
 // toCaller is the error of a call.
 func toCaller(err error) error {
-	switch {
-	case errors.Is(err, overrides.ErrTooMany):
-		return rpcerror.OfLimit(rpcerror.ReasonLimitOverrideLimit, err)
-	case errors.Is(err, overrides.ErrNone):
-		return rpcerror.OfLimit(rpcerror.ReasonLimitOverrideNotFound, err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, lease.ErrUnavailable), errors.Is(err, lease.ErrLost), errors.Is(err, lease.ErrConflict):
-		return rpcerror.OfLimit(rpcerror.ReasonLimitsUnavailable, err)
-	default:
-		return err
-	}
+	return overrides.ToCaller(err, overrides.Reasons{
+		TooMany: rpcerror.ReasonLimitOverrideLimit, None: rpcerror.ReasonLimitOverrideNotFound, Unavailable: rpcerror.ReasonLimitsUnavailable,
+	}, rpcerror.OfLimit)
 }

@@ -3,6 +3,7 @@ package overrides
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,6 +64,29 @@ var (
 	// ErrNone is the end of an override that is not there.
 	ErrNone = errors.New("overrides: there is none for the caller")
 )
+
+// Reasons are those of a kind's errors, as callers see them.
+type Reasons struct {
+	// TooMany is that of [ErrTooMany], None that of [ErrNone], and Unavailable that of a
+	// ledger that does not answer.
+	TooMany, None, Unavailable string
+}
+
+// ToCaller is the error of a call whose change has failed, as made by of.
+func ToCaller[E error](err error, reasons Reasons, of func(reason string, cause error) E) error {
+	switch {
+	case errors.Is(err, ErrTooMany):
+		return of(reasons.TooMany, err)
+	case errors.Is(err, ErrNone):
+		return of(reasons.None, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, lease.ErrUnavailable), errors.Is(err, lease.ErrLost), errors.Is(err, lease.ErrConflict):
+		return of(reasons.Unavailable, err)
+	default:
+		return err
+	}
+}
 
 // set is the overrides of one version of the document. It is immutable.
 type set[K Kind] struct {
