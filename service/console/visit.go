@@ -41,6 +41,10 @@ func (v *Visit) Client() *connect.Client { return connect.NewClient(&v.calls) }
 // NOT_STORED where there is none.
 func (v *Visit) Kept() bool { return v.calls.Stored }
 
+// Stored is the visit with stored answers alone, in both turns, and without a trace on the
+// page: for ornaments, which are not worth a call of the upstream.
+func (v *Visit) Stored() *Visit { return v.with(true, nil, nil) }
+
 // Progress shows how far a long part has come.
 func (v *Visit) Progress(p Progress) {
 	if v.report != nil {

@@ -8,6 +8,8 @@ import (
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	inventoryv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/inventory/v1/inventoryv1connect"
 	"github.com/admin-gateway/admin-gateway/service/console"
 )
 
@@ -19,6 +21,8 @@ const (
 	maxProjectPages = 5
 	// maxUserPages bounds those of people.
 	maxUserPages = 10
+	// maxKeyNames bounds the names of keys.
+	maxKeyNames = 20_000
 	// maxNamed bounds the projects that are asked for one by one.
 	maxNamed = 5
 )
@@ -30,6 +34,8 @@ func namesOf(ctx context.Context, v *console.Visit, by string) map[string]string
 		return projectNames(ctx, v)
 	case "user":
 		return userNames(ctx, v)
+	case "key", "api_key":
+		return keyNames(ctx, v.Stored())
 	}
 	return nil
 }
@@ -59,6 +65,31 @@ func userNames(ctx context.Context, v *console.Visit) map[string]string {
 		after := answer.GetLastId()
 		request.After = &after
 	}
+	return names
+}
+
+// keyNames are the names of keys, by id, as far as they are stored, such as by the page of
+// keys: to list them is a read for each project.
+func keyNames(ctx context.Context, v *console.Visit) map[string]string {
+	names := make(map[string]string)
+	if !v.Access.May(permissionKeys) {
+		return names
+	}
+	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
+	defer cancel()
+	stream, err := inventoryv1connect.NewInventoryServiceClient(v.Client()).GetKeyInventory(ctx, &inventoryv1.GetKeyInventoryRequest{})
+	if err != nil {
+		return names
+	}
+	defer func() { _ = stream.Close() }() // It was read to its end, or failed.
+	// What is missing has no name.
+	_, _ = follow(v, stream.Receive, func(e *inventoryv1.GetKeyInventoryResponse) {
+		for _, k := range e.GetKeys().GetItems() {
+			if len(names) < maxKeyNames {
+				names[k.GetKeyId()] = k.GetName()
+			}
+		}
+	})
 	return names
 }
 

@@ -105,12 +105,43 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestKeysHaveStoredNames: costs by key show the names of keys that are stored, and ask the
+// upstream for none.
+func TestKeysHaveStoredNames(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	b := r.console.As(t, "all")
+	asked := func() (n int) {
+		for operation, count := range r.Sandbox.Counts() {
+			if strings.HasSuffix(operation, "/api_keys") {
+				n += count
+			}
+		}
+		return n
+	}
+	const named = `</bdi> <code class="optional"><bdi>key_`
+	if part := b.Get("/costs?range=90d&by=key").Parts()["costs"]; strings.Contains(part, named) || !strings.Contains(part, " done\"") || asked() != 0 {
+		t.Errorf("with nothing stored, after %d calls: %s", asked(), part)
+	}
+	b.Get("/keys")
+	before := asked()
+	if before == 0 {
+		t.Error("the page of keys asked for none")
+	}
+	for _, path := range []string{"/costs?range=90d&by=key", "/usage?by=api_key_id"} {
+		if text := b.Get(path).Text; !strings.Contains(text, named) || asked() != before {
+			t.Errorf("%s: with stored keys, %d calls later: %s", path, asked()-before, text)
+		}
+	}
+}
+
 // TestOneProject: a caller that is limited to a project sees that one and no other, on
 // every page, in every table, plot and file, whatever it asks for.
 func TestOneProject(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	all, one := r.console.As(t, "all"), r.console.As(t, "one")
+	all.Get("/keys") // The names of keys are stored from now on.
 	seen := ""
 	for _, path := range paths() {
 		seen += all.Get(path).Text // Stored answers of others must not come to light either.
