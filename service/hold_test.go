@@ -49,16 +49,22 @@ callers:
     limits: $free
 `
 
+// newFileLedger is a ledger in a file of its own.
+func newFileLedger(tb testing.TB) lease.Ledger {
+	tb.Helper()
+	ledger, err := fileledger.Open(fileledger.Options{Path: filepath.Join(tb.TempDir(), "ledger.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = ledger.Close() })
+	return ledger
+}
+
 // withHolds keeps holds in a ledger; without one, in a file of its own.
 func withHolds(tb testing.TB, given ...lease.Ledger) gatewaytest.Option {
 	tb.Helper()
 	if len(given) == 0 {
-		ledger, err := fileledger.Open(fileledger.Options{Path: filepath.Join(tb.TempDir(), "holds.db")})
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(func() { _ = ledger.Close() })
-		given = []lease.Ledger{ledger}
+		given = []lease.Ledger{newFileLedger(tb)}
 	}
 	return gatewaytest.WithOptions(func(o *service.Options) {
 		made, err := holds.New(holds.Options{Ledger: given[0], Callers: o.Callers})

@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
-	"github.com/admin-gateway/admin-gateway/lease/fileledger"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/limits"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -35,11 +33,7 @@ callers:
 // withLimits keeps other limits in a file.
 func withLimits(tb testing.TB) gatewaytest.Option {
 	tb.Helper()
-	ledger, err := fileledger.Open(fileledger.Options{Path: filepath.Join(tb.TempDir(), "limits.db")})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = ledger.Close() })
+	ledger := newFileLedger(tb)
 	return gatewaytest.WithOptions(func(o *service.Options) {
 		made, err := limits.New(limits.Options{Ledger: ledger, Callers: o.Callers})
 		if err != nil {

@@ -2,14 +2,15 @@ package callers
 
 import "golang.org/x/time/rate"
 
-// Override is other limits for a caller than those of the policy. Fields that are nil leave
-// the policy's.
+// Override is other limits for a caller than those of the policy, whose names it has. Fields
+// that are nil leave the policy's.
 type Override struct {
-	// RequestsPerSecond, Burst, Concurrent and Streams are those of [Limits].
-	RequestsPerSecond          *float64
-	Burst, Concurrent, Streams *int
-	// MaxLive and MintsPerHour are those of [LeaseLimits].
-	MaxLive, MintsPerHour *int
+	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"`
+	Burst             *int32   `json:"burst,omitempty"`
+	Concurrent        *int32   `json:"concurrent,omitempty"`
+	Streams           *int32   `json:"streams,omitempty"`
+	MaxLiveLeases     *int32   `json:"max_live_leases,omitempty"`
+	LeaseMintsPerHour *int32   `json:"lease_mints_per_hour,omitempty"`
 }
 
 // limits are the limits of a caller with the override.
@@ -17,8 +18,11 @@ func (o *Override) limits(policy Limits) Limits {
 	if o == nil {
 		return policy
 	}
+	if o.RequestsPerSecond != nil {
+		policy.RequestsPerSecond = *o.RequestsPerSecond
+	}
 	return Limits{
-		RequestsPerSecond: or(o.RequestsPerSecond, policy.RequestsPerSecond), Burst: or(o.Burst, policy.Burst),
+		RequestsPerSecond: policy.RequestsPerSecond, Burst: or(o.Burst, policy.Burst),
 		Concurrent: or(o.Concurrent, policy.Concurrent), Streams: or(o.Streams, policy.Streams),
 	}
 }
@@ -28,14 +32,14 @@ func (o *Override) leases(policy LeaseLimits) LeaseLimits {
 	if o == nil {
 		return policy
 	}
-	return LeaseLimits{MaxLive: or(o.MaxLive, policy.MaxLive), MintsPerHour: or(o.MintsPerHour, policy.MintsPerHour)}
+	return LeaseLimits{MaxLive: or(o.MaxLiveLeases, policy.MaxLive), MintsPerHour: or(o.LeaseMintsPerHour, policy.MintsPerHour)}
 }
 
-func or[T any](value *T, otherwise T) T {
+func or(value *int32, otherwise int) int {
 	if value == nil {
 		return otherwise
 	}
-	return *value
+	return int(*value)
 }
 
 // Override puts other limits into force than the policy's, until it is called again or the

@@ -14,7 +14,7 @@ func TestOverrideOutlivesAReload(t *testing.T) {
 	before, after := set(1, 1), set(2, 3)
 	before.begin(nil)
 	limiter := before.Limiter("ann")
-	limiter.Override(&Override{Burst: new(50), Concurrent: new(40), MaxLive: new(0)})
+	limiter.Override(&Override{Burst: new(int32(50)), Concurrent: new(int32(40)), MaxLiveLeases: new(int32(0))})
 	want := func(when string, s *Set, concurrent, streams, burst int, leases LeaseLimits) {
 		t.Helper()
 		if l := s.Limiter("ann"); l.most != [kinds]int{Single: concurrent, Stream: streams} || l.rate.Burst() != burst || l.rate.Limit() != 1 {

@@ -7,6 +7,7 @@ import (
 	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	"github.com/admin-gateway/admin-gateway/service/admission"
+	"github.com/admin-gateway/admin-gateway/service/callers"
 	"github.com/admin-gateway/admin-gateway/service/overrides"
 	"github.com/admin-gateway/admin-gateway/service/pipeline"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
@@ -37,11 +38,13 @@ func (l *Limits) create(ctx context.Context, permit admission.Permit, q *control
 	}
 	at, values := time.Now(), q.GetLimits()
 	made := Limit{
-		Override:          overrides.Override{Caller: q.GetCaller(), By: permit.Caller(), At: at, Until: at.Add(q.GetLifetime().AsDuration()), Reason: q.GetReason()},
-		RequestsPerSecond: values.RequestsPerSecond, Burst: number(values.Burst), Concurrent: number(values.Concurrent), Streams: number(values.Streams),
-		MaxLiveLeases: number(values.MaxLiveLeases), LeaseMintsPerHour: number(values.LeaseMintsPerHour),
+		Override: overrides.Override{Caller: q.GetCaller(), By: permit.Caller(), At: at, Until: at.Add(q.GetLifetime().AsDuration()), Reason: q.GetReason()},
+		Limits: callers.Override{
+			RequestsPerSecond: values.RequestsPerSecond, Burst: values.Burst, Concurrent: values.Concurrent, Streams: values.Streams,
+			MaxLiveLeases: values.MaxLiveLeases, LeaseMintsPerHour: values.LeaseMintsPerHour,
+		},
 	}
-	if *made.override() == (*Limit{}.override()) {
+	if made.Limits == (callers.Override{}) {
 		return nil, rpcerror.InvalidField("limits", "has none: at least one is needed", nil)
 	}
 	if err := l.kept.Put(ctx, made); err != nil {
@@ -71,25 +74,10 @@ func (l Limit) Message() *controlv1.LimitOverride {
 	return &controlv1.LimitOverride{
 		Caller: l.Caller, CreatedBy: l.By, CreatedAt: l.CreatedAt(), EndsAt: l.EndsAt(), Reason: l.Reason,
 		Limits: &controlv1.LimitValues{
-			RequestsPerSecond: l.RequestsPerSecond, Burst: number32(l.Burst), Concurrent: number32(l.Concurrent), Streams: number32(l.Streams),
-			MaxLiveLeases: number32(l.MaxLiveLeases), LeaseMintsPerHour: number32(l.LeaseMintsPerHour),
+			RequestsPerSecond: l.Limits.RequestsPerSecond, Burst: l.Limits.Burst, Concurrent: l.Limits.Concurrent, Streams: l.Limits.Streams,
+			MaxLiveLeases: l.Limits.MaxLiveLeases, LeaseMintsPerHour: l.Limits.LeaseMintsPerHour,
 		},
 	}
-}
-
-func number(of *int32) *int {
-	if of == nil {
-		return nil
-	}
-	return new(int(*of))
-}
-
-// number32 is a number that was one of 32 bits.
-func number32(of *int) *int32 {
-	if of == nil {
-		return nil
-	}
-	return new(int32(*of))
 }
 
 // toCaller is the error of a call.

@@ -11,10 +11,6 @@ import (
 	"github.com/admin-gateway/admin-gateway/service/overrides"
 )
 
-// applyEvery is how often the limits of callers are made those that are in force: after a
-// reload of the policy a caller may be new, and overrides end.
-const applyEvery = time.Second
-
 // Callers holds the policy in force.
 type Callers interface {
 	// Current is the policy.
@@ -31,16 +27,11 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Limit is other limits for a caller. Fields that are nil leave the policy's.
+// Limit is other limits for a caller.
 type Limit struct {
 	overrides.Override
 
-	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"`
-	Burst             *int     `json:"burst,omitempty"`
-	Concurrent        *int     `json:"concurrent,omitempty"`
-	Streams           *int     `json:"streams,omitempty"`
-	MaxLiveLeases     *int     `json:"max_live_leases,omitempty"`
-	LeaseMintsPerHour *int     `json:"lease_mints_per_hour,omitempty"`
+	Limits callers.Override `json:"limits"`
 }
 
 // Limits are the callers with other limits than the policy's. Nil Limits give none, and
@@ -71,6 +62,7 @@ func New(o Options) (*Limits, error) {
 	}
 	l := &Limits{callers: o.Callers, kept: kept, applied: make(map[string]applied)}
 	kept.OnChange(l.apply)
+	kept.OnLook(l.apply) // After a reload of the policy a caller may be new.
 	return l, nil
 }
 
@@ -98,23 +90,7 @@ func (l *Limits) Run(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(applyEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				l.apply()
-			}
-		}
-	}()
-	err := l.kept.Run(ctx)
-	<-ended
-	return err
+	return l.kept.Run(ctx)
 }
 
 // apply makes the limits of callers those that are in force now.
@@ -125,7 +101,7 @@ func (l *Limits) apply() {
 	for _, limit := range l.kept.All() {
 		next := l.applied[limit.Caller]
 		if next.override == nil || !next.at.Equal(limit.At) {
-			next = applied{at: limit.At, override: limit.override()}
+			next = applied{at: limit.At, override: &limit.Limits}
 		}
 		now[limit.Caller] = next
 	}
@@ -142,11 +118,4 @@ func (l *Limits) apply() {
 		}
 	}
 	l.applied = now
-}
-
-func (l Limit) override() *callers.Override {
-	return &callers.Override{
-		RequestsPerSecond: l.RequestsPerSecond, Burst: l.Burst, Concurrent: l.Concurrent, Streams: l.Streams,
-		MaxLive: l.MaxLiveLeases, MintsPerHour: l.LeaseMintsPerHour,
-	}
 }

@@ -66,12 +66,12 @@ func newLimits(t *testing.T, ledger overrides.Ledger, s *source) *Limits {
 }
 
 // give gives ann other limits for an hour.
-func give(t *testing.T, l *Limits, concurrent int) {
+func give(t *testing.T, l *Limits, concurrent int32) {
 	t.Helper()
 	at := time.Now()
 	if err := l.kept.Put(t.Context(), Limit{
-		Override:   overrides.Override{Caller: "ann", By: "operator", At: at, Until: at.Add(time.Hour)},
-		Concurrent: &concurrent, MaxLiveLeases: &concurrent,
+		Override: overrides.Override{Caller: "ann", By: "operator", At: at, Until: at.Add(time.Hour)},
+		Limits:   callers.Override{Concurrent: &concurrent, MaxLiveLeases: &concurrent},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ type Store[K Kind] struct {
 	turn    chan struct{}
 	version uint64 // of the document that now is from
 	changed func() // is called when now has changed
+	looked  func() // is called after each look of Run
 	said    string // the last trouble that was logged; "" for none
 }
 
@@ -67,12 +68,16 @@ func New[K Kind](o Options) (*Store[K], error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Store[K]{o: o, turn: make(chan struct{}, 1), changed: func() {}}, nil
+	return &Store[K]{o: o, turn: make(chan struct{}, 1), changed: func() {}, looked: func() {}}, nil
 }
 
 // OnChange sets what is called whenever the overrides have changed. It comes before
 // [Store.Read], [Store.Put] and [Store.Run].
 func (s *Store[K]) OnChange(changed func()) { s.changed = changed }
+
+// OnLook sets what [Store.Run] calls each time that it has looked, whether the ledger has
+// answered or not: time has passed, and overrides may be over. It comes before Run.
+func (s *Store[K]) OnLook(looked func()) { s.looked = looked }
 
 // Of is the override of a caller that is in force at this moment.
 func (s *Store[K]) Of(caller string) (found K, ok bool) {
@@ -105,6 +110,7 @@ func (s *Store[K]) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			s.Read(ctx)
+			s.looked()
 		}
 	}
 }

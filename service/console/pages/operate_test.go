@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -8,10 +9,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/admin-gateway/admin-gateway/cache/outcome"
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1/adminv1connect"
+	controlv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1"
+	"github.com/admin-gateway/admin-gateway/gen/admingateway/control/v1/controlv1connect"
 	leasev1 "github.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1"
 	"github.com/admin-gateway/admin-gateway/gen/admingateway/lease/v1/leasev1connect"
 	"github.com/admin-gateway/admin-gateway/internal/consoletest"
@@ -21,6 +27,7 @@ import (
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service"
 	"github.com/admin-gateway/admin-gateway/service/holds"
+	"github.com/admin-gateway/admin-gateway/service/limits"
 )
 
 // operatedPolicy has callers with more and with less: everything, all reads, one project,
@@ -62,8 +69,8 @@ type operated struct {
 	other, others string // another project, and a key of that
 }
 
-// withHolds keeps holds in a file.
-func withHolds(t *testing.T) gatewaytest.Option {
+// withOverrides keeps holds and other limits in a file.
+func withOverrides(t *testing.T) gatewaytest.Option {
 	t.Helper()
 	ledger, err := fileledger.Open(fileledger.Options{Path: filepath.Join(t.TempDir(), "holds.db")})
 	if err != nil {
@@ -71,7 +78,10 @@ func withHolds(t *testing.T) gatewaytest.Option {
 	}
 	t.Cleanup(func() { _ = ledger.Close() })
 	return gatewaytest.WithOptions(func(o *service.Options) {
-		if o.Holds, err = holds.New(holds.Options{Ledger: ledger, Callers: o.Callers}); err != nil {
+		var other error
+		o.Holds, err = holds.New(holds.Options{Ledger: ledger, Callers: o.Callers})
+		o.Limits, other = limits.New(limits.Options{Ledger: ledger, Callers: o.Callers})
+		if err := errors.Join(err, other); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -98,9 +108,38 @@ func newOperated(t *testing.T) *operated {
 		t.Fatal(err)
 	}
 	o.Gateway = gatewaytest.New(t, gatewaytest.WithSandbox(box), gatewaytest.WithMemoryCache(), gatewaytest.WithIdempotency(outcomes),
-		gatewaytest.WithPolicy(fmt.Sprintf(operatedPolicy, o.own, o.other)), gatewaytest.WithLeases(broker.KeeperOptions{}), withHolds(t))
+		gatewaytest.WithPolicy(fmt.Sprintf(operatedPolicy, o.own, o.other)), gatewaytest.WithLeases(broker.KeeperOptions{}), withOverrides(t))
 	o.console = consoletest.Open(t, o.Gateway)
 	return o
+}
+
+// TestOtherLimitsAreShown beside those of the policy, as they were given, and gone with them.
+func TestOtherLimitsAreShown(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t)
+	client := controlv1connect.NewLimitServiceClient(o.Client("all"))
+	if _, err := client.CreateLimitOverride(t.Context(), &controlv1.CreateLimitOverrideRequest{
+		Caller: "one", Lifetime: durationpb.New(2 * time.Hour), Reason: "<b>a migration</b>",
+		Limits: &controlv1.LimitValues{RequestsPerSecond: new(0.25), Streams: new(int32(31)), MaxLiveLeases: new(int32(0))},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b := o.console.As(t, "viewer")
+	shown := strings.Join(strings.Fields(b.Get("/callers?caller=one").Parts()["caller"]), " ")
+	for _, want := range []string{"Other limits", "0.25 calls a second; 31 streams; 0 leases; given ", "by <bdi>all</bdi>", "&lt;b&gt;a migration"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %q: %s", want, shown)
+		}
+	}
+	if strings.Contains(shown, "new ones an hour; given") || strings.Contains(shown, "calls at a time; ") {
+		t.Errorf("what was not given: %s", shown)
+	}
+	if _, err := client.DeleteLimitOverride(t.Context(), &controlv1.DeleteLimitOverrideRequest{Caller: "one"}); err != nil {
+		t.Fatal(err)
+	}
+	if shown := b.Get("/callers?caller=one").Parts()["caller"]; !strings.Contains(shown, "Limits") || strings.Contains(shown, "Other limits") {
+		t.Errorf("taken back: %s", shown)
+	}
 }
 
 // TestOperatorsSeeAll: each part of each page is done, and shows what it is about.
