@@ -21,6 +21,7 @@ import (
 // auditFindCommand asks the replicas of a gateway, or a file, for records.
 type auditFindCommand struct {
 	dial.Flags
+	onceFlag
 	Timeout time.Duration `default:"10s" help:"How long the call may take."`
 
 	RequestID  string        `name:"request-id" placeholder:"ID" help:"The call with this id, which its caller has as X-Request-Id, and the calls that the gateway made in its course."`

@@ -85,7 +85,7 @@ upstream:
 func (p *auditedPair) gateway(t *testing.T, args ...string) (code int, out, notes string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code = run(t.Context(), append([]string{"audit", "--address", p.other.url, "--token-file", p.tokenFile}, args...), streams{&stdout, &stderr})
+	code = run(t.Context(), append([]string{"audit", "--once", "--address", p.other.url, "--token-file", p.tokenFile}, args...), streams{&stdout, &stderr})
 	return code, stdout.String(), stderr.String()
 }
 

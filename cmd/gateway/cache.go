@@ -62,6 +62,7 @@ func findRead(name string) (*catalog.Method, error) {
 
 type cacheGetCommand struct {
 	operatorFlags
+	onceFlag
 	RPC     string   `arg:"" complete:"read" name:"service/method" help:"The read, such as ProjectService/GetProject."`
 	Request string   `arg:"" optional:"" name:"json" help:"Its request as ProtoJSON."`
 	Field   []string `short:"f" sep:"none" complete:"field" placeholder:"NAME=VALUE" help:"A field of the request, after the JSON; may be repeated."`

@@ -143,7 +143,7 @@ func TestAPurgeIsOfAllReplicas(t *testing.T) {
 	t.Parallel()
 	p := startReplicas(t)
 	read := []string{"call", "ProjectService/ListProjects", "-f", "limit=3", "--format", "json"}
-	get := []string{"cache", "get", "ProjectService/ListProjects", "-f", "limit=3"}
+	get := []string{"cache", "get", "ProjectService/ListProjects", "-f", "limit=3", "--once"}
 	for at := range p.both {
 		if code, out, complaint := p.run(t, at, get...); code != 0 || at == 0 && !strings.Contains(out, "not stored") {
 			t.Errorf("before a read, at %d: exit code %d:\n%s%s", at, code, out, complaint)

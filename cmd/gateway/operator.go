@@ -49,6 +49,11 @@ type watchFlags struct {
 	Interval time.Duration `xor:"watch" placeholder:"5s" help:"Look again after this time, until a signal; at least 500ms."`
 }
 
+// onceFlag is that of a command that never shows anything again and again.
+type onceFlag struct {
+	Once bool `help:"Print once, and end, as without it: for scripts that give it to every command."`
+}
+
 // once tells whether it is shown once.
 func (f *watchFlags) once() bool { return f.Once || f.Interval == 0 }
 
