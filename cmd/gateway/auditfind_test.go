@@ -144,7 +144,7 @@ func TestAuditFind(t *testing.T) {
 	if !strings.Contains(out, "for the budget list_users") || !strings.Contains(out, "allowed by grants[0]") || !strings.Contains(out, "the upstream was asked") {
 		t.Errorf("%s", out)
 	}
-	if line := p.one.err.line(t, p.one.ended, `"budget":"list_users"`); !strings.Contains(line, `"waited_seconds":`) || !strings.Contains(line, slow[0].GetRequestId()) {
+	if line := p.one.err.line(t, p.one.ended, slow[0].GetRequestId()); !strings.Contains(line, `"waited_seconds":`) || !strings.Contains(line, `"budget":"list_users"`) {
 		t.Errorf("the line of a slow call: %s", line)
 	}
 
