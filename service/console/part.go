@@ -86,7 +86,9 @@ func (c *Console) keep(ctx context.Context, v *Visit, s section) outcome {
 	}
 	age, stale := notes.Age()
 	s.State, s.Body, s.Age, s.Aged = stateDone, body, age, age > 0 || stale
-	later := stale || notes.Lacking() // An ornament of the part, such as names, may yet come.
+	// An ornament of the part, such as names, may yet come: it was not stored, or this turn was
+	// over before it was looked for.
+	later := stale || notes.Lacking() || ctx.Err() != nil
 	if later {
 		s.State = stateKept
 	}
