@@ -15,6 +15,7 @@ import (
 
 	"github.com/admin-gateway/admin-gateway/internal/catalogtest"
 	"github.com/admin-gateway/admin-gateway/internal/gatewaytest"
+	"github.com/admin-gateway/admin-gateway/internal/racing"
 	"github.com/admin-gateway/admin-gateway/sandbox"
 	"github.com/admin-gateway/admin-gateway/service/rpcerror"
 	"github.com/admin-gateway/admin-gateway/upstream"
@@ -55,6 +56,9 @@ func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
 			for _, s := range readTour(t, gw.Catalog) {
 				for _, variable := range s.method.Endpoint.Variables() {
 					for what, id := range hostileIDs {
+						if racing.Spares(4) {
+							continue
+						}
 						request := s.message(t, w)
 						request.ProtoReflect().Set(variable, protoreflect.ValueOfString(id))
 						err := gw.call(t.Context(), d, s.method, request, s.method.Response.New().Interface())
@@ -70,7 +74,7 @@ func TestHostileIDsNeverReachTheUpstream(t *testing.T) {
 					}
 				}
 			}
-			if tried < 1000 {
+			if tried < racing.Of(1000, 150) {
 				t.Errorf("only %d calls were made", tried)
 			}
 			for operation, n := range gw.Sandbox.Counts() {

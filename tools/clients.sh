@@ -47,7 +47,7 @@ earlier) version=0.0.1-dev ;;
 esac
 
 languages=("$@")
-((${#languages[@]} > 0)) || languages=(python typescript java rust go)
+((${#languages[@]} > 0)) || languages=(rust python typescript java go) # what takes longest, first
 for language in "${languages[@]}"; do
 	if [[ ! -d clients/$language || $language == conformance ]]; then
 		echo "clients: no language '$language'" >&2
@@ -64,7 +64,9 @@ finish() {
 }
 trap finish EXIT
 mkdir -p "$cache" "$dist"
-export CARGO_TARGET_DIR=$cache/rust # The dependencies are compiled once for all that is built of Rust.
+# The dependencies are compiled once for all that is built of Rust, and nothing is kept for
+# a next change of the code.
+export CARGO_TARGET_DIR=$cache/rust CARGO_INCREMENTAL=0
 
 # schema FOLDER [COMMIT] writes what the packages are generated from.
 schema() {
