@@ -102,6 +102,15 @@ func (c *call) anotherToken(err error) bool {
 	return err == nil && token != c.refused
 }
 
+// failed is the error of an attempt. [Gateway.Close] tells calls of it one by one, and what
+// it does to their connections can be seen before.
+func (c *call) failed(err error, info *connect.CallInfo) *Error {
+	if c.gateway.closed.Err() != nil {
+		c.end()
+	}
+	return newError(c.ctx, err, info)
+}
+
 // tell gives the caller what is known of an attempt.
 func (c *call) tell(info *connect.CallInfo) {
 	c.info.Spec, c.info.PeerAddr, c.info.Protocol, c.info.Codec = info.Spec, info.PeerAddr, info.Protocol, info.Codec
@@ -146,7 +155,7 @@ func (u *unary) Receive(response any) error {
 			u.tell(info)
 			return nil
 		}
-		failure := newError(u.ctx, err, info)
+		failure := u.failed(err, info)
 		switch {
 		case u.anotherToken(err):
 			continue
@@ -158,7 +167,7 @@ func (u *unary) Receive(response any) error {
 		default:
 			u.tell(info)
 			if err := u.ctx.Err(); err != nil && failure.passes() { // In a pause.
-				return newError(u.ctx, err, info)
+				return u.failed(err, info)
 			}
 			return failure
 		}
@@ -252,7 +261,7 @@ func (s *stream) Receive(response any) error {
 		s.end()
 		return io.EOF
 	}
-	failure := newError(s.ctx, err, s.last)
+	failure := s.failed(err, s.last)
 	s.end()
 	return failure
 }
