@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/admin-gateway/admin-gateway/internal/many"
 	"github.com/admin-gateway/admin-gateway/internal/nearest"
 )
 
@@ -24,12 +25,13 @@ type decoding struct {
 	// borrowed says that texts of the tree share memory that others need: one that is
 	// kept is copied.
 	borrowed bool
+	texts    many.Texts
 }
 
 // text is a text of the tree, to keep.
 func (d *decoding) text(s string) string {
 	if d.borrowed {
-		return strings.Clone(s)
+		return d.texts.Keep(s)
 	}
 	return s
 }

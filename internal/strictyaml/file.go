@@ -11,7 +11,7 @@ import (
 
 // readBytes is how much is read of a file at once. Between two reads others may run,
 // even where there is one processor.
-const readBytes = 256 << 10
+const readBytes = 64 << 10
 
 // minRead is for files that do not tell their size.
 const minRead = 511

@@ -29,11 +29,9 @@ func (t *Table) Describe(caller string) []Description {
 		return nil
 	}
 	var list []Description
-	for _, entry := range t.tokens {
-		for ; entry != nil; entry = entry.next {
-			if entry.caller == caller {
-				list = append(list, Description{Kind: MethodToken, ID: entry.id, Expires: entry.expires})
-			}
+	for i := range t.entries.Len() {
+		if entry := t.entries.At(i); entry.caller == caller {
+			list = append(list, Description{Kind: MethodToken, ID: entry.id, Expires: entry.expires})
 		}
 	}
 	for subject, of := range t.subjects {

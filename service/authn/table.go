@@ -10,6 +10,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/admin-gateway/admin-gateway/internal/digest"
+	"github.com/admin-gateway/admin-gateway/internal/many"
 )
 
 // maxTokens is how many tokens a caller may have: the old and the new one, while
@@ -56,8 +57,9 @@ type Caller struct {
 // Table finds the caller of a credential. It is immutable and safe for
 // concurrent use. The zero Table has no callers.
 type Table struct {
-	tokens   map[uint64]*tokenEntry // by digest.Digest.Index
-	subjects map[JWTSubject]string  // → caller
+	tokens   map[uint64]uint32 // by digest.Digest.Index: the number of an entry, from 1
+	entries  many.List[tokenEntry]
+	subjects map[JWTSubject]string // → caller
 	// Names in client certificates → caller. SPIFFE IDs are as spiffeid.ID.String
 	// gives them, URIs as url.URL.String does, DNS names in lower case.
 	spiffe, uris, dns map[string]string
@@ -79,7 +81,8 @@ const maxFaults = 100
 // for concurrent use.
 type TableBuilder struct {
 	table   *Table
-	issuers map[string]bool
+	texts   many.Texts        // of the table
+	issuers map[string]string // each to itself: the text that subjects share
 	names   map[string]struct{}
 	faults  []error
 
@@ -93,31 +96,31 @@ type TableBuilder struct {
 func NewTableBuilder(issuers []string) *TableBuilder {
 	b := &TableBuilder{
 		table: &Table{
-			tokens:   map[uint64]*tokenEntry{},
+			tokens:   map[uint64]uint32{},
 			subjects: map[JWTSubject]string{},
 			spiffe:   map[string]string{},
 			uris:     map[string]string{},
 			dns:      map[string]string{},
 		},
-		issuers: map[string]bool{},
+		issuers: map[string]string{},
 		names:   map[string]struct{}{},
 		caller:  -1,
 	}
 	for _, issuer := range issuers {
-		b.issuers[issuer] = true
+		b.issuers[issuer] = issuer
 	}
 	return b
 }
 
 // Add adds a caller with its credentials, and keeps no reference to the list of them.
 func (b *TableBuilder) Add(caller Caller) {
-	b.caller, b.credential, b.name = b.caller+1, -1, caller.Name
+	b.caller, b.credential, b.name = b.caller+1, -1, b.texts.Keep(caller.Name)
 	if _, again := b.names[caller.Name]; caller.Name == "" {
 		b.fault("name", "is missing")
 	} else if again {
 		b.fault("name", fmt.Sprintf("there is another caller %q", caller.Name))
 	}
-	b.names[caller.Name] = struct{}{}
+	b.names[b.name] = struct{}{}
 	tokens := 0
 	for j, credential := range caller.Credentials {
 		b.credential = j
@@ -197,21 +200,26 @@ func (b *TableBuilder) token(c Credential) {
 		b.fault("token_sha256", fmt.Sprintf("is not %d hex digits", digest.HexDigits))
 		return
 	}
-	index := is.Index()
-	first := b.table.tokens[index]
-	if other := first.find(is); other != nil {
+	if other := b.table.find(is); other != nil {
 		b.duplicate("token_sha256", other.caller)
 		return
 	}
-	// An entry of its own, with a text of its own: a call that outlives the table keeps
-	// it, and nothing else of a table or of a file.
-	id := strings.Clone(strings.ToLower(c.TokenSHA256[:tokenIDDigits]))
-	b.table.tokens[index] = &tokenEntry{digest: is, id: id, expires: c.Expires, caller: b.name, next: first}
+	// A call that outlives the table keeps the block of its entry and those of its texts,
+	// and nothing else of a table or of a file.
+	number, entry := b.table.entries.Add()
+	index := is.Index()
+	entry.digest, entry.id = is, b.texts.Keep(strings.ToLower(c.TokenSHA256[:tokenIDDigits]))
+	entry.caller, entry.next = b.name, b.table.tokens[index]
+	if !c.Expires.IsZero() {
+		entry.expires = c.Expires.UTC()
+	}
+	b.table.tokens[index] = uint32(number + 1)
 }
 
 func (b *TableBuilder) subject(s JWTSubject) {
 	before := len(b.faults)
-	if !b.issuers[s.Issuer] {
+	issuer, known := b.issuers[s.Issuer]
+	if !known {
 		b.fault("jwt.issuer", fmt.Sprintf("%q is not an issuer that is configured", s.Issuer))
 	}
 	if s.Subject == "" {
@@ -224,7 +232,7 @@ func (b *TableBuilder) subject(s JWTSubject) {
 		b.duplicate("jwt", other)
 		return
 	}
-	b.table.subjects[s] = b.name
+	b.table.subjects[JWTSubject{issuer, b.texts.Keep(s.Subject)}] = b.name
 }
 
 // san adds a name in certificates, in the form in which it is compared.
@@ -242,7 +250,7 @@ func (b *TableBuilder) san(field string, names map[string]string, value string, 
 		b.duplicate(field, other)
 		return
 	}
-	names[name] = b.name
+	names[b.texts.Keep(name)] = b.name
 }
 
 func (b *TableBuilder) duplicate(field, other string) {

@@ -45,16 +45,18 @@ type tokenEntry struct {
 	id      string    // the beginning of digest, in hex
 	expires time.Time // zero: never
 	caller  string
-	next    *tokenEntry // another one with the same Index; nil in all likelihood
+	next    uint32 // the number of another one with the same Index; 0 in all likelihood
 }
 
-// find is the entry with a digest; nil for none. It compares each.
-func (e *tokenEntry) find(is digest.Digest) *tokenEntry {
+// find is the entry with a digest; nil for none. It compares each with the same Index.
+func (t *Table) find(is digest.Digest) *tokenEntry {
 	var found *tokenEntry
-	for ; e != nil; e = e.next {
-		if e.digest.Equal(is) {
-			found = e
+	for number := t.tokens[is.Index()]; number > 0; {
+		entry := t.entries.At(int(number - 1))
+		if entry.digest.Equal(is) {
+			found = entry
 		}
+		number = entry.next
 	}
 	return found
 }
@@ -79,7 +81,7 @@ func (t *Table) token(presented string, now time.Time) (Identity, error) {
 
 // known finds the caller of the token with a digest.
 func (t *Table) known(is digest.Digest, now time.Time) (Identity, error) {
-	found := t.tokens[is.Index()].find(is)
+	found := t.find(is)
 	switch {
 	case found == nil:
 		return Identity{}, refuse(ReasonUnknownToken)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/admin-gateway/admin-gateway/internal/many"
 )
 
 // maxFaults bounds how many faults of a policy are collected, and how many warnings.
@@ -15,8 +17,8 @@ const maxFaults = 100
 type Compiler struct {
 	policy *Policy
 	shared *shared
-	next   int   // the number of the next caller
-	at     Fault // where it is
+	texts  many.Texts // of callers
+	at     Fault      // where it is
 	labels map[string]string
 
 	faults   []error
@@ -29,28 +31,31 @@ func NewCompiler(methods *Methods, roles ...Role) (*Compiler, error) {
 		return nil, errors.New("authz: no methods")
 	}
 	return &Compiler{
-		policy: &Policy{methods: methods, callers: make(map[string]*caller), roles: rolesByName(roles)},
+		policy: &Policy{methods: methods, numbers: make(map[string]uint32), roles: rolesByName(roles)},
 		shared: newShared(methods),
 	}, nil
 }
 
-// Add compiles the rules of a caller. It keeps no reference to the lists and maps of
-// source.
+// Add compiles the rules of a caller. It keeps no reference to the lists, maps and texts
+// of source.
 func (c *Compiler) Add(source Caller) {
-	index := c.next
-	c.next++
-	c.at = Fault{Caller: source.Name, Index: index, Grant: -1, Field: fieldName, Item: -1}
-	if source.Name == "" {
+	number, compiled := c.policy.callers.Add()
+	c.at = Fault{Caller: source.Name, Index: number, Grant: -1, Field: fieldName, Item: -1}
+	other, again := c.policy.numbers[source.Name]
+	switch {
+	case source.Name == "":
 		c.fault("is empty")
-	} else if other := c.policy.callers[source.Name]; other != nil {
-		c.fault("callers[%d] has the same name", other.index)
-		index = int(other.index)
+	case again:
+		c.fault("callers[%d] has the same name", other)
 	}
 	c.labels = source.Labels
 	grants, denies := c.table(listGrants, source.Grants), c.table(listDenies, source.Denies)
-	c.policy.callers[source.Name] = &caller{
-		name: source.Name, labels: c.shared.labelsOf(source.Labels), grants: grants, denies: denies,
-		index: uint32(index), scoped: grants.scoped || denies.scoped,
+	*compiled = caller{
+		name: c.texts.Keep(source.Name), labels: c.shared.labelsOf(source.Labels), grants: grants, denies: denies,
+		scoped: grants.scoped || denies.scoped,
+	}
+	if !again {
+		c.policy.numbers[compiled.name] = uint32(number)
 	}
 }
 
@@ -100,7 +105,7 @@ func (c *Compiler) table(list string, grants []Grant) *ruleTable {
 		rules[i] = rule{
 			label:       c.shared.label(list, i),
 			permissions: sets[i].texts,
-			projects:    newProjectSet(grant.Projects),
+			projects:    newProjectSet(grant.Projects, &c.texts),
 			roles:       c.roleSet(grant, sets[i]),
 			conditions:  c.when(grant.When, sets[i]),
 		}

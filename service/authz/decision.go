@@ -201,11 +201,22 @@ func (p *Policy) find(name string, m *Handle) (*caller, Decision) {
 	if m.methods != p.methods {
 		return nil, Decision{Reason: NoPermission, Permission: m.permission}
 	}
-	c := p.callers[name]
+	c := p.caller(name)
 	if c == nil {
 		return nil, Decision{Reason: UnknownCaller, Permission: m.permission}
 	}
 	return c, Decision{}
+}
+
+// caller is the caller with a name; nil for none, and of a nil Policy.
+func (p *Policy) caller(name string) *caller {
+	if p == nil {
+		return nil
+	}
+	if number, known := p.numbers[name]; known {
+		return p.callers.At(int(number))
+	}
+	return nil
 }
 
 // admits is Granted when the grant allows the request, which names ids.
@@ -297,6 +308,5 @@ type caller struct {
 	name           string
 	labels         map[string]string
 	grants, denies *ruleTable
-	index          uint32 // its place in the policy
-	scoped         bool   // Some rule is limited to projects.
+	scoped         bool // Some rule is limited to projects.
 }

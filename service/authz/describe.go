@@ -32,28 +32,30 @@ type Rule struct {
 // Index is the place of a caller in the policy, from 0; false for one that it does not
 // have.
 func (p *Policy) Index(caller string) (int, bool) {
-	if p == nil || p.callers[caller] == nil {
+	if p == nil {
 		return 0, false
 	}
-	return int(p.callers[caller].index), true
+	number, known := p.numbers[caller]
+	return int(number), known
 }
 
 // Labels are those of a caller. The map is the caller's own.
 func (p *Policy) Labels(caller string) map[string]string {
-	if p == nil || p.callers[caller] == nil {
+	c := p.caller(caller)
+	if c == nil {
 		return nil
 	}
-	return maps.Clone(p.callers[caller].labels)
+	return maps.Clone(c.labels)
 }
 
 // Rules are the grants and the denies of a caller, in the order of the policy, the first
 // most of each, and how many there are; most < 0 is all. It is for people: to decide on a
 // call takes [Policy.Decide].
 func (p *Policy) Rules(caller string, most int) (grants, denies []Rule, granted, denied int) {
-	if p == nil || p.callers[caller] == nil {
+	c := p.caller(caller)
+	if c == nil {
 		return nil, nil, 0, 0
 	}
-	c := p.callers[caller]
 	return c.grants.describe(most, false), c.denies.describe(most, true), len(c.grants.rules), len(c.denies.rules)
 }
 

@@ -1,5 +1,7 @@
 package authz
 
+import "github.com/admin-gateway/admin-gateway/internal/many"
+
 // Grant allows requests to a caller or, in a list of denies, forbids them.
 type Grant struct {
 	// Permissions are patterns: exact ("projects.users.update"), a resource
@@ -30,7 +32,8 @@ type Caller struct {
 // use. A nil Policy refuses everything.
 type Policy struct {
 	methods  *Methods
-	callers  map[string]*caller
+	callers  many.List[caller]
+	numbers  map[string]uint32 // of callers, by name
 	roles    map[string]*Role
 	warnings []*Fault
 }

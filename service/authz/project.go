@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/admin-gateway/admin-gateway/internal/fieldpath"
+	"github.com/admin-gateway/admin-gateway/internal/many"
 )
 
 // projectPath leads from a request to a string field, through messages; fields
@@ -104,11 +105,14 @@ func appendStrings(ids []string, message protoreflect.Message, path []protorefle
 // limited.
 type projectSet []string
 
-func newProjectSet(ids []string) projectSet {
+func newProjectSet(ids []string, texts *many.Texts) projectSet {
 	if ids == nil {
 		return nil
 	}
-	set := slices.Clone(ids)
+	set := make(projectSet, len(ids))
+	for i, id := range ids {
+		set[i] = texts.Keep(id)
+	}
 	slices.SortFunc(set, func(a, b string) int { return cmp.Or(foldedOrder(a, b), strings.Compare(a, b)) })
 	return set
 }

@@ -161,7 +161,7 @@ func (c *Compiler) roleSet(grant Grant, permissions *permissionSet) *roleSet {
 		if !again {
 			first[name] = i
 		}
-		set.names[name] = struct{}{}
+		set.names[c.texts.Keep(name)] = struct{}{}
 	}
 	return set
 }

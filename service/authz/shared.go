@@ -3,7 +3,6 @@ package authz
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,7 +224,10 @@ func (s *shared) labelsOf(labels map[string]string) map[string]string {
 	if known := s.callerLabels[string(s.key)]; known != nil {
 		return known
 	}
-	known := maps.Clone(labels)
+	known := make(map[string]string, len(labels))
+	for name, value := range labels {
+		known[strings.Clone(name)] = strings.Clone(value)
+	}
 	s.callerLabels[string(s.key)] = known
 	return known
 }

@@ -49,11 +49,11 @@ func TestCallersShare(t *testing.T) {
 	if sets, conditions, indexes, tables, labels := len(c.shared.permissionSets), len(c.shared.conditionSets), len(c.shared.indexes), len(c.shared.tables), len(c.shared.callerLabels); sets != 3 || conditions != 2 || indexes != 3 || tables != 3 || labels != 1 {
 		t.Errorf("%d sets of permissions, %d of conditions, %d indexes, %d tables, %d maps of labels", sets, conditions, indexes, tables, labels)
 	}
-	a, b := policy.callers["same-1"], policy.callers["same-2"]
+	a, b := policy.caller("same-1"), policy.caller("same-2")
 	if a.grants != b.grants || a.denies != b.denies || a.grants == a.denies {
 		t.Error("equal callers share no tables, or grants are denies")
 	}
-	if a, b := policy.callers["own-1"], policy.callers["own-2"]; a.grants == b.grants || a.grants.methodIndex != b.grants.methodIndex || !a.scoped {
+	if a, b := policy.caller("own-1"), policy.caller("own-2"); a.grants == b.grants || a.grants.methodIndex != b.grants.methodIndex || !a.scoped {
 		t.Error("callers with projects share their rules, or not their index")
 	}
 	list, _ := methods.Lookup("/p/S/List")

@@ -50,13 +50,14 @@ type Limiter struct {
 
 	mu       sync.Mutex
 	policy   Limits
+	number   uint64    // of the policy
 	override *Override // nil: none
 	most     [kinds]int
 	running  [kinds]int
 }
 
-func newLimiter(l Limits) *Limiter {
-	return &Limiter{rate: rate.NewLimiter(rate.Limit(l.RequestsPerSecond), l.Burst), policy: l, most: l.places()}
+func newLimiter(l Limits, number uint64) *Limiter {
+	return &Limiter{rate: rate.NewLimiter(rate.Limit(l.RequestsPerSecond), l.Burst), policy: l, number: number, most: l.places()}
 }
 
 func (l Limits) places() [kinds]int { return [kinds]int{Single: l.Concurrent, Stream: l.Streams} }

@@ -35,7 +35,7 @@ func TestManyCallers(t *testing.T) {
 			if i%4 == 0 {
 				want.RequestsPerSecond, want.Burst = 20, 40
 			}
-			if got := set.bounds[name].limits; got != want {
+			if got := set.Limits(name); got != want {
 				t.Fatalf("%s: %v", name, got)
 			}
 		}
@@ -90,6 +90,40 @@ func TestAllocationsPerCaller(t *testing.T) {
 	}
 	if each := (count(many) - count(few)) / (many - few); each > most {
 		t.Errorf("%.1f allocations for each caller, want at most %d", each, most)
+	}
+}
+
+// TestCallersAreInFewBlocks: what the collector visits does not grow with the callers, but
+// for those that have projects or conditions of their own.
+func TestCallersAreInFewBlocks(t *testing.T) { //nolint:paralleltest // It counts what is in use.
+	const few, many = 2000, 12_000
+	r := rules(t)
+	objects := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.GC() // What the first one found has finalizers, and pools.
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapObjects)
+	}
+	live := func(n int) int64 {
+		var text strings.Builder
+		text.WriteString("callers:\n")
+		for i := range n {
+			fmt.Fprintf(&text, "  - name: caller-%06d\n    authenticate: [{token_sha256: %064x}]\n    grants: [{permissions: [users.read]}]\n", i, i)
+		}
+		before := objects()
+		set, err := Parse("policy.yaml", []byte(text.String()), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := objects() - before
+		runtime.KeepAlive(set)
+		return made
+	}
+	if each := float64(live(many)-live(few)) / (many - few); each > 0.3 {
+		t.Errorf("%.2f objects for each caller", each)
+	} else {
+		t.Logf("%.3f objects for each caller", each)
 	}
 }
 

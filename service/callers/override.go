@@ -54,11 +54,15 @@ func (l *Limiter) Override(o *Override) {
 	l.apply()
 }
 
-// set puts the limits of the policy into force, beneath the override.
-func (l *Limiter) set(limits Limits) {
+// set puts the limits of the policy with a number into force, beneath the override, unless
+// they are those of a later one: calls that began under one policy go on under the next.
+func (l *Limiter) set(limits Limits, number uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.policy = limits
+	if number <= l.number {
+		return
+	}
+	l.policy, l.number = limits, number
 	l.apply()
 }
 

@@ -7,9 +7,9 @@ import "testing"
 func TestOverrideOutlivesAReload(t *testing.T) {
 	t.Parallel()
 	set := func(concurrent, leases int) *Set {
-		return &Set{names: []string{"ann"}, bounds: map[string]*bounds{"ann": {
-			limits: Limits{RequestsPerSecond: 1, Burst: 1, Concurrent: concurrent, Streams: 1}, leases: LeaseLimits{MaxLive: leases, MintsPerHour: 7},
-		}}}
+		s := newSet()
+		s.add("ann", Limits{RequestsPerSecond: 1, Burst: 1, Concurrent: concurrent, Streams: 1}, LeaseLimits{MaxLive: leases, MintsPerHour: 7})
+		return s
 	}
 	before, after := set(1, 1), set(2, 3)
 	before.begin(nil)
@@ -31,5 +31,36 @@ func TestOverrideOutlivesAReload(t *testing.T) {
 	want("without it", after, 2, 1, 1, LeaseLimits{MaxLive: 3, MintsPerHour: 7})
 	if got := after.LeaseLimitsInForce("nobody"); got != (LeaseLimits{}) {
 		t.Errorf("nobody may have %+v", got)
+	}
+}
+
+// TestLimitersOfTwoPolicies: calls that began under one policy count with those under the
+// next, whose limits hold for both; a caller that a policy leaves out has no limiter any
+// more, and a fresh one when it is back.
+func TestLimitersOfTwoPolicies(t *testing.T) {
+	t.Parallel()
+	set := func(before *Set, concurrent int, names ...string) *Set {
+		s := newSet()
+		for _, name := range names {
+			s.add(name, Limits{RequestsPerSecond: 1, Burst: 9, Concurrent: concurrent, Streams: 1}, LeaseLimits{})
+		}
+		s.begin(before)
+		return s
+	}
+	first := set(nil, 1, "ann", "bob")
+	bob := first.Limiter("bob")
+	second := set(first, 2, "ann", "bob")
+	if after, late := second.Limiter("ann"), first.Limiter("ann"); after != late || after.most[Single] != 2 {
+		t.Errorf("%p and %p, %d at a time", after, late, after.most[Single])
+	}
+	if second.Limiter("bob") != bob || bob.most[Single] != 2 {
+		t.Errorf("another limiter after a reload, or %d at a time", bob.most[Single])
+	}
+	third := set(second, 3, "ann")
+	if third.Has("bob") || third.Limiter("bob") != nil || len(third.limiters.byName) != 1 {
+		t.Errorf("bob is there: %d limiters", len(third.limiters.byName))
+	}
+	if fourth := set(third, 3, "ann", "bob"); fourth.Limiter("bob") == bob || fourth.Limiter("ann") != second.Limiter("ann") {
+		t.Error("bob has the old limiter, or ann a new one")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/many"
 	"github.com/admin-gateway/admin-gateway/internal/strictyaml"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/authz"
@@ -76,6 +77,7 @@ func sumOf(text string) string {
 type compiler struct {
 	doc    *strictyaml.Document
 	set    *Set
+	names  many.Texts // of callers
 	table  *authn.TableBuilder
 	policy *authz.Compiler
 	faults []error
@@ -87,7 +89,7 @@ type compiler struct {
 func newCompiler(doc *strictyaml.Document, entries []roleEntry, rules Rules) (*compiler, error) {
 	c := &compiler{
 		doc:   doc,
-		set:   &Set{bounds: make(map[string]*bounds), inForce: newForce()},
+		set:   newSet(),
 		table: authn.NewTableBuilder(rules.Issuers),
 
 		noCertificates: rules.NoCertificates, now: time.Now(),
@@ -123,8 +125,7 @@ func (c *compiler) add(i int, entry *callerEntry) {
 	for _, key := range slices.Sorted(maps.Keys(leaseFaults)) {
 		c.fault(c.doc.Fault(leaseFaults[key], "callers", i, "leases", key))
 	}
-	c.set.names = append(c.set.names, entry.Name)
-	c.set.bounds[entry.Name] = &bounds{limits: limits, leases: leases}
+	c.set.add(c.names.Keep(entry.Name), limits, leases)
 }
 
 // soon is how long before its end a token is worth a warning.

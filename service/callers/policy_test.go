@@ -44,7 +44,7 @@ callers:
 			t.Errorf("%s may call %s: %t", test.caller, test.procedure, got)
 		}
 	}
-	if a, b := set.bounds["billing"].limits, set.bounds["team"].limits; a != (Limits{2.5, 5, 3, 2}) || b != defaultLimits {
+	if a, b := set.Limits("billing"), set.Limits("team"); a != (Limits{2.5, 5, 3, 2}) || b != defaultLimits {
 		t.Errorf("limits %v, %v", a, b)
 	}
 	if got := strings.Join(set.Callers(), " "); got != "billing team" {

@@ -1,9 +1,10 @@
 package callers
 
 import (
-	"runtime"
+	"sync/atomic"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/many"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 	"github.com/admin-gateway/admin-gateway/service/roles"
@@ -20,27 +21,57 @@ type Set struct {
 	warnings []error
 	expired  []error
 	names    []string
-	bounds   map[string]*bounds
+	numbers  map[string]uint32 // of bounds, by name
+	bounds   many.List[bounds]
 	inForce  force
 	roles    *roles.Set
 	sum      string
 	loaded   time.Time
+	limiters *limiters
+	number   uint64 // among the sets that share limiters
 }
+
+func newSet() *Set { return &Set{numbers: make(map[string]uint32), inForce: newForce()} }
 
 // bounds are what bounds one caller.
 type bounds struct {
 	limits  Limits
 	leases  LeaseLimits
-	limiter *Limiter
+	limiter atomic.Pointer[Limiter] // nil: nobody has asked for it
 }
+
+// add adds the bounds of a caller, whose name stays.
+func (s *Set) add(caller string, limits Limits, leases LeaseLimits) {
+	number, b := s.bounds.Add()
+	b.limits, b.leases = limits, leases
+	s.names = append(s.names, caller)
+	s.numbers[caller] = uint32(number)
+}
+
+// of are the bounds of a caller; nil for one that the policy does not name.
+func (s *Set) of(caller string) *bounds {
+	if number, known := s.numbers[caller]; known {
+		return s.bounds.At(int(number))
+	}
+	return nil
+}
+
+// Has says whether the policy names a caller.
+func (s *Set) Has(caller string) bool { return s.of(caller) != nil }
 
 // Limiter is the limiter of a caller; nil for one that the policy does not
 // name.
 func (s *Set) Limiter(caller string) *Limiter {
-	if b := s.bounds[caller]; b != nil {
-		return b.limiter
+	b := s.of(caller)
+	if b == nil {
+		return nil
 	}
-	return nil
+	if limiter := b.limiter.Load(); limiter != nil {
+		return limiter
+	}
+	limiter := s.limiters.of(caller, b.limits, s.number)
+	b.limiter.Store(limiter)
+	return limiter
 }
 
 // SHA256 is that of the policy's text, in hex: replicas with the same one have the same
@@ -52,7 +83,7 @@ func (s *Set) Loaded() time.Time { return s.loaded }
 
 // Limits are those of a caller in the policy; zero for one that it does not name.
 func (s *Set) Limits(caller string) Limits {
-	if b := s.bounds[caller]; b != nil {
+	if b := s.of(caller); b != nil {
 		return b.limits
 	}
 	return Limits{}
@@ -76,7 +107,7 @@ func (s *Set) Roles() *roles.Set { return s.roles }
 
 // LeaseLimits are those of a caller in the policy; zero for one that it does not name.
 func (s *Set) LeaseLimits(caller string) LeaseLimits {
-	if b := s.bounds[caller]; b != nil {
+	if b := s.of(caller); b != nil {
 		return b.leases
 	}
 	return LeaseLimits{}
@@ -85,33 +116,20 @@ func (s *Set) LeaseLimits(caller string) LeaseLimits {
 // LeaseLimitsInForce are those of a caller, with its override ([Limiter.Override]); zero,
 // which allows nothing, for one that the policy does not name.
 func (s *Set) LeaseLimitsInForce(caller string) LeaseLimits {
-	if b := s.bounds[caller]; b != nil {
-		return b.limiter.leases(b.leases)
+	if b := s.of(caller); b != nil {
+		return s.Limiter(caller).leases(b.leases)
 	}
 	return LeaseLimits{}
 }
 
-// yieldEvery is after how many callers a loop over all of them lets others run.
-const yieldEvery = 1024
-
-// begin makes the limiters, but for those of callers that the policy before has too: it
-// takes over these, with their counts. before is nil for the first policy.
+// begin takes over the limiters of the policy before, with their counts, but for those of
+// callers that it has no more. before is nil for the first policy.
 func (s *Set) begin(before *Set) {
 	s.loaded = time.Now()
-	for i, name := range s.names {
-		if i%yieldEvery == 0 {
-			runtime.Gosched()
-		}
-		b := s.bounds[name]
-		var old *Limiter
-		if before != nil {
-			old = before.Limiter(name)
-		}
-		if old == nil {
-			b.limiter = newLimiter(b.limits)
-			continue
-		}
-		old.set(b.limits)
-		b.limiter = old
+	if before == nil {
+		s.limiters = newLimiters()
+		return
 	}
+	s.limiters, s.number = before.limiters, before.number+1
+	s.limiters.keep(s.Has)
 }

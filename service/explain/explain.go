@@ -80,7 +80,7 @@ func Answer(methods *catalog.Catalog, set *callers.Set, q Question, now time.Tim
 	if err != nil {
 		return Verdict{}, faultf(PartRPC, "%v", err)
 	}
-	if set.Limiter(q.Caller) == nil {
+	if !set.Has(q.Caller) {
 		return Verdict{}, faultf(PartCaller, "the policy has no caller %q", q.Caller)
 	}
 	lease, err := q.lease(method, set)

@@ -37,7 +37,7 @@ func (h *Holds) create(ctx context.Context, permit admission.Permit, q *controlv
 	switch {
 	case q.GetCaller() == permit.Caller():
 		return nil, rpcerror.InvalidField("caller", "is the caller of this call: nobody can hold itself", nil)
-	case h.callers.Current().Limiter(q.GetCaller()) == nil:
+	case !h.callers.Current().Has(q.GetCaller()):
 		return nil, rpcerror.OfHold(rpcerror.ReasonCallerNotFound, nil)
 	}
 	made := Hold{overrides.Override{Caller: q.GetCaller(), By: permit.Caller(), At: time.Now(), Reason: q.GetReason()}}

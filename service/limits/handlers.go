@@ -33,7 +33,7 @@ func (l *Limits) Handlers() pipeline.Handlers {
 }
 
 func (l *Limits) create(ctx context.Context, permit admission.Permit, q *controlv1.CreateLimitOverrideRequest) (*controlv1.CreateLimitOverrideResponse, error) {
-	if l.callers.Current().Limiter(q.GetCaller()) == nil {
+	if !l.callers.Current().Has(q.GetCaller()) {
 		return nil, rpcerror.OfLimit(rpcerror.ReasonCallerNotFound, nil)
 	}
 	at, values := time.Now(), q.GetLimits()

@@ -52,7 +52,7 @@ func openBudget(ctx context.Context, opened *closers, conf config.Config, names 
 		return nil, err
 	}
 	events := newPaceEvents(names)
-	account := spending.New(spending.Options{Known: func(caller string) bool { return policy.Current().Limiter(caller) != nil }})
+	account := spending.New(spending.Options{Known: func(caller string) bool { return policy.Current().Has(caller) }})
 	options.Logger, options.Metrics, options.Account = logger, events, account
 	if conf.Cache.RedisURL != "" {
 		client, err := openRedis(ctx, opened, conf.Cache, redisclient.Config{Patience: patience}, logger)
