@@ -44,6 +44,9 @@ SBOM := $(call tool,cyclonedx-gomod,sbom)
 # The modules beside the root that hold Go code, and those that have tests.
 MODULES := $(sort $(dir $(foreach m,$(wildcard tools/*/go.mod tests/*/go.mod),$(firstword $(wildcard $(dir $(m))*.go)))))
 TESTED := $(sort $(dir $(wildcard $(addsuffix *_test.go,$(MODULES)))))
+# Those that mostly wait come first, so that others run beside them.
+WAITING := $(filter tests/% tools/vaultclients/,$(TESTED))
+TESTED := $(WAITING) $(filter-out $(WAITING),$(TESTED))
 
 .PHONY: help
 help: ## List the targets
@@ -100,8 +103,8 @@ clients: $(BUF) third_party/.stamp ## Build the packages for other languages int
 	@BUF=$(abspath $(BUF)) tools/clients.sh build dist/clients $(VERSION) $(ONLY)
 
 .PHONY: test-clients
-test-clients: build clients ## Install each package in an empty project; run its example and the script against a gateway
-	@tools/clients.sh test dist/clients $(ONLY)
+test-clients: build $(BUF) third_party/.stamp ## Build each package, install it in an empty project; run its example and the script against a gateway
+	@BUF=$(abspath $(BUF)) tools/clients.sh test dist/clients $(VERSION) $(ONLY)
 	@BUF=$(abspath $(BUF)) tools/clients.sh earlier dist/earlier $(or $(ONLY),python)
 
 .PHONY: release

@@ -2,9 +2,10 @@
 # Builds the packages of clients/ and tries them as their users do.
 #
 #   tools/clients.sh build DIST VERSION [LANGUAGE...]   packages into DIST/LANGUAGE
-#   tools/clients.sh test  DIST [LANGUAGE...]           each package in an empty project
-#   tools/clients.sh earlier DIST [LANGUAGE...]         both, of the schema before its last
-#                                                       change, against this gateway
+#   tools/clients.sh test  DIST VERSION [LANGUAGE...]   builds each, and then tries it in an
+#                                                       empty project
+#   tools/clients.sh earlier DIST [LANGUAGE...]         the same with the schema before its
+#                                                       last change, against this gateway
 #
 # Languages are python, typescript, java, rust and go. One whose toolchain or registry is
 # not here is skipped, with the reason; one that fails fails the run. BUF names buf, and
@@ -24,7 +25,7 @@ patience=900  # seconds for one language, with all that it has to download
 at_a_time=2   # one waits for a registry while another compiles
 
 usage() {
-	sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 }
 
@@ -32,7 +33,7 @@ usage() {
 task=$1 dist=$(realpath -m "$2")
 shift 2
 case $task in
-build)
+build | test)
 	(($# >= 1)) || usage
 	version=$1
 	shift
@@ -41,7 +42,6 @@ build)
 		exit 2
 	fi
 	;;
-test) ;;
 earlier) version=0.0.1-dev ;;
 *) usage ;;
 esac
@@ -127,18 +127,16 @@ build() {
 	(cd "$copy" && timeout --kill-after=10 "$patience" ./build.sh "$work/schema" "$version" "$dist/$1")
 }
 
-# try runs the example and the script with a package that is installed outside of the tree.
+# try builds a package, installs it outside of the tree, and runs the example and the
+# script with it.
 try() {
-	local language=$1 work=$work/try-$1
-	if [[ -z $(ls -A "$dist/$language" 2>/dev/null) ]]; then
-		echo "its package was not built"
-		return 77
-	fi
-	(cd "clients/$language" && timeout --kill-after=10 "$patience" ./try.sh "$dist/$language" "$work") || return
-	timeout --kill-after=10 120 "$work/example" </dev/null || return
-	timeout --kill-after=10 600 "$cache/rig" -gateway "$ROOT/bin/gateway" -cases "$ROOT/clients/conformance" -runner "$work/runner" -name "$language" || return
+	local language=$1 folder=$work/try-$1
+	build "$1" || return
+	(cd "clients/$language" && timeout --kill-after=10 "$patience" ./try.sh "$dist/$language" "$folder") || return
+	timeout --kill-after=10 120 "$folder/example" </dev/null || return
+	timeout --kill-after=10 600 "$cache/rig" -gateway "$ROOT/bin/gateway" -cases "$ROOT/clients/conformance" -runner "$folder/runner" -name "$language" || return
 	if [[ $task == test && -x clients/$language/more.sh ]]; then
-		(cd "clients/$language" && RIG=$cache/rig timeout --kill-after=10 "$patience" ./more.sh "$work") || return
+		(cd "clients/$language" && RIG=$cache/rig timeout --kill-after=10 "$patience" ./more.sh "$folder") || return
 	fi
 }
 
@@ -151,6 +149,7 @@ build)
 	each build
 	exit
 	;;
+test) schema "$work/schema" ;;
 earlier)
 	changed=$(git log -1 --format=%H -- proto 2>/dev/null || true)
 	if [[ -z $changed ]] || ! before=$(git rev-parse --verify --quiet "$changed^"); then
@@ -160,7 +159,6 @@ earlier)
 	echo "clients: earlier: with the schema of $(git rev-parse --short "$before")"
 	export SCHEMA_COMMIT=$before
 	schema "$work/schema" "$before"
-	each build
 	;;
 esac
 

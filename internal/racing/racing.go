@@ -4,12 +4,13 @@
 package racing
 
 import (
+	"flag"
 	"math/rand/v2"
 	"slices"
 )
 
 // Of is all of something, or few of it with the race detector.
-func Of(all, few int) int {
+func Of[T any](all, few T) T {
 	if Enabled {
 		return few
 	}
@@ -34,3 +35,8 @@ func Some[T any](things []T, few int) []T {
 // Spares says that a sweep leaves one thing out: none, or with the race detector all but
 // about one in every. In each run others.
 func Spares(every int) bool { return Enabled && rand.IntN(every) > 0 } //nolint:gosec // It is for tests.
+
+// Checks makes the properties of pgregory.net/rapid be checked a quarter as often with the
+// race detector. It is for a TestMain, before the command line, which may want another
+// number. Each run has a seed of its own.
+func Checks() error { return flag.Set("rapid.checks", Of("100", "25")) }

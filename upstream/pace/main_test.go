@@ -2,8 +2,6 @@ package pace
 
 import (
 	"context"
-	"flag"
-	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -12,8 +10,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Before the command line, which may want another number. Each run has a seed of its own.
-	if err := flag.Set("rapid.checks", strconv.Itoa(racing.Of(100, 25))); err != nil {
+	if err := racing.Checks(); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
