@@ -14,16 +14,10 @@ import (
 
 	_ "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
 	optionsv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/options/v1"
-	"github.com/admin-gateway/admin-gateway/internal/racing"
 	"github.com/admin-gateway/admin-gateway/service/authz"
 )
 
-func TestMain(m *testing.M) {
-	if err := racing.Checks(); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // moment is the time of a decision, where it does not matter.
 var moment = time.Date(2026, time.March, 18, 15, 30, 0, 0, time.UTC)

@@ -12,16 +12,10 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	"github.com/admin-gateway/admin-gateway/internal/racing"
 	"github.com/admin-gateway/admin-gateway/upstream/adminjson"
 )
 
-func TestMain(m *testing.M) {
-	if err := racing.Checks(); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testProto has a field of every kind that has a mapping.
 const testProto = `
