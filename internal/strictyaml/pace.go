@@ -11,10 +11,10 @@ type Pace struct {
 	// Workers is how many goroutines read the parts of a [List]; 0 and 1: the one that
 	// walks it.
 	Workers int
-	// Rest is how long the reading rests at least after each [turn], for a process that has
-	// other things to do: it rests for as long as it has worked. The collector then works
-	// while nobody does; without a rest it takes its share in long turns, for which all
-	// others wait.
+	// Rest is how long the reading rests at least after each half of a millisecond, for a
+	// process that has other things to do: it rests for as long as it has worked. The
+	// collector then works while nobody does; without a rest it takes its share in long
+	// turns, for which all others wait.
 	Rest time.Duration
 	// Hurry ends all rests once it is closed; nil never is.
 	Hurry <-chan struct{}
