@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/peer"
 
+	"github.com/admin-gateway/admin-gateway/internal/bursts"
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
@@ -76,6 +77,10 @@ func (c *conn) SetDeadline(t time.Time) error {
 	}
 	return c.Conn.SetDeadline(t)
 }
+
+// Write writes answers, those of a moment together: grpc-go waits for more by itself only
+// where it has less than 1,000 bytes.
+func (c *conn) Write(p []byte) (int, error) { return bursts.Write(c.Conn, p) }
 
 // Close closes the connection.
 func (c *conn) Close() error {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/admin-gateway/admin-gateway/internal/bursts"
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
 )
 
@@ -126,6 +127,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	defer c.deadlines.end()
 	return c.frames.Read(p)
 }
+
+// Write writes an answer, those of a moment together.
+func (c *conn) Write(p []byte) (int, error) { return bursts.Write(c.Conn, p) }
 
 // SetReadDeadline implements [net.Conn].
 func (c *conn) SetReadDeadline(t time.Time) error {
