@@ -16,24 +16,34 @@ type Secret struct {
 	// A function, because code that prints by reflection (fmt in unexported fields,
 	// go-cmp, dumpers) calls no methods, follows pointers, and cannot look into
 	// one. Nor can == compare it, which is not constant-time.
-	reveal func() string
+	reveal func() (string, digest.Digest)
 }
 
 // NewSecret returns a Secret that holds value.
-func NewSecret(value string) Secret { return Secret{reveal: func() string { return value }} }
+func NewSecret(value string) Secret {
+	d := digest.Of([]byte(value)) // One that is used for each call is compared in each.
+	return Secret{reveal: func() (string, digest.Digest) { return value, d }}
+}
 
 // Reveal returns the credential itself.
 func (s Secret) Reveal() string {
 	if s.reveal == nil {
 		return ""
 	}
-	return s.reveal()
+	value, _ := s.reveal()
+	return value
 }
 
 // Equal reports whether both hold the same credential, in a time that depends on
 // neither's content.
-func (s Secret) Equal(other Secret) bool {
-	return digest.Of([]byte(s.Reveal())).Equal(digest.Of([]byte(other.Reveal())))
+func (s Secret) Equal(other Secret) bool { return s.digest().Equal(other.digest()) }
+
+func (s Secret) digest() digest.Digest {
+	if s.reveal == nil {
+		return digest.Of(nil)
+	}
+	_, d := s.reveal()
+	return d
 }
 
 // String returns "[redacted]".

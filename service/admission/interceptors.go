@@ -29,7 +29,8 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 		if !headers || !connected {
 			return errors.New("admission: a call without headers or connection")
 		}
-		p := &principal{Context: ctx, rules: c.callers.Current()}
+		begun := &authenticated{principal: principal{Context: ctx, rules: c.callers.Current()}}
+		p := &begun.principal
 		evidence := authn.Evidence{Authorization: info.RequestHeader().Values("Authorization"), TLS: connection.TLS()}
 		authenticating, span := c.tracer.Stage(ctx, observe.StageAuthenticate)
 		var err error
@@ -50,7 +51,7 @@ func (c *Controller) WithAuthentication(next connect.ServerFunc) connect.ServerF
 			account.Verdict = audit.DecisionLimited
 			return noPlace(err)
 		}
-		return c.serve(p, connection, next, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
+		return c.serve(begun, connection, next, spec, stream) //nolint:contextcheck // It is ctx, with a principal.
 	}
 }
 

@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"github.com/admin-gateway/admin-gateway/internal/lazyctx"
+	"github.com/admin-gateway/admin-gateway/internal/linked"
 	"github.com/admin-gateway/admin-gateway/service/accounting"
 	"github.com/admin-gateway/admin-gateway/service/authn"
 	"github.com/admin-gateway/admin-gateway/service/callers"
@@ -40,7 +40,7 @@ type tenure struct {
 
 	// on is the list that it is on, and place where.
 	on    *tenureList
-	place *list.Element
+	place linked.Link[tenure]
 
 	mu    sync.Mutex
 	over  bool  // the call is
@@ -48,10 +48,17 @@ type tenure struct {
 	timer *time.Timer
 }
 
+// authenticated is a principal with the tenure of its call, in one allocation.
+type authenticated struct {
+	principal
+	tenure tenure
+}
+
 // serve serves a call for as long as its credential stands. The principal's context
 // ends with it, and that ends every wait of the call.
-func (c *Controller) serve(p *principal, connection door.Connection, next connect.ServerFunc, spec connect.Spec, stream connect.ServerStream) error {
-	t := &tenure{controller: c, identity: p.identity, connection: connection}
+func (c *Controller) serve(a *authenticated, connection door.Connection, next connect.ServerFunc, spec connect.Spec, stream connect.ServerStream) error {
+	p, t := &a.principal, &a.tenure
+	t.controller, t.identity, t.connection = c, p.identity, connection
 	t.call.Begin(p.Context, time.Time{})
 	defer t.call.End(nil)
 	t.latest, _ = t.call.Deadline()

@@ -1,11 +1,11 @@
 package admission
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
 
+	"github.com/admin-gateway/admin-gateway/internal/linked"
 	"github.com/admin-gateway/admin-gateway/service/callers"
 )
 
@@ -24,8 +24,8 @@ type tenures struct {
 
 type tenureList struct {
 	mu      sync.Mutex
-	tenures list.List // of *tenure
-	_       [56]byte  // A list has a cache line to itself.
+	tenures linked.List[tenure]
+	_       [40]byte // A list has a cache line to itself.
 }
 
 // add puts a tenure on a list, of which it has to be removed.
@@ -34,13 +34,13 @@ func (all *tenures) add(t *tenure) {
 	t.on = l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t.place = l.tenures.PushFront(t)
+	l.tenures.Add(t, &t.place)
 }
 
 func (l *tenureList) remove(t *tenure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tenures.Remove(t.place)
+	l.tenures.Remove(&t.place)
 }
 
 // of returns those on the list now.
@@ -48,10 +48,8 @@ func (l *tenureList) of() []*tenure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found := make([]*tenure, 0, l.tenures.Len())
-	for e := l.tenures.Front(); e != nil; e = e.Next() {
-		if t, ok := e.Value.(*tenure); ok {
-			found = append(found, t)
-		}
+	for t := range l.tenures.All {
+		found = append(found, t)
 	}
 	return found
 }

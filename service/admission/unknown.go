@@ -27,9 +27,12 @@ func unknownIn(m protoreflect.Message, path string) (in string, number protowire
 		number, _, _ = protowire.ConsumeTag(unknown)
 		return path, number, true
 	}
+	if !hasMessages(m.Descriptor().Fields()) {
+		return "", 0, false
+	}
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		if field.Message() == nil || field.IsMap() && field.MapValue().Message() == nil {
-			return true // It is of no message, and costs no path.
+		if !isOfMessages(field) {
+			return true // It costs no path.
 		}
 		below := path + string(field.Name())
 		switch {
@@ -51,4 +54,19 @@ func unknownIn(m protoreflect.Message, path string) (in string, number protowire
 		return !found
 	})
 	return in, number, found
+}
+
+// hasMessages says whether a message with these fields can have messages in it. Most
+// requests are flat.
+func hasMessages(fields protoreflect.FieldDescriptors) bool {
+	for i := range fields.Len() {
+		if isOfMessages(fields.Get(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+func isOfMessages(field protoreflect.FieldDescriptor) bool {
+	return field.Message() != nil && (!field.IsMap() || field.MapValue().Message() != nil)
 }

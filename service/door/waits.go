@@ -1,11 +1,12 @@
 package door
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/admin-gateway/admin-gateway/internal/linked"
 )
 
 const (
@@ -28,10 +29,10 @@ type waits struct {
 // waitList is a list of waits.
 type waitList struct {
 	mu    sync.Mutex
-	waits list.List // of *wait
+	waits linked.List[wait]
 	timer *time.Timer
 	armed bool
-	_     [40]byte // A list has a cache line to itself.
+	_     [32]byte // A list has a cache line to itself.
 }
 
 // wait is a call that waits for its client.
@@ -39,7 +40,7 @@ type wait struct {
 	ctx        context.Context
 	connection Connection
 	on         *waitList
-	place      *list.Element
+	place      linked.Link[wait]
 }
 
 // begin enters a wait, which is to be ended. The connection is interrupted some time
@@ -49,7 +50,7 @@ func (w *waits) begin(of *wait) {
 	of.on = l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of.place = l.waits.PushFront(of)
+	l.waits.Add(of, &of.place)
 	if l.armed {
 		return
 	}
@@ -65,7 +66,7 @@ func (w *waits) begin(of *wait) {
 func (w *wait) end() {
 	w.on.mu.Lock()
 	defer w.on.mu.Unlock()
-	w.on.waits.Remove(w.place)
+	w.on.waits.Remove(&w.place)
 }
 
 // look interrupts the waits whose contexts have ended, and looks again later while there
@@ -73,8 +74,8 @@ func (w *wait) end() {
 func (l *waitList) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for e := l.waits.Front(); e != nil; e = e.Next() {
-		if w, ok := e.Value.(*wait); ok && w.ctx.Err() != nil {
+	for w := range l.waits.All {
+		if w.ctx.Err() != nil {
 			w.connection.Interrupt()
 		}
 	}

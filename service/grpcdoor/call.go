@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
 	"github.com/admin-gateway/admin-gateway/internal/connguard"
@@ -35,8 +37,12 @@ func (i *ServerInfo) Interrupt() {
 	}
 }
 
-// Waits says that a Receive can wait for the client.
-func (i *ServerInfo) Waits() bool { return true }
+// Waits says that a Receive can wait for the client. Who asks interrupts it when the call
+// has ended meanwhile.
+func (i *ServerInfo) Waits() bool {
+	i.stream.watched.Store(true)
+	return true
+}
 
 // Trust implements [door.Connection].
 func (i *ServerInfo) Trust(caller string) error { return i.call.Authenticated(caller) }
@@ -83,10 +89,11 @@ func (c *served) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// call serves one call. Reads reads from its client.
-func (d *Door) call(wire grpc.ServerStream, reads *reads) error {
+// call serves one call, which was not over before. What it leaves behind is one of writes.
+func (d *Door) call(wire grpc.ServerStream, in *inbound, writes *sync.WaitGroup) error {
 	c := new(served)
-	c.Context = wire.Context()
+	c.Context = in.Context
+	defer in.end()
 	if _, ok := c.Deadline(); ok {
 		// grpc-go cancels a call's context when its deadline passes, often before that has
 		// noticed, and the call would look like one that its client canceled.
@@ -94,21 +101,26 @@ func (d *Door) call(wire grpc.ServerStream, reads *reads) error {
 		defer c.root.End(nil)
 		c.Context = &c.root
 	}
-	procedure, _ := grpc.Method(c)
-	d.describe(procedure, c)
+	procedure, _ := grpc.Method(wire.Context())
+	d.describe(procedure, c, in.header)
 	defer c.server.call.End()
 	s := &c.stream
-	s.ctx, s.wire, s.info, s.reads = c, wire, &c.info, reads
+	s.ctx, s.wire, s.inbound, s.info, s.writes = c, wire, in, &c.info, writes
+	frames, err := newReader(wire.Context(), d.options.MaxRequestBytes)
+	if err != nil {
+		return toStatus(err)
+	}
+	s.frames = frames
 	s.codec, s.open, s.smallest = d.options.Codec, d.opener, d.options.CompressMinBytes
 	s.unary = c.info.Spec.StreamType == connect.StreamTypeUnary
 	s.single = c.info.Spec.StreamType&connect.StreamTypeClient == 0
-	s.came = make(chan read, 2) // A frame and an interruption.
 	if !s.unary {
+		defer context.AfterFunc(in.Context, in.end)() // A Send waits, too.
 		c.server.answer = newAnswerTime()
 		defer c.server.answer.stop()
 		s.late = c.server.answer.over
 	}
-	err := d.dispatch(c, s)
+	err = d.dispatch(c, s)
 	s.finish()
 	return toStatus(err)
 }
@@ -127,7 +139,7 @@ func (d *Door) dispatch(ctx context.Context, s *stream) (err error) {
 
 // describe fills in the CallInfo of a call: all that the pipeline has before the
 // messages.
-func (d *Door) describe(procedure string, c *served) {
+func (d *Door) describe(procedure string, c *served, header metadata.MD) {
 	spec, ok := d.specs[procedure]
 	if !ok {
 		spec = connect.Spec{Procedure: procedure, StreamType: connect.StreamTypeBidi}
@@ -136,7 +148,7 @@ func (d *Door) describe(procedure string, c *served) {
 	i.Spec = spec
 	i.Protocol = connect.ProtocolNameGRPC
 	i.RequestEncoding, i.ResponseEncoding = connect.CompressionNameIdentity, connect.CompressionNameIdentity
-	received(i.RequestHeader(), metadataOf(c))
+	received(i.RequestHeader(), header)
 	i.Codec = codecName(i.RequestHeader().Get("Content-Type"))
 	c.server.stream = &c.stream
 	if p, ok := peer.FromContext(c); ok {

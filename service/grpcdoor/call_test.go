@@ -24,7 +24,9 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/admin-gateway/admin-gateway/service/door"
 	"github.com/admin-gateway/admin-gateway/service/grpcdoor"
 )
 
@@ -284,6 +286,62 @@ func TestCancellation(t *testing.T) {
 	}
 	if _, err := invoke(t, conn, "again"); err != nil {
 		t.Errorf("the next call: %v", err)
+	}
+}
+
+// TestAWaitForARequestEnds with the client, also where nobody else looks after it; and
+// with an interruption, as what the handler says.
+func TestAWaitForARequestEnds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		interrupt bool
+		want      codes.Code
+	}{
+		"with its client":       {want: codes.Canceled},
+		"with its interruption": {interrupt: true, want: codes.PermissionDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			waiting, received, connections := make(chan struct{}, 1), make(chan error, 1), make(chan door.Connection, 1)
+			server := connect.NewServer()
+			server.Register(connect.Method{
+				Spec: connect.Spec{Procedure: say, StreamType: connect.StreamTypeUnary},
+				Handler: func(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+					connection, _ := door.ConnectionOf(ctx)
+					if test.interrupt && connection.Waits() {
+						time.AfterFunc(10*time.Millisecond, connection.Interrupt)
+					}
+					connections <- connection
+					waiting <- struct{}{}
+					err := stream.Receive(new(wrapperspb.StringValue))
+					received <- err
+					return connect.NewError(connect.CodePermissionDenied, "it was taken away").WithCause(err)
+				},
+			})
+			conn := dial(t, serve(t, server, grpcdoor.Options{}).address)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, say)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wait(t, "the call", waiting)
+			if !test.interrupt {
+				cancel()
+			}
+			select {
+			case err := <-received:
+				if connect.CodeOf(err) != connect.CodeCanceled {
+					t.Errorf("the handler got %v", err)
+				}
+			case <-time.After(patience):
+				t.Error("the handler still waits for the request")
+				(<-connections).Interrupt() // So that the door can end.
+			}
+			if err := stream.RecvMsg(new(wrapperspb.StringValue)); status.Code(err) != test.want {
+				t.Errorf("the client got %v", err)
+			}
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -54,17 +55,18 @@ func New(server *connect.Server, options Options) *Door {
 // All goroutines have ended when it returns. The error is nil when all calls
 // came to their end.
 func (d *Door) Serve(ctx context.Context, l net.Listener) error {
-	reads := newReads()
-	defer reads.end()
+	var writes sync.WaitGroup
+	defer writes.Wait()
 	conns := newGreeted(connguard.NewListener(l, connguard.Options{
 		Places: d.options.MaxConnections, FirstCall: d.options.ConnectionTimeout, Counters: d.options.Counters,
 	}))
 	server := grpc.NewServer(append(d.serverOptions(), grpc.UnknownServiceHandler(func(_ any, wire grpc.ServerStream) error { //nolint:contextcheck // The stream has its own.
-		defer count(wire.Context())
-		if wire.Context().Err() != nil {
+		in := inboundOf(wire.Context())
+		defer count(in)
+		if in.Err() != nil {
 			return nil // It was canceled before it was handled.
 		}
-		return d.call(wire, reads)
+		return d.call(wire, in, &writes)
 	}))...)
 	var failed error
 	ended := make(chan struct{})
@@ -113,9 +115,6 @@ func (d *Door) serverOptions() []grpc.ServerOption {
 	o := d.options
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(frames{}),
-		//nolint:staticcheck // SA1019: its replacement is a registry for the whole process, with other errors.
-		grpc.RPCDecompressor(marker{}),
-		grpc.MaxRecvMsgSize(2 * o.MaxRequestBytes),
 		grpc.MaxHeaderListSize(uint32(o.MaxHeaderBytes)),
 		grpc.MaxConcurrentStreams(uint32(o.MaxConcurrentStreams)),
 		grpc.StaticStreamWindowSize(streamWindow),
@@ -133,7 +132,7 @@ func (d *Door) serverOptions() []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: o.MinClientPing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(standing),
-		grpc.InTapHandle(keepMetadata),
+		grpc.InTapHandle(begin),
 	}
 	if o.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(o.TLS)))

@@ -36,8 +36,7 @@ type Options struct {
 
 	// MaxRequestBytes bounds a message of a client, as it is sent and as it is
 	// after decompression; default 1 MiB, at most 64 MiB. A larger one is
-	// RESOURCE_EXHAUSTED. Up to twice the bound it is read, so that the pipeline
-	// can refuse it; beyond that grpc-go refuses it unread, with its own message.
+	// RESOURCE_EXHAUSTED, and is not read.
 	MaxRequestBytes int
 	// CompressMinBytes is the least size of an answer that is compressed, where
 	// the request came compressed; default 1 KiB, at most 64 MiB.

@@ -3,6 +3,7 @@ package grpcdoor
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 
 	"connectrpc.com/connect/v2"
@@ -46,7 +47,13 @@ func detailed(e *connect.Error) error {
 // fromTransport converts the error of a failed read or write for the
 // pipeline.
 func fromTransport(ctx context.Context, err error) error {
+	if of, ok := errors.AsType[*connect.Error](err); ok {
+		return of
+	}
 	s := status.Convert(err)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		s = status.New(codes.Internal, "the message ends early")
+	}
 	e := connect.NewError(connect.Code(s.Code()), s.Message()).WithCause(err)
 	if ended := ctx.Err(); ended != nil {
 		e = e.WithCause(ended)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"connectrpc.com/connect/v2"
@@ -14,11 +15,13 @@ import (
 
 // stream is a [connect.ServerStream] over one of grpc-go's.
 type stream struct {
-	ctx   context.Context
-	wire  grpc.ServerStream
-	info  *connect.CallInfo
-	codec connect.Codec
-	open  *opener
+	ctx  context.Context
+	wire grpc.ServerStream
+	// frames are those of the client.
+	frames reader
+	info   *connect.CallInfo
+	codec  connect.Codec
+	open   *opener
 	// smallest is the size from which an answer is compressed.
 	smallest int
 
@@ -27,19 +30,13 @@ type stream struct {
 	single, asked bool
 	headersSent   bool
 
-	reads *reads
-	// came has what Receive waits for.
-	came chan read
-	// over says that Receive no longer waits for the client.
-	over atomic.Bool
-	late <-chan struct{} // closed: Send does not wait either; nil: it never does
-}
-
-// read is what came of a read.
-type read struct {
-	frame       frame
-	err         error
-	interrupted bool
+	inbound *inbound
+	// watched says that somebody else interrupts a Receive whose call has ended.
+	watched atomic.Bool
+	// interrupted says that Receive no longer waits for the client.
+	interrupted atomic.Bool
+	writes      *sync.WaitGroup
+	late        <-chan struct{} // closed: Send does not wait either; nil: it never does
 }
 
 // Receive reads the next message into msg. For a call with one request it also
@@ -74,32 +71,26 @@ func (s *stream) Receive(msg any) error {
 
 // read waits for a frame, or for being interrupted.
 func (s *stream) read() (frame, error) {
-	if !s.over.Load() {
-		s.reads.begin(s)
-		if r := <-s.came; !r.interrupted {
-			return r.frame, r.err
+	if !s.watched.Load() {
+		defer context.AfterFunc(s.inbound.Context, s.inbound.end)()
+	}
+	if !s.interrupted.Load() {
+		f, err := s.receiveFrame()
+		if err == nil || !s.interrupted.Load() {
+			return f, err
 		}
 	}
-	// The read ends with the call at the latest.
 	return frame{}, connect.NewError(connect.CodeCanceled, "interrupted")
 }
 
 // interrupt ends the wait for a frame. It is called by any goroutine.
 func (s *stream) interrupt() {
-	if !s.over.Swap(true) {
-		s.came <- read{interrupted: true} // There is room for it.
-	}
+	s.interrupted.Store(true)
+	s.inbound.end()
 }
 
-// readFrame reads a frame for [stream.read].
-func (s *stream) readFrame() {
-	var r read
-	r.frame, r.err = s.receiveFrame()
-	s.came <- r
-}
-
-func (s *stream) receiveFrame() (f frame, err error) {
-	err = s.wire.RecvMsg(&f)
+func (s *stream) receiveFrame() (frame, error) {
+	f, err := s.frames.next()
 	if errors.Is(err, io.EOF) {
 		if s.single {
 			return f, connect.NewError(connect.CodeUnimplemented, "unary request has no message")
@@ -111,8 +102,7 @@ func (s *stream) receiveFrame() (f frame, err error) {
 	if !s.single {
 		return f, nil
 	}
-	var another frame
-	switch err := s.wire.RecvMsg(&another); {
+	switch _, err := s.frames.next(); {
 	case err == nil:
 		return f, connect.NewError(connect.CodeUnimplemented, "unary request has several messages")
 	case !errors.Is(err, io.EOF):
@@ -150,7 +140,7 @@ func (s *stream) Send(msg any) error {
 	if err := s.sendHeaders(); err != nil {
 		return fromTransport(s.ctx, err)
 	}
-	if err := s.write(&frame{data}); err != nil {
+	if err := s.write(&frame{data: data}); err != nil {
 		return err
 	}
 	s.info.SendStats = connect.MessageStats{Size: len(data)}
@@ -189,7 +179,7 @@ func (s *stream) write(f *frame) error {
 		return nil
 	}
 	sent := make(chan error, 1)
-	s.reads.all.Go(func() { sent <- s.wire.SendMsg(f) })
+	s.writes.Go(func() { sent <- s.wire.SendMsg(f) })
 	select {
 	case err := <-sent:
 		if err != nil {
@@ -211,7 +201,7 @@ func (s *stream) chooseEncoding(size int) error {
 		s.info.ResponseEncoding = s.info.RequestEncoding
 		return nil
 	}
-	if err := grpc.SetSendCompressor(s.ctx, encoding.Identity); err != nil {
+	if err := grpc.SetSendCompressor(s.wire.Context(), encoding.Identity); err != nil {
 		return connect.NewError(connect.CodeInternal, "choose the encoding of the answer").WithCause(err)
 	}
 	return nil

@@ -178,7 +178,7 @@ func TestRequestsThatAreNone(t *testing.T) {
 	for name, test := range map[string]struct {
 		raw
 		want codes.Code
-		// theirs are refused by grpc-go, before or beside the pipeline.
+		// theirs are refused by grpc-go, before the pipeline.
 		theirs bool
 		// alone are refused by this door only.
 		alone bool
@@ -196,11 +196,14 @@ func TestRequestsThatAreNone(t *testing.T) {
 		"what is not compressed":         {raw: raw{encoding: "gzip", body: envelope(true, message)}, want: codes.InvalidArgument},
 		"half of what was compressed":    {raw: raw{encoding: "gzip", body: envelope(true, zipped(t, bytes.NewReader(message))[:20])}, want: codes.InvalidArgument},
 		"too large":                      {raw: raw{body: envelope(false, make([]byte, 1<<20+1))}, want: codes.ResourceExhausted},
-		"much too large":                 {raw: raw{body: envelope(false, make([]byte, 3<<20))}, want: codes.ResourceExhausted, theirs: true},
+		"much too large":                 {raw: raw{body: envelope(false, make([]byte, 3<<20))}, want: codes.ResourceExhausted},
 		"too large once decompressed":    {raw: raw{encoding: "gzip", body: envelope(true, zipped(t, io.LimitReader(zeros{}, 1<<20+1)))}, want: codes.ResourceExhausted},
 		"much too large, once it is":     {raw: raw{encoding: "gzip", body: envelope(true, zipped(t, io.LimitReader(zeros{}, 16<<20)))}, want: codes.ResourceExhausted},
 		"a compression that is not here": {raw: raw{encoding: "br", body: envelope(true, message)}, want: codes.Unimplemented, theirs: true},
-		"half a message":                 {raw: raw{body: envelope(false, message)[:8]}, want: codes.Internal, theirs: true},
+		"half a message":                 {raw: raw{body: envelope(false, message)[:8]}, want: codes.Internal},
+		"half a prefix":                  {raw: raw{body: envelope(false, message)[:3]}, want: codes.Internal},
+		"flags that do not exist":        {raw: raw{body: append([]byte{2}, envelope(false, message)[1:]...)}, want: codes.Internal},
+		"compressed, and does not say":   {raw: raw{body: envelope(true, zipped(t, bytes.NewReader(message)))}, want: codes.Internal},
 		"JSON":                           {raw: raw{contentType: "application/grpc+json", body: envelope(false, []byte(`"hello"`))}, want: codes.Unimplemented, alone: true},
 	} {
 		t.Run(name, func(t *testing.T) {
