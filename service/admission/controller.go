@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"buf.build/go/protovalidate"
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,13 +46,31 @@ func NewValidator() (Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admission: rules of requests: %w", err)
 	}
-	return requestValidator{rules}, nil
+	return &requestValidator{rules: rules}, nil
 }
 
-type requestValidator struct{ rules protovalidate.Validator }
+type requestValidator struct {
+	rules   protovalidate.Validator
+	pathIDs sync.Map // of *pathIDs, by the protoreflect.MessageDescriptor
+}
 
 // Validate implements [Validator].
-func (v requestValidator) Validate(msg proto.Message) error { return v.rules.Validate(msg) }
+func (v *requestValidator) Validate(msg proto.Message) error {
+	m := msg.ProtoReflect()
+	known, ok := v.pathIDs.Load(m.Descriptor())
+	if !ok {
+		known, _ = v.pathIDs.LoadOrStore(m.Descriptor(), pathIDsOf(m.Descriptor()))
+	}
+	ids, _ := known.(*pathIDs)
+	switch {
+	case len(ids.fields) == 0 || !ids.hold(m):
+		return v.rules.Validate(msg)
+	case ids.alone:
+		return nil
+	default:
+		return v.rules.Validate(msg, ids.others)
+	}
+}
 
 // Options configure [New]. Catalog, Callers, Authenticator and Validator are
 // required.
