@@ -50,26 +50,21 @@ func NewValidator() (Validator, error) {
 }
 
 type requestValidator struct {
-	rules   protovalidate.Validator
-	pathIDs sync.Map // of *pathIDs, by the protoreflect.MessageDescriptor
+	rules protovalidate.Validator
+	plain sync.Map // of *plain, by the protoreflect.MessageDescriptor
 }
 
 // Validate implements [Validator].
 func (v *requestValidator) Validate(msg proto.Message) error {
 	m := msg.ProtoReflect()
-	known, ok := v.pathIDs.Load(m.Descriptor())
+	known, ok := v.plain.Load(m.Descriptor())
 	if !ok {
-		known, _ = v.pathIDs.LoadOrStore(m.Descriptor(), pathIDsOf(m.Descriptor()))
+		known, _ = v.plain.LoadOrStore(m.Descriptor(), plainOf(m.Descriptor()))
 	}
-	ids, _ := known.(*pathIDs)
-	switch {
-	case len(ids.fields) == 0 || !ids.hold(m):
-		return v.rules.Validate(msg)
-	case ids.alone:
+	if p, ok := known.(*plain); ok && p.keeps(m) {
 		return nil
-	default:
-		return v.rules.Validate(msg, ids.others)
 	}
+	return v.rules.Validate(msg)
 }
 
 // Options configure [New]. Catalog, Callers, Authenticator and Validator are
