@@ -409,3 +409,16 @@ func TestAppendLinesAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestTimesAreThoseOfTheLayout: whatever the time, it is as package time writes it.
+func TestTimesAreThoseOfTheLayout(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(rapid.Int64Range(1, 1<<36).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds"))
+		line, _ := (&Record{Time: at, Event: EventCall}).AppendLines(nil)
+		want := `{"time":"` + at.UTC().Format("2006-01-02T15:04:05.000000Z") + `",`
+		if !strings.HasPrefix(string(line), want) {
+			t.Fatalf("%s does not begin with %s", line, want)
+		}
+	})
+}
