@@ -5,9 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"pgregory.net/rapid"
 
 	adminv1 "github.com/admin-gateway/admin-gateway/gen/admingateway/admin/v1"
@@ -15,6 +19,20 @@ import (
 	"github.com/admin-gateway/admin-gateway/internal/racing"
 	"github.com/admin-gateway/admin-gateway/service/admission"
 )
+
+// validators are that of the gateway, and protovalidate's.
+func validators(tb testing.TB) (admission.Validator, protovalidate.Validator) {
+	tb.Helper()
+	ours, err := admission.NewValidator()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	theirs, err := protovalidate.New()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ours, theirs
+}
 
 // texts draws what an identifier may be, and what it must not be.
 func texts() *rapid.Generator[string] {
@@ -47,7 +65,7 @@ func set(t *rapid.T, m protoreflect.Message, field protoreflect.FieldDescriptor)
 		value = protoreflect.ValueOfEnum(protoreflect.EnumNumber(rapid.IntRange(0, 9).Draw(t, string(field.Name()))))
 	case protoreflect.MessageKind:
 		if !field.IsMap() {
-			value = protoreflect.ValueOfMessage(dynamic(m, field))
+			value = protoreflect.ValueOfMessage(emptyOf(m, field))
 		}
 	}
 	switch {
@@ -61,8 +79,8 @@ func set(t *rapid.T, m protoreflect.Message, field protoreflect.FieldDescriptor)
 	}
 }
 
-// dynamic is an empty message for a field.
-func dynamic(m protoreflect.Message, field protoreflect.FieldDescriptor) protoreflect.Message {
+// emptyOf is an empty message for a field.
+func emptyOf(m protoreflect.Message, field protoreflect.FieldDescriptor) protoreflect.Message {
 	if field.IsList() {
 		return m.NewField(field).List().NewElement().Message()
 	}
@@ -73,14 +91,7 @@ func dynamic(m protoreflect.Message, field protoreflect.FieldDescriptor) protore
 // too, and in the same words.
 func TestValidatorIsProtovalidate(t *testing.T) {
 	t.Parallel()
-	ours, err := admission.NewValidator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := protovalidate.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ours, theirs := validators(t)
 	var accepted, refused int
 	for _, m := range racing.Some(catalogtest.Gateway(t).Methods(), 20) {
 		fields := m.Request.Descriptor().Fields()
@@ -107,16 +118,57 @@ func TestValidatorIsProtovalidate(t *testing.T) {
 	}
 }
 
+// TestRulesThatNoRequestHas: rules about what is not there count, also where the schema of
+// today has none that stands alone.
+func TestRulesThatNoRequestHas(t *testing.T) {
+	t.Parallel()
+	ours, theirs := validators(t)
+	field := func(rules *validate.FieldRules) *descriptorpb.FieldDescriptorProto {
+		f := &descriptorpb.FieldDescriptorProto{
+			Name: proto.String("value"), Number: proto.Int32(1), Type: descriptorpb.FieldDescriptorProto_TYPE_INT32.Enum(),
+			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), Options: new(descriptorpb.FieldOptions),
+		}
+		proto.SetExtension(f.Options, validate.E_Field, rules)
+		return f
+	}
+	optional := func(f *descriptorpb.FieldDescriptorProto) *descriptorpb.FieldDescriptorProto {
+		f.Proto3Optional, f.OneofIndex = proto.Bool(true), proto.Int32(0)
+		return f
+	}
+	repeated := field(validate.FieldRules_builder{Repeated: validate.RepeatedRules_builder{MinItems: proto.Uint64(1)}.Build()}.Build())
+	repeated.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
+	positive := validate.FieldRules_builder{Int32: validate.Int32Rules_builder{Gte: proto.Int32(1), Lte: proto.Int32(9)}.Build()}.Build()
+	for name, test := range map[string]struct {
+		field   *descriptorpb.FieldDescriptorProto
+		refused bool
+	}{
+		"required":                   {optional(field(validate.FieldRules_builder{Required: proto.Bool(true)}.Build())), true},
+		"some items":                 {repeated, true},
+		"a range without 0":          {field(positive), true},
+		"an optional one of a range": {optional(field(positive)), false},
+	} {
+		message := &descriptorpb.DescriptorProto{Name: proto.String("Request"), Field: []*descriptorpb.FieldDescriptorProto{test.field}}
+		if test.field.OneofIndex != nil {
+			message.OneofDecl = []*descriptorpb.OneofDescriptorProto{{Name: proto.String("_value")}}
+		}
+		file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+			Name: proto.String("rules.proto"), Package: proto.String("test"), Syntax: proto.String("proto3"),
+			MessageType: []*descriptorpb.DescriptorProto{message},
+		}, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		empty := dynamicpb.NewMessage(file.Messages().Get(0))
+		got, want := ours.Validate(empty), theirs.Validate(empty)
+		if fmt.Sprint(got) != fmt.Sprint(want) || (want != nil) != test.refused {
+			t.Errorf("%s: %v; protovalidate says %v", name, got, want)
+		}
+	}
+}
+
 // BenchmarkValidator is beside protovalidate alone.
 func BenchmarkValidator(b *testing.B) {
-	ours, err := admission.NewValidator()
-	if err != nil {
-		b.Fatal(err)
-	}
-	theirs, err := protovalidate.New()
-	if err != nil {
-		b.Fatal(err)
-	}
+	ours, theirs := validators(b)
 	for name, request := range map[string]proto.Message{
 		"get":  &adminv1.GetProjectRequest{ProjectId: "proj_0123456789abcdef"},
 		"list": &adminv1.ListProjectApiKeysRequest{ProjectId: "proj_0123456789abcdef", Limit: proto.Int32(100)},

@@ -25,7 +25,7 @@ type tenures struct {
 type tenureList struct {
 	mu      sync.Mutex
 	tenures linked.List[tenure]
-	_       [40]byte // A list has a cache line to itself.
+	_       [64]byte // No two lists are on one cache line.
 }
 
 // add puts a tenure on a list, of which it has to be removed.

@@ -32,7 +32,8 @@ type Connection interface {
 	// Probe says that the call is a health check, for which no credential is due.
 	Probe()
 	// Waits says whether a Receive can wait for the client; if not, Interrupt does
-	// nothing.
+	// nothing. Who asks interrupts a Receive whose call has ended meanwhile: the
+	// connection may leave it to that.
 	Waits() bool
 	// Interrupt makes a Receive that waits for the client, and all that follow,
 	// fail. It may be called at any time, more than once, by any goroutine.

@@ -32,7 +32,7 @@ type waitList struct {
 	waits linked.List[wait]
 	timer *time.Timer
 	armed bool
-	_     [32]byte // A list has a cache line to itself.
+	_     [64]byte // No two lists are on one cache line.
 }
 
 // wait is a call that waits for its client.

@@ -37,8 +37,8 @@ func (i *ServerInfo) Interrupt() {
 	}
 }
 
-// Waits says that a Receive can wait for the client. Who asks interrupts it when the call
-// has ended meanwhile.
+// Waits says that a Receive can wait for the client, and that who asks looks after it
+// ([door.Connection]).
 func (i *ServerInfo) Waits() bool {
 	i.stream.watched.Store(true)
 	return true
